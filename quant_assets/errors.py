@@ -1,0 +1,82 @@
+"""The exception tree. Every error a user can meet is one of these; nothing else belongs here.
+
+A message says what is wrong, where, what was expected, what was found and what to do about it,
+in that order, so that a log line is enough to act on.
+"""
+
+from difflib import get_close_matches
+from typing import Any
+
+
+class QuantAssetsError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        problem: one sentence, what is wrong.
+        where: file, table, row or column.
+        expected: what would have been right.
+        found: what was received.
+        hint: what the user can do.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str | None = None,
+        expected: Any = None,
+        found: Any = None,
+        hint: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+        parts = [
+            problem,
+            f"where: {where}" if where is not None else "",
+            f"expected: {expected}" if expected is not None else "",
+            f"found: {found}" if found is not None else "",
+            f"hint: {hint}" if hint is not None else "",
+        ]
+        super().__init__("\n  ".join(part for part in parts if part))
+
+
+class SettingsError(QuantAssetsError):
+    """A setting is missing, has the wrong type or contradicts another."""
+
+
+class CalendarError(QuantAssetsError):
+    """A date is not a trading day, or lies outside the calendar."""
+
+
+class SourceError(QuantAssetsError):
+    """A source's data cannot be read as a whole: nothing of it is taken over."""
+
+
+class LakeError(QuantAssetsError):
+    """The lake cannot be opened, read or written. What was stored before is unchanged."""
+
+
+class NotEnoughHistoryError(QuantAssetsError):
+    """Fewer days are known than the computation needs."""
+
+
+class ArtifactError(QuantAssetsError):
+    """A stored fit is missing or is not the one that was recorded."""
+
+
+class UnknownNameError(QuantAssetsError):
+    """A name is not in the registry that was asked."""
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> UnknownNameError:
+    """Build the error for a misspelt name, with the nearest known ones as a hint."""
+    near = get_close_matches(name, known, n=3)
+    return UnknownNameError(
+        f"unknown {kind}",
+        expected=f"one of {', '.join(known)}",
+        found=repr(name),
+        hint=f"did you mean {' or '.join(near)}?" if near else None,
+    )

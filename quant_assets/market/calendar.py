@@ -1,0 +1,86 @@
+"""Trading days: the sessions of London or Tokyo, as a weekday calendar with its closures.
+
+Knows dates only; prices and partitions belong elsewhere. The closures, weekdays on which both
+exchanges rest, are a small table beside this module, because asking ``exchange_calendars`` costs
+over a second at every import. ``python -m quant_assets.market.calendar`` writes it again from that
+library, and a test holds the two equal.
+"""
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from quant_assets.errors import CalendarError
+from quant_assets.typing import BoolArray, DayArray
+
+FIRST_DAY, LAST_DAY = date(2000, 1, 4), date(2030, 12, 31)
+_TABLE = Path(__file__).with_name("closures.txt")
+
+
+@cache
+def closures() -> DayArray:
+    """Weekdays from FIRST_DAY to LAST_DAY on which London and Tokyo are both closed."""
+    return np.array(_TABLE.read_text().split(), dtype="datetime64[D]")
+
+
+@cache
+def _calendar() -> np.busdaycalendar:
+    return np.busdaycalendar(holidays=closures())
+
+
+def is_trading_day(days: DayArray) -> BoolArray:
+    """Which of the days are trading days.
+
+    Raises:
+        CalendarError: a day lies outside FIRST_DAY to LAST_DAY.
+    """
+    _check_covered(days)
+    return np.is_busday(days, busdaycal=_calendar())
+
+
+def trading_days(start: date, end: date) -> DayArray:
+    """All trading days from ``start`` to ``end``, both included."""
+    days = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
+    return days[is_trading_day(days)]
+
+
+def offset(day: date, count: int) -> date:
+    """The trading day ``count`` trading days after ``day`` (before it if negative).
+
+    A ``day`` that is no trading day counts from the trading day before it when going back, and
+    from the one after it when going forward.
+    """
+    roll = "backward" if count < 0 else "forward"
+    moved = np.busday_offset(np.datetime64(day, "D"), count, roll=roll, busdaycal=_calendar())
+    _check_covered(np.atleast_1d(moved))
+    return moved.item()
+
+
+def _check_covered(days: DayArray) -> None:
+    outside = days[(days < np.datetime64(FIRST_DAY)) | (days > np.datetime64(LAST_DAY))]
+    if len(outside):
+        raise CalendarError(
+            "date outside the trading calendar",
+            expected=f"{FIRST_DAY} to {LAST_DAY}",
+            found=str(outside[0]),
+            hint="check the date; a later release of this package extends the calendar",
+        )
+
+
+def closures_by_exchange_calendars() -> DayArray:
+    """The same closures, asked of ``exchange_calendars`` (a development dependency)."""
+    import exchange_calendars
+
+    weekdays = np.arange(np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY) + 1)
+    weekdays = weekdays[np.is_busday(weekdays)]
+    for name in ("XLON", "XTKS"):
+        exchange = exchange_calendars.get_calendar(name, start=str(FIRST_DAY), end=str(LAST_DAY))
+        sessions = exchange.sessions.to_numpy().astype("datetime64[D]")
+        weekdays = weekdays[~np.isin(weekdays, sessions)]
+    return weekdays
+
+
+if __name__ == "__main__":
+    _TABLE.write_text("".join(f"{day}\n" for day in closures_by_exchange_calendars()))

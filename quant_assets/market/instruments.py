@@ -1,0 +1,76 @@
+"""Names of series: how a competition column splits into instrument and field, and which market it is of.
+
+No prices and no files belong here, only names.
+
+A *series* is one column (``US_Stock_CVX_adj_close``); an *instrument* is what is traded
+(``US_Stock_CVX``); a *field* is what was recorded of it (``close``).
+"""
+
+from dataclasses import dataclass
+
+from quant_assets.errors import unknown_name
+
+MARKETS = ("LME", "JPX", "US", "FX")
+FIELDS = ("open", "high", "low", "close", "volume", "open_interest", "settlement")
+PRICE_FIELDS = ("open", "high", "low", "close", "settlement")
+
+_SUFFIXES = {
+    "LME": {"_Close": "close"},
+    "JPX": {
+        "_Open": "open",
+        "_High": "high",
+        "_Low": "low",
+        "_Close": "close",
+        "_Volume": "volume",
+        "_settlement_price": "settlement",
+        "_open_interest": "open_interest",
+    },
+    "US": {
+        "_adj_open": "open",
+        "_adj_high": "high",
+        "_adj_low": "low",
+        "_adj_close": "close",
+        "_adj_volume": "volume",
+    },
+    "FX": {"": "close"},
+}
+
+
+@dataclass(frozen=True, order=True)
+class Series:
+    """One recorded series: an instrument and a field of it."""
+
+    instrument: str
+    field: str
+
+
+def market_of(instrument: str) -> str:
+    """Market of an instrument or column: LME, JPX, US or FX.
+
+    Raises:
+        UnknownNameError: the name has no known market prefix.
+    """
+    market = instrument.split("_", 1)[0]
+    if market not in MARKETS:
+        raise unknown_name("market", instrument, list(MARKETS))
+    return market
+
+
+def parse_column(column: str) -> Series:
+    """Split a competition column into instrument and field.
+
+    Raises:
+        UnknownNameError: the column follows no market's naming.
+    """
+    for suffix, field in _SUFFIXES[market_of(column)].items():
+        if column.endswith(suffix) and len(column) > len(suffix):
+            return Series(column.removesuffix(suffix), field)
+    raise unknown_name("series", column, [f"<instrument>{s}" for s in _SUFFIXES[market_of(column)]])
+
+
+def column_name(series: Series) -> str:
+    """Competition column of a series; the inverse of :func:`parse_column`."""
+    for suffix, field in _SUFFIXES[market_of(series.instrument)].items():
+        if field == series.field:
+            return series.instrument + suffix
+    raise unknown_name("field", series.field, list(FIELDS))

@@ -1,0 +1,50 @@
+"""The price panel: every series as one array per field, days down, instruments across.
+
+Where panels are stored or which file they come from does not belong here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant_assets.typing import DayArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class PricePanel:
+    """Prices known at the close of each day.
+
+    Attributes:
+        days: (n,) trading days, ascending.
+        date_ids: (n,) the source's own numbering of the days.
+        instruments: k names, the columns of every field.
+        fields: field name to (n, k) array; NaN where nothing was observed. A field that no
+            instrument has is absent.
+    """
+
+    days: DayArray
+    date_ids: IntArray
+    instruments: tuple[str, ...]
+    fields: Mapping[str, FloatArray]
+
+    @property
+    def close(self) -> FloatArray:
+        """(n, k) closing prices."""
+        return self.fields["close"]
+
+    def field(self, name: str) -> FloatArray:
+        """(n, k) values of a field; all NaN if the panel has none of it."""
+        if name in self.fields:
+            return self.fields[name]
+        return np.full((len(self.days), len(self.instruments)), np.nan)
+
+    def rows(self, start: int, stop: int | None = None) -> "PricePanel":
+        """The days ``start:stop`` of the panel, as views."""
+        part = slice(start, stop)
+        return PricePanel(
+            self.days[part],
+            self.date_ids[part],
+            self.instruments,
+            {name: values[part] for name, values in self.fields.items()},
+        )
