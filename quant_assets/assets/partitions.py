@@ -1,0 +1,33 @@
+"""Partitions: one a trading day, and the range of days a run is about."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import dagster as dg
+
+from quant_assets.market.calendar import closures
+
+# A history that ended longer ago than this gets no further days.
+LIVE = timedelta(days=30)
+SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+
+def trading_partitions(first_day: date, last_day: date) -> dg.DailyPartitionsDefinition:
+    """One partition per trading day from ``first_day`` on.
+
+    They end with ``last_day`` if that is long past, and otherwise go on with the calendar; a day
+    is a partition as soon as it begins in UTC, so that a run in its evening finds it.
+    """
+    closed = [day for day in closures().tolist() if day >= first_day]
+    live = datetime.now(UTC).date() - last_day <= LIVE
+    return dg.DailyPartitionsDefinition(
+        start_date=first_day.isoformat(),
+        end_date=None if live else (last_day + timedelta(days=1)).isoformat(),
+        end_offset=1 if live else 0,
+        exclusions=["0 0 * * 6", "0 0 * * 0", *(datetime.combine(day, time()) for day in closed)],
+    )
+
+
+def day_range(context: dg.AssetExecutionContext) -> tuple[date, date]:
+    """First and last day of the run's partitions; the same for a single day."""
+    keys = context.partition_key_range
+    return date.fromisoformat(keys.start), date.fromisoformat(keys.end)

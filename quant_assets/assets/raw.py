@@ -1,0 +1,68 @@
+"""Layer raw: what the source gave, unchanged. No cleaning here."""
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import described, frame, result, suite_outcome, suite_spec
+from quant_assets.errors import SourceError
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.prices import pairs_rows, raw_rows
+from quant_assets.lake.tables import RAW_PRICES, RAW_TARGET_PAIRS
+from quant_assets.quality.suites import RAW_PRICES_SUITE, TARGET_PAIRS_SUITE
+from quant_assets.sources.base import Source
+
+
+def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the layer."""
+
+    @dg.multi_asset(
+        name="raw_target_pairs",
+        specs=[described(RAW_TARGET_PAIRS, kinds={"csv"})],
+        check_specs=[suite_spec(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, blocking=True)],
+    )
+    def target_pairs(
+        lake: dg.ResourceParam[Lake], source: dg.ResourceParam[Source]
+    ) -> dg.MaterializeResult[None]:
+        rows = pairs_rows(source.pairs())
+        written = lake.replace_all(RAW_TARGET_PAIRS, rows)
+        check = suite_outcome(
+            RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, frame(RAW_TARGET_PAIRS, rows), blocking=True
+        )
+        return result(RAW_TARGET_PAIRS, written, checks=[check])
+
+    @dg.multi_asset(
+        name="raw_prices",
+        specs=[described(RAW_PRICES, kinds={"csv"})],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=[suite_spec(RAW_PRICES, RAW_PRICES_SUITE, blocking=True)],
+    )
+    def prices(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+    ) -> dg.MaterializeResult[None]:
+        start, end = day_range(context)
+        table = source.prices(start, end)
+        if not len(table.days):
+            raise SourceError(
+                "the source has no prices for these days",
+                where=source.name,
+                expected=f"days from {source.first_day} to {source.last_day}",
+                found=f"{start} to {end}",
+                hint="materialise days that the source has",
+            )
+        rows = raw_rows(table, source.name)
+        written = lake.replace_days(RAW_PRICES, start, end, rows)
+        return result(
+            RAW_PRICES,
+            written,
+            empty_share=float(np.isnan(table.values).mean()),
+            unread_cells=len(table.unread),
+            checks=[
+                suite_outcome(RAW_PRICES, RAW_PRICES_SUITE, frame(RAW_PRICES, rows), blocking=True)
+            ],
+        )
+
+    return [target_pairs, prices]

@@ -1,0 +1,63 @@
+"""Layer validated: prices after cleaning, and what was rejected."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import described, frame, key_of, result, suite_outcome, suite_spec
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.prices import history_start, read_raw
+from quant_assets.lake.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
+from quant_assets.quality.cleaning import HISTORY, CleaningRules, clean
+from quant_assets.quality.rows import quarantine_rows, validated_rows
+from quant_assets.quality.suites import VALIDATED_PRICES_SUITE
+from quant_assets.settings import Settings
+from quant_assets.sources.base import Source
+
+
+def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the layer."""
+
+    @dg.multi_asset(
+        name="validated",
+        specs=[
+            described(VALIDATED_PRICES, kinds={"greatexpectations"}, deps=[RAW_PRICES]),
+            described(VALIDATED_QUARANTINE, kinds={"greatexpectations"}, deps=[RAW_PRICES]),
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=[suite_spec(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, blocking=True)],
+    )
+    def validated(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        start, end = day_range(context)
+        raw = read_raw(lake, history_start(lake, RAW_PRICES, start, HISTORY), end)
+        rules = CleaningRules(fill_limit=settings.fill_limit, jump_z=settings.jump_z)
+        cleaned = clean(raw, source.name, rules)
+        rejected = quarantine_rows(cleaned, start)
+        yield result(
+            VALIDATED_QUARANTINE,
+            lake.replace_days(VALIDATED_QUARANTINE, start, end, rejected),
+            rejected_cells=len(rejected["row"]),
+        )
+        rows = validated_rows(cleaned, start)
+        yield result(
+            VALIDATED_PRICES,
+            lake.replace_days(VALIDATED_PRICES, start, end, rows),
+            rejected_cells=len(rejected["row"]),
+            checks=[
+                suite_outcome(
+                    VALIDATED_PRICES,
+                    VALIDATED_PRICES_SUITE,
+                    frame(VALIDATED_PRICES, rows),
+                    blocking=True,
+                )
+            ],
+        )
+
+    return [validated]

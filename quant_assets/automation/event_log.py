@@ -1,0 +1,133 @@
+"""Dagster's SQLite event log, with batches of asset events written in bulk.
+
+Only storage of events belongs here: neither what an event says nor when it is sent. A historical
+load is one run over thousands of partitions and sends one materialization for each partition of
+each asset; Dagster's own storage gives every one three connections and two commits. Chosen in
+``dagster.yaml``; batches arrive only where ``DAGSTER_EVENT_BATCH_SIZE`` is set::
+
+    event_log_storage:
+      module: quant_assets.automation.event_log
+      class: BatchedSqliteEventLogStorage
+      config:
+        base_dir: data/dagster/event_log
+"""
+
+import threading
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Self
+
+from dagster._check import not_none
+from dagster._core.events import DagsterEventType
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
+from dagster._serdes import ConfigurableClassData, serialize_value
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import Connection
+
+BULK_EVENTS = frozenset(
+    {
+        DagsterEventType.ASSET_MATERIALIZATION,
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        DagsterEventType.ASSET_OBSERVATION,
+        DagsterEventType.ASSET_FAILED_TO_MATERIALIZE,
+    }
+)
+
+
+class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
+    """Stores a batch in one transaction a database; otherwise the same as its base class.
+
+    A batch goes to the run's database and to the index that serves queries across runs. Each takes
+    it whole or not at all: if either refuses a row, neither keeps any and the error is raised. A
+    crash between the two commits leaves the batch in the run's log only, as in the base class.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)
+        # Reentrant, because both transactions are open at once.
+        self._db_lock = threading.RLock()  # type: ignore[assignment]
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        # The base class builds itself here, whatever class was asked.
+        return cls(inst_data=inst_data, **config_value)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events in the order given; neighbours of one run that allow it go in bulk.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: a database refused; of the neighbours that were being
+                written nothing is stored.
+        """
+        for run_id, group in groupby(events, key=_bulk_run_id):
+            if run_id is None:
+                for event in group:
+                    self.store_event(event)
+            else:
+                self._store_asset_events(run_id, list(group))
+
+    def _store_asset_events(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
+        rows = [self._event_to_row(event) for event in events]
+        with self.index_transaction() as index, self.run_connection(run_id) as run_shard:
+            run_shard.execute(SqlEventLogStorageTable.insert(), rows)
+            statement = SqlEventLogStorageTable.insert().returning(
+                SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+            )
+            event_ids = index.scalars(statement, rows).all()
+            self._store_asset_event_tags(index, events, event_ids)
+            self._store_asset_entries(index, events, event_ids)
+
+    def _store_asset_entries(
+        self, index: Connection, events: Sequence[EventLogEntry], event_ids: Sequence[int]
+    ) -> None:
+        """Bring each asset's row to where storing its events one after another would leave it.
+
+        Which columns an event sets depends on its type alone, so the last of each type is enough.
+        """
+        has_index_cols = self._has_asset_key_index_cols_on_connection(index)
+        assets: dict[str, dict[Any, tuple[int, EventLogEntry]]] = {}
+        for event_id, event in zip(event_ids, events, strict=True):
+            asset_key = not_none(event.get_dagster_event().asset_key).to_string()
+            assets.setdefault(asset_key, {})[event.dagster_event_type] = event_id, event
+        for asset_key, latest in assets.items():
+            values: dict[str, Any] = {}
+            for event_id, event in sorted(latest.values(), key=lambda pair: pair[0]):
+                values |= self._get_asset_entry_values(event, event_id, has_index_cols)
+            if values:
+                statement = insert(AssetKeyTable).values(asset_key=asset_key, **values)
+                index.execute(statement.on_conflict_do_update(["asset_key"], set_=values))
+
+    def _store_asset_check_evaluation_planned(
+        self, event: EventLogEntry, event_id: int | None
+    ) -> None:
+        """Plan a check for each partition of the run, with the event serialised only once."""
+        planned: Any = event.get_dagster_event().event_specific_data
+        subset = planned.partitions_subset
+        row = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(event),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
+            "evaluation_event_storage_id": event_id,
+        }
+        partitions = subset.get_partition_keys() if subset else [None]
+        with self.index_connection() as index:
+            rows = [row | {"partition": partition} for partition in partitions]
+            index.execute(AssetCheckExecutionsTable.insert(), rows)
+
+
+def _bulk_run_id(event: EventLogEntry) -> str | None:
+    """The run of an event that can be stored in bulk, None for any other event."""
+    event_type = event.dagster_event_type if event.is_dagster_event else None
+    if event_type in BULK_EVENTS and event.get_dagster_event().asset_key:
+        return event.run_id
+    return None

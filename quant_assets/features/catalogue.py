@@ -1,0 +1,194 @@
+"""What every feature is: one entry each, in column order, and the windows they are made with.
+
+The arithmetic belongs in the modules beside this one; they take their windows and their column
+order from here.
+
+Notation: ``r`` daily log return winsorised at 8 times the root mean square of the 60 days before;
+``C H L O`` logs of close, high, low, open; ``A`` and ``B`` a target's legs (B is 0 for a single
+leg); ``y`` a target's label on the day it is released; ``f`` the daily factor of all instruments.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from quant_assets.market.instruments import MARKETS, market_of
+from quant_assets.market.panel import PricePanel
+from quant_assets.typing import FloatArray
+
+Level = Literal["instrument", "market", "target"]
+
+RETURN_WINDOWS = (1, 2, 3, 5, 10, 20, 60, 120, 250)
+VOLATILITY_WINDOWS = (5, 20, 60, 250)
+FACTOR_WINDOWS = (1, 5, 20)
+CROSS_MARKETS = (("US", "JPX", 1), ("US", "JPX", 5), ("US", "LME", 1), ("US", "LME", 5))
+Z_WINDOWS = (20, 60, 250)
+MOVE_WINDOWS = (5, 20, 60, 250)
+LABEL_WINDOWS = (20, 60, 250, 500)
+BETA_WINDOW = 250
+DIFFERENCES = (
+    *("ret_1", "ret_5", "ret_20", "ret_60", "ret_250", "momentum_250_20", "reversal_5"),
+    *("vol_20", "vol_250", "rsi_14", "macd_histogram", "drawdown_250", "skew_60", "volume_z_20"),
+)
+SUMS = ("ret_1", "ret_5", "ret_20", "vol_20", "drawdown_250")
+RANKED = ("label_mean_20", "label_mean_250", "spread_z_20", "spread_move_20", "spread_move_250")
+
+LOOKBACK = 520
+"""Rows of history with which a day's features equal those computed from the whole history.
+
+The longest window holds 500 released labels; labels recomputed from the same rows miss the first
+five. Prices reach back 250 + 60 + 60 rows (beta of a return on a factor scaled by volatility). The
+rest is left for an upstream forward fill.
+"""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column.
+
+    Attributes:
+        name: column name, unique within the level.
+        level: what a row is of: an instrument, the market as a whole, or a target; and a day.
+        group: family of features it is reported with.
+        formula: how it is computed, in the notation of this module.
+        window: rows of the longest window in the formula, today included; 0 if there is none.
+        inputs: price fields without which it has no value.
+        markets: markets without which it has no value.
+        version: raised when the arithmetic changes and the formula's wording does not.
+    """
+
+    name: str
+    level: Level
+    group: str
+    formula: str
+    window: int
+    inputs: tuple[str, ...] = ("close",)
+    markets: tuple[str, ...] = ()
+    version: int = 1
+
+
+def _instrument_features() -> Iterator[Feature]:
+    def feature(name: str, group: str, formula: str, window: int, *fields: str) -> Feature:
+        return Feature(name, "instrument", group, formula, window, fields or ("close",))
+
+    for w in RETURN_WINDOWS:
+        yield feature(f"ret_{w}", "return", f"sum of r over {w} days", w)
+    for w in VOLATILITY_WINDOWS:
+        yield feature(f"vol_{w}", "volatility", f"root mean square of r over {w} days", w)
+    ohlc = ("open", "high", "low", "close")
+    yield feature("parkinson_20", "volatility", "sqrt(mean((H-L)^2) / (4 ln 2))", 20, *ohlc[1:3])
+    garman_klass = "sqrt(max(0, mean((H-L)^2 / 2 - (2 ln 2 - 1) (C-O)^2)))"
+    yield feature("garman_klass_20", "volatility", garman_klass, 20, *ohlc)
+    yang_zhang = (
+        "sqrt(max(0, var(O - C[t-1]) + k var(C-O) + (1-k) mean((H-C)(H-O) + (L-C)(L-O)))), "
+        "var with ddof 1, k = 0.34 / (1.34 + 21/19)"
+    )
+    yield feature("yang_zhang_20", "volatility", yang_zhang, 20, *ohlc)
+    yield feature("momentum_250_20", "momentum", "ret_250 - ret_20", 250)
+    yield feature("reversal_5", "reversal", "-ret_5 / (vol_20 sqrt(5))", 20)
+    yield feature("rsi_14", "reversal", "sum(max(r, 0)) / sum(|r|) - 1/2 over 14 days", 14)
+    macd = "EMA12(C) - EMA26(C), each over 128 days"
+    yield feature("macd", "momentum", macd, 128)
+    yield feature("macd_histogram", "momentum", "macd - EMA9(macd), over 64 days", 128)
+    yield feature("bollinger_20", "reversal", "(C - mean(C)) / std(C) over 20 days", 20)
+    true_range = "mean over 14 days of max(H, C[t-1]) - min(L, C[t-1])"
+    yield feature("atr_14", "volatility", true_range, 14, *ohlc[1:])
+    volume = "(ln volume - mean) / std, over 20 days"
+    yield feature("volume_z_20", "activity", volume, 20, "volume")
+    interest = "ln(open interest / that 5 days before)"
+    yield feature("open_interest_change_5", "activity", interest, 6, "open_interest")
+    yield feature("skew_60", "shape", "mean(r^3) / vol_60^3 over 60 days", 60)
+    yield feature("drawdown_250", "momentum", "C - max(C) over 250 days", 250)
+
+
+def _market_features() -> Iterator[Feature]:
+    def feature(name: str, group: str, formula: str, window: int, *markets: str) -> Feature:
+        return Feature(name, "market", group, formula, window, markets=markets)
+
+    scaled = "mean over {} of r / vol_60[t-1], summed over {} days"
+    for market in MARKETS:
+        for w in FACTOR_WINDOWS:
+            name, formula = f"factor_{market}_{w}", scaled.format(f"{market} instruments", w)
+            yield feature(name, "factor", formula, max(w, 60), market)
+    for w in FACTOR_WINDOWS:
+        formula = scaled.format("all instruments", w) + "; f for one day"
+        yield feature(f"factor_all_{w}", "factor", formula, max(w, 60))
+    dispersion = "standard deviation over instruments of r / vol_60[t-1]"
+    yield feature("dispersion_1", "regime", dispersion, 60)
+    yield feature("dispersion_20", "regime", "mean of dispersion_1 over 20 days", 60)
+    ratio = "root mean square of f over 20 days / over 250 days"
+    yield feature("volatility_ratio_20_250", "regime", ratio, 250)
+    for left, right, w in CROSS_MARKETS:
+        name, formula = f"{left}_minus_{right}_{w}", f"factor_{left}_{w} - factor_{right}_{w}"
+        yield feature(name, "cross-market", formula, 60, left, right)
+
+
+def _target_features() -> Iterator[Feature]:
+    def feature(name: str, group: str, formula: str, window: int) -> Feature:
+        return Feature(name, "target", group, formula, window)
+
+    legs = {feature.name: feature for feature in _instrument_features()}
+    for kind, sign, names in (("diff", "-", DIFFERENCES), ("sum", "+", SUMS)):
+        for name in names:
+            leg, formula = legs[name], f"{name}(A) {sign} {name}(B)"
+            yield Feature(f"{kind}_{name}", "target", kind, formula, leg.window, leg.inputs)
+    for w in Z_WINDOWS:
+        formula = f"(S - mean(S)) / std(S) over {w} days, S = C(A) - C(B)"
+        yield feature(f"spread_z_{w}", "spread", formula, w)
+    volatility = "root mean square of r(A) - r(B) over 60 days, times sqrt(lag)"
+    yield feature("spread_volatility", "spread", volatility, 60)
+    change = "root mean square of r(A) - r(B) over 20 days / over 250 days"
+    yield feature("spread_volatility_ratio_20_250", "spread", change, 250)
+    for w in MOVE_WINDOWS:
+        formula = f"diff_ret_{w} / root mean square of r(A) - r(B) over 60 days / sqrt({w})"
+        yield feature(f"spread_move_{w}", "spread", formula, max(w, 60))
+    yield feature("beta_difference", "beta", "b(A) - b(B), b = sum(r f) / sum(f^2)", BETA_WINDOW)
+    explained = "beta_difference times factor_all_5"
+    yield feature("beta_move_5", "beta", explained, BETA_WINDOW)
+    for w in LABEL_WINDOWS:
+        yield feature(f"label_mean_{w}", "label", f"mean(y) / std(y) over {w} days", w)
+    yield feature("label_newest", "label", "y / std(y) over 250 days", 250)
+    rank = "mean over 250 days of the rank of y among the day's targets"
+    yield feature("label_rank_mean_250", "label", rank, 250)
+    windows = {f"label_mean_{w}": w for w in LABEL_WINDOWS}
+    for name in RANKED:
+        window = windows.get(name, 250)
+        yield feature(f"rank_{name}", "rank", f"rank of {name} among the day's targets", window)
+    yield feature("lag", "lag", "holding period in trading days", 0)
+
+
+CATALOGUE = (*_instrument_features(), *_market_features(), *_target_features())
+CATALOGUE_VERSION = hashlib.sha256(repr(CATALOGUE).encode()).hexdigest()[:12]
+
+
+def features_of(level: Level) -> tuple[str, ...]:
+    """Names of a level's features, in column order."""
+    return tuple(feature.name for feature in CATALOGUE if feature.level == level)
+
+
+def in_order(level: Level, arrays: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """The arrays of a level in column order.
+
+    Raises:
+        KeyError: one of the level's features is missing.
+    """
+    return {name: arrays[name] for name in features_of(level)}
+
+
+def left_out(panel: PricePanel) -> dict[str, str]:
+    """Features that have no value with this panel, and why; their arrays are all NaN.
+
+    A feature is named as soon as a field or market it needs is missing for all instruments.
+    """
+    fields = {name for name, values in panel.fields.items() if not np.isnan(values).all()}
+    markets = {market_of(name) for name in panel.instruments}
+    reasons = {}
+    for feature in CATALOGUE:
+        missing = [f"no {field}" for field in feature.inputs if field not in fields]
+        missing += [f"no {market} instrument" for market in feature.markets if market not in markets]
+        if missing:
+            reasons[feature.name] = ", ".join(missing)
+    return reasons

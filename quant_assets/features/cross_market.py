@@ -1,0 +1,53 @@
+"""Features of the market as a whole: factors, dispersion, regime, moves between markets.
+
+One value a day, the same for every target; what sets targets apart belongs in ``spreads``. Row t is
+known at the close of day t.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from quant_assets.features.catalogue import CROSS_MARKETS, FACTOR_WINDOWS, in_order
+from quant_assets.features.kernels import (
+    ratio,
+    rolling_mean,
+    rolling_rms,
+    rolling_sum,
+    row_mean,
+    row_std,
+)
+from quant_assets.market.instruments import MARKETS, market_of
+from quant_assets.market.panel import PricePanel
+from quant_assets.market.targets import shift
+from quant_assets.typing import FloatArray
+
+
+def market_features(
+    panel: PricePanel, instruments: Mapping[str, FloatArray]
+) -> dict[str, FloatArray]:
+    """Feature name to (n,) array, in the catalogue's order.
+
+    Args:
+        panel: the prices the instrument features were made from; read for its names.
+        instruments: what :func:`quant_assets.features.instruments.instrument_features` returned.
+
+    Returns are scaled by the volatility known the day before, so a day's shock does not hide
+    itself. NaN where a market is absent or less than half of a window is observed.
+    """
+    scaled = ratio(instruments["ret_1"], shift(instruments["vol_60"], 1))
+    members = {
+        market: [i for i, name in enumerate(panel.instruments) if market_of(name) == market]
+        for market in MARKETS
+    }
+    members["all"] = list(range(len(panel.instruments)))
+    daily = {name: row_mean(np.take(scaled, of, axis=1)) for name, of in members.items()}
+    sums = {name: rolling_sum(factor, FACTOR_WINDOWS) for name, factor in daily.items()}
+    features = {f"factor_{name}_{w}": sums[name][w] for name in daily for w in FACTOR_WINDOWS}
+    for left, right, w in CROSS_MARKETS:
+        features[f"{left}_minus_{right}_{w}"] = sums[left][w] - sums[right][w]
+    volatility = rolling_rms(daily["all"], [20, 250])
+    features["volatility_ratio_20_250"] = ratio(volatility[20], volatility[250])
+    features["dispersion_1"] = row_std(scaled)
+    features["dispersion_20"] = rolling_mean(features["dispersion_1"], [20])[20]
+    return in_order("market", features)

@@ -1,0 +1,138 @@
+"""Features of targets: differences and sums over the legs, the spread itself, released labels.
+
+Features of one leg alone belong in ``instruments``; models get what is here, one row per day and
+target. Row t is known at the close of day t: labels enter by the day they are released.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant_assets.features.catalogue import (
+    BETA_WINDOW,
+    DIFFERENCES,
+    LABEL_WINDOWS,
+    MOVE_WINDOWS,
+    RANKED,
+    SUMS,
+    Z_WINDOWS,
+    in_order,
+)
+from quant_assets.features.kernels import (
+    positive_log,
+    ratio,
+    recent,
+    rolling_mean,
+    rolling_mean_std,
+    rolling_rms,
+    rolling_sum,
+    row_rank,
+)
+from quant_assets.market.panel import PricePanel
+from quant_assets.market.targets import TargetPairs
+from quant_assets.typing import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class _Legs:
+    """(m,) columns of both legs; a second leg of -1 takes the zeros put after the last column."""
+
+    first: IntArray
+    second: IntArray
+
+    def of(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(n, m) values of leg A and of leg B, from (n, k)."""
+        padded = np.concatenate([values, np.zeros((len(values), 1))], axis=1)
+        return np.take(values, self.first, axis=1), np.take(padded, self.second, axis=1)
+
+    def difference(self, values: FloatArray) -> FloatArray:
+        first, second = self.of(values)
+        return np.subtract(first, second, out=first)
+
+    def sum(self, values: FloatArray) -> FloatArray:
+        first, second = self.of(values)
+        return np.add(first, second, out=first)
+
+
+def target_features(
+    panel: PricePanel,
+    instruments: Mapping[str, FloatArray],
+    market: Mapping[str, FloatArray],
+    pairs: TargetPairs,
+    released: FloatArray,
+    last_rows: int | None = None,
+) -> dict[str, FloatArray]:
+    """Feature name to (n, m) array, in the catalogue's order.
+
+    Args:
+        panel: (n, k) prices.
+        instruments: what ``instrument_features(panel)`` returned.
+        market: what ``market_features(panel, instruments)`` returned.
+        pairs: m targets, their legs among the panel's instruments.
+        released: (n, m) labels indexed by the day they are released.
+        last_rows: return only that many last rows; they are bit for bit those of the whole, if the
+            panel holds ``catalogue.LOOKBACK`` rows before them or begins with the history.
+
+    NaN as soon as a leg has no value; the missing second leg of a single-leg target counts as 0.
+    About 50 arrays of n x m doubles: 0.35 GB for 2,000 days of 424 targets.
+
+    Raises:
+        KeyError: a leg is not among the panel's instruments.
+    """
+    rows = len(panel.days) if last_rows is None else min(last_rows, len(panel.days))
+    legs = _Legs(*pairs.legs(panel.instruments))
+    features = {f"diff_{x}": legs.difference(recent(instruments[x], rows)) for x in DIFFERENCES}
+    features |= {f"sum_{x}": legs.sum(recent(instruments[x], rows)) for x in SUMS}
+    features |= _spread_features(panel, instruments["ret_1"], pairs.lags, legs, rows)
+    moves = {w: legs.difference(recent(instruments[f"ret_{w}"], rows)) for w in MOVE_WINDOWS}
+    daily = features["spread_volatility"] / np.sqrt(pairs.lags)
+    features |= {f"spread_move_{w}": ratio(moves[w], daily * np.sqrt(w)) for w in MOVE_WINDOWS}
+    features |= _beta_features(instruments["ret_1"], market, legs, rows)
+    features |= _label_features(released, rows)
+    features |= {f"rank_{name}": row_rank(features[name]) for name in RANKED}
+    features["lag"] = np.tile(pairs.lags.astype(np.float64), (rows, 1))
+    return in_order("target", features)
+
+
+def _spread_features(
+    panel: PricePanel, returns: FloatArray, lags: IntArray, legs: _Legs, rows: int
+) -> dict[str, FloatArray]:
+    reach = rows + max(Z_WINDOWS) - 1
+    level = legs.difference(positive_log(recent(panel.close, reach)))
+    moments = rolling_mean_std(level, Z_WINDOWS)
+    volatility = rolling_rms(legs.difference(recent(returns, reach)), [20, 60, 250])
+    features = {
+        f"spread_z_{w}": ratio(recent(level - moments[w].mean, rows), recent(moments[w].std, rows))
+        for w in Z_WINDOWS
+    }
+    features["spread_volatility"] = recent(volatility[60], rows) * np.sqrt(lags)
+    features["spread_volatility_ratio_20_250"] = recent(ratio(volatility[20], volatility[250]), rows)
+    return features
+
+
+def _beta_features(
+    returns: FloatArray, market: Mapping[str, FloatArray], legs: _Legs, rows: int
+) -> dict[str, FloatArray]:
+    """Beta through the origin to the factor of all instruments, over days that have both."""
+    reach = rows + BETA_WINDOW - 1
+    factor = recent(market["factor_all_1"], reach)[:, None]
+    products = recent(returns, reach) * factor
+    squares = np.where(np.isnan(products), np.nan, factor * factor)
+    sums = (rolling_sum(x, [BETA_WINDOW])[BETA_WINDOW] for x in (products, squares))
+    difference = legs.difference(recent(ratio(*sums), rows))
+    move = difference * recent(market["factor_all_5"], rows)[:, None]
+    return {"beta_difference": difference, "beta_move_5": move}
+
+
+def _label_features(released: FloatArray, rows: int) -> dict[str, FloatArray]:
+    known = np.ascontiguousarray(recent(released, rows + max(LABEL_WINDOWS) - 1))
+    moments = {
+        w: [recent(x, rows) for x in pair]
+        for w, pair in rolling_mean_std(known, LABEL_WINDOWS).items()
+    }
+    features = {f"label_mean_{w}": ratio(*moments[w]) for w in LABEL_WINDOWS}
+    features["label_newest"] = ratio(recent(known, rows), moments[250][1])
+    ranks = row_rank(recent(known, rows + 250 - 1))
+    features["label_rank_mean_250"] = recent(rolling_mean(ranks, [250])[250], rows)
+    return features

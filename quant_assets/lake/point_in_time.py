@@ -1,0 +1,103 @@
+"""The only door to labels: what was known at the close of a day.
+
+A label of day s and lag k is released on row s + k + 1. Everything returned here is indexed by the
+day it became known and ends with the as-of day, so no caller can see further.
+"""
+
+from datetime import date
+
+import numpy as np
+
+from quant_assets.errors import NotEnoughHistoryError
+from quant_assets.lake.arrays import to_cube
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.prices import read_pairs
+from quant_assets.lake.schema import Table
+from quant_assets.lake.tables import INSTRUMENT_FEATURES, LABELS, MARKET_FEATURES, TARGET_FEATURES
+from quant_assets.models.base import Block, Observations
+from quant_assets.typing import DayArray, FloatArray
+
+BEGINNING = date(1900, 1, 1)
+
+
+def known_days(lake: Lake, as_of: date) -> DayArray:
+    """(n,) days with features up to ``as_of``, ascending."""
+    found = lake.columns(
+        f"SELECT trading_day FROM {MARKET_FEATURES.quoted}"
+        " WHERE trading_day <= ? ORDER BY trading_day",
+        [as_of],
+        needs=MARKET_FEATURES,
+    )
+    return found["trading_day"].astype("datetime64[D]")
+
+
+def released(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
+    """(n, m) labels by release day for the given days; NaN where empty."""
+    rows = lake.arrow(
+        f"SELECT released_on, target, value FROM {LABELS.quoted} WHERE released_on BETWEEN ? AND ?",
+        _ends(days),
+        needs=LABELS,
+    )
+    return to_cube(rows, days, "target", targets, ["value"], day_column="released_on")[:, :, 0]
+
+
+def observations(lake: Lake, as_of: date, *, since: date = BEGINNING) -> Observations:
+    """Features and released labels known as of a day.
+
+    Args:
+        lake: the lake.
+        as_of: last day; nothing known later is read.
+        since: first day wanted; all history by default.
+
+    Memory: about 4 bytes per day, target and feature (float32).
+
+    Raises:
+        NotEnoughHistoryError: no day in the range has features.
+    """
+    days = known_days(lake, as_of)
+    days = days[days >= np.datetime64(since)]
+    if not len(days):
+        raise NotEnoughHistoryError(
+            "no features are known",
+            where="features.targets",
+            expected=f"days from {since} to {as_of}",
+            hint="materialise the features of these days first",
+        )
+    pairs = read_pairs(lake)
+    instruments = tuple(
+        lake.columns(
+            f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} ORDER BY 1",
+            needs=INSTRUMENT_FEATURES,
+        )["instrument"]
+    )
+    market = _block(lake, MARKET_FEATURES, days, "", ("",))
+    return Observations(
+        days=days,
+        targets=pairs.targets,
+        lags=pairs.lags,
+        released=released(lake, days, pairs.targets),
+        target=_block(lake, TARGET_FEATURES, days, "target", pairs.targets),
+        instrument=_block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
+        market=Block(market.names, market.values[:, 0]),
+    )
+
+
+def _block(
+    lake: Lake, table: Table, days: DayArray, unit_column: str, units: tuple[str, ...]
+) -> Block:
+    keys = ("trading_day", "date_id", unit_column)
+    names = tuple(column.name for column in table.columns if column.name not in keys)
+    selected = ", ".join(f'"{name}"::FLOAT AS "{name}"' for name in names)
+    unit = f'"{unit_column}"' if unit_column else "'' AS unit"
+    rows = lake.arrow(
+        f"SELECT trading_day, {unit}, {selected} FROM {table.quoted}"
+        " WHERE trading_day BETWEEN ? AND ?",
+        _ends(days),
+        needs=table,
+    )
+    cube = to_cube(rows, days, unit_column or "unit", units, names, dtype=np.float32)
+    return Block(names, cube)
+
+
+def _ends(days: DayArray) -> list[date]:
+    return [days[0].item(), days[-1].item()]

@@ -1,0 +1,201 @@
+"""Every table of the lake: its columns, their meaning, what a row is and when it is known.
+
+A table's name is its Dagster asset key with a dot. Documentation, ``describe``, the assets' column
+schemas and the DDL all come from here. Reading and writing do not belong here.
+"""
+
+from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.lake.schema import Column, Table
+
+N_TARGETS = 424
+
+_DAY = Column("trading_day", "DATE", "session of London or Tokyo")
+_DATE_ID = Column("date_id", "BIGINT", "the source's number of the day")
+_TARGET = Column("target", "VARCHAR", "target_0 to target_423")
+
+RAW_PRICES = Table(
+    "raw.prices",
+    "Prices as the source gave them: one row per day and series, empty cells included. "
+    "Known at the close of trading_day.",
+    (
+        _DAY,
+        _DATE_ID,
+        Column("instrument", "VARCHAR", "what is traded, e.g. US_Stock_CVX"),
+        Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
+        Column("value", "DOUBLE", "the number given; NULL where empty or not a number"),
+        Column("source", "VARCHAR", "name of the source"),
+        Column("unread", "VARCHAR", "the text given where it is not a number, else NULL"),
+    ),
+)
+RAW_TARGET_PAIRS = Table(
+    "raw.target_pairs",
+    "The return spreads to rank: one row per target, in submission order.",
+    (
+        _TARGET,
+        Column("lag", "BIGINT", "holding period in trading days, 1 to 4"),
+        Column("leg_a", "VARCHAR", "instrument bought"),
+        Column("leg_b", "VARCHAR", "instrument sold; NULL for a single leg"),
+    ),
+    day_column="",
+)
+VALIDATED_PRICES = Table(
+    "validated.prices",
+    "Prices after cleaning: one row per day and series. Known at the close of trading_day; "
+    "depends on earlier days only.",
+    (
+        _DAY,
+        _DATE_ID,
+        Column("instrument", "VARCHAR", "what is traded"),
+        Column("field", "VARCHAR", "what was recorded of it"),
+        Column("value", "DOUBLE", "observed and accepted; NULL otherwise. Labels use this"),
+        Column("filled", "DOUBLE", "value, carried forward within a limit. Features use this"),
+        Column("flag", "VARCHAR", "filled, stale, jump, rejected, joined by commas; NULL if none"),
+    ),
+)
+VALIDATED_QUARANTINE = Table(
+    "validated.quarantine",
+    "Cells that were rejected, and why: one row per cell.",
+    (
+        _DAY,
+        Column("source", "VARCHAR", "name of the source"),
+        Column("row", "BIGINT", "date_id of the cell"),
+        Column("column", "VARCHAR", "name of the series in the source"),
+        Column("value", "VARCHAR", "what stood there"),
+        Column("reason", "VARCHAR", "why it was rejected"),
+    ),
+)
+LABELS = Table(
+    "features.labels",
+    "Labels on the day they become known: one row per target and release day. Written on "
+    "released_on, never before; NULL where a price is missing.",
+    (
+        Column("trading_day", "DATE", "day on which the label is forecast"),
+        _DATE_ID,
+        _TARGET,
+        Column("value", "DOUBLE", "log return of leg A less that of leg B over lag days"),
+        Column("released_on", "DATE", "day of the label's last price: lag + 1 days later"),
+    ),
+    day_column="released_on",
+)
+
+
+def _features_table(name: str, level: str, unit: tuple[Column, ...], grain: str) -> Table:
+    described = tuple(
+        Column(feature.name, "DOUBLE", feature.formula)
+        for feature in CATALOGUE
+        if feature.level == level
+    )
+    description = f"{grain} Known at the close of trading_day; depends on earlier days only."
+    return Table(f"features.{name}", description, (_DAY, _DATE_ID, *unit, *described))
+
+
+INSTRUMENT_FEATURES = _features_table(
+    "instruments",
+    "instrument",
+    (Column("instrument", "VARCHAR", "what is traded"),),
+    "Features of each instrument: one row per day and instrument.",
+)
+MARKET_FEATURES = _features_table(
+    "market", "market", (), "Features of the markets as a whole: one row per day."
+)
+TARGET_FEATURES = _features_table(
+    "targets", "target", (_TARGET,), "Features of each target: one row per day and target."
+)
+
+
+def fits_table(family: str) -> Table:
+    """Table of a family's fits."""
+    return Table(
+        f"fits.{family}",
+        f"Fits of {family}: one row per as-of day. A fit knows prices up to trading_day and "
+        "labels released by then.",
+        (
+            Column("trading_day", "DATE", "as-of day"),
+            _DATE_ID,
+            Column("parameters", "VARCHAR", "parameters of the fit, as JSON"),
+            Column("metrics", "VARCHAR", "figures of the fit, as JSON"),
+            Column("artifact", "VARCHAR", "file of the fitted model below the artifacts folder"),
+            Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
+            Column("snapshot", "BIGINT", "lake snapshot the fit was trained on"),
+            Column("features_version", "VARCHAR", "version of the feature catalogue"),
+            Column("seconds", "DOUBLE", "time the fit took"),
+        ),
+    )
+
+
+def forecasts_table(family: str) -> Table:
+    """Table of a family's forecasts."""
+    return Table(
+        f"forecasts.{family}",
+        f"Forecasts of {family}: one row per day and target. Uses what is known on trading_day "
+        "and the newest fit as of that day or before.",
+        (
+            _DAY,
+            _DATE_ID,
+            _TARGET,
+            Column("value", "DOUBLE", "score of the target; only its rank on the day matters"),
+            Column("fit_as_of", "DATE", "as-of day of the fit"),
+        ),
+    )
+
+
+ENSEMBLE = forecasts_table("ensemble")
+SUBMISSIONS = Table(
+    "submissions.competition",
+    "The submission: one row per day, one column per target, never empty.",
+    (
+        _DAY,
+        _DATE_ID,
+        *(Column(f"target_{i}", "DOUBLE", "ensemble value") for i in range(N_TARGETS)),
+    ),
+)
+PERFORMANCE = Table(
+    "monitoring.performance",
+    "Daily information coefficient: one row per forecast day and family, written when the "
+    "day's last label is released.",
+    (
+        Column("trading_day", "DATE", "day of the forecast"),
+        _DATE_ID,
+        Column("family", "VARCHAR", "model family, ensemble, or oracle where it is known"),
+        Column("ic", "DOUBLE", "Spearman correlation of forecast and label over the targets"),
+        Column("released_on", "DATE", "day on which all the day's labels are known"),
+    ),
+    day_column="released_on",
+)
+SCOREBOARD = Table(
+    "monitoring.scoreboard",
+    "One row per family: the official metric over all days with forecasts and labels.",
+    (
+        Column("family", "VARCHAR", "model family, ensemble, or oracle where it is known"),
+        Column("score", "DOUBLE", "mean of the daily IC over its population standard deviation"),
+        Column("low", "DOUBLE", "lower end of the 95 % block-bootstrap interval"),
+        Column("high", "DOUBLE", "upper end of it"),
+        Column("mean_ic", "DOUBLE", "mean of the daily IC"),
+        Column("std_ic", "DOUBLE", "population standard deviation of the daily IC"),
+        Column("score_250", "DOUBLE", "the metric over the last 250 days"),
+        Column("days", "BIGINT", "days scored"),
+        Column("first_day", "DATE", "first day scored"),
+        Column("last_day", "DATE", "last day scored"),
+    ),
+    day_column="",
+)
+
+
+def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
+    """Every table, in reading order."""
+    return (
+        RAW_PRICES,
+        RAW_TARGET_PAIRS,
+        VALIDATED_PRICES,
+        VALIDATED_QUARANTINE,
+        INSTRUMENT_FEATURES,
+        MARKET_FEATURES,
+        LABELS,
+        TARGET_FEATURES,
+        *(fits_table(family) for family in families),
+        *(forecasts_table(family) for family in families),
+        ENSEMBLE,
+        SUBMISSIONS,
+        PERFORMANCE,
+        SCOREBOARD,
+    )

@@ -1,0 +1,106 @@
+"""The protocol every model family follows, and the arrays it sees.
+
+Families know neither lake nor Dagster. They are handed ``Observations`` and can therefore only use
+what was known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from quant_assets.market.targets import align_to_label_day
+from quant_assets.typing import DayArray, FloatArray, IntArray
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Features of one level.
+
+    Attributes:
+        names: p features.
+        values: (n, units, p) float32, or (n, p) for the market as a whole; NaN where undefined.
+    """
+
+    names: tuple[str, ...]
+    values: FloatArray
+
+    def column(self, name: str) -> FloatArray:
+        """One feature's values, without the feature axis."""
+        return self.values[..., self.names.index(name)]
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Everything known at the close of the last day, every array indexed by the day its values
+    became known. What was known on an earlier day is therefore a slice.
+
+    Attributes:
+        days: (n,) trading days, ascending.
+        targets: m names.
+        lags: (m,) holding periods.
+        released: (n, m) labels by release day; NaN where empty.
+        target: features per target, (n, m, p).
+        instrument: features per instrument, (n, k, q).
+        market: features of the market, (n, f).
+    """
+
+    days: DayArray
+    targets: tuple[str, ...]
+    lags: IntArray
+    released: FloatArray
+    target: Block
+    instrument: Block
+    market: Block
+
+    def rows(self, start: int, stop: int) -> "Observations":
+        """The days ``start:stop``, as views; as of row t is ``rows(0, t + 1)``."""
+        part = slice(start, stop)
+        return Observations(
+            self.days[part],
+            self.targets,
+            self.lags,
+            self.released[part],
+            Block(self.target.names, self.target.values[part]),
+            Block(self.instrument.names, self.instrument.values[part]),
+            Block(self.market.names, self.market.values[part]),
+        )
+
+    def labels(self) -> FloatArray:
+        """(n, m) labels by the day they are forecast on; NaN where empty or not yet released."""
+        return align_to_label_day(self.released, self.lags)
+
+
+class Forecaster(Protocol):
+    """A fitted model."""
+
+    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+        """(rows, m) scores for the last ``rows`` days of ``seen``, finite everywhere.
+
+        The forecast of a day depends on that day and the family's ``lookback`` days before it
+        only, bit for bit: a day alone gives the same as the day among others.
+        """
+
+    def to_bytes(self) -> bytes:
+        """The fitted model as stored; ``Family.load`` reads it."""
+
+
+class Family(Protocol):
+    """A kind of model: how it is fitted and read back."""
+
+    name: str
+    description: str
+    library: str
+    lookback: int
+    defaults: Parameters
+
+    def fit(self, seen: Observations, parameters: Parameters, seed: int, threads: int) -> Forecaster:
+        """Fit on what is known as of the last day of ``seen``.
+
+        Raises:
+            NotEnoughHistoryError: too few labels are released.
+        """
+
+    def load(self, stored: bytes) -> Forecaster:
+        """Read a model back from ``Forecaster.to_bytes``."""

@@ -1,0 +1,130 @@
+"""``ridge``: all targets in one linear solve on the day's returns and market features.
+
+One SVD serves every penalty and every target; the penalty is the one with the least leave-one-out
+error (Allen's PRESS in closed form: Hastie, Tibshirani and Friedman, "The Elements of Statistical
+Learning", section 7.10).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant_assets.models.base import Observations, Parameters
+from quant_assets.models.labels import ranked_labels
+from quant_assets.models.stored import pack, unpack
+from quant_assets.typing import FloatArray
+
+name = "ridge"
+description = "Ridge regression of all targets' ranks on the day's returns and market features."
+library = "numpy"
+lookback = 0
+defaults: Parameters = {
+    "returns": ("ret_1", "ret_5", "ret_20"),
+    "clip": 4.0,
+    "penalties": tuple(float(10**power) for power in np.arange(2.0, 7.5, 0.5)),
+}
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Coefficients on standardised inputs.
+
+    Attributes:
+        returns: names of the instrument features used.
+        clip: standardised inputs are clipped to plus and minus this.
+        mean: (p,) of the inputs over the fitting days.
+        scale: (p,) likewise; 1 where an input does not vary.
+        coefficients: (p, m).
+        intercept: (m,).
+        penalty: the one chosen.
+    """
+
+    returns: tuple[str, ...]
+    clip: float
+    mean: FloatArray
+    scale: FloatArray
+    coefficients: FloatArray
+    intercept: FloatArray
+    penalty: float
+
+    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+        """(rows, m) linear scores.
+
+        One product per day: a product over many days may round differently from one over a
+        single day, and a replayed day must give the same bits.
+        """
+        start = len(seen.days) - rows
+        x = _inputs(seen.rows(start, len(seen.days)), self.returns)
+        x = _standardise(x, self.mean, self.scale, self.clip)
+        return np.stack([day @ self.coefficients for day in x]) + self.intercept
+
+    def to_bytes(self) -> bytes:
+        """All coefficients."""
+        return pack(**{**self.__dict__, "returns": np.array(self.returns)})
+
+
+def fit(seen: Observations, parameters: Parameters, seed: int, threads: int) -> Ridge:
+    """Solve for all targets at once; an empty label counts as the middle rank."""
+    ranks = ranked_labels(seen)
+    known = (~np.isnan(ranks)).any(axis=1)
+    x = _inputs(seen, parameters["returns"])[known]
+    y = np.nan_to_num(ranks[known])
+    mean, scale = _moments(x)
+    x = _standardise(x, mean, scale, parameters["clip"])
+    intercept = y.mean(axis=0)
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    projected = u.T @ (y - intercept)
+    penalty = min(
+        parameters["penalties"],
+        key=lambda candidate: _press(y - intercept, u, s, projected, candidate),
+    )
+    coefficients = vt.T @ ((s / (s**2 + penalty))[:, None] * projected)
+    return Ridge(
+        tuple(parameters["returns"]),
+        parameters["clip"],
+        mean,
+        scale,
+        coefficients,
+        intercept,
+        penalty,
+    )
+
+
+def load(stored: bytes) -> Ridge:
+    """Read the coefficients back."""
+    arrays = unpack(stored)
+    return Ridge(
+        returns=tuple(arrays.pop("returns").tolist()),
+        clip=float(arrays.pop("clip")),
+        penalty=float(arrays.pop("penalty")),
+        **arrays,
+    )
+
+
+def _inputs(seen: Observations, returns: tuple[str, ...]) -> FloatArray:
+    """(n, p) a day's market features and the named returns of every instrument."""
+    moves = [seen.instrument.column(name) for name in returns]
+    return np.concatenate([seen.market.values, *moves], axis=1).astype(np.float64)
+
+
+def _moments(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of each input; 0 and 1 for one that is never known."""
+    known = np.maximum((~np.isnan(x)).sum(axis=0), 1)
+    mean = np.nansum(x, axis=0) / known
+    scale = np.sqrt(np.nansum((x - mean) ** 2, axis=0) / known)
+    return mean, np.where(scale > 0, scale, 1.0)
+
+
+def _standardise(x: FloatArray, mean: FloatArray, scale: FloatArray, clip: float) -> FloatArray:
+    """Inputs with mean 0 and deviation 1 over the fitting days, clipped; unknown becomes the mean."""
+    return np.nan_to_num(np.clip((x - mean) / scale, -clip, clip))
+
+
+def _press(
+    y: FloatArray, u: FloatArray, s: FloatArray, projected: FloatArray, penalty: float
+) -> float:
+    """Sum of squared leave-one-out errors over all targets."""
+    shrink = s**2 / (s**2 + penalty)
+    leverage = np.einsum("ij,j,ij->i", u, shrink, u)
+    errors = (y - u @ (shrink[:, None] * projected)) / (1.0 - leverage)[:, None]
+    return float(np.sum(errors**2))

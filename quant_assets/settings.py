@@ -1,0 +1,99 @@
+"""The one settings object: read from ``QUANT_*`` variables, passed down, never global.
+
+No other module reads the environment. Paths below ``data_dir`` are derived here so that two data
+directories never share a file.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from quant_assets.errors import SettingsError
+
+SIMULATED = "simulated"
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
+
+
+class Settings(BaseSettings):
+    """All settings, each with the ``QUANT_`` prefix in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="QUANT_", frozen=True, extra="forbid")
+
+    data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+        Path("data"), description="Everything written lies below: lake, exports, Dagster's home."
+    )
+    source: str = Field(
+        SIMULATED, description="'simulated' or a folder in the competition's format."
+    )
+    first_day: date = Field(
+        date(2018, 1, 2), description="Date of date_id 0 in a folder without calendar.csv."
+    )
+    seed: int = Field(7, ge=0, description="Seed of the simulated market and of every fit.")
+    first_fit_after: int = Field(
+        504, ge=60, description="Days of history before the first walk-forward fit."
+    )
+    refit_every: int = Field(60, ge=1, description="Days between walk-forward fits.")
+    fill_limit: int = Field(5, ge=0, le=10, description="Days a price may be carried forward.")
+    jump_z: float = Field(12.0, gt=0, description="Robust z-score from which a return is a jump.")
+    retention_days: int = Field(30, ge=1, description="Days a lake snapshot can be read back.")
+    threads: int = Field(2, ge=1, description="Threads of one model fit.")
+
+    @property
+    def lake_dir(self) -> Path:
+        """DuckLake: catalogue and Parquet files."""
+        return self.data_dir / "lake"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Fitted models, named by their sha256."""
+        return self.data_dir / "artifacts"
+
+    @property
+    def exports_dir(self) -> Path:
+        """Submission files."""
+        return self.data_dir / "exports"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Plots and reports."""
+        return self.data_dir / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's runs, events and schedules."""
+        return self.data_dir / "dagster"
+
+    @property
+    def market_file(self) -> Path:
+        """Which market this data directory holds; written by the first load."""
+        return self.data_dir / "market.json"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, from the market remembered in the data directory, from defaults.
+
+    Raises:
+        SettingsError: a variable has the wrong type or range.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "a setting cannot be used",
+            where="QUANT_" + "_".join(str(part) for part in first["loc"]).upper(),
+            expected=first["msg"],
+            found=repr(first["input"]),
+            hint="correct or unset the variable; `quant-assets doctor` lists all settings",
+        ) from None
+    if "source" not in settings.model_fields_set and settings.market_file.exists():
+        remembered = json.loads(settings.market_file.read_text())
+        settings = settings.model_copy(update={"source": remembered["source"]})
+    return settings
