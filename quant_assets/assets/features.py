@@ -1,16 +1,16 @@
-"""Layer features: what is known at each close, and the labels released on it."""
+"""Layer features: the labels released on each day, and what else is known at its close."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import dagster as dg
 import numpy as np
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import (
+    check,
     check_spec,
     described,
-    frame,
-    key_of,
     result,
     suite_outcome,
     suite_spec,
@@ -18,8 +18,9 @@ from quant_assets.assets.results import (
 from quant_assets.features.catalogue import CATALOGUE_VERSION, LOOKBACK, left_out
 from quant_assets.features.cross_market import market_features
 from quant_assets.features.instruments import instrument_features
-from quant_assets.features.rows import instrument_rows, label_rows, market_rows, target_rows
 from quant_assets.features.spreads import target_features
+from quant_assets.lake.arrays import long_rows
+from quant_assets.lake.labels import disagreement, label_rows
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import released
 from quant_assets.lake.prices import history_start, read_pairs, read_panel
@@ -31,6 +32,105 @@ from quant_assets.lake.tables import (
     TARGET_FEATURES,
     VALIDATED_PRICES,
 )
+from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import MAX_LAG, released_labels
 from quant_assets.quality.suites import TARGET_FEATURES_SUITE
 from quant_assets.sources.base import Source
+
+_PUBLISHED = "agree_with_published"
+
+
+def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the layer."""
+
+    @dg.multi_asset(
+        name="labels",
+        specs=[described(LABELS, kinds={"numpy"}, deps=[VALIDATED_PRICES, RAW_TARGET_PAIRS])],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=[
+            check_spec(
+                LABELS,
+                _PUBLISHED,
+                "Labels equal those the source publishes to 2e-6, empty ones included.",
+                blocking=False,
+            )
+        ],
+    )
+    def labels(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+    ) -> dg.MaterializeResult[None]:
+        start, end = day_range(context)
+        panel = _panel(lake, "value", start, end, MAX_LAG + 1)
+        pairs = read_pairs(lake)
+        values = released_labels(panel.close, pairs, panel.instruments)
+        rows = label_rows(panel, pairs, values, start)
+        published = source.published_labels(panel.days[0].item(), end)
+        found = disagreement(panel.days, values, pairs, published)
+        return result(
+            LABELS,
+            lake.replace_days(LABELS, start, end, rows),
+            empty_share=float(np.isnan(rows["value"]).mean()) if len(rows["value"]) else 0.0,
+            checks=[
+                check(LABELS, _PUBLISHED, found.agree, blocking=False, **found.as_metadata())
+            ],
+        )
+
+    @dg.multi_asset(
+        name="features",
+        specs=[
+            described(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES]),
+            described(MARKET_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
+            described(
+                TARGET_FEATURES,
+                kinds={"numpy"},
+                deps=[INSTRUMENT_FEATURES, MARKET_FEATURES, LABELS, RAW_TARGET_PAIRS],
+            ),
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=[suite_spec(TARGET_FEATURES, TARGET_FEATURES_SUITE, blocking=False)],
+    )
+    def features(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        start, end = day_range(context)
+        panel = _panel(lake, "filled", start, end, LOOKBACK)
+        pairs = read_pairs(lake)
+        keep = int((panel.days >= np.datetime64(start)).sum())
+        days, date_ids = panel.days[-keep:], panel.date_ids[-keep:]
+        missing = left_out(panel)
+        by_instrument = instrument_features(panel)
+        by_market = market_features(panel, by_instrument)
+
+        tables = (
+            (
+                INSTRUMENT_FEATURES,
+                {name: values[-keep:] for name, values in by_instrument.items()},
+                ("instrument", panel.instruments),
+            ),
+            (MARKET_FEATURES, {name: values[-keep:] for name, values in by_market.items()}, ()),
+        )
+        for table, values, units in tables:
+            rows = long_rows(days, date_ids, values, *units)
+            yield result(table, lake.replace_days(table, start, end, rows), left_out=missing)
+
+        known = released(lake, panel.days, pairs.targets)
+        by_target = target_features(panel, by_instrument, by_market, pairs, known, last_rows=keep)
+        rows = long_rows(days, date_ids, by_target, "target", pairs.targets)
+        yield result(
+            TARGET_FEATURES,
+            lake.replace_days(TARGET_FEATURES, start, end, rows),
+            catalogue_version=CATALOGUE_VERSION,
+            left_out=missing,
+            checks=[suite_outcome(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)],
+        )
+
+    return [labels, features]
+
+
+def _panel(lake: Lake, value: str, start: date, end: date, history: int) -> PricePanel:
+    """The panel of a range of days with the history before it that its first day needs."""
+    return read_panel(lake, value, history_start(lake, VALIDATED_PRICES, start, history), end)

@@ -4,7 +4,7 @@ import dagster as dg
 import numpy as np
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
-from quant_assets.assets.results import described, frame, result, suite_outcome, suite_spec
+from quant_assets.assets.results import described, result, suite_outcome, suite_spec
 from quant_assets.errors import SourceError
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import pairs_rows, raw_rows
@@ -27,7 +27,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         rows = pairs_rows(source.pairs())
         written = lake.replace_all(RAW_TARGET_PAIRS, rows)
         check = suite_outcome(
-            RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, frame(RAW_TARGET_PAIRS, rows), blocking=True
+            RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True
         )
         return result(RAW_TARGET_PAIRS, written, checks=[check])
 
@@ -61,7 +61,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             empty_share=float(np.isnan(table.values).mean()),
             unread_cells=len(table.unread),
             checks=[
-                suite_outcome(RAW_PRICES, RAW_PRICES_SUITE, frame(RAW_PRICES, rows), blocking=True)
+                suite_outcome(RAW_PRICES, RAW_PRICES_SUITE, rows, blocking=True)
             ],
         )
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
-from quant_assets.lake.lake import Written
+from quant_assets.lake.lake import Written, to_arrow
 from quant_assets.lake.schema import Table
-from quant_assets.quality.expectations import SuiteResult
+from quant_assets.quality.expectations import Suite, validate
 
 OWNER = "team:quant-research"
 
@@ -18,13 +19,15 @@ def key_of(table: Table) -> dg.AssetKey:
     return dg.AssetKey(table.name.split("."))
 
 
-def described(table: Table, *, kinds: set[str], deps: Sequence[Table] = ()) -> dg.AssetSpec:
+def described(
+    table: Table, *, kinds: set[str], deps: Sequence[Table] = (), about: str = ""
+) -> dg.AssetSpec:
     """The asset that writes a table: description, group, columns and upstream tables."""
     columns = [dg.TableColumn(c.name, c.type, c.description) for c in table.columns]
     return dg.AssetSpec(
         key_of(table),
         deps=[key_of(upstream) for upstream in deps],
-        description=f"`{table.name}`: {table.description}",
+        description=f"{table.description} {about}".strip(),
         group_name=table.name.split(".", 1)[0],
         owners=[OWNER],
         kinds={"duckdb", *kinds},
@@ -39,19 +42,13 @@ def result(
     table: Table,
     written: Written,
     *,
-    plot: Mapping[str, float] | None = None,
     checks: Sequence[dg.AssetCheckResult] = (),
     **details: Any,
 ) -> dg.MaterializeResult[None]:
-    """A materialisation with rows, snapshot, and the numbers worth plotting over time."""
+    """A materialisation: rows, snapshot, and further figures, numbers being plotted over time."""
     return dg.MaterializeResult(
         asset_key=key_of(table),
-        metadata={
-            "dagster/row_count": written.rows,
-            "snapshot": written.snapshot,
-            **(plot or {}),
-            **details,
-        },
+        metadata={"dagster/row_count": written.rows, "snapshot": written.snapshot, **details},
         check_results=checks,
     )
 
@@ -61,29 +58,51 @@ def check_spec(table: Table, name: str, description: str, *, blocking: bool) -> 
     return dg.AssetCheckSpec(name, asset=key_of(table), description=description, blocking=blocking)
 
 
-def suite_outcome(table: Table, found: SuiteResult, *, blocking: bool) -> dg.AssetCheckResult:
-    """A Great Expectations suite as a check, with its failing rows."""
-    outcomes = "\n".join(
-        f"| {o.expectation} | {o.column} | {'yes' if o.passed else 'NO'} | {o.unexpected_count} |"
-        for o in found.outcomes
-    )
+def check(
+    table: Table, name: str, passed: bool, *, blocking: bool, **details: Any
+) -> dg.AssetCheckResult:
+    """The outcome of a check; a failure is an error if it blocks and a warning if not."""
     return dg.AssetCheckResult(
-        passed=found.passed,
+        passed=passed,
         asset_key=key_of(table),
-        check_name=found.name,
+        check_name=name,
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-        metadata={
-            "rows": found.rows,
-            "expectations": dg.MarkdownMetadataValue(
-                f"| expectation | column | met | rows against |\n|---|---|---|---|\n{outcomes}"
-            ),
-            "failing_rows": dg.MarkdownMetadataValue(
-                "none" if found.failing.empty else found.failing.to_markdown(index=False)
-            ),
-        },
+        metadata=details,
     )
+
+
+def suite_spec(table: Table, suite: Suite, *, blocking: bool) -> dg.AssetCheckSpec:
+    """A Great Expectations suite as a check."""
+    return check_spec(table, suite.name, suite.description, blocking=blocking)
+
+
+def suite_outcome(
+    table: Table, suite: Suite, data: Mapping[str, Any], *, blocking: bool
+) -> dg.AssetCheckResult:
+    """Run a suite over rows of the table; its failing rows go into the check's metadata."""
+    found = validate(suite, frame(table, data))
+    outcomes = pd.DataFrame([vars(outcome) for outcome in found.outcomes])
+    return check(
+        table,
+        suite.name,
+        found.passed,
+        blocking=blocking,
+        rows=found.rows,
+        expectations=markdown(outcomes),
+        failing_rows=markdown(found.failing),
+    )
+
+
+def frame(table: Table, data: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows of the table as a frame, repeated text as categories."""
+    return to_arrow(table, data).to_pandas(date_as_object=False)
+
+
+def markdown(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """A frame as a table in the UI."""
+    return dg.MetadataValue.md("none" if rows.empty else rows.to_markdown(index=False))
 
 
 def picture(png: bytes) -> dg.MarkdownMetadataValue:
-    """A small image, shown in the UI."""
+    """A small image in the UI."""
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
-from quant_assets.assets.results import described, frame, key_of, result, suite_outcome, suite_spec
+from quant_assets.assets.results import described, result, suite_outcome, suite_spec
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import history_start, read_raw
 from quant_assets.lake.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
@@ -22,8 +22,8 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @dg.multi_asset(
         name="validated",
         specs=[
-            described(VALIDATED_PRICES, kinds={"greatexpectations"}, deps=[RAW_PRICES]),
-            described(VALIDATED_QUARANTINE, kinds={"greatexpectations"}, deps=[RAW_PRICES]),
+            described(VALIDATED_QUARANTINE, kinds={"numpy"}, deps=[RAW_PRICES]),
+            described(VALIDATED_PRICES, kinds={"numpy"}, deps=[RAW_PRICES]),
         ],
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
@@ -50,14 +50,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             VALIDATED_PRICES,
             lake.replace_days(VALIDATED_PRICES, start, end, rows),
             rejected_cells=len(rejected["row"]),
-            checks=[
-                suite_outcome(
-                    VALIDATED_PRICES,
-                    VALIDATED_PRICES_SUITE,
-                    frame(VALIDATED_PRICES, rows),
-                    blocking=True,
-                )
-            ],
+            checks=[suite_outcome(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, rows, blocking=True)],
         )
 
     return [validated]

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -11,33 +10,17 @@ import numpy as np
 from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.artifacts import fetch, store
+from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import observations
-from quant_assets.lake.prices import history_start
+from quant_assets.lake.prices import date_ids_of, history_start
 from quant_assets.lake.tables import MARKET_FEATURES, fits_table
 from quant_assets.models.base import Observations
 from quant_assets.models.registry import family
 from quant_assets.settings import Settings
-from quant_assets.typing import DayArray, FloatArray, IntArray
+from quant_assets.typing import AnyArray, DayArray, IntArray
 
 FitRow = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Forecasts:
-    """Forecasts of a range of days.
-
-    Attributes:
-        days: (n,) days that have a fit in force.
-        values: (n, m) scores.
-        fit_as_of: (n,) as-of day of the fit used.
-        targets: m names.
-    """
-
-    days: DayArray
-    values: FloatArray
-    fit_as_of: DayArray
-    targets: tuple[str, ...]
 
 
 def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> IntArray:
@@ -52,7 +35,7 @@ def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> I
 def make_fits(
     lake: Lake, settings: Settings, name: str, start: date, end: date, note: Callable[[str], None]
 ) -> Iterator[FitRow]:
-    """Fit a family for each as-of day of the range; rows of its fits table without ``date_id``.
+    """Fit a family for each as-of day of the range; rows of its fits table.
 
     Raises:
         NotEnoughHistoryError: a day has too few released labels before it.
@@ -60,10 +43,11 @@ def make_fits(
     snapshot = lake.snapshot_id()
     seen = observations(lake, end)
     rows = rows_to_fit(seen.days, start, end, settings)
+    date_ids = date_ids_of(lake, seen.days[rows])
     for count, row in enumerate(rows, 1):
         fitted = _fit(name, seen.rows(0, int(row) + 1), settings)
         note(f"{name}: fit {count} of {len(rows)}, as of {seen.days[row]}, {fitted['seconds']:.1f} s")
-        yield {**fitted, "snapshot": snapshot}
+        yield {**fitted, "date_id": int(date_ids[count - 1]), "snapshot": snapshot}
 
 
 def forecast(lake: Lake, settings: Settings, name: str, start: date, end: date) -> Forecasts:
@@ -107,7 +91,7 @@ def _fit(name: str, seen: Observations, settings: Settings) -> FitRow:
     }
 
 
-def _fits_until(lake: Lake, name: str, end: date) -> dict[str, np.ndarray]:
+def _fits_until(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:
     table = fits_table(name)
     return lake.columns(
         f"SELECT trading_day, artifact, sha256 FROM {table.quoted}"

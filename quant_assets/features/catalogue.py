@@ -30,8 +30,8 @@ MOVE_WINDOWS = (5, 20, 60, 250)
 LABEL_WINDOWS = (20, 60, 250, 500)
 BETA_WINDOW = 250
 DIFFERENCES = (
-    *("ret_1", "ret_5", "ret_20", "ret_60", "ret_250", "momentum_250_20", "reversal_5"),
-    *("vol_20", "vol_250", "rsi_14", "macd_histogram", "drawdown_250", "skew_60", "volume_z_20"),
+    *("ret_1", "ret_5", "ret_20", "momentum_250_20", "vol_20", "vol_250"),
+    *("rsi_14", "macd_histogram", "drawdown_250", "skew_60", "volume_z_20"),
 )
 SUMS = ("ret_1", "ret_5", "ret_20", "vol_20", "drawdown_250")
 RANKED = ("label_mean_20", "label_mean_250", "spread_z_20", "spread_move_20", "spread_move_250")
@@ -151,12 +151,12 @@ def _target_features() -> Iterator[Feature]:
     for w in LABEL_WINDOWS:
         yield feature(f"label_mean_{w}", "label", f"mean(y) / std(y) over {w} days", w)
     yield feature("label_newest", "label", "y / std(y) over 250 days", 250)
-    rank = "mean over 250 days of the rank of y among the day's targets"
+    rank = "mean over 250 days of the rank of y among the day's targets, from -1/2 to 1/2"
     yield feature("label_rank_mean_250", "label", rank, 250)
     windows = {f"label_mean_{w}": w for w in LABEL_WINDOWS}
     for name in RANKED:
         window = windows.get(name, 250)
-        yield feature(f"rank_{name}", "rank", f"rank of {name} among the day's targets", window)
+        yield feature(f"rank_{name}", "rank", f"rank of {name}, from -1/2 to 1/2", window)
     yield feature("lag", "lag", "holding period in trading days", 0)
 
 
@@ -188,7 +188,9 @@ def left_out(panel: PricePanel) -> dict[str, str]:
     reasons = {}
     for feature in CATALOGUE:
         missing = [f"no {field}" for field in feature.inputs if field not in fields]
-        missing += [f"no {market} instrument" for market in feature.markets if market not in markets]
+        missing += [
+            f"no {market} instrument" for market in feature.markets if market not in markets
+        ]
         if missing:
             reasons[feature.name] = ", ".join(missing)
     return reasons

@@ -71,7 +71,9 @@ def _range_volatility(panel: PricePanel, close: FloatArray) -> dict[str, FloatAr
     span, body = high - low, close - opening
     garman_klass = 0.5 * span * span - (2 * _LN2 - 1) * body * body
     within = (high - close) * (high - opening) + (low - close) * (low - opening)
-    overnight, daytime = (rolling_mean_std(x, [20], ddof=1)[20].std for x in (opening - before, body))
+    overnight, daytime = (
+        rolling_mean_std(x, [20], ddof=1)[20].std for x in (opening - before, body)
+    )
     weight = 0.34 / (1.34 + 21 / 19)
     yang_zhang = overnight * overnight + weight * daytime * daytime
     yang_zhang += (1 - weight) * rolling_mean(within, [20])[20]

@@ -31,7 +31,7 @@ class MeanStd(NamedTuple):
 
 
 class _Moments(NamedTuple):
-    count: FloatArray
+    observed: FloatArray
     mean: FloatArray
     squares: FloatArray
 
@@ -43,14 +43,15 @@ def min_count(window: int) -> int:
 
 def positive_log(values: FloatArray) -> FloatArray:
     """Natural logarithm; NaN where a value is missing, infinite, zero or negative."""
-    usable = (values > 0) & (values < np.inf)
-    return np.log(np.where(usable, values, np.nan), order="C")
+    values = np.ascontiguousarray(values)
+    return np.log(np.where((values > 0) & (values < np.inf), values, np.nan))
 
 
 def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     """Quotient by a scale; NaN where the scale is missing or below ``NEGLIGIBLE``."""
     result = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
-    return np.divide(numerator, denominator, out=result, where=denominator >= NEGLIGIBLE)
+    np.divide(numerator, denominator, out=result, where=denominator >= NEGLIGIBLE)
+    return result
 
 
 def recent(values: AnyArray, rows: int) -> AnyArray:
@@ -81,7 +82,9 @@ def rolling_rms(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatAr
 def rolling_max(values: FloatArray, window: int) -> FloatArray:
     """Largest observed value in the window."""
     largest = _by_doubling(values, [window], _joined_by(np.fmax))[window]
-    return np.where(_counts(~np.isnan(values), [window])[window] < min_count(window), np.nan, largest)
+    return np.where(
+        _counts(~np.isnan(values), [window])[window] < min_count(window), np.nan, largest
+    )
 
 
 def rolling_mean_std(
@@ -97,9 +100,9 @@ def rolling_mean_std(
     for start in range(0, columns.shape[1], _COLUMNS_AT_ONCE):
         part = slice(start, start + _COLUMNS_AT_ONCE)
         for w, moments in _by_doubling(_single(columns[:, part]), windows, _merged).items():
-            enough = moments.count >= max(min_count(w), ddof + 1)
+            enough = moments.observed >= max(min_count(w), ddof + 1)
             result[w].mean[:, part] = np.where(enough, moments.mean, np.nan)
-            variance = _where_enough(moments.squares, moments.count - ddof, 1)
+            variance = _where_enough(moments.squares, moments.observed - ddof, 1)
             result[w].std[:, part] = np.where(enough, np.sqrt(variance), np.nan)
     return {w: MeanStd(*(x.reshape(values.shape) for x in pair)) for w, pair in result.items()}
 
@@ -137,30 +140,10 @@ def row_std(values: FloatArray) -> FloatArray:
     return np.where((~np.isnan(values)).sum(axis=1) >= 2, spread, np.nan)
 
 
-def row_rank(values: FloatArray) -> FloatArray:
-    """(n, m) rank of each value among the observed ones of its row, from -0.5 to 0.5.
-
-    ``(rank - 1/2) / count - 1/2`` with ranks from 1 and the average rank for ties, so a row's
-    ranks have mean zero. NaN stays NaN.
-    """
-    order = np.argsort(values, axis=1)
-    ranked = np.take_along_axis(values, order, axis=1)
-    place = np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape)
-    differs = ranked[:, 1:] != ranked[:, :-1]
-    first, last = place.copy(), place.copy()
-    first[:, 1:][~differs] = 0
-    last[:, :-1][~differs] = values.shape[1]
-    np.maximum.accumulate(first, axis=1, out=first)
-    np.minimum.accumulate(last[:, ::-1], axis=1, out=last[:, ::-1])
-    average = np.empty_like(values)
-    np.put_along_axis(average, order, 0.5 * (first + last + 1), axis=1)
-    observed = ~np.isnan(values)
-    count = np.maximum(observed.sum(axis=1), 1)
-    return np.where(observed, average / count[:, None] - 0.5, np.nan)
-
-
 def _where_enough(total: FloatArray, count: AnyArray, least: float) -> FloatArray:
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count >= least)
+    result = np.full(total.shape, np.nan)
+    np.divide(total, count, out=result, where=count >= least)
+    return result
 
 
 def _sums(
@@ -217,7 +200,7 @@ def _merged(newer: _Moments, older: _Moments, gap: int) -> _Moments:
         target[:gap] = part[:gap]
     here, there = (part[gap:] for part in newer), (part[:-gap] for part in older)
     (count, mean, squares), (count_old, mean_old, squares_old) = here, there
-    both = np.add(count, count_old, out=result.count[gap:])
+    both = np.add(count, count_old, out=result.observed[gap:])
     difference = mean_old - mean
     step = difference * (count_old / np.maximum(both, 1.0))
     np.add(mean, step, out=result.mean[gap:])

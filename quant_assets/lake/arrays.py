@@ -3,7 +3,7 @@
 A *unit* is what a row is about besides its day: an instrument, a target or a series.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,24 @@ def tile_units(names: Sequence[str | None], days: int) -> pa.Array:
     if distinct.null_count:
         return pa.array(list(names) * days, pa.string())
     return pa.DictionaryArray.from_arrays(np.tile(indices, days).astype(np.int32), distinct.dictionary)
+
+
+def long_rows(
+    days: DayArray,
+    date_ids: IntArray,
+    values: Mapping[str, AnyArray],
+    unit_column: str = "",
+    units: Sequence[str] = (),
+) -> dict[str, Any]:
+    """One row per day and unit from (n, units) arrays; one per day from (n,) arrays without units."""
+    width = max(len(units), 1)
+    keys: dict[str, Any] = {
+        "trading_day": repeat_days(days, width),
+        "date_id": repeat_days(date_ids, width),
+    }
+    if unit_column:
+        keys[unit_column] = tile_units(units, len(days))
+    return {**keys, **{name: np.ravel(array) for name, array in values.items()}}
 
 
 def day_positions(found: AnyArray, days: DayArray) -> IntArray:

@@ -129,7 +129,7 @@ def _days(rows: pa.Table) -> tuple[DayArray, IntArray]:
 
 def _positions(rows: pa.Table, days: DayArray, columns: tuple[str, ...]) -> tuple[IntArray, IntArray]:
     series = pc.binary_join_element_wise(rows["instrument"], rows["field"], "\t")
-    names = ["\t".join((s.instrument, s.field)) for s in map(parse_column, columns)]
+    names = [f"{s.instrument}\t{s.field}" for s in map(parse_column, columns)]
     return day_positions(rows["trading_day"].to_numpy(), days), unit_positions(series, names)
 
 

@@ -107,7 +107,10 @@ def read_numbers(
     except pa.ArrowInvalid:
         values, unread = _read_with_text(path, header, wanted)
         table = _parse(path, {ID: pa.int64()})
-    return NumberTable(path, _ascending_ids(path, table[ID].to_numpy()), wanted, values, unread)
+    ids = table[ID]
+    if ids.null_count or (ids.to_numpy() < 0).any():
+        _check_rows(path, header)
+    return NumberTable(path, _ascending(path, ids.to_numpy()), wanted, values, unread)
 
 
 def _parse(path: Path, types: dict[str, pa.DataType]) -> pa.Table:
@@ -124,7 +127,7 @@ def _matrix(columns: list[FloatArray], length: int) -> FloatArray:
     return np.column_stack(columns) if columns else np.empty((length, 0))
 
 
-def _ascending_ids(path: Path, ids: IntArray) -> IntArray:
+def _ascending(path: Path, ids: IntArray) -> IntArray:
     if len(ids) == 0:
         raise no_rows(path)
     wrong = np.flatnonzero(np.diff(ids) <= 0) + 1
@@ -143,11 +146,16 @@ def _ascending_ids(path: Path, ids: IntArray) -> IntArray:
     return ids
 
 
+def _check_rows(path: Path, header: tuple[str, ...]) -> None:
+    """Refuse, at its line, the first row of another length or without a ``date_id``; slow."""
+    for line, fields in rows(path, len(header)):
+        whole_number(path, ID, fields[header.index(ID)], line)
+
+
 def _read_with_text(
     path: Path, header: tuple[str, ...], wanted: tuple[str, ...]
 ) -> tuple[FloatArray, tuple[UnreadCell, ...]]:
-    for line, fields in rows(path, len(header)):
-        whole_number(path, ID, fields[header.index(ID)], line)
+    _check_rows(path, header)
     try:
         table = _parse(path, dict.fromkeys((ID, *wanted), pa.string()))
     except pa.ArrowInvalid as error:
@@ -207,8 +215,7 @@ def _id_in(path: Path, header: tuple[str, ...], line: bytes) -> int:
     fields = next(csv.reader([line.decode("utf-8", errors="replace")]))
     text = fields[header.index(ID)] if len(fields) == len(header) else ""
     if not text.isdecimal():
-        for number, row in rows(path, len(header)):
-            whole_number(path, ID, row[header.index(ID)], number)
+        _check_rows(path, header)
         raise SourceError(f"{path} changed while it was read")
     return int(text)
 

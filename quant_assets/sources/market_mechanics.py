@@ -108,8 +108,8 @@ def bars(seed: int, market: TrueMarket) -> FloatArray:
     low = np.minimum(opening, close) - 0.4 * usual * np.abs(noise("low"))
     settlement = np.clip(close + 0.05 * usual * noise("settlement"), low, high)
 
-    traded = stream(seed, "traded").normal(np.log(2e6), 1.2, shape[1])
-    traded = traded - 5.0 * universe.of_market("JPX")
+    traded = np.log(2e6) + 1.2 * stream(seed, "traded").standard_normal(shape[1:])
+    traded -= 5.0 * universe.of_market("JPX")
     surprise = np.minimum(np.abs(market.moves) / np.maximum(usual, 1e-4), 5.0)
     volume = traded + 0.3 * noise("volume") + 0.25 * surprise
     standing = traded + 2.5 + 0.3 * _wave(seed, "open interest", rows=shape[0], width=shape[1])

@@ -53,11 +53,12 @@ _US = {
     " TIP 36 VCIT 32 VCSH 15 VGIT 28 VGLT 82 VGSH 8",
     "credit": "EMB 52 JNK 55",
 }
-_FX_CROSSES = (
+_FX = (
     "AUDJPY AUDUSD CADJPY CHFJPY EURAUD EURGBP EURJPY EURUSD GBPAUD GBPJPY GBPUSD NZDJPY NZDUSD"
     " USDCHF USDJPY ZARJPY ZARUSD NOKUSD NOKEUR CADUSD AUDNZD EURCHF EURCAD AUDCAD GBPCHF EURNZD"
     " AUDCHF GBPNZD GBPCAD CADCHF NZDCAD NZDCHF ZAREUR NOKGBP NOKCHF ZARCHF NOKJPY ZARGBP"
-).split()
+)
+_FX_CROSSES = _FX.split()
 # Name, kind, volatility in basis points, first price (dollars; yen for Tokyo). The yen's own
 # volatility comes on top of a Tokyo contract's.
 _OTHERS = [
@@ -126,7 +127,7 @@ OWN_SHARE: FloatArray = np.sqrt(1.0 - (EXPOSURE**2).sum(axis=0))
 
 def of_market(market: str) -> BoolArray:
     """(instruments,) which instruments are of the market."""
-    return np.array([name.startswith(market + "_") for name in INSTRUMENTS])
+    return np.equal(MARKET_OF, MARKETS.index(market))
 
 
 def columns() -> tuple[str, ...]:
@@ -152,7 +153,7 @@ def quoted_moves(of_assets: FloatArray) -> FloatArray:
     # The dollar is the column of zeros put last, hence the -1.
     against_dollar = np.concatenate([of_assets, np.zeros_like(of_assets[..., :1])], axis=-1)
     quoted = of_assets[..., :_QUOTED].copy()
-    tokyo = ASSET_MARKET[:_QUOTED] == MARKETS.index("JPX")
+    tokyo = of_market("JPX")[:_QUOTED]
     quoted[..., tokyo] -= of_assets[..., _CURRENCY_COLUMN["JPY"], None]
     fx = against_dollar[..., crosses[0]] - against_dollar[..., crosses[1]]
     return np.concatenate([quoted, fx], axis=-1)

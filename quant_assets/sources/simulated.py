@@ -136,13 +136,10 @@ def _rows(days: DayArray, start: date, end: date) -> slice:
     return slice(int(first), int(last))
 
 
-@lru_cache(maxsize=4)
 def _draw_pairs(seed: int) -> TargetPairs:
     draw = stream(seed, "pairs")
-    legs = {
-        market: [name for name in universe.INSTRUMENTS if name.startswith(market + "_")]
-        for market in ("LME", "US", "FX")
-    }
+    names = np.array(universe.INSTRUMENTS)
+    legs = {market: names[universe.of_market(market)].tolist() for market in ("LME", "US", "FX")}
     legs["US"] = [name for name in legs["US"] if name not in _NEVER_A_LEG]
     legs["JPX"] = list(_JPX_LEGS)
 

@@ -1,0 +1,51 @@
+"""Layer fits: one asset per model family, from the registry."""
+
+import dagster as dg
+
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import described, result
+from quant_assets.evaluation.fits import make_fits
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.tables import LABELS, TARGET_FEATURES, fits_table
+from quant_assets.models.registry import FAMILIES, family
+from quant_assets.settings import Settings
+
+
+def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the layer."""
+    return [_fit_asset(name, partitions) for name in FAMILIES]
+
+
+def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    table, chosen = fits_table(name), family(name)
+
+    @dg.multi_asset(
+        name=f"fit_{name}",
+        specs=[
+            described(
+                table,
+                kinds={chosen.library},
+                deps=[TARGET_FEATURES, LABELS],
+                about=f"{chosen.description} A single day is fitted as of that day; a range, on "
+                "the walk-forward days in it.",
+            )
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def fit(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult[None]:
+        start, end = day_range(context)
+        fits = list(make_fits(lake, settings, name, start, end, context.log.info))
+        rows = {column.name: [made[column.name] for made in fits] for column in table.columns}
+        return result(
+            table,
+            lake.replace_days(table, start, end, rows),
+            fits=len(fits),
+            seconds=float(sum(rows["seconds"])),
+        )
+
+    return fit

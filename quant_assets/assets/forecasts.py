@@ -1,0 +1,81 @@
+"""Layer forecasts: one asset per model family, and their blend."""
+
+import dagster as dg
+
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import described, result, suite_outcome, suite_spec
+from quant_assets.ensemble.blend import blend
+from quant_assets.evaluation.fits import forecast
+from quant_assets.lake.forecasts import Forecasts, forecast_rows
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.schema import Table
+from quant_assets.lake.tables import ENSEMBLE, TARGET_FEATURES, fits_table, forecasts_table
+from quant_assets.models.registry import FAMILIES, family
+from quant_assets.quality.suites import FORECASTS_SUITE
+from quant_assets.settings import Settings
+
+
+def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the layer."""
+    return [*(_forecast_asset(name, partitions) for name in FAMILIES), _ensemble(partitions)]
+
+
+def _forecast_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    table = forecasts_table(name)
+
+    @dg.multi_asset(
+        name=f"forecast_{name}",
+        specs=[
+            described(
+                table, kinds={family(name).library}, deps=[fits_table(name), TARGET_FEATURES]
+            )
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=[suite_spec(table, FORECASTS_SUITE, blocking=False)],
+    )
+    def forecasts(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult[None]:
+        made = forecast(lake, settings, name, *day_range(context))
+        return _stored(context, lake, table, made)
+
+    return forecasts
+
+
+def _ensemble(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="forecast_ensemble",
+        specs=[
+            described(
+                ENSEMBLE,
+                kinds={"numpy"},
+                deps=[forecasts_table(name) for name in FAMILIES],
+                about="The mean of the families' ranks.",
+            )
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=[suite_spec(ENSEMBLE, FORECASTS_SUITE, blocking=False)],
+    )
+    def ensemble(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult[None]:
+        return _stored(context, lake, ENSEMBLE, blend(lake, FAMILIES, *day_range(context)))
+
+    return ensemble
+
+
+def _stored(
+    context: dg.AssetExecutionContext, lake: Lake, table: Table, made: Forecasts
+) -> dg.MaterializeResult[None]:
+    rows = forecast_rows(lake, made)
+    return result(
+        table,
+        lake.replace_days(table, *day_range(context), rows),
+        days=len(made.days),
+        dispersion=float(made.values.std(axis=1).mean()) if len(made.days) else 0.0,
+        checks=[suite_outcome(table, FORECASTS_SUITE, rows, blocking=False)],
+    )

@@ -1,0 +1,75 @@
+"""Layer submissions: the competition's row of each day, and its files."""
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import OWNER, check, check_spec, described, key_of, markdown, result
+from quant_assets.lake.forecasts import read_forecasts
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.point_in_time import known_days
+from quant_assets.lake.prices import read_pairs
+from quant_assets.lake.tables import ENSEMBLE, RAW_TARGET_PAIRS, SUBMISSIONS
+from quant_assets.settings import Settings
+from quant_assets.submission import export, problems, submission_rows
+
+EXPORT = dg.AssetKey(["submissions", "export"])
+_COMPLETE = "complete"
+
+
+def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the layer."""
+
+    @dg.multi_asset(
+        name="submission",
+        specs=[described(SUBMISSIONS, kinds={"numpy"}, deps=[ENSEMBLE, RAW_TARGET_PAIRS])],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=[
+            check_spec(
+                SUBMISSIONS,
+                _COMPLETE,
+                "Every day since the first forecast has all targets, finite and not all equal. "
+                "If not, nothing is stored and nothing exported.",
+                blocking=True,
+            )
+        ],
+    )
+    def submission(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult[None]:
+        start, end = day_range(context)
+        forecasts = read_forecasts(lake, ENSEMBLE, read_pairs(lake).targets, start, end)
+        days = known_days(lake, end)
+        begun = forecasts.days[0] if len(forecasts.days) else np.datetime64(start)
+        found = problems(forecasts, days[days >= begun])
+        complete = check(
+            SUBMISSIONS, _COMPLETE, found.empty, blocking=True, problems=markdown(found.head(20))
+        )
+        if not found.empty:
+            context.log.error(f"not submitted: {found.head(20).to_dict('records')}")
+            return dg.MaterializeResult(asset_key=key_of(SUBMISSIONS), check_results=[complete])
+        written = lake.replace_days(SUBMISSIONS, start, end, submission_rows(lake, forecasts))
+        return result(SUBMISSIONS, written, days=written.rows, checks=[complete])
+
+    @dg.asset(
+        key=EXPORT,
+        deps=[key_of(SUBMISSIONS)],
+        description="`submission.parquet` and `submission.csv` in the exports folder: every "
+        "stored submission, one row a day. Each file is replaced whole.",
+        group_name="submissions",
+        owners=[OWNER],
+        kinds={"parquet", "csv"},
+    )
+    def export_files(
+        lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult[None]:
+        exported = export(lake, settings.exports_dir)
+        return dg.MaterializeResult(
+            metadata={
+                "days": exported.days,
+                **{file.suffix[1:]: dg.MetadataValue.path(file) for file in exported.files},
+            }
+        )
+
+    return [submission, export_files]

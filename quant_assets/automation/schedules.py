@@ -1,0 +1,49 @@
+"""Schedules: the evening of each trading day, and Sunday's retraining. Times are UTC."""
+
+from datetime import date
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.market.calendar import is_trading_day, offset
+from quant_assets.sources.base import Source
+
+
+def build(
+    jobs: dict[str, dg.UnresolvedAssetJobDefinition], partitions: dg.PartitionsDefinition
+) -> list[dg.ScheduleDefinition]:
+    """All schedules."""
+
+    @dg.schedule(
+        job=jobs["refresh_daily"],
+        cron_schedule="0 22 * * 1-5",
+        execution_timezone="UTC",
+        description="Every trading day at 22:00 UTC, after New York's close.",
+    )
+    def daily_refresh(
+        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
+    ) -> dg.RunRequest | dg.SkipReason:
+        return request(context.scheduled_execution_time.date(), source)
+
+    @dg.schedule(
+        job=jobs["retrain_models"],
+        cron_schedule="0 6 * * 0",
+        execution_timezone="UTC",
+        description="Every Sunday at 06:00 UTC, as of the last trading day.",
+    )
+    def weekly_retrain(
+        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
+    ) -> dg.RunRequest | dg.SkipReason:
+        return request(offset(context.scheduled_execution_time.date(), 0, back=True), source)
+
+    def request(day: date, source: Source) -> dg.RunRequest | dg.SkipReason:
+        if not is_trading_day(np.array([day], dtype="datetime64[D]"))[0]:
+            return dg.SkipReason(f"{day} is not a trading day: London and Tokyo are closed")
+        if not source.first_day <= day <= source.last_day:
+            return dg.SkipReason(
+                f"{source.name} has no prices for {day}: "
+                f"it goes from {source.first_day} to {source.last_day}"
+            )
+        return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+
+    return [daily_refresh, weekly_retrain]

@@ -1,0 +1,40 @@
+"""Composition only: settings in, Dagster definitions out."""
+
+from typing import Any
+
+import dagster as dg
+
+from quant_assets.assets import features, fits, forecasts, monitoring, raw, submissions, validated
+from quant_assets.assets.partitions import trading_partitions
+from quant_assets.automation import jobs, schedules
+from quant_assets.automation.progress import progress
+from quant_assets.lake.lake import Lake
+from quant_assets.settings import Settings, load_settings
+from quant_assets.sources.registry import source_of
+
+LAYERS = (raw, validated, features, fits, forecasts, submissions, monitoring)
+
+
+def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
+    """The whole platform for some settings; ``resources`` replace the real ones by name."""
+    source = resources.get("source") or source_of(settings)
+    partitions = trading_partitions(source.first_day, source.last_day)
+    all_jobs = jobs.build(partitions)
+    return dg.Definitions(
+        assets=[asset for layer in LAYERS for asset in layer.build(partitions)],
+        jobs=list(all_jobs.values()),
+        schedules=schedules.build(all_jobs, partitions),
+        resources={
+            "settings": settings,
+            "source": source,
+            "lake": Lake(settings.lake_dir),
+            **resources,
+        },
+        loggers={"progress": progress},
+        executor=dg.in_process_executor,
+    )
+
+
+def defs() -> dg.Definitions:
+    """The platform as the environment sets it."""
+    return build_definitions(load_settings())

@@ -1,0 +1,252 @@
+"""From prices as given to prices to compute with: what is rejected, carried forward and flagged.
+
+A pure function of one table that never looks at a later row. Where the results go, and whether a
+share of bad cells stops a run, is decided elsewhere; summaries are in ``quality.coverage``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+import numpy as np
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from quant_assets.market.instruments import PRICE_FIELDS, parse_column
+from quant_assets.market.targets import shift
+from quant_assets.sources.base import PriceTable
+from quant_assets.typing import BoolArray, DayArray, FloatArray, IntArray
+
+Bits = NDArray[np.uint8]
+_BAR = ("open", "high", "low", "close")
+# Median absolute deviation to standard deviation, for normal returns (1 / 0.6745).
+_MAD_TO_DEVIATION = 1.4826
+_BLOCK = 20_000
+
+
+class Reason(IntEnum):
+    """Why a cell is rejected; the first that applies."""
+
+    ACCEPTED = 0
+    NOT_A_NUMBER = 1
+    INFINITE = 2
+    PRICE_NOT_ABOVE_ZERO = 3
+    BELOW_ZERO = 4
+    BAR_CONTRADICTS_ITSELF = 5
+
+    @property
+    def text(self) -> str:
+        """As written to the quarantine."""
+        return self.name.lower().replace("_", " ")
+
+
+class Flag(IntFlag):
+    """What is known about a cell; flags combine."""
+
+    FILLED = 1
+    STALE = 2
+    JUMP = 4
+    REJECTED = 8
+
+
+@dataclass(frozen=True)
+class CleaningRules:
+    """When a cell is carried, flagged or rejected.
+
+    Attributes:
+        fill_limit: rows a price is carried forward at most.
+        stale_after: observed days with one price after which it is stale.
+        jump_z: robust z-score of a day's log return beyond which it is a jump.
+        jump_window: rows before the day from which median and deviation are taken.
+        jump_floor: log return up to which nothing is a jump, however calm the series.
+        bar_tolerance: share of a price by which a bar may contradict itself (rounding).
+    """
+
+    fill_limit: int = 5
+    stale_after: int = 10
+    jump_z: float = 12.0
+    jump_window: int = 60
+    jump_floor: float = 0.01
+    bar_tolerance: float = 1e-6
+
+    @property
+    def history(self) -> int:
+        """Rows before a day that cleaning the day depends on."""
+        jump = self.jump_window + 1 + self.fill_limit
+        stale = (self.stale_after - 1) * (self.fill_limit + 1)
+        return max(jump, stale)
+
+
+HISTORY = CleaningRules().history
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A cleaned table.
+
+    Attributes:
+        days: (n,) trading days.
+        date_ids: (n,) the source's numbering of the days.
+        columns: c series.
+        value: (n, c) observed and accepted; NaN otherwise.
+        filled: (n, c) value, and where there is none the last price of at most ``fill_limit`` rows
+            before. Volume and open interest are not carried.
+        flags: (n, c) bits of :class:`Flag`.
+        quarantine: a row for each rejected cell: trading_day, source, row (the date_id), column,
+            value (as text), reason.
+    """
+
+    days: DayArray
+    date_ids: IntArray
+    columns: tuple[str, ...]
+    value: FloatArray
+    filled: FloatArray
+    flags: Bits
+    quarantine: pd.DataFrame
+
+
+def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()) -> Cleaned:
+    """Reject what cannot be, carry prices over short gaps, flag what is unusual.
+
+    Rejected are text, infinite values, prices not above zero, volumes and open interests below
+    zero, and of a bar that contradicts itself (low above open, close or high; high below open or
+    close) open, high and low: its close stays, being what every label is made of. Settlement is
+    not part of the bar.
+
+    Jumps and stale prices are flagged and left as they are: real moves of -0.75 in a day exist.
+    A jump is measured on closes only, as ln(close / last close carried at most ``fill_limit``
+    rows), against median and MAD of at least half a ``jump_window`` of such returns before the
+    day. A price is stale from the ``stale_after``-th observation of the same value on; empty rows
+    within ``fill_limit`` neither count nor interrupt.
+
+    Args:
+        table: prices as given.
+        source: name written to the quarantine.
+        rules: the limits.
+
+    Row t depends on rows t - ``rules.history`` to t alone.
+    """
+    fields = np.array([parse_column(name).field for name in table.columns], dtype=object)
+    is_price, is_close = np.isin(fields, PRICE_FIELDS), fields == "close"
+    reasons = _reasons(table, is_price, rules.bar_tolerance)
+    rejected = reasons != Reason.ACCEPTED
+    value = np.where(rejected, np.nan, table.values)
+    filled = np.where(is_price, _carry_forward(value, rules.fill_limit), value)
+    jumps = np.zeros(value.shape, dtype=np.bool_)
+    jumps[:, is_close] = _jumps(value[:, is_close], filled[:, is_close], rules)
+    flags = (
+        Flag.FILLED * (np.isnan(value) & ~np.isnan(filled))
+        + Flag.STALE * (is_price & _stale(value, filled, rules.stale_after))
+        + Flag.JUMP * jumps
+        + Flag.REJECTED * rejected
+    ).astype(np.uint8)
+    rejects = _quarantine(table, source, reasons)
+    return Cleaned(table.days, table.date_ids, table.columns, value, filled, flags, rejects)
+
+
+def _reasons(table: PriceTable, is_price: BoolArray, tolerance: float) -> Bits:
+    """(n, c) :class:`Reason` of each cell."""
+    values = table.values
+    reasons = np.zeros(values.shape, dtype=np.uint8)
+    reasons[(values < 0) & ~is_price] = Reason.BELOW_ZERO
+    reasons[(values <= 0) & is_price] = Reason.PRICE_NOT_ABOVE_ZERO
+    reasons[np.isinf(values)] = Reason.INFINITE
+    position = {name: i for i, name in enumerate(table.columns)}
+    for cell in table.unread:
+        reasons[cell.row, position[cell.column]] = Reason.NOT_A_NUMBER
+    accepted = np.where(reasons == Reason.ACCEPTED, values, np.nan)
+    broken = _broken_bars(accepted, table.columns, tolerance)
+    reasons[broken & ~np.isnan(accepted)] = Reason.BAR_CONTRADICTS_ITSELF
+    return reasons
+
+
+def _broken_bars(values: FloatArray, columns: Sequence[str], tolerance: float) -> BoolArray:
+    """(n, c) whether a cell is open, high or low of a bar that contradicts itself."""
+    bars: dict[str, dict[str, int]] = {}
+    for i, series in enumerate(map(parse_column, columns)):
+        bars.setdefault(series.instrument, {})[series.field] = i
+    # Fields that an instrument lacks point to a last column without values.
+    absent = len(columns)
+    at = np.array([[bar.get(name, absent) for bar in bars.values()] for name in _BAR])
+    padded = np.column_stack([values, np.full(len(values), np.nan)])
+    opened, high, low, close = (padded[:, index] for index in at)
+    slack = 1 + tolerance
+    broken = (
+        (low > np.fmin(opened, close) * slack)
+        | (high * slack < np.fmax(opened, close))
+        | (low > high * slack)
+    )
+    cells = np.zeros(padded.shape, dtype=np.bool_)
+    for index in at[:3]:
+        cells[:, index] = broken
+    return cells[:, :absent]
+
+
+def _carry_forward(value: FloatArray, limit: int) -> FloatArray:
+    """(n, c) each gap's first ``limit`` rows filled with the value before it."""
+    rows = np.arange(len(value))[:, None]
+    last = np.maximum.accumulate(np.where(np.isnan(value), -1, rows), axis=0)
+    carried = np.take_along_axis(value, np.maximum(last, 0), axis=0)
+    return np.where((last >= 0) & (rows - last <= limit), carried, np.nan)
+
+
+def _stale(value: FloatArray, filled: FloatArray, after: int) -> BoolArray:
+    """(n, c) whether the observation is at least the ``after``-th of the same value on end."""
+    observed = ~np.isnan(value)
+    count = np.cumsum(observed, axis=0)
+    changed = observed & (value != shift(filled, 1))
+    changed_at = np.maximum.accumulate(np.where(changed, count, 0), axis=0)
+    result: BoolArray = observed & (count - changed_at + 1 >= after)
+    return result
+
+
+def _jumps(value: FloatArray, filled: FloatArray, rules: CleaningRules) -> BoolArray:
+    """(n, k) whether a close's log return is out of all proportion to those before it.
+
+    Robust z-score |r - median| / (1.4826 MAD) after Iglewicz and Hoaglin (1993), *How to Detect
+    and Handle Outliers*, over the ``jump_window`` returns before the day. No deviation at all
+    makes every return above the floor a jump.
+    """
+    returns = np.log(value) - np.log(shift(filled, 1))
+    unknown = np.full((rules.jump_window, returns.shape[1]), np.nan)
+    before = sliding_window_view(np.vstack([unknown, returns]), rules.jump_window, axis=0)
+    jumps = np.zeros(returns.shape, dtype=np.bool_)
+    candidates = np.argwhere(np.abs(returns) > rules.jump_floor)
+    for start in range(0, len(candidates), _BLOCK):
+        at = tuple(candidates[start : start + _BLOCK].T)
+        past = before[at]
+        middle = _median(past)
+        deviation = _MAD_TO_DEVIATION * _median(np.abs(past - middle[:, None]))
+        enough = 2 * np.isfinite(past).sum(axis=1) >= rules.jump_window
+        jumps[at] = enough & (np.abs(returns[at] - middle) > rules.jump_z * deviation)
+    return jumps
+
+
+def _median(values: FloatArray) -> FloatArray:
+    """(b,) median along each row without its NaNs; NaN for a row of NaNs."""
+    ordered = np.sort(values, axis=1)
+    count = np.isfinite(values).sum(axis=1)[:, None]
+    lower = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=1)
+    upper = np.take_along_axis(ordered, count // 2, axis=1)
+    median: FloatArray = ((lower + upper) / 2)[:, 0]
+    return median
+
+
+def _quarantine(table: PriceTable, source: str, reasons: Bits) -> pd.DataFrame:
+    rows, columns = np.nonzero(reasons)
+    texts = {(cell.row, cell.column): cell.text for cell in table.unread}
+    names = [table.columns[i] for i in columns]
+    numbers = map(str, table.values[rows, columns].tolist())
+    cells = zip(rows.tolist(), names, numbers, strict=True)
+    shown = [texts.get((row, name), number) for row, name, number in cells]
+    return pd.DataFrame(
+        {
+            "trading_day": table.days[rows].astype("datetime64[s]"),
+            "source": np.full(len(rows), source, dtype=object),
+            "row": table.date_ids[rows],
+            "column": np.array(names, dtype=object),
+            "value": np.array(shown, dtype=object),
+            "reason": np.array([Reason(r).text for r in reasons[rows, columns]], dtype=object),
+        }
+    )

@@ -1,0 +1,63 @@
+"""What a cleaned table lacks: shares of empty cells, prices that stand still, series that ended.
+
+Only summaries; the cells themselves are decided in ``quality.cleaning``, and what share is too much
+by whoever asks.
+"""
+
+from datetime import date
+
+import numpy as np
+
+from quant_assets.market.instruments import MARKETS, market_of, parse_column
+from quant_assets.quality.cleaning import Cleaned, Flag
+from quant_assets.typing import IntArray
+
+
+def missing_rates(cleaned: Cleaned) -> dict[str, float]:
+    """Share of closes without an accepted value, by market and for ``all``; 0 to 1.
+
+    Markets without a close in the table are left out.
+    """
+    closes = _closes(cleaned)
+    missing = np.isnan(cleaned.value[:, closes])
+    markets = np.array([market_of(cleaned.columns[i]) for i in closes])
+    rates = {name: missing[:, markets == name] for name in MARKETS} | {"all": missing}
+    return {name: float(cells.mean()) for name, cells in rates.items() if cells.size}
+
+
+def stale_series(cleaned: Cleaned) -> tuple[str, ...]:
+    """Closes that have stood still until their newest observation, in the table's order."""
+    closes = _closes(cleaned)
+    last = _last_observed(cleaned, closes)
+    stale = (cleaned.flags[last, closes] & Flag.STALE) != 0
+    return tuple(cleaned.columns[i] for i in closes[stale])
+
+
+def ended_series(cleaned: Cleaned, rows: int = 20) -> dict[str, date | None]:
+    """Closes without a value in the last ``rows`` rows, with the day of their last one.
+
+    None stands for a close that has no value in the whole table. Nothing has ended in a table of
+    fewer rows.
+    """
+    closes = _closes(cleaned)
+    if len(cleaned.days) < rows:
+        return {}
+    last = _last_observed(cleaned, closes)
+    observed = ~np.isnan(cleaned.value[:, closes])
+    ended = np.flatnonzero(observed[-rows:].sum(axis=0) == 0)
+    return {
+        cleaned.columns[closes[i]]: cleaned.days[last[i]].item() if observed[last[i], i] else None
+        for i in ended
+    }
+
+
+def _closes(cleaned: Cleaned) -> IntArray:
+    is_close = [parse_column(name).field == "close" for name in cleaned.columns]
+    return np.flatnonzero(is_close).astype(np.int64)
+
+
+def _last_observed(cleaned: Cleaned, closes: IntArray) -> IntArray:
+    """Row of each close's newest value; the last row for a close without any."""
+    observed = ~np.isnan(cleaned.value[:, closes])
+    last: IntArray = len(observed) - 1 - np.argmax(observed[::-1], axis=0)
+    return last

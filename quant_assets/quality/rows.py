@@ -1,0 +1,41 @@
+"""Cleaned prices as rows of the lake's tables."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from quant_assets.lake.prices import series_keys
+from quant_assets.quality.cleaning import Cleaned, Flag
+
+
+def validated_rows(cleaned: Cleaned, start: date) -> dict[str, Any]:
+    """Rows of ``validated.prices`` from ``start`` on."""
+    keep = cleaned.days >= np.datetime64(start)
+    flags = cleaned.flags[keep].ravel()
+    combinations = [flag_text(code) for code in range(int(sum(Flag)) + 1)]
+    return {
+        **series_keys(cleaned.days[keep], cleaned.date_ids[keep], cleaned.columns),
+        "value": cleaned.value[keep].ravel(),
+        "filled": cleaned.filled[keep].ravel(),
+        "flag": pa.DictionaryArray.from_arrays(
+            pa.array(flags.astype(np.int32), mask=flags == 0), pa.array(combinations)
+        ),
+    }
+
+
+def quarantine_rows(cleaned: Cleaned, start: date) -> dict[str, Any]:
+    """Rows of ``validated.quarantine`` from ``start`` on."""
+    rejected = cleaned.quarantine
+    days = rejected["trading_day"].to_numpy().astype("datetime64[D]")
+    kept = rejected[days >= np.datetime64(start)]
+    return {
+        **{name: kept[name].tolist() for name in kept.columns},
+        "trading_day": days[days >= np.datetime64(start)],
+    }
+
+
+def flag_text(code: int) -> str:
+    """The names of the flags set in a code, joined by commas."""
+    return ",".join(str(flag.name).lower() for flag in Flag if flag & code)

@@ -1,0 +1,19 @@
+"""Which source a setting names."""
+
+from pathlib import Path
+
+from quant_assets.settings import SIMULATED, Settings
+from quant_assets.sources.base import Source
+from quant_assets.sources.competition import CompetitionFolder
+from quant_assets.sources.simulated import SimulatedMarket
+
+
+def source_of(settings: Settings) -> Source:
+    """The simulated market, or a folder in the competition's format.
+
+    Raises:
+        SourceError: the folder does not exist.
+    """
+    if settings.source == SIMULATED:
+        return SimulatedMarket(seed=settings.seed)
+    return CompetitionFolder(Path(settings.source).expanduser().resolve(), settings.first_day)
