@@ -23,7 +23,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     return dg.Definitions(
         assets=[asset for layer in LAYERS for asset in layer.build(partitions)],
         jobs=list(all_jobs.values()),
-        schedules=schedules.build(all_jobs, partitions),
+        schedules=schedules.build(all_jobs),
         resources={
             "settings": settings,
             "source": source,
@@ -35,6 +35,4 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     )
 
 
-def defs() -> dg.Definitions:
-    """The platform as the environment sets it."""
-    return build_definitions(load_settings())
+defs = build_definitions(load_settings())

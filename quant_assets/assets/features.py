@@ -14,6 +14,7 @@ from quant_assets.assets.results import (
     result,
     suite_outcome,
     suite_spec,
+    table_asset,
 )
 from quant_assets.features.catalogue import CATALOGUE_VERSION, LOOKBACK, left_out
 from quant_assets.features.cross_market import market_features
@@ -43,12 +44,12 @@ _PUBLISHED = "agree_with_published"
 def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets of the layer."""
 
-    @dg.multi_asset(
-        name="labels",
-        specs=[described(LABELS, kinds={"numpy"}, deps=[VALIDATED_PRICES, RAW_TARGET_PAIRS])],
-        partitions_def=partitions,
-        backfill_policy=SINGLE_RUN,
-        check_specs=[
+    @table_asset(
+        LABELS,
+        kinds={"numpy"},
+        deps=[VALIDATED_PRICES, RAW_TARGET_PAIRS],
+        partitions=partitions,
+        checks=[
             check_spec(
                 LABELS,
                 _PUBLISHED,
@@ -61,7 +62,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         start, end = day_range(context)
         panel = _panel(lake, "value", start, end, MAX_LAG + 1)
         pairs = read_pairs(lake)
@@ -73,9 +74,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             LABELS,
             lake.replace_days(LABELS, start, end, rows),
             empty_share=float(np.isnan(rows["value"]).mean()) if len(rows["value"]) else 0.0,
-            checks=[
-                check(LABELS, _PUBLISHED, found.agree, blocking=False, **found.as_metadata())
-            ],
+            checks=[check(LABELS, _PUBLISHED, found.agree, blocking=False, **found.as_metadata())],
         )
 
     @dg.multi_asset(
@@ -95,7 +94,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     )
     def features(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.MaterializeResult]:
         start, end = day_range(context)
         panel = _panel(lake, "filled", start, end, LOOKBACK)
         pairs = read_pairs(lake)

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from quant_assets.assets.partitions import SINGLE_RUN, day_range
-from quant_assets.assets.results import described, result, suite_outcome, suite_spec
+from quant_assets.assets.partitions import day_range
+from quant_assets.assets.results import result, suite_outcome, suite_spec, table_asset
 from quant_assets.ensemble.blend import blend
 from quant_assets.evaluation.fits import forecast
 from quant_assets.lake.forecasts import Forecasts, forecast_rows
@@ -23,22 +23,18 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
 def _forecast_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     table = forecasts_table(name)
 
-    @dg.multi_asset(
-        name=f"forecast_{name}",
-        specs=[
-            described(
-                table, kinds={family(name).library}, deps=[fits_table(name), TARGET_FEATURES]
-            )
-        ],
-        partitions_def=partitions,
-        backfill_policy=SINGLE_RUN,
-        check_specs=[suite_spec(table, FORECASTS_SUITE, blocking=False)],
+    @table_asset(
+        table,
+        kinds={family(name).library},
+        deps=[fits_table(name), TARGET_FEATURES],
+        partitions=partitions,
+        checks=[suite_spec(table, FORECASTS_SUITE, blocking=False)],
     )
     def forecasts(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         made = forecast(lake, settings, name, *day_range(context))
         return _stored(context, lake, table, made)
 
@@ -46,23 +42,17 @@ def _forecast_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.Assets
 
 
 def _ensemble(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    @dg.multi_asset(
-        name="forecast_ensemble",
-        specs=[
-            described(
-                ENSEMBLE,
-                kinds={"numpy"},
-                deps=[forecasts_table(name) for name in FAMILIES],
-                about="The mean of the families' ranks.",
-            )
-        ],
-        partitions_def=partitions,
-        backfill_policy=SINGLE_RUN,
-        check_specs=[suite_spec(ENSEMBLE, FORECASTS_SUITE, blocking=False)],
+    @table_asset(
+        ENSEMBLE,
+        kinds={"numpy"},
+        deps=[forecasts_table(name) for name in FAMILIES],
+        about="The mean of the families' ranks.",
+        partitions=partitions,
+        checks=[suite_spec(ENSEMBLE, FORECASTS_SUITE, blocking=False)],
     )
     def ensemble(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         return _stored(context, lake, ENSEMBLE, blend(lake, FAMILIES, *day_range(context)))
 
     return ensemble
@@ -70,7 +60,7 @@ def _ensemble(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
 def _stored(
     context: dg.AssetExecutionContext, lake: Lake, table: Table, made: Forecasts
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     rows = forecast_rows(lake, made)
     return result(
         table,

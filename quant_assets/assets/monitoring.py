@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from quant_assets.assets.partitions import SINGLE_RUN, day_range
-from quant_assets.assets.results import described, markdown, picture, result
+from quant_assets.assets.partitions import day_range
+from quant_assets.assets.results import markdown, picture, result, table_asset
 from quant_assets.evaluation.performance import judged_days, performance, scoreboard
 from quant_assets.evaluation.plots import cumulated_ic
 from quant_assets.lake.lake import Lake
@@ -17,28 +17,20 @@ _JUDGED = ("ensemble", *FAMILIES)
 def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets of the layer."""
 
-    @dg.multi_asset(
-        name="performance",
-        specs=[
-            described(
-                PERFORMANCE,
-                kinds={"numpy"},
-                deps=[LABELS, ENSEMBLE, *(forecasts_table(name) for name in FAMILIES)],
-            )
-        ],
-        partitions_def=partitions,
-        backfill_policy=SINGLE_RUN,
+    @table_asset(
+        PERFORMANCE,
+        kinds={"numpy"},
+        deps=[LABELS, ENSEMBLE, *(forecasts_table(name) for name in FAMILIES)],
+        partitions=partitions,
     )
     def performance_asset(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         start, end = day_range(context)
         judged, _ = judged_days(lake, start, end)
-        oracle = (
-            source.best_forecast(judged[0].item(), judged[-1].item()) if len(judged) else None
-        )
+        oracle = source.best_forecast(judged[0].item(), judged[-1].item()) if len(judged) else None
         others = {} if oracle is None else {"oracle": oracle}
         rows = performance(lake, _JUDGED, start, end, others)
         written = lake.replace_days(PERFORMANCE, start, end, rows.to_dict("list"))
@@ -47,11 +39,8 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             PERFORMANCE, written, **{f"ic_{name}": float(mean) for name, mean in means.items()}
         )
 
-    @dg.multi_asset(
-        name="scoreboard",
-        specs=[described(SCOREBOARD, kinds={"matplotlib"}, deps=[PERFORMANCE])],
-    )
-    def scoreboard_asset(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
+    @table_asset(SCOREBOARD, kinds={"matplotlib"}, deps=[PERFORMANCE])
+    def scoreboard_asset(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         ic = lake.query(f"FROM {PERFORMANCE.quoted}")
         board = scoreboard(ic)
         written = lake.replace_all(SCOREBOARD, board.to_dict("list"))

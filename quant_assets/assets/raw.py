@@ -3,8 +3,8 @@
 import dagster as dg
 import numpy as np
 
-from quant_assets.assets.partitions import SINGLE_RUN, day_range
-from quant_assets.assets.results import described, result, suite_outcome, suite_spec
+from quant_assets.assets.partitions import day_range
+from quant_assets.assets.results import result, suite_outcome, suite_spec, table_asset
 from quant_assets.errors import SourceError
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import pairs_rows, raw_rows
@@ -16,33 +16,30 @@ from quant_assets.sources.base import Source
 def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets of the layer."""
 
-    @dg.multi_asset(
-        name="raw_target_pairs",
-        specs=[described(RAW_TARGET_PAIRS, kinds={"csv"})],
-        check_specs=[suite_spec(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, blocking=True)],
+    @table_asset(
+        RAW_TARGET_PAIRS,
+        kinds={"csv"},
+        checks=[suite_spec(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, blocking=True)],
     )
     def target_pairs(
         lake: dg.ResourceParam[Lake], source: dg.ResourceParam[Source]
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         rows = pairs_rows(source.pairs())
         written = lake.replace_all(RAW_TARGET_PAIRS, rows)
-        check = suite_outcome(
-            RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True
-        )
+        check = suite_outcome(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
         return result(RAW_TARGET_PAIRS, written, checks=[check])
 
-    @dg.multi_asset(
-        name="raw_prices",
-        specs=[described(RAW_PRICES, kinds={"csv"})],
-        partitions_def=partitions,
-        backfill_policy=SINGLE_RUN,
-        check_specs=[suite_spec(RAW_PRICES, RAW_PRICES_SUITE, blocking=True)],
+    @table_asset(
+        RAW_PRICES,
+        kinds={"csv"},
+        partitions=partitions,
+        checks=[suite_spec(RAW_PRICES, RAW_PRICES_SUITE, blocking=True)],
     )
     def prices(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         start, end = day_range(context)
         table = source.prices(start, end)
         if not len(table.days):
@@ -60,9 +57,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             written,
             empty_share=float(np.isnan(table.values).mean()),
             unread_cells=len(table.unread),
-            checks=[
-                suite_outcome(RAW_PRICES, RAW_PRICES_SUITE, rows, blocking=True)
-            ],
+            checks=[suite_outcome(RAW_PRICES, RAW_PRICES_SUITE, rows, blocking=True)],
         )
 
     return [target_pairs, prices]

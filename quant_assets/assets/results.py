@@ -1,12 +1,13 @@
 """What every asset shares: how it is described, and what its materialisation records."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from quant_assets.assets.partitions import SINGLE_RUN
 from quant_assets.lake.lake import Written, to_arrow
 from quant_assets.lake.schema import Table
 from quant_assets.quality.expectations import Suite, validate
@@ -38,13 +39,38 @@ def described(
     )
 
 
+def table_asset(
+    table: Table,
+    *,
+    kinds: set[str],
+    deps: Sequence[Table] = (),
+    partitions: dg.PartitionsDefinition | None = None,
+    checks: Sequence[dg.AssetCheckSpec] = (),
+    about: str = "",
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Decorator: the asset that writes one table; a range of days is one run."""
+    spec = described(table, kinds=kinds, deps=deps, about=about)
+    return dg.asset(
+        key=spec.key,
+        deps=list(spec.deps),
+        description=spec.description,
+        group_name=spec.group_name,
+        owners=list(spec.owners),
+        kinds=spec.kinds,
+        metadata=spec.metadata,
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN if partitions else None,
+        check_specs=checks,
+    )
+
+
 def result(
     table: Table,
     written: Written,
     *,
     checks: Sequence[dg.AssetCheckResult] = (),
     **details: Any,
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """A materialisation: rows, snapshot, and further figures, numbers being plotted over time."""
     return dg.MaterializeResult(
         asset_key=key_of(table),

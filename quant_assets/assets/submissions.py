@@ -3,8 +3,16 @@
 import dagster as dg
 import numpy as np
 
-from quant_assets.assets.partitions import SINGLE_RUN, day_range
-from quant_assets.assets.results import OWNER, check, check_spec, described, key_of, markdown, result
+from quant_assets.assets.partitions import day_range
+from quant_assets.assets.results import (
+    OWNER,
+    check,
+    check_spec,
+    key_of,
+    markdown,
+    result,
+    table_asset,
+)
 from quant_assets.lake.forecasts import read_forecasts
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import known_days
@@ -20,12 +28,12 @@ _COMPLETE = "complete"
 def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The assets of the layer."""
 
-    @dg.multi_asset(
-        name="submission",
-        specs=[described(SUBMISSIONS, kinds={"numpy"}, deps=[ENSEMBLE, RAW_TARGET_PAIRS])],
-        partitions_def=partitions,
-        backfill_policy=SINGLE_RUN,
-        check_specs=[
+    @table_asset(
+        SUBMISSIONS,
+        kinds={"numpy"},
+        deps=[ENSEMBLE, RAW_TARGET_PAIRS],
+        partitions=partitions,
+        checks=[
             check_spec(
                 SUBMISSIONS,
                 _COMPLETE,
@@ -37,7 +45,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     )
     def submission(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         start, end = day_range(context)
         forecasts = read_forecasts(lake, ENSEMBLE, read_pairs(lake).targets, start, end)
         days = known_days(lake, end)
@@ -63,7 +71,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     )
     def export_files(
         lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         exported = export(lake, settings.exports_dir)
         return dg.MaterializeResult(
             metadata={

@@ -34,7 +34,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
         settings: dg.ResourceParam[Settings],
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.MaterializeResult]:
         start, end = day_range(context)
         raw = read_raw(lake, history_start(lake, RAW_PRICES, start, HISTORY), end)
         rules = CleaningRules(fill_limit=settings.fill_limit, jump_z=settings.jump_z)

@@ -9,12 +9,13 @@ each asset; Dagster's own storage gives every one three connections and two comm
       module: quant_assets.automation.event_log
       class: BatchedSqliteEventLogStorage
       config:
-        base_dir: data/dagster/event_log
+        base_dir: {env: DAGSTER_HOME}
 """
 
 import threading
 from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Self
 
 from dagster._check import not_none
@@ -57,7 +58,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
         # The base class builds itself here, whatever class was asked.
-        return cls(inst_data=inst_data, **config_value)
+        return cls(str(Path(config_value["base_dir"]) / "history" / "runs"), inst_data)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events in the order given; neighbours of one run that allow it go in bulk.

@@ -1,40 +1,39 @@
 """Jobs: the four things one runs."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
-from quant_assets.assets.submissions import EXPORT
-from quant_assets.lake.schema import Table
-from quant_assets.lake.tables import SUBMISSIONS
-from quant_assets.models.registry import FAMILIES
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
 
 
-def build(partitions: dg.PartitionsDefinition) -> dict[str, dg.UnresolvedAssetJobDefinition]:
+def build(partitions: dg.PartitionsDefinition) -> "dict[str, UnresolvedAssetJobDefinition]":
     """All jobs, by name."""
-    fits = dg.AssetSelection.groups("fits")
     everything = dg.AssetSelection.all()
-
-    def job(name: str, selection: dg.AssetSelection, description: str):  # type: ignore[no-untyped-def]
-        return dg.define_asset_job(
-            name, selection, description=description, partitions_def=partitions
-        )
-
-    jobs = [
-        job(
-            "load_history",
+    fits = dg.AssetSelection.groups("fits")
+    once = dg.AssetSelection.assets(["raw", "target_pairs"])
+    jobs = {
+        "load_history": (
             everything,
             "Everything, for a range of days in one run: prices, features, walk-forward fits, "
             "forecasts, submissions, scoreboard.",
         ),
-        job(
-            "refresh_daily",
-            everything - fits - dg.AssetSelection.assets(["raw", "target_pairs"]),
+        "refresh_daily": (
+            everything - fits - once,
             "One trading day, from prices to submission, with the newest fits.",
         ),
-        job("retrain_models", fits, "Fit every family as of a day."),
-        job(
-            "submit_competition",
+        "retrain_models": (fits, "Fit every family as of a day."),
+        "submit_competition": (
             dg.AssetSelection.groups("submissions"),
             "The submission of a day and the exported files, from stored forecasts.",
         ),
-    ]
-    return {made.name: made for made in jobs}
+    }
+    return {
+        name: dg.define_asset_job(
+            name, selection, description=description, partitions_def=partitions
+        )
+        for name, (selection, description) in jobs.items()
+    }

@@ -1,17 +1,22 @@
 """Schedules: the evening of each trading day, and Sunday's retraining. Times are UTC."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
 
-from quant_assets.market.calendar import is_trading_day, offset
+from quant_assets.market.calendar import is_trading_day, newest_trading_day
 from quant_assets.sources.base import Source
 
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
 
-def build(
-    jobs: dict[str, dg.UnresolvedAssetJobDefinition], partitions: dg.PartitionsDefinition
-) -> list[dg.ScheduleDefinition]:
+
+def build(jobs: "Mapping[str, UnresolvedAssetJobDefinition]") -> list[dg.ScheduleDefinition]:
     """All schedules."""
 
     @dg.schedule(
@@ -34,7 +39,7 @@ def build(
     def weekly_retrain(
         context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
     ) -> dg.RunRequest | dg.SkipReason:
-        return request(offset(context.scheduled_execution_time.date(), 0, back=True), source)
+        return request(newest_trading_day(context.scheduled_execution_time.date()), source)
 
     def request(day: date, source: Source) -> dg.RunRequest | dg.SkipReason:
         if not is_trading_day(np.array([day], dtype="datetime64[D]"))[0]:

@@ -46,7 +46,9 @@ def make_fits(
     date_ids = date_ids_of(lake, seen.days[rows])
     for count, row in enumerate(rows, 1):
         fitted = _fit(name, seen.rows(0, int(row) + 1), settings)
-        note(f"{name}: fit {count} of {len(rows)}, as of {seen.days[row]}, {fitted['seconds']:.1f} s")
+        note(
+            f"{name}: fit {count} of {len(rows)}, as of {seen.days[row]}, {fitted['seconds']:.1f} s"
+        )
         yield {**fitted, "date_id": int(date_ids[count - 1]), "snapshot": snapshot}
 
 
@@ -62,7 +64,9 @@ def forecast(lake: Lake, settings: Settings, name: str, start: date, end: date) 
     seen = observations(lake, end, since=since)
     first = int(np.searchsorted(seen.days, np.datetime64(start, "D")))
     wanted = np.arange(first, len(seen.days))
-    in_force = fit_in_force(seen.days[wanted].astype(np.int64), fits["trading_day"].astype(np.int64))
+    in_force = fit_in_force(
+        seen.days[wanted].astype(np.int64), fits["trading_day"].astype(np.int64)
+    )
     wanted, in_force = wanted[in_force >= 0], in_force[in_force >= 0]
     values = np.full((len(wanted), len(seen.targets)), np.nan)
     for fit in np.unique(in_force):

@@ -10,14 +10,14 @@ from quant_assets.typing import IntArray
 
 
 def fit_rows(rows: int, first_fit_after: int, refit_every: int) -> IntArray:
-    """As-of rows of the fits: the first once ``first_fit_after`` days are known, then regularly.
+    """As-of rows of the fits: the first after ``first_fit_after`` days, then regularly.
 
     Args:
         rows: days of history.
-        first_fit_after: days known at the first fit.
+        first_fit_after: days before the day of the first fit.
         refit_every: days between fits.
     """
-    return np.arange(first_fit_after - 1, rows, refit_every, dtype=np.int64)
+    return np.arange(first_fit_after, rows, refit_every, dtype=np.int64)
 
 
 def fit_in_force(forecast_rows: IntArray, fits: IntArray) -> IntArray:

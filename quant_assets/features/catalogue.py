@@ -160,8 +160,13 @@ def _target_features() -> Iterator[Feature]:
     yield feature("lag", "lag", "holding period in trading days", 0)
 
 
+def version_of(features: tuple[Feature, ...]) -> str:
+    """Digest of all entries; changes with any word of them."""
+    return hashlib.sha256(repr(features).encode()).hexdigest()[:12]
+
+
 CATALOGUE = (*_instrument_features(), *_market_features(), *_target_features())
-CATALOGUE_VERSION = hashlib.sha256(repr(CATALOGUE).encode()).hexdigest()[:12]
+CATALOGUE_VERSION = version_of(CATALOGUE)
 
 
 def features_of(level: Level) -> tuple[str, ...]:

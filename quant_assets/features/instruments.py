@@ -64,8 +64,10 @@ def winsorised_returns(close: FloatArray) -> FloatArray:
 
 
 def _range_volatility(panel: PricePanel, close: FloatArray) -> dict[str, FloatArray]:
-    """Volatility from the day's range: Parkinson (1980), Garman and Klass (1980), Yang and Zhang
-    (2000); and the average true range (Wilder 1978) of log prices, over 14 days."""
+    """Volatility from the day's range, and the average true range of log prices.
+
+    Parkinson (1980), Garman and Klass (1980), Yang and Zhang (2000), Wilder (1978).
+    """
     opening, high, low = (positive_log(panel.field(name)) for name in ("open", "high", "low"))
     before = shift(close, 1)
     span, body = high - low, close - opening
@@ -88,8 +90,11 @@ def _range_volatility(panel: PricePanel, close: FloatArray) -> dict[str, FloatAr
 
 
 def _oscillators(close: FloatArray, returns: FloatArray) -> dict[str, FloatArray]:
-    """Position of the price in its recent past. RSI takes plain means (Cutler), and MACD log
-    prices, so that neither depends on where the history began or on the price level."""
+    """Position of the price in its recent past.
+
+    RSI takes plain means (Cutler) and MACD truncated ones of log prices, so that neither depends
+    on where the history began or on the price level.
+    """
     gains = rolling_sum(np.maximum(returns, 0.0), [14])[14]
     macd = exponential_mean(close, 12, 128) - exponential_mean(close, 26, 128)
     return {

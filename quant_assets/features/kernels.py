@@ -92,8 +92,8 @@ def rolling_mean_std(
 ) -> dict[int, MeanStd]:
     """Mean and standard deviation in each window, by window length.
 
-    Windows are merged by the pairwise update of Chan, Golub and LeVeque (1979), which has no
-    cancellation: equal values give a standard deviation of exactly zero.
+    Windows are merged by the pairwise update of Chan, Golub and LeVeque (1979), which
+    loses no more digits than the mean itself: equal values give exactly zero.
     """
     columns = values.reshape(len(values), -1)
     result = {w: MeanStd(np.empty_like(columns), np.empty_like(columns)) for w in windows}

@@ -61,6 +61,7 @@ def target_features(
     market: Mapping[str, FloatArray],
     pairs: TargetPairs,
     released: FloatArray,
+    *,
     last_rows: int | None = None,
 ) -> dict[str, FloatArray]:
     """Feature name to (n, m) array, in the catalogue's order.

@@ -24,7 +24,9 @@ def tile_units(names: Sequence[str | None], days: int) -> pa.Array:
     indices = distinct.indices.to_numpy(zero_copy_only=False)
     if distinct.null_count:
         return pa.array(list(names) * days, pa.string())
-    return pa.DictionaryArray.from_arrays(np.tile(indices, days).astype(np.int32), distinct.dictionary)
+    return pa.DictionaryArray.from_arrays(
+        np.tile(indices, days).astype(np.int32), distinct.dictionary
+    )
 
 
 def long_rows(

@@ -15,7 +15,10 @@ from quant_assets.errors import LakeError
 
 CATALOGUE = "catalogue.sqlite"
 FILES = "files"
-_EXTENSIONS = {"ducklake": "duckdb_extension_ducklake", "sqlite_scanner": "duckdb_extension_sqlite_scanner"}
+_EXTENSIONS = {
+    "ducklake": "duckdb_extension_ducklake",
+    "sqlite_scanner": "duckdb_extension_sqlite_scanner",
+}
 
 
 def extension_file(name: str) -> Path | None:
@@ -99,6 +102,21 @@ def _create(root: Path, connection: duckdb.DuckDBPyConnection) -> None:
         raise _cannot_open(root, error) from error
 
 
+def attach_statements(root: Path, *, read_only: bool, catalogue: Path | None = None) -> list[str]:
+    """SQL that opens the lake in any DuckDB of this version."""
+    # ATTACH takes no bound parameters; a quote in a path is doubled.
+    source = str(catalogue or root / CATALOGUE).replace("'", "''")
+    files = str(root / FILES).replace("'", "''")
+    mode = ", READ_ONLY" if read_only else ""
+    loads = [f"LOAD '{file}'" for name in _EXTENSIONS if (file := extension_file(name))]
+    return [
+        *loads,
+        f"ATTACH 'ducklake:sqlite:{source}' AS lake"
+        f" (DATA_PATH '{files}', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 2000{mode})",
+        "USE lake",
+    ]
+
+
 def _attach(
     connection: duckdb.DuckDBPyConnection,
     root: Path,
@@ -106,16 +124,9 @@ def _attach(
     read_only: bool,
     catalogue: Path | None = None,
 ) -> None:
-    # ATTACH takes no bound parameters; a quote in the path is doubled.
-    source = str(catalogue or root / CATALOGUE).replace("'", "''")
-    files = str(root / FILES).replace("'", "''")
-    mode = ", READ_ONLY" if read_only else ""
     try:
-        connection.execute(
-            f"ATTACH 'ducklake:sqlite:{source}' AS lake"
-            f" (DATA_PATH '{files}', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 2000{mode})"
-        )
-        connection.execute("USE lake")
+        for statement in attach_statements(root, read_only=read_only, catalogue=catalogue):
+            connection.execute(statement)
     except duckdb.Error as error:
         raise _cannot_open(root, error) from error
 

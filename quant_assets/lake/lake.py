@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import duckdb
@@ -33,22 +34,28 @@ class Written:
 
 
 class Lake:
-    """One process's access to the lake below a folder. Threads may share it.
+    """One process's access to the lake below a folder, opened on first use. Threads may share it.
 
     Args:
-        root: folder of the lake; made on first use unless ``read_only``.
+        root: folder of the lake; made if there is none, unless ``read_only``.
         read_only: refuse writes, and never make a lake.
         patience: seconds a write is retried while other writers are in the way.
     """
 
     def __init__(self, root: Path, *, read_only: bool = False, patience: float = 60.0) -> None:
-        self._connection = connect(root, read_only=read_only)
+        self._root = root
+        self._read_only = read_only
+        self._opening = Lock()
+        self._opened: duckdb.DuckDBPyConnection | None = None
         self._patience = patience
         self._known: set[str] = set()
 
     def close(self) -> None:
         """Release the lake's files."""
-        self._connection.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
 
     def __enter__(self) -> "Lake":
         return self
@@ -103,7 +110,9 @@ class Lake:
                 self._known.add(table.name)
         return table.name in self._known
 
-    def replace_days(self, table: Table, start: date, end: date, data: Mapping[str, Any]) -> Written:
+    def replace_days(
+        self, table: Table, start: date, end: date, data: Mapping[str, Any]
+    ) -> Written:
         """Make ``data`` the table's whole content from ``start`` to ``end``, both included.
 
         One transaction: at any moment, and after a crash at any moment, readers see the old days
@@ -178,7 +187,10 @@ class Lake:
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._connection.cursor()
+        with self._opening:
+            if self._opened is None:
+                self._opened = connect(self._root, read_only=self._read_only)
+            cursor = self._opened.cursor()
         try:
             cursor.execute("USE lake")
             yield cursor

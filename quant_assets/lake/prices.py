@@ -69,9 +69,7 @@ def read_raw(lake: Lake, start: date, end: date) -> PriceTable:
     """Prices as the source gave them, from ``start`` to ``end``."""
     rows = _rows(lake, RAW_PRICES.quoted, "value, unread", start, end)
     days, date_ids = _days(rows)
-    columns = tuple(
-        column_name(series) for series in _all_series(lake, RAW_PRICES.quoted)
-    )
+    columns = tuple(column_name(series) for series in _all_series(lake, RAW_PRICES.quoted))
     values = np.full((len(days), len(columns)), np.nan)
     row, column = _positions(rows, days, columns)
     values[row, column] = rows["value"].to_numpy()
@@ -127,7 +125,9 @@ def _days(rows: pa.Table) -> tuple[DayArray, IntArray]:
     return days.astype("datetime64[D]"), rows["date_id"].to_numpy()[first]
 
 
-def _positions(rows: pa.Table, days: DayArray, columns: tuple[str, ...]) -> tuple[IntArray, IntArray]:
+def _positions(
+    rows: pa.Table, days: DayArray, columns: tuple[str, ...]
+) -> tuple[IntArray, IntArray]:
     series = pc.binary_join_element_wise(rows["instrument"], rows["field"], "\t")
     names = [f"{s.instrument}\t{s.field}" for s in map(parse_column, columns)]
     return day_positions(rows["trading_day"].to_numpy(), days), unit_positions(series, names)

@@ -46,16 +46,10 @@ def trading_days(start: date, end: date) -> DayArray:
     return days[is_trading_day(days)]
 
 
-def offset(day: date, count: int) -> date:
-    """The trading day ``count`` trading days after ``day`` (before it if negative).
-
-    A ``day`` that is no trading day counts from the trading day before it when going back, and
-    from the one after it when going forward.
-    """
-    roll = "backward" if count < 0 else "forward"
-    moved = np.busday_offset(np.datetime64(day, "D"), count, roll=roll, busdaycal=_calendar())
-    _check_covered(np.atleast_1d(moved))
-    return moved.item()
+def newest_trading_day(day: date) -> date:
+    """``day`` itself if it is a trading day, else the one before it."""
+    newest = np.busday_offset(np.datetime64(day, "D"), 0, roll="backward", busdaycal=_calendar())
+    return date.fromisoformat(str(newest))
 
 
 def _check_covered(days: DayArray) -> None:

@@ -74,7 +74,9 @@ def shift(values: FloatArray, rows: int) -> FloatArray:
     return result
 
 
-def released_labels(close: FloatArray, pairs: TargetPairs, instruments: Sequence[str]) -> FloatArray:
+def released_labels(
+    close: FloatArray, pairs: TargetPairs, instruments: Sequence[str]
+) -> FloatArray:
     """(n, m) labels indexed by the day on which they become known.
 
     Row r holds, for a target of lag k, the label of row r - k - 1:

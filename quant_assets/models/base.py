@@ -95,7 +95,9 @@ class Family(Protocol):
     lookback: int
     defaults: Parameters
 
-    def fit(self, seen: Observations, parameters: Parameters, seed: int, threads: int) -> Forecaster:
+    def fit(
+        self, seen: Observations, parameters: Parameters, seed: int, threads: int
+    ) -> Forecaster:
         """Fit on what is known as of the last day of ``seen``.
 
         Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from quant_assets.errors import CalendarError
-from quant_assets.market.calendar import is_trading_day, offset, trading_days
+from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, is_trading_day, trading_days
 from quant_assets.sources.competition_faults import fault, line_of, whole_number
 from quant_assets.sources.competition_files import ID, read_rows
 from quant_assets.typing import DayArray, IntArray
@@ -43,19 +43,17 @@ def _counted(ids: IntArray, path: Path, start: date) -> DayArray:
             found=int(ids[row]),
             hint="add the missing rows, or a calendar.csv with date_id,date",
         )
-    try:
-        if not is_trading_day(np.array([start], dtype="datetime64[D]"))[0]:
-            raise CalendarError("not a trading day")
-        return trading_days(offset(start, int(ids[0])), offset(start, int(ids[-1])))
-    except (CalendarError, ValueError, OverflowError) as error:
+    counted = trading_days(start, LAST_DAY) if FIRST_DAY <= start <= LAST_DAY else np.array([])
+    if not len(counted) or counted[0] != np.datetime64(start) or ids[-1] >= len(counted):
         raise fault(
             f"a {ID} lies outside the trading calendar",
             path,
             column=ID,
-            expected=f"trading days counted from {start}, a trading day up to 2030",
+            expected=f"trading days counted from {start}, a trading day, to {LAST_DAY}",
             found=f"{ids[0]} to {ids[-1]}",
             hint="check the day of date_id 0 and the ids, or add a calendar.csv",
-        ) from error
+        )
+    return counted[ids]
 
 
 def _listed(ids: IntArray, path: Path, calendar: Path) -> DayArray:

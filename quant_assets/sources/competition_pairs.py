@@ -36,7 +36,7 @@ def read_pairs(path: Path, series: Sequence[str], expected_targets: int | None) 
         _check_target(path, line, target, f"target_{len(lags)}")
         lags.append(_lag(path, line, lag))
         names = pair.split(_BETWEEN_LEGS)
-        _check_legs(path, line, pair, names, list(closes), series)
+        _check_legs(path, line, names, list(closes), series)
         legs.append([closes[name].instrument for name in names])
     if expected_targets not in (None, len(lags)):
         raise fault(
@@ -85,7 +85,7 @@ def _lag(path: Path, line: int, text: str) -> int:
 
 
 def _check_legs(
-    path: Path, line: int, pair: str, legs: list[str], closes: list[str], series: Sequence[str]
+    path: Path, line: int, legs: list[str], closes: list[str], series: Sequence[str]
 ) -> None:
     if len(legs) > 2:
         raise fault(
@@ -94,7 +94,7 @@ def _check_legs(
             line=line,
             column="pair",
             expected="one close, or two with ' - ' between them",
-            found=repr(pair),
+            found=repr(_BETWEEN_LEGS.join(legs)),
             hint="correct the row",
         )
     for leg in legs:

@@ -20,14 +20,15 @@ from dagster._core.events import (
     StepMaterializationData,
 )
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log import EventLogStorage, SqliteEventLogStorage
+from dagster._core.storage.event_log import SqliteEventLogStorage as Plain
 from sqlalchemy.exc import IntegrityError
 
-from quant_assets.automation.event_log import BatchedSqliteEventLogStorage
+from quant_assets.automation.event_log import BatchedSqliteEventLogStorage as Batched
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-21")
 SOURCE, SCALED = dg.AssetKey(["raw", "source"]), dg.AssetKey(["raw", "scaled"])
-Replay = tuple[tuple[str, str], BatchedSqliteEventLogStorage, SqliteEventLogStorage]
+Replay = tuple[tuple[str, str], Batched, Plain]
+RANGE_TAGS = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 TABLES = ("event_logs", "asset_keys", "asset_event_tags", "asset_check_executions")
 
 
@@ -48,13 +49,12 @@ def scaled() -> dg.MaterializeResult:  # type: ignore[type-arg]  # dagster reads
     return dg.MaterializeResult(check_results=[check])
 
 
-def table_rows(storage: SqliteEventLogStorage, shard: str) -> dict[str, list[dict[str, Any]]]:
+def table_rows(storage: Plain, shard: str) -> dict[str, list[dict[str, Any]]]:
     """All rows of the event tables, but for the clock time at which they were written or wiped."""
     connection = sqlite3.connect(storage.path_for_shard(shard))
     connection.row_factory = sqlite3.Row
-    tables = {
-        name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")] for name in TABLES
-    }
+    found = {table: connection.execute(f"SELECT * FROM {table}") for table in TABLES}
+    tables = {table: [dict(row) for row in rows] for table, rows in found.items()}
     connection.close()
     for row in chain.from_iterable(tables.values()):
         row.pop("create_timestamp", None)
@@ -63,19 +63,14 @@ def table_rows(storage: SqliteEventLogStorage, shard: str) -> dict[str, list[dic
     return tables
 
 
-def assert_same_tables(
-    one: SqliteEventLogStorage, other: SqliteEventLogStorage, runs: Sequence[str]
-) -> None:
+def assert_same_tables(one: Plain, other: Plain, runs: Sequence[str]) -> None:
     for shard in ("index", *runs):
         assert table_rows(one, shard) == table_rows(other, shard)
 
 
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
-    """Twenty days of two assets, then five of these days again; batches of seven events.
-
-    Gives the runs, the batched storage they wrote, and Dagster's own fed with their events.
-    """
+    """Twenty days of two assets, then five of them again, in batches of seven; kept twice."""
     home = tmp_path_factory.mktemp("home")
     (home / "dagster.yaml").write_text(
         "telemetry: {enabled: false}\n"
@@ -92,26 +87,22 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
         patch.setenv("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "1")
         runs = [
             definitions.resolve_job_def("load").execute_in_process(
-                instance=live,
-                tags={
-                    "dagster/asset_partition_range_start": first,
-                    "dagster/asset_partition_range_end": last,
-                },
+                instance=live, tags=dict(zip(RANGE_TAGS, days, strict=True))
             )
-            for first, last in [("2024-01-01", "2024-01-20"), ("2024-01-10", "2024-01-14")]
+            for days in [("2024-01-01", "2024-01-20"), ("2024-01-10", "2024-01-14")]
         ]
         assert all(run.success for run in runs)
         run_ids = runs[0].run_id, runs[1].run_id
-        plain = SqliteEventLogStorage(str(tmp_path_factory.mktemp("plain")))
+        plain = Plain(str(tmp_path_factory.mktemp("plain")))
         batched = live.event_log_storage
-        assert type(batched) is BatchedSqliteEventLogStorage
+        assert type(batched) is Batched
         for run_id in run_ids:
             for record in batched.get_records_for_run(run_id).records:
                 plain.store_event(record.event_log_entry)
         yield run_ids, batched, plain
 
 
-def observations(storage: EventLogStorage, run_ids: Sequence[str]) -> dict[str, Any]:
+def observations(storage: Plain, run_ids: Sequence[str]) -> dict[str, Any]:
     """What Dagster's pages ask an event log for."""
     keys = [SOURCE, SCALED]
     materialized = dg.DagsterEventType.ASSET_MATERIALIZATION
@@ -187,8 +178,8 @@ def mixture(seed: int, since: float) -> list[EventLogEntry]:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_any_mixture_of_events_is_stored_as_one_after_another(seed: int, tmp_path: Path) -> None:
-    batched = BatchedSqliteEventLogStorage(str(tmp_path / "batched"))
-    plain = SqliteEventLogStorage(str(tmp_path / "plain"))
+    batched = Batched(str(tmp_path / "batched"))
+    plain = Plain(str(tmp_path / "plain"))
     before, after = mixture(seed, since=1.6e9), mixture(seed + 9, since=4e9)
     for storage in (batched, plain):
         storage.store_event_batch(before)
@@ -205,20 +196,18 @@ TEN_DAYS = [materialization("a", str(i)) for i in range(10)]
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> BatchedSqliteEventLogStorage:
-    storage = BatchedSqliteEventLogStorage(str(tmp_path))
+def started(tmp_path: Path) -> Batched:
+    storage = Batched(str(tmp_path))
     storage.store_event(materialization("a", "before"))
     return storage
 
 
-def counts(storage: SqliteEventLogStorage) -> list[int]:
+def counts(storage: Plain) -> list[int]:
     """Events in the run's own log and in the index."""
     return [len(table_rows(storage, shard)["event_logs"]) for shard in ("r0", "index")]
 
 
-def test_what_the_index_refuses_is_not_in_the_run_log_either(
-    started: BatchedSqliteEventLogStorage,
-) -> None:
+def test_what_the_index_refuses_is_not_in_the_run_log_either(started: Batched) -> None:
     index = sqlite3.connect(started.path_for_shard("index"))
     index.execute(
         "CREATE TRIGGER refuse BEFORE INSERT ON event_logs WHEN NEW.partition = '5'"
@@ -231,9 +220,9 @@ def test_what_the_index_refuses_is_not_in_the_run_log_either(
 
 
 def test_a_process_killed_within_a_batch_leaves_nothing_of_it(
-    started: BatchedSqliteEventLogStorage, tmp_path: Path
+    started: Batched, tmp_path: Path
 ) -> None:
-    class Killed(BatchedSqliteEventLogStorage):
+    class Killed(Batched):
         def _store_asset_entries(self, *_: Any) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -247,7 +236,7 @@ def test_a_process_killed_within_a_batch_leaves_nothing_of_it(
     assert counts(started) == [11, 11]
 
 
-def test_a_batch_waits_for_another_writer(started: BatchedSqliteEventLogStorage) -> None:
+def test_a_batch_waits_for_another_writer(started: Batched) -> None:
     other = sqlite3.connect(started.path_for_shard("index"))
     other.execute("BEGIN IMMEDIATE")
     batch = threading.Thread(target=started.store_event_batch, args=(TEN_DAYS,))

@@ -1,0 +1,71 @@
+"""``quant-assets doctor``: is everything here that a run needs, and if not, what to do."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from quant_assets.errors import QuantAssetsError
+from quant_assets.lake.connection import extension_file
+from quant_assets.lake.lake import Lake
+from quant_assets.settings import Settings
+from quant_assets.sources.registry import source_of
+
+FREE_GB = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    subject: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at interpreter, extensions, disk, lake, source and settings, in that order."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
+    for name in ("ducklake", "sqlite_scanner"):
+        file = extension_file(name)
+        yield Finding(
+            f"extension {name}",
+            file is not None,
+            f"DuckDB {duckdb.__version__}, {file or 'no wheel'}",
+            f"pip install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}",
+        )
+    yield _disk(settings)
+    yield _lake(settings)
+    yield _source(settings)
+    for name, value in settings.model_dump().items():
+        yield Finding(f"QUANT_{name.upper()}", True, str(value))
+
+
+def _disk(settings: Settings) -> Finding:
+    place = settings.data_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    return Finding("free disk", free > FREE_GB, f"{free:.1f} GB", f"free at least {FREE_GB} GB")
+
+
+def _lake(settings: Settings) -> Finding:
+    if not settings.lake_dir.exists():
+        return Finding("lake", True, f"none yet below {settings.data_dir}; `make demo` makes it")
+    try:
+        with Lake(settings.lake_dir, read_only=True) as lake:
+            return Finding("lake", True, f"{settings.lake_dir}, snapshot {lake.snapshot_id()}")
+    except QuantAssetsError as error:
+        return Finding("lake", False, str(error), "restore the folder from a copy, or move it away")
+
+
+def _source(settings: Settings) -> Finding:
+    try:
+        source = source_of(settings)
+        return Finding("source", True, f"{source.name}, {source.first_day} to {source.last_day}")
+    except QuantAssetsError as error:
+        return Finding("source", False, str(error), "correct QUANT_SOURCE or the folder")

@@ -1,0 +1,140 @@
+"""Looking into the lake from the command line: results as text, tables, a shell, a plain copy."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+
+from quant_assets.errors import LakeError, unknown_name
+from quant_assets.lake.connection import attach_statements, connect
+from quant_assets.lake.lake import Lake
+
+Format = Literal["table", "csv", "json"]
+
+
+def run_sql(root: Path, statement: str, how: Format) -> str:
+    """The result of a statement on the lake, opened for reading only.
+
+    Raises:
+        LakeError: DuckDB refuses the statement.
+    """
+    connection = connect(root, read_only=True)
+    try:
+        relation = connection.sql(statement)
+        if relation is None:
+            return ""
+        return str(relation) if how == "table" else _as_text(relation.to_arrow_table(), how)
+    except duckdb.Error as error:
+        raise LakeError(
+            "the statement cannot be run",
+            where=statement,
+            found=str(error),
+            hint="`quant-assets tables` lists what there is; the lake is open for reading only",
+        ) from error
+    finally:
+        connection.close()
+
+
+def _as_text(rows: pa.Table, how: Format) -> str:
+    if how == "json":
+        return json.dumps(rows.to_pylist(), default=str, indent=1) + "\n"
+    buffer = pa.BufferOutputStream()
+    pa.csv.write_csv(rows, buffer)
+    return buffer.getvalue().to_pybytes().decode()
+
+
+def tables(lake: Lake) -> pd.DataFrame:
+    """Every table with its rows and what a row is."""
+    found = lake.query(
+        "SELECT schema_name || '.' || table_name AS name, estimated_size AS rows,"
+        " comment AS description FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
+    )
+    return found
+
+
+def describe(lake: Lake, name: str) -> tuple[str, pd.DataFrame]:
+    """A table's description, and its columns with types and meanings.
+
+    Raises:
+        UnknownNameError: there is no such table.
+    """
+    known = tables(lake)
+    if name not in set(known["name"]):
+        raise unknown_name("table", name, known["name"].tolist())
+    columns = lake.query(
+        "SELECT column_name AS column, data_type AS type, comment AS meaning FROM duckdb_columns()"
+        " WHERE database_name = 'lake' AND schema_name || '.' || table_name = ?"
+        " ORDER BY column_index",
+        [name],
+    )
+    return str(known.set_index("name").at[name, "description"]), columns
+
+
+def snapshot(root: Path, file: Path) -> int:
+    """Copy the lake into one plain DuckDB file, whole or not at all; the number of tables.
+
+    Raises:
+        LakeError: the file exists, or cannot be written.
+    """
+    if file.exists():
+        raise LakeError("the file exists", where=str(file), hint="name another, or remove it")
+    connection = connect(root, read_only=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+    try:
+        connection.execute(f"ATTACH '{_escaped(draft)}' AS copy")
+        connection.begin()
+        names = connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+        ).fetchall()
+        for schema, table in names:
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS copy."{schema}"')
+            connection.execute(
+                f'CREATE TABLE copy."{schema}"."{table}" AS FROM lake."{schema}"."{table}"'
+            )
+        connection.commit()
+        connection.execute("DETACH copy")
+        draft.rename(file)
+    except duckdb.Error as error:
+        raise LakeError(
+            "the copy cannot be written", where=str(file), found=str(error).splitlines()[0]
+        ) from error
+    finally:
+        connection.close()
+        draft.unlink(missing_ok=True)
+    return len(names)
+
+
+def shell_command(root: Path) -> list[str]:
+    """The command that opens DuckDB's own prompt on the lake, for reading only.
+
+    Raises:
+        LakeError: DuckDB's command line is not installed.
+    """
+    import sys
+
+    program = Path(sys.executable).with_name("duckdb")
+    if not program.exists():
+        raise LakeError(
+            "DuckDB's command line is not installed",
+            expected=str(program),
+            hint=f"pip install duckdb-cli=={duckdb.__version__}",
+        )
+    return [str(program), "-cmd", "; ".join(attach_statements(root, read_only=True))]
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def rows_as_text(rows: pd.DataFrame, digits: int = 3) -> str:
+    """A small frame as an aligned text table."""
+
+    def cell(value: Any) -> str:
+        return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+    return rows.map(cell).to_string(index=False)

@@ -1,0 +1,247 @@
+"""Suites of expectations as plain data, and Great Expectations to check them.
+
+Which suites there are is said in ``quality.suites``. Great Expectations takes four seconds to
+import, so it is imported when the first suite is validated and never before.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+
+View = Callable[[pd.DataFrame], pd.DataFrame]
+_NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
+SHOWN_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Expect:
+    """One expectation.
+
+    Attributes:
+        kind: class of Great Expectations, e.g. ``ExpectColumnValuesToNotBeNull``.
+        columns: none for an expectation of the whole table, one, or those it compares.
+        meaning: what holds if it is met, in plain words.
+        parameters: further arguments of the class.
+        view: what is checked, made from the frame, its rows labelled uniquely; None for the frame.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    meaning: str
+    parameters: Mapping[str, Any] = field(default_factory=lambda: _NO_PARAMETERS)
+    view: View | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Expectations of one table of long format.
+
+    Attributes:
+        name: short name, usable as the name of a check.
+        description: what a pass says about the table.
+        keys: columns that name a row; they must exist.
+        expectations: about ten; their number does not grow with the table.
+        columns: further columns that must exist.
+    """
+
+    name: str
+    description: str
+    keys: tuple[str, ...]
+    expectations: tuple[Expect, ...]
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one expectation.
+
+    Attributes:
+        expectation: its name in Great Expectations.
+        column: what it is about, several joined by commas; empty for the whole table.
+        passed: whether it is met.
+        unexpected_count: rows that break it; None where rows are not counted.
+        meaning: what holds if it is met.
+    """
+
+    expectation: str
+    column: str
+    passed: bool
+    unexpected_count: int | None
+    meaning: str
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """What became of a suite.
+
+    Attributes:
+        name: the suite's.
+        passed: whether every expectation is met.
+        rows: rows of the frame.
+        outcomes: one for each expectation, in the suite's order.
+        failing: up to 20 rows that break one: the suite's keys, column, value (as text), reason.
+    """
+
+    name: str
+    passed: bool
+    rows: int
+    outcomes: tuple[Outcome, ...]
+    failing: pd.DataFrame
+
+
+def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
+    """Check a frame, in memory and without touching it.
+
+    A missing column fails the suite by itself: nothing else is then checked. An expectation that
+    cannot be evaluated, a number compared with text for example, is not met.
+    """
+    missing = [name for name in (*suite.keys, *suite.columns) if name not in frame]
+    if missing:
+        absent = [_outcome("ExpectColumnToExist", (name,), "the column exists") for name in missing]
+        return _result(
+            suite, len(frame), absent, [_reason(suite, m, "column missing") for m in missing]
+        )
+    frame = _with_categories(frame.reset_index(drop=True))
+    found: dict[int, tuple[Outcome, pd.DataFrame]] = {}
+    with _batch_definition() as definition:
+        for view in dict.fromkeys(expect.view for expect in suite.expectations):
+            part = frame if view is None else view(frame)
+            numbered = [(i, e) for i, e in enumerate(suite.expectations) if e.view is view]
+            found |= _validate_part(definition, suite, part, numbered)
+    in_order = [found[i] for i in range(len(suite.expectations))]
+    return _result(suite, len(frame), [o for o, _ in in_order], [rows for _, rows in in_order])
+
+
+def _result(
+    suite: Suite, rows: int, outcomes: Sequence[Outcome], failing: Sequence[pd.DataFrame]
+) -> SuiteResult:
+    filled = [part for part in failing if len(part)]
+    columns = [*suite.keys, "column", "value", "reason"]
+    shown = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+    passed = all(outcome.passed for outcome in outcomes)
+    return SuiteResult(suite.name, passed, rows, tuple(outcomes), shown[columns].head(SHOWN_ROWS))
+
+
+def _validate_part(
+    definition: Any, suite: Suite, part: pd.DataFrame, numbered: Sequence[tuple[int, Expect]]
+) -> dict[int, tuple[Outcome, pd.DataFrame]]:
+    used = list(dict.fromkeys(name for _, expect in numbered for name in expect.columns))
+    results = _run(definition, part[used or part.columns[:1].tolist()], numbered)
+    found = {}
+    for number, expect in numbered:
+        result = results[number]
+        counted = result.result.get("unexpected_count")
+        outcome = _outcome(expect.kind, expect.columns, expect.meaning, result.success, counted)
+        failing = pd.DataFrame()
+        if not result.success:
+            labels = result.result.get("partial_unexpected_index_list") or []
+            failing = (
+                _failing_rows(suite, part, expect, labels)
+                if labels
+                else _reason(suite, ", ".join(expect.columns), _why(expect, result))
+            )
+        found[number] = outcome, failing
+    return found
+
+
+def _run(
+    definition: Any, part: pd.DataFrame, numbered: Sequence[tuple[int, Expect]]
+) -> dict[int, Any]:
+    """Results of Great Expectations by number; it returns them in an order of its own."""
+    from great_expectations import ExpectationSuite
+
+    built = [_build(expect, number) for number, expect in numbered]
+    batch = definition.get_batch({"dataframe": part})
+    found = batch.validate(
+        ExpectationSuite(definition.name, expectations=built),
+        result_format={"result_format": "SUMMARY", "partial_unexpected_count": SHOWN_ROWS},
+    )
+    return {result.expectation_config.meta["number"]: result for result in found.results}
+
+
+@contextmanager
+def _batch_definition() -> Iterator[Any]:
+    """Where to hand frames to; taken back afterwards, or the context would keep them alive."""
+    context, name = _context(), uuid4().hex
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    try:
+        yield asset.add_batch_definition_whole_dataframe(name)
+    finally:
+        context.data_sources.delete(name)
+
+
+@cache
+def _context() -> Any:
+    """A context in memory, without progress bars and without usage statistics."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context.enable_analytics(enable=False)
+    return context
+
+
+def _build(expect: Expect, number: int) -> Any:
+    import great_expectations.expectations as gxe
+
+    columns: dict[str, Any]
+    if expect.kind.startswith("ExpectTable"):
+        columns = {}
+    elif expect.kind.startswith("ExpectColumnPair"):
+        columns = dict(zip(("column_A", "column_B"), expect.columns, strict=True))
+    elif expect.kind.startswith(("ExpectCompound", "ExpectMulticolumn")):
+        columns = {"column_list": list(expect.columns)}
+    else:
+        columns = {"column": expect.columns[0]}
+    return getattr(gxe, expect.kind)(**columns, **expect.parameters, meta={"number": number})
+
+
+def _with_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with text as categories: a million strings take seconds to compare, codes do not."""
+    text = frame.select_dtypes("object").columns
+    return frame.astype(dict.fromkeys(text, "category")) if len(text) else frame
+
+
+def _failing_rows(
+    suite: Suite, part: pd.DataFrame, expect: Expect, labels: Iterable[Any]
+) -> pd.DataFrame:
+    rows = part.loc[list(labels)]
+    values = [
+        ", ".join(map(str, row)) for row in rows[list(expect.columns)].itertuples(index=False)
+    ]
+    described = {"column": ", ".join(expect.columns), "value": values, "reason": expect.meaning}
+    keys = rows.reindex(columns=list(suite.keys)).astype(object)
+    return keys.assign(**described)
+
+
+def _reason(suite: Suite, column: str, reason: str) -> pd.DataFrame:
+    described = {"column": [column], "value": [None], "reason": [reason]}
+    return pd.DataFrame({key: [None] for key in suite.keys} | described, dtype=object)
+
+
+def _why(expect: Expect, result: Any) -> str:
+    observed = result.result.get("observed_value")
+    if observed is not None:
+        return f"{expect.meaning}; found {observed}"
+    text = str(result.exception_info)
+    message = re.search(r"'exception_message': (['\"])(.*?)\1", text)
+    return f"{expect.meaning}; could not be evaluated: {message[2] if message else text[:200]}"
+
+
+def _outcome(
+    kind: str,
+    columns: tuple[str, ...],
+    meaning: str,
+    passed: bool = False,
+    unexpected_count: int | None = None,
+) -> Outcome:
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    return Outcome(name, ", ".join(columns), bool(passed), unexpected_count, meaning)

@@ -1,0 +1,220 @@
+"""The suites: what must hold for a table before anything downstream may use it.
+
+Only declarations; they are checked by ``quality.expectations``. Single bad cells are no matter of
+the raw suite, they are rejected by ``quality.cleaning``.
+"""
+
+import sys
+from typing import Any
+
+import pandas as pd
+
+from quant_assets.lake.tables import N_TARGETS
+from quant_assets.market.calendar import FIRST_DAY, LAST_DAY
+from quant_assets.market.instruments import FIELDS
+from quant_assets.market.targets import MAX_LAG
+from quant_assets.quality import views
+from quant_assets.quality.expectations import Expect, Suite, View
+
+INSTRUMENT = r"^(LME_[A-Z]{2}|JPX_[A-Za-z0-9_-]+_Futures|US_Stock_[A-Za-z0-9.\-]+|FX_[A-Z]{6})$"
+TARGET = r"^target_(0|[1-9][0-9]*)$"
+_FINITE = sys.float_info.max
+_SERIES_KEY = ("trading_day", "instrument", "field")
+_TARGET_KEY = ("trading_day", "target")
+
+
+def _present(*columns: str) -> tuple[Expect, ...]:
+    return tuple(
+        Expect("ExpectColumnValuesToNotBeNull", (name,), f"{name} is given") for name in columns
+    )
+
+
+def _once(*columns: str) -> Expect:
+    meaning = f"{', '.join(columns)} occur together once"
+    return Expect("ExpectCompoundColumnsToBeUnique", columns, meaning)
+
+
+def _between(column: str, meaning: str, view: View | None = None, **bounds: Any) -> Expect:
+    return Expect("ExpectColumnValuesToBeBetween", (column,), meaning, bounds, view)
+
+
+def _like(column: str, regex: str, meaning: str) -> Expect:
+    parameters = {"regex": regex}
+    return Expect(
+        "ExpectColumnValuesToMatchRegex", (column,), meaning, parameters, views.distinct(column)
+    )
+
+
+def _rows(meaning: str, **bounds: int) -> Expect:
+    return Expect("ExpectTableRowCountToBeBetween", (), meaning, bounds)
+
+
+def _known_fields() -> Expect:
+    return Expect(
+        "ExpectColumnValuesToBeInSet",
+        ("field",),
+        f"field is one of {', '.join(FIELDS)}",
+        {"value_set": list(FIELDS)},
+        views.distinct("field"),
+    )
+
+
+RAW_PRICES_SUITE = Suite(
+    "raw_prices",
+    "Prices have the right form: keys, names, types and days. Single values are not judged.",
+    _SERIES_KEY,
+    (
+        _rows("there are prices", min_value=1),
+        *_present("trading_day", "date_id", "instrument", "field", "source"),
+        _once(*_SERIES_KEY),
+        Expect(
+            "ExpectColumnValuesToBeOfType", ("value",), "value is a number", {"type_": "float64"}
+        ),
+        _known_fields(),
+        _like("instrument", INSTRUMENT, "instrument follows its market's naming"),
+        _between(
+            "trading_day",
+            f"trading_day lies between {FIRST_DAY} and {LAST_DAY}",
+            views.days,
+            min_value=pd.Timestamp(FIRST_DAY),
+            max_value=pd.Timestamp(LAST_DAY),
+        ),
+        Expect(
+            "ExpectColumnValuesToBeUnique",
+            ("trading_day",),
+            "a day has one date_id",
+            view=views.days,
+        ),
+        Expect(
+            "ExpectColumnValuesToBeIncreasing",
+            ("date_id",),
+            "date_id rises with trading_day",
+            {"strictly": True},
+            views.days,
+        ),
+    ),
+    ("date_id", "value", "source"),
+)
+TARGET_PAIRS_SUITE = Suite(
+    "target_pairs",
+    f"{N_TARGETS} targets in submission order, each with a lag and one or two legs.",
+    ("target",),
+    (
+        _rows(f"there are {N_TARGETS} targets", min_value=N_TARGETS, max_value=N_TARGETS),
+        *_present("target", "lag", "leg_a"),
+        Expect("ExpectColumnValuesToBeUnique", ("target",), "target occurs once"),
+        Expect(
+            "ExpectColumnValuesToBeInSet",
+            ("distance",),
+            "targets are numbered from 0 in order",
+            {"value_set": [0]},
+            views.numbered,
+        ),
+        _like("target", TARGET, "target is named target_<number>"),
+        Expect(
+            "ExpectColumnValuesToBeInSet",
+            ("lag",),
+            f"lag is 1 to {MAX_LAG}",
+            {"value_set": list(range(1, MAX_LAG + 1))},
+        ),
+        _like("leg_a", INSTRUMENT, "leg_a follows its market's naming"),
+        _like("leg_b", INSTRUMENT, "leg_b follows its market's naming"),
+    ),
+    ("lag", "leg_a", "leg_b"),
+)
+VALIDATED_PRICES_SUITE = Suite(
+    "validated_prices",
+    "Every price can be computed with, and neither too few are left nor too many were rejected.",
+    _SERIES_KEY,
+    (
+        *_present(*_SERIES_KEY),
+        _once(*_SERIES_KEY),
+        _known_fields(),
+        *(
+            _between(
+                name,
+                f"the {name} of a price is above zero and finite",
+                views.price_rows,
+                min_value=0.0,
+                max_value=_FINITE,
+                strict_min=True,
+            )
+            for name in ("value", "filled")
+        ),
+        _between(
+            "value",
+            "a volume or open interest is finite and not below zero",
+            views.other_rows,
+            min_value=0.0,
+            max_value=_FINITE,
+        ),
+        Expect(
+            "ExpectColumnPairValuesToBeEqual",
+            ("value", "filled"),
+            "filled is the value where there is one",
+            {"ignore_row_if": "either_value_is_missing"},
+        ),
+        Expect(
+            "ExpectColumnValuesToNotBeNull",
+            ("filled",),
+            "at least half of the closes are known or carried",
+            {"mostly": 0.5},
+            views.closes,
+        ),
+        Expect(
+            "ExpectColumnValuesToBeInSet",
+            ("rejected",),
+            "at most 5 % of the cells are rejected",
+            {"value_set": [False], "mostly": 0.95},
+            views.with_rejected,
+        ),
+    ),
+    ("value", "filled", "flag"),
+)
+TARGET_FEATURES_SUITE = Suite(
+    "target_features",
+    "Most features of most targets are known, and none is infinite.",
+    _TARGET_KEY,
+    (
+        _rows("there are features", min_value=1),
+        *_present(*_TARGET_KEY),
+        _once(*_TARGET_KEY),
+        _between(
+            "empty_share",
+            "in 9 of 10 rows at most half of the features are empty",
+            views.feature_rows,
+            min_value=0.0,
+            max_value=0.5,
+            mostly=0.9,
+        ),
+        _between("infinite", "no feature is infinite", views.feature_rows, max_value=0),
+    ),
+    ("date_id",),
+)
+FORECASTS_SUITE = Suite(
+    "forecasts",
+    f"Each day ranks all {N_TARGETS} targets.",
+    _TARGET_KEY,
+    (
+        _rows("there are forecasts", min_value=1),
+        *_present(*_TARGET_KEY, "value"),
+        _once(*_TARGET_KEY),
+        _between("value", "value is finite", min_value=-_FINITE, max_value=_FINITE),
+        _like("target", TARGET, "target is named target_<number>"),
+        Expect(
+            "ExpectColumnValuesToBeInSet",
+            ("targets",),
+            f"a day has {N_TARGETS} forecasts",
+            {"value_set": [N_TARGETS]},
+            views.forecast_days,
+        ),
+        _between(
+            "spread",
+            "a day's forecasts differ",
+            views.forecast_days,
+            min_value=0.0,
+            strict_min=True,
+        ),
+    ),
+    ("date_id", "value"),
+)

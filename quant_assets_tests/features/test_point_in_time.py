@@ -1,0 +1,93 @@
+"""A day's features depend on nothing later, and equal the bulk's bit for bit when made alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from quant_assets.features.catalogue import LOOKBACK
+from quant_assets.typing import FloatArray
+from quant_assets_tests.features.conftest import Features, Market, random_market
+
+
+def assert_same_bits(ours: FloatArray, expected: FloatArray, name: str) -> None:
+    assert ours.shape == expected.shape, name
+    np.testing.assert_array_equal(ours, expected, err_msg=name)
+    observed = ~np.isnan(ours)
+    np.testing.assert_array_equal(np.signbit(ours)[observed], np.signbit(expected)[observed], name)
+
+
+def assert_day_alone_equals_bulk(market: Market, bulk: Features, day: int) -> None:
+    alone = market.rows(max(day - LOOKBACK, 0), day + 1).features(last_rows=1)
+    for level, arrays in bulk.items():
+        for name, values in arrays.items():
+            assert_same_bits(alone[level][name][-1:], values[day : day + 1], name)
+
+
+@pytest.fixture(scope="module")
+def long_market() -> Market:
+    return random_market(LOOKBACK + 300, seed=1)
+
+
+@pytest.fixture(scope="module")
+def long_features(long_market: Market) -> Features:
+    return long_market.features()
+
+
+@pytest.mark.parametrize(
+    "day", [0, 1, 2, 5, 9, 30, 31, 61, 100, 249, 300, 499, 520, 521, 530, 601, 767, 819]
+)
+def test_one_day_alone_equals_bulk(long_market: Market, long_features: Features, day: int) -> None:
+    assert_day_alone_equals_bulk(long_market, long_features, day)
+
+
+def test_several_last_rows_equal_bulk(long_market: Market, long_features: Features) -> None:
+    part = long_market.rows(700 - LOOKBACK, 707).features(last_rows=7)
+    for name, values in part["target"].items():
+        assert_same_bits(values, long_features["target"][name][700:707], name)
+
+
+def test_labels_recomputed_from_the_lookback_rows_are_enough(
+    long_market: Market, long_features: Features
+) -> None:
+    cut = long_market.rows(800 - LOOKBACK, 801)
+    released = cut.released.copy()
+    released[:5] = np.nan
+    alone = replace(cut, released=released).features(last_rows=1)
+    for name, values in alone["target"].items():
+        assert_same_bits(values, long_features["target"][name][800:801], name)
+
+
+def test_memory_layout_of_the_prices_does_not_matter(
+    long_market: Market, long_features: Features
+) -> None:
+    panel = long_market.panel
+    turned = replace(panel, fields={k: np.asfortranarray(v) for k, v in panel.fields.items()})
+    released = np.asfortranarray(long_market.released)
+    other = Market(turned, long_market.pairs, released).features()
+    for level, arrays in long_features.items():
+        for name, values in arrays.items():
+            assert_same_bits(other[level][name], values, name)
+
+
+@pytest.mark.parametrize("day", [40, 300, 700])
+def test_nothing_later_matters(long_market: Market, long_features: Features, day: int) -> None:
+    rng = np.random.default_rng(day)
+    fields = {name: values.copy() for name, values in long_market.panel.fields.items()}
+    released = long_market.released.copy()
+    for values in (*fields.values(), released):
+        values[day + 1 :] = np.exp(rng.normal(size=values[day + 1 :].shape))
+    panel = replace(long_market.panel, fields=fields)
+    changed = Market(panel, long_market.pairs, released).features()
+    for level, arrays in long_features.items():
+        for name, values in arrays.items():
+            assert_same_bits(changed[level][name][: day + 1], values[: day + 1], name)
+            if name != "lag":
+                later = changed[level][name][day + 1 :], values[day + 1 :]
+                assert not np.array_equal(*later, equal_nan=True), name
+
+
+def test_real_market_day_alone_equals_bulk(real_panel: Market) -> None:
+    bulk = real_panel.features()
+    for day in (700, len(real_panel.released) - 1):
+        assert_day_alone_equals_bulk(real_panel, bulk, day)
