@@ -7,7 +7,6 @@ import dagster as dg
 from quant_assets.assets import features, fits, forecasts, monitoring, raw, submissions, validated
 from quant_assets.assets.partitions import trading_partitions
 from quant_assets.automation import jobs, schedules
-from quant_assets.automation.progress import progress
 from quant_assets.lake.lake import Lake
 from quant_assets.settings import Settings, load_settings
 from quant_assets.sources.registry import source_of
@@ -30,7 +29,6 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
             "lake": Lake(settings.lake_dir),
             **resources,
         },
-        loggers={"progress": progress},
         executor=dg.in_process_executor,
     )
 

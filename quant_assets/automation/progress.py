@@ -1,49 +1,44 @@
 """A run's progress in the terminal: one line a step, with seconds, and the notes of long steps."""
 
-import logging
 import sys
 import time
 
 import dagster as dg
 
 
-class _Progress(logging.Handler):
-    """Writes step starts, ends, failures, failed checks and notes; nothing else."""
+class Progress:
+    """Listens to a run's events and writes the few that a person waits for.
 
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self._begun: dict[str, float] = {}
-        self._wide = sys.stderr.isatty()
+    Args:
+        steps: number of steps the run has, for the count in front of each.
+    """
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a record's line, if it has one."""
-        event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
-        text = self._of_event(event) if event else self._of_note(record)
-        if text:
-            sys.stderr.write(f"{text}\n")
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._done = 0
+        self._begun = time.monotonic()
 
-    def _of_event(self, event: dg.DagsterEvent) -> str:
-        step = str(event.step_key)
-        if event.is_step_start:
-            self._begun[step] = time.monotonic()
-            return f"  {step} …" if self._wide else ""
-        seconds = time.monotonic() - self._begun.get(step, time.monotonic())
-        if event.is_step_success:
-            return f"  {step:<24}{seconds:7.1f} s"
-        if event.is_step_failure:
-            return f"  {step:<24} FAILED"
-        if event.is_step_skipped:
-            return f"  {step:<24} skipped"
-        return ""
+    def __call__(self, entry: dg.EventLogEntry) -> None:
+        """Write an event's line, if it has one."""
+        event = entry.dagster_event
+        if event is None:
+            self._write(f"          {entry.user_message}")
+        elif event.is_step_start:
+            self._begun = time.monotonic()
+            self._write(f"  {self._count()} {_name(entry)} ...")
+        elif event.is_step_success or event.is_step_failure or event.is_step_skipped:
+            self._done += 1
+            end = "done" if event.is_step_success else event.event_type_value.split("_")[1]
+            seconds = time.monotonic() - self._begun
+            self._write(f"          {_name(entry)}: {end.lower()} in {seconds:.1f} s")
 
-    def _of_note(self, record: logging.LogRecord) -> str:
-        meta = getattr(record, "dagster_meta", {})
-        return f"    {meta.get('orig_message', record.getMessage())}"
+    def _count(self) -> str:
+        return f"[{self._done + 1:>2}/{self._steps}]"
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
-@dg.logger(description="One line a step, for the command line.")
-def progress(context: dg.InitLoggerContext) -> logging.Logger:
-    """The command line's logger of a run."""
-    logger = logging.Logger("progress", logging.INFO)
-    logger.addHandler(_Progress())
-    return logger
+def _name(entry: dg.EventLogEntry) -> str:
+    return str(entry.step_key).replace("__", ".")

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 
+from quant_assets.automation.progress import Progress
 from quant_assets.errors import QuantAssetsError
 from quant_assets.settings import Settings
 
@@ -70,9 +72,13 @@ def run(
     Raises:
         RunFailedError: an asset failed, or a blocking check did not pass.
     """
-    done = definitions.resolve_job_def(job).execute_in_process(
-        run_config={"loggers": {"progress": {"config": {}}}},
+    resolved = definitions.resolve_job_def(job)
+    run_id = str(uuid4())
+    opened.add_event_listener(run_id, Progress(len(resolved.all_node_defs)))
+    done = resolved.execute_in_process(
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         instance=opened,
+        run_id=run_id,
         tags={_RANGE_START: start.isoformat(), _RANGE_END: end.isoformat(), **(tags or {})},
         raise_on_error=False,
     )

@@ -128,7 +128,7 @@ class CompetitionFolder:
             labels[cells] = np.where(np.isnan(labels[cells]), values[known], labels[cells])
         return labels[_between(self._days(ids), start, end)]
 
-    def best_forecast(self, start: date, end: date) -> FloatArray | None:  # noqa: ARG002
+    def best_forecast(self, start: date, end: date) -> FloatArray | None:
         """None: the mechanism of a real market is unknown."""
         return None
 

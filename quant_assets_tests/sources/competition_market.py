@@ -6,11 +6,16 @@ from math import log
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from quant_assets.errors import SourceError
 from quant_assets.market.calendar import trading_days
 from quant_assets.sources.competition import CompetitionFolder
 
 LAG_1 = "lagged_test_labels/test_labels_lag_1.csv"
+# What is done to the folder, in which file, and what the message must say.
+Fault = tuple[Callable[[Path], None], str, tuple[str, ...]]
+
 ALWAYS = (date(2000, 1, 4), date(2030, 12, 31))
 DAYS = 40
 SERIES = (
@@ -103,6 +108,18 @@ def read_everything(folder: Path) -> None:
     source.prices(*ALWAYS)
     source.pairs()
     source.published_labels(*ALWAYS)
+
+
+def check_refused(folder: Path, fault: Fault) -> None:
+    """The folder can be read; changed, it is refused with the place and everything else to know."""
+    break_it, file, words = fault
+    read_everything(folder)
+    break_it(folder)
+    with pytest.raises(SourceError) as caught:
+        read_everything(folder)
+    message = str(caught.value)
+    for word in (str(folder / file), "expected: ", "found: ", "hint: ", *words):
+        assert word in message, message
 
 
 def edit(name: str, old: str, new: str) -> Callable[[Path], None]:

@@ -159,7 +159,8 @@ def test_the_real_folder_loads_and_its_labels_follow_the_formula(real_market: Pa
     table, pairs = source.prices(*ALWAYS), source.pairs()
     published = source.published_labels(*ALWAYS)
     assert table.values.shape == (2038, 557)
-    assert published is not None and published.shape == (2038, 424)
+    assert published is not None
+    assert published.shape == (2038, 424)
     closes = [i for i, name in enumerate(table.columns) if parse_column(name).field == "close"]
     instruments = [parse_column(table.columns[i]).instrument for i in closes]
     released = released_labels(table.values[:, closes], pairs, instruments)

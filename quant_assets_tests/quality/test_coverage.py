@@ -1,0 +1,34 @@
+"""Summaries of what a cleaned table lacks."""
+
+from datetime import date
+
+import numpy as np
+
+from quant_assets.market.calendar import trading_days
+from quant_assets.quality.cleaning import Cleaned, clean
+from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
+from quant_assets.sources.base import PriceTable
+from quant_assets.typing import FloatArray
+
+COLUMNS = ("US_Stock_CVX_adj_close", "US_Stock_CVX_adj_volume", "FX_USDJPY", "LME_CA_Close")
+VOLUME, FX, LME = 1, 2, 3
+
+
+def cleaned_of(values: FloatArray) -> Cleaned:
+    days = trading_days(date(2018, 1, 2), date(2019, 1, 1))[: len(values)]
+    return clean(PriceTable(days, np.arange(len(values)), COLUMNS, values), "test")
+
+
+def test_what_a_table_lacks() -> None:
+    values = np.repeat(np.arange(1.0, 61.0)[:, None], 4, axis=1)
+    values[::2, VOLUME] = np.nan
+    values[30:, LME] = np.nan
+    values[45:, FX] = 3.0
+    values[10:16, FX] = np.nan
+    cleaned = cleaned_of(values)
+    assert missing_rates(cleaned) == {"LME": 0.5, "US": 0.0, "FX": 0.1, "all": 0.2}
+    assert stale_series(cleaned) == ("FX_USDJPY",)
+    assert ended_series(cleaned) == {"LME_CA_Close": cleaned.days[29].item()}
+    values[:, LME] = np.nan
+    assert ended_series(cleaned_of(values)) == {"LME_CA_Close": None}
+    assert ended_series(cleaned_of(values[:10])) == {}
