@@ -1,5 +1,6 @@
 """Composition only: settings in, Dagster definitions out."""
 
+import warnings
 from typing import Any
 
 import dagster as dg
@@ -18,9 +19,13 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     """The whole platform for some settings; ``resources`` replace the real ones by name."""
     source = resources.get("source") or source_of(settings)
     partitions = trading_partitions(source.first_day, source.last_day)
-    all_jobs = jobs.build(partitions)
+    with warnings.catch_warnings():
+        # Single-run backfills are marked beta; nothing else here is.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = [asset for layer in LAYERS for asset in layer.build(partitions)]
+    all_jobs = jobs.build()
     return dg.Definitions(
-        assets=[asset for layer in LAYERS for asset in layer.build(partitions)],
+        assets=assets,
         jobs=list(all_jobs.values()),
         schedules=schedules.build(all_jobs),
         resources={

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     )
 
 
-def build(partitions: dg.PartitionsDefinition) -> "dict[str, UnresolvedAssetJobDefinition]":
+def build() -> "dict[str, UnresolvedAssetJobDefinition]":
     """All jobs, by name."""
     everything = dg.AssetSelection.all()
     fits = dg.AssetSelection.groups("fits")
@@ -32,8 +32,6 @@ def build(partitions: dg.PartitionsDefinition) -> "dict[str, UnresolvedAssetJobD
         ),
     }
     return {
-        name: dg.define_asset_job(
-            name, selection, description=description, partitions_def=partitions
-        )
+        name: dg.define_asset_job(name, selection, description=description)
         for name, (selection, description) in jobs.items()
     }

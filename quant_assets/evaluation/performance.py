@@ -52,7 +52,8 @@ def performance(
     if not len(judged):
         return pd.DataFrame({name: [] for name in columns})
     pairs = read_pairs(lake)
-    days = np.union1d(judged, release)
+    days = known_days(lake, end)
+    days = days[days >= judged[0]]
     truth = align_to_label_day(released(lake, days, pairs.targets), pairs.lags)
     truth = truth[np.searchsorted(days, judged)]
 

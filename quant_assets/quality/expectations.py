@@ -4,7 +4,9 @@ Which suites there are is said in ``quality.suites``. Great Expectations takes f
 import, so it is imported when the first suite is validated and never before.
 """
 
+import importlib
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +39,9 @@ class Expect:
     meaning: str
     parameters: Mapping[str, Any] = field(default_factory=lambda: _NO_PARAMETERS)
     view: View | None = None
+
+
+Numbered = Sequence[tuple[int, Expect]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ class SuiteResult:
         passed: whether every expectation is met.
         rows: rows of the frame.
         outcomes: one for each expectation, in the suite's order.
-        failing: up to 20 rows that break one: the suite's keys, column, value (as text), reason.
+        failing: up to 20 rows that break one, shared among those not met: the suite's keys,
+            column, value (as text), reason.
     """
 
     name: str
@@ -124,13 +130,14 @@ def _result(
 ) -> SuiteResult:
     filled = [part for part in failing if len(part)]
     columns = [*suite.keys, "column", "value", "reason"]
-    shown = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+    each = [part.head(max(1, SHOWN_ROWS // len(filled))) for part in filled]
+    shown = pd.concat(each, ignore_index=True) if each else pd.DataFrame(columns=columns)
     passed = all(outcome.passed for outcome in outcomes)
     return SuiteResult(suite.name, passed, rows, tuple(outcomes), shown[columns].head(SHOWN_ROWS))
 
 
 def _validate_part(
-    definition: Any, suite: Suite, part: pd.DataFrame, numbered: Sequence[tuple[int, Expect]]
+    definition: Any, suite: Suite, part: pd.DataFrame, numbered: Numbered
 ) -> dict[int, tuple[Outcome, pd.DataFrame]]:
     used = list(dict.fromkeys(name for _, expect in numbered for name in expect.columns))
     results = _run(definition, part[used or part.columns[:1].tolist()], numbered)
@@ -151,16 +158,12 @@ def _validate_part(
     return found
 
 
-def _run(
-    definition: Any, part: pd.DataFrame, numbered: Sequence[tuple[int, Expect]]
-) -> dict[int, Any]:
+def _run(definition: Any, part: pd.DataFrame, numbered: Numbered) -> dict[int, Any]:
     """Results of Great Expectations by number; it returns them in an order of its own."""
-    from great_expectations import ExpectationSuite
-
     built = [_build(expect, number) for number, expect in numbered]
     batch = definition.get_batch({"dataframe": part})
     found = batch.validate(
-        ExpectationSuite(definition.name, expectations=built),
+        _library().ExpectationSuite(definition.name, expectations=built),
         result_format={"result_format": "SUMMARY", "partial_unexpected_count": SHOWN_ROWS},
     )
     return {result.expectation_config.meta["number"]: result for result in found.results}
@@ -178,20 +181,25 @@ def _batch_definition() -> Iterator[Any]:
 
 
 @cache
+def _library() -> Any:
+    """Great Expectations, imported when first asked for."""
+    with warnings.catch_warnings():
+        # It imports modules that Python has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return importlib.import_module("great_expectations")
+
+
+@cache
 def _context() -> Any:
     """A context in memory, without progress bars and without usage statistics."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context = _library().get_context(mode="ephemeral")
+    bars = _library().data_context.types.base.ProgressBarsConfig
+    context.variables.progress_bars = bars(globally=False)
     context.enable_analytics(enable=False)
     return context
 
 
 def _build(expect: Expect, number: int) -> Any:
-    import great_expectations.expectations as gxe
-
     columns: dict[str, Any]
     if expect.kind.startswith("ExpectTable"):
         columns = {}
@@ -201,11 +209,12 @@ def _build(expect: Expect, number: int) -> Any:
         columns = {"column_list": list(expect.columns)}
     else:
         columns = {"column": expect.columns[0]}
-    return getattr(gxe, expect.kind)(**columns, **expect.parameters, meta={"number": number})
+    build = getattr(_library().expectations, expect.kind)
+    return build(**columns, **expect.parameters, meta={"number": number})
 
 
 def _with_categories(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with text as categories: a million strings take seconds to compare, codes do not."""
+    """The frame with text as categories: a million strings take seconds to compare."""
     text = frame.select_dtypes("object").columns
     return frame.astype(dict.fromkeys(text, "category")) if len(text) else frame
 

@@ -16,8 +16,8 @@ from quant_assets.market.targets import MAX_LAG
 from quant_assets.quality import views
 from quant_assets.quality.expectations import Expect, Suite, View
 
-INSTRUMENT = r"^(LME_[A-Z]{2}|JPX_[A-Za-z0-9_-]+_Futures|US_Stock_[A-Za-z0-9.\-]+|FX_[A-Z]{6})$"
-TARGET = r"^target_(0|[1-9][0-9]*)$"
+INSTRUMENT = r"^(?:LME_[A-Z]{2}|JPX_[A-Za-z0-9_-]+_Futures|US_Stock_[A-Za-z0-9.\-]+|FX_[A-Z]{6})$"
+TARGET = r"^target_(?:0|[1-9][0-9]*)$"
 _FINITE = sys.float_info.max
 _SERIES_KEY = ("trading_day", "instrument", "field")
 _TARGET_KEY = ("trading_day", "target")

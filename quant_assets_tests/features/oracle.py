@@ -14,6 +14,7 @@ from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs
 from quant_assets.typing import FloatArray
 
+Arrays = dict[str, FloatArray]
 Statistic = Callable[[FloatArray], float | np.floating[Any]]
 
 
@@ -64,7 +65,7 @@ def ranks(values: FloatArray) -> FloatArray:
     return ((frame.rank(axis=1) - 0.5).div(count, axis=0) - 0.5).to_numpy()
 
 
-def instruments(panel: PricePanel) -> dict[str, FloatArray]:
+def instruments(panel: PricePanel) -> Arrays:
     close, opening, high, low = (np.log(panel.field(x)) for x in ("close", "open", "high", "low"))
     raw = close - later(close, 1)
     limit = 8 * later(rolling(raw, 60, rms), 1)
@@ -98,8 +99,7 @@ def instruments(panel: PricePanel) -> dict[str, FloatArray]:
     return out
 
 
-def market(panel: PricePanel) -> dict[str, FloatArray]:
-    own = instruments(panel)
+def market(panel: PricePanel, own: Arrays) -> Arrays:
     scaled = own["ret_1"] / _positive(later(own["vol_60"], 1))
     daily = {}
     for name in ("LME", "JPX", "US", "FX", "all"):
@@ -117,8 +117,9 @@ def market(panel: PricePanel) -> dict[str, FloatArray]:
     return out
 
 
-def targets(panel: PricePanel, pairs: TargetPairs, released: FloatArray) -> dict[str, FloatArray]:
-    own, shared = instruments(panel), market(panel)
+def targets(
+    panel: PricePanel, own: Arrays, shared: Arrays, pairs: TargetPairs, released: FloatArray
+) -> Arrays:
 
     def legs(values: FloatArray, sign: float) -> FloatArray:
         columns = []
@@ -148,7 +149,8 @@ def targets(panel: PricePanel, pairs: TargetPairs, released: FloatArray) -> dict
         out[f"label_mean_{w}"] = rolling(released, w, np.mean) / std
     out["label_newest"] = released / deviation[250]
     out["label_rank_mean_250"] = rolling(ranks(released), 250, np.mean)
-    out |= {f"rank_{name}": ranks(values) for name, values in list(out.items())}
+    ranked = [x for x in out if x.startswith(("label", "spread"))]
+    out |= {f"rank_{name}": ranks(out[name]) for name in ranked}
     out["lag"] = np.array([[float(lag) for lag in pairs.lags]] * len(released))
     return out
 

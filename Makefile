@@ -1,0 +1,44 @@
+# Everything a user runs. `make help` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint ui bench docs clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA ?=
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+	  -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## load a market, export its submission, show the scoreboard; DATA=<competition folder>
+	@$(BIN)/quant-assets demo $(DATA)
+
+test: $(STAMP) lint  ## lint, types and all tests
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+ui: $(STAMP)  ## open Dagster on http://127.0.0.1:3000
+	@$(BIN)/quant-assets ui
+
+bench: $(STAMP)  ## time the platform beside the alternatives; DATA=<competition folder>
+	@$(BIN)/python -m benchmarks $(DATA)
+
+docs: $(STAMP)  ## write docs/tables.md and docs/features.md from the code
+	@$(BIN)/python -m quant_assets.docs docs
+
+clean:  ## remove the virtual environment and caches; data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

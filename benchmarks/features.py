@@ -1,0 +1,230 @@
+"""What the feature layer costs against the same features written plainly in three libraries.
+
+Run it as ``python -m benchmarks.features [--market FOLDER]``. Loading and building of each
+library's own tables is not timed; results are compared before anything is timed. The kernels use
+one core, polars and DuckDB as many as there are.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from benchmarks.plain_features import (
+    INSTRUMENT_COLUMNS,
+    TARGET_COLUMNS,
+    Tables,
+    with_duckdb,
+    with_pandas,
+    with_polars,
+)
+from quant_assets.features import kernels
+from quant_assets.features.catalogue import CATALOGUE, LOOKBACK
+from quant_assets.features.cross_market import market_features
+from quant_assets.features.instruments import instrument_features, winsorised_returns
+from quant_assets.features.spreads import target_features
+from quant_assets.market.instruments import parse_column
+from quant_assets.market.panel import PricePanel
+from quant_assets.market.targets import TargetPairs, released_labels, spread
+from quant_assets.quality.cleaning import clean
+from quant_assets.sources.base import Source
+from quant_assets.sources.competition import CompetitionFolder
+from quant_assets.sources.simulated import SimulatedMarket
+from quant_assets.typing import FloatArray
+
+Arrays = dict[str, FloatArray]
+# pandas carries a window's variance on from day to day and so loses digits where a price comes to
+# rest; the euro at its floor of 1.20 francs is the worst case (checked in 50 decimals).
+TOLERANCE = {"pandas": 1e-7, "polars": 1e-9, "duckdb": 1e-9}
+
+
+@dataclass(frozen=True)
+class Market:
+    """A panel, its targets and their labels by release day."""
+
+    panel: PricePanel
+    pairs: TargetPairs
+    released: FloatArray
+
+    def last(self, rows: int) -> "Market":
+        """The last ``rows`` days."""
+        return Market(self.panel.rows(-rows), self.pairs, self.released[-rows:])
+
+
+def load(folder: Path | None) -> Market:
+    """The market in the competition's format in a folder; without one a simulated market."""
+    simulated = SimulatedMarket(first_day=date(2010, 1, 4), last_day=date(2017, 11, 10))
+    source: Source = simulated if folder is None else CompetitionFolder(folder)
+    cleaned = clean(source.prices(source.first_day, source.last_day), source.name)
+    series = [parse_column(column) for column in cleaned.columns]
+    names = tuple(sorted({s.instrument for s in series}))
+    position = {name: i for i, name in enumerate(names)}
+
+    def fields(values: FloatArray) -> Arrays:
+        empty = (len(values), len(names))
+        result = {s.field: np.full(empty, np.nan) for s in series}
+        for i, s in enumerate(series):
+            result[s.field][:, position[s.instrument]] = values[:, i]
+        return result
+
+    panel = PricePanel(cleaned.days, cleaned.date_ids, names, fields(cleaned.filled))
+    pairs = source.pairs()
+    return Market(panel, pairs, released_labels(fields(cleaned.value)["close"], pairs, names))
+
+
+def whole_catalogue(market: Market, last_rows: int | None = None) -> Arrays:
+    """All features of the catalogue, as the platform computes them."""
+    instruments = instrument_features(market.panel)
+    shared = market_features(market.panel, instruments)
+    targets = target_features(
+        market.panel, instruments, shared, market.pairs, market.released, last_rows=last_rows
+    )
+    return instruments | shared | targets
+
+
+def with_kernels(market: Market) -> Arrays:
+    """The twelve features alone."""
+    panel, (first, second) = market.panel, market.pairs.legs(market.panel.instruments)
+
+    def z(values: FloatArray, window: int) -> FloatArray:
+        mean, std = kernels.rolling_mean_std(values, [window])[window]
+        return kernels.ratio(values - mean, std)
+
+    close, high, low, volume = (
+        kernels.positive_log(panel.field(name)) for name in ("close", "high", "low", "volume")
+    )
+    returns = winsorised_returns(close)
+    sums = kernels.rolling_sum(returns, [20, 250])
+    volatility = kernels.rolling_rms(returns, [20])[20]
+    gains, moves = (
+        kernels.rolling_sum(x, [14])[14] for x in (np.maximum(returns, 0.0), np.abs(returns))
+    )
+    leg = np.where(second >= 0, volatility[:, second], 0.0)
+    daily = kernels.rolling_rms(spread(returns, first, second), [60])[60]
+    return {
+        "ret_20": sums[20],
+        "vol_20": volatility,
+        "momentum_250_20": sums[250] - sums[20],
+        "parkinson_20": kernels.rolling_rms(high - low, [20])[20] / np.sqrt(4 * np.log(2)),
+        "rsi_14": kernels.ratio(gains, moves) - 0.5,
+        "bollinger_20": z(close, 20),
+        "volume_z_20": z(volume, 20),
+        "diff_ret_20": spread(sums[20], first, second),
+        "sum_vol_20": volatility[:, first] + leg,
+        "spread_z_60": z(spread(close, first, second), 60),
+        "spread_volatility": daily * np.sqrt(market.pairs.lags),
+        "label_mean_250": kernels.ratio(*kernels.rolling_mean_std(market.released, [250])[250]),
+    }
+
+
+def long_tables(market: Market) -> Tables:
+    """The same market as pandas frames, with NaN for what is missing."""
+
+    def long(unit: str, arrays: Arrays) -> pd.DataFrame:
+        days, units = next(iter(arrays.values())).shape
+        keys = {unit: np.repeat(np.arange(units), days), "day": np.tile(np.arange(days), units)}
+        return pd.DataFrame(keys | {name: x.T.ravel() for name, x in arrays.items()})
+
+    fields = ("close", "high", "low", "volume")
+    first, second = market.pairs.legs(market.panel.instruments)
+    pairs = {"target": np.arange(len(first)), "lag": market.pairs.lags, "a": first}
+    return Tables(
+        long("instrument", {name: market.panel.field(name) for name in fields}),
+        pd.DataFrame(pairs | {"b": pd.Series(second).where(second >= 0).astype("Int64")}),
+        long("target", {"value": market.released}),
+    )
+
+
+def contestants(market: Market) -> dict[str, Callable[[], Any]]:
+    """What is timed, by name; everything but the kernels' own gives two long tables."""
+    tables = long_tables(market)
+    native = Tables(*(pl.from_pandas(x) for x in (tables.prices, tables.pairs, tables.released)))
+    connection = duckdb.connect()
+    for name in ("prices", "pairs", "released"):
+        connection.register("source", getattr(native, name).to_arrow())
+        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM source")
+        connection.unregister("source")
+    recent = market.last(LOOKBACK + 1)
+    return {
+        "whole catalogue": lambda: whole_catalogue(market),
+        "whole catalogue, one day": lambda: whole_catalogue(recent, last_rows=1),
+        "kernels": lambda: with_kernels(market),
+        "pandas": lambda: with_pandas(tables),
+        "polars": lambda: with_polars(native),
+        "duckdb": lambda: with_duckdb(connection),
+    }
+
+
+def largest_disagreement(ours: Arrays, frames: Iterable[Any]) -> float:
+    """Largest |ours - theirs| / max(1, |ours|) over all columns; infinite if one is NaN alone."""
+    largest = 0.0
+    for frame, columns in zip(frames, (INSTRUMENT_COLUMNS, TARGET_COLUMNS), strict=True):
+        table = frame if isinstance(frame, pd.DataFrame) else frame.to_pandas()
+        ordered = table.sort_values(list(table.columns[:2]))
+        for name in columns:
+            mine = ours[name]
+            theirs = ordered[name].to_numpy().reshape(mine.shape[::-1]).T
+            theirs = np.where(np.isinf(theirs), np.nan, theirs)
+            if (np.isnan(mine) != np.isnan(theirs)).any():
+                return float("inf")
+            gap = np.abs(mine - theirs) / np.maximum(1.0, np.abs(mine))
+            largest = max(largest, float(np.nanmax(gap, initial=0.0)))
+    return largest
+
+
+def run(repeats: int = 3, market: Path | None = None) -> dict[str, Any]:
+    """Medians over ``repeats`` interleaved rounds.
+
+    Returns:
+        seconds: median by contestant.
+        times_kernels: seconds relative to the same twelve features by the kernels.
+        disagreement: largest relative difference to the catalogue's values, by library.
+
+    Raises:
+        AssertionError: a library's values differ by more than its ``TOLERANCE``.
+    """
+    rounds = contestants(load(market))
+    expected = rounds["whole catalogue"]()
+    alone = rounds["kernels"]()
+    assert all(np.array_equal(alone[x], expected[x], equal_nan=True) for x in alone)
+    disagreement = {name: largest_disagreement(expected, rounds[name]()) for name in TOLERANCE}
+    assert all(gap <= TOLERANCE[name] for name, gap in disagreement.items()), disagreement
+    taken: dict[str, list[float]] = {name: [] for name in rounds}
+    for _ in range(repeats):
+        for name, compute in rounds.items():
+            start = time.perf_counter()
+            compute()
+            taken[name].append(time.perf_counter() - start)
+    seconds = {name: statistics.median(times) for name, times in taken.items()}
+    relative = {name: value / seconds["kernels"] for name, value in seconds.items()}
+    return {"seconds": seconds, "times_kernels": relative, "disagreement": disagreement}
+
+
+def main() -> None:
+    """Print one line for each contestant."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--market", type=Path)
+    chosen = parser.parse_args()
+    found = run(chosen.repeats, chosen.market)
+    features = len(INSTRUMENT_COLUMNS) + len(TARGET_COLUMNS)
+    print(f"{os.cpu_count()} cores; {features} features, {len(CATALOGUE)} in the whole catalogue")
+    print(f"{'':<26}{'seconds':>9}{'/ kernels':>11}{'disagreement':>14}")
+    for name, seconds in found["seconds"].items():
+        gap = found["disagreement"].get(name)
+        shown = "" if gap is None else f"{gap:.0e}"
+        print(f"{name:<26}{seconds:>9.3f}{found['times_kernels'][name]:>11.1f}{shown:>14}")
+
+
+if __name__ == "__main__":
+    main()
