@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from quant_assets.typing import FloatArray
+from quant_assets.typing import FloatArray, IntArray
 
 
 def average_ranks(values: FloatArray) -> FloatArray:
@@ -12,23 +12,29 @@ def average_ranks(values: FloatArray) -> FloatArray:
     """
     if not values.size:
         return values.astype(np.float64)
-    order = np.argsort(values, axis=1, kind="stable")
+    order = _order(values)
     ordered = np.take_along_axis(values, order, axis=1)
-    starts = np.ones(ordered.shape, dtype=bool)
-    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=starts[:, 1:])
-    position = np.arange(values.shape[1], dtype=np.float64)
-    if starts.all():
-        shared = np.broadcast_to(position + 1.0, ordered.shape)
-    else:
-        ends = np.ones_like(starts)
-        ends[:, :-1] = starts[:, 1:]
-        first = np.maximum.accumulate(np.where(starts, position, 0.0), axis=1)
-        last = np.where(ends, position, position[-1])[:, ::-1]
-        shared = (first + np.minimum.accumulate(last, axis=1)[:, ::-1]) / 2.0 + 1.0
+    begins = np.ones(ordered.shape, dtype=bool)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=begins[:, 1:])
+    first = np.flatnonzero(begins)
+    length = np.diff(first, append=begins.size)
+    shared = np.repeat(first % values.shape[1] + (length + 1) / 2.0, length)
     ranks = np.empty(values.shape)
-    np.put_along_axis(ranks, order, shared, axis=1)
+    np.put_along_axis(ranks, order, shared.reshape(ranks.shape), axis=1)
     ranks[np.isnan(values)] = np.nan
     return ranks
+
+
+def _order(values: FloatArray) -> IntArray:
+    """(n, m) columns of each row in ascending order, NaN last.
+
+    numpy sorts without vector instructions as soon as a NaN is among the values, at a quarter of
+    the speed; infinity sorts alike where no value is infinite itself.
+    """
+    missing = np.isnan(values)
+    if missing.any() and not np.isposinf(values).any():
+        values = np.where(missing, np.inf, values)
+    return np.argsort(values, axis=1)
 
 
 def standardised_ranks(values: FloatArray) -> FloatArray:

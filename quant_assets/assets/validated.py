@@ -9,7 +9,7 @@ from quant_assets.assets.results import described, result, suite_outcome, suite_
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import history_start, read_raw
 from quant_assets.lake.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
-from quant_assets.quality.cleaning import HISTORY, CleaningRules, clean
+from quant_assets.quality.cleaning import CleaningRules, clean
 from quant_assets.quality.rows import quarantine_rows, validated_rows
 from quant_assets.quality.suites import VALIDATED_PRICES_SUITE
 from quant_assets.settings import Settings
@@ -36,8 +36,8 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         start, end = day_range(context)
-        raw = read_raw(lake, history_start(lake, RAW_PRICES, start, HISTORY), end)
         rules = CleaningRules(fill_limit=settings.fill_limit, jump_z=settings.jump_z)
+        raw = read_raw(lake, history_start(lake, RAW_PRICES, start, rules.history), end)
         cleaned = clean(raw, source.name, rules)
         rejected = quarantine_rows(cleaned, start)
         yield result(
