@@ -43,7 +43,7 @@ def test_average_ranks_are_scipys(values: FloatArray) -> None:
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_wide_rows(decimals: int, empty: float, infinite: bool, kind: type) -> None:
     random = np.random.default_rng(decimals)
-    values = random.normal(size=(40, 424)).round(decimals).astype(kind)
+    values = random.normal(size=(150, 424)).round(decimals).astype(kind)
     values[random.random(values.shape) < empty] = np.nan
     if infinite:
         values[::3, ::50], values[1::3, ::60] = np.inf, -np.inf

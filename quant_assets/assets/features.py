@@ -21,6 +21,7 @@ from quant_assets.features.cross_market import market_features
 from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
 from quant_assets.lake.arrays import long_rows
+from quant_assets.lake.features import read_features
 from quant_assets.lake.labels import disagreement, label_rows
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import released
@@ -78,56 +79,63 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         )
 
     @dg.multi_asset(
-        name="features",
+        name="features__instruments_and_market",
         specs=[
             described(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES]),
             described(MARKET_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
-            described(
-                TARGET_FEATURES,
-                kinds={"numpy"},
-                deps=[INSTRUMENT_FEATURES, MARKET_FEATURES, LABELS, RAW_TARGET_PAIRS],
-            ),
         ],
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
-        check_specs=[suite_spec(TARGET_FEATURES, TARGET_FEATURES_SUITE, blocking=False)],
     )
-    def features(
+    def instruments_and_market(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.MaterializeResult]:
         start, end = day_range(context)
         panel = _panel(lake, "filled", start, end, LOOKBACK)
-        pairs = read_pairs(lake)
-        keep = int((panel.days >= np.datetime64(start)).sum())
-        days, date_ids = panel.days[-keep:], panel.date_ids[-keep:]
-        missing = left_out(panel)
+        keep = panel.days >= np.datetime64(start)
         by_instrument = instrument_features(panel)
         by_market = market_features(panel, by_instrument)
+        for table, values, units in (
+            (INSTRUMENT_FEATURES, by_instrument, ("instrument", panel.instruments)),
+            (MARKET_FEATURES, by_market, ()),
+        ):
+            kept = {name: array[keep] for name, array in values.items()}
+            rows = long_rows(panel.days[keep], panel.date_ids[keep], kept, *units)
+            written = lake.replace_days(table, start, end, rows)
+            yield result(table, written, left_out=left_out(panel))
 
-        tables = (
-            (
-                INSTRUMENT_FEATURES,
-                {name: values[-keep:] for name, values in by_instrument.items()},
-                ("instrument", panel.instruments),
-            ),
-            (MARKET_FEATURES, {name: values[-keep:] for name, values in by_market.items()}, ()),
+    @table_asset(
+        TARGET_FEATURES,
+        kinds={"numpy"},
+        deps=[INSTRUMENT_FEATURES, MARKET_FEATURES, LABELS, RAW_TARGET_PAIRS],
+        partitions=partitions,
+        checks=[suite_spec(TARGET_FEATURES, TARGET_FEATURES_SUITE, blocking=False)],
+    )
+    def targets(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        panel = _panel(lake, "filled", start, end, LOOKBACK)
+        pairs = read_pairs(lake)
+        keep = panel.days >= np.datetime64(start)
+        values = target_features(
+            panel,
+            read_features(lake, INSTRUMENT_FEATURES, panel.days, "instrument", panel.instruments),
+            read_features(lake, MARKET_FEATURES, panel.days),
+            pairs,
+            released(lake, panel.days, pairs.targets),
+            last_rows=int(keep.sum()),
         )
-        for table, values, units in tables:
-            rows = long_rows(days, date_ids, values, *units)
-            yield result(table, lake.replace_days(table, start, end, rows), left_out=missing)
-
-        known = released(lake, panel.days, pairs.targets)
-        by_target = target_features(panel, by_instrument, by_market, pairs, known, last_rows=keep)
-        rows = long_rows(days, date_ids, by_target, "target", pairs.targets)
-        yield result(
+        rows = long_rows(panel.days[keep], panel.date_ids[keep], values, "target", pairs.targets)
+        return result(
             TARGET_FEATURES,
             lake.replace_days(TARGET_FEATURES, start, end, rows),
             catalogue_version=CATALOGUE_VERSION,
-            left_out=missing,
+            left_out=left_out(panel),
             checks=[suite_outcome(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)],
         )
 
-    return [labels, features]
+    return [labels, instruments_and_market, targets]
 
 
 def _panel(lake: Lake, value: str, start: date, end: date, history: int) -> PricePanel:

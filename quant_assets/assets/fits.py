@@ -5,7 +5,7 @@ import dagster as dg
 from quant_assets.assets.partitions import day_range
 from quant_assets.assets.results import result, table_asset
 from quant_assets.evaluation.fits import make_fits
-from quant_assets.lake.lake import Lake
+from quant_assets.lake.lake import Lake, Written
 from quant_assets.lake.tables import LABELS, TARGET_FEATURES, fits_table
 from quant_assets.models.registry import FAMILIES, family
 from quant_assets.settings import Settings
@@ -33,13 +33,12 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
-        fits = list(make_fits(lake, settings, name, start, end, context.log.info))
-        rows = {column.name: [made[column.name] for made in fits] for column in table.columns}
-        return result(
-            table,
-            lake.replace_days(table, start, end, rows),
-            fits=len(fits),
-            seconds=float(sum(rows["seconds"])),
-        )
+        fits, seconds, written = 0, 0.0, Written(0, lake.snapshot_id())
+        for made in make_fits(lake, settings, name, start, end, context.log.info):
+            # Day by day: fits made on other days of the range, on demand, stay.
+            rows = {column: [value] for column, value in made.items()}
+            written = lake.replace_days(table, made["trading_day"], made["trading_day"], rows)
+            fits, seconds = fits + 1, seconds + made["seconds"]
+        return result(table, Written(fits, written.snapshot), fits=fits, seconds=seconds)
 
     return fit

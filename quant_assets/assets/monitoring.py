@@ -39,7 +39,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             PERFORMANCE, written, **{f"ic_{name}": float(mean) for name, mean in means.items()}
         )
 
-    @table_asset(SCOREBOARD, kinds={"matplotlib"}, deps=[PERFORMANCE])
+    @table_asset(SCOREBOARD, kinds={"matplotlib"}, deps=[PERFORMANCE], partitions=partitions)
     def scoreboard_asset(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         ic = lake.query(f"FROM {PERFORMANCE.quoted}")
         board = scoreboard(ic)

@@ -1,4 +1,4 @@
-"""Partitions: one a trading day, and the range of days a run is about."""
+"""Partitions: every asset has one a trading day, so that any range of days is one run."""
 
 from datetime import UTC, date, datetime, time, timedelta
 

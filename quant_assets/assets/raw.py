@@ -19,6 +19,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         RAW_TARGET_PAIRS,
         kinds={"csv"},
+        partitions=partitions,
         checks=[suite_spec(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, blocking=True)],
     )
     def target_pairs(

@@ -43,8 +43,8 @@ def table_asset(
     table: Table,
     *,
     kinds: set[str],
+    partitions: dg.PartitionsDefinition,
     deps: Sequence[Table] = (),
-    partitions: dg.PartitionsDefinition | None = None,
     checks: Sequence[dg.AssetCheckSpec] = (),
     about: str = "",
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -59,7 +59,7 @@ def table_asset(
         kinds=spec.kinds,
         metadata=spec.metadata,
         partitions_def=partitions,
-        backfill_policy=SINGLE_RUN if partitions else None,
+        backfill_policy=SINGLE_RUN,
         check_specs=checks,
     )
 

@@ -3,7 +3,7 @@
 import dagster as dg
 import numpy as np
 
-from quant_assets.assets.partitions import day_range
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import (
     OWNER,
     check,
@@ -68,6 +68,8 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         group_name="submissions",
         owners=[OWNER],
         kinds={"parquet", "csv"},
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
     )
     def export_files(
         lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]

@@ -14,7 +14,6 @@ def build() -> "dict[str, UnresolvedAssetJobDefinition]":
     """All jobs, by name."""
     everything = dg.AssetSelection.all()
     fits = dg.AssetSelection.groups("fits")
-    once = dg.AssetSelection.assets(["raw", "target_pairs"])
     jobs = {
         "load_history": (
             everything,
@@ -22,7 +21,7 @@ def build() -> "dict[str, UnresolvedAssetJobDefinition]":
             "forecasts, submissions, scoreboard.",
         ),
         "refresh_daily": (
-            everything - fits - once,
+            everything - fits,
             "One trading day, from prices to submission, with the newest fits.",
         ),
         "retrain_models": (fits, "Fit every family as of a day."),

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from quant_assets.models.registry import family
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, DayArray, IntArray
 
-FitRow = dict[str, object]
+FitRow = dict[str, Any]
 
 
 def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> IntArray:

@@ -7,7 +7,7 @@ Spearman correlation.
 import numpy as np
 
 from quant_assets.ranks import average_ranks
-from quant_assets.typing import FloatArray
+from quant_assets.typing import BoolArray, FloatArray
 
 
 def daily_ic(forecast: FloatArray, truth: FloatArray) -> FloatArray:
@@ -30,8 +30,8 @@ def daily_ic(forecast: FloatArray, truth: FloatArray) -> FloatArray:
     if missing.any():
         row, column = np.argwhere(missing)[0]
         raise ValueError(f"forecast missing in row {row}, column {column} although truth is known")
-    a = _centred_ranks(np.where(known, forecast, np.nan))
-    b = _centred_ranks(truth)
+    a = _centred_ranks(np.where(known, forecast, np.nan), known)
+    b = _centred_ranks(truth, known)
     norm = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
     result = np.full(len(truth), np.nan)
     np.divide(np.einsum("ij,ij->i", a, b), norm, out=result, where=norm > 0)
@@ -66,8 +66,9 @@ def score_of(ic: FloatArray) -> float:
     return float(np.mean(ic)) / spread
 
 
-def _centred_ranks(values: FloatArray) -> FloatArray:
-    """(n, m) average ranks less the mean rank; 0 where NaN."""
+def _centred_ranks(values: FloatArray, known: BoolArray) -> FloatArray:
+    """(n, m) average ranks less the mean rank; 0 where not known."""
     ranks = average_ranks(values)
-    count = np.sum(~np.isnan(values), axis=1, keepdims=True)
-    return np.nan_to_num(ranks - (count + 1) / 2.0)
+    ranks -= (known.sum(axis=1, keepdims=True) + 1) / 2.0
+    ranks[~known] = 0.0
+    return ranks

@@ -19,6 +19,7 @@ import numpy as np
 from quant_assets.typing import AnyArray, BoolArray, FloatArray
 
 NEGLIGIBLE = 1e-12
+_COLUMNS_AT_ONCE = 64
 _Block = TypeVar("_Block")
 
 
@@ -94,12 +95,16 @@ def rolling_mean_std(
     Windows are merged by the pairwise update of Chan, Golub and LeVeque (1979), which
     loses no more digits than the mean itself: equal values give exactly zero.
     """
-    result = {}
-    for w, (observed, mean, squares) in _by_doubling(_single(values), windows, _merged).items():
-        enough = observed >= max(min_count(w), ddof + 1)
-        std = np.sqrt(_where_enough(squares, observed - ddof, 1))
-        result[w] = MeanStd(np.where(enough, mean, np.nan), np.where(enough, std, np.nan))
-    return result
+    columns = values.reshape(len(values), -1)
+    result = {w: MeanStd(np.empty_like(columns), np.empty_like(columns)) for w in windows}
+    for start in range(0, columns.shape[1], _COLUMNS_AT_ONCE):
+        part = slice(start, start + _COLUMNS_AT_ONCE)
+        for w, moments in _by_doubling(_single(columns[:, part]), windows, _merged).items():
+            enough = moments.observed >= max(min_count(w), ddof + 1)
+            result[w].mean[:, part] = np.where(enough, moments.mean, np.nan)
+            variance = _where_enough(moments.squares, moments.observed - ddof, 1)
+            result[w].std[:, part] = np.where(enough, np.sqrt(variance), np.nan)
+    return {w: MeanStd(*(x.reshape(values.shape) for x in pair)) for w, pair in result.items()}
 
 
 def exponential_mean(values: FloatArray, span: int, window: int) -> FloatArray:

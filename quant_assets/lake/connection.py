@@ -103,7 +103,11 @@ def _create(root: Path, connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def attach_statements(root: Path, *, read_only: bool, catalogue: Path | None = None) -> list[str]:
-    """SQL that opens the lake in any DuckDB of this version."""
+    """SQL that opens the lake in any DuckDB of this version.
+
+    Rows always go to Parquet, never into the catalogue: DuckLake 1.0 can show deleted rows again
+    where deletions in the catalogue and in files meet (duckdb/ducklake#1084), and is slower so.
+    """
     # ATTACH takes no bound parameters; a quote in a path is doubled.
     source = str(catalogue or root / CATALOGUE).replace("'", "''")
     files = str(root / FILES).replace("'", "''")
@@ -112,7 +116,8 @@ def attach_statements(root: Path, *, read_only: bool, catalogue: Path | None = N
     return [
         *loads,
         f"ATTACH 'ducklake:sqlite:{source}' AS lake"
-        f" (DATA_PATH '{files}', OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT 2000{mode})",
+        f" (DATA_PATH '{files}', OVERRIDE_DATA_PATH true, DATA_INLINING_ROW_LIMIT 0,"
+        f" META_BUSY_TIMEOUT 2000{mode})",
         "USE lake",
     ]
 

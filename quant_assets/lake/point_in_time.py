@@ -10,6 +10,7 @@ import numpy as np
 
 from quant_assets.errors import NotEnoughHistoryError
 from quant_assets.lake.arrays import to_cube
+from quant_assets.lake.features import read_cube
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import read_pairs
 from quant_assets.lake.schema import Table
@@ -70,7 +71,7 @@ def observations(lake: Lake, as_of: date, *, since: date = BEGINNING) -> Observa
             needs=INSTRUMENT_FEATURES,
         )["instrument"]
     )
-    market = _block(lake, MARKET_FEATURES, days, "", ("",))
+    market = _block(lake, MARKET_FEATURES, days)
     return Observations(
         days=days,
         targets=pairs.targets,
@@ -83,19 +84,9 @@ def observations(lake: Lake, as_of: date, *, since: date = BEGINNING) -> Observa
 
 
 def _block(
-    lake: Lake, table: Table, days: DayArray, unit_column: str, units: tuple[str, ...]
+    lake: Lake, table: Table, days: DayArray, unit_column: str = "", units: tuple[str, ...] = ()
 ) -> Block:
-    keys = ("trading_day", "date_id", unit_column)
-    names = tuple(column.name for column in table.columns if column.name not in keys)
-    selected = ", ".join(f'"{name}"::FLOAT AS "{name}"' for name in names)
-    unit = f'"{unit_column}"' if unit_column else "'' AS unit"
-    rows = lake.arrow(
-        f"SELECT trading_day, {unit}, {selected} FROM {table.quoted}"
-        " WHERE trading_day BETWEEN ? AND ?",
-        _ends(days),
-        needs=table,
-    )
-    cube = to_cube(rows, days, unit_column or "unit", units, names, dtype=np.float32)
+    names, cube = read_cube(lake, table, days, unit_column, units, np.float32)
     return Block(names, cube)
 
 

@@ -1,13 +1,16 @@
-"""What a table is: name, columns, and how DuckDB and Arrow type them.
+"""What a table is: name, columns, how DuckDB and Arrow type them, and how arrays become its rows.
 
 The tables themselves are declared in ``lake.tables``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
+
+from quant_assets.errors import LakeError
 
 _ARROW = {
     "DATE": pa.date32(),
@@ -31,6 +34,11 @@ class Column:
         """The column's type in Arrow."""
         return _ARROW[self.type]
 
+    @property
+    def ddl(self) -> str:
+        """Definition for CREATE TABLE and ADD COLUMN."""
+        return f'"{self.name}" {self.type}'
+
 
 @dataclass(frozen=True)
 class Table:
@@ -48,6 +56,11 @@ class Table:
     columns: tuple[Column, ...]
     day_column: str = "trading_day"
 
+    @property
+    def schema(self) -> str:
+        """The part of the name before the dot."""
+        return self.name.split(".", 1)[0]
+
     @cached_property
     def quoted(self) -> str:
         """The name, quoted for SQL."""
@@ -56,15 +69,66 @@ class Table:
 
     def ddl(self) -> str:
         """Column definitions for CREATE TABLE."""
-        return ", ".join(f'"{column.name}" {column.type}' for column in self.columns)
+        return ", ".join(column.ddl for column in self.columns)
 
-    def comments(self) -> Iterator[str]:
-        """COMMENT statements, so that the lake explains itself to any client."""
+    def creation(self) -> Iterator[str]:
+        """Statements that make the table, with comments that explain it to any client."""
+        yield f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'
+        yield f"CREATE TABLE IF NOT EXISTS {self.quoted} ({self.ddl()})"
         yield f"COMMENT ON TABLE {self.quoted} IS {_literal(self.description)}"
         for column in self.columns:
-            yield (
-                f'COMMENT ON COLUMN {self.quoted}."{column.name}" IS {_literal(column.description)}'
-            )
+            yield self._comment(column)
+
+    def addition(self, column: Column) -> Iterator[str]:
+        """Statements that add the column to the stored table; its rows so far hold NULL."""
+        yield f"ALTER TABLE {self.quoted} ADD COLUMN {column.ddl}"
+        yield self._comment(column)
+
+    def _comment(self, column: Column) -> str:
+        return f'COMMENT ON COLUMN {self.quoted}."{column.name}" IS {_literal(column.description)}'
+
+
+def to_arrow(table: Table, data: Mapping[str, Any]) -> pa.Table:
+    """The table's columns from arrays, in the table's order and types; NaN becomes null.
+
+    Raises:
+        LakeError: a column is missing or unknown, of another length or of another type.
+    """
+    expected, found = [column.name for column in table.columns], list(data)
+    if set(expected) != set(found):
+        raise LakeError(
+            "columns do not match the table",
+            where=table.name,
+            expected=", ".join(sorted(set(expected) - set(found))) or "no further column",
+            found=", ".join(sorted(set(found) - set(expected))) or "nothing in their place",
+        )
+    arrays = {column.name: _to_column(table, column, data[column.name]) for column in table.columns}
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise LakeError(
+            "columns of different lengths",
+            where=table.name,
+            expected=f"{lengths[expected[0]]} rows, as {expected[0]} has",
+            found=", ".join(f"{name}: {n}" for name, n in lengths.items()),
+        )
+    return pa.table(arrays)
+
+
+def _to_column(table: Table, column: Column, values: Any) -> pa.Array:
+    if isinstance(values, pa.DictionaryArray) and values.type.value_type == column.arrow:
+        return values
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        # from_pandas, which turns NaN into null, is for what is not Arrow yet.
+        values = values.to_pandas()
+    try:
+        return pa.array(values, type=column.arrow, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise LakeError(
+            "values cannot be stored in the column",
+            where=f"{table.name}, column {column.name}",
+            expected=column.type,
+            found=str(error).splitlines()[0],
+        ) from error
 
 
 def _literal(text: str) -> str:

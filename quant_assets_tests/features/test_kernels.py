@@ -66,3 +66,9 @@ def test_recent_takes_what_there_is() -> None:
     values = np.arange(3.0)
     assert kernels.recent(values, 2).tolist() == [1.0, 2.0]
     assert kernels.recent(values, 9).tolist() == [0.0, 1.0, 2.0]
+
+
+def test_logarithm_gives_rows_in_memory_order() -> None:
+    """Sums along a row depend on the layout, so it is settled where prices come in."""
+    turned = np.asfortranarray(np.ones((5, 3)))
+    assert kernels.positive_log(turned).flags.c_contiguous

@@ -1,0 +1,55 @@
+"""Stored features as arrays."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from quant_assets.lake.arrays import to_cube
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.schema import Table
+from quant_assets.typing import AnyArray, DayArray, FloatArray
+
+
+def read_cube(
+    lake: Lake,
+    table: Table,
+    days: DayArray,
+    unit_column: str = "",
+    units: Sequence[str] = (),
+    dtype: Any = np.float64,
+) -> tuple[tuple[str, ...], AnyArray]:
+    """A features table's feature names and its values on some days.
+
+    Args:
+        lake: the lake.
+        table: the table.
+        days: n consecutive days of it.
+        unit_column: column that says what a row is about; none if a row is a day.
+        units: the units wanted, in order.
+        dtype: float64 or float32.
+
+    Returns an (n, units, features) array, with one unit if a row is a day; NaN where there is no
+    row.
+    """
+    keys = ("trading_day", "date_id", unit_column)
+    names = tuple(column.name for column in table.columns if column.name not in keys)
+    kind = "DOUBLE" if dtype is np.float64 else "FLOAT"
+    selected = ", ".join(f'"{name}"::{kind} AS "{name}"' for name in names)
+    unit = f'"{unit_column}"' if unit_column else "'' AS unit"
+    rows = lake.arrow(
+        f"SELECT trading_day, {unit}, {selected} FROM {table.quoted}"
+        " WHERE trading_day BETWEEN ? AND ?",
+        [days[0].item(), days[-1].item()],
+        needs=table,
+    )
+    return names, to_cube(rows, days, unit_column or "unit", units or ("",), names, dtype=dtype)
+
+
+def read_features(
+    lake: Lake, table: Table, days: DayArray, unit_column: str = "", units: Sequence[str] = ()
+) -> dict[str, FloatArray]:
+    """A features table on some days as one (n, units) array per feature, (n,) if a row is a day."""
+    names, cube = read_cube(lake, table, days, unit_column, units)
+    values = cube if unit_column else cube[:, 0]
+    return {name: np.ascontiguousarray(values[..., j]) for j, name in enumerate(names)}
