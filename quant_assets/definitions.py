@@ -7,7 +7,7 @@ import dagster as dg
 
 from quant_assets.assets import features, fits, forecasts, monitoring, raw, submissions, validated
 from quant_assets.assets.partitions import trading_partitions
-from quant_assets.automation import jobs, schedules
+from quant_assets.automation import jobs, maintenance, schedules
 from quant_assets.lake.lake import Lake
 from quant_assets.settings import Settings, load_settings
 from quant_assets.sources.registry import source_of
@@ -26,8 +26,8 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     all_jobs = jobs.build()
     return dg.Definitions(
         assets=assets,
-        jobs=list(all_jobs.values()),
-        schedules=schedules.build(all_jobs),
+        jobs=[*all_jobs.values(), maintenance.maintain_lake],
+        schedules=[*schedules.build(all_jobs), maintenance.weekly_maintenance],
         resources={
             "settings": settings,
             "source": source,

@@ -74,7 +74,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         return result(
             LABELS,
             lake.replace_days(LABELS, start, end, rows),
-            empty_share=float(np.isnan(rows["value"]).mean()) if len(rows["value"]) else 0.0,
+            {"empty_share": float(np.isnan(rows["value"]).mean()) if len(rows["value"]) else 0.0},
             checks=[check(LABELS, _PUBLISHED, found.agree, blocking=False, **found.as_metadata())],
         )
 
@@ -102,7 +102,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             kept = {name: array[keep] for name, array in values.items()}
             rows = long_rows(panel.days[keep], panel.date_ids[keep], kept, *units)
             written = lake.replace_days(table, start, end, rows)
-            yield result(table, written, left_out=left_out(panel))
+            yield result(table, written, {"left_out": left_out(panel)})
 
     @table_asset(
         TARGET_FEATURES,
@@ -130,8 +130,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         return result(
             TARGET_FEATURES,
             lake.replace_days(TARGET_FEATURES, start, end, rows),
-            catalogue_version=CATALOGUE_VERSION,
-            left_out=left_out(panel),
+            {"catalogue_version": CATALOGUE_VERSION, "left_out": left_out(panel)},
             checks=[suite_outcome(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)],
         )
 

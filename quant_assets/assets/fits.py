@@ -39,6 +39,6 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
             rows = {column: [value] for column, value in made.items()}
             written = lake.replace_days(table, made["trading_day"], made["trading_day"], rows)
             fits, seconds = fits + 1, seconds + made["seconds"]
-        return result(table, Written(fits, written.snapshot), fits=fits, seconds=seconds)
+        return result(table, Written(fits, written.snapshot), {"seconds": seconds})
 
     return fit

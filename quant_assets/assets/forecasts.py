@@ -65,7 +65,6 @@ def _stored(
     return result(
         table,
         lake.replace_days(table, *day_range(context), rows),
-        days=len(made.days),
-        dispersion=float(made.values.std(axis=1).mean()) if len(made.days) else 0.0,
+        {"dispersion": float(made.values.std(axis=1).mean()) if len(made.days) else 0.0},
         checks=[suite_outcome(table, FORECASTS_SUITE, rows, blocking=False)],
     )

@@ -35,9 +35,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         rows = performance(lake, _JUDGED, start, end, others)
         written = lake.replace_days(PERFORMANCE, start, end, rows.to_dict("list"))
         means = rows.groupby("family")["ic"].mean().to_dict()
-        return result(
-            PERFORMANCE, written, **{f"ic_{name}": float(mean) for name, mean in means.items()}
-        )
+        return result(PERFORMANCE, written, {f"ic_{name}": mean for name, mean in means.items()})
 
     @table_asset(SCOREBOARD, kinds={"matplotlib"}, deps=[PERFORMANCE], partitions=partitions)
     def scoreboard_asset(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
@@ -48,9 +46,11 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         return result(
             SCOREBOARD,
             written,
-            scoreboard=markdown(board.round(3)),
-            cumulated_ic=picture(cumulated_ic(ic)),
-            **{f"score_{name}": float(score) for name, score in scores.items()},
+            {
+                "scoreboard": markdown(board.round(3)),
+                "cumulated_ic": picture(cumulated_ic(ic)),
+                **{f"score_{name}": score for name, score in scores.items()},
+            },
         )
 
     return [performance_asset, scoreboard_asset]

@@ -56,8 +56,10 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         return result(
             RAW_PRICES,
             written,
-            empty_share=float(np.isnan(table.values).mean()),
-            unread_cells=len(table.unread),
+            {
+                "empty_share": float(np.isnan(table.values).mean()),
+                "unread_cells": len(table.unread),
+            },
             checks=[suite_outcome(RAW_PRICES, RAW_PRICES_SUITE, rows, blocking=True)],
         )
 

@@ -67,14 +67,18 @@ def table_asset(
 def result(
     table: Table,
     written: Written,
+    details: Mapping[str, Any] | None = None,
     *,
     checks: Sequence[dg.AssetCheckResult] = (),
-    **details: Any,
 ) -> dg.MaterializeResult:
-    """A materialisation: rows, snapshot, and further figures, numbers being plotted over time."""
+    """A materialisation: rows, snapshot, and further details, numbers being plotted over time."""
     return dg.MaterializeResult(
         asset_key=key_of(table),
-        metadata={"dagster/row_count": written.rows, "snapshot": written.snapshot, **details},
+        metadata={
+            "dagster/row_count": written.rows,
+            "snapshot": written.snapshot,
+            **(details or {}),
+        },
         check_results=checks,
     )
 

@@ -58,7 +58,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             context.log.error(f"not submitted: {found.head(20).to_dict('records')}")
             return dg.MaterializeResult(asset_key=key_of(SUBMISSIONS), check_results=[complete])
         written = lake.replace_days(SUBMISSIONS, start, end, submission_rows(lake, forecasts))
-        return result(SUBMISSIONS, written, days=written.rows, checks=[complete])
+        return result(SUBMISSIONS, written, checks=[complete])
 
     @dg.asset(
         key=EXPORT,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import numpy as np
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import described, result, suite_outcome, suite_spec
@@ -43,13 +44,18 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         yield result(
             VALIDATED_QUARANTINE,
             lake.replace_days(VALIDATED_QUARANTINE, start, end, rejected),
-            rejected_cells=len(rejected["row"]),
+            {"rejected_cells": len(rejected["row"])},
         )
         rows = validated_rows(cleaned, start)
         yield result(
             VALIDATED_PRICES,
             lake.replace_days(VALIDATED_PRICES, start, end, rows),
-            rejected_cells=len(rejected["row"]),
+            {
+                "filled_share": float(
+                    np.isnan(rows["value"]).sum() - np.isnan(rows["filled"]).sum()
+                )
+                / len(rows["value"])
+            },
             checks=[suite_outcome(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, rows, blocking=True)],
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
 from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.lake.arrays import day_positions
 from quant_assets.lake.artifacts import fetch, store
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.lake import Lake
@@ -25,10 +26,15 @@ FitRow = dict[str, Any]
 
 
 def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> IntArray:
-    """As-of rows to fit for a range of days: a single day itself, else the walk-forward days in it."""
-    first, last = np.searchsorted(days, np.array([start, end], dtype="datetime64[D]"))
+    """As-of rows to fit for a range of days: a single day itself, else the walk-forward days in it.
+
+    Raises:
+        LakeError: the single day is not among the days.
+    """
+    ends = np.array([start, end], dtype="datetime64[D]")
     if start == end:
-        return np.array([first], dtype=np.int64)
+        return day_positions(ends[:1], days)
+    first, last = np.searchsorted(days, ends)
     grid = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
     return grid[(grid >= first) & (grid <= last)]
 
@@ -39,6 +45,7 @@ def make_fits(
     """Fit a family for each as-of day of the range; rows of its fits table.
 
     Raises:
+        LakeError: the single day wanted has no features.
         NotEnoughHistoryError: a day has too few released labels before it.
     """
     snapshot = lake.snapshot_id()

@@ -24,9 +24,9 @@ RECENT = 250
 def judged_days(lake: Lake, start: date, end: date) -> tuple[DayArray, DayArray]:
     """Days whose last label is released from ``start`` to ``end``, and those release days."""
     days = known_days(lake, end)
-    judged, release = days[: -DELAY or None], days[DELAY:]
+    judged, release = days[:-DELAY], days[DELAY:]
     wanted = release >= np.datetime64(start)
-    return judged[: len(release)][wanted], release[wanted]
+    return judged[wanted], release[wanted]
 
 
 def performance(

@@ -20,10 +20,10 @@ def block_bootstrap(
         seed: of the resampling.
         level: coverage of the interval.
 
-    Returns (nan, nan) for fewer than two blocks of days.
+    Returns (nan, nan) for fewer than two blocks of days, and for days that are all equal.
     """
     n = len(ic)
-    if n < 2 * block:
+    if n < 2 * block or np.ptp(ic) == 0:
         return float("nan"), float("nan")
     random = np.random.default_rng(seed)
     starts = random.integers(0, n, size=(draws, -(-n // block)))

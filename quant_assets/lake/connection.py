@@ -22,7 +22,7 @@ _EXTENSIONS = {
 
 
 def extension_file(name: str) -> Path | None:
-    """The extension's binary in its installed wheel; None if the wheel is not there or of another version."""
+    """The extension's binary in its installed wheel; None without a wheel of DuckDB's version."""
     package = _EXTENSIONS[name]
     if find_spec(package) is None:
         return None
@@ -141,5 +141,6 @@ def _cannot_open(root: Path, error: Exception) -> LakeError:
         "the lake cannot be opened",
         where=str(root),
         found=str(error).splitlines()[0],
-        hint="check free disk space and that the folder is writable; `quant-assets doctor` tells more",
+        hint="check free disk space and that the folder is writable;"
+        " `quant-assets doctor` tells more",
     )

@@ -4,7 +4,7 @@ What the tables are is said in ``lake.tables``; who may see which labels, in ``l
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,16 +19,14 @@ from filelock import FileLock
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from quant_assets.errors import LakeError
-from quant_assets.lake.connection import connect
-from quant_assets.lake.schema import Table
-from quant_assets.lake.schema import to_arrow as to_arrow
+from quant_assets.lake.connection import FILES, connect
+from quant_assets.lake.schema import Table, to_arrow
+from quant_assets.lake.writing import COLUMNS, replace_rows
 from quant_assets.typing import AnyArray
 
+__all__ = ["Lake", "Written", "to_arrow"]
+
 _CONFLICTS = ("database is locked", "conflict", "already exists")
-_COLUMNS = (
-    "SELECT column_name, data_type FROM duckdb_columns()"
-    " WHERE database_name = 'lake' AND schema_name || '.' || table_name = ?"
-)
 _TABLES = (
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
 )
@@ -37,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Written:
-    """What a write did: rows now in the days written, and a snapshot of the lake that holds them."""
+    """What a write did: rows now in the days written, and a snapshot that holds them."""
 
     rows: int
     snapshot: int
@@ -111,7 +109,7 @@ class Lake:
 
     def has(self, table: Table) -> bool:
         """Whether the table has ever been written."""
-        if table.name not in self._known and len(self.query(_COLUMNS, [table.name])):
+        if table.name not in self._known and len(self.query(COLUMNS, [table.name])):
             self._known.add(table.name)
         return table.name in self._known
 
@@ -146,7 +144,7 @@ class Lake:
         return self._replace(table, to_arrow(table, data), "", [])
 
     def maintain(self, retention_days: int) -> None:
-        """Merge small files, forget snapshots older than the retention, delete files no longer used.
+        """Merge small files, forget snapshots older than the retention, delete unused files.
 
         Others may read and write meanwhile. A file is deleted an hour after its last snapshot went,
         and a day after a writer that died left it behind.
@@ -169,3 +167,92 @@ class Lake:
         if not set("*?[") & set(str(self._root)):
             cleanup.append("delete_orphaned_files('lake', older_than => now() - INTERVAL 1 DAY)")
         self._change([(f"CALL ducklake_{step}", []) for step in cleanup], "lake")
+
+    def _replace(self, table: Table, rows: pa.Table, condition: str, values: list[Any]) -> Written:
+        folder = self._root.joinpath(FILES, *table.name.split("."))
+
+        def attempt(cursor: duckdb.DuckDBPyConnection) -> Written:
+            replace_rows(
+                cursor,
+                table,
+                rows,
+                where=(condition, values),
+                folder=folder,
+                prepared=table in self._ready,
+            )
+            self._ready.add(table)
+            return Written(rows.num_rows, _newest_snapshot(cursor))
+
+        try:
+            return self._alone(table.name, attempt)
+        except LakeError:
+            self._ready.discard(table)
+            raise
+
+    def _change(self, statements: Sequence[tuple[str, Sequence[Any]]], name: str) -> None:
+        def attempt(cursor: duckdb.DuckDBPyConnection) -> None:
+            for statement, values in statements:
+                cursor.execute(statement, values)
+
+        self._alone(name, attempt)
+
+    def _alone(self, name: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Do the work while no other writer is at the table; again on a conflict elsewhere.
+
+        DuckLake 1.0 alone does not keep two writers apart who replace a day that has no rows yet:
+        both would insert it (duckdb/ducklake#1393). The lock ends with its process.
+        """
+        if self._read_only:
+            raise LakeError("the lake is open for reading only", where=name)
+        locks = self._root / "locks"
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+            with FileLock(locks / f"{name}.lock", timeout=self._patience, poll_interval=0.005):
+                return self._retrying(work)
+        except (duckdb.Error, OSError) as error:
+            raise LakeError(
+                "the write did not come through; what was stored is unchanged",
+                where=f"{name} in {self._root}",
+                found=str(error).splitlines()[0],
+                hint="check free disk space, permissions and other writers, then try again",
+            ) from error
+
+    def _read(self, fetch: Callable[[duckdb.DuckDBPyConnection], T], what: str) -> T:
+        try:
+            return self._retrying(fetch)
+        except duckdb.Error as error:
+            raise LakeError("the lake cannot be read", where=what, found=str(error)) from error
+
+    def _retrying(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        def attempt() -> T:
+            with self._cursor() as cursor:
+                return work(cursor)
+
+        return Retrying(
+            retry=retry_if_exception(_is_conflict),
+            wait=wait_random_exponential(multiplier=0.02, max=1.0),
+            stop=stop_after_delay(self._patience),
+            reraise=True,
+        )(attempt)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._opening:
+            if self._opened is None:
+                self._opened = connect(self._root, read_only=self._read_only)
+            cursor = self._opened.cursor()
+        try:
+            cursor.execute("USE lake")
+            yield cursor
+        finally:
+            cursor.close()
+
+
+def _newest_snapshot(cursor: duckdb.DuckDBPyConnection) -> int:
+    row = cursor.execute("FROM ducklake_current_snapshot('lake')").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _is_conflict(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, duckdb.Error) and any(mark in text for mark in _CONFLICTS)

@@ -15,10 +15,12 @@ from quant_assets.features.cross_market import market_features
 from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
 from quant_assets.lake.arrays import long_rows
+from quant_assets.lake.features import read_features
 from quant_assets.lake.labels import label_rows
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import released
 from quant_assets.lake.prices import pairs_rows, raw_rows, read_pairs, read_panel, read_raw
+from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import (
     INSTRUMENT_FEATURES,
     LABELS,
@@ -38,6 +40,7 @@ from quant_assets.sources.base import PriceTable
 from quant_assets.sources.simulated import SimulatedMarket
 from quant_assets.typing import FloatArray
 
+Units = tuple[str, tuple[str, ...]] | tuple[()]
 ALWAYS = (date(2000, 1, 4), date(2030, 12, 31))
 SOURCE = SimulatedMarket(seed=3, first_day=date(2021, 1, 4), last_day=date(2022, 8, 31))
 EMPTY = "US_Stock_GOLD"
@@ -135,17 +138,18 @@ def fill(lake: Lake, table: PriceTable) -> None:
     labels = released_labels(panel.close, targets, panel.instruments)
     lake.replace_days(LABELS, start, end, label_rows(panel, targets, labels, start))
     panel = read_panel(lake, "filled", start, end)
+    units = ("instrument", panel.instruments)
     by_instrument = instrument_features(panel)
-    by_market = market_features(panel, by_instrument)
-    known = released(lake, panel.days, targets.targets)
-    by_target = target_features(panel, by_instrument, by_market, targets, known)
-    for features, values, units in (
-        (INSTRUMENT_FEATURES, by_instrument, ("instrument", panel.instruments)),
-        (MARKET_FEATURES, by_market, ()),
-        (TARGET_FEATURES, by_target, ("target", targets.targets)),
-    ):
-        rows = long_rows(panel.days, panel.date_ids, values, *units)
-        lake.replace_days(features, start, end, rows)
+    _write(lake, INSTRUMENT_FEATURES, panel, by_instrument, units)
+    _write(lake, MARKET_FEATURES, panel, market_features(panel, by_instrument))
+    by_target = target_features(
+        panel,
+        read_features(lake, INSTRUMENT_FEATURES, panel.days, *units),
+        read_features(lake, MARKET_FEATURES, panel.days),
+        targets,
+        released(lake, panel.days, targets.targets),
+    )
+    _write(lake, TARGET_FEATURES, panel, by_target, ("target", targets.targets))
 
 
 def same(ours: Observations, expected: Observations) -> None:
@@ -164,3 +168,10 @@ def _arrays(seen: Observations) -> Iterable[FloatArray]:
 def _block(arrays: dict[str, FloatArray]) -> Block:
     values = np.stack(list(arrays.values()), axis=-1)
     return Block(tuple(arrays), values.astype(np.float32))
+
+
+def _write(
+    lake: Lake, table: Table, panel: PricePanel, values: dict[str, FloatArray], units: Units = ()
+) -> None:
+    rows = long_rows(panel.days, panel.date_ids, values, *units)
+    lake.replace_days(table, panel.days[0].item(), panel.days[-1].item(), rows)

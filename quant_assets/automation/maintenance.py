@@ -1,0 +1,27 @@
+"""Keeping the lake small: merging files and forgetting old snapshots, weekly."""
+
+import dagster as dg
+
+from quant_assets.lake.lake import Lake
+from quant_assets.settings import Settings
+
+
+@dg.op(description="Merge small files, expire snapshots past their retention, delete unused files.")
+def maintain(lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]) -> None:
+    """Maintain the lake; readers and writers go on meanwhile."""
+    lake.maintain(settings.retention_days)
+
+
+@dg.job(description="Merge the lake's small files and forget snapshots older than the retention.")
+def maintain_lake() -> None:
+    """One run of the lake's maintenance."""
+    maintain()
+
+
+weekly_maintenance = dg.ScheduleDefinition(
+    name="weekly_maintenance",
+    job=maintain_lake,
+    cron_schedule="0 4 * * 6",
+    execution_timezone="UTC",
+    description="Every Saturday at 04:00 UTC.",
+)

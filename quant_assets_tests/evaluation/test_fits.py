@@ -1,0 +1,172 @@
+"""Fits and forecasts through the lake: nothing later matters, and a replay equals the backfill."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quant_assets.errors import ArtifactError, LakeError, NotEnoughHistoryError
+from quant_assets.evaluation.fits import FitRow, forecast, make_fits, rows_to_fit
+from quant_assets.lake.tables import fits_table
+from quant_assets.models.registry import FAMILIES
+from quant_assets_tests.evaluation.conftest import ALTERED_AFTER, FIT_ROWS, Desk, open_desk
+from quant_assets_tests.market import world
+
+every_family = pytest.mark.parametrize("name", FAMILIES)
+
+
+def day(desk: Desk, row: int) -> date:
+    return desk.days[row].item()
+
+
+def fits_of(desk: Desk, name: str, first: int, last: int) -> list[FitRow]:
+    days = day(desk, first), day(desk, last)
+    return list(make_fits(desk.lake, desk.settings, name, *days, lambda note: None))
+
+
+@pytest.fixture(scope="module")
+def young(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The lake as it was at the close of row 300."""
+    prices = world.until(world.prices(), FIT_ROWS[1])
+    opened = open_desk(tmp_path_factory.mktemp("young"), prices)
+    yield opened
+    opened.lake.close()
+
+
+@every_family
+def test_fits_see_nothing_later(name: str, desk: Desk, altered: Desk) -> None:
+    digests = [[fit["sha256"] for fit in x.fits[name]] for x in (desk, altered)]
+    same = [a == b for a, b in zip(*digests, strict=True)]
+    assert same == [row <= ALTERED_AFTER for row in FIT_ROWS] == [True, True, False]
+
+
+@every_family
+def test_forecasts_see_nothing_later(name: str, desk: Desk, altered: Desk) -> None:
+    ours, theirs = desk.forecasts[name], altered.forecasts[name]
+    np.testing.assert_array_equal(ours.days, desk.days[FIT_ROWS[0] :])
+    before = ours.days <= desk.days[ALTERED_AFTER]
+    assert before.sum() == ALTERED_AFTER - FIT_ROWS[0] + 1
+    np.testing.assert_array_equal(ours.values[before], theirs.values[before])
+    assert not (ours.values == theirs.values)[ours.days >= desk.days[FIT_ROWS[2]]].all(axis=1).any()
+
+
+@every_family
+def test_a_day_uses_the_newest_fit_as_of_it_or_before(name: str, desk: Desk) -> None:
+    forecasts = desk.forecasts[name]
+    rows = np.searchsorted(desk.days, forecasts.days)
+    expected = [max(row for row in FIT_ROWS if row <= at) for at in rows]
+    np.testing.assert_array_equal(forecasts.fit_as_of, desk.days[expected])
+
+
+@every_family
+def test_a_replay_day_by_day_equals_the_backfill(name: str, desk: Desk) -> None:
+    bulk = desk.forecasts[name]
+    for row in (200, 201, 298, 299, 300, 301, 400, len(desk.days) - 1):
+        alone = forecast(desk.lake, desk.settings, name, day(desk, row), day(desk, row))
+        at = np.flatnonzero(bulk.days == desk.days[row])
+        np.testing.assert_array_equal(alone.days, desk.days[[row]])
+        np.testing.assert_array_equal(alone.values, bulk.values[at])
+        np.testing.assert_array_equal(alone.fit_as_of, bulk.fit_as_of[at])
+
+
+@every_family
+def test_a_lake_that_ends_with_the_day_gives_the_same(name: str, desk: Desk, young: Desk) -> None:
+    """What was fitted and forecast on the day is what a backfill of years later fits and forecasts."""
+    (made,) = fits_of(young, name, FIT_ROWS[1], FIT_ROWS[1])
+    backfilled = desk.fits[name][1]
+    assert made["sha256"] == backfilled["sha256"]
+    assert made["metrics"] == backfilled["metrics"]
+    today = young.days[-1].item()
+    table = fits_table(name)
+    young.lake.replace_days(table, today, today, {c.name: [made[c.name]] for c in table.columns})
+    forecasts = forecast(young.lake, young.settings, name, today, today)
+    at = np.flatnonzero(desk.forecasts[name].days == young.days[-1])
+    np.testing.assert_array_equal(forecasts.values, desk.forecasts[name].values[at])
+
+
+@every_family
+def test_what_a_fit_records(name: str, desk: Desk) -> None:
+    for fit, row in zip(desk.fits[name], FIT_ROWS, strict=True):
+        seen = world.observe(world.until(world.prices(), row))
+        assert fit["trading_day"] == day(desk, row)
+        assert fit["date_id"] == row
+        known = int((~np.isnan(seen.labels())).sum())
+        assert json.loads(str(fit["metrics"])) == {"labels": known, "days": row + 1}
+        assert isinstance(fit["snapshot"], int)
+        assert fit["snapshot"] > 0
+        assert json.loads(str(fit["parameters"]))
+
+
+def test_days_before_the_first_fit_have_no_forecast(desk: Desk) -> None:
+    none = forecast(desk.lake, desk.settings, "rank_prior", day(desk, 150), day(desk, 199))
+    assert none.values.shape == (0, 40)
+    assert len(none.days) == len(none.fit_as_of) == 0
+    some = forecast(desk.lake, desk.settings, "rank_prior", day(desk, 190), day(desk, 204))
+    np.testing.assert_array_equal(some.days, desk.days[200:205])
+
+
+def test_without_any_fit_there_is_a_hint(young: Desk) -> None:
+    with pytest.raises(LakeError, match="materialise the asset fits/unheard_of"):
+        young.lake.columns("SELECT 1", needs=fits_table("unheard_of"))
+
+
+def _alter(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@every_family
+@pytest.mark.parametrize(
+    ("harm", "words"), [(_alter, "not the one recorded"), (Path.unlink, "cannot be read")]
+)
+def test_an_altered_or_missing_artifact_is_refused(
+    name: str, harm: Callable[[Path], None], words: str, desk: Desk
+) -> None:
+    file = desk.settings.artifacts_dir / str(desk.fits[name][2]["artifact"])
+    content = file.read_bytes()
+    try:
+        harm(file)
+        with pytest.raises(ArtifactError, match=words) as caught:
+            forecast(desk.lake, desk.settings, name, day(desk, 405), day(desk, 406))
+        assert str(file) in str(caught.value)
+        assert "materialise the fit" in str(caught.value)
+        unharmed = forecast(desk.lake, desk.settings, name, day(desk, 390), day(desk, 399))
+        assert len(unharmed.days) == 10
+    finally:
+        file.write_bytes(content)
+
+
+@every_family
+def test_too_few_days_are_refused(name: str, desk: Desk) -> None:
+    with pytest.raises(NotEnoughHistoryError, match="too few days with released labels"):
+        fits_of(desk, name, 30, 30)
+
+
+def test_days_to_fit(desk: Desk) -> None:
+    def rows(first: int, last: int) -> list[int]:
+        ends = day(desk, first), day(desk, last)
+        return rows_to_fit(desk.days, *ends, desk.settings).tolist()
+
+    assert rows(0, 430) == FIT_ROWS
+    assert rows(201, 400) == [300, 400]
+    assert rows(301, 399) == []
+    assert rows(123, 123) == [123]
+
+
+@pytest.mark.parametrize("days_off", [-1, 3, 400])
+def test_a_day_without_features_is_not_fitted(days_off: int, desk: Desk) -> None:
+    start = day(desk, 0) if days_off < 0 else day(desk, -1)
+    wanted = start + timedelta(days=days_off)
+    assert np.datetime64(wanted) not in desk.days
+    with pytest.raises((LakeError, NotEnoughHistoryError), match="materialise"):
+        list(make_fits(desk.lake, desk.settings, "ridge", wanted, wanted, lambda note: None))
+
+
+def test_a_day_the_market_was_closed_is_not_fitted(desk: Desk) -> None:
+    saturday = np.busday_offset(desk.days[300], 0, roll="backward", weekmask="Sat").item()
+    with pytest.raises(LakeError, match=str(saturday)):
+        list(make_fits(desk.lake, desk.settings, "ridge", saturday, saturday, lambda note: None))
