@@ -4,12 +4,11 @@ No other module reads the environment. Paths below ``data_dir`` are derived here
 directories never share a file.
 """
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quant_assets.errors import SettingsError
@@ -21,6 +20,10 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().resolve()
 
 
+def _absolute_folder(source: str) -> str:
+    return source if source == SIMULATED else str(_absolute(Path(source)))
+
+
 class Settings(BaseSettings):
     """All settings, each with the ``QUANT_`` prefix in the environment."""
 
@@ -29,8 +32,8 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("data"), description="Everything written lies below: lake, exports, Dagster's home."
     )
-    source: str = Field(
-        SIMULATED, description="'simulated' or a folder in the competition's format."
+    source: Annotated[str, AfterValidator(_absolute_folder)] = Field(
+        SIMULATED, min_length=1, description="'simulated' or a folder in the competition's format."
     )
     first_day: date = Field(
         date(2018, 1, 2), description="Date of date_id 0 in a folder without calendar.csv."
@@ -77,10 +80,10 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment, from the market remembered in the data directory, from defaults.
+    """Settings from the environment, from the market that the data directory holds, from defaults.
 
     Raises:
-        SettingsError: a variable has the wrong type or range.
+        SettingsError: a variable has the wrong type or range, or ``market.json`` cannot be read.
     """
     try:
         settings = Settings(**overrides)
@@ -93,7 +96,47 @@ def load_settings(**overrides: Any) -> Settings:
             found=repr(first["input"]),
             hint="correct or unset the variable; `quant-assets doctor` lists all settings",
         ) from None
-    if "source" not in settings.model_fields_set and settings.market_file.exists():
-        remembered = json.loads(settings.market_file.read_text())
-        settings = settings.model_copy(update={"source": remembered["source"]})
-    return settings
+    held = held_market(settings)
+    if held is None or "source" in settings.model_fields_set:
+        return settings
+    given = settings.model_fields_set
+    return settings.model_copy(
+        update={name: value for name, value in held.model_dump().items() if name not in given}
+    )
+
+
+class Market(BaseModel):
+    """Which market a data directory holds: what must not change as long as its lake is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    first_day: date
+
+    def __str__(self) -> str:
+        return self.source if self.source == SIMULATED else f"{self.source} from {self.first_day}"
+
+
+def market_of(settings: Settings) -> Market:
+    """The market that the settings name."""
+    return Market(source=settings.source, first_day=settings.first_day)
+
+
+def held_market(settings: Settings) -> Market | None:
+    """The market that the data directory holds; None before the first load.
+
+    Raises:
+        SettingsError: the file that says so cannot be read.
+    """
+    if not settings.market_file.exists():
+        return None
+    try:
+        return Market.model_validate_json(settings.market_file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise SettingsError(
+            "the data directory does not say which market it holds",
+            where=str(settings.market_file),
+            expected="a source and a first day, as JSON",
+            found=str(error).splitlines()[0],
+            hint="restore the file, or set QUANT_DATA_DIR to another directory",
+        ) from None

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from quant_assets.assets.partitions import day_range
-from quant_assets.assets.results import markdown, picture, result, table_asset
+from quant_assets.assets.results import columns_of, markdown, picture, result, table_asset
 from quant_assets.evaluation.performance import judged_days, performance, scoreboard
 from quant_assets.evaluation.plots import cumulated_ic
 from quant_assets.lake.lake import Lake
@@ -33,7 +33,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         oracle = source.best_forecast(judged[0].item(), judged[-1].item()) if len(judged) else None
         others = {} if oracle is None else {"oracle": oracle}
         rows = performance(lake, _JUDGED, start, end, others)
-        written = lake.replace_days(PERFORMANCE, start, end, rows.to_dict("list"))
+        written = lake.replace_days(PERFORMANCE, start, end, columns_of(rows))
         means = rows.groupby("family")["ic"].mean().to_dict()
         return result(PERFORMANCE, written, {f"ic_{name}": mean for name, mean in means.items()})
 
@@ -41,7 +41,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     def scoreboard_asset(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         ic = lake.query(f"FROM {PERFORMANCE.quoted}")
         board = scoreboard(ic)
-        written = lake.replace_all(SCOREBOARD, board.to_dict("list"))
+        written = lake.replace_all(SCOREBOARD, columns_of(board))
         scores = board.set_index("family")["score"].dropna().to_dict()
         return result(
             SCOREBOARD,

@@ -123,6 +123,11 @@ def suite_outcome(
     )
 
 
+def columns_of(rows: pd.DataFrame) -> dict[str, Any]:
+    """A frame's columns by name, as the lake takes them."""
+    return {str(name): column.tolist() for name, column in rows.items()}
+
+
 def frame(table: Table, data: Mapping[str, Any]) -> pd.DataFrame:
     """Rows of the table as a frame, repeated text as categories."""
     return to_arrow(table, data).to_pandas(date_as_object=False)

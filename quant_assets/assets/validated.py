@@ -50,12 +50,7 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         yield result(
             VALIDATED_PRICES,
             lake.replace_days(VALIDATED_PRICES, start, end, rows),
-            {
-                "filled_share": float(
-                    np.isnan(rows["value"]).sum() - np.isnan(rows["filled"]).sum()
-                )
-                / len(rows["value"])
-            },
+            {"filled_share": float((np.isnan(rows["value"]) & ~np.isnan(rows["filled"])).mean())},
             checks=[suite_outcome(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, rows, blocking=True)],
         )
 

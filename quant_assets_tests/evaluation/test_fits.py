@@ -64,7 +64,7 @@ def test_a_day_uses_the_newest_fit_as_of_it_or_before(name: str, desk: Desk) -> 
 @every_family
 def test_a_replay_day_by_day_equals_the_backfill(name: str, desk: Desk) -> None:
     bulk = desk.forecasts[name]
-    for row in (200, 201, 298, 299, 300, 301, 400, len(desk.days) - 1):
+    for row in (200, 299, 300, 301, len(desk.days) - 1):
         alone = forecast(desk.lake, desk.settings, name, day(desk, row), day(desk, row))
         at = np.flatnonzero(bulk.days == desk.days[row])
         np.testing.assert_array_equal(alone.days, desk.days[[row]])

@@ -11,6 +11,7 @@ from quant_assets_tests.lake.marked import (
     processes,
     read_until,
     write,
+    write_abreast,
     write_days,
 )
 
@@ -45,6 +46,21 @@ def test_writers_and_readers_that_start_together_do_not_hurt_each_other(tmp_path
         number: w for w in own for number in own[w]
     }
     assert set(found) == set(SHARED)
+
+
+def test_a_day_first_written_by_several_at_once_is_there_once(tmp_path: Path) -> None:
+    context = processes()
+    gate = context.Barrier(WRITERS)
+    writers = [
+        context.Process(target=write_abreast, args=(tmp_path, gate, list(range(15)), mark))
+        for mark in range(WRITERS)
+    ]
+    with ended(*writers):
+        for child in writers:
+            child.join(60)
+        assert [child.exitcode for child in writers] == [0] * WRITERS
+    with Lake(tmp_path) as lake:
+        assert set(marks(lake)) == set(range(15))
 
 
 def test_maintenance_reads_and_writes_go_together(tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""The blend of families, also where some have no forecast."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from quant_assets.ensemble.blend import blend, rank_average
+from quant_assets.lake.forecasts import Forecasts, forecast_rows
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.prices import pairs_rows, raw_rows
+from quant_assets.lake.tables import RAW_PRICES, RAW_TARGET_PAIRS, forecasts_table
+from quant_assets.typing import FloatArray
+from quant_assets_tests.market import world
+
+N, M = 12, 40
+
+
+def random_scores(seed: int, days: int = N) -> FloatArray:
+    return np.random.default_rng(seed).normal(scale=10.0**seed, size=(days, M))
+
+
+def standardised(row: FloatArray) -> FloatArray:
+    return (2 * rankdata(row) - len(row) - 1) / len(row)
+
+
+def test_blend_is_the_mean_of_ranks_whatever_their_scale() -> None:
+    members = [random_scores(seed) for seed in range(3)]
+    expected = np.mean([[standardised(row) for row in member] for member in members], axis=0)
+    np.testing.assert_allclose(rank_average(members), expected, rtol=0, atol=1e-15)
+    stretched = [np.exp(members[0]), *members[1:]]
+    np.testing.assert_array_equal(rank_average(stretched), rank_average(members))
+
+
+def test_a_family_without_forecast_does_not_count() -> None:
+    one, two = random_scores(0), random_scores(1)
+    two[3:6] = np.nan
+    one[5:8] = np.nan
+    blended = rank_average([one, two])
+    np.testing.assert_array_equal(blended[3:5], rank_average([one])[3:5])
+    np.testing.assert_array_equal(blended[6:8], rank_average([two])[6:8])
+    assert np.isnan(blended[5]).all()
+    assert np.isfinite(np.delete(blended, 5, axis=0)).all()
+
+
+def test_a_day_does_not_depend_on_others() -> None:
+    members = [random_scores(seed) for seed in range(3)]
+    members[1][4] = np.nan
+    bulk = rank_average(members)
+    for row in range(N):
+        alone = rank_average([member[row : row + 1] for member in members])
+        np.testing.assert_array_equal(alone, bulk[row : row + 1])
+
+
+def test_no_days() -> None:
+    assert rank_average([np.empty((0, M))] * 2).shape == (0, M)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[Lake]:
+    with Lake(tmp_path) as opened:
+        table = world.until(world.prices(), N - 1)
+        opened.replace_all(RAW_TARGET_PAIRS, pairs_rows(world.pairs()))
+        ends = table.days[0].item(), table.days[-1].item()
+        opened.replace_days(RAW_PRICES, *ends, raw_rows(table, "simulated"))
+        yield opened
+
+
+def store(lake: Lake, name: str, rows: slice, values: FloatArray, fit_row: int) -> None:
+    days = world.prices().days
+    fit_as_of = np.full(len(days[rows]), days[fit_row])
+    made = Forecasts(days[rows], values, fit_as_of, world.pairs().targets)
+    ends = days[rows][0].item(), days[rows][-1].item()
+    lake.replace_days(forecasts_table(name), *ends, forecast_rows(lake, made))
+
+
+def test_blend_of_stored_forecasts(lake: Lake) -> None:
+    """One family begins later, one never; the newest fit is named."""
+    days = world.prices().days[:N]
+    first, second = random_scores(0), random_scores(1, days=N - 5)
+    store(lake, "first", slice(0, N), first, fit_row=0)
+    store(lake, "second", slice(5, N), second, fit_row=4)
+    found = blend(lake, ["first", "second", "never"], days[2].item(), days[-1].item())
+    np.testing.assert_array_equal(found.days, days[2:])
+    np.testing.assert_array_equal(found.values[:3], rank_average([first[2:5]]))
+    np.testing.assert_array_equal(found.values[3:], rank_average([first[5:], second]))
+    assert found.fit_as_of.tolist() == [days[0].item()] * 3 + [days[4].item()] * (N - 5)
+    assert found.targets == world.pairs().targets
+
+
+def test_without_any_forecast_there_is_no_day(lake: Lake) -> None:
+    days = world.prices().days
+    found = blend(lake, ["never", "ever"], days[0].item(), days[-1].item())
+    assert found.values.shape == (0, 40)
+    assert len(found.days) == len(found.fit_as_of) == 0
