@@ -5,26 +5,48 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
 from quant_assets.errors import QuantAssetsError
-from quant_assets.settings import SIMULATED, Settings, load_settings
+from quant_assets.settings import SIMULATED, load_settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings are QUANT_* variables; `quant-assets doctor` lists them.",
+)
+Format = Literal["table", "csv", "json"]
+_DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}
+
+
+@app.callback()
+def about() -> None:
+    """A daily forecasting desk: every artifact a Dagster asset, every table in DuckDB.
+
+    Begin with `demo`; look around with `ui`, `tables`, `describe` and `sql`.
+    """
 
 
 @app.command()
 def demo(
-    data: Annotated[str, typer.Argument(help="A competition folder; nothing: simulated.")] = "",
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="A folder in the competition's format; else: simulated."
+        ),
+    ] = "",
 ) -> None:
-    """Load everything of a market, export the submission and show the scoreboard."""
-    from quant_assets.loading import show_result, use_market
+    """Load a whole market, export its submission, show the scoreboard."""
+    from quant_assets.loading import load_everything, make_room, show_result
 
-    settings = use_market(load_settings(), data or SIMULATED)
-    _load(settings)
+    settings = load_settings(source=data or SIMULATED)
+    make_room(settings)
+    load_everything(settings)
     show_result(settings)
 
 
@@ -33,25 +55,21 @@ def load(
     force: Annotated[bool, typer.Option(help="Load again even if nothing has changed.")] = False,
 ) -> None:
     """Load the whole history of the source: every asset, in one run."""
-    _load(load_settings(), force=force)
+    from quant_assets.loading import load_everything
+
+    load_everything(load_settings(), force=force)
 
 
 @app.command()
 def backfill(
-    start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"])],
-    end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"])],
+    start: Annotated[datetime, typer.Option("--from", help="First day.", **_DAY)],
+    end: Annotated[datetime, typer.Option("--to", help="Last day.", **_DAY)],
     job: Annotated[str, typer.Option(help="The job to run.")] = "load_history",
 ) -> None:
     """Run a job over a range of days, as one run."""
     from quant_assets.loading import run_days
 
     run_days(load_settings(), job, start.date(), end.date())
-
-
-def _load(settings: Settings, *, force: bool = False) -> None:
-    from quant_assets.loading import load_everything
-
-    load_everything(settings, force=force)
 
 
 @app.command()
@@ -77,16 +95,16 @@ def export() -> None:
 
 @app.command()
 def sql(
-    statement: str,
-    format: Annotated[str, typer.Option(help="table, csv or json")] = "table",
+    statement: Annotated[
+        str, typer.Argument(metavar="STATEMENT", help='For example "FROM monitoring.scoreboard".')
+    ],
+    format: Annotated[Format, typer.Option(help="How to write the rows.")] = "table",
     output: Annotated[Path | None, typer.Option(help="A file instead of the terminal.")] = None,
 ) -> None:
     """Run a statement on the lake, for reading only."""
     from quant_assets.inspection import run_sql
     from quant_assets.lake.artifacts import write_atomically
 
-    if format not in ("table", "csv", "json"):
-        raise typer.BadParameter("one of table, csv, json", param_hint="--format")
     text = run_sql(load_settings().lake_dir, statement, format)
     if output:
         write_atomically(output, text.encode())
@@ -100,34 +118,40 @@ def shell() -> None:
     from quant_assets.inspection import shell_command
 
     command = shell_command(load_settings().lake_dir)
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606 - the prompt takes this process's place
 
 
 @app.command()
 def tables() -> None:
-    """List the tables with their rows."""
-    from quant_assets.inspection import rows_as_text
+    """List the tables: rows, and what a row is."""
+    from quant_assets.console import table_text
     from quant_assets.inspection import tables as list_tables
     from quant_assets.lake.lake import Lake
 
     with Lake(load_settings().lake_dir, read_only=True) as lake:
-        typer.echo(rows_as_text(list_tables(lake)[["name", "rows"]]))
+        found = list_tables(lake)
+    grain = found["description"].str.split(". ", regex=False).str[0].str.removesuffix(".")
+    typer.echo(table_text(found.assign(description=grain), wrap="description"))
 
 
 @app.command()
-def describe(table: str) -> None:
+def describe(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="For example features.targets.")],
+) -> None:
     """Say what a table holds, column by column."""
+    from quant_assets.console import paragraph, table_text
     from quant_assets.inspection import describe as look
-    from quant_assets.inspection import rows_as_text
     from quant_assets.lake.lake import Lake
 
     with Lake(load_settings().lake_dir, read_only=True) as lake:
-        about, columns = look(lake, table)
-    typer.echo(f"{about}\n\n{rows_as_text(columns)}")
+        meaning, columns = look(lake, table)
+    typer.echo(f"{paragraph(meaning)}\n\n{table_text(columns, wrap='meaning')}")
 
 
 @app.command()
-def snapshot(file: Path) -> None:
+def snapshot(
+    file: Annotated[Path, typer.Argument(metavar="FILE.duckdb", help="A file not there yet.")],
+) -> None:
     """Copy the lake into one plain DuckDB file that any client opens."""
     from quant_assets.inspection import snapshot as copy
 
@@ -138,12 +162,12 @@ def snapshot(file: Path) -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check interpreter, extensions, lake, disk, source and settings."""
+    """Check interpreter, extensions, disk, lake, source and settings."""
     from quant_assets.doctor import examine
 
     findings = list(examine(load_settings()))
     for finding in findings:
-        typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject:<24} {finding.found}")
+        typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject:<24}  {finding.found}")
         if not finding.ok:
             typer.echo(f"     -> {finding.advice}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
@@ -160,7 +184,7 @@ def ui(
     os.environ.update(prepare_home(load_settings()))
     program = str(Path(sys.executable).with_name("dagster"))
     command = [program, "dev", "-w", str(WORKSPACE_FILE), "-h", host, "-p", str(port)]
-    os.execv(program, command)
+    os.execv(program, command)  # noqa: S606 - Dagster takes this process's place
 
 
 def main() -> None:
@@ -168,5 +192,11 @@ def main() -> None:
     try:
         app()
     except QuantAssetsError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.strerror or error}\n  where: {error.filename or 'the system'}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(f"error: {message}", fg="red", err=True)
+    sys.exit(1)

@@ -1,9 +1,11 @@
 """``quant-assets doctor``: is everything here that a run needs, and if not, what to do."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
@@ -35,9 +37,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             f"extension {name}",
             file is not None,
-            f"DuckDB {duckdb.__version__}, {file or 'no wheel'}",
+            f"{'wheel found' if file else 'no wheel'} for DuckDB {duckdb.__version__}",
             f"pip install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}",
         )
+    yield _data_dir(settings)
     yield _disk(settings)
     yield _lake(settings)
     yield _source(settings)
@@ -45,11 +48,20 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"QUANT_{name.upper()}", True, str(value))
 
 
+def _data_dir(settings: Settings) -> Finding:
+    place = _existing(settings.data_dir)
+    good = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    found = "can be written" if good else f"cannot be written: {place}"
+    return Finding("data directory", good, found, "set QUANT_DATA_DIR to a directory of yours")
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest above it that exists."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
 def _disk(settings: Settings) -> Finding:
-    place = settings.data_dir
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free / 1e9
+    free = shutil.disk_usage(_existing(settings.data_dir)).free / 1e9
     return Finding("free disk", free > FREE_GB, f"{free:.1f} GB", f"free at least {FREE_GB} GB")
 
 
@@ -60,7 +72,7 @@ def _lake(settings: Settings) -> Finding:
         with Lake(settings.lake_dir, read_only=True) as lake:
             return Finding("lake", True, f"{settings.lake_dir}, snapshot {lake.snapshot_id()}")
     except QuantAssetsError as error:
-        return Finding("lake", False, str(error), "restore the folder from a copy, or move it away")
+        return Finding("lake", False, _line(error), "restore it from a copy, or move it away")
 
 
 def _source(settings: Settings) -> Finding:
@@ -68,4 +80,9 @@ def _source(settings: Settings) -> Finding:
         source = source_of(settings)
         return Finding("source", True, f"{source.name}, {source.first_day} to {source.last_day}")
     except QuantAssetsError as error:
-        return Finding("source", False, str(error), "correct QUANT_SOURCE or the folder")
+        return Finding("source", False, _line(error), "correct QUANT_SOURCE or the folder")
+
+
+def _line(error: QuantAssetsError) -> str:
+    parts = (error.problem, error.where, error.found)
+    return "; ".join(str(part) for part in parts if part)

@@ -1,89 +1,96 @@
-"""Loading a market from the command line: which one, whether anything is to be done, what came out."""
+"""Loading a market from the command line: which one, whether there is work, the outcome."""
 
-import json
 import shutil
 import time
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from pathlib import Path
 
 import typer
 
-from quant_assets.errors import SettingsError
+from quant_assets.console import table_text
+from quant_assets.errors import CalendarError, SettingsError
 from quant_assets.lake.artifacts import write_atomically
-from quant_assets.settings import SIMULATED, Settings
+from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
+from quant_assets.settings import Settings, held_market, market_of
+from quant_assets.sources.base import Source
 from quant_assets.sources.registry import source_of
 
 _MARKET_PARTS = ("lake", "artifacts", "exports", "reports", "dagster", "market.json")
 
 
-def use_market(settings: Settings, source: str) -> Settings:
-    """Settings for a market, which the data directory holds from now on.
+def make_room(settings: Settings) -> None:
+    """Make the data directory ready for the settings' market.
 
     What another market left there is moved, whole, to ``archive/`` below it; nothing is deleted.
 
     Raises:
-        SourceError: the source cannot be read, in which case nothing is moved.
+        SourceError: the new market cannot be read, in which case nothing is moved.
     """
-    name = source if source == SIMULATED else str(Path(source).expanduser().resolve())
-    wanted = settings.model_copy(update={"source": name})
-    source_of(wanted).pairs()
-    held = _held(settings)
-    if held not in (None, name):
-        archive = settings.data_dir / "archive" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        archive.mkdir(parents=True)
-        for part in _MARKET_PARTS:
-            if (settings.data_dir / part).exists():
-                shutil.move(settings.data_dir / part, archive / part)
-        typer.echo(f"{settings.data_dir} held the market {held}; it is kept in {archive}")
-    return wanted
+    held = held_market(settings)
+    if held in (None, market_of(settings)):
+        return
+    _check_readable(source_of(settings))
+    archive = settings.data_dir / "archive" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    archive.mkdir(parents=True)
+    for part in _MARKET_PARTS:
+        if (settings.data_dir / part).exists():
+            shutil.move(settings.data_dir / part, archive / part)
+    typer.echo(f"{settings.data_dir} held the market {held}; it is kept in {archive}")
 
 
 def load_everything(settings: Settings, *, force: bool = False) -> None:
     """Run ``load_history`` over all days of the source, unless exactly that was done before.
 
     Raises:
-        SettingsError: the data directory holds another market.
+        SettingsError: the data directory holds another market, or cannot be written.
+        SourceError: the source cannot be read; nothing is written then.
         RunFailedError: an asset or a blocking check failed.
     """
-    from quant_assets.automation.runs import FINGERPRINT, already_loaded, instance
+    from quant_assets.automation.runs import FINGERPRINT, instance, last_fingerprint
 
-    held = _held(settings)
-    if held not in (None, settings.source):
+    market, held = market_of(settings), held_market(settings)
+    if held not in (None, market):
         raise SettingsError(
             "the data directory holds another market",
             where=str(settings.data_dir),
             expected=held,
-            found=settings.source,
-            hint="set QUANT_DATA_DIR to another directory",
+            found=market,
+            hint="set QUANT_DATA_DIR to another directory; `demo` puts the old market aside",
         )
     source = source_of(settings)
+    if held is None:
+        _check_readable(source)
+    first, last = source.first_day, source.last_day
     fingerprint = _fingerprint(settings, source.fingerprint())
-    write_atomically(settings.market_file, json.dumps({"source": settings.source}).encode())
     with instance(settings) as opened:
-        if not force and already_loaded(opened, fingerprint):
-            typer.echo(f"{source.name}: loaded already, nothing has changed")
-            return
-    run_days(
-        settings, "load_history", source.first_day, source.last_day, {FINGERPRINT: fingerprint}
-    )
+        loaded = settings.lake_dir.exists() and last_fingerprint(opened) == fingerprint
+    if loaded and not force:
+        typer.echo(f"{settings.source}: loaded already, nothing has changed")
+        return
+    write_atomically(settings.market_file, market.model_dump_json().encode())
+    run_days(settings, "load_history", first, last, {FINGERPRINT: fingerprint})
 
 
 def run_days(
     settings: Settings, job: str, start: date, end: date, tags: dict[str, str] | None = None
 ) -> None:
-    """Run a job over a range of days, showing its progress.
+    """Run a job over the trading days of a range that the source has, showing its progress.
 
     Raises:
+        CalendarError: there is no such day.
+        UnknownNameError: there is no such job.
         RunFailedError: an asset or a blocking check failed.
     """
     from quant_assets.automation.runs import instance, run
-    from quant_assets.definitions import build_definitions
 
     begun = time.perf_counter()
-    typer.echo(f"{job}: {settings.source}, {start} to {end}")
+    first, last = _days_to_run(source_of(settings), start, end)
+    typer.echo(f"{job}: {settings.source}, {first} to {last}")
     with instance(settings) as opened:
-        outcome = run(build_definitions(settings), opened, job, start, end, tags)
+        # Under the instance's variables, because importing it builds a graph from them.
+        from quant_assets.definitions import build_definitions
+
+        outcome = run(build_definitions(settings), opened, job, first, last, tags)
     for warning in outcome.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{job}: done in {time.perf_counter() - begun:.0f} s")
@@ -91,7 +98,6 @@ def run_days(
 
 def show_scoreboard(settings: Settings) -> None:
     """Print the scoreboard."""
-    from quant_assets.inspection import rows_as_text
     from quant_assets.lake.lake import Lake
     from quant_assets.lake.tables import SCOREBOARD
 
@@ -105,7 +111,7 @@ def show_scoreboard(settings: Settings) -> None:
             f" FROM {SCOREBOARD.quoted} ORDER BY score DESC"
         )
     typer.echo("\nscore = mean / std of the daily rank correlation, with its 95 % interval\n")
-    typer.echo(rows_as_text(board))
+    typer.echo(table_text(board))
 
 
 def show_result(settings: Settings) -> None:
@@ -124,10 +130,23 @@ next:
     )
 
 
-def _held(settings: Settings) -> str | None:
-    if not settings.market_file.exists():
-        return None
-    return str(json.loads(settings.market_file.read_text())["source"])
+def _check_readable(source: Source) -> None:
+    source.pairs()
+    source.prices(source.first_day, source.last_day)
+
+
+def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
+    """First and last trading day of the range that the source has."""
+    first, last = max(start, source.first_day, FIRST_DAY), min(end, source.last_day, LAST_DAY)
+    days = trading_days(first, last).tolist()
+    if start > end or not days:
+        raise CalendarError(
+            "no trading day of the source lies in this range",
+            where=source.name,
+            expected=f"trading days from {source.first_day} to {source.last_day}",
+            found=f"{start} to {end}",
+        )
+    return days[0], days[-1]
 
 
 def _fingerprint(settings: Settings, source: str) -> str:

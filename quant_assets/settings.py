@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from quant_assets.errors import SettingsError
 
 SIMULATED = "simulated"
+FIRST_DAY = date(2018, 1, 2)
 
 
 def _absolute(path: Path) -> Path:
@@ -36,7 +37,7 @@ class Settings(BaseSettings):
         SIMULATED, min_length=1, description="'simulated' or a folder in the competition's format."
     )
     first_day: date = Field(
-        date(2018, 1, 2), description="Date of date_id 0 in a folder without calendar.csv."
+        FIRST_DAY, description="Date of date_id 0 in a folder without calendar.csv."
     )
     seed: int = Field(7, ge=0, description="Seed of the simulated market and of every fit.")
     first_fit_after: int = Field(
@@ -96,10 +97,9 @@ def load_settings(**overrides: Any) -> Settings:
             found=repr(first["input"]),
             hint="correct or unset the variable; `quant-assets doctor` lists all settings",
         ) from None
-    held = held_market(settings)
-    if held is None or "source" in settings.model_fields_set:
+    held, given = held_market(settings), settings.model_fields_set
+    if held is None or ("source" in given and settings.source != held.source):
         return settings
-    given = settings.model_fields_set
     return settings.model_copy(
         update={name: value for name, value in held.model_dump().items() if name not in given}
     )
@@ -111,7 +111,7 @@ class Market(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
-    first_day: date
+    first_day: date = FIRST_DAY
 
     def __str__(self) -> str:
         return self.source if self.source == SIMULATED else f"{self.source} from {self.first_day}"

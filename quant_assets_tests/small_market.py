@@ -1,4 +1,4 @@
-"""A small market that every shell test can afford: 190 days of closes, all 424 pairs, as a folder.
+"""A small market that every shell test can afford: 109 days of closes, all 424 pairs, as a folder.
 
 What is done with it belongs in the fixtures and tests.
 """
@@ -13,8 +13,8 @@ from quant_assets.market.instruments import Series, column_name, parse_column
 from quant_assets.settings import Settings
 from quant_assets.sources.simulated import SimulatedMarket
 
-FIRST_DAY, LAST_DAY = date(2023, 4, 3), date(2023, 12, 29)
-FIRST_FIT_AFTER, REFIT_EVERY = 120, 60
+FIRST_DAY, LAST_DAY = date(2023, 7, 31), date(2023, 12, 29)
+FIRST_FIT_AFTER, REFIT_EVERY = 70, 20
 Rows = list[list[str]]
 
 

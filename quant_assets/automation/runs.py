@@ -10,14 +10,16 @@ from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
+from filelock import FileLock, Timeout
 
 from quant_assets.automation.progress import Progress
-from quant_assets.errors import QuantAssetsError
+from quant_assets.errors import QuantAssetsError, SettingsError, unknown_name
 from quant_assets.settings import Settings
 
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 WORKSPACE_FILE = Path(__file__).parents[2] / "workspace.yaml"
 FINGERPRINT = "quant/source_fingerprint"
+_LOCKS, _LOCKED = "locks", "quant/holds_lock"
 _RANGE_START, _RANGE_END = (
     "dagster/asset_partition_range_start",
     "dagster/asset_partition_range_end",
@@ -37,9 +39,22 @@ class Outcome:
 
 
 def prepare_home(settings: Settings) -> dict[str, str]:
-    """Make Dagster's home below the data directory; the variables its processes need."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(INSTANCE_FILE, settings.dagster_home / "dagster.yaml")
+    """Make Dagster's home below the data directory; the variables its processes need.
+
+    Raises:
+        SettingsError: the data directory cannot be written.
+    """
+    try:
+        (settings.dagster_home / _LOCKS).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(INSTANCE_FILE, settings.dagster_home / "dagster.yaml")
+    except OSError as error:
+        raise SettingsError(
+            "the data directory cannot be written",
+            where=str(settings.data_dir),
+            expected="a directory that you may write to, with free space",
+            found=str(error),
+            hint="correct it, or set QUANT_DATA_DIR to another",
+        ) from error
     return {
         "DAGSTER_HOME": str(settings.dagster_home),
         "DAGSTER_EVENT_BATCH_SIZE": "500",
@@ -48,15 +63,32 @@ def prepare_home(settings: Settings) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "QUANT_DATA_DIR": str(settings.data_dir),
         "QUANT_SOURCE": settings.source,
+        "QUANT_FIRST_DAY": settings.first_day.isoformat(),
     }
 
 
 @contextmanager
 def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance of the data directory."""
-    os.environ.update(prepare_home(settings))
-    with dg.DagsterInstance.get() as opened:
-        yield opened
+    """Dagster's instance of the data directory; the environment has its variables meanwhile.
+
+    Runs whose process died are closed as failed, so that they hold no place in the queue.
+
+    Raises:
+        SettingsError: the data directory cannot be written.
+    """
+    variables = prepare_home(settings)
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        with dg.DagsterInstance.get() as opened:
+            _close_abandoned(opened)
+            yield opened
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def run(
@@ -70,18 +102,24 @@ def run(
     """Run a job over the days from ``start`` to ``end`` in this process.
 
     Raises:
+        UnknownNameError: there is no such job.
         RunFailedError: an asset failed, or a blocking check did not pass.
     """
+    known = [one.name for one in definitions.jobs or ()]
+    if job not in known:
+        raise unknown_name("job", job, known)
     resolved = definitions.resolve_job_def(job)
     run_id = str(uuid4())
     opened.add_event_listener(run_id, Progress(len(resolved.all_node_defs)))
-    done = resolved.execute_in_process(
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        instance=opened,
-        run_id=run_id,
-        tags={_RANGE_START: start.isoformat(), _RANGE_END: end.isoformat(), **(tags or {})},
-        raise_on_error=False,
-    )
+    days = {_RANGE_START: start.isoformat(), _RANGE_END: end.isoformat()}
+    with _alive(opened, run_id):
+        done = resolved.execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=opened,
+            run_id=run_id,
+            tags={**days, _LOCKED: "yes", **(tags or {})},
+            raise_on_error=False,
+        )
     failed = [
         f"{event.step_key}: {_cause(event)}" for event in done.all_events if event.is_step_failure
     ]
@@ -97,14 +135,35 @@ def run(
     return Outcome(done.run_id, tuple(_check_text(evaluation) for evaluation in checks))
 
 
-def already_loaded(opened: dg.DagsterInstance, fingerprint: str) -> bool:
-    """Whether a whole load of exactly this source has succeeded here."""
-    filters = dg.RunsFilter(
-        job_name="load_history",
-        tags={FINGERPRINT: fingerprint},
-        statuses=[dg.DagsterRunStatus.SUCCESS],
-    )
-    return bool(opened.get_run_records(filters, limit=1))
+def last_fingerprint(opened: dg.DagsterInstance) -> str | None:
+    """Fingerprint of the newest whole load; None if it did not succeed, or there was none."""
+    loads = opened.get_runs(dg.RunsFilter(job_name="load_history"))
+    newest = next((one for one in loads if FINGERPRINT in one.tags), None)
+    return newest.tags[FINGERPRINT] if newest and newest.is_success else None
+
+
+def _lock(opened: dg.DagsterInstance, run_id: str) -> FileLock:
+    return FileLock(Path(opened.root_directory) / _LOCKS / run_id)
+
+
+@contextmanager
+def _alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Hold the run's lock, which ends with the process at the latest."""
+    with _lock(opened, run_id) as lock:
+        yield
+    Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _close_abandoned(opened: dg.DagsterInstance) -> None:
+    for run in opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        if _LOCKED not in run.tags:
+            continue
+        try:
+            with _lock(opened, run.run_id).acquire(timeout=0) as lock:
+                opened.report_run_failed(run, "The process of this run ended before the run did.")
+            Path(lock.lock_file).unlink(missing_ok=True)
+        except Timeout:
+            continue
 
 
 def _cause(event: dg.DagsterEvent) -> str:

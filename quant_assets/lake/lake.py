@@ -47,10 +47,10 @@ class Lake:
     Args:
         root: folder of the lake; made if there is none, unless ``read_only``.
         read_only: refuse writes, and never make a lake.
-        patience: seconds a write waits for other writers of the table, and is retried.
+        patience: seconds a write waits for other writers.
     """
 
-    def __init__(self, root: Path, *, read_only: bool = False, patience: float = 60.0) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False, patience: float = 300.0) -> None:
         self._root = root
         self._read_only = read_only
         self._opening = Lock()
@@ -197,17 +197,16 @@ class Lake:
         self._alone(name, attempt)
 
     def _alone(self, name: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """Do the work while no other writer is at the table; again on a conflict elsewhere.
+        """Do the work while no other process writes; readers go on. The lock ends with its process.
 
-        DuckLake 1.0 alone does not keep two writers apart who replace a day that has no rows yet:
-        both would insert it (duckdb/ducklake#1393). The lock ends with its process.
+        A SQLite catalogue refuses a commit if any other came since its transaction began, whichever
+        the table: without a lock, short writes would make a long one start again for ever.
         """
         if self._read_only:
             raise LakeError("the lake is open for reading only", where=name)
-        locks = self._root / "locks"
         try:
-            locks.mkdir(parents=True, exist_ok=True)
-            with FileLock(locks / f"{name}.lock", timeout=self._patience, poll_interval=0.005):
+            self._root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._root / "write.lock", self._patience, poll_interval=0.005):
                 return self._retrying(work)
         except (duckdb.Error, OSError) as error:
             raise LakeError(

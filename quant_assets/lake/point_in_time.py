@@ -7,8 +7,9 @@ day it became known and ends with the as-of day, so no caller can see further.
 from datetime import date
 
 import numpy as np
+import pyarrow.compute as pc
 
-from quant_assets.errors import NotEnoughHistoryError
+from quant_assets.errors import LakeError, NotEnoughHistoryError
 from quant_assets.lake.arrays import to_cube
 from quant_assets.lake.features import read_cube
 from quant_assets.lake.lake import Lake
@@ -33,12 +34,26 @@ def known_days(lake: Lake, as_of: date) -> DayArray:
 
 
 def released(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
-    """(n, m) labels by release day for the given days; NaN where empty."""
+    """(n, m) labels by release day for the given days; NaN where empty.
+
+    Raises:
+        LakeError: a day from the third on has no labels stored, not even empty ones. On the first
+            two days of a history none can be released.
+    """
     rows = lake.arrow(
         f"SELECT released_on, target, value FROM {LABELS.quoted} WHERE released_on BETWEEN ? AND ?",
         _ends(days),
         needs=LABELS,
     )
+    stored = pc.unique(rows["released_on"]).to_numpy(zero_copy_only=False)
+    absent = np.setdiff1d(days[2:], stored.astype("datetime64[D]"))
+    if len(absent):
+        raise LakeError(
+            "labels are missing",
+            where=LABELS.name,
+            expected=f"labels released on {absent[0]}",
+            hint="materialise features/labels of this day first",
+        )
     return to_cube(rows, days, "target", targets, ["value"], day_column="released_on")[:, :, 0]
 
 

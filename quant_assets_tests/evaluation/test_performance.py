@@ -79,7 +79,8 @@ def test_labels_released_later_are_not_read(desk: Desk, altered: Desk) -> None:
     """With other prices after row 330 the performance known on row 330 is the same."""
     ranges = (ends(x, 205, 330) for x in (desk, altered))
     ours, theirs = (
-        performance(x.lake, FAMILIES, *days) for x, days in zip((desk, altered), ranges, strict=True)
+        performance(x.lake, FAMILIES, *days)
+        for x, days in zip((desk, altered), ranges, strict=True)
     )
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert ours["released_on"].max() == pd.Timestamp(desk.days[330])

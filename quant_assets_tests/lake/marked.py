@@ -77,12 +77,13 @@ def marks(lake: Lake, version: int | None = None) -> dict[int, int]:
     return {(row["trading_day"] - FIRST).days: int(row["low"]) for row in found}
 
 
-def write_for_ever(root: Path, start: int, days: int, report: Connection) -> None:
-    """Replace one day after the other with ever higher marks, and report each write."""
+def write_for_ever(root: Path, days: int, orders: Connection) -> None:
+    """Replace one day after the other with ever higher marks, from the one ordered, and report each."""
     with Lake(root) as lake:
-        for mark in itertools.count(start):
+        lake.snapshot_id()
+        for mark in itertools.count(orders.recv()):
             write(lake, mark % days, mark)
-            report.send(mark)
+            orders.send(mark)
 
 
 def write_days(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
@@ -114,5 +115,3 @@ def maintain_until(root: Path, done: Any) -> None:
     with Lake(root) as lake:
         while not done.wait(0.01):
             lake.maintain(1)
-
-

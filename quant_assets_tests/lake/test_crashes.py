@@ -1,5 +1,7 @@
 """Processes killed while they write."""
 
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 
@@ -7,44 +9,52 @@ from quant_assets.lake.lake import Lake
 from quant_assets_tests.lake.marked import ended, marks, processes, write, write_for_ever
 
 DAYS = 3
+KILLS = 50
 
 
 def test_a_kill_at_any_moment_of_a_write_leaves_every_day_whole(tmp_path: Path) -> None:
-    moments = Random(1)
-    newest: dict[int, int] = {}
+    moments, context = Random(1), processes()
+    pipes = [context.Pipe() for _ in range(KILLS)]
+    children = [
+        context.Process(target=write_for_ever, args=(tmp_path, DAYS, theirs)) for _, theirs in pipes
+    ]
+    expected: dict[int, int] = {}
     mark = 0
-    with Lake(tmp_path) as lake:
-        for _ in range(50):
-            receive, send = processes().Pipe(duplex=False)
-            child = processes().Process(target=write_for_ever, args=(tmp_path, mark, DAYS, send))
-            with ended(child):
-                send.close()
-                # The first report says that a write after the last kill worked.
-                assert receive.poll(20)
-                reported = receive.recv()
-                child.join(moments.uniform(0, 0.12))
-                child.kill()
-                child.join()
-            while receive.poll():
-                try:
-                    reported = receive.recv()
-                except EOFError:
-                    break
-            newest |= {m % DAYS: m for m in range(mark, reported + 1)}
+    with Lake(tmp_path) as lake, ended(children[0]):
+        for i, (ours, theirs) in enumerate(pipes):
+            # The next process opens the lake while this one writes and is killed.
+            for following in children[i + 1 : i + 2]:
+                following.start()
+            ours.send(mark)
+            theirs.close()
+            # The first report says that a write after the last kill worked.
+            assert ours.poll(20)
+            children[i].join(moments.uniform(0, 0.1))
+            children[i].kill()
+            children[i].join()
+            reported = newest_report(ours)
+            expected |= {m % DAYS: m for m in range(mark, reported + 1)}
             found = marks(lake)
-            unreported = {(reported + 1) % DAYS: reported + 1}
-            assert found in (newest, newest | unreported)
-            newest = found
-            mark = max(found.values()) + 1
-    assert mark > 50
+            assert found in (expected, expected | {(reported + 1) % DAYS: reported + 1})
+            expected, mark = found, max(found.values()) + 1
+    assert mark > KILLS
+
+
+def newest_report(connection: Connection) -> int:
+    reported = -1
+    with suppress(EOFError, ConnectionResetError):
+        while True:
+            reported = connection.recv()
+    return reported
 
 
 def test_a_kill_while_the_lake_or_the_table_is_made_does_no_harm(tmp_path: Path) -> None:
     moments = Random(2)
-    for i in range(12):
+    for i in range(10):
         root = tmp_path / str(i)
-        _, send = processes().Pipe(duplex=False)
-        child = processes().Process(target=write_for_ever, args=(root, 0, 1, send))
+        ours, theirs = processes().Pipe()
+        ours.send(0)
+        child = processes().Process(target=write_for_ever, args=(root, 1, theirs))
         with ended(child):
             child.join(moments.uniform(0.02, 0.4))
         with Lake(root) as lake:

@@ -53,7 +53,9 @@ def test_nothing_later_matters(name: str, row: int, seen: Observations) -> None:
     world.same(as_of(altered, row), as_of(seen, row))
     ours, theirs = (fitted(name, as_of(x, row)) for x in (altered, seen))
     assert ours.to_bytes() == theirs.to_bytes()
-    forecasts = [model.forecast(as_of(x, row), 40) for model, x in ((ours, altered), (theirs, seen))]
+    forecasts = [
+        model.forecast(as_of(x, row), 40) for model, x in ((ours, altered), (theirs, seen))
+    ]
     np.testing.assert_array_equal(*forecasts)
 
 

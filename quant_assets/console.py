@@ -1,0 +1,51 @@
+"""How results look in a terminal. What is shown is decided by the commands."""
+
+import shutil
+import textwrap
+
+import pandas as pd
+from tabulate import tabulate  # type: ignore[import-untyped]  # has no stubs
+
+_NARROWEST = 20
+
+
+def table_text(rows: pd.DataFrame, *, wrap: str = "") -> str:
+    """A small frame as text: words to the left, numbers by their points, a dash where empty.
+
+    Args:
+        rows: what to show.
+        wrap: a column to break into lines where the terminal is too narrow.
+    """
+    widths = [None if name != wrap else _left_for(rows, wrap) for name in rows.columns]
+    text: str = tabulate(
+        rows.astype(object).where(rows.notna(), None).to_dict("list"),
+        headers="keys",
+        tablefmt="simple",
+        floatfmt=".3f",
+        intfmt=",",
+        missingval="-",
+        maxcolwidths=widths,
+    )
+    return text
+
+
+def paragraph(text: str) -> str:
+    """Text broken into lines of the terminal's width."""
+    return textwrap.fill(text, _width())
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _left_for(rows: pd.DataFrame, wrap: str) -> int:
+    others = [name for name in rows.columns if name != wrap]
+    shown = {
+        name: [
+            name,
+            *rows[name].map(lambda cell: f"{cell:,}" if isinstance(cell, int) else str(cell)),
+        ]
+        for name in others
+    }
+    taken = sum(max(map(len, cells)) + 2 for cells in shown.values())
+    return max(_width() - taken, _NARROWEST)

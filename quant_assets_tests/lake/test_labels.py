@@ -1,0 +1,120 @@
+"""Labels as rows of their release day, and compared with published ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quant_assets.lake.labels import TOLERANCE, disagreement, label_rows
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.point_in_time import released as read_released
+from quant_assets.lake.tables import LABELS
+from quant_assets.market.panel import PricePanel
+from quant_assets.market.targets import align_to_label_day
+from quant_assets.typing import FloatArray
+from quant_assets_tests.market import world
+
+DAYS = 25
+
+
+@pytest.fixture(scope="module")
+def panel() -> PricePanel:
+    table = world.until(world.prices(), DAYS - 1)
+    return world.panel_of(table, table.values)
+
+
+@pytest.fixture(scope="module")
+def released(panel: PricePanel) -> FloatArray:
+    """Numbers that say where they belong: release row and target."""
+    values = np.arange(DAYS)[:, None] * 100.0 + np.arange(40)
+    for row in range(DAYS):
+        values[row, row <= world.pairs().lags] = np.nan
+    values[20, 3] = np.nan
+    return values
+
+
+def rows_from(panel: PricePanel, released: FloatArray, row: int) -> pd.DataFrame:
+    rows = label_rows(panel, world.pairs(), released, panel.days[row].item())
+    return pd.DataFrame(
+        {
+            name: x.to_numpy(zero_copy_only=False) if name == "target" else x
+            for name, x in rows.items()
+        }
+    )
+
+
+@pytest.mark.parametrize("start", [0, 1, 2, 3, 6, 24])
+def test_a_row_for_each_label_released_from_a_day_on(
+    panel: PricePanel, released: FloatArray, start: int
+) -> None:
+    rows = rows_from(panel, released, start)
+    expected = [
+        (panel.days[row - lag - 1], row - lag - 1, f"target_{j}", released[row, j], panel.days[row])
+        for row in range(start, DAYS)
+        for j, lag in enumerate(world.pairs().lags)
+        if row > lag
+    ]
+    assert len(rows) == len(expected)
+    columns = [column.name for column in LABELS.columns]
+    pd.testing.assert_frame_equal(
+        rows[columns], pd.DataFrame(expected, columns=columns), check_dtype=False
+    )
+
+
+def test_days_written_alone_or_together_read_the_same(
+    panel: PricePanel, released: FloatArray, tmp_path: Path
+) -> None:
+    days, pairs = panel.days, world.pairs()
+    with Lake(tmp_path / "together") as lake:
+        rows = label_rows(panel, pairs, released, days[0].item())
+        lake.replace_days(LABELS, days[0].item(), days[-1].item(), rows)
+        together = read_released(lake, days, pairs.targets)
+    with Lake(tmp_path / "alone") as lake:
+        for row in (9, 7, 8):
+            part = panel.rows(row - 5, row + 1)
+            rows = label_rows(part, pairs, released[row - 5 : row + 1], days[row].item())
+            lake.replace_days(LABELS, days[row].item(), days[row].item(), rows)
+        alone = read_released(lake, days[7:10], pairs.targets)
+    np.testing.assert_array_equal(together, released)
+    np.testing.assert_array_equal(alone, released[7:10])
+
+
+@pytest.fixture
+def published(released: FloatArray) -> FloatArray:
+    return align_to_label_day(released, world.pairs().lags)
+
+
+def test_labels_that_agree(panel: PricePanel, released: FloatArray, published: FloatArray) -> None:
+    """Within the tolerance; what is released after the last day is not compared."""
+    published += TOLERANCE / 2
+    published[-1] = 77.0
+    found = disagreement(panel.days, released, world.pairs(), published)
+    assert found.agree
+    assert found.compared == sum(DAYS - lag - 1 for lag in world.pairs().lags)
+    assert found.worst == pytest.approx(TOLERANCE / 2, rel=1e-3)
+    assert found.as_metadata()["tolerance"] == TOLERANCE
+
+
+@pytest.mark.parametrize("value", [5.0, np.nan])
+def test_labels_that_do_not_agree(
+    value: float, panel: PricePanel, released: FloatArray, published: FloatArray
+) -> None:
+    published[4, 11] = value
+    found = disagreement(panel.days, released, world.pairs(), published)
+    assert not found.agree
+    assert found.only_one_empty == int(np.isnan(value))
+
+
+def test_an_empty_label_that_is_published_does_not_agree(
+    panel: PricePanel, released: FloatArray, published: FloatArray
+) -> None:
+    assert np.isnan(published[18, 3])
+    published[18, 3] = 0.0
+    assert disagreement(panel.days, released, world.pairs(), published).only_one_empty == 1
+
+
+def test_nothing_published_agrees(panel: PricePanel, released: FloatArray) -> None:
+    assert disagreement(panel.days, released, world.pairs(), None).agree
+    few = disagreement(panel.days[:3], released[:3], world.pairs(), released[:3])
+    assert (few.compared, few.agree) == (0, True)

@@ -1,0 +1,136 @@
+"""Whatever the lake holds, what is read as of a day was known on that day."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quant_assets.errors import LakeError, NotEnoughHistoryError
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.point_in_time import known_days, observations, released
+from quant_assets.lake.schema import Table
+from quant_assets.lake.tables import INSTRUMENT_FEATURES, LABELS, MARKET_FEATURES, TARGET_FEATURES
+from quant_assets.models.base import Observations
+from quant_assets_tests.market import world
+
+
+@pytest.fixture(scope="module")
+def everything() -> Observations:
+    return world.observe(world.prices())
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """All days of the small market."""
+    with Lake(tmp_path_factory.mktemp("lake")) as opened:
+        world.fill(opened, world.prices())
+        yield opened
+
+
+def day(row: int) -> date:
+    return world.prices().days[row].item()
+
+
+def test_the_lake_gives_what_was_computed(lake: Lake, everything: Observations) -> None:
+    """Every feature and label, bit for bit, as if no table had been in between."""
+    world.same(observations(lake, day(-1)), everything)
+
+
+@pytest.mark.parametrize("row", [0, 1, 5, 120, 300, 429])
+def test_nothing_known_later_is_read(lake: Lake, row: int) -> None:
+    """Equal to a market that ended on the day: neither its prices nor its labels go further."""
+    found = observations(lake, day(row))
+    assert found.days[-1] == world.prices().days[row]
+    world.same(found, world.observe(world.until(world.prices(), row)))
+
+
+@pytest.mark.parametrize("row", [5, 300])
+def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
+    """Counted in the table itself, by the day each row says it was released on."""
+    seen = observations(lake, day(row))
+    stored = lake.query(
+        f"SELECT released_on, target, value, trading_day FROM {LABELS.quoted}"
+        " WHERE value IS NOT NULL AND released_on <= ?",
+        [day(row)],
+    )
+    assert int((~np.isnan(seen.released)).sum()) == len(stored)
+    labels = seen.labels()
+    assert int((~np.isnan(labels)).sum()) == len(stored)
+    rows = np.searchsorted(seen.days, stored["trading_day"].to_numpy("datetime64[D]"))
+    columns = [seen.targets.index(name) for name in stored["target"]]
+    np.testing.assert_array_equal(labels[rows, columns], stored["value"])
+    for lag in range(1, 5):
+        of_lag = labels[:, seen.lags == lag]
+        assert np.isnan(of_lag[row - lag :]).all()
+        assert np.isfinite(of_lag[row - lag - 1]).any()
+
+
+@pytest.mark.parametrize("row", [120, 300])
+def test_a_slice_is_what_was_known_then(lake: Lake, everything: Observations, row: int) -> None:
+    world.same(everything.rows(0, row + 1), observations(lake, day(row)))
+
+
+def test_days_since(lake: Lake, everything: Observations) -> None:
+    found = observations(lake, day(300), since=day(290))
+    world.same(found, everything.rows(290, 301))
+
+
+def test_a_day_the_market_was_closed_shows_the_day_before(lake: Lake) -> None:
+    friday = next(row for row in range(300, 310) if day(row).weekday() == 4)
+    world.same(observations(lake, day(friday) + timedelta(days=1)), observations(lake, day(friday)))
+
+
+def test_known_days(lake: Lake) -> None:
+    np.testing.assert_array_equal(known_days(lake, day(7)), world.prices().days[:8])
+    assert len(known_days(lake, day(0) - timedelta(days=1))) == 0
+    np.testing.assert_array_equal(known_days(lake, date(2030, 1, 1)), world.prices().days)
+
+
+@pytest.mark.parametrize(("as_of", "since"), [(-400, 0), (0, 3)])
+def test_days_without_features_are_refused(lake: Lake, as_of: int, since: int) -> None:
+    with pytest.raises(NotEnoughHistoryError, match="materialise the features"):
+        observations(lake, day(0) + timedelta(days=as_of), since=day(0) + timedelta(days=since))
+
+
+def test_a_label_released_on_a_day_without_features_is_named(lake: Lake) -> None:
+    days = np.delete(world.prices().days[100:111], 4)
+    with pytest.raises(LakeError, match=str(world.prices().days[104])):
+        released(lake, days, world.pairs().targets)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a lake of nine days."""
+    folder = tmp_path_factory.mktemp("small")
+    with Lake(folder) as opened:
+        world.fill(opened, world.until(world.prices(), 8))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "table", [MARKET_FEATURES, INSTRUMENT_FEATURES, LABELS, TARGET_FEATURES], ids=lambda t: t.name
+)
+def test_a_table_never_written_is_named(small: Path, tmp_path: Path, table: Table) -> None:
+    shutil.copytree(small, tmp_path / "lake")
+    with Lake(tmp_path / "lake") as opened:
+        assert len(observations(opened, day(8)).days) == 9
+        opened.query(f"DROP TABLE {table.quoted}")
+    with Lake(tmp_path / "lake") as opened:
+        with pytest.raises(LakeError, match=table.name.replace(".", "/")):
+            observations(opened, day(8))
+
+
+@pytest.mark.parametrize("row", [2, 5, 8])
+def test_a_day_whose_labels_were_not_stored_is_named(small: Path, tmp_path: Path, row: int) -> None:
+    """They must not pass for empty ones."""
+    shutil.copytree(small, tmp_path / "lake")
+    with Lake(tmp_path / "lake") as opened:
+        empty: dict[str, list[object]] = {column.name: [] for column in LABELS.columns}
+        opened.replace_days(LABELS, day(row), day(row), empty)
+        with pytest.raises(LakeError, match=f"labels released on {day(row)}"):
+            observations(opened, day(8))
+        if row > 2:
+            assert len(observations(opened, day(row - 1)).days) == row

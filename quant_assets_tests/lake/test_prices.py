@@ -1,0 +1,165 @@
+"""Prices and pairs through a small lake."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quant_assets.errors import LakeError
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.prices import (
+    date_ids_of,
+    history_start,
+    pairs_rows,
+    raw_rows,
+    read_pairs,
+    read_panel,
+    read_raw,
+)
+from quant_assets.lake.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
+from quant_assets.market.instruments import FIELDS, parse_column
+from quant_assets.market.targets import TargetPairs
+from quant_assets.quality.cleaning import clean
+from quant_assets.quality.rows import validated_rows
+from quant_assets.sources.base import PriceTable, UnreadCell
+from quant_assets_tests.market import world
+
+DAYS = 15
+CELLS = (UnreadCell(3, "FX_EURUSD", "n/a"), UnreadCell(7, "LME_CA_Close", "1,234.5"))
+
+
+@pytest.fixture(scope="module")
+def given() -> PriceTable:
+    """Prices with empty, infinite and negative cells and two that are no numbers."""
+    table = world.until(world.prices(), DAYS - 1)
+    values = table.values.copy()
+    values[2, 5], values[4, 6], values[5, 7] = np.inf, -np.inf, -1.0
+    for cell in CELLS:
+        values[cell.row, table.columns.index(cell.column)] = np.nan
+    return replace(table, values=values, date_ids=table.date_ids + 500, unread=CELLS)
+
+
+def part_of(table: PriceTable, rows: slice) -> PriceTable:
+    first = rows.indices(len(table.days))[0]
+    kept = [
+        replace(cell, row=cell.row - first)
+        for cell in table.unread
+        if cell.row in range(*rows.indices(len(table.days)))
+    ]
+    return replace(
+        table,
+        days=table.days[rows],
+        date_ids=table.date_ids[rows],
+        values=table.values[rows],
+        unread=tuple(kept),
+    )
+
+
+def write(lake: Lake, table: PriceTable) -> None:
+    ends = table.days[0].item(), table.days[-1].item()
+    lake.replace_days(RAW_PRICES, *ends, raw_rows(table, "simulated"))
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory, given: PriceTable) -> Iterator[Lake]:
+    """The prices, written in three parts, not in order."""
+    with Lake(tmp_path_factory.mktemp("lake")) as opened:
+        for rows in (slice(8, 15), slice(0, 3), slice(3, 8)):
+            write(opened, part_of(given, rows))
+        cleaned = clean(read_raw(opened, *world.ALWAYS), "simulated")
+        ends = given.days[0].item(), given.days[-1].item()
+        opened.replace_days(VALIDATED_PRICES, *ends, validated_rows(cleaned, ends[0]))
+        yield opened
+
+
+def by_column(table: PriceTable) -> np.ndarray:
+    return table.values[:, np.argsort(table.columns)]
+
+
+def test_raw_prices_come_back_as_given(lake: Lake, given: PriceTable) -> None:
+    found = read_raw(lake, *world.ALWAYS)
+    assert sorted(found.columns) == sorted(given.columns)
+    np.testing.assert_array_equal(found.days, given.days)
+    assert found.days.dtype == given.days.dtype
+    np.testing.assert_array_equal(found.date_ids, given.date_ids)
+    np.testing.assert_array_equal(by_column(found), by_column(given))
+    assert set(found.unread) == set(CELLS)
+
+
+def test_a_part_of_the_days_has_every_series(lake: Lake, given: PriceTable) -> None:
+    found = read_raw(lake, given.days[7].item(), given.days[9].item())
+    np.testing.assert_array_equal(by_column(found), by_column(given)[7:10])
+    assert found.unread == (UnreadCell(0, "LME_CA_Close", "1,234.5"),)
+    none = read_raw(lake, date(2030, 1, 1), date(2030, 2, 1))
+    assert none.values.shape == (0, len(given.columns))
+
+
+@pytest.mark.parametrize("value", ["value", "filled"])
+def test_a_panel_is_what_was_validated(lake: Lake, given: PriceTable, value: str) -> None:
+    panel = read_panel(lake, value, *world.ALWAYS)
+    cleaned = clean(given, "simulated")
+    expected = world.panel_of(given, getattr(cleaned, value))
+    assert panel.instruments == expected.instruments == tuple(sorted(world.INSTRUMENTS))
+    assert set(panel.fields) == set(expected.fields) == set(FIELDS)
+    np.testing.assert_array_equal(panel.days, given.days)
+    np.testing.assert_array_equal(panel.date_ids, given.date_ids)
+    for name, values in panel.fields.items():
+        np.testing.assert_array_equal(values, expected.fields[name], err_msg=name)
+    empty = panel.instruments.index(world.EMPTY)
+    assert all(np.isnan(values[:, empty]).all() for values in panel.fields.values())
+
+
+def test_a_panel_has_the_same_shape_for_any_days(lake: Lake, given: PriceTable) -> None:
+    whole = read_panel(lake, "filled", *world.ALWAYS)
+    day = given.days[4].item()
+    alone = read_panel(lake, "filled", day, day)
+    assert (alone.instruments, set(alone.fields)) == (whole.instruments, set(whole.fields))
+    for name, values in alone.fields.items():
+        np.testing.assert_array_equal(values, whole.fields[name][4:5])
+
+
+def test_pairs_come_back_in_submission_order(tmp_path: Path) -> None:
+    pairs = world.pairs()
+    shuffled = np.random.default_rng(0).permutation(len(pairs))
+    with Lake(tmp_path) as lake:
+        rows = pairs_rows(pairs)
+        rows = {name: [list(column)[i] for i in shuffled] for name, column in rows.items()}
+        lake.replace_all(RAW_TARGET_PAIRS, rows)
+        found = read_pairs(lake)
+        assert isinstance(found, TargetPairs)
+        assert (found.targets, found.leg_a, found.leg_b) == (
+            pairs.targets,
+            pairs.leg_a,
+            pairs.leg_b,
+        )
+        np.testing.assert_array_equal(found.lags, pairs.lags)
+        with pytest.raises(LakeError, match="materialise the asset raw/prices"):
+            read_raw(lake, *world.ALWAYS)
+
+
+def test_date_ids(lake: Lake, given: PriceTable) -> None:
+    np.testing.assert_array_equal(date_ids_of(lake, given.days[[6, 2]]), [506, 502])
+    with pytest.raises(LakeError, match="2030-01-01"):
+        date_ids_of(lake, np.array(["2030-01-01"], dtype="datetime64[D]"))
+
+
+def test_history_starts_so_many_days_before(lake: Lake, given: PriceTable) -> None:
+    def found(row: int, rows: int) -> date:
+        return history_start(lake, RAW_PRICES, given.days[row].item(), rows)
+
+    assert found(10, 0) == given.days[10].item()
+    assert found(10, 1) == given.days[9].item()
+    assert found(10, 10) == given.days[0].item()
+    assert found(10, 11) == given.days[0].item()
+    assert found(0, 5) == given.days[0].item()
+    after = given.days[-1].item() + timedelta(days=1)
+    assert history_start(lake, RAW_PRICES, after, 2) == given.days[-2].item()
+    assert history_start(lake, RAW_TARGET_PAIRS, after, 2) == after
+
+
+def test_every_column_is_a_series_of_its_own(given: PriceTable) -> None:
+    """What the tables are keyed by tells all columns apart."""
+    assert len({parse_column(column) for column in given.columns}) == len(given.columns)

@@ -1,0 +1,144 @@
+"""The label formula and when a label is known, against loops over rows."""
+
+from math import isnan, log, nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quant_assets.market.instruments import parse_column
+from quant_assets.market.targets import (
+    MAX_LAG,
+    TargetPairs,
+    align_to_label_day,
+    release_days,
+    released_labels,
+    shift,
+    spread,
+)
+from quant_assets.sources.competition import CompetitionFolder
+from quant_assets.typing import FloatArray
+from quant_assets_tests.market import world
+
+INSTRUMENTS = ("A", "B", "C")
+PAIRS = TargetPairs(
+    tuple(f"target_{i}" for i in range(8)),
+    np.array([1, 2, 3, 4, 4, 3, 2, 1]),
+    ("A", "B", "C", "A", "B", "C", "A", "B"),
+    ("B", "C", "A", None, "A", None, "C", "A"),
+)
+
+
+def label(close: FloatArray, row: int, target: int) -> float:
+    """``ln(A[t+lag+1] / A[t+1]) - ln(B[t+lag+1] / B[t+1])``, empty as soon as a price is."""
+    lag = int(PAIRS.lags[target])
+    if row + lag + 1 >= len(close):
+        return nan
+    total = 0.0
+    for sign, leg in ((1, PAIRS.leg_a[target]), (-1, PAIRS.leg_b[target])):
+        if leg is not None:
+            prices = close[:, INSTRUMENTS.index(leg)]
+            first, last = float(prices[row + 1]), float(prices[row + lag + 1])
+            total += nan if isnan(first) or isnan(last) else sign * log(last / first)
+    return total
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 14), st.integers(0, 2**32), st.sampled_from([0.0, 0.2, 0.9]))
+def test_labels_are_the_formulas(days: int, seed: int, empty: float) -> None:
+    random = np.random.default_rng(seed)
+    close = np.exp(random.normal(size=(days, len(INSTRUMENTS))))
+    close[random.random(close.shape) < empty] = np.nan
+    released = released_labels(close, PAIRS, INSTRUMENTS)
+    labels = align_to_label_day(released, PAIRS.lags)
+    for row in range(days):
+        for target, lag in enumerate(PAIRS.lags):
+            expected = label(close, row, target)
+            np.testing.assert_allclose(labels[row, target], expected, rtol=0, atol=1e-12)
+            if row + lag + 1 < days:
+                known = released[row + lag + 1, target]
+                np.testing.assert_array_equal(known, labels[row, target])
+    first = [released[: lag + 1, target] for target, lag in enumerate(PAIRS.lags)]
+    assert all(np.isnan(x).all() for x in first)
+
+
+@pytest.mark.parametrize("until", [0, 1, 4, 5, 9])
+def test_a_cut_history_has_the_labels_released_by_then(until: int) -> None:
+    close = np.exp(np.random.default_rng(0).normal(size=(12, 3)))
+    whole = released_labels(close, PAIRS, INSTRUMENTS)
+    cut = released_labels(close[: until + 1], PAIRS, INSTRUMENTS)
+    np.testing.assert_array_equal(cut, whole[: until + 1])
+    labels = align_to_label_day(cut, PAIRS.lags)
+    everything = align_to_label_day(whole, PAIRS.lags)
+    for target, lag in enumerate(PAIRS.lags):
+        last = until - lag - 1
+        assert np.isnan(labels[max(last + 1, 0) :, target]).all()
+        np.testing.assert_array_equal(
+            labels[: max(last + 1, 0), target], everything[: max(last + 1, 0), target]
+        )
+
+
+def test_the_real_folders_labels(real_market: Path) -> None:
+    """Equal to the published ones to 2e-6, and empty where they are; from arrays alone."""
+    source = CompetitionFolder(real_market)
+    table, pairs = source.prices(*world.ALWAYS), source.pairs()
+    panel = world.panel_of(table, table.values)
+    released = released_labels(panel.close, pairs, panel.instruments)
+    published = source.published_labels(*world.ALWAYS)
+    assert published is not None
+    ours = align_to_label_day(released, pairs.lags)
+    np.testing.assert_allclose(ours, published, rtol=0, atol=2e-6, equal_nan=True)
+    assert 0.05 < np.isnan(published[: -MAX_LAG - 1]).mean() < 0.2
+
+
+def test_release_days_are_lag_and_one_row_later() -> None:
+    days = np.arange(8).astype("datetime64[D]")
+    for lag in range(1, MAX_LAG + 1):
+        found = release_days(days, lag)
+        np.testing.assert_array_equal(found[: -lag - 1], days[lag + 1 :])
+        assert np.isnat(found[-lag - 1 :]).all()
+
+
+@pytest.mark.parametrize("days", [0, 1, 3])
+def test_release_days_of_a_short_history(days: int) -> None:
+    assert np.isnat(release_days(np.arange(days).astype("datetime64[D]"), 4)).all()
+
+
+def test_shift() -> None:
+    values = np.arange(5.0)
+    np.testing.assert_array_equal(shift(values, 2), [nan, nan, 0, 1, 2])
+    np.testing.assert_array_equal(shift(values, -2), [2, 3, 4, nan, nan])
+    for rows in (5, -5, 9):
+        assert np.isnan(shift(values, rows)).all()
+    same = shift(values, 0)
+    np.testing.assert_array_equal(same, values)
+    assert same is not values
+
+
+def test_spread_leaves_its_input_alone() -> None:
+    values = np.array([[1.0, 2.0, np.nan]])
+    found = spread(values, np.array([0, 0, 0, 2]), np.array([1, -1, 2, -1]))
+    np.testing.assert_array_equal(found, [[-1.0, 1.0, nan, nan]])
+    np.testing.assert_array_equal(values, [[1.0, 2.0, nan]])
+
+
+def test_legs() -> None:
+    first, second = PAIRS.legs(INSTRUMENTS)
+    assert first.tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert second.tolist() == [1, 2, 0, -1, 0, -1, 2, 0]
+    with pytest.raises(KeyError, match="C"):
+        PAIRS.legs(("A", "B"))
+
+
+def test_world_has_every_lag_and_single_legs() -> None:
+    """The small market that other tests use is like the real one."""
+    pairs = world.pairs()
+    assert len(pairs) == 40
+    assert np.bincount(pairs.lags).tolist() == [0, 10, 10, 10, 10]
+    assert sum(leg is None for leg in pairs.leg_b) == 4
+    legs = {*pairs.leg_a, *pairs.leg_b} - {None}
+    assert world.EMPTY not in legs <= set(world.INSTRUMENTS)
+    closes = [c for c in world.prices().columns if parse_column(c).field == "close"]
+    assert len(closes) == len(world.INSTRUMENTS) == 20
