@@ -45,16 +45,16 @@ def _as_text(rows: pa.Table, how: Format) -> str:
         return json.dumps(rows.to_pylist(), default=str, indent=1) + "\n"
     buffer = pa.BufferOutputStream()
     pa.csv.write_csv(rows, buffer)
-    return buffer.getvalue().to_pybytes().decode()
+    text: str = buffer.getvalue().to_pybytes().decode()
+    return text
 
 
 def tables(lake: Lake) -> pd.DataFrame:
     """Every table with its rows and what a row is."""
-    found = lake.query(
+    return lake.query(
         "SELECT schema_name || '.' || table_name AS name, estimated_size AS rows,"
         " comment AS description FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
     )
-    return found
 
 
 def describe(lake: Lake, name: str) -> tuple[str, pd.DataFrame]:

@@ -4,7 +4,6 @@ import numpy as np
 
 from quant_assets.typing import BoolArray, FloatArray, IntArray
 
-
 _ROWS_AT_ONCE = 128
 """Intermediate arrays of so many rows stay in the processor's cache."""
 

@@ -1,4 +1,4 @@
-"""The submission: one row a day, one column per target in the order of the pairs, and the exported files.
+"""The submission: one row a day, one column per target in the pairs' order; its files.
 
 What is forecast, and how well, belongs elsewhere.
 """

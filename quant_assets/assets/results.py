@@ -130,7 +130,8 @@ def columns_of(rows: pd.DataFrame) -> dict[str, Any]:
 
 def frame(table: Table, data: Mapping[str, Any]) -> pd.DataFrame:
     """Rows of the table as a frame, repeated text as categories."""
-    return to_arrow(table, data).to_pandas(date_as_object=False)
+    rows: pd.DataFrame = to_arrow(table, data).to_pandas(date_as_object=False)
+    return rows
 
 
 def markdown(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:

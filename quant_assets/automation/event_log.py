@@ -57,6 +57,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        """Build from dagster.yaml; the files lie where Dagster keeps its own by default."""
         # The base class builds itself here, whatever class was asked.
         return cls(str(Path(config_value["base_dir"]) / "history" / "runs"), inst_data)
 

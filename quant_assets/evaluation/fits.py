@@ -1,4 +1,4 @@
-"""Making fits as of a day and forecasting with the fit in force: families, lake and artifacts together."""
+"""Fits as of a day and forecasts by the fit in force: families, lake and artifacts together."""
 
 import json
 import time
@@ -36,7 +36,8 @@ def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> I
         return day_positions(ends[:1], days)
     first, last = np.searchsorted(days, ends)
     grid = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
-    return grid[(grid >= first) & (grid <= last)]
+    wanted: IntArray = grid[(grid >= first) & (grid <= last)]
+    return wanted
 
 
 def make_fits(

@@ -14,7 +14,7 @@ from quant_assets.lake.point_in_time import known_days, released
 from quant_assets.lake.prices import date_ids_of, read_pairs
 from quant_assets.lake.tables import PERFORMANCE, SCOREBOARD, forecasts_table
 from quant_assets.market.targets import MAX_LAG, align_to_label_day
-from quant_assets.typing import DayArray, FloatArray
+from quant_assets.typing import BoolArray, DayArray, FloatArray
 
 DELAY = MAX_LAG + 1
 """Days from a forecast to the release of its last label."""
@@ -65,10 +65,10 @@ def performance(
         yield from (others or {}).items()
 
     date_ids = date_ids_of(lake, judged)
-    forecast_on: FloatArray | None = None
+    forecast_on: BoolArray | None = None
     rows = []
     for name, values in by_family():
-        has = ~np.isnan(values).all(axis=1)
+        has = np.isfinite(values).any(axis=1)
         forecast_on = has if forecast_on is None else forecast_on
         ic = np.full(len(judged), np.nan)
         wanted = has & forecast_on

@@ -21,5 +21,5 @@ def fit_rows(rows: int, first_fit_after: int, refit_every: int) -> IntArray:
 
 
 def fit_in_force(forecast_rows: IntArray, fits: IntArray) -> IntArray:
-    """Index into ``fits`` (ascending as-of rows) of the newest fit for each row; -1 before the first."""
+    """Index into ``fits`` (ascending) of the newest fit for each row; -1 before the first."""
     return np.searchsorted(fits, forecast_rows, side="right").astype(np.int64) - 1

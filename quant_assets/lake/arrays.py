@@ -36,7 +36,7 @@ def long_rows(
     unit_column: str = "",
     units: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One row per day and unit from (n, units) arrays; one per day from (n,) arrays without units."""
+    """One row per day and unit from (n, units) arrays; per day from (n,) arrays without units."""
     width = max(len(units), 1)
     keys: dict[str, Any] = {
         "trading_day": repeat_days(days, width),

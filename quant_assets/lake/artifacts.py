@@ -54,8 +54,8 @@ def write_atomically(file: Path, content: bytes) -> None:
             draft.write(content)
             draft.flush()
             os.fsync(draft.fileno())
-            os.chmod(draft.name, 0o644)
-            os.replace(draft.name, file)
+            Path(draft.name).chmod(0o644)
+            Path(draft.name).replace(file)
         except BaseException:
             Path(draft.name).unlink(missing_ok=True)
             raise

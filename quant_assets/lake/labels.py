@@ -1,4 +1,4 @@
-"""Labels as rows: what is stored on the day they are released, and how they compare with published ones.
+"""Labels as rows, stored on the day they are released, and compared with published ones.
 
 Reading labels back is for ``lake.point_in_time`` alone.
 """

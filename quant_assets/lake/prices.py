@@ -1,4 +1,4 @@
-"""Prices between the lake and arrays: what a source gave, and the panels that labels and features use."""
+"""Prices between the lake and arrays: as given, and as the panels of labels and features."""
 
 from datetime import date
 from typing import Any
@@ -86,7 +86,7 @@ def read_panel(lake: Lake, value: str, start: date, end: date) -> PricePanel:
 
     Args:
         lake: the lake.
-        value: ``value`` for observed prices (labels), ``filled`` for carried-forward ones (features).
+        value: ``value``, observed prices, for labels; ``filled``, carried forward, for features.
         start: first day.
         end: last day.
     """
@@ -115,7 +115,7 @@ def _rows(lake: Lake, table: str, values: str, start: date, end: date) -> pa.Tab
 
 
 def _all_series(lake: Lake, table: str) -> list[Series]:
-    """Every series the table has on any day, so that a panel's shape does not depend on its days."""
+    """Every series the table has on any day: a panel's shape does not depend on its days."""
     found = lake.columns(f"SELECT DISTINCT instrument, field FROM {table} ORDER BY ALL")
     return [Series(i, f) for i, f in zip(found["instrument"], found["field"], strict=True)]
 

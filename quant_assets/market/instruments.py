@@ -1,4 +1,4 @@
-"""Names of series: how a competition column splits into instrument and field, and which market it is of.
+"""Names of series: a competition column's instrument and field, and an instrument's market.
 
 No prices and no files belong here, only names.
 

@@ -1,4 +1,4 @@
-"""Targets and their labels: the pairs, the label formula, and the day on which a label becomes known.
+"""Targets and their labels: the pairs, the formula, the day on which a label becomes known.
 
 Prices come in as arrays. Where labels are stored, and who may read which, is decided in
 ``lake.point_in_time``.

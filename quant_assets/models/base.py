@@ -33,8 +33,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Observations:
-    """Everything known at the close of the last day, every array indexed by the day its values
-    became known. What was known on an earlier day is therefore a slice.
+    """Everything known at the close of the last day.
+
+    Every array is indexed by the day its values became known: what was known on an earlier day is
+    a slice.
 
     Attributes:
         days: (n,) trading days, ascending.

@@ -1,4 +1,4 @@
-"""``rank_prior``: each target's mean rank over the past year. The forecast to beat, and to fall back on."""
+"""``rank_prior``: each target's mean rank over the past year. To beat, and to fall back on."""
 
 from dataclasses import dataclass
 

@@ -116,7 +116,7 @@ def _moments(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _standardise(x: FloatArray, mean: FloatArray, scale: FloatArray, clip: float) -> FloatArray:
-    """Inputs with mean 0 and deviation 1 over the fitting days, clipped; unknown becomes the mean."""
+    """Inputs with mean 0 and deviation 1 over the fitting days, clipped; unknown is the mean."""
     return np.nan_to_num(np.clip((x - mean) / scale, -clip, clip))
 
 

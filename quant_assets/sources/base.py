@@ -81,12 +81,14 @@ class Source(Protocol):
         """
 
     def published_labels(self, start: date, end: date) -> FloatArray | None:
-        """(n, m) labels as published for the days ``start`` to ``end``, indexed by the day they
-        are forecast on; None if the source publishes none. For comparison only: labels are
-        always computed from prices.
+        """(n, m) published labels of the days ``start`` to ``end``, by the day they are forecast on.
+
+        None if the source publishes none. For comparison only: labels are always computed from
+        prices.
         """
 
     def best_forecast(self, start: date, end: date) -> FloatArray | None:
-        """(n, m) forecast of an oracle that knows the market's mechanism but not its future
-        noise; None where the mechanism is unknown.
+        """(n, m) forecast of an oracle that knows the market's mechanism but not its noise to come.
+
+        None where the mechanism is unknown.
         """

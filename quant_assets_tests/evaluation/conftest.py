@@ -1,4 +1,4 @@
-"""A lake of the small market with every family's fits and forecasts, and one changed after a day."""
+"""A lake of the small market with all fits and forecasts, and one changed after a day."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

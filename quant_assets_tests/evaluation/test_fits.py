@@ -74,7 +74,7 @@ def test_a_replay_day_by_day_equals_the_backfill(name: str, desk: Desk) -> None:
 
 @every_family
 def test_a_lake_that_ends_with_the_day_gives_the_same(name: str, desk: Desk, young: Desk) -> None:
-    """What was fitted and forecast on the day is what a backfill of years later fits and forecasts."""
+    """What was fitted and forecast on the day, a backfill of years later makes again."""
     (made,) = fits_of(young, name, FIT_ROWS[1], FIT_ROWS[1])
     backfilled = desk.fits[name][1]
     assert made["sha256"] == backfilled["sha256"]

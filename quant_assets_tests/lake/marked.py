@@ -78,7 +78,7 @@ def marks(lake: Lake, version: int | None = None) -> dict[int, int]:
 
 
 def write_for_ever(root: Path, days: int, orders: Connection) -> None:
-    """Replace one day after the other with ever higher marks, from the one ordered, and report each."""
+    """Replace day after day with ever higher marks, from the one ordered, and report each."""
     with Lake(root) as lake:
         lake.snapshot_id()
         for mark in itertools.count(orders.recv()):

@@ -118,9 +118,9 @@ def test_a_table_never_written_is_named(small: Path, tmp_path: Path, table: Tabl
     with Lake(tmp_path / "lake") as opened:
         assert len(observations(opened, day(8)).days) == 9
         opened.query(f"DROP TABLE {table.quoted}")
-    with Lake(tmp_path / "lake") as opened:
-        with pytest.raises(LakeError, match=table.name.replace(".", "/")):
-            observations(opened, day(8))
+    missing = pytest.raises(LakeError, match=table.name.replace(".", "/"))
+    with Lake(tmp_path / "lake") as opened, missing:
+        observations(opened, day(8))
 
 
 @pytest.mark.parametrize("row", [2, 5, 8])

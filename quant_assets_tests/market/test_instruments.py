@@ -21,7 +21,7 @@ from quant_assets.sources.market_universe import columns
 def test_a_column_is_an_instrument_and_a_field(column: str, instrument: str, field: str) -> None:
     assert parse_column(column) == Series(instrument, field)
     assert column_name(Series(instrument, field)) == column
-    assert market_of(column) == market_of(instrument) == column.split("_")[0]
+    assert market_of(column) == market_of(instrument) == column.split("_", maxsplit=1)[0]
 
 
 def test_every_column_of_the_competition_comes_back() -> None:
