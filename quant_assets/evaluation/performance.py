@@ -1,6 +1,6 @@
 """Daily performance and the scoreboard, from stored forecasts and released labels."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -14,7 +14,7 @@ from quant_assets.lake.point_in_time import known_days, released
 from quant_assets.lake.prices import date_ids_of, read_pairs
 from quant_assets.lake.tables import PERFORMANCE, SCOREBOARD, forecasts_table
 from quant_assets.market.targets import MAX_LAG, align_to_label_day
-from quant_assets.typing import BoolArray, DayArray, FloatArray
+from quant_assets.typing import DayArray, FloatArray
 
 DELAY = MAX_LAG + 1
 """Days from a forecast to the release of its last label."""
@@ -57,21 +57,18 @@ def performance(
     truth = align_to_label_day(released(lake, days, pairs.targets), pairs.lags)
     truth = truth[np.searchsorted(days, judged)]
 
-    def by_family() -> Iterator[tuple[str, FloatArray]]:
-        for name in families:
-            table = forecasts_table(name)
-            stored = read_forecasts(lake, table, pairs.targets, judged[0].item(), judged[-1].item())
-            yield name, stored.on(judged)
-        yield from (others or {}).items()
-
+    first, last = judged[0].item(), judged[-1].item()
+    forecasts = {
+        name: read_forecasts(lake, forecasts_table(name), pairs.targets, first, last).on(judged)
+        for name in families
+    }
+    forecasts |= others or {}
+    forecast_on = np.isfinite(forecasts[families[0]]).any(axis=1)
     date_ids = date_ids_of(lake, judged)
-    forecast_on: BoolArray | None = None
     rows = []
-    for name, values in by_family():
-        has = np.isfinite(values).any(axis=1)
-        forecast_on = has if forecast_on is None else forecast_on
+    for name, values in forecasts.items():
         ic = np.full(len(judged), np.nan)
-        wanted = has & forecast_on
+        wanted = np.isfinite(values).any(axis=1) & forecast_on
         ic[wanted] = daily_ic(values[wanted], truth[wanted])
         rows.append(
             pd.DataFrame(

@@ -88,7 +88,7 @@ class Source(Protocol):
         """
 
     def best_forecast(self, start: date, end: date) -> FloatArray | None:
-        """(n, m) forecast of an oracle that knows the market's mechanism but not its noise to come.
+        """(n, m) forecast of an oracle, who knows the mechanism but not the noise to come.
 
         None where the mechanism is unknown.
         """
