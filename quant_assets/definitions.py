@@ -38,4 +38,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     )
 
 
-defs = build_definitions(load_settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: the platform for the settings of its environment."""
+    return build_definitions(load_settings())

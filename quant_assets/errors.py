@@ -59,6 +59,10 @@ class LakeError(QuantAssetsError):
     """The lake cannot be opened, read or written. What was stored before is unchanged."""
 
 
+class QualityError(QuantAssetsError):
+    """Data could not be validated: not that it is bad, but that it is unknown whether it is."""
+
+
 class NotEnoughHistoryError(QuantAssetsError):
     """Fewer days are known than the computation needs."""
 

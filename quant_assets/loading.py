@@ -81,15 +81,16 @@ def run_days(
         UnknownNameError: there is no such job.
         RunFailedError: an asset or a blocking check failed.
     """
+    from quant_assets.quality import worker
+
+    worker.begin()
     from quant_assets.automation.runs import instance, run
+    from quant_assets.definitions import build_definitions
 
     begun = time.perf_counter()
     first, last = _days_to_run(source_of(settings), start, end)
     typer.echo(f"{job}: {settings.source}, {first} to {last}")
     with instance(settings) as opened:
-        # Under the instance's variables, because importing it builds a graph from them.
-        from quant_assets.definitions import build_definitions
-
         outcome = run(build_definitions(settings), opened, job, first, last, tags)
     for warning in outcome.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")

@@ -16,7 +16,7 @@ import pyarrow.parquet
 from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.prices import date_ids_of
+from quant_assets.lake.point_in_time import date_ids_of
 from quant_assets.lake.tables import SUBMISSIONS
 from quant_assets.typing import DayArray
 

@@ -10,7 +10,8 @@ import pandas as pd
 from quant_assets.assets.partitions import SINGLE_RUN
 from quant_assets.lake.lake import Written, to_arrow
 from quant_assets.lake.schema import Table
-from quant_assets.quality.expectations import Suite, validate
+from quant_assets.quality.expectations import Suite
+from quant_assets.quality.worker import validate
 
 OWNER = "team:quant-research"
 

@@ -13,7 +13,9 @@ each asset; Dagster's own storage gives every one three connections and two comm
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
@@ -28,9 +30,12 @@ from dagster._core.storage.event_log.schema import (
     AssetKeyTable,
     SqlEventLogStorageTable,
 )
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData, serialize_value
+from sqlalchemy import create_engine
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import NullPool
 
 BULK_EVENTS = frozenset(
     {
@@ -51,6 +56,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engine_of = lru_cache(maxsize=32)(self._make_engine)
         super().__init__(base_dir, inst_data)
         # Reentrant, because both transactions are open at once.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -74,6 +80,24 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                     self.store_event(event)
             else:
                 self._store_asset_events(run_id, list(group))
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        """A transaction, as in the base class but for the engine, which is kept between events."""
+        with self._db_lock:
+            engine = self._engine_of(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
+    def _make_engine(self, shard: str) -> Engine:
+        return create_engine(
+            self.conn_string_for_shard(shard),
+            poolclass=NullPool,
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+        )
 
     def _store_asset_events(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
         rows = [self._event_to_row(event) for event in events]

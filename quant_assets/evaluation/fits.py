@@ -14,8 +14,8 @@ from quant_assets.lake.arrays import day_positions
 from quant_assets.lake.artifacts import fetch, store
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import observations
-from quant_assets.lake.prices import date_ids_of, history_start
+from quant_assets.lake.point_in_time import date_ids_of, observations
+from quant_assets.lake.prices import history_start
 from quant_assets.lake.tables import MARKET_FEATURES, fits_table
 from quant_assets.models.base import Observations
 from quant_assets.models.registry import family

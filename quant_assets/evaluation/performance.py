@@ -10,8 +10,8 @@ from quant_assets.evaluation.metric import daily_ic, score_of
 from quant_assets.evaluation.significance import block_bootstrap
 from quant_assets.lake.forecasts import read_forecasts
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import known_days, released
-from quant_assets.lake.prices import date_ids_of, read_pairs
+from quant_assets.lake.point_in_time import date_ids_of, known_days, released
+from quant_assets.lake.prices import read_pairs
 from quant_assets.lake.tables import PERFORMANCE, SCOREBOARD, forecasts_table
 from quant_assets.market.targets import MAX_LAG, align_to_label_day
 from quant_assets.typing import DayArray, FloatArray

@@ -8,7 +8,7 @@ import numpy as np
 
 from quant_assets.lake.arrays import day_positions, long_rows, repeat_days, to_cube
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.prices import date_ids_of
+from quant_assets.lake.point_in_time import date_ids_of
 from quant_assets.lake.schema import Table
 from quant_assets.typing import DayArray, FloatArray
 

@@ -3,12 +3,11 @@
 What the tables are is said in ``lake.tables``; who may see which labels, in ``lake.point_in_time``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any, TypeVar
 
 import duckdb
@@ -55,6 +54,7 @@ class Lake:
         self._read_only = read_only
         self._opening = Lock()
         self._opened: duckdb.DuckDBPyConnection | None = None
+        self._of_thread = local()
         self._patience = patience
         self._ready: set[Table] = set()
         self._known: set[str] = set()
@@ -63,6 +63,7 @@ class Lake:
         """Release the lake's files."""
         with self._opening:
             if self._opened is not None:
+                self._of_thread = local()
                 self._opened.close()
                 self._opened = None
 
@@ -223,28 +224,24 @@ class Lake:
             raise LakeError("the lake cannot be read", where=what, found=str(error)) from error
 
     def _retrying(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        def attempt() -> T:
-            with self._cursor() as cursor:
-                return work(cursor)
-
         return Retrying(
             retry=retry_if_exception(_is_conflict),
             wait=wait_random_exponential(multiplier=0.02, max=1.0),
             stop=stop_after_delay(self._patience),
             reraise=True,
-        )(attempt)
+        )(lambda: work(self._cursor()))
 
-    @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._opening:
-            if self._opened is None:
-                self._opened = connect(self._root, read_only=self._read_only)
-            cursor = self._opened.cursor()
-        try:
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """The thread's connection, kept: opening one costs more than most reads."""
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._of_thread, "cursor", None)
+        if cursor is None:
+            with self._opening:
+                if self._opened is None:
+                    self._opened = connect(self._root, read_only=self._read_only)
+                cursor = self._opened.cursor()
             cursor.execute("USE lake")
-            yield cursor
-        finally:
-            cursor.close()
+            self._of_thread.cursor = cursor
+        return cursor
 
 
 def _newest_snapshot(cursor: duckdb.DuckDBPyConnection) -> int:

@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow.compute as pc
 
 from quant_assets.errors import LakeError, NotEnoughHistoryError
-from quant_assets.lake.arrays import to_cube
+from quant_assets.lake.arrays import day_positions, to_cube
 from quant_assets.lake.features import read_cube
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import read_pairs
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import INSTRUMENT_FEATURES, LABELS, MARKET_FEATURES, TARGET_FEATURES
 from quant_assets.models.base import Block, Observations
-from quant_assets.typing import DayArray, FloatArray
+from quant_assets.typing import DayArray, FloatArray, IntArray
 
 BEGINNING = date(1900, 1, 1)
 
@@ -31,6 +31,19 @@ def known_days(lake: Lake, as_of: date) -> DayArray:
         needs=MARKET_FEATURES,
     )
     return found["trading_day"].astype("datetime64[D]")
+
+
+def date_ids_of(lake: Lake, days: DayArray) -> IntArray:
+    """(n,) the source's number of each day with features.
+
+    Raises:
+        LakeError: a day has none.
+    """
+    found = lake.columns(
+        f"SELECT trading_day, date_id FROM {MARKET_FEATURES.quoted} ORDER BY trading_day",
+        needs=MARKET_FEATURES,
+    )
+    return found["date_id"][day_positions(days, found["trading_day"].astype("datetime64[D]"))]
 
 
 def released(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:

@@ -143,17 +143,3 @@ def history_start(lake: Lake, table: Table, start: date, rows: int) -> date:
         [start, rows],
     )["trading_day"]
     return earlier[-1].astype("datetime64[D]").item() if len(earlier) else start
-
-
-def date_ids_of(lake: Lake, days: DayArray) -> IntArray:
-    """(n,) the source's number of each day.
-
-    Raises:
-        LakeError: a day has no prices.
-    """
-    found = lake.columns(
-        f"SELECT trading_day, any_value(date_id) AS date_id FROM {RAW_PRICES.quoted}"
-        " GROUP BY trading_day ORDER BY trading_day",
-        needs=RAW_PRICES,
-    )
-    return found["date_id"][day_positions(days, found["trading_day"].astype("datetime64[D]"))]

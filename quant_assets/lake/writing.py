@@ -14,6 +14,7 @@ import pyarrow as pa
 from quant_assets.errors import LakeError
 from quant_assets.lake.schema import Table
 
+_INCOMING = "incoming"
 COLUMNS = (
     "SELECT column_name, data_type FROM duckdb_columns()"
     " WHERE database_name = 'lake' AND schema_name || '.' || table_name = ?"
@@ -47,10 +48,9 @@ def replace_rows(
     with _transaction(cursor):
         if not prepared:
             _prepare(cursor, table)
-        cursor.register("incoming", rows)
-        with _no_leftovers(folder):
+        with _registered(cursor, rows), _no_leftovers(folder):
             cursor.execute(f"DELETE FROM {table.quoted} {condition}", values)
-            cursor.execute(f"INSERT INTO {table.quoted} BY NAME SELECT * FROM incoming")
+            cursor.execute(f"INSERT INTO {table.quoted} BY NAME SELECT * FROM {_INCOMING}")
 
 
 @contextmanager
@@ -64,6 +64,16 @@ def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         with suppress(duckdb.TransactionException):
             cursor.rollback()
         raise
+
+
+@contextmanager
+def _registered(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+    """The rows as a table of the connection, which would keep their memory."""
+    cursor.register(_INCOMING, rows)
+    try:
+        yield
+    finally:
+        cursor.unregister(_INCOMING)
 
 
 @contextmanager

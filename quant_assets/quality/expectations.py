@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 import pandas as pd
 
 View = Callable[[pd.DataFrame], pd.DataFrame]
-_NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 SHOWN_ROWS = 20
 
 
@@ -37,7 +35,7 @@ class Expect:
     kind: str
     columns: tuple[str, ...]
     meaning: str
-    parameters: Mapping[str, Any] = field(default_factory=lambda: _NO_PARAMETERS)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     view: View | None = None
 
 
@@ -100,6 +98,11 @@ class SuiteResult:
     rows: int
     outcomes: tuple[Outcome, ...]
     failing: pd.DataFrame
+
+
+def prepare() -> None:
+    """Do what the first validation would otherwise wait for."""
+    _context()
 
 
 def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:

@@ -4,6 +4,8 @@ A view is computed once for all expectations that share it. Rows are labelled un
 failing one can be shown.
 """
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -13,11 +15,11 @@ from quant_assets.quality.expectations import View
 
 def distinct(*columns: str) -> View:
     """The first row of each combination of the columns."""
+    return partial(_distinct, columns=columns)
 
-    def view(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.drop_duplicates(list(columns))
 
-    return view
+def _distinct(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    return frame.drop_duplicates(list(columns))
 
 
 def days(frame: pd.DataFrame) -> pd.DataFrame:

@@ -81,7 +81,7 @@ class Source(Protocol):
         """
 
     def published_labels(self, start: date, end: date) -> FloatArray | None:
-        """(n, m) published labels of the days ``start`` to ``end``, by the day they are forecast on.
+        """(n, m) published labels of the days ``start`` to ``end``, by the day they are for.
 
         None if the source publishes none. For comparison only: labels are always computed from
         prices.

@@ -10,7 +10,7 @@ import pytest
 
 from quant_assets.errors import LakeError, NotEnoughHistoryError
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import known_days, observations, released
+from quant_assets.lake.point_in_time import date_ids_of, known_days, observations, released
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import INSTRUMENT_FEATURES, LABELS, MARKET_FEATURES, TARGET_FEATURES
 from quant_assets.models.base import Observations
@@ -87,6 +87,15 @@ def test_known_days(lake: Lake) -> None:
     np.testing.assert_array_equal(known_days(lake, day(7)), world.prices().days[:8])
     assert len(known_days(lake, day(0) - timedelta(days=1))) == 0
     np.testing.assert_array_equal(known_days(lake, date(2030, 1, 1)), world.prices().days)
+
+
+def test_date_ids(lake: Lake) -> None:
+    prices = world.prices()
+    np.testing.assert_array_equal(
+        date_ids_of(lake, prices.days[[6, 2]]), np.asarray(prices.date_ids)[[6, 2]]
+    )
+    with pytest.raises(LakeError, match="2030-01-01"):
+        date_ids_of(lake, np.array(["2030-01-01"], dtype="datetime64[D]"))
 
 
 @pytest.mark.parametrize(("as_of", "since"), [(-400, 0), (0, 3)])

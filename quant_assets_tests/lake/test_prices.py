@@ -11,7 +11,6 @@ import pytest
 from quant_assets.errors import LakeError
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import (
-    date_ids_of,
     history_start,
     pairs_rows,
     raw_rows,
@@ -138,12 +137,6 @@ def test_pairs_come_back_in_submission_order(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.lags, pairs.lags)
         with pytest.raises(LakeError, match="materialise the asset raw/prices"):
             read_raw(lake, *world.ALWAYS)
-
-
-def test_date_ids(lake: Lake, given: PriceTable) -> None:
-    np.testing.assert_array_equal(date_ids_of(lake, given.days[[6, 2]]), [506, 502])
-    with pytest.raises(LakeError, match="2030-01-01"):
-        date_ids_of(lake, np.array(["2030-01-01"], dtype="datetime64[D]"))
 
 
 def test_history_starts_so_many_days_before(lake: Lake, given: PriceTable) -> None:

@@ -1,0 +1,97 @@
+"""Validation in a process of its own, which imports Great Expectations while a run goes on.
+
+The import takes seconds of one core: a run that calls :func:`begin` early does not wait for it.
+What a suite is, and how it is checked, is said in ``quality.expectations``.
+"""
+
+import atexit
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import IO, cast
+
+import pandas as pd
+
+from quant_assets.errors import QualityError
+from quant_assets.quality import expectations
+from quant_assets.quality.expectations import Suite, SuiteResult
+
+_turn = Lock()
+
+
+@dataclass(frozen=True)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    requests: IO[bytes]
+    answers: IO[bytes]
+
+
+def begin() -> None:
+    """Start the process if there is none, and return at once."""
+    with _turn:
+        _worker()
+
+
+def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
+    """As :func:`quant_assets.quality.expectations.validate`, in the other process.
+
+    Raises:
+        QualityError: the process ended, as it does where memory runs out.
+    """
+    with _turn:
+        worker = _worker()
+        try:
+            _send(worker.requests, (suite, frame))
+            answer = pickle.load(worker.answers)  # noqa: S301 - from our own process, by a pipe
+        except (OSError, EOFError) as error:
+            _worker.cache_clear()
+            raise QualityError(
+                "the process that validates ended before it was done",
+                where=suite.name,
+                found=f"{len(frame)} rows, exit status {worker.process.wait()}",
+                hint="free some memory, then materialise again",
+            ) from error
+    if isinstance(answer, Exception):
+        raise answer
+    return cast(SuiteResult, answer)
+
+
+@cache
+def _worker() -> _Worker:
+    process = subprocess.Popen(  # noqa: S603 - this module
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    atexit.register(process.communicate)
+    return _Worker(process, cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout))
+
+
+def _send(pipe: IO[bytes], message: object) -> None:
+    pickle.dump(message, pipe, pickle.HIGHEST_PROTOCOL)
+    pipe.flush()
+
+
+def _serve() -> None:
+    """Answer until the parent closes the pipe, as its end in any manner does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    expectations.prepare()
+    while True:
+        try:
+            suite, frame = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our parent, by a pipe
+        except EOFError:
+            return
+        try:
+            answer: SuiteResult | Exception = expectations.validate(suite, frame)
+        except Exception as error:  # noqa: BLE001 - raised again by the parent
+            answer = error
+        _send(answers, answer)
+
+
+if __name__ == "__main__":
+    _serve()

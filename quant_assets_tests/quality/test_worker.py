@@ -1,0 +1,55 @@
+"""The other process gives what this one would, and its end is an error that says so."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pandas as pd
+import psutil
+import pytest
+
+from quant_assets.errors import QualityError
+from quant_assets.quality import expectations, worker
+from quant_assets.quality.expectations import Expect, Suite
+from quant_assets.quality.suites import FORECASTS_SUITE, RAW_PRICES_SUITE
+from quant_assets_tests.quality import tables
+
+CODE = """
+import os
+from quant_assets.quality import worker
+worker.begin()
+print(worker._worker().process.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+def test_the_same_result_as_here(keep: float) -> None:
+    found = ((RAW_PRICES_SUITE, tables.raw_prices()), (FORECASTS_SUITE, tables.forecasts()))
+    for suite, frame in found:
+        part = frame.head(int(keep * len(frame)))
+        here, there = expectations.validate(suite, part), worker.validate(suite, part)
+        assert (here.passed, here.rows, here.outcomes) == (there.passed, there.rows, there.outcomes)
+        pd.testing.assert_frame_equal(here.failing, there.failing)
+
+
+def test_an_error_there_is_raised_here() -> None:
+    broken = Suite("broken", "", ("x",), (Expect("NoSuchExpectation", ("x",), "nothing"),))
+    with pytest.raises(AttributeError, match="NoSuchExpectation"):
+        worker.validate(broken, pd.DataFrame({"x": [1]}))
+
+
+def test_a_killed_worker_is_an_error_and_the_next_one_works() -> None:
+    worker.begin()
+    os.kill(worker._worker().process.pid, signal.SIGKILL)
+    with pytest.raises(QualityError, match="exit status -9"):
+        worker.validate(FORECASTS_SUITE, tables.forecasts())
+    assert worker.validate(FORECASTS_SUITE, tables.forecasts()).passed
+
+
+def test_it_ends_with_a_killed_parent() -> None:
+    done = subprocess.run([sys.executable, "-c", CODE], stdout=subprocess.PIPE, check=False)
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(done.stdout)).wait(timeout=60)
