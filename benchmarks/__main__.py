@@ -1,37 +1,86 @@
-"""``make bench``: every benchmark, as a table and as ``data/benchmarks.json``."""
+"""``make bench``: every benchmark beside its alternatives, as a table and as a JSON file."""
 
+import argparse
 import json
-import sys
+import os
+import platform
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 from benchmarks import events, features, imports, lake, metric, models, pipeline
+from benchmarks.figures import Figure, in_fresh_process
 from quant_assets.settings import load_settings
 
-QUICK_REPEATS, SLOW_REPEATS = 5, 1
+BENCHMARKS = {
+    "imports": imports.run,
+    "metric": metric.run,
+    "features": features.run,
+    "models": models.run,
+    "lake": lake.run,
+    "events": events.run,
+    "pipeline": pipeline.run,
+}
+PACKAGES = ("dagster", "duckdb", "numpy", "pandas", "polars", "lightgbm")
 
 
-def main(market: Path | None) -> None:
-    results: dict[str, dict[str, float]] = {}
-    for name, measure in (
-        ("imports", lambda: imports.run(QUICK_REPEATS)),
-        ("metric", lambda: metric.run(QUICK_REPEATS)),
-        ("features", lambda: features.run(3, market)),
-        ("models", lambda: models.run(SLOW_REPEATS)),
-        ("lake", lambda: lake.run(QUICK_REPEATS)),
-        ("events", lambda: events.run(SLOW_REPEATS)),
-        ("pipeline", lambda: pipeline.run(market)),
-    ):
+def machine() -> dict[str, object]:
+    """Where the figures come from."""
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def main(names: Sequence[str], market: Path | None) -> dict[str, list[Figure]]:
+    """Run the benchmarks, each in a fresh process, and print each one's figures as they come.
+
+    A market in a folder takes the place of the simulated one where a benchmark needs a market.
+    """
+    print("  ".join(f"{name} {value}" for name, value in machine().items()), flush=True)
+    results = {}
+    for name in names:
         print(f"\n{name}", flush=True)
-        results[name] = measure()
-        for figure, value in results[name].items():
-            print(f"  {figure:<58} {value:12.4g}", flush=True)
+        begun = time.perf_counter()
+        results[name] = in_fresh_process(BENCHMARKS[name], market)
+        for figure in results[name]:
+            print(figure.line())
+        print(f"  ({time.perf_counter() - begun:.0f} s)", flush=True)
+    return results
+
+
+def save(results: dict[str, list[Figure]]) -> Path:
+    """Write ``benchmarks.json`` below the data directory."""
     file = load_settings().data_dir / "benchmarks.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    file.write_text(json.dumps({"measured": stamp, **results}, indent=1))
-    print(f"\nsaved as {file}")
+    content = {
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "figures": {
+            name: {figure.name: figure.as_json() for figure in figures}
+            for name, figures in results.items()
+        },
+    }
+    file.write_text(json.dumps(content, indent=1) + "\n")
+    return file
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, help="a market in the competition's format")
+    parser.add_argument(
+        "--only", choices=tuple(BENCHMARKS), help="run one benchmark; nothing is saved"
+    )
+    chosen = parser.parse_args()
+    folder = chosen.folder and chosen.folder.resolve(strict=True)
+    if chosen.only:
+        main([chosen.only], folder)
+    else:
+        print(f"\nsaved as {save(main(list(BENCHMARKS), folder))}")

@@ -1,10 +1,9 @@
 """What one event of a historical load costs: Dagster's own event log against the batched one.
 
-Run it as ``python -m benchmarks.events``. Each timing is a whole run in this process over a range
-of daily partitions, with assets that do nothing: construction, logging and storage of events.
+Each timing is a whole run in this process over a range of daily partitions, with assets that do
+nothing: construction, logging and storage of events.
 """
 
-import argparse
 import json
 import os
 import tempfile
@@ -12,9 +11,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import dagster as dg
 
+from benchmarks.figures import Figure
+
+DAYS, ASSETS, WARM_UP_DAYS, REPEATS = 300, 4, 20, 3
 STORAGES = {
     "dagster": ("dagster._core.storage.event_log", "SqliteEventLogStorage"),
     "batched": ("quant_assets.automation.event_log", "BatchedSqliteEventLogStorage"),
@@ -87,27 +90,21 @@ def load_seconds(storage: str, n_days: int, n_assets: int) -> float:
             return time.perf_counter() - start
 
 
-def run(repeats: int = 1, n_days: int = 300, n_assets: int = 4) -> dict[str, float]:
-    """Milliseconds per materialization with each storage, the best of ``repeats`` loads."""
-    events = n_days * n_assets
-    return {
-        storage: min(load_seconds(storage, n_days, n_assets) for _ in range(repeats)) / events * 1e3
-        for storage in STORAGES
-    }
+def run(market: Path | None) -> list[Figure]:
+    """Milliseconds a materialisation with each storage.
 
-
-def main() -> None:
-    """Print one line for each storage."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--days", type=int, default=300)
-    parser.add_argument("--assets", type=int, default=4)
-    chosen = parser.parse_args()
-    found = run(chosen.repeats, chosen.days, chosen.assets)
-    print(f"{'storage':<10}{'ms an event':>12}{'times faster':>14}")
-    for storage, milliseconds in found.items():
-        print(f"{storage:<10}{milliseconds:>12.2f}{found['dagster'] / milliseconds:>14.1f}")
-
-
-if __name__ == "__main__":
-    main()
+    The same job, the same instance settings and the same events; only the class that stores them
+    differs. Each load is in a fresh instance, and the storages take turns.
+    """
+    for storage in STORAGES:
+        load_seconds(storage, WARM_UP_DAYS, ASSETS)
+    taken: dict[str, list[float]] = {storage: [] for storage in STORAGES}
+    for _ in range(REPEATS):
+        for storage, times in taken.items():
+            times.append(load_seconds(storage, DAYS, ASSETS) / (DAYS * ASSETS) * 1e3)
+    plain, ours = (median(times) for times in taken.values())
+    return [
+        Figure(f"a materialisation of {DAYS} days x {ASSETS} assets, Dagster's log", plain, "ms"),
+        Figure(f"a materialisation of {DAYS} days x {ASSETS} assets, batched log", ours, "ms"),
+        Figure("Dagster's log / batched log", plain / ours, "x"),
+    ]

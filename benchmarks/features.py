@@ -1,14 +1,5 @@
-"""What the feature layer costs against the same features written plainly in three libraries.
+"""What the feature layer costs against the same features written plainly in three libraries."""
 
-Run it as ``python -m benchmarks.features [--market FOLDER]``. Loading and building of each
-library's own tables is not timed; results are compared before anything is timed. The kernels use
-one core, polars and DuckDB as many as there are.
-"""
-
-import argparse
-import os
-import statistics
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from benchmarks.figures import Figure, medians
 from benchmarks.plain_features import (
     INSTRUMENT_COLUMNS,
     TARGET_COLUMNS,
@@ -43,6 +35,7 @@ from quant_assets.sources.simulated import SimulatedMarket
 from quant_assets.typing import FloatArray
 
 Arrays = dict[str, FloatArray]
+REPEATS = 3
 # pandas carries a window's variance on from day to day and so loses digits where a price comes to
 # rest; the euro at its floor of 1.20 francs is the worst case (checked in 50 decimals).
 TOLERANCE = {"pandas": 1e-7, "polars": 1e-9, "duckdb": 1e-9}
@@ -182,13 +175,13 @@ def largest_disagreement(ours: Arrays, frames: Iterable[Any]) -> float:
     return largest
 
 
-def run(repeats: int = 3, market: Path | None = None) -> dict[str, Any]:
-    """Medians over ``repeats`` interleaved rounds.
+def run(market: Path | None) -> list[Figure]:
+    """Seconds of the same twelve features in each library, and of the whole catalogue.
 
-    Returns:
-        seconds: median by contestant.
-        times_kernels: seconds relative to the same twelve features by the kernels.
-        disagreement: largest relative difference to the catalogue's values, by library.
+    Every library starts from its own tables in memory, sorted as suits it; making them is not
+    timed. Each gets its idiomatic form: grouped rolling windows, lazy expressions, SQL windows. The
+    kernels use one core, polars and DuckDB as many as there are. Nothing is timed before all
+    values agree.
 
     Raises:
         AssertionError: a library's values differ by more than its ``TOLERANCE``.
@@ -199,32 +192,17 @@ def run(repeats: int = 3, market: Path | None = None) -> dict[str, Any]:
     assert all(np.array_equal(alone[x], expected[x], equal_nan=True) for x in alone)
     disagreement = {name: largest_disagreement(expected, rounds[name]()) for name in TOLERANCE}
     assert all(gap <= TOLERANCE[name] for name, gap in disagreement.items()), disagreement
-    taken: dict[str, list[float]] = {name: [] for name in rounds}
-    for _ in range(repeats):
-        for name, compute in rounds.items():
-            start = time.perf_counter()
-            compute()
-            taken[name].append(time.perf_counter() - start)
-    seconds = {name: statistics.median(times) for name, times in taken.items()}
-    relative = {name: value / seconds["kernels"] for name, value in seconds.items()}
-    return {"seconds": seconds, "times_kernels": relative, "disagreement": disagreement}
-
-
-def main() -> None:
-    """Print one line for each contestant."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--market", type=Path)
-    chosen = parser.parse_args()
-    found = run(chosen.repeats, chosen.market)
-    features = len(INSTRUMENT_COLUMNS) + len(TARGET_COLUMNS)
-    print(f"{os.cpu_count()} cores; {features} features, {len(CATALOGUE)} in the whole catalogue")
-    print(f"{'':<26}{'seconds':>9}{'/ kernels':>11}{'disagreement':>14}")
-    for name, seconds in found["seconds"].items():
-        gap = found["disagreement"].get(name)
-        shown = "" if gap is None else f"{gap:.0e}"
-        print(f"{name:<26}{seconds:>9.3f}{found['times_kernels'][name]:>11.1f}{shown:>14}")
-
-
-if __name__ == "__main__":
-    main()
+    found = medians(rounds, REPEATS, warm_ups=0)
+    days, features = len(alone["ret_20"]), len(alone)
+    ours, fastest = found["kernels"], min(TOLERANCE, key=found.__getitem__)
+    return [
+        Figure(f"{features} features of {days} days, ours, one core", ours, "s"),
+        *(Figure(f"{features} features of {days} days, {x}", found[x], "s") for x in TOLERANCE),
+        Figure(f"fastest library ({fastest}) / ours", found[fastest] / ours, "x", at_least=1),
+        *(
+            Figure(f"largest difference, {x}", disagreement[x], at_most=TOLERANCE[x])
+            for x in TOLERANCE
+        ),
+        Figure(f"all {len(CATALOGUE)} features of {days} days", found["whole catalogue"], "s"),
+        Figure(f"all {len(CATALOGUE)} features of one day", found["whole catalogue, one day"], "s"),
+    ]

@@ -1,11 +1,18 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from quant_assets import cli
+from quant_assets_tests.desk import Desk, Finished
+from quant_assets_tests.small_market import write_small_market
+
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
+Command = Callable[..., Finished]
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +22,44 @@ def real_market() -> Path:
     if not (folder / "train.csv").exists():
         pytest.skip(f"no real market in the competition's format at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, Finished]:
+    """The small market loaded by ``quant-assets demo FOLDER``, and what the command said."""
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    write_small_market(desk.folder)
+    return desk, desk.run("demo", str(desk.folder))
+
+
+@pytest.fixture(scope="session")
+def loaded(demo: tuple[Desk, Finished]) -> Desk:
+    """The small market, loaded: to look at, not to change."""
+    desk, finished = demo
+    finished.succeeded()
+    return desk
+
+
+@pytest.fixture
+def desk(loaded: Desk, tmp_path: Path) -> Desk:
+    """A copy of the loaded small market, to change."""
+    return loaded.copy(tmp_path)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command line's entry point, in this process: ``command(desk, "load", "--force")``."""
+
+    def run(desk: Desk, *arguments: str, **variables: str) -> Finished:
+        capsys.readouterr()
+        for name, value in {**desk.environment, **variables}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["quant-assets", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        for name in variables:
+            monkeypatch.delenv(name)
+        captured = capsys.readouterr()
+        return Finished(int(end.value.code or 0), captured.out, captured.err)
+
+    return run

@@ -85,7 +85,8 @@ def _serve() -> None:
         try:
             suite, frame = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our parent, by a pipe
         except EOFError:
-            return
+            # At once: an orderly end of so many modules takes part of a second.
+            os._exit(0)
         try:
             answer: SuiteResult | Exception = expectations.validate(suite, frame)
         except Exception as error:  # noqa: BLE001 - raised again by the parent
