@@ -67,6 +67,10 @@ class NotEnoughHistoryError(QuantAssetsError):
     """Fewer days are known than the computation needs."""
 
 
+class FitError(QuantAssetsError):
+    """A fit came to nothing although there was enough to fit on."""
+
+
 class ArtifactError(QuantAssetsError):
     """A stored fit is missing or is not the one that was recorded."""
 

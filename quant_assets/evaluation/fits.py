@@ -17,7 +17,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import date_ids_of, observations
 from quant_assets.lake.prices import history_start
 from quant_assets.lake.tables import MARKET_FEATURES, fits_table
-from quant_assets.models.base import Observations
+from quant_assets.models.base import Observations, Resources
 from quant_assets.models.registry import family
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, DayArray, IntArray
@@ -89,7 +89,7 @@ def forecast(lake: Lake, settings: Settings, name: str, start: date, end: date) 
 def _fit(name: str, seen: Observations, settings: Settings) -> FitRow:
     chosen = family(name)
     begun = time.perf_counter()
-    model = chosen.fit(seen, chosen.defaults, settings.seed, settings.threads)
+    model = chosen.fit(seen, chosen.defaults, Resources(settings.seed, settings.threads))
     seconds = time.perf_counter() - begun
     artifact, digest = store(settings.artifacts_dir, model.to_bytes())
     labels = int((~np.isnan(seen.labels())).sum())

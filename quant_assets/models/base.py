@@ -6,6 +6,7 @@ what was known.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from quant_assets.market.targets import align_to_label_day
@@ -74,6 +75,22 @@ class Observations:
         return align_to_label_day(self.released, self.lags)
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What a fit may use besides what was known.
+
+    Attributes:
+        seed: of everything random.
+        threads: how many it may keep busy; the result does not depend on them.
+        checkpoint: file in which a long fit may keep its state, and from which it goes on if it
+            was interrupted; the caller removes it afterwards. None: nothing is kept.
+    """
+
+    seed: int = 7
+    threads: int = 1
+    checkpoint: Path | None = None
+
+
 class Forecaster(Protocol):
     """A fitted model."""
 
@@ -83,6 +100,9 @@ class Forecaster(Protocol):
         The forecast of a day depends on that day and the family's ``lookback`` days before it
         only, bit for bit: a day alone gives the same as the day among others.
         """
+
+    def importance(self) -> Mapping[str, float]:
+        """Share of each input in the forecasts, summing to 1; empty where inputs have none."""
 
     def to_bytes(self) -> bytes:
         """The fitted model as stored; ``Family.load`` reads it."""
@@ -97,13 +117,12 @@ class Family(Protocol):
     lookback: int
     defaults: Parameters
 
-    def fit(
-        self, seen: Observations, parameters: Parameters, seed: int, threads: int
-    ) -> Forecaster:
+    def fit(self, seen: Observations, parameters: Parameters, resources: Resources) -> Forecaster:
         """Fit on what is known as of the last day of ``seen``.
 
         Raises:
             NotEnoughHistoryError: too few labels are released.
+            FitError: the fit came to nothing, for example because it did not converge.
         """
 
     def load(self, stored: bytes) -> Forecaster:

@@ -1,11 +1,12 @@
 """``lightgbm``: one booster over all (day, target) rows, shallow and strongly regularised."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quant_assets.models.base import Observations, Parameters
+from quant_assets.models.base import Observations, Parameters, Resources
 from quant_assets.models.labels import ranked_labels
 from quant_assets.typing import FloatArray
 
@@ -41,12 +42,17 @@ class Booster:
         scores = self.booster.predict(x.reshape(-1, x.shape[-1]))
         return np.asarray(scores, dtype=np.float64).reshape(x.shape[:2])
 
+    def importance(self) -> Mapping[str, float]:
+        """Share of each feature in the gain of all splits."""
+        gain = self.booster.feature_importance("gain")
+        return dict(zip(self.booster.feature_name(), gain / max(gain.sum(), 1e-300), strict=True))
+
     def to_bytes(self) -> bytes:
         """LightGBM's text format."""
         return self.booster.model_to_string().encode()
 
 
-def fit(seen: Observations, parameters: Parameters, seed: int, threads: int) -> Booster:
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Booster:
     """Fit on every released label, each day weighing the same."""
     import lightgbm
 
@@ -63,8 +69,8 @@ def fit(seen: Observations, parameters: Parameters, seed: int, threads: int) -> 
     options = {
         **parameters,
         "objective": "regression",
-        "seed": seed,
-        "num_threads": threads,
+        "seed": resources.seed,
+        "num_threads": resources.threads,
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,

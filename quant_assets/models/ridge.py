@@ -5,11 +5,12 @@ error (Allen's PRESS in closed form: Hastie, Tibshirani and Friedman, "The Eleme
 Learning", section 7.10).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from quant_assets.models.base import Observations, Parameters
+from quant_assets.models.base import Observations, Parameters, Resources
 from quant_assets.models.labels import ranked_labels
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import FloatArray
@@ -31,6 +32,7 @@ class Ridge:
 
     Attributes:
         returns: names of the instrument features used.
+        inputs: p names: market features, and those returns, once an instrument.
         clip: standardised inputs are clipped to plus and minus this.
         mean: (p,) of the inputs over the fitting days.
         scale: (p,) likewise; 1 where an input does not vary.
@@ -40,6 +42,7 @@ class Ridge:
     """
 
     returns: tuple[str, ...]
+    inputs: tuple[str, ...]
     clip: float
     mean: FloatArray
     scale: FloatArray
@@ -58,12 +61,19 @@ class Ridge:
         x = _standardise(x, self.mean, self.scale, self.clip)
         return np.stack([day @ self.coefficients for day in x]) + self.intercept
 
+    def importance(self) -> Mapping[str, float]:
+        """Share of each market feature and return in the sum of absolute coefficients."""
+        weight = np.abs(self.coefficients).sum(axis=1)
+        share = weight / max(weight.sum(), np.finfo(float).tiny)
+        names, which = np.unique(self.inputs, return_inverse=True)
+        return dict(zip(names.tolist(), np.bincount(which, share).tolist(), strict=True))
+
     def to_bytes(self) -> bytes:
         """All coefficients."""
-        return pack(**{**self.__dict__, "returns": np.array(self.returns)})
+        return pack(**vars(self))
 
 
-def fit(seen: Observations, parameters: Parameters, seed: int, threads: int) -> Ridge:
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Ridge:
     """Solve for all targets at once; an empty label counts as the middle rank."""
     ranks = ranked_labels(seen)
     known = (~np.isnan(ranks)).any(axis=1)
@@ -79,8 +89,11 @@ def fit(seen: Observations, parameters: Parameters, seed: int, threads: int) -> 
         key=lambda candidate: _press(y - intercept, u, s, projected, candidate),
     )
     coefficients = vt.T @ ((s / (s**2 + penalty))[:, None] * projected)
+    returns = tuple(parameters["returns"])
+    instruments = seen.instrument.values.shape[1]
     return Ridge(
-        tuple(parameters["returns"]),
+        returns,
+        (*seen.market.names, *np.repeat(returns, instruments).tolist()),
         parameters["clip"],
         mean,
         scale,
@@ -95,6 +108,7 @@ def load(stored: bytes) -> Ridge:
     arrays = unpack(stored)
     return Ridge(
         returns=tuple(arrays.pop("returns").tolist()),
+        inputs=tuple(arrays.pop("inputs").tolist()),
         clip=float(arrays.pop("clip")),
         penalty=float(arrays.pop("penalty")),
         **arrays,

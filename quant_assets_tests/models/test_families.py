@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quant_assets.errors import NotEnoughHistoryError, UnknownNameError
-from quant_assets.models.base import Block, Forecaster, Observations
+from quant_assets.models.base import Block, Forecaster, Observations, Resources
 from quant_assets.models.labels import MIN_DAYS
 from quant_assets.models.registry import FAMILIES, family
 from quant_assets.typing import FloatArray
@@ -18,7 +18,7 @@ every_family = pytest.mark.parametrize("name", FAMILIES)
 
 def fitted(name: str, seen: Observations, *, seed: int = 7, threads: int = 1) -> Forecaster:
     chosen = family(name)
-    return chosen.fit(seen, chosen.defaults, seed, threads)
+    return chosen.fit(seen, chosen.defaults, Resources(seed, threads))
 
 
 def as_of(seen: Observations, row: int) -> Observations:
@@ -164,6 +164,13 @@ def test_fitting_and_forecasting_change_nothing(name: str, seen: Observations) -
 def test_an_unknown_family_is_named_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean ridge"):
         family("rigde")
+
+
+@every_family
+def test_importance_is_a_share(name: str, seen: Observations) -> None:
+    shares = fitted(name, as_of(seen, AS_OF)).importance()
+    assert all(share >= 0 for share in shares.values())
+    assert not shares or sum(shares.values()) == pytest.approx(1.0)
 
 
 @every_family
