@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # it has no types
 
 from benchmarks import events, features, imports, lake, metric, models, pipeline
 from benchmarks.figures import Figure, in_fresh_process

@@ -143,6 +143,7 @@ def contestants(market: Market) -> dict[str, Callable[[], Any]]:
     tables = long_tables(market)
     native = Tables(*(pl.from_pandas(x) for x in (tables.prices, tables.pairs, tables.released)))
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     for name in ("prices", "pairs", "released"):
         connection.register("source", getattr(native, name).to_arrow())
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM source")

@@ -193,6 +193,8 @@ def main() -> None:
         app()
     except QuantAssetsError as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
     except OSError as error:
         _fail(f"{error.strerror or error}\n  where: {error.filename or 'the system'}")
 

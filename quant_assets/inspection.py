@@ -117,6 +117,7 @@ def shell_command(root: Path) -> list[str]:
     """
     import sys
 
+    connect(root, read_only=True).close()
     program = Path(sys.executable).with_name("duckdb")
     if not program.exists():
         raise LakeError(

@@ -29,7 +29,8 @@ def make_room(settings: Settings) -> None:
     held = held_market(settings)
     if held in (None, market_of(settings)):
         return
-    _check_readable(source_of(settings))
+    source = source_of(settings)
+    _check_readable(source, source.first_day, source.last_day)
     archive = settings.data_dir / "archive" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     archive.mkdir(parents=True)
     for part in _MARKET_PARTS:
@@ -47,6 +48,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
         RunFailedError: an asset or a blocking check failed.
     """
     from quant_assets.automation.runs import FINGERPRINT, instance, last_fingerprint
+    from quant_assets.quality import worker
 
     market, held = market_of(settings), held_market(settings)
     if held not in (None, market):
@@ -58,40 +60,48 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
             hint="set QUANT_DATA_DIR to another directory; `demo` puts the old market aside",
         )
     source = source_of(settings)
-    if held is None:
-        _check_readable(source)
-    first, last = source.first_day, source.last_day
+    days = source.first_day, source.last_day
     fingerprint = _fingerprint(settings, source.fingerprint())
     with instance(settings) as opened:
         loaded = settings.lake_dir.exists() and last_fingerprint(opened) == fingerprint
     if loaded and not force:
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
+    worker.begin()
+    _check_readable(source, *days)
     write_atomically(settings.market_file, market.model_dump_json().encode())
-    run_days(settings, "load_history", first, last, {FINGERPRINT: fingerprint})
+    _run(settings, source, "load_history", *days, {FINGERPRINT: fingerprint})
 
 
-def run_days(
-    settings: Settings, job: str, start: date, end: date, tags: dict[str, str] | None = None
-) -> None:
+def run_days(settings: Settings, job: str, start: date, end: date) -> None:
     """Run a job over the trading days of a range that the source has, showing its progress.
 
     Raises:
         CalendarError: there is no such day.
         UnknownNameError: there is no such job.
+        SourceError: the source cannot be read; nothing is written then.
         RunFailedError: an asset or a blocking check failed.
     """
     from quant_assets.quality import worker
 
     worker.begin()
+    source = source_of(settings)
+    days = _days_to_run(source, start, end)
+    _check_readable(source, *days)
+    _run(settings, source, job, *days, {})
+
+
+def _run(
+    settings: Settings, source: Source, job: str, start: date, end: date, tags: dict[str, str]
+) -> None:
     from quant_assets.automation.runs import instance, run
     from quant_assets.definitions import build_definitions
 
     begun = time.perf_counter()
-    first, last = _days_to_run(source_of(settings), start, end)
-    typer.echo(f"{job}: {settings.source}, {first} to {last}")
+    typer.echo(f"{job}: {settings.source}, {start} to {end}")
     with instance(settings) as opened:
-        outcome = run(build_definitions(settings), opened, job, first, last, tags)
+        definitions = build_definitions(settings, source=source)
+        outcome = run(definitions, opened, job, start, end, tags)
     for warning in outcome.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{job}: done in {time.perf_counter() - begun:.0f} s")
@@ -131,9 +141,11 @@ next:
     )
 
 
-def _check_readable(source: Source) -> None:
+def _check_readable(source: Source, start: date, end: date) -> None:
+    """Read all that the source gives, so that one that is bad as a whole is refused as a whole."""
     source.pairs()
-    source.prices(source.first_day, source.last_day)
+    source.prices(start, end)
+    source.published_labels(start, end)
 
 
 def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:

@@ -33,6 +33,8 @@ def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         RAW_PRICES,
         kinds={"csv"},
+        deps=[RAW_TARGET_PAIRS],
+        about="Taken over only from a source whose target pairs are sound.",
         partitions=partitions,
         checks=[suite_spec(RAW_PRICES, RAW_PRICES_SUITE, blocking=True)],
     )

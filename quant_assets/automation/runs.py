@@ -11,9 +11,10 @@ from uuid import uuid4
 
 import dagster as dg
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import DBAPIError
 
 from quant_assets.automation.progress import Progress
-from quant_assets.errors import QuantAssetsError, SettingsError, unknown_name
+from quant_assets.errors import LakeError, QuantAssetsError, SettingsError, unknown_name
 from quant_assets.settings import Settings
 
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
@@ -83,6 +84,13 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.get() as opened:
             _close_abandoned(opened)
             yield opened
+    except DBAPIError as error:
+        raise LakeError(
+            "Dagster's records cannot be read or written",
+            where=str(settings.dagster_home),
+            found=str(error.orig),
+            hint="check free disk space and permissions, then try again",
+        ) from error
     finally:
         for name, value in before.items():
             if value is None:
@@ -170,7 +178,7 @@ def _cause(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
     while error and error.cause:
         error = error.cause
-    return error.message.strip() if error else "unknown"
+    return error.message.strip().replace("\n", "\n    ") if error else "unknown"
 
 
 def _check_text(evaluation: dg.AssetCheckEvaluation) -> str:

@@ -7,6 +7,7 @@ What a column means, which day a row is and which files make up a folder is deci
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,19 @@ def read_numbers(
         SourceError: the file's structure is wrong, or so many cells are text that the file must
             be another one: over 1 % (and over 5) of them, or all of a column with over 5.
     """
+    stat = path.stat() if path.exists() else None
+    unchanged = (stat.st_mtime_ns, stat.st_size) if stat else None
+    return _read_numbers(path, columns and tuple(columns), tuple(leave_out), unchanged)
+
+
+@lru_cache(maxsize=4)
+def _read_numbers(
+    path: Path,
+    columns: tuple[str, ...] | None,
+    leave_out: tuple[str, ...],
+    unchanged: tuple[int, int] | None,
+) -> NumberTable:
+    """Kept as long as the file is ``unchanged``: one run asks for the same rows several times."""
     header = header_with_id(path)
     wanted = tuple(columns or (name for name in header if name not in (ID, *leave_out)))
     missing = next((name for name in wanted if name not in header), None)

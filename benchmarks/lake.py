@@ -1,0 +1,170 @@
+"""Writing and reading days through the lake against one plain DuckDB file with the same rows.
+
+Stores and rows, shaped like those of ``features.targets``, are in ``benchmarks.stores``. Writes are
+timed to the end of their commit, without the making of their rows.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.figures import Figure, medians, seconds
+from benchmarks.stores import (
+    CALENDAR,
+    FEATURES,
+    HISTORY,
+    PATIENCE_SECONDS,
+    PLAIN,
+    TABLE,
+    WAYS,
+    Days,
+    Store,
+    some_days,
+)
+from quant_assets.lake.tables import N_TARGETS
+
+WRITERS, DAYS_A_WRITER = 4, 10
+REPEATS, DAYS_READ = 3, 15
+ONE_DAY = f"SELECT * FROM {TABLE.quoted} WHERE trading_day = ?"
+ALL_DAYS = f"SELECT * FROM {TABLE.quoted}"
+CONTENT = f"SELECT count(*) AS rows, bit_xor(hash(t)) AS content FROM {TABLE.quoted} AS t"
+
+
+@contextmanager
+def writer(way: str, folder: Path, *, alone: bool) -> Iterator[Callable[[Days], None]]:
+    """How a process replaces days: a lake stays open, and so does a file that nobody else wants.
+
+    A plain file that others want too is opened for each write and closed after it.
+    """
+    if way != PLAIN or alone:
+        with WAYS[way](folder) as store:
+            yield store.replace
+        return
+
+    def in_turn(days: Days) -> None:
+        with WAYS[way](folder) as store:
+            store.replace(days)
+
+    yield in_turn
+
+
+def write_days(way: str, folder: Path, first: int, alone: bool, gate: Any) -> list[float]:
+    """Replace DAYS_A_WRITER days one by one when all writers are ready; begin and end of each."""
+    prepared = [some_days(first + i, 1) for i in range(DAYS_A_WRITER)]
+    moments = []
+    with writer(way, folder, alone=alone) as replace:
+        replace(prepared[0])
+        gate.wait(PATIENCE_SECONDS)
+        for days in prepared:
+            moments.append(time.monotonic())
+            replace(days)
+        moments.append(time.monotonic())
+    return moments
+
+
+def write_at_once(way: str, folder: Path, writers: int) -> tuple[float, float]:
+    """Some processes write days of their own: milliseconds a day, and of the slowest write."""
+    context = get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(writers, mp_context=context) as pool:
+        gate = manager.Barrier(writers)
+        firsts = [HISTORY - (i + 1) * DAYS_A_WRITER for i in range(writers)]
+        found = [
+            pool.submit(write_days, way, folder, first, writers == 1, gate) for first in firsts
+        ]
+        moments = [one.result() for one in found]
+    elapsed = max(ends[-1] for ends in moments) - min(begins[0] for begins in moments)
+    slowest = max(float(np.diff(times).max()) for times in moments)
+    return elapsed / (writers * DAYS_A_WRITER) * 1e3, slowest * 1e3
+
+
+def whole_history(folder: Path) -> list[Figure]:
+    """All days in one write, into a table that holds a day already; the last copy stays."""
+    history, first = some_days(0, HISTORY), some_days(0, 1)
+    taken: dict[str, list[float]] = {way: [] for way in WAYS}
+    for repeat in range(REPEATS):
+        for way, times in taken.items():
+            with tempfile.TemporaryDirectory(dir=folder) as passing:
+                last = repeat == REPEATS - 1
+                with WAYS[way](folder if last else Path(passing)) as store:
+                    store.replace(first)
+                    times.append(seconds(partial(store.replace, history)))
+    rows = HISTORY * N_TARGETS / 1e6
+    what = f"write {rows:.2f} million rows x {len(FEATURES)} doubles"
+    return compared(what, {way: median(times) for way, times in taken.items()}, "s")
+
+
+def daily_writes(folder: Path, writers: int) -> list[Figure]:
+    """Days of 424 rows replaced one by one, by one process or by several at the same time.
+
+    One process keeps either store open. Several share the lake; plain DuckDB lets only one process
+    open the file for writing, so there each opens it as soon as it is free, writes and closes.
+    """
+    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    for _ in range(REPEATS):
+        for way, times in found.items():
+            times.append(write_at_once(way, folder, writers))
+    by = "1 writer" if writers == 1 else f"{writers} writers at once"
+    each, slowest = (
+        {way: median(times[i] for times in rounds) for way, rounds in found.items()} for i in (0, 1)
+    )
+    return [
+        *compared(f"replace a day, {by}", each, "ms"),
+        *(
+            Figure(f"replace a day, {by}, slowest, {way}", value, "ms")
+            for way, value in slowest.items()
+        ),
+    ]
+
+
+def reads(folder: Path) -> list[Figure]:
+    """A day and the whole table as Arrow, from open stores and with files in the system's cache.
+
+    Raises:
+        AssertionError: the stores do not hold the same rows.
+    """
+    picked = np.random.default_rng(0).choice(CALENDAR, DAYS_READ + 1).tolist()
+    with ExitStack() as stack:
+        stores = {way: stack.enter_context(WAYS[way](folder)) for way in WAYS}
+        contents = [store.read(CONTENT).to_pylist() for store in stores.values()]
+        assert all(content == contents[0] for content in contents), contents
+        read = {way: stores[way] for way in ("lake", PLAIN)}
+        next_day = {way: partial(read_next, store, iter(picked)) for way, store in read.items()}
+        day = medians(next_day, DAYS_READ)
+        whole = medians({way: partial(x.read, ALL_DAYS) for way, x in read.items()}, REPEATS)
+    in_ms = {way: value * 1e3 for way, value in day.items()}
+    return [*compared("read a day", in_ms, "ms"), *compared("read the whole table", whole, "s")]
+
+
+def read_next(store: Store, days: Iterator[date]) -> None:
+    """Read the day whose turn it is."""
+    store.read(ONE_DAY, next(days))
+
+
+def compared(what: str, found: dict[str, float], unit: str) -> list[Figure]:
+    """All ways' figures and how many times as long as each lake plain DuckDB takes."""
+    return [
+        *(Figure(f"{what}, {way}", value, unit) for way, value in found.items()),
+        *(
+            Figure(f"{what}, {PLAIN} / {way}", found[PLAIN] / value, "x")
+            for way, value in found.items()
+            if way != PLAIN
+        ),
+    ]
+
+
+def run(market: Path | None) -> list[Figure]:
+    """A history written at once, days replaced in it by one and by several writers, and reading."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = whole_history(folder) + daily_writes(folder, 1) + reads(folder)
+        return figures + daily_writes(folder, WRITERS)

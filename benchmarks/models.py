@@ -1,0 +1,213 @@
+"""What a fit costs: each family, one pooled booster against one per target, one solve against many.
+
+All see the features and labels of a real or simulated history, as of a day with a year still to
+come; that year judges the forecasts.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from benchmarks.features import load, whole_catalogue
+from benchmarks.figures import Figure, extra_memory, medians
+from quant_assets.evaluation.metric import daily_ic, score_of
+from quant_assets.features.catalogue import Level, features_of
+from quant_assets.market.targets import MAX_LAG
+from quant_assets.models import boosting, ridge
+from quant_assets.models.base import Block, Forecaster, Observations, Resources
+from quant_assets.models.labels import ranked_labels
+from quant_assets.models.registry import FAMILIES, family
+from quant_assets.settings import load_settings
+from quant_assets.typing import FloatArray, IntArray
+
+JUDGED_DAYS = 250
+REPEATS, SLOW_SECONDS = 3, 15.0
+BOOSTED_EACH, SOLVED_EACH = 53, 8
+"""Targets of the sample that is fitted one by one."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What a fit sees, and what judges it."""
+
+    whole: Observations
+
+    @property
+    def seen(self) -> Observations:
+        """Everything but the judged days."""
+        return self.whole.rows(0, len(self.whole.days) - JUDGED_DAYS)
+
+    def sample(self, size: int) -> IntArray:
+        """(size,) evenly spread targets."""
+        return np.linspace(0, len(self.whole.targets) - 1, size).astype(np.int64)
+
+    def score(self, forecast: FloatArray, targets: IntArray) -> float:
+        """The metric over the judged days on which all labels are released by the last day."""
+        judged = slice(-JUDGED_DAYS, -MAX_LAG - 1)
+        truth = self.whole.labels()[judged, targets]
+        known = ~np.isnan(truth).all(axis=1)
+        return score_of(daily_ic(forecast[: len(truth)][known], truth[known]))
+
+
+def history(folder: Path | None) -> Exercise:
+    """The history of a folder, or a simulated one, with the catalogue's features."""
+    market = load(folder)
+    arrays = whole_catalogue(market)
+
+    def block(level: Level) -> Block:
+        names = features_of(level)
+        return Block(names, np.stack([arrays[name] for name in names], axis=-1, dtype=np.float32))
+
+    return Exercise(
+        Observations(
+            market.panel.days,
+            market.pairs.targets,
+            market.pairs.lags,
+            market.released,
+            block("target"),
+            block("instrument"),
+            block("market"),
+        )
+    )
+
+
+def families(exercise: Exercise, resources: Resources) -> list[Figure]:
+    """One as-of fit of each family: seconds, memory on top of its observations, later score.
+
+    The observations are in memory; reading them from the lake belongs to the lake's figures. A
+    first run of each measures memory; a family that takes longer in it than SLOW_SECONDS is timed
+    by it, the others by further runs in turns.
+    """
+    seen, fitted = exercise.seen, dict[str, Forecaster]()
+
+    def fit(name: str) -> None:
+        chosen = family(name)
+        fitted[name] = chosen.fit(seen, chosen.defaults, resources)
+
+    memory, taken = dict[str, float](), dict[str, float]()
+    for name in FAMILIES:
+        begun = time.perf_counter()
+        memory[name] = extra_memory(partial(fit, name))
+        taken[name] = time.perf_counter() - begun
+    quick = {name: partial(fit, name) for name in FAMILIES if taken[name] < SLOW_SECONDS}
+    taken |= medians(quick, REPEATS, warm_ups=0)
+    everything = exercise.sample(len(seen.targets))
+    blocks = (seen.target, seen.instrument, seen.market)
+    held = sum(block.values.nbytes for block in blocks) + seen.released.nbytes
+    figures = [Figure(f"observations of {len(seen.days)} days, in memory", held / 1e9, "GB")]
+    for name, model in fitted.items():
+        score = exercise.score(model.forecast(exercise.whole, JUDGED_DAYS), everything)
+        figures += [
+            Figure(f"{name}: one fit on {len(seen.days)} days", taken[name], "s"),
+            Figure(f"{name}: memory on top", memory[name], "GB"),
+            Figure(f"{name}: score over the next {JUDGED_DAYS} days", score),
+        ]
+    return figures
+
+
+def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:
+    """One pooled booster against one per target, of a sample of the targets.
+
+    The same features, ranks, rounds and learning parameters, but for the rows of a leaf, which are
+    LightGBM's default where a target has a four-hundredth of the rows. One per target is handed its
+    rows and ranks ready-made. Scores are over the targets of the sample for both.
+    """
+    seen, sample = exercise.seen, exercise.sample(BOOSTED_EACH)
+    ranks, options = ranked_labels(seen), dict(boosting.defaults)
+    rounds = options.pop("num_boost_round")
+    options |= {
+        "min_data_in_leaf": 20,
+        "seed": resources.seed,
+        "num_threads": resources.threads,
+        "verbosity": -1,
+    }
+    alone: dict[int, lightgbm.Booster] = {}
+    pooled: list[boosting.Booster] = []
+
+    def one_each() -> None:
+        for target in sample:
+            known = ~np.isnan(ranks[:, target])
+            x, y = seen.target.values[known, target], ranks[known, target]
+            alone[target] = lightgbm.train(options, lightgbm.Dataset(x, y), rounds)
+
+    def together() -> None:
+        pooled[:] = [boosting.fit(seen, boosting.defaults, resources)]
+
+    found = medians({"pooled": together, "each": one_each}, REPEATS, warm_ups=0)
+    every = found["each"] * len(seen.targets) / len(sample)
+    late = exercise.whole.target.values[-JUDGED_DAYS:]
+    by_each = np.stack([alone[target].predict(late[:, target]) for target in sample], axis=1)
+    by_pooled = pooled[0].forecast(exercise.whole, JUDGED_DAYS)[:, sample]
+    of_sample = f"score of {len(sample)} targets over the next {JUDGED_DAYS} days"
+    return [
+        Figure(f"one pooled booster for {len(seen.targets)} targets", found["pooled"], "s"),
+        Figure(f"{len(seen.targets)} boosters, from {len(sample)} of them", every, "s"),
+        Figure("one booster per target / one pooled", every / found["pooled"], "x"),
+        Figure(f"{of_sample}, pooled", exercise.score(by_pooled, sample)),
+        Figure(f"{of_sample}, one per target", exercise.score(by_each, sample)),
+    ]
+
+
+def solves(exercise: Exercise, resources: Resources) -> list[Figure]:
+    """Ridge for all targets in one decomposition against one regression per target, of a sample.
+
+    Per target it is what scikit-learn's RidgeCV does: a singular value decomposition of the inputs
+    and the leave-one-out error of the same penalties. It is handed inputs and ranks ready-made. The
+    coefficients of the one solve are compared with the normal equations at its penalty.
+    """
+    seen, sample = exercise.seen, exercise.sample(SOLVED_EACH)
+    fitted = ridge.fit(seen, ridge.defaults, resources)
+    ranks = ranked_labels(seen)
+    known = (~np.isnan(ranks)).any(axis=1)
+    moves = [seen.instrument.column(name) for name in fitted.returns]
+    x = np.concatenate([seen.market.values, *moves], axis=1)[known].astype(np.float64)
+    x = np.nan_to_num(np.clip((x - fitted.mean) / fitted.scale, -fitted.clip, fitted.clip))
+    y = np.nan_to_num(ranks[known])
+
+    def one_each() -> None:
+        for target in sample:
+            leave_one_out(x, y[:, target], ridge.defaults["penalties"])
+
+    found = medians(
+        {"once": lambda: ridge.fit(seen, ridge.defaults, resources), "each": one_each}, REPEATS
+    )
+    every = found["each"] * len(seen.targets) / len(sample)
+    normal = x.T @ x + fitted.penalty * np.eye(x.shape[1])
+    direct = np.linalg.solve(normal, x.T @ (y - y.mean(axis=0)))
+    difference = np.abs(direct - fitted.coefficients).max() / np.abs(direct).max()
+    return [
+        Figure(f"ridge, one solve for {len(seen.targets)} targets", found["once"], "s"),
+        Figure(f"ridge, {len(seen.targets)} regressions, from {len(sample)} of them", every, "s"),
+        Figure("one regression per target / one solve", every / found["once"], "x"),
+        Figure("ridge, difference to the normal equations", float(difference), at_most=1e-9),
+    ]
+
+
+def leave_one_out(x: FloatArray, y: FloatArray, penalties: tuple[float, ...]) -> FloatArray:
+    """(p,) coefficients of one target at the penalty with the least leave-one-out error."""
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    centred = y - y.mean()
+    projected = u.T @ centred
+
+    def error(penalty: float) -> float:
+        shrink = s**2 / (s**2 + penalty)
+        residual = centred - u @ (shrink * projected)
+        return float(np.sum((residual / (1.0 - np.square(u) @ shrink)) ** 2))
+
+    best = min(penalties, key=error)
+    return np.asarray(vt.T @ (s / (s**2 + best) * projected))
+
+
+def run(market: Path | None) -> list[Figure]:
+    """Fits as of the same day of one history, with the threads that the settings name."""
+    exercise, settings = history(market), load_settings()
+    resources = Resources(settings.seed, settings.threads)
+    return [
+        figure
+        for measure in (families, boosters, solves)
+        for figure in measure(exercise, resources)
+    ]

@@ -1,0 +1,142 @@
+"""The stores that ``benchmarks.lake`` compares, and the rows it writes. Nothing is timed here.
+
+All take the same arrays, convert them to Arrow alike, and replace days by DELETE and INSERT in one
+transaction. They differ in what is on the disk, and not only with the system, when a write ends: of
+plain DuckDB every row, of the lake the catalogue but not the Parquet files. ``synced`` is the lake
+with its new files brought to the disk as well, which makes it comparable with plain DuckDB.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import numpy as np
+
+from quant_assets.lake.arrays import long_rows
+from quant_assets.lake.lake import Lake, to_arrow
+from quant_assets.lake.tables import N_TARGETS, TARGET_FEATURES
+from quant_assets.market.calendar import trading_days
+
+TABLE = TARGET_FEATURES
+FEATURES = tuple(column.name for column in TABLE.columns if column.type == "DOUBLE")
+CALENDAR = trading_days(date(2010, 1, 4), date(2019, 2, 28))
+HISTORY, EMPTY = len(CALENDAR), 0.05
+POLL_SECONDS = 0.005  # as often as the lake's own lock is tried
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Days:
+    """Rows of some trading days, as an asset hands them over."""
+
+    start: date
+    end: date
+    data: dict[str, Any]
+
+
+def some_days(first: int, count: int) -> Days:
+    """Random rows for ``count`` trading days from number ``first`` on; some cells empty."""
+    days = CALENDAR[first : first + count]
+    random = np.random.default_rng(first)
+    values = {}
+    for name in FEATURES:
+        values[name] = random.normal(size=(count, N_TARGETS))
+        values[name][random.random((count, N_TARGETS)) < EMPTY] = np.nan
+    targets = [f"target_{i}" for i in range(N_TARGETS)]
+    rows = long_rows(days, np.arange(first, first + count), values, "target", targets)
+    return Days(days[0].item(), days[-1].item(), rows)
+
+
+class Store(Protocol):
+    """One process's access to the table."""
+
+    def replace(self, days: Days) -> None:
+        """Replace the days in one transaction."""
+
+    def read(self, sql: str, *parameters: date) -> Any:
+        """Rows as an Arrow table."""
+
+
+@dataclass(frozen=True)
+class LakeStore:
+    """The lake, as the platform uses it."""
+
+    lake: Lake
+    files: Path
+    synced: bool
+
+    def replace(self, days: Days) -> None:
+        """As an asset does it, waiting for its turn among the writers."""
+        before = set(self.files.rglob("*.parquet")) if self.synced else set()
+        self.lake.replace_days(TABLE, days.start, days.end, days.data)
+        for file in set(self.files.rglob("*.parquet")) - before if self.synced else ():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+
+    def read(self, sql: str, *parameters: date) -> Any:
+        """As the platform reads."""
+        return self.lake.arrow(sql, parameters)
+
+
+@dataclass(frozen=True)
+class PlainStore:
+    """One DuckDB file. While a process has it open for writing, no other can open it at all."""
+
+    connection: duckdb.DuckDBPyConnection
+
+    def replace(self, days: Days) -> None:
+        """The lake's statements."""
+        where = "WHERE trading_day BETWEEN ? AND ?"
+        self.connection.begin()
+        self.connection.register("incoming", to_arrow(TABLE, days.data))
+        self.connection.execute(f"DELETE FROM {TABLE.quoted} {where}", [days.start, days.end])
+        self.connection.execute(f"INSERT INTO {TABLE.quoted} BY NAME SELECT * FROM incoming")
+        self.connection.commit()
+        self.connection.unregister("incoming")
+
+    def read(self, sql: str, *parameters: date) -> Any:
+        """The lake's query."""
+        return self.connection.execute(sql, parameters).to_arrow_table()
+
+
+@contextmanager
+def lake(folder: Path, *, synced: bool) -> Iterator[Store]:
+    """A lake below a folder."""
+    root = folder / ("synced" if synced else "lake")
+    with Lake(root) as opened:
+        yield LakeStore(opened, root, synced)
+
+
+@contextmanager
+def plain(folder: Path) -> Iterator[Store]:
+    """The DuckDB file in a folder, as soon as no other process has it open."""
+    file, deadline = folder / "plain.duckdb", time.monotonic() + PATIENCE_SECONDS
+    new = not file.exists()
+    while True:
+        try:
+            connection = duckdb.connect(file)
+            break
+        except duckdb.IOException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+    with connection:
+        connection.execute("SET enable_progress_bar = false")
+        for statement in TABLE.creation() if new else ():
+            connection.execute(statement)
+        yield PlainStore(connection)
+
+
+WAYS: dict[str, Callable[[Path], AbstractContextManager[Store]]] = {
+    "lake": partial(lake, synced=False),
+    "synced lake": partial(lake, synced=True),
+    "plain DuckDB": plain,
+}
+PLAIN = "plain DuckDB"

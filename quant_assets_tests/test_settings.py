@@ -1,0 +1,98 @@
+"""Where a setting comes from, and that a wrong one is named."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from quant_assets.errors import SettingsError
+from quant_assets.settings import SIMULATED, Market, Settings, load_settings, market_of
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data directory, named by the environment."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"QUANT_{name.upper()}", raising=False)
+    monkeypatch.setenv("QUANT_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+def hold(data: Path, market: Market) -> None:
+    (data / "market.json").write_text(market.model_dump_json())
+
+
+def test_without_anything_the_market_is_simulated(data: Path) -> None:
+    settings = load_settings()
+    assert (settings.data_dir, settings.source) == (data, SIMULATED)
+    assert settings.first_day == date(2018, 1, 2)
+
+
+def test_the_environment_beats_the_default(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANT_SEED", "11")
+    monkeypatch.setenv("QUANT_JUMP_Z", "8.5")
+    assert (load_settings().seed, load_settings().jump_z) == (11, 8.5)
+
+
+def test_the_market_that_is_held_is_remembered(data: Path) -> None:
+    held = Market(source=str(data / "market"), first_day=date(2023, 7, 31))
+    hold(data, held)
+    assert market_of(load_settings()) == held
+
+
+def test_what_is_given_beats_what_is_held(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold(data, Market(source=str(data / "market"), first_day=date(2023, 7, 31)))
+    asked = load_settings(source=SIMULATED)
+    assert (asked.source, asked.first_day) == (SIMULATED, date(2018, 1, 2))
+    monkeypatch.setenv("QUANT_SOURCE", str(data / "other"))
+    assert load_settings().source == str(data / "other")
+    assert load_settings().first_day == date(2018, 1, 2)
+
+
+def test_relative_folders_become_absolute(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    settings = load_settings(source="market", data_dir="mine/../yours")
+    assert settings.source == str(data / "market")
+    assert settings.data_dir == data / "yours"
+
+
+def test_two_data_directories_share_no_path(data: Path) -> None:
+    places = [name for name, value in vars(Settings).items() if isinstance(value, property)]
+    one, other = (Settings(data_dir=data / name) for name in ("one", "other"))
+    for name in places:
+        assert getattr(one, name).is_relative_to(data / "one"), name
+        assert getattr(other, name).is_relative_to(data / "other"), name
+    assert {"lake_dir", "dagster_home", "market_file"} < set(places)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SEED", "abc", "valid integer"),
+        ("SEED", "-1", "greater than or equal to 0"),
+        ("FIRST_FIT_AFTER", "59", "greater than or equal to 60"),
+        ("REFIT_EVERY", "0", "greater than or equal to 1"),
+        ("FILL_LIMIT", "11", "less than or equal to 10"),
+        ("JUMP_Z", "0", "greater than 0"),
+        ("RETENTION_DAYS", "1.5", "valid integer"),
+        ("FIRST_DAY", "2018-13-01", "valid date"),
+        ("SOURCE", "", "at least 1 character"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_was_expected(
+    name: str, value: str, words: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"QUANT_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    error = caught.value
+    assert error.where == f"QUANT_{name}"
+    assert words in str(error.expected)
+    assert error.found == repr(value)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"source": 1}', '{"sauce": "simulated"}'])
+def test_a_spoilt_market_file_is_named(data: Path, content: str) -> None:
+    (data / "market.json").write_text(content)
+    with pytest.raises(SettingsError, match=r"which market[\s\S]*market\.json"):
+        load_settings()
