@@ -49,8 +49,8 @@ class Exercise:
         """The metric over the judged days on which all labels are released by the last day."""
         judged = slice(-JUDGED_DAYS, -MAX_LAG - 1)
         truth = self.whole.labels()[judged, targets]
-        known = ~np.isnan(truth).all(axis=1)
-        return score_of(daily_ic(forecast[: len(truth)][known], truth[known]))
+        ic = daily_ic(forecast[: len(truth)], truth)
+        return score_of(ic[~np.isnan(ic)])
 
 
 def history(folder: Path | None) -> Exercise:

@@ -3,6 +3,7 @@
 Who may write when, and what is tried again, is decided in ``lake.lake``.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,7 +49,7 @@ def replace_rows(
     with _transaction(cursor):
         if not prepared:
             _prepare(cursor, table)
-        with _registered(cursor, rows), _no_leftovers(folder):
+        with _registered(cursor, rows), _whole_files(folder):
             cursor.execute(f"DELETE FROM {table.quoted} {condition}", values)
             cursor.execute(f"INSERT INTO {table.quoted} BY NAME SELECT * FROM {_INCOMING}")
 
@@ -77,15 +78,30 @@ def _registered(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[N
 
 
 @contextmanager
-def _no_leftovers(folder: Path) -> Iterator[None]:
-    """On an error, remove what appeared in the folder: half a file would keep a full disk full."""
+def _whole_files(folder: Path) -> Iterator[None]:
+    """What appears in the folder is on the disk before the catalogue says so, or goes on an error.
+
+    DuckLake syncs its catalogue only: after a power cut it could name a file whose bytes are gone.
+    Half a file that stayed would keep a full disk full.
+    """
     before = set(folder.glob("*"))
     try:
         yield
-    except duckdb.Error:
+        appeared = set(folder.glob("*")) - before
+        for path in (*appeared, folder) if appeared else ():
+            _sync(path)
+    except (duckdb.Error, OSError):
         for file in set(folder.glob("*")) - before:
             file.unlink(missing_ok=True)
         raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _prepare(cursor: duckdb.DuckDBPyConnection, table: Table) -> None:
