@@ -14,7 +14,7 @@ import pytest
 from quant_assets.errors import LakeError
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import MARKET_FEATURES, N_TARGETS, SUBMISSIONS
+from quant_assets.lake.tables import N_TARGETS, SUBMISSIONS
 from quant_assets.submission import export, problems, submission_rows
 from quant_assets_tests.market import world
 
@@ -33,10 +33,7 @@ def forecasts() -> Forecasts:
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
     with Lake(tmp_path / "lake") as opened:
-        days = world.prices().days[:N]
-        features = {column.name: np.zeros(N) for column in MARKET_FEATURES.columns[2:]}
-        rows = {"trading_day": days, "date_id": 1000 + np.arange(N), **features}
-        opened.replace_days(MARKET_FEATURES, days[0].item(), days[-1].item(), rows)
+        world.number_days(opened, world.prices().days[:N], first_id=1000)
         yield opened
 
 

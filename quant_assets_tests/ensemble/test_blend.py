@@ -10,8 +10,8 @@ from scipy.stats import rankdata
 from quant_assets.ensemble.blend import blend, rank_average
 from quant_assets.lake.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.prices import pairs_rows, raw_rows
-from quant_assets.lake.tables import RAW_PRICES, RAW_TARGET_PAIRS, forecasts_table
+from quant_assets.lake.prices import pairs_rows
+from quant_assets.lake.tables import RAW_TARGET_PAIRS, forecasts_table
 from quant_assets.typing import FloatArray
 from quant_assets_tests.market import world
 
@@ -61,10 +61,8 @@ def test_no_days() -> None:
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
     with Lake(tmp_path) as opened:
-        table = world.until(world.prices(), N - 1)
         opened.replace_all(RAW_TARGET_PAIRS, pairs_rows(world.pairs()))
-        ends = table.days[0].item(), table.days[-1].item()
-        opened.replace_days(RAW_PRICES, *ends, raw_rows(table, "simulated"))
+        world.number_days(opened, world.prices().days[:N], first_id=0)
         yield opened
 
 

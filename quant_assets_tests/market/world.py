@@ -38,7 +38,7 @@ from quant_assets.quality.cleaning import clean
 from quant_assets.quality.rows import validated_rows
 from quant_assets.sources.base import PriceTable
 from quant_assets.sources.simulated import SimulatedMarket
-from quant_assets.typing import FloatArray
+from quant_assets.typing import DayArray, FloatArray
 
 Units = tuple[str, tuple[str, ...]] | tuple[()]
 ALWAYS = (date(2000, 1, 4), date(2030, 12, 31))
@@ -150,6 +150,13 @@ def fill(lake: Lake, table: PriceTable) -> None:
         released(lake, panel.days, targets.targets),
     )
     _write(lake, TARGET_FEATURES, panel, by_target, ("target", targets.targets))
+
+
+def number_days(lake: Lake, days: DayArray, first_id: int) -> None:
+    """Write the market's features, all zero, for tests that need the days' numbers only."""
+    values = {column.name: np.zeros(len(days)) for column in MARKET_FEATURES.columns[2:]}
+    rows = {"trading_day": days, "date_id": first_id + np.arange(len(days)), **values}
+    lake.replace_days(MARKET_FEATURES, days[0].item(), days[-1].item(), rows)
 
 
 def same(ours: Observations, expected: Observations) -> None:
