@@ -104,6 +104,8 @@ def observations(lake: Lake, as_of: date, *, since: date = BEGINNING) -> Observa
         days=days,
         targets=pairs.targets,
         lags=pairs.lags,
+        instruments=instruments,
+        legs=np.stack(pairs.legs(instruments), axis=1),
         released=released(lake, days, pairs.targets),
         target=_block(lake, TARGET_FEATURES, days, "target", pairs.targets),
         instrument=_block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),

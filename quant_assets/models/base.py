@@ -43,6 +43,8 @@ class Observations:
         days: (n,) trading days, ascending.
         targets: m names.
         lags: (m,) holding periods.
+        instruments: k names, those of the instrument features.
+        legs: (m, 2) positions of both legs among the instruments; -1 for no second leg.
         released: (n, m) labels by release day; NaN where empty.
         target: features per target, (n, m, p).
         instrument: features per instrument, (n, k, q).
@@ -52,6 +54,8 @@ class Observations:
     days: DayArray
     targets: tuple[str, ...]
     lags: IntArray
+    instruments: tuple[str, ...]
+    legs: IntArray
     released: FloatArray
     target: Block
     instrument: Block
@@ -64,6 +68,8 @@ class Observations:
             self.days[part],
             self.targets,
             self.lags,
+            self.instruments,
+            self.legs,
             self.released[part],
             Block(self.target.names, self.target.values[part]),
             Block(self.instrument.names, self.instrument.values[part]),

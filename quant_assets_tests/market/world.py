@@ -120,6 +120,8 @@ def observe(table: PriceTable) -> Observations:
         table.days,
         pairs().targets,
         pairs().lags,
+        observed.instruments,
+        np.stack(pairs().legs(observed.instruments), axis=1),
         labels,
         _block(by_target),
         _block(by_instrument),
