@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?=
+FAMILIES ?=
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once) ..."
@@ -17,8 +18,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## load a market, export its submission, show the scoreboard; DATA=<competition folder>
-	@$(BIN)/quant-assets demo $(DATA)
+demo: $(STAMP)  ## load a market, export its submission, show the scoreboard; DATA=<competition folder>, FAMILIES=all
+	@$(BIN)/quant-assets demo $(DATA) $(if $(FAMILIES),--families $(FAMILIES))
 
 test: $(STAMP) lint  ## lint, types and all tests
 	@$(BIN)/python -m pytest

@@ -19,6 +19,7 @@ from quant_assets.assets.partitions import trading_partitions
 from quant_assets.automation.runs import instance, run
 from quant_assets.definitions import LAYERS, build_definitions
 from quant_assets.lake.lake import Lake
+from quant_assets.models.registry import FAST
 from quant_assets.settings import Settings, load_settings
 from quant_assets.sources.base import Source
 from quant_assets.sources.registry import source_of
@@ -75,7 +76,7 @@ def bodies(source: Source) -> list[Callable[..., Any]]:
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        layers = [layer.build(partitions) for layer in LAYERS if layer is not fits]
+        layers = [layer.build(partitions, FAST) for layer in LAYERS if layer is not fits]
     return [asset.op.compute_fn.decorated_fn for assets in layers for asset in assets]
 
 

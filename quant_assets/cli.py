@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings are QUANT_* variables; `quant-assets doctor` lists them.",
 )
+Families = Annotated[str, typer.Option(help="'fast', 'all', or names joined by commas.")]
 Format = Literal["table", "csv", "json"]
 _DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}
 
@@ -40,11 +41,13 @@ def demo(
             metavar="FOLDER", help="A folder in the competition's format; else: simulated."
         ),
     ] = "",
+    families: Families = "",
 ) -> None:
     """Load a whole market, export its submission, show the scoreboard."""
     from quant_assets.loading import load_everything, make_room, show_result
 
-    settings = load_settings(source=data or SIMULATED)
+    given = {"families": families} if families else {}
+    settings = load_settings(source=data or SIMULATED, **given)
     make_room(settings)
     load_everything(settings)
     show_result(settings)

@@ -9,6 +9,7 @@ from quant_assets.assets import features, fits, forecasts, monitoring, raw, subm
 from quant_assets.assets.partitions import trading_partitions
 from quant_assets.automation import jobs, maintenance, schedules
 from quant_assets.lake.lake import Lake
+from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings, load_settings
 from quant_assets.sources.registry import source_of
 
@@ -18,11 +19,12 @@ LAYERS = (raw, validated, features, fits, forecasts, submissions, monitoring)
 def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     """The whole platform for some settings; ``resources`` replace the real ones by name."""
     source = resources.get("source") or source_of(settings)
+    families = chosen(settings.families)
     partitions = trading_partitions(source.first_day, source.last_day)
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        assets = [asset for layer in LAYERS for asset in layer.build(partitions)]
+        assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
     all_jobs = jobs.build()
     return dg.Definitions(
         assets=assets,

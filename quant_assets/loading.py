@@ -27,7 +27,7 @@ def make_room(settings: Settings) -> None:
         SourceError: the new market cannot be read, in which case nothing is moved.
     """
     held = held_market(settings)
-    if held in (None, market_of(settings)):
+    if held is None or held.same_as(market_of(settings)):
         return
     source = source_of(settings)
     _check_readable(source, source.first_day, source.last_day)
@@ -51,7 +51,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
     from quant_assets.quality import worker
 
     market, held = market_of(settings), held_market(settings)
-    if held not in (None, market):
+    if held is not None and not held.same_as(market):
         raise SettingsError(
             "the data directory holds another market",
             where=str(settings.data_dir),
@@ -109,8 +109,8 @@ def _run(
 
 def show_scoreboard(settings: Settings) -> None:
     """Print the scoreboard."""
+    from quant_assets.lake.judgement_tables import SCOREBOARD
     from quant_assets.lake.lake import Lake
-    from quant_assets.lake.tables import SCOREBOARD
 
     with Lake(settings.lake_dir, read_only=True) as lake:
         if not lake.has(SCOREBOARD):
@@ -165,7 +165,9 @@ def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
 def _fingerprint(settings: Settings, source: str) -> str:
     """Changes when the source, the features, or a setting that shapes the result changes."""
     from quant_assets.features.catalogue import CATALOGUE_VERSION
-    from quant_assets.models.registry import FAMILIES
+    from quant_assets.models.registry import chosen
 
-    shaping = settings.model_dump_json(exclude={"data_dir", "threads", "retention_days"})
-    return sha256("\n".join((source, CATALOGUE_VERSION, *FAMILIES, shaping)).encode()).hexdigest()
+    others = {"data_dir", "families", "threads", "retention_days"}
+    shaping = settings.model_dump_json(exclude=others)
+    parts = (source, CATALOGUE_VERSION, *chosen(settings.families), shaping)
+    return sha256("\n".join(parts).encode()).hexdigest()

@@ -47,7 +47,10 @@ class Settings(BaseSettings):
     fill_limit: int = Field(5, ge=0, le=10, description="Days a price may be carried forward.")
     jump_z: float = Field(12.0, gt=0, description="Robust z-score from which a return is a jump.")
     retention_days: int = Field(30, ge=1, description="Days a lake snapshot can be read back.")
-    threads: int = Field(2, ge=1, description="Threads of one model fit.")
+    threads: int = Field(2, ge=1, description="Cores that fits may keep busy.")
+    families: str = Field(
+        "fast", min_length=1, description="'fast', 'all', or names of families joined by commas."
+    )
 
     @property
     def lake_dir(self) -> Path:
@@ -106,20 +109,25 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 class Market(BaseModel):
-    """Which market a data directory holds: what must not change as long as its lake is used."""
+    """What a data directory holds: one market for good, and the families asked for last."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     first_day: date = FIRST_DAY
+    families: str = "fast"
 
     def __str__(self) -> str:
         return self.source if self.source == SIMULATED else f"{self.source} from {self.first_day}"
 
+    def same_as(self, other: "Market") -> bool:
+        """Whether prices of the two go together, whatever the families."""
+        return (self.source, self.first_day) == (other.source, other.first_day)
+
 
 def market_of(settings: Settings) -> Market:
     """The market that the settings name."""
-    return Market(source=settings.source, first_day=settings.first_day)
+    return Market(source=settings.source, first_day=settings.first_day, families=settings.families)
 
 
 def held_market(settings: Settings) -> Market | None:

@@ -16,14 +16,14 @@ from typing import Any
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import all_tables
-from quant_assets.models.registry import FAMILIES
+from quant_assets.models.registry import FAST
 from quant_assets.settings import Settings, market_of
 from quant_assets_tests.small_market import small_settings
 
 # Seconds: no command takes a tenth of it on an idle machine.
 PATIENCE = 300
 PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
-TABLES = all_tables(FAMILIES)
+TABLES = all_tables(FAST)
 # How long a fit took, and the lake's snapshot then, are no part of what was computed.
 _INCIDENTAL = ("seconds", "snapshot")
 Digests = dict[tuple[str, str], str]

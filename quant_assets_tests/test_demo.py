@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from quant_assets.automation.runs import instance
-from quant_assets.models.registry import FAMILIES
+from quant_assets.models.registry import FAST
 from quant_assets_tests.desk import Desk, Finished, digests
 from quant_assets_tests.small_market import write_small_market
 
@@ -16,7 +16,7 @@ def test_a_first_demo_says_what_it_did_and_where_things_are(demo: tuple[Desk, Fi
     assert "[ 1/17] raw.target_pairs" in finished.err
     assert "2023-07-31 to 2023-12-29" in finished.out
     assert "load_history: done" in finished.out
-    assert all(f"\n{family} " in finished.out for family in ("ensemble", *FAMILIES))
+    assert all(f"\n{family} " in finished.out for family in ("ensemble", *FAST))
     exports = desk.settings.exports_dir
     assert f"{exports}/submission.parquet" in finished.out
     assert sorted(file.name for file in exports.iterdir()) == [

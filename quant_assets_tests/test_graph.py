@@ -15,11 +15,11 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, Asset
 
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.tables import all_tables
-from quant_assets.models.registry import FAMILIES
+from quant_assets.models.registry import FAST
 from quant_assets.settings import Settings
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
-TABLES = {dg.AssetKey(table.name.split(".")): table for table in all_tables(FAMILIES)}
+TABLES = {dg.AssetKey(table.name.split(".")): table for table in all_tables(FAST)}
 FILES = dg.AssetKey(["submissions", "export"])
 
 

@@ -21,7 +21,7 @@ from quant_assets.lake.tables import (
     VALIDATED_PRICES,
 )
 from quant_assets.market.calendar import trading_days
-from quant_assets.models.registry import FAMILIES
+from quant_assets.models.registry import FAST
 from quant_assets_tests.desk import Desk
 from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, REFIT_EVERY
 
@@ -29,7 +29,7 @@ DAYS = trading_days(FIRST_DAY, LAST_DAY)
 FORECAST_DAYS = DAYS[FIRST_FIT_AFTER:]
 FIT_DAYS = DAYS[FIRST_FIT_AFTER::REFIT_EVERY]
 TARGETS = [f"target_{i}" for i in range(424)]
-JUDGED = ("ensemble", *FAMILIES)
+JUDGED = ("ensemble", *FAST)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_it_was_one_successful_run_of_all_days(history: dg.DagsterInstance) -> N
 
 def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterInstance) -> None:
     keys = history.all_asset_keys()
-    assert len(keys) == 10 + 2 * len(FAMILIES) + 3
+    assert len(keys) == 11 + 2 * len(FAST) + 3
     for key in keys:
         assert history.get_materialized_partitions(key) == set(DAYS.astype(str)), key
         event = history.get_latest_materialization_event(key)
@@ -106,7 +106,7 @@ def test_labels_are_stored_on_the_day_of_their_release(lake: Lake) -> None:
     assert (of["released_on"] - of["trading_day"] == rows["lag"] + 1).all()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAST)
 def test_fits_are_those_of_the_walk_forward(lake: Lake, family: str) -> None:
     np.testing.assert_array_equal(days_in(lake, f"fits.{family}"), FIT_DAYS)
 

@@ -1,6 +1,6 @@
 """Layer features: the labels released on each day, and what else is known at its close."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import dagster as dg
@@ -42,8 +42,10 @@ from quant_assets.sources.base import Source
 _PUBLISHED = "agree_with_published"
 
 
-def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the layer."""
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, whatever the families."""
 
     @table_asset(
         LABELS,

@@ -1,5 +1,7 @@
 """Layer fits: one asset per model family, from the registry."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from quant_assets.assets.partitions import day_range
@@ -7,13 +9,15 @@ from quant_assets.assets.results import result, table_asset
 from quant_assets.evaluation.fits import make_fits
 from quant_assets.lake.lake import Lake, Written
 from quant_assets.lake.tables import LABELS, TARGET_FEATURES, fits_table
-from quant_assets.models.registry import FAMILIES, family
+from quant_assets.models.registry import family
 from quant_assets.settings import Settings
 
 
-def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the layer."""
-    return [_fit_asset(name, partitions) for name in FAMILIES]
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, one a family."""
+    return [_fit_asset(name, partitions) for name in families]
 
 
 def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:

@@ -1,59 +1,108 @@
 """Layer forecasts: one asset per model family, and their blend."""
 
+from collections.abc import Iterator, Sequence
+
 import dagster as dg
 
-from quant_assets.assets.partitions import day_range
-from quant_assets.assets.results import result, suite_outcome, suite_spec, table_asset
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import (
+    columns_of,
+    described,
+    key_of,
+    result,
+    suite_outcome,
+    suite_spec,
+    table_asset,
+)
 from quant_assets.ensemble.blend import blend
 from quant_assets.evaluation.fits import forecast
+from quant_assets.evaluation.judging import judge
+from quant_assets.evaluation.performance import mean_ic, performance
 from quant_assets.lake.forecasts import Forecasts, forecast_rows
+from quant_assets.lake.judgement_tables import TRACK_RECORD
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.schema import Table
-from quant_assets.lake.tables import ENSEMBLE, TARGET_FEATURES, fits_table, forecasts_table
-from quant_assets.models.registry import FAMILIES, family
+from quant_assets.lake.tables import ENSEMBLE, LABELS, TARGET_FEATURES, fits_table, forecasts_table
+from quant_assets.models.registry import family
 from quant_assets.quality.suites import FORECASTS_SUITE
 from quant_assets.settings import Settings
 
 
-def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the layer."""
-    return [*(_forecast_asset(name, partitions) for name in FAMILIES), _ensemble(partitions)]
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, one a family and their blend."""
+    return [
+        _families(partitions, families),
+        _track_record(partitions, families),
+        _ensemble(partitions, families),
+    ]
 
 
-def _forecast_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    table = forecasts_table(name)
+def _families(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    """All families in one step, since they read the same features; any of them alone as well."""
+    tables = {name: forecasts_table(name) for name in families}
 
-    @table_asset(
-        table,
-        kinds={family(name).library},
-        deps=[fits_table(name), TARGET_FEATURES],
-        partitions=partitions,
-        checks=[suite_spec(table, FORECASTS_SUITE, blocking=False)],
+    @dg.multi_asset(
+        name="forecasts__families",
+        specs=[
+            described(
+                table,
+                kinds={family(name).library},
+                deps=[fits_table(name), TARGET_FEATURES],
+            )
+            for name, table in tables.items()
+        ],
+        check_specs=[suite_spec(t, FORECASTS_SUITE, blocking=False) for t in tables.values()],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        can_subset=True,
     )
     def forecasts(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
-    ) -> dg.MaterializeResult:
-        made = forecast(lake, settings, name, *day_range(context))
-        return _stored(context, lake, table, made)
+    ) -> Iterator[dg.MaterializeResult]:
+        wanted = [n for n, t in tables.items() if key_of(t) in context.selected_asset_keys]
+        for name, made in forecast(lake, settings, wanted, *day_range(context)):
+            yield _stored(context, lake, tables[name], made)
 
     return forecasts
 
 
-def _ensemble(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _track_record(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    @table_asset(
+        TRACK_RECORD,
+        kinds={"numpy"},
+        deps=[LABELS, *(forecasts_table(name) for name in families)],
+        partitions=partitions,
+    )
+    def track_record(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        rows = performance(judge(lake, families, start, end))
+        written = lake.replace_days(TRACK_RECORD, start, end, columns_of(rows))
+        return result(TRACK_RECORD, written, mean_ic(rows))
+
+    return track_record
+
+
+def _ensemble(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
     @table_asset(
         ENSEMBLE,
         kinds={"numpy"},
-        deps=[forecasts_table(name) for name in FAMILIES],
-        about="The mean of the families' ranks.",
+        deps=[TRACK_RECORD, *(forecasts_table(name) for name in families)],
+        about="The weighted mean of the families' ranks.",
         partitions=partitions,
         checks=[suite_spec(ENSEMBLE, FORECASTS_SUITE, blocking=False)],
     )
     def ensemble(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        return _stored(context, lake, ENSEMBLE, blend(lake, FAMILIES, *day_range(context)))
+        return _stored(context, lake, ENSEMBLE, blend(lake, families, *day_range(context)))
 
     return ensemble
 

@@ -1,56 +1,105 @@
 """Layer monitoring: how good the forecasts turned out."""
 
+from collections.abc import Iterator, Sequence
+
 import dagster as dg
 
-from quant_assets.assets.partitions import day_range
-from quant_assets.assets.results import columns_of, markdown, picture, result, table_asset
-from quant_assets.evaluation.performance import judged_days, performance, scoreboard
-from quant_assets.evaluation.plots import cumulated_ic
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import columns_of, described, markdown, picture, result
+from quant_assets.evaluation.judging import Judged, judge
+from quant_assets.evaluation.performance import mean_ic, performance
+from quant_assets.evaluation.plots import cumulated_ic, scores
+from quant_assets.evaluation.scoreboard import breakdown, comparison, scoreboard
+from quant_assets.evaluation.slices import agreement, slices
+from quant_assets.evaluation.summary import fit_seconds, regimes
+from quant_assets.lake.judgement_tables import (
+    AGREEMENT,
+    BREAKDOWN,
+    COMPARISON,
+    PERFORMANCE,
+    SCOREBOARD,
+    SLICES,
+)
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import ENSEMBLE, LABELS, PERFORMANCE, SCOREBOARD, forecasts_table
-from quant_assets.models.registry import FAMILIES
+from quant_assets.lake.tables import ENSEMBLE, LABELS, fits_table, forecasts_table
 from quant_assets.sources.base import Source
+from quant_assets.typing import FloatArray
 
-_JUDGED = ("ensemble", *FAMILIES)
+_DAILY = (PERFORMANCE, SLICES, AGREEMENT)
 
 
-def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the layer."""
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, over all families."""
+    return [_daily(partitions, families), _boards(partitions, families)]
 
-    @table_asset(
-        PERFORMANCE,
-        kinds={"numpy"},
-        deps=[LABELS, ENSEMBLE, *(forecasts_table(name) for name in FAMILIES)],
-        partitions=partitions,
+
+def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    """One step, since all three start from the same forecasts and labels."""
+    inputs = [LABELS, ENSEMBLE, *map(forecasts_table, families)]
+
+    @dg.multi_asset(
+        name="monitoring__daily",
+        specs=[described(table, kinds={"numpy"}, deps=inputs) for table in _DAILY],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
     )
-    def performance_asset(
+    def daily(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.MaterializeResult]:
         start, end = day_range(context)
-        judged, _ = judged_days(lake, start, end)
-        oracle = source.best_forecast(judged[0].item(), judged[-1].item()) if len(judged) else None
-        others = {} if oracle is None else {"oracle": oracle}
-        rows = performance(lake, _JUDGED, start, end, others)
-        written = lake.replace_days(PERFORMANCE, start, end, columns_of(rows))
-        means = rows.groupby("family")["ic"].mean().to_dict()
-        return result(PERFORMANCE, written, {f"ic_{name}": mean for name, mean in means.items()})
+        found = judge(lake, ("ensemble", *families), start, end)
+        rows = {
+            PERFORMANCE: performance(found, _oracle(source, found)),
+            SLICES: slices(found),
+            AGREEMENT: agreement(found),
+        }
+        for table, of_table in rows.items():
+            written = lake.replace_days(table, start, end, columns_of(of_table))
+            figures = mean_ic(of_table) if table is PERFORMANCE else {}
+            yield result(table, written, figures)
 
-    @table_asset(SCOREBOARD, kinds={"matplotlib"}, deps=[PERFORMANCE], partitions=partitions)
-    def scoreboard_asset(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        ic = lake.query(f"FROM {PERFORMANCE.quoted}")
-        board = scoreboard(ic)
-        written = lake.replace_all(SCOREBOARD, columns_of(board))
-        scores = board.set_index("family")["score"].dropna().to_dict()
-        return result(
-            SCOREBOARD,
-            written,
-            {
+    return daily
+
+
+def _oracle(source: Source, found: Judged | None) -> dict[str, FloatArray]:
+    if found is None:
+        return {}
+    best = source.best_forecast(found.days[0].item(), found.days[-1].item())
+    return {} if best is None else {"oracle": best}
+
+
+def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="monitoring__boards",
+        specs=[
+            described(SCOREBOARD, kinds={"matplotlib"}, deps=[*_DAILY, *map(fits_table, families)]),
+            described(BREAKDOWN, kinds={"pandas"}, deps=_DAILY),
+            described(COMPARISON, kinds={"pandas"}, deps=_DAILY),
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def boards(lake: dg.ResourceParam[Lake]) -> Iterator[dg.MaterializeResult]:
+        ic, parts, alike = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
+        board = scoreboard(ic, parts, fit_seconds(lake, families))
+        by_part = breakdown(ic, parts, regimes(lake))
+        compared = comparison(ic, alike)
+        of_scores = board.set_index("family")["score"].dropna().to_dict()
+        details = {
+            SCOREBOARD: {
                 "scoreboard": markdown(board.round(3)),
+                "scores": picture(scores(board)),
                 "cumulated_ic": picture(cumulated_ic(ic)),
-                **{f"score_{name}": score for name, score in scores.items()},
+                **{f"score_{name}": value for name, value in of_scores.items()},
             },
-        )
+            BREAKDOWN: {"breakdown": markdown(by_part.round(3))},
+            COMPARISON: {"comparison": markdown(compared.round(3))},
+        }
+        for table, rows in ((SCOREBOARD, board), (BREAKDOWN, by_part), (COMPARISON, compared)):
+            yield result(table, lake.replace_all(table, columns_of(rows)), details[table])
 
-    return [performance_asset, scoreboard_asset]
+    return boards

@@ -1,5 +1,7 @@
 """Layer raw: what the source gave, unchanged. No cleaning here."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 import numpy as np
 
@@ -13,8 +15,10 @@ from quant_assets.quality.suites import RAW_PRICES_SUITE, TARGET_PAIRS_SUITE
 from quant_assets.sources.base import Source
 
 
-def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the layer."""
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, whatever the families."""
 
     @table_asset(
         RAW_TARGET_PAIRS,

@@ -22,7 +22,11 @@ def key_of(table: Table) -> dg.AssetKey:
 
 
 def described(
-    table: Table, *, kinds: set[str], deps: Sequence[Table] = (), about: str = ""
+    table: Table,
+    *,
+    kinds: set[str],
+    deps: Sequence[Table] = (),
+    about: str = "",
 ) -> dg.AssetSpec:
     """The asset that writes a table: description, group, columns and upstream tables."""
     columns = [dg.TableColumn(c.name, c.type, c.description) for c in table.columns]

@@ -1,5 +1,7 @@
 """Layer submissions: the competition's row of each day, and its files."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 import numpy as np
 
@@ -25,8 +27,10 @@ EXPORT = dg.AssetKey(["submissions", "export"])
 _COMPLETE = "complete"
 
 
-def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the layer."""
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, whatever the families."""
 
     @table_asset(
         SUBMISSIONS,

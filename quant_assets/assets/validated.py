@@ -1,6 +1,6 @@
 """Layer validated: prices after cleaning, and what was rejected."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import numpy as np
@@ -17,8 +17,10 @@ from quant_assets.settings import Settings
 from quant_assets.sources.base import Source
 
 
-def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the layer."""
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, whatever the families."""
 
     @dg.multi_asset(
         name="validated",

@@ -65,6 +65,7 @@ def prepare_home(settings: Settings) -> dict[str, str]:
         "QUANT_DATA_DIR": str(settings.data_dir),
         "QUANT_SOURCE": settings.source,
         "QUANT_FIRST_DAY": settings.first_day.isoformat(),
+        "QUANT_FAMILIES": settings.families,
     }
 
 

@@ -5,34 +5,42 @@ from datetime import date
 
 import numpy as np
 
+from quant_assets.ensemble.weights import learned_weights
+from quant_assets.lake.arrays import day_positions
 from quant_assets.lake.forecasts import Forecasts, read_forecasts
+from quant_assets.lake.judgement_tables import TRACK_RECORD
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import read_pairs
 from quant_assets.lake.tables import forecasts_table
 from quant_assets.ranks import standardised_ranks
-from quant_assets.typing import FloatArray
+from quant_assets.typing import DayArray, FloatArray
 
 
-def rank_average(forecasts: Sequence[FloatArray]) -> FloatArray:
-    """(n, m) mean over families of each day's standardised ranks.
+def rank_average(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
+    """(n, m) weighted mean over families of each day's standardised ranks.
 
     Args:
         forecasts: one (n, m) array per family; a family without a forecast on a day is NaN there
             and does not count.
+        weights: (n, families) of each day, not negative.
 
-    NaN where no family has a forecast. A day depends on that day's forecasts only.
+    NaN where no family with a weight has a forecast. A day depends on that day's rows only.
     """
-    ranks = np.stack([standardised_ranks(forecast) for forecast in forecasts])
-    known = ~np.isnan(ranks)
-    count = known.sum(axis=0)
-    total = np.where(known, ranks, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    total = np.zeros(forecasts[0].shape)
+    weight = np.zeros(forecasts[0].shape)
+    for forecast, of_family in zip(forecasts, weights.T, strict=True):
+        ranks = standardised_ranks(forecast)
+        known = ~np.isnan(ranks)
+        total += np.where(known, ranks, 0.0) * of_family[:, None]
+        weight += known * of_family[:, None]
+    return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
 
 
 def blend(lake: Lake, families: Sequence[str], start: date, end: date) -> Forecasts:
     """The ensemble's forecasts of every day on which at least one family has one.
 
-    ``fit_as_of`` is that of the newest fit among the families.
+    A day's weights are learnt from the families' daily ICs released by then. ``fit_as_of`` is
+    that of the newest fit among the families.
     """
     targets = read_pairs(lake).targets
     members = [
@@ -43,5 +51,24 @@ def blend(lake: Lake, families: Sequence[str], start: date, end: date) -> Foreca
     for member in members:
         of_member = np.isin(days, member.days)
         fit_as_of[of_member] = np.maximum(fit_as_of[of_member], member.fit_as_of)
-    values = rank_average([member.on(days) for member in members])
+    weights = weights_of(lake, families, days)
+    values = rank_average([member.on(days) for member in members], weights)
     return Forecasts(days, values, fit_as_of, targets)
+
+
+def weights_of(lake: Lake, families: Sequence[str], days: DayArray) -> FloatArray:
+    """(n, families) weights on the given days, from what was known of the families by then."""
+    if not len(days) or not lake.has(TRACK_RECORD):
+        return np.ones((len(days), len(families)))
+    record = lake.columns(
+        f"SELECT released_on, family, ic FROM {TRACK_RECORD.quoted}"
+        " WHERE released_on <= ? ORDER BY released_on",
+        [days[-1].item()],
+    )
+    known = np.unique(record["released_on"]).astype("datetime64[D]")
+    ic = np.full((len(known), len(families)), np.nan)
+    for column, name in enumerate(families):
+        of_family = record["family"] == name
+        ic[day_positions(record["released_on"][of_family], known), column] = record["ic"][of_family]
+    row = np.searchsorted(known, days, side="right")
+    return np.concatenate([np.ones((1, len(families))), learned_weights(ic)])[row]

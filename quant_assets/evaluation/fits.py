@@ -1,17 +1,15 @@
 """Fits as of a day and forecasts by the fit in force: families, lake and artifacts together."""
 
-import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import Any
 
 import numpy as np
 
+from quant_assets.errors import LakeError
+from quant_assets.evaluation.fitting import FitRow, Order, digests, fingerprint, make
 from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
-from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.arrays import day_positions
-from quant_assets.lake.artifacts import fetch, store
+from quant_assets.lake.artifacts import fetch, is_stored
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import date_ids_of, observations
@@ -22,7 +20,7 @@ from quant_assets.models.registry import family
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, DayArray, IntArray
 
-FitRow = dict[str, Any]
+_NO_FITS: dict[str, AnyArray] = {"trading_day": np.empty(0, "datetime64[D]")}
 
 
 def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> IntArray:
@@ -43,72 +41,112 @@ def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> I
 def make_fits(
     lake: Lake, settings: Settings, name: str, start: date, end: date, note: Callable[[str], None]
 ) -> Iterator[FitRow]:
-    """Fit a family for each as-of day of the range; rows of its fits table.
+    """Fit a family for each as-of day of the range; rows of its fits table, as they are ready.
+
+    A day whose stored fit has the same fingerprint is left out. Several fits share the cores.
 
     Raises:
         LakeError: the single day wanted has no features.
-        NotEnoughHistoryError: a day has too few released labels before it.
     """
+    from joblib import Parallel, delayed
+
     snapshot = lake.snapshot_id()
     seen = observations(lake, end)
     rows = rows_to_fit(seen.days, start, end, settings)
-    date_ids = date_ids_of(lake, seen.days[rows])
-    for count, row in enumerate(rows, 1):
-        fitted = _fit(name, seen.rows(0, int(row) + 1), settings)
-        note(
-            f"{name}: fit {count} of {len(rows)}, as of {seen.days[row]}, {fitted['seconds']:.1f} s"
+    finished = _fingerprints(lake, settings, name)
+    parameters, known = family(name).defaults, digests(seen)
+    jobs = max(1, min(settings.threads, len(rows)))
+    resources = Resources(settings.seed, max(1, settings.threads // jobs))
+    orders = [
+        Order(
+            name,
+            int(row),
+            parameters,
+            resources,
+            fingerprint(name, known[row], parameters, settings.seed),
         )
-        yield {**fitted, "date_id": int(date_ids[count - 1]), "snapshot": snapshot}
+        for row in rows
+    ]
+    todo = [order for order in orders if order.fingerprint not in finished]
+    if len(todo) < len(orders):
+        note(f"{name}: {len(orders) - len(todo)} of {len(orders)} fits are there already")
+    date_ids = date_ids_of(lake, seen.days[[order.row for order in todo]])
+    made = Parallel(n_jobs=min(jobs, max(1, len(todo))), return_as="generator")(
+        delayed(make)(order, seen, settings.artifacts_dir) for order in todo
+    )
+    for count, (row, date_id) in enumerate(zip(made, date_ids, strict=True), 1):
+        failed = f", failed: {row['failure']}" if row["failure"] else ""
+        day, seconds = row["trading_day"], row["seconds"]
+        note(f"{name}: fit {count} of {len(todo)}, as of {day}, {seconds:.1f} s{failed}")
+        yield {**row, "date_id": int(date_id), "snapshot": snapshot}
 
 
-def forecast(lake: Lake, settings: Settings, name: str, start: date, end: date) -> Forecasts:
-    """Forecasts of a family for each day of the range that has a fit as of that day or before.
+def forecast(
+    lake: Lake, settings: Settings, names: Sequence[str], start: date, end: date
+) -> Iterator[tuple[str, Forecasts]]:
+    """Forecasts of each family for each day of the range that has a fit as of that day or before.
+
+    Features are read once for all families. One that was never fitted has no days.
 
     Raises:
+        LakeError: no family was ever fitted.
         ArtifactError: a stored fit is missing or altered.
     """
-    chosen = family(name)
-    fits = _fits_until(lake, name, end)
-    since = history_start(lake, MARKET_FEATURES, start, chosen.lookback)
-    seen = observations(lake, end, since=since)
+    fitted = [name for name in names if lake.has(fits_table(name))]
+    if not fitted:
+        raise LakeError(
+            "no family has a fit yet",
+            where=", ".join(names),
+            hint="run retrain_models or load_history first",
+        )
+    lookback = max(family(name).lookback for name in fitted)
+    seen = observations(lake, end, since=history_start(lake, MARKET_FEATURES, start, lookback))
+    for name in names:
+        fits = _fits_until(lake, name, end) if name in fitted else _NO_FITS
+        yield name, _forecast(seen, settings, name, fits, start)
+
+
+def _forecast(
+    seen: Observations,
+    settings: Settings,
+    name: str,
+    fits: dict[str, AnyArray],
+    start: date,
+) -> Forecasts:
     first = int(np.searchsorted(seen.days, np.datetime64(start, "D")))
     wanted = np.arange(first, len(seen.days))
-    in_force = fit_in_force(
-        seen.days[wanted].astype(np.int64), fits["trading_day"].astype(np.int64)
-    )
+    as_of = fits["trading_day"]
+    in_force = fit_in_force(seen.days[wanted].astype(np.int64), as_of.astype(np.int64))
     wanted, in_force = wanted[in_force >= 0], in_force[in_force >= 0]
     values = np.full((len(wanted), len(seen.targets)), np.nan)
     for fit in np.unique(in_force):
         of_fit = in_force == fit
         stored = fetch(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         until = seen.rows(0, int(wanted[of_fit][-1]) + 1)
-        values[of_fit] = chosen.load(stored).forecast(until, int(of_fit.sum()))
-    return Forecasts(seen.days[wanted], values, fits["trading_day"][in_force], seen.targets)
-
-
-def _fit(name: str, seen: Observations, settings: Settings) -> FitRow:
-    chosen = family(name)
-    begun = time.perf_counter()
-    model = chosen.fit(seen, chosen.defaults, Resources(settings.seed, settings.threads))
-    seconds = time.perf_counter() - begun
-    artifact, digest = store(settings.artifacts_dir, model.to_bytes())
-    labels = int((~np.isnan(seen.labels())).sum())
-    return {
-        "trading_day": seen.days[-1].item(),
-        "parameters": json.dumps(dict(chosen.defaults), sort_keys=True),
-        "metrics": json.dumps({"labels": labels, "days": len(seen.days)}),
-        "artifact": artifact,
-        "sha256": digest,
-        "features_version": CATALOGUE_VERSION,
-        "seconds": seconds,
-    }
+        values[of_fit] = family(name).load(stored).forecast(until, int(of_fit.sum()))
+    return Forecasts(seen.days[wanted], values, as_of[in_force], seen.targets)
 
 
 def _fits_until(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:
     table = fits_table(name)
     return lake.columns(
         f"SELECT trading_day, artifact, sha256 FROM {table.quoted}"
-        " WHERE trading_day <= ? ORDER BY trading_day",
+        " WHERE trading_day <= ? AND artifact IS NOT NULL ORDER BY trading_day",
         [end],
         needs=table,
     )
+
+
+def _fingerprints(lake: Lake, settings: Settings, name: str) -> set[str]:
+    """Those of the finished fits whose model is still there, unaltered."""
+    table = fits_table(name)
+    if not lake.has(table):
+        return set()
+    stored = lake.query(
+        f"SELECT fingerprint, artifact, sha256 FROM {table.quoted} WHERE failure IS NULL"
+    )
+    return {
+        str(one.fingerprint)
+        for one in stored.itertuples()
+        if is_stored(settings.artifacts_dir, str(one.artifact), str(one.sha256))
+    }

@@ -1,120 +1,58 @@
-"""Daily performance and the scoreboard, from stored forecasts and released labels."""
+"""Daily performance of stored forecasts, once their labels are released."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from quant_assets.evaluation.metric import daily_ic, score_of
-from quant_assets.evaluation.significance import block_bootstrap
-from quant_assets.lake.forecasts import read_forecasts
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import date_ids_of, known_days, released
-from quant_assets.lake.prices import read_pairs
-from quant_assets.lake.tables import PERFORMANCE, SCOREBOARD, forecasts_table
-from quant_assets.market.targets import MAX_LAG, align_to_label_day
-from quant_assets.typing import DayArray, FloatArray
-
-DELAY = MAX_LAG + 1
-"""Days from a forecast to the release of its last label."""
-RECENT = 250
-
-
-def judged_days(lake: Lake, start: date, end: date) -> tuple[DayArray, DayArray]:
-    """Days whose last label is released from ``start`` to ``end``, and those release days."""
-    days = known_days(lake, end)
-    judged, release = days[:-DELAY], days[DELAY:]
-    wanted = release >= np.datetime64(start)
-    return judged[wanted], release[wanted]
+from quant_assets.evaluation.judging import Judged
+from quant_assets.evaluation.metric import daily_ic
+from quant_assets.lake.judgement_tables import PERFORMANCE
+from quant_assets.typing import AnyArray, BoolArray, FloatArray
 
 
 def performance(
-    lake: Lake,
-    families: Sequence[str],
-    start: date,
-    end: date,
-    others: Mapping[str, FloatArray] | None = None,
+    found: Judged | None, others: Mapping[str, FloatArray] | None = None
 ) -> pd.DataFrame:
-    """Rows of ``monitoring.performance`` for the release days from ``start`` to ``end``.
+    """Rows of ``monitoring.performance``, each family judged on the days it forecasts.
 
     Args:
-        lake: the lake.
-        families: names with a forecasts table, the first deciding which days are judged.
-        start: first release day.
-        end: last release day; labels released later are not read.
-        others: further forecasts by name, one row per day of :func:`judged_days`.
+        found: forecasts and labels of some release days, if there are any.
+        others: further forecasts by name, one row a day, judged on the days on which a family
+            forecasts.
 
     A day on which a correlation is undefined has no row.
     """
-    judged, release = judged_days(lake, start, end)
-    columns = [column.name for column in PERFORMANCE.columns]
-    if not len(judged):
-        return pd.DataFrame({name: [] for name in columns})
-    pairs = read_pairs(lake)
-    days = known_days(lake, end)
-    days = days[days >= judged[0]]
-    truth = align_to_label_day(released(lake, days, pairs.targets), pairs.lags)
-    truth = truth[np.searchsorted(days, judged)]
-
-    first, last = judged[0].item(), judged[-1].item()
-    forecasts = {
-        name: read_forecasts(lake, forecasts_table(name), pairs.targets, first, last).on(judged)
-        for name in families
-    }
-    forecasts |= others or {}
-    forecast_on = np.isfinite(forecasts[families[0]]).any(axis=1)
-    date_ids = date_ids_of(lake, judged)
-    rows = []
+    if found is None:
+        return pd.DataFrame({column.name: [] for column in PERFORMANCE.columns})
+    forecast_on = np.any([np.isfinite(x).any(axis=1) for x in found.forecasts.values()], axis=0)
+    forecasts = {**found.forecasts, **(others or {})}
+    parts = []
     for name, values in forecasts.items():
-        ic = np.full(len(judged), np.nan)
-        wanted = np.isfinite(values).any(axis=1) & forecast_on
-        ic[wanted] = daily_ic(values[wanted], truth[wanted])
-        rows.append(
-            pd.DataFrame(
-                {
-                    "trading_day": judged,
-                    "date_id": date_ids,
-                    "family": name,
-                    "ic": ic,
-                    "released_on": release,
-                }
-            )
-        )
-    return pd.concat(rows).dropna(subset="ic")[columns]
+        ic = ic_of(values, found.truth, forecast_on)
+        parts.append(pd.DataFrame({**keys_of(found), "family": name, "ic": ic}))
+    rows = pd.concat(parts)[[column.name for column in PERFORMANCE.columns]]
+    return rows.dropna(subset="ic")
 
 
-def scoreboard(ic: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``monitoring.scoreboard``, best first.
-
-    Args:
-        ic: rows of ``monitoring.performance``.
-    """
-    rows = [
-        _score_row(str(name), of_family.sort_values("trading_day"))
-        for name, of_family in ic.groupby("family")
-    ]
-    board = pd.DataFrame(rows, columns=[column.name for column in SCOREBOARD.columns])
-    return board.sort_values("score", ascending=False, ignore_index=True)
-
-
-def _score_row(name: str, daily: pd.DataFrame) -> dict[str, object]:
-    ic = daily["ic"].to_numpy()
-    low, high = block_bootstrap(ic)
+def keys_of(found: Judged) -> dict[str, AnyArray]:
+    """The columns that say of which day a judgement is, and since when it is known."""
     return {
-        "family": name,
-        "score": _score(ic),
-        "low": low,
-        "high": high,
-        "mean_ic": float(ic.mean()),
-        "std_ic": float(ic.std()),
-        "score_250": _score(ic[-RECENT:]),
-        "days": len(ic),
-        "first_day": daily["trading_day"].iloc[0],
-        "last_day": daily["trading_day"].iloc[-1],
+        "trading_day": found.days,
+        "date_id": found.date_ids,
+        "released_on": found.released_on,
     }
 
 
-def _score(ic: FloatArray) -> float:
-    """The metric; NaN for days too few or too equal to have one."""
-    return score_of(ic) if len(ic) > 1 and np.ptp(ic) > 0 else float("nan")
+def ic_of(values: FloatArray, truth: FloatArray, wanted: BoolArray | None = None) -> FloatArray:
+    """(n,) daily IC; NaN on days without a forecast, and on those not wanted."""
+    ic = np.full(len(values), np.nan)
+    has = np.isfinite(values).any(axis=1)
+    has = has if wanted is None else has & wanted
+    ic[has] = daily_ic(values[has], truth[has])
+    return ic
+
+
+def mean_ic(rows: pd.DataFrame) -> dict[str, float]:
+    """Mean IC by family, as ``ic_<family>``."""
+    return {f"ic_{name}": float(ic) for name, ic in rows.groupby("family")["ic"].mean().items()}

@@ -1,8 +1,14 @@
 """Pictures of performance, as small PNG files in memory."""
 
 from io import BytesIO
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def cumulated_ic(ic: pd.DataFrame) -> bytes:
@@ -11,10 +17,7 @@ def cumulated_ic(ic: pd.DataFrame) -> bytes:
     Args:
         ic: rows of ``monitoring.performance``.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 3.2), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _figure(3.2)
     for name, daily in ic.groupby("family"):
         ordered = daily.sort_values("trading_day")
         style = {"ensemble": "-", "oracle": ":"}.get(str(name), "--")
@@ -22,7 +25,37 @@ def cumulated_ic(ic: pd.DataFrame) -> bytes:
     axes.axhline(0.0, color="black", linewidth=0.6)
     axes.set_ylabel("cumulated daily IC")
     axes.legend(frameon=False, fontsize="small")
+    return _png(figure)
+
+
+def scores(board: pd.DataFrame) -> bytes:
+    """Each family's metric with its interval, best on top.
+
+    Args:
+        board: rows of ``monitoring.scoreboard``.
+    """
+    shown = board[board["family"] != "oracle"].dropna(subset="score").iloc[::-1]
+    figure, axes = _figure(0.8 + 0.28 * len(shown))
+    rows = np.arange(len(shown))
+    colours = np.where(shown["family"] == "ensemble", "tab:green", "tab:blue").tolist()
+    axes.hlines(rows, shown["low"], shown["high"], colours, linewidth=2.0, alpha=0.4)
+    axes.scatter(shown["score"], rows, c=colours, zorder=3)
+    axes.set_yticks(rows, shown["family"])
+    axes.axvline(0.0, color="black", linewidth=0.6)
+    axes.set_xlabel("mean / std of the daily IC, with its 95 % interval")
+    return _png(figure)
+
+
+def _figure(height: float) -> "tuple[Figure, Axes]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, height), layout="constrained")
+    axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: "Figure") -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     return buffer.getvalue()

@@ -12,10 +12,17 @@ def store(folder: Path, content: bytes) -> tuple[str, str]:
     """Keep the bytes; (file name, sha256). The file appears whole or not at all."""
     digest = hashlib.sha256(content).hexdigest()
     name = f"{digest[:2]}/{digest}.model"
-    file = folder / name
-    if not file.exists():
-        write_atomically(file, content)
+    write_atomically(folder / name, content)
     return name, digest
+
+
+def is_stored(folder: Path, name: str, digest: str) -> bool:
+    """Whether the bytes are there, unaltered."""
+    try:
+        fetch(folder, name, digest)
+    except ArtifactError:
+        return False
+    return True
 
 
 def fetch(folder: Path, name: str, digest: str) -> bytes:

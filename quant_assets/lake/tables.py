@@ -1,10 +1,20 @@
 """Every table of the lake: its columns, their meaning, what a row is and when it is known.
 
-A table's name is its Dagster asset key with a dot. Documentation, ``describe``, the assets' column
-schemas and the DDL all come from here. Reading and writing do not belong here.
+Those of judgements are in ``lake.judgement_tables``. A table's name is its Dagster asset key with
+a dot. Documentation, ``describe``, the assets' column schemas and the DDL all come from here.
+Reading and writing do not belong here.
 """
 
 from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.lake.judgement_tables import (
+    AGREEMENT,
+    BREAKDOWN,
+    COMPARISON,
+    PERFORMANCE,
+    SCOREBOARD,
+    SLICES,
+    TRACK_RECORD,
+)
 from quant_assets.lake.schema import Column, Table
 
 N_TARGETS = 424
@@ -114,10 +124,15 @@ def fits_table(family: str) -> Table:
             _DATE_ID,
             Column("parameters", "VARCHAR", "parameters of the fit, as JSON"),
             Column("metrics", "VARCHAR", "figures of the fit, as JSON"),
-            Column("artifact", "VARCHAR", "file of the fitted model below the artifacts folder"),
+            Column("importance", "VARCHAR", "share of each input in the forecasts, as JSON"),
+            Column("artifact", "VARCHAR", "file of the model below the artifacts folder; or NULL"),
             Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
+            Column("failure", "VARCHAR", "why there is no model; NULL if there is one"),
             Column("snapshot", "BIGINT", "lake snapshot the fit was trained on"),
             Column("features_version", "VARCHAR", "version of the feature catalogue"),
+            Column("seed", "BIGINT", "seed of everything random in the fit"),
+            Column("library", "VARCHAR", "library and version that fitted it"),
+            Column("fingerprint", "VARCHAR", "digest of all that the fit depends on"),
             Column("seconds", "DOUBLE", "time the fit took"),
         ),
     )
@@ -149,36 +164,6 @@ SUBMISSIONS = Table(
         *(Column(f"target_{i}", "DOUBLE", "ensemble value") for i in range(N_TARGETS)),
     ),
 )
-PERFORMANCE = Table(
-    "monitoring.performance",
-    "Daily information coefficient: one row per forecast day and family, written when the "
-    "day's last label is released.",
-    (
-        Column("trading_day", "DATE", "day of the forecast"),
-        _DATE_ID,
-        Column("family", "VARCHAR", "model family, ensemble, or oracle where it is known"),
-        Column("ic", "DOUBLE", "Spearman correlation of forecast and label over the targets"),
-        Column("released_on", "DATE", "day on which all the day's labels are known"),
-    ),
-    day_column="released_on",
-)
-SCOREBOARD = Table(
-    "monitoring.scoreboard",
-    "One row per family: the official metric over all days with forecasts and labels.",
-    (
-        Column("family", "VARCHAR", "model family, ensemble, or oracle where it is known"),
-        Column("score", "DOUBLE", "mean of the daily IC over its population standard deviation"),
-        Column("low", "DOUBLE", "lower end of the 95 % block-bootstrap interval"),
-        Column("high", "DOUBLE", "upper end of it"),
-        Column("mean_ic", "DOUBLE", "mean of the daily IC"),
-        Column("std_ic", "DOUBLE", "population standard deviation of the daily IC"),
-        Column("score_250", "DOUBLE", "the metric over the last 250 days"),
-        Column("days", "BIGINT", "days scored"),
-        Column("first_day", "DATE", "first day scored"),
-        Column("last_day", "DATE", "last day scored"),
-    ),
-    day_column="",
-)
 
 
 def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
@@ -194,8 +179,13 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         TARGET_FEATURES,
         *(fits_table(family) for family in families),
         *(forecasts_table(family) for family in families),
+        TRACK_RECORD,
         ENSEMBLE,
         SUBMISSIONS,
         PERFORMANCE,
+        SLICES,
+        AGREEMENT,
         SCOREBOARD,
+        BREAKDOWN,
+        COMPARISON,
     )

@@ -12,6 +12,23 @@ _MODULES = {
     "lightgbm": "quant_assets.models.boosting",
 }
 FAMILIES = tuple(_MODULES)
+FAST = ("rank_prior", "ridge", "lightgbm")
+"""What a demo fits if nobody says otherwise."""
+
+
+def chosen(text: str) -> tuple[str, ...]:
+    """The families that a setting names: names joined by commas, ``fast`` or ``all``.
+
+    Raises:
+        UnknownNameError: there is no such family.
+    """
+    groups = {"fast": FAST, "all": FAMILIES}
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    found = [one for name in names for one in groups.get(name, (name,))]
+    for name in found:
+        if name not in _MODULES:
+            raise unknown_name("model family", name, [*groups, *_MODULES])
+    return tuple(name for name in FAMILIES if name in found)
 
 
 def family(name: str) -> Family:

@@ -22,6 +22,10 @@ def random_scores(seed: int, days: int = N) -> FloatArray:
     return np.random.default_rng(seed).normal(scale=10.0**seed, size=(days, M))
 
 
+def average(members: list[FloatArray]) -> FloatArray:
+    return rank_average(members, np.ones((len(members[0]), len(members))))
+
+
 def standardised(row: FloatArray) -> FloatArray:
     return (2 * rankdata(row) - len(row) - 1) / len(row)
 
@@ -29,18 +33,18 @@ def standardised(row: FloatArray) -> FloatArray:
 def test_blend_is_the_mean_of_ranks_whatever_their_scale() -> None:
     members = [random_scores(seed) for seed in range(3)]
     expected = np.mean([[standardised(row) for row in member] for member in members], axis=0)
-    np.testing.assert_allclose(rank_average(members), expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(average(members), expected, rtol=0, atol=1e-15)
     stretched = [np.exp(members[0]), *members[1:]]
-    np.testing.assert_array_equal(rank_average(stretched), rank_average(members))
+    np.testing.assert_array_equal(average(stretched), average(members))
 
 
 def test_a_family_without_forecast_does_not_count() -> None:
     one, two = random_scores(0), random_scores(1)
     two[3:6] = np.nan
     one[5:8] = np.nan
-    blended = rank_average([one, two])
-    np.testing.assert_array_equal(blended[3:5], rank_average([one])[3:5])
-    np.testing.assert_array_equal(blended[6:8], rank_average([two])[6:8])
+    blended = average([one, two])
+    np.testing.assert_array_equal(blended[3:5], average([one])[3:5])
+    np.testing.assert_array_equal(blended[6:8], average([two])[6:8])
     assert np.isnan(blended[5]).all()
     assert np.isfinite(np.delete(blended, 5, axis=0)).all()
 
@@ -48,14 +52,30 @@ def test_a_family_without_forecast_does_not_count() -> None:
 def test_a_day_does_not_depend_on_others() -> None:
     members = [random_scores(seed) for seed in range(3)]
     members[1][4] = np.nan
-    bulk = rank_average(members)
+    bulk = average(members)
     for row in range(N):
-        alone = rank_average([member[row : row + 1] for member in members])
+        alone = average([member[row : row + 1] for member in members])
         np.testing.assert_array_equal(alone, bulk[row : row + 1])
 
 
+def test_weights_count_by_day() -> None:
+    one, two = random_scores(0), random_scores(1)
+    weights = np.tile([1.0, 1.0], (N, 1))
+    weights[3:5] = [3.0, 1.0]
+    weights[6] = [0.0, 2.0]
+    blended = rank_average([one, two], weights)
+    np.testing.assert_array_equal(blended[:3], average([one, two])[:3])
+    np.testing.assert_array_equal(blended[6], average([two])[6])
+    expected = [(3 * standardised(a) + standardised(b)) / 4 for a, b in zip(one, two, strict=True)]
+    np.testing.assert_allclose(blended[3:5], expected[3:5], rtol=0, atol=1e-15)
+
+
+def test_a_family_whose_weight_is_nothing_leaves_no_forecast_if_it_is_alone() -> None:
+    assert np.isnan(rank_average([random_scores(0)], np.zeros((N, 1)))).all()
+
+
 def test_no_days() -> None:
-    assert rank_average([np.empty((0, M))] * 2).shape == (0, M)
+    assert average([np.empty((0, M))] * 2).shape == (0, M)
 
 
 @pytest.fixture
@@ -82,8 +102,8 @@ def test_blend_of_stored_forecasts(lake: Lake) -> None:
     store(lake, "second", slice(5, N), second, fit_row=4)
     found = blend(lake, ["first", "second", "never"], days[2].item(), days[-1].item())
     np.testing.assert_array_equal(found.days, days[2:])
-    np.testing.assert_array_equal(found.values[:3], rank_average([first[2:5]]))
-    np.testing.assert_array_equal(found.values[3:], rank_average([first[5:], second]))
+    np.testing.assert_array_equal(found.values[:3], average([first[2:5]]))
+    np.testing.assert_array_equal(found.values[3:], average([first[5:], second]))
     assert found.fit_as_of.tolist() == [days[0].item()] * 3 + [days[4].item()] * (N - 5)
     assert found.targets == world.pairs().targets
 

@@ -45,7 +45,7 @@ def run_all_days(desk: Desk) -> None:
         made = list(make_fits(desk.lake, desk.settings, name, start, end, lambda note: None))
         rows = {column.name: [fit[column.name] for fit in made] for column in table.columns}
         desk.lake.replace_days(table, start, end, rows)
-        forecasts = forecast(desk.lake, desk.settings, name, start, end)
+        ((_, forecasts),) = forecast(desk.lake, desk.settings, [name], start, end)
         desk.lake.replace_days(
             forecasts_table(name), start, end, forecast_rows(desk.lake, forecasts)
         )

@@ -10,8 +10,10 @@ import pytest
 
 from quant_assets.errors import ArtifactError, LakeError, NotEnoughHistoryError
 from quant_assets.evaluation.fits import FitRow, forecast, make_fits, rows_to_fit
+from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import FAMILIES
+from quant_assets.settings import Settings
 from quant_assets_tests.evaluation.conftest import ALTERED_AFTER, FIT_ROWS, Desk, open_desk
 from quant_assets_tests.market import world
 
@@ -25,6 +27,11 @@ def day(desk: Desk, row: int) -> date:
 def fits_of(desk: Desk, name: str, first: int, last: int) -> list[FitRow]:
     days = day(desk, first), day(desk, last)
     return list(make_fits(desk.lake, desk.settings, name, *days, lambda note: None))
+
+
+def forecast_of(desk: Desk, name: str, start: date, end: date) -> Forecasts:
+    ((_, made),) = forecast(desk.lake, desk.settings, [name], start, end)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +72,7 @@ def test_a_day_uses_the_newest_fit_as_of_it_or_before(name: str, desk: Desk) -> 
 def test_a_replay_day_by_day_equals_the_backfill(name: str, desk: Desk) -> None:
     bulk = desk.forecasts[name]
     for row in (200, 299, 300, 301, len(desk.days) - 1):
-        alone = forecast(desk.lake, desk.settings, name, day(desk, row), day(desk, row))
+        alone = forecast_of(desk, name, day(desk, row), day(desk, row))
         at = np.flatnonzero(bulk.days == desk.days[row])
         np.testing.assert_array_equal(alone.days, desk.days[[row]])
         np.testing.assert_array_equal(alone.values, bulk.values[at])
@@ -82,7 +89,7 @@ def test_a_lake_that_ends_with_the_day_gives_the_same(name: str, desk: Desk, you
     today = young.days[-1].item()
     table = fits_table(name)
     young.lake.replace_days(table, today, today, {c.name: [made[c.name]] for c in table.columns})
-    forecasts = forecast(young.lake, young.settings, name, today, today)
+    forecasts = forecast_of(young, name, today, today)
     at = np.flatnonzero(desk.forecasts[name].days == young.days[-1])
     np.testing.assert_array_equal(forecasts.values, desk.forecasts[name].values[at])
 
@@ -101,16 +108,36 @@ def test_what_a_fit_records(name: str, desk: Desk) -> None:
 
 
 def test_days_before_the_first_fit_have_no_forecast(desk: Desk) -> None:
-    none = forecast(desk.lake, desk.settings, "rank_prior", day(desk, 150), day(desk, 199))
+    none = forecast_of(desk, "rank_prior", day(desk, 150), day(desk, 199))
     assert none.values.shape == (0, 40)
     assert len(none.days) == len(none.fit_as_of) == 0
-    some = forecast(desk.lake, desk.settings, "rank_prior", day(desk, 190), day(desk, 204))
+    some = forecast_of(desk, "rank_prior", day(desk, 190), day(desk, 204))
     np.testing.assert_array_equal(some.days, desk.days[200:205])
 
 
-def test_without_any_fit_there_is_a_hint(young: Desk) -> None:
-    with pytest.raises(LakeError, match="materialise the asset fits/unheard_of"):
-        young.lake.columns("SELECT 1", needs=fits_table("unheard_of"))
+def test_all_families_at_once_forecast_as_each_alone(desk: Desk) -> None:
+    ends = day(desk, 295), day(desk, 305)
+    found = dict(forecast(desk.lake, desk.settings, FAMILIES, *ends))
+    assert tuple(found) == FAMILIES
+    for name, together in found.items():
+        alone = forecast_of(desk, name, *ends)
+        np.testing.assert_array_equal(together.values, alone.values)
+        np.testing.assert_array_equal(together.fit_as_of, alone.fit_as_of)
+
+
+def test_a_family_never_fitted_has_no_days_beside_others(tmp_path: Path) -> None:
+    young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[1]))
+    ends = day(young, -1), day(young, -1)
+    with pytest.raises(LakeError, match="no family has a fit yet"):
+        list(forecast(young.lake, young.settings, ["ridge"], *ends))
+    (made,) = fits_of(young, "rank_prior", FIT_ROWS[1], FIT_ROWS[1])
+    table = fits_table("rank_prior")
+    row = {column.name: [made[column.name]] for column in table.columns}
+    young.lake.replace_days(table, *ends, row)
+    found = dict(forecast(young.lake, young.settings, ["rank_prior", "ridge"], *ends))
+    assert len(found["rank_prior"].days) == 1
+    assert found["ridge"].values.shape == (0, 40)
+    young.lake.close()
 
 
 def _alter(file: Path) -> None:
@@ -131,19 +158,67 @@ def test_an_altered_or_missing_artifact_is_refused(
     try:
         harm(file)
         with pytest.raises(ArtifactError, match=words) as caught:
-            forecast(desk.lake, desk.settings, name, day(desk, 405), day(desk, 406))
+            forecast_of(desk, name, day(desk, 405), day(desk, 406))
         assert str(file) in str(caught.value)
         assert "materialise the fit" in str(caught.value)
-        unharmed = forecast(desk.lake, desk.settings, name, day(desk, 390), day(desk, 399))
+        unharmed = forecast_of(desk, name, day(desk, 390), day(desk, 399))
         assert len(unharmed.days) == 10
     finally:
         file.write_bytes(content)
 
 
 @every_family
-def test_too_few_days_are_refused(name: str, desk: Desk) -> None:
-    with pytest.raises(NotEnoughHistoryError, match="too few days with released labels"):
-        fits_of(desk, name, 30, 30)
+def test_too_few_days_leave_a_record_with_the_reason(name: str, desk: Desk) -> None:
+    (made,) = fits_of(desk, name, 30, 30)
+    assert "too few days with released labels" in str(made["failure"])
+    assert made["artifact"] is made["sha256"] is None
+    assert set(made) == {column.name for column in fits_table(name).columns}
+
+
+def test_a_failed_fit_leaves_the_one_before_in_force(desk: Desk) -> None:
+    table, failed = fits_table("rank_prior"), dict(desk.fits["rank_prior"][1])
+    failed |= {"artifact": None, "sha256": None, "failure": "no convergence"}
+    put = {True: failed, False: desk.fits["rank_prior"][1]}
+    for broken, expected in ((True, FIT_ROWS[0]), (False, FIT_ROWS[1])):
+        row = {column.name: [put[broken][column.name]] for column in table.columns}
+        desk.lake.replace_days(table, day(desk, FIT_ROWS[1]), day(desk, FIT_ROWS[1]), row)
+        found = forecast_of(desk, "rank_prior", day(desk, 310), day(desk, 312))
+        assert found.fit_as_of.tolist() == [day(desk, expected)] * 3
+
+
+def test_a_finished_fit_is_not_made_again(desk: Desk) -> None:
+    notes: list[str] = []
+    ends = day(desk, 0), day(desk, -1)
+
+    def again(settings: Settings) -> list[FitRow]:
+        return list(make_fits(desk.lake, settings, "rank_prior", *ends, notes.append))
+
+    assert again(desk.settings) == []
+    assert notes == ["rank_prior: 3 of 3 fits are there already"]
+    other_seed = desk.settings.model_copy(update={"seed": 8})
+    assert [fit["date_id"] for fit in again(other_seed)] == FIT_ROWS
+    file = desk.settings.artifacts_dir / str(desk.fits["rank_prior"][1]["artifact"])
+    content = file.read_bytes()
+    _alter(file)
+    (repaired,) = again(desk.settings)
+    assert repaired["date_id"] == FIT_ROWS[1]
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["ridge", "lightgbm"])
+def test_fits_beside_one_another_are_those_made_alone(
+    name: str, altered: Desk, tmp_path: Path
+) -> None:
+    """Two at a time in other processes, into an empty folder of models."""
+    table, settings = fits_table(name), altered.settings.model_copy(update={"threads": 2})
+    elsewhere = settings.model_copy(update={"data_dir": tmp_path})
+    ends = day(altered, 0), day(altered, -1)
+    made = list(make_fits(altered.lake, elsewhere, name, *ends, lambda note: None))
+    expected = [
+        [fit[key] for key in ("date_id", "sha256", "fingerprint")] for fit in altered.fits[name]
+    ]
+    assert [[fit[key] for key in ("date_id", "sha256", "fingerprint")] for fit in made] == expected
+    assert {column.name for column in table.columns} == set(made[0])
 
 
 def test_days_to_fit(desk: Desk) -> None:
