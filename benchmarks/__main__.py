@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it has no types
 
-from benchmarks import events, features, imports, lake, metric, models, pipeline
+from benchmarks import events, features, imports, lake, metric, models, pipeline, var
 from benchmarks.figures import Figure, in_fresh_process
 from quant_assets.settings import load_settings
 
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "metric": metric.run,
     "features": features.run,
     "models": models.run,
+    "var": var.run,
     "lake": lake.run,
     "events": events.run,
     "pipeline": pipeline.run,

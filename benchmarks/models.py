@@ -67,6 +67,8 @@ def history(folder: Path | None) -> Exercise:
             market.panel.days,
             market.pairs.targets,
             market.pairs.lags,
+            market.panel.instruments,
+            np.stack(market.pairs.legs(market.panel.instruments), axis=1),
             market.released,
             block("target"),
             block("instrument"),

@@ -25,7 +25,7 @@ PATIENCE = 300
 PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
 TABLES = all_tables(FAST)
 # How long a fit took, and the lake's snapshot then, are no part of what was computed.
-_INCIDENTAL = ("seconds", "snapshot")
+_INCIDENTAL = ("seconds", "fit_seconds", "snapshot")
 Digests = dict[tuple[str, str], str]
 
 
@@ -112,7 +112,8 @@ def digests(
     with Lake(settings.lake_dir, read_only=True) as lake:
         found = lake.query(selects)
     keys = zip(found["name"], found["day"], strict=True)
-    return dict(zip(keys, found["rows"].astype(str) + " " + found["digest"], strict=True))
+    digest = found["digest"].astype(str)
+    return dict(zip(keys, found["rows"].astype(str) + " " + digest, strict=True))
 
 
 def _digest_of(table: Table, until: date | None) -> str:

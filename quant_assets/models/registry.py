@@ -9,7 +9,9 @@ from quant_assets.models.base import Family
 _MODULES = {
     "rank_prior": "quant_assets.models.rank_prior",
     "ridge": "quant_assets.models.ridge",
+    "autoregressive": "quant_assets.models.autoregressive",
     "lightgbm": "quant_assets.models.boosting",
+    "bayesian_svar": "quant_assets.models.bayesian_svar",
 }
 FAMILIES = tuple(_MODULES)
 FAST = ("rank_prior", "ridge", "lightgbm")

@@ -1,0 +1,152 @@
+"""The autoregressions against statsmodels and against loops over days."""
+
+import numpy as np
+import pytest
+from statsmodels.tsa.ar_model import AutoReg, ar_select_order
+from statsmodels.tsa.arima.model import ARIMA
+from statsmodels.tsa.arima_process import ArmaProcess
+
+from quant_assets.errors import FitError
+from quant_assets.market.targets import MAX_LAG
+from quant_assets.models import autoregressive
+from quant_assets.models.autoregressive import LAGS, Autoregression
+from quant_assets.models.base import Resources
+from quant_assets.typing import FloatArray
+from quant_assets_tests.models import leg_market
+
+
+def series(days: int, *weights: float, ma: float = 0.0, seed: int = 0) -> FloatArray:
+    """(days,) centred draws of an ARMA process with errors of one."""
+    process = ArmaProcess(np.r_[1.0, -np.array(weights)], [1.0, ma])
+    draw = process.generate_sample(
+        days, burnin=200, distrvs=np.random.default_rng(seed).standard_normal
+    )
+    return np.asarray(draw - draw.mean())
+
+
+def test_order_and_weights_are_those_of_statsmodels() -> None:
+    drawn = np.stack(
+        [
+            series(600, seed=1),
+            series(600, 0.3, seed=2),
+            series(600, 0.2, -0.3, seed=3),
+            series(600, 0.1, 0.1, 0.0, 0.3, seed=4),
+        ],
+        axis=1,
+    )
+    observed = np.ones(drawn.shape, dtype=bool)
+    weights, orders = autoregressive.least_squares(drawn, observed, 5, prior_days=0.0)
+    assert orders.tolist() == [0, 1, 2, 4]
+    for column, order in enumerate(orders):
+        chosen = ar_select_order(drawn[:, column], maxlag=5, ic="bic", trend="n")
+        assert (chosen.ar_lags or []) == list(range(1, order + 1))
+        if order:
+            theirs = AutoReg(drawn[:, column], int(order), trend="n", hold_back=5).fit()
+            np.testing.assert_allclose(weights[:order, column], theirs.params, rtol=1e-10)
+        np.testing.assert_array_equal(weights[order:, column], 0.0)
+
+
+def test_days_without_a_return_are_not_fitted() -> None:
+    drawn = series(500, 0.4, -0.2, seed=5)[:, None]
+    observed = np.random.default_rng(6).random(drawn.shape) > 0.2
+    drawn[~observed] = 0.0
+    weights, (order,) = autoregressive.least_squares(drawn, observed, 4, prior_days=0.0)
+    rows = [row for row in range(4, 500) if observed[row, 0]]
+    x = np.array([[drawn[row - lag, 0] for lag in range(1, order + 1)] for row in rows])
+    expected = np.linalg.lstsq(x, drawn[rows, 0], rcond=None)[0]
+    assert order >= 2
+    np.testing.assert_allclose(weights[:order, 0], expected, rtol=1e-10)
+
+
+def test_prices_that_hardly_move_can_be_solved() -> None:
+    drawn = np.zeros((200, 3))
+    drawn[100, 0] = drawn[199, 1] = 14.0
+    weights, _ = autoregressive.least_squares(drawn, np.ones(drawn.shape, dtype=bool), 5)
+    assert np.abs(weights).max() < 1
+
+
+def test_windows_are_sums_of_iterated_forecasts() -> None:
+    weights = np.random.default_rng(7).normal(scale=0.2, size=(LAGS, 3))
+    newest_first = np.random.default_rng(8).normal(size=(LAGS, 3))
+    path = newest_first[::-1].tolist()
+    for _ in range(MAX_LAG + 1):
+        path.append(np.sum(weights * np.array(path[: -LAGS - 1 : -1]), axis=0))
+    ahead = np.array(path[LAGS:])
+    windows = np.sum(autoregressive.cumulated(weights) * newest_first, axis=1)
+    for lag in range(1, MAX_LAG + 1):
+        np.testing.assert_allclose(windows[lag - 1], ahead[1 : lag + 1].sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("weights", "ma", "order"), [((0.5,), 0.4, (1, 1)), ((), -0.5, (0, 1))])
+def test_arma_in_autoregressive_form_forecasts_as_statsmodels(
+    weights: tuple[float, ...], ma: float, order: tuple[int, int]
+) -> None:
+    drawn = series(800, *weights, ma=ma, seed=9)
+    orders = autoregressive.defaults["arma_orders"]
+    found, chosen = autoregressive.maximum_likelihood(drawn, orders, "LME_AH")
+    assert chosen == order
+    theirs = ARIMA(drawn, order=(order[0], 0, order[1]), trend="n").fit().forecast(MAX_LAG + 1)
+    windows = autoregressive.cumulated(found[:, None])[..., 0] @ drawn[: -LAGS - 1 : -1]
+    np.testing.assert_allclose(windows, np.cumsum(theirs[1:]), atol=1e-5)
+
+
+def test_no_model_of_a_single_leg_is_an_error() -> None:
+    seen = leg_market.observe(0.01 * np.random.default_rng(10).normal(size=(400, 4)))
+    parameters = {**autoregressive.defaults, "arma_orders": ()}
+    with pytest.raises(FitError, match="FX_EURUSD"):
+        autoregressive.fit(seen, parameters, Resources())
+
+
+def test_legs_of_short_histories_get_no_moving_average() -> None:
+    process = series(400, ma=0.6, seed=11)
+    returns = 0.01 * np.stack([process, *np.random.default_rng(12).normal(size=(3, 400))], axis=1)
+    orders = []
+    for days in (autoregressive.defaults["arma_days"] - 1, 400):
+        seen = leg_market.observe(returns[:days])
+        orders.append(autoregressive.fit(seen, autoregressive.defaults, Resources()).orders)
+    assert [int(found[0, 1]) for found in orders] == [0, 1]
+    assert not orders[1][1:, 1].any()
+
+
+def test_forecasts_begin_two_days_ahead() -> None:
+    """Returns that alternate: the day after next moves with today's return, the next against it."""
+    returns = leg_market.vector_autoregression(-0.6 * np.eye(4), 900, seed=13)
+    returns += [0.0, 0.001, 0.002, -0.001]
+    seen = leg_market.observe(returns)
+    model = autoregressive.fit(seen.rows(0, 700), autoregressive.defaults, Resources())
+    np.testing.assert_allclose(model.weights[0], -0.6, atol=0.1)
+    np.testing.assert_allclose(model.mean * model.deviation, returns[:700].mean(axis=0), atol=1e-4)
+    forecast = model.forecast(seen, 200)[:-5] * model.width
+    labels = seen.labels()[700:-5]
+    one_day = seen.lags == 1
+    foreseen = np.corrcoef(forecast[:, one_day].ravel(), labels[:, one_day].ravel())[0, 1]
+    assert foreseen > 0.3
+
+
+def test_an_unobserved_return_is_taken_for_its_mean() -> None:
+    returns = leg_market.vector_autoregression(0.5 * np.eye(4), 400, seed=14)
+    seen = leg_market.observe(returns)
+    model = autoregressive.fit(seen, autoregressive.defaults, Resources())
+    seen.instrument.values[-1] = np.nan
+    unknown = model.forecast(seen, 1)
+    seen.instrument.values[-1, :, 0] = model.mean * model.deviation
+    np.testing.assert_allclose(model.forecast(seen, 1), unknown, rtol=1e-4, atol=1e-8)
+
+
+def test_without_memory_forecasts_are_means_and_have_no_inputs() -> None:
+    seen = leg_market.observe(0.01 * np.random.default_rng(15).normal(size=(100, 4)))
+    mean, deviation = np.array([0.1, 0.0, -0.1, 0.05]), np.array([0.01, 0.02, 0.0, 0.01])
+    model = Autoregression(
+        deviation,
+        mean,
+        np.zeros((LAGS, 4)),
+        np.zeros((4, 2), dtype=np.int64),
+        np.full(len(seen.targets), 2.0),
+    )
+    moves = mean * deviation
+    expected = [
+        lag * (moves[a] - (moves[b] if b >= 0 else 0.0)) / 2.0
+        for lag, (a, b) in zip(seen.lags, seen.legs, strict=True)
+    ]
+    np.testing.assert_allclose(model.forecast(seen, 3), np.tile(expected, (3, 1)), rtol=1e-12)
+    assert model.importance() == {}

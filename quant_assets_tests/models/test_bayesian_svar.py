@@ -1,0 +1,144 @@
+"""The Bayesian VAR against slow versions, against statsmodels, and on markets that follow a VAR."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_t
+from statsmodels.tsa.api import VAR
+
+from quant_assets.market.instruments import market_of
+from quant_assets.market.targets import MAX_LAG
+from quant_assets.models import bayesian_svar
+from quant_assets.models.base import Observations, Resources
+from quant_assets.models.bayesian_svar import BY_CLOSE, LAGS, BayesianVar, posterior
+from quant_assets.models.leg_returns import to_targets
+from quant_assets.typing import FloatArray
+from quant_assets_tests.models import leg_market
+
+FLAT = {**bayesian_svar.defaults, "tightness": (1e6,), "drift": 1e6, "drift_days": 10_000}
+
+
+def regression(days: int, inputs: int, variables: int) -> tuple[FloatArray, FloatArray]:
+    random = np.random.default_rng(1)
+    x = random.normal(size=(days, inputs))
+    return x, x @ random.normal(scale=0.3, size=(inputs, variables)) + random.normal(
+        size=(days, variables)
+    )
+
+
+def linked(days: int = 900) -> Observations:
+    """Tokyo follows two days after New York: what is known today is of use for the labels."""
+    returns = 0.01 * np.random.default_rng(2).normal(size=(days, 4))
+    returns[2:, 1] += 0.8 * returns[:-2, 3]
+    return leg_market.observe(returns)
+
+
+def fitted(seen: Observations, **parameters: object) -> BayesianVar:
+    return bayesian_svar.fit(seen, {**bayesian_svar.defaults, **parameters}, Resources())
+
+
+def test_posterior_mean_is_least_squares_with_dummy_observations() -> None:
+    """One regression per variable, the prior as one more day for each input."""
+    x, y = regression(50, 7, 3)
+    variance = np.array([9.0, 0.04, 0.04, 0.04, 0.01, 0.01, 0.01])
+    dummies = np.diag(1.0 / np.sqrt(variance))
+    found = posterior(x, y, variance)
+    for variable in range(3):
+        slow = np.linalg.lstsq(
+            np.concatenate([x, dummies]), np.concatenate([y[:, variable], np.zeros(7)]), rcond=None
+        )[0]
+        np.testing.assert_allclose(found.coefficients[:, variable], slow, rtol=1e-10)
+
+
+def test_posterior_covariance_adds_prior_and_residuals() -> None:
+    x, y = regression(50, 7, 3)
+    variance = np.full(7, 0.05)
+    found = posterior(x, y, variance)
+    scale = np.eye(3) + y.T @ np.linalg.inv(np.eye(50) + x @ np.diag(variance) @ x.T) @ y
+    np.testing.assert_allclose(found.covariance, scale / (50 + 5 - 3 - 1), rtol=1e-10)
+
+
+def test_evidence_is_the_density_of_the_variable() -> None:
+    """With one variable the marginal likelihood is a Student density of all its days."""
+    x, y = regression(30, 4, 1)
+
+    def both(variance: FloatArray) -> tuple[float, float]:
+        shape = (np.eye(30) + x @ np.diag(variance) @ x.T) / 3
+        density = multivariate_t(np.zeros(30), shape, df=3).logpdf(y[:, 0])
+        return posterior(x, y, variance).evidence, float(density)
+
+    ours, theirs = np.transpose([both(np.full(4, v)) for v in (0.001, 0.02, 0.3, 5.0)])
+    np.testing.assert_allclose(np.diff(ours), np.diff(theirs), rtol=1e-8)
+    assert np.ptp(theirs) > 1
+
+
+def test_a_flat_prior_is_the_var_of_statsmodels() -> None:
+    seen = linked(400)
+    model = bayesian_svar.fit(seen, FLAT, Resources())
+    returns = seen.instrument.column("ret_1").astype(np.float64) / model.deviation
+    returns = returns[:, model.columns]
+    theirs = VAR(returns).fit(LAGS, trend="c")
+    np.testing.assert_allclose(model.coefficients, theirs.params, rtol=0, atol=1e-8)
+
+    responses = theirs.orth_ma_rep(6, P=np.linalg.cholesky(model.covariance))
+    np.testing.assert_allclose(model.impulse_responses(6), responses, rtol=0, atol=1e-8)
+
+    moves = np.zeros((5, MAX_LAG, 4))
+    for row in range(5):
+        past = returns[: len(returns) - 4 + row]
+        ahead = theirs.forecast(past[-LAGS:], MAX_LAG + 1)
+        moves[row][:, model.columns] = np.cumsum(ahead[1:], axis=0)
+    expected = to_targets(moves * model.deviation, seen) / model.width
+    np.testing.assert_allclose(model.forecast(seen, 5), expected, rtol=0, atol=1e-8)
+
+
+def test_shocks_reach_markets_in_the_order_of_their_close() -> None:
+    model = fitted(linked())
+    hours = [BY_CLOSE.index(market_of(variable)) for variable in model.variables]
+    assert hours == sorted(hours)
+    assert model.variables[0] == "JPX_Gold_Standard_Futures"
+    same_day = model.impulse_responses(0)[0]
+    np.testing.assert_array_equal(np.triu(same_day, 1), 0.0)
+    np.testing.assert_allclose(same_day @ same_day.T, model.covariance, rtol=1e-10)
+
+
+def test_responses_show_the_planted_link() -> None:
+    """New York's shock moves Tokyo two days later and nothing else."""
+    model = fitted(linked())
+    new_york, tokyo = (model.variables.index(f) for f in leg_market.INSTRUMENTS[3:0:-2])
+    responses = model.impulse_responses(3)
+    assert responses[2, tokyo, new_york] == pytest.approx(0.6, abs=0.1)
+    responses[2, tokyo, new_york] = 0.0
+    responses[0] = 0.0
+    assert np.abs(responses).max() < 0.15
+
+
+def test_forecasts_use_the_planted_link() -> None:
+    seen = linked()
+    forecast = fitted(seen.rows(0, 700)).forecast(seen, 200)[:-5]
+    labels = seen.labels()[700:-5]
+    gold_and_aluminium = 1
+    assert seen.lags[gold_and_aluminium] == 1
+    foreseen = np.corrcoef(forecast[:, gold_and_aluminium], labels[:, gold_and_aluminium])[0, 1]
+    assert foreseen > 0.4
+
+
+def test_evidence_shrinks_noise_and_leaves_a_link() -> None:
+    noise = leg_market.observe(0.01 * np.random.default_rng(3).normal(size=(900, 4)))
+    assert fitted(noise).tightness <= 0.05
+    assert fitted(linked()).tightness >= 0.1
+    assert np.abs(fitted(noise).coefficients[1:]).max() < 0.05
+
+
+def test_a_tight_prior_leaves_the_recent_drift() -> None:
+    returns = 0.01 * np.random.default_rng(4).normal(size=(500, 4)) + [0, 0.001, 0.002, 0.003]
+    seen = leg_market.observe(returns)
+    model = fitted(seen, tightness=(1e-9,), drift=1e6, drift_days=300)
+    means = returns[-300:].mean(axis=0)
+    moves = np.tile(np.arange(1, MAX_LAG + 1)[:, None] * means, (2, 1, 1))
+    expected = to_targets(moves, seen) / model.width
+    np.testing.assert_allclose(model.forecast(seen, 2), expected, rtol=0, atol=1e-6)
+
+
+def test_importance_names_the_variable_that_leads() -> None:
+    shares = fitted(linked()).importance()
+    assert max(shares, key=lambda variable: shares[variable]) == "US_Stock_VT"
