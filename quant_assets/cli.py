@@ -76,11 +76,33 @@ def backfill(
 
 
 @app.command()
-def score() -> None:
-    """Show the scoreboard."""
+def walk_forward(families: Families = "") -> None:
+    """Fit and judge families over the whole history; finished fits are kept."""
     from quant_assets.loading import show_scoreboard
+    from quant_assets.loading import walk_forward as walk
 
-    show_scoreboard(load_settings())
+    settings = load_settings(**({"families": families} if families else {}))
+    walk(settings)
+    show_scoreboard(settings)
+
+
+@app.command()
+def score(
+    output: Annotated[Path | None, typer.Option(help="Write it all to a Markdown file.")] = None,
+) -> None:
+    """Show the scoreboard."""
+    from quant_assets.lake.artifacts import write_atomically
+    from quant_assets.lake.lake import Lake
+    from quant_assets.loading import show_scoreboard
+    from quant_assets.scorecard import page
+
+    settings = load_settings()
+    if output is None:
+        show_scoreboard(settings)
+        return
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        write_atomically(output, page(lake).encode())
+    typer.echo(f"written to {output}")
 
 
 @app.command()

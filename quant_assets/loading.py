@@ -91,6 +91,30 @@ def run_days(settings: Settings, job: str, start: date, end: date) -> None:
     _run(settings, source, job, *days, {})
 
 
+def walk_forward(settings: Settings) -> None:
+    """Run ``walk_forward`` over all loaded days, with the families of the settings from now on.
+
+    Raises:
+        SettingsError: the data directory holds no market yet, or another.
+        RunFailedError: an asset or a blocking check failed.
+    """
+    from quant_assets.models.registry import chosen
+
+    chosen(settings.families)
+    market, held = market_of(settings), held_market(settings)
+    if held is None or not held.same_as(market):
+        raise SettingsError(
+            "the market is not loaded",
+            where=str(settings.data_dir),
+            expected=market,
+            found=held or "no market",
+            hint="run `quant-assets load` first",
+        )
+    write_atomically(settings.market_file, market.model_dump_json().encode())
+    source = source_of(settings)
+    _run(settings, source, "walk_forward", source.first_day, source.last_day, {})
+
+
 def _run(
     settings: Settings, source: Source, job: str, start: date, end: date, tags: dict[str, str]
 ) -> None:

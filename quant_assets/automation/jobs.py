@@ -1,4 +1,4 @@
-"""Jobs: the four things one runs."""
+"""Jobs: the things one runs."""
 
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,10 @@ def build() -> "dict[str, UnresolvedAssetJobDefinition]":
             "One trading day, from prices to submission, with the newest fits.",
         ),
         "retrain_models": (fits, "Fit every family as of a day."),
+        "walk_forward": (
+            dg.AssetSelection.groups("fits", "forecasts", "monitoring"),
+            "Fits, forecasts and scoreboard of all families over a range; finished fits are kept.",
+        ),
         "submit_competition": (
             dg.AssetSelection.groups("submissions"),
             "The submission of a day and the exported files, from stored forecasts.",
