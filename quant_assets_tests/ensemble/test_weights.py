@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from quant_assets.ensemble.blend import weights_of
-from quant_assets.ensemble.weights import learned_weights
+from quant_assets.ensemble.weights import MIN_DAYS, learned_weights
 from quant_assets.lake.judgement_tables import TRACK_RECORD
 from quant_assets.lake.lake import Lake
 from quant_assets.typing import FloatArray
@@ -25,19 +25,37 @@ def ic() -> FloatArray:
 
 
 def slowly(ic: FloatArray, prior: int) -> list[float]:
-    every = ic[~np.isnan(ic)]
-    overall = every.mean() if len(every) else 0.0
-    raw = []
-    for column in ic.T:
-        own = column[~np.isnan(column)]
-        raw.append(max((own.sum() + prior * overall) / max(len(own) + prior, 1), 0.0))
-    return [3 * x / sum(raw) if sum(raw) else 1.0 for x in raw]
+    """The formula for one day, families and pairs one after another."""
+    k = ic.shape[1]
+    own = [column[~np.isnan(column)] for column in ic.T]
+    if max(map(len, own)) <= MIN_DAYS:
+        return [1.0] * k
+    some = [len(x) >= 2 for x in own]
+    deviations = [x.std() if has else np.nan for x, has in zip(own, some, strict=True)]
+    typical = np.nanmean(deviations)
+    ratios = [x.mean() / x.std() if has else np.nan for x, has in zip(own, some, strict=True)]
+    mean = np.nanmean(ratios)
+    shrunk = [
+        (len(x) * r + prior * mean) / (len(x) + prior) if has else mean
+        for x, r, has in zip(own, ratios, some, strict=True)
+    ]
+    correlation = np.eye(k)
+    for i in range(k):
+        for j in range(k):
+            both = ~np.isnan(ic[:, i]) & ~np.isnan(ic[:, j])
+            if i != j and both.any() and some[i] and some[j]:
+                product = (ic[both, i] * ic[both, j]).mean() - own[i].mean() * own[j].mean()
+                found = np.clip(product / deviations[i] / deviations[j], -1, 1)
+                correlation[i, j] = found * both.sum() / (both.sum() + prior)
+    solved = np.linalg.inv(correlation) @ np.maximum(shrunk, 0.0)
+    raw = np.maximum(solved / np.where(some, deviations, typical), 0.0)
+    return list(raw / raw.sum() * k) if raw.sum() > 0 else [1.0] * k
 
 
-@pytest.mark.parametrize("prior", [0, 1, 50])
+@pytest.mark.parametrize("prior", [1, 50, 500])
 def test_each_day_by_itself(ic: FloatArray, prior: int) -> None:
     expected = [slowly(ic[: row + 1], prior) for row in range(len(ic))]
-    np.testing.assert_allclose(learned_weights(ic, prior), expected, rtol=1e-9)
+    np.testing.assert_allclose(learned_weights(ic, prior), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_nothing_later_matters(ic: FloatArray) -> None:
@@ -48,15 +66,35 @@ def test_nothing_later_matters(ic: FloatArray) -> None:
     assert (ours[40:] != theirs[40:]).any(axis=1).all()
 
 
-def test_the_better_counts_more_and_the_bad_not_at_all(ic: FloatArray) -> None:
+def test_the_better_counts_more(ic: FloatArray) -> None:
     last = learned_weights(ic, 10)[-1]
-    assert last[1] > last[0] > last[2] == 0.0
-    nearly_equal = learned_weights(np.abs(ic), 10**6)[-1]
-    np.testing.assert_allclose(nearly_equal, 1.0, atol=1e-3)
+    assert last[1] > last[0] > last[2] >= 0.0
+
+
+def test_the_steadier_of_two_that_are_equally_good_counts_more() -> None:
+    """Half the deviation at the same ratio of mean to deviation: twice the weight."""
+    one = np.random.default_rng(5).normal(0.1, 0.2, size=400)
+    other = np.random.default_rng(6).normal(size=400)
+    other = one.mean() + one.std() * (other - other.mean()) / other.std()
+    last = learned_weights(np.stack([one, other / 2], axis=1), 500)[-1]
+    assert last[1] / last[0] == pytest.approx(2.0)
+
+
+def test_two_that_are_alike_count_as_one() -> None:
+    ic = np.random.default_rng(5).normal(0.1, 0.2, size=(2000, 2))
+    twin = ic[:, :1] + np.random.default_rng(6).normal(0, 0.01, size=(2000, 1))
+    last = learned_weights(np.concatenate([ic, twin], axis=1), 1)[-1]
+    alone = learned_weights(ic, 1)[-1]
+    assert (last[0] + last[2]) / last[1] == pytest.approx(alone[0] / alone[1], rel=0.05)
+
+
+def test_the_first_days_are_equal(ic: FloatArray) -> None:
+    np.testing.assert_array_equal(learned_weights(ic)[:MIN_DAYS], np.ones((MIN_DAYS, 3)))
 
 
 def test_without_any_good_family_all_count_the_same() -> None:
-    np.testing.assert_array_equal(learned_weights(np.full((5, 3), -0.1)), np.ones((5, 3)))
+    random = np.random.default_rng(0).normal(size=(60, 3))
+    np.testing.assert_array_equal(learned_weights(-np.abs(random)), np.ones((60, 3)))
     np.testing.assert_array_equal(learned_weights(np.full((5, 3), np.nan)), np.ones((5, 3)))
 
 
