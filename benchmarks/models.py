@@ -19,7 +19,7 @@ from quant_assets.features.catalogue import Level, features_of
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models import boosting, ridge
 from quant_assets.models.base import Block, Forecaster, Observations, Resources
-from quant_assets.models.labels import ranked_labels
+from quant_assets.models.labels import ranked_labels, standardised_labels
 from quant_assets.models.registry import FAMILIES, family
 from quant_assets.settings import load_settings
 from quant_assets.typing import FloatArray, IntArray
@@ -114,12 +114,15 @@ def families(exercise: Exercise, resources: Resources) -> list[Figure]:
 def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:
     """One pooled booster against one per target, of a sample of the targets.
 
-    The same features, ranks, rounds and learning parameters, but for the rows of a leaf, which are
-    LightGBM's default where a target has a four-hundredth of the rows. One per target is handed its
-    rows and ranks ready-made. Scores are over the targets of the sample for both.
+    The same features, labels, rounds and learning parameters, with one seed and without weighing by
+    the labels' covariance, but for the rows of a leaf, which are LightGBM's default where a target
+    has a four-hundredth of the rows. One per target is handed its rows and labels ready-made.
+    Scores are over the targets of the sample for both.
     """
     seen, sample = exercise.seen, exercise.sample(BOOSTED_EACH)
-    ranks, options = ranked_labels(seen), dict(boosting.defaults)
+    plain = {**boosting.defaults, "seeds": 1, "shrinkage": 1.0}
+    options = {key: x for key, x in plain.items() if key not in ("seeds", "shrinkage")}
+    labels = standardised_labels(seen, options.pop("label_clip"))
     rounds = options.pop("num_boost_round")
     options |= {
         "min_data_in_leaf": 20,
@@ -128,16 +131,16 @@ def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:
         "verbosity": -1,
     }
     alone: dict[int, lightgbm.Booster] = {}
-    pooled: list[boosting.Booster] = []
+    pooled: list[boosting.Boosters] = []
 
     def one_each() -> None:
         for target in sample:
-            known = ~np.isnan(ranks[:, target])
-            x, y = seen.target.values[known, target], ranks[known, target]
+            known = ~np.isnan(labels[:, target])
+            x, y = seen.target.values[known, target], labels[known, target]
             alone[target] = lightgbm.train(options, lightgbm.Dataset(x, y), rounds)
 
     def together() -> None:
-        pooled[:] = [boosting.fit(seen, boosting.defaults, resources)]
+        pooled[:] = [boosting.fit(seen, plain, resources)]
 
     found = medians({"pooled": together, "each": one_each}, REPEATS, warm_ups=0)
     every = found["each"] * len(seen.targets) / len(sample)
@@ -162,7 +165,8 @@ def solves(exercise: Exercise, resources: Resources) -> list[Figure]:
     coefficients of the one solve are compared with the normal equations at its penalty.
     """
     seen, sample = exercise.seen, exercise.sample(SOLVED_EACH)
-    fitted = ridge.fit(seen, ridge.defaults, resources)
+    plain = {**ridge.defaults, "shrinkage": 1.0}
+    fitted = ridge.fit(seen, plain, resources)
     ranks = ranked_labels(seen)
     known = (~np.isnan(ranks)).any(axis=1)
     moves = [seen.instrument.column(name) for name in fitted.returns]
@@ -175,7 +179,7 @@ def solves(exercise: Exercise, resources: Resources) -> list[Figure]:
             leave_one_out(x, y[:, target], ridge.defaults["penalties"])
 
     found = medians(
-        {"once": lambda: ridge.fit(seen, ridge.defaults, resources), "each": one_each}, REPEATS
+        {"once": lambda: ridge.fit(seen, plain, resources), "each": one_each}, REPEATS
     )
     every = found["each"] * len(seen.targets) / len(sample)
     normal = x.T @ x + fitted.penalty * np.eye(x.shape[1])

@@ -1,5 +1,6 @@
-"""``lightgbm``: one booster over all (day, target) rows, shallow and strongly regularised."""
+"""``lightgbm``: boosters over all (day, target) rows, shallow and strongly regularised."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -7,80 +8,106 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quant_assets.models.base import Observations, Parameters, Resources
-from quant_assets.models.labels import ranked_labels
+from quant_assets.models.labels import (
+    day_by_day,
+    day_weights,
+    decorrelation,
+    ranked_labels,
+    standardised_labels,
+)
+from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import FloatArray
 
 if TYPE_CHECKING:
     import lightgbm
 
 name = "lightgbm"
-description = "One pooled LightGBM over (day, target) rows of the target features."
+description = "Pooled LightGBM over (day, target) rows of the target features, several seeds."
 library = "lightgbm"
 lookback = 0
 defaults: Parameters = {
-    "num_boost_round": 80,
-    "learning_rate": 0.05,
+    "seeds": 3,
+    "num_boost_round": 30,
+    "learning_rate": 0.1,
     "num_leaves": 15,
     "min_data_in_leaf": 500,
     "lambda_l2": 50.0,
     "feature_fraction": 0.5,
-    "bagging_fraction": 0.5,
+    "bagging_fraction": 0.2,
     "bagging_freq": 1,
     "max_bin": 63,
+    "label_clip": 3.0,
+    "shrinkage": 0.5,
 }
 
 
 @dataclass(frozen=True)
-class Booster:
-    """A fitted booster."""
+class Boosters:
+    """Boosters that differ in their seed.
 
-    booster: "lightgbm.Booster"
+    Attributes:
+        boosters: one a seed; their scores are averaged.
+        decorrelation: (m, m), applied to the scores of a day.
+    """
+
+    boosters: tuple["lightgbm.Booster", ...]
+    decorrelation: FloatArray
 
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
         """(rows, m) leaf sums; a missing feature takes the branch learnt for it."""
         x = seen.target.values[len(seen.days) - rows :]
-        scores = self.booster.predict(x.reshape(-1, x.shape[-1]))
-        return np.asarray(scores, dtype=np.float64).reshape(x.shape[:2])
+        pooled = x.reshape(-1, x.shape[-1])
+        scores = np.mean([np.asarray(b.predict(pooled)) for b in self.boosters], axis=0)
+        return day_by_day(scores.reshape(x.shape[:2]), self.decorrelation)
 
     def importance(self) -> Mapping[str, float]:
         """Share of each feature in the gain of all splits."""
-        gain = self.booster.feature_importance("gain")
-        return dict(zip(self.booster.feature_name(), gain / max(gain.sum(), 1e-300), strict=True))
+        gain = np.sum([b.feature_importance("gain") for b in self.boosters], axis=0)
+        names = self.boosters[0].feature_name()
+        return dict(zip(names, gain / gain.sum(), strict=True)) if gain.any() else {}
 
     def to_bytes(self) -> bytes:
-        """LightGBM's text format."""
-        return self.booster.model_to_string().encode()
+        """LightGBM's text format, and the matrix."""
+        text = json.dumps([booster.model_to_string() for booster in self.boosters]).encode()
+        return pack(boosters=np.frombuffer(text, np.uint8), decorrelation=self.decorrelation)
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Booster:
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Boosters:
     """Fit on every released label, each day weighing the same."""
     import lightgbm
 
-    ranks = ranked_labels(seen)
-    known = ~np.isnan(ranks)
-    weight = (known / np.maximum(known.sum(axis=1, keepdims=True), 1))[known]
+    options = dict(parameters)
+    seeds, rounds = options.pop("seeds"), options.pop("num_boost_round")
+    clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
+    matrix = decorrelation(ranked_labels(seen), shrinkage)
+    labels = standardised_labels(seen, clip)
+    known = ~np.isnan(labels)
     data = lightgbm.Dataset(
         seen.target.values[known],
-        ranks[known],
-        weight=weight / weight.mean(),
+        labels[known],
+        weight=day_weights(labels),
         feature_name=list(seen.target.names),
-        params={"max_bin": parameters["max_bin"]},
+        params={"max_bin": options["max_bin"]},
     )
-    options = {
-        **parameters,
+    options |= {
         "objective": "regression",
-        "seed": resources.seed,
         "num_threads": resources.threads,
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
     }
-    rounds = options.pop("num_boost_round")
-    return Booster(lightgbm.train(options, data, num_boost_round=rounds))
+    boosters = (
+        lightgbm.train({**options, "seed": resources.seed + i}, data, num_boost_round=rounds)
+        for i in range(seeds)
+    )
+    return Boosters(tuple(boosters), matrix)
 
 
-def load(stored: bytes) -> Booster:
-    """Read the text format back."""
+def load(stored: bytes) -> Boosters:
+    """Read the text format and the matrix back."""
     import lightgbm
 
-    return Booster(lightgbm.Booster(model_str=stored.decode()))
+    arrays = unpack(stored)
+    texts = json.loads(arrays["boosters"].tobytes())
+    boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
+    return Boosters(boosters, arrays["decorrelation"])

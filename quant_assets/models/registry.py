@@ -11,6 +11,7 @@ _MODULES = {
     "ridge": "quant_assets.models.ridge",
     "autoregressive": "quant_assets.models.autoregressive",
     "lightgbm": "quant_assets.models.boosting",
+    "xgboost": "quant_assets.models.factor_boosting",
     "bayesian_svar": "quant_assets.models.bayesian_svar",
 }
 FAMILIES = tuple(_MODULES)

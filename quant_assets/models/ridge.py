@@ -2,7 +2,8 @@
 
 One SVD serves every penalty and every target; the penalty is the one with the least leave-one-out
 error (Allen's PRESS in closed form: Hastie, Tibshirani and Friedman, "The Elements of Statistical
-Learning", section 7.10).
+Learning", section 7.10). Optionally the fitted values keep their leading directions only (Izenman,
+"Reduced-rank regression for the multivariate linear model", 1975).
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.models.base import Observations, Parameters, Resources
-from quant_assets.models.labels import ranked_labels
+from quant_assets.models.labels import day_by_day, decorrelation, ranked_labels
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import FloatArray
 
@@ -20,9 +21,11 @@ description = "Ridge regression of all targets' ranks on the day's returns and m
 library = "numpy"
 lookback = 0
 defaults: Parameters = {
-    "returns": ("ret_1", "ret_5", "ret_20"),
+    "returns": ("ret_1",),
     "clip": 4.0,
     "penalties": tuple(float(10**power) for power in np.arange(2.0, 7.5, 0.5)),
+    "rank": None,
+    "shrinkage": 0.5,
 }
 
 
@@ -36,8 +39,8 @@ class Ridge:
         clip: standardised inputs are clipped to plus and minus this.
         mean: (p,) of the inputs over the fitting days.
         scale: (p,) likewise; 1 where an input does not vary.
-        coefficients: (p, m).
-        intercept: (m,).
+        coefficients: (p, m), decorrelated.
+        intercept: (m,) likewise.
         penalty: the one chosen.
     """
 
@@ -51,15 +54,11 @@ class Ridge:
     penalty: float
 
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
-        """(rows, m) linear scores.
-
-        One product per day: a product over many days may round differently from one over a
-        single day, and a replayed day must give the same bits.
-        """
+        """(rows, m) linear scores."""
         start = len(seen.days) - rows
         x = _inputs(seen.rows(start, len(seen.days)), self.returns)
         x = _standardise(x, self.mean, self.scale, self.clip)
-        return np.stack([day @ self.coefficients for day in x]) + self.intercept
+        return day_by_day(x, self.coefficients) + self.intercept
 
     def importance(self) -> Mapping[str, float]:
         """Share of each market feature and return in the sum of absolute coefficients."""
@@ -74,7 +73,11 @@ class Ridge:
 
 
 def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Ridge:
-    """Solve for all targets at once; an empty label counts as the middle rank."""
+    """Solve for all targets at once; an empty label counts as the middle rank.
+
+    ``rank`` is the number of directions the fitted values keep, None for all of them;
+    ``shrinkage`` that of the covariance by which expected ranks become scores.
+    """
     ranks = ranked_labels(seen)
     known = (~np.isnan(ranks)).any(axis=1)
     x = _inputs(seen, parameters["returns"])[known]
@@ -89,6 +92,9 @@ def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Rid
         key=lambda candidate: _press(y - intercept, u, s, projected, candidate),
     )
     coefficients = vt.T @ ((s / (s**2 + penalty))[:, None] * projected)
+    if parameters["rank"] is not None:
+        coefficients = _reduced(coefficients, x, parameters["rank"])
+    matrix = decorrelation(ranks, parameters["shrinkage"])
     returns = tuple(parameters["returns"])
     instruments = seen.instrument.values.shape[1]
     return Ridge(
@@ -97,8 +103,8 @@ def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Rid
         parameters["clip"],
         mean,
         scale,
-        coefficients,
-        intercept,
+        coefficients @ matrix,
+        intercept @ matrix,
         penalty,
     )
 
@@ -132,6 +138,12 @@ def _moments(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _standardise(x: FloatArray, mean: FloatArray, scale: FloatArray, clip: float) -> FloatArray:
     """Inputs with mean 0 and deviation 1 over the fitting days, clipped; unknown is the mean."""
     return np.nan_to_num(np.clip((x - mean) / scale, -clip, clip))
+
+
+def _reduced(coefficients: FloatArray, x: FloatArray, rank: int) -> FloatArray:
+    """Coefficients whose fitted values are the leading ``rank`` directions of those given."""
+    directions = np.linalg.svd(x @ coefficients, full_matrices=False)[2][:rank]
+    return np.asarray(coefficients @ directions.T @ directions)
 
 
 def _press(

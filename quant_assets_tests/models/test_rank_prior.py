@@ -1,0 +1,73 @@
+"""The variants of the rank prior, against slow and obvious versions."""
+
+import numpy as np
+import pytest
+from sklearn.covariance import LedoitWolf
+
+from quant_assets.errors import UnknownNameError
+from quant_assets.models import rank_prior
+from quant_assets.models.base import Observations, Resources
+from quant_assets.models.labels import decorrelation, ranked_labels
+from quant_assets.typing import FloatArray
+
+WINDOW, PRIOR_DAYS = 200, 60
+
+
+def score(seen: Observations, **changed: object) -> FloatArray:
+    parameters = {**rank_prior.defaults, "window": WINDOW, **changed}
+    return rank_prior.fit(seen, parameters, Resources()).score
+
+
+def ranks_of(seen: Observations) -> FloatArray:
+    return ranked_labels(seen.rows(len(seen.days) - WINDOW, len(seen.days)))
+
+
+def slow_mean(seen: Observations) -> FloatArray:
+    columns = [column[~np.isnan(column)] for column in ranks_of(seen).T]
+    return np.array([column.sum() / (len(column) + PRIOR_DAYS) for column in columns])
+
+
+def test_the_mean_counts_known_days_and_prior_days(seen: Observations) -> None:
+    ours = score(seen, variant="mean", prior_days=PRIOR_DAYS)
+    np.testing.assert_allclose(ours, slow_mean(seen), rtol=1e-12)
+
+
+def test_diagonal_divides_by_each_deviation(seen: Observations) -> None:
+    deviation = [np.std(column[~np.isnan(column)]) for column in ranks_of(seen).T]
+    np.testing.assert_allclose(
+        score(seen, variant="diagonal"), slow_mean(seen) / deviation, rtol=1e-12
+    )
+
+
+def test_ledoit_wolf_is_the_library_s_covariance(seen: Observations) -> None:
+    """Up to the scale, which a ranking does not see."""
+    days = ranks_of(seen)
+    days = np.nan_to_num(days[(~np.isnan(days)).any(axis=1)])
+    expected = np.linalg.solve(LedoitWolf().fit(days).covariance_, slow_mean(seen))
+    expected *= np.cov(days.T, ddof=0).trace() / days.shape[1]
+    np.testing.assert_allclose(score(seen, variant="ledoit_wolf"), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_full_shrinkage_leaves_the_mean(seen: Observations) -> None:
+    np.testing.assert_allclose(score(seen, shrinkage=1.0), slow_mean(seen), rtol=1e-12)
+    assert not np.allclose(score(seen, shrinkage=0.4), slow_mean(seen), rtol=0.1)
+
+
+def test_no_other_weights_have_a_better_ratio_on_the_days_they_are_from() -> None:
+    """Mean over deviation of the product with the ranks, which is what the metric measures."""
+    random = np.random.default_rng(1)
+    mixing = random.normal(size=(12, 12))
+    ranks = 0.3 * random.normal(size=12) + random.normal(size=(500, 12)) @ mixing
+    best = ranks.mean(axis=0) @ decorrelation(ranks, 1e-9)
+
+    def ratio(weights: FloatArray) -> float:
+        return float(np.mean(ranks @ weights) / np.std(ranks @ weights))
+
+    others = best + 0.1 * np.linalg.norm(best) * random.normal(size=(200, 12))
+    assert max(ratio(other) for other in others) < ratio(best)
+    assert ratio(ranks.mean(axis=0)) < ratio(best)
+
+
+def test_an_unknown_variant_is_named_with_the_nearest(seen: Observations) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean diagonal"):
+        score(seen, variant="diagonl")

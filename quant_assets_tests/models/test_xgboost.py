@@ -1,0 +1,65 @@
+"""What the factor booster is fed, and that what it stores is XGBoost's own model."""
+
+import numpy as np
+import pytest
+import xgboost
+
+from quant_assets.market.instruments import market_of
+from quant_assets.models import factor_boosting
+from quant_assets.models.base import Observations, Resources
+from quant_assets.models.stored import unpack
+
+
+@pytest.fixture(scope="module")
+def model(seen: Observations) -> factor_boosting.FactorBooster:
+    return factor_boosting.fit(seen, factor_boosting.defaults, Resources())
+
+
+def test_explained_and_residual_make_up_the_move(seen: Observations) -> None:
+    names, x = factor_boosting.factor_inputs(seen)
+    for window in (5, 20):
+        parts = (
+            x[..., names.index(f"explained_{window}")] + x[..., names.index(f"residual_{window}")]
+        )
+        known = ~np.isnan(parts)
+        assert known.mean() > 0.3
+        move = seen.target.column(f"spread_move_{window}")
+        np.testing.assert_allclose(parts[known], move[known], rtol=1e-3, atol=1e-4)
+
+
+def test_the_explained_part_is_beta_times_the_factor(seen: Observations) -> None:
+    names, x = factor_boosting.factor_inputs(seen)
+    scale = seen.target.column("spread_volatility") / np.sqrt(seen.lags) * np.sqrt(5.0)
+    expected = seen.target.column("beta_move_5") / scale
+    ours = x[..., names.index("explained_5")]
+    known = ~np.isnan(expected) & np.isfinite(expected)
+    np.testing.assert_allclose(ours[known], expected[known], rtol=1e-4, atol=1e-6)
+
+
+def test_markets_are_those_of_the_legs(seen: Observations) -> None:
+    names, x = factor_boosting.factor_inputs(seen)
+    ours, row = x[..., names.index("markets_5")], len(seen.days) - 1
+    for target, legs in enumerate(seen.legs):
+        moves = [
+            seen.market.column(f"factor_{market_of(seen.instruments[leg])}_5")[row]
+            for leg in legs
+            if leg >= 0
+        ]
+        assert ours[row, target] == pytest.approx(moves[0] - sum(moves[1:]), rel=1e-5, abs=1e-6)
+
+
+def test_the_stored_booster_is_the_library_s(
+    model: factor_boosting.FactorBooster, seen: Observations
+) -> None:
+    arrays = unpack(model.to_bytes())
+    booster = xgboost.Booster(model_file=bytearray(arrays["booster"].tobytes()))
+    names, x = factor_boosting.factor_inputs(seen)
+    scores = booster.predict(xgboost.DMatrix(x[-1], feature_names=list(names)))
+    expected = scores.astype(np.float64) @ arrays["decorrelation"]
+    np.testing.assert_allclose(model.forecast(seen, 1)[0], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_importance_names_every_input(
+    model: factor_boosting.FactorBooster, seen: Observations
+) -> None:
+    assert tuple(model.importance()) == factor_boosting.factor_inputs(seen)[0]
