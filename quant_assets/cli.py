@@ -70,6 +70,9 @@ def backfill(
     job: Annotated[str, typer.Option(help="The job to run.")] = "load_history",
 ) -> None:
     """Run a job over a range of days, as one run."""
+    from quant_assets.quality import worker
+
+    worker.begin()
     from quant_assets.loading import run_days
 
     run_days(load_settings(), job, start.date(), end.date())

@@ -82,9 +82,6 @@ def run_days(settings: Settings, job: str, start: date, end: date) -> None:
         SourceError: the source cannot be read; nothing is written then.
         RunFailedError: an asset or a blocking check failed.
     """
-    from quant_assets.quality import worker
-
-    worker.begin()
     source = source_of(settings)
     days = _days_to_run(source, start, end)
     _check_readable(source, *days)
@@ -120,9 +117,11 @@ def _run(
 ) -> None:
     from quant_assets.automation.runs import instance, run
     from quant_assets.definitions import build_definitions
+    from quant_assets.models.registry import chosen, preload
 
     begun = time.perf_counter()
     typer.echo(f"{job}: {settings.source}, {start} to {end}")
+    preload(chosen(settings.families))
     with instance(settings) as opened:
         definitions = build_definitions(settings, source=source)
         outcome = run(definitions, opened, job, start, end, tags)

@@ -1,6 +1,9 @@
 """The families there are. A new family is one module beside this one and its name below."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from threading import Thread
 from typing import cast
 
 from quant_assets.errors import unknown_name
@@ -32,6 +35,21 @@ def chosen(text: str) -> tuple[str, ...]:
         if name not in _MODULES:
             raise unknown_name("model family", name, [*groups, *_MODULES])
     return tuple(name for name in FAMILIES if name in found)
+
+
+def preload(names: Sequence[str]) -> None:
+    """Begin to import the families' libraries beside what goes on, and return at once.
+
+    A run waits for its first validation, and needs the libraries later.
+    """
+    libraries = dict.fromkeys(family(name).library for name in names)
+
+    def load() -> None:
+        for library in libraries:
+            with suppress(ImportError):
+                import_module(library)
+
+    Thread(target=load).start()
 
 
 def family(name: str) -> Family:

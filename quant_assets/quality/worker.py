@@ -13,13 +13,14 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
-from typing import IO, cast
-
-import pandas as pd
+from typing import IO, TYPE_CHECKING, cast
 
 from quant_assets.errors import QualityError
-from quant_assets.quality import expectations
-from quant_assets.quality.expectations import Suite, SuiteResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from quant_assets.quality.expectations import Suite, SuiteResult
 
 _turn = Lock()
 
@@ -37,7 +38,7 @@ def begin() -> None:
         _worker()
 
 
-def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
+def validate(suite: "Suite", frame: "pd.DataFrame") -> "SuiteResult":
     """As :func:`quant_assets.quality.expectations.validate`, in the other process.
 
     Raises:
@@ -58,7 +59,7 @@ def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
             ) from error
     if isinstance(answer, Exception):
         raise answer
-    return cast(SuiteResult, answer)
+    return cast("SuiteResult", answer)
 
 
 @cache
@@ -66,8 +67,14 @@ def _worker() -> _Worker:
     process = subprocess.Popen(  # noqa: S603 - this module
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    atexit.register(process.communicate)
+    atexit.register(_end, process)
     return _Worker(process, cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """At once, even while it still imports: it holds nothing that could be lost."""
+    process.kill()
+    process.communicate()
 
 
 def _send(pipe: IO[bytes], message: object) -> None:
@@ -77,6 +84,8 @@ def _send(pipe: IO[bytes], message: object) -> None:
 
 def _serve() -> None:
     """Answer until the parent closes the pipe, as its end in any manner does."""
+    from quant_assets.quality import expectations
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
