@@ -17,7 +17,8 @@ the rows 504 to 2033 of one market of 2010 to 2017, so scores on that market are
 extent.
 """
 _BOARD = """SELECT family, score, low, high, score_250 AS "last 250", score_90 AS "last 90",
- mean_ic AS "mean IC", std_ic AS "std IC", turnover, dispersion, fit_seconds AS "fit s",
+ mean_ic AS "mean IC", std_ic AS "std IC", turnover, dispersion,
+ coverage_80 AS "in 80 %", coverage_95 AS "in 95 %", fit_seconds AS "fit s",
  share_of_oracle AS share, days FROM {} ORDER BY score DESC"""
 _BREAKDOWN = """PIVOT (SELECT family, part, score FROM {} WHERE "by" = '{}')
  ON part USING any_value(score) ORDER BY family"""

@@ -8,7 +8,7 @@ from quant_assets.assets.partitions import day_range
 from quant_assets.assets.results import result, table_asset
 from quant_assets.evaluation.fits import make_fits
 from quant_assets.lake.lake import Lake, Written
-from quant_assets.lake.tables import LABELS, TARGET_FEATURES, fits_table
+from quant_assets.lake.tables import FEATURES, LABELS, fits_table
 from quant_assets.models.registry import family
 from quant_assets.settings import Settings
 
@@ -26,7 +26,7 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
     @table_asset(
         table,
         kinds={chosen.library},
-        deps=[TARGET_FEATURES, LABELS],
+        deps=[*FEATURES, LABELS],
         about=f"{chosen.description} A single day is fitted as of that day; a range, on "
         "the walk-forward days in it.",
         partitions=partitions,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
+import numpy as np
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import (
@@ -15,6 +16,7 @@ from quant_assets.assets.results import (
     table_asset,
 )
 from quant_assets.ensemble.blend import blend
+from quant_assets.ensemble.stored_intervals import interval_rows
 from quant_assets.evaluation.fits import forecast
 from quant_assets.evaluation.judging import judge
 from quant_assets.evaluation.performance import mean_ic, performance
@@ -22,7 +24,14 @@ from quant_assets.lake.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.judgement_tables import TRACK_RECORD
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.schema import Table
-from quant_assets.lake.tables import ENSEMBLE, LABELS, TARGET_FEATURES, fits_table, forecasts_table
+from quant_assets.lake.tables import (
+    ENSEMBLE,
+    FEATURES,
+    INTERVALS,
+    LABELS,
+    fits_table,
+    forecasts_table,
+)
 from quant_assets.models.registry import family
 from quant_assets.quality.suites import FORECASTS_SUITE
 from quant_assets.settings import Settings
@@ -36,6 +45,7 @@ def build(
         _families(partitions, families),
         _track_record(partitions, families),
         _ensemble(partitions, families),
+        _intervals(partitions),
     ]
 
 
@@ -49,7 +59,7 @@ def _families(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
             described(
                 table,
                 kinds={family(name).library},
-                deps=[fits_table(name), TARGET_FEATURES],
+                deps=[fits_table(name), *FEATURES],
             )
             for name, table in tables.items()
         ],
@@ -105,6 +115,29 @@ def _ensemble(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         return _stored(context, lake, ENSEMBLE, blend(lake, families, *day_range(context)))
 
     return ensemble
+
+
+def _intervals(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @table_asset(
+        INTERVALS,
+        kinds={"numpy"},
+        deps=[LABELS, ENSEMBLE],
+        about="Conformal, and adapted to their own misses.",
+        partitions=partitions,
+    )
+    def intervals_asset(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        rows = interval_rows(lake, start, end)
+        width = rows["upper_80"] - rows["lower_80"]
+        return result(
+            INTERVALS,
+            lake.replace_days(INTERVALS, start, end, rows),
+            {"mean_width_80": float(np.nanmean(width)) if np.isfinite(width).any() else 0.0},
+        )
+
+    return intervals_asset
 
 
 def _stored(

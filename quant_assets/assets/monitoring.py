@@ -6,6 +6,7 @@ import dagster as dg
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import columns_of, described, markdown, picture, result
+from quant_assets.ensemble.stored_intervals import coverage
 from quant_assets.evaluation.judging import Judged, judge
 from quant_assets.evaluation.performance import mean_ic, performance
 from quant_assets.evaluation.plots import cumulated_ic, scores
@@ -21,7 +22,7 @@ from quant_assets.lake.judgement_tables import (
     SLICES,
 )
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import ENSEMBLE, LABELS, fits_table, forecasts_table
+from quant_assets.lake.tables import ENSEMBLE, INTERVALS, LABELS, fits_table, forecasts_table
 from quant_assets.sources.base import Source
 from quant_assets.typing import FloatArray
 
@@ -37,7 +38,7 @@ def build(
 
 def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
     """One step, since all three start from the same forecasts and labels."""
-    inputs = [LABELS, ENSEMBLE, *map(forecasts_table, families)]
+    inputs = [LABELS, ENSEMBLE, INTERVALS, *map(forecasts_table, families)]
 
     @dg.multi_asset(
         name="monitoring__daily",
@@ -54,7 +55,7 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         found = judge(lake, ("ensemble", *families), start, end)
         rows = {
             PERFORMANCE: performance(found, _oracle(source, found)),
-            SLICES: slices(found),
+            SLICES: slices(found, _coverage(lake, found)),
             AGREEMENT: agreement(found),
         }
         for table, of_table in rows.items():
@@ -63,6 +64,10 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
             yield result(table, written, figures)
 
     return daily
+
+
+def _coverage(lake: Lake, found: Judged | None) -> dict[str, FloatArray]:
+    return coverage(lake, found.days, found.pairs.targets, found.truth) if found else {}
 
 
 def _oracle(source: Source, found: Judged | None) -> dict[str, FloatArray]:

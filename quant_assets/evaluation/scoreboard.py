@@ -14,6 +14,7 @@ from quant_assets.evaluation.significance import block_bootstrap, paired_bootstr
 from quant_assets.lake.judgement_tables import BREAKDOWN, COMPARISON, SCOREBOARD
 from quant_assets.typing import FloatArray
 
+_ABOUT = ("forecast", "interval")
 BASELINES = ("rank_prior", "ensemble")
 
 
@@ -27,13 +28,15 @@ def scoreboard(
         slices: rows of ``monitoring.slices``.
         fit_seconds: mean seconds of a fit, by family.
     """
-    about = slices[slices["by"] == "forecast"].groupby(["family", "part"])["value"].mean()
+    about = slices[slices["by"].isin(_ABOUT)].groupby(["family", "part"])["value"].mean()
     oracle = score(ic.loc[ic["family"] == "oracle", "ic"].to_numpy())
     rows = []
     for name, daily in ic.sort_values("trading_day").groupby("family"):
         row = _score_row(str(name), daily)
         row["turnover"] = about.get((name, "turnover"), np.nan)
         row["dispersion"] = about.get((name, "dispersion"), np.nan)
+        row["coverage_80"] = about.get((name, "80"), np.nan)
+        row["coverage_95"] = about.get((name, "95"), np.nan)
         row["fit_seconds"] = fit_seconds.get(str(name), np.nan)
         row["share_of_oracle"] = score(daily["ic"].to_numpy()) / oracle
         rows.append(row)
@@ -79,7 +82,7 @@ def breakdown(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) -> pd.D
         ic.assign(by=by, part=part, value=ic["ic"])[["family", "by", "part", "value"]]
         for by, part in by_time.items()
     ]
-    by_target = slices.loc[slices["by"] != "forecast", ["family", "by", "part", "value"]]
+    by_target = slices.loc[~slices["by"].isin(_ABOUT), ["family", "by", "part", "value"]]
     every = pd.concat([*daily, by_target]).dropna(subset="part")
     rows = [
         {

@@ -3,7 +3,7 @@
 One row a day, so that a trading day adds its rows and a scoreboard never reads forecasts again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -32,15 +32,22 @@ def parts_of(pairs: TargetPairs) -> dict[tuple[str, str], BoolArray]:
     return by_lag | {("markets", name): np.array(names) == name for name in sorted(set(names))}
 
 
-def slices(found: Judged | None) -> pd.DataFrame:
+def slices(found: Judged | None, coverage: Mapping[str, FloatArray] | None = None) -> pd.DataFrame:
     """Rows of ``monitoring.slices``.
+
+    Args:
+        found: forecasts and labels of some release days, if there are any.
+        coverage: (n,) share of the labels within the ensemble's intervals, by level in percent.
 
     A day without a forecast, and one on which a figure is undefined, has no row.
     """
-    return _rows(SLICES, list(_slices(found)) if found else [])
+    return _rows(SLICES, list(_slices(found, coverage or {})) if found else [])
 
 
-def _slices(found: Judged) -> Iterator[pd.DataFrame]:
+def _slices(found: Judged, coverage: Mapping[str, FloatArray]) -> Iterator[pd.DataFrame]:
+    for level, share in coverage.items():
+        keys = {**keys_of(found), "family": "ensemble", "by": "interval", "part": level}
+        yield pd.DataFrame({**keys, "value": share})
     parts = parts_of(found.pairs)
     for name, values in found.forecasts.items():
         figures = {

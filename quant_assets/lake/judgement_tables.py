@@ -15,7 +15,7 @@ _IC_COLUMNS = (
 )
 _PART = (
     Column("family", "VARCHAR", "model family or ensemble"),
-    Column("by", "VARCHAR", "lag, markets, year, regime, third of the days, or forecast"),
+    Column("by", "VARCHAR", "lag, markets, year, regime, third of the days, forecast or interval"),
     Column("part", "VARCHAR", "which of them"),
 )
 TRACK_RECORD = Table(
@@ -36,7 +36,8 @@ SLICES = Table(
     "monitoring.slices",
     "What a family's forecast is like: one row per forecast day, family and part. By lag and by "
     "markets the IC over those targets; by forecast its turnover (1 less the rank correlation "
-    "with the day before's) and its dispersion. Written when the day's last label is released.",
+    "with the day before's) and its dispersion; by interval the share of labels within it. Written "
+    "when the day's last label is released.",
     (
         Column("trading_day", "DATE", "day of the forecast"),
         _DATE_ID,
@@ -74,6 +75,8 @@ SCOREBOARD = Table(
         Column("score_90", "DOUBLE", "the metric over the last 90 days"),
         Column("turnover", "DOUBLE", "mean of 1 less the rank correlation with the day before"),
         Column("dispersion", "DOUBLE", "mean standard deviation of a day's forecast"),
+        Column("coverage_80", "DOUBLE", "share of labels within the 80 % intervals"),
+        Column("coverage_95", "DOUBLE", "share of labels within the 95 % intervals"),
         Column("fit_seconds", "DOUBLE", "mean time of one fit"),
         Column("share_of_oracle", "DOUBLE", "score over the oracle's; NULL where there is none"),
         Column("days", "BIGINT", "days scored"),

@@ -111,6 +111,7 @@ MARKET_FEATURES = _features_table(
 TARGET_FEATURES = _features_table(
     "targets", "target", (_TARGET,), "Features of each target: one row per day and target."
 )
+FEATURES = (INSTRUMENT_FEATURES, MARKET_FEATURES, TARGET_FEATURES)
 
 
 def fits_table(family: str) -> Table:
@@ -155,6 +156,21 @@ def forecasts_table(family: str) -> Table:
 
 
 ENSEMBLE = forecasts_table("ensemble")
+INTERVALS = Table(
+    "forecasts.intervals",
+    "How far each target may move: one row per forecast day and target, bounds of its label. From "
+    "labels released by trading_day.",
+    (
+        _DAY,
+        _DATE_ID,
+        _TARGET,
+        *(
+            Column(f"{end}_{level}", "DOUBLE", f"{end} bound that {level} % of labels respect")
+            for level in (80, 95)
+            for end in ("lower", "upper")
+        ),
+    ),
+)
 SUBMISSIONS = Table(
     "submissions.competition",
     "The submission: one row per day, one column per target, never empty.",
@@ -181,6 +197,7 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         *(forecasts_table(family) for family in families),
         TRACK_RECORD,
         ENSEMBLE,
+        INTERVALS,
         SUBMISSIONS,
         PERFORMANCE,
         SLICES,

@@ -16,6 +16,9 @@ _MODULES = {
     "lightgbm": "quant_assets.models.boosting",
     "xgboost": "quant_assets.models.factor_boosting",
     "bayesian_svar": "quant_assets.models.bayesian_svar",
+    "rank_mlp": "quant_assets.models.rank_mlp",
+    "regime_lstm": "quant_assets.models.regime_lstm",
+    "transformer_mat": "quant_assets.models.transformer_mat",
 }
 FAMILIES = tuple(_MODULES)
 FAST = ("rank_prior", "ridge", "lightgbm")

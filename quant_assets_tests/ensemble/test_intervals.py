@@ -1,0 +1,249 @@
+"""Intervals of labels: what they cover, what they know, and their parts against slow versions."""
+
+import numpy as np
+import pytest
+
+from quant_assets.ensemble import intervals as module
+from quant_assets.ensemble.intervals import (
+    GAMMA,
+    HALF_LIFE,
+    MIN_DAYS,
+    MIN_LABELS,
+    PRIOR_RESIDUALS,
+    WINDOW,
+    covered,
+    intervals,
+    mixed_quantiles,
+    volatility,
+)
+from quant_assets.market.targets import align_to_label_day, shift
+from quant_assets.typing import FloatArray, IntArray
+
+DAYS, TARGETS = 1500, 60
+LAGS = np.arange(TARGETS) % 4 + 1
+STILL, SILENT = 5, 7
+"""Targets whose label is always zero, and that never have one."""
+
+
+def moves(rng: np.random.Generator) -> FloatArray:
+    """Daily moves with fat tails that calm down and flare up, together and each for itself."""
+    shared = np.zeros(DAYS)
+    own = np.zeros((DAYS, TARGETS))
+    for day in range(1, DAYS):
+        shared[day] = 0.98 * shared[day - 1] + rng.normal(0.0, 0.1)
+        own[day] = 0.97 * own[day - 1] + rng.normal(0.0, 0.08, TARGETS)
+    level = np.exp(rng.uniform(-5.5, -3.5, TARGETS))
+    level = level * np.where(np.arange(DAYS) // 400 % 2, 2.0, 1.0)[:, None]
+    market = rng.standard_t(4, (DAYS, 1))
+    return level * np.exp(shared[:, None] + own) * (market + rng.standard_t(4, (DAYS, TARGETS)))
+
+
+@pytest.fixture(scope="module")
+def released() -> FloatArray:
+    """Labels by release day: sums of the last lag moves, every tenth missing."""
+    rng = np.random.default_rng(11)
+    daily = moves(rng)
+    result = np.full((DAYS, TARGETS), np.nan)
+    for column, lag in enumerate(LAGS):
+        total = np.convolve(daily[:, column], np.ones(lag))[:DAYS]
+        result[lag + 1 :, column] = total[lag + 1 :]
+    result[rng.random(result.shape) < 0.1] = np.nan
+    result[::97] = np.nan
+    result[:, STILL] *= 0.0
+    result[:, SILENT] = np.nan
+    return result
+
+
+@pytest.fixture(scope="module")
+def forecasts() -> FloatArray:
+    rng = np.random.default_rng(12)
+    result = rng.normal(size=(DAYS, TARGETS))
+    result[rng.random(result.shape) < 0.05] = np.nan
+    return result
+
+
+@pytest.fixture(scope="module")
+def bounds(released: FloatArray, forecasts: FloatArray) -> FloatArray:
+    return intervals(released, LAGS, forecasts)
+
+
+def share(hits: FloatArray) -> FloatArray:
+    return np.asarray(np.nanmean(hits, axis=(0, 1)))
+
+
+def assert_within_limits(hits: FloatArray) -> None:
+    assert (np.abs(share(hits) - [0.8, 0.95]) <= [0.03, 0.015]).all()
+
+
+def test_labels_are_covered_as_often_as_announced(bounds: FloatArray, released: FloatArray) -> None:
+    """Overall, in every third of the days, and nearly so for every target."""
+    hits = covered(bounds, align_to_label_day(released, LAGS))
+    judged = np.flatnonzero(~np.isnan(hits).all(axis=(1, 2)))
+    assert len(judged) > DAYS - 150
+    assert_within_limits(hits)
+    for third in np.array_split(judged, 3):
+        assert_within_limits(hits[third])
+    of_target = np.nanmean(np.delete(hits, [STILL, SILENT], axis=1), axis=0)
+    assert (np.abs(of_target - [0.8, 0.95]) < [0.05, 0.025]).all()
+
+
+def slowly(released: FloatArray, lags: IntArray) -> FloatArray:
+    """One label after another, counting each day's residuals anew."""
+    nominal = np.array([0.2, 0.05])
+    alpha, sigma = nominal, volatility(released)
+    residuals = np.full(released.shape, np.nan)
+    upper = np.full((*released.shape, 2), np.nan)
+    for day, row in enumerate(released):
+        missed = []
+        for column, label in enumerate(row):
+            made = day - lags[column] - 1
+            if made < 0 or np.isnan(label) or np.isnan(sigma[made, column]):
+                continue
+            residuals[day, column] = abs(label) / sigma[made, column]
+            if not np.isnan(upper[made, column, 0]):
+                missed.append(abs(label) > upper[made, column])
+        if missed:
+            alpha = alpha + GAMMA * (nominal - np.mean(missed, axis=0))
+            alpha = np.clip(alpha, nominal / 5, (1 + nominal) / 2)
+        window = residuals[max(day + 1 - WINDOW, 0) : day + 1]
+        if (~np.isnan(window)).any(axis=1).sum() >= MIN_DAYS:
+            counts = np.stack([binned(column[~np.isnan(column)]) for column in window.T])
+            upper[day] = mixed_quantiles(counts, 1 - alpha) * sigma[day][:, None]
+    return np.stack([-upper, upper], axis=-1).reshape(*released.shape, 4)
+
+
+def test_against_one_label_after_another(released: FloatArray) -> None:
+    few, lags = released[:700, 4:9], LAGS[4:9]
+    found = intervals(few, lags, np.zeros_like(few))
+    np.testing.assert_allclose(found, slowly(few, lags), rtol=1e-9)
+    assert (~np.isnan(found[-1])).sum() == 3 * 4
+
+
+def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tails that grow fat at one stroke: residuals of the past are too small."""
+    rng = np.random.default_rng(5)
+    tail = np.where(np.arange(1200) < 800, 0.0, 1.0)[:, None]
+    labels = rng.normal(size=(1200, 40)) * np.exp(tail * rng.normal(size=(1200, 40)))
+    lags = np.ones(40, dtype=np.int64)
+    known = shift(labels, 2)
+    adapted = share(covered(intervals(known, lags, labels), labels)[800:])
+    monkeypatch.setattr(module, "GAMMA", 0.0)
+    rigid = share(covered(intervals(known, lags, labels), labels)[800:])
+    assert (np.abs(adapted - [0.8, 0.95]) < np.abs(rigid - [0.8, 0.95]) / 2).all()
+
+
+@pytest.mark.parametrize("day", [82, 400, WINDOW + 1, 1200])
+def test_nothing_released_later_matters(
+    bounds: FloatArray, released: FloatArray, forecasts: FloatArray, day: int
+) -> None:
+    altered, others = released.copy(), forecasts.copy()
+    altered[day + 1 :] = 3.0 * altered[day + 1 :, ::-1] + 0.1
+    others[day + 1 :] = 0.0
+    theirs = intervals(altered, LAGS, others)
+    np.testing.assert_array_equal(theirs[: day + 1], bounds[: day + 1])
+    moved = np.abs(theirs - bounds)[day + 1 :] > 0.0
+    assert moved.any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("day", [30, 100, WINDOW, 1111, DAYS - 1])
+def test_a_day_alone_equals_the_same_day_in_bulk(
+    bounds: FloatArray, released: FloatArray, forecasts: FloatArray, day: int
+) -> None:
+    of_day = np.full((day + 1, TARGETS), np.nan)
+    of_day[day] = forecasts[day]
+    alone = intervals(released[: day + 1].copy(), LAGS, of_day)
+    np.testing.assert_array_equal(alone[day], bounds[day])
+    assert np.isnan(alone[:day]).all()
+
+
+def test_the_first_interval() -> None:
+    """Labels of lag 1 from row 2 on, their volatility from the 20th, their residuals 2 rows on."""
+    released = np.random.default_rng(1).normal(size=(120, 5))
+    released[:2] = np.nan
+    found = intervals(released, np.ones(5, dtype=np.int64), np.ones((120, 5)))
+    first = 2 + (MIN_LABELS - 1) + 2 + (MIN_DAYS - 1)
+    assert np.isnan(found[:first]).all()
+    assert not np.isnan(found[first:]).any()
+
+
+def test_targets_that_are_silent_or_still_have_none_and_change_no_other(
+    bounds: FloatArray, released: FloatArray, forecasts: FloatArray
+) -> None:
+    assert np.isnan(bounds[:, [STILL, SILENT]]).all()
+    kept = np.delete(np.arange(TARGETS), [STILL, SILENT])
+    without = intervals(released[:, kept], LAGS[kept], forecasts[:, kept])
+    np.testing.assert_array_equal(without, bounds[:, kept])
+
+
+def test_a_late_target_begins_with_what_is_known_of_the_others(released: FloatArray) -> None:
+    late = released.copy()
+    late[:1000, 3] = np.nan
+    found = intervals(late, LAGS, np.ones_like(late))[:, 3, 0]
+    begun = np.cumsum(~np.isnan(late[:, 3])) >= MIN_LABELS
+    np.testing.assert_array_equal(~np.isnan(found), begun)
+
+
+def test_higher_levels_contain_lower_ones(released: FloatArray) -> None:
+    found = intervals(released, LAGS, np.ones_like(released), (0.5, 0.8, 0.9, 0.95, 0.99))[-1]
+    found = np.delete(found, [STILL, SILENT], axis=0)
+    assert (np.diff(found[:, 1::2], axis=1) > 0).all()
+    np.testing.assert_array_equal(found[:, 0::2], -found[:, 1::2])
+
+
+def test_without_days_or_recent_labels_there_are_no_intervals(released: FloatArray) -> None:
+    assert intervals(np.empty((0, 60)), LAGS, np.empty((0, 60))).shape == (0, 60, 4)
+    ceased = np.where(np.arange(DAYS)[:, None] < 200, released, np.nan)
+    found = intervals(ceased, LAGS, np.ones_like(ceased))
+    last = 199 + WINDOW - MIN_DAYS
+    assert (found[last - 5, :, 1] > 0).any()
+    assert np.isnan(found[last + 5 :]).all()
+
+
+def test_covered_includes_the_bounds_and_knows_nothing_of_missing_ones() -> None:
+    bounds = np.array([[[-1.0, 1.0, -2.0, 2.0]] * 5 + [[np.nan] * 4]])
+    labels = np.array([[0.0, 1.0, -1.5, 2.5, np.nan, 0.0]])
+    expected = [[1, 1], [1, 1], [0, 1], [0, 0], [np.nan] * 2, [np.nan] * 2]
+    np.testing.assert_array_equal(covered(bounds, labels)[0], expected)
+
+
+def test_volatility_against_explicit_weights(released: FloatArray) -> None:
+    found = volatility(released)
+    for row, column in [(35, 0), (300, 1), (DAYS - 1, 2)]:
+        own = released[: row + 1, column]
+        own = own[~np.isnan(own)]
+        expected = np.average(own**2, weights=0.5 ** (np.arange(len(own))[::-1] / HALF_LIFE))
+        np.testing.assert_allclose(found[row, column] ** 2, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("own", [0, 40, 500])
+def test_quantiles_of_a_mixture(own: int) -> None:
+    """Against sorted residuals with their weights, as closely as bins allow."""
+    rng = np.random.default_rng(own)
+    mine, others = 2.0 * np.abs(rng.normal(size=own)), np.abs(rng.normal(size=20_000))
+    counts = np.stack([binned(mine), binned(others)])
+    pooled = np.concatenate([mine, others])
+    values = np.concatenate([mine, pooled])
+    weights = np.concatenate([np.ones(own), np.full(len(pooled), PRIOR_RESIDUALS / len(pooled))])
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) / weights.sum()
+    probabilities = np.array([0.2, 0.8, 0.95])
+    expected = values[order][np.searchsorted(below, probabilities)]
+    found = mixed_quantiles(counts, probabilities)
+    np.testing.assert_allclose(found[0], expected, rtol=0.05)
+
+
+def binned(residuals: FloatArray) -> IntArray:
+    edges = np.append(module._EDGES, np.inf)
+    return np.histogram(residuals, edges)[0].astype(np.int64)
+
+
+@pytest.mark.parametrize("levels", [(), (0.95, 0.8), (0.8, 0.8), (0.0, 0.8), (0.8, 1.0)])
+def test_levels_ascend_between_0_and_1(levels: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="levels"):
+        intervals(np.ones((5, 60)), LAGS, np.ones((5, 60)), levels)
+
+
+def test_shapes_and_lags_are_checked() -> None:
+    for days, lags in [(4, LAGS), (5, LAGS[1:]), (5, LAGS - 1)]:
+        with pytest.raises(ValueError, match="lags"):
+            intervals(np.ones((5, 60)), lags, np.ones((days, 60)))
