@@ -60,8 +60,9 @@ def test_what_comes_later_changes_nothing_before(loaded: Desk, tmp_path: Path) -
     next_day = str(DAYS[AS_OF + 1])
     mine, theirs = digests(loaded.settings), digests(other.settings)
     same = {name for name, day in mine if day == next_day and mine[name, day] == theirs[name, day]}
-    # A rank prior is set by its fit alone, until the next one.
-    assert same == {"forecasts.rank_prior"}
+    # A rank prior is set by its fit alone, until the next one; and how alike forecasts were whose
+    # labels come out on that day was settled before.
+    assert same == {"forecasts.rank_prior", "monitoring.agreement"}
 
 
 def later_prices_changed(rows: Rows, row: int) -> None:
