@@ -26,8 +26,8 @@ def build() -> "dict[str, UnresolvedAssetJobDefinition]":
         ),
         "retrain_models": (fits, "Fit every family as of a day."),
         "walk_forward": (
-            dg.AssetSelection.groups("fits", "forecasts", "monitoring"),
-            "Fits, forecasts and scoreboard of all families over a range; finished fits are kept.",
+            dg.AssetSelection.groups("fits", "forecasts", "submissions", "monitoring"),
+            "All families over a range, from fits to scoreboard; finished fits are kept.",
         ),
         "submit_competition": (
             dg.AssetSelection.groups("submissions"),
