@@ -178,9 +178,7 @@ def solves(exercise: Exercise, resources: Resources) -> list[Figure]:
         for target in sample:
             leave_one_out(x, y[:, target], ridge.defaults["penalties"])
 
-    found = medians(
-        {"once": lambda: ridge.fit(seen, plain, resources), "each": one_each}, REPEATS
-    )
+    found = medians({"once": lambda: ridge.fit(seen, plain, resources), "each": one_each}, REPEATS)
     every = found["each"] * len(seen.targets) / len(sample)
     normal = x.T @ x + fitted.penalty * np.eye(x.shape[1])
     direct = np.linalg.solve(normal, x.T @ (y - y.mean(axis=0)))

@@ -90,6 +90,21 @@ def walk_forward(families: Families = "") -> None:
 
 
 @app.command()
+def tune(
+    family: Annotated[str, typer.Argument(metavar="FAMILY", help="For example ridge.")],
+    minutes: Annotated[float, typer.Option(min=0, help="After them no fit is begun.")] = 30.0,
+    trials: Annotated[int, typer.Option(min=1, help="Broad trials, and as many narrow.")] = 20,
+) -> None:
+    """Search a family's parameters on the loaded history; fits keep their defaults.
+
+    A search that was interrupted goes on.
+    """
+    from quant_assets.loading import tune as search
+
+    search(load_settings(), family, minutes, trials)
+
+
+@app.command()
 def score(
     output: Annotated[Path | None, typer.Option(help="Write it all to a Markdown file.")] = None,
 ) -> None:

@@ -112,6 +112,40 @@ def walk_forward(settings: Settings) -> None:
     _run(settings, source, "walk_forward", source.first_day, source.last_day, {})
 
 
+def tune(settings: Settings, name: str, minutes: float, trials: int) -> None:
+    """Search a family's parameters on all loaded days; print the best and picture the search.
+
+    Raises:
+        LakeError: nothing is loaded yet.
+        UnknownNameError: there is no such family, or it has nothing to tune.
+    """
+    from quant_assets.lake.lake import Lake
+    from quant_assets.lake.point_in_time import observations
+    from quant_assets.tuning import plots, study
+
+    source = source_of(settings)
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        seen = observations(lake, source.last_day)
+    found = study.tune(
+        seen,
+        name,
+        settings.tuning_dir / f"{name}.db",
+        seed=settings.seed,
+        threads=settings.threads,
+        broad=trials,
+        narrow=trials,
+        minutes=minutes,
+        note=lambda text: typer.echo(text, err=True),
+    )
+    for picture in ("history", "importance"):
+        file = settings.reports_dir / "tuning" / f"{name}_{picture}.png"
+        write_atomically(file, getattr(plots, picture)(found))
+    for key, value in found.parameters.items():
+        typer.echo(f"{key:<20} {value}")
+    typer.echo(f"\nobjective {found.value:.4f}, with the defaults {found.default_value:.4f}")
+    typer.echo(f"pictures: {settings.reports_dir / 'tuning'}")
+
+
 def _run(
     settings: Settings, source: Source, job: str, start: date, end: date, tags: dict[str, str]
 ) -> None:

@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         return self.data_dir / "reports"
 
     @property
+    def tuning_dir(self) -> Path:
+        """Stored searches for parameters, one file a family."""
+        return self.data_dir / "tuning"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's runs, events and schedules."""
         return self.data_dir / "dagster"

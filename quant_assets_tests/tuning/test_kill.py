@@ -1,0 +1,51 @@
+"""A search killed at any moment goes on with the trials it had finished."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from quant_assets.tuning.study import Tuned
+from quant_assets_tests.tuning.killed import BROAD, NARROW, searched
+
+KILL_AFTER = (1, 4, 5, 4)
+"""Trials that each process is let make; the third is in the second stage by then."""
+
+
+def without_times(tuned: Tuned) -> Tuned:
+    return replace(tuned, trials=tuple(replace(trial, seconds=0.0) for trial in tuned.trials))
+
+
+def test_killed_again_and_again_a_search_makes_the_same_trials(tmp_path: Path) -> None:
+    moments, noted = Random(5), []
+    for trials in KILL_AFTER:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "quant_assets_tests.tuning.killed", str(tmp_path / "killed.db")],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        with child:
+            noted += [child.stdout.readline() for _ in range(trials)]
+            try:
+                child.wait(moments.uniform(0.0, 0.1))
+            except subprocess.TimeoutExpired:
+                child.kill()
+            noted += child.stdout.readlines()
+        assert child.returncode == -9
+    made = [position(line) for line in noted]
+    assert made == sorted(set(made)), "a finished trial was made again"
+    # At most one trial a kill was stored and not reported.
+    assert len(made) <= made[-1] <= len(made) + len(KILL_AFTER)
+    assert BROAD < made[-1] < BROAD + NARROW
+
+    resumed, whole = searched(tmp_path / "killed.db"), searched(tmp_path / "whole.db")
+    assert len(whole.trials) == BROAD + NARROW
+    assert without_times(resumed) == without_times(whole)
+
+
+def position(line: str) -> int:
+    """Number of a reported trial over both stages."""
+    before, _, after = line.partition(" trial ")
+    return int(after.split()[0]) + BROAD * before.endswith("narrow")

@@ -1,0 +1,29 @@
+"""The pictures of a tuning."""
+
+from dataclasses import replace
+
+import pytest
+
+from quant_assets.tuning.folds import Fold
+from quant_assets.tuning.plots import history, importance
+from quant_assets.tuning.study import Trial, Tuned
+
+
+def tuned() -> Tuned:
+    trials = [
+        Trial(stage, {"x": i}, None if i % 4 == 3 else 0.1 + 0.01 * i, (0.1, 0.2), 1.0)
+        for stage, count in (("broad", 20), ("narrow", 30))
+        for i in range(count)
+    ]
+    shares = {"learning_rate": 0.6, "num_leaves": 0.3, "lambda_l2": 0.1}
+    return Tuned("lightgbm", {"x": 1}, 0.4, 0.1, tuple(trials), (Fold(504, 594),), shares)
+
+
+@pytest.mark.parametrize("draw", [history, importance])
+def test_pictures_are_small_pngs(draw: object) -> None:
+    lonely = replace(tuned(), trials=tuned().trials[:1], importance={})
+    pictures = [draw(tuned()), draw(lonely)]  # type: ignore[operator]
+    assert pictures[0] != pictures[1]
+    for picture in pictures:
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) < 100_000
