@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import duckdb
 import pandas as pd
@@ -130,12 +130,3 @@ def shell_command(root: Path) -> list[str]:
 
 def _escaped(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-def rows_as_text(rows: pd.DataFrame, digits: int = 3) -> str:
-    """A small frame as an aligned text table."""
-
-    def cell(value: Any) -> str:
-        return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
-
-    return rows.map(cell).to_string(index=False)

@@ -11,6 +11,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import history_start, read_raw
 from quant_assets.lake.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
 from quant_assets.quality.cleaning import CleaningRules, clean
+from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
 from quant_assets.quality.rows import quarantine_rows, validated_rows
 from quant_assets.quality.suites import VALIDATED_PRICES_SUITE
 from quant_assets.settings import Settings
@@ -52,7 +53,12 @@ def build(
         yield result(
             VALIDATED_PRICES,
             lake.replace_days(VALIDATED_PRICES, start, end, rows),
-            {"filled_share": float((np.isnan(rows["value"]) & ~np.isnan(rows["filled"])).mean())},
+            {
+                "filled_share": float((np.isnan(rows["value"]) & ~np.isnan(rows["filled"])).mean()),
+                **{f"missing_{name}": rate for name, rate in missing_rates(cleaned, start).items()},
+                "stale_series": len(stale_series(cleaned)),
+                "ended_series": ", ".join(ended_series(cleaned)) or "none",
+            },
             checks=[suite_outcome(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, rows, blocking=True)],
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant_assets.typing import DayArray, FloatArray, IntArray
+from quant_assets.typing import FloatArray, IntArray
 
 MAX_LAG = 4
 
@@ -111,11 +111,4 @@ def align_to_label_day(released: FloatArray, lags: IntArray) -> FloatArray:
     for lag in range(1, MAX_LAG + 1):
         of_lag = lags == lag
         result[:, of_lag] = shift(released[:, of_lag], -(lag + 1))
-    return result
-
-
-def release_days(days: DayArray, lag: int) -> DayArray:
-    """(n,) day on which each row's label of that lag is released; NaT beyond the last row."""
-    result = np.full(len(days), np.datetime64("NaT"), dtype=days.dtype)
-    result[: -(lag + 1)] = days[lag + 1 :]
     return result

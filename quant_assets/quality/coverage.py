@@ -13,13 +13,13 @@ from quant_assets.quality.cleaning import Cleaned, Flag
 from quant_assets.typing import IntArray
 
 
-def missing_rates(cleaned: Cleaned) -> dict[str, float]:
-    """Share of closes without an accepted value, by market and for ``all``; 0 to 1.
+def missing_rates(cleaned: Cleaned, since: date = date.min) -> dict[str, float]:
+    """Share of closes from a day on without an accepted value, by market and for ``all``; 0 to 1.
 
     Markets without a close in the table are left out.
     """
     closes = _closes(cleaned)
-    missing = np.isnan(cleaned.value[:, closes])
+    missing = np.isnan(cleaned.value[cleaned.days >= np.datetime64(since, "D")][:, closes])
     markets = np.array([market_of(cleaned.columns[i]) for i in closes])
     rates = {name: missing[:, markets == name] for name in MARKETS} | {"all": missing}
     return {name: float(cells.mean()) for name, cells in rates.items() if cells.size}

@@ -13,7 +13,6 @@ from quant_assets.market.targets import (
     MAX_LAG,
     TargetPairs,
     align_to_label_day,
-    release_days,
     released_labels,
     shift,
     spread,
@@ -91,19 +90,6 @@ def test_the_real_folders_labels(real_market: Path) -> None:
     ours = align_to_label_day(released, pairs.lags)
     np.testing.assert_allclose(ours, published, rtol=0, atol=2e-6, equal_nan=True)
     assert 0.05 < np.isnan(published[: -MAX_LAG - 1]).mean() < 0.2
-
-
-def test_release_days_are_lag_and_one_row_later() -> None:
-    days = np.arange(8).astype("datetime64[D]")
-    for lag in range(1, MAX_LAG + 1):
-        found = release_days(days, lag)
-        np.testing.assert_array_equal(found[: -lag - 1], days[lag + 1 :])
-        assert np.isnat(found[-lag - 1 :]).all()
-
-
-@pytest.mark.parametrize("days", [0, 1, 3])
-def test_release_days_of_a_short_history(days: int) -> None:
-    assert np.isnat(release_days(np.arange(days).astype("datetime64[D]"), 4)).all()
 
 
 def test_shift() -> None:

@@ -27,6 +27,8 @@ def test_what_a_table_lacks() -> None:
     values[10:16, FX] = np.nan
     cleaned = cleaned_of(values)
     assert missing_rates(cleaned) == {"LME": 0.5, "US": 0.0, "FX": 0.1, "all": 0.2}
+    late = missing_rates(cleaned, cleaned.days[30].item())
+    assert late == {"LME": 1.0, "US": 0.0, "FX": 0.0, "all": 1 / 3}
     assert stale_series(cleaned) == ("FX_USDJPY",)
     assert ended_series(cleaned) == {"LME_CA_Close": cleaned.days[29].item()}
     values[:, LME] = np.nan
