@@ -22,7 +22,7 @@ from quant_assets.lake.judgement_tables import (
     SLICES,
 )
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import ENSEMBLE, INTERVALS, LABELS, fits_table, forecasts_table
+from quant_assets.lake.tables import ENSEMBLE, INTERVALS, LABELS, forecasts_table
 from quant_assets.sources.base import Source
 from quant_assets.typing import FloatArray
 
@@ -81,7 +81,7 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
     @dg.multi_asset(
         name="monitoring__boards",
         specs=[
-            described(SCOREBOARD, kinds={"matplotlib"}, deps=[*_DAILY, *map(fits_table, families)]),
+            described(SCOREBOARD, kinds={"matplotlib"}, deps=_DAILY),
             described(BREAKDOWN, kinds={"pandas"}, deps=_DAILY),
             described(COMPARISON, kinds={"pandas"}, deps=_DAILY),
         ],
