@@ -49,7 +49,8 @@ def preload(names: Sequence[str]) -> None:
 
     def load() -> None:
         for library in libraries:
-            with suppress(ImportError):
+            # RuntimeError: the command has ended meanwhile, and its interpreter with it.
+            with suppress(ImportError, RuntimeError):
                 import_module(library)
 
     Thread(target=load).start()
