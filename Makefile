@@ -35,7 +35,7 @@ ui: $(STAMP)  ## open Dagster on http://127.0.0.1:3000
 bench: $(STAMP)  ## time the platform beside the alternatives; DATA=<competition folder>
 	@$(BIN)/python -m benchmarks $(DATA)
 
-docs: $(STAMP)  ## write docs/tables.md and docs/features.md from the code
+docs: $(STAMP)  ## write the reference pages in docs/ from the code
 	@$(BIN)/python -m quant_assets.docs docs
 
 clean:  ## remove the virtual environment and caches; data stays

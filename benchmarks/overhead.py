@@ -16,9 +16,11 @@ import dagster as dg
 from benchmarks.figures import Figure, medians
 from quant_assets.assets import fits
 from quant_assets.assets.partitions import trading_partitions
+from quant_assets.assets.results import key_of
 from quant_assets.automation.runs import instance, run
 from quant_assets.definitions import LAYERS, build_definitions
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.tables import forecasts_table
 from quant_assets.models.registry import FAST
 from quant_assets.settings import Settings, load_settings
 from quant_assets.sources.base import Source
@@ -60,6 +62,7 @@ def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
     """The functions of all assets but the fits, called in the order of their layers."""
     context = SimpleNamespace(
         partition_key_range=dg.PartitionKeyRange(start.isoformat(), end.isoformat()),
+        selected_asset_keys={key_of(forecasts_table(name)) for name in FAST},
         log=logging.getLogger(__name__),
     )
     with Lake(settings.lake_dir) as lake:

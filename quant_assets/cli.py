@@ -208,7 +208,12 @@ def doctor() -> None:
     """Check interpreter, extensions, disk, lake, source and settings."""
     from quant_assets.doctor import examine
 
-    findings = list(examine(load_settings()))
+    try:
+        settings = load_settings()
+    except QuantAssetsError as error:
+        typer.echo(f"BAD  settings\n{error}")
+        raise typer.Exit(1) from None
+    findings = list(examine(settings))
     for finding in findings:
         typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject:<24}  {finding.found}")
         if not finding.ok:
@@ -222,12 +227,10 @@ def ui(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
 ) -> None:
     """Open Dagster: webserver and daemon."""
-    from quant_assets.automation.runs import WORKSPACE_FILE, prepare_home
+    from quant_assets.automation.runs import ui_command
 
-    os.environ.update(prepare_home(load_settings()))
-    program = str(Path(sys.executable).with_name("dagster"))
-    command = [program, "dev", "-w", str(WORKSPACE_FILE), "-h", host, "-p", str(port)]
-    os.execv(program, command)  # noqa: S606 - Dagster takes this process's place
+    command = ui_command(load_settings(), host, port)
+    os.execv(command[0], command)  # noqa: S606 - Dagster takes this process's place
 
 
 def main() -> None:

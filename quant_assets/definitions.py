@@ -10,7 +10,7 @@ from quant_assets.assets.partitions import trading_partitions
 from quant_assets.automation import jobs, maintenance, schedules
 from quant_assets.lake.lake import Lake
 from quant_assets.models.registry import chosen
-from quant_assets.settings import Settings, load_settings
+from quant_assets.settings import Settings, load_settings, require_market
 from quant_assets.sources.registry import source_of
 
 LAYERS = (raw, validated, features, fits, forecasts, submissions, monitoring)
@@ -43,4 +43,6 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """What Dagster loads: the platform for the settings of its environment."""
-    return build_definitions(load_settings())
+    settings = load_settings()
+    require_market(settings)
+    return build_definitions(settings)

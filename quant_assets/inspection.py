@@ -51,10 +51,18 @@ def _as_text(rows: pa.Table, how: Format) -> str:
 
 def tables(lake: Lake) -> pd.DataFrame:
     """Every table with its rows and what a row is."""
-    return lake.query(
-        "SELECT schema_name || '.' || table_name AS name, estimated_size AS rows,"
-        " comment AS description FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
+    found = lake.query(
+        "SELECT schema_name || '.' || table_name AS name, 0 AS rows, comment AS description,"
+        ' format(\'"{}"."{}"\', schema_name, table_name) AS quoted'
+        " FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
     )
+    # DuckDB's own estimate counts rows that were replaced as well.
+    counts = [
+        f"SELECT {i} AS i, count(*) AS n FROM {name}" for i, name in enumerate(found["quoted"])
+    ]
+    if counts:
+        found["rows"] = lake.query(" UNION ALL ".join(counts) + " ORDER BY i")["n"]
+    return found.drop(columns="quoted")
 
 
 def describe(lake: Lake, name: str) -> tuple[str, pd.DataFrame]:

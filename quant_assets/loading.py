@@ -8,10 +8,10 @@ from hashlib import sha256
 import typer
 
 from quant_assets.console import table_text
-from quant_assets.errors import CalendarError, SettingsError
+from quant_assets.errors import CalendarError
 from quant_assets.lake.artifacts import write_atomically
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
-from quant_assets.settings import Settings, held_market, market_of
+from quant_assets.settings import Settings, held_market, market_of, require_market
 from quant_assets.sources.base import Source
 from quant_assets.sources.registry import source_of
 
@@ -50,15 +50,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
     from quant_assets.automation.runs import FINGERPRINT, instance, last_fingerprint
     from quant_assets.quality import worker
 
-    market, held = market_of(settings), held_market(settings)
-    if held is not None and not held.same_as(market):
-        raise SettingsError(
-            "the data directory holds another market",
-            where=str(settings.data_dir),
-            expected=held,
-            found=market,
-            hint="set QUANT_DATA_DIR to another directory; `demo` puts the old market aside",
-        )
+    require_market(settings)
     source = source_of(settings)
     days = source.first_day, source.last_day
     fingerprint = _fingerprint(settings, source.fingerprint())
@@ -69,7 +61,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
         return
     worker.begin()
     _check_readable(source, *days)
-    write_atomically(settings.market_file, market.model_dump_json().encode())
+    _remember(settings)
     _run(settings, source, "load_history", *days, {FINGERPRINT: fingerprint})
 
 
@@ -82,6 +74,7 @@ def run_days(settings: Settings, job: str, start: date, end: date) -> None:
         SourceError: the source cannot be read; nothing is written then.
         RunFailedError: an asset or a blocking check failed.
     """
+    require_market(settings)
     source = source_of(settings)
     days = _days_to_run(source, start, end)
     _check_readable(source, *days)
@@ -97,17 +90,10 @@ def walk_forward(settings: Settings) -> None:
     """
     from quant_assets.models.registry import chosen
 
-    chosen(settings.families)
-    market, held = market_of(settings), held_market(settings)
-    if held is None or not held.same_as(market):
-        raise SettingsError(
-            "the market is not loaded",
-            where=str(settings.data_dir),
-            expected=market,
-            found=held or "no market",
-            hint="run `quant-assets load` first",
-        )
-    write_atomically(settings.market_file, market.model_dump_json().encode())
+    families = chosen(settings.families)
+    require_market(settings, loaded=True)
+    typer.echo(f"families from now on: {', '.join(families)}")
+    _remember(settings)
     source = source_of(settings)
     _run(settings, source, "walk_forward", source.first_day, source.last_day, {})
 
@@ -196,6 +182,10 @@ next:
   .venv/bin/quant-assets sql "FROM monitoring.scoreboard"
   .venv/bin/quant-assets shell                 a DuckDB prompt on the lake"""
     )
+
+
+def _remember(settings: Settings) -> None:
+    write_atomically(settings.market_file, market_of(settings).model_dump_json().encode())
 
 
 def _check_readable(source: Source, start: date, end: date) -> None:

@@ -120,19 +120,27 @@ class Market(BaseModel):
 
     source: str
     first_day: date = FIRST_DAY
+    seed: int = 7
     families: str = "fast"
 
     def __str__(self) -> str:
-        return self.source if self.source == SIMULATED else f"{self.source} from {self.first_day}"
+        if self.source == SIMULATED:
+            return f"{self.source} with seed {self.seed}"
+        return f"{self.source} from {self.first_day}"
 
     def same_as(self, other: "Market") -> bool:
         """Whether prices of the two go together, whatever the families."""
-        return (self.source, self.first_day) == (other.source, other.first_day)
+        return str(self) == str(other)
 
 
 def market_of(settings: Settings) -> Market:
     """The market that the settings name."""
-    return Market(source=settings.source, first_day=settings.first_day, families=settings.families)
+    return Market(
+        source=settings.source,
+        first_day=settings.first_day,
+        seed=settings.seed,
+        families=settings.families,
+    )
 
 
 def held_market(settings: Settings) -> Market | None:
@@ -153,3 +161,23 @@ def held_market(settings: Settings) -> Market | None:
             found=str(error).splitlines()[0],
             hint="restore the file, or set QUANT_DATA_DIR to another directory",
         ) from None
+
+
+def require_market(settings: Settings, *, loaded: bool = False) -> None:
+    """Refuse to mix two markets in one lake.
+
+    Raises:
+        SettingsError: the data directory holds another market; or, if one must be ``loaded``, none.
+    """
+    market, held = market_of(settings), held_market(settings)
+    if held.same_as(market) if held else not loaded:
+        return
+    raise SettingsError(
+        "the data directory holds another market" if held else "no market is loaded yet",
+        where=str(settings.data_dir),
+        expected=held,
+        found=market,
+        hint="set QUANT_DATA_DIR to another directory; `demo` puts the old market aside"
+        if held
+        else "run `quant-assets load` first",
+    )
