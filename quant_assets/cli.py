@@ -1,5 +1,6 @@
 """``quant-assets``: the command line. Each command is a few lines around what other modules do."""
 
+import gc
 import os
 import sys
 import time
@@ -235,6 +236,8 @@ def ui(
 
 def main() -> None:
     """Entry point: a user's error is a message, not a traceback."""
+    # Half of a short command is importing, and a tenth of that would be looking for garbage.
+    gc.set_threshold(200_000)
     try:
         app()
     except QuantAssetsError as error:

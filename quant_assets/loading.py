@@ -141,7 +141,7 @@ def _run(
 
     begun = time.perf_counter()
     typer.echo(f"{job}: {settings.source}, {start} to {end}")
-    preload(chosen(settings.families))
+    preload(chosen(settings.families), others=["matplotlib.backends.backend_agg"])
     with instance(settings) as opened:
         definitions = build_definitions(settings, source=source)
         outcome = run(definitions, opened, job, start, end, tags)

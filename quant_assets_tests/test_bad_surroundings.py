@@ -3,6 +3,7 @@
 import ctypes
 import json
 import resource
+import socket
 from itertools import takewhile
 from pathlib import Path
 
@@ -53,14 +54,22 @@ def test_a_misspelt_job_is_refused_with_the_nearest(loaded: Desk, command: Comma
     finished.refused_with("unknown job", "'refresh_dayly'", "did you mean refresh_daily")
 
 
-@pytest.mark.parametrize("source", ["no-such-folder", ""])
+@pytest.mark.parametrize("source", ["no-such-folder", "", "simulated"])
+@pytest.mark.parametrize("asked", [("load",), REFRESH, ("walk-forward",), ("ui", "--port", "0")])
 def test_another_source_than_the_one_loaded_is_refused(
-    source: str, loaded: Desk, command: Command
+    source: str, asked: tuple[str, ...], loaded: Desk, command: Command
 ) -> None:
     before = digests(loaded.settings)
-    finished = command(loaded, "load", QUANT_SOURCE=str(loaded.root / source))
+    other = source if source == "simulated" else str(loaded.root / source)
+    finished = command(loaded, *asked, QUANT_SOURCE=other)
     finished.refused_with("holds another market", str(loaded.root / "data"), "QUANT_DATA_DIR")
     assert digests(loaded.settings) == before
+
+
+def test_a_taken_port_is_said(loaded: Desk, command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command(loaded, "ui", "--port", port).refused_with("cannot be listened on", port, "--port")
 
 
 def test_a_demo_of_no_market_moves_nothing(loaded: Desk, command: Command) -> None:

@@ -96,3 +96,13 @@ def test_a_spoilt_market_file_is_named(data: Path, content: str) -> None:
     (data / "market.json").write_text(content)
     with pytest.raises(SettingsError, match=r"which market[\s\S]*market\.json"):
         load_settings()
+
+
+def test_simulated_markets_of_other_seeds_are_other_markets() -> None:
+    one, other = (Settings(seed=seed) for seed in (7, 8))
+    assert not market_of(one).same_as(market_of(other))
+    assert market_of(one).same_as(market_of(Settings(families="all")))
+    folders = [Settings(source="somewhere", seed=seed) for seed in (7, 8)]
+    assert market_of(folders[0]).same_as(market_of(folders[1]))
+    later = Settings(source="somewhere", first_day=date(2019, 1, 2))
+    assert not market_of(folders[0]).same_as(market_of(later))

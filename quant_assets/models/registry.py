@@ -40,12 +40,12 @@ def chosen(text: str) -> tuple[str, ...]:
     return tuple(name for name in FAMILIES if name in found)
 
 
-def preload(names: Sequence[str]) -> None:
-    """Begin to import the families' libraries beside what goes on, and return at once.
+def preload(names: Sequence[str], others: Sequence[str] = ()) -> None:
+    """Begin to import the families' libraries, and others, beside what goes on; return at once.
 
     A run waits for its first validation, and needs the libraries later.
     """
-    libraries = dict.fromkeys(family(name).library for name in names)
+    libraries = dict.fromkeys([*(family(name).library for name in names), *others])
 
     def load() -> None:
         for library in libraries:

@@ -5,6 +5,7 @@ What a suite is, and how it is checked, is said in ``quality.expectations``.
 """
 
 import atexit
+import gc
 import os
 import pickle
 import signal
@@ -84,6 +85,7 @@ def _send(pipe: IO[bytes], message: object) -> None:
 
 def _serve() -> None:
     """Answer until the parent closes the pipe, as its end in any manner does."""
+    gc.set_threshold(200_000)
     from quant_assets.quality import expectations
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
