@@ -53,4 +53,6 @@ def page(lake: Lake) -> str:
 
 
 def _table(lake: Lake, sql: str) -> str:
-    return str(lake.query(sql).to_markdown(index=False, floatfmt=".3f", missingval="")) + "\n"
+    rows = lake.query(sql).astype(object)
+    text = rows.where(rows.notna(), None).to_markdown(index=False, floatfmt=".3f", missingval="")
+    return f"{text}\n"
