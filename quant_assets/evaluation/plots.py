@@ -17,7 +17,7 @@ def cumulated_ic(ic: pd.DataFrame) -> bytes:
     Args:
         ic: rows of ``monitoring.performance``.
     """
-    figure, axes = _figure(3.2)
+    figure, axes = new_figure(3.2)
     for name, daily in ic.groupby("family"):
         ordered = daily.sort_values("trading_day")
         style = {"ensemble": "-", "oracle": ":"}.get(str(name), "--")
@@ -25,7 +25,7 @@ def cumulated_ic(ic: pd.DataFrame) -> bytes:
     axes.axhline(0.0, color="black", linewidth=0.6)
     axes.set_ylabel("cumulated daily IC")
     axes.legend(frameon=False, fontsize="small")
-    return _png(figure)
+    return png(figure)
 
 
 def scores(board: pd.DataFrame) -> bytes:
@@ -35,7 +35,7 @@ def scores(board: pd.DataFrame) -> bytes:
         board: rows of ``monitoring.scoreboard``.
     """
     shown = board[board["family"] != "oracle"].dropna(subset="score").iloc[::-1]
-    figure, axes = _figure(0.8 + 0.28 * len(shown))
+    figure, axes = new_figure(0.8 + 0.28 * len(shown))
     rows = np.arange(len(shown))
     colours = np.where(shown["family"] == "ensemble", "tab:green", "tab:blue").tolist()
     axes.hlines(rows, shown["low"], shown["high"], colours, linewidth=2.0, alpha=0.4)
@@ -43,10 +43,11 @@ def scores(board: pd.DataFrame) -> bytes:
     axes.set_yticks(rows, shown["family"])
     axes.axvline(0.0, color="black", linewidth=0.6)
     axes.set_xlabel("mean / std of the daily IC, with its 95 % interval")
-    return _png(figure)
+    return png(figure)
 
 
-def _figure(height: float) -> "tuple[Figure, Axes]":
+def new_figure(height: float) -> "tuple[Figure, Axes]":
+    """A figure as wide as a page of the UI, so many inches high, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, height), layout="constrained")
@@ -55,7 +56,8 @@ def _figure(height: float) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _png(figure: "Figure") -> bytes:
+def png(figure: "Figure") -> bytes:
+    """The figure as a file's content."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     return buffer.getvalue()

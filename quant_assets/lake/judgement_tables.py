@@ -5,13 +5,14 @@ The tables that forecasts come from are in ``lake.tables``.
 
 from quant_assets.lake.schema import Column, Table
 
-_DATE_ID = Column("date_id", "BIGINT", "the source's number of the day")
+DATE_ID = Column("date_id", "BIGINT", "the source's number of the day")
+_DAY = (Column("trading_day", "DATE", "day of the forecast"), DATE_ID)
+_RELEASED_ON = Column("released_on", "DATE", "day on which all the day's labels are known")
 _IC_COLUMNS = (
-    Column("trading_day", "DATE", "day of the forecast"),
-    _DATE_ID,
+    *_DAY,
     Column("family", "VARCHAR", "model family, ensemble, or oracle where it is known"),
     Column("ic", "DOUBLE", "Spearman correlation of forecast and label over the targets"),
-    Column("released_on", "DATE", "day on which all the day's labels are known"),
+    _RELEASED_ON,
 )
 _PART = (
     Column("family", "VARCHAR", "model family or ensemble"),
@@ -39,11 +40,10 @@ SLICES = Table(
     "with the day before's) and its dispersion; by interval the share of labels within it. Written "
     "when the day's last label is released.",
     (
-        Column("trading_day", "DATE", "day of the forecast"),
-        _DATE_ID,
+        *_DAY,
         *_PART,
         Column("value", "DOUBLE", "the figure"),
-        Column("released_on", "DATE", "day on which all the day's labels are known"),
+        _RELEASED_ON,
     ),
     day_column="released_on",
 )
@@ -52,12 +52,11 @@ AGREEMENT = Table(
     "How alike two families forecast: one row per forecast day and pair of families. Written "
     "with the day's performance.",
     (
-        Column("trading_day", "DATE", "day of the forecasts"),
-        _DATE_ID,
+        *_DAY,
         Column("family", "VARCHAR", "one of them"),
         Column("other", "VARCHAR", "the other"),
         Column("value", "DOUBLE", "rank correlation of the two forecasts"),
-        Column("released_on", "DATE", "day on which all the day's labels are known"),
+        _RELEASED_ON,
     ),
     day_column="released_on",
 )

@@ -10,6 +10,7 @@ from quant_assets.lake.judgement_tables import (
     AGREEMENT,
     BREAKDOWN,
     COMPARISON,
+    DATE_ID,
     PERFORMANCE,
     SCOREBOARD,
     SLICES,
@@ -20,7 +21,6 @@ from quant_assets.lake.schema import Column, Table
 N_TARGETS = 424
 
 _DAY = Column("trading_day", "DATE", "session of London or Tokyo")
-_DATE_ID = Column("date_id", "BIGINT", "the source's number of the day")
 _TARGET = Column("target", "VARCHAR", "target_0 to target_423")
 
 RAW_PRICES = Table(
@@ -29,7 +29,7 @@ RAW_PRICES = Table(
     "Known at the close of trading_day.",
     (
         _DAY,
-        _DATE_ID,
+        DATE_ID,
         Column("instrument", "VARCHAR", "what is traded, e.g. US_Stock_CVX"),
         Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
         Column("value", "DOUBLE", "the number given; NULL where empty or not a number"),
@@ -54,7 +54,7 @@ VALIDATED_PRICES = Table(
     "depends on earlier days only.",
     (
         _DAY,
-        _DATE_ID,
+        DATE_ID,
         Column("instrument", "VARCHAR", "what is traded"),
         Column("field", "VARCHAR", "what was recorded of it"),
         Column("value", "DOUBLE", "observed and accepted; NULL otherwise. Labels use this"),
@@ -80,7 +80,7 @@ LABELS = Table(
     "released_on, never before; NULL where a price is missing.",
     (
         Column("trading_day", "DATE", "day on which the label is forecast"),
-        _DATE_ID,
+        DATE_ID,
         _TARGET,
         Column("value", "DOUBLE", "log return of leg A less that of leg B over lag days"),
         Column("released_on", "DATE", "day of the label's last price: lag + 1 days later"),
@@ -96,7 +96,7 @@ def _features_table(name: str, level: str, unit: tuple[Column, ...], grain: str)
         if feature.level == level
     )
     description = f"{grain} Known at the close of trading_day; depends on earlier days only."
-    return Table(f"features.{name}", description, (_DAY, _DATE_ID, *unit, *described))
+    return Table(f"features.{name}", description, (_DAY, DATE_ID, *unit, *described))
 
 
 INSTRUMENT_FEATURES = _features_table(
@@ -122,7 +122,7 @@ def fits_table(family: str) -> Table:
         "labels released by then.",
         (
             Column("trading_day", "DATE", "as-of day"),
-            _DATE_ID,
+            DATE_ID,
             Column("parameters", "VARCHAR", "parameters of the fit, as JSON"),
             Column("metrics", "VARCHAR", "figures of the fit, as JSON"),
             Column("importance", "VARCHAR", "share of each input in the forecasts, as JSON"),
@@ -147,7 +147,7 @@ def forecasts_table(family: str) -> Table:
         "and the newest fit as of that day or before.",
         (
             _DAY,
-            _DATE_ID,
+            DATE_ID,
             _TARGET,
             Column("value", "DOUBLE", "score of the target; only its rank on the day matters"),
             Column("fit_as_of", "DATE", "as-of day of the fit"),
@@ -162,7 +162,7 @@ INTERVALS = Table(
     "labels released by trading_day.",
     (
         _DAY,
-        _DATE_ID,
+        DATE_ID,
         _TARGET,
         *(
             Column(f"{end}_{level}", "DOUBLE", f"{end} bound that {level} % of labels respect")
@@ -176,7 +176,7 @@ SUBMISSIONS = Table(
     "The submission: one row per day, one column per target, never empty.",
     (
         _DAY,
-        _DATE_ID,
+        DATE_ID,
         *(Column(f"target_{i}", "DOUBLE", "ensemble value") for i in range(N_TARGETS)),
     ),
 )

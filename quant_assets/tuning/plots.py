@@ -1,20 +1,14 @@
 """Pictures of a tuning, as small PNG files in memory."""
 
-from io import BytesIO
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from quant_assets.evaluation.plots import new_figure, png
 from quant_assets.tuning.study import Tuned
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 def history(tuned: Tuned) -> bytes:
     """Value of each trial in order, the best so far, and the defaults' as a line."""
-    figure, axes = _figure(3.2)
+    figure, axes = new_figure(3.2)
     values = np.array([np.nan if t.value is None else t.value for t in tuned.trials])
     numbers = np.arange(1, len(values) + 1)
     stages = np.array([trial.stage for trial in tuned.trials])
@@ -29,32 +23,17 @@ def history(tuned: Tuned) -> bytes:
     axes.set_xlabel("trial")
     axes.set_ylabel("stable mean / std of the daily IC")
     figure.legend(frameon=False, fontsize="small", loc="outside right center")
-    return _png(figure)
+    return png(figure)
 
 
 def importance(tuned: Tuned) -> bytes:
     """Share of each parameter in what distinguishes the best trials, largest on top."""
     shares = dict(reversed(list(tuned.importance.items())))
-    figure, axes = _figure(0.8 + 0.28 * max(len(shares), 2))
+    figure, axes = new_figure(0.8 + 0.28 * max(len(shares), 2))
     axes.barh(list(shares), list(shares.values()), color="tab:blue")
     if not shares:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "too few trials", ha="center", transform=axes.transAxes)
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel("importance")
-    return _png(figure)
-
-
-def _figure(height: float) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, height), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _png(figure: "Figure") -> bytes:
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    return buffer.getvalue()
+    return png(figure)
