@@ -75,6 +75,10 @@ class ArtifactError(QuantAssetsError):
     """A stored fit is missing or is not the one that was recorded."""
 
 
+class TrackingError(QuantAssetsError):
+    """MLflow's store cannot be read or written. Fits and forecasts do not depend on it."""
+
+
 class UnknownNameError(QuantAssetsError):
     """A name is not in the registry that was asked."""
 

@@ -15,7 +15,9 @@ from quant_assets.settings import Settings, held_market, market_of, require_mark
 from quant_assets.sources.base import Source
 from quant_assets.sources.registry import source_of
 
-_MARKET_PARTS = ("lake", "artifacts", "exports", "reports", "dagster", "market.json")
+_MARKET_PARTS = (
+    *("lake", "artifacts", "exports", "reports", "tuning", "mlflow", "dagster", "market.json"),
+)
 
 
 def make_room(settings: Settings) -> None:

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         return self.data_dir / "tuning"
 
     @property
+    def mlflow_dir(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.data_dir / "mlflow"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's runs, events and schedules."""
         return self.data_dir / "dagster"

@@ -15,7 +15,7 @@ ROWS = (
     ("loading", "doctor", "inspection", "scorecard"),
     ("definitions", "console"),
     ("assets", "automation"),
-    ("tuning",),
+    ("tuning", "tracking"),
     ("submission", "ensemble", "evaluation", "quality"),
     ("lake",),
     ("features", "models", "sources"),

@@ -40,7 +40,8 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
         fits, seconds, written = 0, 0.0, Written(0, lake.snapshot_id())
         for made in make_fits(lake, settings, name, start, end, context.log.info):
             # Day by day: fits made on other days of the range, on demand, stay.
-            rows = {column: [value] for column, value in made.items()}
+            row = {**made, "dagster_run": context.run_id}
+            rows = {column: [value] for column, value in row.items()}
             written = lake.replace_days(table, made["trading_day"], made["trading_day"], rows)
             fits, seconds = fits + 1, seconds + made["seconds"]
         return result(table, Written(fits, written.snapshot), {"seconds": seconds})

@@ -24,9 +24,12 @@ def build() -> "dict[str, UnresolvedAssetJobDefinition]":
             everything - fits,
             "One trading day, from prices to submission, with the newest fits.",
         ),
-        "retrain_models": (fits, "Fit every family as of a day."),
+        "retrain_models": (
+            fits | dg.AssetSelection.groups("tracking"),
+            "Fit every family as of a day, and record the fits in MLflow.",
+        ),
         "walk_forward": (
-            dg.AssetSelection.groups("fits", "forecasts", "submissions", "monitoring"),
+            dg.AssetSelection.groups("fits", "forecasts", "submissions", "monitoring", "tracking"),
             "All families over a range, from fits to scoreboard; finished fits are kept.",
         ),
         "submit_competition": (

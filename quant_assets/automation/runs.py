@@ -64,6 +64,7 @@ def prepare_home(settings: Settings) -> dict[str, str]:
         "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1",
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "1",
         "QUANT_DATA_DIR": str(settings.data_dir),
         "QUANT_SOURCE": settings.source,
         "QUANT_FIRST_DAY": settings.first_day.isoformat(),

@@ -50,8 +50,8 @@ def make_fits(
     """
     from joblib import Parallel, delayed
 
-    snapshot = lake.snapshot_id()
-    seen = observations(lake, end)
+    with lake.at_once() as snapshot:
+        seen = observations(lake, end)
     rows = rows_to_fit(seen.days, start, end, settings)
     finished = _fingerprints(lake, settings, name)
     parameters, known = family(name).defaults, digests(seen)

@@ -80,6 +80,7 @@ def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
         "features_version": CATALOGUE_VERSION,
         "seed": resources.seed,
         "library": _library(order.name),
+        "code": code_digest(),
         "fingerprint": order.fingerprint,
         "seconds": seconds,
     }
@@ -88,7 +89,7 @@ def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
 def fingerprint(name: str, known: str, parameters: Parameters, seed: int) -> str:
     """Digest of all a fit depends on: what was known, parameters, seed, code and library."""
     parts = [name, known, json.dumps(dict(parameters), sort_keys=True), str(seed)]
-    return sha256("\n".join([*parts, _code(), _library(name)]).encode()).hexdigest()
+    return sha256("\n".join([*parts, code_digest(), _library(name)]).encode()).hexdigest()
 
 
 def digests(seen: Observations) -> list[str]:
@@ -107,7 +108,7 @@ def digests(seen: Observations) -> list[str]:
 
 
 @cache
-def _code() -> str:
+def code_digest() -> str:
     """Digest of the families' source."""
     files = sorted(Path(base.__file__).parent.glob("*.py"))
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -31,13 +31,18 @@ def extension_file(name: str) -> Path | None:
     return file if file.exists() else None
 
 
-def connect(root: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(
+    root: Path, *, read_only: bool = False, snapshot: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection whose default catalog is the lake below ``root``.
 
-    The lake is made if there is none, unless ``read_only``.
+    Args:
+        root: folder of the lake; made if there is none, unless ``read_only``.
+        read_only: refuse writes.
+        snapshot: show the lake as it was then; goes with ``read_only``.
 
     Raises:
-        LakeError: an extension is missing, or the lake cannot be opened.
+        LakeError: an extension is missing, the lake cannot be opened, or the snapshot has expired.
     """
     connection = duckdb.connect()
     try:
@@ -50,7 +55,7 @@ def connect(root: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
                 where=str(root),
                 hint="run `make demo` or `quant-assets load` first, or set QUANT_DATA_DIR",
             )
-        _attach(connection, root, read_only=read_only)
+        _attach(connection, root, read_only=read_only, snapshot=snapshot)
     except BaseException:
         connection.close()
         raise
@@ -102,7 +107,13 @@ def _create(root: Path, connection: duckdb.DuckDBPyConnection) -> None:
         raise _cannot_open(root, error) from error
 
 
-def attach_statements(root: Path, *, read_only: bool, catalogue: Path | None = None) -> list[str]:
+def attach_statements(
+    root: Path,
+    *,
+    read_only: bool,
+    catalogue: Path | None = None,
+    snapshot: int | None = None,
+) -> list[str]:
     """SQL that opens the lake in any DuckDB of this version.
 
     Rows always go to Parquet, never into the catalogue: DuckLake 1.0 can show deleted rows again
@@ -112,6 +123,7 @@ def attach_statements(root: Path, *, read_only: bool, catalogue: Path | None = N
     source = str(catalogue or root / CATALOGUE).replace("'", "''")
     files = str(root / FILES).replace("'", "''")
     mode = ", READ_ONLY" if read_only else ""
+    mode += f", SNAPSHOT_VERSION {snapshot:d}" if snapshot is not None else ""
     loads = [f"LOAD '{file}'" for name in _EXTENSIONS if (file := extension_file(name))]
     return [
         *loads,
@@ -128,11 +140,23 @@ def _attach(
     *,
     read_only: bool,
     catalogue: Path | None = None,
+    snapshot: int | None = None,
 ) -> None:
+    statements = attach_statements(
+        root, read_only=read_only, catalogue=catalogue, snapshot=snapshot
+    )
     try:
-        for statement in attach_statements(root, read_only=read_only, catalogue=catalogue):
+        for statement in statements:
             connection.execute(statement)
     except duckdb.Error as error:
+        if snapshot is not None and "snapshot" in str(error).lower():
+            raise LakeError(
+                "the snapshot cannot be read any more",
+                where=str(root),
+                expected="a snapshot within the retention (QUANT_RETENTION_DAYS)",
+                found=snapshot,
+                hint="`FROM ducklake_snapshots('lake')` lists those there are",
+            ) from error
         raise _cannot_open(root, error) from error
 
 

@@ -3,7 +3,8 @@
 What the tables are is said in ``lake.tables``; who may see which labels, in ``lake.point_in_time``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -46,12 +47,21 @@ class Lake:
     Args:
         root: folder of the lake; made if there is none, unless ``read_only``.
         read_only: refuse writes, and never make a lake.
+        snapshot: show the lake as it was then, for reading only.
         patience: seconds a write waits for other writers.
     """
 
-    def __init__(self, root: Path, *, read_only: bool = False, patience: float = 300.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        read_only: bool = False,
+        snapshot: int | None = None,
+        patience: float = 300.0,
+    ) -> None:
         self._root = root
-        self._read_only = read_only
+        self._read_only = read_only or snapshot is not None
+        self._snapshot = snapshot
         self._opening = Lock()
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._of_thread = local()
@@ -72,6 +82,25 @@ class Lake:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def at_once(self) -> Iterator[int]:
+        """Let all reads of this thread meanwhile show one snapshot; its id.
+
+        Raises:
+            LakeError: the lake cannot be opened.
+        """
+        self.snapshot_id()
+        cursor = self._cursor()
+        cursor.begin()
+        try:
+            yield _newest_snapshot(cursor)
+        finally:
+            cursor.rollback()
+
+    def as_of(self, snapshot: int) -> "Lake":
+        """The same lake as it was at a snapshot, for reading only."""
+        return Lake(self._root, snapshot=snapshot, patience=self._patience)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
         """Rows of a SELECT as a frame; NULL numbers become NaN.
@@ -237,7 +266,9 @@ class Lake:
         if cursor is None:
             with self._opening:
                 if self._opened is None:
-                    self._opened = connect(self._root, read_only=self._read_only)
+                    self._opened = connect(
+                        self._root, read_only=self._read_only, snapshot=self._snapshot
+                    )
                 cursor = self._opened.cursor()
             cursor.execute("USE lake")
             self._of_thread.cursor = cursor

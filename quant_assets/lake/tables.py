@@ -133,8 +133,10 @@ def fits_table(family: str) -> Table:
             Column("features_version", "VARCHAR", "version of the feature catalogue"),
             Column("seed", "BIGINT", "seed of everything random in the fit"),
             Column("library", "VARCHAR", "library and version that fitted it"),
+            Column("code", "VARCHAR", "digest of the families' source"),
             Column("fingerprint", "VARCHAR", "digest of all that the fit depends on"),
             Column("seconds", "DOUBLE", "time the fit took"),
+            Column("dagster_run", "VARCHAR", "Dagster run that made it"),
         ),
     )
 
@@ -180,6 +182,20 @@ SUBMISSIONS = Table(
         *(Column(f"target_{i}", "DOUBLE", "ensemble value") for i in range(N_TARGETS)),
     ),
 )
+TRACKED_FITS = Table(
+    "tracking.fits",
+    "MLflow's record of every fit: one row per family and as-of day. Follows the fits; a fit that "
+    "could not be recorded is recorded by a later run.",
+    (
+        Column("trading_day", "DATE", "as-of day"),
+        DATE_ID,
+        Column("family", "VARCHAR", "model family"),
+        Column("fingerprint", "VARCHAR", "digest of all that the fit depends on"),
+        Column("mlflow_run", "VARCHAR", "MLflow run of the fit"),
+        Column("version", "BIGINT", "in the model registry, under the family's name; or NULL"),
+        Column("alias", "VARCHAR", "champion: makes the newest forecasts; challenger: newer; NULL"),
+    ),
+)
 
 
 def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
@@ -205,4 +221,5 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         SCOREBOARD,
         BREAKDOWN,
         COMPARISON,
+        TRACKED_FITS,
     )
