@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 Families = Annotated[str, typer.Option(help="'fast', 'all', or names joined by commas.")]
 Format = Literal["table", "csv", "json"]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.")]
 _DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}
 
 
@@ -103,6 +105,26 @@ def tune(
     from quant_assets.loading import tune as search
 
     search(load_settings(), family, minutes, trials)
+
+
+@app.command()
+def repeat(
+    family: Annotated[str, typer.Argument(metavar="FAMILY", help="For example ridge.")],
+    as_of: Annotated[datetime, typer.Option(help="The fit's day.", **_DAY)],
+) -> None:
+    """Make a stored fit again from its record alone, and compare the models."""
+    from quant_assets.evaluation.repeating import repeat as make_again
+    from quant_assets.lake.lake import Lake
+
+    settings = load_settings()
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        again = make_again(lake, family, as_of.date(), settings.threads)
+    typer.echo(f"{family} as of {as_of.date()}, on snapshot {again.recorded['snapshot']}")
+    typer.echo(f"recorded  {again.recorded['sha256']}")
+    typer.echo(f"repeated  {again.made['sha256']}")
+    for difference in again.changed:
+        typer.echo(f"changed since: {difference}")
+    raise typer.Exit(0 if again.same else 1)
 
 
 @app.command()
@@ -223,14 +245,20 @@ def doctor() -> None:
 
 
 @app.command()
-def ui(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
-) -> None:
-    """Open Dagster: webserver and daemon."""
-    from quant_assets.automation.runs import ui_command
+def mlflow(host: Host = "127.0.0.1", port: Port = 5000) -> None:
+    """Open MLflow: the runs of all fits, and the model registry."""
+    from quant_assets.servers import mlflow_command
 
-    command = ui_command(load_settings(), host, port)
+    command = mlflow_command(load_settings(), host, port)
+    os.execv(command[0], command)  # noqa: S606 - MLflow takes this process's place
+
+
+@app.command()
+def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
+    """Open Dagster: webserver and daemon."""
+    from quant_assets.servers import dagster_command
+
+    command = dagster_command(load_settings(), host, port)
     os.execv(command[0], command)  # noqa: S606 - Dagster takes this process's place
 
 

@@ -24,8 +24,8 @@ from quant_assets_tests.small_market import small_settings
 PATIENCE = 300
 PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
 TABLES = all_tables(FAST)
-# How long a fit took, and the lake's snapshot then, are no part of what was computed.
-_INCIDENTAL = ("seconds", "fit_seconds", "snapshot")
+# How long a fit took, on which snapshot and in which run, is no part of what was computed.
+_INCIDENTAL = ("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version")
 Digests = dict[tuple[str, str], str]
 
 

@@ -12,7 +12,7 @@ PACKAGE = Path(quant_assets.__file__).parent
 # A room imports from the rows below its own only; not from its neighbours.
 ROWS = (
     ("cli", "docs"),
-    ("loading", "doctor", "inspection", "scorecard"),
+    ("loading", "doctor", "inspection", "scorecard", "servers"),
     ("definitions", "console"),
     ("assets", "automation"),
     ("tuning", "tracking"),
@@ -79,4 +79,4 @@ def test_only_settings_reads_the_environment() -> None:
         for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
     }
-    assert readers == {"automation/runs.py", "models/descent.py"}
+    assert readers == {"automation/runs.py", "models/descent.py", "servers.py"}

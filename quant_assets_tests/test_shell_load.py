@@ -59,7 +59,7 @@ def test_it_was_one_successful_run_of_all_days(history: dg.DagsterInstance) -> N
 
 def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterInstance) -> None:
     keys = history.all_asset_keys()
-    assert len(keys) == 16 + 2 * len(FAST) + 3
+    assert len(keys) == 17 + 2 * len(FAST) + 3
     for key in keys:
         assert history.get_materialized_partitions(key) == set(DAYS.astype(str)), key
         event = history.get_latest_materialization_event(key)
@@ -80,7 +80,10 @@ def test_every_check_was_evaluated_and_blocking_ones_passed(loaded: Desk) -> Non
         event = record.event_log_entry.get_dagster_event()
         found[event.asset_check_evaluation_data.check_name] = event.asset_check_evaluation_data
     blocking = {"raw_prices", "target_pairs", "validated_prices", "complete"}
-    assert set(found) == {*blocking, "target_features", "agree_with_published", "forecasts"}
+    assert set(found) == {
+        *blocking,
+        *("target_features", "agree_with_published", "fitted", "forecasts", "recorded"),
+    }
     assert all(found[name].passed for name in blocking)
     # The first weeks of a history have no long windows yet.
     assert [name for name in found if not found[name].passed] == ["target_features"]

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import dagster as dg
 
 from quant_assets.assets.partitions import day_range
-from quant_assets.assets.results import result, table_asset
+from quant_assets.assets.results import check, check_spec, result, table_asset
 from quant_assets.evaluation.fits import make_fits
 from quant_assets.lake.lake import Lake, Written
 from quant_assets.lake.tables import FEATURES, LABELS, fits_table
 from quant_assets.models.registry import family
 from quant_assets.settings import Settings
+
+_CHECK = "fitted"
 
 
 def build(
@@ -30,6 +32,15 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
         about=f"{chosen.description} A single day is fitted as of that day; a range, on "
         "the walk-forward days in it.",
         partitions=partitions,
+        checks=[
+            check_spec(
+                table,
+                _CHECK,
+                "Every fit came to a model. If not, its reason is recorded, the fit before it stays "
+                "in force, and the ensemble goes on with what there is.",
+                blocking=False,
+            )
+        ],
     )
     def fit(
         context: dg.AssetExecutionContext,
@@ -38,12 +49,18 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
         fits, seconds, written = 0, 0.0, Written(0, lake.snapshot_id())
-        for made in make_fits(lake, settings, name, start, end, context.log.info):
+        failures: list[str] = []
+        note, run = context.log.info, context.run.run_id
+        for made in make_fits(lake, settings, name, start, end, note, dagster_run=run):
             # Day by day: fits made on other days of the range, on demand, stay.
-            row = {**made, "dagster_run": context.run_id}
-            rows = {column: [value] for column, value in row.items()}
+            rows = {column: [value] for column, value in made.items()}
             written = lake.replace_days(table, made["trading_day"], made["trading_day"], rows)
             fits, seconds = fits + 1, seconds + made["seconds"]
-        return result(table, Written(fits, written.snapshot), {"seconds": seconds})
+            if made["failure"]:
+                failures.append(f"as of {made['trading_day']}: {made['failure']}")
+        fitted = check(
+            table, _CHECK, not failures, blocking=False, failures="\n".join(failures) or "none"
+        )
+        return result(table, Written(fits, written.snapshot), {"seconds": seconds}, checks=[fitted])
 
     return fit

@@ -79,19 +79,19 @@ def _all(missing: str = "") -> dg.AssetCheckResult:
 @contextmanager
 def _mlflow_run(context: dg.AssetExecutionContext, folder: Path) -> Iterator["Run"]:
     """The Dagster run's run in MLflow, which dagster-mlflow keeps; fits go below it."""
-    from dagster_mlflow import mlflow_tracking
-
-    resource = mlflow_tracking.configured(
-        {
-            "experiment_name": store.EXPERIMENT,
-            "mlflow_tracking_uri": store.uri(folder),
-            "env": {},
-            "extra_tags": {},
-        }
-    )
     with warnings.catch_warnings():
         # dagster-mlflow is marked beta as a whole.
         warnings.simplefilter("ignore", dg.BetaWarning)
+        from dagster_mlflow import mlflow_tracking
+
+        resource = mlflow_tracking.configured(
+            {
+                "experiment_name": store.EXPERIMENT,
+                "mlflow_tracking_uri": store.uri(folder),
+                "env": {},
+                "extra_tags": {},
+            }
+        )
         with dg.build_resources({"mlflow": resource}, dagster_run=context.run) as resources:
             yield resources.mlflow.active_run()
             resources.mlflow.end_run()

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from quant_assets.automation.progress import Progress
 from quant_assets.errors import LakeError, QuantAssetsError, SettingsError, unknown_name
-from quant_assets.settings import Settings, require_market
+from quant_assets.settings import Settings
 
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 WORKSPACE_FILE = Path(__file__).parents[2] / "workspace.yaml"
@@ -70,29 +68,6 @@ def prepare_home(settings: Settings) -> dict[str, str]:
         "QUANT_FIRST_DAY": settings.first_day.isoformat(),
         "QUANT_FAMILIES": settings.families,
     }
-
-
-def ui_command(settings: Settings, host: str, port: int) -> list[str]:
-    """Dagster's webserver and daemon as a command, with the environment made ready for it.
-
-    Raises:
-        SettingsError: the data directory holds another market, or the port is taken.
-    """
-    require_market(settings)
-    try:
-        with socket.socket() as free:
-            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            free.bind((host, port))
-    except OSError as error:
-        raise SettingsError(
-            "the port cannot be listened on",
-            where=f"{host}:{port}",
-            found=error.strerror,
-            hint="is Dagster open already? else name another with --port",
-        ) from error
-    os.environ.update(prepare_home(settings))
-    program = str(Path(sys.executable).with_name("dagster"))
-    return [program, "dev", "-w", str(WORKSPACE_FILE), "-h", host, "-p", str(port)]
 
 
 @contextmanager

@@ -39,11 +39,19 @@ def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> I
 
 
 def make_fits(
-    lake: Lake, settings: Settings, name: str, start: date, end: date, note: Callable[[str], None]
+    lake: Lake,
+    settings: Settings,
+    name: str,
+    start: date,
+    end: date,
+    note: Callable[[str], None],
+    *,
+    dagster_run: str | None = None,
 ) -> Iterator[FitRow]:
     """Fit a family for each as-of day of the range; rows of its fits table, as they are ready.
 
-    A day whose stored fit has the same fingerprint is left out. Several fits share the cores.
+    A day whose stored fit has the same fingerprint is left out. Several fits share the cores. The
+    Dagster run, if there is one, is recorded with them.
 
     Raises:
         LakeError: the single day wanted has no features.
@@ -78,7 +86,8 @@ def make_fits(
         failed = f", failed: {row['failure']}" if row["failure"] else ""
         day, seconds = row["trading_day"], row["seconds"]
         note(f"{name}: fit {count} of {len(todo)}, as of {day}, {seconds:.1f} s{failed}")
-        yield {**row, "date_id": int(date_id), "snapshot": snapshot}
+        origin = {"date_id": int(date_id), "snapshot": snapshot, "dagster_run": dagster_run}
+        yield {**row, **origin}
 
 
 def forecast(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from quant_assets.errors import FitError, NotEnoughHistoryError
+from quant_assets.errors import QuantAssetsError
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.artifacts import store
 from quant_assets.models import base
@@ -67,8 +67,10 @@ def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
             model = chosen.fit(past, order.parameters, replace(resources, checkpoint=checkpoint))
         outcome["importance"] = json.dumps(dict(model.importance()))
         outcome["artifact"], outcome["sha256"] = store(artifacts, model.to_bytes())
-    except (NotEnoughHistoryError, FitError, ImportError) as error:
+    except QuantAssetsError as error:
         outcome["failure"] = str(error)
+    except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on without
+        outcome["failure"] = f"{type(error).__name__}: {error}"
     seconds = time.perf_counter() - begun
     checkpoint.unlink(missing_ok=True)
     labels = int((~np.isnan(past.labels())).sum())

@@ -68,7 +68,7 @@ class Boosters:
 
     def to_bytes(self) -> bytes:
         """LightGBM's text format, and the matrix."""
-        text = json.dumps([booster.model_to_string() for booster in self.boosters]).encode()
+        text = json.dumps([_without_threads(b.model_to_string()) for b in self.boosters]).encode()
         return pack(boosters=np.frombuffer(text, np.uint8), decorrelation=self.decorrelation)
 
 
@@ -111,3 +111,8 @@ def load(stored: bytes) -> Boosters:
     texts = json.loads(arrays["boosters"].tobytes())
     boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
     return Boosters(boosters, arrays["decorrelation"])
+
+
+def _without_threads(model: str) -> str:
+    """LightGBM's text less the number of threads, which is no part of the model."""
+    return "\n".join(x for x in model.split("\n") if not x.startswith("[num_threads:"))

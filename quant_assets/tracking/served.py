@@ -6,6 +6,7 @@ must be installed. What the loaded model is asked is ``Observations``; it gives 
 
 import json
 import os
+import platform
 import shutil
 from dataclasses import dataclass
 from importlib import metadata
@@ -33,9 +34,9 @@ class Served:
 
     model: Forecaster
 
-    def predict(self, seen: Observations, params: "Mapping[str, Any] | None" = None) -> FloatArray:
-        """(rows, m) scores for the last ``params["rows"]`` days of ``seen``, by default one."""
-        return self.model.forecast(seen, int((params or {}).get("rows", 1)))
+    def predict(self, seen: Observations) -> FloatArray:
+        """(1, m) scores of the last day seen."""
+        return self.model.forecast(seen, 1)
 
 
 def write_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
@@ -49,7 +50,6 @@ def write_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
     Raises:
         ArtifactError: the model is missing there, or altered.
     """
-    from mlflow import pyfunc
     from mlflow.models import Model
 
     folder = Path(url2pathname(urlparse(run.info.artifact_uri).path))
@@ -64,7 +64,12 @@ def write_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
     lines = [f"{name}=={metadata.version(name)}\n" for name in needed]
     (folder / "model" / "requirements.txt").write_text("".join(lines))
     described = Model("model", run_id=run.info.run_id, metadata=about)
-    pyfunc.add_to_model(described, loader_module=__name__, data="data")
+    described.add_flavor(
+        "python_function",
+        loader_module=__name__,
+        data="data",
+        python_version=platform.python_version(),
+    )
     described.save(str(folder / "model" / "MLmodel"))
 
 

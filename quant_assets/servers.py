@@ -1,0 +1,62 @@
+"""The servers a person opens, Dagster's and MLflow's, as commands to run in this one's place."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from quant_assets.errors import SettingsError, TrackingError
+from quant_assets.settings import Settings, require_market
+from quant_assets.tracking import store
+
+
+def dagster_command(settings: Settings, host: str, port: int) -> list[str]:
+    """Dagster's webserver and daemon, with the environment made ready for them.
+
+    Raises:
+        SettingsError: the data directory holds another market, or the port is taken.
+    """
+    from quant_assets.automation.runs import WORKSPACE_FILE, prepare_home
+
+    require_market(settings)
+    _require_free(host, port)
+    os.environ.update(prepare_home(settings))
+    return [_program("dagster"), "dev", "-w", str(WORKSPACE_FILE), "-h", host, "-p", str(port)]
+
+
+def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
+    """MLflow's server on the data directory's store, likewise.
+
+    Raises:
+        TrackingError: nothing was recorded yet.
+        SettingsError: the port is taken.
+    """
+    folder = settings.mlflow_dir
+    if not store.database(folder).exists():
+        raise TrackingError(
+            "MLflow has no fits yet",
+            where=str(folder),
+            hint="run `make demo` or `quant-assets load` first, or set QUANT_DATA_DIR",
+        )
+    _require_free(host, port)
+    os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"})
+    where = ["--backend-store-uri", store.uri(folder), "--host", host, "--port", str(port)]
+    return [_program("mlflow"), "server", *where, "--workers", "1", "--no-serve-artifacts"]
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def _require_free(host: str, port: int) -> None:
+    try:
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind((host, port))
+    except OSError as error:
+        raise SettingsError(
+            "the port cannot be listened on",
+            where=f"{host}:{port}",
+            found=error.strerror,
+            hint="is it open already? else name another with --port",
+        ) from error
