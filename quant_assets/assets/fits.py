@@ -36,8 +36,8 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
             check_spec(
                 table,
                 _CHECK,
-                "Every fit came to a model. If not, its reason is recorded, the fit before it stays "
-                "in force, and the ensemble goes on with what there is.",
+                "Every fit came to a model. If not, the reason is recorded, the fit before it "
+                "stays in force, and the ensemble goes on with what there is.",
                 blocking=False,
             )
         ],
@@ -48,19 +48,20 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
-        fits, seconds, written = 0, 0.0, Written(0, lake.snapshot_id())
-        failures: list[str] = []
+        made, written = [], Written(0, lake.snapshot_id())
         note, run = context.log.info, context.run.run_id
-        for made in make_fits(lake, settings, name, start, end, note, dagster_run=run):
+        for one in make_fits(lake, settings, name, start, end, note, dagster_run=run):
             # Day by day: fits made on other days of the range, on demand, stay.
-            rows = {column: [value] for column, value in made.items()}
-            written = lake.replace_days(table, made["trading_day"], made["trading_day"], rows)
-            fits, seconds = fits + 1, seconds + made["seconds"]
-            if made["failure"]:
-                failures.append(f"as of {made['trading_day']}: {made['failure']}")
-        fitted = check(
-            table, _CHECK, not failures, blocking=False, failures="\n".join(failures) or "none"
+            rows = {column: [value] for column, value in one.items()}
+            written = lake.replace_days(table, one["trading_day"], one["trading_day"], rows)
+            made.append(one)
+        failed = [f"{one['trading_day']}: {one['failure']}" for one in made if one["failure"]]
+        failures = "\n".join(failed) or "none"
+        return result(
+            table,
+            Written(len(made), written.snapshot),
+            {"seconds": sum(one["seconds"] for one in made)},
+            checks=[check(table, _CHECK, not failed, blocking=False, failures=failures)],
         )
-        return result(table, Written(fits, written.snapshot), {"seconds": seconds}, checks=[fitted])
 
     return fit

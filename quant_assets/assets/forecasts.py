@@ -7,6 +7,7 @@ import numpy as np
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import (
+    check,
     columns_of,
     described,
     key_of,
@@ -75,7 +76,10 @@ def _families(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
     ) -> Iterator[dg.MaterializeResult]:
         wanted = [n for n, t in tables.items() if key_of(t) in context.selected_asset_keys]
         for name, made in forecast(lake, settings, wanted, *day_range(context)):
-            yield _stored(context, lake, tables[name], made)
+            if isinstance(made, Forecasts):
+                yield _stored(context, lake, tables[name], made)
+            else:
+                yield _left(context, tables[name], str(made))
 
     return forecasts
 
@@ -150,3 +154,10 @@ def _stored(
         {"dispersion": float(made.values.std(axis=1).mean()) if len(made.days) else 0.0},
         checks=[suite_outcome(table, FORECASTS_SUITE, rows, blocking=False)],
     )
+
+
+def _left(context: dg.AssetExecutionContext, table: Table, reason: str) -> dg.MaterializeResult:
+    """A table left as it is; the ensemble goes on with the other families."""
+    context.log.warning(f"{table.name}: {reason}")
+    missed = check(table, FORECASTS_SUITE.name, False, blocking=False, reason=reason)
+    return dg.MaterializeResult(asset_key=key_of(table), check_results=[missed])

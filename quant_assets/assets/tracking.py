@@ -80,8 +80,9 @@ def _all(missing: str = "") -> dg.AssetCheckResult:
 def _mlflow_run(context: dg.AssetExecutionContext, folder: Path) -> Iterator["Run"]:
     """The Dagster run's run in MLflow, which dagster-mlflow keeps; fits go below it."""
     with warnings.catch_warnings():
-        # dagster-mlflow is marked beta as a whole.
-        warnings.simplefilter("ignore", dg.BetaWarning)
+        # dagster-mlflow is marked beta as a whole, and asks for what Dagster has deprecated.
+        for category in (dg.BetaWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", category)
         from dagster_mlflow import mlflow_tracking
 
         resource = mlflow_tracking.configured(

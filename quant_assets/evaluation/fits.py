@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 
-from quant_assets.errors import LakeError
+from quant_assets.errors import ArtifactError, LakeError
 from quant_assets.evaluation.fitting import FitRow, Order, digests, fingerprint, make
 from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
 from quant_assets.lake.arrays import day_positions
@@ -92,14 +92,14 @@ def make_fits(
 
 def forecast(
     lake: Lake, settings: Settings, names: Sequence[str], start: date, end: date
-) -> Iterator[tuple[str, Forecasts]]:
+) -> Iterator[tuple[str, Forecasts | ArtifactError]]:
     """Forecasts of each family for each day of the range that has a fit as of that day or before.
 
-    Features are read once for all families. One that was never fitted has no days.
+    Features are read once for all families. One that was never fitted has no days; of one whose
+    stored fit is missing or altered the error is handed out, and the others go on.
 
     Raises:
         LakeError: no family was ever fitted.
-        ArtifactError: a stored fit is missing or altered.
     """
     fitted = [name for name in names if lake.has(fits_table(name))]
     if not fitted:
@@ -112,7 +112,10 @@ def forecast(
     seen = observations(lake, end, since=history_start(lake, MARKET_FEATURES, start, lookback))
     for name in names:
         fits = _fits_until(lake, name, end) if name in fitted else _NO_FITS
-        yield name, _forecast(seen, settings, name, fits, start)
+        try:
+            yield name, _forecast(seen, settings, name, fits, start)
+        except ArtifactError as error:
+            yield name, error
 
 
 def _forecast(

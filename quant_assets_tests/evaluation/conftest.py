@@ -46,6 +46,7 @@ def run_all_days(desk: Desk) -> None:
         rows = {column.name: [fit[column.name] for fit in made] for column in table.columns}
         desk.lake.replace_days(table, start, end, rows)
         ((_, forecasts),) = forecast(desk.lake, desk.settings, [name], start, end)
+        assert isinstance(forecasts, Forecasts)
         desk.lake.replace_days(
             forecasts_table(name), start, end, forecast_rows(desk.lake, forecasts)
         )

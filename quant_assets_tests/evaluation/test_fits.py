@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def fits_of(desk: Desk, name: str, first: int, last: int) -> list[FitRow]:
 
 def forecast_of(desk: Desk, name: str, start: date, end: date) -> Forecasts:
     ((_, made),) = forecast(desk.lake, desk.settings, [name], start, end)
+    assert isinstance(made, Forecasts)
     return made
 
 
@@ -157,14 +159,29 @@ def test_an_altered_or_missing_artifact_is_refused(
     content = file.read_bytes()
     try:
         harm(file)
-        with pytest.raises(ArtifactError, match=words) as caught:
-            forecast_of(desk, name, day(desk, 405), day(desk, 406))
-        assert str(file) in str(caught.value)
-        assert "materialise the fit" in str(caught.value)
+        days, names = (day(desk, 405), day(desk, 406)), ["rank_prior", "ridge", name]
+        found = dict(forecast(desk.lake, desk.settings, names, *days))
+        refused = found.pop(name)
+        assert isinstance(refused, ArtifactError)
+        for word in (words, str(file), "materialise the fit"):
+            assert word in str(refused)
+        assert found
+        assert all(isinstance(others, Forecasts) for others in found.values())
         unharmed = forecast_of(desk, name, day(desk, 390), day(desk, 399))
         assert len(unharmed.days) == 10
     finally:
         file.write_bytes(content)
+
+
+def test_whatever_a_library_raises_is_recorded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def singular(*_: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr("quant_assets.models.ridge.fit", singular)
+    unseen = replace(desk, settings=desk.settings.model_copy(update={"seed": 8}))
+    (made,) = fits_of(unseen, "ridge", 310, 310)
+    assert made["failure"] == "LinAlgError: Singular matrix"
+    assert made["artifact"] is None
 
 
 @every_family
