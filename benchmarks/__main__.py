@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it has no types
 
-from benchmarks import events, features, imports, lake, metric, models, pipeline, var
+from benchmarks import events, features, imports, lake, metric, models, pipeline, var, walk
 from benchmarks.figures import Figure, in_fresh_process
 from quant_assets.settings import load_settings
 
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "lake": lake.run,
     "events": events.run,
     "pipeline": pipeline.run,
+    "walk": walk.run,
 }
 PACKAGES = ("dagster", "duckdb", "numpy", "pandas", "polars", "lightgbm")
 

@@ -5,6 +5,7 @@ come; that year judges the forecasts.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,6 +102,14 @@ def families(exercise: Exercise, resources: Resources) -> list[Figure]:
     blocks = (seen.target, seen.instrument, seen.market)
     held = sum(block.values.nbytes for block in blocks) + seen.released.nbytes
     figures = [Figure(f"observations of {len(seen.days)} days, in memory", held / 1e9, "GB")]
+    figures += [
+        Figure(
+            "one fit of each family, one after the other", sum(taken.values()), "s", at_most=300
+        ),
+        Figure(
+            "the newest day by all families, models in memory", newest_day(exercise, fitted), "s"
+        ),
+    ]
     for name, model in fitted.items():
         score = exercise.score(model.forecast(exercise.whole, JUDGED_DAYS), everything)
         figures += [
@@ -109,6 +118,19 @@ def families(exercise: Exercise, resources: Resources) -> list[Figure]:
             Figure(f"{name}: score over the next {JUDGED_DAYS} days", score),
         ]
     return figures
+
+
+def newest_day(exercise: Exercise, fitted: Mapping[str, Forecaster]) -> float:
+    """Seconds of the forecasts of one day; the first round loads what is imported once."""
+    longest = max(family(name).lookback for name in fitted)
+    n = len(exercise.whole.days)
+    recent = exercise.whole.rows(n - 1 - longest, n)
+
+    def forecast() -> None:
+        for model in fitted.values():
+            model.forecast(recent, 1)
+
+    return medians({"day": forecast}, REPEATS)["day"]
 
 
 def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:

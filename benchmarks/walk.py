@@ -1,0 +1,113 @@
+"""All families over a whole history: what the walk-forward takes and what comes of it.
+
+On the simulated market each family's share of the best score there is; on a folder's market the
+ensemble beside its best member, and beside what other weights would have come to.
+"""
+
+import json
+import tempfile
+import time
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.figures import Figure, memory_of_children, peak_of
+from benchmarks.pipeline import command
+from quant_assets.ensemble.blend import rank_average
+from quant_assets.ensemble.weights import learned_weights
+from quant_assets.evaluation.judging import Judged, judge
+from quant_assets.evaluation.metric import daily_ic, score_of
+from quant_assets.evaluation.summary import regimes
+from quant_assets.lake.lake import Lake
+from quant_assets.models.registry import FAMILIES
+from quant_assets.settings import Settings
+from quant_assets.typing import FloatArray, IntArray
+
+ALL_TIME = date(1900, 1, 1), date(2100, 1, 1)
+BOARD = "SELECT family, score, share_of_oracle, coverage_80 FROM monitoring.scoreboard"
+
+
+def run(market: Path | None) -> list[Figure]:
+    """The walk on the simulated market, and on that of a folder."""
+    with tempfile.TemporaryDirectory() as data:
+        figures = walk("simulated", [], Path(data))
+        figures += [
+            Figure(
+                f"simulated: {one['family']}, share of the oracle's score", one["share_of_oracle"]
+            )
+            for one in board_of(Path(data))
+            if one["family"] != "oracle"
+        ]
+    if market is not None:
+        with tempfile.TemporaryDirectory() as data:
+            figures += walk("folder", [str(market)], Path(data))
+            figures += judged(Path(data))
+    return figures
+
+
+def walk(name: str, arguments: list[str], data: Path) -> list[Figure]:
+    """The three fast families are loaded first, as a demo does; all nine are walked then."""
+    command(data, "demo", *arguments)
+    everything = partial(command, data, "walk-forward", "--families", "all")
+    begun = time.perf_counter()
+    peak = peak_of(memory_of_children, everything, 0.2)
+    first = time.perf_counter() - begun
+    begun = time.perf_counter()
+    everything()
+    again = time.perf_counter() - begun
+    return [
+        Figure(f"{name}: walk-forward of all families", first, "s", at_most=2400.0),
+        Figure(f"{name}: its peak memory, all processes", peak, "GB", at_most=6.0),
+        Figure(f"{name}: walk-forward again, all fits there", again, "s"),
+    ]
+
+
+def board_of(data: Path) -> list[dict[str, float]]:
+    """Rows of the scoreboard."""
+    found: list[dict[str, float]] = json.loads(command(data, "sql", BOARD, "--format", "json"))
+    return found
+
+
+def judged(data: Path) -> list[Figure]:
+    """The ensemble and the best of its members; the members weighed in other ways."""
+    board = {one["family"]: one for one in board_of(data)}
+    best = max((one for one in board if one != "ensemble"), key=lambda one: board[one]["score"])
+    with Lake(Settings(data_dir=data).lake_dir, read_only=True) as lake:
+        found = judge(lake, FAMILIES, *ALL_TIME)
+        assert found
+        others = weighed(found, regimes(lake))
+    return [
+        Figure("folder: ensemble, score", board["ensemble"]["score"], at_least=0.10),
+        Figure(f"folder: its best member, {best}, score", board[best]["score"]),
+        Figure("folder: labels within the 80 % interval", board["ensemble"]["coverage_80"]),
+        *(Figure(f"folder: members {how}, score", score) for how, score in others.items()),
+    ]
+
+
+def weighed(found: Judged, regime: pd.Series) -> dict[str, float]:
+    """Score of the members' blend with equal weights, with learnt ones, and learnt by regime."""
+    has = np.isfinite(found.forecasts["rank_prior"]).all(axis=1)
+    forecasts = [values[has] for values in found.forecasts.values()]
+    truth, days, released = found.truth[has], found.days[has], found.released_on[has]
+    ic = np.stack([daily_ic(forecast, truth) for forecast in forecasts], axis=1)
+    volatile = (regime.reindex(days) == "volatile").to_numpy()
+
+    def known(rows: IntArray) -> FloatArray:
+        """(n, k) weights of each day, learnt from the ICs of these rows released by then."""
+        learnt = learned_weights(ic[rows])
+        place = np.searchsorted(released[rows], days, side="right")
+        return np.concatenate([np.ones((1, ic.shape[1])), learnt])[place]
+
+    of_regime = [known(np.flatnonzero(volatile == which)) for which in (False, True)]
+    weights = {
+        "weighed equally": np.ones_like(ic),
+        "weighed as learnt": known(np.arange(len(ic))),
+        "weighed as learnt by regime": np.where(volatile[:, None], of_regime[1], of_regime[0]),
+    }
+    return {
+        how: score_of(daily_ic(rank_average(forecasts, each), truth))
+        for how, each in weights.items()
+    }
