@@ -39,7 +39,14 @@ def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
             hint="run `make demo` or `quant-assets load` first, or set QUANT_DATA_DIR",
         )
     _require_free(host, port)
-    os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"})
+    os.environ.update(
+        {
+            "MLFLOW_DISABLE_TELEMETRY": "1",
+            "DO_NOT_TRACK": "1",
+            # Its background jobs are for judging language models.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+    )
     where = ["--backend-store-uri", store.uri(folder), "--host", host, "--port", str(port)]
     return [_program("mlflow"), "server", *where, "--workers", "1", "--no-serve-artifacts"]
 

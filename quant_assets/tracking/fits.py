@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from quant_assets.lake.artifacts import is_stored
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.tables import TRACKED_FITS, fits_table, forecasts_table
+from quant_assets.models.registry import family
 from quant_assets.tracking.served import write_model
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> Reco
     try:
         client.get_registered_model(name)
     except MlflowException:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=family(name).description)
     version = client.create_model_version(
         name,
         source=f"runs:/{run_id}/model",
