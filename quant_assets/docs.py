@@ -40,7 +40,7 @@ def features_page() -> str:
 
 
 def families_page() -> str:
-    """Every model family with its defaults."""
+    """Every model family with its defaults and the ranges it is tuned in."""
     return "\n".join(["# Model families", "", _NOTE, *_families()])
 
 
@@ -48,8 +48,10 @@ def _families() -> Iterator[str]:
     for name in FAMILIES:
         chosen = family(name)
         yield f"## {name}\n\n{chosen.description} Library: {chosen.library}.\n"
-        yield "| parameter | default |\n|---|---|"
-        yield from (f"| `{key}` | {_cell(str(value))} |" for key, value in chosen.defaults.items())
+        yield "| parameter | default | tuned |\n|---|---|---|"
+        for key, value in chosen.defaults.items():
+            tuned = str(chosen.space.get(key, ""))
+            yield f"| `{key}` | {_cell(str(value))} | {_cell(tuned)} |"
         yield ""
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from quant_assets.evaluation.fitting import digests, fingerprint
 from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.parameters import space_of
 from quant_assets.models.registry import family
-from quant_assets.models.space import Space, narrowed, space_of
+from quant_assets.models.space import Space, narrowed
 from quant_assets.tuning.distributions import decoded, distributions, encoded
 from quant_assets.tuning.folds import Fold, Folds
 from quant_assets.tuning.objective import validate
