@@ -5,7 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from quant_assets.assets import features, fits, forecasts, monitoring, raw, submissions, validated
+from quant_assets.assets import (
+    features,
+    fits,
+    forecasts,
+    monitoring,
+    raw,
+    studies,
+    submissions,
+    validated,
+)
 from quant_assets.assets.partitions import trading_partitions
 from quant_assets.automation import jobs, maintenance, schedules
 from quant_assets.lake.lake import Lake
@@ -13,7 +22,7 @@ from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings, load_settings, require_market
 from quant_assets.sources.registry import source_of
 
-LAYERS = (raw, validated, features, fits, forecasts, submissions, monitoring)
+LAYERS = (raw, validated, features, studies, fits, forecasts, submissions, monitoring)
 
 
 def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
@@ -25,7 +34,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
-    all_jobs = jobs.build()
+    all_jobs = jobs.build(families)
     return dg.Definitions(
         assets=assets,
         jobs=[*all_jobs.values(), maintenance.maintain_lake],

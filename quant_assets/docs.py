@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
 from quant_assets.lake.schema import Table
-from quant_assets.lake.tables import SUBMISSIONS, all_tables
+from quant_assets.lake.tables import SUBMISSIONS, all_tables, study_table
 from quant_assets.models.registry import FAMILIES, family
 
 _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
@@ -14,7 +14,8 @@ _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
 
 def tables_page() -> str:
     """Every table with its columns."""
-    sections = (_table(table) for table in all_tables(("<family>",)))
+    tables = (*all_tables(("<family>",)), study_table("<family>"))
+    sections = (_table(table) for table in tables)
     return "\n".join(["# Tables", "", _NOTE, *sections])
 
 

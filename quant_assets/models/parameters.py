@@ -57,9 +57,9 @@ def check_parameters(family_name: str, parameters: Parameters) -> None:
             )
 
 
-def from_json(text: str) -> Parameters:
-    """Parameters that were stored; JSON knows no tuples, so its lists become some."""
-    return {name: _tuples(value) for name, value in json.loads(text).items()}
+def restored(parameters: Parameters) -> Parameters:
+    """Parameters that came through JSON, which knows no tuples: its lists become some."""
+    return {name: _tuples(value) for name, value in parameters.items()}
 
 
 def by_hand(given: Sequence[str], families: Sequence[str]) -> Mapping[str, Parameters]:

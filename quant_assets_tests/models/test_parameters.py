@@ -11,7 +11,7 @@ from quant_assets.models.base import Observations, Resources
 from quant_assets.models.parameters import (
     by_hand,
     check_parameters,
-    from_json,
+    restored,
     space_of,
     tunable,
 )
@@ -31,7 +31,7 @@ def test_the_defaults_of_every_family_are_in_range(name: str) -> None:
 @every_family
 def test_defaults_read_back_are_the_defaults(name: str) -> None:
     defaults = dict(family(name).defaults)
-    assert from_json(json.dumps(defaults)) == defaults
+    assert restored(json.loads(json.dumps(defaults))) == defaults
 
 
 def test_every_family_can_be_tuned() -> None:
