@@ -55,7 +55,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
     require_market(settings)
     source = source_of(settings)
     days = source.first_day, source.last_day
-    fingerprint = _fingerprint(settings, source.fingerprint())
+    fingerprint = _fingerprint(settings, source.fingerprint(), *_studies(settings))
     with instance(settings) as opened:
         loaded = settings.lake_dir.exists() and last_fingerprint(opened) == fingerprint
     if loaded and not force:
@@ -230,12 +230,25 @@ def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
     return days[0], days[-1]
 
 
-def _fingerprint(settings: Settings, source: str) -> str:
-    """Changes when the source, the features, or a setting that shapes the result changes."""
+def _studies(settings: Settings) -> list[str]:
+    """What fits take from studies, as text; empty before the first study."""
+    from quant_assets.evaluation.choice import best_of_studies
+    from quant_assets.lake.lake import Lake
+    from quant_assets.models.registry import chosen
+
+    # Opening the lake is a tenth of a command that has nothing else to do.
+    if not (settings.tuned and settings.tuning_dir.exists() and settings.lake_dir.exists()):
+        return []
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        return [str(best_of_studies(lake, name)) for name in chosen(settings.families)]
+
+
+def _fingerprint(settings: Settings, *parts: str) -> str:
+    """Changes when a part, the features, or a setting that shapes the result changes."""
     from quant_assets.features.catalogue import CATALOGUE_VERSION
     from quant_assets.models.registry import chosen
 
     others = {"data_dir", "families", "threads", "retention_days"}
     shaping = settings.model_dump_json(exclude=others)
-    parts = (source, CATALOGUE_VERSION, *chosen(settings.families), shaping)
-    return sha256("\n".join(parts).encode()).hexdigest()
+    found = (*parts, CATALOGUE_VERSION, *chosen(settings.families), shaping)
+    return sha256("\n".join(found).encode()).hexdigest()

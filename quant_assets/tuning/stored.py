@@ -49,7 +49,7 @@ class Outcome:
     """What a stored study found.
 
     Attributes:
-        parameters: one row per parameter: its name, the best, the default.
+        parameters: one row per tuned parameter: its name, the best, the default.
         value: of the objective with the best.
         default_value: with the defaults.
         trials: how many there were.
@@ -81,10 +81,11 @@ def outcome(lake: Lake, name: str, day: date) -> Outcome:
     if not rows:
         raise LakeError("there is no study as of this day", where=table.name, expected=day)
     best = next(row for row in rows if row["best"])
-    found, defaults = restored(json.loads(best["parameters"])), family(name).defaults
+    found, chosen = restored(json.loads(best["parameters"])), family(name)
     parameters = [
-        {"parameter": key, "best": str(value), "default": str(defaults.get(key))}
-        for key, value in found.items()
+        {"parameter": key, "best": _shown(found[key]), "default": _shown(chosen.defaults[key])}
+        for key in chosen.space
+        if key in found
     ]
     return Outcome(
         pd.DataFrame(parameters),
@@ -103,11 +104,15 @@ def best_table(found: Tuned) -> pd.DataFrame:
         [
             {
                 "parameter": name,
-                "best": str(found.parameters[name]),
-                "default": str(chosen.defaults[name]),
+                "best": _shown(found.parameters[name]),
+                "default": _shown(chosen.defaults[name]),
                 "range": str(part),
                 "importance": found.importance.get(name),
             }
             for name, part in chosen.space.items()
         ]
     )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -197,9 +197,15 @@ def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
     shown = outcome(desk.lake, name, day)
     assert (shown.value, shown.default_value) == (found.value, found.default_value)
     assert (shown.trials, shown.first, shown.last) == (7, *found.days)
-    assert dict(zip(shown.parameters["parameter"], shown.parameters["best"], strict=True)) == {
-        key: str(value) for key, value in found.parameters.items()
-    }
+    chosen = family(name)
+    assert shown.parameters["parameter"].tolist() == list(chosen.space)
+    for row in shown.parameters.itertuples():
+        for text, values in ((row.best, found.parameters), (row.default, chosen.defaults)):
+            value = values[row.parameter]
+            if isinstance(value, float):
+                assert float(text) == pytest.approx(value, rel=1e-5)
+            else:
+                assert text == str(value)
     return {column: values for column, values in rows.items() if column != "seconds"}
 
 
