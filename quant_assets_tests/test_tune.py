@@ -12,6 +12,7 @@ from quant_assets.automation.runs import instance
 from quant_assets.lake.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST, family
+from quant_assets.scorecard import page
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.desk import PATIENCE, Desk, Finished, digests
 from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, REFIT_EVERY
@@ -95,6 +96,21 @@ def test_the_asset_pictures_it(tuned: tuple[Desk, Finished]) -> None:
         assert len(text) < 140_000
 
 
+def test_the_score_page_says_on_which_days_parameters_were_chosen(
+    tuned: tuple[Desk, Finished], loaded: Desk
+) -> None:
+    pages = []
+    for desk in (tuned[0], loaded):
+        with Lake(desk.settings.lake_dir, read_only=True) as lake:
+            pages.append(page(lake))
+    found = trials_of(tuned[0])
+    _, _, studies = pages[0].partition("## Studies of parameters")
+    (line,) = (line for line in studies.splitlines() if line.startswith("| rank_prior | 20"))
+    first, last = (str(found[name][0].date()) for name in ("first_judged", "last_judged"))
+    assert [cell.strip() for cell in line.split("|")][2:6] == [AS_OF, "10", first, last]
+    assert "Studies" not in pages[1]
+
+
 def test_only_fits_of_that_day_or_later_use_it(
     tuned: tuple[Desk, Finished], loaded: Desk, command: Command
 ) -> None:
@@ -127,13 +143,13 @@ def test_a_load_notices_a_study(tuned: tuple[Desk, Finished], command: Command) 
 
 
 def test_parameters_by_hand_are_those_of_that_walk(desk: Desk, command: Command) -> None:
-    given = ("--set", "rank_prior.window=130", "--set", "ridge.rank=3")
+    given = ("--set", "rank_prior.window=130", "--set", 'ridge.returns=["ret_1", "ret_5"]')
     command(desk, "walk-forward", *given).succeeded()
     found = rows(desk, "SELECT parameters, by_hand FROM fits.rank_prior")
     assert found["by_hand"].tolist() == ["window"] * 2
     assert [json.loads(one)["window"] for one in found["parameters"]] == [130, 130]
     ridge = rows(desk, "SELECT parameters FROM fits.ridge")
-    assert [json.loads(one)["rank"] for one in ridge["parameters"]] == [3, 3]
+    assert [json.loads(one)["returns"] for one in ridge["parameters"]] == [["ret_1", "ret_5"]] * 2
     assert rows(desk, "SELECT by_hand FROM fits.lightgbm")["by_hand"].isna().all()
 
 

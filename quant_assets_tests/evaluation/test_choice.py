@@ -199,9 +199,12 @@ def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
     assert (shown.trials, shown.first, shown.last) == (7, *found.days)
     chosen = family(name)
     assert shown.parameters["parameter"].tolist() == list(chosen.space)
-    for row in shown.parameters.itertuples():
-        for text, values in ((row.best, found.parameters), (row.default, chosen.defaults)):
-            value = values[row.parameter]
+    for shown_of in shown.parameters.itertuples():
+        for text, values in (
+            (shown_of.best, found.parameters),
+            (shown_of.default, chosen.defaults),
+        ):
+            value = values[shown_of.parameter]
             if isinstance(value, float):
                 assert float(text) == pytest.approx(value, rel=1e-5)
             else:
