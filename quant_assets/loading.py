@@ -165,7 +165,7 @@ def show_study(settings: Settings, name: str, day: date) -> None:
 
     with Lake(settings.lake_dir, read_only=True) as lake:
         found = outcome(lake, name, day)
-    typer.echo(f"\n{table_text(found.parameters)}\n")
+    typer.echo(f"\n{table_text(found.parameters, as_given=True)}\n")
     typer.echo(f"objective {found.value:.4f}, with the defaults {found.default_value:.4f}")
     typer.echo(f"{found.trials} trials, judged on the days from {found.first} to {found.last}")
     typer.echo(f"fits as of {day} or later use it; `walk-forward` makes those anew")
