@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from benchmarks.figures import Figure, medians
-from quant_assets.assets import fits
+from quant_assets.assets import fits, studies
 from quant_assets.assets.partitions import trading_partitions
 from quant_assets.assets.results import key_of
 from quant_assets.automation.runs import instance, run
@@ -79,7 +79,7 @@ def bodies(source: Source) -> list[Callable[..., Any]]:
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        layers = [layer.build(partitions, FAST) for layer in LAYERS if layer is not fits]
+        layers = [layer.build(partitions, FAST) for layer in LAYERS if layer not in (studies, fits)]
     return [asset.op.compute_fn.decorated_fn for assets in layers for asset in assets]
 
 

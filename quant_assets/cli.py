@@ -82,29 +82,53 @@ def backfill(
 
 
 @app.command()
-def walk_forward(families: Families = "") -> None:
+def walk_forward(
+    families: Families = "",
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FAMILY.PARAMETER=VALUE",
+            help="A parameter of this walk, for example ridge.shrinkage=0.7; may be repeated.",
+        ),
+    ] = None,
+) -> None:
     """Fit and judge families over the whole history; finished fits are kept."""
     from quant_assets.loading import show_scoreboard
     from quant_assets.loading import walk_forward as walk
 
     settings = load_settings(**({"families": families} if families else {}))
-    walk(settings)
+    walk(settings, given or ())
     show_scoreboard(settings)
 
 
 @app.command()
 def tune(
     family: Annotated[str, typer.Argument(metavar="FAMILY", help="For example ridge.")],
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(help="Search on what was known on this day; else: the newest.", **_DAY),
+    ] = None,
+    broad: Annotated[int, typer.Option(min=1, help="Trials over the whole space.")] = 20,
+    narrow: Annotated[int, typer.Option(min=0, help="Trials around the best of those.")] = 30,
     minutes: Annotated[float, typer.Option(min=0, help="After them no fit is begun.")] = 30.0,
-    trials: Annotated[int, typer.Option(min=1, help="Broad trials, and as many narrow.")] = 20,
+    validation_days: Annotated[int, typer.Option(min=2, help="Each fit is judged on.")] = 90,
+    step_days: Annotated[int, typer.Option(min=1, help="From fit to fit of a trial.")] = 30,
 ) -> None:
-    """Search a family's parameters on the loaded history; fits keep their defaults.
+    """Search a family's parameters; fits as of that day or later use the best.
 
     A search that was interrupted goes on.
     """
     from quant_assets.loading import tune as search
 
-    search(load_settings(), family, minutes, trials)
+    limits = {
+        "broad": broad,
+        "narrow": narrow,
+        "minutes": minutes,
+        "validation_days": validation_days,
+        "step_days": step_days,
+    }
+    search(load_settings(), family, as_of.date() if as_of else None, limits)
 
 
 @app.command()

@@ -9,12 +9,13 @@ from tabulate import tabulate  # type: ignore[import-untyped]  # has no stubs
 _NARROWEST = 20
 
 
-def table_text(rows: pd.DataFrame, *, wrap: str = "") -> str:
+def table_text(rows: pd.DataFrame, *, wrap: str = "", as_given: bool = False) -> str:
     """A small frame as text: words to the left, numbers by their points, a dash where empty.
 
     Args:
         rows: what to show.
         wrap: a column to break into lines where the terminal is too narrow.
+        as_given: text that looks like a number stays as it is.
     """
     widths = [None if name != wrap else _left_for(rows, wrap) for name in rows.columns]
     text: str = tabulate(
@@ -25,6 +26,7 @@ def table_text(rows: pd.DataFrame, *, wrap: str = "") -> str:
         intfmt=",",
         missingval="-",
         maxcolwidths=widths,
+        disable_numparse=as_given,
     )
     return text
 

@@ -11,6 +11,7 @@ from quant_assets.assets import (
     forecasts,
     monitoring,
     raw,
+    studies,
     submissions,
     tracking,
     validated,
@@ -22,7 +23,7 @@ from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings, load_settings, require_market
 from quant_assets.sources.registry import source_of
 
-LAYERS = (raw, validated, features, fits, forecasts, submissions, monitoring, tracking)
+LAYERS = (raw, validated, features, studies, fits, forecasts, submissions, monitoring, tracking)
 
 
 def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
@@ -34,7 +35,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
-    all_jobs = jobs.build()
+    all_jobs = jobs.build(families)
     return dg.Definitions(
         assets=assets,
         jobs=[*all_jobs.values(), maintenance.maintain_lake],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
 from quant_assets.lake.schema import Table
-from quant_assets.lake.tables import SUBMISSIONS, all_tables
+from quant_assets.lake.tables import SUBMISSIONS, all_tables, study_table
 from quant_assets.models.registry import FAMILIES, family
 
 _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
@@ -14,7 +14,8 @@ _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
 
 def tables_page() -> str:
     """Every table with its columns."""
-    sections = (_table(table) for table in all_tables(("<family>",)))
+    tables = (*all_tables(("<family>",)), study_table("<family>"))
+    sections = (_table(table) for table in tables)
     return "\n".join(["# Tables", "", _NOTE, *sections])
 
 
@@ -40,7 +41,7 @@ def features_page() -> str:
 
 
 def families_page() -> str:
-    """Every model family with its defaults."""
+    """Every model family with its defaults and the ranges it is tuned in."""
     return "\n".join(["# Model families", "", _NOTE, *_families()])
 
 
@@ -48,8 +49,10 @@ def _families() -> Iterator[str]:
     for name in FAMILIES:
         chosen = family(name)
         yield f"## {name}\n\n{chosen.description} Library: {chosen.library}.\n"
-        yield "| parameter | default |\n|---|---|"
-        yield from (f"| `{key}` | {_cell(str(value))} |" for key, value in chosen.defaults.items())
+        yield "| parameter | default | tuned |\n|---|---|---|"
+        for key, value in chosen.defaults.items():
+            tuned = str(chosen.space.get(key, ""))
+            yield f"| `{key}` | {_cell(str(value))} | {_cell(tuned)} |"
         yield ""
 
 

@@ -2,8 +2,10 @@
 
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from typing import Any
 
 import typer
 
@@ -55,7 +57,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
     require_market(settings)
     source = source_of(settings)
     days = source.first_day, source.last_day
-    fingerprint = _fingerprint(settings, source.fingerprint())
+    fingerprint = _fingerprint(settings, source.fingerprint(), *_studies(settings))
     with instance(settings) as opened:
         loaded = settings.lake_dir.exists() and last_fingerprint(opened) == fingerprint
     if loaded and not force:
@@ -83,59 +85,65 @@ def run_days(settings: Settings, job: str, start: date, end: date) -> None:
     _run(settings, source, job, *days, {})
 
 
-def walk_forward(settings: Settings) -> None:
+def walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
     """Run ``walk_forward`` over all loaded days, with the families of the settings from now on.
 
+    Args:
+        settings: the market, and the families.
+        given: parameters set by hand in this run, like ``ridge.shrinkage=0.7``.
+
     Raises:
-        SettingsError: the data directory holds no market yet, or another.
+        UnknownNameError: a parameter, or its family, is not among those fitted.
+        SettingsError: one is out of range; or the data directory holds no market yet, or another.
         RunFailedError: an asset or a blocking check failed.
     """
+    from quant_assets.models.parameters import by_hand
     from quant_assets.models.registry import chosen
 
     families = chosen(settings.families)
+    parameters = by_hand(given, families)
     require_market(settings, loaded=True)
     typer.echo(f"families from now on: {', '.join(families)}")
     _remember(settings)
     source = source_of(settings)
-    _run(settings, source, "walk_forward", source.first_day, source.last_day, {})
+    config = {f"fits__{name}": {"parameters": changed} for name, changed in parameters.items()}
+    _run(settings, source, "walk_forward", source.first_day, source.last_day, {}, config)
 
 
-def tune(settings: Settings, name: str, minutes: float, trials: int) -> None:
-    """Search a family's parameters on all loaded days; print the best and picture the search.
+def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> None:
+    """Run a family's study as of a day, by default the newest; print what it found.
+
+    Args:
+        settings: the market, and where it is.
+        name: the family; it need not be among those of the settings.
+        as_of: the day. Fits as of that day or later use the outcome.
+        limits: launch configuration of the study, by name.
 
     Raises:
-        LakeError: nothing is loaded yet.
         UnknownNameError: there is no such family, or it has nothing to tune.
+        SettingsError: the data directory holds no market yet, or another.
+        CalendarError: the source has no such day.
+        RunFailedError: there is too little history, or the defaults cannot be fitted.
     """
-    from quant_assets.lake.lake import Lake
-    from quant_assets.lake.point_in_time import observations
-    from quant_assets.tuning import plots, study
+    from quant_assets.models.parameters import space_of
 
+    space_of(name)
+    require_market(settings, loaded=True)
     source = source_of(settings)
-    with Lake(settings.lake_dir, read_only=True) as lake:
-        seen = observations(lake, source.last_day)
-    found = study.tune(
-        seen,
-        name,
-        settings.tuning_dir / f"{name}.db",
-        seed=settings.seed,
-        threads=settings.threads,
-        broad=trials,
-        narrow=trials,
-        minutes=minutes,
-        note=lambda text: typer.echo(text, err=True),
-    )
-    for picture in ("history", "importance"):
-        file = settings.reports_dir / "tuning" / f"{name}_{picture}.png"
-        write_atomically(file, getattr(plots, picture)(found))
-    for key, value in found.parameters.items():
-        typer.echo(f"{key:<20} {value}")
-    typer.echo(f"\nobjective {found.value:.4f}, with the defaults {found.default_value:.4f}")
-    typer.echo(f"pictures: {settings.reports_dir / 'tuning'}")
+    _, day = _days_to_run(source, as_of or source.first_day, as_of or source.last_day)
+    alone = settings.model_copy(update={"families": name})
+    _run(alone, source, "tune_models", day, day, {}, {f"fits__{name}_study": limits})
+    show_study(settings, name, day)
 
 
 def _run(
-    settings: Settings, source: Source, job: str, start: date, end: date, tags: dict[str, str]
+    settings: Settings,
+    source: Source,
+    job: str,
+    start: date,
+    end: date,
+    tags: dict[str, str],
+    config: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     from quant_assets.automation.runs import instance, run
     from quant_assets.definitions import build_definitions
@@ -146,10 +154,23 @@ def _run(
     preload(chosen(settings.families), others=["matplotlib.backends.backend_agg"])
     with instance(settings) as opened:
         definitions = build_definitions(settings, source=source)
-        outcome = run(definitions, opened, job, start, end, tags)
+        outcome = run(definitions, opened, job, start, end, tags, config)
     for warning in outcome.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{job}: done in {time.perf_counter() - begun:.0f} s")
+
+
+def show_study(settings: Settings, name: str, day: date) -> None:
+    """Print the best parameters of a study beside the defaults, and what both are worth."""
+    from quant_assets.lake.lake import Lake
+    from quant_assets.tuning.stored import outcome
+
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        found = outcome(lake, name, day)
+    typer.echo(f"\n{table_text(found.parameters, as_given=True)}\n")
+    typer.echo(f"objective {found.value:.4f}, with the defaults {found.default_value:.4f}")
+    typer.echo(f"{found.trials} trials, judged on the days from {found.first} to {found.last}")
+    typer.echo(f"fits as of {day} or later use it; `walk-forward` makes those anew")
 
 
 def show_scoreboard(settings: Settings) -> None:
@@ -211,12 +232,25 @@ def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
     return days[0], days[-1]
 
 
-def _fingerprint(settings: Settings, source: str) -> str:
-    """Changes when the source, the features, or a setting that shapes the result changes."""
+def _studies(settings: Settings) -> list[str]:
+    """What fits take from studies, as text; empty before the first study."""
+    from quant_assets.evaluation.choice import best_of_studies
+    from quant_assets.lake.lake import Lake
+    from quant_assets.models.registry import chosen
+
+    # Opening the lake is a tenth of a command that has nothing else to do.
+    if not (settings.tuned and settings.tuning_dir.exists() and settings.lake_dir.exists()):
+        return []
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        return [str(best_of_studies(lake, name)) for name in chosen(settings.families)]
+
+
+def _fingerprint(settings: Settings, *parts: str) -> str:
+    """Changes when a part, the features, or a setting that shapes the result changes."""
     from quant_assets.features.catalogue import CATALOGUE_VERSION
     from quant_assets.models.registry import chosen
 
     others = {"data_dir", "families", "threads", "retention_days"}
     shaping = settings.model_dump_json(exclude=others)
-    parts = (source, CATALOGUE_VERSION, *chosen(settings.families), shaping)
-    return sha256("\n".join(parts).encode()).hexdigest()
+    found = (*parts, CATALOGUE_VERSION, *chosen(settings.families), shaping)
+    return sha256("\n".join(found).encode()).hexdigest()

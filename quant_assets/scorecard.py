@@ -2,6 +2,8 @@
 
 from quant_assets.lake.judgement_tables import BREAKDOWN, COMPARISON, SCOREBOARD
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.tables import study_table
+from quant_assets.models.registry import FAMILIES
 
 _HEAD = """# Scoreboard
 
@@ -22,6 +24,16 @@ _BOARD = """SELECT family, score, low, high, score_250 AS "last 250", score_90 A
  share_of_oracle AS share, days FROM {} ORDER BY score DESC"""
 _BREAKDOWN = """PIVOT (SELECT family, part, score FROM {} WHERE "by" = '{}')
  ON part USING any_value(score) ORDER BY family"""
+_STUDIES = """## Studies of parameters
+
+Fits as of such a day or later use the best trial, unless studies were turned off. It was chosen on
+the forecast days from the first to the last judged: scores of these days are in sample to that
+extent, scores of days after the study are not.
+"""
+_STUDY = """SELECT '{}' AS family, trading_day::VARCHAR AS "as of", count(*) AS trials,
+ any_value(first_judged)::VARCHAR AS "first judged",
+ any_value(last_judged)::VARCHAR AS "last judged",
+ max(value) AS best, min_by(value, trial) AS defaults FROM {} GROUP BY ALL"""
 _BY = {
     "third": "thirds of the days",
     "year": "year",
@@ -45,11 +57,20 @@ def page(lake: Lake) -> str:
         f"Forecast days {first} to {last}.\n",
         _table(lake, _BOARD.format(SCOREBOARD.quoted)),
     ]
+    parts += _studies(lake)
     compared = f"SELECT * FROM {COMPARISON.quoted} ORDER BY other, difference DESC"
     parts += ["## Paired differences of scores\n", _table(lake, compared)]
     for by, title in _BY.items():
         parts += [f"## By {title}\n", _table(lake, _BREAKDOWN.format(BREAKDOWN.quoted, by))]
     return "\n".join(parts)
+
+
+def _studies(lake: Lake) -> list[str]:
+    stored = {name: study_table(name) for name in FAMILIES if lake.has(study_table(name))}
+    if not stored:
+        return []
+    each = (_STUDY.format(name, table.quoted) for name, table in stored.items())
+    return [_STUDIES, _table(lake, f"{' UNION ALL '.join(each)} ORDER BY ALL")]
 
 
 def _table(lake: Lake, sql: str) -> str:

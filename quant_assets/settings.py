@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     families: str = Field(
         "fast", min_length=1, description="'fast', 'all', or names of families joined by commas."
     )
+    tuned: bool = Field(
+        True, description="Whether fits use the parameters of their family's newest study."
+    )
 
     @property
     def lake_dir(self) -> Path:
@@ -66,11 +69,6 @@ class Settings(BaseSettings):
     def exports_dir(self) -> Path:
         """Submission files."""
         return self.data_dir / "exports"
-
-    @property
-    def reports_dir(self) -> Path:
-        """Plots and reports."""
-        return self.data_dir / "reports"
 
     @property
     def tuning_dir(self) -> Path:

@@ -14,12 +14,13 @@ import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 
 from quant_assets.definitions import build_definitions
-from quant_assets.lake.tables import all_tables
+from quant_assets.lake.tables import all_tables, study_table
 from quant_assets.models.registry import FAST
 from quant_assets.settings import Settings
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
-TABLES = {dg.AssetKey(table.name.split(".")): table for table in all_tables(FAST)}
+STORED = (*all_tables(FAST), *map(study_table, FAST))
+TABLES = {dg.AssetKey(table.name.split(".")): table for table in STORED}
 FILES = dg.AssetKey(["submissions", "export"])
 
 

@@ -1,18 +1,29 @@
 """Layer fits: one asset per model family, from the registry."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from quant_assets.assets.partitions import day_range
 from quant_assets.assets.results import check, check_spec, result, table_asset
 from quant_assets.evaluation.fits import make_fits
 from quant_assets.lake.lake import Lake, Written
-from quant_assets.lake.tables import FEATURES, LABELS, fits_table
+from quant_assets.lake.tables import FEATURES, LABELS, fits_table, study_table
+from quant_assets.models.parameters import tunable
 from quant_assets.models.registry import family
 from quant_assets.settings import Settings
 
 _CHECK = "fitted"
+
+
+class FitConfig(dg.Config):
+    """Parameters of the fits of one run."""
+
+    parameters: dict[str, Any] = Field(
+        {}, description="Set by hand, by name, instead of those of a study or the defaults."
+    )
 
 
 def build(
@@ -28,9 +39,10 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
     @table_asset(
         table,
         kinds={chosen.library},
-        deps=[*FEATURES, LABELS],
+        deps=[*FEATURES, LABELS, *map(study_table, tunable([name]))],
         about=f"{chosen.description} A single day is fitted as of that day; a range, on "
-        "the walk-forward days in it.",
+        "the walk-forward days in it. Parameters are those of the newest study as of a fit's day "
+        "or before, else the defaults.",
         partitions=partitions,
         checks=[
             check_spec(
@@ -44,13 +56,23 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
     )
     def fit(
         context: dg.AssetExecutionContext,
+        config: FitConfig,
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
         made, written = [], Written(0, lake.snapshot_id())
-        note, run = context.log.info, context.run.run_id
-        for one in make_fits(lake, settings, name, start, end, note, dagster_run=run):
+        for one in make_fits(
+            lake,
+            settings,
+            name,
+            start,
+            end,
+            context.log.info,
+            by_hand=config.parameters,
+            warn=context.log.warning,
+            dagster_run=context.run.run_id,
+        ):
             # Day by day: fits made on other days of the range, on demand, stay.
             rows = {column: [value] for column, value in one.items()}
             written = lake.replace_days(table, one["trading_day"], one["trading_day"], rows)

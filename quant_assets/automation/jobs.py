@@ -1,8 +1,12 @@
 """Jobs: the things one runs."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
+
+from quant_assets.lake.tables import study_table
+from quant_assets.models.parameters import tunable
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -10,10 +14,17 @@ if TYPE_CHECKING:
     )
 
 
-def build() -> "dict[str, UnresolvedAssetJobDefinition]":
-    """All jobs, by name."""
-    everything = dg.AssetSelection.all()
-    fits = dg.AssetSelection.groups("fits")
+def study_key(family: str) -> dg.AssetKey:
+    """The asset key of a family's study."""
+    return dg.AssetKey(study_table(family).name.split("."))
+
+
+def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
+    """All jobs, by name. Studies, which take long, are in the one that is for them."""
+    studies = dg.AssetSelection.assets(*map(study_key, tunable(families)))
+    everything = dg.AssetSelection.all() - studies
+    fits = dg.AssetSelection.groups("fits") - studies
+    tracking = dg.AssetSelection.groups("tracking")
     jobs = {
         "load_history": (
             everything,
@@ -25,11 +36,16 @@ def build() -> "dict[str, UnresolvedAssetJobDefinition]":
             "One trading day, from prices to submission, with the newest fits.",
         ),
         "retrain_models": (
-            fits | dg.AssetSelection.groups("tracking"),
+            fits | tracking,
             "Fit every family as of a day, and record the fits in MLflow.",
         ),
+        "tune_models": (
+            studies,
+            "Search the parameters of every family as of a day; fits of that day or later use "
+            "the best.",
+        ),
         "walk_forward": (
-            dg.AssetSelection.groups("fits", "forecasts", "submissions", "monitoring", "tracking"),
+            fits | tracking | dg.AssetSelection.groups("forecasts", "submissions", "monitoring"),
             "All families over a range, from fits to scoreboard; finished fits are kept.",
         ),
         "submit_competition": (
@@ -40,4 +56,5 @@ def build() -> "dict[str, UnresolvedAssetJobDefinition]":
     return {
         name: dg.define_asset_job(name, selection, description=description)
         for name, (selection, description) in jobs.items()
+        if name != "tune_models" or tunable(families)
     }

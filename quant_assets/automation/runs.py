@@ -2,11 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -108,8 +109,18 @@ def run(
     start: date,
     end: date,
     tags: dict[str, str] | None = None,
+    config: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Outcome:
     """Run a job over the days from ``start`` to ``end`` in this process.
+
+    Args:
+        definitions: the platform.
+        opened: the instance that records the run.
+        job: its name.
+        start: first day.
+        end: last day.
+        tags: of the run.
+        config: of its steps, by name.
 
     Raises:
         UnknownNameError: there is no such job.
@@ -124,7 +135,10 @@ def run(
     days = {_RANGE_START: start.isoformat(), _RANGE_END: end.isoformat()}
     with _alive(opened, run_id):
         done = resolved.execute_in_process(
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {name: {"config": dict(given)} for name, given in (config or {}).items()},
+            },
             instance=opened,
             run_id=run_id,
             tags={**days, _LOCKED: "yes", **(tags or {})},

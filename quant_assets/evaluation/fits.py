@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 
 from quant_assets.errors import ArtifactError, LakeError
+from quant_assets.evaluation.choice import Chosen, choices
 from quant_assets.evaluation.fitting import FitRow, Order, digests, fingerprint, make
 from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
 from quant_assets.lake.arrays import day_positions
@@ -15,7 +16,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import date_ids_of, observations
 from quant_assets.lake.prices import history_start
 from quant_assets.lake.tables import MARKET_FEATURES, fits_table
-from quant_assets.models.base import Observations, Resources
+from quant_assets.models.base import Observations, Parameters, Resources
 from quant_assets.models.registry import family
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, DayArray, IntArray
@@ -46,40 +47,44 @@ def make_fits(
     end: date,
     note: Callable[[str], None],
     *,
+    by_hand: Parameters | None = None,
+    warn: Callable[[str], None] | None = None,
     dagster_run: str | None = None,
 ) -> Iterator[FitRow]:
     """Fit a family for each as-of day of the range; rows of its fits table, as they are ready.
 
-    A day whose stored fit has the same fingerprint is left out. Several fits share the cores. The
-    Dagster run, if there is one, is recorded with them.
+    A day whose stored fit has the same fingerprint is left out. Several fits share the cores.
+
+    Args:
+        lake: the lake.
+        settings: seed, cores, and whether studies are used.
+        name: the family.
+        start: first day of the range.
+        end: last day; nothing known later is read.
+        note: told of every fit.
+        by_hand: parameters to use instead of a study's, or of the defaults.
+        warn: told of studies that cannot be used; ``note`` if None.
+        dagster_run: recorded with the fits.
 
     Raises:
         LakeError: the single day wanted has no features.
+        UnknownNameError: the family has no parameter that is set by hand.
+        SettingsError: such a one is out of range.
     """
     from joblib import Parallel, delayed
 
     with lake.at_once() as snapshot:
         seen = observations(lake, end)
     rows = rows_to_fit(seen.days, start, end, settings)
+    chosen = choices(lake, settings, name, seen.days[rows], by_hand or {}, warn or note)
+    orders = _orders(settings, name, rows, digests(seen), chosen)
     finished = _fingerprints(lake, settings, name)
-    parameters, known = family(name).defaults, digests(seen)
-    jobs = max(1, min(settings.threads, len(rows)))
-    resources = Resources(settings.seed, max(1, settings.threads // jobs))
-    orders = [
-        Order(
-            name,
-            int(row),
-            parameters,
-            resources,
-            fingerprint(name, known[row], parameters, settings.seed),
-        )
-        for row in rows
-    ]
     todo = [order for order in orders if order.fingerprint not in finished]
     if len(todo) < len(orders):
         note(f"{name}: {len(orders) - len(todo)} of {len(orders)} fits are there already")
+    jobs = max(1, min(settings.threads, len(todo)))
     date_ids = date_ids_of(lake, seen.days[[order.row for order in todo]])
-    made = Parallel(n_jobs=min(jobs, max(1, len(todo))), return_as="generator")(
+    made = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(make)(order, seen, settings.artifacts_dir) for order in todo
     )
     for count, (row, date_id) in enumerate(zip(made, date_ids, strict=True), 1):
@@ -88,6 +93,23 @@ def make_fits(
         note(f"{name}: fit {count} of {len(todo)}, as of {day}, {seconds:.1f} s{failed}")
         origin = {"date_id": int(date_id), "snapshot": snapshot, "dagster_run": dagster_run}
         yield {**row, **origin}
+
+
+def _orders(
+    settings: Settings, name: str, rows: IntArray, known: Sequence[str], chosen: Sequence[Chosen]
+) -> list[Order]:
+    jobs = max(1, min(settings.threads, len(rows)))
+    resources = Resources(settings.seed, max(1, settings.threads // jobs))
+    return [
+        Order(
+            name,
+            int(row),
+            one,
+            resources,
+            fingerprint(name, known[row], one.parameters, settings.seed),
+        )
+        for row, one in zip(rows, chosen, strict=True)
+    ]
 
 
 def forecast(

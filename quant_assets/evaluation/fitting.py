@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from quant_assets.errors import QuantAssetsError
+from quant_assets.evaluation.choice import Chosen
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.artifacts import store
 from quant_assets.models import base
@@ -32,14 +33,14 @@ class Order:
     Attributes:
         name: the family.
         row: as-of row among the days seen.
-        parameters: of the fit.
-        resources: likewise.
+        chosen: parameters of the fit, and where they come from.
+        resources: of the fit.
         fingerprint: digest of everything the fit depends on.
     """
 
     name: str
     row: int
-    parameters: Parameters
+    chosen: Chosen
     resources: Resources
     fingerprint: str
 
@@ -56,15 +57,16 @@ def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
     """
     from threadpoolctl import threadpool_limits
 
-    past, chosen = seen.rows(0, order.row + 1), family(order.name)
-    resources = order.resources
+    past, resources, chosen = seen.rows(0, order.row + 1), order.resources, order.chosen
     checkpoint = artifacts / "unfinished" / order.fingerprint
     begun = time.perf_counter()
     outcome: FitRow = {"artifact": None, "sha256": None, "failure": None, "importance": "{}"}
     try:
         # How BLAS splits a product among threads shows in the last bits of a decomposition.
         with threadpool_limits(1, user_api="blas"):
-            model = chosen.fit(past, order.parameters, replace(resources, checkpoint=checkpoint))
+            model = family(order.name).fit(
+                past, chosen.parameters, replace(resources, checkpoint=checkpoint)
+            )
         outcome["importance"] = json.dumps(dict(model.importance()))
         outcome["artifact"], outcome["sha256"] = store(artifacts, model.to_bytes())
     except QuantAssetsError as error:
@@ -77,7 +79,9 @@ def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
     return {
         **outcome,
         "trading_day": past.days[-1].item(),
-        "parameters": json.dumps(dict(order.parameters), sort_keys=True),
+        "parameters": json.dumps(dict(chosen.parameters), sort_keys=True),
+        "study": chosen.study,
+        "by_hand": ", ".join(chosen.by_hand) or None,
         "metrics": json.dumps({"labels": labels, "days": len(past.days)}),
         "features_version": CATALOGUE_VERSION,
         "seed": resources.seed,

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from quant_assets.errors import FitError, LakeError
+from quant_assets.evaluation.choice import Chosen
 from quant_assets.evaluation.fitting import FitRow, Order, make
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.artifacts import fetch
@@ -14,6 +15,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import observations
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.base import Resources
+from quant_assets.models.parameters import restored
 from quant_assets.models.registry import family
 
 _WHERE_FROM = {"code": "the families' code", "library": "the library"}
@@ -69,7 +71,7 @@ def repeat(lake: Lake, name: str, as_of: date, threads: int = 1) -> Repetition:
     order = Order(
         name,
         len(seen.days) - 1,
-        json.loads(recorded["parameters"]),
+        Chosen(restored(json.loads(recorded["parameters"])), recorded["study"]),
         Resources(recorded["seed"], threads),
         recorded["fingerprint"],
     )

@@ -13,6 +13,7 @@ import pyarrow as pa
 from quant_assets.errors import LakeError
 
 _ARROW = {
+    "BOOLEAN": pa.bool_(),
     "DATE": pa.date32(),
     "BIGINT": pa.int64(),
     "DOUBLE": pa.float64(),

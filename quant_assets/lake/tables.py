@@ -124,6 +124,8 @@ def fits_table(family: str) -> Table:
             Column("trading_day", "DATE", "as-of day"),
             DATE_ID,
             Column("parameters", "VARCHAR", "parameters of the fit, as JSON"),
+            Column("study", "DATE", "as-of day of the study they are the best of; NULL if of none"),
+            Column("by_hand", "VARCHAR", "those of them set by hand, joined by commas; or NULL"),
             Column("metrics", "VARCHAR", "figures of the fit, as JSON"),
             Column("importance", "VARCHAR", "share of each input in the forecasts, as JSON"),
             Column("artifact", "VARCHAR", "file of the model below the artifacts folder; or NULL"),
@@ -137,6 +139,31 @@ def fits_table(family: str) -> Table:
             Column("fingerprint", "VARCHAR", "digest of all that the fit depends on"),
             Column("seconds", "DOUBLE", "time the fit took"),
             Column("dagster_run", "VARCHAR", "Dagster run that made it"),
+        ),
+    )
+
+
+def study_table(family: str) -> Table:
+    """Table of the searches for a family's parameters; written by studies only, never by a load."""
+    return Table(
+        f"fits.{family}_study",
+        f"Searches for parameters of {family}: one row per as-of day and trial. A search knows "
+        "what a fit as of trading_day does; fits as of that day or later use its best trial.",
+        (
+            Column("trading_day", "DATE", "as-of day"),
+            DATE_ID,
+            Column("trial", "BIGINT", "number of the trial, from 1; the first has the defaults"),
+            Column("stage", "VARCHAR", "broad, over the whole space; or narrow, around its best"),
+            Column("parameters", "VARCHAR", "all parameters of the trial, as JSON"),
+            Column("value", "DOUBLE", "score of the folds, less for instability; NULL if given up"),
+            Column("metrics", "VARCHAR", "score of each fold it got to, oldest first, as JSON"),
+            Column("best", "BOOLEAN", "whether it is the one that fits use"),
+            Column("seconds", "DOUBLE", "time the trial took"),
+            Column("folds", "BIGINT", "fits a whole trial makes, each judged on the days after it"),
+            Column("first_judged", "DATE", "first forecast day judged"),
+            Column("last_judged", "DATE", "last forecast day judged"),
+            Column("seed", "BIGINT", "seed of the search and of its fits"),
+            Column("search", "VARCHAR", "digest of all that the trials depend on"),
         ),
     )
 
@@ -199,7 +226,7 @@ TRACKED_FITS = Table(
 
 
 def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
-    """Every table, in reading order."""
+    """Every table that a load writes, in reading order."""
     return (
         RAW_PRICES,
         RAW_TARGET_PAIRS,

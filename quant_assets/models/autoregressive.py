@@ -23,6 +23,7 @@ from quant_assets.models.leg_returns import (
     standardised,
     to_targets,
 )
+from quant_assets.models.space import Int, Space
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import BoolArray, FloatArray, IntArray
 
@@ -38,6 +39,11 @@ defaults: Parameters = {
     "arma_orders": ((0, 0), (1, 0), (0, 1), (1, 1)),
     "arma_days": 250,
     "prior_days": 20,
+}
+space: Space = {
+    "window": Int(120, 2500, log=True),
+    "max_order": Int(1, 10),
+    "prior_days": Int(5, 500, log=True),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from quant_assets.market.targets import align_to_label_day
+from quant_assets.models.space import Space
 from quant_assets.typing import DayArray, FloatArray, IntArray
 
 Parameters = Mapping[str, Any]
@@ -115,13 +116,17 @@ class Forecaster(Protocol):
 
 
 class Family(Protocol):
-    """A kind of model: how it is fitted and read back."""
+    """A kind of model: how it is fitted and read back.
+
+    ``defaults`` are all its parameters, ``space`` the ranges of those that are tuned.
+    """
 
     name: str
     description: str
     library: str
     lookback: int
     defaults: Parameters
+    space: Space
 
     def fit(self, seen: Observations, parameters: Parameters, resources: Resources) -> Forecaster:
         """Fit on what is known as of the last day of ``seen``.

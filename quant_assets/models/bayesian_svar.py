@@ -26,6 +26,7 @@ from quant_assets.models.leg_returns import (
     standardised,
     to_targets,
 )
+from quant_assets.models.space import Float, Int, Space
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import FloatArray, IntArray
 
@@ -43,6 +44,12 @@ defaults: Parameters = {
     "drift": 0.04,
     "drift_days": 500,
     "prior_days": 20,
+}
+space: Space = {
+    "decay": Float(0.5, 3.0),
+    "drift": Float(0.005, 0.5, log=True),
+    "drift_days": Int(60, 2500, log=True),
+    "prior_days": Int(5, 500, log=True),
 }
 
 

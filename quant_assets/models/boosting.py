@@ -15,6 +15,7 @@ from quant_assets.models.labels import (
     ranked_labels,
     standardised_labels,
 )
+from quant_assets.models.space import Float, Int, Space
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import FloatArray
 
@@ -38,6 +39,16 @@ defaults: Parameters = {
     "max_bin": 63,
     "label_clip": 3.0,
     "shrinkage": 0.5,
+}
+space: Space = {
+    "num_boost_round": Int(10, 300, log=True),
+    "learning_rate": Float(0.01, 0.3, log=True),
+    "num_leaves": Int(4, 63, log=True),
+    "min_data_in_leaf": Int(50, 5000, log=True),
+    "lambda_l2": Float(0.1, 1000.0, log=True),
+    "feature_fraction": Float(0.1, 1.0),
+    "bagging_fraction": Float(0.1, 1.0),
+    "shrinkage": Float(0.05, 1.0),
 }
 
 

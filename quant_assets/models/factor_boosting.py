@@ -21,6 +21,7 @@ from quant_assets.models.labels import (
     ranked_labels,
     standardised_labels,
 )
+from quant_assets.models.space import Float, Int, Space
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import FloatArray
 
@@ -42,6 +43,14 @@ defaults: Parameters = {
     "max_bin": 64,
     "label_clip": 3.0,
     "shrinkage": 0.5,
+}
+space: Space = {
+    "num_boost_round": Int(10, 300, log=True),
+    "learning_rate": Float(0.01, 0.3, log=True),
+    "max_depth": Int(2, 6),
+    "min_child_weight": Float(20.0, 5000.0, log=True),
+    "reg_lambda": Float(1.0, 1000.0, log=True),
+    "shrinkage": Float(0.05, 1.0),
 }
 
 WINDOWS = (1, 5, 20)

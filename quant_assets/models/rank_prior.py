@@ -8,6 +8,7 @@ import numpy as np
 from quant_assets.errors import unknown_name
 from quant_assets.models.base import Observations, Parameters, Resources
 from quant_assets.models.labels import decorrelation, ranked_labels
+from quant_assets.models.space import Float, Int, Space
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import FloatArray
 
@@ -23,6 +24,11 @@ defaults: Parameters = {
     "window": 2000,
     "prior_days": 60,
     "shrinkage": 0.4,
+}
+space: Space = {
+    "window": Int(120, 2500, log=True),
+    "prior_days": Int(5, 500, log=True),
+    "shrinkage": Float(0.05, 1.0),
 }
 
 

@@ -14,6 +14,7 @@ from quant_assets.models.fitted import Arrays, Networks, fit_networks, known_day
 from quant_assets.models.labels import ranked_labels
 from quant_assets.models.regimes import Regimes, filtered_windows, fit_regimes
 from quant_assets.models.scaler import fit_scaler, scaler_from
+from quant_assets.models.space import Float, Int, Space
 
 if TYPE_CHECKING:
     from quant_assets.models.neural import Member
@@ -35,6 +36,14 @@ defaults: Parameters = {
     "learning_rate": 2e-3,
     "weight_decay": 1.0,
     "rank_weight": 1.0,
+}
+space: Space = {
+    "hidden": Int(4, 32, log=True),
+    "dropout": Float(0.0, 0.6),
+    "epochs": Int(2, 30, log=True),
+    "learning_rate": Float(2e-4, 2e-2, log=True),
+    "weight_decay": Float(0.01, 30.0, log=True),
+    "rank_weight": Float(0.1, 10.0, log=True),
 }
 _FACTOR = "factor_all_1"
 

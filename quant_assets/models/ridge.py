@@ -13,6 +13,7 @@ import numpy as np
 
 from quant_assets.models.base import Observations, Parameters, Resources
 from quant_assets.models.labels import day_by_day, decorrelation, ranked_labels
+from quant_assets.models.space import Choice, Float, Space
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import FloatArray
 
@@ -26,6 +27,18 @@ defaults: Parameters = {
     "penalties": tuple(float(10**power) for power in np.arange(2.0, 7.5, 0.5)),
     "rank": None,
     "shrinkage": 0.5,
+}
+space: Space = {
+    "returns": Choice(
+        (
+            ("ret_1",),
+            ("ret_1", "ret_5"),
+            ("ret_1", "ret_20"),
+            ("ret_1", "ret_5", "ret_20"),
+        )
+    ),
+    "clip": Float(1.0, 10.0, log=True),
+    "shrinkage": Float(0.05, 1.0),
 }
 
 

@@ -1,7 +1,7 @@
-"""Between which values the parameters of a family are tuned, in plain data.
+"""Ranges that the parameters of a family are tuned in, in plain data.
 
-What is done with a space is decided in ``tuning``. A parameter without an entry is not tuned and
-keeps its default.
+Each family declares its own beside its defaults. What is done with them is decided in ``tuning``,
+what a family may be fitted with in ``models.parameters``.
 """
 
 import math
@@ -9,10 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
-
-from quant_assets.errors import SettingsError, unknown_name
-from quant_assets.models.base import Parameters
-from quant_assets.models.registry import family
 
 
 @dataclass(frozen=True)
@@ -82,69 +78,9 @@ class Choice:
 
 Range = Float | Int | Choice
 Space = Mapping[str, Range]
-
-SPACES: Mapping[str, Space] = {
-    "rank_prior": {
-        "window": Int(120, 2500, log=True),
-        "prior_days": Int(5, 500, log=True),
-        "shrinkage": Float(0.05, 1.0),
-    },
-    "ridge": {
-        "returns": Choice(
-            (
-                ("ret_1",),
-                ("ret_1", "ret_5"),
-                ("ret_1", "ret_20"),
-                ("ret_1", "ret_5", "ret_20"),
-            )
-        ),
-        "clip": Float(1.0, 10.0, log=True),
-        "shrinkage": Float(0.05, 1.0),
-    },
-    "lightgbm": {
-        "num_boost_round": Int(10, 300, log=True),
-        "learning_rate": Float(0.01, 0.3, log=True),
-        "num_leaves": Int(4, 63, log=True),
-        "min_data_in_leaf": Int(50, 5000, log=True),
-        "lambda_l2": Float(0.1, 1000.0, log=True),
-        "feature_fraction": Float(0.1, 1.0),
-        "bagging_fraction": Float(0.1, 1.0),
-        "shrinkage": Float(0.05, 1.0),
-    },
-}
+"""Parameters that are tuned, each with its range; the others keep their default."""
 
 
-def space_of(family_name: str) -> Space:
-    """What of a family is tuned.
-
-    Raises:
-        UnknownNameError: nothing is, or there is no such family.
-    """
-    if family_name not in SPACES:
-        raise unknown_name("family to tune", family_name, list(SPACES))
-    return SPACES[family_name]
-
-
-def narrowed(space: Space, parameters: Parameters, share: float) -> Space:
-    """Each range reduced to that share of its width around the parameter's value."""
-    return {name: part.around(parameters[name], share) for name, part in space.items()}
-
-
-def check_parameters(family_name: str, parameters: Parameters) -> None:
-    """Refuse what a fit would stumble over, or silently ignore.
-
-    Raises:
-        UnknownNameError: the family has no such parameter.
-        SettingsError: a value is outside the range in which the parameter is tuned.
-    """
-    known, space = family(family_name).defaults, SPACES.get(family_name, {})
-    for name, value in parameters.items():
-        if name not in known:
-            raise unknown_name(f"parameter of {family_name}", name, list(known))
-        if name in space and value not in space[name]:
-            raise SettingsError(
-                "a parameter is out of its range",
-                where=f"{family_name}.{name}",
-                expected=space[name],
-                found=repr(value),
-            )
+def narrowed(space: Space, centre: Mapping[str, Any], share: float) -> Space:
+    """Each range reduced to that share of its width around the value of that name."""
+    return {name: part.around(centre[name], share) for name, part in space.items()}

@@ -14,6 +14,7 @@ from quant_assets.models.base import Observations, Parameters, Resources
 from quant_assets.models.fitted import Arrays, Networks, fit_networks, known_days, load_networks
 from quant_assets.models.labels import ranked_labels
 from quant_assets.models.scaler import fit_scaler, scaler_from
+from quant_assets.models.space import Choice, Float, Int, Space
 
 if TYPE_CHECKING:
     from quant_assets.models.neural import Member
@@ -36,6 +37,14 @@ defaults: Parameters = {
     "learning_rate": 1e-3,
     "weight_decay": 1.0,
     "rank_weight": 1.0,
+}
+space: Space = {
+    "width": Choice((16, 32, 64)),
+    "layers": Int(1, 3),
+    "dropout": Float(0.0, 0.6),
+    "epochs": Int(2, 30, log=True),
+    "learning_rate": Float(1e-4, 1e-2, log=True),
+    "weight_decay": Float(0.01, 30.0, log=True),
 }
 
 

@@ -6,6 +6,7 @@ How trials are made and stored is decided in ``search``, what they are judged by
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from quant_assets.evaluation.fitting import digests, fingerprint
 from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.parameters import space_of
 from quant_assets.models.registry import family
-from quant_assets.models.space import Space, narrowed, space_of
+from quant_assets.models.space import Space, narrowed
 from quant_assets.tuning.distributions import decoded, distributions, encoded
 from quant_assets.tuning.folds import Fold, Folds
 from quant_assets.tuning.objective import validate
@@ -59,7 +61,9 @@ class Tuned:
         value: of the objective with them.
         default_value: with the defaults, the first trial; ``value`` is never less.
         trials: in the order they were made.
+        days: first and last forecast day judged.
         folds: on which each was judged.
+        identity: digest of all that the trials depend on.
         importance: share of each tuned parameter in what sets the best tenth of the trials apart,
             largest first; empty if there are too few trials to say.
     """
@@ -69,8 +73,15 @@ class Tuned:
     value: float
     default_value: float
     trials: tuple[Trial, ...]
+    days: tuple[date, date]
     folds: tuple[Fold, ...]
+    identity: str
     importance: Mapping[str, float]
+
+    @property
+    def best(self) -> int:
+        """Position of the trial that the parameters are of: the first of the best."""
+        return max(range(len(self.trials)), key=lambda i: _value(self.trials[i]))
 
 
 def tune(
@@ -113,9 +124,10 @@ def tune(
     space, defaults = space_of(family_name), family(family_name).defaults
     parts = (folds or Folds()).of(len(seen.days))
     judged = seen.rows(0, parts[-1].known_on + 1)
+    identity = _identity(judged, family_name, parts, seed)
     with opened(storage, note) as stored:
         search = Search(
-            name=f"{family_name}/{_identity(judged, family_name, parts, seed)}",
+            name=f"{family_name}/{identity}",
             label=family_name,
             stored=stored,
             seed=seed,
@@ -137,7 +149,9 @@ def tune(
         _value(best),
         _value(trials[0]),
         tuple(trials),
+        (judged.days[parts[0].fit].item(), judged.days[parts[-1].stop - 1].item()),
         parts,
+        identity,
         importance,
     )
 

@@ -1,6 +1,7 @@
 """The pictures of a tuning."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -16,7 +17,8 @@ def tuned() -> Tuned:
         for i in range(count)
     ]
     shares = {"learning_rate": 0.6, "num_leaves": 0.3, "lambda_l2": 0.1}
-    return Tuned("lightgbm", {"x": 1}, 0.4, 0.1, tuple(trials), (Fold(504, 594),), shares)
+    days, folds = (date(2020, 1, 2), date(2020, 5, 8)), (Fold(504, 594),)
+    return Tuned("lightgbm", {"x": 1}, 0.4, 0.1, tuple(trials), days, folds, "a search", shares)
 
 
 @pytest.mark.parametrize("draw", [history, importance])

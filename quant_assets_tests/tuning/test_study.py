@@ -9,8 +9,8 @@ import pytest
 
 from quant_assets.errors import NotEnoughHistoryError, UnknownNameError
 from quant_assets.models.base import Observations, Resources
+from quant_assets.models.parameters import check_parameters
 from quant_assets.models.registry import family
-from quant_assets.models.space import check_parameters
 from quant_assets.tuning.folds import Folds
 from quant_assets.tuning.objective import validate, value_of
 from quant_assets.tuning.study import Tuned, tune
