@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from quant_assets.automation.runs import instance
+from quant_assets.evaluation.attribution import ATTRIBUTED_DAYS
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import (
@@ -59,7 +60,7 @@ def test_it_was_one_successful_run_of_all_days(history: dg.DagsterInstance) -> N
 
 def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterInstance) -> None:
     keys = history.all_asset_keys()
-    assert len(keys) == 16 + 2 * len(FAST) + 3
+    assert len(keys) == 17 + 2 * len(FAST) + 3
     for key in keys:
         assert history.get_materialized_partitions(key) == set(DAYS.astype(str)), key
         event = history.get_latest_materialization_event(key)
@@ -149,6 +150,32 @@ def test_days_are_judged_once_their_last_label_is_known(lake: Lake) -> None:
         judged = of_family.sort_values("trading_day")
         np.testing.assert_array_equal(judged["trading_day"], FORECAST_DAYS[:-5])
         np.testing.assert_array_equal(judged["released_on"], FORECAST_DAYS[5:])
+
+
+def test_the_newest_days_are_attributed(lake: Lake) -> None:
+    rows = lake.query("FROM monitoring.attribution")
+    np.testing.assert_array_equal(days_in(lake, "monitoring.attribution"), DAYS[-ATTRIBUTED_DAYS:])
+    sums = rows.groupby(["trading_day", "family"])["share"].sum().unstack()
+    assert set(sums) == set(JUDGED)
+    np.testing.assert_allclose(sums, 1.0, atol=1e-9)
+    of_ensemble = rows[rows["family"] == "ensemble"]
+    assert (of_ensemble.groupby("trading_day")["inputs"].apply(set) == set(FAST)).all()
+
+
+def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: Lake) -> None:
+    event = history.get_latest_materialization_event(dg.AssetKey(["monitoring", "attribution"]))
+    assert event
+    assert event.asset_materialization
+    shown = event.asset_materialization.metadata
+    rows = lake.query(
+        "FROM monitoring.attribution WHERE family = 'ensemble' AND trading_day = ?",
+        [DAYS[-1].item()],
+    )
+    for one in rows.itertuples():
+        assert shown[f"ensemble_on_{one.inputs}"].value == one.share
+    assert str(shown["shares"].value).startswith("![plot](data:image/png;base64,")
+    lines = str(shown["newest_day"].value).splitlines()
+    assert [word for word in FAST if any(word in line for line in lines)] == list(FAST)
 
 
 def test_the_scoreboard_is_the_metric_of_those_days(lake: Lake) -> None:
