@@ -22,9 +22,10 @@ from quant_assets.settings import Settings
 from quant_assets.typing import DayArray, FloatArray
 
 ATTRIBUTED_DAYS = 20
-"""Of a range of days only so many, the newest, are attributed: trees and networks take their time.
+"""Of a range of days only so many, the newest, are attributed.
 
-An older day is attributed by a range, or a run, of its own.
+Exact Shapley values of trees and gradients of networks take time: on two cores some 2 s for the
+fast families of a real market, 10 to 20 s for all. Older days want ranges of their own.
 """
 _ROUNDING = 1e-12
 GROUPS = {feature.name: feature.group for feature in CATALOGUE}

@@ -70,8 +70,7 @@ class FactorBooster:
 
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
         """(rows, m) leaf sums; a missing input takes the branch learnt for it."""
-        part = seen.rows(len(seen.days) - rows, len(seen.days))
-        x = factor_inputs(part)[1]
+        x = factor_inputs(seen.rows(len(seen.days) - rows, len(seen.days)))[1]
         scores = self.booster.inplace_predict(x.reshape(-1, x.shape[-1])).astype(np.float64)
         return day_by_day(scores.reshape(x.shape[:2]), self.decorrelation)
 
@@ -81,8 +80,7 @@ class FactorBooster:
         """As of ``boosting``, to single precision; own inputs are summed over their windows."""
         import xgboost
 
-        part = seen.rows(len(seen.days) - rows, len(seen.days))
-        names, x = factor_inputs(part)
+        names, x = factor_inputs(seen.rows(len(seen.days) - rows, len(seen.days)))
         pooled = xgboost.DMatrix(x.reshape(-1, x.shape[-1]), feature_names=list(names), nthread=1)
         values = self.booster.predict(pooled, pred_contribs=True).astype(np.float64)
         values = values.reshape(*x.shape[:2], -1)
