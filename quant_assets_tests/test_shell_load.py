@@ -178,6 +178,26 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
     assert [word for word in FAST if any(word in line for line in lines)] == list(FAST)
 
 
+@pytest.mark.parametrize("name", ["attribution", "scoreboard"])
+def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
+    """With the last of its days; a copy for each day would fill the disk."""
+    wanted = dg.AssetRecordsFilter(
+        dg.AssetKey(["monitoring", name]), asset_partitions=DAYS.astype(str).tolist()
+    )
+    records = history.fetch_materializations(wanted, limit=len(DAYS)).records
+    assert len(records) == len(DAYS)
+    pictured = [
+        record.partition_key
+        for record in records
+        if record.asset_materialization
+        and any(
+            str(value.value).startswith("![plot]")
+            for value in record.asset_materialization.metadata.values()
+        )
+    ]
+    assert pictured == [str(DAYS[-1])]
+
+
 def test_the_scoreboard_is_the_metric_of_those_days(lake: Lake) -> None:
     board = lake.query("FROM monitoring.scoreboard").set_index("family")
     daily = lake.query("FROM monitoring.performance").groupby("family")["ic"]

@@ -11,6 +11,7 @@ from quant_assets.assets.results import (
     markdown,
     picture,
     result,
+    show,
     table_asset,
 )
 from quant_assets.ensemble.blend import members
@@ -117,24 +118,24 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
     )
-    def boards(lake: dg.ResourceParam[Lake]) -> Iterator[dg.MaterializeResult]:
+    def boards(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.MaterializeResult]:
         ic, parts, alike = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
         board = scoreboard(ic, parts, fit_seconds(lake, families))
         by_part = breakdown(ic, parts, regimes(lake))
         compared = comparison(ic, alike)
+        pictures = {"scores": picture(scores(board)), "cumulated_ic": picture(cumulated_ic(ic))}
         of_scores = board.set_index("family")["score"].dropna().to_dict()
-        details = {
-            SCOREBOARD: {
-                "scoreboard": markdown(board.round(3)),
-                "scores": picture(scores(board)),
-                "cumulated_ic": picture(cumulated_ic(ic)),
-                **{f"score_{name}": value for name, value in of_scores.items()},
-            },
-            BREAKDOWN: {"breakdown": markdown(by_part.round(3))},
-            COMPARISON: {"comparison": markdown(compared.round(3))},
-        }
-        for table, rows in ((SCOREBOARD, board), (BREAKDOWN, by_part), (COMPARISON, compared)):
-            yield result(table, lake.replace_all(table, columns_of(rows)), details[table])
+        figures = {f"score_{name}": value for name, value in of_scores.items()}
+        for table, rows, shown in (
+            (SCOREBOARD, board, pictures),
+            (BREAKDOWN, by_part, {}),
+            (COMPARISON, compared, {}),
+        ):
+            show(context, table, {table.name.split(".")[1]: markdown(rows.round(3)), **shown})
+            written = lake.replace_all(table, columns_of(rows))
+            yield result(table, written, figures if table is SCOREBOARD else {})
 
     return boards
 
@@ -163,15 +164,13 @@ def _attribution(
         blended = Parts("ensemble", *members(lake, families, first, end))
         rows = attribution(lake, [blended, *of_families])
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
-        ensemble = newest[newest["family"] == "ensemble"].set_index("inputs")["share"]
-        return result(
-            ATTRIBUTION,
-            lake.replace_days(ATTRIBUTION, start, end, columns_of(rows)),
-            {
-                **{f"ensemble_on_{name}": float(share) for name, share in ensemble.items()},
-                **({"shares": picture(stacked_shares(newest))} if len(newest) else {}),
-                "newest_day": markdown(newest[["family", "inputs", "share"]].round(3)),
-            },
-        )
+        ensemble = newest[newest["family"] == "ensemble"]
+        if len(newest):
+            shown = markdown(newest[["family", "inputs", "share"]].round(3))
+            pictured = picture(stacked_shares(newest))
+            show(context, ATTRIBUTION, {"newest_day": shown, "shares": pictured})
+        written = lake.replace_days(ATTRIBUTION, start, end, columns_of(rows))
+        on = {f"ensemble_on_{one.inputs}": one.share for one in ensemble.itertuples()}
+        return result(ATTRIBUTION, written, on)
 
     return attribution_asset
