@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from quant_assets.automation.runs import instance
+from quant_assets.evaluation.attribution import ATTRIBUTED_DAYS
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import (
@@ -152,6 +153,52 @@ def test_days_are_judged_once_their_last_label_is_known(lake: Lake) -> None:
         judged = of_family.sort_values("trading_day")
         np.testing.assert_array_equal(judged["trading_day"], FORECAST_DAYS[:-5])
         np.testing.assert_array_equal(judged["released_on"], FORECAST_DAYS[5:])
+
+
+def test_the_newest_days_are_attributed(lake: Lake) -> None:
+    rows = lake.query("FROM monitoring.attribution")
+    np.testing.assert_array_equal(days_in(lake, "monitoring.attribution"), DAYS[-ATTRIBUTED_DAYS:])
+    sums = rows.groupby(["trading_day", "family"])["share"].sum().unstack()
+    assert set(sums) == set(JUDGED)
+    np.testing.assert_allclose(sums, 1.0, atol=1e-9)
+    of_ensemble = rows[rows["family"] == "ensemble"]
+    assert (of_ensemble.groupby("trading_day")["inputs"].apply(set) == set(FAST)).all()
+
+
+def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: Lake) -> None:
+    event = history.get_latest_materialization_event(dg.AssetKey(["monitoring", "attribution"]))
+    assert event
+    assert event.asset_materialization
+    shown = event.asset_materialization.metadata
+    rows = lake.query(
+        "FROM monitoring.attribution WHERE family = 'ensemble' AND trading_day = ?",
+        [DAYS[-1].item()],
+    )
+    for one in rows.itertuples():
+        assert shown[f"ensemble_on_{one.inputs}"].value == one.share
+    assert str(shown["shares"].value).startswith("![plot](data:image/png;base64,")
+    lines = str(shown["newest_day"].value).splitlines()
+    assert [word for word in FAST if any(word in line for line in lines)] == list(FAST)
+
+
+@pytest.mark.parametrize("name", ["attribution", "scoreboard"])
+def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
+    """With the last of its days; a copy for each day would fill the disk."""
+    wanted = dg.AssetRecordsFilter(
+        dg.AssetKey(["monitoring", name]), asset_partitions=DAYS.astype(str).tolist()
+    )
+    records = history.fetch_materializations(wanted, limit=len(DAYS)).records
+    assert len(records) == len(DAYS)
+    pictured = [
+        record.partition_key
+        for record in records
+        if record.asset_materialization
+        and any(
+            str(value.value).startswith("![plot]")
+            for value in record.asset_materialization.metadata.values()
+        )
+    ]
+    assert pictured == [str(DAYS[-1])]
 
 
 def test_the_scoreboard_is_the_metric_of_those_days(lake: Lake) -> None:

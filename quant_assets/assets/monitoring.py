@@ -1,28 +1,54 @@
-"""Layer monitoring: how good the forecasts turned out."""
+"""Layer monitoring: how good the forecasts turned out, and what they rest on."""
 
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
-from quant_assets.assets.results import columns_of, described, markdown, picture, result
+from quant_assets.assets.results import (
+    columns_of,
+    described,
+    markdown,
+    picture,
+    result,
+    show,
+    table_asset,
+)
+from quant_assets.ensemble.blend import members
 from quant_assets.ensemble.stored_intervals import coverage
+from quant_assets.evaluation.attribution import (
+    ATTRIBUTED_DAYS,
+    Parts,
+    attribution,
+    family_parts,
+    first_attributed,
+)
 from quant_assets.evaluation.judging import Judged, judge
 from quant_assets.evaluation.performance import mean_ic, performance
-from quant_assets.evaluation.plots import cumulated_ic, scores
+from quant_assets.evaluation.plots import cumulated_ic, scores, stacked_shares
 from quant_assets.evaluation.scoreboard import breakdown, comparison, scoreboard
 from quant_assets.evaluation.slices import agreement, slices
 from quant_assets.evaluation.summary import fit_seconds, regimes
 from quant_assets.lake.judgement_tables import (
     AGREEMENT,
+    ATTRIBUTION,
     BREAKDOWN,
     COMPARISON,
     PERFORMANCE,
     SCOREBOARD,
     SLICES,
+    TRACK_RECORD,
 )
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import ENSEMBLE, INTERVALS, LABELS, forecasts_table
+from quant_assets.lake.tables import (
+    ENSEMBLE,
+    FEATURES,
+    INTERVALS,
+    LABELS,
+    fits_table,
+    forecasts_table,
+)
+from quant_assets.settings import Settings
 from quant_assets.sources.base import Source
 from quant_assets.typing import FloatArray
 
@@ -33,7 +59,11 @@ def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
     """The assets of the layer, over all families."""
-    return [_daily(partitions, families), _boards(partitions, families)]
+    return [
+        _daily(partitions, families),
+        _boards(partitions, families),
+        _attribution(partitions, families),
+    ]
 
 
 def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
@@ -88,23 +118,59 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
     )
-    def boards(lake: dg.ResourceParam[Lake]) -> Iterator[dg.MaterializeResult]:
+    def boards(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.MaterializeResult]:
         ic, parts, alike = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
         board = scoreboard(ic, parts, fit_seconds(lake, families))
         by_part = breakdown(ic, parts, regimes(lake))
         compared = comparison(ic, alike)
+        pictures = {"scores": picture(scores(board)), "cumulated_ic": picture(cumulated_ic(ic))}
         of_scores = board.set_index("family")["score"].dropna().to_dict()
-        details = {
-            SCOREBOARD: {
-                "scoreboard": markdown(board.round(3)),
-                "scores": picture(scores(board)),
-                "cumulated_ic": picture(cumulated_ic(ic)),
-                **{f"score_{name}": value for name, value in of_scores.items()},
-            },
-            BREAKDOWN: {"breakdown": markdown(by_part.round(3))},
-            COMPARISON: {"comparison": markdown(compared.round(3))},
-        }
-        for table, rows in ((SCOREBOARD, board), (BREAKDOWN, by_part), (COMPARISON, compared)):
-            yield result(table, lake.replace_all(table, columns_of(rows)), details[table])
+        figures = {f"score_{name}": value for name, value in of_scores.items()}
+        for table, rows, shown in (
+            (SCOREBOARD, board, pictures),
+            (BREAKDOWN, by_part, {}),
+            (COMPARISON, compared, {}),
+        ):
+            show(context, table, {table.name.split(".")[1]: markdown(rows.round(3)), **shown})
+            written = lake.replace_all(table, columns_of(rows))
+            yield result(table, written, figures if table is SCOREBOARD else {})
 
     return boards
+
+
+def _attribution(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    made = [table(name) for name in families for table in (fits_table, forecasts_table)]
+
+    @table_asset(
+        ATTRIBUTION,
+        kinds={"matplotlib"},
+        deps=[*FEATURES, TRACK_RECORD, *made],
+        about=f"Of a range of days the newest {ATTRIBUTED_DAYS} only; the others have no rows, so "
+        "that a row is always about the forecast stored. Run a range of its own for older ones.",
+        partitions=partitions,
+    )
+    def attribution_asset(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        first = first_attributed(lake, start, end)
+        of_families = family_parts(lake, settings, families, first, end, context.log.warning)
+        blended = Parts("ensemble", *members(lake, families, first, end))
+        rows = attribution(lake, [blended, *of_families])
+        newest = rows[rows["trading_day"] == rows["trading_day"].max()]
+        ensemble = newest[newest["family"] == "ensemble"]
+        if len(newest):
+            shown = markdown(newest[["family", "inputs", "share"]].round(3))
+            pictured = picture(stacked_shares(newest))
+            show(context, ATTRIBUTION, {"newest_day": shown, "shares": pictured})
+        written = lake.replace_days(ATTRIBUTION, start, end, columns_of(rows))
+        on = {f"ensemble_on_{one.inputs}": one.share for one in ensemble.itertuples()}
+        return result(ATTRIBUTION, written, on)
+
+    return attribution_asset

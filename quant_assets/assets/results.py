@@ -88,6 +88,14 @@ def result(
     )
 
 
+def show(context: dg.AssetExecutionContext, table: Table, details: Mapping[str, Any]) -> None:
+    """Record tables and pictures with the last partition of a range only.
+
+    Each of a load's thousands of partitions would keep a copy of its own.
+    """
+    context.add_asset_metadata(details, key_of(table), context.partition_key_range.end)
+
+
 def check_spec(table: Table, name: str, description: str, *, blocking: bool) -> dg.AssetCheckSpec:
     """A check that the table's own asset reports; a blocking one stops what is downstream."""
     return dg.AssetCheckSpec(name, asset=key_of(table), description=description, blocking=blocking)

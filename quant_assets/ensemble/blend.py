@@ -28,12 +28,31 @@ def rank_average(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatA
     """
     total = np.zeros(forecasts[0].shape)
     weight = np.zeros(forecasts[0].shape)
-    for forecast, of_family in zip(forecasts, weights.T, strict=True):
-        ranks = standardised_ranks(forecast)
-        known = ~np.isnan(ranks)
-        total += np.where(known, ranks, 0.0) * of_family[:, None]
-        weight += known * of_family[:, None]
+    for part, of_family in zip(weighted_ranks(forecasts, weights), weights.T, strict=True):
+        total += np.nan_to_num(part)
+        weight += ~np.isnan(part) * of_family[:, None]
     return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
+
+
+def weighted_ranks(forecasts: Sequence[FloatArray], weights: FloatArray) -> list[FloatArray]:
+    """(n, m) standardised ranks of each family times its weight; NaN without a forecast.
+
+    Their sum is the blend, up to a factor a day.
+    """
+    return [
+        standardised_ranks(forecast) * of_family[:, None]
+        for forecast, of_family in zip(forecasts, weights.T, strict=True)
+    ]
+
+
+def members(
+    lake: Lake, families: Sequence[str], start: date, end: date
+) -> tuple[DayArray, dict[str, FloatArray]]:
+    """Days with a forecast of any family, and :func:`weighted_ranks` of each family on them."""
+    stored = _stored(lake, families, start, end)
+    days = np.unique(np.concatenate([member.days for member in stored]))
+    ranks = weighted_ranks([member.on(days) for member in stored], weights_of(lake, families, days))
+    return days, dict(zip(families, ranks, strict=True))
 
 
 def blend(lake: Lake, families: Sequence[str], start: date, end: date) -> Forecasts:
@@ -42,18 +61,15 @@ def blend(lake: Lake, families: Sequence[str], start: date, end: date) -> Foreca
     A day's weights are learnt from the families' daily ICs released by then. ``fit_as_of`` is
     that of the newest fit among the families.
     """
-    targets = read_pairs(lake).targets
-    members = [
-        read_forecasts(lake, forecasts_table(name), targets, start, end) for name in families
-    ]
-    days = np.unique(np.concatenate([member.days for member in members]))
+    stored = _stored(lake, families, start, end)
+    days = np.unique(np.concatenate([member.days for member in stored]))
     fit_as_of = np.full(len(days), np.datetime64(date.min, "D"))
-    for member in members:
+    for member in stored:
         of_member = np.isin(days, member.days)
         fit_as_of[of_member] = np.maximum(fit_as_of[of_member], member.fit_as_of)
     weights = weights_of(lake, families, days)
-    values = rank_average([member.on(days) for member in members], weights)
-    return Forecasts(days, values, fit_as_of, targets)
+    values = rank_average([member.on(days) for member in stored], weights)
+    return Forecasts(days, values, fit_as_of, stored[0].targets)
 
 
 def weights_of(lake: Lake, families: Sequence[str], days: DayArray) -> FloatArray:
@@ -72,3 +88,8 @@ def weights_of(lake: Lake, families: Sequence[str], days: DayArray) -> FloatArra
         ic[day_positions(record["released_on"][of_family], known), column] = record["ic"][of_family]
     row = np.searchsorted(known, days, side="right")
     return np.concatenate([np.ones((1, len(families))), learned_weights(ic)])[row]
+
+
+def _stored(lake: Lake, families: Sequence[str], start: date, end: date) -> list[Forecasts]:
+    targets = read_pairs(lake).targets
+    return [read_forecasts(lake, forecasts_table(name), targets, start, end) for name in families]

@@ -1,6 +1,7 @@
 """Fits as of a day and forecasts by the fit in force: families, lake and artifacts together."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -16,12 +17,10 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import date_ids_of, observations
 from quant_assets.lake.prices import history_start
 from quant_assets.lake.tables import MARKET_FEATURES, fits_table
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.base import Forecaster, Observations, Parameters, Resources
 from quant_assets.models.registry import family
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, DayArray, IntArray
-
-_NO_FITS: dict[str, AnyArray] = {"trading_day": np.empty(0, "datetime64[D]")}
 
 
 def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> IntArray:
@@ -130,35 +129,74 @@ def forecast(
             where=", ".join(names),
             hint="run retrain_models or load_history first",
         )
-    lookback = max(family(name).lookback for name in fitted)
-    seen = observations(lake, end, since=history_start(lake, MARKET_FEATURES, start, lookback))
+    seen = seen_for(lake, fitted, start, end)
     for name in names:
-        fits = _fits_until(lake, name, end) if name in fitted else _NO_FITS
         try:
-            yield name, _forecast(seen, settings, name, fits, start)
+            yield name, _forecast(seen, list(spells(lake, settings, seen, name, start)))
         except ArtifactError as error:
             yield name, error
 
 
-def _forecast(
-    seen: Observations,
-    settings: Settings,
-    name: str,
-    fits: dict[str, AnyArray],
-    start: date,
-) -> Forecasts:
+def seen_for(lake: Lake, names: Sequence[str], start: date, end: date) -> Observations:
+    """The days from ``start`` to ``end``, and those before that the families look back on."""
+    lookback = max(family(name).lookback for name in names)
+    return observations(lake, end, since=history_start(lake, MARKET_FEATURES, start, lookback))
+
+
+@dataclass(frozen=True)
+class Spell:
+    """Days on which one fit is in force.
+
+    Attributes:
+        model: the fit.
+        as_of: day it was fitted as of.
+        seen: what is known on the last of the days.
+        rows: how many days, the last ones of ``seen``.
+    """
+
+    model: Forecaster
+    as_of: np.datetime64
+    seen: Observations
+    rows: int
+
+    @property
+    def days(self) -> DayArray:
+        """(rows,) the days."""
+        return self.seen.days[-self.rows :]
+
+
+def spells(
+    lake: Lake, settings: Settings, seen: Observations, name: str, start: date
+) -> Iterator[Spell]:
+    """The family's fits in force on the days of ``seen`` from ``start`` on, in order.
+
+    None for days before the first fit, or of a family that was never fitted.
+
+    Raises:
+        ArtifactError: a stored fit is missing or altered.
+    """
+    if not lake.has(fits_table(name)):
+        return
+    fits = _fits_until(lake, name, seen.days[-1].item())
+    as_of = fits["trading_day"].astype("datetime64[D]")
     first = int(np.searchsorted(seen.days, np.datetime64(start, "D")))
-    wanted = np.arange(first, len(seen.days))
-    as_of = fits["trading_day"]
-    in_force = fit_in_force(seen.days[wanted].astype(np.int64), as_of.astype(np.int64))
-    wanted, in_force = wanted[in_force >= 0], in_force[in_force >= 0]
-    values = np.full((len(wanted), len(seen.targets)), np.nan)
-    for fit in np.unique(in_force):
-        of_fit = in_force == fit
+    in_force = fit_in_force(seen.days[first:].astype(np.int64), as_of.astype(np.int64))
+    for fit in np.unique(in_force[in_force >= 0]):
         stored = fetch(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
-        until = seen.rows(0, int(wanted[of_fit][-1]) + 1)
-        values[of_fit] = family(name).load(stored).forecast(until, int(of_fit.sum()))
-    return Forecasts(seen.days[wanted], values, as_of[in_force], seen.targets)
+        of_fit = np.flatnonzero(in_force == fit)
+        until = seen.rows(0, first + int(of_fit[-1]) + 1)
+        yield Spell(family(name).load(stored), as_of[fit], until, len(of_fit))
+
+
+def _forecast(seen: Observations, found: Sequence[Spell]) -> Forecasts:
+    none = np.empty(0, "datetime64[D]")
+    values = [spell.model.forecast(spell.seen, spell.rows) for spell in found]
+    return Forecasts(
+        np.concatenate([none, *(spell.days for spell in found)]),
+        np.concatenate([np.empty((0, len(seen.targets))), *values]),
+        np.concatenate([none, *(np.repeat(spell.as_of, spell.rows) for spell in found)]),
+        seen.targets,
+    )
 
 
 def _fits_until(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:

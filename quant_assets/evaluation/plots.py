@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_WIDE = 0.08
+"""Share of a bar that its name fits into."""
+
 
 def cumulated_ic(ic: pd.DataFrame) -> bytes:
     """Cumulated daily IC of each family over time.
@@ -43,6 +46,30 @@ def scores(board: pd.DataFrame) -> bytes:
     axes.set_yticks(rows, shown["family"])
     axes.axvline(0.0, color="black", linewidth=0.6)
     axes.set_xlabel("mean / std of the daily IC, with its 95 % interval")
+    return png(figure)
+
+
+def stacked_shares(rows: pd.DataFrame) -> bytes:
+    """What each family's forecast of a day rests on: a bar each, negative shares to the left.
+
+    Args:
+        rows: of one day of ``monitoring.attribution``.
+    """
+    from matplotlib import colormaps
+
+    by_family = rows.pivot_table(index="family", columns="inputs", values="share", sort=False)
+    by_family = by_family.fillna(0.0).iloc[::-1]
+    figure, axes = new_figure(0.8 + 0.3 * len(by_family))
+    right, left = np.zeros(len(by_family)), np.zeros(len(by_family))
+    for i, (name, share) in enumerate(by_family.items()):
+        begin = np.where(share >= 0, right, left)
+        colour = colormaps["Set3"](i % 12)
+        bars = axes.barh(by_family.index, share, left=begin, color=colour, height=0.8)
+        names = [str(name) if abs(part) >= _WIDE else "" for part in share]
+        axes.bar_label(bars, names, label_type="center", fontsize=7)
+        right, left = right + np.maximum(share, 0.0), left + np.minimum(share, 0.0)
+    axes.axvline(0.0, color="black", linewidth=0.6)
+    axes.set_xlabel("share of the day's forecast")
     return png(figure)
 
 

@@ -60,6 +60,27 @@ AGREEMENT = Table(
     ),
     day_column="released_on",
 )
+ATTRIBUTION = Table(
+    "monitoring.attribution",
+    "What a day's forecast rests on: one row per day, family and group of inputs. Known at the "
+    "close of trading_day.",
+    (
+        *_DAY,
+        Column("family", "VARCHAR", "model family or ensemble"),
+        Column(
+            "inputs",
+            "VARCHAR",
+            "group of features; market whose past returns, or drift; prior, for what does not "
+            "depend on the day; of the ensemble, the model family",
+        ),
+        Column(
+            "share",
+            "DOUBLE",
+            "covariance over the targets of what they add with the forecast, over its variance: "
+            "sums to 1, negative where they work against the others",
+        ),
+    ),
+)
 SCOREBOARD = Table(
     "monitoring.scoreboard",
     "One row per family: the official metric over all days with forecasts and labels.",

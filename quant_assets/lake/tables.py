@@ -8,6 +8,7 @@ Reading and writing do not belong here.
 from quant_assets.features.catalogue import CATALOGUE
 from quant_assets.lake.judgement_tables import (
     AGREEMENT,
+    ATTRIBUTION,
     BREAKDOWN,
     COMPARISON,
     DATE_ID,
@@ -245,6 +246,7 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         PERFORMANCE,
         SLICES,
         AGREEMENT,
+        ATTRIBUTION,
         SCOREBOARD,
         BREAKDOWN,
         COMPARISON,

@@ -9,15 +9,17 @@ statsmodels; it is kept in its autoregressive form, cut after ``LAGS`` days.
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from quant_assets.errors import FitError
 from quant_assets.market.targets import MAX_LAG
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.base import Groups, Observations, Parameters, Resources
 from quant_assets.models.labels import ranked_labels
 from quant_assets.models.leg_returns import (
     deviations,
+    drift_and_markets,
     label_width,
     last_days,
     standardised,
@@ -66,17 +68,16 @@ class Autoregression:
     width: FloatArray
 
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
-        """(rows, m) expected labels in units of their width.
+        """(rows, m) expected labels in units of their width."""
+        return self._scores(seen, self._past(seen, rows))
 
-        Sums over lags are taken one lag after the other, so that a day gets the same bits alone as
-        among others.
-        """
-        past = np.nan_to_num(last_days(seen, rows, lookback, self.deviation) - self.mean)
-        moves = self.mean * np.arange(1, MAX_LAG + 1)[:, None] + np.zeros((rows, 1, 1))
-        for back, weights in enumerate(np.moveaxis(cumulated(self.weights), 1, 0)):
-            start = lookback - back
-            moves += past[start : start + rows, None] * weights
-        return to_targets(moves * self.deviation, seen) / self.width
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """Of the drift, and of the past returns of each market."""
+        return drift_and_markets(
+            partial(self._scores, seen), self._past(seen, rows), seen.instruments
+        )
 
     def importance(self) -> Mapping[str, float]:
         """Share of the return of so many days ago in the sum of absolute weights."""
@@ -89,6 +90,24 @@ class Autoregression:
     def to_bytes(self) -> bytes:
         """All weights."""
         return pack(**vars(self))
+
+    def _past(self, seen: Observations, rows: int) -> FloatArray:
+        """(lookback + rows, k) standardised returns less their mean; 0 where not observed."""
+        return np.nan_to_num(last_days(seen, rows, lookback, self.deviation) - self.mean)
+
+    def _scores(self, seen: Observations, past: FloatArray, drift: float = 1.0) -> FloatArray:
+        """(rows, m) of past returns and ``drift`` times the mean ones; linear in both.
+
+        Sums over lags are taken one lag after the other, so that a day gets the same bits alone as
+        among others.
+        """
+        rows = len(past) - lookback
+        mean = drift * self.mean
+        moves = mean * np.arange(1, MAX_LAG + 1)[:, None] + np.zeros((rows, 1, 1))
+        for back, weights in enumerate(np.moveaxis(cumulated(self.weights), 1, 0)):
+            start = lookback - back
+            moves += past[start : start + rows, None] * weights
+        return to_targets(moves * self.deviation, seen) / self.width
 
 
 def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Autoregression:

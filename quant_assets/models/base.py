@@ -4,7 +4,7 @@ Families know neither lake nor Dagster. They are handed ``Observations`` and can
 what was known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,10 @@ from quant_assets.models.space import Space
 from quant_assets.typing import DayArray, FloatArray, IntArray
 
 Parameters = Mapping[str, Any]
+Groups = Mapping[str, str]
+"""The group of each feature; one without is a group of its own."""
+PRIOR = "prior"
+"""The group of what a model scores whatever the day's inputs are."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,20 @@ class Resources:
     checkpoint: Path | None = None
 
 
+def by_group(
+    parts: Iterable[FloatArray], names: Sequence[str], groups: Groups
+) -> dict[str, FloatArray]:
+    """Sums of the named inputs' contributions over each group, in the order of the names.
+
+    One after the other: a sum over an axis may round differently for a day alone.
+    """
+    sums: dict[str, FloatArray] = {}
+    for part, name in zip(parts, names, strict=True):
+        group = groups.get(name, name)
+        sums[group] = sums[group] + part if group in sums else part
+    return sums
+
+
 class Forecaster(Protocol):
     """A fitted model."""
 
@@ -106,6 +124,21 @@ class Forecaster(Protocol):
 
         The forecast of a day depends on that day and the family's ``lookback`` days before it
         only, bit for bit: a day alone gives the same as the day among others.
+        """
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """What each group of inputs adds to :meth:`forecast`, as (rows, m) scores.
+
+        They sum to the forecast up to a constant a day, which no rank depends on, and depend on
+        the same days, bit for bit. An unknown input has no part of its own in models that take it
+        for its mean; trees learn what it means that one is unknown.
+
+        Args:
+            seen: as for a forecast.
+            rows: likewise.
+            groups: by which features are summed.
         """
 
     def importance(self) -> Mapping[str, float]:

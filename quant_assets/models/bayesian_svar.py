@@ -11,16 +11,18 @@ Shocks are identified recursively, in the order in which the markets close.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import MAX_LAG
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.base import Groups, Observations, Parameters, Resources
 from quant_assets.models.labels import ranked_labels
 from quant_assets.models.leg_returns import (
     deviations,
+    drift_and_markets,
     label_width,
     last_days,
     standardised,
@@ -90,18 +92,16 @@ class BayesianVar:
     width: FloatArray
 
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
-        """(rows, m) expected labels in units of their width.
+        """(rows, m) expected labels in units of their width."""
+        return self._scores(seen, self._past(seen, rows))
 
-        One product per day: a product over many days may round differently from one over a
-        single day, and a replayed day must give the same bits.
-        """
-        past = np.nan_to_num(last_days(seen, rows, lookback, self.deviation)[:, self.columns])
-        drifts, maps = cumulated(self.coefficients)
-        across = np.ascontiguousarray(np.concatenate(list(maps), axis=1))
-        expected = np.stack([day @ across for day in lagged(past)])
-        moves = np.zeros((rows, MAX_LAG, len(self.deviation)))
-        moves[:, :, self.columns] = expected.reshape(rows, MAX_LAG, -1) + drifts
-        return to_targets(moves * self.deviation, seen) / self.width
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """Of the drift, and of the past returns of each market."""
+        return drift_and_markets(
+            partial(self._scores, seen), self._past(seen, rows), self.variables
+        )
 
     def impulse_responses(self, days: int) -> FloatArray:
         """(days + 1, k, k) response of each variable to each structural shock, days after it.
@@ -126,6 +126,23 @@ class BayesianVar:
     def to_bytes(self) -> bytes:
         """All coefficients."""
         return pack(**vars(self))
+
+    def _past(self, seen: Observations, rows: int) -> FloatArray:
+        """(lookback + rows, k) standardised returns of the variables; 0 where not observed."""
+        return np.nan_to_num(last_days(seen, rows, lookback, self.deviation)[:, self.columns])
+
+    def _scores(self, seen: Observations, past: FloatArray, drift: float = 1.0) -> FloatArray:
+        """(rows, m) of past returns and ``drift`` times the drifts; linear in both.
+
+        One product per day: a product over many days may round differently from one over a
+        single day, and a replayed day must give the same bits.
+        """
+        drifts, maps = cumulated(self.coefficients)
+        across = np.ascontiguousarray(np.concatenate(list(maps), axis=1))
+        expected = np.stack([day @ across for day in lagged(past)])
+        moves = np.zeros((len(expected), MAX_LAG, len(self.deviation)))
+        moves[:, :, self.columns] = expected.reshape(len(expected), MAX_LAG, -1) + drift * drifts
+        return to_targets(moves * self.deviation, seen) / self.width
 
 
 def fit(seen: Observations, parameters: Parameters, resources: Resources) -> BayesianVar:

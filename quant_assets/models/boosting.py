@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.base import PRIOR, Groups, Observations, Parameters, Resources, by_group
 from quant_assets.models.labels import (
     day_by_day,
     day_weights,
@@ -66,10 +66,19 @@ class Boosters:
 
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
         """(rows, m) leaf sums; a missing feature takes the branch learnt for it."""
-        x = seen.target.values[len(seen.days) - rows :]
-        pooled = x.reshape(-1, x.shape[-1])
-        scores = np.mean([np.asarray(b.predict(pooled)) for b in self.boosters], axis=0)
-        return day_by_day(scores.reshape(x.shape[:2]), self.decorrelation)
+        return day_by_day(self._mean(seen, rows)[..., 0], self.decorrelation)
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """Exact Shapley values of the trees, decorrelated as the scores are.
+
+        Lundberg, Erion and Lee, "Consistent Individualized Feature Attribution for Tree
+        Ensembles" (2018). What the trees expect of no inputs at all is the prior.
+        """
+        values = self._mean(seen, rows, pred_contrib=True)
+        sums = by_group(np.moveaxis(values, -1, 0), (*seen.target.names, PRIOR), groups)
+        return {group: day_by_day(part, self.decorrelation) for group, part in sums.items()}
 
     def importance(self) -> Mapping[str, float]:
         """Share of each feature in the gain of all splits."""
@@ -81,6 +90,15 @@ class Boosters:
         """LightGBM's text format, and the matrix."""
         text = json.dumps([_without_threads(b.model_to_string()) for b in self.boosters]).encode()
         return pack(boosters=np.frombuffer(text, np.uint8), decorrelation=self.decorrelation)
+
+    def _mean(self, seen: Observations, rows: int, *, pred_contrib: bool = False) -> FloatArray:
+        """(rows, m, outputs) mean of the boosters' scores, or of all their parts."""
+        x = seen.target.values[len(seen.days) - rows :]
+        pooled = x.reshape(-1, x.shape[-1])
+        options = {"pred_contrib": pred_contrib}
+        outputs = [np.asarray(b.predict(pooled, **options)) for b in self.boosters]
+        mean = np.mean(outputs, axis=0)
+        return np.asarray(mean.reshape(*x.shape[:2], -1))
 
 
 def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Boosters:

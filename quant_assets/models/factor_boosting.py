@@ -13,7 +13,7 @@ import numpy as np
 
 from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import spread
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.base import PRIOR, Groups, Observations, Parameters, Resources, by_group
 from quant_assets.models.labels import (
     day_by_day,
     day_weights,
@@ -60,6 +60,9 @@ OF_TARGET = (
     *("spread_z_60", "spread_z_250", "spread_move_250"),
     *("label_mean_20", "label_mean_250", "label_mean_500", "label_rank_mean_250"),
 )
+_OWN_GROUPS = {
+    f"{kind}_{w}": kind for kind in ("explained", "residual", "markets") for w in WINDOWS
+}
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,22 @@ class FactorBooster:
 
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
         """(rows, m) leaf sums; a missing input takes the branch learnt for it."""
-        part = seen.rows(len(seen.days) - rows, len(seen.days))
-        x = factor_inputs(part)[1]
+        x = factor_inputs(seen.rows(len(seen.days) - rows, len(seen.days)))[1]
         scores = self.booster.inplace_predict(x.reshape(-1, x.shape[-1])).astype(np.float64)
         return day_by_day(scores.reshape(x.shape[:2]), self.decorrelation)
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """As of ``boosting``, to single precision; own inputs are summed over their windows."""
+        import xgboost
+
+        names, x = factor_inputs(seen.rows(len(seen.days) - rows, len(seen.days)))
+        pooled = xgboost.DMatrix(x.reshape(-1, x.shape[-1]), feature_names=list(names), nthread=1)
+        values = self.booster.predict(pooled, pred_contribs=True).astype(np.float64)
+        values = values.reshape(*x.shape[:2], -1)
+        sums = by_group(np.moveaxis(values, -1, 0), (*names, PRIOR), {**groups, **_OWN_GROUPS})
+        return {group: day_by_day(part, self.decorrelation) for group, part in sums.items()}
 
     def importance(self) -> Mapping[str, float]:
         """Share of each input in the gain of all splits; 0 for one never split on."""

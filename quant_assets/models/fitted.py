@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.base import Groups, Observations, Parameters, Resources
 from quant_assets.models.stored import pack, unpack
 from quant_assets.typing import AnyArray, BoolArray, FloatArray
 
@@ -45,10 +45,15 @@ class Networks:
         """(rows, m) mean scores."""
         from quant_assets.models import scoring
 
-        n = len(seen.days)
-        recent = seen.rows(max(0, n - rows - self.lookback), n)
-        members = self.members(recent, self.parameters, self.prepared)
-        return scoring.forecast(members, self.weights, rows)
+        return scoring.forecast(self._members(seen, rows), self.weights, rows)
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """Integrated gradients; what the networks score mean inputs is the prior."""
+        from quant_assets.models import scoring
+
+        return scoring.contributions(self._members(seen, rows), self.weights, rows, groups)
 
     def importance(self) -> Mapping[str, float]:
         """Share of each input in the slopes of scores."""
@@ -67,6 +72,11 @@ class Networks:
             arrays[f"curve.{i}"] = curve
             arrays |= {f"weights.{i}.{name}": array for name, array in weights.items()}
         return pack(**arrays)
+
+    def _members(self, seen: Observations, rows: int) -> list["Member"]:
+        n = len(seen.days)
+        recent = seen.rows(max(0, n - rows - self.lookback), n)
+        return self.members(recent, self.parameters, self.prepared)
 
 
 def fit_networks(

@@ -5,8 +5,11 @@ return is 0 and the whole move falls on the reopening; a return is NaN only once
 the filling. Families take such a return for its expectation: no news.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import MAX_LAG, spread
 from quant_assets.models.base import Observations
 from quant_assets.typing import FloatArray
@@ -71,3 +74,21 @@ def to_targets(moves: FloatArray, seen: Observations) -> FloatArray:
         of_lag = seen.lags == lag
         result[:, of_lag] = spread(moves[:, lag - 1], first[of_lag], second[of_lag])
     return result
+
+
+def drift_and_markets(
+    scores: Callable[[FloatArray, float], FloatArray], past: FloatArray, names: Sequence[str]
+) -> dict[str, FloatArray]:
+    """What the drift and each market's past returns add to scores that are linear in both.
+
+    Args:
+        scores: (rows, m) scores of past returns and of so many times the drift.
+        past: (days, k) returns.
+        names: k instruments.
+    """
+    markets = np.array([market_of(name) for name in names])
+    parts = {
+        market: scores(np.where(markets == market, past, 0.0), 0.0)
+        for market in np.unique(markets).tolist()
+    }
+    return {"drift": scores(np.zeros_like(past), 1.0), **parts}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.errors import unknown_name
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.base import PRIOR, Groups, Observations, Parameters, Resources
 from quant_assets.models.labels import decorrelation, ranked_labels
 from quant_assets.models.space import Float, Int, Space
 from quant_assets.models.stored import pack, unpack
@@ -41,6 +41,12 @@ class RankPrior:
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
         """(rows, m) the same scores on every day."""
         return np.tile(self.score, (rows, 1))
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """All of it is the prior."""
+        return {PRIOR: self.forecast(seen, rows)}
 
     def importance(self) -> Mapping[str, float]:
         """A constant has no inputs."""

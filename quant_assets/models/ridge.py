@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.models.base import PRIOR, Groups, Observations, Parameters, Resources
 from quant_assets.models.labels import day_by_day, decorrelation, ranked_labels
 from quant_assets.models.space import Choice, Float, Space
 from quant_assets.models.stored import pack, unpack
@@ -68,10 +68,19 @@ class Ridge:
 
     def forecast(self, seen: Observations, rows: int) -> FloatArray:
         """(rows, m) linear scores."""
-        start = len(seen.days) - rows
-        x = _inputs(seen.rows(start, len(seen.days)), self.returns)
-        x = _standardise(x, self.mean, self.scale, self.clip)
-        return day_by_day(x, self.coefficients) + self.intercept
+        return day_by_day(self._inputs(seen, rows), self.coefficients) + self.intercept
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """Products of inputs and their coefficients; the intercept is the prior."""
+        x = self._inputs(seen, rows)
+        of_input = np.array([groups.get(name, name) for name in self.inputs])
+        found = {
+            group: day_by_day(x * (of_input == group), self.coefficients)
+            for group in dict.fromkeys(of_input.tolist())
+        }
+        return found | {PRIOR: np.tile(self.intercept, (rows, 1))}
 
     def importance(self) -> Mapping[str, float]:
         """Share of each market feature and return in the sum of absolute coefficients."""
@@ -83,6 +92,11 @@ class Ridge:
     def to_bytes(self) -> bytes:
         """All coefficients."""
         return pack(**vars(self))
+
+    def _inputs(self, seen: Observations, rows: int) -> FloatArray:
+        """(rows, p) standardised inputs of the last days."""
+        x = _inputs(seen.rows(len(seen.days) - rows, len(seen.days)), self.returns)
+        return _standardise(x, self.mean, self.scale, self.clip)
 
 
 def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Ridge:

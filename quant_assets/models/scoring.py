@@ -4,14 +4,19 @@ Imported inside functions only, since it loads torch.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import torch
 from torch import nn
 
+from quant_assets.models.base import PRIOR, Groups
 from quant_assets.models.descent import reproducible
 from quant_assets.models.neural import Member
 from quant_assets.typing import AnyArray, FloatArray, IntArray
+
+_STEPS = 16
+"""Points of the quadrature by which slopes are integrated."""
 
 
 def forecast(
@@ -33,6 +38,54 @@ def forecast(
             for day in days
         ]
     return np.stack(scores).astype(np.float64) / len(members)
+
+
+def contributions(
+    members: Sequence[Member], weights: Sequence[Mapping[str, AnyArray]], rows: int, groups: Groups
+) -> dict[str, FloatArray]:
+    """(rows, m) part of each group of inputs in the scores of the last rows, and the prior.
+
+    Integrated gradients from the mean of all inputs (Sundararajan, Taly and Yan, "Axiomatic
+    Attribution for Deep Networks", 2017): a group's part is the integral, over the straight way
+    from there to the day's inputs, of the scores' slope in the direction of the group alone.
+    By quadrature (Gauss-Legendre); what the parts miss of a forecast is below a thousandth of its
+    deviation. In double precision, in which every layer can be derived twice; one day at a time.
+    """
+    n = len(members[0].inputs[0].values)
+    total: dict[str, FloatArray] = {}
+    with reproducible(0):
+        for member, kept in zip(members, weights, strict=True):
+            network = _loaded(member, kept).double()
+            days = [_of_day(network, member, row, groups) for row in range(n - rows, n)]
+            for group in days[0]:
+                part = np.stack([day[group] for day in days]) / len(members)
+                total[group] = total[group] + part if group in total else part
+    return total
+
+
+def _of_day(network: nn.Module, member: Member, row: int, groups: Groups) -> dict[str, FloatArray]:
+    """(m,) part of each group in one network's scores of one day."""
+    inputs = [series.batch(np.array([row])).double() for series in member.inputs]
+    of_input = [[groups.get(name, name) for name in series.names] for series in member.inputs]
+    nodes, shares = np.polynomial.legendre.leggauss(_STEPS)
+    way = torch.from_numpy((nodes + 1.0) / 2.0)
+    points = [(way.view(-1, *[1] * (x.ndim - 1)) * x).requires_grad_() for x in inputs]
+    scores = network(*points)
+    # A product with slopes is linear in its weights: deriving it by them gives the scores' slopes
+    # in one direction, for all targets at once.
+    weights = torch.zeros_like(scores, requires_grad=True)
+    slopes = torch.autograd.grad(scores, points, weights, create_graph=True)
+    found = {}
+    for name in dict.fromkeys(chain(*of_input)):
+        along = [
+            x * torch.tensor([group == name for group in of_series])
+            for x, of_series in zip(inputs, of_input, strict=True)
+        ]
+        moved = [(slope * d).sum() for slope, d in zip(slopes, along, strict=True)]
+        (by_target,) = torch.autograd.grad(moved, weights, retain_graph=True)
+        found[name] = shares / 2.0 @ by_target.numpy()
+    prior = network(*map(torch.zeros_like, inputs)).detach()
+    return {**found, PRIOR: prior[0].numpy()}
 
 
 def saliency(

@@ -1,9 +1,9 @@
-"""The picture of performance."""
+"""Pictures of performance and attribution."""
 
 import numpy as np
 import pandas as pd
 
-from quant_assets.evaluation.plots import cumulated_ic
+from quant_assets.evaluation.plots import cumulated_ic, stacked_shares
 
 
 def test_cumulated_ic_is_a_small_png() -> None:
@@ -15,3 +15,16 @@ def test_cumulated_ic_is_a_small_png() -> None:
     picture = cumulated_ic(rows)
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000
+
+
+def test_shares_are_a_small_png_also_where_some_are_negative() -> None:
+    families = [("ensemble", ("ridge", "xgboost")), *((f"family_{i}", "abcdefg") for i in range(9))]
+    rows = pd.DataFrame(
+        [(family, name, 1.5 - i) for family, names in families for i, name in enumerate(names)],
+        columns=["family", "inputs", "share"],
+    )
+    picture = stacked_shares(rows)
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 100_000
+    other = stacked_shares(rows.assign(share=-rows["share"]))
+    assert other != picture

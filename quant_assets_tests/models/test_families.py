@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 
 from quant_assets.errors import NotEnoughHistoryError, UnknownNameError
-from quant_assets.models.base import Block, Forecaster, Observations, Resources
+from quant_assets.evaluation.attribution import GROUPS
+from quant_assets.market.instruments import market_of
+from quant_assets.models.base import PRIOR, Block, Forecaster, Observations, Resources
 from quant_assets.models.labels import MIN_DAYS
 from quant_assets.models.registry import FAMILIES, family
 from quant_assets.typing import FloatArray
 from quant_assets_tests.market import world
 
 AS_OF = 300
+# How far contributions may miss a forecast, in its deviations: an integral is taken by quadrature,
+# and XGBoost computes in single precision.
+TOLERANCE = {"torch": 1e-3, "xgboost": 1e-5}
 every_family = pytest.mark.parametrize("name", FAMILIES)
 
 
@@ -37,6 +42,18 @@ def check_complete(forecast: FloatArray, days: int, seen: Observations) -> None:
     assert np.isfinite(forecast).all()
 
 
+def check_contributions(name: str, model: Forecaster, seen: Observations, days: int) -> None:
+    """Each is complete, and together they are the forecast up to a constant a day."""
+    parts, forecast = model.contributions(seen, days, GROUPS), model.forecast(seen, days)
+    for part in parts.values():
+        check_complete(part, days, seen)
+    missed = np.sum(list(parts.values()), axis=0) - forecast
+    missed -= missed.mean(axis=1, keepdims=True)
+    allowed = TOLERANCE.get(family(name).library, 1e-12) * forecast.std(axis=1)
+    # On a day without any input scores are the same but for rounding.
+    assert (np.abs(missed).max(axis=1) <= allowed + 1e-15).all()
+
+
 @every_family
 @pytest.mark.parametrize("row", [120, 251, AS_OF])
 def test_nothing_later_matters(name: str, row: int, seen: Observations) -> None:
@@ -57,6 +74,11 @@ def test_nothing_later_matters(name: str, row: int, seen: Observations) -> None:
         model.forecast(as_of(x, row), 40) for model, x in ((ours, altered), (theirs, seen))
     ]
     np.testing.assert_array_equal(*forecasts)
+    parts = [
+        model.contributions(as_of(x, row), 3, GROUPS)
+        for model, x in ((ours, altered), (theirs, seen))
+    ]
+    np.testing.assert_equal(*parts)
 
 
 @every_family
@@ -88,6 +110,61 @@ def test_a_day_alone_is_forecast_as_among_others(name: str, seen: Observations) 
         np.testing.assert_array_equal(alone, bulk[row - AS_OF : row - AS_OF + 1])
     week = model.forecast(as_of(seen, AS_OF + 9), 5)
     np.testing.assert_array_equal(week, bulk[5:10])
+
+
+@every_family
+def test_a_day_alone_is_attributed_as_among_others(name: str, seen: Observations) -> None:
+    chosen, days = family(name), 6
+    model = fitted(name, as_of(seen, AS_OF))
+    bulk = model.contributions(as_of(seen, AS_OF + days - 1), days, GROUPS)
+    for row in range(days):
+        day = seen.rows(AS_OF + row - chosen.lookback, AS_OF + row + 1)
+        alone = model.contributions(day, 1, GROUPS)
+        np.testing.assert_equal(alone, {group: part[[row]] for group, part in bulk.items()})
+
+
+@every_family
+def test_contributions_sum_to_the_forecast(name: str, seen: Observations) -> None:
+    check_contributions(name, fitted(name, as_of(seen, AS_OF)), seen, 20)
+
+
+@every_family
+def test_a_group_is_the_sum_of_its_features(name: str, seen: Observations) -> None:
+    model = fitted(name, as_of(seen, AS_OF))
+    single, grouped = (model.contributions(seen, 2, groups) for groups in ({}, GROUPS))
+    groups = {feature: GROUPS.get(feature, feature) for feature in single}
+    assert set(groups.values()) == set(grouped)
+    for group, part in grouped.items():
+        features = [single[feature] for feature in groups if groups[feature] == group]
+        np.testing.assert_allclose(part, np.sum(features, axis=0), rtol=1e-6, atol=1e-9)
+
+
+@every_family
+def test_only_the_prior_does_not_depend_on_the_day(name: str, seen: Observations) -> None:
+    parts = fitted(name, as_of(seen, AS_OF)).contributions(seen, 5, GROUPS)
+    constant = {PRIOR, "drift"} & set(parts)
+    assert len(constant) == 1
+    for group, part in parts.items():
+        if part.any():
+            assert np.ptp(part, axis=0).any() == (group not in constant), group
+
+
+@pytest.mark.parametrize("name", ["ridge", "autoregressive", "bayesian_svar"])
+def test_what_a_linear_model_does_not_see_adds_nothing(name: str, seen: Observations) -> None:
+    """A forecast without the returns of a market, or of all, misses just what they contribute."""
+    model = fitted(name, as_of(seen, AS_OF))
+    parts = model.contributions(seen, 10, GROUPS)
+    markets = np.array([market_of(instrument) for instrument in seen.instruments])
+    hidden = {"return": markets != ""} | {name: markets == name for name in set(markets.tolist())}
+    without = {}
+    for group in hidden.keys() & parts:
+        values = seen.instrument.values.copy()
+        values[:, hidden[group]] = np.nan
+        without[group] = model.forecast(with_features(seen, instrument=values), 10)
+    forecast = model.forecast(seen, 10)
+    assert any(not np.array_equal(other, forecast) for other in without.values())
+    for group, other in without.items():
+        np.testing.assert_allclose(parts[group], forecast - other, rtol=0, atol=1e-10)
 
 
 @every_family
@@ -131,8 +208,9 @@ def test_features_may_be_missing(name: str, when: str, seen: Observations) -> No
     for values in blocks.values():
         values[part][-3:] = np.nan
     holed = with_features(seen, **blocks)
-    forecast = fitted(name, as_of(holed, AS_OF)).forecast(holed, 80)
-    check_complete(forecast, 80, seen)
+    model = fitted(name, as_of(holed, AS_OF))
+    check_complete(model.forecast(holed, 80), 80, seen)
+    check_contributions(name, model, holed, 5)
 
 
 @every_family
