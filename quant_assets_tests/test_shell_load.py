@@ -60,7 +60,7 @@ def test_it_was_one_successful_run_of_all_days(history: dg.DagsterInstance) -> N
 
 def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterInstance) -> None:
     keys = history.all_asset_keys()
-    assert len(keys) == 17 + 2 * len(FAST) + 3
+    assert len(keys) == 18 + 2 * len(FAST) + 3
     for key in keys:
         assert history.get_materialized_partitions(key) == set(DAYS.astype(str)), key
         event = history.get_latest_materialization_event(key)

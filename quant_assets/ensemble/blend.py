@@ -24,14 +24,22 @@ def rank_average(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatA
             and does not count.
         weights: (n, families) of each day, not negative.
 
-    NaN where no family with a weight has a forecast. A day depends on that day's rows only.
+    NaN where no family has a forecast. A day depends on that day's rows only.
     """
     total = np.zeros(forecasts[0].shape)
     weight = np.zeros(forecasts[0].shape)
+    weights = weights_in_force(forecasts, weights)
     for part, of_family in zip(weighted_ranks(forecasts, weights), weights.T, strict=True):
         total += np.nan_to_num(part)
         weight += ~np.isnan(part) * of_family[:, None]
     return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
+
+
+def weights_in_force(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
+    """(n, families) weights; equal among those with a forecast where none of these has one."""
+    has = np.stack([np.isfinite(one).any(axis=1) for one in forecasts], axis=1)
+    weighed = (has & (weights > 0)).any(axis=1, keepdims=True)
+    return np.where(weighed, weights, has.astype(np.float64))
 
 
 def weighted_ranks(forecasts: Sequence[FloatArray], weights: FloatArray) -> list[FloatArray]:
@@ -51,7 +59,9 @@ def members(
     """Days with a forecast of any family, and :func:`weighted_ranks` of each family on them."""
     stored = _stored(lake, families, start, end)
     days = np.unique(np.concatenate([member.days for member in stored]))
-    ranks = weighted_ranks([member.on(days) for member in stored], weights_of(lake, families, days))
+    forecasts = [member.on(days) for member in stored]
+    weights = weights_in_force(forecasts, weights_of(lake, families, days))
+    ranks = weighted_ranks(forecasts, weights)
     return days, dict(zip(families, ranks, strict=True))
 
 

@@ -23,10 +23,15 @@ _MODULES = {
 FAMILIES = tuple(_MODULES)
 FAST = ("rank_prior", "ridge", "lightgbm")
 """What a demo fits if nobody says otherwise."""
+FALL_BACK = "rank_prior"
+"""Always among the families: it needs labels only, and a day on which all others fail has it."""
 
 
 def chosen(text: str) -> tuple[str, ...]:
-    """The families that a setting names: names joined by commas, ``fast`` or ``all``.
+    """The families that a setting names, and the fall-back.
+
+    Args:
+        text: names joined by commas, ``fast`` or ``all``.
 
     Raises:
         UnknownNameError: there is no such family.
@@ -37,7 +42,7 @@ def chosen(text: str) -> tuple[str, ...]:
     for name in found:
         if name not in _MODULES:
             raise unknown_name("model family", name, [*groups, *_MODULES])
-    return tuple(name for name in FAMILIES if name in found)
+    return tuple(name for name in FAMILIES if name in (FALL_BACK, *found))
 
 
 def preload(names: Sequence[str], others: Sequence[str] = ()) -> None:

@@ -70,8 +70,14 @@ def test_weights_count_by_day() -> None:
     np.testing.assert_allclose(blended[3:5], expected[3:5], rtol=0, atol=1e-15)
 
 
-def test_a_family_whose_weight_is_nothing_leaves_no_forecast_if_it_is_alone() -> None:
-    assert np.isnan(rank_average([random_scores(0)], np.zeros((N, 1)))).all()
+def test_families_without_weight_stand_in_where_no_other_has_a_forecast() -> None:
+    one, two, three = (random_scores(seed) for seed in range(3))
+    three[2:4] = np.nan
+    two[3] = np.nan
+    blended = rank_average([one, two, three], np.tile([0.0, 0.0, 2.0], (N, 1)))
+    np.testing.assert_array_equal(blended[2], average([one, two])[2])
+    np.testing.assert_array_equal(blended[3], average([one])[3])
+    np.testing.assert_array_equal(blended[4:], average([three])[4:])
 
 
 def test_no_days() -> None:

@@ -10,7 +10,7 @@ from quant_assets.evaluation.attribution import GROUPS
 from quant_assets.market.instruments import market_of
 from quant_assets.models.base import PRIOR, Block, Forecaster, Observations, Resources
 from quant_assets.models.labels import MIN_DAYS
-from quant_assets.models.registry import FAMILIES, family
+from quant_assets.models.registry import FAMILIES, FAST, chosen, family
 from quant_assets.typing import FloatArray
 from quant_assets_tests.market import world
 
@@ -238,6 +238,13 @@ def test_too_few_days_are_refused(name: str, seen: Observations) -> None:
 def test_fitting_and_forecasting_change_nothing(name: str, seen: Observations) -> None:
     fitted(name, as_of(seen, AS_OF)).forecast(seen, 50)
     world.same(seen, world.observe(world.prices()))
+
+
+def test_the_fall_back_is_always_chosen() -> None:
+    assert chosen("ridge") == ("rank_prior", "ridge")
+    assert chosen("fast") == FAST
+    assert chosen("xgboost, fast") == ("rank_prior", "ridge", "lightgbm", "xgboost")
+    assert chosen("all") == FAMILIES
 
 
 def test_an_unknown_family_is_named_with_the_nearest() -> None:
