@@ -1,5 +1,6 @@
 """Fits as of a day and forecasts by the fit in force: families, lake and artifacts together."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -83,6 +84,8 @@ def make_fits(
         note(f"{name}: {len(orders) - len(todo)} of {len(orders)} fits are there already")
     jobs = max(1, min(settings.threads, len(todo)))
     date_ids = date_ids_of(lake, seen.days[[order.row for order in todo]])
+    # A worker whose memory has grown is replaced by another: nothing is lost.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     made = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(make)(order, seen, settings.artifacts_dir) for order in todo
     )

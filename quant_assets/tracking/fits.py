@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER = "champion", "challenger"
 _TAGS = (
     *("family", "trading_day", "snapshot", "features_version", "code", "library", "sha256"),
-    *("fingerprint", "dagster_run", "failure"),
+    *("fingerprint", "dagster_run", "failure", "study", "by_hand"),
 )
 _PAGE = 1000
 Fit = Mapping[str, Any]
@@ -143,10 +143,11 @@ def _fit_in_force(lake: Lake, name: str) -> date | None:
 
 
 def _known(client: "MlflowClient", parent: "Run", families: Iterable[str]) -> dict[str, Record]:
-    """What MLflow has, by fingerprint; runs that were begun and never ended are closed."""
+    """What MLflow has, by fingerprint; of ours, runs that were begun and never ended are closed."""
     search = partial(client.search_runs, [parent.info.experiment_id], max_results=_PAGE)
     for run in _all_pages(partial(search, "attributes.status = 'RUNNING'")):
-        if run.info.run_id != parent.info.run_id:
+        ours = {"fingerprint", "dagster_run_id"} & set(run.data.tags)
+        if ours and run.info.run_id != parent.info.run_id:
             client.set_terminated(run.info.run_id, "KILLED")
     known = {
         run.data.tags["fingerprint"]: Record(run.info.run_id, None)
@@ -158,6 +159,7 @@ def _known(client: "MlflowClient", parent: "Run", families: Iterable[str]) -> di
         known |= {
             version.tags["fingerprint"]: Record(str(version.run_id), int(version.version))
             for version in _all_pages(of_family)
+            if "fingerprint" in version.tags
         }
     return known
 
@@ -203,7 +205,6 @@ def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> Reco
         client.set_terminated(run_id, "FAILED")
         return Record(run_id, None)
     write_model(run, fit, models)
-    client.set_terminated(run_id)
     try:
         client.get_registered_model(name)
     except MlflowException:
@@ -214,4 +215,6 @@ def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> Reco
         run_id=run_id,
         tags={"fingerprint": fit["fingerprint"], "trading_day": str(fit["trading_day"])},
     )
+    # Ended last: one that was interrupted before is still running, and known by that.
+    client.set_terminated(run_id)
     return Record(run_id, int(version.version))

@@ -61,6 +61,8 @@ def fit_of(seen: Observations, name: str, row: int, models: Path, **changes: Any
         "fingerprint": f"{name}-{row}",
         "seconds": 0.25,
         "dagster_run": "a-dagster-run",
+        "study": None,
+        "by_hand": "clip",
         **changes,
     }
 
@@ -137,9 +139,22 @@ def test_a_recording_that_was_killed_goes_on(tmp_path: Path, fits: list[Fit], mo
     record(folder, fits[:1], models)
     with recording(folder) as (client, parent):
         begun = client.create_run(parent.info.experiment_id, tags={"fingerprint": "ridge-200"})
+        others = client.create_run(parent.info.experiment_id, run_name="by somebody else")
     found = record(folder, fits, models)
     assert client_of(folder).get_run(begun.info.run_id).info.status == "KILLED"
+    assert client_of(folder).get_run(others.info.run_id).info.status == "RUNNING"
     assert found["ridge-200"].version == 1
+
+
+def test_a_version_made_by_hand_is_left_alone(
+    tmp_path: Path, fits: list[Fit], models: Path
+) -> None:
+    folder = tmp_path / "mlflow"
+    with recording(folder) as (client, parent):
+        client.create_registered_model("ridge")
+        source = parent.info.artifact_uri
+        client.create_model_version("ridge", source, parent.info.run_id)
+    assert record(folder, fits, models)["ridge-200"].version == 2
 
 
 def test_an_altered_model_is_neither_recorded_nor_loaded(
