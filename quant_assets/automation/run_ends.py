@@ -5,7 +5,7 @@ How urgent each is, is decided here; what an alert does with it, in ``alerts.sta
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import groupby
 
 import dagster as dg
@@ -53,12 +53,9 @@ class RunEnd:
     def days(self) -> Days | None:
         """The days it was for; None if it was for none."""
         tags = self.run.tags
-        first, last = tags.get(RANGE_START), tags.get(RANGE_END)
-        if not (first and last):
-            first = last = tags.get(_PARTITION)
-        if not (first and last):
-            return None
-        return Days(date.fromisoformat(first), date.fromisoformat(last))
+        day = tags.get(_PARTITION, "")
+        # A run of another grain than days, from elsewhere, is one without days.
+        return Days.parse(f"{tags.get(RANGE_START, day)}..{tags.get(RANGE_END, day)}")
 
 
 def newest_position(instance: dg.DagsterInstance) -> int:

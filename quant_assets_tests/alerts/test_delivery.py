@@ -4,6 +4,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_opening_escalation_and_recovery_are_told_once_each(
 ) -> None:
     desk = office(warning=server.url, critical=server.url)
     seen = [raised(0), raised(1), raised(2, "critical"), raised(3, "critical")]
-    events = [*seen, cleared(4)]
+    events: list[Raised | Cleared] = [*seen, cleared(4)]
     for i in range(len(events)):
         desk.take_in(*events[: i + 1])
         desk.deliver()
@@ -203,6 +204,19 @@ def test_what_was_delivered_is_said_even_if_that_was_interrupted(
     desk.deliver()
     assert desk.book.alerts()[0].delivered_at == desk.clock()
     assert len(server.titles) == 1
+
+
+def test_threads_that_see_the_same_take_it_in_once(office: OpenOffice, server: Receiver) -> None:
+    desk = office(warning=server.url)
+    events: list[Raised | Cleared] = [raised(0), raised(1, "critical"), cleared(2), raised(3)]
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(lambda i: desk.take_in(*events[: i + 1]), [0, 3, 1, 2, 3, 0]))
+    assert sum(map(len, taken)) == len(desk.book.messages()) == 3
+    newest, first = desk.book.alerts(closed=True)
+    assert (first.count, newest.count) == (2, 1)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: desk.deliver(), range(4)))
+    assert len(server.titles) == 3
 
 
 def test_two_processes_never_send_at_once(office: OpenOffice, server: Receiver) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +11,7 @@ import pytest
 from quant_assets.alerts.book import Book
 from quant_assets.alerts.states import Alert
 from quant_assets.automation import run_ends, sensors
-from quant_assets.automation.runs import RunFailedError, instance, run
+from quant_assets.automation.runs import RANGE_END, RANGE_START, RunFailedError, instance, run
 from quant_assets.definitions import build_definitions
 from quant_assets.errors import AlertError, SettingsError
 from quant_assets.lake.lake import Lake
@@ -188,7 +188,8 @@ def test_checks_of_a_successful_run_are_told_by_their_severity(
 def test_a_tick_whose_cursor_was_not_kept_changes_nothing_the_second_time(
     desk: Watch, server: Receiver
 ) -> None:
-    for deed in (ValueError("no"), {"fitted": WARN}, {}, ValueError("no again")):
+    deeds: list[Deed] = [ValueError("no"), {"fitted": WARN}, {}, ValueError("no again")]
+    for deed in deeds:
         desk.run(deed)
     desk.watch(kept=False)
     before: list[Alert] = desk.book.alerts(closed=True)
@@ -230,7 +231,8 @@ def test_more_runs_than_a_tick_takes_are_taken_in_order(
     desk: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensors, "RUNS_A_TICK", 2)
-    for deed in ({}, {}, ValueError("no"), {}, ValueError("again")):
+    deeds: list[Deed] = [{}, {}, ValueError("no"), {}, ValueError("again")]
+    for deed in deeds:
         desk.run(deed)
     assert [desk.watch() for _ in range(4)] == [
         "2 runs have ended; 0 messages",
@@ -265,8 +267,24 @@ def test_a_run_whose_process_died_is_told(desk: Watch) -> None:
 def test_a_materialization_from_the_ui_goes_by_its_assets() -> None:
     keys = [dg.AssetKey(["raw", "prices"]), RIDGE]
     chosen = dg.DagsterRun("__ASSET_JOB", asset_selection=frozenset(keys))
-    end = run_ends.RunEnd(1, chosen, sensors.datetime.now(sensors.UTC), True, "")
+    end = run_ends.RunEnd(1, chosen, datetime.now(UTC), True, "")
     assert end.name == "materialization of fits/ridge and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("tags", "days"),
+    [
+        ({"dagster/partition": DAY}, DAY),
+        ({RANGE_START: OTHER_DAY, RANGE_END: DAY}, f"{OTHER_DAY}..{DAY}"),
+        ({RANGE_START: DAY, RANGE_END: DAY, "dagster/partition": OTHER_DAY}, DAY),
+        ({}, "None"),
+        ({"dagster/partition": "2023-12"}, "None"),
+    ],
+)
+def test_the_days_of_a_run_are_those_of_its_tags(tags: dict[str, str], days: str) -> None:
+    tagged = dg.DagsterRun("refresh_daily", tags=tags)
+    end = run_ends.RunEnd(1, tagged, datetime.now(UTC), True, "")
+    assert str(end.days) == days
 
 
 def test_the_platforms_own_runs_are_watched(desk_of_market: Desk, server: Receiver) -> None:
