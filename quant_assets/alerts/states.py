@@ -76,7 +76,7 @@ class Cleared:
         key: of the condition; without its days, if it has any.
         text: what was found instead.
         at: when, UTC.
-        days: it holds no longer for these days, and for all within them.
+        days: it holds no longer for these days and all within them, nor for no days in particular.
     """
 
     key: str
@@ -86,7 +86,7 @@ class Cleared:
 
     def ends(self, key: str) -> bool:
         """Whether the condition with this key holds no longer."""
-        if self.days is None:
+        if key == self.key or self.days is None:
             return key == self.key
         condition, _, text = key.rpartition("/")
         days = Days.parse(text)

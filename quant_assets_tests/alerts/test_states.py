@@ -110,5 +110,7 @@ def test_a_range_of_days_ends_what_lies_within(first: str, last: str, ends: bool
     within = Days(date.fromisoformat(f"2023-12-{first}"), date.fromisoformat(f"2023-12-{last}"))
     assert cleared(0, "run_failed/refresh_daily", within).ends(key) is ends
     assert not cleared(0, "run_failed/load_history", within).ends(key)
+    assert cleared(0, "run_failed/refresh_daily", within).ends("run_failed/refresh_daily")
+    assert not cleared(0, "run_failed/refresh_daily").ends(key)
     assert not cleared(0, "run_failed", within).ends("run_failed/refresh_daily")
     assert Days.parse(str(within)) == within
