@@ -61,10 +61,10 @@ def _minute(moment: datetime | None) -> str | None:
 def _told(alert: Alert, messages: Sequence[Message]) -> str | None:
     if alert.delivered_at:
         return _minute(alert.delivered_at)
-    openings = [one for one in messages if (one.alert_id, one.kind) == (alert.id, "opening")]
-    if not openings:
+    about = [one for one in messages if one.alert_id == alert.id and one.kind != "recovery"]
+    if not about:
         return "no channel"
-    return "not yet" if any(one.pending for one in openings) else "given up"
+    return "not yet" if any(one.pending for one in about) else "given up"
 
 
 def send_again(settings: Settings) -> str:

@@ -23,11 +23,11 @@ from quant_assets.lake.schema import Table
 _PENDING = "delivered_at IS NULL AND next_attempt IS NOT NULL"
 _DEAD = "delivered_at IS NULL AND next_attempt IS NULL"
 _NEWEST = "true QUALIFY row_number() OVER (PARTITION BY key ORDER BY opened_at DESC) = 1"
-# An opening was taken, and the alert does not say so yet.
+# Somebody was told, and the alert does not say so yet.
 _TAKEN = (
     "delivered_at IS NULL AND id IN"
     f" (SELECT alert_id FROM {ALERT_DELIVERIES.quoted}"
-    " WHERE kind = 'opening' AND delivered_at IS NOT NULL)"
+    " WHERE kind <> 'recovery' AND delivered_at IS NOT NULL)"
 )
 Record = TypeVar("Record", Alert, Message)
 
@@ -97,12 +97,12 @@ class Book:
         self._write(ALERT_DELIVERIES, messages)
 
     def note_deliveries(self) -> None:
-        """Let alerts say when their opening was delivered first."""
+        """Let alerts say when somebody was told of them first."""
         if not self._has_messages() or not self._alerts(_TAKEN):
             return
         with self._changing():
-            openings = self._messages("kind = 'opening' ORDER BY delivered_at DESC NULLS FIRST")
-            first = {one.alert_id: one.delivered_at for one in openings}
+            delivered = self._messages("kind <> 'recovery' ORDER BY delivered_at DESC NULLS FIRST")
+            first = {one.alert_id: one.delivered_at for one in delivered}
             taken = self._alerts(_TAKEN)
             self._write(ALERTS, [replace(one, delivered_at=first[one.id]) for one in taken])
 

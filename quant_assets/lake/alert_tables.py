@@ -23,7 +23,7 @@ ALERTS = Table(
         Column("last_seen_at", "TIMESTAMP", "when it was last seen"),
         Column("count", "BIGINT", "how often it was seen"),
         Column("closed_at", "TIMESTAMP", "when it ended; NULL while it lasts"),
-        Column("delivered_at", "TIMESTAMP", "when the first channel took its opening; or NULL"),
+        Column("delivered_at", "TIMESTAMP", "when the first channel was told of it; or NULL"),
     ),
     day_column="",
 )

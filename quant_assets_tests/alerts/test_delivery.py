@@ -123,6 +123,14 @@ def test_without_channels_alerts_are_stored_and_nothing_is_sent(office: OpenOffi
     assert desk.book.messages() == []
 
 
+def test_an_alert_may_be_told_from_its_escalation_on(office: OpenOffice, server: Receiver) -> None:
+    desk = office(critical=server.url)
+    desk.take_in(raised(0), raised(1, "critical"), cleared(2))
+    desk.deliver()
+    assert server.titles == ["[critical] data is late", "[resolved] data is late"]
+    assert desk.book.alerts(closed=True)[0].delivered_at == desk.clock()
+
+
 def test_a_channel_that_comes_back_gets_what_it_missed_once(office: OpenOffice) -> None:
     port = closed_port()
     desk = office(warning=url(port))
@@ -190,6 +198,9 @@ def test_nothing_secret_is_stored(office: OpenOffice, server: Receiver) -> None:
     desk.deliver()
     assert server.name in desk.everything()
     assert SECRET not in desk.everything()
+    files = [path for path in desk.settings.data_dir.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
 def test_what_was_delivered_is_said_even_if_that_was_interrupted(
