@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from quant_assets.alerts.states import Level
 from quant_assets.errors import QuantAssetsError
 from quant_assets.settings import SIMULATED, load_settings
 
@@ -248,6 +249,35 @@ def snapshot(
     begun = time.perf_counter()
     count = copy(load_settings().lake_dir, file)
     typer.echo(f"{file}: {count} tables in {time.perf_counter() - begun:.1f} s")
+
+
+@app.command()
+def alerts(
+    everything: Annotated[bool, typer.Option("--all", help="Those that ended as well.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Send what was given up again.")] = False,
+    close: Annotated[
+        str, typer.Option(metavar="KEY", help="Close one that nothing ends by itself.")
+    ] = "",
+    test: Annotated[
+        Level | None, typer.Option(help="Send a test message to this level's channels.")
+    ] = None,
+) -> None:
+    """List open alerts; whom they were told to, and what was given up."""
+    from quant_assets import bulletin
+
+    settings = load_settings()
+    if test:
+        failures = 0
+        for name, error in bulletin.trial(settings, test):
+            typer.echo(f"{name}: {error or 'sent'}")
+            failures += error is not None
+        raise typer.Exit(1 if failures else 0)
+    if resend:
+        typer.echo(bulletin.send_again(settings))
+    elif close:
+        typer.echo(bulletin.close(settings, close))
+    else:
+        typer.echo(bulletin.listing(settings, closed=everything))
 
 
 @app.command()

@@ -17,7 +17,7 @@ from quant_assets.assets import (
     validated,
 )
 from quant_assets.assets.partitions import trading_partitions
-from quant_assets.automation import jobs, maintenance, schedules
+from quant_assets.automation import jobs, maintenance, schedules, sensors
 from quant_assets.lake.lake import Lake
 from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings, load_settings, require_market
@@ -40,6 +40,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         assets=assets,
         jobs=[*all_jobs.values(), maintenance.maintain_lake],
         schedules=[*schedules.build(all_jobs), maintenance.weekly_maintenance],
+        sensors=sensors.build(),
         resources={
             "settings": settings,
             "source": source,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import duckdb
 
+from quant_assets.alerts.channels import channels_of
+from quant_assets.alerts.states import LEVELS, Level
 from quant_assets.errors import QuantAssetsError
 from quant_assets.lake.connection import extension_file
 from quant_assets.lake.lake import Lake
@@ -44,6 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings)
     yield _lake(settings)
     yield _source(settings)
+    yield from (_channels(settings, level) for level in LEVELS)
     for name, value in settings.model_dump().items():
         yield Finding(f"QUANT_{name.upper()}", True, str(value))
 
@@ -81,6 +84,15 @@ def _source(settings: Settings) -> Finding:
         return Finding("source", True, f"{source.name}, {source.first_day} to {source.last_day}")
     except QuantAssetsError as error:
         return Finding("source", False, _line(error), "correct QUANT_SOURCE or the folder")
+
+
+def _channels(settings: Settings, level: Level) -> Finding:
+    subject = f"alerts {level}"
+    try:
+        names = channels_of(settings, [level]).names[level]
+        return Finding(subject, True, ", ".join(names) or "no channel: stored, and told to nobody")
+    except QuantAssetsError as error:
+        return Finding(subject, False, _line(error), f"correct QUANT_ALERTS_{level.upper()}")
 
 
 def _line(error: QuantAssetsError) -> str:

@@ -79,6 +79,10 @@ class TrackingError(QuantAssetsError):
     """MLflow's store cannot be read or written. Fits and forecasts do not depend on it."""
 
 
+class AlertError(QuantAssetsError):
+    """Alerts cannot be read or written now. None is lost: they are taken in at the next tick."""
+
+
 class UnknownNameError(QuantAssetsError):
     """A name is not in the registry that was asked."""
 

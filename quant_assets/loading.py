@@ -20,6 +20,7 @@ from quant_assets.sources.registry import source_of
 _MARKET_PARTS = (
     *("lake", "artifacts", "exports", "reports", "tuning", "mlflow", "dagster", "market.json"),
 )
+_TELLING = ("alerts_critical", "alerts_warning", "alerts_info")
 
 
 def make_room(settings: Settings) -> None:
@@ -250,7 +251,7 @@ def _fingerprint(settings: Settings, *parts: str) -> str:
     from quant_assets.features.catalogue import CATALOGUE_VERSION
     from quant_assets.models.registry import chosen
 
-    others = {"data_dir", "families", "threads", "retention_days"}
+    others = {"data_dir", "families", "threads", "retention_days", *_TELLING}
     shaping = settings.model_dump_json(exclude=others)
     found = (*parts, CATALOGUE_VERSION, *chosen(settings.families), shaping)
     return sha256("\n".join(found).encode()).hexdigest()

@@ -4,11 +4,12 @@ No other module reads the environment. Paths below ``data_dir`` are derived here
 directories never share a file.
 """
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quant_assets.errors import SettingsError
@@ -23,6 +24,16 @@ def _absolute(path: Path) -> Path:
 
 def _absolute_folder(source: str) -> str:
     return source if source == SIMULATED else str(_absolute(Path(source)))
+
+
+def _urls(text: SecretStr) -> SecretStr:
+    """What can be seen without the library that knows each service: it takes long to import."""
+    if all(re.fullmatch(r"[A-Za-z][\w+.-]*://\S+", url) for url in text.get_secret_value().split()):
+        return text
+    raise ValueError("URLs of the form scheme://..., separated by spaces")
+
+
+AlertUrls = Annotated[SecretStr, AfterValidator(_urls)]
 
 
 class Settings(BaseSettings):
@@ -54,6 +65,16 @@ class Settings(BaseSettings):
     tuned: bool = Field(
         True, description="Whether fits use the parameters of their family's newest study."
     )
+    alerts_critical: AlertUrls = Field(
+        SecretStr(""), description="Apprise URLs that critical alerts go to, separated by spaces."
+    )
+    alerts_warning: AlertUrls = Field(SecretStr(""), description="Those that warnings go to.")
+    alerts_info: AlertUrls = Field(SecretStr(""), description="Those that notes go to.")
+
+    def alert_urls(self, level: str) -> list[str]:
+        """Where alerts of a level (critical, warning or info) go. They are secret."""
+        urls: SecretStr = getattr(self, f"alerts_{level}")
+        return urls.get_secret_value().split()
 
     @property
     def lake_dir(self) -> Path:
@@ -105,7 +126,9 @@ def load_settings(**overrides: Any) -> Settings:
             "a setting cannot be used",
             where="QUANT_" + "_".join(str(part) for part in first["loc"]).upper(),
             expected=first["msg"],
-            found=repr(first["input"]),
+            found="not shown, since it is secret"
+            if _secret(first["loc"])
+            else repr(first["input"]),
             hint="correct or unset the variable; `quant-assets doctor` lists all settings",
         ) from None
     held, given = held_market(settings), settings.model_fields_set
@@ -114,6 +137,12 @@ def load_settings(**overrides: Any) -> Settings:
     return settings.model_copy(
         update={name: value for name, value in held.model_dump().items() if name not in given}
     )
+
+
+def _secret(place: tuple[int | str, ...]) -> bool:
+    """Whether the setting that an error is about may not be repeated in it."""
+    field = Settings.model_fields.get(str(place[0])) if place else None
+    return field is not None and field.annotation is SecretStr
 
 
 class Market(BaseModel):

@@ -60,13 +60,15 @@ class Desk:
         twin.settings.market_file.write_text(market_of(twin.settings).model_dump_json())
         return twin
 
-    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
-        """The command in a process of its own."""
+    def start(
+        self, *arguments: str, variables: dict[str, str] | None = None, **options: Any
+    ) -> "subprocess.Popen[str]":
+        """The command in a process of its own, with further environment variables."""
         others = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
         given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.Popen(
             [PROGRAM, *arguments],
-            env=others | self.environment,
+            env=others | self.environment | (variables or {}),
             cwd=self.root,
             text=True,
             **given,

@@ -14,6 +14,7 @@ import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 
 from quant_assets.definitions import build_definitions
+from quant_assets.lake.alert_tables import event_tables
 from quant_assets.lake.tables import all_tables, study_table
 from quant_assets.models.registry import FAST
 from quant_assets.settings import Settings
@@ -39,8 +40,8 @@ def nodes() -> list[AssetNode]:
 
 
 def snapshot() -> str:
-    parts = chain(chain.from_iterable(map(asset_lines, nodes())), job_lines(), schedule_lines())
-    return "\n".join(parts) + "\n"
+    assets = chain.from_iterable(map(asset_lines, nodes()))
+    return "\n".join([*assets, *job_lines(), *schedule_lines(), *sensor_lines()]) + "\n"
 
 
 def asset_lines(node: AssetNode) -> Iterator[str]:
@@ -75,6 +76,14 @@ def schedule_lines() -> Iterator[str]:
         yield f"  job   {schedule.job_name}"
         yield f"  cron  {schedule.cron_schedule} {schedule.execution_timezone}"
         yield f"  {schedule.default_status.name.lower()} at first"
+
+
+def sensor_lines() -> Iterator[str]:
+    for name in sorted(sensor.name for sensor in definitions().sensors or ()):
+        sensor = definitions().resolve_sensor_def(name)
+        yield f"sensor {name}"
+        yield f"  every {sensor.minimum_interval_seconds} s"
+        yield f"  {sensor.default_status.name.lower()} at first"
 
 
 def test_the_graph_is_the_one_written_down() -> None:
@@ -113,10 +122,16 @@ def test_jobs_say_what_they_do(name: str) -> None:
     assert definitions().resolve_job_def(name).description
 
 
-def test_checks_and_schedules_say_what_they_do() -> None:
+def test_tables_of_events_are_written_by_sensors_and_no_asset() -> None:
+    assert not {dg.AssetKey(table.name.split(".")) for table in event_tables()} & set(TABLES)
+
+
+def test_checks_schedules_and_sensors_say_what_they_do() -> None:
     assert all(graph().get_check_spec(key).description for key in graph().asset_check_keys)
     schedules = definitions().schedules or ()
     assert all(definitions().resolve_schedule_def(one.name).description for one in schedules)
+    sensors = definitions().sensors or ()
+    assert all(definitions().resolve_sensor_def(one.name).description for one in sensors)
 
 
 if __name__ == "__main__":

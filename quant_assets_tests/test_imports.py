@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 HEAVY = {
+    "apprise",
     "evidently",
     "exchange_calendars",
     "great_expectations",

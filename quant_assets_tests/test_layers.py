@@ -12,10 +12,10 @@ PACKAGE = Path(quant_assets.__file__).parent
 # A room imports from the rows below its own only; not from its neighbours.
 ROWS = (
     ("cli", "docs"),
-    ("loading", "doctor", "inspection", "scorecard", "servers"),
+    ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin"),
     ("definitions", "console"),
     ("assets", "automation"),
-    ("tuning", "tracking"),
+    ("tuning", "tracking", "alerts"),
     ("submission", "ensemble", "evaluation", "quality"),
     ("lake",),
     ("features", "models", "sources"),

@@ -14,6 +14,7 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 import pytest
 
 from quant_assets.market.calendar import trading_days
+from quant_assets_tests.alerts.receiver import SECRET, Receiver, receiving
 from quant_assets_tests.desk import PATIENCE, Desk, Digests, digests
 from quant_assets_tests.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
 
@@ -32,6 +33,10 @@ RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
   status assetMaterializations { assetKey { path } partition } } } }"""
 BACKFILL_STATE = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
   ... on PartitionBackfill { status runs { runId status tags { key value } } } } }"""
+START_SENSOR = """mutation($s: SensorSelector!) { startSensor(sensorSelector: $s) {
+  __typename ... on PythonError { message } } }"""
+TICKS = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor {
+  sensorState { status ticks(limit: 20) { status skipReason error { message } } } } } }"""
 
 
 class Ui:
@@ -78,7 +83,13 @@ def desk(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def ui(desk: Desk) -> Iterator[Ui]:
+def channel() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ui(desk: Desk, channel: Receiver) -> Iterator[Ui]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     served = Ui(port)
@@ -93,7 +104,12 @@ def ui(desk: Desk) -> Iterator[Ui]:
 
     log = Path(desk.root / "ui.log")
     with log.open("w") as output:
-        server = desk.start("ui", "--port", str(port), stdout=output, stderr=output)
+        server = desk.start(
+            *("ui", "--port", str(port)),
+            variables={"QUANT_ALERTS_CRITICAL": channel.url},
+            stdout=output,
+            stderr=output,
+        )
         try:
             until(ready)
             yield served
@@ -153,6 +169,31 @@ def test_a_day_is_materialised_and_a_range_is_one_run(desk: Desk, ui: Ui, before
     changed = {key for key in before | after if before.get(key) != after.get(key)}
     assert {when for _, when in changed} <= {day, "all"}
     assert {("validated.prices", day), ("submissions.competition", day)} <= changed
+
+
+def test_sensors_that_are_switched_on_tell_a_failure(desk: Desk, ui: Ui, channel: Receiver) -> None:
+    """A submission is asked for without its day."""
+    for name in ("watch_runs", "deliver_alerts"):
+        assert ticks(ui, name)["status"] == "STOPPED"
+        started = ui.ask(START_SENSOR, s={**LOCATION, "sensorName": name})
+        assert started["__typename"] == "Sensor", started
+    until(lambda: ticks(ui, "watch_runs")["ticks"] or None)
+    launched = ui.ask(
+        LAUNCH, p={"selector": {**LOCATION, "jobName": "submit_competition"}, "mode": "default"}
+    )
+    run = until(lambda: finished_run(ui, launched["run"]["runId"]))
+    assert run["status"] == "FAILURE"
+    until(lambda: channel.titles or None)
+    assert channel.titles == ["[critical] submit_competition failed"]
+    seen = [tick for name in ("watch_runs", "deliver_alerts") for tick in ticks(ui, name)["ticks"]]
+    assert {tick["status"] for tick in seen} <= {"SKIPPED", "STARTED"}
+    assert SECRET not in str(seen)
+    files = [path for path in desk.root.rglob("*") if path.is_file()]
+    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+
+
+def ticks(ui: Ui, sensor: str) -> Any:
+    return ui.ask(TICKS, s={**LOCATION, "sensorName": sensor})["sensorState"]
 
 
 def finished_run(ui: Ui, run_id: str) -> Any:

@@ -22,7 +22,7 @@ INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 WORKSPACE_FILE = Path(__file__).parents[2] / "workspace.yaml"
 FINGERPRINT = "quant/source_fingerprint"
 _LOCKS, _LOCKED = "locks", "quant/holds_lock"
-_RANGE_START, _RANGE_END = (
+RANGE_START, RANGE_END = (
     "dagster/asset_partition_range_start",
     "dagster/asset_partition_range_end",
 )
@@ -132,7 +132,7 @@ def run(
     resolved = definitions.resolve_job_def(job)
     run_id = str(uuid4())
     opened.add_event_listener(run_id, Progress(len(resolved.all_node_defs)))
-    days = {_RANGE_START: start.isoformat(), _RANGE_END: end.isoformat()}
+    days = {RANGE_START: start.isoformat(), RANGE_END: end.isoformat()}
     with _alive(opened, run_id):
         done = resolved.execute_in_process(
             run_config={
@@ -145,7 +145,7 @@ def run(
             raise_on_error=False,
         )
     failed = [
-        f"{event.step_key}: {_cause(event)}" for event in done.all_events if event.is_step_failure
+        f"{event.step_key}: {cause(event)}" for event in done.all_events if event.is_step_failure
     ]
     checks = [e for e in done.get_asset_check_evaluations() if not e.passed]
     blocking = [_check_text(e) for e in checks if e.severity == dg.AssetCheckSeverity.ERROR]
@@ -190,7 +190,8 @@ def _close_abandoned(opened: dg.DagsterInstance) -> None:
             continue
 
 
-def _cause(event: dg.DagsterEvent) -> str:
+def cause(event: dg.DagsterEvent) -> str:
+    """What was at the bottom of a step's failure."""
     error = event.step_failure_data.error
     while error and error.cause:
         error = error.cause

@@ -173,6 +173,15 @@ class Lake:
         """Make ``data`` the table's whole content, in one transaction."""
         return self._replace(table, to_arrow(table, data), "", [])
 
+    def replace_matching(self, table: Table, column: str, data: Mapping[str, Any]) -> Written:
+        """Put ``data`` in the place of the rows that have one of its values in ``column``.
+
+        One transaction, as in :meth:`replace_days`; all other rows stay.
+        """
+        rows = to_arrow(table, data)
+        values = rows.column(column).unique().to_pylist()
+        return self._replace(table, rows, f'WHERE list_contains(?, "{column}")', [values])
+
     def maintain(self, retention_days: int) -> None:
         """Merge small files, forget snapshots older than the retention, delete unused files.
 

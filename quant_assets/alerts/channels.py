@@ -1,0 +1,144 @@
+"""Channels: the places of each level, from their Apprise URLs, and sending to one.
+
+A URL is a secret as a whole: it has tokens in its path, user or even host. Elsewhere a channel is
+known by its name, which has none of them. When and what to send is in ``alerts.messages``.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quant_assets.alerts.states import LEVELS, Level
+from quant_assets.errors import SettingsError
+from quant_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from apprise import AppriseResult, NotifyBase
+
+# Seconds an attempt may take. A channel that answers later has perhaps taken the message.
+PATIENCE = 15.0
+_STATUS = re.compile(r"error=(\d{3})\b")
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The channels of some settings.
+
+    Attributes:
+        names: of each level's channels.
+        services: what sends, by name.
+    """
+
+    names: Mapping[Level, tuple[str, ...]]
+    services: "Mapping[str, NotifyBase]"
+
+    def send(self, name: str, level: Level, subject: str, text: str) -> str | None:
+        """Send to one channel and wait for its answer.
+
+        Args:
+            name: of the channel.
+            level: of the alert, for channels that show it as a colour or a sign.
+            subject: the first line.
+            text: the rest.
+
+        Returns:
+            Why the channel did not take it, without anything secret; None if it did.
+        """
+        from apprise import Apprise, NotifyType
+
+        if name not in self.services:
+            return "no QUANT_ALERTS_* variable names this channel now"
+        types = {
+            "critical": NotifyType.FAILURE,
+            "warning": NotifyType.WARNING,
+            "info": NotifyType.INFO,
+        }
+        sender = Apprise(asset=self.services[name].asset)
+        sender.add(self.services[name])
+        answer = sender.notify(body=text, title=subject, notify_type=types[level], timeout=PATIENCE)
+        return None if answer else _why(answer)
+
+
+def channels_of(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
+    """The channels that the settings name, of all levels or of some.
+
+    Where several URLs would have the same name, they are numbered in the order of the settings,
+    the critical ones first.
+
+    Raises:
+        SettingsError: Apprise knows no service for a URL, or misses a part of it.
+    """
+    named: dict[str, tuple[str, NotifyBase]] = {}
+    names: dict[Level, tuple[str, ...]] = {}
+    for level in levels:
+        urls = dict.fromkeys(settings.alert_urls(level))
+        names[level] = tuple(_named(named, url, level, i) for i, url in enumerate(urls, 1))
+    return Channels(names, {name: service for name, (_, service) in named.items()})
+
+
+def _named(
+    named: "dict[str, tuple[str, NotifyBase]]", url: str, level: Level, position: int
+) -> str:
+    for name, (other, _) in named.items():
+        if other == url:
+            return name
+    service = _service(url, level, position)
+    name = plain = _name(url, service)
+    number = 1
+    while name in named:
+        number += 1
+        name = f"{plain} ({number})"
+    named[name] = url, service
+    return name
+
+
+def _service(url: str, level: Level, position: int) -> "NotifyBase":
+    from apprise import Apprise, AppriseAsset
+
+    asset = AppriseAsset(app_id="quant_assets", app_desc="quant_assets", service_timeout=PATIENCE)
+    logger = logging.getLogger("apprise")
+    # What it logs of an attempt is in the answer as well, and may name a token in a host's place.
+    logger.propagate = False
+    # A URL that it cannot use it logs as a whole.
+    logger.disabled = True
+    try:
+        service = Apprise.instantiate(url, asset=asset)
+    finally:
+        logger.disabled = False
+    if service is None:
+        raise SettingsError(
+            "an alert channel cannot be used",
+            where=f"QUANT_ALERTS_{level.upper()}, URL {position}",
+            expected="an Apprise URL, such as mailto://user:password@host or json://host:port/path",
+            found=f"{url.partition('://')[0]}://... (the rest is secret)",
+            hint="the parts each service needs are listed at https://appriseit.com/services/",
+        )
+    return service
+
+
+def _name(url: str, service: "NotifyBase") -> str:
+    """Scheme, and the host of a service that has one whatever the form of its URL.
+
+    What stands in a host's place is a token or a private topic for the others.
+    """
+    scheme = url.partition("://")[0].lower()
+    forms: tuple[str, ...] = service.templates
+    if not all("{host}" in form for form in forms):
+        return f"{scheme}://"
+    port = f":{service.port}" if service.port else ""
+    return f"{scheme}://{service.host}{port}"
+
+
+def _why(answer: "AppriseResult") -> str:
+    """What came of an attempt, in words of our own: those of a service may repeat its URL."""
+    from apprise import AppriseResultStatus
+
+    if answer.status is AppriseResultStatus.TIMEOUT:
+        return f"no answer within {PATIENCE:.0f} s"
+    said = "\n".join(entry.message for entry in answer.logs())
+    status = _STATUS.search(said)
+    if status:
+        return f"refused with status {status[1]}"
+    return "no connection, or no answer" if "onnection" in said else "not taken"

@@ -1,0 +1,124 @@
+"""Messages: to whom an alert is told, when a message is tried, when it is given up.
+
+Pure functions over records, with the moment and chance given. Sending is in ``alerts.channels``.
+
+A message is tried at most ``MAX_ATTEMPTS`` times, over 2.5 hours on average and 5 at most: before
+the n-th repetition passes a time drawn between nothing and ``FIRST_WAIT * 2 ** (n - 1)``, or
+``LONGEST_WAIT`` if that is less (full jitter, which keeps many from coming back at once:
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from quant_assets.alerts.states import Kind, Level, Step
+
+MAX_ATTEMPTS = 12
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message for one channel; the columns of ``monitoring.alert_deliveries``."""
+
+    id: str
+    alert_id: str
+    kind: Kind
+    level: Level
+    channel: str
+    subject: str
+    text: str
+    created_at: datetime
+    attempts: int
+    last_error: str | None
+    next_attempt: datetime | None
+    delivered_at: datetime | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether it still has to be sent; a dead letter has not."""
+        return self.delivered_at is None and self.next_attempt is not None
+
+
+def addressed(
+    step: Step, channels: Mapping[Level, Sequence[str]], told: Iterable[Message], at: datetime
+) -> list[Message]:
+    """The messages that a step asks for, one a channel.
+
+    Args:
+        step: what happened to the alert.
+        channels: names of each level's channels.
+        told: the messages about the alert so far. Those who were told of it are told of its end.
+        at: when it happened.
+    """
+    if step.kind is None:
+        return []
+    names = [one.channel for one in told] if step.kind == "recovery" else channels[step.alert.level]
+    return [_message(step, step.kind, name, at) for name in dict.fromkeys(names)]
+
+
+def _message(step: Step, kind: Kind, channel: str, at: datetime) -> Message:
+    alert = step.alert
+    identity = "\n".join([alert.id, kind, alert.level, channel])
+    return Message(
+        id=sha256(identity.encode()).hexdigest()[:16],
+        alert_id=alert.id,
+        kind=kind,
+        level=alert.level,
+        channel=channel,
+        subject=f"[{'resolved' if kind == 'recovery' else alert.level}] {alert.subject}",
+        text=step.text,
+        created_at=at,
+        attempts=0,
+        last_error=None,
+        next_attempt=at,
+    )
+
+
+def due(messages: Iterable[Message], now: datetime) -> list[Message]:
+    """The pending messages whose time has come, oldest first.
+
+    A message waits for the one before it about the same alert on the same channel: nobody hears
+    of an end before the beginning.
+    """
+    waiting = sorted((one for one in messages if one.pending), key=lambda one: one.created_at)
+    first: dict[tuple[str, str], Message] = {}
+    for one in waiting:
+        first.setdefault((one.alert_id, one.channel), one)
+    return [one for one in first.values() if one.next_attempt and one.next_attempt <= now]
+
+
+def begun(message: Message, now: datetime, chance: Callable[[], float]) -> Message:
+    """The message as it is recorded before an attempt: counted, and when the next one would be.
+
+    Args:
+        message: what is about to be sent.
+        now: the moment.
+        chance: a number drawn evenly from 0 to 1.
+    """
+    attempts = message.attempts + 1
+    longest = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+    later = None if attempts >= MAX_ATTEMPTS else now + longest * chance()
+    return replace(
+        message, attempts=attempts, next_attempt=later, last_error="the attempt was cut short"
+    )
+
+
+def ended(message: Message, error: str | None, now: datetime) -> Message:
+    """The message after an attempt: delivered, or with what came of it.
+
+    Args:
+        message: as :func:`begun` left it.
+        error: why it was not delivered; None if it was.
+        now: the moment.
+    """
+    if error is not None:
+        return replace(message, last_error=error)
+    return replace(message, last_error=None, next_attempt=None, delivered_at=now)
+
+
+def revived(message: Message, now: datetime) -> Message:
+    """A dead letter as a message that is due, with all its attempts ahead."""
+    return replace(message, attempts=0, next_attempt=now)

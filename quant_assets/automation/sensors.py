@@ -1,0 +1,68 @@
+"""Sensors: one that turns what became of runs into alerts, one that delivers them.
+
+``dg.run_failure_sensor`` is not used. It goes on to the next run when its function raises, so an
+alert that could not be stored would be lost; it knows no run of the command line, which belongs to
+no code location; and one sensor for failures and one for successes read them in no common order.
+Here the place in the event log moves on only when everything up to it is stored.
+"""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from quant_assets.alerts.book import Book
+from quant_assets.alerts.channels import channels_of
+from quant_assets.alerts.delivery import deliver
+from quant_assets.automation.run_ends import ends_after, events_of, newest_position
+from quant_assets.lake.lake import Lake
+from quant_assets.settings import Settings
+
+SECONDS = 30
+RUNS_A_TICK = 50
+
+
+def build() -> list[dg.SensorDefinition]:
+    """All sensors."""
+    return [watch_runs, deliver_alerts]
+
+
+@dg.sensor(
+    minimum_interval_seconds=SECONDS,
+    description="Raise an alert for each run that failed and each check that did not pass, and "
+    "close it when the job succeeds for the same days or the check passes. Begins with the runs "
+    "that end after it was switched on.",
+)
+def watch_runs(
+    context: dg.SensorEvaluationContext,
+    lake: dg.ResourceParam[Lake],
+    settings: dg.ResourceParam[Settings],
+) -> dg.SensorResult:
+    """Take in the runs that ended since the last tick."""
+    if context.cursor is None:
+        position = newest_position(context.instance)
+        return _rest("watching runs from now on", position)
+    ends, position = ends_after(context.instance, int(context.cursor), RUNS_A_TICK)
+    if not ends:
+        return _rest("no run has ended", position)
+    events = [event for end in ends for event in events_of(context.instance, end)]
+    messages = Book(lake, settings.lake_dir).take_in(events, channels_of(settings).names)
+    return _rest(f"{len(ends)} runs have ended; {len(messages)} messages", position)
+
+
+@dg.sensor(
+    minimum_interval_seconds=SECONDS,
+    description="Send the messages about alerts that are due, and those that failed again later.",
+)
+def deliver_alerts(
+    lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
+) -> dg.SensorResult:
+    """Send what is due."""
+    book = Book(lake, settings.lake_dir)
+    outcome = deliver(book, lambda: channels_of(settings), lambda: datetime.now(UTC))
+    return _rest(str(outcome))
+
+
+def _rest(reason: str, position: int | None = None) -> dg.SensorResult:
+    """No run is wanted; the reason is what the UI shows of the tick."""
+    cursor = None if position is None else str(position)
+    return dg.SensorResult(skip_reason=reason, cursor=cursor)

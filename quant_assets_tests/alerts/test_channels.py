@@ -1,0 +1,112 @@
+"""What a channel is called, and that its URL is never repeated."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from quant_assets.alerts.channels import Channels, channels_of
+from quant_assets.doctor import examine
+from quant_assets.errors import SettingsError
+from quant_assets.settings import Settings, load_settings
+from quant_assets_tests.alerts.receiver import SECRET, closed_port, receiving, telling, url
+
+TOKENS = "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+def send(channels: Channels) -> str | None:
+    ((name,),) = (names for names in channels.names.values() if names)
+    return channels.send(name, "critical", "the subject", "the text")
+
+
+def test_a_name_has_the_scheme_and_no_host_that_may_be_a_token(settings: Settings) -> None:
+    told = telling(
+        settings,
+        critical=f"slack://{TOKENS}/ mailto://desk:{SECRET}@example.com ntfy://{SECRET}",
+        warning=f"json://user:{SECRET}@host:99/{SECRET} slack://{TOKENS}x/",
+        info=f"slack://{TOKENS}/",
+    )
+    assert channels_of(told).names == {
+        "critical": ("slack://", "mailto://example.com:25", "ntfy://"),
+        "warning": ("json://host:99", "slack:// (2)"),
+        "info": ("slack://",),
+    }
+
+
+def test_without_urls_there_are_no_channels(settings: Settings) -> None:
+    assert not channels_of(settings).services
+
+
+@pytest.mark.parametrize("bad", [f"slack://{SECRET}", f"nothing://{SECRET}"])
+def test_a_url_apprise_cannot_use_is_refused_without_being_repeated(
+    settings: Settings, bad: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        channels_of(telling(settings, warning=f"json://host {bad}"))
+    assert caught.value.where == "QUANT_ALERTS_WARNING, URL 2"
+    assert caught.value.hint
+    assert bad.partition("://")[0] in str(caught.value)
+    assert SECRET not in str(caught.value) + caplog.text
+
+
+def test_text_that_is_no_url_is_refused_without_being_repeated(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANT_ALERTS_INFO", f"json://host {SECRET}")
+    with pytest.raises(SettingsError, match="QUANT_ALERTS_INFO") as caught:
+        load_settings()
+    assert SECRET not in str(caught.value)
+    assert "scheme://" in str(caught.value)
+
+
+def test_settings_and_doctor_do_not_show_urls(settings: Settings) -> None:
+    told = telling(settings, critical=f"json://host/{SECRET}", warning=f"slack://{SECRET}")
+    findings = {one.subject: one for one in examine(told)}
+    assert SECRET not in f"{told!r} {told} {told.model_dump()} {told.model_dump_json()} {findings}"
+    assert findings["alerts critical"].found == "json://host"
+    assert not findings["alerts warning"].ok
+    assert findings["alerts info"].found == "no channel: stored, and told to nobody"
+
+
+def test_a_message_arrives_with_subject_text_and_level(settings: Settings) -> None:
+    with receiving() as server:
+        assert send(channels_of(telling(settings, critical=server.url))) is None
+    ((path, body),) = server.requests
+    assert path.startswith(f"/{SECRET}")
+    assert (body["title"], body["message"], body["type"]) == ("the subject", "the text", "failure")
+
+
+@pytest.mark.parametrize("status", [500, 403])
+def test_a_refusal_is_told_by_its_status(
+    settings: Settings, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with receiving() as server:
+        server.status = status
+        error = send(channels_of(telling(settings, critical=server.url)))
+    assert error == f"refused with status {status}"
+    assert SECRET not in caplog.text
+
+
+def test_nobody_there_and_no_answer_are_errors(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert send(channels_of(telling(settings, info=url(closed_port())))) == (
+        "no connection, or no answer"
+    )
+    with receiving() as server:
+        server.delay = 2
+        assert send(channels_of(telling(settings, info=server.url))) == (
+            "no connection, or no answer"
+        )
+    assert SECRET not in caplog.text
+
+
+def test_a_channel_that_is_named_no_more_is_an_error(settings: Settings) -> None:
+    assert "QUANT_ALERTS" in str(channels_of(settings).send("slack://", "info", "one", "two"))

@@ -1,0 +1,318 @@
+"""Alerts told through real channels on loopback: each once, and none lost."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from quant_assets.alerts.book import Book
+from quant_assets.alerts.channels import Channels, channels_of
+from quant_assets.alerts.delivery import Delivery, deliver, resend
+from quant_assets.alerts.messages import MAX_ATTEMPTS, Message
+from quant_assets.alerts.states import Cleared, Raised
+from quant_assets.lake.alert_tables import event_tables
+from quant_assets.lake.lake import Lake
+from quant_assets.settings import Settings
+from quant_assets_tests.alerts.receiver import (
+    SECRET,
+    Receiver,
+    closed_port,
+    receiving,
+    telling,
+    url,
+)
+from quant_assets_tests.alerts.test_states import BEGIN, cleared, raised
+from quant_assets_tests.lake.marked import ended, processes
+
+
+class Clock:
+    """A clock that goes on only when it is told to."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def wait(self, **time: float) -> None:
+        self.moment += timedelta(**time)
+
+
+class Office:
+    """A book, the channels of some settings, and a clock."""
+
+    def __init__(self, lake: Lake, settings: Settings) -> None:
+        self.lake = lake
+        self.settings = settings
+        self.book = Book(lake, settings.lake_dir)
+        self.clock = Clock(BEGIN + timedelta(hours=1))
+
+    def take_in(self, *events: Raised | Cleared) -> list[Message]:
+        return self.book.take_in(events, channels_of(self.settings).names)
+
+    def deliver(self) -> Delivery:
+        return deliver(self.book, lambda: channels_of(self.settings), self.clock, lambda: 1.0)
+
+    def everything(self) -> str:
+        """All that is stored, as text."""
+        tables = (self.lake.query(f"FROM {table.quoted}") for table in event_tables())
+        return "".join(rows.to_csv() for rows in tables)
+
+
+OpenOffice = Callable[..., Office]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[OpenOffice]:
+    """Make an office: ``office(warning=url)``."""
+    settings = Settings(data_dir=tmp_path)
+    with Lake(settings.lake_dir) as lake:
+        yield lambda **urls: Office(lake, telling(settings, **urls))
+
+
+@pytest.fixture
+def server() -> Iterator[Receiver]:
+    with receiving() as opened:
+        yield opened
+
+
+def test_opening_escalation_and_recovery_are_told_once_each(
+    office: OpenOffice, server: Receiver
+) -> None:
+    desk = office(warning=server.url, critical=server.url)
+    seen = [raised(0), raised(1), raised(2, "critical"), raised(3, "critical")]
+    events: list[Raised | Cleared] = [*seen, cleared(4)]
+    for i in range(len(events)):
+        desk.take_in(*events[: i + 1])
+        desk.deliver()
+        desk.deliver()
+    assert server.titles == [
+        "[warning] data is late",
+        "[critical] data is late",
+        "[resolved] data is late",
+    ]
+    (alert,) = desk.book.alerts(closed=True)
+    assert (alert.count, alert.level, alert.delivered_at) == (4, "critical", desk.clock())
+    assert desk.book.alerts() == []
+    assert [one.attempts for one in desk.book.messages()] == [1, 1, 1]
+
+
+def test_what_happens_between_two_deliveries_is_told_in_order(
+    office: OpenOffice, server: Receiver
+) -> None:
+    desk = office(warning=server.url)
+    desk.take_in(raised(0), cleared(1), raised(2), cleared(3))
+    assert len(desk.deliver().sent) == 4
+    assert Counter(server.titles) == {"[warning] data is late": 2, "[resolved] data is late": 2}
+    texts = [body["message"] for _, body in server.requests]
+    assert texts.index("seen 0") < texts.index("data has come")
+
+
+def test_without_channels_alerts_are_stored_and_nothing_is_sent(office: OpenOffice) -> None:
+    desk = office()
+    assert desk.deliver() == Delivery()
+    assert desk.take_in(raised(0), cleared(1), raised(2)) == []
+    assert desk.deliver() == Delivery()
+    assert [one.count for one in desk.book.alerts(closed=True)] == [1, 1]
+    assert desk.book.messages() == []
+
+
+def test_an_alert_may_be_told_from_its_escalation_on(office: OpenOffice, server: Receiver) -> None:
+    desk = office(critical=server.url)
+    desk.take_in(raised(0), raised(1, "critical"), cleared(2))
+    desk.deliver()
+    assert server.titles == ["[critical] data is late", "[resolved] data is late"]
+    assert desk.book.alerts(closed=True)[0].delivered_at == desk.clock()
+
+
+def test_a_channel_that_comes_back_gets_what_it_missed_once(office: OpenOffice) -> None:
+    port = closed_port()
+    desk = office(warning=url(port))
+    desk.take_in(raised(0))
+    (failed,) = desk.deliver().failed
+    assert failed.last_error == "no connection, or no answer"
+    assert desk.book.alerts()[0].delivered_at is None
+    desk.clock.wait(seconds=29)
+    assert desk.deliver() == Delivery()
+    with receiving(port) as server:
+        desk.clock.wait(seconds=2)
+        server.status = 500
+        assert desk.deliver().failed[0].last_error == "refused with status 500"
+        desk.take_in(cleared(1))
+        desk.clock.wait(minutes=2)
+        server.status = 200
+        assert len(desk.deliver().sent) == 2
+        assert server.titles == ["[warning] data is late", "[resolved] data is late"]
+    assert desk.book.alerts(closed=True)[0].delivered_at == desk.clock()
+
+
+def test_a_channel_that_is_down_keeps_no_other_waiting(
+    office: OpenOffice, server: Receiver
+) -> None:
+    desk = office(warning=f"{url(closed_port())} {server.url}")
+    desk.take_in(*(raised(i, key=f"key {i}") for i in range(5)))
+    outcome = desk.deliver()
+    assert (len(outcome.sent), len(outcome.failed)) == (5, 1)
+    assert sorted(one.attempts for one in desk.book.messages()) == [0] * 4 + [1] * 6
+
+
+def test_a_slow_channel_is_given_up_for_now(office: OpenOffice, server: Receiver) -> None:
+    desk = office(warning=server.url)
+    server.delay = 2
+    desk.take_in(raised(0), raised(1, key="another"))
+    outcome = desk.deliver()
+    assert [one.last_error for one in outcome.failed] == ["no connection, or no answer"]
+
+
+def test_a_dead_letter_waits_until_it_is_sent_again(office: OpenOffice, server: Receiver) -> None:
+    desk = office(critical=server.url)
+    server.status = 500
+    desk.take_in(raised(0, "critical"))
+    outcomes = []
+    for _ in range(MAX_ATTEMPTS + 3):
+        outcomes.append(desk.deliver())
+        desk.clock.wait(hours=2)
+    assert [len(one.failed) for one in outcomes] == [1] * (MAX_ATTEMPTS - 1) + [0] * 4
+    assert [len(one.dead) for one in outcomes] == [0] * (MAX_ATTEMPTS - 1) + [1] + [0] * 3
+    (letter,) = desk.book.dead()
+    assert (letter.attempts, letter.last_error) == (MAX_ATTEMPTS, "refused with status 500")
+    server.status = 200
+    assert desk.deliver() == Delivery()
+    assert resend(desk.book, desk.clock) == 1
+    assert len(desk.deliver().sent) == 1
+    assert resend(desk.book, desk.clock) == 0
+    assert server.titles == ["[critical] data is late"]
+    assert desk.book.alerts()[0].delivered_at == desk.clock()
+
+
+def test_nothing_secret_is_stored(office: OpenOffice, server: Receiver) -> None:
+    desk = office(critical=f"{server.url} {url(closed_port())} ntfy://{SECRET}")
+    server.status = 403
+    desk.take_in(raised(0, "critical"), cleared(1))
+    desk.deliver()
+    assert server.name in desk.everything()
+    assert SECRET not in desk.everything()
+    files = [path for path in desk.settings.data_dir.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+
+
+def test_what_was_delivered_is_said_even_if_that_was_interrupted(
+    office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = office(warning=server.url)
+    desk.take_in(raised(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(Book, "note_deliveries", lambda book: None)
+        desk.deliver()
+    assert desk.book.alerts()[0].delivered_at is None
+    desk.deliver()
+    assert desk.book.alerts()[0].delivered_at == desk.clock()
+    assert len(server.titles) == 1
+
+
+def test_threads_that_see_the_same_take_it_in_once(office: OpenOffice, server: Receiver) -> None:
+    desk = office(warning=server.url)
+    events: list[Raised | Cleared] = [raised(0), raised(1, "critical"), cleared(2), raised(3)]
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(lambda i: desk.take_in(*events[: i + 1]), [0, 3, 1, 2, 3, 0]))
+    assert sum(map(len, taken)) == len(desk.book.messages()) == 3
+    newest, first = desk.book.alerts(closed=True)
+    assert (first.count, newest.count) == (2, 1)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: desk.deliver(), range(4)))
+    assert len(server.titles) == 3
+
+
+def test_two_processes_never_send_at_once(office: OpenOffice, server: Receiver) -> None:
+    desk = office(warning=server.url)
+    desk.take_in(raised(0))
+    ours, theirs = processes().Pipe()
+    child = processes().Process(target=hold_the_sending, args=(desk.settings.data_dir, theirs))
+    with ended(child):
+        assert ours.recv() == "holds it"
+        assert desk.deliver().busy
+        assert server.titles == []
+    # The lock ended with the process.
+    assert len(desk.deliver().sent) == 1
+
+
+def hold_the_sending(data_dir: Path, report: Connection) -> None:
+    settings = Settings(data_dir=data_dir)
+    with Lake(settings.lake_dir) as lake, Book(lake, settings.lake_dir).sending() as mine:
+        report.send("holds it" if mine else "does not hold it")
+        report.recv()
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_kill_between_intent_and_record_loses_nothing(
+    office: OpenOffice, server: Receiver, sent: bool
+) -> None:
+    desk = office(warning=server.url)
+    desk.take_in(raised(0))
+    child = processes().Process(
+        target=deliver_and_die, args=(desk.settings.data_dir, server.url, sent)
+    )
+    child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    (message,) = desk.book.messages()
+    assert (message.attempts, message.last_error) == (1, "the attempt was cut short")
+    assert desk.deliver() == Delivery()
+    desk.clock.wait(minutes=1)
+    assert len(desk.deliver().sent) == 1
+    assert server.titles == ["[warning] data is late"] * (2 if sent else 1)
+    assert desk.deliver() == Delivery()
+
+
+def deliver_and_die(data_dir: Path, where: str, sent: bool) -> None:
+    """Deliver, and be killed right before or right after sending."""
+
+    def killed(self: Channels, name: str, level: str, subject: str, text: str) -> str | None:
+        if sent:
+            original(self, name, "warning", subject, text)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return None
+
+    original = Channels.send
+    Channels.send = killed  # type: ignore[method-assign]
+    settings = telling(Settings(data_dir=data_dir), warning=where)
+    with Lake(settings.lake_dir) as lake:
+        clock = Clock(BEGIN + timedelta(hours=1))
+        deliver(Book(lake, settings.lake_dir), lambda: channels_of(settings), clock, lambda: 1.0)
+
+
+def test_a_kill_between_messages_and_alert_loses_and_repeats_nothing(
+    office: OpenOffice, server: Receiver
+) -> None:
+    desk = office(warning=server.url)
+    child = processes().Process(target=take_in_and_die, args=(desk.settings.data_dir, server.url))
+    child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    assert desk.book.alerts(closed=True) == []
+    assert len(desk.deliver().sent) == 1
+    desk.take_in(raised(0), cleared(1))
+    desk.deliver()
+    assert server.titles == ["[warning] data is late", "[resolved] data is late"]
+
+
+def take_in_and_die(data_dir: Path, where: str) -> None:
+    """Take an event in, and be killed before the alert itself is written."""
+
+    def write(self: Book, table: object, records: object) -> None:
+        if table == event_tables()[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        original(self, table, records)  # type: ignore[arg-type]
+
+    original = Book._write
+    Book._write = write  # type: ignore[method-assign]
+    settings = telling(Settings(data_dir=data_dir), warning=where)
+    with Lake(settings.lake_dir) as lake:
+        Book(lake, settings.lake_dir).take_in([raised(0)], channels_of(settings).names)

@@ -1,0 +1,16 @@
+"""Replacing the rows that have one of some values in a column."""
+
+from pathlib import Path
+
+from quant_assets.lake.lake import Lake
+from quant_assets_tests.lake.marked import MARKED, day
+
+
+def test_rows_with_other_values_stay(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake:
+        days = [day(number) for number in range(3)]
+        lake.replace_matching(MARKED, "trading_day", {"trading_day": days, "mark": [1.0] * 3})
+        again = {"trading_day": [days[1], days[1], day(3)], "mark": [2.0, 3.0, 4.0]}
+        assert lake.replace_matching(MARKED, "trading_day", again).rows == 3
+        found = lake.query(f"FROM {MARKED.quoted} ORDER BY ALL")
+    assert found["mark"].tolist() == [1.0, 2.0, 3.0, 1.0, 4.0]
