@@ -1,0 +1,32 @@
+"""``quant-assets``: the command line. Each command is a few lines around what other modules do."""
+
+import gc
+import sys
+from typing import NoReturn
+
+import typer
+
+from quant_assets.cli import running, viewing
+from quant_assets.cli.app import app
+from quant_assets.errors import QuantAssetsError
+
+__all__ = ["app", "main", "running", "viewing"]
+
+
+def main() -> None:
+    """Entry point: a user's error is a message, not a traceback."""
+    # Half of a short command is importing, and a tenth of that would be looking for garbage.
+    gc.set_threshold(200_000)
+    try:
+        app()
+    except QuantAssetsError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        _fail(f"{error.strerror or error}\n  where: {error.filename or 'the system'}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(f"error: {message}", fg="red", err=True)
+    sys.exit(1)

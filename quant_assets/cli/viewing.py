@@ -1,0 +1,149 @@
+"""Commands that look: into the lake, at alerts, at the machine, and the servers to look with."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from quant_assets.alerts.states import Level
+from quant_assets.cli.app import app
+from quant_assets.errors import QuantAssetsError
+from quant_assets.settings import load_settings
+
+Format = Literal["table", "csv", "json"]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.")]
+
+
+@app.command()
+def sql(
+    statement: Annotated[
+        str, typer.Argument(metavar="STATEMENT", help='For example "FROM monitoring.scoreboard".')
+    ],
+    format: Annotated[Format, typer.Option(help="How to write the rows.")] = "table",
+    output: Annotated[Path | None, typer.Option(help="A file instead of the terminal.")] = None,
+) -> None:
+    """Run a statement on the lake, for reading only."""
+    from quant_assets.inspection import run_sql
+    from quant_assets.lake.artifacts import write_atomically
+
+    text = run_sql(load_settings().lake_dir, statement, format)
+    if output:
+        write_atomically(output, text.encode())
+    else:
+        typer.echo(text, nl=False)
+
+
+@app.command()
+def shell() -> None:
+    """Open a DuckDB prompt on the lake, for reading only."""
+    from quant_assets.inspection import shell_command
+
+    command = shell_command(load_settings().lake_dir)
+    os.execv(command[0], command)  # noqa: S606 - the prompt takes this process's place
+
+
+@app.command()
+def tables() -> None:
+    """List the tables: rows, and what a row is."""
+    from quant_assets.console import table_text
+    from quant_assets.inspection import tables as list_tables
+    from quant_assets.lake.lake import Lake
+
+    with Lake(load_settings().lake_dir, read_only=True) as lake:
+        found = list_tables(lake)
+    grain = found["description"].str.split(". ", regex=False).str[0].str.removesuffix(".")
+    typer.echo(table_text(found.assign(description=grain), wrap="description"))
+
+
+@app.command()
+def describe(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="For example features.targets.")],
+) -> None:
+    """Say what a table holds, column by column."""
+    from quant_assets.console import paragraph, table_text
+    from quant_assets.inspection import describe as look
+    from quant_assets.lake.lake import Lake
+
+    with Lake(load_settings().lake_dir, read_only=True) as lake:
+        meaning, columns = look(lake, table)
+    typer.echo(f"{paragraph(meaning)}\n\n{table_text(columns, wrap='meaning')}")
+
+
+@app.command()
+def snapshot(
+    file: Annotated[Path, typer.Argument(metavar="FILE.duckdb", help="A file not there yet.")],
+) -> None:
+    """Copy the lake into one plain DuckDB file that any client opens."""
+    from quant_assets.inspection import snapshot as copy
+
+    begun = time.perf_counter()
+    count = copy(load_settings().lake_dir, file)
+    typer.echo(f"{file}: {count} tables in {time.perf_counter() - begun:.1f} s")
+
+
+@app.command()
+def alerts(
+    everything: Annotated[bool, typer.Option("--all", help="Those that ended as well.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Send what was given up again.")] = False,
+    close: Annotated[
+        str, typer.Option(metavar="KEY", help="Close one that nothing ends by itself.")
+    ] = "",
+    test: Annotated[
+        Level | None, typer.Option(help="Send a test message to this level's channels.")
+    ] = None,
+) -> None:
+    """List open alerts; whom they were told to, and what was given up."""
+    from quant_assets import bulletin
+
+    settings = load_settings()
+    if test:
+        failures = 0
+        for name, error in bulletin.trial(settings, test):
+            typer.echo(f"{name}: {error or 'sent'}")
+            failures += error is not None
+        raise typer.Exit(1 if failures else 0)
+    if resend:
+        typer.echo(bulletin.send_again(settings))
+    elif close:
+        typer.echo(bulletin.close(settings, close))
+    else:
+        typer.echo(bulletin.listing(settings, closed=everything))
+
+
+@app.command()
+def doctor() -> None:
+    """Check interpreter, extensions, disk, lake, source and settings."""
+    from quant_assets.doctor import examine
+
+    try:
+        settings = load_settings()
+    except QuantAssetsError as error:
+        typer.echo(f"BAD  settings\n{error}")
+        raise typer.Exit(1) from None
+    findings = list(examine(settings))
+    for finding in findings:
+        typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject:<24}  {finding.found}")
+        if not finding.ok:
+            typer.echo(f"     -> {finding.advice}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command()
+def mlflow(host: Host = "127.0.0.1", port: Port = 5000) -> None:
+    """Open MLflow: the runs of all fits, and the model registry."""
+    from quant_assets.servers import mlflow_command
+
+    command = mlflow_command(load_settings(), host, port)
+    os.execv(command[0], command)  # noqa: S606 - MLflow takes this process's place
+
+
+@app.command()
+def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
+    """Open Dagster: webserver and daemon."""
+    from quant_assets.servers import dagster_command
+
+    command = dagster_command(load_settings(), host, port)
+    os.execv(command[0], command)  # noqa: S606 - Dagster takes this process's place
