@@ -15,7 +15,7 @@ ROWS = (
     ("loading", "doctor", "inspection", "scorecard", "servers"),
     ("definitions", "console"),
     ("assets", "automation"),
-    ("tuning", "tracking"),
+    ("tuning", "tracking", "monitoring"),
     ("submission", "ensemble", "evaluation", "quality"),
     ("lake",),
     ("features", "models", "sources"),

@@ -20,6 +20,7 @@ from quant_assets.lake.tables import (
     RAW_PRICES,
     TARGET_FEATURES,
     VALIDATED_PRICES,
+    all_tables,
 )
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
@@ -60,7 +61,8 @@ def test_it_was_one_successful_run_of_all_days(history: dg.DagsterInstance) -> N
 
 def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterInstance) -> None:
     keys = history.all_asset_keys()
-    assert len(keys) == 17 + 2 * len(FAST) + 3
+    files = 1
+    assert len(keys) == len(all_tables(FAST)) + files
     for key in keys:
         assert history.get_materialized_partitions(key) == set(DAYS.astype(str)), key
         event = history.get_latest_materialization_event(key)
@@ -84,6 +86,7 @@ def test_every_check_was_evaluated_and_blocking_ones_passed(loaded: Desk) -> Non
     assert set(found) == {
         *blocking,
         *("target_features", "agree_with_published", "fitted", "forecasts", "recorded"),
+        "within_limits",
     }
     assert all(found[name].passed for name in blocking)
     # The first weeks of a history have no long windows yet.
@@ -155,6 +158,13 @@ def test_days_are_judged_once_their_last_label_is_known(lake: Lake) -> None:
         np.testing.assert_array_equal(judged["released_on"], FORECAST_DAYS[5:])
 
 
+def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
+    np.testing.assert_array_equal(days_in(lake, "monitoring.data_quality"), DAYS)
+    rows = lake.query("FROM monitoring.data_quality WHERE series IS NULL")
+    assert (rows.groupby("trading_day").size() == 4 * 6).all()
+    assert (rows["within"] == ~(rows["value"] > rows["allowed"])).all()
+
+
 def test_the_newest_days_are_attributed(lake: Lake) -> None:
     rows = lake.query("FROM monitoring.attribution")
     np.testing.assert_array_equal(days_in(lake, "monitoring.attribution"), DAYS[-ATTRIBUTED_DAYS:])
@@ -181,7 +191,7 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
     assert [word for word in FAST if any(word in line for line in lines)] == list(FAST)
 
 
-@pytest.mark.parametrize("name", ["attribution", "scoreboard"])
+@pytest.mark.parametrize("name", ["attribution", "data_quality", "scoreboard"])
 def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
     """With the last of its days; a copy for each day would fill the disk."""
     wanted = dg.AssetRecordsFilter(

@@ -1,0 +1,32 @@
+"""Tables of whether data, inputs and forecasts are as they used to be: columns and meaning.
+
+Tables of how good forecasts turned out are in ``lake.judgement_tables``.
+"""
+
+from quant_assets.lake.judgement_tables import DATE_ID
+from quant_assets.lake.schema import Column, Table
+
+_DAY = Column("trading_day", "DATE", "session of London or Tokyo")
+
+DATA_QUALITY = Table(
+    "monitoring.data_quality",
+    "Whether prices are complete, fresh and sound: one row per day, market and figure, and one "
+    "for each series that breaks a limit which its market breaks. Known at the close of "
+    "trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("market", "VARCHAR", "LME, JPX, US or FX"),
+        Column("series", "VARCHAR", "name of the series in the source; NULL for the market"),
+        Column(
+            "figure",
+            "VARCHAR",
+            "missing or outliers, shares of 20 days; schema, wrong cells of the day; freshness, "
+            "trading days since the newest close; stale or ended, a market's series, and of a "
+            "series its stale days of 20, or the days since its last close",
+        ),
+        Column("value", "DOUBLE", "the figure; NULL where no close was due"),
+        Column("allowed", "DOUBLE", "the largest value that is no cause for concern"),
+        Column("within", "BOOLEAN", "whether the value is not above it"),
+    ),
+)

@@ -1,0 +1,37 @@
+"""Pictures of data quality, drift and regimes, as small PNG files in memory."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from quant_assets.evaluation.plots import new_figure, png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHOWN_DAYS = 60
+
+
+def limits_kept(rows: pd.DataFrame) -> bytes:
+    """Each market's figures over time, as squares: dark where a limit is broken.
+
+    Args:
+        rows: of ``monitoring.data_quality``; the newest ``SHOWN_DAYS`` days are drawn.
+    """
+    of_markets = rows[rows["series"].isna()]
+    broken = of_markets.assign(broken=~of_markets["within"]).pivot_table(
+        index=["figure", "market"], columns="trading_day", values="broken", aggfunc="max"
+    )
+    shown = broken.iloc[:, -SHOWN_DAYS:].astype(float)
+    figure, axes = new_figure(0.8 + 0.16 * len(shown))
+    axes.imshow(shown, aspect="auto", cmap="Reds", vmin=0.0, vmax=1.0, interpolation="none")
+    axes.set_yticks(range(len(shown)), [" ".join(key) for key in shown.index], fontsize=7)
+    _day_ticks(axes, shown.columns)
+    axes.set_xlabel("dark: above its limit")
+    return png(figure)
+
+
+def _day_ticks(axes: "Axes", days: pd.Index) -> None:
+    at = np.unique(np.linspace(0, len(days) - 1, 5).astype(int))
+    axes.set_xticks(at, [f"{pd.Timestamp(days[i]):%Y-%m-%d}" for i in at])
