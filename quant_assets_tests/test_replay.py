@@ -41,10 +41,11 @@ def test_replaying_day_by_day_gives_what_the_backfill_gave(loaded: Desk, tmp_pat
         until(row)
         run_days(live.settings, "refresh_daily", DAYS[row], DAYS[row])
     replayed, backfilled = digests(live.settings), digests(loaded.settings)
-    # A range is attributed for its newest days: the load before the replay had earlier ones.
+    # Of a range the newest days are attributed and compared: the load before the replay had
+    # earlier ones.
     earlier = replayed.keys() - backfilled.keys()
-    assert {name for name, _ in earlier} == {"monitoring.attribution"}
-    assert len(earlier) == REPLAYED
+    assert {name for name, _ in earlier} == {"monitoring.attribution", "monitoring.drift"}
+    assert len(earlier) == 2 * REPLAYED
     assert {key: replayed[key] for key in backfilled} == backfilled
 
 
@@ -60,6 +61,8 @@ def test_what_comes_later_changes_nothing_before(loaded: Desk, tmp_path: Path) -
         "fits.lightgbm",
         "forecasts.ensemble",
         "monitoring.attribution",
+        "monitoring.data_quality",
+        "monitoring.drift",
         "monitoring.performance",
         "submissions.competition",
     }

@@ -12,6 +12,7 @@ import pytest
 
 from quant_assets.automation.runs import instance
 from quant_assets.evaluation.attribution import ATTRIBUTED_DAYS
+from quant_assets.features.catalogue import CATALOGUE
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import (
@@ -24,6 +25,7 @@ from quant_assets.lake.tables import (
 )
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
+from quant_assets.monitoring.drift import WATCHED_DAYS
 from quant_assets_tests.desk import Desk
 from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, REFIT_EVERY
 
@@ -165,6 +167,20 @@ def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
     assert (rows["within"] == ~(rows["value"] > rows["allowed"])).all()
 
 
+def test_the_newest_days_are_compared_with_what_their_fit_saw(lake: Lake) -> None:
+    np.testing.assert_array_equal(days_in(lake, "monitoring.drift"), DAYS[-WATCHED_DAYS:])
+    rows = lake.query("FROM monitoring.drift")
+    names = {(one.level, one.name) for one in CATALOGUE}
+    names |= {("forecast", name) for name in JUDGED}
+    for _, of_day in rows.groupby("trading_day"):
+        assert set(zip(of_day["level"], of_day["name"], strict=True)) == names
+    of_features = rows[rows["level"] != "forecast"].sort_values("trading_day")
+    fit = np.searchsorted(FIT_DAYS, of_features["trading_day"].to_numpy(), side="right") - 1
+    np.testing.assert_array_equal(
+        of_features["reference_until"].to_numpy().astype("M8[D]"), FIT_DAYS[fit]
+    )
+
+
 def test_the_newest_days_are_attributed(lake: Lake) -> None:
     rows = lake.query("FROM monitoring.attribution")
     np.testing.assert_array_equal(days_in(lake, "monitoring.attribution"), DAYS[-ATTRIBUTED_DAYS:])
@@ -191,7 +207,7 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
     assert [word for word in FAST if any(word in line for line in lines)] == list(FAST)
 
 
-@pytest.mark.parametrize("name", ["attribution", "data_quality", "scoreboard"])
+@pytest.mark.parametrize("name", ["attribution", "data_quality", "drift", "scoreboard"])
 def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
     """With the last of its days; a copy for each day would fill the disk."""
     wanted = dg.AssetRecordsFilter(

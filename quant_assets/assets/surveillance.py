@@ -20,21 +20,36 @@ from quant_assets.assets.results import (
     table_asset,
 )
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import DATA_QUALITY
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.lake.prices import history_start
-from quant_assets.lake.tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.tables import (
+    ENSEMBLE,
+    FEATURES,
+    RAW_PRICES,
+    VALIDATED_PRICES,
+    forecasts_table,
+)
 from quant_assets.monitoring.cells import read_cells
 from quant_assets.monitoring.data_quality import HISTORY, data_quality
-from quant_assets.monitoring.plots import SHOWN_DAYS, limits_kept
+from quant_assets.monitoring.drift import (
+    WATCHED_DAYS,
+    drift,
+    first_watched,
+    severity,
+    share_drifted,
+)
+from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept
 
 _WITHIN = "within_limits"
+_WORST = 15
+_SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]
 
 
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
     """The assets of the module."""
-    return [_data_quality(partitions)]
+    return [_data_quality(partitions), _drift(partitions, families)]
 
 
 def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -85,3 +100,38 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         )
 
     return data_quality_asset
+
+
+def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    @table_asset(
+        DRIFT,
+        kinds={"numpy", "matplotlib"},
+        deps=[*FEATURES, ENSEMBLE, *map(forecasts_table, families)],
+        about=f"Of a range of days the newest {WATCHED_DAYS} only; the others have no rows. Run a "
+        "range of its own for older ones.",
+        partitions=partitions,
+    )
+    def drift_asset(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        rows = drift(lake, families, first_watched(lake, start, end), end)
+        written = lake.replace_days(DRIFT, start, end, columns_of(rows))
+        newest = rows[rows["trading_day"] == rows["trading_day"].max()]
+        share = share_drifted(lake.query(f"FROM {DRIFT.quoted} WHERE trading_day <= ?", [end]))
+        if len(share):
+            worst = newest.loc[severity(newest).nlargest(_WORST).index, _SHOWN]
+            pictured = picture(drifting(share))
+            show(context, DRIFT, {"worst": markdown(worst.round(3)), "share": pictured})
+        of_newest = share_drifted(newest)
+        drifted = newest[newest["drifted"].astype(bool)]
+        return result(
+            DRIFT,
+            written,
+            {
+                "share_drifted": float(of_newest.iloc[0]) if len(of_newest) else 0.0,
+                "forecasts_drifted": int((drifted["level"] == "forecast").sum()),
+            },
+        )
+
+    return drift_asset

@@ -30,3 +30,24 @@ DATA_QUALITY = Table(
         Column("within", "BOOLEAN", "whether the value is not above it"),
     ),
 )
+DRIFT = Table(
+    "monitoring.drift",
+    "Whether features and forecasts are as they used to be: one row per day and column. The last "
+    "20 days, units pooled, against windows of 20 days: of a feature those that the fit in force "
+    "was trained on, of a forecast those of the 250 days before. Known at the close of "
+    "trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("level", "VARCHAR", "instrument, market or target of a feature; or forecast"),
+        Column("name", "VARCHAR", "feature, model family, or ensemble"),
+        Column("psi", "DOUBLE", "population stability index over the reference's deciles"),
+        Column("psi_limit", "DOUBLE", "0.25, or the largest among the reference's own windows"),
+        Column("ks", "DOUBLE", "Kolmogorov-Smirnov distance"),
+        Column("ks_limit", "DOUBLE", "0.2, or the largest among the reference's own windows"),
+        Column("missing_change", "DOUBLE", "share of empty cells less that of the reference"),
+        Column("drifted", "BOOLEAN", "psi or ks above its limit, or missing_change above 0.1"),
+        Column("reason", "VARCHAR", "why a distance is NULL; NULL if none is"),
+        Column("reference_until", "DATE", "last day of the reference: a feature's is the fit's"),
+    ),
+)

@@ -32,6 +32,21 @@ def limits_kept(rows: pd.DataFrame) -> bytes:
     return png(figure)
 
 
+def drifting(share: pd.Series) -> bytes:
+    """Share of the features that have drifted, over time.
+
+    Args:
+        share: of each day, by day.
+    """
+    ordered = share.sort_index()
+    figure, axes = new_figure(2.4)
+    axes.plot(ordered.index, ordered, ".-", linewidth=1.2)
+    axes.set_ylim(0.0, max(0.1, 1.1 * float(ordered.max())))
+    axes.set_ylabel("share of features drifted")
+    figure.autofmt_xdate()
+    return png(figure)
+
+
 def _day_ticks(axes: "Axes", days: pd.Index) -> None:
     at = np.unique(np.linspace(0, len(days) - 1, 5).astype(int))
     axes.set_xticks(at, [f"{pd.Timestamp(days[i]):%Y-%m-%d}" for i in at])
