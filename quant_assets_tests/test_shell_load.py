@@ -26,6 +26,7 @@ from quant_assets.lake.tables import (
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
 from quant_assets.monitoring.drift import WATCHED_DAYS
+from quant_assets.monitoring.report import COLUMNS
 from quant_assets_tests.desk import Desk
 from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, REFIT_EVERY
 
@@ -63,7 +64,7 @@ def test_it_was_one_successful_run_of_all_days(history: dg.DagsterInstance) -> N
 
 def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterInstance) -> None:
     keys = history.all_asset_keys()
-    files = 1
+    files = 2
     assert len(keys) == len(all_tables(FAST)) + files
     for key in keys:
         assert history.get_materialized_partitions(key) == set(DAYS.astype(str)), key
@@ -71,7 +72,10 @@ def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterI
         assert event
         assert event.asset_materialization
         recorded = event.asset_materialization.metadata
-        assert key.path[-1] == "export" or {"dagster/row_count", "snapshot"} <= set(recorded), key
+        assert key.path[-1] in ("export", "drift_report") or {
+            "dagster/row_count",
+            "snapshot",
+        } <= set(recorded), key
 
 
 def test_every_check_was_evaluated_and_blocking_ones_passed(loaded: Desk) -> None:
@@ -179,6 +183,17 @@ def test_the_newest_days_are_compared_with_what_their_fit_saw(lake: Lake) -> Non
     np.testing.assert_array_equal(
         of_features["reference_until"].to_numpy().astype("M8[D]"), FIT_DAYS[fit]
     )
+
+
+def test_the_newest_day_has_a_page_of_its_drift(history: dg.DagsterInstance, loaded: Desk) -> None:
+    (page,) = (loaded.settings.reports_dir / "drift").iterdir()
+    assert page.name == f"{DAYS[-1]}.html"
+    event = history.get_latest_materialization_event(dg.AssetKey(["monitoring", "drift_report"]))
+    assert event
+    assert event.asset_materialization
+    shown = event.asset_materialization.metadata
+    assert shown["page"] == dg.MetadataValue.path(page)
+    assert shown["columns"].value == COLUMNS
 
 
 def test_the_newest_days_are_attributed(lake: Lake) -> None:

@@ -8,17 +8,20 @@ from collections.abc import Sequence
 import dagster as dg
 import numpy as np
 
-from quant_assets.assets.partitions import day_range
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import (
+    OWNER,
     check,
     check_spec,
     columns_of,
+    key_of,
     markdown,
     picture,
     result,
     show,
     table_asset,
 )
+from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.lake.prices import history_start
@@ -39,7 +42,10 @@ from quant_assets.monitoring.drift import (
     share_drifted,
 )
 from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept
+from quant_assets.monitoring.report import COLUMNS, render, worst_columns
+from quant_assets.settings import Settings
 
+DRIFT_REPORT = dg.AssetKey(["monitoring", "drift_report"])
 _WITHIN = "within_limits"
 _WORST = 15
 _SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]
@@ -49,7 +55,11 @@ def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
     """The assets of the module."""
-    return [_data_quality(partitions), _drift(partitions, families)]
+    return [
+        _data_quality(partitions),
+        _drift(partitions, families),
+        _drift_report(partitions, families),
+    ]
 
 
 def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -135,3 +145,37 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         )
 
     return drift_asset
+
+
+def _drift_report(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=DRIFT_REPORT,
+        deps=list(map(key_of, (DRIFT, *FEATURES, ENSEMBLE, *map(forecasts_table, families)))),
+        description=f"`drift/<day>.html` in the reports folder: the {COLUMNS} columns that "
+        "drifted most beside their references, by Evidently. Of a range of days the last one "
+        "only; a day before the first fit has none.",
+        group_name="monitoring",
+        owners=[OWNER],
+        kinds={"evidently"},
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def drift_report(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        _, end = day_range(context)
+        worst = worst_columns(lake, end)
+        if worst.empty:
+            context.log.warning(f"no report: on {end} no column could be compared")
+            return dg.MaterializeResult(metadata={"columns": 0})
+        page = settings.reports_dir / "drift" / f"{end}.html"
+        write_atomically(page, render(lake, families, end, worst))
+        shown = {"page": dg.MetadataValue.path(page), "worst": markdown(worst[_SHOWN].round(3))}
+        context.add_asset_metadata(shown, DRIFT_REPORT, context.partition_key_range.end)
+        return dg.MaterializeResult(metadata={"columns": len(worst)})
+
+    return drift_report

@@ -110,6 +110,18 @@ def reference_days(days: DayArray, as_of: np.datetime64) -> DayArray:
     return days[window_rows(known)]
 
 
+def forecasts_before(values: AnyArray) -> AnyArray:
+    """(w, WINDOW, u) windows of the last ``FORECAST_DAYS`` days, of those with a forecast.
+
+    Args:
+        values: (n, u) forecasts up to the day before the window compared; NaN on days without.
+    """
+    before = values[-FORECAST_DAYS:]
+    before = before[~np.isnan(before).all(axis=1)]
+    windows: AnyArray = before[window_rows(len(before))]
+    return windows
+
+
 def _of_features(lake: Lake, days: DayArray, wanted: IntArray) -> Iterator[Drift]:
     """Of days that share a fit the reference is read once."""
     if not len(wanted):
@@ -149,10 +161,8 @@ def _of_forecasts(
     for forecast_days, columns in forecast_columns(lake, families, *ends):
         values = _on_all(columns, forecast_days, days[first : wanted[-1] + 1])
         for row in wanted - first:
-            before = values[max(0, row - WINDOW - FORECAST_DAYS + 1) : max(0, row - WINDOW + 1)]
-            before = before[~np.isnan(before).all(axis=1)]
-            rows = window_rows(len(before))
-            reference = reference_of(before[rows].reshape(len(rows), -1)) if len(rows) else _SHORT
+            windows = forecasts_before(values[: max(0, row - WINDOW + 1)])
+            reference = reference_of(windows.reshape(len(windows), -1)) if len(windows) else _SHORT
             key = (days[first + row], columns.level, columns.names[0])
             until = days[first + max(0, row - WINDOW)]
             yield _compared(*key, reference, _window(values, row), until)
