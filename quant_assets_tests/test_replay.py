@@ -64,6 +64,7 @@ def test_what_comes_later_changes_nothing_before(loaded: Desk, tmp_path: Path) -
         "monitoring.data_quality",
         "monitoring.drift",
         "monitoring.performance",
+        "monitoring.regimes",
         "submissions.competition",
     }
     next_day = str(DAYS[AS_OF + 1])

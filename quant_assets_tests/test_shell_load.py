@@ -185,6 +185,14 @@ def test_the_newest_days_are_compared_with_what_their_fit_saw(lake: Lake) -> Non
     )
 
 
+def test_the_state_of_the_markets_is_known_of_every_day(lake: Lake) -> None:
+    rows = lake.query("FROM monitoring.regimes ORDER BY trading_day")
+    np.testing.assert_array_equal(rows["trading_day"], DAYS)
+    assert rows["turbulence"].notna().tolist() == [day >= FIT_DAYS[0] for day in DAYS]
+    assert rows["correlation"].iloc[60:].between(-1, 1).all()
+    assert (rows.filter(like="volatility").iloc[20:] > 0).all(axis=None)
+
+
 def test_the_newest_day_has_a_page_of_its_drift(history: dg.DagsterInstance, loaded: Desk) -> None:
     (page,) = (loaded.settings.reports_dir / "drift").iterdir()
     assert page.name == f"{DAYS[-1]}.html"
@@ -222,7 +230,7 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
     assert [word for word in FAST if any(word in line for line in lines)] == list(FAST)
 
 
-@pytest.mark.parametrize("name", ["attribution", "data_quality", "drift", "scoreboard"])
+@pytest.mark.parametrize("name", ["attribution", "data_quality", "drift", "regimes", "scoreboard"])
 def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
     """With the last of its days; a copy for each day would fill the disk."""
     wanted = dg.AssetRecordsFilter(

@@ -23,11 +23,12 @@ from quant_assets.assets.results import (
 )
 from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.prices import history_start
 from quant_assets.lake.tables import (
     ENSEMBLE,
     FEATURES,
+    INSTRUMENT_FEATURES,
     RAW_PRICES,
     VALIDATED_PRICES,
     forecasts_table,
@@ -41,13 +42,15 @@ from quant_assets.monitoring.drift import (
     severity,
     share_drifted,
 )
-from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept
+from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept, states
+from quant_assets.monitoring.regimes import regimes
 from quant_assets.monitoring.report import COLUMNS, render, worst_columns
 from quant_assets.settings import Settings
 
 DRIFT_REPORT = dg.AssetKey(["monitoring", "drift_report"])
 _WITHIN = "within_limits"
 _WORST = 15
+_YEAR = 250
 _SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]
 
 
@@ -59,6 +62,7 @@ def build(
         _data_quality(partitions),
         _drift(partitions, families),
         _drift_report(partitions, families),
+        _regimes(partitions),
     ]
 
 
@@ -179,3 +183,32 @@ def _drift_report(
         return dg.MaterializeResult(metadata={"columns": len(worst)})
 
     return drift_report
+
+
+def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @table_asset(
+        REGIMES,
+        kinds={"statsmodels", "matplotlib"},
+        deps=[INSTRUMENT_FEATURES],
+        about="The regimes' parameters are fitted on the walk-forward days, from returns up to "
+        "them (Hamilton 1989).",
+        partitions=partitions,
+    )
+    def regimes_asset(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        rows = regimes(lake, settings, start, end)
+        written = lake.replace_days(REGIMES, start, end, columns_of(rows))
+        recent = lake.query(
+            f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
+            [end, _YEAR],
+        )
+        if len(recent):
+            show(context, REGIMES, {"states": picture(states(recent))})
+        newest = rows.drop(columns=["trading_day", "date_id", "fit_as_of"]).tail(1).dropna(axis=1)
+        return result(REGIMES, written, {str(name): float(x.iloc[0]) for name, x in newest.items()})
+
+    return regimes_asset

@@ -5,6 +5,7 @@ Tables of how good forecasts turned out are in ``lake.judgement_tables``.
 
 from quant_assets.lake.judgement_tables import DATE_ID
 from quant_assets.lake.schema import Column, Table
+from quant_assets.market.instruments import MARKETS
 
 _DAY = Column("trading_day", "DATE", "session of London or Tokyo")
 
@@ -49,5 +50,30 @@ DRIFT = Table(
         Column("drifted", "BOOLEAN", "psi or ks above its limit, or missing_change above 0.1"),
         Column("reason", "VARCHAR", "why a distance is NULL; NULL if none is"),
         Column("reference_until", "DATE", "last day of the reference: a feature's is the fit's"),
+    ),
+)
+REGIMES = Table(
+    "monitoring.regimes",
+    "What state the markets are in: one row per day. Known at the close of trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column(
+            "turbulence",
+            "DOUBLE",
+            "probability, filtered, of the more volatile of two regimes of the mean return of all "
+            "instruments; NULL before the first fit",
+        ),
+        *(
+            Column(
+                f"volatility_{market}",
+                "DOUBLE",
+                f"annualised, of the mean return of {market} instruments over 20 days",
+            )
+            for market in MARKETS
+        ),
+        Column("correlation", "DOUBLE", "mean over all pairs of instruments, of 60 days' returns"),
+        Column("correlation_change", "DOUBLE", "correlation less that of 20 days before"),
+        Column("fit_as_of", "DATE", "walk-forward day up to which the regimes' parameters know"),
     ),
 )

@@ -18,7 +18,7 @@ from quant_assets.lake.judgement_tables import (
     SLICES,
     TRACK_RECORD,
 )
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schema import Column, Table
 
 N_TARGETS = 424
@@ -254,5 +254,6 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         COMPARISON,
         DATA_QUALITY,
         DRIFT,
+        REGIMES,
         TRACKED_FITS,
     )

@@ -47,6 +47,27 @@ def drifting(share: pd.Series) -> bytes:
     return png(figure)
 
 
+def states(rows: pd.DataFrame) -> bytes:
+    """Turbulence as an area, correlation and each market's volatility as lines, over time.
+
+    Args:
+        rows: of ``monitoring.regimes``.
+    """
+    ordered = rows.sort_values("trading_day")
+    days = ordered["trading_day"]
+    figure, axes = new_figure(3.2)
+    turbulence = ordered["turbulence"].astype(float)
+    axes.fill_between(days, turbulence, alpha=0.2, linewidth=0, label="turbulence")
+    axes.plot(days, ordered["correlation"], "k:", linewidth=1.2, label="correlation")
+    for name in ordered.filter(like="volatility_"):
+        label = str(name).replace("_", " ")
+        axes.plot(days, ordered[name].astype(float), linewidth=1.2, label=label)
+    axes.set_ylim(0.0, None)
+    axes.legend(frameon=False, fontsize="small", ncols=2)
+    figure.autofmt_xdate()
+    return png(figure)
+
+
 def _day_ticks(axes: "Axes", days: pd.Index) -> None:
     at = np.unique(np.linspace(0, len(days) - 1, 5).astype(int))
     axes.set_xticks(at, [f"{pd.Timestamp(days[i]):%Y-%m-%d}" for i in at])
