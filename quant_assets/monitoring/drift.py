@@ -29,7 +29,6 @@ from quant_assets.monitoring.distances import (
 from quant_assets.monitoring.samples import (
     FORECAST_DAYS,
     WINDOW,
-    Columns,
     feature_columns,
     fit_in_force,
     forecast_columns,
@@ -43,7 +42,6 @@ WATCHED_DAYS = 20
 A day alone takes most of a second on a real market, for reading what the fit was trained on, and a
 further one a tenth of that. Older days want ranges of their own.
 """
-_TOO_FEW = f"fewer than {WINDOW} days"
 _NO_FIT = "no forecast, so no fit in force"
 _SHORT = "reference too short"
 _NOTHING = Distances(np.nan, np.nan, np.nan)
@@ -157,9 +155,8 @@ def _of_forecasts(
     if not len(wanted):
         return
     first = max(0, int(wanted[0]) - WINDOW - FORECAST_DAYS + 1)
-    ends = days[first].item(), days[wanted[-1]].item()
-    for forecast_days, columns in forecast_columns(lake, families, *ends):
-        values = _on_all(columns, forecast_days, days[first : wanted[-1] + 1])
+    for columns in forecast_columns(lake, families, days[first : wanted[-1] + 1]):
+        values = columns.cells[0]
         for row in wanted - first:
             windows = forecasts_before(values[: max(0, row - WINDOW + 1)])
             reference = reference_of(windows.reshape(len(windows), -1)) if len(windows) else _SHORT
@@ -168,16 +165,9 @@ def _of_forecasts(
             yield _compared(*key, reference, _window(values, row), until)
 
 
-def _on_all(columns: Columns, found: DayArray, days: DayArray) -> AnyArray:
-    """(n, u) the forecasts on each of the days, NaN on one without."""
-    values = np.full((len(days), columns.cells.shape[2]), np.nan, np.float32)
-    values[np.isin(days, found)] = columns.cells[0]
-    return values
-
-
-def _window(values: AnyArray, row: int) -> AnyArray | None:
-    """Cells of the window that ends with a row; None if there are too few days."""
-    return values[row - WINDOW + 1 : row + 1].ravel() if row >= WINDOW - 1 else None
+def _window(values: AnyArray, row: int) -> AnyArray:
+    """Cells of the window that ends with a row."""
+    return values[max(0, row - WINDOW + 1) : row + 1].ravel()
 
 
 def _compared(
@@ -185,13 +175,11 @@ def _compared(
     level: str,
     name: str,
     reference: Reference | str,
-    current: AnyArray | None,
+    current: AnyArray,
     until: np.datetime64,
 ) -> Drift:
     """The column's drift; a ``reference`` of text says why there is none."""
     if isinstance(reference, str):
         return Drift(day, level, name, _NOTHING, _BASE, reference, np.datetime64("NaT"))
-    if current is None:
-        return Drift(day, level, name, _NOTHING, _BASE, _TOO_FEW, until)
     found, reason = compare(reference, current)
     return Drift(day, level, name, found, reference.limits, reason, until)

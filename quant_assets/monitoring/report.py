@@ -93,8 +93,7 @@ def _samples(
     for before, now in zip(then, feature_columns(lake, days[-WINDOW:]), strict=True):
         for name, *cells in zip(before.names, before.cells, now.cells, strict=True):
             yield (before.level, name), (thinned(cells[0]), thinned(cells[1]))
-    first = days[-min(len(days), WINDOW + FORECAST_DAYS)].item()
-    for _, columns in forecast_columns(lake, families, first, day):
+    for columns in forecast_columns(lake, families, days[-WINDOW - FORECAST_DAYS :]):
         values = columns.cells[0]
         before_it = forecasts_before(values[:-WINDOW])
         yield (columns.level, columns.names[0]), (thinned(before_it), thinned(values[-WINDOW:]))

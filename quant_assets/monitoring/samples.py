@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 
@@ -72,14 +71,13 @@ def feature_columns(lake: Lake, days: DayArray) -> Iterator[Columns]:
         yield Columns(level, names, np.ascontiguousarray(np.moveaxis(cube, 2, 0)))
 
 
-def forecast_columns(
-    lake: Lake, families: Sequence[str], start: date, end: date
-) -> Iterator[tuple[DayArray, Columns]]:
-    """Of each family and of the ensemble: its days with a forecast, and the forecasts."""
+def forecast_columns(lake: Lake, families: Sequence[str], days: DayArray) -> Iterator[Columns]:
+    """Forecasts of each family and of the ensemble on consecutive days; NaN on days without."""
     targets = read_pairs(lake).targets
+    ends = days[0].item(), days[-1].item()
     for name in (*families, "ensemble"):
-        found = read_forecasts(lake, forecasts_table(name), targets, start, end)
-        yield found.days, Columns("forecast", (name,), found.values.astype(np.float32)[None])
+        found = read_forecasts(lake, forecasts_table(name), targets, *ends)
+        yield Columns("forecast", (name,), found.on(days).astype(np.float32)[None])
 
 
 def fit_in_force(lake: Lake, days: DayArray) -> DayArray:
