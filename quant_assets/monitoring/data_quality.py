@@ -127,9 +127,10 @@ def _share(name: str, bad: BoolArray, of: BoolArray, allowed: float, cells: Cell
 def _freshness(observed: BoolArray, cells: Cells) -> Figure:
     """A market's newest close is what is judged; which of its series lack one, by the others."""
     newest = np.full((len(observed), len(MARKETS)), np.nan)
+    days_known = np.arange(1, len(observed) + 1)
     for market, of_market in cells.by_market.items():
         any_close = np.any(observed[:, of_market], axis=1, keepdims=True)
-        newest[:, MARKETS.index(market)] = since(any_close)[:, 0]
+        newest[:, MARKETS.index(market)] = np.minimum(since(any_close)[:, 0], days_known)
     return Figure("freshness", newest, FRESHNESS, np.zeros(observed.shape), FRESHNESS)
 
 

@@ -63,6 +63,7 @@ def states(rows: pd.DataFrame) -> bytes:
         label = str(name).replace("_", " ")
         axes.plot(days, ordered[name].astype(float), linewidth=1.2, label=label)
     axes.set_ylim(0.0, None)
+    axes.set_ylabel("probability, correlation, volatility")
     axes.legend(frameon=False, fontsize="small", ncols=2)
     figure.autofmt_xdate()
     return png(figure)

@@ -102,7 +102,7 @@ def slowly(cells: Cells, row: int) -> Iterator[tuple[str, str, str | None, float
             if silent(j) < WINDOW and cells.stale[row - silent(j), j]
         }
         ended = {j: silent(j) for j in closes if WINDOW <= silent(j) < HISTORY}
-        yield market, "freshness", None, min(HISTORY, *map(silent, closes)), FRESHNESS
+        yield market, "freshness", None, min(HISTORY, row + 1, *map(silent, closes)), FRESHNESS
         yield market, "schema", None, sum(wrong.values()), 0
         yield market, "stale", None, len(stale), 0
         yield market, "ended", None, len(ended), 0
@@ -169,6 +169,17 @@ def test_a_closed_market_lacks_nothing_and_a_silent_one_is_found() -> None:
     assert not broken_on(silent, 100 + FRESHNESS - 1)
     assert broken_on(silent, 100 + FRESHNESS) == {("freshness", "US")}
     assert not broken_on(silent, 106)
+
+
+def test_a_market_closed_on_the_first_days_is_not_silent_for_longer_than_they_are() -> None:
+    cells = quiet()
+    observed = cells.observed.copy()
+    observed[:FRESHNESS, 4:] = False
+    late = replace(cells, observed=observed)
+    assert not broken_on(late, FRESHNESS - 1)
+    rows = data_quality(late, N)
+    fresh = rows[(rows["figure"] == "freshness") & (rows["market"] == "US")]["value"]
+    assert fresh.tolist()[: FRESHNESS + 1] == [1, 2, 3, 4, 5, 0]
 
 
 def test_a_series_that_ends_is_missed_reported_and_forgotten() -> None:
