@@ -139,6 +139,18 @@ def test_nothing_later_matters(altered: Lake, of_days: pd.DataFrame) -> None:
     assert (of_days[later][figures] != theirs[later][figures]).any(axis=1).mean() > 0.9
 
 
+def test_a_market_that_changes_is_found(watched: Lake, altered: Lake) -> None:
+    """Returns are ten times as large and forecasts one deviation higher since a window ago."""
+    row = ALTERED_AFTER + WINDOW + 5
+    calm, rough = (rows_of(lake, row, row) for lake in (watched, altered))
+    assert share_drifted(calm).item() < 0.25
+    assert share_drifted(rough).item() > 0.5
+    rough = rough.set_index(["level", "name"])
+    assert rough.loc[("instrument", "vol_20"), "drifted"]
+    assert rough.loc["forecast"]["drifted"].all()
+    assert not calm[calm["level"] == "forecast"]["drifted"].any()
+
+
 @pytest.mark.parametrize("row", [FIRST, LAST, FIT_ROWS[2]])
 def test_a_day_alone_is_compared_as_in_a_range(watched: Lake, row: int) -> None:
     alone = rows_of(watched, row, row)
