@@ -13,6 +13,7 @@ from quant_assets.assets import (
     raw,
     studies,
     submissions,
+    surveillance,
     tracking,
     validated,
 )
@@ -23,7 +24,10 @@ from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings, load_settings, require_market
 from quant_assets.sources.registry import source_of
 
-LAYERS = (raw, validated, features, studies, fits, forecasts, submissions, monitoring, tracking)
+LAYERS = (
+    *(raw, validated, features, studies, fits, forecasts, submissions),
+    *(monitoring, surveillance, tracking),
+)
 
 
 def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:

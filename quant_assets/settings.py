@@ -92,6 +92,11 @@ class Settings(BaseSettings):
         return self.data_dir / "exports"
 
     @property
+    def reports_dir(self) -> Path:
+        """Reports to look at in a browser."""
+        return self.data_dir / "reports"
+
+    @property
     def tuning_dir(self) -> Path:
         """Stored searches for parameters, one file a family."""
         return self.data_dir / "tuning"

@@ -13,7 +13,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import WATCHED
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import all_tables
 from quant_assets.models.registry import FAST
@@ -23,7 +26,8 @@ from quant_assets_tests.small_market import small_settings
 # Seconds: no command takes a tenth of it on an idle machine.
 PATIENCE = 300
 PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
-TABLES = all_tables(FAST)
+TABLES = tuple(table for table in all_tables(FAST) if table not in WATCHED)
+"""What a load writes."""
 # How long a fit took, on which snapshot and in which run, is no part of what was computed.
 _INCIDENTAL = ("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version")
 Digests = dict[tuple[str, str], str]
@@ -127,3 +131,19 @@ def _digest_of(table: Table, until: date | None) -> str:
         " sum(hash(r)::HUGEINT)::VARCHAR AS digest, count(*) AS rows"
         f" FROM (SELECT {kept} FROM {table.quoted} {condition}) r GROUP BY ALL"
     )
+
+
+def pictured(history: dg.DagsterInstance, name: str, days: Sequence[str]) -> list[str | None]:
+    """Those of the days, all materialised, whose record of a monitoring asset has a picture."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(["monitoring", name]), asset_partitions=days)
+    records = history.fetch_materializations(wanted, limit=len(days)).records
+    assert len(records) == len(days)
+    return [
+        record.partition_key
+        for record in records
+        if record.asset_materialization
+        and any(
+            str(value.value).startswith("![plot]")
+            for value in record.asset_materialization.metadata.values()
+        )
+    ]

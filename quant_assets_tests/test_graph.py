@@ -22,7 +22,7 @@ from quant_assets.settings import Settings
 SNAPSHOT = Path(__file__).with_name("graph.txt")
 STORED = (*all_tables(FAST), *map(study_table, FAST))
 TABLES = {dg.AssetKey(table.name.split(".")): table for table in STORED}
-FILES = dg.AssetKey(["submissions", "export"])
+FILES = {dg.AssetKey(["submissions", "export"]), dg.AssetKey(["monitoring", "drift_report"])}
 
 
 @cache
@@ -93,7 +93,7 @@ def test_the_graph_is_the_one_written_down() -> None:
 
 
 def test_every_table_is_an_asset_and_every_other_asset_a_file() -> None:
-    assert {node.key for node in nodes()} == {*TABLES, FILES}
+    assert {node.key for node in nodes()} == {*TABLES, *FILES}
 
 
 @pytest.mark.parametrize("node", nodes(), ids=lambda node: node.key.to_user_string())

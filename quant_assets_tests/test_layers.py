@@ -15,7 +15,7 @@ ROWS = (
     ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin"),
     ("definitions", "console"),
     ("assets", "automation"),
-    ("tuning", "tracking", "alerts"),
+    ("tuning", "tracking", "alerts", "monitoring"),
     ("submission", "ensemble", "evaluation", "quality"),
     ("lake",),
     ("features", "models", "sources"),

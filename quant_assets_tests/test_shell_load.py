@@ -23,7 +23,7 @@ from quant_assets.lake.tables import (
 )
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
-from quant_assets_tests.desk import Desk
+from quant_assets_tests.desk import TABLES, Desk, pictured
 from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, REFIT_EVERY
 
 DAYS = trading_days(FIRST_DAY, LAST_DAY)
@@ -60,7 +60,8 @@ def test_it_was_one_successful_run_of_all_days(history: dg.DagsterInstance) -> N
 
 def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterInstance) -> None:
     keys = history.all_asset_keys()
-    assert len(keys) == 18 + 2 * len(FAST) + 3
+    files = 1
+    assert len(keys) == len(TABLES) + files
     for key in keys:
         assert history.get_materialized_partitions(key) == set(DAYS.astype(str)), key
         event = history.get_latest_materialization_event(key)
@@ -184,21 +185,7 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
 @pytest.mark.parametrize("name", ["attribution", "scoreboard"])
 def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
     """With the last of its days; a copy for each day would fill the disk."""
-    wanted = dg.AssetRecordsFilter(
-        dg.AssetKey(["monitoring", name]), asset_partitions=DAYS.astype(str).tolist()
-    )
-    records = history.fetch_materializations(wanted, limit=len(DAYS)).records
-    assert len(records) == len(DAYS)
-    pictured = [
-        record.partition_key
-        for record in records
-        if record.asset_materialization
-        and any(
-            str(value.value).startswith("![plot]")
-            for value in record.asset_materialization.metadata.values()
-        )
-    ]
-    assert pictured == [str(DAYS[-1])]
+    assert pictured(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]
 
 
 def test_the_scoreboard_is_the_metric_of_those_days(lake: Lake) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from quant_assets.lake.monitoring_tables import DRIFT_REPORT, WATCHED
+from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import study_table
 from quant_assets.models.parameters import tunable
 
@@ -14,15 +16,20 @@ if TYPE_CHECKING:
     )
 
 
-def study_key(family: str) -> dg.AssetKey:
-    """The asset key of a family's study."""
-    return dg.AssetKey(study_table(family).name.split("."))
+def key_of(table: Table) -> dg.AssetKey:
+    """The asset key of a table: its name, by parts."""
+    return dg.AssetKey(table.name.split("."))
 
 
 def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
-    """All jobs, by name. Studies, which take long, are in the one that is for them."""
-    studies = dg.AssetSelection.assets(*map(study_key, tunable(families)))
-    everything = dg.AssetSelection.all() - studies
+    """All jobs, by name.
+
+    Studies, which take long, are in the one that is for them; so is what is watched, which no
+    submission waits for.
+    """
+    studies = dg.AssetSelection.assets(*(key_of(study_table(name)) for name in tunable(families)))
+    watched = dg.AssetSelection.assets(*map(key_of, WATCHED), dg.AssetKey(DRIFT_REPORT))
+    everything = dg.AssetSelection.all() - studies - watched
     fits = dg.AssetSelection.groups("fits") - studies
     tracking = dg.AssetSelection.groups("tracking")
     jobs = {
@@ -45,8 +52,16 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "the best.",
         ),
         "walk_forward": (
-            fits | tracking | dg.AssetSelection.groups("forecasts", "submissions", "monitoring"),
+            everything
+            & dg.AssetSelection.groups(
+                "fits", "forecasts", "submissions", "monitoring", "tracking"
+            ),
             "All families over a range, from fits to scoreboard; finished fits are kept.",
+        ),
+        "watch_daily": (
+            watched,
+            "Whether the day's prices, features and forecasts are as they used to be, and what "
+            "state the markets are in.",
         ),
         "submit_competition": (
             dg.AssetSelection.groups("submissions"),

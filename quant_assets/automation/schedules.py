@@ -31,6 +31,17 @@ def build(jobs: "Mapping[str, UnresolvedAssetJobDefinition]") -> list[dg.Schedul
         return request(context.scheduled_execution_time.date(), source)
 
     @dg.schedule(
+        job=jobs["watch_daily"],
+        cron_schedule="30 22 * * 1-5",
+        execution_timezone="UTC",
+        description="Every trading day at 22:30 UTC, half an hour after its refresh.",
+    )
+    def daily_watch(
+        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
+    ) -> dg.RunRequest | dg.SkipReason:
+        return request(context.scheduled_execution_time.date(), source)
+
+    @dg.schedule(
         job=jobs["retrain_models"],
         cron_schedule="0 6 * * 0",
         execution_timezone="UTC",
@@ -51,4 +62,4 @@ def build(jobs: "Mapping[str, UnresolvedAssetJobDefinition]") -> list[dg.Schedul
             )
         return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
 
-    return [daily_refresh, weekly_retrain]
+    return [daily_refresh, daily_watch, weekly_retrain]

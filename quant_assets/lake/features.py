@@ -18,16 +18,19 @@ def read_cube(
     unit_column: str = "",
     units: Sequence[str] = (),
     dtype: Any = np.float64,
+    *,
+    gaps: bool = False,
 ) -> tuple[tuple[str, ...], AnyArray]:
     """A features table's feature names and its values on some days.
 
     Args:
         lake: the lake.
         table: the table.
-        days: n consecutive days of it.
+        days: n days of it, ascending; consecutive ones unless ``gaps``.
         unit_column: column that says what a row is about; none if a row is a day.
         units: the units wanted, in order.
         dtype: float64 or float32.
+        gaps: whether the table has further days between these.
 
     Returns an (n, units, features) array, with one unit if a row is a day; NaN where there is no
     row.
@@ -37,10 +40,10 @@ def read_cube(
     kind = "DOUBLE" if dtype is np.float64 else "FLOAT"
     selected = ", ".join(f'"{name}"::{kind} AS "{name}"' for name in names)
     unit = f'"{unit_column}"' if unit_column else "'' AS unit"
+    wanted = "IN (SELECT unnest(?::DATE[]))" if gaps else "BETWEEN ? AND ?"
     rows = lake.arrow(
-        f"SELECT trading_day, {unit}, {selected} FROM {table.quoted}"
-        " WHERE trading_day BETWEEN ? AND ?",
-        [days[0].item(), days[-1].item()],
+        f"SELECT trading_day, {unit}, {selected} FROM {table.quoted} WHERE trading_day {wanted}",
+        [days.tolist()] if gaps else [days[0].item(), days[-1].item()],
         needs=table,
     )
     return names, to_cube(rows, days, unit_column or "unit", units or ("",), names, dtype=dtype)

@@ -1,8 +1,9 @@
 """Every table of the lake: its columns, their meaning, what a row is and when it is known.
 
-Those of judgements are in ``lake.judgement_tables``. A table's name is its Dagster asset key with
-a dot. Documentation, ``describe``, the assets' column schemas and the DDL all come from here.
-Reading and writing do not belong here.
+Those of judgements are in ``lake.judgement_tables``, those of data and drift in
+``lake.monitoring_tables``. A table's name is its Dagster asset key with a dot. Documentation,
+``describe``, the assets' column schemas and the DDL all come from here. Reading and writing do not
+belong here.
 """
 
 from quant_assets.features.catalogue import CATALOGUE
@@ -17,6 +18,7 @@ from quant_assets.lake.judgement_tables import (
     SLICES,
     TRACK_RECORD,
 )
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schema import Column, Table
 
 N_TARGETS = 424
@@ -250,5 +252,8 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         SCOREBOARD,
         BREAKDOWN,
         COMPARISON,
+        DATA_QUALITY,
+        DRIFT,
+        REGIMES,
         TRACKED_FITS,
     )

@@ -57,8 +57,11 @@ def tick(definitions: dg.Definitions, name: str, day: date) -> dg.RunRequest | s
         date(2023, 12, 29),
     ],
 )
-def test_a_trading_day_is_refreshed_that_evening(definitions: dg.Definitions, day: date) -> None:
-    request = tick(definitions, "daily_refresh", day)
+@pytest.mark.parametrize("name", ["daily_refresh", "daily_watch"])
+def test_a_trading_day_has_its_run_that_evening(
+    definitions: dg.Definitions, name: str, day: date
+) -> None:
+    request = tick(definitions, name, day)
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == request.run_key == day.isoformat()
     asset = definitions.resolve_asset_graph().get(dg.AssetKey(["raw", "prices"]))

@@ -1,0 +1,213 @@
+"""Layer monitoring: whether prices, features and forecasts are as they used to be.
+
+How good the forecasts turned out belongs in ``assets.monitoring``.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import (
+    OWNER,
+    check,
+    check_spec,
+    columns_of,
+    key_of,
+    markdown,
+    picture,
+    result,
+    show,
+    table_asset,
+)
+from quant_assets.lake.artifacts import write_atomically
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, DRIFT_REPORT, REGIMES
+from quant_assets.lake.prices import history_start
+from quant_assets.lake.tables import (
+    ENSEMBLE,
+    FEATURES,
+    INSTRUMENT_FEATURES,
+    RAW_PRICES,
+    VALIDATED_PRICES,
+    forecasts_table,
+)
+from quant_assets.monitoring.cells import read_cells
+from quant_assets.monitoring.data_quality import HISTORY, data_quality
+from quant_assets.monitoring.drift import (
+    WATCHED_DAYS,
+    drift,
+    first_watched,
+    severity,
+    share_drifted,
+)
+from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept, states
+from quant_assets.monitoring.regimes import regimes
+from quant_assets.monitoring.report import COLUMNS, render, worst_columns
+from quant_assets.settings import Settings
+
+_WITHIN = "within_limits"
+_WORST = 15
+_YEAR = 250
+_SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the module."""
+    return [
+        _data_quality(partitions),
+        _drift(partitions, families),
+        _drift_report(partitions, families),
+        _regimes(partitions),
+    ]
+
+
+def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @table_asset(
+        DATA_QUALITY,
+        kinds={"numpy", "matplotlib"},
+        deps=[RAW_PRICES, VALIDATED_PRICES],
+        partitions=partitions,
+        checks=[
+            check_spec(
+                DATA_QUALITY,
+                _WITHIN,
+                "On the last day each market's figures are within their limits: less than 1 % of "
+                "the closes due are missing and 0.5 % of the cells jumps or rejected, no cell is "
+                "wrong, no market silent for over 5 trading days, no series stale or ended.",
+                blocking=False,
+            )
+        ],
+    )
+    def data_quality_asset(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        first = history_start(lake, VALIDATED_PRICES, start, HISTORY + SHOWN_DAYS)
+        cells = read_cells(lake, first, end)
+        kept = int((cells.days >= np.datetime64(start)).sum())
+        recent = data_quality(cells, min(len(cells.days), max(kept, SHOWN_DAYS)))
+        rows = recent[recent["trading_day"] >= np.datetime64(start)]
+        written = lake.replace_days(DATA_QUALITY, start, end, columns_of(rows))
+        newest = rows[rows["trading_day"] == rows["trading_day"].max()]
+        broken = newest[~newest["within"]].drop(columns=["trading_day", "date_id", "within"])
+        if len(rows):
+            show(context, DATA_QUALITY, {"limits": picture(limits_kept(recent))})
+        return result(
+            DATA_QUALITY,
+            written,
+            {"limits_broken": int(broken["series"].isna().sum())},
+            checks=[
+                check(
+                    DATA_QUALITY,
+                    _WITHIN,
+                    broken.empty,
+                    blocking=False,
+                    day=str(end),
+                    broken=markdown(broken),
+                )
+            ],
+        )
+
+    return data_quality_asset
+
+
+def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    @table_asset(
+        DRIFT,
+        kinds={"numpy", "matplotlib"},
+        deps=[*FEATURES, ENSEMBLE, *map(forecasts_table, families)],
+        about=f"Of a range of days the newest {WATCHED_DAYS} only; the others have no rows. Run a "
+        "range of its own for older ones.",
+        partitions=partitions,
+    )
+    def drift_asset(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        rows = drift(lake, families, first_watched(lake, start, end), end)
+        written = lake.replace_days(DRIFT, start, end, columns_of(rows))
+        newest = rows[rows["trading_day"] == rows["trading_day"].max()]
+        share = share_drifted(lake.query(f"FROM {DRIFT.quoted} WHERE trading_day <= ?", [end]))
+        if len(share):
+            worst = newest.loc[severity(newest).nlargest(_WORST).index, _SHOWN]
+            pictured = picture(drifting(share))
+            show(context, DRIFT, {"worst": markdown(worst.round(3)), "share": pictured})
+        of_newest = share_drifted(newest)
+        drifted = newest[newest["drifted"].astype(bool)]
+        return result(
+            DRIFT,
+            written,
+            {
+                "share_drifted": float(of_newest.iloc[0]) if len(of_newest) else 0.0,
+                "forecasts_drifted": int((drifted["level"] == "forecast").sum()),
+            },
+        )
+
+    return drift_asset
+
+
+def _drift_report(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=dg.AssetKey(DRIFT_REPORT),
+        deps=list(map(key_of, (DRIFT, *FEATURES, ENSEMBLE, *map(forecasts_table, families)))),
+        description=f"`drift/<day>.html` in the reports folder: the {COLUMNS} columns that "
+        "drifted most beside their references, by Evidently. Of a range of days the last one "
+        "only; a day before the first fit has none.",
+        group_name="monitoring",
+        owners=[OWNER],
+        kinds={"evidently"},
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def drift_report(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        _, end = day_range(context)
+        worst = worst_columns(lake, end)
+        if worst.empty:
+            context.log.warning(f"no report: on {end} no column could be compared")
+            return dg.MaterializeResult(metadata={"columns": 0})
+        page = settings.reports_dir / "drift" / f"{end}.html"
+        write_atomically(page, render(lake, families, end, worst))
+        shown = {"page": dg.MetadataValue.path(page), "worst": markdown(worst[_SHOWN].round(3))}
+        context.add_asset_metadata(shown, DRIFT_REPORT, context.partition_key_range.end)
+        return dg.MaterializeResult(metadata={"columns": len(worst)})
+
+    return drift_report
+
+
+def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @table_asset(
+        REGIMES,
+        kinds={"statsmodels", "matplotlib"},
+        deps=[INSTRUMENT_FEATURES],
+        about="The regimes' parameters are fitted on the walk-forward days, from returns up to "
+        "them (Hamilton 1989).",
+        partitions=partitions,
+    )
+    def regimes_asset(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        rows = regimes(lake, settings, start, end)
+        written = lake.replace_days(REGIMES, start, end, columns_of(rows))
+        recent = lake.query(
+            f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
+            [end, _YEAR],
+        )
+        if len(recent):
+            show(context, REGIMES, {"states": picture(states(recent))})
+        newest = rows.drop(columns=["trading_day", "date_id", "fit_as_of"]).tail(1).dropna(axis=1)
+        return result(REGIMES, written, {str(name): float(x.iloc[0]) for name, x in newest.items()})
+
+    return regimes_asset

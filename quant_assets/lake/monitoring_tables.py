@@ -1,0 +1,82 @@
+"""Tables of whether data, inputs and forecasts are as they used to be: columns and meaning.
+
+Tables of how good forecasts turned out are in ``lake.judgement_tables``.
+"""
+
+from quant_assets.lake.judgement_tables import DATE_ID
+from quant_assets.lake.schema import Column, Table
+from quant_assets.market.instruments import MARKETS
+
+_DAY = Column("trading_day", "DATE", "session of London or Tokyo")
+
+DATA_QUALITY = Table(
+    "monitoring.data_quality",
+    "Whether prices are complete, fresh and sound: one row per day, market and figure, and one "
+    "for each series that breaks a limit which its market breaks. Known at the close of "
+    "trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("market", "VARCHAR", "LME, JPX, US or FX"),
+        Column("series", "VARCHAR", "name of the series in the source; NULL for the market"),
+        Column(
+            "figure",
+            "VARCHAR",
+            "missing or outliers, shares of 20 days; schema, wrong cells of the day; freshness, "
+            "trading days since the newest close; stale or ended, a market's series, and of a "
+            "series its stale days of 20, or the days since its last close",
+        ),
+        Column("value", "DOUBLE", "the figure; NULL where no close was due"),
+        Column("allowed", "DOUBLE", "the largest value that is no cause for concern"),
+        Column("within", "BOOLEAN", "whether the value is not above it"),
+    ),
+)
+DRIFT = Table(
+    "monitoring.drift",
+    "Whether features and forecasts are as they used to be: one row per day and column. The last "
+    "20 days, units pooled, against windows of 20 days: of a feature those that the fit in force "
+    "was trained on, of a forecast those of the 250 days before. Known at the close of "
+    "trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("level", "VARCHAR", "instrument, market or target of a feature; or forecast"),
+        Column("name", "VARCHAR", "feature, model family, or ensemble"),
+        Column("psi", "DOUBLE", "population stability index over the reference's deciles"),
+        Column("psi_limit", "DOUBLE", "0.25, or the largest among the reference's own windows"),
+        Column("ks", "DOUBLE", "Kolmogorov-Smirnov distance"),
+        Column("ks_limit", "DOUBLE", "0.2, or the largest among the reference's own windows"),
+        Column("missing_change", "DOUBLE", "share of empty cells less that of the reference"),
+        Column("drifted", "BOOLEAN", "psi or ks above its limit, or missing_change above 0.1"),
+        Column("reason", "VARCHAR", "why a distance is NULL; NULL if none is"),
+        Column("reference_until", "DATE", "last day of the reference: a feature's is the fit's"),
+    ),
+)
+REGIMES = Table(
+    "monitoring.regimes",
+    "What state the markets are in: one row per day. Known at the close of trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column(
+            "turbulence",
+            "DOUBLE",
+            "probability, filtered, of the more volatile of two regimes of the mean return of all "
+            "instruments; NULL before the first fit",
+        ),
+        *(
+            Column(
+                f"volatility_{market}",
+                "DOUBLE",
+                f"annualised, of the mean return of {market} instruments over 20 days",
+            )
+            for market in MARKETS
+        ),
+        Column("correlation", "DOUBLE", "mean over all pairs of instruments, of 60 days' returns"),
+        Column("correlation_change", "DOUBLE", "correlation less that of 20 days before"),
+        Column("fit_as_of", "DATE", "walk-forward day up to which the regimes' parameters know"),
+    ),
+)
+WATCHED = (DATA_QUALITY, DRIFT, REGIMES)
+DRIFT_REPORT = ("monitoring", "drift_report")
+"""Asset key of the page about :data:`DRIFT`, which is a file."""

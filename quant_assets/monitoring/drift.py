@@ -1,0 +1,185 @@
+"""Drift of every feature and forecast on a day: rows of ``monitoring.drift``.
+
+The distances are in ``monitoring.distances``, the days compared in ``monitoring.samples``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import DRIFT
+from quant_assets.lake.point_in_time import date_ids_of, known_days
+from quant_assets.lake.prices import history_start
+from quant_assets.lake.tables import MARKET_FEATURES
+from quant_assets.monitoring.distances import (
+    KS,
+    MISSING,
+    PSI,
+    Distances,
+    Reference,
+    compare,
+    drifted,
+    reference_of,
+)
+from quant_assets.monitoring.samples import (
+    FORECAST_DAYS,
+    WINDOW,
+    feature_columns,
+    fit_in_force,
+    forecast_columns,
+    window_rows,
+)
+from quant_assets.typing import AnyArray, DayArray, IntArray
+
+WATCHED_DAYS = 20
+"""Of a range of days only so many, the newest, are compared.
+
+A day alone takes most of a second on a real market, for reading what the fit was trained on, and a
+further one a tenth of that. Older days want ranges of their own.
+"""
+_NO_FIT = "no forecast, so no fit in force"
+_SHORT = "reference too short"
+_NOTHING = Distances(np.nan, np.nan, np.nan)
+_BASE = Distances(PSI, KS, MISSING)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What became of one column on one day."""
+
+    day: np.datetime64
+    level: str
+    name: str
+    found: Distances
+    limits: Distances
+    reason: str | None
+    reference_until: np.datetime64
+
+    def row(self) -> tuple[object, ...]:
+        """In the table's order, without the day's number."""
+        limits, far = self.limits, drifted(self.found, self.limits)
+        figures = self.found.psi, limits.psi, self.found.ks, limits.ks, self.found.missing, far
+        return (self.day, self.level, self.name, *figures, self.reason, self.reference_until)
+
+
+def first_watched(lake: Lake, start: date, end: date) -> date:
+    """The first day of a range that is compared."""
+    return max(start, history_start(lake, MARKET_FEATURES, end, WATCHED_DAYS - 1))
+
+
+def drift(lake: Lake, families: Sequence[str], start: date, end: date) -> pd.DataFrame:
+    """Rows of ``monitoring.drift`` for every day with features from ``start`` to ``end``."""
+    days = known_days(lake, end)
+    wanted = np.flatnonzero(days >= np.datetime64(start))
+    found = [*_of_features(lake, days, wanted), *_of_forecasts(lake, families, days, wanted)]
+    names = [column.name for column in DRIFT.columns if column.name != "date_id"]
+    rows = pd.DataFrame([one.row() for one in found], columns=names)
+    rows["date_id"] = date_ids_of(lake, rows["trading_day"].to_numpy().astype("datetime64[D]"))
+    return rows[[column.name for column in DRIFT.columns]]
+
+
+def share_drifted(rows: pd.DataFrame) -> pd.Series:
+    """Share of each day's features that have drifted, of those with a reference."""
+    compared = rows[(rows["level"] != "forecast") & rows["reference_until"].notna()]
+    return compared["drifted"].astype(float).groupby(compared["trading_day"]).mean()
+
+
+def severity(rows: pd.DataFrame) -> pd.Series:
+    """How many times its limit a column's largest distance is; 0 where none is known."""
+    times = pd.concat(
+        [
+            rows["psi"] / rows["psi_limit"],
+            rows["ks"] / rows["ks_limit"],
+            rows["missing_change"] / MISSING,
+        ],
+        axis=1,
+    )
+    return times.max(axis=1).fillna(0.0).clip(lower=0.0)
+
+
+def reference_days(days: DayArray, as_of: np.datetime64) -> DayArray:
+    """(w, WINDOW) days of windows that a fit as of a day saw; none if too few, or no fit (NaT)."""
+    known = 0 if np.isnat(as_of) else int(np.searchsorted(days, as_of, side="right"))
+    return days[window_rows(known)]
+
+
+def forecasts_before(values: AnyArray) -> AnyArray:
+    """(w, WINDOW, u) windows of the last ``FORECAST_DAYS`` days, of those with a forecast.
+
+    Args:
+        values: (n, u) forecasts up to the day before the window compared; NaN on days without.
+    """
+    before = values[-FORECAST_DAYS:]
+    before = before[~np.isnan(before).all(axis=1)]
+    windows: AnyArray = before[window_rows(len(before))]
+    return windows
+
+
+def _of_features(lake: Lake, days: DayArray, wanted: IntArray) -> Iterator[Drift]:
+    """Of days that share a fit the reference is read once."""
+    if not len(wanted):
+        return
+    first = max(0, int(wanted[0]) - WINDOW + 1)
+    recent = list(feature_columns(lake, days[first : wanted[-1] + 1]))
+    in_force = fit_in_force(lake, days[wanted])
+    for as_of, group in groupby(zip(wanted, in_force, strict=True), key=lambda pair: str(pair[1])):
+        references = _references(lake, days, np.datetime64(as_of))
+        why = _NO_FIT if as_of == "NaT" else _SHORT
+        for row, _ in group:
+            for level, columns in enumerate(recent):
+                for j, name in enumerate(columns.names):
+                    key = (days[row], columns.level, name)
+                    current = _window(columns.cells[j], row - first)
+                    reference = references[level][j] if references else why
+                    yield _compared(*key, reference, current, np.datetime64(as_of))
+
+
+def _references(lake: Lake, days: DayArray, as_of: np.datetime64) -> list[list[Reference]] | None:
+    windows = reference_days(days, as_of)
+    if not len(windows):
+        return None
+    return [
+        [reference_of(cells.reshape(len(windows), -1)) for cells in columns.cells]
+        for columns in feature_columns(lake, windows.ravel())
+    ]
+
+
+def _of_forecasts(
+    lake: Lake, families: Sequence[str], days: DayArray, wanted: IntArray
+) -> Iterator[Drift]:
+    if not len(wanted):
+        return
+    first = max(0, int(wanted[0]) - WINDOW - FORECAST_DAYS + 1)
+    for columns in forecast_columns(lake, families, days[first : wanted[-1] + 1]):
+        values = columns.cells[0]
+        for row in wanted - first:
+            windows = forecasts_before(values[: max(0, row - WINDOW + 1)])
+            reference = reference_of(windows.reshape(len(windows), -1)) if len(windows) else _SHORT
+            key = (days[first + row], columns.level, columns.names[0])
+            until = days[first + max(0, row - WINDOW)]
+            yield _compared(*key, reference, _window(values, row), until)
+
+
+def _window(values: AnyArray, row: int) -> AnyArray:
+    """Cells of the window that ends with a row."""
+    return values[max(0, row - WINDOW + 1) : row + 1].ravel()
+
+
+def _compared(
+    day: np.datetime64,
+    level: str,
+    name: str,
+    reference: Reference | str,
+    current: AnyArray,
+    until: np.datetime64,
+) -> Drift:
+    """The column's drift; a ``reference`` of text says why there is none."""
+    if isinstance(reference, str):
+        return Drift(day, level, name, _NOTHING, _BASE, reference, np.datetime64("NaT"))
+    found, reason = compare(reference, current)
+    return Drift(day, level, name, found, reference.limits, reason, until)

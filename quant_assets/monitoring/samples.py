@@ -1,0 +1,99 @@
+"""Which days a column is compared with, and its cells on them: of features and of forecasts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant_assets.lake.features import read_cube
+from quant_assets.lake.forecasts import read_forecasts
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.prices import read_pairs
+from quant_assets.lake.schema import Table
+from quant_assets.lake.tables import (
+    ENSEMBLE,
+    INSTRUMENT_FEATURES,
+    MARKET_FEATURES,
+    TARGET_FEATURES,
+    forecasts_table,
+)
+from quant_assets.typing import AnyArray, DayArray, IntArray
+
+WINDOW = 20
+"""Days compared, ending with the day itself."""
+WINDOWS = 16
+"""Windows of a reference at most: 320 days, spread evenly over all of it."""
+LEAST_WINDOWS = 3
+FORECAST_DAYS = 250
+"""Days before the window that forecasts are compared with: they have no training days."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Cells of one level's columns on some days.
+
+    Attributes:
+        level: instrument, market, target or forecast.
+        names: k columns.
+        cells: (k, n, u) float32 values of n days and u units; NaN where there is none.
+    """
+
+    level: str
+    names: tuple[str, ...]
+    cells: AnyArray
+
+
+def window_rows(days: int) -> IntArray:
+    """(w, WINDOW) rows of windows spread evenly over so many days, the newest day included.
+
+    Windows do not overlap. There are none if the days hold fewer than ``LEAST_WINDOWS``.
+    """
+    count = min(WINDOWS, days // WINDOW)
+    if count < LEAST_WINDOWS:
+        return np.empty((0, WINDOW), np.int64)
+    starts = np.linspace(0, days - WINDOW, count).astype(np.int64)
+    return starts[:, None] + np.arange(WINDOW)
+
+
+def feature_columns(lake: Lake, days: DayArray) -> Iterator[Columns]:
+    """Features of each level on the given days, which may lie apart."""
+    instruments = lake.columns(
+        f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} ORDER BY 1",
+        needs=INSTRUMENT_FEATURES,
+    )["instrument"]
+    levels: tuple[tuple[str, Table, str, Sequence[str]], ...] = (
+        ("instrument", INSTRUMENT_FEATURES, "instrument", tuple(instruments)),
+        ("market", MARKET_FEATURES, "", ()),
+        ("target", TARGET_FEATURES, "target", read_pairs(lake).targets),
+    )
+    for level, table, unit_column, units in levels:
+        names, cube = read_cube(lake, table, days, unit_column, units, np.float32, gaps=True)
+        yield Columns(level, names, np.ascontiguousarray(np.moveaxis(cube, 2, 0)))
+
+
+def forecast_columns(lake: Lake, families: Sequence[str], days: DayArray) -> Iterator[Columns]:
+    """Forecasts of each family and of the ensemble on consecutive days; NaN on days without."""
+    targets = read_pairs(lake).targets
+    ends = days[0].item(), days[-1].item()
+    for name in (*families, "ensemble"):
+        found = read_forecasts(lake, forecasts_table(name), targets, *ends)
+        yield Columns("forecast", (name,), found.on(days).astype(np.float32)[None])
+
+
+def fit_in_force(lake: Lake, days: DayArray) -> DayArray:
+    """(n,) as-of day of the newest fit that an ensemble forecast of the day or before used.
+
+    NaT on days before the first forecast.
+    """
+    result = np.full(len(days), np.datetime64("NaT", "D"))
+    if not len(days) or not lake.has(ENSEMBLE):
+        return result
+    found = lake.columns(
+        f"SELECT trading_day, max(fit_as_of) AS as_of FROM {ENSEMBLE.quoted}"
+        " WHERE trading_day <= ? GROUP BY trading_day ORDER BY trading_day",
+        [days[-1].item()],
+    )
+    row = np.searchsorted(found["trading_day"].astype("datetime64[D]"), days, side="right") - 1
+    forecast = row >= 0
+    result[forecast] = found["as_of"].astype("datetime64[D]")[row[forecast]]
+    return result

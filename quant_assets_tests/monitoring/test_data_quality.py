@@ -1,0 +1,244 @@
+"""Figures of the data against their limits: a slow version, bad days, and days one by one."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import DATA_QUALITY
+from quant_assets.lake.prices import raw_rows
+from quant_assets.lake.tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.market.calendar import trading_days
+from quant_assets.market.instruments import MARKETS, parse_column
+from quant_assets.monitoring.cells import Cells, read_cells
+from quant_assets.monitoring.data_quality import (
+    FRESHNESS,
+    HISTORY,
+    MISSING,
+    OUTLIERS,
+    WINDOW,
+    data_quality,
+)
+from quant_assets.monitoring.plots import limits_kept
+from quant_assets.quality.cleaning import clean
+from quant_assets.quality.rows import validated_rows
+from quant_assets.sources.base import PriceTable, UnreadCell
+from quant_assets_tests.market import world
+
+COLUMNS = (
+    *("FX_EURUSD", "FX_USDJPY", "LME_AH_Close", "LME_CA_Close"),
+    *("US_Stock_CVX_adj_close", "US_Stock_CVX_adj_volume", "US_Stock_VT_adj_close"),
+)
+SERIES = tuple(map(parse_column, COLUMNS))
+N = 300
+
+
+def quiet(days: int = N) -> Cells:
+    """Everything is there, and nothing is wrong."""
+    all_days = trading_days(date(2020, 1, 1), date(2022, 1, 1))[:days]
+    full = np.ones((days, len(SERIES)), dtype=bool)
+    return Cells(all_days, np.arange(days), SERIES, full, full, ~full, ~full, ~full)
+
+
+def troubled(seed: int) -> Cells:
+    """Cells of every kind of trouble, in stretches and alone."""
+    random = np.random.default_rng(seed)
+    cells = quiet()
+    observed = random.random(cells.observed.shape) > 0.03
+    for column, (first, last) in enumerate([(0, 90), (200, 300), (30, 60), (40, 70)]):
+        observed[first:last, column] = False
+    observed[100:109, 4:] = False
+    return replace(
+        cells,
+        observed=observed,
+        unusual=random.random(observed.shape) < 0.004,
+        stale=observed & (random.random(observed.shape) < 0.05),
+        unread=random.random(observed.shape) < 0.002,
+        present=random.random(observed.shape) > 0.002,
+    )
+
+
+def slowly(cells: Cells, row: int) -> Iterator[tuple[str, str, str | None, float, float]]:
+    """Market, figure, series, value and limit of one day, in plain loops."""
+    window = range(max(0, row - WINDOW + 1), row + 1)
+    for market in MARKETS:
+        columns = [j for j, name in enumerate(COLUMNS) if name.startswith(market)]
+        closes = [j for j in columns if SERIES[j].field == "close"]
+        if not columns:
+            continue
+
+        def due(s: int, j: int, closes: list[int] = closes) -> bool:
+            is_open = any(cells.observed[s, i] for i in closes)
+            return is_open and any(cells.observed[max(0, s - WINDOW) : s + 1, j])
+
+        def silent(j: int) -> int:
+            return next((row - s for s in range(row, -1, -1) if cells.observed[s, j]), 9999)
+
+        lack = {j: [not cells.observed[s, j] for s in window if due(s, j)] for j in closes}
+        unusual = {
+            j: [cells.unusual[s, j] for s in window if cells.unusual[s, j] or cells.observed[s, j]]
+            for j in columns
+        }
+        for figure, of_series, allowed in (
+            ("missing", lack, MISSING),
+            ("outliers", unusual, OUTLIERS),
+        ):
+            together = [bad for of_one in of_series.values() for bad in of_one]
+            share = np.mean(together) if together else np.nan
+            yield market, figure, None, share, allowed
+            if share > allowed:
+                for j, cells_of in of_series.items():
+                    if cells_of and np.mean(cells_of) > allowed:
+                        yield market, figure, COLUMNS[j], np.mean(cells_of), allowed
+        wrong = {j: int(cells.unread[row, j] or not cells.present[row, j]) for j in columns}
+        stale = {
+            j: sum(cells.stale[s, j] for s in window)
+            for j in closes
+            if silent(j) < WINDOW and cells.stale[row - silent(j), j]
+        }
+        ended = {j: silent(j) for j in closes if WINDOW <= silent(j) < HISTORY}
+        yield market, "freshness", None, min(HISTORY, row + 1, *map(silent, closes)), FRESHNESS
+        yield market, "schema", None, sum(wrong.values()), 0
+        yield market, "stale", None, len(stale), 0
+        yield market, "ended", None, len(ended), 0
+        for figure, values in (("schema", wrong), ("stale", stale), ("ended", ended)):
+            for j, value in values.items():
+                if value:
+                    yield market, figure, COLUMNS[j], value, 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_figures_are_those_of_plain_loops(seed: int) -> None:
+    cells = troubled(seed)
+    rows = data_quality(cells, N)
+    for row in (0, 1, 5, 19, 20, 21, 45, 62, 85, 95, 104, 108, 109, 221, 260, 299):
+        found = rows[rows["trading_day"] == cells.days[row]]
+        expected = pd.DataFrame(
+            slowly(cells, row), columns=["market", "figure", "series", "value", "allowed"]
+        ).sort_values(["market", "figure", "series"], na_position="first", ignore_index=True)
+        pd.testing.assert_frame_equal(
+            found[expected.columns].reset_index(drop=True),
+            expected,
+            check_dtype=False,
+            rtol=0,
+            atol=1e-12,
+        )
+        within = ~(expected["value"] > expected["allowed"])
+        assert found["within"].tolist() == within.tolist()
+
+
+def test_a_day_alone_has_the_figures_it_has_in_a_range() -> None:
+    cells = troubled(3)
+    whole = data_quality(cells, N)
+    for row in (3, 60, 251, 280, 299):
+        part = slice(max(0, row - HISTORY), row + 1)
+        arrays = {
+            name: getattr(cells, name)[part]
+            for name in ("days", "date_ids", "present", "observed", "unusual", "stale", "unread")
+        }
+        alone = data_quality(replace(cells, **arrays), 1)
+        expected = whole[whole["trading_day"] == cells.days[row]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, expected, check_exact=True)
+
+
+def test_quiet_days_have_a_row_for_each_market_and_figure() -> None:
+    rows = data_quality(quiet(), 2)
+    assert rows.columns.tolist() == [column.name for column in DATA_QUALITY.columns]
+    assert len(rows) == 2 * 3 * 6
+    assert rows["within"].all()
+    assert rows["series"].isna().all()
+    assert (rows["value"] == 0).all()
+
+
+def broken_on(cells: Cells, row: int) -> set[tuple[str, str]]:
+    rows = data_quality(cells, N)
+    on = rows[(rows["trading_day"] == cells.days[row]) & ~rows["within"]]
+    return set(zip(on["figure"], on["series"].fillna(on["market"]), strict=True))
+
+
+def test_a_closed_market_lacks_nothing_and_a_silent_one_is_found() -> None:
+    cells = quiet()
+    observed = cells.observed.copy()
+    observed[100:106, 4:] = False
+    silent = replace(cells, observed=observed)
+    assert not broken_on(silent, 100 + FRESHNESS - 1)
+    assert broken_on(silent, 100 + FRESHNESS) == {("freshness", "US")}
+    assert not broken_on(silent, 106)
+
+
+def test_a_market_closed_on_the_first_days_is_not_silent_for_longer_than_they_are() -> None:
+    cells = quiet()
+    observed = cells.observed.copy()
+    observed[:FRESHNESS, 4:] = False
+    late = replace(cells, observed=observed)
+    assert not broken_on(late, FRESHNESS - 1)
+    rows = data_quality(late, N)
+    fresh = rows[(rows["figure"] == "freshness") & (rows["market"] == "US")]["value"]
+    assert fresh.tolist()[: FRESHNESS + 1] == [1, 2, 3, 4, 5, 0]
+
+
+def test_a_series_that_ends_is_missed_reported_and_forgotten() -> None:
+    cells = quiet()
+    observed = cells.observed.copy()
+    observed[20:, 0] = False
+    ending = replace(cells, observed=observed)
+    missed = {("missing", "FX"), ("missing", "FX_EURUSD")}
+    ended = {("ended", "FX"), ("ended", "FX_EURUSD")}
+    assert broken_on(ending, 19) == set()
+    assert broken_on(ending, 20) == missed
+    assert broken_on(ending, 19 + WINDOW) == missed | ended
+    assert broken_on(ending, 19 + 2 * WINDOW) == ended
+    assert broken_on(ending, 19 + HISTORY) == set()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[Lake]:
+    """The small market with a cell that is no number, a price below zero, a jump, and a stop."""
+    table = world.until(world.prices(), 120)
+    values = table.values.copy()
+    column = {name: i for i, name in enumerate(table.columns)}
+    values[110, column["FX_EURUSD"]] = np.nan
+    values[111, column["FX_USDJPY"]] = -1.0
+    values[112, column["FX_ZARJPY"]] *= 3.0
+    values[95:, column["LME_CA_Close"]] = values[95, column["LME_CA_Close"]]
+    unread = (UnreadCell(110, "FX_EURUSD", "n/a"),)
+    bad = PriceTable(table.days, table.date_ids, table.columns, values, unread)
+    with Lake(tmp_path / "lake") as opened:
+        ends = table.days[0].item(), table.days[-1].item()
+        opened.replace_days(RAW_PRICES, *ends, raw_rows(bad, "test"))
+        opened.replace_days(VALIDATED_PRICES, *ends, validated_rows(clean(bad, "test"), ends[0]))
+        yield opened
+
+
+def test_bad_cells_of_the_lake_are_named(lake: Lake) -> None:
+    days = world.prices().days
+    cells = read_cells(lake, days[0].item(), days[120].item())
+    rows = data_quality(cells, 121)
+    fx = rows[(rows["market"] == "FX") & rows["series"].notna()]
+
+    def named(figure: str, row: int) -> set[str]:
+        of_day = rows[(rows["trading_day"] == days[row]) & (rows["figure"] == figure)]
+        return set(of_day["series"].dropna())
+
+    assert named("schema", 110) == {"FX_EURUSD"}
+    assert named("schema", 111) == set()
+    assert named("outliers", 112) >= {"FX_EURUSD", "FX_USDJPY", "FX_ZARJPY"}
+    assert {"FX_EURUSD", "FX_USDJPY"} <= named("missing", 112)
+    assert named("stale", 120) == {"LME_CA_Close"}
+    assert not fx["within"].any()
+
+
+def test_days_without_prices_have_no_rows(lake: Lake) -> None:
+    cells = read_cells(lake, date(2030, 1, 1), date(2030, 2, 1))
+    assert data_quality(cells, 0).empty
+
+
+def test_the_picture_is_a_small_png() -> None:
+    picture = limits_kept(data_quality(troubled(1), N))
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 100_000

@@ -1,0 +1,207 @@
+"""Drift of stored features and forecasts: what is compared with what, and on which days."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ks_2samp
+
+from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.lake.forecasts import read_forecasts
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import DRIFT
+from quant_assets.lake.prices import read_pairs
+from quant_assets.lake.tables import forecasts_table
+from quant_assets.monitoring.drift import (
+    WATCHED_DAYS,
+    drift,
+    first_watched,
+    reference_days,
+    severity,
+    share_drifted,
+)
+from quant_assets.monitoring.plots import drifting
+from quant_assets.monitoring.samples import LEAST_WINDOWS, WINDOW, WINDOWS, window_rows
+from quant_assets_tests.market import world
+from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FAMILIES, FIT_ROWS
+
+DAYS = world.prices().days
+COLUMNS = len(CATALOGUE) + len(FAMILIES) + 1
+FIRST, LAST = ALTERED_AFTER - 2, ALTERED_AFTER + 2
+
+
+def day(row: int) -> date:
+    found: date = DAYS[row].item()
+    return found
+
+
+def rows_of(lake: Lake, first: int, last: int) -> pd.DataFrame:
+    rows = drift(lake, FAMILIES, day(first), day(last))
+    return rows.sort_values(["trading_day", "level", "name"], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def of_days(watched: Lake) -> pd.DataFrame:
+    return rows_of(watched, FIRST, LAST)
+
+
+@pytest.fixture(scope="module")
+def young(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """Thirty days of features, and no forecast."""
+    with Lake(tmp_path_factory.mktemp("young")) as lake:
+        world.fill(lake, world.until(world.prices(), 29))
+        yield lake
+
+
+def test_windows_are_spread_evenly_and_do_not_overlap() -> None:
+    assert len(window_rows(LEAST_WINDOWS * WINDOW - 1)) == 0
+    for days in (60, 61, 319, 320, 321, 2000):
+        rows = window_rows(days)
+        assert rows.shape == (min(WINDOWS, days // WINDOW), WINDOW)
+        assert rows[0, 0] == 0
+        assert rows[-1, -1] == days - 1
+        assert (np.diff(rows.ravel()) >= 1).all()
+        gaps = np.diff(rows[:, 0])
+        assert gaps.max() - gaps.min() <= 1
+
+
+def test_a_reference_ends_with_its_fit(watched: Lake) -> None:
+    windows = reference_days(DAYS, DAYS[FIT_ROWS[0]])
+    assert windows.shape == (10, WINDOW)
+    assert windows.max() == DAYS[FIT_ROWS[0]]
+
+
+def test_every_column_has_a_row_a_day(of_days: pd.DataFrame) -> None:
+    assert of_days.columns.tolist() == [column.name for column in DRIFT.columns]
+    assert not of_days.duplicated(["trading_day", "level", "name"]).any()
+    assert (of_days.groupby("trading_day").size() == COLUMNS).all()
+    dated = of_days.drop_duplicates("trading_day")
+    assert dated["date_id"].tolist() == list(range(FIRST, LAST + 1))
+    levels = of_days.drop_duplicates(["level", "name"])
+    expected = {(f.level, f.name) for f in CATALOGUE}
+    expected |= {("forecast", name) for name in (*FAMILIES, "ensemble")}
+    assert set(zip(levels["level"], levels["name"], strict=True)) == expected
+
+
+def test_figures_are_finite_or_have_a_reason(of_days: pd.DataFrame) -> None:
+    figures = of_days[["psi", "ks", "missing_change", "psi_limit", "ks_limit"]]
+    assert not np.isinf(figures).any(axis=None)
+    assert not of_days[["psi_limit", "ks_limit", "missing_change"]].isna().any(axis=None)
+    assert (of_days[["psi", "ks"]].isna().any(axis=1) == of_days["reason"].notna()).all()
+    assert set(of_days["reason"].dropna()) <= {"no value in the reference"}
+
+
+@pytest.mark.parametrize(
+    ("level", "table", "name"),
+    [
+        ("instrument", "features.instruments", "vol_20"),
+        ("market", "features.market", "factor_US_1"),
+        ("target", "features.targets", "diff_ret_20"),
+    ],
+)
+def test_a_feature_is_compared_with_what_its_fit_saw(
+    watched: Lake, of_days: pd.DataFrame, level: str, table: str, name: str
+) -> None:
+    values = watched.query(f'SELECT trading_day, "{name}"::FLOAT AS value FROM {table}')
+    windows = reference_days(DAYS, DAYS[FIT_ROWS[1]])
+    before = values[values["trading_day"].isin(windows.ravel())]["value"]
+    now = values[values["trading_day"].isin(DAYS[LAST - WINDOW + 1 : LAST + 1])]["value"]
+    found = of_days[
+        (of_days["date_id"] == LAST) & (of_days["level"] == level) & (of_days["name"] == name)
+    ].iloc[0]
+    expected = ks_2samp(before.dropna(), now.dropna(), method="asymp").statistic
+    assert found["ks"] == pytest.approx(expected, abs=1e-9)
+    change = now.isna().mean() - before.isna().mean()
+    assert found["missing_change"] == pytest.approx(change, abs=1e-9)
+    assert found["reference_until"] == DAYS[FIT_ROWS[1]]
+
+
+def test_a_forecast_is_compared_with_those_before(watched: Lake, of_days: pd.DataFrame) -> None:
+    targets = read_pairs(watched).targets
+    stored = read_forecasts(watched, forecasts_table("ridge"), targets, day(0), day(LAST))
+    before, now = stored.values[:-WINDOW], stored.values[-WINDOW:].astype(np.float32)
+    before = before[window_rows(len(before))].astype(np.float32)
+    found = of_days[(of_days["date_id"] == LAST) & (of_days["name"] == "ridge")].iloc[0]
+    expected = ks_2samp(before.ravel(), now.ravel(), method="asymp").statistic
+    assert found["ks"] == pytest.approx(expected, abs=1e-9)
+    assert found["reference_until"] == DAYS[LAST - WINDOW]
+
+
+def test_nothing_later_matters(altered: Lake, of_days: pd.DataFrame) -> None:
+    theirs = rows_of(altered, FIRST, LAST)
+    same = of_days["trading_day"] <= DAYS[ALTERED_AFTER]
+    assert same.sum() == 3 * COLUMNS
+    pd.testing.assert_frame_equal(of_days[same], theirs[same], check_exact=True)
+    later = ~same & (of_days["level"] != "market") & (of_days["ks"] > 0)
+    figures = ["psi", "ks", "missing_change"]
+    assert (of_days[later][figures] != theirs[later][figures]).any(axis=1).mean() > 0.9
+
+
+def test_a_market_that_changes_is_found(watched: Lake, altered: Lake) -> None:
+    """Returns are ten times as large and forecasts one deviation higher since a window ago."""
+    row = ALTERED_AFTER + WINDOW + 5
+    calm, rough = (rows_of(lake, row, row) for lake in (watched, altered))
+    assert share_drifted(calm).item() < 0.25
+    assert share_drifted(rough).item() > 0.5
+    rough = rough.set_index(["level", "name"])
+    assert rough.loc[("instrument", "vol_20"), "drifted"]
+    assert rough.loc["forecast"]["drifted"].all()
+    assert not calm[calm["level"] == "forecast"]["drifted"].any()
+
+
+@pytest.mark.parametrize("row", [FIRST, LAST, FIT_ROWS[2]])
+def test_a_day_alone_is_compared_as_in_a_range(watched: Lake, row: int) -> None:
+    alone = rows_of(watched, row, row)
+    within = rows_of(watched, row - 3, row + 3)
+    expected = within[within["date_id"] == row].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, expected, check_exact=True)
+
+
+def test_days_before_the_first_fit_say_so(watched: Lake) -> None:
+    rows = rows_of(watched, FIT_ROWS[0] - 1, FIT_ROWS[0])
+    features, forecasts = rows["level"] != "forecast", rows["level"] == "forecast"
+    before = rows["date_id"] < FIT_ROWS[0]
+    assert set(rows[before & features]["reason"]) == {"no forecast, so no fit in force"}
+    assert set(rows[forecasts]["reason"]) == {"reference too short"}
+    assert rows[before]["reference_until"].isna().all()
+    assert not rows[before | forecasts]["drifted"].any()
+    assert rows[~before & features]["psi"].notna().mean() > 0.9
+
+
+def test_a_young_history_says_so(young: Lake) -> None:
+    rows = drift(young, FAMILIES, day(0), day(29))
+    assert len(rows) == 30 * COLUMNS
+    assert rows["reason"].notna().all()
+    assert rows[["psi", "ks", "missing_change"]].isna().all(axis=None)
+    assert share_drifted(rows).empty
+    assert (severity(rows) == 0).all()
+
+
+def test_what_has_drifted_is_severe(of_days: pd.DataFrame) -> None:
+    far = severity(of_days)
+    assert ((far > 1) == of_days["drifted"]).all()
+    by_day = share_drifted(of_days)
+    features = of_days[of_days["level"] != "forecast"]
+    expected = features.groupby("trading_day")["drifted"].sum() / len(CATALOGUE)
+    pd.testing.assert_series_equal(by_day, expected, check_names=False)
+
+
+def test_pictures_are_small_pngs(of_days: pd.DataFrame) -> None:
+    picture = drifting(share_drifted(of_days))
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 100_000
+
+
+def test_days_without_features_have_no_rows(watched: Lake) -> None:
+    rows = drift(watched, FAMILIES, date(2030, 1, 1), date(2030, 2, 1))
+    assert rows.empty
+    assert rows.columns.tolist() == [column.name for column in DRIFT.columns]
+
+
+def test_of_a_range_the_newest_days_are_compared(watched: Lake) -> None:
+    end = day(300)
+    assert first_watched(watched, day(0), end) == day(301 - WATCHED_DAYS)
+    assert first_watched(watched, day(295), end) == day(295)
+    assert first_watched(watched, end, end) == end

@@ -1,0 +1,102 @@
+"""What is watched of a whole small market, through the command line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from quant_assets.automation.runs import instance
+from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import WATCHED
+from quant_assets.market.calendar import trading_days
+from quant_assets.models.registry import FAST
+from quant_assets.monitoring.drift import WATCHED_DAYS
+from quant_assets.monitoring.report import COLUMNS
+from quant_assets_tests.desk import Desk, digests, pictured
+from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, REFIT_EVERY
+
+DAYS = trading_days(FIRST_DAY, LAST_DAY)
+FIT_DAYS = DAYS[FIRST_FIT_AFTER::REFIT_EVERY]
+JUDGED = ("ensemble", *FAST)
+
+
+@pytest.fixture(scope="module")
+def watched(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """The loaded market, watched on all days as one run."""
+    desk = loaded.copy(tmp_path_factory.mktemp("watched"))
+    days = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
+    desk.run("backfill", "--job", "watch_daily", *days).succeeded()
+    return desk
+
+
+@pytest.fixture(scope="module")
+def lake(watched: Desk) -> Iterator[Lake]:
+    with Lake(watched.settings.lake_dir, read_only=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def history(watched: Desk) -> Iterator[dg.DagsterInstance]:
+    with instance(watched.settings) as opened:
+        yield opened
+
+
+def days_in(lake: Lake, table: str) -> np.ndarray:
+    found = lake.query(f"SELECT DISTINCT trading_day AS day FROM {table} ORDER BY 1")
+    return found["day"].to_numpy().astype("datetime64[D]")
+
+
+def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
+    np.testing.assert_array_equal(days_in(lake, "monitoring.data_quality"), DAYS)
+    rows = lake.query("FROM monitoring.data_quality WHERE series IS NULL")
+    assert (rows.groupby("trading_day").size() == 4 * 6).all()
+    assert (rows["within"] == ~(rows["value"] > rows["allowed"])).all()
+
+
+def test_the_newest_days_are_compared_with_what_their_fit_saw(lake: Lake) -> None:
+    np.testing.assert_array_equal(days_in(lake, "monitoring.drift"), DAYS[-WATCHED_DAYS:])
+    rows = lake.query("FROM monitoring.drift")
+    names = {(one.level, one.name) for one in CATALOGUE}
+    names |= {("forecast", name) for name in JUDGED}
+    for _, of_day in rows.groupby("trading_day"):
+        assert set(zip(of_day["level"], of_day["name"], strict=True)) == names
+    of_features = rows[rows["level"] != "forecast"].sort_values("trading_day")
+    fit = np.searchsorted(FIT_DAYS, of_features["trading_day"].to_numpy(), side="right") - 1
+    np.testing.assert_array_equal(
+        of_features["reference_until"].to_numpy().astype("M8[D]"), FIT_DAYS[fit]
+    )
+
+
+def test_the_state_of_the_markets_is_known_of_every_day(lake: Lake) -> None:
+    rows = lake.query("FROM monitoring.regimes ORDER BY trading_day")
+    np.testing.assert_array_equal(rows["trading_day"], DAYS)
+    assert rows["turbulence"].notna().tolist() == [day >= FIT_DAYS[0] for day in DAYS]
+    assert rows["correlation"].iloc[60:].between(-1, 1).all()
+    assert (rows.filter(like="volatility").iloc[20:] > 0).all(axis=None)
+
+
+def test_the_newest_day_has_a_page_of_its_drift(history: dg.DagsterInstance, watched: Desk) -> None:
+    (page,) = (watched.settings.reports_dir / "drift").iterdir()
+    assert page.name == f"{DAYS[-1]}.html"
+    event = history.get_latest_materialization_event(dg.AssetKey(["monitoring", "drift_report"]))
+    assert event
+    assert event.asset_materialization
+    shown = event.asset_materialization.metadata
+    assert shown["page"] == dg.MetadataValue.path(page)
+    assert shown["columns"].value == COLUMNS
+
+
+def test_a_day_alone_is_as_in_the_range(watched: Desk, tmp_path: Path) -> None:
+    before, newest = digests(watched.settings, WATCHED), str(DAYS[-1])
+    again = watched.copy(tmp_path)
+    again.run("backfill", "--job", "watch_daily", "--from", newest, "--to", newest).succeeded()
+    assert digests(again.settings, WATCHED) == before
+
+
+@pytest.mark.parametrize("name", ["data_quality", "drift", "regimes"])
+def test_pictures_are_kept_once_a_run(history: dg.DagsterInstance, name: str) -> None:
+    """With the last of its days; a copy for each day would fill the disk."""
+    assert pictured(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]
