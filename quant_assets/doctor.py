@@ -14,6 +14,7 @@ from quant_assets.alerts.states import LEVELS, Level
 from quant_assets.errors import QuantAssetsError
 from quant_assets.lake.connection import extension_file
 from quant_assets.lake.lake import Lake
+from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings
 from quant_assets.sources.registry import source_of
 
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings)
     yield _lake(settings)
     yield _source(settings)
+    yield _families(settings)
     yield from (_channels(settings, level) for level in LEVELS)
     for name, value in settings.model_dump().items():
         yield Finding(f"QUANT_{name.upper()}", True, str(value))
@@ -76,6 +78,13 @@ def _lake(settings: Settings) -> Finding:
             return Finding("lake", True, f"{settings.lake_dir}, snapshot {lake.snapshot_id()}")
     except QuantAssetsError as error:
         return Finding("lake", False, _line(error), "restore it from a copy, or move it away")
+
+
+def _families(settings: Settings) -> Finding:
+    try:
+        return Finding("model families", True, ", ".join(chosen(settings.families)))
+    except QuantAssetsError as error:
+        return Finding("model families", False, _line(error), "correct QUANT_FAMILIES")
 
 
 def _source(settings: Settings) -> Finding:

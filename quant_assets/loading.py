@@ -42,6 +42,7 @@ def make_room(settings: Settings) -> None:
         if (settings.data_dir / part).exists():
             shutil.move(settings.data_dir / part, archive / part)
     typer.echo(f"{settings.data_dir} held the market {held}; it is kept in {archive}")
+    typer.echo("Dagster and MLflow, if they are open, still show that one: open them again")
 
 
 def load_everything(settings: Settings, *, force: bool = False) -> None:
@@ -104,7 +105,10 @@ def walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
     families = chosen(settings.families)
     parameters = by_hand(given, families)
     require_market(settings, loaded=True)
-    typer.echo(f"families from now on: {', '.join(families)}")
+    held = held_market(settings)
+    if held and chosen(held.families) != families:
+        typer.echo(f"families from now on: {', '.join(families)}")
+        typer.echo("Dagster, if it is open, shows them after `Reload definitions`")
     _remember(settings)
     source = source_of(settings)
     config = {f"fits__{name}": {"parameters": changed} for name, changed in parameters.items()}
@@ -126,6 +130,7 @@ def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str,
         CalendarError: the source has no such day.
         RunFailedError: there is too little history, or the defaults cannot be fitted.
     """
+    from quant_assets.lake.tables import study_table
     from quant_assets.models.parameters import space_of
 
     space_of(name)
@@ -133,7 +138,9 @@ def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str,
     source = source_of(settings)
     _, day = _days_to_run(source, as_of or source.first_day, as_of or source.last_day)
     alone = settings.model_copy(update={"families": name})
-    _run(alone, source, "tune_models", day, day, {}, {f"fits__{name}_study": limits})
+    study = study_table(name).name
+    config = {study.replace(".", "__"): limits}
+    _run(alone, source, "tune_models", day, day, {}, config, only=[study])
     show_study(settings, name, day)
 
 
@@ -145,6 +152,7 @@ def _run(
     end: date,
     tags: dict[str, str],
     config: Mapping[str, Mapping[str, Any]] | None = None,
+    only: Sequence[str] = (),
 ) -> None:
     from quant_assets.automation.runs import instance, run
     from quant_assets.definitions import build_definitions
@@ -155,7 +163,7 @@ def _run(
     preload(chosen(settings.families), others=["matplotlib.backends.backend_agg"])
     with instance(settings) as opened:
         definitions = build_definitions(settings, source=source)
-        outcome = run(definitions, opened, job, start, end, tags, config)
+        outcome = run(definitions, opened, job, start, end, tags, config, only)
     for warning in outcome.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{job}: done in {time.perf_counter() - begun:.0f} s")

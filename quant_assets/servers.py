@@ -1,6 +1,7 @@
 """The servers a person opens, Dagster's and MLflow's, as commands to run in this one's place."""
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -21,6 +22,10 @@ def dagster_command(settings: Settings, host: str, port: int) -> list[str]:
     require_market(settings)
     _require_free(host, port)
     os.environ.update(prepare_home(settings))
+    # A shell that starts it in the background has it ignore the signal that Dagster stops by.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # In a folder with a dagster.yaml Dagster warns that it uses another.
+    os.chdir(settings.data_dir)
     return [_program("dagster"), "dev", "-w", str(WORKSPACE_FILE), "-h", host, "-p", str(port)]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from quant_assets.automation.runs import instance
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.tables import study_table
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST, family
 from quant_assets.scorecard import page
@@ -132,6 +133,13 @@ def test_only_fits_of_that_day_or_later_use_it(
     off = command(desk, "walk-forward", QUANT_TUNED="false").succeeded()
     assert "rank_prior: 1 of 2 fits are there already" in off.err
     assert digests(desk.settings) == before
+
+
+def test_no_other_family_is_tuned(desk: Desk, command: Command) -> None:
+    command(desk, "tune", "ridge", *SHORT, "--broad", "1", "--narrow", "0").succeeded()
+    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+        assert lake.has(study_table("ridge"))
+        assert not lake.has(study_table("rank_prior"))
 
 
 def test_a_load_notices_a_study(tuned: tuple[Desk, Finished], command: Command) -> None:

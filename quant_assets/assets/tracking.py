@@ -93,6 +93,8 @@ def _mlflow_run(context: dg.AssetExecutionContext, folder: Path) -> Iterator["Ru
                 "extra_tags": {},
             }
         )
-        with dg.build_resources({"mlflow": resource}, dagster_run=context.run) as resources:
+        with dg.build_resources(
+            {"mlflow": resource}, dagster_run=context.run, log_manager=context.log
+        ) as resources:
             yield resources.mlflow.active_run()
             resources.mlflow.end_run()

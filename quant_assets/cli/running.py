@@ -123,6 +123,7 @@ def repeat(
     typer.echo(f"{family} as of {as_of.date()}, on snapshot {again.recorded['snapshot']}")
     typer.echo(f"recorded  {again.recorded['sha256']}")
     typer.echo(f"repeated  {again.made['sha256']}")
+    typer.echo("the same model, to the bit" if again.same else "another model")
     for difference in again.changed:
         typer.echo(f"changed since: {difference}")
     raise typer.Exit(0 if again.same else 1)

@@ -13,6 +13,7 @@ from quant_assets.errors import QuantAssetsError
 from quant_assets.settings import load_settings
 
 Format = Literal["table", "csv", "json"]
+_ENDINGS: dict[str, Format] = {".csv": "csv", ".json": "json"}
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 
@@ -22,14 +23,17 @@ def sql(
     statement: Annotated[
         str, typer.Argument(metavar="STATEMENT", help='For example "FROM monitoring.scoreboard".')
     ],
-    format: Annotated[Format, typer.Option(help="How to write the rows.")] = "table",
+    format: Annotated[
+        Format | None, typer.Option(help="How to write the rows; else as the file's name ends.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="A file instead of the terminal.")] = None,
 ) -> None:
     """Run a statement on the lake, for reading only."""
     from quant_assets.inspection import run_sql
     from quant_assets.lake.artifacts import write_atomically
 
-    text = run_sql(load_settings().lake_dir, statement, format)
+    ending = _ENDINGS.get(output.suffix) if output else None
+    text = run_sql(load_settings().lake_dir, statement, format or ending or "table")
     if output:
         write_atomically(output, text.encode())
     else:

@@ -84,7 +84,13 @@ def by_hand(given: Sequence[str], families: Sequence[str]) -> Mapping[str, Param
                 found=repr(text),
             )
         if family_name not in families:
-            raise unknown_name("family among those fitted", family_name, list(families))
+            family(family_name)
+            raise SettingsError(
+                "a parameter is of a family that is not fitted",
+                expected=f"one of {', '.join(families)}",
+                found=repr(family_name),
+                hint=f"add it: --families {','.join((*families, family_name))}",
+            )
         found.setdefault(family_name, {})[name] = _value(value.strip())
     for family_name, parameters in found.items():
         check_parameters(family_name, parameters)

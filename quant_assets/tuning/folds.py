@@ -56,7 +56,7 @@ class Folds:
                 "too few days to tune on",
                 expected=f"at least {needed}",
                 found=rows,
-                hint="load more history, or validate on fewer days",
+                hint="tune as of a later day, validate on fewer days, or load more history",
             )
         fits = range(self.first_fit_after, rows - self.validation_days - _DELAY + 1, self.step_days)
         return tuple(Fold(fit, fit + self.validation_days) for fit in fits)

@@ -129,3 +129,10 @@ def test_parameters_by_hand_are_json_or_text() -> None:
 def test_parameters_by_hand_that_would_do_nothing_are_refused(text: str, said: str) -> None:
     with pytest.raises((SettingsError, UnknownNameError), match=said):
         by_hand([text], ["ridge", "rank_prior"])
+
+
+def test_a_parameter_of_a_family_that_is_not_fitted_is_refused() -> None:
+    with pytest.raises(SettingsError, match="--families rank_prior,ridge,xgboost"):
+        by_hand(["xgboost.max_depth=4"], ["rank_prior", "ridge"])
+    with pytest.raises(UnknownNameError, match="did you mean xgboost"):
+        by_hand(["xgbost.max_depth=4"], ["rank_prior", "ridge"])
