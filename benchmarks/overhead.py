@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from benchmarks.figures import Figure, medians
-from quant_assets.assets import fits, studies
+from quant_assets.assets import fits, studies, surveillance
 from quant_assets.assets.partitions import trading_partitions
 from quant_assets.assets.results import key_of
 from quant_assets.automation.runs import instance, run
@@ -59,11 +59,12 @@ def measure(data: Path) -> list[Figure]:
 
 
 def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
-    """The functions of all assets but the fits, called in the order of their layers."""
+    """The functions of the assets of ``refresh_daily``, called in the order of their layers."""
     context = SimpleNamespace(
         partition_key_range=dg.PartitionKeyRange(start.isoformat(), end.isoformat()),
         selected_asset_keys={key_of(forecasts_table(name)) for name in FAST},
         log=logging.getLogger(__name__),
+        add_asset_metadata=lambda *_: None,
     )
     with Lake(settings.lake_dir) as lake:
         given = {"context": context, "lake": lake, "source": source, "settings": settings}
@@ -79,7 +80,8 @@ def bodies(source: Source) -> list[Callable[..., Any]]:
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        layers = [layer.build(partitions, FAST) for layer in LAYERS if layer not in (studies, fits)]
+        others = [layer for layer in LAYERS if layer not in (studies, fits, surveillance)]
+        layers = [layer.build(partitions, FAST) for layer in others]
     return [asset.op.compute_fn.decorated_fn for assets in layers for asset in assets]
 
 
