@@ -40,6 +40,7 @@ def test_replaying_day_by_day_gives_what_the_backfill_gave(loaded: Desk, tmp_pat
     for row in range(len(DAYS) - REPLAYED, len(DAYS)):
         until(row)
         run_days(live.settings, "refresh_daily", DAYS[row], DAYS[row])
+    run_days(live.settings, "watch_daily", DAYS[-REPLAYED], DAYS[-1])
     replayed, backfilled = digests(live.settings), digests(loaded.settings)
     # A range is attributed for its newest days: the load before the replay had earlier ones.
     earlier = replayed.keys() - backfilled.keys()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.monitoring_tables import DRIFT_REPORT, WATCHED
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import study_table
@@ -29,6 +30,7 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     """
     studies = dg.AssetSelection.assets(*(key_of(study_table(name)) for name in tunable(families)))
     watched = dg.AssetSelection.assets(*map(key_of, WATCHED), dg.AssetKey(DRIFT_REPORT))
+    explained = dg.AssetSelection.assets(key_of(ATTRIBUTION))
     everything = dg.AssetSelection.all() - studies - watched
     fits = dg.AssetSelection.groups("fits") - studies
     tracking = dg.AssetSelection.groups("tracking")
@@ -39,7 +41,7 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "forecasts, submissions, scoreboard.",
         ),
         "refresh_daily": (
-            everything - fits,
+            everything - fits - explained,
             "One trading day, from prices to submission, with the newest fits.",
         ),
         "retrain_models": (
@@ -59,9 +61,9 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "All families over a range, from fits to scoreboard; finished fits are kept.",
         ),
         "watch_daily": (
-            watched,
-            "Whether the day's prices, features and forecasts are as they used to be, and what "
-            "state the markets are in.",
+            watched | explained,
+            "Whether the day's prices, features and forecasts are as they used to be, what the "
+            "forecasts rest on, and what state the markets are in.",
         ),
         "submit_competition": (
             dg.AssetSelection.groups("submissions"),
