@@ -19,6 +19,7 @@ from quant_assets.assets import (
 )
 from quant_assets.assets.partitions import trading_partitions
 from quant_assets.automation import jobs, maintenance, schedules, sensors
+from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
 from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings, load_settings, require_market
@@ -34,7 +35,9 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     """The whole platform for some settings; ``resources`` replace the real ones by name."""
     source = resources.get("source") or source_of(settings)
     families = chosen(settings.families)
-    partitions = trading_partitions(source.first_day, source.last_day)
+    clock = resources.get("clock") or Clock()
+    today = clock.now().date()
+    partitions = trading_partitions(source.first_day, source.last_day, today)
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -49,6 +52,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
             "settings": settings,
             "source": source,
             "lake": Lake(settings.lake_dir),
+            "clock": clock,
             **resources,
         },
         executor=dg.in_process_executor,

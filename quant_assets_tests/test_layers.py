@@ -15,12 +15,12 @@ ROWS = (
     ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin"),
     ("definitions", "console"),
     ("assets", "automation"),
-    ("tuning", "tracking", "alerts", "monitoring"),
+    ("promotion", "tuning", "tracking", "alerts", "monitoring"),
     ("submission", "ensemble", "evaluation", "quality"),
     ("lake",),
     ("features", "models", "sources"),
     ("market", "ranks", "settings"),
-    ("errors", "typing"),
+    ("clock", "errors", "typing"),
 )
 HEIGHT = {room: -row for row, rooms in enumerate(ROWS) for room in rooms}
 SHELL = ("assets", "automation", "definitions")

@@ -1,6 +1,6 @@
 """Partitions: every asset has one a trading day, so that any range of days is one run."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
@@ -11,14 +11,16 @@ LIVE = timedelta(days=30)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
-def trading_partitions(first_day: date, last_day: date) -> dg.DailyPartitionsDefinition:
+def trading_partitions(
+    first_day: date, last_day: date, today: date
+) -> dg.DailyPartitionsDefinition:
     """One partition per trading day from ``first_day`` on.
 
     They end with ``last_day`` if that is long past, and otherwise go on with the calendar; a day
     is a partition as soon as it begins in UTC, so that a run in its evening finds it.
     """
     closed = [day for day in closures().tolist() if day >= first_day]
-    live = datetime.now(UTC).date() - last_day <= LIVE
+    live = today - last_day <= LIVE
     return dg.DailyPartitionsDefinition(
         start_date=first_day.isoformat(),
         end_date=None if live else (last_day + timedelta(days=1)).isoformat(),

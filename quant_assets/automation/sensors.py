@@ -6,14 +6,13 @@ no code location; and one sensor for failures and one for successes read them in
 Here the place in the event log moves on only when everything up to it is stored.
 """
 
-from datetime import UTC, datetime
-
 import dagster as dg
 
 from quant_assets.alerts.book import Book
 from quant_assets.alerts.channels import channels_of
 from quant_assets.alerts.delivery import deliver
 from quant_assets.automation.run_ends import ends_after, events_of, newest_position
+from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
 from quant_assets.settings import Settings
 
@@ -54,11 +53,13 @@ def watch_runs(
     description="Send the messages about alerts that are due, and those that failed again later.",
 )
 def deliver_alerts(
-    lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
+    lake: dg.ResourceParam[Lake],
+    settings: dg.ResourceParam[Settings],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.SensorResult:
     """Send what is due."""
     book = Book(lake, settings.lake_dir)
-    outcome = deliver(book, lambda: channels_of(settings), lambda: datetime.now(UTC))
+    outcome = deliver(book, lambda: channels_of(settings), clock.now)
     return _rest(str(outcome))
 
 

@@ -12,6 +12,7 @@ from quant_assets.alerts.book import Book
 from quant_assets.alerts.states import Alert
 from quant_assets.automation import run_ends, sensors
 from quant_assets.automation.runs import RANGE_END, RANGE_START, RunFailedError, instance, run
+from quant_assets.clock import Clock
 from quant_assets.definitions import build_definitions
 from quant_assets.errors import AlertError, SettingsError
 from quant_assets.lake.lake import Lake
@@ -48,7 +49,7 @@ class Watch:
         with dg.build_sensor_context(
             instance=self.opened,
             cursor=self.cursors.get(sensor.name),
-            resources={"lake": self.lake, "settings": self.settings},
+            resources={"lake": self.lake, "settings": self.settings, "clock": Clock()},
         ) as context:
             found = sensor.evaluate_tick(context)
         assert not found.run_requests
