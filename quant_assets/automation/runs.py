@@ -169,14 +169,15 @@ def last_fingerprint(opened: dg.DagsterInstance) -> str | None:
     return newest.tags[FINGERPRINT] if newest and newest.is_success else None
 
 
-def _lock(opened: dg.DagsterInstance, run_id: str) -> FileLock:
+def run_lock(opened: dg.DagsterInstance, run_id: str) -> FileLock:
+    """A lock that the process of a run holds; it ends with that process at the latest."""
     return FileLock(Path(opened.root_directory) / _LOCKS / run_id)
 
 
 @contextmanager
 def _alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Hold the run's lock, which ends with the process at the latest."""
-    with _lock(opened, run_id) as lock:
+    with run_lock(opened, run_id) as lock:
         yield
     Path(lock.lock_file).unlink(missing_ok=True)
 
@@ -186,7 +187,7 @@ def _close_abandoned(opened: dg.DagsterInstance) -> None:
         if _LOCKED not in run.tags:
             continue
         try:
-            with _lock(opened, run.run_id).acquire(timeout=0) as lock:
+            with run_lock(opened, run.run_id).acquire(timeout=0) as lock:
                 opened.report_run_failed(run, "The process of this run ended before the run did.")
             Path(lock.lock_file).unlink(missing_ok=True)
         except Timeout:
