@@ -96,3 +96,7 @@ def unknown_name(kind: str, name: str, known: list[str]) -> UnknownNameError:
         found=repr(name),
         hint=f"did you mean {' or '.join(near)}?" if near else None,
     )
+
+
+class RehearsalError(QuantAssetsError):
+    """A rehearsal cannot go on: the desk does not come up, or a command of it failed."""

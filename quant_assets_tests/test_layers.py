@@ -12,7 +12,7 @@ PACKAGE = Path(quant_assets.__file__).parent
 # A room imports from the rows below its own only; not from its neighbours.
 ROWS = (
     ("cli", "docs"),
-    ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin"),
+    ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin", "rehearsal"),
     ("definitions", "console"),
     ("assets", "automation"),
     ("promotion", "tuning", "tracking", "alerts", "monitoring"),
@@ -23,7 +23,7 @@ ROWS = (
     ("clock", "errors", "typing"),
 )
 HEIGHT = {room: -row for row, rooms in enumerate(ROWS) for room in rooms}
-SHELL = ("assets", "automation", "definitions")
+SHELL = ("assets", "automation", "definitions", "rehearsal")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 named = pytest.mark.parametrize(
     "module", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix()

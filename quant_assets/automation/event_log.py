@@ -35,7 +35,7 @@ from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy import create_engine
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 BULK_EVENTS = frozenset(
     {
@@ -83,7 +83,10 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        """A transaction, as in the base class but for the engine, which is kept between events."""
+        """A transaction, as in the base class but on a connection that is kept.
+
+        Opening one and closing it again costs more than most events.
+        """
         with self._db_lock:
             engine = self._engine_of(shard)
             if shard not in self._initialized_dbs:
@@ -95,7 +98,8 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def _make_engine(self, shard: str) -> Engine:
         return create_engine(
             self.conn_string_for_shard(shard),
-            poolclass=NullPool,
+            poolclass=QueuePool,
+            pool_size=1,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
         )
 

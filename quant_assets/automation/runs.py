@@ -1,7 +1,6 @@
 """Running a job from the command line, on the same instance that the UI shows."""
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+import yaml
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import DBAPIError
 
 from quant_assets.automation.progress import Progress
 from quant_assets.errors import LakeError, QuantAssetsError, SettingsError, unknown_name
+from quant_assets.lake.artifacts import write_atomically
 from quant_assets.settings import Settings
 
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
@@ -40,15 +41,22 @@ class Outcome:
     warnings: tuple[str, ...]
 
 
-def prepare_home(settings: Settings) -> dict[str, str]:
+def prepare_home(settings: Settings, changes: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Make Dagster's home below the data directory; the variables its processes need.
+
+    Args:
+        settings: where the data directory is.
+        changes: parts of ``dagster.yaml`` that are to say something else.
 
     Raises:
         SettingsError: the data directory cannot be written.
     """
     try:
         (settings.dagster_home / _LOCKS).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(INSTANCE_FILE, settings.dagster_home / "dagster.yaml")
+        configuration = {**yaml.safe_load(INSTANCE_FILE.read_text()), **(changes or {})}
+        write_atomically(
+            settings.dagster_home / "dagster.yaml", yaml.safe_dump(configuration).encode()
+        )
     except OSError as error:
         raise SettingsError(
             "the data directory cannot be written",
@@ -72,7 +80,9 @@ def prepare_home(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def instance(
+    settings: Settings, changes: Mapping[str, Any] | None = None
+) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance of the data directory; the environment has its variables meanwhile.
 
     Runs whose process died are closed as failed, so that they hold no place in the queue.
@@ -80,7 +90,7 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     Raises:
         SettingsError: the data directory cannot be written.
     """
-    variables = prepare_home(settings)
+    variables = prepare_home(settings, changes)
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -63,11 +63,12 @@ class Daemon:
         _exhaust(execute_sensor_iteration(self._workspace, self._log, None, None))
 
     def queue(self) -> int:
-        """Launch what the queue lets through; how many runs are left in it."""
+        """Launch what the queue lets through; how many runs were there to launch."""
+        queued = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
+        count = self._instance.get_runs_count(queued)
         _exhaust(execute_run_monitoring_iteration(self._workspace, self._log))
         _exhaust(self._queue.run_iteration(self._workspace))
-        queued = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
-        return self._instance.get_runs_count(queued)
+        return count
 
 
 def _exhaust(iteration: Iterator[Any]) -> None:

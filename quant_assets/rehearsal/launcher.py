@@ -4,7 +4,7 @@ Starting a process a run costs more than most runs of a rehearsed day. Everythin
 Dagster does it: it is created, queued, dequeued and recorded in the instance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,11 @@ from filelock import Timeout
 
 from quant_assets.automation.runs import run_lock
 from quant_assets.rehearsal.desk import definitions
+
+LISTENERS: list[Callable[[dg.EventLogEntry], None]] = []
+"""Told of every event of every run."""
+CONFIGURED = {"run_launcher": {"module": __name__, "class": "InProcessRunLauncher"}}
+"""What ``dagster.yaml`` says of it."""
 
 
 class InProcessRunLauncher(RunLauncher, ConfigurableClass):
@@ -52,6 +57,8 @@ class InProcessRunLauncher(RunLauncher, ConfigurableClass):
         """Execute the run; what fails in it is recorded by it."""
         run = context.dagster_run
         with run_lock(self._instance, run.run_id) as lock:
+            for listener in LISTENERS:
+                self._instance.add_event_listener(run.run_id, listener)
             job = InMemoryJob(definitions().resolve_job_def(run.job_name))
             execute_run(job, run, self._instance)
         Path(lock.lock_file).unlink(missing_ok=True)

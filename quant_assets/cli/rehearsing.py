@@ -1,0 +1,29 @@
+"""The command that rehearses a desk."""
+
+from typing import Annotated
+
+import typer
+
+from quant_assets.cli.app import app
+from quant_assets.settings import load_settings
+
+
+@app.command()
+def rehearse(
+    days: Annotated[int, typer.Option(min=1, max=250, help="Trading days to live through.")] = 250,
+    faults: Annotated[bool, typer.Option(help="Whether anything goes wrong.")] = True,
+) -> None:
+    """Live through a simulated year, day by day, with everything that can go wrong.
+
+    A desk of its own below the data directory is driven by its schedules and sensors, on a market
+    that comes day by day; at the end a table says what went wrong, how it was noticed, and how long
+    it lasted. Nothing else in the data directory is touched.
+    """
+    from quant_assets.rehearsal.drive import Rehearsal
+    from quant_assets.rehearsal.plan import Plan
+    from quant_assets.rehearsal.script import script
+
+    root = load_settings().data_dir / "rehearsal"
+    plan = Plan(root, days, script(days) if faults else (), slim=True)
+    rehearsal = Rehearsal(plan, typer.echo)
+    rehearsal.run()

@@ -1,0 +1,183 @@
+"""Driving a rehearsal: the processes of the desk, and what a script does to them.
+
+What the data say is in ``world``; how well the desk did is judged in ``verdict``.
+"""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from quant_assets.errors import RehearsalError
+from quant_assets.rehearsal.channel import Channel
+from quant_assets.rehearsal.plan import Place, Plan
+from quant_assets.rehearsal.process import day_of
+from quant_assets.rehearsal.script import Fault
+
+FAMILIES = {"better challenger": "fast", "worse challenger": "autoregressive"}
+"""What a person has walked forward and trained from then on; the rank prior is always with them."""
+WEAK = "rank_prior"
+_BEGIN = time(6, 0)
+_BYTES_LEFT = 4096
+_MOST_PROCESSES = 20
+
+
+class Rehearsal:
+    """One rehearsal, from an empty folder to its last day.
+
+    Args:
+        plan: what is to be.
+        note: told of its progress, a line each.
+    """
+
+    def __init__(self, plan: Plan, note: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._note = note
+        self._channel = Channel()
+        self._numbers = {plan.world.day(i): i for i in range(plan.days)}
+        self._day = date.min
+        self._deeds: set[str] = set()
+
+    @property
+    def refused(self) -> int:
+        """Messages that the channel refused."""
+        return self._channel.refused
+
+    def run(self) -> None:
+        """Live through all days.
+
+        Raises:
+            RehearsalError: the desk does not come up any more, or a command of it failed.
+        """
+        plan = self._plan
+        shutil.rmtree(plan.root, ignore_errors=True)
+        plan.root.mkdir(parents=True)
+        plan.store()
+        Place(datetime.combine(plan.begin, _BEGIN, UTC)).store(plan.root)
+        plan.world.found()
+        with self._channel:
+            self._command("load")
+            self._command("backfill", "--job", "retrain_models", *self._newest_day())
+            for _ in range(_MOST_PROCESSES):
+                if self._live():
+                    return
+        raise RehearsalError("the desk ended too often", where=str(self._log), found=self._tail())
+
+    def _live(self) -> bool:
+        """Have one process look after the desk until it ends; whether that was the end of all."""
+        with self._log.open("a") as log, self._start([], log) as process:
+            for line in process.stdout or ():
+                told = json.loads(line) if line.startswith("{") else {}
+                if "end" in told:
+                    return True
+                if "moment" in told:
+                    self._at(datetime.fromisoformat(told["moment"]), process)
+                if "step" in told:
+                    self._at_step(told["step"], process)
+        if process.returncode > 0 and not self._has_been("full disk"):
+            raise RehearsalError("the desk failed", where=str(self._log), found=self._tail())
+        return False
+
+    def _at(self, moment: datetime, process: "subprocess.Popen[str]") -> None:
+        """What is done to the desk at a moment, before it looks around."""
+        if day_of(moment) != self._day:
+            self._day = day_of(moment)
+            self._note(str(self._day))
+        self._channel.down = self._now("alert channel down") is not None
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, _unlimited())
+        asked = next((kind for kind in FAMILIES if self._new(kind)), None)
+        if self._new("daemon restarted"):
+            self._did("daemon restarted")
+            process.kill()
+        elif asked:
+            process.kill()
+            process.wait()
+            self._did(asked)
+            self._command("walk-forward", "--families", FAMILIES[asked])
+        else:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+
+    def _at_step(self, step: str, process: "subprocess.Popen[str]") -> None:
+        """What is done to the desk within a run."""
+        for kind in ("run killed", "full disk"):
+            fault = self._new(kind)
+            if fault is None or fault.step != step:
+                continue
+            self._did(kind)
+            if kind == "run killed":
+                process.kill()
+            else:
+                limit = (_BYTES_LEFT, _unlimited()[1])
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limit)
+
+    def _now(self, kind: str) -> Fault | None:
+        """The fault of a kind, on its days."""
+        number = self._numbers.get(self._day, -1)
+        of_kind = (fault for fault in self._plan.faults if fault.kind == kind)
+        return next((fault for fault in of_kind if fault.first <= number <= fault.last), None)
+
+    def _new(self, kind: str) -> Fault | None:
+        return None if self._has_been(kind) else self._now(kind)
+
+    def _has_been(self, kind: str) -> bool:
+        return kind in self._deeds
+
+    def _did(self, kind: str) -> None:
+        self._note(f"{self._day}  {kind}")
+        self._deeds.add(kind)
+
+    def _newest_day(self) -> list[str]:
+        day = str(self._plan.world.day(-1))
+        return ["--from", day, "--to", day]
+
+    def _command(self, *arguments: str) -> None:
+        """A command of ``quant-assets``, at the moment that has been reached."""
+        self._note(f"quant-assets {' '.join(arguments)}")
+        with self._log.open("a") as log, self._start(arguments, log) as process:
+            process.communicate()
+        if process.returncode:
+            raise RehearsalError(
+                f"quant-assets {arguments[0]} failed", where=str(self._log), found=self._tail()
+            )
+
+    def _start(self, arguments: Any, log: Any) -> "subprocess.Popen[str]":
+        root = self._plan.root
+        given = {
+            "DATA_DIR": root / "data",
+            "SOURCE": root / "market",
+            "FIRST_DAY": self._plan.first_day,
+            "FIRST_FIT_AFTER": 130,
+            "REFIT_EVERY": 60,
+            "AUTOMATION": "on",
+            **{f"ALERTS_{level}": self._channel.url for level in ("CRITICAL", "WARNING", "INFO")},
+        }
+        if not any(map(self._has_been, FAMILIES)):
+            given["FAMILIES"] = WEAK
+        own = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
+        return subprocess.Popen(
+            [sys.executable, "-m", "quant_assets.rehearsal.process", str(root), *arguments],
+            env=own | {f"QUANT_{name}": str(value) for name, value in given.items()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+
+    @property
+    def _log(self) -> Any:
+        return self._plan.root / "desk.log"
+
+    def _tail(self) -> str:
+        return "\n".join(self._log.read_text().splitlines()[-15:])
+
+
+def _unlimited() -> tuple[int, int]:
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    return hard, hard

@@ -1,0 +1,107 @@
+"""A process of a rehearsed desk: the daemon, or a command, at the moment the rehearsal has reached.
+
+    python -m quant_assets.rehearsal.process ROOT                  the daemon, from there to the end
+    python -m quant_assets.rehearsal.process ROOT load             a command of quant-assets
+
+It may be killed at any moment, and another goes on from where the file of the place says.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import time_machine
+
+from quant_assets.market.calendar import is_trading_day
+from quant_assets.rehearsal.plan import Place, Plan, stored_place, stored_plan
+
+ROUND = timedelta(seconds=31)
+"""More than any urgent sensor's interval."""
+_ROUNDS = 20
+_MORNING, _EVENING, _NIGHT = time(6, 40), time(22, 0, 5), time(23, 0, 5)
+
+
+def moments(plan: Plan) -> Iterator[datetime]:
+    """When the daemon looks after the desk: each morning, and twice in the evening of a session.
+
+    A daemon looks every half minute; between these moments nothing would have come up.
+    """
+    day, last = plan.begin, plan.world.day(plan.days - 1)
+    while day <= last:
+        if is_trading_day(np.array([day], "datetime64[D]"))[0]:
+            yield datetime.combine(day, _EVENING, UTC)
+            yield datetime.combine(day, _NIGHT, UTC)
+        day += timedelta(days=1)
+        yield datetime.combine(day, _MORNING, UTC)
+
+
+def say(**what: Any) -> None:
+    """Tell whoever started the process, a line of JSON each time."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def main(root: Path, command: list[str]) -> None:
+    """Be that process."""
+    place = stored_place(root)
+    with time_machine.travel(place.now, tick=True) as clock:
+        if command:
+            from quant_assets.cli import main as program
+
+            sys.argv = ["quant-assets", *command]
+            program()
+        else:
+            live(stored_plan(root), place, clock)
+
+
+def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
+    """Look after the desk from the place on, until the plan's end."""
+    from quant_assets.automation.runs import instance
+    from quant_assets.quality import worker
+    from quant_assets.rehearsal import launcher
+    from quant_assets.rehearsal.daemon import running
+    from quant_assets.settings import load_settings
+
+    settings, world = load_settings(), plan.world
+    worker.begin()
+    launcher.LISTENERS.append(_tell_steps)
+    with instance(settings, launcher.CONFIGURED) as opened, running(opened) as daemon:
+        daemon.switch_on()
+        for number, moment in enumerate(moments(plan)):
+            if number < place.moments:
+                continue
+            if moment > datetime.now(UTC):
+                clock.move_to(moment)
+            say(moment=moment.isoformat())
+            sys.stdin.readline()
+            world.deliver(datetime.now(UTC))
+            for _ in range(_ROUNDS):
+                daemon.schedules()
+                daemon.sensors()
+                if not daemon.queue():
+                    break
+                clock.shift(ROUND)
+            place = replace(place, now=datetime.now(UTC), moments=number + 1)
+            place.store(plan.root)
+    say(end=place.now.isoformat())
+
+
+def _tell_steps(entry: dg.EventLogEntry) -> None:
+    event = entry.dagster_event
+    if event and event.is_step_start:
+        say(step=entry.step_key, job=entry.job_name)
+
+
+def day_of(moment: datetime) -> date:
+    """The trading day, or other day, that a moment belongs to: mornings belong to the day before."""
+    return (moment - timedelta(hours=12)).date()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
