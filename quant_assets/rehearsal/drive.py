@@ -17,10 +17,8 @@ from quant_assets.errors import RehearsalError
 from quant_assets.rehearsal.channel import Channel
 from quant_assets.rehearsal.plan import Place, Plan
 from quant_assets.rehearsal.process import day_of
-from quant_assets.rehearsal.script import Fault
+from quant_assets.rehearsal.script import FAMILIES, Fault
 
-FAMILIES = {"better challenger": "fast", "worse challenger": "autoregressive"}
-"""What a person has walked forward and trained from then on; the rank prior is always with them."""
 WEAK = "rank_prior"
 _BEGIN = time(6, 0)
 _BYTES_LEFT = 4096
@@ -41,7 +39,8 @@ class Rehearsal:
         self._channel = Channel()
         self._numbers = {plan.world.day(i): i for i in range(plan.days)}
         self._day = date.min
-        self._deeds: set[str] = set()
+        self._moment = datetime.combine(plan.begin, _BEGIN, UTC)
+        self.deeds: dict[str, datetime] = {}
 
     @property
     def refused(self) -> int:
@@ -58,7 +57,7 @@ class Rehearsal:
         shutil.rmtree(plan.root, ignore_errors=True)
         plan.root.mkdir(parents=True)
         plan.store()
-        Place(datetime.combine(plan.begin, _BEGIN, UTC)).store(plan.root)
+        Place(self._moment).store(plan.root)
         plan.world.found()
         with self._channel:
             self._command("load")
@@ -85,6 +84,7 @@ class Rehearsal:
 
     def _at(self, moment: datetime, process: "subprocess.Popen[str]") -> None:
         """What is done to the desk at a moment, before it looks around."""
+        self._moment = moment
         if day_of(moment) != self._day:
             self._day = day_of(moment)
             self._note(str(self._day))
@@ -100,9 +100,7 @@ class Rehearsal:
             self._did(asked)
             self._command("walk-forward", "--families", FAMILIES[asked])
         else:
-            assert process.stdin
-            process.stdin.write("\n")
-            process.stdin.flush()
+            _let_go_on(process)
 
     def _at_step(self, step: str, process: "subprocess.Popen[str]") -> None:
         """What is done to the desk within a run."""
@@ -127,11 +125,11 @@ class Rehearsal:
         return None if self._has_been(kind) else self._now(kind)
 
     def _has_been(self, kind: str) -> bool:
-        return kind in self._deeds
+        return kind in self.deeds
 
     def _did(self, kind: str) -> None:
         self._note(f"{self._day}  {kind}")
-        self._deeds.add(kind)
+        self.deeds[kind] = self._moment
 
     def _newest_day(self) -> list[str]:
         day = str(self._plan.world.day(-1))
@@ -161,7 +159,7 @@ class Rehearsal:
         if not any(map(self._has_been, FAMILIES)):
             given["FAMILIES"] = WEAK
         own = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 - this program itself
             [sys.executable, "-m", "quant_assets.rehearsal.process", str(root), *arguments],
             env=own | {f"QUANT_{name}": str(value) for name, value in given.items()},
             stdin=subprocess.PIPE,
@@ -176,6 +174,12 @@ class Rehearsal:
 
     def _tail(self) -> str:
         return "\n".join(self._log.read_text().splitlines()[-15:])
+
+
+def _let_go_on(process: "subprocess.Popen[str]") -> None:
+    if process.stdin:
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
 def _unlimited() -> tuple[int, int]:

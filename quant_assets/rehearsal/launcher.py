@@ -1,7 +1,7 @@
 """A run launcher that executes runs in the daemon's own process.
 
-Starting a process a run costs more than most runs of a rehearsed day. Everything else of a run is as
-Dagster does it: it is created, queued, dequeued and recorded in the instance.
+Starting a process a run costs more than most runs of a rehearsed day. Everything else of a run is
+as Dagster does it: it is created, queued, dequeued and recorded in the instance.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +48,9 @@ class InProcessRunLauncher(RunLauncher, ConfigurableClass):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Mapping[str, Any],  # noqa: ARG003 - it is called by name
     ) -> Self:
         """Build from ``dagster.yaml``."""
         return cls(inst_data)
@@ -79,5 +81,3 @@ class InProcessRunLauncher(RunLauncher, ConfigurableClass):
                 return CheckRunHealthResult(WorkerStatus.FAILED, "the run's process has ended")
         except Timeout:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-
-

@@ -99,7 +99,7 @@ def _tell_steps(entry: dg.EventLogEntry) -> None:
 
 
 def day_of(moment: datetime) -> date:
-    """The trading day, or other day, that a moment belongs to: mornings belong to the day before."""
+    """The day that a moment belongs to; a morning to the day before."""
     return (moment - timedelta(hours=12)).date()
 
 

@@ -24,6 +24,22 @@ class Fault:
     step: str = ""
 
 
+BETTER, WORSE = "better challenger", "worse challenger"
+CHALLENGERS = (BETTER, WORSE)
+FAMILIES = {BETTER: "lightgbm", WORSE: "autoregressive"}
+"""What a person has walked forward and trained from then on; the rank prior is always with them."""
+ALERTED = {
+    "market closed": ("check_failed/monitoring/data_quality/",),
+    "late source": ("data_late/",),
+    "corrupt file": ("source_unreadable",),
+    "drifting feature": ("check_failed/monitoring/drift/",),
+    "regime break": ("check_failed/monitoring/rolling/",),
+    "run killed": ("run_failed/",),
+    "full disk": ("run_failed/",),
+}
+"""Beginnings of the keys under which a fault is told; the others are told nobody."""
+
+
 def _at(kind: str, day: int, last: int | None = None, step: str = "") -> Fault:
     return Fault(kind, day, day if last is None else last, step)
 

@@ -82,16 +82,17 @@ class World:
 
     def deliver(self, now: datetime) -> None:
         """Let the folder hold what has come by a moment."""
-        rows = self.history + sum(self._come_at(i) <= now for i in range(self.days))
+        rows = self.history + sum(self.come_at(i) <= now for i in range(self.days))
         text = self._text(rows)
         for fault in self.faults:
             if fault.kind == "corrupt file":
-                came = self._come_at(fault.first)
+                came = self.come_at(fault.first)
                 if came <= now < came + _BY_HAND:
                     text = text[: -len(self._lines[rows - 1]) // 2]
         self._write("train.csv", text)
 
-    def _come_at(self, number: int) -> datetime:
+    def come_at(self, number: int) -> datetime:
+        """When the prices of a rehearsed day come."""
         late = any(f.kind == "late source" and f.first == number for f in self.faults)
         day = self.day(number + 1) if late else self.day(number)
         return datetime.combine(day, DELIVERED_AT, UTC)
@@ -137,12 +138,10 @@ class World:
         for fault in self.faults:
             rows = self._rows(fault)
             if fault.kind == "market closed":
-                book[:, np.ix_(rows, universe.of_market("JPX"))[0], universe.of_market("JPX")] = (
-                    np.nan
-                )
+                book[:, rows] = np.where(universe.of_market("JPX"), np.nan, book[:, rows])
             if fault.kind == "drifting feature":
                 volume = FIELDS.index("volume")
-                book[volume][np.ix_(rows, universe.of_market("US"))] *= _UNIT
+                book[volume, rows] *= np.where(universe.of_market("US"), _UNIT, 1.0)
         series = [parse_column(column) for column in self._columns]
         fields = [FIELDS.index(one.field) for one in series]
         instruments = [universe.INSTRUMENTS.index(one.instrument) for one in series]
