@@ -1,5 +1,6 @@
 """The command that rehearses a desk."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -19,11 +20,20 @@ def rehearse(
     that comes day by day; at the end a table says what went wrong, how it was noticed, and how long
     it lasted. Nothing else in the data directory is touched.
     """
+    from quant_assets.console import table_text
     from quant_assets.rehearsal.drive import Rehearsal
     from quant_assets.rehearsal.plan import Plan
     from quant_assets.rehearsal.script import script
 
+    begun = time.perf_counter()
     root = load_settings().data_dir / "rehearsal"
     plan = Plan(root, days, script(days) if faults else (), slim=True)
     rehearsal = Rehearsal(plan, typer.echo)
-    rehearsal.run()
+    verdict = rehearsal.run()
+    typer.echo(f"\n{table_text(verdict.table())}\n")
+    for name, text in verdict.figures.items():
+        typer.echo(f"{name}: {text}")
+    for failing in verdict.failings:
+        typer.secho(f"failed: {failing}", fg="red")
+    typer.echo(f"{time.perf_counter() - begun:.0f} s; everything is in {root}")
+    raise typer.Exit(1 if verdict.failings else 0)

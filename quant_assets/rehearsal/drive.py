@@ -13,11 +13,15 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from quant_assets.automation.runs import instance
 from quant_assets.errors import RehearsalError
+from quant_assets.lake.lake import Lake
 from quant_assets.rehearsal.channel import Channel
 from quant_assets.rehearsal.plan import Place, Plan
 from quant_assets.rehearsal.process import day_of
 from quant_assets.rehearsal.script import FAMILIES, Fault
+from quant_assets.rehearsal.verdict import Verdict, judge
+from quant_assets.settings import load_settings
 
 WEAK = "rank_prior"
 _BEGIN = time(6, 0)
@@ -47,8 +51,8 @@ class Rehearsal:
         """Messages that the channel refused."""
         return self._channel.refused
 
-    def run(self) -> None:
-        """Live through all days.
+    def run(self) -> Verdict:
+        """Live through all days, and judge.
 
         Raises:
             RehearsalError: the desk does not come up any more, or a command of it failed.
@@ -64,8 +68,13 @@ class Rehearsal:
             self._command("backfill", "--job", "retrain_models", *self._newest_day())
             for _ in range(_MOST_PROCESSES):
                 if self._live():
-                    return
+                    return self._judge()
         raise RehearsalError("the desk ended too often", where=str(self._log), found=self._tail())
+
+    def _judge(self) -> Verdict:
+        settings = load_settings(data_dir=self._plan.root / "data")
+        with instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
+            return judge(self._plan, lake, opened, self.deeds, self.refused)
 
     def _live(self) -> bool:
         """Have one process look after the desk until it ends; whether that was the end of all."""

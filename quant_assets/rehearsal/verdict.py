@@ -154,9 +154,7 @@ def _hindsight(lake: Lake, opened: dg.DagsterInstance, days: Sequence[date]) -> 
 
 
 def _snapshot(materialized: dg.AssetMaterialization) -> int:
-    snapshot = materialized.metadata["snapshot"].value
-    assert isinstance(snapshot, int)
-    return snapshot
+    return int(str(materialized.metadata["snapshot"].value))
 
 
 def _line(
@@ -245,10 +243,9 @@ def _told(plan: Plan, lines: Sequence[Line], alerts: pd.DataFrame) -> list[str]:
             elif line.recovered is None:
                 failings.append(f"{fault.kind}: its alert is still open")
     false = alerts[~alerts["id"].isin(explained)]
-    failings += [
-        f"critical without a fault: {x}" for x in false[false["level"] == "critical"]["key"]
-    ]
-    warnings = false[false["level"] == "warning"]["key"].tolist()
+    of_level = false.groupby("level")["key"].agg(list)
+    failings += [f"critical without a fault: {key}" for key in of_level.get("critical", [])]
+    warnings = of_level.get("warning", [])
     if len(warnings) > MOST_WARNINGS:
         failings.append(f"{len(warnings)} warnings without a fault: {', '.join(warnings)}")
     return failings

@@ -1,7 +1,7 @@
-"""The world around a rehearsed desk: a market whose days come one by one, as files somebody drops.
+"""The world around a rehearsed desk: a market whose days come one by one, in files.
 
-What the market's record says of a day, and when the desk can read it. How a desk should take it, and
-what is done to the desk itself, belongs elsewhere.
+What the market's record says of a day, and when the desk can read it. What is done to the desk
+itself belongs in ``drive``.
 """
 
 from collections.abc import Sequence
