@@ -7,7 +7,6 @@ import dagster as dg
 
 from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.monitoring_tables import DRIFT_REPORT, WATCHED
-from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import study_table
 from quant_assets.models.parameters import tunable
 
@@ -17,20 +16,15 @@ if TYPE_CHECKING:
     )
 
 
-def key_of(table: Table) -> dg.AssetKey:
-    """The asset key of a table: its name, by parts."""
-    return dg.AssetKey(table.name.split("."))
-
-
 def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     """All jobs, by name.
 
     Studies, which take long, are in the one that is for them; so is what is watched, which no
     submission waits for.
     """
-    studies = dg.AssetSelection.assets(*(key_of(study_table(name)) for name in tunable(families)))
-    watched = dg.AssetSelection.assets(*map(key_of, WATCHED), dg.AssetKey(DRIFT_REPORT))
-    explained = dg.AssetSelection.assets(key_of(ATTRIBUTION))
+    studies = dg.AssetSelection.assets(*(study_table(name).key for name in tunable(families)))
+    watched = dg.AssetSelection.assets(*(table.key for table in WATCHED), DRIFT_REPORT)
+    explained = dg.AssetSelection.assets(ATTRIBUTION.key)
     everything = dg.AssetSelection.all() - studies - watched
     fits = dg.AssetSelection.groups("fits") - studies
     tracking = dg.AssetSelection.groups("tracking")
