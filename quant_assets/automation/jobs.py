@@ -7,13 +7,27 @@ import dagster as dg
 
 from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.monitoring_tables import DRIFT_REPORT, WATCHED
-from quant_assets.lake.tables import study_table
+from quant_assets.lake.tables import fits_table, study_table
 from quant_assets.models.parameters import tunable
+from quant_assets.models.registry import DAILY
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
         UnresolvedAssetJobDefinition,
     )
+
+QUEUE = "quant/queue"
+"""Tag of runs that wait for one another: one of each value is in progress at a time."""
+# Those that write days, and those that fit: of the two places there are, each has one.
+_QUEUES = {
+    "refresh_daily": "days",
+    "load_history": "days",
+    "retrain_models": "fits",
+    "tune_models": "fits",
+    "walk_forward": "fits",
+}
+# Whatever waits as well, the submission goes first.
+_PRIORITIES = {"refresh_daily": "10"}
 
 
 def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
@@ -59,13 +73,23 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "Whether the day's prices, features and forecasts are as they used to be, what the "
             "forecasts rest on, and what state the markets are in.",
         ),
+        "update_daily": (
+            dg.AssetSelection.assets(*(fits_table(name).key for name in DAILY)),
+            f"Fit what is cheap to fit as of a day, for the next one: {', '.join(DAILY)}. Labels "
+            "and weights are brought up to date by refresh_daily.",
+        ),
         "submit_competition": (
             dg.AssetSelection.groups("submissions"),
             "The submission of a day and the exported files, from stored forecasts.",
         ),
     }
     return {
-        name: dg.define_asset_job(name, selection, description=description)
+        name: dg.define_asset_job(name, selection, description=description, tags=_tags(name))
         for name, (selection, description) in jobs.items()
         if name != "tune_models" or tunable(families)
     }
+
+
+def _tags(name: str) -> dict[str, str]:
+    tags = {QUEUE: _QUEUES.get(name), "dagster/priority": _PRIORITIES.get(name)}
+    return {tag: value for tag, value in tags.items() if value}

@@ -85,7 +85,7 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     os.environ.update(variables)
     try:
         with dg.DagsterInstance.get() as opened:
-            _close_abandoned(opened)
+            close_abandoned(opened)
             yield opened
     except DBAPIError as error:
         raise LakeError(
@@ -181,7 +181,8 @@ def _alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def _close_abandoned(opened: dg.DagsterInstance) -> None:
+def close_abandoned(opened: dg.DagsterInstance) -> None:
+    """Close as failed the runs of the command line whose process died."""
     for run in opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         if _LOCKED not in run.tags:
             continue
