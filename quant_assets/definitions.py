@@ -18,7 +18,15 @@ from quant_assets.assets import (
     validated,
 )
 from quant_assets.assets.partitions import known_span, trading_partitions
-from quant_assets.automation import jobs, maintenance, refreshing, retraining, schedules, sensors
+from quant_assets.automation import (
+    jobs,
+    maintenance,
+    minding,
+    refreshing,
+    retraining,
+    schedules,
+    sensors,
+)
 from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
 from quant_assets.models.registry import chosen
@@ -56,7 +64,8 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         ],
         sensors=[
             *sensors.build(sensor),
-            *refreshing.build(all_jobs, partitions, sensor),
+            refreshing.build(all_jobs, partitions, sensor),
+            minding.build(sensor),
             retraining.build_sensor(all_jobs[retraining.JOB], sensor),
         ],
         resources={

@@ -1,6 +1,6 @@
-"""Sensors over days: one has each new day refreshed, watched and updated; one minds the source.
+"""The sensor that has each new day refreshed, watched and updated.
 
-Which day comes next is decided in ``automation.days``, what is late in ``automation.lateness``.
+Which day comes next is decided in ``automation.days``.
 """
 
 from collections.abc import Mapping
@@ -32,8 +32,8 @@ def build(
     jobs: "Mapping[str, UnresolvedAssetJobDefinition]",
     partitions: dg.PartitionsDefinition,
     status: dg.DefaultSensorStatus,
-) -> list[dg.SensorDefinition]:
-    """The sensors of the module."""
+) -> dg.SensorDefinition:
+    """The sensor."""
 
     @dg.sensor(
         name=REFRESH_SENSOR,
@@ -64,7 +64,7 @@ def build(
             cursor=now.isoformat(),
         )
 
-    return [refresh_new_days]
+    return refresh_new_days
 
 
 def went_back(cursor: str | None, now: datetime) -> str:

@@ -181,17 +181,23 @@ def _alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     Path(lock.lock_file).unlink(missing_ok=True)
 
 
+def holds_lock(opened: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
+    """Whether the command that runs it is alive; None if the run is not a command's."""
+    if _LOCKED not in run.tags:
+        return None
+    try:
+        with _lock(opened, run.run_id).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 def close_abandoned(opened: dg.DagsterInstance) -> None:
-    """Close as failed the runs of the command line whose process died."""
+    """Close as failed the commands' runs whose process died."""
     for run in opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if _LOCKED not in run.tags:
-            continue
-        try:
-            with _lock(opened, run.run_id).acquire(timeout=0) as lock:
-                opened.report_run_failed(run, "The process of this run ended before the run did.")
-            Path(lock.lock_file).unlink(missing_ok=True)
-        except Timeout:
-            continue
+        if holds_lock(opened, run) is False:
+            opened.report_run_failed(run, "The process of this run ended before the run did.")
+            Path(_lock(opened, run.run_id).lock_file).unlink(missing_ok=True)
 
 
 def cause(event: dg.DagsterEvent) -> str:
