@@ -169,14 +169,15 @@ def last_fingerprint(opened: dg.DagsterInstance) -> str | None:
     return newest.tags[FINGERPRINT] if newest and newest.is_success else None
 
 
-def _lock(opened: dg.DagsterInstance, run_id: str) -> FileLock:
+def run_lock(opened: dg.DagsterInstance, run_id: str) -> FileLock:
+    """A lock that the process of a run holds; it ends with that process at the latest."""
     return FileLock(Path(opened.root_directory) / _LOCKS / run_id)
 
 
 @contextmanager
 def _alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Hold the run's lock, which ends with the process at the latest."""
-    with _lock(opened, run_id) as lock:
+    with run_lock(opened, run_id) as lock:
         yield
     Path(lock.lock_file).unlink(missing_ok=True)
 
@@ -186,7 +187,7 @@ def holds_lock(opened: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
     if _LOCKED not in run.tags:
         return None
     try:
-        with _lock(opened, run.run_id).acquire(timeout=0):
+        with run_lock(opened, run.run_id).acquire(timeout=0):
             return False
     except Timeout:
         return True
@@ -195,9 +196,19 @@ def holds_lock(opened: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
 def close_abandoned(opened: dg.DagsterInstance) -> None:
     """Close as failed the commands' runs whose process died."""
     for run in opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if holds_lock(opened, run) is False:
-            opened.report_run_failed(run, "The process of this run ended before the run did.")
-            Path(_lock(opened, run.run_id).lock_file).unlink(missing_ok=True)
+        if _LOCKED not in run.tags:
+            continue
+        try:
+            with run_lock(opened, run.run_id).acquire(timeout=0) as lock:
+                # It may have ended in good order since it was listed.
+                now = opened.get_run_by_id(run.run_id)
+                if now is not None and not now.is_finished:
+                    opened.report_run_failed(
+                        now, "The process of this run ended before the run did."
+                    )
+            Path(lock.lock_file).unlink(missing_ok=True)
+        except Timeout:
+            continue
 
 
 def cause(event: dg.DagsterEvent) -> str:

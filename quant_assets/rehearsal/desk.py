@@ -1,0 +1,17 @@
+"""The desk that is rehearsed: the platform as Dagster loads it, by a clock that can be moved."""
+
+from functools import cache
+
+import dagster as dg
+
+from quant_assets.definitions import build_definitions
+from quant_assets.settings import load_settings
+
+
+@cache
+def definitions() -> dg.Definitions:
+    """The platform for the settings of the environment."""
+    return build_definitions(load_settings())
+
+
+defs = definitions()
