@@ -143,4 +143,4 @@ def test_what_takes_longer_than_the_budget_is_still_done_once_a_day() -> None:
 def test_causes_without_an_id_are_nobodys() -> None:
     """A retraining that a person asked for."""
     assert settled([made(3, "succeeded", "")]) == []
-    assert FIRST_PAUSE == pause(1)
+    assert pause(1) == FIRST_PAUSE
