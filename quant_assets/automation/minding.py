@@ -37,10 +37,12 @@ class Seen:
     Attributes:
         bad: ticks in a row on which the source could not be read.
         late: days that were told to be late and have not come yet.
+        told: the moment of the newest thing told; empty if there was none.
     """
 
     bad: int = 0
     late: list[str] = field(default_factory=list)
+    told: str = ""
 
     @classmethod
     def parse(cls, cursor: str | None) -> "Seen":
@@ -116,18 +118,28 @@ def follow(
         now: the moment, UTC.
         patience: how long after the close of a day its prices may come.
     """
+    # Alerts take what is not later for known: a clock that went back would leave them open.
+    told = datetime.fromisoformat(seen.told) + timedelta(seconds=1) if seen.told else now
+    at = max(now, told)
     if found.last is None:
         bad = seen.bad + 1
-        return Seen(bad, seen.late), [_unreadable(found.error, now)] if bad == TICKS_BAD else []
-    events: list[Raised | Cleared] = []
-    if seen.bad >= TICKS_BAD:
-        events.append(Cleared(KEY, "The source can be read again.", now))
+        events: list[Raised | Cleared] = [_unreadable(found.error, at)] if bad == TICKS_BAD else []
+        return _after(seen, bad, seen.late, events), events
+    cleared = [Cleared(KEY, "The source can be read again.", at)] if seen.bad >= TICKS_BAD else []
     due = [str(day) for day in late_days(found.last, now, patience)]
     # Days of a source that is taken to have ended have not come.
     gone = [] if now.date() - found.last > ENDED else [day for day in seen.late if day not in due]
-    events += [_came(day, found.last, now) for day in gone]
-    events += [_late(day, found.last, now) for day in due if day not in seen.late]
-    return Seen(0, sorted({*seen.late, *due} - {*gone})), events
+    events = [
+        *cleared,
+        *(_came(day, found.last, at) for day in gone),
+        *(_late(day, found.last, at) for day in due if day not in seen.late),
+    ]
+    return _after(seen, 0, sorted({*seen.late, *due} - {*gone}), events), events
+
+
+def _after(seen: Seen, bad: int, late: Sequence[str], events: Sequence[Raised | Cleared]) -> Seen:
+    told = events[-1].at.isoformat() if events else seen.told
+    return Seen(bad, list(late), told)
 
 
 def late_days(last: date, now: datetime, patience: timedelta) -> list[date]:
