@@ -17,8 +17,16 @@ from quant_assets.assets import (
     tracking,
     validated,
 )
-from quant_assets.assets.partitions import trading_partitions
-from quant_assets.automation import jobs, maintenance, schedules, sensors
+from quant_assets.assets.partitions import known_span, trading_partitions
+from quant_assets.automation import (
+    jobs,
+    maintenance,
+    minding,
+    refreshing,
+    retraining,
+    schedules,
+    sensors,
+)
 from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
 from quant_assets.models.registry import chosen
@@ -36,22 +44,34 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     source = resources.get("source") or source_of(settings)
     families = chosen(settings.families)
     clock = resources.get("clock") or Clock()
-    today = clock.now().date()
-    partitions = trading_partitions(source.first_day, source.last_day, today)
+    lake = resources.get("lake") or Lake(settings.lake_dir)
+    partitions = trading_partitions(*known_span(source, lake), clock.now().date())
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
     all_jobs = jobs.build(families)
+    on = settings.automation
+    schedule = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
+    sensor = dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED
     return dg.Definitions(
         assets=assets,
         jobs=[*all_jobs.values(), maintenance.maintain_lake],
-        schedules=[*schedules.build(all_jobs), maintenance.weekly_maintenance],
-        sensors=sensors.build(),
+        schedules=[
+            *schedules.build(all_jobs, schedule),
+            retraining.build_schedule(all_jobs[retraining.JOB], schedule),
+            maintenance.build(schedule),
+        ],
+        sensors=[
+            *sensors.build(sensor),
+            refreshing.build(all_jobs, partitions, sensor),
+            minding.build(sensor),
+            retraining.build_sensor(all_jobs[retraining.JOB], sensor),
+        ],
         resources={
             "settings": settings,
             "source": source,
-            "lake": Lake(settings.lake_dir),
+            "lake": lake,
             "clock": clock,
             **resources,
         },

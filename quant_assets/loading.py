@@ -20,7 +20,6 @@ from quant_assets.sources.registry import source_of
 _MARKET_PARTS = (
     *("lake", "artifacts", "exports", "reports", "tuning", "mlflow", "dagster", "market.json"),
 )
-_TELLING = ("alerts_critical", "alerts_warning", "alerts_info")
 
 
 def make_room(settings: Settings) -> None:
@@ -259,7 +258,6 @@ def _fingerprint(settings: Settings, *parts: str) -> str:
     from quant_assets.features.catalogue import CATALOGUE_VERSION
     from quant_assets.models.registry import chosen
 
-    others = {"data_dir", "families", "threads", "retention_days", *_TELLING}
-    shaping = settings.model_dump_json(exclude=others)
+    shaping = settings.model_dump_json(exclude={"families", *settings.of_operation()})
     found = (*parts, CATALOGUE_VERSION, *chosen(settings.families), shaping)
     return sha256("\n".join(found).encode()).hexdigest()

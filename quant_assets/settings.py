@@ -65,11 +65,41 @@ class Settings(BaseSettings):
     tuned: bool = Field(
         True, description="Whether fits use the parameters of their family's newest study."
     )
+    automation: bool = Field(
+        False, description="Whether schedules and sensors are switched on at first."
+    )
+    data_due_hours: float = Field(
+        4.0, ge=0, description="Hours after 22:00 UTC until a trading day's prices are late."
+    )
+    retrain_minutes: float = Field(
+        120.0, gt=0, description="Minutes in 24 hours that retraining may compute."
+    )
+    retrain_interval_hours: float = Field(
+        20.0, ge=0, description="Least hours between retrainings; an urgent one waits 4 at most."
+    )
+    drift_share: float = Field(
+        0.3, gt=0, lt=1, description="Share of features drifted from which models are retrained."
+    )
+    fit_max_age_days: int = Field(
+        45, ge=1, description="Calendar days after which a fit is made anew."
+    )
     alerts_critical: AlertUrls = Field(
         SecretStr(""), description="Apprise URLs that critical alerts go to, separated by spaces."
     )
     alerts_warning: AlertUrls = Field(SecretStr(""), description="Those that warnings go to.")
     alerts_info: AlertUrls = Field(SecretStr(""), description="Those that notes go to.")
+
+    @classmethod
+    def of_operation(cls) -> frozenset[str]:
+        """Names of the settings that say how the desk is run and change no result."""
+        return frozenset(
+            {
+                *("automation", "data_due_hours", "retrain_minutes", "retrain_interval_hours"),
+                *("drift_share", "fit_max_age_days"),
+                *("alerts_critical", "alerts_warning", "alerts_info"),
+                *("data_dir", "threads", "retention_days"),
+            }
+        )
 
     def alert_urls(self, level: str) -> list[str]:
         """Where alerts of a level (critical, warning or info) go. They are secret."""

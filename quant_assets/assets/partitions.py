@@ -4,11 +4,35 @@ from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
+from quant_assets.errors import SourceError
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.tables import RAW_PRICES
 from quant_assets.market.calendar import closures
+from quant_assets.sources.base import Source
 
 # A history that ended longer ago than this gets no further days.
 LIVE = timedelta(days=30)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+
+def known_span(source: Source, lake: Lake) -> tuple[date, date]:
+    """First and last day of the source; of what is stored, while it cannot be read.
+
+    So a source that is broken for the moment takes neither what is stored nor the sensors that
+    tell of it out of sight.
+
+    Raises:
+        SourceError: the source cannot be read, and nothing is stored.
+    """
+    try:
+        return source.first_day, source.last_day
+    except SourceError:
+        if not lake.exists or not lake.has(RAW_PRICES):
+            raise
+        found = lake.arrow(
+            f"SELECT min(trading_day) AS first, max(trading_day) AS last FROM {RAW_PRICES.quoted}"
+        ).to_pylist()[0]
+        return found["first"], found["last"]
 
 
 def trading_partitions(

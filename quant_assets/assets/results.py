@@ -17,8 +17,8 @@ OWNER = "team:quant-research"
 
 
 def key_of(table: Table) -> dg.AssetKey:
-    """The asset key of a table: its name, by parts."""
-    return dg.AssetKey(table.name.split("."))
+    """The asset key of a table."""
+    return dg.AssetKey(table.key)
 
 
 def described(

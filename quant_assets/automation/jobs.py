@@ -7,19 +7,27 @@ import dagster as dg
 
 from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.monitoring_tables import DRIFT_REPORT, WATCHED
-from quant_assets.lake.schema import Table
-from quant_assets.lake.tables import study_table
+from quant_assets.lake.tables import fits_table, study_table
 from quant_assets.models.parameters import tunable
+from quant_assets.models.registry import DAILY
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
         UnresolvedAssetJobDefinition,
     )
 
-
-def key_of(table: Table) -> dg.AssetKey:
-    """The asset key of a table: its name, by parts."""
-    return dg.AssetKey(table.name.split("."))
+QUEUE = "quant/queue"
+"""Tag of runs that wait for one another: one of each value is in progress at a time."""
+# Those that write days, and those that fit: of the two places there are, each has one.
+_QUEUES = {
+    "refresh_daily": "days",
+    "load_history": "days",
+    "retrain_models": "fits",
+    "tune_models": "fits",
+    "walk_forward": "fits",
+}
+# Whatever waits as well, the submission goes first.
+_PRIORITIES = {"refresh_daily": "10"}
 
 
 def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
@@ -28,9 +36,9 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     Studies, which take long, are in the one that is for them; so is what is watched, which no
     submission waits for.
     """
-    studies = dg.AssetSelection.assets(*(key_of(study_table(name)) for name in tunable(families)))
-    watched = dg.AssetSelection.assets(*map(key_of, WATCHED), dg.AssetKey(DRIFT_REPORT))
-    explained = dg.AssetSelection.assets(key_of(ATTRIBUTION))
+    studies = dg.AssetSelection.assets(*(study_table(name).key for name in tunable(families)))
+    watched = dg.AssetSelection.assets(*(table.key for table in WATCHED), DRIFT_REPORT)
+    explained = dg.AssetSelection.assets(ATTRIBUTION.key)
     everything = dg.AssetSelection.all() - studies - watched
     fits = dg.AssetSelection.groups("fits") - studies
     tracking = dg.AssetSelection.groups("tracking")
@@ -65,13 +73,23 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "Whether the day's prices, features and forecasts are as they used to be, what the "
             "forecasts rest on, and what state the markets are in.",
         ),
+        "update_daily": (
+            dg.AssetSelection.assets(*(fits_table(name).key for name in DAILY)),
+            f"Fit what is cheap to fit as of a day, for the next one: {', '.join(DAILY)}. Labels "
+            "and weights are brought up to date by refresh_daily.",
+        ),
         "submit_competition": (
             dg.AssetSelection.groups("submissions"),
             "The submission of a day and the exported files, from stored forecasts.",
         ),
     }
     return {
-        name: dg.define_asset_job(name, selection, description=description)
+        name: dg.define_asset_job(name, selection, description=description, tags=_tags(name))
         for name, (selection, description) in jobs.items()
         if name != "tune_models" or tunable(families)
     }
+
+
+def _tags(name: str) -> dict[str, str]:
+    tags = {QUEUE: _QUEUES.get(name), "dagster/priority": _PRIORITIES.get(name)}
+    return {tag: value for tag, value in tags.items() if value}

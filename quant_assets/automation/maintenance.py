@@ -18,10 +18,13 @@ def maintain_lake() -> None:
     maintain()
 
 
-weekly_maintenance = dg.ScheduleDefinition(
-    name="weekly_maintenance",
-    job=maintain_lake,
-    cron_schedule="0 4 * * 6",
-    execution_timezone="UTC",
-    description="Every Saturday at 04:00 UTC.",
-)
+def build(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    """The schedule of the lake's maintenance."""
+    return dg.ScheduleDefinition(
+        name="weekly_maintenance",
+        job=maintain_lake,
+        cron_schedule="0 4 * * 6",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Every Saturday at 04:00 UTC.",
+    )

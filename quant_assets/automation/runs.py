@@ -95,7 +95,7 @@ def instance(
     os.environ.update(variables)
     try:
         with dg.DagsterInstance.get() as opened:
-            _close_abandoned(opened)
+            close_abandoned(opened)
             yield opened
     except DBAPIError as error:
         raise LakeError(
@@ -192,13 +192,30 @@ def _alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def _close_abandoned(opened: dg.DagsterInstance) -> None:
+def holds_lock(opened: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
+    """Whether the command that runs it is alive; None if the run is not a command's."""
+    if _LOCKED not in run.tags:
+        return None
+    try:
+        with run_lock(opened, run.run_id).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def close_abandoned(opened: dg.DagsterInstance) -> None:
+    """Close as failed the commands' runs whose process died."""
     for run in opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         if _LOCKED not in run.tags:
             continue
         try:
             with run_lock(opened, run.run_id).acquire(timeout=0) as lock:
-                opened.report_run_failed(run, "The process of this run ended before the run did.")
+                # It may have ended in good order since it was listed.
+                now = opened.get_run_by_id(run.run_id)
+                if now is not None and not now.is_finished:
+                    opened.report_run_failed(
+                        now, "The process of this run ended before the run did."
+                    )
             Path(lock.lock_file).unlink(missing_ok=True)
         except Timeout:
             continue

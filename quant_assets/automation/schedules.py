@@ -1,4 +1,9 @@
-"""Schedules: the evening of each trading day, and Sunday's retraining. Times are UTC."""
+"""Schedules: the evening of each trading day, and Sunday's retraining. Times are UTC.
+
+Which day is next, and whether it may be asked for, is decided in ``automation.days`` and
+``automation.retraining``. Where the sensor that asks for the same runs is switched on, a schedule
+leaves it to that.
+"""
 
 from collections.abc import Mapping
 from datetime import date
@@ -6,8 +11,15 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorStatus
 
-from quant_assets.market.calendar import is_trading_day, newest_trading_day
+from quant_assets.automation.admission import Wait
+from quant_assets.automation.days import ANSWERS, REFRESH, UPDATE, WATCH, Look, newest_day
+from quant_assets.automation.refreshing import REFRESH_SENSOR, UNREADABLE, unreadable
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.tables import SUBMISSIONS
+from quant_assets.market.calendar import is_trading_day
 from quant_assets.sources.base import Source
 
 if TYPE_CHECKING:
@@ -15,51 +27,81 @@ if TYPE_CHECKING:
         UnresolvedAssetJobDefinition,
     )
 
+_EVENINGS = (
+    ("daily_refresh", REFRESH, "0 22", "at 22:00 UTC, after New York's close."),
+    ("daily_watch", WATCH, "30 22", "at 22:30 UTC, half an hour after its refresh."),
+    ("daily_update", UPDATE, "45 22", "at 22:45 UTC, for the next day's forecasts."),
+)
 
-def build(jobs: "Mapping[str, UnresolvedAssetJobDefinition]") -> list[dg.ScheduleDefinition]:
-    """All schedules."""
 
+def build(
+    jobs: "Mapping[str, UnresolvedAssetJobDefinition]", status: dg.DefaultScheduleStatus
+) -> list[dg.ScheduleDefinition]:
+    """The daily schedules."""
+    return [
+        _daily(name, jobs[job], minute_and_hour, description, status)
+        for name, job, minute_and_hour, description in _EVENINGS
+    ]
+
+
+def _daily(
+    name: str,
+    job: "UnresolvedAssetJobDefinition",
+    minute_and_hour: str,
+    description: str,
+    status: dg.DefaultScheduleStatus,
+) -> dg.ScheduleDefinition:
     @dg.schedule(
-        job=jobs["refresh_daily"],
-        cron_schedule="0 22 * * 1-5",
+        name=name,
+        job=job,
+        cron_schedule=f"{minute_and_hour} * * 1-5",
         execution_timezone="UTC",
-        description="Every trading day at 22:00 UTC, after New York's close.",
+        default_status=status,
+        description=f"Every trading day {description} Rests where {REFRESH_SENSOR}, which also "
+        "catches up, is switched on.",
     )
-    def daily_refresh(
-        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
+    def schedule(
+        context: dg.ScheduleEvaluationContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
     ) -> dg.RunRequest | dg.SkipReason:
-        return request(context.scheduled_execution_time.date(), source)
+        now = context.scheduled_execution_time
+        if not _is_trading_day(now.date()):
+            return dg.SkipReason(f"{now.date()} is not a trading day: London and Tokyo are closed")
+        if is_on(context.instance, REFRESH_SENSOR):
+            return dg.SkipReason(f"the sensor {REFRESH_SENSOR} is on and asks for every day's run")
+        return _request(job.name, Look(context.instance, lake, source, now))
 
-    @dg.schedule(
-        job=jobs["watch_daily"],
-        cron_schedule="30 22 * * 1-5",
-        execution_timezone="UTC",
-        description="Every trading day at 22:30 UTC, half an hour after its refresh.",
+    return schedule
+
+
+def is_on(instance: dg.DagsterInstance, sensor: str) -> bool:
+    """Whether a sensor is switched on, by a person or by its definition."""
+    on = {InstigatorStatus.RUNNING, InstigatorStatus.DECLARED_IN_CODE}
+    states = instance.all_instigator_state(
+        instigator_type=InstigatorType.SENSOR, instigator_statuses=on
     )
-    def daily_watch(
-        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
-    ) -> dg.RunRequest | dg.SkipReason:
-        return request(context.scheduled_execution_time.date(), source)
+    return any(state.name == sensor for state in states)
 
-    @dg.schedule(
-        job=jobs["retrain_models"],
-        cron_schedule="0 6 * * 0",
-        execution_timezone="UTC",
-        description="Every Sunday at 06:00 UTC, as of the last trading day.",
-    )
-    def weekly_retrain(
-        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
-    ) -> dg.RunRequest | dg.SkipReason:
-        return request(newest_trading_day(context.scheduled_execution_time.date()), source)
 
-    def request(day: date, source: Source) -> dg.RunRequest | dg.SkipReason:
-        if not is_trading_day(np.array([day], dtype="datetime64[D]"))[0]:
-            return dg.SkipReason(f"{day} is not a trading day: London and Tokyo are closed")
-        if not source.first_day <= day <= source.last_day:
-            return dg.SkipReason(
-                f"{source.name} has no prices for {day}: "
-                f"it goes from {source.first_day} to {source.last_day}"
-            )
-        return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+def _request(job: str, look: Look) -> dg.RunRequest | dg.SkipReason:
+    """The run of the evening's own day, if it is the one that comes next."""
+    day = look.now.date()
+    newest = newest_day(look.lake, SUBMISSIONS)
+    if job == REFRESH and newest and newest >= day:
+        return dg.SkipReason(f"{day} is refreshed already")
+    try:
+        answer = ANSWERS[job](look)
+    except UNREADABLE as error:
+        return dg.SkipReason(unreadable(error))
+    if isinstance(answer, Wait):
+        return dg.SkipReason(answer.reason)
+    if answer.day != day:
+        return dg.SkipReason(
+            f"{answer.day} comes first: {REFRESH_SENSOR}, switched on, catches up day by day"
+        )
+    return answer.request(look.now)
 
-    return [daily_refresh, daily_watch, weekly_retrain]
+
+def _is_trading_day(day: date) -> bool:
+    return bool(is_trading_day(np.array([day], dtype="datetime64[D]"))[0])

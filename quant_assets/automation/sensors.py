@@ -20,17 +20,25 @@ SECONDS = 30
 RUNS_A_TICK = 50
 
 
-def build() -> list[dg.SensorDefinition]:
-    """All sensors."""
-    return [watch_runs, deliver_alerts]
+def build(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
+    """The sensors about alerts."""
+    return [
+        dg.sensor(
+            minimum_interval_seconds=SECONDS,
+            default_status=status,
+            description="Raise an alert for each run that failed and each check that did not pass, "
+            "and close it when the job succeeds for the same days or the check passes. Begins with "
+            "the runs that end after it was switched on.",
+        )(watch_runs),
+        dg.sensor(
+            minimum_interval_seconds=SECONDS,
+            default_status=status,
+            description="Send the messages about alerts that are due, and those that failed again "
+            "later.",
+        )(deliver_alerts),
+    ]
 
 
-@dg.sensor(
-    minimum_interval_seconds=SECONDS,
-    description="Raise an alert for each run that failed and each check that did not pass, and "
-    "close it when the job succeeds for the same days or the check passes. Begins with the runs "
-    "that end after it was switched on.",
-)
 def watch_runs(
     context: dg.SensorEvaluationContext,
     lake: dg.ResourceParam[Lake],
@@ -48,10 +56,6 @@ def watch_runs(
     return _rest(f"{len(ends)} runs have ended; {len(messages)} messages", position)
 
 
-@dg.sensor(
-    minimum_interval_seconds=SECONDS,
-    description="Send the messages about alerts that are due, and those that failed again later.",
-)
 def deliver_alerts(
     lake: dg.ResourceParam[Lake],
     settings: dg.ResourceParam[Settings],

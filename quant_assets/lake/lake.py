@@ -69,6 +69,11 @@ class Lake:
         self._ready: set[Table] = set()
         self._known: set[str] = set()
 
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever written. Reading makes a lake where there is none."""
+        return self._root.exists()
+
     def close(self) -> None:
         """Release the lake's files."""
         with self._opening:

@@ -62,6 +62,11 @@ class Table:
         """The part of the name before the dot."""
         return self.name.split(".", 1)[0]
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The parts of the name, which are the key of the asset that writes it."""
+        return tuple(self.name.split("."))
+
     @cached_property
     def quoted(self) -> str:
         """The name, quoted for SQL."""

@@ -76,7 +76,10 @@ def drift(lake: Lake, families: Sequence[str], start: date, end: date) -> pd.Dat
     """Rows of ``monitoring.drift`` for every day with features from ``start`` to ``end``."""
     days = known_days(lake, end)
     wanted = np.flatnonzero(days >= np.datetime64(start))
-    found = [*_of_features(lake, days, wanted), *_of_forecasts(lake, families, days, wanted)]
+    found = [
+        *_of_features(lake, families, days, wanted),
+        *_of_forecasts(lake, families, days, wanted),
+    ]
     names = [column.name for column in DRIFT.columns if column.name != "date_id"]
     rows = pd.DataFrame([one.row() for one in found], columns=names)
     rows["date_id"] = date_ids_of(lake, rows["trading_day"].to_numpy().astype("datetime64[D]"))
@@ -120,13 +123,15 @@ def forecasts_before(values: AnyArray) -> AnyArray:
     return windows
 
 
-def _of_features(lake: Lake, days: DayArray, wanted: IntArray) -> Iterator[Drift]:
+def _of_features(
+    lake: Lake, families: Sequence[str], days: DayArray, wanted: IntArray
+) -> Iterator[Drift]:
     """Of days that share a fit the reference is read once."""
     if not len(wanted):
         return
     first = max(0, int(wanted[0]) - WINDOW + 1)
     recent = list(feature_columns(lake, days[first : wanted[-1] + 1]))
-    in_force = fit_in_force(lake, days[wanted])
+    in_force = fit_in_force(lake, families, days[wanted])
     for as_of, group in groupby(zip(wanted, in_force, strict=True), key=lambda pair: str(pair[1])):
         references = _references(lake, days, np.datetime64(as_of))
         why = _NO_FIT if as_of == "NaT" else _SHORT

@@ -88,7 +88,7 @@ def _samples(
 ) -> Iterator[tuple[Key, tuple[AnyArray, AnyArray]]]:
     """Each column's values in the reference and in the window."""
     days = known_days(lake, day)
-    (as_of,) = fit_in_force(lake, days[-1:])
+    (as_of,) = fit_in_force(lake, families, days[-1:])
     then = feature_columns(lake, reference_days(days, as_of).ravel())
     for before, now in zip(then, feature_columns(lake, days[-WINDOW:]), strict=True):
         for name, *cells in zip(before.names, before.cells, now.cells, strict=True):

@@ -11,12 +11,12 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import read_pairs
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import (
-    ENSEMBLE,
     INSTRUMENT_FEATURES,
     MARKET_FEATURES,
     TARGET_FEATURES,
     forecasts_table,
 )
+from quant_assets.models.registry import DAILY
 from quant_assets.typing import AnyArray, DayArray, IntArray
 
 WINDOW = 20
@@ -80,16 +80,21 @@ def forecast_columns(lake: Lake, families: Sequence[str], days: DayArray) -> Ite
         yield Columns("forecast", (name,), found.on(days).astype(np.float32)[None])
 
 
-def fit_in_force(lake: Lake, days: DayArray) -> DayArray:
-    """(n,) as-of day of the newest fit that an ensemble forecast of the day or before used.
+def fit_in_force(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:
+    """(n,) as-of day of the newest fit that a forecast of the day or before used.
 
-    NaT on days before the first forecast.
+    Families that are fitted anew each day are left aside: they see no features, and a reference
+    that ends with yesterday would take every drift for normal. NaT on days before the first
+    forecast.
     """
     result = np.full(len(days), np.datetime64("NaT", "D"))
-    if not len(days) or not lake.has(ENSEMBLE):
+    others = [name for name in families if name not in DAILY] or families
+    tables = [table for name in others if lake.has(table := forecasts_table(name))]
+    if not len(days) or not tables:
         return result
+    every = " UNION ALL ".join(f"SELECT trading_day, fit_as_of FROM {t.quoted}" for t in tables)
     found = lake.columns(
-        f"SELECT trading_day, max(fit_as_of) AS as_of FROM {ENSEMBLE.quoted}"
+        f"SELECT trading_day, max(fit_as_of) AS as_of FROM ({every})"
         " WHERE trading_day <= ? GROUP BY trading_day ORDER BY trading_day",
         [days[-1].item()],
     )

@@ -1,105 +1,191 @@
 """Which day a schedule asks for, and when it rests."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, tzinfo
-from pathlib import Path
+from datetime import UTC, date, datetime, time
 
 import dagster as dg
 import pytest
 
-from quant_assets.assets import partitions
-from quant_assets.definitions import build_definitions
-from quant_assets_tests.small_market import LAST_DAY, small_settings, write_small_market
+from quant_assets.automation.attempts import CAUSE, KIND, REASON
+from quant_assets.automation.refreshing import REFRESH_SENSOR
+from quant_assets_tests.automation.station import DAYS, Station, Ticked, evening
+
+# Christmas: London rests, Tokyo trades.
+FRIDAY, CHRISTMAS, BOXING_DAY = date(2023, 12, 22), date(2023, 12, 25), date(2023, 12, 26)
+NEW_YEAR, SATURDAY = date(2024, 1, 1), date(2023, 12, 30)
+SUNDAY = datetime(2023, 12, 24, 6, tzinfo=UTC)
+# A Tokyo holiday on which London trades, and the session before it.
+CULTURE_DAY, BEFORE_IT = date(2023, 11, 3), date(2023, 11, 2)
+EVENINGS = {"daily_refresh": time(22), "daily_watch": time(22, 30), "daily_update": time(22, 45)}
 
 
-class LastEvening(datetime):
-    """A clock that stands on the evening of the market's last day."""
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-        return datetime.combine(LAST_DAY, time(22), tz)
-
-
-@pytest.fixture(scope="module")
-def definitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
-    """The small market as it was while it was live."""
-    folder = write_small_market(Path(tmp_path_factory.mktemp("schedules"), "market"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partitions, "datetime", LastEvening)
-        yield build_definitions(small_settings(folder, folder / "data"))
-
-
-def tick(definitions: dg.Definitions, name: str, day: date) -> dg.RunRequest | str:
-    """What the schedule does at its hour of that day: its only request, or why it rests."""
-    schedule = definitions.resolve_schedule_def(name)
-    with dg.build_schedule_context(
-        scheduled_execution_time=datetime.combine(day, time(22), tzinfo=UTC),
-        resources=definitions.resources,
-        repository_def=definitions.get_repository_def(),
-    ) as context:
-        found = schedule.evaluate_tick(context)
-    if found.skip_message:
-        assert not found.run_requests
-        return found.skip_message
-    (request,) = found.run_requests or ()
-    return request
+def at(station: Station, name: str, day: date) -> Ticked:
+    """What the schedule answers at its hour of that day."""
+    return station.evaluate(name, datetime.combine(day, EVENINGS[name], UTC))
 
 
 @pytest.mark.parametrize(
-    "day",
-    [
-        date(2023, 7, 31),
-        date(2023, 10, 2),
-        # Christmas: London rests, Tokyo trades.
-        date(2023, 12, 25),
-        # A Tokyo holiday on which London trades.
-        date(2023, 11, 3),
-        date(2023, 12, 29),
-    ],
+    ("before", "day"), [(FRIDAY, CHRISTMAS), (CHRISTMAS, BOXING_DAY), (BEFORE_IT, CULTURE_DAY)]
 )
-@pytest.mark.parametrize("name", ["daily_refresh", "daily_watch"])
-def test_a_trading_day_has_its_run_that_evening(
-    definitions: dg.Definitions, name: str, day: date
+def test_a_trading_day_is_refreshed_watched_and_updated_that_evening(
+    station: Station, before: date, day: date
 ) -> None:
-    request = tick(definitions, name, day)
-    assert isinstance(request, dg.RunRequest)
-    assert request.partition_key == request.run_key == day.isoformat()
-    asset = definitions.resolve_asset_graph().get(dg.AssetKey(["raw", "prices"]))
+    station.deliver(day)
+    station.submit(before)
+    (request,) = at(station, "daily_refresh", day).requests
+    assert (request.partition_key, request.tags[CAUSE]) == (str(day), str(day))
+    asset = station.definitions.resolve_asset_graph().get(dg.AssetKey(["raw", "prices"]))
     assert asset.partitions_def
-    assert asset.partitions_def.has_partition_key(day.isoformat())
+    assert asset.partitions_def.has_partition_key(str(day))
+    station.submit(day)
+    for name in ("daily_watch", "daily_update"):
+        (request,) = at(station, name, day).requests
+        assert (request.partition_key, request.tags[REASON]) == (str(day), f"{day} is refreshed")
 
 
-@pytest.mark.parametrize(
-    ("day", "reason"),
-    [
-        (date(2023, 9, 30), "2023-09-30 is not a trading day"),
-        (date(2024, 1, 1), "2024-01-01 is not a trading day: London and Tokyo are closed"),
-        (date(2023, 7, 28), "no prices for 2023-07-28: it goes from 2023-07-31 to 2023-12-29"),
-        (date(2024, 1, 4), "no prices for 2024-01-04: it goes from 2023-07-31 to 2023-12-29"),
-    ],
-)
-def test_other_days_are_skipped_with_the_reason(
-    definitions: dg.Definitions, day: date, reason: str
-) -> None:
-    skipped = tick(definitions, "daily_refresh", day)
-    assert isinstance(skipped, str)
-    assert reason in skipped
+@pytest.mark.parametrize("name", EVENINGS)
+@pytest.mark.parametrize("day", [SATURDAY, date(2023, 12, 31), NEW_YEAR])
+def test_days_on_which_all_markets_rest_are_skipped(station: Station, name: str, day: date) -> None:
+    station.submit(DAYS[-1])
+    found = at(station, name, day)
+    assert not found.requests
+    assert found.reason == f"{day} is not a trading day: London and Tokyo are closed"
 
 
-@pytest.mark.parametrize(
-    ("sunday", "as_of"),
-    [
-        (date(2023, 10, 8), date(2023, 10, 6)),
-        (date(2023, 12, 31), date(2023, 12, 29)),
-    ],
-)
-def test_retraining_is_as_of_the_last_trading_day(
-    definitions: dg.Definitions, sunday: date, as_of: date
-) -> None:
-    request = tick(definitions, "weekly_retrain", sunday)
-    assert isinstance(request, dg.RunRequest)
-    assert request.partition_key == as_of.isoformat()
+@pytest.mark.parametrize("name", [*EVENINGS, "weekly_retrain"])
+def test_before_the_first_load_a_schedule_says_what_to_do(station: Station, name: str) -> None:
+    found = station.evaluate(name, evening(DAYS[-1]))
+    assert not found.requests
+    assert found.reason.startswith("nothing is loaded yet: run load_history")
 
 
-def test_retraining_rests_when_the_source_has_ended(definitions: dg.Definitions) -> None:
-    assert "no prices for 2024-03-01" in str(tick(definitions, "weekly_retrain", date(2024, 3, 3)))
+def test_a_day_that_is_done_is_not_done_again(station: Station) -> None:
+    day = DAYS[-1]
+    station.submit(day)
+    station.watch(day)
+    station.update(day)
+    assert at(station, "daily_refresh", day).reason == f"{day} is refreshed already"
+    assert at(station, "daily_watch", day).reason == f"all days to {day} are watched"
+    assert at(station, "daily_update", day).reason == f"fits as of {day} are there"
+
+
+def test_a_day_under_way_is_not_begun_again(station: Station) -> None:
+    station.submit(DAYS[-2])
+    station.begin("refresh_daily")
+    assert "refresh_daily is under way" in at(station, "daily_refresh", DAYS[-1]).reason
+
+
+def test_an_earlier_day_comes_first(station: Station) -> None:
+    station.submit(DAYS[-3])
+    found = at(station, "daily_refresh", DAYS[-1])
+    assert not found.requests
+    assert found.reason == (
+        f"{DAYS[-2]} comes first: refresh_new_days, switched on, catches up day by day"
+    )
+
+
+def test_a_day_that_has_not_come_is_not_refreshed(station: Station) -> None:
+    station.deliver(DAYS[-2])
+    station.submit(DAYS[-2])
+    assert at(station, "daily_refresh", DAYS[-1]).reason == (
+        f"competition has no day after {DAYS[-2]}"
+    )
+
+
+def test_a_source_that_cannot_be_read_is_a_reason_to_rest(station: Station) -> None:
+    station.submit(DAYS[-2])
+    (station.folder / "train.csv").write_text("")
+    assert at(station, "daily_refresh", DAYS[-1]).reason.startswith("the source cannot be read: ")
+
+
+@pytest.mark.parametrize("name", EVENINGS)
+def test_where_the_sensor_is_on_a_schedule_leaves_it_to_that(station: Station, name: str) -> None:
+    """Else both would see no run and ask for one each."""
+    station.submit(DAYS[-2])
+    switch_on(station, REFRESH_SENSOR)
+    found = at(station, name, DAYS[-1])
+    assert not found.requests
+    assert found.reason == "the sensor refresh_new_days is on and asks for every day's run"
+
+
+def switch_on(station: Station, name: str) -> None:
+    """As a person does in the UI."""
+    from dagster._core.remote_origin import (
+        InProcessCodeLocationOrigin,
+        RemoteInstigatorOrigin,
+        RemoteRepositoryOrigin,
+    )
+    from dagster._core.scheduler.instigation import (
+        InstigatorState,
+        InstigatorStatus,
+        InstigatorType,
+        SensorInstigatorData,
+    )
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+    location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="quant_assets"))
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
+    station.opened.add_instigator_state(
+        InstigatorState(
+            origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, SensorInstigatorData()
+        )
+    )
+
+
+def test_models_are_retrained_on_sunday_as_of_the_newest_day(station: Station) -> None:
+    station.submit(FRIDAY)
+    (request,) = station.evaluate("weekly_retrain", SUNDAY).requests
+    assert request.partition_key == str(FRIDAY)
+    assert (request.tags[KIND], request.tags[CAUSE]) == ("weekly", f"weekly/{FRIDAY}")
+    assert request.tags[REASON] == f"the weekly retraining, as of {FRIDAY}"
+    station.run(request, "retrain_models")
+    again = station.evaluate("weekly_retrain", SUNDAY)
+    assert not again.requests
+    assert "it was retrained for already" in again.reason
+
+
+def test_the_weekly_retraining_rests_while_no_day_has_come(station: Station) -> None:
+    """A week of holidays, or a source that has ended."""
+    station.submit(FRIDAY)
+    (request,) = station.evaluate("weekly_retrain", SUNDAY).requests
+    station.run(request, "retrain_models")
+    later = station.evaluate("weekly_retrain", datetime(2023, 12, 31, 6, tzinfo=UTC))
+    assert later.reason == (f"the weekly retraining, as of {FRIDAY}: it was retrained for already")
+
+
+def test_the_weekly_retraining_does_not_stack(station: Station) -> None:
+    station.submit(FRIDAY)
+    station.begin("retrain_models")
+    found = station.evaluate("weekly_retrain", SUNDAY)
+    assert "a retraining is under way" in found.reason
+
+
+def test_crons_name_the_days_and_hours_in_utc(station: Station) -> None:
+    """Of a whole fortnight over New Year: when each schedule is evaluated at all."""
+    begin, end = datetime(2023, 12, 23, tzinfo=UTC), datetime(2024, 1, 6, tzinfo=UTC)
+    moments = {
+        one.name: _moments(station, one.name, begin, end)
+        for one in station.definitions.schedules or ()
+    }
+    weekdays = [date(2023, 12, d) for d in (25, 26, 27, 28, 29)]
+    weekdays += [date(2024, 1, d) for d in (1, 2, 3, 4, 5)]
+    for name, hour in EVENINGS.items():
+        assert moments[name] == [datetime.combine(day, hour, UTC) for day in weekdays]
+    assert moments["weekly_retrain"] == [SUNDAY, datetime(2023, 12, 31, 6, tzinfo=UTC)]
+    assert moments["weekly_maintenance"] == [
+        datetime(2023, 12, 23, 4, tzinfo=UTC),
+        datetime(2023, 12, 30, 4, tzinfo=UTC),
+    ]
+
+
+def _moments(station: Station, name: str, begin: datetime, end: datetime) -> list[datetime]:
+    schedule = station.definitions.resolve_schedule_def(name)
+    from dagster._utils.schedules import schedule_execution_time_iterator
+
+    found = []
+    for moment in schedule_execution_time_iterator(
+        begin.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True
+    ):
+        if moment >= end:
+            return found
+        found.append(moment.astimezone(UTC))
+    return found

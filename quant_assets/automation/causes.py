@@ -1,0 +1,165 @@
+"""Why models may have to be retrained, as the lake shows it: drift, performance, fits, code.
+
+Each cause has an id that stays the same for as long as it lasts. Whether anything is done about it
+is decided in ``automation.admission``.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from quant_assets.automation.admission import Cause
+from quant_assets.evaluation.fitting import code_digest
+from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import DRIFT
+from quant_assets.lake.schema import Table
+from quant_assets.lake.tables import fits_table
+from quant_assets.models.registry import chosen
+from quant_assets.settings import Settings
+
+DRIFTED_DAYS = 3
+"""Watched days in a row on which too many features drifted, until that is a cause."""
+# What forecasts were published as, then what they were blended to.
+_JUDGED = ("published", "ensemble")
+_ROLLING = Table("monitoring.rolling", "Performance against what was expected.", ())
+_DIGITS = 8
+
+
+def causes(lake: Lake, settings: Settings, newest: date) -> list[Cause]:
+    """All causes there are, the most urgent first.
+
+    Args:
+        lake: what is stored.
+        settings: families and limits.
+        newest: the day that models would be retrained as of.
+    """
+    families = chosen(settings.families)
+    fits = {name: _fits(lake, name) for name in families}
+    return [
+        *_performance(lake),
+        *_missing(fits),
+        *_code(fits),
+        *_drift(lake, settings.drift_share),
+        *_aged(fits, newest, timedelta(days=settings.fit_max_age_days)),
+    ]
+
+
+def episode(days: Sequence[tuple[date, bool]]) -> list[date]:
+    """The last days on which it was so, up to the newest; none, if it is not so now."""
+    held: list[date] = []
+    for day, so in reversed(days):
+        if not so:
+            break
+        held.insert(0, day)
+    return held
+
+
+def _performance(lake: Lake) -> Iterator[Cause]:
+    """Performance that has fallen by a critical amount; by less, people are warned only."""
+    if not lake.has(_ROLLING):
+        return
+    rows = lake.arrow(
+        "SELECT family, trading_day, coalesce(bool_or(level = 'critical'), false) AS critical"
+        f" FROM {_ROLLING.quoted} WHERE list_contains(?, family) GROUP BY ALL ORDER BY trading_day",
+        [list(_JUDGED)],
+    ).to_pylist()
+    there = {row["family"] for row in rows}
+    family = next((name for name in _JUDGED if name in there), "")
+    held = episode(
+        [(row["trading_day"], row["critical"]) for row in rows if row["family"] == family]
+    )
+    if held:
+        yield Cause(
+            f"performance/{held[0]}",
+            "performance",
+            f"the performance of {family} is critical since {held[0]}: "
+            + _worst(lake, family, held[-1]),
+            urgent=True,
+        )
+
+
+def _worst(lake: Lake, family: str, day: date) -> str:
+    worst = lake.arrow(
+        f'SELECT "by", part, "window", score, expected FROM {_ROLLING.quoted}'
+        " WHERE family = ? AND trading_day = ? AND level = 'critical'"
+        " ORDER BY shortfall DESC NULLS LAST LIMIT 1",
+        [family, day],
+    ).to_pylist()[0]
+    part = f" of {worst['by']} {worst['part']}" if worst["part"] else ""
+    return (
+        f"score {worst['score']:.3f}{part} over {worst['window']} days, expected "
+        f"{worst['expected']:.3f}"
+    )
+
+
+def _drift(lake: Lake, limit: float) -> Iterator[Cause]:
+    if not lake.has(DRIFT):
+        return
+    shares = lake.arrow(
+        f"SELECT trading_day, avg(drifted::INT) AS share FROM {DRIFT.quoted}"
+        " WHERE level <> 'forecast' AND reference_until IS NOT NULL"
+        " GROUP BY trading_day ORDER BY trading_day"
+    ).to_pylist()
+    held = episode([(row["trading_day"], row["share"] > limit) for row in shares])
+    if len(held) >= DRIFTED_DAYS:
+        yield Cause(
+            f"drift/{held[0]}",
+            "drift",
+            f"{shares[-1]['share']:.0%} of the features have drifted, and over {limit:.0%} on each "
+            f"of {len(held)} days since {held[0]}",
+        )
+
+
+def _fits(lake: Lake, name: str) -> list[dict[str, Any]]:
+    """A family's fits, oldest first."""
+    table = fits_table(name)
+    if not lake.has(table):
+        return []
+    fits: list[dict[str, Any]] = lake.arrow(
+        f"SELECT trading_day, failure, code, features_version FROM {table.quoted} ORDER BY 1"
+    ).to_pylist()
+    return fits
+
+
+def _good(fits: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    return next((one for one in reversed(fits) if one["failure"] is None), None)
+
+
+def _missing(fits: dict[str, list[dict[str, Any]]]) -> Iterator[Cause]:
+    for name, made in fits.items():
+        failing = episode([(one["trading_day"], one["failure"] is not None) for one in made])
+        if not made:
+            yield Cause(f"fits/none/{name}", "fits", f"{name} was never fitted")
+        elif failing:
+            problem = str(made[-1]["failure"]).splitlines()[0]
+            yield Cause(
+                f"fits/failed/{name}/{failing[0]}",
+                "fits",
+                f"{name} cannot be fitted since {failing[0]}: {problem}",
+            )
+
+
+def _aged(fits: dict[str, list[dict[str, Any]]], newest: date, most: timedelta) -> Iterator[Cause]:
+    as_of = {name: good["trading_day"] for name, made in fits.items() if (good := _good(made))}
+    old = {name: day for name, day in as_of.items() if newest - day > most}
+    if old:
+        oldest = min(old.values())
+        yield Cause(
+            f"fits/old/{oldest}",
+            "fits",
+            f"{', '.join(old)}: fitted as of {oldest}, more than {most.days} days before {newest}",
+        )
+
+
+def _code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[Cause]:
+    good = [one for made in fits.values() if (one := _good(made))]
+    other_features = any(one["features_version"] != CATALOGUE_VERSION for one in good)
+    if other_features or any(one["code"] != code_digest() for one in good):
+        changed = (
+            f"the features are of version {CATALOGUE_VERSION}, and the fits were made on others; "
+            "`quant-assets load` computes the history of the new ones"
+            if other_features
+            else "the families' code has changed since they were fitted"
+        )
+        yield Cause(f"code/{CATALOGUE_VERSION}/{code_digest()[:_DIGITS]}", "code", changed)
