@@ -10,6 +10,7 @@ from quant_assets.assets import (
     fits,
     forecasts,
     monitoring,
+    promotion,
     raw,
     studies,
     submissions,
@@ -18,7 +19,7 @@ from quant_assets.assets import (
     validated,
 )
 from quant_assets.assets.partitions import trading_partitions
-from quant_assets.automation import jobs, maintenance, schedules, sensors
+from quant_assets.automation import jobs, maintenance, promoting, schedules, sensors
 from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
 from quant_assets.models.registry import chosen
@@ -26,7 +27,7 @@ from quant_assets.settings import Settings, load_settings, require_market
 from quant_assets.sources.registry import source_of
 
 LAYERS = (
-    *(raw, validated, features, studies, fits, forecasts, submissions),
+    *(raw, validated, features, studies, fits, forecasts, promotion, submissions),
     *(monitoring, surveillance, tracking),
 )
 
@@ -45,7 +46,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     all_jobs = jobs.build(families)
     return dg.Definitions(
         assets=assets,
-        jobs=[*all_jobs.values(), maintenance.maintain_lake],
+        jobs=[*all_jobs.values(), maintenance.maintain_lake, promoting.decide_promotion],
         schedules=[*schedules.build(all_jobs), maintenance.weekly_maintenance],
         sensors=sensors.build(),
         resources={

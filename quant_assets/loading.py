@@ -21,6 +21,7 @@ _MARKET_PARTS = (
     *("lake", "artifacts", "exports", "reports", "tuning", "mlflow", "dagster", "market.json"),
 )
 _TELLING = ("alerts_critical", "alerts_warning", "alerts_info")
+_PROMOTING = tuple(name for name in Settings.model_fields if name.startswith("promotion_"))
 
 
 def make_room(settings: Settings) -> None:
@@ -259,7 +260,7 @@ def _fingerprint(settings: Settings, *parts: str) -> str:
     from quant_assets.features.catalogue import CATALOGUE_VERSION
     from quant_assets.models.registry import chosen
 
-    others = {"data_dir", "families", "threads", "retention_days", *_TELLING}
+    others = {"data_dir", "families", "threads", "retention_days", *_TELLING, *_PROMOTING}
     shaping = settings.model_dump_json(exclude=others)
     found = (*parts, CATALOGUE_VERSION, *chosen(settings.families), shaping)
     return sha256("\n".join(found).encode()).hexdigest()

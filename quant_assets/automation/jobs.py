@@ -7,6 +7,7 @@ import dagster as dg
 
 from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.monitoring_tables import DRIFT_REPORT, WATCHED
+from quant_assets.lake.promotion_tables import PROMOTION_DAILY, RELEASES
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import study_table
 from quant_assets.models.parameters import tunable
@@ -31,7 +32,9 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     studies = dg.AssetSelection.assets(*(key_of(study_table(name)) for name in tunable(families)))
     watched = dg.AssetSelection.assets(*map(key_of, WATCHED), dg.AssetKey(DRIFT_REPORT))
     explained = dg.AssetSelection.assets(key_of(ATTRIBUTION))
-    everything = dg.AssetSelection.all() - studies - watched
+    releases = dg.AssetSelection.assets(key_of(RELEASES))
+    published = dg.AssetSelection.assets(*map(key_of, PROMOTION_DAILY))
+    everything = dg.AssetSelection.all() - studies - watched - releases
     fits = dg.AssetSelection.groups("fits") - studies
     tracking = dg.AssetSelection.groups("tracking")
     jobs = {
@@ -45,8 +48,8 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "One trading day, from prices to submission, with the newest fits.",
         ),
         "retrain_models": (
-            fits | tracking,
-            "Fit every family as of a day, and record the fits in MLflow.",
+            fits | tracking | releases,
+            "Fit every family as of a day, make a release of the fits, and record them in MLflow.",
         ),
         "tune_models": (
             studies,
@@ -55,9 +58,8 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
         ),
         "walk_forward": (
             everything
-            & dg.AssetSelection.groups(
-                "fits", "forecasts", "submissions", "monitoring", "tracking"
-            ),
+            & dg.AssetSelection.groups("fits", "forecasts", "submissions", "monitoring", "tracking")
+            | published,
             "All families over a range, from fits to scoreboard; finished fits are kept.",
         ),
         "watch_daily": (

@@ -26,6 +26,9 @@ FAST = ("rank_prior", "ridge", "lightgbm")
 FALL_BACK = "rank_prior"
 """Always among the families: it needs labels only, and a day on which all others fail has it."""
 
+INCREMENTAL = frozenset({"rank_prior"})
+"""So cheap to fit that what was learnt since a release goes into its forecasts: never pinned."""
+
 
 def chosen(text: str) -> tuple[str, ...]:
     """The families that a setting names, and the fall-back.
