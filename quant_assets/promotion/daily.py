@@ -198,9 +198,8 @@ def _recent(
         return {}
     ends = days[0].item(), days[-1].item()
     published = read_forecasts(lake, PUBLISHED, targets, *ends)
-    found = {
-        (day, PUBLISHED_AS): x for day, x in zip(published.days, published.values, strict=True)
-    }
+    pairs = zip(published.days.tolist(), published.values, strict=True)
+    found = {(day, PUBLISHED_AS): values for day, values in pairs}
     rows = lake.query(
         f"SELECT trading_day, release, target, value FROM {RELEASE_FORECASTS.quoted}"
         " WHERE trading_day BETWEEN ? AND ?",
