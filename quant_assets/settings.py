@@ -121,7 +121,6 @@ class Settings(BaseSettings):
             return days
         raise ValueError(f"at least as many as QUANT_PROMOTION_JUDGED_DAYS, {least}")
 
-    @property
     def shares(self) -> tuple[float, ...]:
         """Shares of the published forecast that a challenger takes, ascending, the last one 1."""
         return tuple(float(part) for part in self.promotion_shares.split(","))

@@ -13,7 +13,7 @@ from quant_assets.errors import PromotionError, unknown_name
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import DECISIONS
 from quant_assets.market.calendar import trading_days
-from quant_assets.promotion.rules import Turn
+from quant_assets.promotion.rules import Turn, withdraw
 from quant_assets.promotion.state import RULES, SHADOW, Decision, State, fold, stage_of
 from quant_assets.promotion.stored import (
     deciding,
@@ -160,7 +160,7 @@ def _under_way(state: State) -> str:
 
 
 def _pin(turn: Turn, wish: Wish) -> None:
-    _withdraw(turn, f"{wish.release} is pinned")
+    withdraw(turn, f"{wish.release} is pinned")
     turn.decide("pinned", wish.release, wish.reason or "by hand", champion=wish.release)
 
 
@@ -177,7 +177,7 @@ def _roll_back(turn: Turn, wish: Wish) -> None:
     """A challenger, if there is one and nobody names a champion; else the champion."""
     state, reason = turn.state, wish.reason or "by hand"
     if state.challenger and not wish.release:
-        _withdraw(turn, reason)
+        withdraw(turn, reason)
         return
     to = wish.release or state.last_good
     if state.pinned or not state.champion or not to or to == state.champion:
@@ -187,10 +187,5 @@ def _roll_back(turn: Turn, wish: Wish) -> None:
             expected="an earlier champion, or the name of a release",
             hint="unpin it first" if state.pinned else None,
         )
-    _withdraw(turn, reason)
+    withdraw(turn, reason)
     turn.decide("rolled_back", state.champion, reason, champion=to)
-
-
-def _withdraw(turn: Turn, reason: str) -> None:
-    if turn.state.challenger:
-        turn.decide("withdrawn", turn.state.challenger, reason)

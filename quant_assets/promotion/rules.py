@@ -213,6 +213,12 @@ def lose(turn: Turn, name: str, reason: str, figures: Mapping[str, Any]) -> None
     turn.decide(action, name, reason, figures, champion=turn.state.champion, refused=True)
 
 
+def withdraw(turn: Turn, reason: str) -> None:
+    """Take the challenger back for no fault of its own; nothing, if there is none."""
+    if turn.state.challenger:
+        turn.decide("withdrawn", turn.state.challenger, reason)
+
+
 def _step(turn: Turn, name: str, found: Verdict) -> None:
     share = min(one for one in turn.limits.shares if one > turn.state.share)
     if share < 1:
@@ -263,6 +269,7 @@ def fail(turn: Turn, name: str, reason: str) -> None:
     if name == state.challenger:
         lose(turn, name, "it failed to forecast", {})
     elif name == state.champion and state.last_good and not state.pinned:
+        withdraw(turn, "what it was compared with failed to forecast")
         turn.decide("rolled_back", name, "it failed to forecast", champion=state.last_good)
     elif name == state.champion:
         turn.decide("fallback", name, "the ensemble is published in its place")

@@ -74,7 +74,7 @@ class Release:
 def thresholds_of(settings: Settings) -> Thresholds:
     """The thresholds that the settings name."""
     return Thresholds(
-        shares=settings.shares,
+        shares=settings.shares(),
         improvement=settings.promotion_improvement,
         min_days=settings.promotion_min_days,
         shadow_days=settings.promotion_shadow_days,
