@@ -172,8 +172,7 @@ def keeps_up(published: Record, champion: Record, limits: Thresholds) -> Verdict
 
 def score(ic: FloatArray) -> float:
     """Mean over population standard deviation of daily ICs; 0 where they do not vary."""
-    deviation = _deviation(ic)
-    return float(ic.mean()) / deviation if deviation > 0 else 0.0
+    return float(ic.mean()) / _deviation(ic) if len(ic) and np.ptp(ic) > 0 else 0.0
 
 
 def worst_mean(ic: FloatArray) -> float:
@@ -187,8 +186,10 @@ def t_statistic(difference: FloatArray) -> float:
     n = len(difference)
     if n < 2 or not difference.any():
         return 0.0
-    mean, deviation = float(difference.mean()), float(difference.std(ddof=1))
-    return mean / (deviation / math.sqrt(n)) if deviation > 0 else math.copysign(math.inf, mean)
+    mean = float(difference.mean())
+    if np.ptp(difference) == 0:
+        return math.copysign(math.inf, mean)
+    return mean / (float(difference.std(ddof=1)) / math.sqrt(n))
 
 
 def _deviation(ic: FloatArray) -> float:

@@ -88,13 +88,15 @@ class Book:
 
     def _records(self) -> dict[str, Record]:
         """By release, ascending by day."""
-        found = {}
-        for name in np.unique(self.columns["release"].astype(str)).tolist():
-            of_release = self.columns["release"] == name
-            days, ic = (self.columns[x][of_release] for x in ("trading_day", "ic"))
-            order = np.argsort(days, kind="stable")
-            found[name] = Record(days[order], ic[order])
-        return found
+        columns = self.columns
+        names, of_row = np.unique(columns["release"].astype(str), return_inverse=True)
+        order = np.lexsort((columns["trading_day"], of_row))
+        ends = np.searchsorted(of_row[order], np.arange(len(names) + 1))
+        days, ic = columns["trading_day"][order], columns["ic"][order]
+        return {
+            name: Record(days[first:last], ic[first:last])
+            for name, first, last in zip(names.tolist(), ends[:-1], ends[1:], strict=True)
+        }
 
 
 def _merged(walk: Record | None, live: Record | None) -> Record:

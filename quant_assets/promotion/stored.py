@@ -15,11 +15,13 @@ from filelock import FileLock, Timeout
 from quant_assets.errors import PromotionError
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import DECISIONS, PUBLISHED, RELEASES
+from quant_assets.models.registry import FAMILIES
 from quant_assets.promotion.gates import Thresholds
 from quant_assets.promotion.state import Decision, State, fold
 from quant_assets.settings import Settings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+_ORDER = {name: i for i, name in enumerate(FAMILIES)}
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,12 @@ def releases(lake: Lake) -> list[Release]:
 
 def _release(name: str, rows: Sequence[Mapping[str, Any]]) -> Release:
     first = rows[0]
+    # In the ensemble's order: sums in another one differ in their last bits.
+    ordered = sorted(rows, key=lambda row: _ORDER.get(row["family"], len(_ORDER)))
     return Release(
         name,
         first["trading_day"],
-        tuple(Fit(**{one.name: row[one.name] for one in fields(Fit)}) for row in rows),
+        tuple(Fit(**{one.name: row[one.name] for one in fields(Fit)}) for row in ordered),
         first["recipe"],
         first["registered_after"],
         first["no_record"],
