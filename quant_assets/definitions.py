@@ -10,6 +10,7 @@ from quant_assets.assets import (
     fits,
     forecasts,
     monitoring,
+    promotion,
     raw,
     studies,
     submissions,
@@ -22,6 +23,7 @@ from quant_assets.automation import (
     jobs,
     maintenance,
     minding,
+    promoting,
     refreshing,
     retraining,
     schedules,
@@ -34,7 +36,7 @@ from quant_assets.settings import Settings, load_settings, require_market
 from quant_assets.sources.registry import source_of
 
 LAYERS = (
-    *(raw, validated, features, studies, fits, forecasts, submissions),
+    *(raw, validated, features, studies, fits, forecasts, promotion, submissions),
     *(monitoring, surveillance, tracking),
 )
 
@@ -56,7 +58,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     sensor = dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED
     return dg.Definitions(
         assets=assets,
-        jobs=[*all_jobs.values(), maintenance.maintain_lake],
+        jobs=[*all_jobs.values(), maintenance.maintain_lake, promoting.decide_promotion],
         schedules=[
             *schedules.build(all_jobs, schedule),
             retraining.build_schedule(all_jobs[retraining.JOB], schedule),

@@ -83,6 +83,10 @@ class AlertError(QuantAssetsError):
     """Alerts cannot be read or written now. None is lost: they are taken in at the next tick."""
 
 
+class PromotionError(QuantAssetsError):
+    """A release cannot be promoted, pinned or rolled back as asked. What is in force stays."""
+
+
 class UnknownNameError(QuantAssetsError):
     """A name is not in the registry that was asked."""
 

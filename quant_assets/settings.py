@@ -9,7 +9,16 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quant_assets.errors import SettingsError
@@ -31,6 +40,18 @@ def _urls(text: SecretStr) -> SecretStr:
     if all(re.fullmatch(r"[A-Za-z][\w+.-]*://\S+", url) for url in text.get_secret_value().split()):
         return text
     raise ValueError("URLs of the form scheme://..., separated by spaces")
+
+
+def _ascending(text: str) -> str:
+    expected = "shares above 0 in ascending order, separated by commas, the last one 1"
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(expected) from None
+    steps = zip([0.0, *shares], shares, strict=False)
+    if all(one < other for one, other in steps) and shares[-1] == 1:
+        return text
+    raise ValueError(expected)
 
 
 AlertUrls = Annotated[SecretStr, AfterValidator(_urls)]
@@ -89,11 +110,45 @@ class Settings(BaseSettings):
     alerts_warning: AlertUrls = Field(SecretStr(""), description="Those that warnings go to.")
     alerts_info: AlertUrls = Field(SecretStr(""), description="Those that notes go to.")
 
+    promotion_improvement: float = Field(
+        0.05, ge=0, description="Relative gain in score that a new release needs to challenge."
+    )
+    promotion_min_days: int = Field(
+        60, ge=40, description="Common days that a new release is compared on at least."
+    )
+    promotion_shares: Annotated[str, AfterValidator(_ascending)] = Field(
+        "0.1, 0.3, 0.5, 0.7, 1", description="Shares that a challenger takes, one after another."
+    )
+    promotion_shadow_days: int = Field(5, ge=1, description="Judged days before the first share.")
+    promotion_step_days: int = Field(5, ge=1, description="Trading days of each share.")
+    promotion_tolerance: float = Field(
+        0.2, ge=0, lt=1, description="Relative shortfall from which a release is taken back."
+    )
+    promotion_judged_days: int = Field(
+        10, ge=2, description="Judged days before a shortfall counts."
+    )
+    promotion_probation_days: int = Field(
+        20, ge=2, description="Judged days on which a new champion can be taken back by itself."
+    )
+
+    @field_validator("promotion_probation_days")
+    @classmethod
+    def _long_enough(cls, days: int, others: ValidationInfo) -> int:
+        least = others.data.get("promotion_judged_days", 0)
+        if days >= least:
+            return days
+        raise ValueError(f"at least as many as QUANT_PROMOTION_JUDGED_DAYS, {least}")
+
+    def shares(self) -> tuple[float, ...]:
+        """Shares of the published forecast that a challenger takes, ascending, the last one 1."""
+        return tuple(float(part) for part in self.promotion_shares.split(","))
+
     @classmethod
     def of_operation(cls) -> frozenset[str]:
         """Names of the settings that say how the desk is run and change no result."""
         return frozenset(
             {
+                *(name for name in cls.model_fields if name.startswith("promotion_")),
                 *("automation", "data_due_hours", "retrain_minutes", "retrain_interval_hours"),
                 *("drift_share", "fit_max_age_days"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),

@@ -17,6 +17,7 @@ import dagster as dg
 
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import WATCHED
+from quant_assets.lake.promotion_tables import RELEASES
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import all_tables
 from quant_assets.models.registry import FAST
@@ -26,7 +27,7 @@ from quant_assets_tests.small_market import small_settings
 # Seconds: no command takes a tenth of it on an idle machine.
 PATIENCE = 300
 PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
-TABLES = tuple(table for table in all_tables(FAST) if table not in WATCHED)
+TABLES = tuple(table for table in all_tables(FAST) if table not in (*WATCHED, RELEASES))
 """What a load writes."""
 # How long a fit took, on which snapshot and in which run, is no part of what was computed.
 _INCIDENTAL = ("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version")

@@ -77,6 +77,13 @@ def test_two_data_directories_share_no_path(data: Path) -> None:
         ("RETENTION_DAYS", "1.5", "valid integer"),
         ("FIRST_DAY", "2018-13-01", "valid date"),
         ("SOURCE", "", "at least 1 character"),
+        ("PROMOTION_SHARES", "0.3, 0.1, 1", "ascending order"),
+        ("PROMOTION_SHARES", "0.1, 0.5", "the last one 1"),
+        ("PROMOTION_SHARES", "0, 1", "above 0"),
+        ("PROMOTION_SHARES", "a, 1", "separated by commas"),
+        ("PROMOTION_MIN_DAYS", "39", "greater than or equal to 40"),
+        ("PROMOTION_TOLERANCE", "1", "less than 1"),
+        ("PROMOTION_PROBATION_DAYS", "9", "QUANT_PROMOTION_JUDGED_DAYS, 10"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected(

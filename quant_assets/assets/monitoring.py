@@ -40,6 +40,7 @@ from quant_assets.lake.judgement_tables import (
     TRACK_RECORD,
 )
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.promotion_tables import PUBLISHED, PUBLISHED_AS
 from quant_assets.lake.tables import (
     ENSEMBLE,
     FEATURES,
@@ -68,7 +69,7 @@ def build(
 
 def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
     """One step, since all three start from the same forecasts and labels."""
-    inputs = [LABELS, ENSEMBLE, INTERVALS, *map(forecasts_table, families)]
+    inputs = [LABELS, ENSEMBLE, PUBLISHED, INTERVALS, *map(forecasts_table, families)]
 
     @dg.multi_asset(
         name="monitoring__daily",
@@ -82,7 +83,7 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         source: dg.ResourceParam[Source],
     ) -> Iterator[dg.MaterializeResult]:
         start, end = day_range(context)
-        found = judge(lake, ("ensemble", *families), start, end)
+        found = judge(lake, (PUBLISHED_AS, "ensemble", *families), start, end)
         rows = {
             PERFORMANCE: performance(found, _oracle(source, found)),
             SLICES: slices(found, _coverage(lake, found)),

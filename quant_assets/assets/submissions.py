@@ -19,7 +19,8 @@ from quant_assets.lake.forecasts import read_forecasts
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import known_days
 from quant_assets.lake.prices import read_pairs
-from quant_assets.lake.tables import ENSEMBLE, RAW_TARGET_PAIRS, SUBMISSIONS
+from quant_assets.lake.promotion_tables import PUBLISHED
+from quant_assets.lake.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.settings import Settings
 from quant_assets.submission import export, problems, submission_rows
 
@@ -35,7 +36,7 @@ def build(
     @table_asset(
         SUBMISSIONS,
         kinds={"numpy"},
-        deps=[ENSEMBLE, RAW_TARGET_PAIRS],
+        deps=[PUBLISHED, RAW_TARGET_PAIRS],
         partitions=partitions,
         checks=[
             check_spec(
@@ -51,7 +52,7 @@ def build(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
-        forecasts = read_forecasts(lake, ENSEMBLE, read_pairs(lake).targets, start, end)
+        forecasts = read_forecasts(lake, PUBLISHED, read_pairs(lake).targets, start, end)
         days = known_days(lake, end)
         begun = forecasts.days[0] if len(forecasts.days) else np.datetime64(start)
         found = problems(forecasts, days[days >= begun])

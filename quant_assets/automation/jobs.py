@@ -7,6 +7,7 @@ import dagster as dg
 
 from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.monitoring_tables import DRIFT_REPORT, WATCHED
+from quant_assets.lake.promotion_tables import PROMOTION_DAILY, RELEASES
 from quant_assets.lake.tables import fits_table, study_table
 from quant_assets.models.parameters import tunable
 from quant_assets.models.registry import DAILY
@@ -39,7 +40,9 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     studies = dg.AssetSelection.assets(*(study_table(name).key for name in tunable(families)))
     watched = dg.AssetSelection.assets(*(table.key for table in WATCHED), DRIFT_REPORT)
     explained = dg.AssetSelection.assets(ATTRIBUTION.key)
-    everything = dg.AssetSelection.all() - studies - watched
+    releases = dg.AssetSelection.assets(RELEASES.key)
+    published = dg.AssetSelection.assets(*(table.key for table in PROMOTION_DAILY))
+    everything = dg.AssetSelection.all() - studies - watched - releases
     fits = dg.AssetSelection.groups("fits") - studies
     tracking = dg.AssetSelection.groups("tracking")
     jobs = {
@@ -53,8 +56,8 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "One trading day, from prices to submission, with the newest fits.",
         ),
         "retrain_models": (
-            fits | tracking,
-            "Fit every family as of a day, and record the fits in MLflow.",
+            fits | tracking | releases,
+            "Fit every family as of a day, make a release of the fits, and record them in MLflow.",
         ),
         "tune_models": (
             studies,
@@ -63,9 +66,8 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
         ),
         "walk_forward": (
             everything
-            & dg.AssetSelection.groups(
-                "fits", "forecasts", "submissions", "monitoring", "tracking"
-            ),
+            & dg.AssetSelection.groups("fits", "forecasts", "submissions", "monitoring", "tracking")
+            | published,
             "All families over a range, from fits to scoreboard; finished fits are kept.",
         ),
         "watch_daily": (

@@ -161,7 +161,9 @@ def run(
         f"{event.step_key}: {cause(event)}" for event in done.all_events if event.is_step_failure
     ]
     checks = [e for e in done.get_asset_check_evaluations() if not e.passed]
-    blocking = [_check_text(e) for e in checks if e.severity == dg.AssetCheckSeverity.ERROR]
+    blocking = [
+        _check_text(e) for e in checks if e.blocking and e.severity == dg.AssetCheckSeverity.ERROR
+    ]
     if failed or blocking or not done.success:
         raise RunFailedError(
             f"the run of {job} failed",

@@ -49,17 +49,26 @@ def judged_days(lake: Lake, start: date, end: date) -> tuple[DayArray, DayArray]
     return judged[wanted], release[wanted]
 
 
+def truths(lake: Lake, start: date, end: date) -> tuple[DayArray, DayArray, FloatArray]:
+    """:func:`judged_days` and their (n, m) labels; NaN where empty."""
+    judged, release = judged_days(lake, start, end)
+    pairs, days = read_pairs(lake), known_days(lake, end)
+    if not len(judged):
+        return judged, release, np.empty((0, len(pairs.targets)))
+    known = released(lake, days[np.searchsorted(days, judged[0]) :], pairs.targets)
+    return judged, release, align_to_label_day(known, pairs.lags)[: len(judged)]
+
+
 def judge(lake: Lake, families: Sequence[str], start: date, end: date) -> Judged | None:
     """Forecasts and labels of the release days from ``start`` to ``end``; None if there are none.
 
     Labels released after ``end`` are not read.
     """
-    judged, release = judged_days(lake, start, end)
+    judged, release, truth = truths(lake, start, end)
     if not len(judged):
         return None
     pairs, days, n = read_pairs(lake), known_days(lake, end), len(judged)
     first = int(np.searchsorted(days, judged[0]))
-    truth = align_to_label_day(released(lake, days[first:], pairs.targets), pairs.lags)[:n]
     span = days[max(first - 1, 0) : first + n]
     ends = span[0].item(), span[-1].item()
     stored = {

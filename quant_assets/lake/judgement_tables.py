@@ -10,7 +10,7 @@ _DAY = (Column("trading_day", "DATE", "day of the forecast"), DATE_ID)
 _RELEASED_ON = Column("released_on", "DATE", "day on which all the day's labels are known")
 _IC_COLUMNS = (
     *_DAY,
-    Column("family", "VARCHAR", "model family, ensemble, or oracle where it is known"),
+    Column("family", "VARCHAR", "model family, ensemble, published, or oracle if known"),
     Column("ic", "DOUBLE", "Spearman correlation of forecast and label over the targets"),
     _RELEASED_ON,
 )
@@ -85,7 +85,7 @@ SCOREBOARD = Table(
     "monitoring.scoreboard",
     "One row per family: the official metric over all days with forecasts and labels.",
     (
-        Column("family", "VARCHAR", "model family, ensemble, or oracle where it is known"),
+        Column("family", "VARCHAR", "model family, ensemble, published, or oracle if known"),
         Column("score", "DOUBLE", "mean of the daily IC over its population standard deviation"),
         Column("low", "DOUBLE", "lower end of the 95 % block-bootstrap interval"),
         Column("high", "DOUBLE", "upper end of it"),

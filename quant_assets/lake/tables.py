@@ -1,9 +1,9 @@
 """Every table of the lake: its columns, their meaning, what a row is and when it is known.
 
 Those of judgements are in ``lake.judgement_tables``, those of data and drift in
-``lake.monitoring_tables``. A table's name is its Dagster asset key with a dot. Documentation,
-``describe``, the assets' column schemas and the DDL all come from here. Reading and writing do not
-belong here.
+``lake.monitoring_tables``, those of releases in ``lake.promotion_tables``. A table's name is its
+Dagster asset key with a dot. Documentation, ``describe``, the assets' column schemas and the DDL
+all come from here. Reading and writing do not belong here.
 """
 
 from quant_assets.features.catalogue import CATALOGUE
@@ -19,6 +19,13 @@ from quant_assets.lake.judgement_tables import (
     TRACK_RECORD,
 )
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.lake.promotion_tables import (
+    DECISIONS,
+    PUBLISHED,
+    RECORDS,
+    RELEASE_FORECASTS,
+    RELEASES,
+)
 from quant_assets.lake.schema import Column, Table
 
 N_TARGETS = 424
@@ -209,7 +216,7 @@ SUBMISSIONS = Table(
     (
         _DAY,
         DATE_ID,
-        *(Column(f"target_{i}", "DOUBLE", "ensemble value") for i in range(N_TARGETS)),
+        *(Column(f"target_{i}", "DOUBLE", "published value") for i in range(N_TARGETS)),
     ),
 )
 TRACKED_FITS = Table(
@@ -244,6 +251,11 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         TRACK_RECORD,
         ENSEMBLE,
         INTERVALS,
+        RELEASES,
+        RELEASE_FORECASTS,
+        RECORDS,
+        DECISIONS,
+        PUBLISHED,
         SUBMISSIONS,
         PERFORMANCE,
         SLICES,

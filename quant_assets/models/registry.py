@@ -28,6 +28,9 @@ FALL_BACK = "rank_prior"
 DAILY = (FALL_BACK,)
 """Fitted anew each day, since that costs next to nothing. They see labels only, no features."""
 
+INCREMENTAL = frozenset({"rank_prior"})
+"""So cheap to fit that what was learnt since a release goes into its forecasts: never pinned."""
+
 
 def chosen(text: str) -> tuple[str, ...]:
     """The families that a setting names, and the fall-back.

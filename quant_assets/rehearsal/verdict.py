@@ -127,7 +127,7 @@ def _hindsight(lake: Lake, opened: dg.DagsterInstance, days: Sequence[date]) -> 
 
     The lake is asked what it held in the snapshot that first held each of them.
     """
-    key = dg.AssetKey(SUBMISSIONS.path)
+    key = dg.AssetKey(SUBMISSIONS.key)
     records = opened.fetch_materializations(key, limit=_MOST_RECORDS, ascending=True).records
     first: dict[str, int] = {}
     for record in records:

@@ -1,0 +1,164 @@
+"""Layer promotion: releases, and what of them is published.
+
+One step a day: its tables follow from one another. Rules belong in ``quant_assets.promotion``.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import pandas as pd
+
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import (
+    check,
+    check_spec,
+    described,
+    key_of,
+    markdown,
+    result,
+    show,
+    table_asset,
+)
+from quant_assets.errors import PromotionError
+from quant_assets.lake.lake import Lake, Written
+from quant_assets.lake.promotion_tables import (
+    DECISIONS,
+    PROMOTION_DAILY,
+    PUBLISHED,
+    RELEASE_FORECASTS,
+    RELEASES,
+)
+from quant_assets.lake.tables import ENSEMBLE, FEATURES, LABELS, fits_table, forecasts_table
+from quant_assets.promotion.daily import Course, go_through
+from quant_assets.promotion.registering import register
+from quant_assets.promotion.stored import deciding
+from quant_assets.settings import Settings
+
+_COMPLETE, _CHAMPION, _OTHERS = "complete", "champion_forecasts", "others_forecast"
+_SHOWN = ("trading_day", "action", "release", "stage_before", "stage_after", "reason")
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer."""
+    return [_releases(partitions, families), _daily(partitions, families)]
+
+
+def _releases(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    @table_asset(
+        RELEASES,
+        kinds={"numpy"},
+        deps=[*map(fits_table, families)],
+        about="Of a range of days the last one only.",
+        partitions=partitions,
+        checks=[
+            check_spec(
+                RELEASES,
+                _COMPLETE,
+                "Every family has a fit as of the day, and its model is there. If not, there is no "
+                "release of this day, and what is in force stays.",
+                blocking=False,
+            )
+        ],
+    )
+    def releases(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        _, as_of = day_range(context)
+        try:
+            made = register(lake, settings, families, as_of)
+        except PromotionError as error:
+            context.log.warning(str(error))
+            missing = check(RELEASES, _COMPLETE, False, blocking=False, reason=str(error))
+            return dg.MaterializeResult(asset_key=key_of(RELEASES), check_results=[missing])
+        complete = check(RELEASES, _COMPLETE, True, blocking=False, release=made.name)
+        return result(
+            RELEASES,
+            Written(len(made.fits), lake.snapshot_id()),
+            {"release": made.name, "walk_forward": made.no_record or "recorded"},
+            checks=[complete],
+        )
+
+    return releases
+
+
+def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    inputs = [*FEATURES, LABELS, ENSEMBLE, RELEASES, *map(forecasts_table, families)]
+
+    @dg.multi_asset(
+        name="promotion__daily",
+        specs=[described(table, kinds={"numpy"}, deps=inputs) for table in PROMOTION_DAILY],
+        check_specs=[
+            check_spec(
+                PUBLISHED,
+                _CHAMPION,
+                "The champion forecast. If not, the champion before it is published and in force, "
+                "else the ensemble; the day is submitted all the same.",
+                blocking=False,
+            ),
+            check_spec(
+                RELEASE_FORECASTS,
+                _OTHERS,
+                "The challenger, or the champion before, forecast. If not, it is out.",
+                blocking=False,
+            ),
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def daily(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.MaterializeResult]:
+        start, end = day_range(context)
+        with deciding(settings):
+            course = go_through(lake, settings, start, end)
+            written = {
+                table: lake.replace_days(table, start, end, course.rows[table])
+                for table in PROMOTION_DAILY
+            }
+        for failure in course.failures:
+            context.log.error(str(failure))
+        if course.made:
+            shown = pd.DataFrame([{x: getattr(one, x) for x in _SHOWN} for one in course.made])
+            show(context, DECISIONS, {"decisions": markdown(shown)})
+        checks = {PUBLISHED: _champion_forecasts(course), RELEASE_FORECASTS: _others_do(course)}
+        for table in PROMOTION_DAILY:
+            found = [checks[table]] if table in checks else []
+            figures = _figures(course) if table is PUBLISHED else {}
+            yield result(table, written[table], figures, checks=found)
+
+    return daily
+
+
+def _figures(course: Course) -> dict[str, str | float]:
+    if not course.published:
+        return {}
+    newest = course.published[-1]
+    return {
+        "champion": newest.champion or "none",
+        "challenger": newest.challenger or "none",
+        "share": newest.share,
+    }
+
+
+def _champion_forecasts(course: Course) -> dg.AssetCheckResult:
+    failed = [str(failure) for failure in course.failures if failure.was_champion]
+    return dg.AssetCheckResult(
+        passed=not failed,
+        asset_key=key_of(PUBLISHED),
+        check_name=_CHAMPION,
+        # Urgent, and yet nothing waits: what is published instead is as good as the day before's.
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"failures": "\n".join(failed) or "none"},
+    )
+
+
+def _others_do(course: Course) -> dg.AssetCheckResult:
+    failed = [str(failure) for failure in course.failures if not failure.was_champion]
+    failures = "\n".join(failed) or "none"
+    return check(RELEASE_FORECASTS, _OTHERS, not failed, blocking=False, failures=failures)

@@ -1,0 +1,211 @@
+"""The days of the releases: records, decisions, forecasts and what is published, one by one.
+
+Each day depends on what was decided and known before it, so a range is gone through in order; a
+day done again comes out the same. The rules are in ``promotion.rules``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from quant_assets.evaluation.judging import DELAY, truths
+from quant_assets.evaluation.performance import ic_of
+from quant_assets.lake.forecasts import read_forecasts
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.point_in_time import known_days
+from quant_assets.lake.prices import read_pairs
+from quant_assets.lake.promotion_tables import (
+    DECISIONS,
+    PUBLISHED,
+    PUBLISHED_AS,
+    RECORDS,
+    RELEASE_FORECASTS,
+)
+from quant_assets.lake.schema import Table
+from quant_assets.promotion.publishing import (
+    FallBack,
+    Published,
+    mixture,
+    published_rows,
+    release_rows,
+)
+from quant_assets.promotion.records import Book
+from quant_assets.promotion.rules import Turn, decide, fail
+from quant_assets.promotion.serving import Served, Serving
+from quant_assets.promotion.state import RULES, Decision, State, applied, fold
+from quant_assets.promotion.stored import decision_rows, decisions, releases, thresholds_of
+from quant_assets.settings import Settings
+from quant_assets.typing import DayArray, FloatArray
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A release that could not forecast a day.
+
+    Attributes:
+        day: the day.
+        release: the release.
+        reason: why.
+        was_champion: whether it was to be published.
+    """
+
+    day: date
+    release: str
+    reason: str
+    was_champion: bool
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.release}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Course:
+    """What came of the days of a range.
+
+    Attributes:
+        state: in force after them.
+        rows: of each table, for the range.
+        made: decisions of the rules.
+        failures: releases that could not forecast.
+        published: what is published, day by day.
+    """
+
+    state: State
+    rows: Mapping[Table, Mapping[str, Any]]
+    made: list[Decision]
+    failures: list[Failure]
+    published: list[Published]
+
+
+def go_through(lake: Lake, settings: Settings, start: date, end: date) -> Course:
+    """Go through the days from ``start`` to ``end``; nothing is written.
+
+    The caller is alone with releases and decisions meanwhile. A day that has neither a release nor
+    an ensemble is not published. Nothing known after a day plays a part in it.
+
+    Raises:
+        LakeError: features or labels of the days are missing.
+    """
+    walk = _Walk(lake, settings, start, end)
+    for day in walk.days.tolist():
+        walk.step(day)
+    return walk.course()
+
+
+@dataclass
+class _Walk:
+    """One pass over a range, and what it has come to."""
+
+    lake: Lake
+    settings: Settings
+    start: date
+    end: date
+    made: list[Decision] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+    served: list[tuple[date, str, FloatArray]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        lake, start, end = self.lake, self.start, self.end
+        self.known = known_days(lake, end)
+        self.days = self.known[self.known >= np.datetime64(start)]
+        self.targets = read_pairs(lake).targets
+        self.releases = {x.name: x for x in releases(lake) if x.registered_after < end}
+        self.limits = thresholds_of(self.settings)
+        earlier = decisions(lake, end)
+        self.state = fold(x for x in earlier if x.trading_day < start)
+        self.by_hand = [x for x in earlier if x.trading_day >= start and x.made_by != RULES]
+        self.waiting = list(self.by_hand)
+        self.book = Book.read(lake, end).before(start)
+        families = dict.fromkeys(f for x in self.releases.values() for f in x.families)
+        self.serving = Serving(lake, self.settings, self.days, list(families))
+        self.fall_back = FallBack.read(lake, self.targets, start, end)
+        self.values = _recent(lake, self.known, start, self.targets) if self.releases else {}
+        self.truth: dict[date, tuple[date, FloatArray]] = {}
+        if self.releases:
+            judged, release, truth = truths(lake, start, end)
+            settled = zip(judged.tolist(), truth, strict=True)
+            self.truth = dict(zip(release.tolist(), settled, strict=True))
+
+    def step(self, day: date) -> None:
+        """One day."""
+        while self.waiting and self.waiting[0].trading_day <= day:
+            self.state = applied(self.state, self.waiting.pop(0))
+        registered = [x for x in self.releases.values() if x.registered_after < day]
+        served: dict[str, Served] = {}
+        if registered:
+            self._judge(day)
+            known = self.book.evidence(day, self.known, registered)
+            turn = decide(self.state, known, self.limits)
+            served = self._forecast(turn, day)
+            self.state = turn.state
+            self.made += turn.made
+        found = mixture(day, self.state, served) or self.fall_back.on(day)
+        if found:
+            self.published.append(found)
+            self.values[day, PUBLISHED_AS] = found.values
+        for name, one in served.items():
+            self.served.append((day, name, one.values))
+            self.values[day, name] = one.values
+
+    def _judge(self, day: date) -> None:
+        """Add the ICs that the day's labels settle."""
+        if day not in self.truth:
+            return
+        judged, truth = self.truth[day]
+        for name in sorted(name for when, name in self.values if when == judged):
+            ic = ic_of(self.values[judged, name][None], truth[None])[0]
+            if np.isfinite(ic):
+                self.book.add(name, judged, day, float(ic))
+
+    def _forecast(self, turn: Turn, day: date) -> dict[str, Served]:
+        """Of every release that has to; what cannot makes room."""
+        tried: dict[str, Served | str] = {}
+        while name := next((x for x in turn.state.forecasting if x not in tried), None):
+            tried[name] = made = self._by(name, day)
+            if isinstance(made, str):
+                was_champion = name == turn.state.champion
+                self.failures.append(Failure(day, name, made, was_champion))
+                fail(turn, name, made)
+        return {name: x for name, x in tried.items() if isinstance(x, Served)}
+
+    def _by(self, name: str, day: date) -> Served | str:
+        release = self.releases.get(name)
+        return self.serving.forecast(release, day) if release else "it is not registered"
+
+    def course(self) -> Course:
+        """What it has come to."""
+        decided = sorted([*self.by_hand, *self.made], key=lambda x: (x.trading_day, x.sequence))
+        rows = {
+            RELEASE_FORECASTS: release_rows(self.lake, self.served, self.targets),
+            RECORDS: self.book.rows_from(self.start),
+            DECISIONS: decision_rows(decided),
+            PUBLISHED: published_rows(self.lake, self.published, self.targets),
+        }
+        return Course(self.state, rows, self.made, self.failures, self.published)
+
+
+def _recent(
+    lake: Lake, known: DayArray, start: date, targets: tuple[str, ...]
+) -> dict[tuple[date, str], FloatArray]:
+    """Forecasts stored for the days whose labels the range settles: by day and release."""
+    first = int(np.searchsorted(known, np.datetime64(start)))
+    days = known[max(first - DELAY, 0) : first]
+    if not len(days) or not lake.has(RELEASE_FORECASTS):
+        return {}
+    ends = days[0].item(), days[-1].item()
+    published = read_forecasts(lake, PUBLISHED, targets, *ends)
+    pairs = zip(published.days.tolist(), published.values, strict=True)
+    found = {(day, PUBLISHED_AS): values for day, values in pairs}
+    rows = lake.query(
+        f"SELECT trading_day, release, target, value FROM {RELEASE_FORECASTS.quoted}"
+        " WHERE trading_day BETWEEN ? AND ?",
+        list(ends),
+    )
+    for (day, name), of_release in rows.groupby([rows["trading_day"].dt.date, "release"]):
+        values = of_release.set_index("target")["value"].reindex(targets).to_numpy()
+        found[day, str(name)] = values
+    return found

@@ -1,0 +1,65 @@
+"""Releases and decisions as tables to look at, and the replay of what is stored.
+
+How they look in a terminal belongs to the command line.
+"""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.point_in_time import known_days
+from quant_assets.promotion.gates import Record, score
+from quant_assets.promotion.records import Book
+from quant_assets.promotion.replay import Replayed, replay
+from quant_assets.promotion.rules import Evidence
+from quant_assets.promotion.state import REFUSED, Decision, State, fold
+from quant_assets.promotion.stored import decisions, releases
+
+
+def listing(lake: Lake) -> pd.DataFrame:
+    """One row per release: where it stands, and how good it was live and by its walk-forward."""
+    state, registered = fold(decisions(lake)), releases(lake)
+    book = Book.read(lake, date.max)
+    known = book.evidence(date.max, np.empty(0, "datetime64[D]"), registered)
+    last = {one.release: one for one in decisions(lake)}
+    return pd.DataFrame(
+        [
+            {
+                "release": one.name,
+                "families": len(one.fits),
+                "stage": _stage(one.name, state, last.get(one.name)),
+                "share": state.share_of(one.name),
+                "live_days": len(known.live_of(one.name).days),
+                "live_score": _score(known.live_of(one.name)),
+                "walk_forward": _score(book.walk_forward_of(one.name)),
+                "reason": last[one.name].reason if one.name in last else "not considered yet",
+            }
+            for one in registered
+        ]
+    )
+
+
+def _stage(name: str, state: State, last: Decision | None) -> str:
+    stage = state.stage(name)
+    if stage != "none":
+        return f"{stage}, pinned" if stage == "champion" and state.pinned else stage
+    if name == state.last_good:
+        return "last good"
+    return "waiting" if last is None else REFUSED if last.stage_after == REFUSED else last.action
+
+
+def _score(record: Record) -> float | None:
+    return score(record.ic) if len(record.ic) else None
+
+
+def replayed(lake: Lake) -> list[Replayed]:
+    """The rules' decisions again, from the records stored; one entry per day with any."""
+    registered, book = releases(lake), Book.read(lake, date.max)
+    days = known_days(lake, date.max) if registered else np.empty(0, "datetime64[D]")
+
+    def evidence_of(day: date) -> Evidence:
+        return book.evidence(day, days, registered)
+
+    return replay(decisions(lake), evidence_of)

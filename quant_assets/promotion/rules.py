@@ -1,0 +1,275 @@
+"""The rules: what becomes of releases on a day, given what is in force and what is known.
+
+Pure: no lake, no clock, no Dagster. The same evidence always leads to the same decisions, which is
+what lets them be replayed. Figures are in ``promotion.gates``, effects in ``promotion.state``.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from quant_assets.promotion.gates import Record, Thresholds, Verdict, gates, holds, keeps_up, paired
+from quant_assets.promotion.state import (
+    FIRST_OF_RULES,
+    REFUSED,
+    RULES,
+    Decision,
+    State,
+    applied,
+    stage_of,
+)
+from quant_assets.typing import DayArray
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known at the close of a day.
+
+    Attributes:
+        day: the day.
+        days: (n,) trading days up to and including it.
+        registered: releases made before it, oldest first.
+        live: of each release the ICs of its own forecasts, and of what was published.
+        all: of each release live ICs, and those of its walk-forward on earlier days.
+        no_record: of releases without a walk-forward, why they have none.
+        published: ICs of what was published.
+    """
+
+    day: date
+    days: DayArray
+    registered: tuple[str, ...]
+    live: Mapping[str, Record]
+    all: Mapping[str, Record]
+    no_record: Mapping[str, str] = field(default_factory=dict)
+    published: Record = field(default_factory=Record.empty)
+
+    def live_of(self, release: str | None) -> Record:
+        """Live ICs of a release; none if it never forecast."""
+        return self.live.get(release or "", Record.empty())
+
+    def elapsed(self, since: date | None) -> int:
+        """Trading days from one on, before this one."""
+        first, now = np.searchsorted(self.days, np.array([since, self.day], "datetime64[D]"))
+        return int(now - first)
+
+
+@dataclass
+class Turn:
+    """The decisions of one day as they are made, and what they leave.
+
+    Attributes:
+        day: the day.
+        state: what is in force after the decisions so far.
+        limits: recorded with every decision.
+        made: the decisions.
+        made_by: who decides.
+    """
+
+    day: date
+    state: State
+    limits: Thresholds
+    made: list[Decision] = field(default_factory=list)
+    made_by: str = RULES
+    first: int = FIRST_OF_RULES
+
+    def decide(
+        self,
+        action: str,
+        release: str,
+        reason: str,
+        figures: Mapping[str, Any] | None = None,
+        *,
+        share: float = 0.0,
+        champion: str | None = None,
+        refused: bool = False,
+    ) -> None:
+        """Add a decision and bring it into force."""
+        before, was = self.state.stage(release), self.state.share_of(release)
+        draft = Decision(
+            self.day,
+            self.first + len(self.made),
+            action,
+            release,
+            champion or self.state.champion,
+            before,
+            before,
+            was,
+            share,
+            numbers_of(figures or {}, self.limits),
+            reason,
+            self.made_by,
+        )
+        after = applied(self.state, draft)
+        stage = after.stage(release)
+        if action == "promoted":
+            stage = stage_of(1.0)
+        final = Decision(
+            **{
+                **asdict(draft),
+                "champion": after.champion,
+                "stage_after": REFUSED if refused else stage,
+                "share_after": after.share_of(release),
+            }
+        )
+        self.state = after
+        self.made.append(final)
+
+
+def numbers_of(figures: Mapping[str, Any], limits: Thresholds) -> str:
+    """Figures and thresholds as JSON; what is no number there is null."""
+    given = {name: _plain(value) for name, value in figures.items()}
+    return json.dumps({**given, "thresholds": asdict(limits)}, sort_keys=True)
+
+
+def thresholds_in(numbers: str) -> Thresholds:
+    """The thresholds of :func:`numbers_of`."""
+    given = json.loads(numbers)["thresholds"]
+    return Thresholds(**{**given, "shares": tuple(given["shares"])})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def decide(state: State, known: Evidence, limits: Thresholds) -> Turn:
+    """The day's decisions on what is known of releases, before the day is forecast."""
+    turn = Turn(known.day, state, limits)
+    if not state.pinned:
+        _crown(turn, known)
+        _watch_champion(turn, known)
+        _watch_challenger(turn, known)
+        _consider(turn, known)
+    return turn
+
+
+def _open(turn: Turn, known: Evidence) -> list[str]:
+    return [one for one in known.registered if one not in turn.state.done]
+
+
+def _crown(turn: Turn, known: Evidence) -> None:
+    """The first champion: the newest release there is."""
+    waiting = _open(turn, known)
+    if turn.state.champion is None and waiting:
+        *older, newest = waiting
+        _pass_over(turn, older, newest)
+        turn.decide("champion_by_default", newest, "the first release")
+
+
+def _pass_over(turn: Turn, older: Sequence[str], newest: str) -> None:
+    for one in older:
+        turn.decide("superseded", one, f"{newest} is newer", refused=True)
+
+
+def _watch_champion(turn: Turn, known: Evidence) -> None:
+    """A champion on probation goes if what is published falls behind its predecessor."""
+    state = turn.state
+    if not state.promoted_on or not state.champion or not state.last_good:
+        return
+    shared = known.published.since(state.share_since)
+    found = keeps_up(shared, known.live_of(state.last_good), turn.limits)
+    if not found.passed:
+        turn.decide(
+            "rolled_back", state.champion, found.reason, found.figures, champion=state.last_good
+        )
+        return
+    judged = known.live_of(state.champion).since(state.promoted_on)
+    if len(judged.days) >= turn.limits.probation_days:
+        turn.decide("confirmed", state.champion, "it has kept up on probation", found.figures)
+
+
+def _watch_challenger(turn: Turn, known: Evidence) -> None:
+    """A challenger that does not hold goes; one that does takes its next step when it is due."""
+    state, limits = turn.state, turn.limits
+    name = state.challenger
+    if not name or not state.champion:
+        return
+    champion = known.live_of(state.champion)
+    live = known.live_of(name).since(state.shadow_since)
+    judged = len(paired(live, champion)[0].days)
+    if judged < limits.shadow_days:
+        return
+    found = holds(live, champion, limits)
+    if found.passed and state.share_since:
+        shared = known.published.since(state.share_since)
+        against = keeps_up(shared, champion, limits)
+        found = Verdict(against.passed, against.reason, {**found.figures, **against.figures})
+    if not found.passed:
+        lose(turn, name, found.reason, found.figures)
+    elif state.share == 0 or known.elapsed(state.since) >= limits.step_days:
+        _step(turn, name, found)
+
+
+def lose(turn: Turn, name: str, reason: str, figures: Mapping[str, Any]) -> None:
+    """A challenger that does not hold: rejected in shadow, rolled back if it had a share."""
+    shared = turn.state.share > 0
+    action = "rolled_back" if shared else "rejected"
+    turn.decide(action, name, reason, figures, champion=turn.state.champion, refused=True)
+
+
+def withdraw(turn: Turn, reason: str) -> None:
+    """Take the challenger back for no fault of its own; nothing, if there is none."""
+    if turn.state.challenger:
+        turn.decide("withdrawn", turn.state.challenger, reason)
+
+
+def _step(turn: Turn, name: str, found: Verdict) -> None:
+    share = min(one for one in turn.limits.shares if one > turn.state.share)
+    if share < 1:
+        turn.decide("step", name, found.reason, found.figures, share=share)
+    else:
+        turn.decide("promoted", name, found.reason, found.figures, champion=name)
+
+
+def _consider(turn: Turn, known: Evidence) -> None:
+    """The newest release that waits, if none is being introduced: the gates."""
+    state = turn.state
+    if not state.champion or state.promoted_on or state.share > 0:
+        return
+    waiting = _open(turn, known)
+    if not waiting:
+        return
+    *older, newest = waiting
+    _pass_over(turn, older, newest)
+    found = _gates(newest, state.champion, known, turn.limits)
+    if not found.passed:
+        turn.decide("gates_refused", newest, found.reason, found.figures, refused=True)
+        return
+    if state.challenger:
+        turn.decide("displaced", state.challenger, f"{newest} is newer and passed", refused=True)
+    turn.decide("challenge", newest, found.reason, found.figures)
+
+
+def _gates(newest: str, champion: str, known: Evidence, limits: Thresholds) -> Verdict:
+    if newest in known.no_record:
+        return Verdict(False, known.no_record[newest], {})
+    of_newest = known.all.get(newest, Record.empty())
+    return gates(of_newest, known.all.get(champion, Record.empty()), limits)
+
+
+def fail(turn: Turn, name: str, reason: str) -> None:
+    """What follows when a release cannot forecast the day: it goes.
+
+    A challenger loses; a champion makes room for the one before it. A pinned champion stays, as
+    does one without a predecessor: the day is published without it.
+
+    Args:
+        turn: the day's, with the decisions so far. Failures follow in the order of trying.
+        name: the release.
+        reason: why it cannot.
+    """
+    turn.decide("failed", name, reason)
+    state = turn.state
+    if name == state.challenger:
+        lose(turn, name, "it failed to forecast", {})
+    elif name == state.champion and state.last_good and not state.pinned:
+        withdraw(turn, "what it was compared with failed to forecast")
+        turn.decide("rolled_back", name, "it failed to forecast", champion=state.last_good)
+    elif name == state.champion:
+        turn.decide("fallback", name, "the ensemble is published in its place")

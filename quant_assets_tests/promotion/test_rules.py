@@ -1,0 +1,252 @@
+"""What becomes of releases: better ones get in by steps, others do not, broken ones go."""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from quant_assets.promotion.gates import Thresholds
+from quant_assets.promotion.state import fold
+from quant_assets_tests.promotion.course import BORN, DAYS, DELAY, Course, noise
+
+OLD, NEW, NEWER = "2023-03-01-0000aa", "2023-04-03-0000bb", "2023-05-01-0000cc"
+BASE = noise(0, 0.02)
+BETTER = BASE + noise(1, 0.02, 0.01)
+WORSE = BASE - noise(2, 0.02, 0.01)
+STEPS = [0.1, 0.3, 0.5, 0.7, 1.0]
+
+
+def course(new: np.ndarray = BETTER, **others: object) -> Course:
+    """A champion from the start, and a release twenty days later."""
+    ics, made = {OLD: BASE, NEW: new}, {OLD: BORN, NEW: BORN + 20}
+    return Course(ics, made, **others)  # type: ignore[arg-type]
+
+
+def promoted(**others: object) -> Course:
+    """A course up to the day on which the new release has become champion."""
+    found = course(**others)
+    row, state = BORN + 1, fold([])
+    while "promoted" not in found.actions():
+        state = found.step(row, state)
+        row += 1
+    return found
+
+
+def row_of(found: Course, action: str) -> int:
+    (day,) = [one.trading_day for one in found.decided if one.action == action]
+    return int(np.searchsorted(DAYS, np.datetime64(day)))
+
+
+def test_the_first_release_is_champion_at_once() -> None:
+    found = course().run(BORN + 2)
+    (one,) = found.decided
+    assert (one.action, one.champion, one.share_after) == ("champion_by_default", OLD, 1.0)
+    assert one.trading_day == DAYS[BORN + 1].item()
+
+
+def test_a_better_release_gets_in_through_every_step() -> None:
+    found = course().run(BORN + 100)
+    steps = ["challenge", *["step"] * 4, "promoted", "confirmed"]
+    assert found.actions(NEW) == steps
+    assert found.shares(NEW) == [0.0, *STEPS, 1.0]
+    stages = [one.stage_after for one in found.decided if one.release == NEW]
+    assert stages == ["shadow", "10 %", "30 %", "50 %", "70 %", "100 %", "champion"]
+    assert fold(found.decided).champion == NEW
+    assert fold(found.decided).last_good == OLD
+
+
+def test_steps_last_as_long_as_they_are_said_to() -> None:
+    found = course().run(BORN + 100)
+    rows = [int(np.searchsorted(DAYS, np.datetime64(one.trading_day))) for one in found.decided]
+    taken = [row for row, one in zip(rows, found.decided, strict=True) if one.release == NEW]
+    # The shadow's five days are judged once the labels of the last of them are released.
+    assert taken[1] - taken[0] == 4 + DELAY
+    assert [b - a for a, b in pairwise(taken[1:6])] == [5] * 4
+
+
+def test_until_a_challenger_has_passed_the_champion_alone_is_published() -> None:
+    found = course().run(BORN + 100)
+    first = row_of(found, "challenge") + 4 + DELAY
+    assert [found.published[row] for row in range(BORN + 1, first)] == BASE[
+        BORN + 1 : first
+    ].tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_worse_release_is_refused(seed: int) -> None:
+    found = course(BASE - noise(seed, 0.02, 0.01)).run(BORN + 60)
+    assert found.actions(NEW) == ["gates_refused"]
+    assert found.decided[-1].stage_after == "refused"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_that_is_worse_live_never_gets_above_ten_percent(seed: int) -> None:
+    """Better in its walk-forward, which is what gates see, and worse from then on."""
+    live = np.arange(len(DAYS)) > BORN + 20
+    found = course(np.where(live, BASE - noise(seed, 0.03, 0.02), BETTER)).run(BORN + 90)
+    assert found.actions(NEW)[0] == "challenge"
+    assert found.actions(NEW)[-1] in ("rejected", "rolled_back")
+    assert max(found.shares(NEW)) <= 0.1
+    assert fold(found.decided).champion == OLD
+
+
+def test_an_equal_release_is_refused() -> None:
+    assert course(BASE).run(BORN + 60).actions(NEW) == ["gates_refused"]
+
+
+def test_the_same_recipe_again_is_refused_although_luckier() -> None:
+    """Walk-forwards that are the same: only days since then could tell them apart."""
+    lucky = BASE + np.where(np.arange(len(DAYS)) > BORN, noise(5, 0.002, 0.02), 0.0)
+    found = course(lucky).run(BORN + 60)
+    assert found.actions(NEW) == ["gates_refused"]
+
+
+def test_a_better_one_that_is_less_stable_is_refused() -> None:
+    mean = BETTER.mean()
+    found = course(mean + 1.3 * (BETTER - mean) + 0.03).run(BORN + 60)
+    assert found.actions(NEW) == ["gates_refused"]
+    assert "deviate more" in found.decided[-1].reason
+
+
+def test_a_short_reference_window_refuses() -> None:
+    limits = Thresholds(min_days=251)
+    found = course(limits=limits).run(BORN + 60)
+    assert found.actions(NEW) == ["gates_refused"]
+    assert "reference window is too short" in found.decided[-1].reason
+    assert json.loads(found.decided[-1].numbers)["days"] < 251
+
+
+def test_a_release_without_a_walk_forward_is_refused_with_the_reason() -> None:
+    found = course(unlike={NEW: "run walk_forward"}).run(BORN + 60)
+    assert found.actions(NEW) == ["gates_refused"]
+    assert found.decided[-1].reason == "run walk_forward"
+
+
+def test_a_champion_that_falls_behind_is_rolled_back() -> None:
+    begun = promoted()
+    row = row_of(begun, "promoted")
+    turned = np.where(np.arange(len(DAYS)) >= row - 3, BASE - noise(3, 0.06, 0.01), BETTER)
+    found = course(turned).run(row + 40)
+    assert found.actions(NEW)[-2:] == ["promoted", "rolled_back"]
+    assert fold(found.decided).champion == OLD
+    figures = json.loads(found.decided[-1].numbers)
+    assert figures["published_score"] < 0.8 * figures["champion_score"]
+    assert figures["days"] >= 10
+    after = row_of(found, "rolled_back")
+    assert found.published[after] == BASE[after]
+
+
+def test_rolling_back_waits_for_enough_judged_days() -> None:
+    begun = promoted()
+    row = row_of(begun, "promoted")
+    turned = np.where(np.arange(len(DAYS)) >= row - 3, BASE - noise(3, 0.06, 0.01), BETTER)
+    patient = course(turned, limits=Thresholds(judged_days=40, probation_days=40))
+    assert "rolled_back" not in patient.run(row + 15).actions()
+
+
+def test_a_challenger_that_fails_to_forecast_goes() -> None:
+    row = row_of(course().run(BORN + 40), "challenge")
+    found = course(broken={(NEW, row + 2)}).run(BORN + 60)
+    assert found.actions(NEW) == ["challenge", "failed", "rejected"]
+    shared = row_of(promoted(), "promoted") - 3
+    found = course(broken={(NEW, shared)}).run(BORN + 100)
+    assert found.actions(NEW)[-2:] == ["failed", "rolled_back"]
+    assert fold(found.decided).champion == OLD
+
+
+def test_a_champion_that_fails_makes_room_for_the_last_good_one() -> None:
+    row = row_of(promoted(), "promoted") + 3
+    found = course(broken={(NEW, row)}).run(row + 1)
+    assert found.actions()[-2:] == ["failed", "rolled_back"]
+    assert fold(found.decided).champion == OLD
+    assert row in found.forecast[OLD]
+
+
+def test_a_champion_without_a_predecessor_stays_and_the_day_falls_back() -> None:
+    found = course(broken={(OLD, BORN + 5)}).run(BORN + 7)
+    assert found.actions() == ["champion_by_default", "failed", "fallback"]
+    assert fold(found.decided).champion == OLD
+    assert BORN + 6 in found.forecast[OLD]
+
+
+def test_one_that_fails_as_well_falls_back_too() -> None:
+    row = row_of(promoted(), "promoted") + 3
+    found = course(broken={(NEW, row), (OLD, row)}).run(row + 1)
+    assert found.actions()[-4:] == ["failed", "rolled_back", "failed", "fallback"]
+
+
+def three(newer: np.ndarray, after: int) -> Course:
+    found = course()
+    return replace(
+        found, ics={**found.ics, NEWER: newer}, made={**found.made, NEWER: BORN + 20 + after}
+    )
+
+
+def test_in_shadow_a_newer_release_displaces_only_if_it_passes() -> None:
+    found = three(BETTER + 0.01, 3).run(BORN + 40)
+    assert found.actions(NEW) == ["challenge", "displaced"]
+    assert found.actions(NEWER)[0] == "challenge"
+    found = three(WORSE, 3).run(BORN + 40)
+    assert found.actions(NEWER) == ["gates_refused"]
+    assert fold(found.decided).challenger == NEW
+
+
+def test_from_ten_percent_on_a_newer_release_waits() -> None:
+    found = three(BETTER + 0.02, 15).run(BORN + 120)
+    assert found.actions(NEW)[-1] == "confirmed"
+    first = next(one for one in found.decided if one.release == NEWER)
+    confirmed = next(one for one in found.decided if one.action == "confirmed")
+    assert first.trading_day == confirmed.trading_day
+    assert first.action == "challenge"
+
+
+def test_of_those_that_waited_the_newest_is_considered() -> None:
+    found = course()
+    found.ics |= {"a": BETTER, "b": BETTER}
+    found.made |= {"a": BORN + 36, "b": BORN + 41}
+    found.run(BORN + 120)
+    assert found.actions("a") == ["superseded"]
+    assert found.actions("b")[0] in ("challenge", "gates_refused")
+
+
+def test_replaying_makes_the_same_decisions() -> None:
+    row = row_of(promoted(), "promoted")
+    for found in (
+        course().run(BORN + 100),
+        course(WORSE).run(BORN + 100),
+        course(broken={(NEW, row + 3), (OLD, row + 5)}).run(BORN + 100),
+        three(BETTER + 0.02, 3).run(BORN + 120),
+    ):
+        again = found.replayed()
+        assert all(one.agrees for one in again)
+        assert sum(len(one.stored) for one in again) == len(found.decided)
+
+
+def test_replaying_notices_a_changed_record() -> None:
+    found = course().run(BORN + 100)
+    found.ics[NEW] = WORSE
+    assert not all(one.agrees for one in found.replayed())
+
+
+def test_decisions_know_nothing_later() -> None:
+    """Everything after a day changed: what was decided up to then stays to the letter."""
+    whole = course().run(BORN + 100)
+    for row in (BORN + 21, BORN + 35, BORN + 70):
+        later = np.arange(len(DAYS)) > row - DELAY
+        changed = course(np.where(later, noise(9), BETTER))
+        changed.ics[OLD] = np.where(later, noise(8), BASE)
+        changed.run(BORN + 100)
+        until = DAYS[row].item()
+        kept = [one for one in whole.decided if one.trading_day <= until]
+        assert [one for one in changed.decided if one.trading_day <= until] == kept
+        assert kept
+
+
+def test_a_range_is_its_days() -> None:
+    whole = course().run(BORN + 100)
+    parts = course()
+    for row in range(BORN + 1, BORN + 100):
+        parts.run(row + 1, row)
+    assert parts.decided == whole.decided

@@ -1,0 +1,431 @@
+"""Releases of a small market through the real shell: made, promoted by hand, mixed, replayed."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from quant_assets.automation.runs import cause
+from quant_assets.definitions import build_definitions
+from quant_assets.ensemble.blend import rank_average
+from quant_assets.errors import PromotionError, UnknownNameError
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.promotion_tables import DECISIONS, PROMOTION_DAILY, PUBLISHED, RELEASES
+from quant_assets.lake.tables import SUBMISSIONS, fits_table
+from quant_assets.loading import run_days
+from quant_assets.market.calendar import trading_days
+from quant_assets.models.registry import FAST
+from quant_assets.promotion.by_hand import Wish, decide_by_hand
+from quant_assets.promotion.listing import replayed
+from quant_assets.promotion.registering import register
+from quant_assets.promotion.stored import aliases, deciding, releases
+from quant_assets_tests.conftest import Command
+from quant_assets_tests.desk import PATIENCE, Desk, digests
+from quant_assets_tests.small_market import FIRST_DAY, LAST_DAY, change_train
+from quant_assets_tests.test_replay import later_prices_changed
+
+DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
+TARGETS = [f"target_{i}" for i in range(424)]
+BORN = len(DAYS) - 15
+"""Row of the day on which the first release is made."""
+SECOND = BORN + 2
+SHARED = BORN + 4
+LAST = BORN + 9
+TABLES = (*PROMOTION_DAILY, SUBMISSIONS)
+
+
+def refresh(desk: Desk, first: int, last: int) -> None:
+    run_days(desk.settings, "refresh_daily", DAYS[first], DAYS[last])
+
+
+def retrain(desk: Desk, row: int) -> None:
+    run_days(desk.settings, "retrain_models", DAYS[row], DAYS[row])
+
+
+def evening_of(desk: Desk, row: int) -> None:
+    """Nothing was published after that day."""
+    with Lake(desk.settings.lake_dir) as lake:
+        none = {column.name: [] for column in PUBLISHED.columns}
+        lake.replace_days(PUBLISHED, DAYS[row + 1], DAYS[-1], none)
+
+
+def rows(desk: Desk, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
+    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+        return lake.query(sql, values)
+
+
+def names(desk: Desk) -> list[str]:
+    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+        return [one.name for one in releases(lake)]
+
+
+def decide(desk: Desk, **wish: object) -> None:
+    with Lake(desk.settings.lake_dir) as lake:
+        decide_by_hand(lake, desk.settings, Wish(made_by="tester", **wish))  # type: ignore[arg-type]
+
+
+def scores(desk: Desk, table: str, day: date, release: str = "") -> np.ndarray:
+    of_release = "AND release = ?" if release else ""
+    found = rows(
+        desk,
+        f"SELECT target, value FROM {table} WHERE trading_day = ? {of_release}",
+        [day, *([release] if release else [])],
+    )
+    return found.set_index("target")["value"].reindex(TARGETS).to_numpy()
+
+
+@pytest.fixture(scope="module")
+def begun(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Two releases, the second refused by the gates and promoted by hand; some days later."""
+    desk = loaded.copy(tmp_path_factory.mktemp("begun"))
+    evening_of(desk, BORN)
+    retrain(desk, BORN)
+    refresh(desk, BORN + 1, SECOND)
+    retrain(desk, SECOND)
+    refresh(desk, SECOND + 1, SECOND + 1)
+    decide(desk, action="promote", release=names(desk)[1], share=0.1, reason="a trial")
+    refresh(desk, SHARED, LAST)
+    return desk
+
+
+@pytest.fixture
+def mine(begun: Desk, tmp_path: Path) -> Desk:
+    """A copy to change."""
+    return begun.copy(tmp_path)
+
+
+def test_a_release_is_the_fits_of_its_day(begun: Desk) -> None:
+    for row, name in zip((BORN, SECOND), names(begun), strict=True):
+        found = rows(begun, "FROM promotion.releases WHERE release = ?", [name])
+        assert set(found["family"]) == set(FAST)
+        assert found.set_index("family")["pinned"].to_dict() == {
+            family: family != "rank_prior" for family in FAST
+        }
+        assert name.startswith(f"{DAYS[row]}-")
+        for family in FAST:
+            fit = rows(
+                begun, f"SELECT sha256 FROM fits.{family} WHERE trading_day = ?", [DAYS[row]]
+            )
+            assert fit["sha256"].tolist() == found[found["family"] == family]["sha256"].tolist()
+        assert found["registered_after"].dt.date.unique().tolist() == [DAYS[row]]
+    assert found["recipe"].nunique() == 1
+
+
+def test_making_it_again_changes_nothing(mine: Desk) -> None:
+    before = digests(mine.settings, (RELEASES, *PROMOTION_DAILY))
+    retrain(mine, SECOND)
+    assert digests(mine.settings, (RELEASES, *PROMOTION_DAILY)) == before
+
+
+def test_before_the_first_release_the_ensemble_is_published(begun: Desk) -> None:
+    days = DAYS[BORN - 3 : BORN + 1]
+    for day in days:
+        np.testing.assert_array_equal(
+            scores(begun, "forecasts.published", day), scores(begun, "forecasts.ensemble", day)
+        )
+    found = rows(begun, "FROM forecasts.published WHERE trading_day <= ?", [DAYS[BORN]])
+    assert found["champion"].isna().all()
+    assert found["challenger"].isna().all()
+    assert (found["share"] == 0).all()
+
+
+def test_decisions_are_rows_with_their_numbers(begun: Desk) -> None:
+    found = rows(begun, "FROM promotion.decisions ORDER BY trading_day, sequence")
+    first, second = names(begun)
+    assert found[["action", "release", "made_by"]].to_numpy().tolist() == [
+        ["champion_by_default", first, "rules"],
+        ["gates_refused", second, "rules"],
+        ["challenge", second, "tester"],
+    ]
+    assert found["trading_day"].dt.date.tolist() == [
+        DAYS[BORN + 1],
+        DAYS[SECOND + 1],
+        DAYS[SHARED],
+    ]
+    assert "reference window is too short" in found["reason"][1]
+    assert json.loads(found["numbers"][1])["thresholds"]["min_days"] == 60
+    assert (found["share_before"][2], found["share_after"][2]) == (0.0, 0.1)
+    assert found["reason"][2] == "a trial"
+    with Lake(begun.settings.lake_dir, read_only=True) as lake:
+        assert aliases(lake) == {"champion": first, "challenger": second}
+
+
+def test_the_share_of_the_challenger_is_published(begun: Desk) -> None:
+    first, second = names(begun)
+    for row in range(BORN + 1, LAST + 1):
+        day = DAYS[row]
+        champion = scores(begun, "forecasts.releases", day, first)
+        published = scores(begun, "forecasts.published", day)
+        if row < SHARED:
+            np.testing.assert_array_equal(published, champion)
+        else:
+            beside = scores(begun, "forecasts.releases", day, second)
+            mixed = rank_average([champion[None], beside[None]], np.array([[0.9, 0.1]]))
+            np.testing.assert_allclose(published, mixed[0], rtol=0, atol=1e-15)
+            assert np.corrcoef(champion, beside)[0, 1] < 0.9999
+        stored = rows(begun, "FROM submissions.competition WHERE trading_day = ?", [day])
+        np.testing.assert_array_equal(stored[TARGETS].to_numpy()[0], published)
+
+
+def test_a_release_of_the_newest_fits_forecasts_what_the_ensemble_does(begun: Desk) -> None:
+    """On the first day after it was made: the same fits, the same weights."""
+    day = DAYS[BORN + 1]
+    np.testing.assert_array_equal(
+        scores(begun, "forecasts.releases", day, names(begun)[0]),
+        scores(begun, "forecasts.ensemble", day),
+    )
+
+
+def test_live_ics_are_recorded_when_their_labels_are_known(begun: Desk) -> None:
+    live = rows(
+        begun,
+        "SELECT trading_day, released_on FROM promotion.records"
+        " WHERE origin = 'live' AND release = ? ORDER BY 1",
+        [names(begun)[0]],
+    )
+    count = LAST - BORN - 5
+    assert live["trading_day"].dt.date.tolist() == DAYS[BORN + 1 : BORN + 1 + count]
+    assert live["released_on"].dt.date.tolist() == DAYS[BORN + 6 : LAST + 1]
+    walked = rows(
+        begun,
+        "SELECT p.ic = r.ic AS same, r.released_on <= ? AS known FROM promotion.records r"
+        " JOIN monitoring.performance p USING (trading_day, released_on)"
+        " WHERE origin = 'walk_forward' AND release = ? AND family = 'ensemble'",
+        [DAYS[BORN], names(begun)[0]],
+    )
+    assert len(walked)
+    assert walked.all(axis=None)
+
+
+def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
+    before = digests(mine.settings, TABLES)
+    for row in (BORN + 1, SHARED, LAST):
+        refresh(mine, row, row)
+        assert digests(mine.settings, TABLES) == before
+    refresh(mine, BORN - 2, LAST)
+    assert digests(mine.settings, TABLES) == before
+
+
+def test_what_comes_later_changes_nothing_before(mine: Desk, begun: Desk) -> None:
+    row = LAST - 2
+    change_train(mine.folder, lambda lines: later_prices_changed(lines, row))
+    refresh(mine, BORN + 1, LAST)
+    until = DAYS[row]
+    assert digests(mine.settings, TABLES, until) == digests(begun.settings, TABLES, until)
+    day = str(DAYS[LAST])
+    changed, before = (digests(one.settings, TABLES) for one in (mine, begun))
+    assert changed["forecasts.published", day] != before["forecasts.published", day]
+
+
+def test_decisions_replayed_are_the_same(begun: Desk, command: Command) -> None:
+    said = command(begun, "releases", "replay").succeeded().out
+    assert "2 decisions on 2 days: all agree" in said
+
+
+def test_replaying_tells_what_differs(mine: Desk, command: Command) -> None:
+    with Lake(mine.settings.lake_dir) as lake:
+        found = lake.query("FROM promotion.decisions WHERE action = 'gates_refused'")
+        found["reason"] = "no reason"
+        columns = {str(name): column.tolist() for name, column in found.items()}
+        lake.replace_matching(DECISIONS, "decision", columns)
+        assert [one.agrees for one in replayed(lake)] == [True, False]
+    done = command(mine, "releases", "replay")
+    assert done.status == 1
+    assert str(DAYS[SECOND + 1]) in done.out
+
+
+def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
+    mine: Desk, command: Command
+) -> None:
+    first = names(mine)[0]
+    artifact = rows(
+        mine,
+        "SELECT artifact FROM promotion.releases WHERE release = ? AND family = 'lightgbm'",
+        [first],
+    )["artifact"][0]
+    (mine.settings.artifacts_dir / artifact).write_bytes(b"something else")
+    day = DAYS[LAST + 1]
+    days = ("--from", str(day), "--to", str(day))
+    done = command(mine, "backfill", "--job", "refresh_daily", *days).succeeded()
+    assert "check champion_forecasts of forecasts/published did not pass" in done.out
+    published = scores(mine, "forecasts.published", day)
+    np.testing.assert_array_equal(published, scores(mine, "forecasts.ensemble", day))
+    stored = rows(mine, "FROM submissions.competition WHERE trading_day = ?", [day])
+    np.testing.assert_array_equal(stored[TARGETS].to_numpy()[0], published)
+    made = rows(mine, "FROM promotion.decisions WHERE trading_day = ? ORDER BY sequence", [day])
+    assert made["action"].tolist() == ["failed", "fallback"]
+    assert "not the one recorded" in made["reason"][0]
+    assert (made["champion"] == first).all()
+    assert command(mine, "releases", "replay").status == 0
+
+
+def test_a_challenger_that_cannot_forecast_goes_with_a_warning(
+    mine: Desk, command: Command
+) -> None:
+    second = names(mine)[1]
+    artifact = rows(
+        mine,
+        "SELECT artifact FROM promotion.releases WHERE release = ? AND family = 'ridge'",
+        [second],
+    )["artifact"][0]
+    (mine.settings.artifacts_dir / artifact).unlink()
+    day = DAYS[LAST + 1]
+    days = ("--from", str(day), "--to", str(day))
+    done = command(mine, "backfill", "--job", "refresh_daily", *days).succeeded()
+    assert "check others_forecast of forecasts/releases did not pass" in done.out
+    made = rows(mine, "FROM promotion.decisions WHERE trading_day = ? ORDER BY sequence", [day])
+    assert made["action"].tolist() == ["failed", "rolled_back"]
+    np.testing.assert_array_equal(
+        scores(mine, "forecasts.published", day),
+        scores(mine, "forecasts.releases", day, names(mine)[0]),
+    )
+
+
+def test_a_release_that_lacks_a_family_is_refused(
+    mine: Desk, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def singular(*_: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr("quant_assets.models.ridge.fit", singular)
+    before = names(mine)
+    days = ("--from", str(DAYS[LAST]), "--to", str(DAYS[LAST]))
+    done = command(mine, "backfill", "--job", "retrain_models", *days).succeeded()
+    assert "check complete of promotion/releases did not pass" in done.out
+    assert names(mine) == before
+    refresh(mine, LAST + 1, LAST + 1)
+    found = rows(mine, "SELECT DISTINCT champion FROM forecasts.published ORDER BY 1 DESC LIMIT 1")
+    assert found["champion"].tolist() == before[:1]
+
+
+def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
+    with Lake(mine.settings.lake_dir) as lake:
+        fit = lake.query("FROM fits.ridge WHERE trading_day = ?", [DAYS[SECOND]])
+        fit["by_hand"] = "shrinkage"
+        columns = {str(name): column.tolist() for name, column in fit.items()}
+        lake.replace_days(fits_table("ridge"), DAYS[SECOND], DAYS[SECOND], columns)
+        made = register(lake, mine.settings, FAST, DAYS[SECOND])
+        assert made.no_record
+        assert "ridge had other parameters set by hand" in made.no_record
+        fewer = register(lake, mine.settings, FAST[:2], DAYS[SECOND])
+        assert fewer.no_record
+        assert "it had lightgbm, rank_prior, ridge" in fewer.no_record
+    refresh(mine, LAST + 1, LAST + 1)
+    newest = rows(mine, "FROM promotion.decisions ORDER BY trading_day DESC, sequence DESC LIMIT 1")
+    assert newest["trading_day"][0].date() < DAYS[LAST + 1], "they wait: a challenger has a share"
+
+
+def test_decisions_by_hand_through_the_command_line(mine: Desk, command: Command) -> None:
+    first, second = names(mine)
+    listed = command(mine, "releases").succeeded().out
+    assert first in listed
+    assert "10 %" in listed
+    newest = rows(mine, "FROM promotion.decisions ORDER BY trading_day, sequence")["decision"][2]
+    assert f"newest decision {newest}" in listed
+    command(mine, "releases", "promote", first).refused_with("under way", second, "10 %")
+    command(mine, "releases", "promote", "2023-12-13-abcdef").refused_with("unknown release", first)
+    command(mine, "releases", "unpin").refused_with("not pinned")
+    done = command(mine, "releases", "rollback", "--reason", "enough", "--by", "ana").succeeded()
+    assert f"from {DAYS[LAST + 1]} on: withdrawn {second}, 10 % -> none" in done.out
+    command(mine, "releases", "pin", second, "--seen", newest).refused_with("meanwhile", "ana")
+    command(mine, "releases", "rollback").refused_with("nothing to roll back to")
+    command(mine, "releases", "pin", second, "--by", "ana").succeeded()
+    command(mine, "releases", "promote", first).refused_with("under way", "pinned")
+    refresh(mine, LAST + 1, LAST + 1)
+    day = DAYS[LAST + 1]
+    np.testing.assert_array_equal(
+        scores(mine, "forecasts.published", day), scores(mine, "forecasts.releases", day, second)
+    )
+    command(mine, "releases", "unpin", "--by", "ana").succeeded()
+    done = command(mine, "releases", "rollback", "--by", "ana").succeeded()
+    assert f"from {DAYS[LAST + 2]} on: rolled_back {second}" in done.out
+    refresh(mine, LAST + 2, LAST + 2)
+    np.testing.assert_array_equal(
+        scores(mine, "forecasts.published", DAYS[LAST + 2]),
+        scores(mine, "forecasts.releases", DAYS[LAST + 2], first),
+    )
+    assert command(mine, "releases", "replay").status == 0
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"action": "promote", "made_by": "rules"}, "needs a name"),
+        ({"action": "promote"}, "which release"),
+        ({"action": "promote", "share": 0.2}, "no such share"),
+        ({"action": "promote", "release": "x"}, "unknown release"),
+    ],
+)
+def test_wishes_that_make_no_sense_are_refused(
+    mine: Desk, wish: dict[str, object], words: str
+) -> None:
+    second = names(mine)[1]
+    decide(mine, action="roll_back")
+    before = digests(mine.settings, PROMOTION_DAILY)
+    given = {"made_by": "tester", "release": second if "share" in wish else "", **wish}
+    with (
+        Lake(mine.settings.lake_dir) as lake,
+        pytest.raises((PromotionError, UnknownNameError), match=words),
+    ):
+        decide_by_hand(lake, mine.settings, Wish(**given))  # type: ignore[arg-type]
+    assert digests(mine.settings, PROMOTION_DAILY) == before
+
+
+def launched(desk: Desk, **given: object) -> dg.ExecuteInProcessResult:
+    """The job as the launchpad starts it."""
+    job = build_definitions(desk.settings).resolve_job_def("decide_promotion")
+    config = {"ops": {"decide_about_release": {"config": given}}}
+    return job.execute_in_process(run_config=config, raise_on_error=False)
+
+
+def test_the_launchpad_decides_alike(mine: Desk) -> None:
+    first = names(mine)[0]
+    refused = launched(mine, action="promote", release=first, made_by="ana")
+    assert not refused.success
+    (failure,) = [event for event in refused.all_events if event.is_step_failure]
+    assert "another promotion is under way" in cause(failure)
+    assert launched(mine, action="roll_back", made_by="ana", reason="enough").success
+    newest = rows(mine, "FROM promotion.decisions ORDER BY trading_day DESC, sequence DESC LIMIT 1")
+    assert newest[["action", "made_by", "reason"]].to_numpy().tolist() == [
+        ["withdrawn", "ana", "enough"]
+    ]
+    wrong = build_definitions(mine.settings).resolve_job_def("decide_promotion")
+    with pytest.raises(dg.DagsterInvalidConfigError, match="action"):
+        wrong.execute_in_process(
+            run_config={"ops": {"decide_about_release": {"config": {"action": "x"}}}}
+        )
+
+
+def test_two_at_once_are_one_after_the_other(mine: Desk) -> None:
+    """Whoever comes second finds what the first decided; while one decides, another waits."""
+    with (
+        deciding(mine.settings),
+        pytest.raises(PromotionError, match="another process is deciding"),
+        deciding(mine.settings, patience=0.05),
+    ):
+        pass
+    first = names(mine)[0]
+    decide(mine, action="roll_back")
+    commands = (
+        ["releases", "promote", names(mine)[1], "--by", "ana"],
+        [
+            "releases",
+            "promote",
+            names(mine)[1],
+            "--by",
+            "bob",
+        ],
+    )
+    with mine.start(*commands[0]) as one, mine.start(*commands[1]) as other:
+        ends = [process.communicate(timeout=PATIENCE) for process in (one, other)]
+    assert sorted([one.returncode, other.returncode]) == [0, 1], ends
+    (said,) = [err for (_, err), p in zip(ends, (one, other), strict=True) if p.returncode]
+    assert "another promotion is under way" in said
+    made = rows(mine, "FROM promotion.decisions WHERE action = 'challenge' ORDER BY sequence")
+    assert (made["release"] != first).all()
+    assert len(made) == 2, "the trial before, and one of the two"
