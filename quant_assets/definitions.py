@@ -10,6 +10,7 @@ from quant_assets.assets import (
     fits,
     forecasts,
     monitoring,
+    performance,
     raw,
     studies,
     submissions,
@@ -27,7 +28,7 @@ from quant_assets.sources.registry import source_of
 
 LAYERS = (
     *(raw, validated, features, studies, fits, forecasts, submissions),
-    *(monitoring, surveillance, tracking),
+    *(monitoring, surveillance, performance, tracking),
 )
 
 

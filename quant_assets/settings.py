@@ -9,7 +9,16 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quant_assets.errors import SettingsError
@@ -65,11 +74,25 @@ class Settings(BaseSettings):
     tuned: bool = Field(
         True, description="Whether fits use the parameters of their family's newest study."
     )
+    performance_warning: float = Field(
+        0.05, gt=0, lt=1, description="Share of its expected score that a warning says is lost."
+    )
+    performance_critical: float = Field(
+        0.20, gt=0, lt=1, validate_default=True, description="Share beyond which it is critical."
+    )
     alerts_critical: AlertUrls = Field(
         SecretStr(""), description="Apprise URLs that critical alerts go to, separated by spaces."
     )
     alerts_warning: AlertUrls = Field(SecretStr(""), description="Those that warnings go to.")
     alerts_info: AlertUrls = Field(SecretStr(""), description="Those that notes go to.")
+
+    @field_validator("performance_critical")
+    @classmethod
+    def _above_warning(cls, value: float, info: ValidationInfo) -> float:
+        warning = info.data.get("performance_warning", 0.0)
+        if value <= warning:
+            raise ValueError(f"more than QUANT_PERFORMANCE_WARNING, which is {warning}")
+        return value
 
     def alert_urls(self, level: str) -> list[str]:
         """Where alerts of a level (critical, warning or info) go. They are secret."""

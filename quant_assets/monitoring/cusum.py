@@ -1,0 +1,156 @@
+"""The first sign of a drop: a capped CUSUM over the markets' daily ICs, weighed by precision.
+
+A window that must not raise false alarms is slow: it has to fill with worse days first. A CUSUM
+(Page, 1954, "Continuous inspection schemes") adds up how much worse than expected each day is,
+begins again whenever it was not, and so looks back to the most likely beginning of a change.
+Its cap lets it fall soon after a fault is mended.
+
+The IC of all targets is ruled by the markets that move most. The mean of the ICs of each pair of
+markets, weighed by the inverse of its variance in the reference, has the same skill in less noise.
+Arrays only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant_assets.monitoring.expectation import (
+    LEAST,
+    Record,
+    by_reference,
+    long_run_variance,
+    references,
+)
+from quant_assets.monitoring.rolling import Rolling
+from quant_assets.typing import FloatArray, IntArray
+
+DELAY = 60
+"""Days that the reference ends before the day judged: a drop should not lower what is expected."""
+SLACK = 0.75
+"""Share of the expected score by which a day must fall short to count: built for a lost signal and
+one of the wrong sign, between which it lies."""
+RUN, RUN_CRITICAL = 6000.0, 30000.0
+"""Days between two false alarms, were the reference the truth."""
+_OUTLIER = 3.0
+_CAP = 1.0
+_LEAST_EXPECTED = 0.2
+
+
+@dataclass(frozen=True)
+class Cusum:
+    """State after each of n judged days; NaN before there is a reference.
+
+    Attributes:
+        total: (n,) the sum, in standard deviations of a day; never below 0.
+        days: (n,) days since it began.
+        expected: (n,) score of the reference.
+        slack: (n,) what a day may fall short.
+        limit: (n,) from it on a drop is hardly chance.
+        limit_critical: (n,) from it on even less; not much more is ever added up.
+        reference: (n,) days of the reference.
+    """
+
+    total: FloatArray
+    days: IntArray
+    expected: FloatArray
+    slack: FloatArray
+    limit: FloatArray
+    limit_critical: FloatArray
+    reference: IntArray
+
+
+def cusum(record: Record) -> Cusum:
+    """The CUSUM after each day of a record.
+
+    Args:
+        record: (n, p) daily ICs of the parts; NaN where a part has none.
+    """
+    n = len(record.numbers)
+    start, end = references(record.numbers, np.maximum(np.arange(n) - DELAY, 0))
+    z, expected, slack, limit, critical = (np.full(n, np.nan) for _ in range(5))
+    for rows, shared in by_reference(start, end):
+        weights = _weights(record.values[rows])
+        before = _weighed(record.values[rows], weights)
+        before = before[~np.isnan(before)]
+        spread = before.std()
+        if not spread > 0:
+            continue
+        z[shared] = (_weighed(record.values[shared], weights) - before.mean()) / spread
+        expected[shared] = before.mean() / spread
+        tolerated = SLACK * max(before.mean() / spread, _LEAST_EXPECTED)
+        dependence = max(long_run_variance(before / spread), 1.0)
+        # The mean expected is off by about so much; a sum drifts upward if it is too high.
+        unsure = np.sqrt(dependence / len(before))
+        drift = max(tolerated - unsure, tolerated / 4)
+        slack[shared] = tolerated
+        limit[shared] = _limit(RUN, drift, dependence)
+        critical[shared] = _limit(RUN_CRITICAL, drift, dependence)
+    total, days = _add_up(np.clip(z, -_OUTLIER, _OUTLIER), slack, critical + _CAP)
+    return Cusum(total, days, expected, slack, limit, critical, end - start)
+
+
+def as_window(found: Cusum, known: IntArray) -> Rolling:
+    """The state as scores: what the mean since the sum began is, were it not capped.
+
+    Args:
+        found: of n judged days.
+        known: (k,) how many of them are known on each day asked for.
+
+    The score is below its limit exactly where the sum is above its own; as long as the sum is 0 it
+    is the expected one, and has no limit.
+    """
+    if not len(found.total):
+        nothing = np.full(len(known), np.nan)
+        return Rolling(nothing, nothing, nothing, nothing, known, np.zeros(len(known), np.int64))
+    last = np.maximum(known - 1, 0)
+    days = np.where(found.days[last] > 0, found.days[last], np.nan)
+    expected = np.where(known > 0, found.expected[last], np.nan)
+    score, limit, critical = (
+        expected - found.slack[last] - figure[last] / days
+        for figure in (found.total, found.limit, found.limit_critical)
+    )
+    score = np.where(np.isnan(days), expected, score)
+    return Rolling(score, expected, limit, critical, known, found.reference[last])
+
+
+def _weights(values: FloatArray) -> FloatArray:
+    """(p,) inverse of each part's variance; 0 of a part that has too few days to tell."""
+    variance = np.full(values.shape[1], np.nan)
+    enough = (~np.isnan(values)).sum(axis=0) >= LEAST // 2
+    variance[enough] = np.nanvar(values[:, enough], axis=0)
+    result = np.zeros(len(variance))
+    np.divide(1.0, variance, out=result, where=variance > 0)
+    return result
+
+
+def _weighed(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """(n,) weighted mean of the parts that have a value; NaN where none has."""
+    held = ~np.isnan(values) * weights
+    total = held.sum(axis=1)
+    result = np.full(len(values), np.nan)
+    np.divide((np.nan_to_num(values) * held).sum(axis=1), total, out=result, where=total > 0)
+    return result
+
+
+def _limit(run: float, slack: float, dependence: float) -> float:
+    """What a sum reaches by chance once in so many days.
+
+    Source: Siegmund (1985), "Sequential analysis", of a Brownian motion with drift ``-slack`` and
+    variance ``dependence`` a day; days are added up one by one, which lowers it.
+    """
+    scaled = 2.0 * slack**2 * run / dependence
+    x = np.log1p(scaled)
+    for _ in range(20):
+        x = np.log1p(scaled + x)
+    return float(max(x * dependence / (2.0 * slack) - 1.166 * np.sqrt(dependence), 1.0))
+
+
+def _add_up(z: FloatArray, slack: FloatArray, cap: FloatArray) -> tuple[FloatArray, IntArray]:
+    total, days = np.full(len(z), np.nan), np.zeros(len(z), np.int64)
+    so_far, since = 0.0, 0
+    for i in range(len(z)):
+        if not np.isnan(z[i]):
+            so_far = min(max(so_far - z[i] - slack[i], 0.0), cap[i])
+            since = since + 1 if so_far > 0 else 0
+        total[i], days[i] = so_far if slack[i] > 0 else np.nan, since
+    return total, days
