@@ -63,6 +63,16 @@ def resampled(
     return _scores(ic, starts, block, days)
 
 
+def drawn_blocks(
+    values: FloatArray, days: int, *, block: int = 20, draws: int = 2000, seed: int = 0
+) -> FloatArray:
+    """(draws, days) the values themselves, drawn as in :func:`resampled`."""
+    starts = np.random.default_rng(seed).integers(0, len(values), size=(draws, -(-days // block)))
+    rows = (starts[:, :, None] + np.arange(block)) % len(values)
+    drawn: FloatArray = values[rows.reshape(draws, -1)[:, :days]]
+    return drawn
+
+
 def _block_starts(n: int, block: int, draws: int, seed: int) -> IntArray:
     """(draws, blocks) first days of the blocks that make up n days."""
     return np.random.default_rng(seed).integers(0, n, size=(draws, -(-n // block)))

@@ -132,6 +132,6 @@ HEALTH = Table(
         Column("reason", "VARCHAR", "why within is NULL; NULL if it is not"),
     ),
 )
-WATCHED = (DATA_QUALITY, DRIFT, REGIMES, ROLLING)
+WATCHED = (DATA_QUALITY, DRIFT, REGIMES, ROLLING, HEALTH)
 DRIFT_REPORT = ("monitoring", "drift_report")
 """Asset key of the page about :data:`DRIFT`, which is a file."""

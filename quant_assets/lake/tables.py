@@ -18,7 +18,7 @@ from quant_assets.lake.judgement_tables import (
     SLICES,
     TRACK_RECORD,
 )
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES, ROLLING
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, HEALTH, REGIMES, ROLLING
 from quant_assets.lake.schema import Column, Table
 
 N_TARGETS = 424
@@ -256,5 +256,6 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         DRIFT,
         REGIMES,
         ROLLING,
+        HEALTH,
         TRACKED_FITS,
     )

@@ -16,12 +16,12 @@ import numpy as np
 
 from quant_assets.monitoring.expectation import (
     LEAST,
+    Compared,
     Record,
     by_reference,
     long_run_variance,
     references,
 )
-from quant_assets.monitoring.rolling import Rolling
 from quant_assets.typing import FloatArray, IntArray
 
 DELAY = 60
@@ -89,28 +89,28 @@ def cusum(record: Record) -> Cusum:
     return Cusum(total, days, expected, slack, limit, critical, end - start)
 
 
-def as_window(found: Cusum, known: IntArray) -> Rolling:
+def as_window(found: Cusum, known: IntArray) -> Compared:
     """The state as scores: what the mean since the sum began is, were it not capped.
 
     Args:
         found: of n judged days.
         known: (k,) how many of them are known on each day asked for.
 
-    The score is below its limit exactly where the sum is above its own; as long as the sum is 0 it
-    is the expected one, and has no limit.
+    The score is below a bound exactly where the sum is above its limit; as long as the sum is 0 it
+    is the expected one, and has no bounds.
     """
     if not len(found.total):
-        nothing = np.full(len(known), np.nan)
-        return Rolling(nothing, nothing, nothing, nothing, known, np.zeros(len(known), np.int64))
+        nothing, empty = np.full(len(known), np.nan), np.full((len(known), 2), np.nan)
+        return Compared(nothing, nothing, empty, known, np.zeros(len(known), np.int64))
     last = np.maximum(known - 1, 0)
     days = np.where(found.days[last] > 0, found.days[last], np.nan)
     expected = np.where(known > 0, found.expected[last], np.nan)
-    score, limit, critical = (
+    value, *bounds = (
         expected - found.slack[last] - figure[last] / days
         for figure in (found.total, found.limit, found.limit_critical)
     )
-    score = np.where(np.isnan(days), expected, score)
-    return Rolling(score, expected, limit, critical, known, found.reference[last])
+    value = np.where(np.isnan(days), expected, value)
+    return Compared(value, expected, np.stack(bounds, axis=1), known, found.reference[last])
 
 
 def _weights(values: FloatArray) -> FloatArray:

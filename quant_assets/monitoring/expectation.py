@@ -7,15 +7,16 @@ A reference ends before the window it is compared with, on a day of a coarse gri
 between it stays the same, and so do limits, which are costly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from quant_assets.typing import FloatArray, IntArray
+from quant_assets.typing import AnyArray, FloatArray, IntArray
 
 LEAST, MOST = 120, 750
 """Judged days of a reference: with fewer nothing is said, of more the newest are taken."""
+NO_LABELS = "no labels of a forecast are released yet"
 GRID = 20
 BLOCK = 20
 """Days of a bootstrap's block: labels of four days overlap, and skill comes and goes slower."""
@@ -36,6 +37,73 @@ class Record:
     def known(self, numbers: IntArray) -> IntArray:
         """(k,) how many figures are known at the close of the days with these numbers."""
         return np.searchsorted(self.numbers, numbers, side="right")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A figure of the newest judged days on each of k days, and what is expected; NaN without.
+
+    Attributes:
+        value: (k,) the figure.
+        expected: (k,) the same in the reference.
+        bounds: (k, 2) what it is held against, from the reference too.
+        known: (k,) judged days so far.
+        reference: (k,) days of the reference.
+    """
+
+    value: FloatArray
+    expected: FloatArray
+    bounds: FloatArray
+    known: IntArray
+    reference: IntArray
+
+
+def compare(
+    record: Record,
+    numbers: IntArray,
+    window: int,
+    measure: Callable[[FloatArray, IntArray], FloatArray],
+    expect: Callable[[FloatArray], tuple[float, float, float]],
+) -> Compared:
+    """A figure of the newest ``window`` judged days against the days before these.
+
+    Args:
+        record: (n,) of all days that may be known.
+        numbers: (k,) numbers of the days asked for.
+        window: judged days.
+        measure: the figure of windows that end before the given rows, from all values.
+        expect: the figure expected, and two bounds, from the values of a reference.
+
+    A day's figures depend on what was known on it, and not on which other days are asked for.
+    """
+    known = record.known(numbers)
+    value, expected = np.full(len(numbers), np.nan), np.full(len(numbers), np.nan)
+    bounds = np.full((len(numbers), 2), np.nan)
+    length = np.zeros(len(numbers), np.int64)
+    full = np.flatnonzero(known >= window)
+    if len(full):
+        value[full] = measure(record.values, known[full])
+        start, end = references(record.numbers, known[full] - window)
+        length[full] = end - start
+        for rows, shared in by_reference(start, end):
+            expected[full[shared]], *held = expect(record.values[rows])
+            bounds[full[shared]] = held
+    return Compared(value, expected, bounds, known, length)
+
+
+def shortage(known: IntArray, reference: IntArray, window: int) -> AnyArray:
+    """(k,) why there is nothing to compare, or to compare with; None where there is."""
+    result = np.full(len(known), None, dtype=object)
+    brief, few = reference < LEAST, known < window
+    result[brief] = [f"the reference has {n} days, {LEAST} are needed" for n in reference[brief]]
+    result[few] = [f"{n} days are judged, {window} are needed" for n in known[few]]
+    result[known == 0] = NO_LABELS
+    return result
+
+
+def running(values: FloatArray) -> FloatArray:
+    """(n + 1,) sums of the first values: each depends on those before alone."""
+    return np.concatenate([[0.0], np.cumsum(values)])
 
 
 def references(numbers: IntArray, first: IntArray) -> tuple[IntArray, IntArray]:

@@ -4,34 +4,25 @@ The arithmetic is in ``monitoring.rolling`` and ``monitoring.cusum``.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import ROLLING
-from quant_assets.lake.point_in_time import date_ids_of, known_days
 from quant_assets.monitoring.cusum import as_window, cusum
-from quant_assets.monitoring.expectation import Record
+from quant_assets.monitoring.expectation import Compared, Record
 from quant_assets.monitoring.records import WHOLE, Part, by_markets, judged_family
-from quant_assets.monitoring.rolling import WINDOWS, Rolling, levels, reasons, rolling, shortfall
+from quant_assets.monitoring.rolling import WINDOWS, levels, reasons, rolling, shortfall
+from quant_assets.monitoring.rows import frame_of
 from quant_assets.settings import Settings
-from quant_assets.typing import AnyArray, DayArray, IntArray
+from quant_assets.typing import DayArray, IntArray
 
 SINCE_A_SIGN = 0
 """The ``window`` of the days since the first sign of a drop."""
 _PARTS = ("all", "lag", "markets")
 _NO_RECORD = Record(np.empty(0, np.int64), np.empty(0))
 _NO_MARKETS = Record(np.empty(0, np.int64), np.empty((0, 1)))
-
-
-def days_of(lake: Lake, start: date, end: date) -> tuple[DayArray, IntArray]:
-    """The days with features from ``start`` to ``end``, and their numbers."""
-    days = known_days(lake, end)
-    days = days[days >= np.datetime64(start)]
-    return days, date_ids_of(lake, days)
 
 
 def rolling_rows(
@@ -50,21 +41,13 @@ def rolling_rows(
     even if nothing was.
     """
     told = {(judged_family(records), *WHOLE): _NO_RECORD, **records}
-    parts = [
-        pd.DataFrame(
-            {
-                "trading_day": days,
-                "date_id": numbers,
-                **dict(zip(("family", "by", "part"), part, strict=True)),
-                "window": window,
-                **figures,
-            }
-        )
+    figures = [
+        {"family": part[0], "by": part[1], "part": part[2], "window": window, **figures}
         for part, record in told.items()
         if part[1] in _PARTS
         for window, figures in _windows(records, part, record, numbers, settings)
     ]
-    return pd.concat(parts)[[column.name for column in ROLLING.columns]]
+    return frame_of(ROLLING, days, numbers, figures)
 
 
 def worst_level(rows: pd.DataFrame, family: str) -> str | None:
@@ -81,21 +64,20 @@ def _windows(
     settings: Settings,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     for window in WINDOWS:
-        found = rolling(record, numbers, window)
-        yield window, _columns(found, levels(found, settings), reasons(found, window))
+        yield window, _columns(rolling(record, numbers, window), window, settings)
     if part[1:] == WHOLE:
         markets = by_markets(records, part[0]) if part in records else _NO_MARKETS
         found = as_window(cusum(markets), markets.known(numbers))
-        yield SINCE_A_SIGN, _columns(found, levels(found, settings), reasons(found, 1))
+        yield SINCE_A_SIGN, _columns(found, 1, settings)
 
 
-def _columns(found: Rolling, level: AnyArray, reason: AnyArray) -> dict[str, Any]:
+def _columns(found: Compared, window: int, settings: Settings) -> dict[str, Any]:
     return {
-        "score": found.score,
+        "score": found.value,
         "expected": found.expected,
-        "limit": found.limit,
-        "limit_critical": found.limit_critical,
-        "shortfall": shortfall(found.score, found.expected),
-        "level": level,
-        "reason": reason,
+        "limit": found.bounds[:, 0],
+        "limit_critical": found.bounds[:, 1],
+        "shortfall": shortfall(found.value, found.expected),
+        "level": levels(found, settings),
+        "reason": reasons(found, window),
     }

@@ -5,12 +5,18 @@ drawn from the reference show. Arrays only; rows of the table are made in
 ``monitoring.performance``.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from quant_assets.evaluation.metric import score_of
 from quant_assets.evaluation.significance import resampled
-from quant_assets.monitoring.expectation import BLOCK, LEAST, Record, by_reference, references
+from quant_assets.monitoring.expectation import (
+    BLOCK,
+    Compared,
+    Record,
+    compare,
+    running,
+    shortage,
+)
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, FloatArray, IntArray
 
@@ -19,51 +25,25 @@ DEVIATIONS = {20: 3.3, 60: 3.0, 250: 2.8}
 DEVIATIONS_CRITICAL = {20: 3.9, 60: 3.6, 250: 3.4}
 _DRAWS = 500
 _FLAT = 1e-12
-NO_LABELS = "no labels of a forecast are released yet"
 NO_SKILL = "the reference shows no skill that could be lost"
+_NO_SPREAD = "the daily IC does not vary"
 
 
-@dataclass(frozen=True)
-class Rolling:
-    """Figures of k days; NaN where there is none.
+def rolling(record: Record, numbers: IntArray, window: int) -> Compared:
+    """The metric over the newest ``window`` days on each of the days with the given numbers.
 
-    Attributes:
-        score: (k,) the metric.
-        expected: (k,) that of the reference.
-        limit: (k,) below it a score is hardly chance.
-        limit_critical: (k,) below it even less.
-        known: (k,) judged days so far.
-        reference: (k,) days of the reference.
+    The bounds are the score below which a level is a warning, and the one for a critical.
     """
 
-    score: FloatArray
-    expected: FloatArray
-    limit: FloatArray
-    limit_critical: FloatArray
-    known: IntArray
-    reference: IntArray
+    def measure(values: FloatArray, end: IntArray) -> FloatArray:
+        return metric(running(values), running(values**2), end - window, end)
 
+    def expect(reference: FloatArray) -> tuple[float, float, float]:
+        if np.ptp(reference) == 0:
+            return np.nan, np.nan, np.nan
+        return score_of(reference), *limits(reference, window)
 
-def rolling(record: Record, numbers: IntArray, window: int) -> Rolling:
-    """The metric over the newest ``window`` days on each of the days with the given numbers."""
-    known = record.known(numbers)
-    found = {name: np.full(len(numbers), np.nan) for name in ("score", "expected", "low", "lowest")}
-    length = np.zeros(len(numbers), np.int64)
-    full = np.flatnonzero(known >= window)
-    if len(full):
-        totals, squares = (_running(x) for x in (record.values, record.values**2))
-        last = known[full]
-        found["score"][full] = _metric(totals, squares, last - window, last)
-        start, end = references(record.numbers, last - window)
-        length[full] = end - start
-        for rows, shared in by_reference(start, end):
-            expected = _metric(totals, squares, np.array([rows.start]), np.array([rows.stop]))[0]
-            found["expected"][full[shared]] = expected
-            for name, limit in zip(
-                ("low", "lowest"), limits(record.values[rows], window), strict=True
-            ):
-                found[name][full[shared]] = limit
-    return Rolling(found["score"], found["expected"], found["low"], found["lowest"], known, length)
+    return compare(record, numbers, window, measure, expect)
 
 
 def limits(reference: FloatArray, window: int) -> tuple[float, float]:
@@ -87,41 +67,31 @@ def shortfall(score: FloatArray, expected: FloatArray) -> FloatArray:
     return result
 
 
-def levels(found: Rolling, settings: Settings) -> AnyArray:
+def levels(found: Compared, settings: Settings) -> AnyArray:
     """(k,) ok, warning or critical; None where none can be told."""
-    lost = shortfall(found.score, found.expected)
+    lost = shortfall(found.value, found.expected)
     result = np.full(len(lost), "ok", dtype=object)
     result[np.isnan(lost)] = None
+    limit, limit_critical = found.bounds.T
     # A limit that is NaN is not passed.
-    low = (found.score < found.limit) & (lost >= settings.performance_warning)
+    low = (found.value < limit) & (lost >= settings.performance_warning)
     result[low] = "warning"
-    critical = found.score < found.limit_critical
+    critical = found.value < limit_critical
     result[low & critical & (lost > settings.performance_critical)] = "critical"
     return result
 
 
-def reasons(found: Rolling, window: int) -> AnyArray:
+def reasons(found: Compared, window: int) -> AnyArray:
     """(k,) why there is no level; None where there is one."""
-    short = [
-        f"{known} days are judged, {window} are needed" if known else NO_LABELS
-        for known in found.known
-    ]
-    brief = [f"the reference has {days} days, {LEAST} are needed" for days in found.reference]
-    flat = "the daily IC does not vary"
-    result: AnyArray = np.where(found.expected > 0, flat, NO_SKILL).astype(object)
-    result = np.where(found.reference < LEAST, brief, result).astype(object)
-    result = np.where(found.known < window, short, result).astype(object)
-    result[~np.isnan(shortfall(found.score, found.expected))] = None
+    result = shortage(found.known, found.reference, window)
+    told = np.array([one is not None for one in result], dtype=np.bool_)
+    open_ = ~told & np.isnan(shortfall(found.value, found.expected))
+    result[open_] = np.where(found.expected <= 0, NO_SKILL, _NO_SPREAD)[open_]
     return result
 
 
-def _running(values: FloatArray) -> FloatArray:
-    """(n + 1,) sums of the first values: each depends on those before alone."""
-    return np.concatenate([[0.0], np.cumsum(values)])
-
-
-def _metric(totals: FloatArray, squares: FloatArray, start: IntArray, end: IntArray) -> FloatArray:
-    """(k,) the metric of the rows ``start`` to ``end``; NaN where they are all equal."""
+def metric(totals: FloatArray, squares: FloatArray, start: IntArray, end: IntArray) -> FloatArray:
+    """(k,) the metric of the rows ``start`` to ``end``, from running sums; NaN if all are equal."""
     mean = (totals[end] - totals[start]) / (end - start)
     variance = (squares[end] - squares[start]) / (end - start) - mean**2
     result = np.full(len(mean), np.nan)
