@@ -77,6 +77,8 @@ def test_two_data_directories_share_no_path(data: Path) -> None:
         ("RETENTION_DAYS", "1.5", "valid integer"),
         ("FIRST_DAY", "2018-13-01", "valid date"),
         ("SOURCE", "", "at least 1 character"),
+        ("PERFORMANCE_WARNING", "1", "less than 1"),
+        ("PERFORMANCE_CRITICAL", "0.05", "more than QUANT_PERFORMANCE_WARNING, which is 0.05"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected(
@@ -89,6 +91,18 @@ def test_a_wrong_setting_is_named_with_what_was_expected(
     assert error.where == f"QUANT_{name}"
     assert words in str(error.expected)
     assert error.found == repr(value)
+
+
+def test_levels_of_performance_out_of_order_are_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if only the lower one is given."""
+    monkeypatch.setenv("QUANT_PERFORMANCE_WARNING", "0.3")
+    with pytest.raises(SettingsError, match=r"which is 0\.3") as caught:
+        load_settings()
+    assert caught.value.where == "QUANT_PERFORMANCE_CRITICAL"
+    monkeypatch.setenv("QUANT_PERFORMANCE_CRITICAL", "0.4")
+    assert load_settings().performance_critical == 0.4
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"source": 1}', '{"sauce": "simulated"}'])

@@ -52,9 +52,9 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         ROLLING,
         _AS_EXPECTED,
         "On the last day what is published, else the ensemble, scores as it used to: an error if "
-        "in a window over QUANT_PERFORMANCE_CRITICAL of the expected score is lost, a warning "
-        "from QUANT_PERFORMANCE_WARNING on, and by more than chance. Passes, and says why, where "
-        "that cannot be told.",
+        "more than QUANT_PERFORMANCE_CRITICAL of the expected score is lost over 20 days or since "
+        "the first sign of a drop, a warning from QUANT_PERFORMANCE_WARNING on, and by more than "
+        "chance. Passes, and says why, where that cannot be told.",
         blocking=False,
     )
 

@@ -32,6 +32,7 @@ one of the wrong sign, between which it lies."""
 RUN, RUN_CRITICAL = 6000.0, 30000.0
 """Days between two false alarms, were the reference the truth."""
 _OUTLIER = 3.0
+_FLAT = 1e-9
 _CAP = 1.0
 _LEAST_EXPECTED = 0.2
 
@@ -64,29 +65,62 @@ def cusum(record: Record) -> Cusum:
 
     Args:
         record: (n, p) daily ICs of the parts; NaN where a part has none.
+
+    Days of a drop that is critical are no reference for later ones: what is expected does not
+    follow a broken signal down.
     """
     n = len(record.numbers)
     start, end = references(record.numbers, np.maximum(np.arange(n) - DELAY, 0))
-    z, expected, slack, limit, critical = (np.full(n, np.nan) for _ in range(5))
+    held = np.full((5, n), np.nan)
+    days = np.zeros(n, np.int64)
+    found = Cusum(held[0], days, held[1], held[2], held[3], held[4], end - start)
+    spoilt = np.zeros(n, np.bool_)
+    total, since = 0.0, 0
     for rows, shared in by_reference(start, end):
-        weights = _weights(record.values[rows])
-        before = _weighed(record.values[rows], weights)
-        before = before[~np.isnan(before)]
-        spread = before.std()
-        if not spread > 0:
+        sound = ~spoilt[rows]
+        kept = record.values[rows][sound if sound.sum() >= LEAST else slice(None)]
+        weights = _weights(kept)
+        expected = _expect(_weighed(kept, weights))
+        if expected is None:
             continue
-        z[shared] = (_weighed(record.values[shared], weights) - before.mean()) / spread
-        expected[shared] = before.mean() / spread
-        tolerated = SLACK * max(before.mean() / spread, _LEAST_EXPECTED)
-        dependence = max(long_run_variance(before / spread), 1.0)
-        # The mean expected is off by about so much; a sum drifts upward if it is too high.
-        unsure = np.sqrt(dependence / len(before))
-        drift = max(tolerated - unsure, tolerated / 4)
-        slack[shared] = tolerated
-        limit[shared] = _limit(RUN, drift, dependence)
-        critical[shared] = _limit(RUN_CRITICAL, drift, dependence)
-    total, days = _add_up(np.clip(z, -_OUTLIER, _OUTLIER), slack, critical + _CAP)
-    return Cusum(total, days, expected, slack, limit, critical, end - start)
+        for name in ("expected", "slack", "limit", "limit_critical"):
+            getattr(found, name)[shared] = getattr(expected, name)
+        today = (_weighed(record.values[shared], weights) - expected.mean) / expected.spread
+        for row, z in zip(shared.tolist(), np.clip(today, -_OUTLIER, _OUTLIER), strict=True):
+            if not np.isnan(z):
+                total = max(total - z - expected.slack, 0.0)
+                total = min(total, expected.limit_critical + _CAP)
+                since = since + 1 if total > 0 else 0
+            found.total[row], found.days[row] = total, since
+            if total > expected.limit_critical:
+                spoilt[row - since + 1 : row + 1] = True
+    return found
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What a reference says of the days that are held against it."""
+
+    mean: float
+    spread: float
+    expected: float
+    slack: float
+    limit: float
+    limit_critical: float
+
+
+def _expect(reference: FloatArray) -> _Expected | None:
+    """None if the reference's days do not differ, or there are too few."""
+    reference = reference[~np.isnan(reference)]
+    if len(reference) < LEAST // 2 or reference.std() < _FLAT:
+        return None
+    mean, spread = float(reference.mean()), float(reference.std())
+    slack = SLACK * max(mean / spread, _LEAST_EXPECTED)
+    dependence = max(long_run_variance(reference / spread), 1.0)
+    # The mean expected is off by about so much; a sum drifts upward if it is too high.
+    drift = max(slack - np.sqrt(dependence / len(reference)), slack / 4)
+    limit, limit_critical = (_limit(run, drift, dependence) for run in (RUN, RUN_CRITICAL))
+    return _Expected(mean, spread, mean / spread, slack, limit, limit_critical)
 
 
 def as_window(found: Cusum, known: IntArray) -> Compared:
@@ -143,14 +177,3 @@ def _limit(run: float, slack: float, dependence: float) -> float:
     for _ in range(20):
         x = np.log1p(scaled + x)
     return float(max(x * dependence / (2.0 * slack) - 1.166 * np.sqrt(dependence), 1.0))
-
-
-def _add_up(z: FloatArray, slack: FloatArray, cap: FloatArray) -> tuple[FloatArray, IntArray]:
-    total, days = np.full(len(z), np.nan), np.zeros(len(z), np.int64)
-    so_far, since = 0.0, 0
-    for i in range(len(z)):
-        if not np.isnan(z[i]):
-            so_far = min(max(so_far - z[i] - slack[i], 0.0), cap[i])
-            since = since + 1 if so_far > 0 else 0
-        total[i], days[i] = so_far if slack[i] > 0 else np.nan, since
-    return total, days

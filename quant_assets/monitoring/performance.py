@@ -20,6 +20,9 @@ from quant_assets.typing import DayArray, IntArray
 
 SINCE_A_SIGN = 0
 """The ``window`` of the days since the first sign of a drop."""
+TOLD = (SINCE_A_SIGN, 20)
+"""Windows whose levels people are told of: the longer ones find no drop that these do not, and stay
+low for as long as they are after it was mended."""
 _PARTS = ("all", "lag", "markets")
 _NO_RECORD = Record(np.empty(0, np.int64), np.empty(0))
 _NO_MARKETS = Record(np.empty(0, np.int64), np.empty((0, 1)))
@@ -51,8 +54,9 @@ def rolling_rows(
 
 
 def worst_level(rows: pd.DataFrame, family: str) -> str | None:
-    """The worst level that a family has over all targets; None where none can be told."""
-    found = rows[(rows["family"] == family) & (rows["by"] == "all")]["level"]
+    """The worst level of a family that people are told of; None where none can be told."""
+    told = (rows["family"] == family) & (rows["by"] == "all") & rows["window"].isin(TOLD)
+    found = rows["level"][told]
     return next((one for one in ("critical", "warning", "ok") if (found == one).any()), None)
 
 

@@ -140,7 +140,7 @@ def _panels(shown: Sequence[tuple[str, pd.DataFrame]]) -> "tuple[Figure, list[Ax
     """
     from matplotlib.figure import Figure
 
-    height = 0.8 + 1.1 * len(shown)
+    height = 0.8 + 0.85 * len(shown)
     figure = Figure(figsize=(7.0, height))
     figure.subplots_adjust(0.12, 0.6 / height, 0.94, 1.0 - 0.1 / height, hspace=0.15)
     days = np.unique(np.concatenate([rows["trading_day"] for _, rows in shown]))

@@ -21,8 +21,8 @@ from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, FloatArray, IntArray
 
 WINDOWS = (20, 60, 250)
-DEVIATIONS = {20: 3.3, 60: 3.0, 250: 2.8}
-DEVIATIONS_CRITICAL = {20: 3.9, 60: 3.6, 250: 3.4}
+DEVIATIONS = {20: 3.7, 60: 3.0, 250: 2.8}
+DEVIATIONS_CRITICAL = {20: 4.5, 60: 3.6, 250: 3.4}
 _DRAWS = 500
 _FLAT = 1e-12
 NO_SKILL = "the reference shows no skill that could be lost"
