@@ -10,6 +10,7 @@ from quant_assets.assets import (
     fits,
     forecasts,
     monitoring,
+    performance,
     promotion,
     raw,
     studies,
@@ -37,7 +38,7 @@ from quant_assets.sources.registry import source_of
 
 LAYERS = (
     *(raw, validated, features, studies, fits, forecasts, promotion, submissions),
-    *(monitoring, surveillance, tracking),
+    *(monitoring, surveillance, performance, tracking),
 )
 
 

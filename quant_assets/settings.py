@@ -86,6 +86,12 @@ class Settings(BaseSettings):
     tuned: bool = Field(
         True, description="Whether fits use the parameters of their family's newest study."
     )
+    performance_warning: float = Field(
+        0.05, gt=0, lt=1, description="Share of its expected score that a warning says is lost."
+    )
+    performance_critical: float = Field(
+        0.20, gt=0, lt=1, validate_default=True, description="Share beyond which it is critical."
+    )
     automation: bool = Field(
         False, description="Whether schedules and sensors are switched on at first."
     )
@@ -151,10 +157,19 @@ class Settings(BaseSettings):
                 *(name for name in cls.model_fields if name.startswith("promotion_")),
                 *("automation", "data_due_hours", "retrain_minutes", "retrain_interval_hours"),
                 *("drift_share", "fit_max_age_days"),
+                *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
                 *("data_dir", "threads", "retention_days"),
             }
         )
+
+    @field_validator("performance_critical")
+    @classmethod
+    def _above_warning(cls, value: float, info: ValidationInfo) -> float:
+        warning = info.data.get("performance_warning", 0.0)
+        if value <= warning:
+            raise ValueError(f"more than QUANT_PERFORMANCE_WARNING, which is {warning}")
+        return value
 
     def alert_urls(self, level: str) -> list[str]:
         """Where alerts of a level (critical, warning or info) go. They are secret."""

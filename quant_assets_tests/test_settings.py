@@ -84,6 +84,8 @@ def test_two_data_directories_share_no_path(data: Path) -> None:
         ("PROMOTION_MIN_DAYS", "39", "greater than or equal to 40"),
         ("PROMOTION_TOLERANCE", "1", "less than 1"),
         ("PROMOTION_PROBATION_DAYS", "9", "QUANT_PROMOTION_JUDGED_DAYS, 10"),
+        ("PERFORMANCE_WARNING", "1", "less than 1"),
+        ("PERFORMANCE_CRITICAL", "0.05", "more than QUANT_PERFORMANCE_WARNING, which is 0.05"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected(
@@ -96,6 +98,18 @@ def test_a_wrong_setting_is_named_with_what_was_expected(
     assert error.where == f"QUANT_{name}"
     assert words in str(error.expected)
     assert error.found == repr(value)
+
+
+def test_levels_of_performance_out_of_order_are_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if only the lower one is given."""
+    monkeypatch.setenv("QUANT_PERFORMANCE_WARNING", "0.3")
+    with pytest.raises(SettingsError, match=r"which is 0\.3") as caught:
+        load_settings()
+    assert caught.value.where == "QUANT_PERFORMANCE_CRITICAL"
+    monkeypatch.setenv("QUANT_PERFORMANCE_CRITICAL", "0.4")
+    assert load_settings().performance_critical == 0.4
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"source": 1}', '{"sauce": "simulated"}'])

@@ -78,6 +78,36 @@ def test_the_state_of_the_markets_is_known_of_every_day(lake: Lake) -> None:
     assert (rows.filter(like="volatility").iloc[20:] > 0).all(axis=None)
 
 
+def test_of_a_young_record_no_level_can_be_told_and_the_check_says_so(
+    lake: Lake, history: dg.DagsterInstance
+) -> None:
+    np.testing.assert_array_equal(days_in(lake, "monitoring.rolling"), DAYS)
+    rows = lake.query("FROM monitoring.rolling WHERE family = 'ensemble' AND \"by\" = 'all'")
+    assert (rows.groupby("trading_day")["window"].apply(set) == {0, 20, 60, 250}).all()
+    assert rows["level"].isna().all()
+    assert rows["reason"].notna().all()
+    newest = rows[(rows["trading_day"] == rows["trading_day"].max()) & (rows["window"] == 20)]
+    judged = len(DAYS) - FIRST_FIT_AFTER - 5
+    assert newest["score"].notna().all() == (judged >= 20)
+    key = dg.AssetCheckKey(dg.AssetKey(["monitoring", "rolling"]), "as_expected")
+    (record,) = history.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert record.event
+    outcome = record.event.dagster_event
+    assert outcome
+    evaluation = outcome.asset_check_evaluation_data
+    assert evaluation.passed
+    assert "are needed" in str(evaluation.metadata["windows"].value)
+
+
+def test_figures_of_every_family_are_kept(lake: Lake) -> None:
+    rows = lake.query("FROM monitoring.health")
+    named = rows.groupby("family")["figure"].apply(set)
+    for family in JUDGED:
+        assert {"drawdown", "dispersion", "stability", "agreement"} <= named[family]
+    assert {"coverage_80", "coverage_95"} <= named["ensemble"]
+    assert rows["reason"].notna().all()
+
+
 def test_the_newest_day_has_a_page_of_its_drift(history: dg.DagsterInstance, watched: Desk) -> None:
     (page,) = (watched.settings.reports_dir / "drift").iterdir()
     assert page.name == f"{DAYS[-1]}.html"
@@ -96,7 +126,7 @@ def test_a_day_alone_is_as_in_the_range(watched: Desk, tmp_path: Path) -> None:
     assert digests(again.settings, WATCHED) == before
 
 
-@pytest.mark.parametrize("name", ["data_quality", "drift", "regimes"])
+@pytest.mark.parametrize("name", ["data_quality", "drift", "regimes", "rolling", "health"])
 def test_pictures_are_kept_once_a_run(history: dg.DagsterInstance, name: str) -> None:
     """With the last of its days; a copy for each day would fill the disk."""
     assert pictured(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]

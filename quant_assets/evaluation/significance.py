@@ -52,17 +52,40 @@ def paired_bootstrap(
     return _interval(_scores(ic, starts, block) - _scores(other, starts, block), level)
 
 
+def resampled(
+    ic: FloatArray, days: int, *, block: int = 20, draws: int = 2000, seed: int = 0
+) -> FloatArray:
+    """(draws,) the metric of so many days, each draw made of circular blocks of the days given.
+
+    Args are those of :func:`block_bootstrap`; ``days`` may be fewer than n, or more.
+    """
+    starts = np.random.default_rng(seed).integers(0, len(ic), size=(draws, -(-days // block)))
+    return _scores(ic, starts, block, days)
+
+
+def drawn_blocks(
+    values: FloatArray, days: int, *, block: int = 20, draws: int = 2000, seed: int = 0
+) -> FloatArray:
+    """(draws, days) the values themselves, drawn as in :func:`resampled`."""
+    starts = np.random.default_rng(seed).integers(0, len(values), size=(draws, -(-days // block)))
+    rows = (starts[:, :, None] + np.arange(block)) % len(values)
+    drawn: FloatArray = values[rows.reshape(draws, -1)[:, :days]]
+    return drawn
+
+
 def _block_starts(n: int, block: int, draws: int, seed: int) -> IntArray:
     """(draws, blocks) first days of the blocks that make up n days."""
     return np.random.default_rng(seed).integers(0, n, size=(draws, -(-n // block)))
 
 
-def _scores(ic: FloatArray, starts: IntArray, block: int) -> FloatArray:
+def _scores(ic: FloatArray, starts: IntArray, block: int, days: int | None = None) -> FloatArray:
     """(draws,) metric of each draw, from the sums over its blocks; the last may be a shorter one.
+
+    A draw has as many days as ``ic`` unless told.
 
     Deviations are taken from the mean of all days, lest the squares cancel.
     """
-    n, mean = len(ic), ic.mean()
+    n, mean = days or len(ic), ic.mean()
     deviation = ic - mean
     around = np.concatenate([deviation, deviation[:block]])
     rest = n - block * (starts.shape[1] - 1)

@@ -77,6 +77,61 @@ REGIMES = Table(
         Column("fit_as_of", "DATE", "walk-forward day up to which the regimes' parameters know"),
     ),
 )
-WATCHED = (DATA_QUALITY, DRIFT, REGIMES)
+ROLLING = Table(
+    "monitoring.rolling",
+    "Whether forecasts are as good as they used to be: one row per day, family, part and window. "
+    "The metric over the newest days whose labels are released by trading_day, against that of "
+    "the days before them. Known at the close of trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("family", "VARCHAR", "published, ensemble or model family"),
+        Column("by", "VARCHAR", "all targets; or those of a part, by lag or by markets"),
+        Column("part", "VARCHAR", "which part; empty for all"),
+        Column(
+            "window",
+            "BIGINT",
+            "20, 60 or 250 judged days; 0, those since the first sign of a drop: see score",
+        ),
+        Column(
+            "score",
+            "DOUBLE",
+            "mean of the daily IC over its population standard deviation; of window 0 what a "
+            "capped CUSUM says of the mean of the markets' ICs weighed by precision",
+        ),
+        Column("expected", "DOUBLE", "the same over the reference, 120 to 750 days before"),
+        Column("limit", "DOUBLE", "below it the score is too low to be chance: a warning"),
+        Column("limit_critical", "DOUBLE", "likewise, with more certainty"),
+        Column("shortfall", "DOUBLE", "expected less score, over expected"),
+        Column("level", "VARCHAR", "ok, warning or critical; NULL where none can be told"),
+        Column("reason", "VARCHAR", "why level is NULL; NULL if it is not"),
+    ),
+)
+HEALTH = Table(
+    "monitoring.health",
+    "What else there is to a family's forecasts, against what it used to be: one row per day, "
+    "family, figure and window, of days whose labels are released by trading_day. Known at the "
+    "close of trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("family", "VARCHAR", "published, ensemble or model family"),
+        Column(
+            "figure",
+            "VARCHAR",
+            "drawdown of the cumulated IC; dispersion of a day's forecast; stability, its rank "
+            "correlation with the day before's; agreement, with those of the other families; "
+            "coverage_80 and coverage_95, shares of the labels within the intervals",
+        ),
+        Column("window", "BIGINT", "judged days that the figure is of"),
+        Column("value", "DOUBLE", "the figure: drawdown in IC, the others as means over days"),
+        Column("expected", "DOUBLE", "mean over the reference; of a coverage, the nominal one"),
+        Column("low", "DOUBLE", "lowest value that is no cause for concern; NULL if none is"),
+        Column("high", "DOUBLE", "highest"),
+        Column("within", "BOOLEAN", "whether it is between; NULL where none can be told"),
+        Column("reason", "VARCHAR", "why within is NULL; NULL if it is not"),
+    ),
+)
+WATCHED = (DATA_QUALITY, DRIFT, REGIMES, ROLLING, HEALTH)
 DRIFT_REPORT = ("monitoring", "drift_report")
 """Asset key of the page about :data:`DRIFT`, which is a file."""

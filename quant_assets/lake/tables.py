@@ -18,7 +18,7 @@ from quant_assets.lake.judgement_tables import (
     SLICES,
     TRACK_RECORD,
 )
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, HEALTH, REGIMES, ROLLING
 from quant_assets.lake.promotion_tables import (
     DECISIONS,
     PUBLISHED,
@@ -267,5 +267,7 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         DATA_QUALITY,
         DRIFT,
         REGIMES,
+        ROLLING,
+        HEALTH,
         TRACKED_FITS,
     )

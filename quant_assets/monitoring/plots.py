@@ -1,5 +1,6 @@
-"""Pictures of data quality, drift and regimes, as small PNG files in memory."""
+"""Pictures of data quality, drift, regimes and performance, as small PNG files in memory."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from quant_assets.evaluation.plots import new_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SHOWN_DAYS = 60
 
@@ -67,6 +69,103 @@ def states(rows: pd.DataFrame) -> bytes:
     axes.legend(frameon=False, fontsize="small", ncols=2)
     figure.autofmt_xdate()
     return png(figure)
+
+
+def rolling_scores(rows: pd.DataFrame) -> bytes:
+    """The score over each window over time, what is expected, and where levels begin.
+
+    Args:
+        rows: of ``monitoring.rolling``, of one family and all targets.
+    """
+    shown = [
+        (f"{window!s} days", of_window.rename(columns={"score": "value", "limit": "low"}))
+        for window, of_window in rows.groupby("window")
+        if window
+    ]
+    figure, panels = _panels(shown)
+    for axes, (_, of_window) in zip(panels, shown, strict=True):
+        expected = of_window["expected"].astype(float)
+        _expect(axes, of_window["trading_day"], of_window["low"], expected, expected)
+        _line(axes, of_window)
+        for level, colour in (("warning", "tab:orange"), ("critical", "tab:red")):
+            marked = of_window[of_window["level"] == level]
+            axes.plot(marked["trading_day"], marked["value"], ".", color=colour)
+    panels[-1].set_xlabel("score; dotted: expected; grey: chance; dots: warning, critical")
+    return png(figure)
+
+
+def figures_within(rows: pd.DataFrame) -> bytes:
+    """Figures over time, a panel each, with what is expected and what is no cause for concern.
+
+    Args:
+        rows: of ``monitoring.health``, of one family.
+    """
+    shown = [
+        (f"{key[0]}\n{key[1]} days".replace("_", " "), of_figure)
+        for key, of_figure in rows.groupby(["figure", "window"])
+        if isinstance(key, tuple)
+    ]
+    figure, panels = _panels(shown)
+    for axes, (_, one) in zip(panels, shown, strict=True):
+        _expect(axes, one["trading_day"], one["low"], one["high"], one["expected"])
+        _line(axes, one)
+    panels[-1].set_xlabel("dotted: expected; grey: no cause for concern")
+    return png(figure)
+
+
+def part_scores(rows: pd.DataFrame) -> bytes:
+    """Each family's score and its parts', beside what is expected of them.
+
+    Args:
+        rows: of ``monitoring.rolling``, of one day and window, that have a score.
+    """
+    shown = rows.iloc[::-1]
+    at = np.arange(len(shown))
+    figure, axes = new_figure(0.8 + 0.2 * len(shown))
+    colours = shown["level"].map({"warning": "tab:orange", "critical": "tab:red"})
+    limit, expected = (shown[name].astype(float) for name in ("limit", "expected"))
+    axes.hlines(at, limit, expected, "black", linewidth=6.0, alpha=0.1)
+    axes.scatter(expected, at, marker="|", c="black")
+    axes.scatter(shown["score"], at, c=colours.fillna("tab:blue").tolist(), s=16, zorder=3)
+    names = (shown["family"] + " " + shown["by"] + " " + shown["part"]).tolist()
+    axes.set_yticks(at, names, fontsize=7)
+    axes.set_xlabel("score; bar: expected; grey: chance")
+    return png(figure)
+
+
+def _panels(shown: Sequence[tuple[str, pd.DataFrame]]) -> "tuple[Figure, list[Axes]]":
+    """Panels above each other over the same days, with names.
+
+    Laid out and dated by hand: matplotlib's own way takes several times as long.
+    """
+    from matplotlib.figure import Figure
+
+    height = 0.8 + 0.85 * len(shown)
+    figure = Figure(figsize=(7.0, height))
+    figure.subplots_adjust(0.12, 0.6 / height, 0.94, 1.0 - 0.1 / height, hspace=0.15)
+    days = np.unique(np.concatenate([rows["trading_day"] for _, rows in shown]))
+    panels = [figure.add_subplot(len(shown), 1, i + 1) for i in range(len(shown))]
+    for axes, (name, _) in zip(panels, shown, strict=True):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_ylabel(name, fontsize="small")
+        axes.tick_params(labelsize="small")
+        at = days[np.unique(np.linspace(0, len(days) - 1, 5).astype(int))]
+        named = np.datetime_as_string(at, "D").tolist() if axes is panels[-1] else [""] * len(at)
+        axes.set_xticks(at, named)
+        axes.set_xlim(days[0], days[-1] + np.timedelta64(1, "D"))
+    return figure, panels
+
+
+def _line(axes: "Axes", rows: pd.DataFrame) -> None:
+    axes.plot(rows["trading_day"], rows["value"].astype(float), linewidth=1.4)
+
+
+def _expect(
+    axes: "Axes", days: pd.Series, low: pd.Series, high: pd.Series, expected: pd.Series
+) -> None:
+    low, high = low.astype(float), high.astype(float)
+    axes.fill_between(days, low, high, color="black", alpha=0.1, linewidth=0)
+    axes.plot(days, expected.astype(float), "k:", linewidth=1.2)
 
 
 def _day_ticks(axes: "Axes", days: pd.Index) -> None:

@@ -188,7 +188,10 @@ def _own(fault: Fault, alerts: pd.DataFrame, began: datetime) -> pd.DataFrame:
     prefixes = ALERTED.get(fault.kind, ())
     opened_at = alerts["opened_at"].dt.tz_localize(UTC)
     of_condition = alerts["key"].str.startswith(prefixes) if prefixes else False
-    return alerts[of_condition & (opened_at >= began) & (opened_at <= began + _AFTERWARDS)]
+    own: pd.DataFrame = alerts[
+        of_condition & (opened_at >= began) & (opened_at <= began + _AFTERWARDS)
+    ]
+    return own
 
 
 def _action(opened: dg.DagsterInstance, began: datetime, until: datetime | None) -> str:

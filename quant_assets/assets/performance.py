@@ -1,0 +1,143 @@
+"""Layer monitoring: whether forecasts are what they used to be, above all as good.
+
+How good they turned out belongs in ``assets.monitoring``; whether data and inputs are as they used
+to be, in ``assets.surveillance``.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.results import (
+    check,
+    check_spec,
+    columns_of,
+    described,
+    markdown,
+    picture,
+    result,
+    show,
+)
+from quant_assets.lake.judgement_tables import AGREEMENT, PERFORMANCE, SLICES
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import HEALTH, ROLLING
+from quant_assets.lake.schema import Table
+from quant_assets.monitoring.health import health_rows
+from quant_assets.monitoring.performance import rolling_rows, worst_level
+from quant_assets.monitoring.plots import figures_within, part_scores, rolling_scores
+from quant_assets.monitoring.records import agreement_records, daily_records, judged_family
+from quant_assets.monitoring.rows import days_of
+from quant_assets.settings import Settings
+
+_AS_EXPECTED = "as_expected"
+_YEAR = 366
+_PICTURED_WINDOW = 60
+_SHOWN = ["window", "score", "expected", "limit", "limit_critical", "shortfall", "level", "reason"]
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the module."""
+    return [_expected(partitions, families)]
+
+
+def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    """One step, since both start from the same daily figures."""
+    as_expected = check_spec(
+        ROLLING,
+        _AS_EXPECTED,
+        "On the last day what is published, else the ensemble, scores as it used to: an error if "
+        "more than QUANT_PERFORMANCE_CRITICAL of the expected score is lost over 20 days or since "
+        "the first sign of a drop, a warning from QUANT_PERFORMANCE_WARNING on, and by more than "
+        "chance. Passes, and says why, where that cannot be told.",
+        blocking=False,
+    )
+
+    @dg.multi_asset(
+        name="monitoring__expected",
+        specs=[
+            described(ROLLING, kinds={"numpy", "matplotlib"}, deps=[PERFORMANCE, SLICES]),
+            described(HEALTH, kinds={"numpy", "matplotlib"}, deps=[PERFORMANCE, SLICES, AGREEMENT]),
+        ],
+        check_specs=[as_expected],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def expected(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.MaterializeResult]:
+        start, end = day_range(context)
+        days, numbers = days_of(lake, start, end)
+        records = daily_records(lake, families, end)
+        told_of = judged_family(records)
+        scores = rolling_rows(records, days, numbers, settings)
+        written = lake.replace_days(ROLLING, start, end, columns_of(scores))
+        show(
+            context, ROLLING, _pictured_scores(_year(lake, ROLLING, told_of, end), scores, told_of)
+        )
+        outcome = _outcome(scores[scores["trading_day"] == scores["trading_day"].max()], told_of)
+        yield result(ROLLING, written, _newest(scores, told_of), checks=[outcome])
+        agreement = agreement_records(lake, sorted({family for family, _, _ in records}), end)
+        health = health_rows(records, agreement, days, numbers)
+        written = lake.replace_days(HEALTH, start, end, columns_of(health))
+        show(context, HEALTH, _pictured_health(_year(lake, HEALTH, told_of, end)))
+        yield result(HEALTH, written)
+
+    return expected
+
+
+def _outcome(newest: pd.DataFrame, family: str) -> dg.AssetCheckResult:
+    level = worst_level(newest, family)
+    told = newest[(newest["family"] == family) & (newest["by"] == "all")]
+    return check(
+        ROLLING,
+        _AS_EXPECTED,
+        level not in ("warning", "critical"),
+        blocking=level == "critical",
+        family=family,
+        level=level or "cannot be told",
+        windows=markdown(told[_SHOWN].round(3)),
+    )
+
+
+def _newest(rows: pd.DataFrame, family: str) -> dict[str, float]:
+    """The family's scores on the last day, by window."""
+    of_family = rows[(rows["family"] == family) & (rows["by"] == "all") & (rows["window"] > 0)]
+    newest = of_family[of_family["trading_day"] == of_family["trading_day"].max()]
+    told = newest.dropna(subset="score")
+    return {f"score_{one.window}": float(one.score) for one in told.itertuples()}
+
+
+def _year(lake: Lake, table: Table, family: str, end: date) -> pd.DataFrame:
+    """A family's rows of the year that ends with a day, in order."""
+    return lake.query(
+        f"FROM {table.quoted} WHERE family = ? AND trading_day > ?::DATE - ?::INTEGER"
+        " AND trading_day <= ? ORDER BY trading_day",
+        [family, end, _YEAR, end],
+    )
+
+
+def _pictured_scores(year: pd.DataFrame, rows: pd.DataFrame, family: str) -> dict[str, Any]:
+    whole, pictures = year[(year["by"] == "all") & year["score"].notna()], {}
+    if len(whole):
+        pictures["scores"] = picture(rolling_scores(whole))
+    newest = rows[(rows["trading_day"] == rows["trading_day"].max()) & rows["score"].notna()]
+    shown = newest[
+        (newest["window"] == _PICTURED_WINDOW)
+        & ((newest["family"] == family) | (newest["by"] == "all"))
+    ]
+    if len(shown):
+        pictures["parts"] = picture(part_scores(shown))
+    return pictures
+
+
+def _pictured_health(year: pd.DataFrame) -> dict[str, Any]:
+    shown = year[year["value"].notna()]
+    return {"figures": picture(figures_within(shown))} if len(shown) else {}

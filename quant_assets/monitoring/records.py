@@ -1,0 +1,98 @@
+"""Daily figures of each family out of the lake, as records in the order of their release.
+
+What they are compared with, and how, belongs elsewhere. Rows judged after the last day asked for
+are never read.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from quant_assets.lake.judgement_tables import AGREEMENT, PERFORMANCE, SLICES
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.schema import Table
+from quant_assets.monitoring.expectation import Record
+from quant_assets.typing import IntArray
+
+PUBLISHED, ENSEMBLE = "published", "ensemble"
+Part = tuple[str, str, str]
+"""Family, by what it is a part, and which."""
+WHOLE = ("all", "")
+
+
+def daily_records(lake: Lake, families: Sequence[str], end: date) -> dict[Part, Record]:
+    """The daily IC of each family, and its figures by part, released by a day.
+
+    What is published takes over the ensemble's record: before its first day it has that.
+    """
+    rows = pd.concat(
+        [
+            _read(lake, PERFORMANCE, "'all' AS \"by\", '' AS part, ic AS value", end),
+            _read(lake, SLICES, '"by", part, value', end),
+        ]
+    )
+    rows = with_published(rows[rows["family"].isin([PUBLISHED, ENSEMBLE, *families])])
+    return {
+        (str(family), str(by), str(part)): _record(of_part)
+        for (family, by, part), of_part in rows.groupby(["family", "by", "part"], sort=True)
+    }
+
+
+def agreement_records(lake: Lake, families: Sequence[str], end: date) -> dict[str, Record]:
+    """The mean rank correlation of each family's forecast with those of the other families."""
+    pairs = _read(lake, AGREEMENT, "other, value", end)
+    pairs = pairs[pairs["family"].isin(families) & pairs["other"].isin(families)]
+    turned = pairs.rename(columns={"family": "other", "other": "family"})
+    both = pd.concat([pairs, turned])
+    mean = both.groupby(["family", "number"], sort=True)["value"].mean().reset_index()
+    return {str(name): _record(of_family) for name, of_family in mean.groupby("family")}
+
+
+def with_published(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, and before the first that was published the ensemble's in its name."""
+    published = rows["family"] == PUBLISHED
+    if not published.any():
+        return rows
+    first = rows["number"][published].min()
+    before = rows[(rows["family"] == ENSEMBLE) & (rows["number"] < first)]
+    result: pd.DataFrame = pd.concat([rows, before.assign(family=PUBLISHED)])
+    return result
+
+
+def judged_family(records: Mapping[Part, Record]) -> str:
+    """Whose performance people are told of: what is published, or the ensemble."""
+    return PUBLISHED if (PUBLISHED, *WHOLE) in records else ENSEMBLE
+
+
+def by_markets(records: Mapping[Part, Record], family: str) -> Record:
+    """(n, p) ICs of each pair of markets on the family's judged days, or that of all targets."""
+    whole = records[family, *WHOLE]
+    parts = [one for (name, by, _), one in records.items() if (name, by) == (family, "markets")]
+    if not parts:
+        return Record(whole.numbers, whole.values[:, None])
+    values = np.full((len(whole.numbers), len(parts)), np.nan)
+    for column, part in enumerate(parts):
+        held = np.isin(part.numbers, whole.numbers)
+        values[np.searchsorted(whole.numbers, part.numbers[held]), column] = part.values[held]
+    return Record(whole.numbers, values)
+
+
+def _read(lake: Lake, table: Table, columns: str, end: date) -> pd.DataFrame:
+    """Rows with the number of the day on which they became known; none if nothing was judged."""
+    names = [one.split(" AS ")[-1].strip('" ') for one in columns.split(",")]
+    if not lake.has(table):
+        return pd.DataFrame({name: [] for name in ("number", "family", *names)})
+    return lake.query(
+        f"SELECT d.date_id AS number, family, {columns} FROM {table.quoted} t"
+        " JOIN (SELECT trading_day AS known_on, date_id FROM features.market) d"
+        " ON t.released_on = d.known_on WHERE t.released_on <= ?",
+        [end],
+    )
+
+
+def _record(rows: pd.DataFrame) -> Record:
+    rows = rows.sort_values("number")
+    numbers: IntArray = rows["number"].to_numpy(np.int64)
+    return Record(numbers, rows["value"].to_numpy(np.float64))

@@ -1,0 +1,159 @@
+"""The first sign of a drop: against a plain loop, how soon it comes, and how often for nothing."""
+
+import numpy as np
+import pytest
+
+from quant_assets.monitoring.cusum import DELAY, SLACK, Cusum, as_window, cusum
+from quant_assets.monitoring.expectation import GRID, LEAST, MOST, Record
+from quant_assets.monitoring.rolling import levels
+from quant_assets.settings import Settings
+from quant_assets.typing import AnyArray, BoolArray, FloatArray
+from quant_assets_tests.monitoring.stationary import MARKETS, SCORE, by_market, daily_ics, record
+
+SETTINGS = Settings()
+BEFORE, YEAR = 380, 250
+"""Judged days before the watched ones, and these."""
+SEEDS = range(60)
+
+
+def broken(values: FloatArray, kept: float, last: int | None = None) -> FloatArray:
+    """The signal, of which only a share is kept after the first ``BEFORE`` days."""
+    result = values.copy()
+    result[BEFORE:last] -= (1.0 - kept) * values.mean(axis=0)
+    return result
+
+
+def told(values: FloatArray) -> AnyArray:
+    """(YEAR,) levels of the watched days."""
+    state = cusum(record(values))
+    return levels(as_window(state, BEFORE + 1 + np.arange(YEAR)), SETTINGS)
+
+
+def delays(kept: float) -> FloatArray:
+    """Days until a level; infinite if none comes in a year."""
+    alarms = [told(broken(by_market(BEFORE + YEAR, s), kept)) != "ok" for s in SEEDS]
+    return np.array([first(one) for one in alarms])
+
+
+def first(alarm: BoolArray) -> float:
+    return float(alarm.argmax() + 1) if alarm.any() else np.inf
+
+
+def test_by_a_plain_loop() -> None:
+    values = by_market(500, seed=0)
+    values[470:] -= 0.5
+    values[::7, 2] = np.nan
+    found = cusum(record(values))
+    total, days = 0.0, 0
+    for row in range(len(values)):
+        last = max(i for i in range(row + 1) if i <= max(row - DELAY, 0))
+        end = max([i for i in range(last + 1) if (500 + i) % GRID == 0], default=0)
+        reference = values[max(0, end - MOST) : end]
+        if len(reference) < LEAST:
+            assert np.isnan(found.total[row])
+            continue
+        weights = 1.0 / np.nanvar(reference, axis=0)
+        before = [np.average(x[~np.isnan(x)], weights=weights[~np.isnan(x)]) for x in reference]
+        known = ~np.isnan(values[row])
+        today = np.average(values[row][known], weights=weights[known])
+        expected = np.mean(before) / np.std(before)
+        z = np.clip((today - np.mean(before)) / np.std(before), -3.0, 3.0)
+        total = max(0.0, total - z - SLACK * max(expected, 0.2))
+        total = min(total, found.limit_critical[row] + 1.0)
+        days = days + 1 if total > 0 else 0
+        assert found.expected[row] == pytest.approx(expected, abs=1e-9)
+        assert found.total[row] == pytest.approx(total, abs=1e-9)
+        assert found.days[row] == days
+    assert total > found.limit_critical[-1]
+
+
+def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
+    values = by_market(600, seed=1)
+    other = values.copy()
+    other[450:] += 1.0
+    whole, until = cusum(record(other)), cusum(record(values[:450]))
+    for name, value in vars(until).items():
+        np.testing.assert_array_equal(value, getattr(whole, name)[:450], err_msg=name)
+    bulk = as_window(whole, np.arange(600))
+    alone = as_window(whole, np.array([449]))
+    for name, value in vars(alone).items():
+        np.testing.assert_array_equal(value, getattr(bulk, name)[449:450], err_msg=name)
+
+
+def test_scores_are_below_their_limits_exactly_where_sums_are_above_them() -> None:
+    found = cusum(record(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
+    window = as_window(found, 1 + np.arange(BEFORE + YEAR))
+    np.testing.assert_array_equal(window.value < window.bounds[:, 0], found.total > found.limit)
+    critical = found.total > found.limit_critical
+    np.testing.assert_array_equal(window.value < window.bounds[:, 1], critical)
+    assert critical.sum() > 100
+    quiet = found.total == 0
+    np.testing.assert_array_equal(window.value[quiet], window.expected[quiet])
+
+
+def test_before_anything_is_judged_there_is_nothing() -> None:
+    empty = cusum(Record(np.empty(0, np.int64), np.empty((0, MARKETS))))
+    assert levels(as_window(empty, np.zeros(3, np.int64)), SETTINGS).tolist() == [None] * 3
+    young = cusum(record(by_market(100, seed=0)))
+    assert levels(as_window(young, np.arange(101)), SETTINGS).tolist() == [None] * 101
+
+
+def test_days_and_markets_without_an_ic_are_passed_over() -> None:
+    values = by_market(BEFORE + YEAR, seed=3)
+    values[:, 1] = np.nan
+    values[450:460] = np.nan
+    found = cusum(record(values))
+    assert (found.total[450:460] == found.total[449]).all()
+    assert np.isfinite(found.total[300:]).all()
+    flat = cusum(record(np.full((400, 1), 0.04)))
+    assert np.isnan(flat.total).all()
+
+
+def test_clean_years_seldom_raise_a_level() -> None:
+    """After one and a half years of reference: what is expected is not known for certain."""
+    found = [told(by_market(BEFORE + YEAR, seed)) for seed in SEEDS]
+    assert np.mean([(one == "critical").any() for one in found]) <= 0.1
+    assert np.mean([(one != "ok").any() for one in found]) <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("kept", "median", "nearly_all"), [(-1.0, 25.0, 45.0), (0.0, 80.0, np.inf)]
+)
+def test_a_broken_signal_is_found(kept: float, median: float, nearly_all: float) -> None:
+    found = delays(kept)
+    assert np.median(found) <= median
+    assert np.quantile(found, 0.9) <= nearly_all
+
+
+def test_it_finds_a_broken_signal_sooner_for_weighing_markets() -> None:
+    """The same market twice, once as the plain mean of its parts."""
+    values = [broken(by_market(BEFORE + YEAR, seed), -1.0) for seed in SEEDS]
+    weighed = [first(told(one) != "ok") for one in values]
+    plain = [first(told(one.mean(axis=1, keepdims=True)) != "ok") for one in values]
+    assert np.median(weighed) < 0.8 * np.median(plain)
+
+
+def test_it_falls_soon_after_a_fault_is_mended() -> None:
+    last = []
+    for seed in SEEDS:
+        levels_then = told(broken(by_market(BEFORE + YEAR, seed), -1.0, BEFORE + 50))[:120]
+        raised = np.flatnonzero(levels_then != "ok")
+        last.append(raised.max() - 49 if len(raised) else 0)
+    assert np.median(last) <= 15
+
+
+def test_a_better_signal_is_no_drop() -> None:
+    better = told(broken(by_market(BEFORE + YEAR, seed=4), 2.0))
+    assert set(better) == {"ok"}
+
+
+def test_one_wild_day_is_no_drop() -> None:
+    values = daily_ics(BEFORE + YEAR, seed=5)[:, None]
+    values[BEFORE] = -50.0 * SCORE
+    assert set(told(values)[:20]) == {"ok"}
+
+
+def test_a_cusum_holds_a_state_a_day() -> None:
+    found = cusum(record(by_market(300, seed=6)))
+    assert {len(value) for value in vars(found).values()} == {300}
+    assert isinstance(found, Cusum)
