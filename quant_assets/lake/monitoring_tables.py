@@ -77,6 +77,51 @@ REGIMES = Table(
         Column("fit_as_of", "DATE", "walk-forward day up to which the regimes' parameters know"),
     ),
 )
-WATCHED = (DATA_QUALITY, DRIFT, REGIMES)
+ANOMALIES = Table(
+    "monitoring.anomalies",
+    "How unusual prices and volumes are, as given: one row per day, kind and market that was "
+    "open, and for all markets, and one for each series beyond its limit. Known at the close of "
+    "trading_day; judged by what the walk-forward day before knew, without rows before the first.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("market", "VARCHAR", "LME, JPX, US, FX or all"),
+        Column("series", "VARCHAR", "the instrument; NULL for the market's day"),
+        Column("kind", "VARCHAR", "isolation_forest or autoencoder"),
+        Column(
+            "score",
+            "DOUBLE",
+            "isolation_forest: 0 to 1, of ordinary instruments 0.5 or less; autoencoder: squared "
+            "error of the return; of a market the mean of its series without the largest",
+        ),
+        Column(
+            "limit",
+            "DOUBLE",
+            "of a market the largest score of the days learnt from, of a series one that one in "
+            "10,000 of them exceeds",
+        ),
+        Column(
+            "severity",
+            "VARCHAR",
+            "info up to the limit, warning beyond it; critical, of markets only, far beyond it, or "
+            "if many of its series are beyond theirs on the same day",
+        ),
+        Column("text", "VARCHAR", "what is unusual; NULL for info"),
+    ),
+)
+REFERENCES = Table(
+    "monitoring.references",
+    "What days are compared with, kept so that it is made once: one row per report and as-of day. "
+    "Written when a day needs one that is not there, or that data or code have changed for.",
+    (
+        Column("id", "VARCHAR", "report and as-of day, e.g. anomalies/2023-12-29"),
+        Column("trading_day", "DATE", "as-of day"),
+        Column("fingerprint", "VARCHAR", "digest of all that it depends on"),
+        Column("artifact", "VARCHAR", "its file below the artifacts folder"),
+        Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
+    ),
+    day_column="",
+)
+WATCHED = (DATA_QUALITY, DRIFT, REGIMES, ANOMALIES)
 DRIFT_REPORT = ("monitoring", "drift_report")
 """Asset key of the page about :data:`DRIFT`, which is a file."""

@@ -18,7 +18,7 @@ from quant_assets.lake.judgement_tables import (
     SLICES,
     TRACK_RECORD,
 )
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.lake.monitoring_tables import ANOMALIES, DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schema import Column, Table
 
 N_TARGETS = 424
@@ -255,5 +255,6 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         DATA_QUALITY,
         DRIFT,
         REGIMES,
+        ANOMALIES,
         TRACKED_FITS,
     )
