@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 import numpy as np
 
+from quant_assets.assets import anomalies
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import (
     OWNER,
@@ -23,13 +24,7 @@ from quant_assets.assets.results import (
 )
 from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import (
-    ANOMALIES,
-    DATA_QUALITY,
-    DRIFT,
-    DRIFT_REPORT,
-    REGIMES,
-)
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, DRIFT_REPORT, REGIMES
 from quant_assets.lake.prices import history_start
 from quant_assets.lake.tables import (
     ENSEMBLE,
@@ -39,7 +34,6 @@ from quant_assets.lake.tables import (
     VALIDATED_PRICES,
     forecasts_table,
 )
-from quant_assets.monitoring.anomalies import anomalies
 from quant_assets.monitoring.cells import read_cells
 from quant_assets.monitoring.data_quality import HISTORY, data_quality
 from quant_assets.monitoring.drift import (
@@ -49,13 +43,12 @@ from quant_assets.monitoring.drift import (
     severity,
     share_drifted,
 )
-from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept, states, unusual
+from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept, states
 from quant_assets.monitoring.regimes import regimes
 from quant_assets.monitoring.report import COLUMNS, render, worst_columns
 from quant_assets.settings import Settings
 
 _WITHIN = "within_limits"
-_ORDINARY = "ordinary"
 _WORST = 15
 _YEAR = 250
 _SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]
@@ -70,7 +63,7 @@ def build(
         _drift(partitions, families),
         _drift_report(partitions, families),
         _regimes(partitions),
-        _anomalies(partitions),
+        *anomalies.build(partitions),
     ]
 
 
@@ -134,10 +127,13 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         partitions=partitions,
     )
     def drift_asset(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
-        rows = drift(lake, families, first_watched(lake, start, end), end)
+        first = first_watched(lake, start, end)
+        rows = drift(lake, families, first, end, settings.artifacts_dir)
         written = lake.replace_days(DRIFT, start, end, columns_of(rows))
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         share = share_drifted(lake.query(f"FROM {DRIFT.quoted} WHERE trading_day <= ?", [end]))
@@ -208,7 +204,7 @@ def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
-        rows = regimes(lake, settings, start, end)
+        rows = regimes(lake, settings, start, end, settings.artifacts_dir)
         written = lake.replace_days(REGIMES, start, end, columns_of(rows))
         recent = lake.query(
             f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
@@ -220,59 +216,3 @@ def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         return result(REGIMES, written, {str(name): float(x.iloc[0]) for name, x in newest.items()})
 
     return regimes_asset
-
-
-def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    @table_asset(
-        ANOMALIES,
-        kinds={"scikitlearn", "pytorch", "matplotlib"},
-        deps=[RAW_PRICES],
-        partitions=partitions,
-        checks=[
-            check_spec(
-                ANOMALIES,
-                _ORDINARY,
-                "On the last day no market's prices and volumes are critically unusual: far beyond "
-                "everything that was learnt from, or beyond it and many series at once. A single "
-                "series never fails it.",
-                blocking=False,
-            )
-        ],
-    )
-    def anomalies_asset(
-        context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[Lake],
-        settings: dg.ResourceParam[Settings],
-    ) -> dg.MaterializeResult:
-        start, end = day_range(context)
-        rows, reasons = anomalies(lake, settings, start, end)
-        written = lake.replace_days(ANOMALIES, start, end, columns_of(rows))
-        for as_of, reason in reasons.items():
-            context.log.warning(f"days without rows, detectors as of {as_of}: {reason}")
-        recent = lake.query(
-            f"FROM {ANOMALIES.quoted} WHERE trading_day > ?::DATE - 365 AND trading_day <= ?",
-            [end, end],
-        )
-        newest = rows[(rows["trading_day"] == np.datetime64(end)) & (rows["severity"] != "info")]
-        told = newest.drop(columns=["trading_day", "date_id"])
-        if len(recent):
-            pictured = picture(unusual(recent))
-            show(context, ANOMALIES, {"unusual": markdown(told), "scores": pictured})
-        critical = told[told["severity"] == "critical"]
-        return result(
-            ANOMALIES,
-            written,
-            {"series_unusual": int(told["series"].notna().sum())},
-            checks=[
-                check(
-                    ANOMALIES,
-                    _ORDINARY,
-                    critical.empty,
-                    blocking=False,
-                    day=str(end),
-                    critical=markdown(critical),
-                )
-            ],
-        )
-
-    return anomalies_asset

@@ -92,13 +92,14 @@ ANOMALIES = Table(
             "score",
             "DOUBLE",
             "isolation_forest: 0 to 1, of ordinary instruments 0.5 or less; autoencoder: squared "
-            "error of the return; of a market the mean of its series without the largest",
+            "error of return or volume, whichever is larger; of a market the mean of its series "
+            "without the largest",
         ),
         Column(
             "limit",
             "DOUBLE",
-            "of a market the largest score of the days learnt from, of a series one that one in "
-            "10,000 of them exceeds",
+            "of a market the largest score of the days learnt from, or more if these were quiet; "
+            "of a series one that one in 10,000 of them exceeds",
         ),
         Column(
             "severity",
@@ -117,7 +118,11 @@ REFERENCES = Table(
         Column("id", "VARCHAR", "report and as-of day, e.g. anomalies/2023-12-29"),
         Column("trading_day", "DATE", "as-of day"),
         Column("fingerprint", "VARCHAR", "digest of all that it depends on"),
-        Column("artifact", "VARCHAR", "its file below the artifacts folder"),
+        Column(
+            "artifact",
+            "VARCHAR",
+            "its file below the artifacts folder; NULL once it is no longer kept",
+        ),
         Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
     ),
     day_column="",

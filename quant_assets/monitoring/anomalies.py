@@ -1,7 +1,8 @@
 """Anomalies of prices and volumes: rows of ``monitoring.anomalies``.
 
-A day is judged by detectors that learnt, on the walk-forward day before it, from up to ``REFERENCE``
-days until then. The arithmetic is in ``monitoring.detectors``.
+A day is judged by detectors that learnt, on the walk-forward day before it, from the ``REFERENCE``
+days until then, or all there are. The arithmetic is in ``monitoring.detectors`` and
+``monitoring.verdicts``.
 """
 
 from collections.abc import Iterator
@@ -20,28 +21,17 @@ from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import ANOMALIES
 from quant_assets.lake.prices import read_panel
-from quant_assets.lake.references import remembered
+from quant_assets.lake.references import References
 from quant_assets.lake.tables import RAW_PRICES
-from quant_assets.market.instruments import market_of
 from quant_assets.models.stored import pack, unpack
-from quant_assets.monitoring.conspicuous import LOOKBACK, NAMES, conspicuous
-from quant_assets.monitoring.detectors import (
-    GROUPS,
-    KINDS,
-    Detectors,
-    detectors_of,
-    group_scores,
-    learn,
-    members,
-)
+from quant_assets.monitoring.conspicuous import LOOKBACK, conspicuous
+from quant_assets.monitoring.detectors import Detectors, detectors_of, learn
+from quant_assets.monitoring.verdicts import judge
 from quant_assets.settings import Settings
-from quant_assets.typing import AnyArray, BoolArray, DayArray, FloatArray, IntArray
+from quant_assets.typing import DayArray, IntArray
 
 REFERENCE = 750
 """Days learnt from at most: three years."""
-MANY, AT_LEAST = 0.03, 3
-"""Share of a market's series, and how many at least, that are many beyond their limits."""
-_TOLD = 5
 _NONE_YET = "no walk-forward day before"
 
 
@@ -58,29 +48,6 @@ class Known:
     days: DayArray
     date_ids: IntArray
     digests: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Some days by one detector.
-
-    Attributes:
-        kind: which.
-        of_series: (n, k) score of each instrument.
-        limit: of an instrument.
-        of_groups: (n, 5) score of each of ``GROUPS``.
-        limits: (5,) largest ordinary one.
-        critical: (n, 5) whether a group's day is critical.
-        beyond: (n, 5) how many of its instruments are beyond their limit.
-    """
-
-    kind: str
-    of_series: FloatArray
-    limit: float
-    of_groups: FloatArray
-    limits: FloatArray
-    critical: BoolArray
-    beyond: IntArray
 
 
 def anomalies(
@@ -145,23 +112,8 @@ def detectors_as_of(lake: Lake, settings: Settings, known: Known, row: int) -> D
 
     parts = [_code(), str(settings.seed), str(first - before), *known.digests[before : row + 1]]
     fingerprint = sha256("\n".join(parts).encode()).hexdigest()
-    artifacts = settings.artifacts_dir
-    return detectors_of(unpack(remembered(lake, artifacts, "anomalies", as_of, fingerprint, make)))
-
-
-def judge(
-    detectors: Detectors, figures: FloatArray, instruments: tuple[str, ...]
-) -> Iterator[Judged]:
-    """The (n, k, 7) figures of some days by each detector."""
-    of_group = members(instruments)
-    for kind, scores in detectors.scores(figures, instruments).items():
-        limits = detectors.limits[kind]
-        of_groups = group_scores(scores, instruments)
-        beyond = (scores > limits.series).astype(np.int64) @ of_group.T.astype(np.int64)
-        there = (~np.isnan(scores)).astype(np.int64) @ of_group.T.astype(np.int64)
-        many = beyond >= np.maximum(AT_LEAST, MANY * there)
-        critical = (of_groups > limits.critical) | (many & (of_groups > limits.warning))
-        yield Judged(kind, scores, limits.series, of_groups, limits.warning, critical, beyond)
+    kept = References(lake, settings.artifacts_dir, "anomalies")
+    return detectors_of(unpack(kept.get(as_of, fingerprint, make)))
 
 
 def _rows(
@@ -173,66 +125,11 @@ def _rows(
     panel = read_panel(lake, "value", *ends, RAW_PRICES)
     figures = conspicuous(panel)[wanted - first]
     for one in judge(detectors, figures, panel.instruments):
-        words = _Words(one, figures, panel.instruments)
-        row, group = np.nonzero(~np.isnan(one.of_groups) & ~np.isnan(one.limits))
-        score, limit = one.of_groups[row, group], one.limits[group]
-        severity = np.where(score > limit, "warning", "info").astype(object)
-        severity[one.critical[row, group]] = "critical"
-        yield _frame(
-            known,
-            wanted[row],
-            one.kind,
-            market=np.array(GROUPS, dtype=object)[group],
-            series=None,
-            score=score,
-            limit=limit,
-            severity=severity,
-            text=[
-                None if level == "info" else words.of_group(r, g)
-                for r, g, level in zip(row, group, severity, strict=True)
-            ],
-        )
-        row, column = np.nonzero(one.of_series > one.limit)
-        names = np.array(panel.instruments, dtype=object)[column]
-        yield _frame(
-            known,
-            wanted[row],
-            one.kind,
-            market=[market_of(name) for name in names],
-            series=names,
-            score=one.of_series[row, column],
-            limit=one.limit,
-            severity="warning",
-            text=[words.of_series(r, c) for r, c in zip(row, column, strict=True)],
-        )
-
-
-@dataclass(frozen=True)
-class _Words:
-    """What is unusual, in words."""
-
-    judged: Judged
-    figures: FloatArray
-    instruments: tuple[str, ...]
-
-    def of_group(self, row: int, group: int) -> str:
-        mine = np.flatnonzero(members(self.instruments)[group])
-        scores = np.nan_to_num(self.judged.of_series[row, mine])
-        most = mine[np.argsort(-scores, kind="stable")[:_TOLD]]
-        beyond = self.judged.beyond[row, group]
-        names = ", ".join(self.instruments[i] for i in most)
-        return f"{beyond} of {len(mine)} beyond their limit; most unusual: {names}"
-
-    def of_series(self, row: int, column: int) -> str:
-        """The two figures farthest from zero, no longer squeezed."""
-        found = np.nan_to_num(self.figures[row, column])
-        most = np.argsort(-np.abs(found), kind="stable")[:2]
-        return ", ".join(f"{NAMES[j]} {np.sinh(found[j]):+.1f}" for j in most)
-
-
-def _frame(known: Known, rows: IntArray, kind: str, **columns: AnyArray | None) -> pd.DataFrame:
-    keys = {"trading_day": known.days[rows], "date_id": known.date_ids[rows], "kind": kind}
-    return pd.DataFrame({**keys, **columns})
+        for found in (one.market_rows(), one.series_rows()):
+            row = wanted[found.pop("row").to_numpy()]
+            yield found.assign(
+                trading_day=known.days[row], date_id=known.date_ids[row], kind=one.kind
+            )
 
 
 @cache

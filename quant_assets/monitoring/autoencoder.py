@@ -1,6 +1,6 @@
-"""A small autoencoder: how badly a day's returns fit what returns have in common.
+"""A small autoencoder: how badly a day's returns and volumes fit what these have in common.
 
-A day's standardised returns of all instruments go through ``WIDTH`` numbers and back (Hinton and
+A day's standardised figures of all instruments go through ``WIDTH`` numbers and back (Hinton and
 Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 2006). PyTorch
 trains it; what is kept of it is arrays, which are applied without it.
 """
@@ -32,17 +32,17 @@ class Autoencoder:
     outward: FloatArray
     outward_bias: FloatArray
 
-    def errors(self, returns: FloatArray) -> FloatArray:
-        """(n, k) squared errors of (n, k) standardised returns; NaN where there is no return.
+    def errors(self, figures: FloatArray) -> FloatArray:
+        """(n, k) squared errors of (n, k) figures; NaN where there is none.
 
         A day's do not depend, to the bit, on which others are asked for with it.
         """
-        known = np.nan_to_num(returns)
-        found = np.empty(returns.shape)
+        known = np.nan_to_num(figures)
+        found = np.empty(figures.shape)
         # A product of many rows is summed in another order than that of one.
         for row, day in enumerate(known):
             found[row] = np.tanh(day @ self.inward + self.inward_bias) @ self.outward
-        return (found + self.outward_bias - returns) ** 2
+        return (found + self.outward_bias - figures) ** 2
 
     def arrays(self) -> dict[str, AnyArray]:
         """All of it, by name, to be stored."""
@@ -55,19 +55,19 @@ def autoencoder_of(arrays: Mapping[str, AnyArray]) -> Autoencoder:
     return Autoencoder(*(arrays[name] for name in names))
 
 
-def train(returns: FloatArray, seed: int) -> Autoencoder:
-    """The network that errs least on (n, k) standardised returns; NaN, where unknown, is no error.
+def train(figures: FloatArray, seed: int) -> Autoencoder:
+    """The network that errs least on (n, k) figures; NaN, where unknown, is no error.
 
-    Whole days at once by AdamW, on one thread, so the same returns give the same bits.
+    Whole days at once by AdamW, on one thread, so the same figures give the same bits.
     """
     import torch
 
     from quant_assets.models.descent import reproducible
 
     with reproducible(seed):
-        known = torch.tensor(np.nan_to_num(returns), dtype=torch.float32)
-        there = torch.tensor(np.isfinite(returns), dtype=torch.float32)
-        k = returns.shape[1]
+        known = torch.tensor(np.nan_to_num(figures), dtype=torch.float32)
+        there = torch.tensor(np.isfinite(figures), dtype=torch.float32)
+        k = figures.shape[1]
         network = torch.nn.Sequential(
             torch.nn.Linear(k, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, k)
         )

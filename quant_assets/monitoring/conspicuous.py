@@ -19,6 +19,10 @@ from quant_assets.market.targets import shift
 from quant_assets.typing import AnyArray, FloatArray
 
 NAMES = ("return", "return_5", "volume", "range", "gap", "volatility", "still")
+_WIDE, _TIMES, _LONGEST = np.arcsinh(1000.0), np.arcsinh(5.0), np.arcsinh(np.log1p(20.0))
+_FARTHEST = np.array([_WIDE, _WIDE, _WIDE, _TIMES, _WIDE, _TIMES, _LONGEST])
+REACH = np.stack([np.append(-_FARTHEST[:-1], 0.0), _FARTHEST], axis=1)
+"""(7, 2) how far each figure may go: a thousand deviations, a ratio of exp(5), a month."""
 CARRIED = 5
 """Days a close is carried over, as cleaning does: a holiday is no jump."""
 LOOKBACK = 2 * (WINSOR_WINDOW + CARRIED) + 2
@@ -80,8 +84,10 @@ def _times(span: FloatArray) -> FloatArray:
 
 
 def _still(returns: FloatArray) -> AnyArray:
-    """(n, k) for how many days, ``_MONTH`` at most, every return was zero; days without one are
-    passed over."""
+    """(n, k) for how many days, ``_MONTH`` at most, every return was zero.
+
+    Days without a return are passed over.
+    """
     moved = np.where(np.isnan(returns), 0.0, (returns != 0.0).astype(np.float64))
     stood = np.where(returns == 0.0, 1.0, 0.0)
     going = np.ones(returns.shape, dtype=np.bool_)

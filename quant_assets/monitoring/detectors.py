@@ -13,7 +13,7 @@ import numpy as np
 from quant_assets.errors import NotEnoughHistoryError
 from quant_assets.market.instruments import MARKETS, market_of
 from quant_assets.monitoring.autoencoder import Autoencoder, autoencoder_of, train
-from quant_assets.monitoring.conspicuous import NAMES
+from quant_assets.monitoring.conspicuous import NAMES, REACH
 from quant_assets.monitoring.isolation import Forest, forest_of, grow
 from quant_assets.typing import AnyArray, BoolArray, FloatArray
 
@@ -26,12 +26,11 @@ LEAST_DAYS = 120
 LEAST_INSTRUMENTS = 2
 RARE = 1e-4
 """Share of the reference's cells beyond a series' limit: one in a market of 143 in 70 days."""
-FAR = 1.75
-"""How much farther from the median than the reference's worst day a critical one is.
-
-So chosen that a simulated market of six years has 2 critical days, and a real one of eight years
-none for this alone; the Swiss franc's of January 2015 comes to 1.7.
-"""
+FAR = 1.5
+"""How many times as far from the median as the reference's worst day a critical one is."""
+LEAST_SPREAD = {FOREST: 0.2, AUTOENCODER: 1.6}
+"""How far, in logarithms, the worst day is taken to be at least: a reference of a few quiet months
+has not seen much."""
 _PARTS = 3
 _SHARE_KNOWN = 0.25
 
@@ -42,7 +41,7 @@ class Limits:
 
     Attributes:
         series: largest score of one instrument that is.
-        warning: (5,) largest score of each of ``GROUPS`` in the reference; NaN without one.
+        warning: (5,) largest score of each of ``GROUPS`` that is ordinary; NaN without one.
         critical: (5,) scores that are ``FAR`` beyond the median.
     """
 
@@ -80,17 +79,17 @@ class Detectors:
         """
         return {
             FOREST: forest_scores(self.forest, figures, self.usual),
-            AUTOENCODER: self._errors(figures[..., 0], instruments),
+            AUTOENCODER: self._errors(figures, instruments),
         }
 
-    def _errors(self, returns: FloatArray, instruments: tuple[str, ...]) -> FloatArray:
+    def _errors(self, figures: FloatArray, instruments: tuple[str, ...]) -> FloatArray:
         place = {name: i for i, name in enumerate(instruments)}
         known = [i for i, name in enumerate(self.instruments) if name in place]
         at = [place[self.instruments[i]] for i in known]
-        given = np.full((len(returns), len(self.instruments)), np.nan)
-        given[:, known] = returns[:, at]
-        found = np.full(returns.shape, np.nan)
-        found[:, at] = self.network.errors(given)[:, known]
+        given = np.full((len(figures), len(self.instruments), figures.shape[2]), np.nan)
+        given[:, known] = figures[:, at]
+        found = np.full(figures.shape[:2], np.nan)
+        found[:, at] = larger(self.network.errors(together(given)))[:, known]
         return found
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -142,12 +141,12 @@ def learn(figures: FloatArray, instruments: tuple[str, ...], seed: int) -> Detec
     for j in range(len(NAMES)):
         cells = figures[..., j][there]
         usual[j] = np.median(cells[~np.isnan(cells)]) if np.isfinite(cells).any() else 0.0
-    forest = grow(_filled(figures, usual)[there], seed)
-    known = np.ascontiguousarray(returns[:, enough])
-    errors = np.full(known.shape, np.nan)
+    forest = grow(_filled(figures, usual)[there], REACH, seed)
+    known = together(figures[:, enough])
+    errors = np.full((len(known), int(enough.sum())), np.nan)
     for part in np.array_split(np.arange(len(known)), _PARTS):
         others = np.setdiff1d(np.arange(len(known)), part)
-        errors[part] = train(known[others], seed).errors(known[part])
+        errors[part] = larger(train(known[others], seed).errors(known[part]))
     names = tuple(name for name, kept in zip(instruments, enough, strict=True) if kept)
     return Detectors(
         names,
@@ -155,8 +154,10 @@ def learn(figures: FloatArray, instruments: tuple[str, ...], seed: int) -> Detec
         forest,
         train(known, seed),
         {
-            FOREST: limits_of(forest_scores(forest, figures, usual), instruments),
-            AUTOENCODER: limits_of(errors, names),
+            FOREST: limits_of(
+                forest_scores(forest, figures, usual), instruments, LEAST_SPREAD[FOREST]
+            ),
+            AUTOENCODER: limits_of(errors, names, LEAST_SPREAD[AUTOENCODER]),
         },
     )
 
@@ -169,16 +170,30 @@ def forest_scores(forest: Forest, figures: FloatArray, usual: FloatArray) -> Flo
     return found
 
 
-def limits_of(scores: FloatArray, instruments: tuple[str, ...]) -> Limits:
+def together(figures: FloatArray) -> FloatArray:
+    """(n, 2 k) returns of all instruments, then their volumes."""
+    columns = [figures[..., NAMES.index(name)] for name in ("return", "volume")]
+    return np.concatenate(columns, axis=1)
+
+
+def larger(errors: FloatArray) -> FloatArray:
+    """(n, k) the larger of an instrument's two errors; NaN without a return."""
+    of_return, of_volume = np.split(errors, 2, axis=1)
+    return np.where(np.isnan(of_return), np.nan, np.fmax(of_return, of_volume))
+
+
+def limits_of(scores: FloatArray, instruments: tuple[str, ...], spread: float) -> Limits:
     """Limits from the (n, k) scores of a reference.
 
-    The critical one is found on the logarithm, since errors are skewed.
+    Found on the logarithm, since errors are skewed: the worst day, ``spread`` above the median at
+    least, is the limit, and ``FAR`` times its distance is critical.
     """
     of_groups = np.log(group_scores(scores, instruments))
     warning, critical = np.full((2, len(GROUPS)), np.nan)
     for g, found in enumerate(of_groups.T):
         if (~np.isnan(found)).any():
-            median, worst = np.nanmedian(found), np.nanmax(found)
+            median = np.nanmedian(found)
+            worst = max(np.nanmax(found), median + spread)
             warning[g], critical[g] = np.exp([worst, median + FAR * (worst - median)])
     return Limits(float(np.nanquantile(scores, 1.0 - RARE)), warning, critical)
 

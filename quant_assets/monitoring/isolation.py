@@ -12,6 +12,14 @@ import numpy as np
 from quant_assets.typing import AnyArray, FloatArray, IntArray
 
 TREES, SAMPLE = 64, 256
+STRANGE = 0.15
+"""Share of the rows in which one figure is replaced by a strange one, drawn from all it may be.
+
+A forest cuts between the values it was shown only: without these it tells what is far beyond all
+of them from the last of them no better than by chance, and never notices that a figure which was
+always the same is not. With them a market that stands still is 2 to 4 times as far from the median
+day as the worst of three years, without them a third as far.
+"""
 _LEAF = -1
 _EULER = 0.5772156649015329
 
@@ -64,22 +72,23 @@ class Forest:
 
 def forest_of(arrays: Mapping[str, AnyArray]) -> Forest:
     """What :meth:`Forest.arrays` gave, as a forest again."""
-    names = ("feature", "threshold", "left", "right", "depth")
-    return Forest(*(arrays[name] for name in names), float(arrays["expected"]))
+    whole = {name: arrays[name] for name in ("feature", "threshold", "left", "right", "depth")}
+    return Forest(**whole, expected=float(arrays["expected"]))
 
 
-def grow(rows: FloatArray, seed: int) -> Forest:
+def grow(rows: FloatArray, reach: FloatArray, seed: int) -> Forest:
     """A forest of ``TREES`` trees, each of ``SAMPLE`` rows or all if there are fewer.
 
     Args:
         rows: (n, f) without NaN.
+        reach: (f, 2) least and largest value that each column may have.
         seed: of rows and cuts drawn.
     """
     from sklearn.ensemble import IsolationForest
 
     sample = min(SAMPLE, len(rows))
     grown = IsolationForest(n_estimators=TREES, max_samples=sample, random_state=seed, n_jobs=1)
-    trees = [one.tree_ for one in grown.fit(rows).estimators_]
+    trees = [one.tree_ for one in grown.fit(_some_strange(rows, reach, seed)).estimators_]
     nodes = max(tree.node_count for tree in trees)
 
     def padded(values: AnyArray, empty: float) -> AnyArray:
@@ -101,6 +110,15 @@ def cuts_expected(rows: IntArray) -> FloatArray:
     many = np.maximum(rows, 3).astype(np.float64)
     cuts = 2.0 * (np.log(many - 1.0) + _EULER) - 2.0 * (many - 1.0) / many
     return np.where(rows > 2, cuts, (rows == 2).astype(np.float64))
+
+
+def _some_strange(rows: FloatArray, reach: FloatArray, seed: int) -> FloatArray:
+    draw = np.random.default_rng(seed)
+    row = np.flatnonzero(draw.random(len(rows)) < STRANGE)
+    column = draw.integers(rows.shape[1], size=len(row))
+    result = rows.copy()
+    result[row, column] = draw.uniform(*reach[column].T)
+    return result
 
 
 def _depths(left: IntArray, right: IntArray, rows: IntArray) -> FloatArray:

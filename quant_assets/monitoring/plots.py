@@ -70,31 +70,23 @@ def states(rows: pd.DataFrame) -> bytes:
 
 
 def unusual(rows: pd.DataFrame) -> bytes:
-    """Each detector's scores of the markets as multiples of their limits, and how many series are
-    beyond theirs, over time.
+    """How near its limit the worst market is for each detector, and how many series are beyond.
 
     Args:
         rows: of ``monitoring.anomalies``, at least one of them a market's.
     """
     of_market = rows["series"].isna()
     times = (rows["score"] / rows["limit"])[of_market]
-    kinds = sorted(rows["kind"].unique())
-    days = np.sort(rows["trading_day"].unique())
-    figure, axes = new_figure(2.2 * len(kinds))
-    axes.remove()
-    for axes, kind in zip(figure.subplots(len(kinds), sharex=True, squeeze=False)[:, 0], kinds):
-        mine = rows["kind"] == kind
-        for market, found in rows[of_market & mine].groupby("market"):
-            style = {"color": "black"} if market == "all" else {}
-            axes.plot(found["trading_day"], times[found.index], label=market, lw=1.0, **style)
-        beyond = rows[~of_market & mine].groupby("trading_day").size()
-        of_day = pd.Series(beyond, index=days).fillna(0.0)
-        axes.axhline(1.0, color="tab:red", linewidth=0.8)
-        counts = axes.twinx()
-        counts.bar(days, of_day, color="tab:red", alpha=0.3, width=1.0)
-        counts.set_ylim(0.0, max(10.0, float(of_day.max())))
-        axes.set_title(f"{kind}: score over limit; bars: series beyond theirs", fontsize="small")
-    axes.legend(frameon=False, fontsize="x-small", ncols=5)
+    worst = times.groupby([rows["kind"], rows["trading_day"]]).max().unstack(0)
+    beyond = rows[~of_market].groupby("trading_day").size().reindex(worst.index, fill_value=0)
+    figure, axes = new_figure(2.4)
+    axes.bar(worst.index, 0.1 * beyond, color="tab:gray", width=1.0, label="series beyond / 10")
+    for kind in worst:
+        axes.plot(worst.index, worst[kind], linewidth=1.2, label=str(kind).replace("_", " "))
+    axes.axhline(1.0, color="tab:red", linewidth=0.8)
+    axes.set_ylim(0.0, None)
+    axes.set_ylabel("worst market, limit 1")
+    axes.legend(frameon=False, fontsize="small", ncols=3)
     figure.autofmt_xdate()
     return png(figure)
 

@@ -16,7 +16,7 @@ from quant_assets.errors import LakeError
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DRIFT
 from quant_assets.lake.point_in_time import known_days
-from quant_assets.monitoring.drift import forecasts_before, reference_days, severity
+from quant_assets.monitoring.drift import forecasts_before, severity
 from quant_assets.monitoring.samples import (
     FORECAST_DAYS,
     WINDOW,
@@ -24,6 +24,7 @@ from quant_assets.monitoring.samples import (
     fit_in_force,
     forecast_columns,
 )
+from quant_assets.monitoring.training_days import reference_days
 from quant_assets.typing import AnyArray, FloatArray
 
 COLUMNS = 30

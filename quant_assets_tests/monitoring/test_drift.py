@@ -18,12 +18,12 @@ from quant_assets.monitoring.drift import (
     WATCHED_DAYS,
     drift,
     first_watched,
-    reference_days,
     severity,
     share_drifted,
 )
 from quant_assets.monitoring.plots import drifting
 from quant_assets.monitoring.samples import LEAST_WINDOWS, WINDOW, WINDOWS, window_rows
+from quant_assets.monitoring.training_days import reference_days
 from quant_assets_tests.market import world
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FAMILIES, FIT_ROWS
 
