@@ -43,8 +43,8 @@ def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 ANOMALIES,
                 _ORDINARY,
                 "On the last day no market's prices and volumes are critically unusual: far beyond "
-                "everything that was learnt from, or beyond it and many series at once. A single "
-                "series never fails it.",
+                "everything that was learnt from, or many series at once. A single series never "
+                "fails it.",
                 blocking=False,
             )
         ],

@@ -105,7 +105,7 @@ ANOMALIES = Table(
             "severity",
             "VARCHAR",
             "info up to the limit, warning beyond it; critical, of markets only, far beyond it, or "
-            "if many of its series are beyond theirs on the same day",
+            "if many of its series are beyond theirs on the same day: five, and 3 %",
         ),
         Column("text", "VARCHAR", "what is unusual; NULL for info"),
     ),

@@ -6,6 +6,7 @@ need not be read again. Distances are in ``monitoring.distances``, the days in
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -59,9 +60,8 @@ def summaries(
         return dict(_computed(lake, windows))
     kept = References(lake, artifacts, "drift", newest=NEWEST)
     digest = sha256("\n".join([_code(), str(windows.tolist()), *fits]).encode()).hexdigest()
-    return _unpacked(
-        kept.get(as_of.item(), digest, lambda: _packed(dict(_computed(lake, windows))))
-    )
+    day = date.fromisoformat(str(as_of))
+    return _unpacked(kept.get(day, digest, lambda: _packed(dict(_computed(lake, windows)))))
 
 
 def _computed(lake: Lake, windows: DayArray) -> Iterator[tuple[tuple[str, str], Reference]]:

@@ -14,8 +14,8 @@ from quant_assets.monitoring.conspicuous import NAMES
 from quant_assets.monitoring.detectors import GROUPS, Detectors, Limits, group_scores, members
 from quant_assets.typing import FloatArray, IntArray
 
-MANY, AT_LEAST = 0.03, 3
-"""Share of a market's series, and how many at least, that are many beyond their limits."""
+MANY, AT_LEAST = 0.03, 5
+"""Share of a market's series, and how many at least, that are critical if beyond their limits."""
 _TOLD = 5
 
 
@@ -45,7 +45,7 @@ class Judged:
         score, limit = self.of_groups[row, group], self.limits.warning[group]
         beyond, there = self._counted()
         many = beyond[row, group] >= np.maximum(AT_LEAST, MANY * there[row, group])
-        critical = (score > self.limits.critical[group]) | ((score > limit) & many)
+        critical = (score > self.limits.critical[group]) | many
         severity = np.where(critical, "critical", np.where(score > limit, "warning", "info"))
         told = zip(row.tolist(), group.tolist(), severity.tolist(), strict=True)
         return pd.DataFrame(
