@@ -24,7 +24,8 @@ DATA_QUALITY = Table(
             "VARCHAR",
             "missing or outliers, shares of 20 days; schema, wrong cells of the day; freshness, "
             "trading days since the newest close; stale or ended, a market's series, and of a "
-            "series its stale days of 20, or the days since its last close",
+            "series its stale days of 20, or the days since its last close; disagreement, where a "
+            "day was delivered twice, share of its cells that differ by more than a millionth",
         ),
         Column("value", "DOUBLE", "the figure; NULL where no close was due"),
         Column("allowed", "DOUBLE", "the largest value that is no cause for concern"),

@@ -8,6 +8,7 @@ is not used.
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -74,6 +75,14 @@ def render(lake: Lake, families: Sequence[str], day: date, worst: pd.DataFrame) 
     found = {key: pair for key, pair in _samples(lake, families, day) if key in set(keys)}
     before, now = ({key: pair[i] for key, pair in found.items()} for i in (0, 1))
     return _page(_frame(before, keys), _frame(now, keys), worst["psi_limit"].tolist())
+
+
+def forget_pages(folder: Path, kept: int, besides: Path) -> None:
+    """Delete all pages but those of the newest days, and one that is kept whatever its day."""
+    pages = sorted(folder.glob("????-??-??.html"), reverse=True)
+    for page in pages[kept:]:
+        if page != besides:
+            page.unlink(missing_ok=True)
 
 
 def thinned(cells: AnyArray) -> FloatArray:
