@@ -12,7 +12,18 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it has no types
 
-from benchmarks import events, features, imports, lake, metric, models, pipeline, var, walk
+from benchmarks import (
+    events,
+    features,
+    imports,
+    lake,
+    metric,
+    models,
+    pipeline,
+    var,
+    walk,
+    watch,
+)
 from benchmarks.figures import Figure, in_fresh_process
 from quant_assets.settings import load_settings
 
@@ -26,6 +37,7 @@ BENCHMARKS = {
     "events": events.run,
     "pipeline": pipeline.run,
     "walk": walk.run,
+    "watch": watch.run,
 }
 PACKAGES = ("dagster", "duckdb", "numpy", "pandas", "polars", "lightgbm")
 

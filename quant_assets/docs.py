@@ -6,6 +6,7 @@ from pathlib import Path
 
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
 from quant_assets.lake.alert_tables import event_tables
+from quant_assets.lake.monitoring_tables import REFERENCES
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import SUBMISSIONS, all_tables, study_table
 from quant_assets.models.registry import FAMILIES, family
@@ -15,7 +16,7 @@ _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
 
 def tables_page() -> str:
     """Every table with its columns."""
-    tables = (*all_tables(("<family>",)), study_table("<family>"), *event_tables())
+    tables = (*all_tables(("<family>",)), study_table("<family>"), REFERENCES, *event_tables())
     sections = (_table(table) for table in tables)
     return "\n".join(["# Tables", "", _NOTE, *sections])
 

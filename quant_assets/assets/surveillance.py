@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 
+from quant_assets.assets import anomalies
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import (
     OWNER,
@@ -24,7 +26,7 @@ from quant_assets.assets.results import (
 from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, DRIFT_REPORT, REGIMES
-from quant_assets.lake.prices import history_start
+from quant_assets.lake.prices import history_start, read_raw
 from quant_assets.lake.tables import (
     ENSEMBLE,
     FEATURES,
@@ -35,6 +37,7 @@ from quant_assets.lake.tables import (
 )
 from quant_assets.monitoring.cells import read_cells
 from quant_assets.monitoring.data_quality import HISTORY, data_quality
+from quant_assets.monitoring.disagreement import disagreement
 from quant_assets.monitoring.drift import (
     WATCHED_DAYS,
     drift,
@@ -44,8 +47,9 @@ from quant_assets.monitoring.drift import (
 )
 from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept, states
 from quant_assets.monitoring.regimes import regimes
-from quant_assets.monitoring.report import COLUMNS, render, worst_columns
+from quant_assets.monitoring.report import COLUMNS, forget_pages, render, worst_columns
 from quant_assets.settings import Settings
+from quant_assets.sources.base import Source
 
 _WITHIN = "within_limits"
 _WORST = 15
@@ -62,6 +66,7 @@ def build(
         _drift(partitions, families),
         _drift_report(partitions, families),
         _regimes(partitions),
+        *anomalies.build(partitions),
     ]
 
 
@@ -77,13 +82,16 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 _WITHIN,
                 "On the last day each market's figures are within their limits: less than 1 % of "
                 "the closes due are missing and 0.5 % of the cells jumps or rejected, no cell is "
-                "wrong, no market silent for over 5 trading days, no series stale or ended.",
+                "wrong, no market silent for over 5 trading days, no series stale or ended, and "
+                "what was delivered twice says the same.",
                 blocking=False,
             )
         ],
     )
     def data_quality_asset(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
         first = history_start(lake, VALIDATED_PRICES, start, HISTORY + SHOWN_DAYS)
@@ -91,6 +99,10 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         kept = int((cells.days >= np.datetime64(start)).sum())
         recent = data_quality(cells, min(len(cells.days), max(kept, SHOWN_DAYS)))
         rows = recent[recent["trading_day"] >= np.datetime64(start)]
+        second = source.second_prices(start, end)
+        if second is not None and len(second.days):
+            twice = disagreement(read_raw(lake, start, end), second)
+            rows = pd.concat([rows, twice], ignore_index=True)
         written = lake.replace_days(DATA_QUALITY, start, end, columns_of(rows))
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         broken = newest[~newest["within"]].drop(columns=["trading_day", "date_id", "within"])
@@ -125,10 +137,13 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         partitions=partitions,
     )
     def drift_asset(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
-        rows = drift(lake, families, first_watched(lake, start, end), end)
+        first = first_watched(lake, start, end)
+        rows = drift(lake, families, first, end, settings.artifacts_dir)
         written = lake.replace_days(DRIFT, start, end, columns_of(rows))
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         share = share_drifted(lake.query(f"FROM {DRIFT.quoted} WHERE trading_day <= ?", [end]))
@@ -177,6 +192,7 @@ def _drift_report(
             return dg.MaterializeResult(metadata={"columns": 0})
         page = settings.reports_dir / "drift" / f"{end}.html"
         write_atomically(page, render(lake, families, end, worst))
+        forget_pages(page.parent, settings.reports_kept, besides=page)
         shown = {"page": dg.MetadataValue.path(page), "worst": markdown(worst[_SHOWN].round(3))}
         context.add_asset_metadata(shown, DRIFT_REPORT, context.partition_key_range.end)
         return dg.MaterializeResult(metadata={"columns": len(worst)})
@@ -199,7 +215,7 @@ def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
-        rows = regimes(lake, settings, start, end)
+        rows = regimes(lake, settings, start, end, settings.artifacts_dir)
         written = lake.replace_days(REGIMES, start, end, columns_of(rows))
         recent = lake.query(
             f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",

@@ -24,7 +24,8 @@ DATA_QUALITY = Table(
             "VARCHAR",
             "missing or outliers, shares of 20 days; schema, wrong cells of the day; freshness, "
             "trading days since the newest close; stale or ended, a market's series, and of a "
-            "series its stale days of 20, or the days since its last close",
+            "series its stale days of 20, or the days since its last close; disagreement, where a "
+            "day was delivered twice, share of its cells that differ by more than a millionth",
         ),
         Column("value", "DOUBLE", "the figure; NULL where no close was due"),
         Column("allowed", "DOUBLE", "the largest value that is no cause for concern"),
@@ -132,6 +133,56 @@ HEALTH = Table(
         Column("reason", "VARCHAR", "why within is NULL; NULL if it is not"),
     ),
 )
-WATCHED = (DATA_QUALITY, DRIFT, REGIMES, ROLLING, HEALTH)
+ANOMALIES = Table(
+    "monitoring.anomalies",
+    "How unusual prices and volumes are, as given: one row per day, kind and market that was "
+    "open, and for all markets, and one for each series beyond its limit. Known at the close of "
+    "trading_day; judged by what the walk-forward day before knew, without rows before the first.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("market", "VARCHAR", "LME, JPX, US, FX or all"),
+        Column("series", "VARCHAR", "the instrument; NULL for the market's day"),
+        Column("kind", "VARCHAR", "isolation_forest or autoencoder"),
+        Column(
+            "score",
+            "DOUBLE",
+            "isolation_forest: 0 to 1, of ordinary instruments 0.5 or less; autoencoder: squared "
+            "error of return or volume, whichever is larger; of a market the mean of its series "
+            "without the largest",
+        ),
+        Column(
+            "limit",
+            "DOUBLE",
+            "of a market the largest score of the days learnt from, or more if these were quiet; "
+            "of a series one that one in 10,000 of them exceeds",
+        ),
+        Column(
+            "severity",
+            "VARCHAR",
+            "info up to the limit, warning beyond it; critical, of markets only, far beyond it, or "
+            "if many of its series are beyond theirs on the same day: five, and 3 %",
+        ),
+        Column("text", "VARCHAR", "what is unusual; NULL for info"),
+    ),
+)
+REFERENCES = Table(
+    "monitoring.references",
+    "What days are compared with, kept so that it is made once: one row per report and as-of day. "
+    "Written when a day needs one that is not there, or that data or code have changed for.",
+    (
+        Column("id", "VARCHAR", "report and as-of day, e.g. anomalies/2023-12-29"),
+        Column("trading_day", "DATE", "as-of day"),
+        Column("fingerprint", "VARCHAR", "digest of all that it depends on"),
+        Column(
+            "artifact",
+            "VARCHAR",
+            "its file below the artifacts folder; NULL once it is no longer kept",
+        ),
+        Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
+    ),
+    day_column="",
+)
+WATCHED = (DATA_QUALITY, DRIFT, REGIMES, ANOMALIES, ROLLING, HEALTH)
 DRIFT_REPORT = ("monitoring", "drift_report")
 """Asset key of the page about :data:`DRIFT`, which is a file."""

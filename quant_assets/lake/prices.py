@@ -81,7 +81,9 @@ def read_raw(lake: Lake, start: date, end: date) -> PriceTable:
     return PriceTable(days, date_ids, columns, values, cells)
 
 
-def read_panel(lake: Lake, value: str, start: date, end: date) -> PricePanel:
+def read_panel(
+    lake: Lake, value: str, start: date, end: date, table: Table = VALIDATED_PRICES
+) -> PricePanel:
     """The price panel from ``start`` to ``end``.
 
     Args:
@@ -89,10 +91,11 @@ def read_panel(lake: Lake, value: str, start: date, end: date) -> PricePanel:
         value: ``value``, observed prices, for labels; ``filled``, carried forward, for features.
         start: first day.
         end: last day.
+        table: ``raw.prices`` for prices as given, whose ``value`` it is.
     """
-    rows = _rows(lake, VALIDATED_PRICES.quoted, f'"{value}"', start, end)
+    rows = _rows(lake, table.quoted, f'"{value}"', start, end)
     days, date_ids = _days(rows)
-    series = _all_series(lake, VALIDATED_PRICES.quoted)
+    series = _all_series(lake, table.quoted)
     instruments = tuple(sorted({s.instrument for s in series}))
     fields = [field for field in FIELDS if any(s.field == field for s in series)]
     cube = np.full((len(fields), len(days), len(instruments)), np.nan)

@@ -18,7 +18,14 @@ from quant_assets.lake.judgement_tables import (
     SLICES,
     TRACK_RECORD,
 )
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, HEALTH, REGIMES, ROLLING
+from quant_assets.lake.monitoring_tables import (
+    ANOMALIES,
+    DATA_QUALITY,
+    DRIFT,
+    HEALTH,
+    REGIMES,
+    ROLLING,
+)
 from quant_assets.lake.promotion_tables import (
     DECISIONS,
     PUBLISHED,
@@ -267,6 +274,7 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         DATA_QUALITY,
         DRIFT,
         REGIMES,
+        ANOMALIES,
         ROLLING,
         HEALTH,
         TRACKED_FITS,

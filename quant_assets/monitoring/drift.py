@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ from quant_assets.monitoring.samples import (
     forecast_columns,
     window_rows,
 )
+from quant_assets.monitoring.training_days import summaries
 from quant_assets.typing import AnyArray, DayArray, IntArray
 
 WATCHED_DAYS = 20
@@ -72,12 +74,22 @@ def first_watched(lake: Lake, start: date, end: date) -> date:
     return max(start, history_start(lake, MARKET_FEATURES, end, WATCHED_DAYS - 1))
 
 
-def drift(lake: Lake, families: Sequence[str], start: date, end: date) -> pd.DataFrame:
-    """Rows of ``monitoring.drift`` for every day with features from ``start`` to ``end``."""
+def drift(
+    lake: Lake, families: Sequence[str], start: date, end: date, artifacts: Path | None = None
+) -> pd.DataFrame:
+    """Rows of ``monitoring.drift`` for every day with features from ``start`` to ``end``.
+
+    Args:
+        lake: the lake.
+        families: model families with forecasts.
+        start: first day.
+        end: last day.
+        artifacts: folder where the features' references are kept, one a fit; None keeps nothing.
+    """
     days = known_days(lake, end)
     wanted = np.flatnonzero(days >= np.datetime64(start))
     found = [
-        *_of_features(lake, families, days, wanted),
+        *_of_features(lake, families, artifacts, days, wanted),
         *_of_forecasts(lake, families, days, wanted),
     ]
     names = [column.name for column in DRIFT.columns if column.name != "date_id"]
@@ -105,12 +117,6 @@ def severity(rows: pd.DataFrame) -> pd.Series:
     return times.max(axis=1).fillna(0.0).clip(lower=0.0)
 
 
-def reference_days(days: DayArray, as_of: np.datetime64) -> DayArray:
-    """(w, WINDOW) days of windows that a fit as of a day saw; none if too few, or no fit (NaT)."""
-    known = 0 if np.isnat(as_of) else int(np.searchsorted(days, as_of, side="right"))
-    return days[window_rows(known)]
-
-
 def forecasts_before(values: AnyArray) -> AnyArray:
     """(w, WINDOW, u) windows of the last ``FORECAST_DAYS`` days, of those with a forecast.
 
@@ -124,7 +130,11 @@ def forecasts_before(values: AnyArray) -> AnyArray:
 
 
 def _of_features(
-    lake: Lake, families: Sequence[str], days: DayArray, wanted: IntArray
+    lake: Lake,
+    families: Sequence[str],
+    artifacts: Path | None,
+    days: DayArray,
+    wanted: IntArray,
 ) -> Iterator[Drift]:
     """Of days that share a fit the reference is read once."""
     if not len(wanted):
@@ -133,25 +143,15 @@ def _of_features(
     recent = list(feature_columns(lake, days[first : wanted[-1] + 1]))
     in_force = fit_in_force(lake, families, days[wanted])
     for as_of, group in groupby(zip(wanted, in_force, strict=True), key=lambda pair: str(pair[1])):
-        references = _references(lake, days, np.datetime64(as_of))
+        references = summaries(lake, families, artifacts, days, np.datetime64(as_of))
         why = _NO_FIT if as_of == "NaT" else _SHORT
         for row, _ in group:
-            for level, columns in enumerate(recent):
+            for columns in recent:
                 for j, name in enumerate(columns.names):
                     key = (days[row], columns.level, name)
                     current = _window(columns.cells[j], row - first)
-                    reference = references[level][j] if references else why
+                    reference = references[columns.level, name] if references else why
                     yield _compared(*key, reference, current, np.datetime64(as_of))
-
-
-def _references(lake: Lake, days: DayArray, as_of: np.datetime64) -> list[list[Reference]] | None:
-    windows = reference_days(days, as_of)
-    if not len(windows):
-        return None
-    return [
-        [reference_of(cells.reshape(len(windows), -1)) for cells in columns.cells]
-        for columns in feature_columns(lake, windows.ravel())
-    ]
 
 
 def _of_forecasts(

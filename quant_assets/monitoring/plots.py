@@ -1,4 +1,4 @@
-"""Pictures of data quality, drift, regimes and performance, as small PNG files in memory."""
+"""Pictures of what is watched, as small PNG files in memory."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -166,6 +166,28 @@ def _expect(
     low, high = low.astype(float), high.astype(float)
     axes.fill_between(days, low, high, color="black", alpha=0.1, linewidth=0)
     axes.plot(days, expected.astype(float), "k:", linewidth=1.2)
+
+
+def unusual(rows: pd.DataFrame) -> bytes:
+    """How near its limit the worst market is for each detector, and how many series are beyond.
+
+    Args:
+        rows: of ``monitoring.anomalies``, at least one of them a market's.
+    """
+    of_market = rows["series"].isna()
+    times = (rows["score"] / rows["limit"])[of_market]
+    worst = times.groupby([rows["kind"], rows["trading_day"]]).max().unstack(0)
+    beyond = rows[~of_market].groupby("trading_day").size().reindex(worst.index, fill_value=0)
+    figure, axes = new_figure(2.4)
+    axes.bar(worst.index, 0.1 * beyond, color="tab:gray", width=1.0, label="series beyond / 10")
+    for kind in worst:
+        axes.plot(worst.index, worst[kind], linewidth=1.2, label=str(kind).replace("_", " "))
+    axes.axhline(1.0, color="tab:red", linewidth=0.8)
+    axes.set_ylim(0.0, None)
+    axes.set_ylabel("worst market, limit 1")
+    axes.legend(frameon=False, fontsize="small", ncols=3)
+    figure.autofmt_xdate()
+    return png(figure)
 
 
 def _day_ticks(axes: "Axes", days: pd.Index) -> None:

@@ -4,7 +4,13 @@ The model of turbulence is ``models.regimes``. A day knows returns up to it only
 is judged by are older, those of the walk-forward day before.
 """
 
+import inspect
+from collections.abc import Callable
 from datetime import date
+from functools import partial
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,9 +21,11 @@ from quant_assets.lake.arrays import to_cube
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import REGIMES
 from quant_assets.lake.point_in_time import date_ids_of, known_days
+from quant_assets.lake.references import References
 from quant_assets.lake.tables import INSTRUMENT_FEATURES
 from quant_assets.market.instruments import MARKETS, market_of
-from quant_assets.models.regimes import fit_regimes
+from quant_assets.models.regimes import Regimes, fit_regimes
+from quant_assets.models.stored import pack, unpack
 from quant_assets.settings import Settings
 from quant_assets.typing import DayArray, FloatArray, IntArray
 
@@ -29,8 +37,18 @@ _PERCENT = 100.0
 _TINY = 1e-18
 
 
-def regimes(lake: Lake, settings: Settings, start: date, end: date) -> pd.DataFrame:
-    """Rows of ``monitoring.regimes`` for every day with features from ``start`` to ``end``."""
+def regimes(
+    lake: Lake, settings: Settings, start: date, end: date, artifacts: Path | None = None
+) -> pd.DataFrame:
+    """Rows of ``monitoring.regimes`` for every day with features from ``start`` to ``end``.
+
+    Args:
+        lake: the lake.
+        settings: which days are walk-forward days.
+        start: first day.
+        end: last day.
+        artifacts: folder where fitted regimes are kept; None keeps nothing.
+    """
     days = known_days(lake, end)
     wanted = np.flatnonzero(days >= np.datetime64(start))
     names = [column.name for column in REGIMES.columns]
@@ -46,7 +64,9 @@ def regimes(lake: Lake, settings: Settings, start: date, end: date) -> pd.DataFr
     columns = {
         "trading_day": days[wanted],
         "date_id": date_ids_of(lake, days[wanted]),
-        "turbulence": turbulence(_PERCENT * row_mean(returns), grid, wanted),
+        "turbulence": turbulence(
+            _PERCENT * row_mean(returns), grid, wanted, partial(_fitted, lake, artifacts, days)
+        ),
         **{f"volatility_{m}": v[wanted] for m, v in volatilities(returns, instruments).items()},
         "correlation": correlation,
         "correlation_change": correlation - before,
@@ -55,13 +75,19 @@ def regimes(lake: Lake, settings: Settings, start: date, end: date) -> pd.DataFr
     return pd.DataFrame(columns)[names]
 
 
-def turbulence(returns: FloatArray, fits: IntArray, wanted: IntArray) -> FloatArray:
+def turbulence(
+    returns: FloatArray,
+    fits: IntArray,
+    wanted: IntArray,
+    fitted: Callable[[FloatArray], Regimes] = fit_regimes,
+) -> FloatArray:
     """(w,) filtered probability of the turbulent regime on the wanted rows.
 
     Args:
         returns: (n,) daily returns of the market; NaN where unknown.
         fits: rows as of which the parameters are fitted, ascending.
         wanted: rows, ascending.
+        fitted: gives the parameters from the returns up to a fit's row.
 
     NaN before the first fit. Each fit filters the history from its beginning.
     """
@@ -70,8 +96,8 @@ def turbulence(returns: FloatArray, fits: IntArray, wanted: IntArray) -> FloatAr
     for fit in np.unique(in_force[in_force >= 0]):
         of_fit = in_force == fit
         rows = wanted[of_fit]
-        fitted = fit_regimes(returns[: fits[fit] + 1])
-        result[of_fit] = fitted.filtered(returns[: rows[-1] + 1])[rows]
+        parameters = fitted(returns[: fits[fit] + 1])
+        result[of_fit] = parameters.filtered(returns[: rows[-1] + 1])[rows]
     return result
 
 
@@ -127,6 +153,17 @@ def mean_correlation(returns: FloatArray) -> float:
     if not pairs.any():
         return float("nan")
     return float((covariance[pairs] / np.sqrt(scale[pairs])).mean())
+
+
+def _fitted(lake: Lake, artifacts: Path | None, days: DayArray, returns: FloatArray) -> Regimes:
+    """Regimes fitted on the returns of the first days, or kept from when they were."""
+    code = Path(str(inspect.getsourcefile(fit_regimes))).read_bytes()
+    made_by = f"{metadata.version('statsmodels')} {metadata.version('scipy')}".encode()
+    fingerprint = sha256(code + made_by + returns.tobytes()).hexdigest()
+    kept = References(lake, artifacts, "regimes").get(
+        days[len(returns) - 1].item(), fingerprint, lambda: pack(**vars(fit_regimes(returns)))
+    )
+    return Regimes(**unpack(kept))
 
 
 def _returns(lake: Lake, days: DayArray) -> tuple[tuple[str, ...], FloatArray]:

@@ -8,6 +8,7 @@ is not used.
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from quant_assets.errors import LakeError
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DRIFT
 from quant_assets.lake.point_in_time import known_days
-from quant_assets.monitoring.drift import forecasts_before, reference_days, severity
+from quant_assets.monitoring.drift import forecasts_before, severity
 from quant_assets.monitoring.samples import (
     FORECAST_DAYS,
     WINDOW,
@@ -24,6 +25,7 @@ from quant_assets.monitoring.samples import (
     fit_in_force,
     forecast_columns,
 )
+from quant_assets.monitoring.training_days import reference_days
 from quant_assets.typing import AnyArray, FloatArray
 
 COLUMNS = 30
@@ -73,6 +75,14 @@ def render(lake: Lake, families: Sequence[str], day: date, worst: pd.DataFrame) 
     found = {key: pair for key, pair in _samples(lake, families, day) if key in set(keys)}
     before, now = ({key: pair[i] for key, pair in found.items()} for i in (0, 1))
     return _page(_frame(before, keys), _frame(now, keys), worst["psi_limit"].tolist())
+
+
+def forget_pages(folder: Path, kept: int, besides: Path) -> None:
+    """Delete all pages but those of the newest days, and one that is kept whatever its day."""
+    pages = sorted(folder.glob("????-??-??.html"), reverse=True)
+    for page in pages[kept:]:
+        if page != besides:
+            page.unlink(missing_ok=True)
 
 
 def thinned(cells: AnyArray) -> FloatArray:

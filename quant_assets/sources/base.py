@@ -73,6 +73,15 @@ class Source(Protocol):
             SourceError: the data cannot be read as a whole.
         """
 
+    def second_prices(self, start: date, end: date) -> PriceTable | None:
+        """Another delivery of prices from ``start`` to ``end``, of the days that it has.
+
+        None if there is none. For comparison only: prices are those of :meth:`prices`.
+
+        Raises:
+            SourceError: it cannot be read as a whole.
+        """
+
     def pairs(self) -> TargetPairs:
         """The targets, in submission order; legs are named as instruments.
 

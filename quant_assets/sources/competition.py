@@ -95,6 +95,23 @@ class CompetitionFolder:
             days[part], table.date_ids[part], table.columns, table.values[part], unread
         )
 
+    def second_prices(self, start: date, end: date) -> PriceTable | None:
+        """Rows of ``test.csv`` that ``train.csv`` has as well; None if there are none.
+
+        Raises:
+            SourceError: ``test.csv`` cannot be read, or has other series.
+        """
+        last = edge_ids(self._train)[1]
+        if not self._test.exists() or edge_ids(self._test)[0] > last:
+            return None
+        columns = series_of(self._train)
+        check_same_series(self._test, columns)
+        test = read_numbers(self._test, columns=columns)
+        ids = test.date_ids[test.date_ids <= last]
+        days = self._days(ids)
+        part = _between(days, start, end)
+        return PriceTable(days[part], ids[part], columns, test.values[: len(ids)][part])
+
     def pairs(self) -> TargetPairs:
         """The targets of ``target_pairs.csv``.
 

@@ -79,6 +79,10 @@ class SimulatedMarket:
             whole.values[rows].copy(),
         )
 
+    def second_prices(self, start: date, end: date) -> PriceTable | None:
+        """None: the market is recorded once."""
+        return None
+
     def pairs(self) -> TargetPairs:
         """424 targets drawn by seed: 106 for each lag, of them one single leg."""
         return _draw_pairs(self.seed)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
 
+from quant_assets.errors import ArtifactError
 from quant_assets.features.catalogue import CATALOGUE
 from quant_assets.lake.forecasts import read_forecasts
 from quant_assets.lake.lake import Lake
@@ -18,12 +20,12 @@ from quant_assets.monitoring.drift import (
     WATCHED_DAYS,
     drift,
     first_watched,
-    reference_days,
     severity,
     share_drifted,
 )
 from quant_assets.monitoring.plots import drifting
 from quant_assets.monitoring.samples import LEAST_WINDOWS, WINDOW, WINDOWS, window_rows
+from quant_assets.monitoring.training_days import reference_days
 from quant_assets_tests.market import world
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FAMILIES, FIT_ROWS
 
@@ -205,3 +207,22 @@ def test_of_a_range_the_newest_days_are_compared(watched: Lake) -> None:
     assert first_watched(watched, day(0), end) == day(301 - WATCHED_DAYS)
     assert first_watched(watched, day(295), end) == day(295)
     assert first_watched(watched, end, end) == end
+
+
+def test_kept_references_give_the_same_bits(
+    watched: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made once a fit, known by its fingerprint."""
+    monkeypatch.setattr(
+        "quant_assets.monitoring.training_days._fingerprints", lambda *_: ["of the fit"]
+    )
+    computed = drift(watched, FAMILIES, day(FIRST), day(LAST))
+    made = drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+    (file,) = tmp_path.rglob("*.model")
+    monkeypatch.setattr("quant_assets.monitoring.training_days.reference_of", None)
+    kept = drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+    pd.testing.assert_frame_equal(made, computed, check_exact=True)
+    pd.testing.assert_frame_equal(kept, computed, check_exact=True)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ArtifactError):
+        drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)

@@ -1,6 +1,7 @@
 """The state of the markets: against plain loops and pandas, and never knowing a later day."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -173,3 +174,15 @@ def test_the_picture_is_a_small_png(of_days: pd.DataFrame) -> None:
     picture = states(of_days)
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000
+
+
+def test_kept_regimes_give_the_same_bits(
+    watched: Lake, of_days: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, last = day(0), day(len(DAYS) - 1)
+    made = regimes(watched, SETTINGS, first, last, tmp_path)
+    assert len(list(tmp_path.rglob("*.model"))) == len(FIT_ROWS)
+    monkeypatch.setattr("quant_assets.models.regimes._guess", lambda _: pytest.fail("fitted again"))
+    kept = regimes(watched, SETTINGS, first, last, tmp_path)
+    pd.testing.assert_frame_equal(made, of_days, check_exact=True)
+    pd.testing.assert_frame_equal(kept, of_days, check_exact=True)

@@ -13,7 +13,7 @@ from quant_assets.errors import LakeError
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DRIFT
 from quant_assets.monitoring.drift import drift, severity
-from quant_assets.monitoring.report import COLUMNS, render, thinned, worst_columns
+from quant_assets.monitoring.report import COLUMNS, forget_pages, render, thinned, worst_columns
 from quant_assets_tests.market import world
 from quant_assets_tests.monitoring.conftest import FAMILIES, FIT_ROWS
 
@@ -78,3 +78,11 @@ def test_a_thinned_sample_is_spread_as_the_whole() -> None:
     for share in (0.0, 0.1, 0.5, 0.9, 1.0):
         assert np.quantile(few, share) == pytest.approx(np.nanquantile(cells, share), abs=0.01)
     np.testing.assert_array_equal(thinned(np.array([3.0, np.inf, 1.0, np.nan])), [1.0, 3.0])
+
+
+def test_the_newest_pages_are_kept_and_the_one_just_written(tmp_path: Path) -> None:
+    for name in (*(f"2024-01-0{day}.html" for day in range(1, 8)), "notes.html"):
+        (tmp_path / name).touch()
+    forget_pages(tmp_path, 3, besides=tmp_path / "2024-01-02.html")
+    left = {page.name for page in tmp_path.iterdir()}
+    assert left == {"notes.html", *(f"2024-01-0{day}.html" for day in (2, 5, 6, 7))}

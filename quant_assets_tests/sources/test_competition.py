@@ -90,6 +90,29 @@ def test_later_rows_of_test_csv_are_loaded_once(folder: Path, first: int) -> Non
     assert source.last_day == date(2018, 2, 26)
 
 
+def test_rows_of_test_csv_that_train_csv_has_are_a_second_delivery(folder: Path) -> None:
+    whole = source_of(folder).prices(*ALWAYS)
+    second = source_of(folder).second_prices(*ALWAYS)
+    assert second is not None
+    assert len(second.days)
+    at = np.searchsorted(whole.days, second.days)
+    np.testing.assert_array_equal(whole.days[at], second.days)
+    np.testing.assert_array_equal(whole.date_ids[at], second.date_ids)
+    assert second.columns == whole.columns
+    np.testing.assert_array_equal(whole.values[at], second.values)
+    day: date = second.days[0].item()
+    alone = source_of(folder).second_prices(day, day)
+    assert alone is not None
+    np.testing.assert_array_equal(alone.values, second.values[:1])
+
+
+def test_without_common_days_there_is_no_second_delivery(folder: Path) -> None:
+    change_lines("test.csv", lambda x: [x[0], f"{DAYS},1,2,3,4,5,,6,True"])(folder)
+    assert source_of(folder).second_prices(*ALWAYS) is None
+    (folder / "test.csv").unlink()
+    assert source_of(folder).second_prices(*ALWAYS) is None
+
+
 def test_lagged_labels_continue_the_training_labels(folder: Path) -> None:
     whole = source_of(folder).published_labels(*ALWAYS)
     change_lines("train.csv", lambda x: x[: DAYS - 9])(folder)

@@ -1,0 +1,64 @@
+"""What watching one day costs, step by step, once the process is warm: with Evidently and without.
+
+Loading what is watched is measured in ``pipeline``.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import dagster as dg
+
+from benchmarks.figures import Figure, in_fresh_process
+from benchmarks.pipeline import command
+from quant_assets.automation.runs import instance
+from quant_assets.definitions import build_definitions
+from quant_assets.models.registry import chosen, preload
+from quant_assets.settings import load_settings
+from quant_assets.sources.registry import source_of
+
+REPEATS = 5
+JOB, EVIDENTLY = "watch_daily", "monitoring__drift_report"
+
+
+def run(market: Path | None) -> list[Figure]:
+    """The newest day of the simulated market, or of a folder's, after a ``demo`` of it."""
+    with tempfile.TemporaryDirectory() as data:
+        command(Path(data), "demo", *([str(market)] if market else []))
+        return in_fresh_process(measure, Path(data))
+
+
+def measure(data: Path) -> list[Figure]:
+    """Watch the newest day of a loaded data directory again and again.
+
+    Once before the clock runs: imports, and what is kept from one day to the next, fall on no
+    figure.
+    """
+    settings = load_settings(data_dir=data)
+    preload(chosen(settings.families))
+    last = source_of(settings).last_day
+    with instance(settings) as opened:
+        job = build_definitions(settings).resolve_job_def(JOB)
+        found = [seconds_by_step(job, opened, last) for _ in range(REPEATS + 1)][1:]
+    steps = {step: median(one[step] for one in found) for step in found[0]}
+    whole = median(sum(one.values()) for one in found)
+    return [
+        *(Figure(f"watch: {step}", seconds, "s") for step, seconds in sorted(steps.items())),
+        Figure("watch: one day, Evidently included", whole, "s", at_most=15),
+        Figure("watch: one day, without Evidently", whole - steps[EVIDENTLY], "s", at_most=2),
+    ]
+
+
+def seconds_by_step(
+    job: dg.JobDefinition, opened: dg.DagsterInstance, day: date
+) -> Mapping[str, float]:
+    """Wall-clock seconds of each step of one run, storing what it made included."""
+    done = job.execute_in_process(
+        instance=opened,
+        partition_key=day.isoformat(),
+        run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+    )
+    stats = opened.get_run_step_stats(done.run_id)
+    return {one.step_key: (one.end_time or 0.0) - (one.start_time or 0.0) for one in stats}

@@ -1,0 +1,80 @@
+"""What reports compare days with, kept from one run to the next. How it is made is not known here.
+
+A fingerprint covers everything it depends on. With the same one it is the same, so it is never made
+again; with another it is made anew and takes the place of the old one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from quant_assets.lake.artifacts import fetch, store
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import REFERENCES
+
+
+@dataclass(frozen=True)
+class References:
+    """Those of one report.
+
+    Attributes:
+        lake: where they are recorded.
+        artifacts: folder where they are kept; None keeps nothing.
+        report: what they are for.
+        newest: how many are kept, those of the newest as-of days; None keeps all.
+    """
+
+    lake: Lake
+    artifacts: Path | None
+    report: str
+    newest: int | None = None
+
+    def get(self, as_of: date, fingerprint: str, make: Callable[[], bytes]) -> bytes:
+        """The bytes that ``make`` gave or would give.
+
+        Args:
+            as_of: last day that they know.
+            fingerprint: digest of all they depend on.
+            make: what makes them.
+
+        Raises:
+            ArtifactError: they are recorded, but their file is missing or altered.
+        """
+        if self.artifacts is None:
+            return make()
+        key, kept = f"{self.report}/{as_of}", self._kept()
+        if kept.get(key, ("", ""))[0] == fingerprint:
+            return fetch(self.artifacts, *kept[key][1:])
+        made = make()
+        newest = sorted({*kept, key}, reverse=True)[: self.newest]
+        if key in newest:
+            self._keep(self.artifacts, key, as_of, fingerprint, made)
+            self._forget(self.artifacts, {k: v for k, v in kept.items() if k not in newest})
+        return made
+
+    def _kept(self) -> dict[str, tuple[str, str, str]]:
+        """Fingerprint, file and sha256 by id."""
+        if not self.lake.has(REFERENCES):
+            return {}
+        rows = self.lake.arrow(
+            f"SELECT id, fingerprint, artifact, sha256 FROM {REFERENCES.quoted}"
+            " WHERE starts_with(id, ?) AND artifact IS NOT NULL",
+            [f"{self.report}/"],
+        ).to_pylist()
+        return {row["id"]: (row["fingerprint"], row["artifact"], row["sha256"]) for row in rows}
+
+    def _keep(self, artifacts: Path, key: str, as_of: date, fingerprint: str, made: bytes) -> None:
+        artifact, digest = store(artifacts, made)
+        row = {"artifact": [artifact], "sha256": [digest], "fingerprint": [fingerprint]}
+        self.lake.replace_matching(REFERENCES, "id", {"id": [key], "trading_day": [as_of], **row})
+
+    def _forget(self, artifacts: Path, old: Mapping[str, tuple[str, str, str]]) -> None:
+        """The record stays, without a file, and is never looked at again."""
+        for key, (fingerprint, artifact, digest) in old.items():
+            row = {"artifact": [None], "sha256": [digest], "fingerprint": [fingerprint]}
+            as_of = date.fromisoformat(key.rpartition("/")[2])
+            self.lake.replace_matching(
+                REFERENCES, "id", {"id": [key], "trading_day": [as_of], **row}
+            )
+            (artifacts / artifact).unlink(missing_ok=True)

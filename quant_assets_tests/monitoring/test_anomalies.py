@@ -1,0 +1,163 @@
+"""Anomalies of stored prices: never knowing a later day, and kept detectors that are verified."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quant_assets.errors import ArtifactError
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import ANOMALIES, REFERENCES
+from quant_assets.market.instruments import MARKETS
+from quant_assets.monitoring.anomalies import anomalies
+from quant_assets.monitoring.plots import unusual
+from quant_assets.settings import Settings
+from quant_assets_tests.market import world
+from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FIT_ROWS
+
+DAYS = world.prices().days
+
+
+def day(row: int) -> date:
+    found: date = DAYS[row].item()
+    return found
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("data")
+    return Settings(data_dir=folder, first_fit_after=int(FIT_ROWS[0]), refit_every=100)
+
+
+def rows_of(lake: Lake, settings: Settings, first: int, last: int) -> pd.DataFrame:
+    return anomalies(lake, settings, day(first), day(last))[0]
+
+
+@pytest.fixture(scope="module")
+def of_days(watched: Lake, settings: Settings) -> pd.DataFrame:
+    return rows_of(watched, settings, 0, len(DAYS) - 1)
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Iterator[tuple[Lake, Settings]]:
+    """Three hundred days of prices, judged by what the first two hundred were like."""
+    with Lake(tmp_path / "lake") as lake:
+        world.fill(lake, world.until(world.prices(), 299))
+        yield lake, Settings(data_dir=tmp_path, first_fit_after=200, refit_every=1000)
+
+
+def test_every_day_since_the_first_fit_is_judged(of_days: pd.DataFrame) -> None:
+    assert of_days.columns.tolist() == [column.name for column in ANOMALIES.columns]
+    judged = np.unique(of_days["trading_day"].to_numpy().astype("datetime64[D]"))
+    np.testing.assert_array_equal(judged, DAYS[FIT_ROWS[0] :])
+    of_markets = of_days[of_days["series"].isna()]
+    assert not of_markets.duplicated(["trading_day", "kind", "market"]).any()
+    assert set(of_markets["market"]) == {*MARKETS, "all"}
+    assert (of_days["text"].isna() == (of_days["severity"] == "info")).all()
+    assert (of_days["score"] > of_days["limit"])[of_days["severity"] == "warning"].all()
+    of_series = of_days[of_days["series"].notna()]
+    assert (of_series["score"] > of_series["limit"]).all()
+
+
+def test_nothing_later_matters(altered: Lake, settings: Settings, of_days: pd.DataFrame) -> None:
+    """Every price after a day is another, and so is what follows from it."""
+    theirs = rows_of(altered, settings, 0, len(DAYS) - 1)
+    known = DAYS[ALTERED_AFTER]
+    mine, same = (
+        rows[rows["trading_day"] <= known].reset_index(drop=True) for rows in (of_days, theirs)
+    )
+    pd.testing.assert_frame_equal(mine, same, check_exact=True)
+    scores = [
+        rows[(rows["trading_day"] > known) & rows["series"].isna()].set_index(
+            ["trading_day", "kind", "market"]
+        )["score"]
+        for rows in (of_days, theirs)
+    ]
+    both = pd.concat(scores, axis=1, join="inner").to_numpy()
+    assert len(both)
+    assert (both[:, 0] != both[:, 1]).mean() > 0.9
+
+
+@pytest.mark.parametrize("row", [200, 201, 299, 300, 429])
+def test_a_day_alone_is_as_in_a_range(
+    watched: Lake, tmp_path: Path, settings: Settings, of_days: pd.DataFrame, row: int
+) -> None:
+    """Whether its detectors are there already or have to be learnt first."""
+    expected = of_days[of_days["trading_day"] == DAYS[row]].reset_index(drop=True)
+    kept = rows_of(watched, settings, row, row)
+    pd.testing.assert_frame_equal(kept, expected, check_exact=True)
+    with Lake(tmp_path / "lake") as lake:
+        world.fill(lake, world.until(world.prices(), row))
+        alone = settings.model_copy(update={"data_dir": tmp_path})
+        learnt = rows_of(lake, alone, row, row)
+    pd.testing.assert_frame_equal(learnt, expected, check_exact=True)
+
+
+def test_days_before_the_first_fit_have_a_reason_and_no_rows(
+    watched: Lake, settings: Settings
+) -> None:
+    rows, reasons = anomalies(watched, settings, day(0), day(150))
+    assert rows.empty
+    assert reasons == {"none": "no walk-forward day before"}
+
+
+def test_too_short_a_history_has_a_reason_and_no_rows(watched: Lake, tmp_path: Path) -> None:
+    young = Settings(data_dir=tmp_path, first_fit_after=100, refit_every=1000)
+    rows, reasons = anomalies(watched, young, day(120), day(150))
+    assert rows.empty
+    assert list(reasons) == [str(DAYS[100])]
+    assert "too little to learn from" in reasons[str(DAYS[100])]
+
+
+def test_kept_detectors_are_not_learnt_again(
+    short: tuple[Lake, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, settings = short
+    before, _ = anomalies(lake, settings, day(250), day(299))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("learnt again")
+
+    monkeypatch.setattr("quant_assets.monitoring.anomalies.learn", refuse)
+    again, _ = anomalies(lake, settings, day(250), day(299))
+    pd.testing.assert_frame_equal(again, before, check_exact=True)
+
+
+def test_detectors_of_other_prices_are_learnt_anew(short: tuple[Lake, Settings]) -> None:
+    lake, settings = short
+    before, _ = anomalies(lake, settings, day(299), day(299))
+    old = lake.query(f"FROM {REFERENCES.quoted}")
+    prices = world.until(world.prices(), 299)
+    prices.values[150:180] *= np.random.default_rng(0).lognormal(sigma=0.05, size=(30, 1))
+    world.fill(lake, prices)
+    after, _ = anomalies(lake, settings, day(299), day(299))
+    new = lake.query(f"FROM {REFERENCES.quoted}")
+    assert new["id"].tolist() == old["id"].tolist()
+    assert new["fingerprint"][0] != old["fingerprint"][0]
+    assert (after["limit"].to_numpy() != before["limit"].to_numpy()).any()
+
+
+@pytest.mark.parametrize("harm", ["altered", "missing"])
+def test_altered_or_missing_detectors_are_refused(short: tuple[Lake, Settings], harm: str) -> None:
+    lake, settings = short
+    anomalies(lake, settings, day(299), day(299))
+    (artifact,) = lake.query(f"FROM {REFERENCES.quoted}")["artifact"]
+    file = settings.artifacts_dir / artifact
+    if harm == "altered":
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(bytes(content))
+    else:
+        shutil.rmtree(settings.artifacts_dir)
+    with pytest.raises(ArtifactError):
+        anomalies(lake, settings, day(299), day(299))
+
+
+def test_the_picture_is_a_small_png(of_days: pd.DataFrame) -> None:
+    picture = unusual(of_days)
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 100_000
