@@ -11,6 +11,7 @@ from quant_assets.assets import (
     forecasts,
     monitoring,
     raw,
+    reports,
     studies,
     submissions,
     surveillance,
@@ -27,7 +28,7 @@ from quant_assets.sources.registry import source_of
 
 LAYERS = (
     *(raw, validated, features, studies, fits, forecasts, submissions),
-    *(monitoring, surveillance, tracking),
+    *(monitoring, surveillance, tracking, reports),
 )
 
 

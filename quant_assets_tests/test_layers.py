@@ -15,6 +15,8 @@ ROWS = (
     ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin"),
     ("definitions", "console"),
     ("assets", "automation"),
+    ("deliveries",),
+    ("reports", "metrics"),
     ("promotion", "tuning", "tracking", "alerts", "monitoring"),
     ("submission", "ensemble", "evaluation", "quality"),
     ("lake",),
@@ -23,7 +25,7 @@ ROWS = (
     ("clock", "errors", "typing"),
 )
 HEIGHT = {room: -row for row, rooms in enumerate(ROWS) for room in rooms}
-SHELL = ("assets", "automation", "definitions")
+SHELL = ("assets", "automation", "definitions", "deliveries")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 named = pytest.mark.parametrize(
     "module", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix()

@@ -10,6 +10,7 @@ from quant_assets.lake.monitoring_tables import DRIFT_REPORT, WATCHED
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import study_table
 from quant_assets.models.parameters import tunable
+from quant_assets.reports.periods import PERIODS
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -30,8 +31,10 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     """
     studies = dg.AssetSelection.assets(*(key_of(study_table(name)) for name in tunable(families)))
     watched = dg.AssetSelection.assets(*map(key_of, WATCHED), dg.AssetKey(DRIFT_REPORT))
+    pages = {name: dg.AssetSelection.assets(period.key) for name, period in PERIODS.items()}
     explained = dg.AssetSelection.assets(key_of(ATTRIBUTION))
-    everything = dg.AssetSelection.all() - studies - watched
+    everything = dg.AssetSelection.all() - studies - watched - pages["daily"]
+    everything = everything - pages["weekly"] - pages["monthly"]
     fits = dg.AssetSelection.groups("fits") - studies
     tracking = dg.AssetSelection.groups("tracking")
     jobs = {
@@ -69,6 +72,10 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             dg.AssetSelection.groups("submissions"),
             "The submission of a day and the exported files, from stored forecasts.",
         ),
+        **{
+            f"report_{name}": (pages[name], f"The {name} page, as of the last day of the range.")
+            for name in PERIODS
+        },
     }
     return {
         name: dg.define_asset_job(name, selection, description=description)

@@ -1,0 +1,181 @@
+"""Sections about open alerts, the champion and its challenger, and how fresh each layer is."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from quant_assets.alerts.states import LEVELS
+from quant_assets.lake.alert_tables import ALERT_DELIVERIES, ALERTS
+from quant_assets.lake.judgement_tables import ATTRIBUTION, PERFORMANCE
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.lake.schema import Table
+from quant_assets.lake.tables import (
+    ENSEMBLE,
+    LABELS,
+    MARKET_FEATURES,
+    RAW_PRICES,
+    SUBMISSIONS,
+    VALIDATED_PRICES,
+    fits_table,
+)
+from quant_assets.market.calendar import trading_days
+from quant_assets.reports.blocks import (
+    NOTHING,
+    Cell,
+    Grid,
+    Need,
+    Section,
+    as_date,
+    counted,
+    day_text,
+    percent,
+    records,
+    row,
+    unknown,
+)
+from quant_assets.reports.scope import Scope
+
+DECISIONS = Table("promotion.decisions", "What became of releases.", ())
+_LAYERS = (
+    *(RAW_PRICES, VALIDATED_PRICES, MARKET_FEATURES, LABELS, ENSEMBLE, SUBMISSIONS),
+    *(PERFORMANCE, ATTRIBUTION, DATA_QUALITY, DRIFT, REGIMES),
+)
+_DECISIONS = 8
+
+
+def alerts(scope: Scope) -> Section:
+    """Alerts that are open at the end of the day, and those of the period that have ended.
+
+    An alert's record is rewritten each time it is seen. Only what never changes is shown, and its
+    level as the messages told it by then: a page made later says the same.
+    """
+    title = "Alerts"
+    if not scope.lake.has(ALERTS):
+        return unknown(title, "No alert was ever raised; the sensor watch_runs raises them.")
+    rows = _alerts(scope)
+    still = rows["closed_at"].isna() | (rows["closed_at"] >= scope.end.replace(tzinfo=None))
+    opened, ended = rows[still], rows[~still]
+    ended = ended[ended["closed_at"] >= pd.Timestamp(scope.first)]
+    needs = tuple(
+        Need(one.level, f"{_words(str(one.key))}, since {one.opened_at:%Y-%m-%d %H:%M} UTC")
+        for one in records(opened)
+        if one.level != "info"
+    )
+    counts = [f"{int((opened['level'] == level).sum())} {level}" for level in LEVELS]
+    summary = (
+        f"{counted(len(opened), 'alert')} open: {', '.join(counts)}. "
+        f"{len(ended)} ended in the {scope.period.word}."
+    )
+    if rows.empty:
+        return Section(title, summary)
+    shown = pd.concat([opened, ended])
+    shown["ended"] = shown["closed_at"].where(~still)
+    cells = tuple(
+        row(
+            Cell(str(one.level), one.level if one.level != "info" and pd.isna(one.ended) else None),
+            _words(str(one.key)),
+            f"{one.opened_at:%Y-%m-%d %H:%M}",
+            NOTHING if pd.isna(one.ended) else f"{one.ended:%Y-%m-%d %H:%M}",
+        )
+        for one in records(shown)
+    )
+    grid = Grid(("level", "condition", "opened", "ended"), cells, labels=2)
+    return Section(title, summary, (grid,) if cells else (), needs)
+
+
+def promotion(scope: Scope) -> Section:
+    """Who is champion, what the challenger is at, and the last decisions."""
+    title = "Promotion"
+    rows = scope.rows(DECISIONS, "ORDER BY trading_day DESC, sequence DESC LIMIT ?", [_DECISIONS])
+    if rows.empty:
+        return unknown(title, "No release was decided on yet.")
+    last = rows.iloc[0]
+    challenger = (
+        "no challenger"
+        if pd.isna(last["stage_after"])
+        else f"{last['release']} is {last['stage_after']} with a share of "
+        f"{percent(last['share_after'])}"
+    )
+    summary = f"Champion: {_text(last['champion'])}; {challenger}."
+    cells = tuple(
+        row(
+            day_text(one["trading_day"]),
+            _text(one["action"]),
+            _text(one["release"]),
+            f"{_text(one['stage_before'])} → {_text(one['stage_after'])}",
+            f"{_text(one['reason'])}{_numbers(one['numbers'])}",
+            _text(one["made_by"]),
+        )
+        for one in rows.to_dict("records")
+    )
+    head = ("day", "action", "release", "stage", "why", "by")
+    return Section(title, summary, (Grid(head, cells, labels=6, caption="Last decisions"),))
+
+
+def freshness(scope: Scope) -> Section:
+    """The newest day of each layer, and how many trading days it is behind."""
+    tables = [*_LAYERS, *map(fits_table, scope.families)]
+    cells = []
+    for table in tables:
+        found = scope.rows(table, select=f'max("{table.day_column}") AS newest')
+        newest = found["newest"].iloc[0] if len(found) else None
+        behind = np.nan if pd.isna(newest) else len(trading_days(as_date(newest), scope.day)) - 1
+        cells.append(
+            row(
+                table.name,
+                day_text(newest),
+                NOTHING if np.isnan(behind) else f"{max(int(behind), 0)}",
+            )
+        )
+    current = sum(cell[-1].text == "0" for cell in cells[: len(_LAYERS)])
+    summary = f"{current} of {len(_LAYERS)} layers are as of {scope.day}."
+    grid = Grid(("table", "newest day", "trading days behind"), tuple(cells))
+    return Section("Freshness", summary, (grid,))
+
+
+def _alerts(scope: Scope) -> pd.DataFrame:
+    """Alerts opened by the end of the day, most urgent first, with their level as it was then."""
+    end = scope.end.replace(tzinfo=None)
+    rows = scope.lake.query(
+        f"SELECT id, key, level, opened_at, closed_at FROM {ALERTS.quoted} WHERE opened_at < ?",
+        [end],
+    )
+    if scope.lake.has(ALERT_DELIVERIES):
+        told = scope.lake.query(
+            f"SELECT alert_id AS id, arg_max(level, created_at) AS told"
+            f" FROM {ALERT_DELIVERIES.quoted} WHERE kind <> 'recovery' AND created_at < ?"
+            " GROUP BY ALL",
+            [end],
+        )
+        rows = rows.merge(told, on="id", how="left")
+        rows["level"] = rows["told"].fillna(rows["level"])
+    rank = rows["level"].map(LEVELS.index)
+    order = pd.DataFrame({"rank": rank, "opened": rows["opened_at"], "key": rows["key"]})
+    return rows.loc[order.sort_values(["rank", "opened", "key"]).index].reset_index(drop=True)
+
+
+def _words(key: str) -> str:
+    """A condition's key as words: ``run_failed/refresh_daily`` is "run failed: refresh_daily"."""
+    kind, _, rest = key.partition("/")
+    return f"{kind.replace('_', ' ')}: {rest}" if rest else kind.replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    return NOTHING if pd.isna(value) else str(value)
+
+
+def _numbers(text: Any) -> str:
+    """The numbers of a decision, from their JSON, as words; nothing where there are none."""
+    if pd.isna(text) or not text:
+        return ""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        return ""
+    shown = [f"{name} {_short(value)}" for name, value in sorted(found.items())]
+    return f" ({', '.join(shown)})" if shown else ""
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
