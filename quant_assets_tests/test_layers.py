@@ -12,7 +12,7 @@ PACKAGE = Path(quant_assets.__file__).parent
 # A room imports from the rows below its own only; not from its neighbours.
 ROWS = (
     ("cli", "docs"),
-    ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin"),
+    ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin", "reporting"),
     ("definitions", "console"),
     ("assets", "automation"),
     ("deliveries",),

@@ -10,12 +10,11 @@ import dagster as dg
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import OWNER, key_of
 from quant_assets.deliveries import delivered
-from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.judgement_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import WATCHED
 from quant_assets.lake.tables import SUBMISSIONS
-from quant_assets.reports.page import compose, render
+from quant_assets.reports.page import publish
 from quant_assets.reports.periods import PERIODS, Period
 from quant_assets.reports.scope import Scope
 from quant_assets.settings import Settings
@@ -52,9 +51,8 @@ def _report(
     ) -> dg.MaterializeResult:
         _, end = day_range(context)
         delivery = delivered(context.instance, end)
-        made = compose(Scope(lake, period, end, tuple(families), delivery))
-        page = settings.reports_dir / period.file(end)
-        write_atomically(page, render(made))
+        scope = Scope(lake, period, end, tuple(families), delivery)
+        made, page = publish(scope, settings.reports_dir)
         shown = {
             "page": dg.MetadataValue.path(page),
             "summary": dg.MetadataValue.md(made.markdown()),

@@ -47,10 +47,17 @@ class Chart:
 
 @dataclass(frozen=True)
 class Need:
-    """Something that a person has to look at."""
+    """Something that a person has to look at.
+
+    Attributes:
+        state: how urgent it is.
+        text: what it is.
+        told: the table whose failed check it repeats, if it does.
+    """
 
     state: State
     text: str
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Section:
         blocks: what it rests on.
         needs: what in it needs somebody.
         known: whether there is an answer at all.
+        watched: the table whose checks fail for what the needs say.
     """
 
     title: str
@@ -70,6 +78,7 @@ class Section:
     blocks: tuple[Grid | Chart, ...] = ()
     needs: tuple[Need, ...] = ()
     known: bool = True
+    watched: str = ""
 
     @property
     def state(self) -> State:

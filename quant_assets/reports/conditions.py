@@ -1,5 +1,7 @@
 """Sections about the state of data, features, forecasts and markets."""
 
+from typing import Any
+
 import pandas as pd
 
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
@@ -45,7 +47,7 @@ def data_health(scope: Scope) -> Section:
     needs = tuple(
         Need(
             "warning",
-            f"{one.market}: {one.figure} is {_figure(one.figure, one.value)}, "
+            f"Prices of {one.market}: {one.figure} is {_figure(one.figure, one.value)}, "
             f"{_figure(one.figure, one.allowed)} is allowed",
         )
         for one in records(broken)
@@ -54,7 +56,7 @@ def data_health(scope: Scope) -> Section:
     if len(of_series):
         blocks.append(_series(of_series))
     kept = f"{len(of_markets) - len(broken)} of {len(of_markets)} limits are kept on {day}."
-    return Section(title, kept + _in_period(scope), tuple(blocks), needs)
+    return Section(title, kept + _in_period(scope), tuple(blocks), needs, watched=DATA_QUALITY.name)
 
 
 def drift(scope: Scope) -> Section:
@@ -112,20 +114,21 @@ def anomalies(scope: Scope) -> Section:
         return unknown(title, "Nothing was looked through for anomalies yet: run watch_daily.")
     found = scope.rows(
         ANOMALIES,
-        "AND trading_day >= ? AND severity IS NOT NULL ORDER BY trading_day DESC, score DESC",
+        "AND trading_day >= ? AND severity <> 'info'"
+        ' ORDER BY trading_day DESC, series IS NOT NULL, score / "limit" DESC, ALL',
         [scope.first],
     )
-    serious = found[found["severity"].isin(list(_LEVELS))]
+    of_markets = found[found["series"].isna() & (found["trading_day"] == pd.Timestamp(scope.day))]
     needs = tuple(
-        Need(_LEVELS[one.severity], f"{day_text(one.trading_day)}: {one.text}")
-        for one in records(serious)
+        Need(_LEVELS[one.severity], f"{_of(one)}, {one.kind}: {_text(one.text)}")
+        for one in records(of_markets)
     )
     if found.empty:
         return Section(title, f"None in the {scope.period.word}.")
     cells = tuple(
         row(
             day_text(one.trading_day),
-            f"{one.market} {one.series}" if pd.notna(one.series) else str(one.market),
+            _of(one),
             str(one.kind),
             Cell(number(one.score), _LEVELS.get(str(one.severity))),
             number(one.limit),
@@ -133,8 +136,20 @@ def anomalies(scope: Scope) -> Section:
         for one in records(found.head(_WORST))
     )
     head = ("day", "of", "kind", "score", "limit")
-    summary = f"{len(found)} in the {scope.period.word}, {len(serious)} of them of concern."
-    return Section(title, summary, (Grid(head, cells, labels=3),), needs)
+    markets = counted(int(found["series"].isna().sum()), "market")
+    series = f"{counted(int(found['series'].notna().sum()), 'series', 'series')}"
+    summary = f"In the {scope.period.word} {markets} and {series} were beyond their limits."
+    grid = Grid(head, cells, labels=3, caption=f"The first {len(cells)}")
+    return Section(title, summary, (grid,), needs, watched=ANOMALIES.name)
+
+
+def _of(one: Any) -> str:
+    market = "all markets" if one.market == "all" else str(one.market)
+    return market if pd.isna(one.series) else f"{one.series}, {market}"
+
+
+def _text(value: Any) -> str:
+    return "unusual" if pd.isna(value) else str(value)
 
 
 def _figure(name: str, value: float) -> str:

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from quant_assets.evaluation.metric import score_of
-from quant_assets.lake.judgement_tables import ATTRIBUTION, PERFORMANCE
+from quant_assets.evaluation.recent import WINDOWS, recent_ic, score_over
+from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import N_TARGETS, SUBMISSIONS, forecasts_table
 from quant_assets.market.calendar import trading_days
@@ -15,6 +15,7 @@ from quant_assets.reports.blocks import (
     Grid,
     Need,
     Section,
+    State,
     as_date,
     counted,
     day_text,
@@ -28,10 +29,9 @@ from quant_assets.reports.charts import bars, lines
 from quant_assets.reports.scope import Scope
 
 ROLLING = Table("monitoring.rolling", "Performance against expectation.", ())
-WINDOWS = (20, 60, 250)
-_SHOWN_DAYS = 250
 _INPUTS = 4
-_ORACLE = "oracle"
+_WHOLE = "coalesce(part, '') = ''"
+_DROP = "since a drop"
 
 
 def submission(scope: Scope) -> Section:
@@ -60,7 +60,7 @@ def submission(scope: Scope) -> Section:
 def performance(scope: Scope) -> Section:
     """The metric over the last days whose labels were released, against what was expected."""
     title = "Performance"
-    ic = _daily_ic(scope)
+    ic = recent_ic(scope.lake, scope.day)
     if ic.empty:
         return unknown(title, "No day's labels are released and judged yet: run refresh_daily.")
     released = as_date(ic.index[-1])
@@ -68,18 +68,19 @@ def performance(scope: Scope) -> Section:
     if grid is None:
         grid = _scores(ic)
     chart = lines(
-        {str(name): ic[name].iloc[-_SHOWN_DAYS:].cumsum() for name in ic.columns},
-        f"Cumulated daily IC of the last {min(len(ic), _SHOWN_DAYS)} days judged",
+        {str(name): ic[name].cumsum() for name in ic.columns},
+        f"Cumulated daily IC of the last {len(ic)} days judged",
         floor=0.0,
     )
     head = ic.columns[0]
     lately = ic[head].iloc[-WINDOWS[0] :]
     summary = (
         f"{head}: mean daily IC {number(lately.mean(), 3)} over {len(lately)} days judged, "
-        f"score {number(_score(ic[head], WINDOWS[1]))} over {WINDOWS[1]}. "
+        f"score {number(score_over(ic[head], WINDOWS[1]))} over {WINDOWS[1]}. "
         f"Labels released by {released}."
     )
-    return Section(title, summary, (grid, chart, *_of_period(scope, ic)), tuple(needs))
+    blocks: tuple[Grid | Chart, ...] = (grid, chart, *_of_period(scope, ic))
+    return Section(title, summary, blocks, tuple(needs), watched=ROLLING.name)
 
 
 def attribution(scope: Scope) -> Section:
@@ -109,10 +110,11 @@ def attribution(scope: Scope) -> Section:
 
 def _delivered(scope: Scope) -> str:
     delivery = scope.delivery
-    if delivery is None or delivery.at >= scope.end:
-        return ", computed after the day"
+    if delivery is None:
+        return ""
+    at = f", at {delivery.at:%H:%M} UTC" if delivery.at < scope.end else ""
     took = "" if delivery.seconds is None else f", {delivery.seconds:.0f} s after its run began"
-    return f", at {delivery.at:%H:%M} UTC{took}"
+    return at + took
 
 
 def _members(scope: Scope) -> Grid:
@@ -134,30 +136,9 @@ def _members(scope: Scope) -> Grid:
     return Grid(("family", "fit as of", "trading days old"), tuple(cells))
 
 
-def _daily_ic(scope: Scope) -> pd.DataFrame:
-    """Daily ICs released by the day, by release day and family; what is submitted comes first."""
-    rows = scope.rows(
-        PERFORMANCE,
-        "AND family <> ? QUALIFY dense_rank() OVER (ORDER BY released_on DESC) <= ?",
-        [_ORACLE, max(_SHOWN_DAYS, *WINDOWS)],
-        select="released_on, family, ic",
-    )
-    if rows.empty:
-        return rows
-    wide = rows.pivot_table(index="released_on", columns="family", values="ic", aggfunc="mean")
-    first = [name for name in ("published", "ensemble") if name in wide]
-    return wide[[*first, *(name for name in sorted(wide.columns) if name not in first)]]
-
-
-def _score(ic: pd.Series, window: int) -> float:
-    """The metric over the last days; NaN while there are fewer."""
-    last = ic.dropna().iloc[-window:].to_numpy(np.float64)
-    return score_of(last) if len(last) == window and np.ptp(last) > 0 else float("nan")
-
-
 def _scores(ic: pd.DataFrame) -> Grid:
     cells = [
-        row(str(name), *(number(_score(ic[name], window)) for window in WINDOWS))
+        row(str(name), *(number(score_over(ic[name], window)) for window in WINDOWS))
         for name in ic.columns
     ]
     caption = "Score: mean over deviation of the daily IC of the last days judged"
@@ -170,31 +151,16 @@ def _against_expectation(scope: Scope) -> tuple[Grid | None, list[Need]]:
     if rows.empty:
         return None, []
     cells, needs = [], []
-    for one in rows.sort_values(["family", "window"]).to_dict("records"):
-        state = one["level"] if one["level"] in ("warning", "critical") else None
-        score = Cell(number(one["score"]), state)
-        cells.append(
-            row(
-                str(one["family"]),
-                str(one["window"]),
-                score,
-                number(one["expected"]),
-                number(one["limit"]),
-            )
-        )
+    for one in records(rows.sort_values(["family", "window"])):
+        state: State | None = one.level if one.level in ("warning", "critical") else None
+        days = f"{one.window} days" if one.window else _DROP
+        figures = number(one.score), number(one.expected), number(one.limit)
+        cells.append(row(str(one.family), days, Cell(figures[0], state), *figures[1:]))
         if state:
-            needs.append(
-                Need(
-                    state,
-                    f"{one['family']} scores {number(one['score'])} over {one['window']} days; "
-                    f"{number(one['expected'])} was expected, {number(one['limit'])} is its limit",
-                )
-            )
-    caption = "Score: mean over deviation of the daily IC; below the limit it is a loss, not chance"
-    return Grid(("family", "days", "score", "expected", "limit"), tuple(cells), 1, caption), needs
-
-
-_WHOLE = "\"by\" = 'all'"
+            found = "{}, where {} was to be expected and {} is the limit".format(*figures)
+            needs.append(Need(state, f"Score of {one.family}, {days}: {found}"))
+    caption = "Score: mean over deviation of the daily IC; below its limit it is no longer chance"
+    return Grid(("family", "over", "score", "expected", "limit"), tuple(cells), 2, caption), needs
 
 
 def _of_period(scope: Scope, ic: pd.DataFrame) -> list[Grid]:

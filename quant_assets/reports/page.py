@@ -6,9 +6,11 @@ that was not known at the end of its day. Text from the lake is escaped.
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from markupsafe import Markup, escape
 
+from quant_assets.lake.artifacts import write_atomically
 from quant_assets.reports import conditions, outcome, standing
 from quant_assets.reports.blocks import Need, Section, State, counted, worst
 from quant_assets.reports.scope import Scope
@@ -48,8 +50,14 @@ class Report:
 
     @property
     def needs(self) -> list[Need]:
-        """What needs somebody, the most urgent first."""
-        found = [need for section in self.sections for need in section.needs]
+        """What needs somebody, the most urgent first; once what a check and its table both say."""
+        said = {one.watched: one.state for one in self.sections if one.needs and one.watched}
+        found = [
+            need
+            for section in self.sections
+            for need in section.needs
+            if worst([need.state, said.get(need.told, "ok")]) != said.get(need.told)
+        ]
         return sorted(found, key=lambda need: need.state != "critical")
 
     @property
@@ -95,6 +103,13 @@ def render(report: Report) -> bytes:
     )
     environment.filters["breakable"] = breakable
     return environment.get_template(_TEMPLATE).render(report=report).encode()
+
+
+def publish(scope: Scope, folder: Path) -> tuple[Report, Path]:
+    """Write the page into the reports folder, whole or not at all; the report and its file."""
+    report, file = compose(scope), folder / scope.period.file(scope.day)
+    write_atomically(file, render(report))
+    return report, file
 
 
 def breakable(text: str) -> Markup:

@@ -71,10 +71,8 @@ class Scope:
             [self.day, *values],
         )
 
-    def newest(self, table: Table, rest: str = "", values: Sequence[Any] = ()) -> pd.DataFrame:
+    def newest(self, table: Table, rest: str = "") -> pd.DataFrame:
         """Rows of the newest day that the table has, up to the report's."""
-        return self.rows(
-            table,
-            f'{rest} QUALIFY rank() OVER (ORDER BY "{table.day_column}" DESC) = 1',
-            values,
-        )
+        day = f'"{table.day_column}"'
+        newest = f"AND {day} = (SELECT max({day}) FROM {table.quoted} WHERE {day} <= ?)"
+        return self.rows(table, f"{newest} {rest}", [self.day])

@@ -38,6 +38,7 @@ from quant_assets.reports.blocks import (
 from quant_assets.reports.scope import Scope
 
 DECISIONS = Table("promotion.decisions", "What became of releases.", ())
+PUBLISHED = Table("forecasts.published", "The forecast that is submitted.", ())
 _LAYERS = (
     *(RAW_PRICES, VALIDATED_PRICES, MARKET_FEATURES, LABELS, ENSEMBLE, SUBMISSIONS),
     *(PERFORMANCE, ATTRIBUTION, DATA_QUALITY, DRIFT, REGIMES),
@@ -59,7 +60,11 @@ def alerts(scope: Scope) -> Section:
     opened, ended = rows[still], rows[~still]
     ended = ended[ended["closed_at"] >= pd.Timestamp(scope.first)]
     needs = tuple(
-        Need(one.level, f"{_words(str(one.key))}, since {one.opened_at:%Y-%m-%d %H:%M} UTC")
+        Need(
+            one.level,
+            f"{_words(str(one.key))}, since {one.opened_at:%Y-%m-%d %H:%M} UTC",
+            told=_table_of(str(one.key)),
+        )
         for one in records(opened)
         if one.level != "info"
     )
@@ -91,14 +96,7 @@ def promotion(scope: Scope) -> Section:
     rows = scope.rows(DECISIONS, "ORDER BY trading_day DESC, sequence DESC LIMIT ?", [_DECISIONS])
     if rows.empty:
         return unknown(title, "No release was decided on yet.")
-    last = rows.iloc[0]
-    challenger = (
-        "no challenger"
-        if pd.isna(last["stage_after"])
-        else f"{last['release']} is {last['stage_after']} with a share of "
-        f"{percent(last['share_after'])}"
-    )
-    summary = f"Champion: {_text(last['champion'])}; {challenger}."
+    summary = _in_force(scope, rows.iloc[0])
     cells = tuple(
         row(
             day_text(one["trading_day"]),
@@ -112,6 +110,19 @@ def promotion(scope: Scope) -> Section:
     )
     head = ("day", "action", "release", "stage", "why", "by")
     return Section(title, summary, (Grid(head, cells, labels=6, caption="Last decisions"),))
+
+
+def _in_force(scope: Scope, decision: pd.Series) -> str:
+    """Champion and challenger of the newest published forecast, else after the last decision."""
+    found = scope.newest(PUBLISHED, "ORDER BY target LIMIT 1")
+    if found.empty:
+        return f"Champion: {_text(decision['champion'])}; nothing is published yet."
+    now = found.iloc[0]
+    day = day_text(now["trading_day"])
+    if pd.isna(now["challenger"]):
+        return f"Champion on {day}: {_text(now['champion'])}; no challenger."
+    challenger = f"{now['challenger']} has a share of {percent(now['share'])}"
+    return f"Champion on {day}: {_text(now['champion'])}; challenger {challenger}."
 
 
 def freshness(scope: Scope) -> Section:
@@ -160,6 +171,12 @@ def _words(key: str) -> str:
     """A condition's key as words: ``run_failed/refresh_daily`` is "run failed: refresh_daily"."""
     kind, _, rest = key.partition("/")
     return f"{kind.replace('_', ' ')}: {rest}" if rest else kind.replace("_", " ")
+
+
+def _table_of(key: str) -> str:
+    """The table whose check an alert is about; empty for any other."""
+    kind, *parts = key.split("/")
+    return ".".join(parts[:2]) if kind == "check_failed" else ""
 
 
 def _text(value: Any) -> str:
