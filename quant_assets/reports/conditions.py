@@ -62,7 +62,7 @@ def data_health(scope: Scope) -> Section:
 def drift(scope: Scope) -> Section:
     """How many features are not what their fits were trained on, and which most."""
     title = "Drift"
-    rows = scope.rows(DRIFT, _LAST, [_DRIFT_DAYS])
+    rows = scope.rows(DRIFT, f"{_LAST} ORDER BY trading_day, level, name", [_DRIFT_DAYS])
     share = share_drifted(rows) if len(rows) else pd.Series(dtype=float)
     if share.empty:
         return unknown(title, "Features were not compared yet: run watch_daily.")
@@ -115,7 +115,8 @@ def anomalies(scope: Scope) -> Section:
     found = scope.rows(
         ANOMALIES,
         "AND trading_day >= ? AND severity <> 'info'"
-        ' ORDER BY trading_day DESC, series IS NOT NULL, score / "limit" DESC, ALL',
+        ' ORDER BY trading_day DESC, series IS NOT NULL, score / "limit" DESC, market, series,'
+        " kind",
         [scope.first],
     )
     of_markets = found[found["series"].isna() & (found["trading_day"] == pd.Timestamp(scope.day))]

@@ -86,15 +86,15 @@ def performance(scope: Scope) -> Section:
 def attribution(scope: Scope) -> Section:
     """What the newest day's forecasts rest on."""
     title = "Attribution"
-    rows = scope.newest(ATTRIBUTION)
+    rows = scope.newest(ATTRIBUTION, "ORDER BY family, share DESC, inputs")
     if rows.empty:
         return unknown(title, "No forecast was attributed yet: run watch_daily.")
     day = as_date(rows["trading_day"].iloc[0])
-    of = {str(name): part.sort_values("share") for name, part in rows.groupby("family")}
+    of = {str(name): part for name, part in rows.groupby("family")}
     ensemble = of.pop("ensemble", None)
     blocks: list[Grid | Chart] = []
     if ensemble is not None:
-        shares = ensemble.set_index("inputs")["share"].iloc[::-1]
+        shares = ensemble.set_index("inputs")["share"]
         blocks.append(
             bars({str(k): float(v) for k, v in shares.items()}, f"Share in the ensemble of {day}")
         )

@@ -1,13 +1,14 @@
 """Sections about open alerts, the champion and its challenger, and how fresh each layer is."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from quant_assets.alerts.states import LEVELS
-from quant_assets.lake.alert_tables import ALERT_DELIVERIES, ALERTS
+from quant_assets.lake.alert_tables import ALERTS
 from quant_assets.lake.judgement_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schema import Table
@@ -49,8 +50,8 @@ _DECISIONS = 8
 def alerts(scope: Scope) -> Section:
     """Alerts that are open at the end of the day, and those of the period that have ended.
 
-    An alert's record is rewritten each time it is seen. Only what never changes is shown, and its
-    level as the messages told it by then: a page made later says the same.
+    An alert's subject and text are rewritten each time it is seen. Only what stays is shown, and
+    its level as it was: a page made later says the same.
     """
     title = "Alerts"
     if not scope.lake.has(ALERTS):
@@ -149,22 +150,20 @@ def freshness(scope: Scope) -> Section:
 def _alerts(scope: Scope) -> pd.DataFrame:
     """Alerts opened by the end of the day, most urgent first, with their level as it was then."""
     end = scope.end.replace(tzinfo=None)
-    rows = scope.lake.query(
-        f"SELECT id, key, level, opened_at, closed_at FROM {ALERTS.quoted} WHERE opened_at < ?",
-        [end],
+    rows = scope.lake.query(f"FROM {ALERTS.quoted} WHERE opened_at < ?", [end])
+    rows["level"] = _level_then(rows, end)
+    rows["rank"] = rows["level"].map(LEVELS.index)
+    return rows.sort_values(["rank", "opened_at", "key"], ignore_index=True)
+
+
+def _level_then(rows: pd.DataFrame, end: datetime) -> pd.Series:
+    """The level at a moment; of an alert from before these moments were stored, the highest."""
+    moments = rows.reindex(columns=["warning_at", "critical_at"]).astype("datetime64[us]")
+    reached = moments < end
+    level = np.select(
+        [reached["critical_at"], reached["warning_at"]], ["critical", "warning"], "info"
     )
-    if scope.lake.has(ALERT_DELIVERIES):
-        told = scope.lake.query(
-            f"SELECT alert_id AS id, arg_max(level, created_at) AS told"
-            f" FROM {ALERT_DELIVERIES.quoted} WHERE kind <> 'recovery' AND created_at < ?"
-            " GROUP BY ALL",
-            [end],
-        )
-        rows = rows.merge(told, on="id", how="left")
-        rows["level"] = rows["told"].fillna(rows["level"])
-    rank = rows["level"].map(LEVELS.index)
-    order = pd.DataFrame({"rank": rank, "opened": rows["opened_at"], "key": rows["key"]})
-    return rows.loc[order.sort_values(["rank", "opened", "key"]).index].reset_index(drop=True)
+    return rows["level"].where(moments.isna().all(axis=1), level)
 
 
 def _words(key: str) -> str:
