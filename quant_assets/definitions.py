@@ -19,7 +19,14 @@ from quant_assets.assets import (
     validated,
 )
 from quant_assets.assets.partitions import trading_partitions
-from quant_assets.automation import jobs, maintenance, schedules, sensors
+from quant_assets.automation import (
+    collecting,
+    jobs,
+    maintenance,
+    report_schedules,
+    schedules,
+    sensors,
+)
 from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
 from quant_assets.models.registry import chosen
@@ -47,8 +54,12 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=[*all_jobs.values(), maintenance.maintain_lake],
-        schedules=[*schedules.build(all_jobs), maintenance.weekly_maintenance],
-        sensors=sensors.build(),
+        schedules=[
+            *schedules.build(all_jobs),
+            *report_schedules.build(all_jobs, partitions),
+            maintenance.weekly_maintenance,
+        ],
+        sensors=[*sensors.build(), collecting.build()],
         resources={
             "settings": settings,
             "source": source,

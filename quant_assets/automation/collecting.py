@@ -1,4 +1,4 @@
-"""All metrics at once, for the textfile and for the endpoint.
+"""All metrics at once, for the endpoint and for the textfile, which a sensor writes.
 
 What is measured is in ``metrics.of_lake`` and ``automation.run_metrics``.
 """
@@ -11,12 +11,42 @@ import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
 from quant_assets.automation.run_metrics import run_metrics
+from quant_assets.clock import Clock
 from quant_assets.errors import QuantAssetsError
+from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.lake import Lake
 from quant_assets.metrics.of_lake import lake_metrics
-from quant_assets.metrics.samples import Metric
+from quant_assets.metrics.samples import Metric, text_of
 from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings
+
+SECONDS = 60
+
+
+def build(
+    status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+) -> dg.SensorDefinition:
+    """The sensor that writes the textfile."""
+
+    @dg.sensor(
+        minimum_interval_seconds=SECONDS,
+        default_status=status,
+        description="Write the metrics of lake and runs as a textfile for Prometheus's node "
+        "exporter.",
+    )
+    def write_metrics(
+        context: dg.SensorEvaluationContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.SensorResult:
+        metrics = all_metrics(context.instance, lake, settings, clock.now().date())
+        write_atomically(settings.metrics_file, text_of(metrics))
+        return dg.SensorResult(
+            skip_reason=f"{len(metrics)} metrics written to {settings.metrics_file}"
+        )
+
+    return write_metrics
 
 
 def all_metrics(

@@ -1,7 +1,7 @@
-"""Schedules: the evening of each trading day, retraining on Sundays, reports. Times are UTC."""
+"""Schedules: the evening of each trading day, and Sunday's retraining. Times are UTC."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -52,40 +52,6 @@ def build(jobs: "Mapping[str, UnresolvedAssetJobDefinition]") -> list[dg.Schedul
     ) -> dg.RunRequest | dg.SkipReason:
         return request(newest_trading_day(context.scheduled_execution_time.date()), source)
 
-    @dg.schedule(
-        job=jobs["report_daily"],
-        cron_schedule="0 23 * * 1-5",
-        execution_timezone="UTC",
-        description="Every trading day at 23:00 UTC, half an hour after it was watched.",
-    )
-    def daily_report(
-        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
-    ) -> dg.RunRequest | dg.SkipReason:
-        return request(context.scheduled_execution_time.date(), source)
-
-    @dg.schedule(
-        job=jobs["report_weekly"],
-        cron_schedule="0 5 * * 6",
-        execution_timezone="UTC",
-        description="Every Saturday at 05:00 UTC, as of the week's last trading day.",
-    )
-    def weekly_report(
-        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
-    ) -> dg.RunRequest | dg.SkipReason:
-        return request(newest_trading_day(context.scheduled_execution_time.date()), source)
-
-    @dg.schedule(
-        job=jobs["report_monthly"],
-        cron_schedule="30 5 1 * *",
-        execution_timezone="UTC",
-        description="On the first of each month at 05:30 UTC, as of the last trading day before.",
-    )
-    def monthly_report(
-        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
-    ) -> dg.RunRequest | dg.SkipReason:
-        before = context.scheduled_execution_time.date() - timedelta(days=1)
-        return request(newest_trading_day(before), source)
-
     def request(day: date, source: Source) -> dg.RunRequest | dg.SkipReason:
         if not is_trading_day(np.array([day], dtype="datetime64[D]"))[0]:
             return dg.SkipReason(f"{day} is not a trading day: London and Tokyo are closed")
@@ -96,5 +62,4 @@ def build(jobs: "Mapping[str, UnresolvedAssetJobDefinition]") -> list[dg.Schedul
             )
         return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
 
-    evening = [daily_refresh, daily_watch, daily_report]
-    return [*evening, weekly_retrain, weekly_report, monthly_report]
+    return [daily_refresh, daily_watch, weekly_retrain]

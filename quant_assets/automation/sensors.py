@@ -1,4 +1,4 @@
-"""Sensors: what became of runs into alerts, alerts to people, figures to Prometheus.
+"""Sensors: one that turns what became of runs into alerts, one that delivers them.
 
 ``dg.run_failure_sensor`` is not used. It goes on to the next run when its function raises, so an
 alert that could not be stored would be lost; it knows no run of the command line, which belongs to
@@ -11,22 +11,18 @@ import dagster as dg
 from quant_assets.alerts.book import Book
 from quant_assets.alerts.channels import channels_of
 from quant_assets.alerts.delivery import deliver
-from quant_assets.automation.collecting import all_metrics
 from quant_assets.automation.run_ends import ends_after, events_of, newest_position
 from quant_assets.clock import Clock
-from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.lake import Lake
-from quant_assets.metrics.samples import text_of
 from quant_assets.settings import Settings
 
 SECONDS = 30
-METRICS_SECONDS = 60
 RUNS_A_TICK = 50
 
 
 def build() -> list[dg.SensorDefinition]:
     """All sensors."""
-    return [watch_runs, deliver_alerts, write_metrics]
+    return [watch_runs, deliver_alerts]
 
 
 @dg.sensor(
@@ -65,22 +61,6 @@ def deliver_alerts(
     book = Book(lake, settings.lake_dir)
     outcome = deliver(book, lambda: channels_of(settings), clock.now)
     return _rest(str(outcome))
-
-
-@dg.sensor(
-    minimum_interval_seconds=METRICS_SECONDS,
-    description="Write the metrics of lake and runs as a textfile for Prometheus's node exporter.",
-)
-def write_metrics(
-    context: dg.SensorEvaluationContext,
-    lake: dg.ResourceParam[Lake],
-    settings: dg.ResourceParam[Settings],
-    clock: dg.ResourceParam[Clock],
-) -> dg.SensorResult:
-    """Write what there is to measure now."""
-    metrics = all_metrics(context.instance, lake, settings, clock.now().date())
-    write_atomically(settings.metrics_file, text_of(metrics))
-    return _rest(f"{len(metrics)} metrics written to {settings.metrics_file}")
 
 
 def _rest(reason: str, position: int | None = None) -> dg.SensorResult:

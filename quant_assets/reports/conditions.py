@@ -47,8 +47,8 @@ def data_health(scope: Scope) -> Section:
     needs = tuple(
         Need(
             "warning",
-            f"Prices of {one.market}: {one.figure} is {_figure(one.figure, one.value)}, "
-            f"{_figure(one.figure, one.allowed)} is allowed",
+            f"Prices of {one.market}: {one.figure} is {_figure(one.figure, one.value, 2)}, "
+            f"{_figure(one.figure, one.allowed, 2)} is allowed",
         )
         for one in records(broken)
     )
@@ -125,7 +125,7 @@ def anomalies(scope: Scope) -> Section:
         for one in records(of_markets)
     )
     if found.empty:
-        return Section(title, f"None in the {scope.period.word}.")
+        return Section(title, f"Nothing beyond its limit {scope.period.within}.")
     cells = tuple(
         row(
             day_text(one.trading_day),
@@ -139,7 +139,7 @@ def anomalies(scope: Scope) -> Section:
     head = ("day", "of", "kind", "score", "limit")
     markets = counted(int(found["series"].isna().sum()), "market")
     series = f"{counted(int(found['series'].notna().sum()), 'series', 'series')}"
-    summary = f"In the {scope.period.word} {markets} and {series} were beyond their limits."
+    summary = f"{markets} and {series} beyond their limits {scope.period.within}."
     grid = Grid(head, cells, labels=3, caption=f"The first {len(cells)}")
     return Section(title, summary, (grid,), needs, watched=ANOMALIES.name)
 
@@ -153,8 +153,8 @@ def _text(value: Any) -> str:
     return "unusual" if pd.isna(value) else str(value)
 
 
-def _figure(name: str, value: float) -> str:
-    return percent(value, 1) if name in _SHARES else number(value, 0)
+def _figure(name: str, value: float, digits: int = 1) -> str:
+    return percent(value, digits) if name in _SHARES else number(value, 0)
 
 
 def _limits(rows: pd.DataFrame) -> Grid:
@@ -207,11 +207,12 @@ def _distances(rows: pd.DataFrame) -> Grid:
         row(
             str(one.name),
             str(one.level),
-            Cell(f"{number(one.psi)} / {number(one.psi_limit)}"),
-            Cell(f"{number(one.ks)} / {number(one.ks_limit)}"),
-            "drifted" if one.drifted else "",
+            Cell(
+                f"{number(one.psi)} / {number(one.psi_limit)}", "warning" if one.drifted else None
+            ),
+            f"{number(one.ks)} / {number(one.ks_limit)}",
         )
         for one in records(rows)
     )
-    caption = f"The {len(cells)} farthest from what their fit was trained on, each beside its limit"
-    return Grid(("column", "level", "PSI", "KS", ""), cells, labels=2, caption=caption)
+    caption = f"The {len(cells)} farthest from what they were, beside their limits; marked: drifted"
+    return Grid(("column", "level", "PSI", "KS"), cells, labels=2, caption=caption)

@@ -15,7 +15,6 @@ from quant_assets.reports.blocks import (
     Grid,
     Need,
     Section,
-    State,
     as_date,
     counted,
     day_text,
@@ -24,6 +23,7 @@ from quant_assets.reports.blocks import (
     records,
     row,
     unknown,
+    worst,
 )
 from quant_assets.reports.charts import bars, lines
 from quant_assets.reports.scope import Scope
@@ -32,6 +32,7 @@ ROLLING = Table("monitoring.rolling", "Performance against expectation.", ())
 _INPUTS = 4
 _WHOLE = "coalesce(part, '') = ''"
 _DROP = "since a drop"
+_CONCERNS = ("warning", "critical")
 
 
 def submission(scope: Scope) -> Section:
@@ -150,17 +151,29 @@ def _against_expectation(scope: Scope) -> tuple[Grid | None, list[Need]]:
     rows = scope.newest(ROLLING, f"AND {_WHOLE}")
     if rows.empty:
         return None, []
-    cells, needs = [], []
-    for one in records(rows.sort_values(["family", "window"])):
-        state: State | None = one.level if one.level in ("warning", "critical") else None
-        days = f"{one.window} days" if one.window else _DROP
-        figures = number(one.score), number(one.expected), number(one.limit)
-        cells.append(row(str(one.family), days, Cell(figures[0], state), *figures[1:]))
-        if state:
-            found = "{}, where {} was to be expected and {} is the limit".format(*figures)
-            needs.append(Need(state, f"Score of {one.family}, {days}: {found}"))
+    ordered = rows.sort_values(["family", "window"])
+    ordered["over"] = [f"{n} days" if n else _DROP for n in ordered["window"]]
+    cells = [
+        row(
+            str(one.family),
+            one.over,
+            Cell(number(one.score), one.level if one.level in _CONCERNS else None),
+            number(one.expected),
+            number(one.limit),
+        )
+        for one in records(ordered)
+    ]
+    low = ordered[ordered["level"].isin(_CONCERNS)]
+    needs = [_too_low(str(name), of) for name, of in low.groupby("family")]
     caption = "Score: mean over deviation of the daily IC; below its limit it is no longer chance"
     return Grid(("family", "over", "score", "expected", "limit"), tuple(cells), 2, caption), needs
+
+
+def _too_low(family: str, rows: pd.DataFrame) -> Need:
+    """That a family's scores are below their limits, in one line."""
+    found = (f"{one.over} {number(one.score)} ({number(one.limit)})" for one in records(rows))
+    text = f"Score of {family} is below its limit: {', '.join(found)}"
+    return Need(worst(rows["level"].tolist()), text)
 
 
 def _of_period(scope: Scope, ic: pd.DataFrame) -> list[Grid]:

@@ -113,8 +113,9 @@ def publish(scope: Scope, folder: Path) -> tuple[Report, Path]:
 
 
 def breakable(text: str) -> Markup:
-    """The text, escaped, with places at which a narrow screen may break long names."""
-    return Markup(re.sub(r"([_/.])(?=[^\W\d])", r"\1<wbr>", str(escape(text))))  # noqa: S704 - escaped
+    """The text, escaped: long names may be broken on a narrow screen, days may not."""
+    names = re.sub(r"([_/.])(?=[^\W\d])", r"\1<wbr>", str(escape(text)))
+    return Markup(re.sub(r"\d{4}-\d\d-\d\d", r"<span>\g<0></span>", names))  # noqa: S704 - escaped
 
 
 def _plain(text: str) -> str:

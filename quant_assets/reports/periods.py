@@ -14,12 +14,14 @@ class Period:
     Attributes:
         name: daily, weekly or monthly.
         word: what one of them is called.
+        within: that something lies in it.
         first: its first calendar day, from its last.
         label: of the one that a day lies in; names the file.
     """
 
     name: str
     word: str
+    within: str
     first: Callable[[date], date]
     label: Callable[[date], str]
 
@@ -38,9 +40,13 @@ def _week(day: date) -> str:
     return f"{year}-W{week:02d}"
 
 
-DAILY = Period("daily", "day", lambda day: day, date.isoformat)
-WEEKLY = Period("weekly", "week", lambda day: day - timedelta(days=day.weekday()), _week)
-MONTHLY = Period("monthly", "month", lambda day: day.replace(day=1), lambda day: f"{day:%Y-%m}")
+DAILY = Period("daily", "day", "on the day", lambda day: day, date.isoformat)
+WEEKLY = Period(
+    "weekly", "week", "in the week", lambda day: day - timedelta(days=day.weekday()), _week
+)
+MONTHLY = Period(
+    "monthly", "month", "in the month", lambda day: day.replace(day=1), lambda day: f"{day:%Y-%m}"
+)
 PERIODS = {one.name: one for one in (DAILY, WEEKLY, MONTHLY)}
 
 

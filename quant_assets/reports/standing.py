@@ -1,6 +1,7 @@
 """Sections about open alerts, the champion and its challenger, and how fresh each layer is."""
 
 import json
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -72,7 +73,7 @@ def alerts(scope: Scope) -> Section:
     counts = [f"{int((opened['level'] == level).sum())} {level}" for level in LEVELS]
     summary = (
         f"{counted(len(opened), 'alert')} open: {', '.join(counts)}. "
-        f"{len(ended)} ended in the {scope.period.word}."
+        f"{len(ended)} ended {scope.period.within}."
     )
     if rows.empty:
         return Section(title, summary)
@@ -87,7 +88,7 @@ def alerts(scope: Scope) -> Section:
         )
         for one in records(shown)
     )
-    grid = Grid(("level", "condition", "opened", "ended"), cells, labels=2)
+    grid = Grid(("level", "condition", "opened", "ended"), cells, labels=4)
     return Section(title, summary, (grid,) if cells else (), needs)
 
 
@@ -99,18 +100,18 @@ def promotion(scope: Scope) -> Section:
         return unknown(title, "No release was decided on yet.")
     summary = _in_force(scope, rows.iloc[0])
     cells = tuple(
-        row(
-            day_text(one["trading_day"]),
-            _text(one["action"]),
-            _text(one["release"]),
-            f"{_text(one['stage_before'])} → {_text(one['stage_after'])}",
-            f"{_text(one['reason'])}{_numbers(one['numbers'])}",
-            _text(one["made_by"]),
-        )
+        row(day_text(one["trading_day"]), _deed(one), f"{_text(one['reason'])}{_numbers(one)}")
         for one in rows.to_dict("records")
     )
-    head = ("day", "action", "release", "stage", "why", "by")
-    return Section(title, summary, (Grid(head, cells, labels=6, caption="Last decisions"),))
+    grid = Grid(("day", "decision", "why"), cells, labels=3, caption="Last decisions")
+    return Section(title, summary, (grid,))
+
+
+def _deed(one: Mapping[Hashable, Any]) -> str:
+    """What was decided, and by whom unless by the rules."""
+    stages = f"{_text(one['stage_before'])} → {_text(one['stage_after'])}"
+    by = "" if one["made_by"] == "rules" else f", by {_text(one['made_by'])}"
+    return f"{_text(one['action'])} {_text(one['release'])}: {stages}{by}"
 
 
 def _in_force(scope: Scope, decision: pd.Series) -> str:
@@ -182,8 +183,9 @@ def _text(value: Any) -> str:
     return NOTHING if pd.isna(value) else str(value)
 
 
-def _numbers(text: Any) -> str:
+def _numbers(one: Mapping[Hashable, Any]) -> str:
     """The numbers of a decision, from their JSON, as words; nothing where there are none."""
+    text = one["numbers"]
     if pd.isna(text) or not text:
         return ""
     found = json.loads(text)
