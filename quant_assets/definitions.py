@@ -13,6 +13,7 @@ from quant_assets.assets import (
     performance,
     promotion,
     raw,
+    reports,
     studies,
     submissions,
     surveillance,
@@ -21,11 +22,13 @@ from quant_assets.assets import (
 )
 from quant_assets.assets.partitions import known_span, trading_partitions
 from quant_assets.automation import (
+    collecting,
     jobs,
     maintenance,
     minding,
     promoting,
     refreshing,
+    report_schedules,
     retraining,
     schedules,
     sensors,
@@ -38,7 +41,7 @@ from quant_assets.sources.registry import source_of
 
 LAYERS = (
     *(raw, validated, features, studies, fits, forecasts, promotion, submissions),
-    *(monitoring, surveillance, performance, tracking),
+    *(monitoring, surveillance, performance, tracking, reports),
 )
 
 
@@ -62,6 +65,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         jobs=[*all_jobs.values(), maintenance.maintain_lake, promoting.decide_promotion],
         schedules=[
             *schedules.build(all_jobs, schedule),
+            *report_schedules.build(all_jobs, partitions, schedule),
             retraining.build_schedule(all_jobs[retraining.JOB], schedule),
             maintenance.build(schedule),
         ],
@@ -70,6 +74,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
             refreshing.build(all_jobs, partitions, sensor),
             minding.build(sensor),
             retraining.build_sensor(all_jobs[retraining.JOB], sensor),
+            collecting.build(sensor),
         ],
         resources={
             "settings": settings,

@@ -18,7 +18,17 @@ from quant_assets.sources.base import Source
 from quant_assets.sources.registry import source_of
 
 _MARKET_PARTS = (
-    *("lake", "artifacts", "exports", "reports", "tuning", "mlflow", "dagster", "market.json"),
+    *(
+        "lake",
+        "artifacts",
+        "exports",
+        "reports",
+        "metrics",
+        "tuning",
+        "mlflow",
+        "dagster",
+        "market.json",
+    ),
 )
 
 

@@ -1,12 +1,15 @@
-"""The servers a person opens, Dagster's and MLflow's, as commands to run in this one's place."""
+"""The servers a person opens: Dagster's and MLflow's, in this one's place, and that of metrics."""
 
 import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 from quant_assets.errors import SettingsError, TrackingError
+from quant_assets.metrics.samples import Metric
 from quant_assets.settings import Settings, require_market
 from quant_assets.tracking import store
 
@@ -54,6 +57,39 @@ def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
     )
     where = ["--backend-store-uri", store.uri(folder), "--host", host, "--port", str(port)]
     return [_program("mlflow"), "server", *where, "--workers", "1", "--no-serve-artifacts"]
+
+
+def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str], object]) -> None:
+    """Answer Prometheus's scrapes until a signal ends it; ``say`` is told the address.
+
+    Raises:
+        SettingsError: no market is loaded yet, or another; or the port is taken.
+    """
+    from prometheus_client import start_http_server
+
+    from quant_assets.automation.collecting import all_metrics
+    from quant_assets.automation.runs import instance
+    from quant_assets.clock import Clock
+    from quant_assets.lake.lake import Lake
+    from quant_assets.metrics.samples import registry
+
+    require_market(settings, loaded=True)
+    _require_free(host, port)
+    ended = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    clock = Clock()
+    with Lake(settings.lake_dir, read_only=True) as lake, instance(settings) as opened:
+
+        def collect() -> list[Metric]:
+            return all_metrics(opened, lake, settings, clock.now().date())
+
+        server, thread = start_http_server(port, host, registry(collect))
+        say(f"http://{host}:{server.server_port}/metrics")
+        ended.wait()
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _program(name: str) -> str:

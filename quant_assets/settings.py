@@ -198,6 +198,11 @@ class Settings(BaseSettings):
         return self.data_dir / "reports"
 
     @property
+    def metrics_file(self) -> Path:
+        """Metrics as Prometheus's node exporter reads them."""
+        return self.data_dir / "metrics" / "quant_assets.prom"
+
+    @property
     def tuning_dir(self) -> Path:
         """Stored searches for parameters, one file a family."""
         return self.data_dir / "tuning"

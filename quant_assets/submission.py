@@ -4,6 +4,7 @@ What is forecast, and how well, belongs elsewhere.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,19 @@ def submission_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
         "date_id": date_ids_of(lake, forecasts.days),
         **dict(zip(forecasts.targets, forecasts.values.T, strict=True)),
     }
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """When a day's submission was stored first.
+
+    Attributes:
+        at: the moment, UTC.
+        seconds: since the run began that was for this day alone; None if it was for others too.
+    """
+
+    at: datetime
+    seconds: float | None
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,17 @@ from quant_assets.definitions import build_definitions
 from quant_assets.lake.alert_tables import event_tables
 from quant_assets.lake.tables import all_tables, study_table
 from quant_assets.models.registry import FAST
+from quant_assets.reports.periods import PERIODS
 from quant_assets.settings import Settings
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
 STORED = (*all_tables(FAST), *map(study_table, FAST))
 TABLES = {dg.AssetKey(table.name.split(".")): table for table in STORED}
-FILES = {dg.AssetKey(["submissions", "export"]), dg.AssetKey(["monitoring", "drift_report"])}
+FILES = {
+    dg.AssetKey(["submissions", "export"]),
+    dg.AssetKey(["monitoring", "drift_report"]),
+    *(dg.AssetKey(period.key) for period in PERIODS.values()),
+}
 
 
 @cache

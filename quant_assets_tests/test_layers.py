@@ -12,9 +12,14 @@ PACKAGE = Path(quant_assets.__file__).parent
 # A room imports from the rows below its own only; not from its neighbours.
 ROWS = (
     ("cli", "docs"),
-    ("loading", "doctor", "inspection", "scorecard", "servers", "bulletin", "rehearsal"),
+    (
+        *("loading", "doctor", "inspection", "scorecard", "servers", "bulletin", "reporting"),
+        "rehearsal",
+    ),
     ("definitions", "console"),
     ("assets", "automation"),
+    ("deliveries",),
+    ("reports", "metrics"),
     ("promotion", "tuning", "tracking", "alerts", "monitoring"),
     ("submission", "ensemble", "evaluation", "quality"),
     ("lake",),
@@ -23,7 +28,7 @@ ROWS = (
     ("clock", "errors", "typing"),
 )
 HEIGHT = {room: -row for row, rooms in enumerate(ROWS) for room in rooms}
-SHELL = ("assets", "automation", "definitions", "rehearsal")
+SHELL = ("assets", "automation", "definitions", "deliveries", "rehearsal")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 named = pytest.mark.parametrize(
     "module", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix()

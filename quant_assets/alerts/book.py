@@ -166,11 +166,10 @@ class Book:
         # Asking a lake for its tables would make one where there is none.
         if not self._folder.exists() or not self._lake.has(table):
             return []
-        columns = ", ".join(field.name for field in fields(record))
-        rows = self._lake.arrow(
-            f"SELECT {columns} FROM {table.quoted} WHERE {condition}", list(values)
-        )
-        return [record(**{name: _aware(x) for name, x in row.items()}) for row in rows.to_pylist()]
+        rows = self._lake.arrow(f"SELECT * FROM {table.quoted} WHERE {condition}", list(values))
+        # A table written by an older release lacks its newest columns until it is written again.
+        known = {field.name for field in fields(record)} & set(rows.column_names)
+        return [record(**{name: _aware(row[name]) for name in known}) for row in rows.to_pylist()]
 
     def _write(self, table: Table, records: Sequence[Alert] | Sequence[Message]) -> None:
         if records:

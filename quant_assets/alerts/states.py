@@ -108,6 +108,8 @@ class Alert:
     count: int = 1
     closed_at: datetime | None = None
     delivered_at: datetime | None = None
+    warning_at: datetime | None = None
+    critical_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def follow(newest: Mapping[str, Alert], event: Raised | Cleared) -> list[Step]:
 
 def _opened(event: Raised) -> Alert:
     digest = sha256(f"{event.key} {event.at.isoformat()}".encode()).hexdigest()
-    return Alert(
+    opened = Alert(
         # Derived, not drawn: what is done again after a crash finds what was written before it.
         id=digest[:16],
         key=event.key,
@@ -160,6 +162,14 @@ def _opened(event: Raised) -> Alert:
         opened_at=event.at,
         last_seen_at=event.at,
     )
+    return _reached(opened, event.at)
+
+
+def _reached(alert: Alert, at: datetime) -> Alert:
+    """The alert with the moment at which it got its level; of info that is its opening."""
+    if alert.level == "critical":
+        return replace(alert, critical_at=at)
+    return replace(alert, warning_at=at) if alert.level == "warning" else alert
 
 
 def _seen_again(alert: Alert, event: Raised) -> Step:
@@ -173,4 +183,6 @@ def _seen_again(alert: Alert, event: Raised) -> Step:
         last_seen_at=event.at,
         count=alert.count + 1,
     )
-    return Step(now, "escalation" if escalates else None, event.text)
+    if not escalates:
+        return Step(now, None, event.text)
+    return Step(_reached(now, event.at), "escalation", event.text)

@@ -11,6 +11,7 @@ from quant_assets.lake.promotion_tables import PROMOTION_DAILY, RELEASES
 from quant_assets.lake.tables import fits_table, study_table
 from quant_assets.models.parameters import tunable
 from quant_assets.models.registry import DAILY
+from quant_assets.reports.periods import PERIODS
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -38,11 +39,17 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     submission waits for.
     """
     studies = dg.AssetSelection.assets(*(study_table(name).key for name in tunable(families)))
-    watched = dg.AssetSelection.assets(*(table.key for table in WATCHED), DRIFT_REPORT)
+    watched = dg.AssetSelection.assets(*(table.key for table in WATCHED))
+    pages = {
+        "drift": dg.AssetSelection.assets(DRIFT_REPORT),
+        **{name: dg.AssetSelection.assets(period.key) for name, period in PERIODS.items()},
+    }
     explained = dg.AssetSelection.assets(ATTRIBUTION.key)
     releases = dg.AssetSelection.assets(RELEASES.key)
     published = dg.AssetSelection.assets(*(table.key for table in PROMOTION_DAILY))
     everything = dg.AssetSelection.all() - studies - watched - releases
+    for page in pages.values():
+        everything = everything - page
     fits = dg.AssetSelection.groups("fits") - studies
     tracking = dg.AssetSelection.groups("tracking")
     jobs = {
@@ -84,6 +91,10 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             dg.AssetSelection.groups("submissions"),
             "The submission of a day and the exported files, from stored forecasts.",
         ),
+        **{
+            f"report_{name}": (page, f"The page {name}, as of the last day of the range.")
+            for name, page in pages.items()
+        },
     }
     return {
         name: dg.define_asset_job(name, selection, description=description, tags=_tags(name))

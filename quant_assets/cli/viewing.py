@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from quant_assets.errors import QuantAssetsError
 from quant_assets.settings import load_settings
 
 Format = Literal["table", "csv", "json"]
+Period = Literal["daily", "weekly", "monthly"]
 _ENDINGS: dict[str, Format] = {".csv": "csv", ".json": "json"}
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
@@ -118,6 +120,26 @@ def alerts(
 
 
 @app.command()
+def report(
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Its last day; else the newest."
+        ),
+    ] = None,
+    period: Annotated[Period, typer.Option(help="How far it looks back.")] = "daily",
+    look: Annotated[bool, typer.Option("--open", help="Open it in the browser as well.")] = False,
+) -> None:
+    """Write the report of a day, week or month as one HTML file."""
+    from quant_assets.reporting import write_report
+
+    page = write_report(load_settings(), period, day.date() if day else None)
+    typer.echo(str(page))
+    if look:
+        typer.launch(page.as_uri())
+
+
+@app.command()
 def doctor() -> None:
     """Check interpreter, extensions, disk, lake, source and settings."""
     from quant_assets.doctor import examine
@@ -151,3 +173,11 @@ def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
 
     command = dagster_command(load_settings(), host, port)
     os.execv(command[0], command)  # noqa: S606 - Dagster takes this process's place
+
+
+@app.command()
+def metrics(host: Host = "127.0.0.1", port: Port = 9300) -> None:
+    """Serve metrics of lake and runs for Prometheus to scrape."""
+    from quant_assets.servers import serve_metrics
+
+    serve_metrics(load_settings(), host, port, lambda url: typer.echo(f"metrics on {url}"))

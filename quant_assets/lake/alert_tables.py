@@ -24,6 +24,8 @@ ALERTS = Table(
         Column("count", "BIGINT", "how often it was seen"),
         Column("closed_at", "TIMESTAMP", "when it ended; NULL while it lasts"),
         Column("delivered_at", "TIMESTAMP", "when the first channel was told of it; or NULL"),
+        Column("warning_at", "TIMESTAMP", "when it became a warning; NULL if it did not"),
+        Column("critical_at", "TIMESTAMP", "when it became critical; NULL if it did not"),
     ),
     day_column="",
 )

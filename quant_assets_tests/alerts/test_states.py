@@ -114,3 +114,13 @@ def test_a_range_of_days_ends_what_lies_within(first: str, last: str, ends: bool
     assert not cleared(0, "run_failed/refresh_daily").ends(key)
     assert not cleared(0, "run_failed", within).ends("run_failed/refresh_daily")
     assert Days.parse(str(within)) == within
+
+
+def test_when_an_alert_got_its_level_is_kept() -> None:
+    events = [raised(0, "info"), raised(1), raised(2), raised(3, "critical"), raised(4)]
+    reached = []
+    for seen in range(1, len(events) + 1):
+        _, (alert,) = told(events[:seen])
+        reached.append((alert.warning_at, alert.critical_at))
+    warned, both = (moment(1), None), (moment(1), moment(3))
+    assert reached == [(None, None), warned, warned, both, both]

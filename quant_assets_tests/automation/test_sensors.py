@@ -299,7 +299,7 @@ def test_the_platforms_own_runs_are_watched(desk_of_market: Desk, server: Receiv
         watch.watch()
         definitions = build_definitions(settings, lake=lake)
         names = {sensor.name for sensor in definitions.sensors or ()}
-        assert names == {"watch_runs", "deliver_alerts"}
+        assert names == {"watch_runs", "deliver_alerts", "write_metrics"}
         train.write_bytes(whole[: len(whole) // 2])
         with pytest.raises(RunFailedError):
             run(definitions, opened, "refresh_daily", day, day)

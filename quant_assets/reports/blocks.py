@@ -1,0 +1,136 @@
+"""What a page is made of: sections of lines, grids and charts, as records without markup.
+
+What is said in them belongs in the modules of sections; how they look, in ``page.html.j2``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import pandas as pd
+from markupsafe import Markup
+
+State = Literal["ok", "warning", "critical", "unknown"]
+_URGENCY: tuple[State, ...] = ("critical", "warning", "ok", "unknown")
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a grid; ``state`` colours it where it is of concern."""
+
+    text: str
+    state: State | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table. Cells of all but the first ``labels`` columns are numbers."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    labels: int = 1
+    caption: str = ""
+    kind: Literal["grid"] = "grid"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing; ``legend`` names its lines, in the order of their colours."""
+
+    svg: Markup
+    caption: str
+    legend: tuple[str, ...] = ()
+    kind: Literal["chart"] = "chart"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that a person has to look at.
+
+    Attributes:
+        state: how urgent it is.
+        text: what it is.
+        told: the table whose failed check it repeats, if it does.
+    """
+
+    state: State
+    text: str
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question's answer.
+
+    Attributes:
+        title: the subject.
+        summary: the answer in a line; where it is not known, what to run.
+        blocks: what it rests on.
+        needs: what in it needs somebody.
+        known: whether there is an answer at all.
+        watched: the table whose checks fail for what the needs say.
+    """
+
+    title: str
+    summary: str
+    blocks: tuple[Grid | Chart, ...] = ()
+    needs: tuple[Need, ...] = ()
+    known: bool = True
+    watched: str = ""
+
+    @property
+    def state(self) -> State:
+        """That of the most urgent need."""
+        return worst([one.state for one in self.needs], "ok" if self.known else "unknown")
+
+    @property
+    def anchor(self) -> str:
+        """Its id within the page."""
+        return self.title.lower().replace(" ", "-")
+
+
+def worst(states: list[State], otherwise: State = "ok") -> State:
+    """The most urgent of some states."""
+    return min(states, key=_URGENCY.index, default=otherwise)
+
+
+def unknown(title: str, summary: str) -> Section:
+    """A section about what is not there."""
+    return Section(title, summary, known=False)
+
+
+def row(*values: "str | Cell") -> tuple[Cell, ...]:
+    """Cells from texts."""
+    return tuple(one if isinstance(one, Cell) else Cell(one) for one in values)
+
+
+def records(rows: pd.DataFrame) -> Iterator[Any]:
+    """Rows of a frame, their columns as attributes."""
+    yield from rows.itertuples(index=False)
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """A number with so many decimals; a dash for none."""
+    return NOTHING if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def percent(value: Any, digits: int = 0) -> str:
+    """A share in per cent; a dash for none."""
+    return NOTHING if pd.isna(value) else f"{100 * value:.{digits}f} %"
+
+
+def day_text(value: Any) -> str:
+    """A day as 2023-12-29; a dash for none."""
+    return NOTHING if pd.isna(value) else f"{pd.Timestamp(value):%Y-%m-%d}"
+
+
+def as_date(value: Any) -> date:
+    """A day out of a frame."""
+    return pd.Timestamp(value).date()
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Like "1 day" and "3 days"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,122 @@
+"""The page of a period: its sections in the order in which a person asks, and as one HTML file.
+
+The file holds all that it shows: no script, no font and no picture is loaded, and it says nothing
+that was not known at the end of its day. Text from the lake is escaped.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from quant_assets.lake.artifacts import write_atomically
+from quant_assets.reports import conditions, outcome, standing
+from quant_assets.reports.blocks import Need, Section, State, counted, worst
+from quant_assets.reports.scope import Scope
+
+_SECTIONS = (
+    standing.alerts,
+    outcome.submission,
+    outcome.performance,
+    outcome.attribution,
+    conditions.data_health,
+    conditions.drift,
+    conditions.regime,
+    conditions.anomalies,
+    standing.promotion,
+    standing.freshness,
+)
+_TEMPLATE = "page.html.j2"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page before it is one.
+
+    Attributes:
+        scope: what it is about.
+        sections: in order.
+    """
+
+    scope: Scope
+    sections: tuple[Section, ...]
+
+    @property
+    def title(self) -> str:
+        """Like "Daily report, 2023-12-29"."""
+        period = self.scope.period
+        return f"{period.name.capitalize()} report, {period.label(self.scope.day)}"
+
+    @property
+    def needs(self) -> list[Need]:
+        """What needs somebody, the most urgent first; once what a check and its table both say."""
+        said = {one.watched: one.state for one in self.sections if one.needs and one.watched}
+        found = [
+            need
+            for section in self.sections
+            for need in section.needs
+            if worst([need.state, said.get(need.told, "ok")]) != said.get(need.told)
+        ]
+        return sorted(found, key=lambda need: need.state != "critical")
+
+    @property
+    def state(self) -> State:
+        """That of the most urgent need."""
+        return worst([need.state for need in self.needs])
+
+    @property
+    def unknown(self) -> list[str]:
+        """Titles of what could not be said."""
+        return [section.title.lower() for section in self.sections if not section.known]
+
+    @property
+    def headline(self) -> str:
+        """The page in a line."""
+        if not self.needs:
+            return "All well"
+        return f"{counted(len(self.needs), 'thing needs', 'things need')} you"
+
+    def markdown(self) -> str:
+        """The headline, what needs somebody, and each section's summary."""
+        needs = [f"- **{need.state}**: {_plain(need.text)}" for need in self.needs]
+        summaries = [f"| {one.title} | {_plain(one.summary)} |" for one in self.sections]
+        return "\n".join([f"**{self.headline}**", "", *needs, "", "| | |", "|---|---|", *summaries])
+
+
+def compose(scope: Scope) -> Report:
+    """All sections, from one snapshot of the lake."""
+    with scope.lake.at_once():
+        return Report(scope, tuple(make(scope) for make in _SECTIONS))
+
+
+def render(report: Report) -> bytes:
+    """The page as HTML; the same bytes for the same contents."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("quant_assets", "reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    return environment.get_template(_TEMPLATE).render(report=report).encode()
+
+
+def publish(scope: Scope, folder: Path) -> tuple[Report, Path]:
+    """Write the page into the reports folder, whole or not at all; the report and its file."""
+    report, file = compose(scope), folder / scope.period.file(scope.day)
+    write_atomically(file, render(report))
+    return report, file
+
+
+def breakable(text: str) -> Markup:
+    """The text, escaped: long names may be broken on a narrow screen, days may not."""
+    names = re.sub(r"([_/.])(?=[^\W\d])", r"\1<wbr>", str(escape(text)))
+    return Markup(re.sub(r"\d{4}-\d\d-\d\d", r"<span>\g<0></span>", names))  # noqa: S704 - escaped
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -1,0 +1,161 @@
+"""Pages: only what was known, complete in themselves, and safe whatever the lake holds."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from quant_assets.lake.lake import Lake
+from quant_assets.reports.page import Report, compose, publish, render
+from quant_assets.reports.periods import DAILY, PERIODS, Period
+from quant_assets.reports.scope import Scope
+from quant_assets.submission import Delivery
+from quant_assets_tests import reported
+from quant_assets_tests.reported import DAY, FAMILIES, LAST, add_others, at, fill
+
+SECTIONS = (
+    *("Alerts", "Submission", "Performance", "Attribution", "Data health", "Drift", "Regime"),
+    *("Anomalies", "Promotion", "Freshness"),
+)
+LIMIT = 500_000
+_VOID = {"meta", "wbr"}
+periods = pytest.mark.parametrize("period", PERIODS.values(), ids=list(PERIODS))
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    with fill(tmp_path_factory.mktemp("whole")) as whole:
+        add_others(whole)
+        yield whole
+
+
+@pytest.fixture(scope="module")
+def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """Everything after the day is another, and more has happened."""
+    with fill(tmp_path_factory.mktemp("altered"), DAY) as other:
+        add_others(other, DAY)
+        yield other
+
+
+def report(lake: Lake, period: Period = DAILY, **others: object) -> Report:
+    return compose(Scope(lake, period, DAY, FAMILIES, **others))  # type: ignore[arg-type]
+
+
+class Balanced(HTMLParser):
+    """Holds that every tag that is opened is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def parsed(page: bytes) -> Balanced:
+    parser = Balanced()
+    parser.feed(page.decode())
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+@periods
+def test_a_page_knows_nothing_of_later_days(lake: Lake, altered: Lake, period: Period) -> None:
+    page = render(report(lake, period))
+    assert page == render(report(altered, period))
+    later = Scope(lake, period, LAST, FAMILIES), Scope(altered, period, LAST, FAMILIES)
+    assert render(compose(later[0])) != render(compose(later[1]))
+
+
+def test_a_later_delivery_is_not_known(lake: Lake) -> None:
+    later = Delivery(at(DAY + timedelta(days=1), 0), None)
+    assert render(report(lake)) == render(report(lake, delivery=later))
+    same_day = render(report(lake, delivery=Delivery(at(DAY, 22, 1), 31.4)))
+    assert b"at 22:01 UTC, 31 s after its run began" in same_day
+
+
+@periods
+def test_a_page_answers_all_questions_in_order(lake: Lake, period: Period) -> None:
+    made = report(lake, period)
+    assert tuple(section.title for section in made.sections) == SECTIONS
+    assert made.unknown == []
+    found = parsed(render(made))
+    anchors = [attributes.get("id") for tag, attributes in found.tags if tag == "section"]
+    links = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
+    assert links == [f"#{anchor}" for anchor in anchors]
+    assert sum(tag == "svg" for tag, _ in found.tags) >= 4
+
+
+@periods
+def test_a_page_is_small_and_loads_nothing(lake: Lake, period: Period) -> None:
+    page = render(report(lake, period))
+    assert len(page) < LIMIT
+    found = parsed(page)
+    assert not {tag for tag, _ in found.tags} & {"script", "link", "img", "iframe", "object"}
+    assert not re.search(rb"https?:|@import|url\(", page)
+    assert b"prefers-color-scheme: dark" in page
+    viewport = [a for tag, a in found.tags if tag == "meta" and a.get("name") == "viewport"]
+    assert viewport[0]["content"] == "width=device-width, initial-scale=1"
+
+
+def test_text_from_the_lake_is_text(lake: Lake, tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>\"'&"
+    with fill(tmp_path) as other:
+        parts = {
+            reported.ANOMALIES: reported.anomaly(DAY, 3.0, "critical", evil),
+            reported.DECISIONS: reported.decision(DAY, evil, evil),
+        }
+        for table, rows in parts.items():
+            reported.write(other, table, rows)
+        page = render(report(other))
+        summary = report(other).markdown()
+    found = parsed(page)
+    assert "script" not in {tag for tag, _ in found.tags}
+    assert found.text.count(evil) >= 3
+    assert "<script" not in summary
+
+
+def test_a_lake_without_anything_says_what_to_run(tmp_path: Path) -> None:
+    with Lake(tmp_path) as empty:
+        made = compose(Scope(empty, DAILY, DAY, FAMILIES))
+    unknown = [title.lower() for title in SECTIONS if title != "Freshness"]
+    assert made.unknown == unknown
+    for section in made.sections[1:8]:
+        assert "run" in section.summary
+    parsed(render(made))
+
+
+def test_the_headline_counts_what_is_listed(lake: Lake) -> None:
+    made = report(lake)
+    found = parsed(render(made))
+    listed = [a for tag, a in found.tags if tag == "li"]
+    assert len(listed) == len(made.needs) > 1
+    assert f"{len(made.needs)} things need you" in found.text
+    states = [need.state for need in made.needs]
+    assert states == sorted(states, key=["critical", "warning"].index)
+
+
+def test_the_file_is_named_by_its_period(lake: Lake, tmp_path: Path) -> None:
+    names = {"daily": "2023-11-15", "weekly": "2023-W46", "monthly": "2023-11"}
+    for period in PERIODS.values():
+        made, file = publish(Scope(lake, period, DAY, FAMILIES), tmp_path)
+        assert file == tmp_path / period.name / f"{names[period.name]}.html"
+        assert file.read_bytes() == render(made)
+        assert [one.name for one in file.parent.iterdir()] == [file.name]

@@ -1,0 +1,29 @@
+"""Which days a period has, at the ends of years too."""
+
+from datetime import date
+
+import pytest
+
+from quant_assets.errors import UnknownNameError
+from quant_assets.reports.periods import period_of
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "first", "file"),
+    [
+        ("daily", date(2023, 12, 29), date(2023, 12, 29), "daily/2023-12-29.html"),
+        ("weekly", date(2023, 12, 29), date(2023, 12, 25), "weekly/2023-W52.html"),
+        ("weekly", date(2021, 1, 1), date(2020, 12, 28), "weekly/2020-W53.html"),
+        ("weekly", date(2024, 12, 31), date(2024, 12, 30), "weekly/2025-W01.html"),
+        ("monthly", date(2024, 2, 29), date(2024, 2, 1), "monthly/2024-02.html"),
+    ],
+)
+def test_a_period_begins_and_is_named(name: str, day: date, first: date, file: str) -> None:
+    period = period_of(name)
+    assert period.first(day) == first
+    assert period.file(day) == file
+
+
+def test_an_unknown_period_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean weekly"):
+        period_of("weekl")

@@ -1,0 +1,209 @@
+"""What sections say, against what was put into the lake."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from quant_assets.alerts.book import Book
+from quant_assets.assets.results import columns_of
+from quant_assets.evaluation.metric import score_of
+from quant_assets.lake.judgement_tables import PERFORMANCE
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.schema import Table
+from quant_assets.lake.tables import SUBMISSIONS, forecasts_table
+from quant_assets.market.calendar import trading_days
+from quant_assets.monitoring.drift import share_drifted
+from quant_assets.reports import conditions, outcome, standing
+from quant_assets.reports.blocks import Grid, Need, Section
+from quant_assets.reports.page import compose
+from quant_assets.reports.periods import DAILY, MONTHLY, WEEKLY
+from quant_assets.reports.scope import Scope
+from quant_assets_tests import reported
+from quant_assets_tests.reported import DAY, FAMILIES, LAST, add_others, fill
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a lake that tests change copies of: filling one takes seconds."""
+    folder = tmp_path_factory.mktemp("filled")
+    fill(folder).close()
+    return folder
+
+
+@pytest.fixture
+def lake(filled: Path, tmp_path: Path) -> Iterator[Lake]:
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
+    with Lake(tmp_path) as opened:
+        yield opened
+
+
+def scope(lake: Lake, day: date = DAY, period: object = DAILY) -> Scope:
+    return Scope(lake, period, day, FAMILIES)  # type: ignore[arg-type]
+
+
+def grid(section: Section, position: int = 0) -> list[list[str]]:
+    """Texts of one of its grids, row by row."""
+    grids = [block for block in section.blocks if isinstance(block, Grid)]
+    return [[cell.text for cell in cells] for cells in grids[position].rows]
+
+
+def without(lake: Lake, table: Table, day: date) -> None:
+    lake.replace_days(table, day, day, {column.name: [] for column in table.columns})
+
+
+def test_a_missing_submission_is_critical_on_its_day_and_in_its_period(lake: Lake) -> None:
+    without(lake, SUBMISSIONS, DAY)
+    expected = (Need("critical", f"no submission for {DAY}: run refresh_daily"),)
+    assert outcome.submission(scope(lake)).needs == expected
+    after = DAY + timedelta(days=2)
+    assert outcome.submission(scope(lake, after)).needs == ()
+    week = outcome.submission(scope(lake, after, WEEKLY))
+    assert week.needs == expected
+    assert week.summary == "4 of 5 trading days have a submission."
+
+
+def test_a_family_without_a_forecast_is_named(lake: Lake) -> None:
+    without(lake, forecasts_table("ridge"), DAY)
+    section = outcome.submission(scope(lake))
+    assert section.needs == (Need("warning", "submitted without ridge"),)
+    assert grid(section)[1][-1] == "no forecast"
+    assert grid(section)[0] == ["rank_prior", "2023-10-04", "30"]
+
+
+def test_scores_are_the_metric_over_days_released_by_then(lake: Lake) -> None:
+    rows = lake.query(f"FROM {PERFORMANCE.quoted} ORDER BY released_on")
+    known = rows[rows["released_on"] <= pd.Timestamp(DAY)]
+    shown = {cells[0]: cells[1:] for cells in grid(outcome.performance(scope(lake)))}
+    assert list(shown) == ["ensemble", *FAMILIES]
+    for name, texts in shown.items():
+        ic = known[known["family"] == name]["ic"].to_numpy()
+        assert texts == [f"{score_of(ic[-window:]):.2f}" for window in (20, 60, 250)]
+
+
+def test_a_window_without_enough_days_has_no_score(lake: Lake) -> None:
+    early = reported.DAYS[40].item()
+    for cells in grid(outcome.performance(scope(lake, early))):
+        assert cells[1] != "–"
+        assert cells[2:] == ["–", "–"]
+
+
+def test_expectations_take_the_place_of_bare_scores(lake: Lake) -> None:
+    low = pd.concat(
+        reported.rolling(DAY, score, level).assign(window=window)
+        for window, score, level in ((0, 2.0, "critical"), (20, -0.3, "warning"), (60, 0.4, "ok"))
+    )
+    reported.write(lake, reported.ROLLING, low)
+    section = outcome.performance(scope(lake))
+    assert grid(section) == [
+        ["published", "since a drop", "2.00", "0.50", "0.10"],
+        ["published", "20 days", "-0.30", "0.50", "0.10"],
+        ["published", "60 days", "0.40", "0.50", "0.10"],
+    ]
+    (need,) = section.needs
+    assert need.state == "critical"
+    assert need.text.endswith("since a drop 2.00 (0.10), 20 days -0.30 (0.10)")
+
+
+def test_a_period_is_judged_by_its_own_days(lake: Lake) -> None:
+    rows = lake.query(
+        f"SELECT family, count(*) AS n, avg(ic) AS mean FROM {PERFORMANCE.quoted}"
+        " WHERE released_on BETWEEN ? AND ? AND family <> 'oracle' GROUP BY ALL ORDER BY ALL",
+        [date(2023, 11, 1), DAY],
+    )
+    section = outcome.performance(scope(lake, period=MONTHLY))
+    expected = [[one.family, f"{one.n}", f"{one.mean:.3f}"] for one in rows.itertuples()]
+    assert grid(section, -1) == expected
+
+
+def test_what_forecasts_rest_on_is_the_newest_known(lake: Lake) -> None:
+    section = outcome.attribution(scope(lake))
+    assert section.summary == f"Of the forecasts of {DAY}."
+    assert grid(section)[0] == ["rank_prior", "prior 100 %"]
+    before = outcome.attribution(scope(lake, reported.DAYS[-81].item()))
+    assert not before.known
+
+
+def test_broken_limits_are_counted_and_need_somebody(lake: Lake) -> None:
+    rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [DAY])
+    rows["value"], rows["within"] = 0.0, True
+    rows.loc[(rows["market"] == "FX") & (rows["figure"] == "freshness"), "value"] = 6.0
+    rows["within"] = rows["value"] <= rows["allowed"]
+    series = rows[~rows["within"]].assign(series="FX_USDJPY")
+    rows = pd.concat([rows, series])
+    lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
+    section = conditions.data_health(scope(lake))
+    assert section.needs == (Need("warning", "Prices of FX: freshness is 6, 5 is allowed"),)
+    assert section.summary == f"7 of 8 limits are kept on {DAY}."
+    assert grid(section)[0] == ["freshness", "0", "0", "0", "6", "5"]
+    assert grid(section, 1) == [["FX_USDJPY", "freshness", "6"]]
+
+
+def test_drift_is_the_share_that_is_watched(lake: Lake) -> None:
+    rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
+    share = float(share_drifted(rows).iloc[0])
+    section = conditions.drift(scope(lake))
+    assert section.summary.startswith(f"{100 * share:.0f} % of the features have drifted on {DAY}")
+    assert len(grid(section)) == 10
+
+
+def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
+    day_before = DAY - timedelta(days=1)
+    rows = [reported.anomaly(day_before, 4.0, "critical"), reported.anomaly(DAY, 3.0, "info")]
+    reported.write(lake, reported.ANOMALIES, pd.concat(rows))
+    assert conditions.anomalies(scope(lake, day_before)).state == "critical"
+    week = conditions.anomalies(scope(lake, DAY, WEEKLY))
+    assert week.needs == ()
+    assert week.summary == "1 market and 2 series beyond their limits in the week."
+    assert [cells[0] for cells in grid(week)] == [str(DAY), *[str(day_before)] * 2]
+
+
+def test_alerts_are_as_they_were(lake: Lake, tmp_path: Path) -> None:
+    now = standing.alerts(scope(lake))
+    assert [need.state for need in now.needs] == ["warning", "warning"]
+    assert now.summary.endswith("1 ended on the day.")
+    with fill(tmp_path / "later", DAY) as later:
+        assert standing.alerts(scope(later)) == now
+        next_day = standing.alerts(scope(later, DAY + timedelta(days=1)))
+    assert [need.state for need in next_day.needs] == ["critical", "critical"]
+    assert grid(next_day)[0][:2] == ["critical", "data late"]
+    assert grid(next_day)[-1][1] == "check failed: monitoring/drift/within"
+
+
+def test_a_failed_check_and_what_it_is_about_count_once(lake: Lake, tmp_path: Path) -> None:
+    rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [DAY])
+    rows["within"] = rows["figure"] == "missing"
+    lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
+    key = "check_failed/monitoring/data_quality/within_limits"
+    seen = reported.raised(key, "warning", reported.at(DAY, 22))
+    Book(lake, tmp_path).take_in([seen], reported.NOBODY)
+    made = compose(scope(lake))
+    alerts, data = made.sections[0], made.sections[4]
+    assert any(key.rsplit("/", maxsplit=1)[-1] in need.text for need in alerts.needs)
+    assert not any(key.rsplit("/", maxsplit=1)[-1] in need.text for need in made.needs)
+    assert set(data.needs) <= set(made.needs)
+
+
+def test_promotion_is_what_was_in_force(lake: Lake) -> None:
+    add_others(lake)
+    section = standing.promotion(scope(lake))
+    assert section.summary == (
+        f"Champion on {DAY}: rel-champion; challenger rel-challenger has a share of 25 %."
+    )
+    newest = grid(section)[0]
+    assert newest[0] == str(DAY)
+    assert newest[1].startswith("advance rel-")
+    assert newest[2] == "it is better (days 60, p 0.031)"
+
+
+def test_freshness_counts_trading_days(lake: Lake) -> None:
+    later = LAST + timedelta(days=7)
+    behind = len(trading_days(LAST, later)) - 1
+    shown = {cells[0]: cells[1:] for cells in grid(standing.freshness(scope(lake, later)))}
+    assert shown["submissions.competition"] == [str(LAST), str(behind)]
+    assert shown["features.market"] == ["–", "–"]
+    assert standing.freshness(scope(lake)).summary.startswith("7 of 11 layers are as of")
