@@ -51,7 +51,9 @@ from quant_assets.monitoring.report import COLUMNS, forget_pages, render, worst_
 from quant_assets.settings import Settings
 from quant_assets.sources.base import Source
 
-_WITHIN = "within_limits"
+_WITHIN, _AS_TRAINED = "within_limits", "as_trained"
+FAR = 3.0
+"""Times its limit from which a single column's distance is told. Quiet ones come to 2 in a year."""
 _WORST = 15
 _YEAR = 250
 _SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]
@@ -135,6 +137,15 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         about=f"Of a range of days the newest {WATCHED_DAYS} only; the others have no rows. Run a "
         "range of its own for older ones.",
         partitions=partitions,
+        checks=[
+            check_spec(
+                DRIFT,
+                _AS_TRAINED,
+                f"On the last day no column is {FAR:g} times as far from its reference as its "
+                "limit, and no more features have drifted than models are retrained for.",
+                blocking=False,
+            )
+        ],
     )
     def drift_asset(
         context: dg.AssetExecutionContext,
@@ -152,14 +163,26 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
             pictured = picture(drifting(share))
             show(context, DRIFT, {"worst": markdown(worst.round(3)), "share": pictured})
         of_newest = share_drifted(newest)
+        drifted_share = float(of_newest.iloc[0]) if len(of_newest) else 0.0
+        far = newest[severity(newest) > FAR]
         drifted = newest[newest["drifted"].astype(bool)]
         return result(
             DRIFT,
             written,
             {
-                "share_drifted": float(of_newest.iloc[0]) if len(of_newest) else 0.0,
+                "share_drifted": drifted_share,
                 "forecasts_drifted": int((drifted["level"] == "forecast").sum()),
             },
+            checks=[
+                check(
+                    DRIFT,
+                    _AS_TRAINED,
+                    far.empty and drifted_share <= settings.drift_share,
+                    blocking=False,
+                    share_drifted=drifted_share,
+                    far=markdown(far[_SHOWN].round(3)),
+                )
+            ],
         )
 
     return drift_asset

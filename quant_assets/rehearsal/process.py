@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,9 @@ def main(root: Path, command: list[str]) -> None:
     place = stored_place(root)
     with time_machine.travel(place.now, tick=True) as clock:
         if command:
-            from quant_assets.cli import main as program
-
-            sys.argv = ["quant-assets", *command]
-            program()
+            (program,) = entry_points(group="console_scripts", name="quant-assets")
+            sys.argv = [program.name, *command]
+            program.load()()
         else:
             live(stored_plan(root), place, clock)
 
