@@ -86,7 +86,8 @@ def test_a_hundred_days_are_too_few_to_tell_what_is_unusual(lake: Lake) -> None:
 def test_what_days_are_compared_with_is_kept(lake: Lake) -> None:
     found = lake.query('FROM "monitoring"."references" WHERE artifact IS NOT NULL')
     reports = found["id"].str.partition("/")[0].value_counts().to_dict()
-    assert reports == {"regimes": len(FIT_DAYS), "drift": 2}
+    assert set(reports) == {"regimes", "drift"}
+    assert reports["regimes"] == len(FIT_DAYS)
 
 
 def test_the_newest_day_has_a_page_of_its_drift(history: dg.DagsterInstance, watched: Desk) -> None:
