@@ -108,18 +108,16 @@ def test_figures_of_every_family_are_kept(lake: Lake) -> None:
     assert rows["reason"].notna().all()
 
 
-def test_prices_and_volumes_are_judged_since_the_first_fit(lake: Lake) -> None:
-    np.testing.assert_array_equal(days_in(lake, "monitoring.anomalies"), DAYS[FIRST_FIT_AFTER:])
-    rows = lake.query("FROM monitoring.anomalies WHERE series IS NULL")
-    assert set(rows["kind"]) == {"isolation_forest", "autoencoder"}
-    assert (rows["severity"] == "info").mean() > 0.9
+def test_a_hundred_days_are_too_few_to_tell_what_is_unusual(lake: Lake) -> None:
+    """The run goes on without rows; what they look like is tested beside the detectors."""
+    assert lake.query("FROM monitoring.anomalies").empty
 
 
 def test_what_days_are_compared_with_is_kept(lake: Lake) -> None:
     found = lake.query('FROM "monitoring"."references" WHERE artifact IS NOT NULL')
     reports = found["id"].str.partition("/")[0].value_counts().to_dict()
-    assert reports["anomalies"] == reports["regimes"] == len(FIT_DAYS)
-    assert reports["drift"] >= 1
+    assert set(reports) == {"regimes", "drift"}
+    assert reports["regimes"] == len(FIT_DAYS)
 
 
 def test_the_newest_day_has_a_page_of_its_drift(history: dg.DagsterInstance, watched: Desk) -> None:
@@ -140,10 +138,7 @@ def test_a_day_alone_is_as_in_the_range(watched: Desk, tmp_path: Path) -> None:
     assert digests(again.settings, WATCHED) == before
 
 
-NAMES = ("data_quality", "drift", "regimes", "anomalies", "rolling", "health")
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["data_quality", "drift", "regimes", "rolling", "health"])
 def test_pictures_are_kept_once_a_run(history: dg.DagsterInstance, name: str) -> None:
     """With the last of its days; a copy for each day would fill the disk."""
     assert pictured(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]

@@ -1,14 +1,18 @@
 """Anomalies of stored prices: never knowing a later day, and kept detectors that are verified."""
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
 
+from quant_assets.assets.anomalies import build
+from quant_assets.assets.partitions import trading_partitions
 from quant_assets.errors import ArtifactError
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import ANOMALIES, REFERENCES
@@ -155,6 +159,34 @@ def test_altered_or_missing_detectors_are_refused(short: tuple[Lake, Settings], 
         shutil.rmtree(settings.artifacts_dir)
     with pytest.raises(ArtifactError):
         anomalies(lake, settings, day(299), day(299))
+
+
+@pytest.mark.parametrize("wrong", [False, True], ids=["ordinary", "many prices wrong"])
+def test_the_check_fails_on_many_wrong_prices_alone(tmp_path: Path, wrong: bool) -> None:
+    row = 299
+    prices = world.until(world.prices(), row)
+    if wrong:
+        prices.values[-1, ::3] *= 10.0
+    settings = Settings(data_dir=tmp_path, first_fit_after=200, refit_every=1000)
+    partitions = trading_partitions(day(0), day(row), day(row))
+    with Lake(tmp_path / "lake") as lake, dg.instance_for_test() as opened:
+        world.fill(lake, prices)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            (asset,) = build(partitions)
+        done = dg.materialize(
+            [asset],
+            partition_key=str(day(row)),
+            resources={"lake": lake, "settings": settings},
+            instance=opened,
+        )
+        stored = lake.query(f"FROM {ANOMALIES.quoted}")
+    assert (stored["severity"] == "critical").any() == wrong
+    (outcome,) = done.get_asset_check_evaluations()
+    assert outcome.passed != wrong
+    assert outcome.severity == dg.AssetCheckSeverity.WARN
+    (event,) = done.get_asset_materialization_events()
+    assert str(event.materialization.metadata["scores"].value).startswith("![plot]")
 
 
 def test_the_picture_is_a_small_png(of_days: pd.DataFrame) -> None:
