@@ -79,8 +79,8 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
         ),
         "watch_daily": (
             watched | explained,
-            "Whether the day's prices, features and forecasts are as they used to be, what the "
-            "forecasts rest on, and what state the markets are in.",
+            "Whether the day's prices, features and forecasts are as they used to be and score as "
+            "they did, what they rest on, and what state the markets are in.",
         ),
         "update_daily": (
             dg.AssetSelection.assets(*(fits_table(name).key for name in DAILY)),

@@ -64,7 +64,8 @@ def cusum(record: Record) -> Cusum:
     """The CUSUM after each day of a record.
 
     Args:
-        record: (n, p) daily ICs of the parts; NaN where a part has none.
+        record: (n, 1 + p) daily ICs: of all targets, which never is NaN, and of p parts, NaN where
+            a part has none. A day without parts is judged by all targets.
 
     Days of a drop that is critical are no reference for later ones: what is expected does not
     follow a broken signal down.
@@ -79,13 +80,16 @@ def cusum(record: Record) -> Cusum:
     for rows, shared in by_reference(start, end):
         sound = ~spoilt[rows]
         kept = record.values[rows][sound if sound.sum() >= LEAST else slice(None)]
-        weights = _weights(kept)
-        expected = _expect(_weighed(kept, weights))
+        weights = _weights(kept[:, 1:])
+        whole, of_parts = _expect(kept[:, 0]), _expect(_weighed(kept[:, 1:], weights))
+        expected = of_parts or whole
         if expected is None:
             continue
         for name in ("expected", "slack", "limit", "limit_critical"):
             getattr(found, name)[shared] = getattr(expected, name)
-        today = (_weighed(record.values[shared], weights) - expected.mean) / expected.spread
+        today = _standardised(_weighed(record.values[shared, 1:], weights), of_parts)
+        otherwise = _standardised(record.values[shared, 0], whole)
+        today = np.where(np.isnan(today), otherwise, today)
         for row, z in zip(shared.tolist(), np.clip(today, -_OUTLIER, _OUTLIER), strict=True):
             if not np.isnan(z):
                 total = max(total - z - expected.slack, 0.0)
@@ -121,6 +125,14 @@ def _expect(reference: FloatArray) -> _Expected | None:
     drift = max(slack - np.sqrt(dependence / len(reference)), slack / 4)
     limit, limit_critical = (_limit(run, drift, dependence) for run in (RUN, RUN_CRITICAL))
     return _Expected(mean, spread, mean / spread, slack, limit, limit_critical)
+
+
+def _standardised(values: FloatArray, expected: _Expected | None) -> FloatArray:
+    """(n,) deviations from what is expected; NaN where that is not known."""
+    if expected is None:
+        return np.full(len(values), np.nan)
+    result: FloatArray = (values - expected.mean) / expected.spread
+    return result
 
 
 def as_window(found: Cusum, known: IntArray) -> Compared:

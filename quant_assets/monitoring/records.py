@@ -67,13 +67,12 @@ def judged_family(records: Mapping[Part, Record]) -> str:
 
 
 def by_markets(records: Mapping[Part, Record], family: str) -> Record:
-    """(n, p) ICs of each pair of markets on the family's judged days, or that of all targets."""
+    """(n, 1 + p) ICs of a family: of all targets, and of each pair of markets, NaN without."""
     whole = records[family, *WHOLE]
     parts = [one for (name, by, _), one in records.items() if (name, by) == (family, "markets")]
-    if not parts:
-        return Record(whole.numbers, whole.values[:, None])
-    values = np.full((len(whole.numbers), len(parts)), np.nan)
-    for column, part in enumerate(parts):
+    values = np.full((len(whole.numbers), 1 + len(parts)), np.nan)
+    values[:, 0] = whole.values
+    for column, part in enumerate(parts, 1):
         held = np.isin(part.numbers, whole.numbers)
         values[np.searchsorted(whole.numbers, part.numbers[held]), column] = part.values[held]
     return Record(whole.numbers, values)

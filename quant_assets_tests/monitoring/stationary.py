@@ -36,3 +36,10 @@ def by_market(days: int, seed: int, score: float = 0.6) -> FloatArray:
 def record(values: FloatArray, first: int = 500) -> Record:
     """Figures known on consecutive days."""
     return Record(first + np.arange(len(values)), values)
+
+
+def of_markets(values: FloatArray) -> Record:
+    """Figures of markets beside their mean, which stands for the IC of all targets."""
+    held = ~np.isnan(values)
+    whole = np.where(held, values, 0.0).sum(axis=1) / np.maximum(held.sum(axis=1), 1)
+    return record(np.column_stack([whole, values]))

@@ -8,7 +8,14 @@ from quant_assets.monitoring.expectation import GRID, LEAST, MOST, Record
 from quant_assets.monitoring.rolling import levels
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, BoolArray, FloatArray
-from quant_assets_tests.monitoring.stationary import MARKETS, SCORE, by_market, daily_ics, record
+from quant_assets_tests.monitoring.stationary import (
+    MARKETS,
+    SCORE,
+    by_market,
+    daily_ics,
+    of_markets,
+    record,
+)
 
 SETTINGS = Settings()
 BEFORE, YEAR = 380, 250
@@ -25,7 +32,7 @@ def broken(values: FloatArray, kept: float, last: int | None = None) -> FloatArr
 
 def told(values: FloatArray) -> AnyArray:
     """(YEAR,) levels of the watched days."""
-    state = cusum(record(values))
+    state = cusum(of_markets(values) if values.shape[1] > 1 else record(values))
     return levels(as_window(state, BEFORE + 1 + np.arange(YEAR)), SETTINGS)
 
 
@@ -43,7 +50,7 @@ def test_by_a_plain_loop() -> None:
     values = by_market(500, seed=0)
     values[470:] -= 0.5
     values[::7, 2] = np.nan
-    found = cusum(record(values))
+    found = cusum(of_markets(values))
     total, days = 0.0, 0
     for row in range(len(values)):
         last = max(i for i in range(row + 1) if i <= max(row - DELAY, 0))
@@ -71,7 +78,7 @@ def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
     values = by_market(600, seed=1)
     other = values.copy()
     other[450:] += 1.0
-    whole, until = cusum(record(other)), cusum(record(values[:450]))
+    whole, until = cusum(of_markets(other)), cusum(of_markets(values[:450]))
     for name, value in vars(until).items():
         np.testing.assert_array_equal(value, getattr(whole, name)[:450], err_msg=name)
     bulk = as_window(whole, np.arange(600))
@@ -81,7 +88,7 @@ def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
 
 
 def test_scores_are_below_their_limits_exactly_where_sums_are_above_them() -> None:
-    found = cusum(record(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
+    found = cusum(of_markets(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
     window = as_window(found, 1 + np.arange(BEFORE + YEAR))
     np.testing.assert_array_equal(window.value < window.bounds[:, 0], found.total > found.limit)
     critical = found.total > found.limit_critical
@@ -94,7 +101,7 @@ def test_scores_are_below_their_limits_exactly_where_sums_are_above_them() -> No
 def test_before_anything_is_judged_there_is_nothing() -> None:
     empty = cusum(Record(np.empty(0, np.int64), np.empty((0, MARKETS))))
     assert levels(as_window(empty, np.zeros(3, np.int64)), SETTINGS).tolist() == [None] * 3
-    young = cusum(record(by_market(100, seed=0)))
+    young = cusum(of_markets(by_market(100, seed=0)))
     assert levels(as_window(young, np.arange(101)), SETTINGS).tolist() == [None] * 101
 
 
@@ -102,11 +109,22 @@ def test_days_and_markets_without_an_ic_are_passed_over() -> None:
     values = by_market(BEFORE + YEAR, seed=3)
     values[:, 1] = np.nan
     values[450:460] = np.nan
-    found = cusum(record(values))
+    stored = of_markets(values)
+    stored.values[450:460, 0] = np.nan
+    found = cusum(stored)
     assert (found.total[450:460] == found.total[449]).all()
     assert np.isfinite(found.total[300:]).all()
     flat = cusum(record(np.full((400, 1), 0.04)))
     assert np.isnan(flat.total).all()
+
+
+def test_days_without_markets_are_judged_by_all_targets() -> None:
+    """As those of a family whose record has no parts any more."""
+    stored = of_markets(broken(by_market(BEFORE + YEAR, seed=3), -1.0))
+    stored.values[:, 0] = broken(daily_ics(BEFORE + YEAR, seed=3)[:, None], -1.0)[:, 0]
+    stored.values[BEFORE - 10 :, 1:] = np.nan
+    found = levels(as_window(cusum(stored), BEFORE + 1 + np.arange(YEAR)), SETTINGS)
+    assert (found == "critical").any()
 
 
 def test_clean_years_seldom_raise_a_level() -> None:
@@ -154,6 +172,6 @@ def test_one_wild_day_is_no_drop() -> None:
 
 
 def test_a_cusum_holds_a_state_a_day() -> None:
-    found = cusum(record(by_market(300, seed=6)))
+    found = cusum(of_markets(by_market(300, seed=6)))
     assert {len(value) for value in vars(found).values()} == {300}
     assert isinstance(found, Cusum)
