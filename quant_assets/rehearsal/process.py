@@ -61,7 +61,7 @@ def main(root: Path, command: list[str]) -> None:
 
 
 def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
-    """Look after the desk from the place on, until the plan's end."""
+    """Look after the desk from the place on, until the plan's end or that of who started it."""
     from quant_assets.automation.runs import instance
     from quant_assets.quality import worker
     from quant_assets.rehearsal import launcher
@@ -79,7 +79,8 @@ def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
             if moment > datetime.now(UTC):
                 clock.move_to(moment)
             say(moment=moment.isoformat())
-            sys.stdin.readline()
+            if not sys.stdin.readline():
+                return
             world.deliver(datetime.now(UTC))
             for _ in range(_ROUNDS):
                 daemon.schedules()
