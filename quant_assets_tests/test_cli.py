@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from quant_assets.lake.tables import TARGET_FEATURES
+from quant_assets.models.registry import FAST
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.desk import TABLES, Desk, digests
 
@@ -137,7 +138,7 @@ def test_score_shows_every_family_best_first(loaded: Desk, command: Command) -> 
     told = command(loaded, "score").succeeded().out
     table = told[told.index("---") :].splitlines()[1:]
     scores = [float(line.split()[1]) for line in table]
-    assert {line.split()[0] for line in table} == {"ensemble", "rank_prior", "ridge", "lightgbm"}
+    assert {line.split()[0] for line in table} == {"published", "ensemble", *FAST}
     assert scores == sorted(scores, reverse=True)
 
 

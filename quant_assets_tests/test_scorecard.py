@@ -14,6 +14,6 @@ def test_page(loaded: Desk) -> None:
     for family, score in zip(scores["family"], scores["score"], strict=True):
         assert f"| {family}" in text
         assert f"{score:.3f}" in text
-    assert set(scores["family"]) == {"ensemble", *FAST}
+    assert set(scores["family"]) == {"published", "ensemble", *FAST}
     for title in ("Paired differences", "By lag", "By markets", "By regime", "By thirds"):
         assert f"## {title}" in text

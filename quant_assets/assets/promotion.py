@@ -120,6 +120,7 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
             written = {
                 table: lake.replace_days(table, start, end, course.rows[table])
                 for table in PROMOTION_DAILY
+                if table not in course.unchanged
             }
         for failure in course.failures:
             context.log.error(str(failure))
@@ -130,7 +131,8 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         for table in PROMOTION_DAILY:
             found = [checks[table]] if table in checks else []
             figures = _figures(course) if table is PUBLISHED else {}
-            yield result(table, written[table], figures, checks=found)
+            kept = Written(len(course.made), written[PUBLISHED].snapshot)
+            yield result(table, written.get(table, kept), figures, checks=found)
 
     return daily
 

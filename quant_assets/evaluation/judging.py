@@ -43,16 +43,27 @@ class Judged:
 
 def judged_days(lake: Lake, start: date, end: date) -> tuple[DayArray, DayArray]:
     """Days whose last label is released from ``start`` to ``end``, and those release days."""
-    days = known_days(lake, end)
+    return _judged(known_days(lake, end), start)
+
+
+def _judged(days: DayArray, start: date) -> tuple[DayArray, DayArray]:
     judged, release = days[:-DELAY], days[DELAY:]
     wanted = release >= np.datetime64(start)
     return judged[wanted], release[wanted]
 
 
-def truths(lake: Lake, start: date, end: date) -> tuple[DayArray, DayArray, FloatArray]:
-    """:func:`judged_days` and their (n, m) labels; NaN where empty."""
-    judged, release = judged_days(lake, start, end)
-    pairs, days = read_pairs(lake), known_days(lake, end)
+def truths(
+    lake: Lake, days: DayArray, pairs: TargetPairs, start: date
+) -> tuple[DayArray, DayArray, FloatArray]:
+    """:func:`judged_days` and their (n, m) labels; NaN where empty.
+
+    Args:
+        lake: the lake.
+        days: known days up to the last on which labels are released.
+        pairs: the targets.
+        start: first day on which they are.
+    """
+    judged, release = _judged(days, start)
     if not len(judged):
         return judged, release, np.empty((0, len(pairs.targets)))
     known = released(lake, days[np.searchsorted(days, judged[0]) :], pairs.targets)
@@ -64,10 +75,11 @@ def judge(lake: Lake, families: Sequence[str], start: date, end: date) -> Judged
 
     Labels released after ``end`` are not read.
     """
-    judged, release, truth = truths(lake, start, end)
-    if not len(judged):
+    pairs, days = read_pairs(lake), known_days(lake, end)
+    judged, release, truth = truths(lake, days, pairs, start)
+    n = len(judged)
+    if not n:
         return None
-    pairs, days, n = read_pairs(lake), known_days(lake, end), len(judged)
     first = int(np.searchsorted(days, judged[0]))
     span = days[max(first - 1, 0) : first + n]
     ends = span[0].item(), span[-1].item()

@@ -13,7 +13,7 @@ from quant_assets.errors import PromotionError, unknown_name
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import DECISIONS
 from quant_assets.market.calendar import trading_days
-from quant_assets.promotion.rules import Turn, withdraw
+from quant_assets.promotion.rules import withdraw
 from quant_assets.promotion.state import RULES, SHADOW, Decision, State, fold, stage_of
 from quant_assets.promotion.stored import (
     deciding,
@@ -23,6 +23,7 @@ from quant_assets.promotion.stored import (
     releases,
     thresholds_of,
 )
+from quant_assets.promotion.turn import Turn
 from quant_assets.settings import Settings
 
 Action = Literal["promote", "pin", "unpin", "roll_back"]

@@ -15,7 +15,7 @@ from quant_assets.evaluation.judging import DELAY, truths
 from quant_assets.evaluation.performance import ic_of
 from quant_assets.lake.forecasts import read_forecasts
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import known_days
+from quant_assets.lake.point_in_time import date_ids_of, known_days
 from quant_assets.lake.prices import read_pairs
 from quant_assets.lake.promotion_tables import (
     DECISIONS,
@@ -33,10 +33,11 @@ from quant_assets.promotion.publishing import (
     release_rows,
 )
 from quant_assets.promotion.records import Book
-from quant_assets.promotion.rules import Turn, decide, fail
+from quant_assets.promotion.rules import decide, fail
 from quant_assets.promotion.serving import Served, Serving
 from quant_assets.promotion.state import RULES, Decision, State, applied, fold
 from quant_assets.promotion.stored import decision_rows, decisions, releases, thresholds_of
+from quant_assets.promotion.turn import Turn
 from quant_assets.settings import Settings
 from quant_assets.typing import DayArray, FloatArray
 
@@ -71,6 +72,7 @@ class Course:
         made: decisions of the rules.
         failures: releases that could not forecast.
         published: what is published, day by day.
+        unchanged: tables that hold these rows already: on most days nothing is decided.
     """
 
     state: State
@@ -78,6 +80,7 @@ class Course:
     made: list[Decision]
     failures: list[Failure]
     published: list[Published]
+    unchanged: frozenset[Table]
 
 
 def go_through(lake: Lake, settings: Settings, start: date, end: date) -> Course:
@@ -112,21 +115,23 @@ class _Walk:
         lake, start, end = self.lake, self.start, self.end
         self.known = known_days(lake, end)
         self.days = self.known[self.known >= np.datetime64(start)]
-        self.targets = read_pairs(lake).targets
+        pairs = read_pairs(lake)
+        self.targets = pairs.targets
         self.releases = {x.name: x for x in releases(lake) if x.registered_after < end}
         self.limits = thresholds_of(self.settings)
         earlier = decisions(lake, end)
         self.state = fold(x for x in earlier if x.trading_day < start)
-        self.by_hand = [x for x in earlier if x.trading_day >= start and x.made_by != RULES]
+        self.stored = [x for x in earlier if x.trading_day >= start]
+        self.by_hand = [x for x in self.stored if x.made_by != RULES]
         self.waiting = list(self.by_hand)
         self.book = Book.read(lake, end).before(start)
         families = dict.fromkeys(f for x in self.releases.values() for f in x.families)
         self.serving = Serving(lake, self.settings, self.days, list(families))
-        self.fall_back = FallBack.read(lake, self.targets, start, end)
+        self.fall_back = FallBack(lake, self.targets, start, end)
         self.values = _recent(lake, self.known, start, self.targets) if self.releases else {}
         self.truth: dict[date, tuple[date, FloatArray]] = {}
         if self.releases:
-            judged, release, truth = truths(lake, start, end)
+            judged, release, truth = truths(lake, self.known, pairs, start)
             settled = zip(judged.tolist(), truth, strict=True)
             self.truth = dict(zip(release.tolist(), settled, strict=True))
 
@@ -179,13 +184,16 @@ class _Walk:
     def course(self) -> Course:
         """What it has come to."""
         decided = sorted([*self.by_hand, *self.made], key=lambda x: (x.trading_day, x.sequence))
+        ids = dict(zip(self.days.tolist(), date_ids_of(self.lake, self.days), strict=True))
         rows = {
-            RELEASE_FORECASTS: release_rows(self.lake, self.served, self.targets),
+            RELEASE_FORECASTS: release_rows(self.served, ids, self.targets),
             RECORDS: self.book.rows_from(self.start),
             DECISIONS: decision_rows(decided),
-            PUBLISHED: published_rows(self.lake, self.published, self.targets),
+            PUBLISHED: published_rows(self.published, ids, self.targets),
         }
-        return Course(self.state, rows, self.made, self.failures, self.published)
+        same = decided == self.stored and self.lake.has(DECISIONS)
+        unchanged = frozenset({DECISIONS} if same else ())
+        return Course(self.state, rows, self.made, self.failures, self.published, unchanged)
 
 
 def _recent(

@@ -6,6 +6,7 @@ Which releases are in force belongs in ``promotion.rules``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from quant_assets.ensemble.blend import rank_average
 from quant_assets.lake.arrays import long_rows, repeat_days
 from quant_assets.lake.forecasts import Forecasts, read_forecasts
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import date_ids_of
 from quant_assets.lake.tables import ENSEMBLE, forecasts_table
 from quant_assets.models.registry import FALL_BACK
 from quant_assets.promotion.serving import Served
@@ -66,35 +66,48 @@ class FallBack:
     """What is published where no release can be: the ensemble, else the rank prior.
 
     Attributes:
-        choices: stored forecasts of the range, the preferred ones first.
+        lake: holds both.
+        targets: m names.
+        start: first day of the range.
+        end: last day.
     """
 
-    choices: Sequence[Forecasts]
-
-    @classmethod
-    def read(cls, lake: Lake, targets: tuple[str, ...], start: date, end: date) -> "FallBack":
-        """Those stored for a range."""
-        tables = (ENSEMBLE, forecasts_table(FALL_BACK))
-        return cls([read_forecasts(lake, table, targets, start, end) for table in tables])
+    lake: Lake
+    targets: tuple[str, ...]
+    start: date
+    end: date
 
     def on(self, day: date) -> Published | None:
         """The day's; None where there is nothing to publish."""
-        for stored in self.choices:
-            row = int(np.searchsorted(stored.days, np.datetime64(day)))
-            if row < len(stored.days) and stored.days[row] == day:
-                values = stored.values[row]
-                if np.isfinite(values).all() and np.ptp(values) > 0:
-                    return Published(day, values, stored.fit_as_of[row])
+        return _on(self._ensemble, day) or _on(self._rank_prior, day)
+
+    @cached_property
+    def _ensemble(self) -> Forecasts:
+        return read_forecasts(self.lake, ENSEMBLE, self.targets, self.start, self.end)
+
+    @cached_property
+    def _rank_prior(self) -> Forecasts:
+        table = forecasts_table(FALL_BACK)
+        return read_forecasts(self.lake, table, self.targets, self.start, self.end)
+
+
+def _on(stored: Forecasts, day: date) -> Published | None:
+    row = int(np.searchsorted(stored.days, np.datetime64(day)))
+    if row == len(stored.days) or stored.days[row] != np.datetime64(day):
         return None
+    values = stored.values[row]
+    usable = bool(np.isfinite(values).all() and np.ptp(values) > 0)
+    return Published(day, values, stored.fit_as_of[row]) if usable else None
 
 
 def published_rows(
-    lake: Lake, made: Sequence[Published], targets: tuple[str, ...]
+    made: Sequence[Published], ids: Mapping[date, int], targets: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Rows of ``forecasts.published``."""
+    """Rows of ``forecasts.published``; ``ids`` are the source's numbers of the days."""
     days = np.array([one.day for one in made], dtype="datetime64[D]")
+    numbers = np.array([ids[one.day] for one in made], dtype=np.int64)
     values = np.array([one.values for one in made]).reshape(len(made), len(targets))
-    rows = long_rows(days, date_ids_of(lake, days), {"value": values}, "target", targets)
+    rows = long_rows(days, numbers, {"value": values}, "target", targets)
     fits = np.array([one.fit_as_of for one in made], dtype="datetime64[D]")
     return {
         **rows,
@@ -107,13 +120,14 @@ def published_rows(
 
 
 def release_rows(
-    lake: Lake,
     made: Sequence[tuple[date, str, FloatArray]],
+    ids: Mapping[date, int],
     targets: tuple[str, ...],
 ) -> dict[str, Any]:
     """Rows of ``forecasts.releases`` from days, releases and (m,) scores."""
     days = np.array([day for day, _, _ in made], dtype="datetime64[D]")
+    numbers = np.array([ids[day] for day, _, _ in made], dtype=np.int64)
     values = np.array([scores for _, _, scores in made]).reshape(len(made), len(targets))
-    rows = long_rows(days, date_ids_of(lake, days), {"value": values}, "target", targets)
+    rows = long_rows(days, numbers, {"value": values}, "target", targets)
     names = np.array([name for _, name, _ in made], dtype="object")
     return {**rows, "release": repeat_days(names, len(targets))}

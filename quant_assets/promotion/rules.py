@@ -4,25 +4,16 @@ Pure: no lake, no clock, no Dagster. The same evidence always leads to the same 
 what lets them be replayed. Figures are in ``promotion.gates``, effects in ``promotion.state``.
 """
 
-import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import numpy as np
 
 from quant_assets.promotion.gates import Record, Thresholds, Verdict, gates, holds, keeps_up, paired
-from quant_assets.promotion.state import (
-    FIRST_OF_RULES,
-    REFUSED,
-    RULES,
-    Decision,
-    State,
-    applied,
-    stage_of,
-)
+from quant_assets.promotion.state import State
+from quant_assets.promotion.turn import Turn
 from quant_assets.typing import DayArray
 
 
@@ -56,86 +47,6 @@ class Evidence:
         """Trading days from one on, before this one."""
         first, now = np.searchsorted(self.days, np.array([since, self.day], "datetime64[D]"))
         return int(now - first)
-
-
-@dataclass
-class Turn:
-    """The decisions of one day as they are made, and what they leave.
-
-    Attributes:
-        day: the day.
-        state: what is in force after the decisions so far.
-        limits: recorded with every decision.
-        made: the decisions.
-        made_by: who decides.
-    """
-
-    day: date
-    state: State
-    limits: Thresholds
-    made: list[Decision] = field(default_factory=list)
-    made_by: str = RULES
-    first: int = FIRST_OF_RULES
-
-    def decide(
-        self,
-        action: str,
-        release: str,
-        reason: str,
-        figures: Mapping[str, Any] | None = None,
-        *,
-        share: float = 0.0,
-        champion: str | None = None,
-        refused: bool = False,
-    ) -> None:
-        """Add a decision and bring it into force."""
-        before, was = self.state.stage(release), self.state.share_of(release)
-        draft = Decision(
-            self.day,
-            self.first + len(self.made),
-            action,
-            release,
-            champion or self.state.champion,
-            before,
-            before,
-            was,
-            share,
-            numbers_of(figures or {}, self.limits),
-            reason,
-            self.made_by,
-        )
-        after = applied(self.state, draft)
-        stage = after.stage(release)
-        if action == "promoted":
-            stage = stage_of(1.0)
-        final = Decision(
-            **{
-                **asdict(draft),
-                "champion": after.champion,
-                "stage_after": REFUSED if refused else stage,
-                "share_after": after.share_of(release),
-            }
-        )
-        self.state = after
-        self.made.append(final)
-
-
-def numbers_of(figures: Mapping[str, Any], limits: Thresholds) -> str:
-    """Figures and thresholds as JSON; what is no number there is null."""
-    given = {name: _plain(value) for name, value in figures.items()}
-    return json.dumps({**given, "thresholds": asdict(limits)}, sort_keys=True)
-
-
-def thresholds_in(numbers: str) -> Thresholds:
-    """The thresholds of :func:`numbers_of`."""
-    given = json.loads(numbers)["thresholds"]
-    return Thresholds(**{**given, "shares": tuple(given["shares"])})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
 
 
 def decide(state: State, known: Evidence, limits: Thresholds) -> Turn:

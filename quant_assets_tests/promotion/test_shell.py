@@ -26,7 +26,7 @@ from quant_assets.promotion.registering import register
 from quant_assets.promotion.stored import aliases, deciding, releases
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.desk import PATIENCE, Desk, digests
-from quant_assets_tests.small_market import FIRST_DAY, LAST_DAY, change_train
+from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, change_train
 from quant_assets_tests.test_replay import later_prices_changed
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
@@ -207,14 +207,15 @@ def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
     for row in (BORN + 1, SHARED, LAST):
         refresh(mine, row, row)
         assert digests(mine.settings, TABLES) == before
-    refresh(mine, BORN - 2, LAST)
+    # A day that was fitted on since it was forecast has another newest fit.
+    refresh(mine, SECOND + 1, LAST)
     assert digests(mine.settings, TABLES) == before
 
 
 def test_what_comes_later_changes_nothing_before(mine: Desk, begun: Desk) -> None:
     row = LAST - 2
     change_train(mine.folder, lambda lines: later_prices_changed(lines, row))
-    refresh(mine, BORN + 1, LAST)
+    refresh(mine, SECOND + 1, LAST)
     until = DAYS[row]
     assert digests(mine.settings, TABLES, until) == digests(begun.settings, TABLES, until)
     day = str(DAYS[LAST])
@@ -429,3 +430,12 @@ def test_two_at_once_are_one_after_the_other(mine: Desk) -> None:
     made = rows(mine, "FROM promotion.decisions WHERE action = 'challenge' ORDER BY sequence")
     assert (made["release"] != first).all()
     assert len(made) == 2, "the trial before, and one of the two"
+
+
+def test_before_any_label_is_released_a_release_has_no_record(mine: Desk) -> None:
+    with Lake(mine.settings.lake_dir) as lake:
+        made = register(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER])
+        assert made.no_record
+        assert made.no_record.startswith("no released labels yet")
+        with pytest.raises(PromotionError, match=r"a family is missing[\s\S]*no fit"):
+            register(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER + 1])
