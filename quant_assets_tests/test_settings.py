@@ -127,3 +127,23 @@ def test_simulated_markets_of_other_seeds_are_other_markets() -> None:
     assert market_of(folders[0]).same_as(market_of(folders[1]))
     later = Settings(source="somewhere", first_day=date(2019, 1, 2))
     assert not market_of(folders[0]).same_as(market_of(later))
+
+
+def test_automation_switches_everything_on_at_first(tmp_path: Path) -> None:
+    from quant_assets.definitions import build_definitions
+
+    for on in (False, True):
+        built = build_definitions(Settings(data_dir=tmp_path, automation=on))
+        everything = [*(built.schedules or ()), *(built.sensors or ())]
+        assert len(everything) > 8
+        status = "RUNNING" if on else "STOPPED"
+        assert {one.default_status.name for one in everything} == {status}  # type: ignore[union-attr]
+
+
+def test_settings_of_operation_are_settings_and_shape_no_result() -> None:
+    assert Settings.of_operation() < set(Settings.model_fields)
+    shaping = set(Settings.model_fields) - Settings.of_operation()
+    assert shaping == {
+        *("source", "first_day", "seed", "first_fit_after", "refit_every", "fill_limit", "jump_z"),
+        *("families", "tuned"),
+    }

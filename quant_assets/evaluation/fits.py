@@ -19,7 +19,7 @@ from quant_assets.lake.point_in_time import date_ids_of, observations
 from quant_assets.lake.prices import history_start
 from quant_assets.lake.tables import MARKET_FEATURES, fits_table
 from quant_assets.models.base import Forecaster, Observations, Parameters, Resources
-from quant_assets.models.registry import family
+from quant_assets.models.registry import DAILY, family
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, DayArray, IntArray
 
@@ -74,7 +74,7 @@ def make_fits(
     from joblib import Parallel, delayed
 
     with lake.at_once() as snapshot:
-        seen = observations(lake, end)
+        seen = observations(lake, end, features=name not in DAILY)
     rows = rows_to_fit(seen.days, start, end, settings)
     chosen = choices(lake, settings, name, seen.days[rows], by_hand or {}, warn or note)
     orders = _orders(settings, name, rows, digests(seen), chosen)

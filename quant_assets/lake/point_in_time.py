@@ -70,13 +70,16 @@ def released(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray
     return to_cube(rows, days, "target", targets, ["value"], day_column="released_on")[:, :, 0]
 
 
-def observations(lake: Lake, as_of: date, *, since: date = BEGINNING) -> Observations:
+def observations(
+    lake: Lake, as_of: date, *, since: date = BEGINNING, features: bool = True
+) -> Observations:
     """Features and released labels known as of a day.
 
     Args:
         lake: the lake.
         as_of: last day; nothing known later is read.
         since: first day wanted; all history by default.
+        features: whether features are wanted; reading them is most of the time.
 
     Memory: about 4 bytes per day, target and feature (float32).
 
@@ -99,7 +102,8 @@ def observations(lake: Lake, as_of: date, *, since: date = BEGINNING) -> Observa
             needs=INSTRUMENT_FEATURES,
         )["instrument"]
     )
-    market = _block(lake, MARKET_FEATURES, days)
+    block = _block if features else _no_features
+    market = block(lake, MARKET_FEATURES, days)
     return Observations(
         days=days,
         targets=pairs.targets,
@@ -107,8 +111,8 @@ def observations(lake: Lake, as_of: date, *, since: date = BEGINNING) -> Observa
         instruments=instruments,
         legs=np.stack(pairs.legs(instruments), axis=1),
         released=released(lake, days, pairs.targets),
-        target=_block(lake, TARGET_FEATURES, days, "target", pairs.targets),
-        instrument=_block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
+        target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
+        instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
         market=Block(market.names, market.values[:, 0]),
     )
 
@@ -118,6 +122,12 @@ def _block(
 ) -> Block:
     names, cube = read_cube(lake, table, days, unit_column, units, np.float32)
     return Block(names, cube)
+
+
+def _no_features(
+    lake: Lake, table: Table, days: DayArray, unit_column: str = "", units: tuple[str, ...] = ()
+) -> Block:
+    return Block((), np.empty((len(days), len(units) or 1, 0), np.float32))
 
 
 def _ends(days: DayArray) -> list[date]:

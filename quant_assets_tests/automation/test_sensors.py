@@ -23,6 +23,7 @@ from quant_assets_tests.desk import Desk
 DAY, OTHER_DAY = "2023-12-29", "2023-12-28"
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 RIDGE = dg.AssetKey(["fits", "ridge"])
+WATCH_RUNS, DELIVER_ALERTS = sensors.build(dg.DefaultSensorStatus.STOPPED)
 # What the asset's next run does: fails, or reports these failed checks.
 Deed = Exception | dict[str, dg.AssetCheckSeverity]
 
@@ -58,10 +59,10 @@ class Watch:
         return str(found.skip_message)
 
     def watch(self, *, kept: bool = True) -> str:
-        return self.tick(sensors.watch_runs, kept=kept)
+        return self.tick(WATCH_RUNS, kept=kept)
 
     def deliver(self) -> str:
-        return self.tick(sensors.deliver_alerts)
+        return self.tick(DELIVER_ALERTS)
 
     def run(self, deed: Deed, job: str = "refresh_daily", day: str = DAY, **tags: str) -> None:
         """A real run, in which the asset does the deed."""
@@ -299,7 +300,7 @@ def test_the_platforms_own_runs_are_watched(desk_of_market: Desk, server: Receiv
         watch.watch()
         definitions = build_definitions(settings, lake=lake)
         names = {sensor.name for sensor in definitions.sensors or ()}
-        assert names == {"watch_runs", "deliver_alerts", "write_metrics"}
+        assert names >= {"watch_runs", "deliver_alerts"}
         train.write_bytes(whole[: len(whole) // 2])
         with pytest.raises(RunFailedError):
             run(definitions, opened, "refresh_daily", day, day)
