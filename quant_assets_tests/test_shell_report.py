@@ -107,6 +107,8 @@ def test_a_day_run_alone_has_a_delivery(loaded: Desk, tmp_path: Path) -> None:
     runs = metrics["quant_assets_runs_total"]
     assert runs == {("load_history", "success"): 1, ("refresh_daily", "success"): 1}
     assert metrics["quant_assets_run_duration_seconds"]["refresh_daily",] > alone.seconds
+    succeeded = metrics["quant_assets_run_success_timestamp_seconds"]
+    assert succeeded["refresh_daily",] > alone.at.timestamp() > succeeded["load_history",]
 
 
 def test_the_sensor_writes_a_textfile(reported: Desk, history: dg.DagsterInstance) -> None:

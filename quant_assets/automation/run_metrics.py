@@ -15,7 +15,8 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.tables import SUBMISSIONS
 from quant_assets.metrics.samples import Metric
 
-_ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+_SUCCESS = "SUCCESS"
+_ENDED = (_SUCCESS, "FAILURE", "CANCELED")
 
 
 def run_metrics(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
@@ -25,29 +26,34 @@ def run_metrics(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
         instance: has recorded the runs.
         lake: says which day's submission is the newest.
     """
-    counts, newest = _counts(instance), _newest(instance)
-    durations = tuple(((job,), end - start) for job, _, start, end in newest)
-    ends = tuple(((job, status.lower()), end) for job, status, _, end in newest)
+    counts = _counts(instance)
+    ended = [one for one in counts if one[1] in _ENDED]
+    others = [one for one in counts if one[1] not in _ENDED]
     return [
         Metric(
             "runs",
             "Runs that have ended, by job and how.",
             ("job", "status"),
-            tuple(((job, status.lower()), n) for job, status, n in counts if status in _ENDED),
+            tuple(((job, status.lower()), n) for job, status, n, _ in ended),
             "counter",
         ),
         Metric(
             "runs_in_progress",
             "Runs that are queued or under way.",
             ("job", "status"),
-            tuple(((job, status.lower()), n) for job, status, n in counts if status not in _ENDED),
+            tuple(((job, status.lower()), n) for job, status, n, _ in others),
         ),
-        Metric("run_duration_seconds", "Time the newest run of a job took.", ("job",), durations),
         Metric(
-            "run_end_timestamp_seconds",
-            "When the newest run of a job ended, and how.",
-            ("job", "status"),
-            ends,
+            "run_success_timestamp_seconds",
+            "When a job succeeded last.",
+            ("job",),
+            tuple(((job,), at) for job, status, _, at in ended if status == _SUCCESS and at),
+        ),
+        Metric(
+            "run_duration_seconds",
+            "Time the newest run of a job took that has ended.",
+            ("job",),
+            tuple(((job,), end - start) for job, start, end in _newest(instance)),
         ),
         *_latency(instance, lake),
     ]
@@ -64,26 +70,28 @@ def _latency(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
     return [Metric("submission_latency_seconds", text, (), (((), delivery.seconds),))]
 
 
-def _counts(instance: dg.DagsterInstance) -> list[tuple[str, str, int]]:
+def _counts(instance: dg.DagsterInstance) -> list[tuple[str, str, int, float | None]]:
+    """Job, status, number of its runs and the newest end of one."""
     job, status = RunsTable.c.pipeline_name, RunsTable.c.status
-    statement = select(job, status, func.count()).group_by(job, status).order_by(job, status)
-    return [(name, how, n) for name, how, n in _fetch(instance, statement)]
+    figures = func.count(), func.max(RunsTable.c.end_time)
+    statement = select(job, status, *figures).group_by(job, status).order_by(job, status)
+    return [(name, how, n, at) for name, how, n, at in _fetch(instance, statement)]
 
 
-def _newest(instance: dg.DagsterInstance) -> list[tuple[str, str, float, float]]:
-    """Job, status, start and end of the newest run of each job that has both."""
+def _newest(instance: dg.DagsterInstance) -> list[tuple[str, float, float]]:
+    """Job, start and end of the newest run of each job that has both."""
     place = func.row_number().over(
         partition_by=RunsTable.c.pipeline_name,
         order_by=[RunsTable.c.end_time.desc(), RunsTable.c.id.desc()],
     )
-    columns = RunsTable.c.pipeline_name, RunsTable.c.status, RunsTable.c.start_time
+    columns = RunsTable.c.pipeline_name, RunsTable.c.start_time
     ranked = (
         select(*columns, RunsTable.c.end_time, place.label("place"))
         .where(RunsTable.c.start_time.is_not(None), RunsTable.c.end_time.is_not(None))
         .subquery()
     )
     statement = select(ranked).where(ranked.c.place == 1).order_by(ranked.c.pipeline_name)
-    return [(job, how, start, end) for job, how, start, end, _ in _fetch(instance, statement)]
+    return [(job, start, end) for job, start, end, _ in _fetch(instance, statement)]
 
 
 def _fetch(instance: dg.DagsterInstance, statement: Any) -> list[Any]:

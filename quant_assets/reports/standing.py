@@ -1,8 +1,8 @@
 """Sections about open alerts, the champion and its challenger, and how fresh each layer is."""
 
 import json
-from collections.abc import Hashable, Mapping
-from datetime import datetime
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -130,22 +130,29 @@ def _in_force(scope: Scope, decision: pd.Series) -> str:
 def freshness(scope: Scope) -> Section:
     """The newest day of each layer, and how many trading days it is behind."""
     tables = [*_LAYERS, *map(fits_table, scope.families)]
+    newest = _newest_days(scope, [one for one in tables if scope.lake.has(one)])
     cells = []
     for table in tables:
-        found = scope.rows(table, select=f'max("{table.day_column}") AS newest')
-        newest = found["newest"].iloc[0] if len(found) else None
-        behind = np.nan if pd.isna(newest) else len(trading_days(as_date(newest), scope.day)) - 1
-        cells.append(
-            row(
-                table.name,
-                day_text(newest),
-                NOTHING if np.isnan(behind) else f"{max(int(behind), 0)}",
-            )
-        )
+        day = newest.get(table.name)
+        behind = NOTHING if day is None else str(max(len(trading_days(day, scope.day)) - 1, 0))
+        cells.append(row(table.name, day_text(day), behind))
     current = sum(cell[-1].text == "0" for cell in cells[: len(_LAYERS)])
     summary = f"{current} of {len(_LAYERS)} layers are as of {scope.day}."
     grid = Grid(("table", "newest day", "trading days behind"), tuple(cells))
     return Section("Freshness", summary, (grid,))
+
+
+def _newest_days(scope: Scope, tables: Sequence[Table]) -> dict[str, date]:
+    """The newest day of each table that has one by the report's, in one query."""
+    each = (
+        f"SELECT '{one.name}' AS name, max(\"{one.day_column}\") AS newest FROM {one.quoted}"
+        f' WHERE "{one.day_column}" <= ?'
+        for one in tables
+    )
+    if not tables:
+        return {}
+    found = scope.lake.query(" UNION ALL ".join(each), [scope.day] * len(tables)).dropna()
+    return {str(one.name): as_date(one.newest) for one in records(found)}
 
 
 def _alerts(scope: Scope) -> pd.DataFrame:
