@@ -13,13 +13,14 @@ from quant_assets.deliveries import delivered
 from quant_assets.lake.judgement_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import WATCHED
+from quant_assets.lake.promotion_tables import DECISIONS, PUBLISHED
 from quant_assets.lake.tables import SUBMISSIONS
 from quant_assets.reports.page import publish
 from quant_assets.reports.periods import PERIODS, Period
 from quant_assets.reports.scope import Scope
 from quant_assets.settings import Settings
 
-_SHOWN = (SUBMISSIONS, PERFORMANCE, ATTRIBUTION, *WATCHED)
+_SHOWN = (SUBMISSIONS, PUBLISHED, DECISIONS, PERFORMANCE, ATTRIBUTION, *WATCHED)
 
 
 def build(

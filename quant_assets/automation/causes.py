@@ -12,18 +12,18 @@ from quant_assets.automation.admission import Cause
 from quant_assets.evaluation.fitting import code_digest
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import DRIFT
-from quant_assets.lake.schema import Table
+from quant_assets.lake.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import chosen
+from quant_assets.monitoring.performance import TOLD
 from quant_assets.settings import Settings
 
 DRIFTED_DAYS = 3
 """Watched days in a row on which too many features drifted, until that is a cause."""
 # What forecasts were published as, then what they were blended to.
 _JUDGED = ("published", "ensemble")
-_ROLLING = Table("monitoring.rolling", "Performance against what was expected.", ())
 _DIGITS = 8
+_TOLD = '"by" = \'all\' AND list_contains(?, "window")'
 
 
 def causes(lake: Lake, settings: Settings, newest: date) -> list[Cause]:
@@ -57,12 +57,13 @@ def episode(days: Sequence[tuple[date, bool]]) -> list[date]:
 
 def _performance(lake: Lake) -> Iterator[Cause]:
     """Performance that has fallen by a critical amount; by less, people are warned only."""
-    if not lake.has(_ROLLING):
+    if not lake.has(ROLLING):
         return
     rows = lake.arrow(
         "SELECT family, trading_day, coalesce(bool_or(level = 'critical'), false) AS critical"
-        f" FROM {_ROLLING.quoted} WHERE list_contains(?, family) GROUP BY ALL ORDER BY trading_day",
-        [list(_JUDGED)],
+        f" FROM {ROLLING.quoted} WHERE list_contains(?, family) AND {_TOLD}"
+        " GROUP BY ALL ORDER BY trading_day",
+        [list(_JUDGED), list(TOLD)],
     ).to_pylist()
     there = {row["family"] for row in rows}
     family = next((name for name in _JUDGED if name in there), "")
@@ -81,16 +82,13 @@ def _performance(lake: Lake) -> Iterator[Cause]:
 
 def _worst(lake: Lake, family: str, day: date) -> str:
     worst = lake.arrow(
-        f'SELECT "by", part, "window", score, expected FROM {_ROLLING.quoted}'
-        " WHERE family = ? AND trading_day = ? AND level = 'critical'"
+        f'SELECT "window", score, expected FROM {ROLLING.quoted}'
+        f" WHERE family = ? AND trading_day = ? AND level = 'critical' AND {_TOLD}"
         " ORDER BY shortfall DESC NULLS LAST LIMIT 1",
-        [family, day],
+        [family, day, list(TOLD)],
     ).to_pylist()[0]
-    part = f" of {worst['by']} {worst['part']}" if worst["part"] else ""
-    return (
-        f"score {worst['score']:.3f}{part} over {worst['window']} days, expected "
-        f"{worst['expected']:.3f}"
-    )
+    over = f"over {worst['window']} days" if worst["window"] else "since the drop began"
+    return f"score {worst['score']:.3f} {over}, expected {worst['expected']:.3f}"
 
 
 def _drift(lake: Lake, limit: float) -> Iterator[Cause]:

@@ -14,13 +14,13 @@ from quant_assets.evaluation.recent import WINDOWS, recent_ic, score_over
 from quant_assets.lake.alert_tables import ALERTS
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.promotion_tables import PUBLISHED
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import SUBMISSIONS, all_tables
 from quant_assets.market.calendar import newest_trading_day, trading_days
 from quant_assets.metrics.samples import Metric
 from quant_assets.monitoring.drift import share_drifted
 
-PUBLISHED = Table("forecasts.published", "The forecast that is submitted.", ())
 _PUBLISHED_LAST = f"WHERE trading_day = (SELECT max(trading_day) FROM {PUBLISHED.quoted})"
 _NEWEST = "QUALIFY rank() OVER (ORDER BY trading_day DESC) = 1"
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
-from quant_assets.lake.schema import Table
+from quant_assets.lake.monitoring_tables import ANOMALIES, DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.market.instruments import MARKETS
 from quant_assets.monitoring.drift import severity, share_drifted
 from quant_assets.reports.blocks import (
@@ -26,7 +25,6 @@ from quant_assets.reports.blocks import (
 from quant_assets.reports.charts import lines
 from quant_assets.reports.scope import Scope
 
-ANOMALIES = Table("monitoring.anomalies", "Days and series unlike the others.", ())
 _SHARES = ("missing", "outliers")
 _WORST = 10
 _DRIFT_DAYS, _REGIME_DAYS = 60, 250

@@ -5,7 +5,7 @@ import pandas as pd
 
 from quant_assets.evaluation.recent import WINDOWS, recent_ic, score_over
 from quant_assets.lake.judgement_tables import ATTRIBUTION
-from quant_assets.lake.schema import Table
+from quant_assets.lake.monitoring_tables import ROLLING
 from quant_assets.lake.tables import N_TARGETS, SUBMISSIONS, forecasts_table
 from quant_assets.market.calendar import trading_days
 from quant_assets.reports.blocks import (
@@ -28,7 +28,6 @@ from quant_assets.reports.blocks import (
 from quant_assets.reports.charts import bars, lines
 from quant_assets.reports.scope import Scope
 
-ROLLING = Table("monitoring.rolling", "Performance against expectation.", ())
 _INPUTS = 4
 _WHOLE = "coalesce(part, '') = ''"
 _DROP = "since a drop"

@@ -11,7 +11,8 @@ import pandas as pd
 from quant_assets.alerts.states import LEVELS
 from quant_assets.lake.alert_tables import ALERTS
 from quant_assets.lake.judgement_tables import ATTRIBUTION, PERFORMANCE
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.lake.monitoring_tables import WATCHED
+from quant_assets.lake.promotion_tables import DECISIONS, PUBLISHED
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import (
     ENSEMBLE,
@@ -39,11 +40,9 @@ from quant_assets.reports.blocks import (
 )
 from quant_assets.reports.scope import Scope
 
-DECISIONS = Table("promotion.decisions", "What became of releases.", ())
-PUBLISHED = Table("forecasts.published", "The forecast that is submitted.", ())
 _LAYERS = (
-    *(RAW_PRICES, VALIDATED_PRICES, MARKET_FEATURES, LABELS, ENSEMBLE, SUBMISSIONS),
-    *(PERFORMANCE, ATTRIBUTION, DATA_QUALITY, DRIFT, REGIMES),
+    *(RAW_PRICES, VALIDATED_PRICES, MARKET_FEATURES, LABELS, ENSEMBLE, PUBLISHED, SUBMISSIONS),
+    *(PERFORMANCE, ATTRIBUTION, *WATCHED),
 )
 _DECISIONS = 8
 
