@@ -1,13 +1,16 @@
 """The variants of the rank prior, against slow and obvious versions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
 
 from quant_assets.errors import UnknownNameError
 from quant_assets.models import rank_prior
-from quant_assets.models.base import Observations, Resources
+from quant_assets.models.base import Block, Observations, Resources
 from quant_assets.models.labels import decorrelation, ranked_labels
+from quant_assets.models.registry import DAILY, family
 from quant_assets.typing import FloatArray
 
 WINDOW, PRIOR_DAYS = 200, 60
@@ -71,3 +74,23 @@ def test_no_other_weights_have_a_better_ratio_on_the_days_they_are_from() -> Non
 def test_an_unknown_variant_is_named_with_the_nearest(seen: Observations) -> None:
     with pytest.raises(UnknownNameError, match="did you mean diagonal"):
         score(seen, variant="diagonl")
+
+
+def test_families_that_are_fitted_daily_read_no_features(seen: Observations) -> None:
+    """Their fits are handed none."""
+
+    def emptied(block: Block) -> Block:
+        return Block((), block.values[..., :0])
+
+    bare = replace(
+        seen,
+        target=emptied(seen.target),
+        instrument=emptied(seen.instrument),
+        market=emptied(seen.market),
+    )
+    for name in DAILY:
+        fitted = [
+            family(name).fit(one, family(name).defaults, Resources()).to_bytes()
+            for one in (seen, bare)
+        ]
+        assert fitted[0] == fitted[1]
