@@ -1,6 +1,7 @@
 """Schedules of the reports: each evening, after each week and after each month. Times are UTC.
 
-A report is made whether or not the day was refreshed: that it was not is what it has to say.
+A report is made whether or not the day was refreshed: that it was not is what it has to say. The
+page of the drift is only made of a day that was watched.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,12 +11,18 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import numpy as np
 
+from quant_assets.automation.days import newest_day
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import DRIFT
 from quant_assets.market.calendar import is_trading_day, newest_trading_day
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
         UnresolvedAssetJobDefinition,
     )
+
+
+DRIFT_PAGE = "drift"
 
 
 def build(
@@ -36,14 +43,19 @@ def build(
             default_status=status,
             description=description,
         )
-        def report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-            return _request(day_of(context.scheduled_execution_time.date()), partitions)
+        def report(
+            context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]
+        ) -> dg.RunRequest | dg.SkipReason:
+            day = day_of(context.scheduled_execution_time.date())
+            if name == DRIFT_PAGE and newest_day(lake, DRIFT) != day:
+                return dg.SkipReason(f"the drift of {day} is not known yet: watch_daily is due")
+            return _request(day, partitions)
 
         return report
 
     return [
         schedule(
-            "drift",
+            DRIFT_PAGE,
             "50 22 * * 1-5",
             lambda today: today,
             "Every trading day at 22:50 UTC, after it was watched.",

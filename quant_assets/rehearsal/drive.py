@@ -162,7 +162,6 @@ class Rehearsal:
             "FIRST_DAY": self._plan.first_day,
             "FIRST_FIT_AFTER": 130,
             "REFIT_EVERY": 60,
-            "AUTOMATION": "on",
             **{f"ALERTS_{level}": self._channel.url for level in ("CRITICAL", "WARNING", "INFO")},
         }
         if not any(map(self._has_been, FAMILIES)):

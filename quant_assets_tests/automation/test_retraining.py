@@ -78,15 +78,15 @@ def drift(station: Station, day: date, share: float) -> None:
 
 def judge(station: Station, day: date, level: str | None, family: str = "ensemble") -> None:
     data = {
-        "trading_day": [day],
-        "family": [family],
-        "by": ["lag"],
-        "part": ["1"],
-        "window": [60],
-        "score": [-0.1],
-        "expected": [0.2],
-        "shortfall": [1.5],
-        "level": [level],
+        "trading_day": [day, day],
+        "family": [family, family],
+        "by": ["all", "lag"],
+        "part": ["", "1"],
+        "window": [20, 60],
+        "score": [-0.1, -0.2],
+        "expected": [0.2, 0.2],
+        "shortfall": [1.5, 2.0],
+        "level": [level, "critical"],
     }
     station.lake.replace_days(ROLLING, day, day, data)
 
@@ -140,7 +140,7 @@ def test_critical_performance_is_a_cause_and_a_warning_is_none(fitted: Station) 
     judge(fitted, DAYS[-1], "critical")
     assert found(fitted) == {
         f"performance/{DAYS[-2]}": f"the performance of ensemble is critical since {DAYS[-2]}: "
-        "score -0.100 of lag 1 over 60 days, expected 0.200"
+        "score -0.100 over 20 days, expected 0.200"
     }
     (cause,) = causes(fitted.lake, fitted.settings, NEWEST)
     assert cause.urgent
