@@ -4,6 +4,7 @@ One step a day: its tables follow from one another. Rules belong in ``quant_asse
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 import pandas as pd
@@ -31,7 +32,7 @@ from quant_assets.lake.promotion_tables import (
 from quant_assets.lake.tables import ENSEMBLE, FEATURES, LABELS, fits_table, forecasts_table
 from quant_assets.promotion.daily import Course, go_through
 from quant_assets.promotion.registering import register
-from quant_assets.promotion.stored import deciding
+from quant_assets.promotion.stored import deciding, to_publish
 from quant_assets.settings import Settings
 
 _COMPLETE, _CHAMPION, _OTHERS = "complete", "champion_forecasts", "others_forecast"
@@ -114,33 +115,40 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        start, end = day_range(context)
-        with deciding(settings):
-            course = go_through(lake, settings, start, end)
-            written = {
-                table: lake.replace_days(table, start, end, course.rows[table])
-                for table in PROMOTION_DAILY
-                if table not in course.unchanged
-            }
-        for failure in course.failures:
+        parts = to_publish(lake, *day_range(context))
+        courses = [_gone_through(lake, settings, *part) for part in parts]
+        if not courses:
+            context.log.info("every day was published by a release: all stay as submitted")
+        for failure in (one for course in courses for one in course.failures):
             context.log.error(str(failure))
-        if course.made:
-            shown = pd.DataFrame([{x: getattr(one, x) for x in _SHOWN} for one in course.made])
+        made = [one for course in courses for one in course.made]
+        if made:
+            shown = pd.DataFrame([{x: getattr(one, x) for x in _SHOWN} for one in made])
             show(context, DECISIONS, {"decisions": markdown(shown)})
-        checks = {PUBLISHED: _champion_forecasts(course), RELEASE_FORECASTS: _others_do(course)}
+        checks = {PUBLISHED: _champion_forecasts(courses), RELEASE_FORECASTS: _others_do(courses)}
         for table in PROMOTION_DAILY:
             found = [checks[table]] if table in checks else []
-            figures = _figures(course) if table is PUBLISHED else {}
-            kept = Written(len(course.made), written[PUBLISHED].snapshot)
-            yield result(table, written.get(table, kept), figures, checks=found)
+            figures = _figures(courses) if table is PUBLISHED else {}
+            rows = sum(len(next(iter(one.rows[table].values()))) for one in courses)
+            yield result(table, Written(rows, lake.snapshot_id()), figures, checks=found)
 
     return daily
 
 
-def _figures(course: Course) -> dict[str, str | float]:
-    if not course.published:
+def _gone_through(lake: Lake, settings: Settings, start: date, end: date) -> Course:
+    with deciding(settings):
+        course = go_through(lake, settings, start, end)
+        for table in PROMOTION_DAILY:
+            if table not in course.unchanged:
+                lake.replace_days(table, start, end, course.rows[table])
+    return course
+
+
+def _figures(courses: Sequence[Course]) -> dict[str, str | float]:
+    published = [one for course in courses for one in course.published]
+    if not published:
         return {}
-    newest = course.published[-1]
+    newest = published[-1]
     return {
         "champion": newest.champion or "none",
         "challenger": newest.challenger or "none",
@@ -148,8 +156,13 @@ def _figures(course: Course) -> dict[str, str | float]:
     }
 
 
-def _champion_forecasts(course: Course) -> dg.AssetCheckResult:
-    failed = [str(failure) for failure in course.failures if failure.was_champion]
+def _failures(courses: Sequence[Course], *, of_champion: bool) -> list[str]:
+    failures = [one for course in courses for one in course.failures]
+    return [str(one) for one in failures if one.was_champion == of_champion]
+
+
+def _champion_forecasts(courses: Sequence[Course]) -> dg.AssetCheckResult:
+    failed = _failures(courses, of_champion=True)
     return dg.AssetCheckResult(
         passed=not failed,
         asset_key=key_of(PUBLISHED),
@@ -160,7 +173,7 @@ def _champion_forecasts(course: Course) -> dg.AssetCheckResult:
     )
 
 
-def _others_do(course: Course) -> dg.AssetCheckResult:
-    failed = [str(failure) for failure in course.failures if not failure.was_champion]
+def _others_do(courses: Sequence[Course]) -> dg.AssetCheckResult:
+    failed = _failures(courses, of_champion=False)
     failures = "\n".join(failed) or "none"
     return check(RELEASE_FORECASTS, _OTHERS, not failed, blocking=False, failures=failures)

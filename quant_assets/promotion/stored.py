@@ -6,7 +6,7 @@ Daily ICs are in ``promotion.records``; what is decided, in ``promotion.rules``.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,26 @@ def aliases(lake: Lake) -> dict[str, str]:
     state = state_now(lake)
     named = {CHAMPION: state.champion, CHALLENGER: state.challenger}
     return {alias: release for alias, release in named.items() if release}
+
+
+def to_publish(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
+    """The parts of a range that are to be gone through, in order.
+
+    Of several days those that a release published stay as they were submitted. A single day is
+    done again: somebody wants just that.
+    """
+    if start == end or not lake.has(PUBLISHED):
+        return [(start, end)]
+    found = lake.arrow(
+        f"SELECT min(trading_day) AS first, max(trading_day) AS last FROM {PUBLISHED.quoted}"
+        " WHERE trading_day BETWEEN ? AND ? AND champion IS NOT NULL",
+        [start, end],
+    ).to_pylist()[0]
+    if found["first"] is None:
+        return [(start, end)]
+    day = timedelta(days=1)
+    parts = [(start, found["first"] - day), (found["last"] + day, end)]
+    return [(first, last) for first, last in parts if first <= last]
 
 
 def newest_published(lake: Lake) -> date | None:
