@@ -32,9 +32,10 @@ from quant_assets.lake.promotion_tables import (
 from quant_assets.lake.tables import ENSEMBLE, FEATURES, LABELS, fits_table, forecasts_table
 from quant_assets.promotion.daily import Course, go_through
 from quant_assets.promotion.registering import register
-from quant_assets.promotion.stored import deciding, to_publish
+from quant_assets.promotion.stored import deciding, not_published
 from quant_assets.settings import Settings
 
+_OF_HISTORY = frozenset({"load_history", "walk_forward"})
 _COMPLETE, _CHAMPION, _OTHERS = "complete", "champion_forecasts", "others_forecast"
 _SHOWN = ("trading_day", "action", "release", "stage_before", "stage_after", "reason")
 
@@ -115,7 +116,9 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        parts = to_publish(lake, *day_range(context))
+        days = day_range(context)
+        # Whoever asks for a day again by itself means it; history as a whole goes over all days.
+        parts = not_published(lake, *days) if context.run.job_name in _OF_HISTORY else [days]
         courses = [_gone_through(lake, settings, *part) for part in parts]
         if not courses:
             context.log.info("every day was published by a release: all stay as submitted")

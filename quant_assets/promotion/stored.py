@@ -186,13 +186,9 @@ def aliases(lake: Lake) -> dict[str, str]:
     return {alias: release for alias, release in named.items() if release}
 
 
-def to_publish(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
-    """The parts of a range that are to be gone through, in order.
-
-    Of several days those that a release published stay as they were submitted. A single day is
-    done again: somebody wants just that.
-    """
-    if start == end or not lake.has(PUBLISHED):
+def not_published(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
+    """The parts of a range, in order, before and after the days that a release published."""
+    if not lake.has(PUBLISHED):
         return [(start, end)]
     found = lake.arrow(
         f"SELECT min(trading_day) AS first, max(trading_day) AS last FROM {PUBLISHED.quoted}"

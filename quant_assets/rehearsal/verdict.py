@@ -25,7 +25,6 @@ MOST_WARNINGS = 3
 """That a year without faults may have."""
 _AFTERWARDS = timedelta(days=45)
 """So long after a fault an alert may still be its own."""
-_MOST_RECORDS = 100_000
 _TENTH = 0.1 + 1e-9
 _RESUMED = "went on where it was"
 
@@ -127,16 +126,13 @@ def _hindsight(lake: Lake, opened: dg.DagsterInstance, days: Sequence[date]) -> 
 
     The lake is asked what it held in the snapshot that first held each of them.
     """
-    key = dg.AssetKey(SUBMISSIONS.key)
-    records = opened.fetch_materializations(key, limit=_MOST_RECORDS, ascending=True).records
-    first: dict[str, int] = {}
-    for record in records:
-        materialized = record.asset_materialization
-        if record.partition_key and materialized:
-            first.setdefault(record.partition_key, _snapshot(materialized))
     failings = []
     for day in days:
-        version = first[day.isoformat()]
+        wanted = dg.AssetRecordsFilter(
+            dg.AssetKey(SUBMISSIONS.key), asset_partitions=[day.isoformat()]
+        )
+        (record,) = opened.fetch_materializations(wanted, limit=1, ascending=True).records
+        version = _snapshot(record)
         known = lake.query(
             f"SELECT max(trading_day) AS day FROM {VALIDATED_PRICES.quoted}"
             f" AT (VERSION => {version})"
@@ -153,8 +149,9 @@ def _hindsight(lake: Lake, opened: dg.DagsterInstance, days: Sequence[date]) -> 
     return failings
 
 
-def _snapshot(materialized: dg.AssetMaterialization) -> int:
-    return int(str(materialized.metadata["snapshot"].value))
+def _snapshot(record: dg.EventLogRecord) -> int:
+    materialized = record.asset_materialization
+    return int(str(materialized.metadata["snapshot"].value)) if materialized else 0
 
 
 def _line(

@@ -27,6 +27,7 @@ DELIVERED_AT = time(21, 30)
 _BY_HAND = timedelta(hours=9)
 """After which somebody has put a corrupt file right."""
 _UNIT = 50.0
+_REVERSED = 3.0
 
 
 @dataclass(frozen=True)
@@ -154,12 +155,12 @@ class World:
 
 
 def broken(seed: int, market: TrueMarket, rows: BoolArray) -> TrueMarket:
-    """The market with another mechanism on some days: nothing leads anything, and drifts reverse.
+    """The market with another mechanism on some days: what could be expected comes out reversed.
 
-    Each of the days has the moves, reversed, of another one drawn among them.
+    Each of the days has the moves of another one drawn among them, and ``_REVERSED`` times the
+    opposite of the move that was expected two closes before.
     """
-    moves = market.moves.copy()
-    broken_rows = np.flatnonzero(rows)
-    moves[broken_rows] = -moves[stream(seed, "break").permutation(broken_rows)]
+    moves, on = market.moves.copy(), np.flatnonzero(rows)
+    moves[on] = moves[stream(seed, "break").permutation(on)] - _REVERSED * market.expected[0][on - 2]
     first = market.log_close[:1] - market.moves[:1]
     return TrueMarket(first + np.cumsum(moves, axis=0), market.expected, moves)

@@ -439,3 +439,15 @@ def test_before_any_label_is_released_a_release_has_no_record(mine: Desk) -> Non
         assert made.no_record.startswith("no released labels yet")
         with pytest.raises(PromotionError, match=r"a family is missing[\s\S]*no fit"):
             register(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER + 1])
+
+
+def test_history_done_again_leaves_what_a_release_published(mine: Desk, command: Command) -> None:
+    """Though other families are walked forward, whose ensemble is another."""
+    query = "FROM forecasts.published ORDER BY trading_day, target"
+    before = rows(mine, query)
+    command(mine, "walk-forward", "--families", "ridge").succeeded()
+    after = rows(mine, query)
+    of_release = before["champion"].notna()
+    assert of_release.any()
+    pd.testing.assert_frame_equal(after[of_release], before[of_release])
+    assert not after[~of_release].equals(before[~of_release])
