@@ -12,30 +12,31 @@ each asset; Dagster's own storage gives every one three connections and two comm
         base_dir: {env: DAGSTER_HOME}
 """
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import groupby
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any, Self
 
 from dagster._check import not_none
 from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqliteEventLogStorage as Plain
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetKeyTable,
     SqlEventLogStorageTable,
 )
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData, serialize_value
-from sqlalchemy import create_engine
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.engine import Connection
+
+from quant_assets.automation.storages import checked_engine
 
 BULK_EVENTS = frozenset(
     {
@@ -47,7 +48,7 @@ BULK_EVENTS = frozenset(
 )
 
 
-class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
+class BatchedSqliteEventLogStorage(Plain):
     """Stores a batch in one transaction a database; otherwise the same as its base class.
 
     A batch goes to the run's database and to the index that serves queries across runs. Each takes
@@ -56,7 +57,6 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine_of = lru_cache(maxsize=32)(self._make_engine)
         super().__init__(base_dir, inst_data)
         # Reentrant, because both transactions are open at once.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -88,20 +88,11 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         Opening one and closing it again costs more than most events.
         """
         with self._db_lock:
-            engine = self._engine_of(shard)
-            if shard not in self._initialized_dbs:
-                self._initdb(engine)
-                self._initialized_dbs.add(shard)
-            with engine.begin() as connection:
+            path = Path(self.path_for_shard(shard))
+            if not path.exists():
+                _begin(path, _empty_shard())
+            with checked_engine(str(path), self._initdb).begin() as connection:
                 yield connection
-
-    def _make_engine(self, shard: str) -> Engine:
-        return create_engine(
-            self.conn_string_for_shard(shard),
-            poolclass=QueuePool,
-            pool_size=1,
-            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
-        )
 
     def _store_asset_events(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
         rows = [self._event_to_row(event) for event in events]
@@ -153,6 +144,24 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         with self.index_connection() as index:
             rows = [row | {"partition": partition} for partition in partitions]
             index.execute(AssetCheckExecutionsTable.insert(), rows)
+
+
+@cache
+def _empty_shard() -> bytes:
+    """The file of a run without events: making each by Dagster's migrations takes longer."""
+    with TemporaryDirectory() as folder:
+        with Plain(folder).run_connection("empty"):
+            pass
+        return (Path(folder) / "empty.db").read_bytes()
+
+
+def _begin(path: Path, content: bytes) -> None:
+    """Make the file, unless another process makes it meanwhile."""
+    with NamedTemporaryFile(dir=path.parent) as draft:
+        draft.write(content)
+        draft.flush()
+        with suppress(FileExistsError):
+            os.link(draft.name, path)
 
 
 def _bulk_run_id(event: EventLogEntry) -> str | None:
