@@ -88,10 +88,13 @@ class BatchedSqliteEventLogStorage(Plain):
         Opening one and closing it again costs more than most events.
         """
         with self._db_lock:
-            path = Path(self.path_for_shard(shard))
-            if not path.exists():
-                _begin(path, _empty_shard())
-            with checked_engine(str(path), self._initdb).begin() as connection:
+            path = self.path_for_shard(shard)
+            try:
+                engine = checked_engine(path, self._initdb)
+            except FileNotFoundError:
+                _begin(Path(path), _empty_shard())
+                engine = checked_engine(path, self._initdb)
+            with engine.begin() as connection:
                 yield connection
 
     def _store_asset_events(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
