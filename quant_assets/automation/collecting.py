@@ -20,7 +20,7 @@ from quant_assets.metrics.samples import Metric, text_of
 from quant_assets.models.registry import chosen
 from quant_assets.settings import Settings
 
-SECONDS = 60
+SECONDS = 300
 
 
 def build(

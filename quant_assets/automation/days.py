@@ -8,6 +8,7 @@ Days are refreshed in their order, one at a time. Asking is left to ``automation
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 
 import dagster as dg
 
@@ -45,6 +46,11 @@ class Look:
     lake: Lake
     source: Source
     now: datetime
+
+    @cached_property
+    def submitted(self) -> date | None:
+        """The newest day with a submission."""
+        return newest_day(self.lake, SUBMISSIONS)
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ def next_refresh(look: Look) -> Wanted | Wait:
     Raises:
         SourceError: the source cannot be read.
     """
-    newest = newest_day(look.lake, SUBMISSIONS)
+    newest = look.submitted
     if newest is None:
         return Wait(NEEDS_LOADING)
     if busy := asked.under_way(look.instance, beside=BESIDE):
@@ -132,7 +138,7 @@ def next_watch(look: Look) -> Wanted | Wait:
     A day that cannot be watched is left behind; of what was loaded before any was watched, only
     the newest is.
     """
-    submitted = newest_day(look.lake, SUBMISSIONS)
+    submitted = look.submitted
     if submitted is None:
         return Wait(NEEDS_LOADING)
     if busy := asked.under_way(look.instance, among=(WATCH, *_WRITES_HISTORY)):
@@ -149,7 +155,7 @@ def next_watch(look: Look) -> Wanted | Wait:
 
 def next_update(look: Look) -> Wanted | Wait:
     """The newest day with a submission, unless the families updated daily have fits as of it."""
-    submitted = newest_day(look.lake, SUBMISSIONS)
+    submitted = look.submitted
     if submitted is None:
         return Wait(NEEDS_LOADING)
     if busy := asked.under_way(look.instance, among=(UPDATE, "retrain_models", *_WRITES_HISTORY)):

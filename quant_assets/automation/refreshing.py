@@ -55,7 +55,8 @@ def build(
             return dg.SensorResult(skip_reason=back, cursor=now.isoformat())
         close_abandoned(context.instance)
         look = Look(context.instance, lake, source, now)
-        found = {job: _answer(job, look, partitions) for job in ANSWERS}
+        with lake.at_once():
+            found = {job: _answer(job, look, partitions) for job in ANSWERS}
         requests = [one.request(now) for one in found.values() if isinstance(one, Wanted)]
         waits = [f"{job}: {one.reason}" for job, one in found.items() if isinstance(one, Wait)]
         return dg.SensorResult(

@@ -16,7 +16,7 @@ from quant_assets.automation import attempts as asked
 from quant_assets.automation.admission import Attempt, Cause, Limits, Wait, admit, settled
 from quant_assets.automation.causes import causes
 from quant_assets.automation.days import NEEDS_LOADING, newest_day
-from quant_assets.automation.refreshing import SECONDS, went_back
+from quant_assets.automation.refreshing import went_back
 from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.tables import MARKET_FEATURES
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     )
 
 JOB = "retrain_models"
+# A cause lasts for days, and looking for one reads much.
+SECONDS = 300
 # So many causes that were dealt with are remembered.
 _REMEMBERED = 100
 
@@ -84,13 +86,15 @@ def build_sensor(
         now, memory = clock.now(), Memory.parse(context.cursor)
         if back := went_back(memory.clock, now):
             return dg.SensorResult(skip_reason=back, cursor=memory.after(now))
-        day = newest_day(lake, MARKET_FEATURES)
+        with lake.at_once():
+            day = newest_day(lake, MARKET_FEATURES)
+            found = causes(lake, settings, day) if day else []
         if day is None:
             return dg.SensorResult(skip_reason=NEEDS_LOADING, cursor=memory.after(now))
         past = asked.attempts(context.instance, JOB)
         cursor = memory.after(now, settled(past))
         waits = []
-        for cause in [*causes(lake, settings, day), *_failed_weekly(past)]:
+        for cause in [*found, *_failed_weekly(past)]:
             answer = admit(cause, now, past, limits_of(settings), memory.handled)
             if isinstance(answer, int):
                 request = request_of(cause, answer, day.isoformat(), now)
