@@ -83,10 +83,12 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         source: dg.ResourceParam[Source],
     ) -> Iterator[dg.MaterializeResult]:
         start, end = day_range(context)
-        found = judge(lake, (PUBLISHED_AS, "ensemble", *families), start, end)
+        with lake.at_once():
+            found = judge(lake, (PUBLISHED_AS, "ensemble", *families), start, end)
+            covered = _coverage(lake, found)
         rows = {
             PERFORMANCE: performance(found, _oracle(source, found)),
-            SLICES: slices(found, _coverage(lake, found)),
+            SLICES: slices(found, covered),
             AGREEMENT: agreement(found),
         }
         for table, of_table in rows.items():
@@ -122,9 +124,10 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
     def boards(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.MaterializeResult]:
-        ic, parts, alike = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
-        board = scoreboard(ic, parts, fit_seconds(lake, families))
-        by_part = breakdown(ic, parts, regimes(lake))
+        with lake.at_once():
+            ic, parts, alike = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
+            board = scoreboard(ic, parts, fit_seconds(lake, families))
+            by_part = breakdown(ic, parts, regimes(lake))
         compared = comparison(ic, alike)
         pictures = {"scores": picture(scores(board)), "cumulated_ic": picture(cumulated_ic(ic))}
         of_scores = board.set_index("family")["score"].dropna().to_dict()
@@ -160,10 +163,11 @@ def _attribution(
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
-        first = first_attributed(lake, start, end)
-        of_families = family_parts(lake, settings, families, first, end, context.log.warning)
-        blended = Parts("ensemble", *members(lake, families, first, end))
-        rows = attribution(lake, [blended, *of_families])
+        with lake.at_once():
+            first = first_attributed(lake, start, end)
+            of_families = family_parts(lake, settings, families, first, end, context.log.warning)
+            blended = Parts("ensemble", *members(lake, families, first, end))
+            rows = attribution(lake, [blended, *of_families])
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         ensemble = newest[newest["family"] == "ensemble"]
         if len(newest):

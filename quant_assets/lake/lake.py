@@ -95,13 +95,11 @@ class Lake:
         Raises:
             LakeError: the lake cannot be opened.
         """
-        self.snapshot_id()
-        cursor = self._cursor()
-        cursor.begin()
+        snapshot = self._read(_begun, "newest snapshot")
         try:
-            yield _newest_snapshot(cursor)
+            yield snapshot
         finally:
-            cursor.rollback()
+            self._cursor().rollback()
 
     def as_of(self, snapshot: int) -> "Lake":
         """The same lake as it was at a snapshot, for reading only."""
@@ -287,6 +285,16 @@ class Lake:
             cursor.execute("USE lake")
             self._of_thread.cursor = cursor
         return cursor
+
+
+def _begun(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Begin a transaction; the snapshot that it shows."""
+    cursor.begin()
+    try:
+        return _newest_snapshot(cursor)
+    except duckdb.Error:
+        cursor.rollback()
+        raise
 
 
 def _newest_snapshot(cursor: duckdb.DuckDBPyConnection) -> int:
