@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     refit_every: int = Field(60, ge=1, description="Days between walk-forward fits.")
     fill_limit: int = Field(5, ge=0, le=10, description="Days a price may be carried forward.")
     jump_z: float = Field(12.0, gt=0, description="Robust z-score from which a return is a jump.")
-    retention_days: int = Field(30, ge=1, description="Days a lake snapshot can be read back.")
+    retention_days: int = Field(30, ge=0, description="Days a lake snapshot can be read back.")
     reports_kept: int = Field(60, ge=1, description="Days whose page of drift is kept.")
     threads: int = Field(2, ge=1, description="Cores that fits may keep busy.")
     families: str = Field(

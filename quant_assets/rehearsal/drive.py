@@ -162,6 +162,8 @@ class Rehearsal:
             "FIRST_DAY": self._plan.first_day,
             "FIRST_FIT_AFTER": 130,
             "REFIT_EVERY": 60,
+            # By the lake's own clock all snapshots are of today: none would ever be forgotten.
+            "RETENTION_DAYS": 0,
             **{f"ALERTS_{level}": self._channel.url for level in ("CRITICAL", "WARNING", "INFO")},
         }
         if not any(map(self._has_been, FAMILIES)):
