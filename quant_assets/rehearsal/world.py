@@ -161,6 +161,8 @@ def broken(seed: int, market: TrueMarket, rows: BoolArray) -> TrueMarket:
     opposite of the move that was expected two closes before.
     """
     moves, on = market.moves.copy(), np.flatnonzero(rows)
-    moves[on] = moves[stream(seed, "break").permutation(on)] - _REVERSED * market.expected[0][on - 2]
+    moves[on] = (
+        moves[stream(seed, "break").permutation(on)] - _REVERSED * market.expected[0][on - 2]
+    )
     first = market.log_close[:1] - market.moves[:1]
     return TrueMarket(first + np.cumsum(moves, axis=0), market.expected, moves)
