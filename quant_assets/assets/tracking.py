@@ -59,7 +59,7 @@ def build(
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        fits, made = tracked.stored_fits(lake, families), releases(lake)
+        fits, made = tracked.stored_fits(lake, families, whole=False), releases(lake)
         in_force = released.in_force(lake, made)
         named = tracked.aliases(lake, fits, in_force)
         folder, models = settings.mlflow_dir, settings.artifacts_dir
@@ -71,7 +71,8 @@ def build(
             return
         try:
             with store.opened(folder) as client, _mlflow_run(context, folder) as run:
-                found = tracked.follow(client, run, fits, named, models)
+                whole = tracked.stored_fits(lake, families)
+                found = tracked.follow(client, run, whole, named, models)
                 versions = released.follow(client, run, made, in_force, models)
         except TrackingError as error:
             context.log.warning(str(error))
