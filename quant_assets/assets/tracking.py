@@ -4,10 +4,10 @@ One step for both: a store is opened once, and is either there for both or for n
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -18,11 +18,8 @@ from quant_assets.lake.lake import Lake, Written
 from quant_assets.lake.promotion_tables import DECISIONS, RELEASES, TRACKED_RELEASES
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import TRACKED_FITS, fits_table, forecasts_table
-from quant_assets.promotion.stored import releases
 from quant_assets.settings import Settings
-from quant_assets.tracking import fits as tracked
-from quant_assets.tracking import releases as released
-from quant_assets.tracking import store
+from quant_assets.tracking import following, store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -59,66 +56,31 @@ def build(
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        fits, made = tracked.stored_fits(lake, families, whole=False), releases(lake)
-        in_force = released.in_force(lake, made)
-        named = tracked.aliases(lake, fits, in_force)
-        folder, models = settings.mlflow_dir, settings.artifacts_dir
+        folder = settings.mlflow_dir
+        wanted = following.Wanted.read(lake, families, whole=False)
         if not store.database(folder).exists():
-            _forget(lake)
-        elif tracked.is_recorded(lake, fits, named) and released.is_recorded(lake, made, in_force):
-            yield _unchanged(lake, TRACKED_FITS, len(fits))
-            yield _unchanged(lake, TRACKED_RELEASES, len(made))
+            following.forget(lake)
+        elif wanted.is_recorded(lake):
+            yield _unchanged(lake, TRACKED_FITS, len(wanted.fits))
+            yield _unchanged(lake, TRACKED_RELEASES, len(wanted.releases))
             return
         try:
             with store.opened(folder) as client, _mlflow_run(context, folder) as run:
-                whole = tracked.stored_fits(lake, families)
-                found = tracked.follow(client, run, whole, named, models)
-                versions = released.follow(client, run, made, in_force, models)
+                found = following.record(lake, client, run, families, settings.artifacts_dir)
         except TrackingError as error:
             context.log.warning(str(error))
-            yield _failed(TRACKED_FITS, error)
-            yield _failed(TRACKED_RELEASES, error)
+            for table in following.TABLES:
+                checks = [_check_of(table, str(error))]
+                yield dg.MaterializeResult(asset_key=key_of(table), check_results=checks)
             return
-        yield _written(
-            lake,
-            TRACKED_FITS,
-            tracked.rows_of(found, named),
-            [
-                f"{x['family']} as of {x['trading_day']}"
-                for x in fits
-                if x["fingerprint"] not in found
-            ],
-        )
-        yield _written(
-            lake,
-            TRACKED_RELEASES,
-            released.rows_of(made, versions, in_force),
-            [one.name for one in made if one.name not in versions],
-        )
+        for table, one in zip(following.TABLES, found, strict=True):
+            yield result(table, one.written, checks=[_check_of(table, *one.missing)])
 
     return [recorded]
 
 
-def _forget(lake: Lake) -> None:
-    """Nothing is recorded: else a new store, left half made, would pass for the one before."""
-    for table in (TRACKED_FITS, TRACKED_RELEASES):
-        if lake.has(table):
-            lake.replace_all(table, {column.name: [] for column in table.columns})
-
-
 def _unchanged(lake: Lake, table: Table, rows: int) -> dg.MaterializeResult:
     return result(table, Written(rows, lake.snapshot_id()), checks=[_check_of(table)])
-
-
-def _failed(table: Table, error: TrackingError) -> dg.MaterializeResult:
-    checks = [_check_of(table, str(error))]
-    return dg.MaterializeResult(asset_key=key_of(table), check_results=checks)
-
-
-def _written(
-    lake: Lake, table: Table, rows: Mapping[str, list[Any]], missing: Sequence[str]
-) -> dg.MaterializeResult:
-    return result(table, lake.replace_all(table, rows), checks=[_check_of(table, *missing)])
 
 
 def _check_of(table: Table, *missing: str) -> dg.AssetCheckResult:
