@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from quant_assets.lake.artifacts import is_stored
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.tables import TRACKED_FITS, fits_table, forecasts_table
-from quant_assets.models.registry import family
+from quant_assets.models.registry import DAILY, family
 from quant_assets.promotion.stored import Release
 from quant_assets.tracking.registry import (
     CHALLENGER,
@@ -42,7 +42,8 @@ Fit = Mapping[str, Any]
 def stored_fits(lake: Lake, families: Sequence[str], *, whole: bool = True) -> list[Fit]:
     """The fits of the families, by family and as-of day, each a row of its fits table.
 
-    Without ``whole`` of each only what aliases and :func:`is_recorded` need, which is cheaper.
+    Fits that are made again each day are left out between trainings: a run a day would say
+    nothing that theirs does not. Without ``whole`` of each only what aliases and :func:`is_recorded` need, which is cheaper.
     """
     order = [name for name in families if lake.has(fits_table(name))]
     if not order:
@@ -50,7 +51,9 @@ def stored_fits(lake: Lake, families: Sequence[str], *, whole: bool = True) -> l
     # One statement for all: each costs some milliseconds, and this is asked every day.
     selects = " UNION ALL ".join(_select(name, whole=whole) for name in order)
     rows = lake.arrow(f"FROM ({selects}) ORDER BY trading_day", order).to_pylist()
-    return sorted(rows, key=lambda row: order.index(row["family"]))
+    trained = {row["trading_day"] for row in rows if row["family"] not in DAILY}
+    kept = [row for row in rows if not trained or row["trading_day"] in trained]
+    return sorted(kept, key=lambda row: order.index(row["family"]))
 
 
 def _select(name: str, *, whole: bool) -> str:
