@@ -43,7 +43,8 @@ def stored_fits(lake: Lake, families: Sequence[str], *, whole: bool = True) -> l
     """The fits of the families, by family and as-of day, each a row of its fits table.
 
     Fits that are made again each day are left out between trainings: a run a day would say
-    nothing that theirs does not. Without ``whole`` of each only what aliases and :func:`is_recorded` need, which is cheaper.
+    nothing that theirs does not. Without ``whole`` of each only what aliases and
+    :func:`is_recorded` need, which is cheaper.
     """
     order = [name for name in families if lake.has(fits_table(name))]
     if not order:
