@@ -28,7 +28,12 @@ DATA_QUALITY = Table(
             "day was delivered twice, share of its cells that differ by more than a millionth",
         ),
         Column("value", "DOUBLE", "the figure; NULL where no close was due"),
-        Column("allowed", "DOUBLE", "the largest value that is no cause for concern"),
+        Column(
+            "allowed",
+            "DOUBLE",
+            "the largest value that is no cause for concern; of a market's missing or outliers "
+            "1 % or 0.5 % and what chance allows of so many cells: 3 standard deviations",
+        ),
         Column("within", "BOOLEAN", "whether the value is not above it"),
     ),
 )
