@@ -109,7 +109,12 @@ ROLLING = Table(
         Column("limit", "DOUBLE", "below it the score is too low to be chance: a warning"),
         Column("limit_critical", "DOUBLE", "likewise, with more certainty"),
         Column("shortfall", "DOUBLE", "expected less score, over expected"),
-        Column("level", "VARCHAR", "ok, warning or critical; NULL where none can be told"),
+        Column(
+            "level",
+            "VARCHAR",
+            "ok, warning or critical; NULL where none can be told. Of windows 0 and 20 ok too once "
+            "the newest days are hardly part of the drop",
+        ),
         Column("reason", "VARCHAR", "why level is NULL; NULL if it is not"),
     ),
 )

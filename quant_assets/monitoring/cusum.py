@@ -26,6 +26,7 @@ from quant_assets.monitoring.expectation import (
     long_run_variance,
     references,
 )
+from quant_assets.monitoring.recovery import OUTLIER, RECOVERED, gain
 from quant_assets.typing import FloatArray, IntArray
 
 DELAY = 60
@@ -35,12 +36,8 @@ SLACK = 0.75
 one of the wrong sign, between which it lies."""
 RUN, RUN_CRITICAL = 6000.0, 30000.0
 """Days between two false alarms, were the reference the truth."""
-_OUTLIER = 3.0
 _FLAT = 1e-9
 _CAP = 1.0
-RECOVERED = 5.0
-"""Log-likelihood ratio from which the days since a drop are no part of it: that seldom wrong are
-violent drops in 100 days and others in 600."""
 _LEAST_EXPECTED = 0.2
 
 
@@ -97,7 +94,7 @@ def cusum(record: Record) -> Cusum:
         today = _standardised(_weighed(record.values[shared, 1:], weights), of_parts)
         otherwise = _standardised(record.values[shared, 0], whole)
         today = np.where(np.isnan(today), otherwise, today)
-        for row, z in zip(shared.tolist(), np.clip(today, -_OUTLIER, _OUTLIER), strict=True):
+        for row, z in zip(shared.tolist(), np.clip(today, -OUTLIER, OUTLIER), strict=True):
             if not np.isnan(z):
                 state = state.after(z, expected)
             found.total[row], found.days[row] = state.total, state.days
@@ -151,8 +148,7 @@ class _Sum:
         uncapped = self.uncapped + rise
         if uncapped >= self.highest:
             return _Sum(total, days, deviations, uncapped, uncapped, deviations / days)
-        gain = -self.drop * (z - self.drop / 2.0) / expected.dependence
-        recovered = max(self.recovered + gain, 0.0)
+        recovered = max(self.recovered + gain(z, self.drop, expected.dependence), 0.0)
         if total > expected.limit and recovered > RECOVERED:
             return _Sum()
         return _Sum(total, days, deviations, uncapped, self.highest, self.drop, recovered)

@@ -7,13 +7,13 @@ import pytest
 
 from quant_assets.monitoring.cusum import (
     DELAY,
-    RECOVERED,
     SLACK,
     Cusum,
     as_window,
     cusum,
 )
 from quant_assets.monitoring.expectation import GRID, LEAST, MOST, Record, long_run_variance
+from quant_assets.monitoring.recovery import RECOVERED
 from quant_assets.monitoring.rolling import levels
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, BoolArray, FloatArray
