@@ -82,10 +82,11 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             check_spec(
                 DATA_QUALITY,
                 _WITHIN,
-                "On the last day each market's figures are within their limits: less than 1 % of "
-                "the closes due are missing and 0.5 % of the cells jumps or rejected, no cell is "
-                "wrong, no market silent for over 5 trading days, no series stale or ended, and "
-                "what was delivered twice says the same.",
+                "On the last day each market's figures are within their limits: of the closes due "
+                "no more are missing than a rate of 1 % allows beyond chance, of the cells no more "
+                "are jumps or rejected than one of 0.5 %, no cell is wrong, no market silent for "
+                "over 5 trading days, no series stale or ended, and what was delivered twice says "
+                "the same.",
                 blocking=False,
             )
         ],
