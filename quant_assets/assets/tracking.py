@@ -1,4 +1,7 @@
-"""Layer tracking: the fits in MLflow, through dagster-mlflow."""
+"""Layer tracking: fits and releases in MLflow, through dagster-mlflow.
+
+One step for both: a store is opened once, and is either there for both or for neither.
+"""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -8,72 +11,81 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from quant_assets.assets.results import check, check_spec, key_of, result, table_asset
+from quant_assets.assets.partitions import SINGLE_RUN
+from quant_assets.assets.results import check, check_spec, described, key_of, result
 from quant_assets.errors import TrackingError
 from quant_assets.lake.lake import Lake, Written
+from quant_assets.lake.promotion_tables import DECISIONS, RELEASES, TRACKED_RELEASES
+from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import TRACKED_FITS, fits_table, forecasts_table
 from quant_assets.settings import Settings
-from quant_assets.tracking import fits as tracked
-from quant_assets.tracking import store
+from quant_assets.tracking import following, store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _CHECK = "recorded"
+_MISSING = (
+    "Every {} is in MLflow. If not, fits, releases and forecasts are as good, and the next run "
+    "records what is missing."
+)
 
 
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
     """The assets of the layer, over all families."""
-    inputs = [*map(fits_table, families), *map(forecasts_table, families)]
+    decided = (RELEASES, DECISIONS)
+    inputs = [*map(fits_table, families), *map(forecasts_table, families), *decided]
 
-    @table_asset(
-        TRACKED_FITS,
-        kinds={"mlflow"},
-        deps=inputs,
-        partitions=partitions,
-        checks=[
-            check_spec(
-                TRACKED_FITS,
-                _CHECK,
-                "Every fit is in MLflow. If not, fits and forecasts are as good, and the next run "
-                "records what is missing.",
-                blocking=False,
-            )
+    @dg.multi_asset(
+        name="tracking__mlflow",
+        specs=[
+            described(TRACKED_FITS, kinds={"mlflow"}, deps=inputs),
+            described(TRACKED_RELEASES, kinds={"mlflow"}, deps=[TRACKED_FITS, *decided]),
         ],
+        check_specs=[
+            check_spec(TRACKED_FITS, _CHECK, _MISSING.format("fit"), blocking=False),
+            check_spec(TRACKED_RELEASES, _CHECK, _MISSING.format("release"), blocking=False),
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
     )
-    def fits(
+    def recorded(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
-    ) -> dg.MaterializeResult:
-        stored = tracked.stored_fits(lake, families)
-        named = tracked.aliases(lake, stored)
+    ) -> Iterator[dg.MaterializeResult]:
         folder = settings.mlflow_dir
-        if store.database(folder).exists() and tracked.is_recorded(lake, stored, named):
-            return result(TRACKED_FITS, Written(len(stored), lake.snapshot_id()), checks=[_all()])
+        wanted = following.Wanted.read(lake, families, whole=False)
+        if not store.database(folder).exists():
+            following.forget(lake)
+        elif wanted.is_recorded(lake):
+            yield _unchanged(lake, TRACKED_FITS, len(wanted.fits))
+            yield _unchanged(lake, TRACKED_RELEASES, len(wanted.releases))
+            return
         try:
             with store.opened(folder) as client, _mlflow_run(context, folder) as run:
-                found = tracked.follow(client, run, stored, named, settings.artifacts_dir)
+                found = following.record(lake, client, run, families, settings.artifacts_dir)
         except TrackingError as error:
             context.log.warning(str(error))
-            return dg.MaterializeResult(
-                asset_key=key_of(TRACKED_FITS), check_results=[_all(missing=str(error))]
-            )
-        missing = [
-            f"{fit['family']} as of {fit['trading_day']}"
-            for fit in stored
-            if fit["fingerprint"] not in found
-        ]
-        written = lake.replace_all(TRACKED_FITS, tracked.rows_of(found, named))
-        return result(TRACKED_FITS, written, checks=[_all(missing=", ".join(missing))])
+            for table in following.TABLES:
+                checks = [_check_of(table, str(error))]
+                yield dg.MaterializeResult(asset_key=key_of(table), check_results=checks)
+            return
+        for table, one in zip(following.TABLES, found, strict=True):
+            yield result(table, one.written, checks=[_check_of(table, *one.missing)])
 
-    return [fits]
+    return [recorded]
 
 
-def _all(missing: str = "") -> dg.AssetCheckResult:
-    return check(TRACKED_FITS, _CHECK, not missing, blocking=False, missing=missing or "none")
+def _unchanged(lake: Lake, table: Table, rows: int) -> dg.MaterializeResult:
+    return result(table, Written(rows, lake.snapshot_id()), checks=[_check_of(table)])
+
+
+def _check_of(table: Table, *missing: str) -> dg.AssetCheckResult:
+    said = ", ".join(missing) or "none"
+    return check(table, _CHECK, not missing, blocking=False, missing=said)
 
 
 @contextmanager

@@ -23,11 +23,12 @@ def rehearse(
     from quant_assets.console import table_text
     from quant_assets.rehearsal.drive import Rehearsal
     from quant_assets.rehearsal.plan import Plan
-    from quant_assets.rehearsal.script import script
+    from quant_assets.rehearsal.script import HURRIED, YEAR_DAYS, script
 
     begun = time.perf_counter()
     root = load_settings().data_dir / "rehearsal"
-    plan = Plan(root, days, script(days) if faults else (), slim=True)
+    hurried = HURRIED if days < YEAR_DAYS else {}
+    plan = Plan(root, days, script(days) if faults else (), slim=True, settings=hurried)
     rehearsal = Rehearsal(plan, typer.echo)
     verdict = rehearsal.run()
     typer.echo(f"\n{table_text(verdict.table())}\n")

@@ -28,7 +28,12 @@ DATA_QUALITY = Table(
             "day was delivered twice, share of its cells that differ by more than a millionth",
         ),
         Column("value", "DOUBLE", "the figure; NULL where no close was due"),
-        Column("allowed", "DOUBLE", "the largest value that is no cause for concern"),
+        Column(
+            "allowed",
+            "DOUBLE",
+            "the largest value that is no cause for concern; of a market's missing or outliers "
+            "1 % or 0.5 % and what chance allows of so many cells: 3 standard deviations",
+        ),
         Column("within", "BOOLEAN", "whether the value is not above it"),
     ),
 )
@@ -104,7 +109,12 @@ ROLLING = Table(
         Column("limit", "DOUBLE", "below it the score is too low to be chance: a warning"),
         Column("limit_critical", "DOUBLE", "likewise, with more certainty"),
         Column("shortfall", "DOUBLE", "expected less score, over expected"),
-        Column("level", "VARCHAR", "ok, warning or critical; NULL where none can be told"),
+        Column(
+            "level",
+            "VARCHAR",
+            "ok, warning or critical; NULL where none can be told. Of windows 0 and 20 ok too once "
+            "the newest days are hardly part of the drop",
+        ),
         Column("reason", "VARCHAR", "why level is NULL; NULL if it is not"),
     ),
 )

@@ -103,5 +103,17 @@ PUBLISHED = Table(
         Column("share", "DOUBLE", "of the challenger, 0 to 1"),
     ),
 )
+TRACKED_RELEASES = Table(
+    "tracking.releases",
+    "MLflow's record of every release: one row per release. Follows releases and decisions; one "
+    "that could not be recorded is recorded by a later run.",
+    (
+        Column("release", "VARCHAR", "the release"),
+        Column("trading_day", "DATE", "as-of day"),
+        Column("mlflow_run", "VARCHAR", "MLflow run of the release"),
+        Column("version", "BIGINT", "of the registered model named release"),
+        Column("alias", "VARCHAR", "champion, challenger, or NULL"),
+    ),
+)
 PROMOTION_DAILY = (RELEASE_FORECASTS, RECORDS, DECISIONS, PUBLISHED)
 """What each day adds to, in one step."""

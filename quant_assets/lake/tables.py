@@ -32,6 +32,7 @@ from quant_assets.lake.promotion_tables import (
     RECORDS,
     RELEASE_FORECASTS,
     RELEASES,
+    TRACKED_RELEASES,
 )
 from quant_assets.lake.schema import Column, Table
 
@@ -237,7 +238,7 @@ TRACKED_FITS = Table(
         Column("fingerprint", "VARCHAR", "digest of all that the fit depends on"),
         Column("mlflow_run", "VARCHAR", "MLflow run of the fit"),
         Column("version", "BIGINT", "in the model registry, under the family's name; or NULL"),
-        Column("alias", "VARCHAR", "champion: makes the newest forecasts; challenger: newer; NULL"),
+        Column("alias", "VARCHAR", "champion: is published; challenger: may follow it; NULL"),
     ),
 )
 
@@ -278,4 +279,5 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         ROLLING,
         HEALTH,
         TRACKED_FITS,
+        TRACKED_RELEASES,
     )

@@ -3,7 +3,11 @@
 A window that must not raise false alarms is slow: it has to fill with worse days first. A CUSUM
 (Page, 1954, "Continuous inspection schemes") adds up how much worse than expected each day is,
 begins again whenever it was not, and so looks back to the most likely beginning of a change.
-Its cap lets it fall soon after a fault is mended.
+
+Alone, it would fall by its slack a day after a fault is mended: a cap keeps it from rising far, and
+a second test of Page's looks for the end. The drop's days are those from the sum's beginning to its
+highest day, were it not capped; what tells the days since from them is added up, and once it is
+hardly chance the sum begins again.
 
 The IC of all targets is ruled by the markets that move most. The mean of the ICs of each pair of
 markets, weighed by the inverse of its variance in the reference, has the same skill in less noise.
@@ -22,6 +26,7 @@ from quant_assets.monitoring.expectation import (
     long_run_variance,
     references,
 )
+from quant_assets.monitoring.recovery import OUTLIER, RECOVERED, gain
 from quant_assets.typing import FloatArray, IntArray
 
 DELAY = 60
@@ -31,7 +36,6 @@ SLACK = 0.75
 one of the wrong sign, between which it lies."""
 RUN, RUN_CRITICAL = 6000.0, 30000.0
 """Days between two false alarms, were the reference the truth."""
-_OUTLIER = 3.0
 _FLAT = 1e-9
 _CAP = 1.0
 _LEAST_EXPECTED = 0.2
@@ -76,7 +80,7 @@ def cusum(record: Record) -> Cusum:
     days = np.zeros(n, np.int64)
     found = Cusum(held[0], days, held[1], held[2], held[3], held[4], end - start)
     spoilt = np.zeros(n, np.bool_)
-    total, since = 0.0, 0
+    state = _Sum()
     for rows, shared in by_reference(start, end):
         sound = ~spoilt[rows]
         kept = record.values[rows][sound if sound.sum() >= LEAST else slice(None)]
@@ -90,14 +94,12 @@ def cusum(record: Record) -> Cusum:
         today = _standardised(_weighed(record.values[shared, 1:], weights), of_parts)
         otherwise = _standardised(record.values[shared, 0], whole)
         today = np.where(np.isnan(today), otherwise, today)
-        for row, z in zip(shared.tolist(), np.clip(today, -_OUTLIER, _OUTLIER), strict=True):
+        for row, z in zip(shared.tolist(), np.clip(today, -OUTLIER, OUTLIER), strict=True):
             if not np.isnan(z):
-                total = max(total - z - expected.slack, 0.0)
-                total = min(total, expected.limit_critical + _CAP)
-                since = since + 1 if total > 0 else 0
-            found.total[row], found.days[row] = total, since
-            if total > expected.limit_critical:
-                spoilt[row - since + 1 : row + 1] = True
+                state = state.after(z, expected)
+            found.total[row], found.days[row] = state.total, state.days
+            if state.total > expected.limit_critical:
+                spoilt[row - state.days + 1 : row + 1] = True
     return found
 
 
@@ -111,6 +113,45 @@ class _Expected:
     slack: float
     limit: float
     limit_critical: float
+    dependence: float
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """The sum, and what is remembered of the days since it began.
+
+    Attributes:
+        total: the sum.
+        days: how many there are.
+        deviations: sum of their deviations.
+        uncapped: the sum without its cap.
+        highest: most that it was.
+        drop: mean deviation of the days until then.
+        recovered: log-likelihood ratio, of the days after, of no drop against this one.
+    """
+
+    total: float = 0.0
+    days: int = 0
+    deviations: float = 0.0
+    uncapped: float = 0.0
+    highest: float = 0.0
+    drop: float = 0.0
+    recovered: float = 0.0
+
+    def after(self, z: float, expected: _Expected) -> "_Sum":
+        """The state after another day of deviation ``z``."""
+        rise = -z - expected.slack
+        total = min(self.total + rise, expected.limit_critical + _CAP)
+        if total <= 0.0:
+            return _Sum()
+        days, deviations = self.days + 1, self.deviations + z
+        uncapped = self.uncapped + rise
+        if uncapped >= self.highest:
+            return _Sum(total, days, deviations, uncapped, uncapped, deviations / days)
+        recovered = max(self.recovered + gain(z, self.drop, expected.dependence), 0.0)
+        if total > expected.limit and recovered > RECOVERED:
+            return _Sum()
+        return _Sum(total, days, deviations, uncapped, self.highest, self.drop, recovered)
 
 
 def _expect(reference: FloatArray) -> _Expected | None:
@@ -124,7 +165,7 @@ def _expect(reference: FloatArray) -> _Expected | None:
     # The mean expected is off by about so much; a sum drifts upward if it is too high.
     drift = max(slack - np.sqrt(dependence / len(reference)), slack / 4)
     limit, limit_critical = (_limit(run, drift, dependence) for run in (RUN, RUN_CRITICAL))
-    return _Expected(mean, spread, mean / spread, slack, limit, limit_critical)
+    return _Expected(mean, spread, mean / spread, slack, limit, limit_critical, dependence)
 
 
 def _standardised(values: FloatArray, expected: _Expected | None) -> FloatArray:

@@ -2,6 +2,10 @@
 
 What happens to a bad cell is decided in ``quality.cleaning``; reading cells, in
 ``monitoring.cells``. A day depends on the ``HISTORY`` rows before it alone.
+
+A limit on a share is a rate. What a market's share may be is beyond it by what chance allows of so
+many cells: one gap is over 1 % of the 80 closes that a market of four has in 20 days. A series' own
+limit, which tells which of them are behind a broken one, is the rate.
 """
 
 from collections.abc import Iterator
@@ -20,6 +24,8 @@ WINDOW = 20
 HISTORY = 250
 """Days after which a series without a close is forgotten, and is no longer reported as ended."""
 MISSING, OUTLIERS = 0.01, 0.005
+CHANCE = 3.0
+"""Standard deviations of a market's share by which it may exceed its rate."""
 FRESHNESS = 5
 """Trading days without a close: so long prices are carried forward, and no holiday is longer."""
 
@@ -31,14 +37,15 @@ class Figure:
     Attributes:
         name: as in the table.
         of_market: (n, 4) value of each of ``MARKETS``; NaN where there is nothing to judge.
-        allowed: largest value of a market that is no cause for concern.
+        allowed: largest value of a market that is no cause for concern; of a share (n, 4), for it
+            depends on how many cells there are.
         of_series: (n, c) value of each series.
         allowed_of_series: likewise of a series.
     """
 
     name: str
     of_market: FloatArray
-    allowed: float
+    allowed: float | FloatArray
     of_series: FloatArray
     allowed_of_series: float
 
@@ -114,14 +121,27 @@ def _stale_at_last(cells: Cells, silent: IntArray) -> BoolArray:
     return result
 
 
-def _share(name: str, bad: BoolArray, of: BoolArray, allowed: float, cells: Cells) -> Figure:
+def _share(name: str, bad: BoolArray, of: BoolArray, rate: float, cells: Cells) -> Figure:
+    of_market = _sums(trailing(of), cells)
     return Figure(
         name,
-        _ratio(_sums(trailing(bad), cells), _sums(trailing(of), cells)),
-        allowed,
+        _ratio(_sums(trailing(bad), cells), of_market),
+        beyond_chance(rate, of_market),
         _ratio(trailing(bad).astype(float), trailing(of).astype(float)),
-        allowed,
+        rate,
     )
+
+
+def beyond_chance(rate: float, cells: FloatArray) -> FloatArray:
+    """What a share of so many cells may be if each is bad at a rate; the rate itself of none.
+
+    The normal approximation of a binomial share's upper limit, as in a p chart (Shewhart, 1931,
+    "Economic control of quality of manufactured product").
+    """
+    result: FloatArray = rate + CHANCE * _ratio(
+        np.full(cells.shape, np.sqrt(rate * (1.0 - rate))), np.sqrt(cells)
+    )
+    return np.where(np.isnan(result), rate, result)
 
 
 def _freshness(observed: BoolArray, cells: Cells) -> Figure:
@@ -154,8 +174,9 @@ def _rows(cells: Cells, one: Figure, first: int) -> Iterator[pd.DataFrame]:
     row, column = np.nonzero(np.broadcast_to(held, (len(cells.days) - first, len(MARKETS))))
     keys = _keys(cells, one.name, row + first, np.array(MARKETS, dtype=object)[column], None)
     value = one.of_market[row + first, column]
-    yield keys.assign(value=value, allowed=one.allowed)
-    broken = one.of_market[first:] > one.allowed
+    allowed = np.broadcast_to(one.allowed, one.of_market.shape)
+    yield keys.assign(value=value, allowed=allowed[row + first, column])
+    broken = (one.of_market > allowed)[first:]
     of_series = broken[:, [MARKETS.index(name) for name in cells.markets]]
     row, column = np.nonzero(of_series & (one.of_series[first:] > one.allowed_of_series))
     if len(row):

@@ -1,6 +1,6 @@
 """Rows of ``monitoring.rolling``: each family and part on each day, with what it was before.
 
-The arithmetic is in ``monitoring.rolling`` and ``monitoring.cusum``.
+The arithmetic is in ``monitoring.rolling``, ``monitoring.cusum`` and ``monitoring.recovery``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ from quant_assets.lake.monitoring_tables import ROLLING
 from quant_assets.monitoring.cusum import as_window, cusum
 from quant_assets.monitoring.expectation import Compared, Record
 from quant_assets.monitoring.records import WHOLE, Part, by_markets, judged_family
+from quant_assets.monitoring.recovery import recovered
 from quant_assets.monitoring.rolling import WINDOWS, levels, reasons, rolling, shortfall
 from quant_assets.monitoring.rows import frame_of
 from quant_assets.settings import Settings
@@ -22,7 +23,7 @@ SINCE_A_SIGN = 0
 """The ``window`` of the days since the first sign of a drop."""
 TOLD = (SINCE_A_SIGN, 20)
 """Windows whose levels people are told of: the longer ones find no drop that these do not, and stay
-low for as long as they are after it was mended."""
+low for as long as they are after it was mended. Over 20 days a level ends with the drop."""
 _PARTS = ("all", "lag", "markets")
 _NO_RECORD = Record(np.empty(0, np.int64), np.empty(0))
 _NO_MARKETS = Record(np.empty(0, np.int64), np.empty((0, 1)))
@@ -68,7 +69,11 @@ def _windows(
     settings: Settings,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     for window in WINDOWS:
-        yield window, _columns(rolling(record, numbers, window), window, settings)
+        figures = _columns(rolling(record, numbers, window), window, settings)
+        if window in TOLD:
+            low = np.isin(figures["level"], ("warning", "critical"))
+            figures["level"][recovered(record, numbers, window, low)] = "ok"
+        yield window, figures
     if part[1:] == WHOLE:
         markets = by_markets(records, part[0]) if part in records else _NO_MARKETS
         found = as_window(cusum(markets), markets.known(numbers))

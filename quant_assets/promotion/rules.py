@@ -96,16 +96,21 @@ def _watch_champion(turn: Turn, known: Evidence) -> None:
 
 
 def _watch_challenger(turn: Turn, known: Evidence) -> None:
-    """A challenger that does not hold goes; one that does takes its next step when it is due."""
+    """A challenger that does not hold goes; one that does takes its next step when it is due.
+
+    Its first share is small and may be taken on the word of the gates; from there it waits for as
+    long as it is behind on the days that both forecast live.
+    """
     state, limits = turn.state, turn.limits
     name = state.challenger
     if not name or not state.champion:
         return
     champion = known.live_of(state.champion)
     live = known.live_of(name).since(state.shadow_since)
-    judged = len(paired(live, champion)[0].days)
-    if judged < limits.shadow_days:
+    own, other = paired(live, champion)
+    if len(own.days) < limits.shadow_days:
         return
+    ahead = bool(own.ic.mean() >= other.ic.mean())
     found = holds(live, champion, limits)
     if found.passed and state.share_since:
         shared = known.published.since(state.share_since)
@@ -113,7 +118,7 @@ def _watch_challenger(turn: Turn, known: Evidence) -> None:
         found = Verdict(against.passed, against.reason, {**found.figures, **against.figures})
     if not found.passed:
         lose(turn, name, found.reason, found.figures)
-    elif state.share == 0 or known.elapsed(state.since) >= limits.step_days:
+    elif state.share == 0 or (known.elapsed(state.since) >= limits.step_days and ahead):
         _step(turn, name, found)
 
 
@@ -139,9 +144,13 @@ def _step(turn: Turn, name: str, found: Verdict) -> None:
 
 
 def _consider(turn: Turn, known: Evidence) -> None:
-    """The newest release that waits, if none is being introduced: the gates."""
+    """The newest release that waits, if none is being introduced: the gates.
+
+    One that is being introduced is not put aside for a newer one: refits of the same recipe come
+    more often than a challenger takes to prove itself.
+    """
     state = turn.state
-    if not state.champion or state.promoted_on or state.share > 0:
+    if not state.champion or state.promoted_on or state.challenger:
         return
     waiting = _open(turn, known)
     if not waiting:
@@ -152,8 +161,6 @@ def _consider(turn: Turn, known: Evidence) -> None:
     if not found.passed:
         turn.decide("gates_refused", newest, found.reason, found.figures, refused=True)
         return
-    if state.challenger:
-        turn.decide("displaced", state.challenger, f"{newest} is newer and passed", refused=True)
     turn.decide("challenge", newest, found.reason, found.figures)
 
 

@@ -185,7 +185,6 @@ _EFFECTS: dict[str, Callable[[State, Decision], State]] = {
     "superseded": _same,
     "gates_refused": _same,
     "challenge": _challenges,
-    "displaced": _without_challenger,
     "rejected": _without_challenger,
     "withdrawn": _without_challenger,
     "step": _steps,

@@ -19,7 +19,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.rehearsal.channel import Channel
 from quant_assets.rehearsal.plan import Place, Plan
 from quant_assets.rehearsal.process import day_of
-from quant_assets.rehearsal.script import FAMILIES, Fault
+from quant_assets.rehearsal.script import CHANNEL_DOWN, FAMILIES, FULL, KILLED, RESTARTED, Fault
 from quant_assets.rehearsal.verdict import Verdict, judge
 from quant_assets.settings import load_settings
 
@@ -65,7 +65,7 @@ class Rehearsal:
         plan.world.found()
         with self._channel:
             self._command("load")
-            self._command("backfill", "--job", "retrain_models", *self._newest_day())
+            self._command("backfill", "--job", "retrain_models", *self._last_day())
             for _ in range(_MOST_PROCESSES):
                 if self._live():
                     return self._judge()
@@ -87,7 +87,7 @@ class Rehearsal:
                     self._at(datetime.fromisoformat(told["moment"]), process)
                 if "step" in told:
                     self._at_step(told["step"], process)
-        if process.returncode > 0 and not self._has_been("full disk"):
+        if process.returncode > 0 and not self._has_been(FULL):
             raise RehearsalError("the desk failed", where=str(self._log), found=self._tail())
         return False
 
@@ -97,28 +97,29 @@ class Rehearsal:
         if day_of(moment) != self._day:
             self._day = day_of(moment)
             self._note(str(self._day))
-        self._channel.down = self._now("alert channel down") is not None
+        self._channel.down = self._now(CHANNEL_DOWN) is not None
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, _unlimited())
         asked = next((kind for kind in FAMILIES if self._new(kind)), None)
-        if self._new("daemon restarted"):
-            self._did("daemon restarted")
+        if self._new(RESTARTED):
+            self._did(RESTARTED)
             process.kill()
         elif asked:
             process.kill()
             process.wait()
             self._did(asked)
             self._command("walk-forward", "--families", FAMILIES[asked])
+            self._command("backfill", "--job", "retrain_models", *self._last_day())
         else:
             _let_go_on(process)
 
     def _at_step(self, step: str, process: "subprocess.Popen[str]") -> None:
         """What is done to the desk within a run."""
-        for kind in ("run killed", "full disk"):
+        for kind in (KILLED, FULL):
             fault = self._new(kind)
             if fault is None or fault.step != step:
                 continue
             self._did(kind)
-            if kind == "run killed":
+            if kind == KILLED:
                 process.kill()
             else:
                 limit = (_BYTES_LEFT, _unlimited()[1])
@@ -140,8 +141,8 @@ class Rehearsal:
         self._note(f"{self._day}  {kind}")
         self.deeds[kind] = self._moment
 
-    def _newest_day(self) -> list[str]:
-        day = str(self._plan.world.day(-1))
+    def _last_day(self) -> list[str]:
+        day = str(self._plan.world.day(self._numbers.get(self._day, 0) - 1))
         return ["--from", day, "--to", day]
 
     def _command(self, *arguments: str) -> None:
@@ -164,6 +165,7 @@ class Rehearsal:
             "REFIT_EVERY": 60,
             # By the lake's own clock all snapshots are of today: none would ever be forgotten.
             "RETENTION_DAYS": 0,
+            **self._plan.settings,
             **{f"ALERTS_{level}": self._channel.url for level in ("CRITICAL", "WARNING", "INFO")},
         }
         if not any(map(self._has_been, FAMILIES)):

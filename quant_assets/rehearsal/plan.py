@@ -1,8 +1,8 @@
 """What a rehearsal is to be, and how far it has come: two small files that its processes share."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class Plan:
         days: trading days on which the desk is on.
         faults: what goes wrong.
         slim: whether the market has few columns.
+        settings: of the desk, by the name of their variables.
         first_day: of the market's record.
         begin: first day on which the desk is on.
     """
@@ -30,6 +31,7 @@ class Plan:
     days: int
     faults: Sequence[Fault]
     slim: bool
+    settings: Mapping[str, str] = field(default_factory=dict)
     first_day: date = date(2021, 7, 1)
     begin: date = date(2022, 12, 19)
 
@@ -63,6 +65,7 @@ def stored_plan(root: Path) -> Plan:
         found["days"],
         tuple(Fault(**fault) for fault in found["faults"]),
         found["slim"],
+        found["settings"],
         date.fromisoformat(found["first_day"]),
         date.fromisoformat(found["begin"]),
     )

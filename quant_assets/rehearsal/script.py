@@ -1,10 +1,35 @@
-"""What goes wrong in a rehearsal, and when: the faults, and the moments at which they are planted.
+"""What goes wrong in a rehearsal, and when; and by what one sees that the desk noticed.
 
 Days are counted from 0, the first on which the desk is on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+BETTER, WORSE = "better challenger", "worse challenger"
+CHANNEL_DOWN, RESTARTED = "alert channel down", "daemon restarted"
+KILLED, FULL = "run killed", "full disk"
+LATE, CORRUPT, CLOSED = "late source", "corrupt file", "market closed"
+DRIFTING, BREAK = "drifting feature", "regime break"
+FAMILIES = {BETTER: "lightgbm", WORSE: "autoregressive"}
+"""What a person has walked forward and trained from then on; the rank prior is always with them."""
+ALERTED: Mapping[str, str] = {
+    CLOSED: "check_failed/monitoring/data_quality/within_limits",
+    LATE: "data_late/{day}",
+    CORRUPT: "source_unreadable",
+    DRIFTING: "check_failed/monitoring/drift/as_trained",
+    BREAK: "check_failed/monitoring/rolling/as_expected",
+    KILLED: "run_failed/refresh_daily/{day}",
+    FULL: "run_failed/refresh_daily/{day}",
+}
+"""The key of the alert by which a fault is told; the others are told nobody."""
+YEAR_DAYS = 250
+HURRIED = {
+    "PROMOTION_STEP_DAYS": "1",
+    "PROMOTION_JUDGED_DAYS": "3",
+    "PROMOTION_PROBATION_DAYS": "3",
+}
+"""Settings with which a challenger gets through its stages in a rehearsal of some weeks."""
 
 
 @dataclass(frozen=True)
@@ -24,54 +49,38 @@ class Fault:
     step: str = ""
 
 
-BETTER, WORSE = "better challenger", "worse challenger"
-CHALLENGERS = (BETTER, WORSE)
-FAMILIES = {BETTER: "lightgbm", WORSE: "autoregressive"}
-"""What a person has walked forward and trained from then on; the rank prior is always with them."""
-ALERTED = {
-    "market closed": ("check_failed/monitoring/data_quality/",),
-    "late source": ("data_late/",),
-    "corrupt file": ("source_unreadable",),
-    "drifting feature": ("check_failed/monitoring/drift/",),
-    "regime break": ("check_failed/monitoring/rolling/",),
-    "run killed": ("run_failed/",),
-    "full disk": ("run_failed/",),
-}
-"""Beginnings of the keys under which a fault is told; the others are told nobody."""
-
-
 def _at(kind: str, day: int, last: int | None = None, step: str = "") -> Fault:
     return Fault(kind, day, day if last is None else last, step)
 
 
-SHORT: Sequence[Fault] = (
-    _at("better challenger", 1),
-    _at("market closed", 2),
-    _at("late source", 4),
-    _at("alert channel down", 4, 5),
-    _at("corrupt file", 6),
-    _at("run killed", 8, step="features__targets"),
-    _at("full disk", 10, step="forecasts__families"),
-    _at("daemon restarted", 12),
-    _at("drifting feature", 13, 15),
-    _at("regime break", 16, 23),
-    _at("worse challenger", 26),
+_SHORT: Sequence[Fault] = (
+    _at(BREAK, 0, 13),
+    _at(CLOSED, 1, 7),
+    _at(LATE, 3),
+    _at(CHANNEL_DOWN, 3, 4),
+    _at(CORRUPT, 6),
+    _at(KILLED, 8, step="features__targets"),
+    _at(FULL, 10, step="forecasts__families"),
+    _at(RESTARTED, 12),
+    _at(BETTER, 14),
+    _at(DRIFTING, 15, 26),
+    _at(WORSE, 34),
 )
-YEAR: Sequence[Fault] = (
-    _at("market closed", 8),
-    _at("better challenger", 12),
-    _at("late source", 40),
-    _at("alert channel down", 40, 42),
-    _at("corrupt file", 60),
-    _at("drifting feature", 75, 84),
-    _at("run killed", 100, step="features__targets"),
-    _at("full disk", 115, step="forecasts__families"),
-    _at("daemon restarted", 120),
-    _at("regime break", 130, 149),
-    _at("worse challenger", 200),
+_YEAR: Sequence[Fault] = (
+    _at(CLOSED, 6, 13),
+    _at(BETTER, 12),
+    _at(LATE, 40),
+    _at(CHANNEL_DOWN, 40, 42),
+    _at(CORRUPT, 60),
+    _at(KILLED, 70, step="features__targets"),
+    _at(FULL, 80, step="forecasts__families"),
+    _at(RESTARTED, 85),
+    _at(DRIFTING, 95, 109),
+    _at(BREAK, 140, 164),
+    _at(WORSE, 215),
 )
 
 
 def script(days: int) -> Sequence[Fault]:
     """The faults of a rehearsal of so many days: those of a year, or all of them close together."""
-    return YEAR if days >= 250 else tuple(fault for fault in SHORT if fault.last < days)
+    return _YEAR if days >= YEAR_DAYS else tuple(one for one in _SHORT if one.last < days)

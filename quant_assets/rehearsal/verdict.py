@@ -12,21 +12,29 @@ import dagster as dg
 import pandas as pd
 
 from quant_assets.alerts.states import LEVELS
-from quant_assets.automation.attempts import KIND, NUMBER, REASON
-from quant_assets.automation.days import CLOSE
+from quant_assets.automation.attempts import CAUSE, KIND, NUMBER, REASON
+from quant_assets.automation.days import CLOSE, REFRESH
 from quant_assets.lake.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.rehearsal.plan import Plan
-from quant_assets.rehearsal.script import ALERTED, BETTER, CHALLENGERS, FAMILIES, WORSE, Fault
+from quant_assets.rehearsal.script import (
+    ALERTED,
+    BETTER,
+    CHANNEL_DOWN,
+    FAMILIES,
+    RESTARTED,
+    WORSE,
+    Fault,
+)
 
 MOST_WARNINGS = 3
 """That a year without faults may have."""
 _AFTERWARDS = timedelta(days=45)
 """So long after a fault an alert may still be its own."""
 _TENTH = 0.1 + 1e-9
-_RESUMED = "went on where it was"
+_UNTOLD = {CHANNEL_DOWN: "messages sent again until they arrived", RESTARTED: "went on"}
 
 
 @dataclass(frozen=True)
@@ -91,8 +99,7 @@ def judge(
     """
     alerts = lake.query(f"FROM {ALERTS.quoted} ORDER BY opened_at")
     messages = lake.query(f"FROM {ALERT_DELIVERIES.quoted} ORDER BY created_at")
-    faults = sorted(plan.faults, key=lambda fault: fault.first)
-    lines = [_line(plan, fault, alerts, opened, lake, deeds) for fault in faults]
+    lines = [_line(plan, fault, alerts, opened, lake, deeds) for fault in _in_order(plan)]
     days = _submitted(plan, lake)
     failings = [
         *([] if len(days) == plan.days else [f"{len(days)} submissions of {plan.days}"]),
@@ -162,48 +169,41 @@ def _line(
     lake: Lake,
     deeds: dict[str, datetime],
 ) -> Line:
-    began = deeds.get(fault.kind) or plan.world.come_at(fault.first)
-    if fault.kind in CHALLENGERS:
+    began = deeds.get(fault.kind) or plan.world.due_at(fault.first)
+    if fault.kind in FAMILIES:
         return _challenge(fault, began, lake)
-    own = _own(fault, alerts, began)
-    closed = (
-        _moment(own["closed_at"].max()) if len(own) and own["closed_at"].notna().all() else None
-    )
+    if fault.kind not in ALERTED:
+        return Line(fault.kind, began, 0, None, _UNTOLD[fault.kind], None)
+    own = _own(plan, fault, alerts, began)
+    over = len(own) and own["closed_at"].notna().all()
+    closed = _moment(own["closed_at"].max()) if over else None
     detected = _moment(own["opened_at"].min()) if len(own) else None
-    return Line(
-        fault.kind,
-        began,
-        len(own),
-        detected,
-        _action(opened, began, closed) if fault.kind in ALERTED else _RESUMED,
-        closed,
-    )
+    action = _action(opened, plan.world.day(fault.first), began, closed)
+    return Line(fault.kind, began, len(own), detected, action, closed)
 
 
-def _own(fault: Fault, alerts: pd.DataFrame, began: datetime) -> pd.DataFrame:
+def _own(plan: Plan, fault: Fault, alerts: pd.DataFrame, began: datetime) -> pd.DataFrame:
     """The alerts of a fault: those of its condition that opened since, and not much later."""
-    prefixes = ALERTED.get(fault.kind, ())
+    key = ALERTED[fault.kind].format(day=plan.world.day(fault.first))
     opened_at = alerts["opened_at"].dt.tz_localize(UTC)
-    of_condition = alerts["key"].str.startswith(prefixes) if prefixes else False
-    own: pd.DataFrame = alerts[
-        of_condition & (opened_at >= began) & (opened_at <= began + _AFTERWARDS)
-    ]
+    in_time = (opened_at >= began) & (opened_at <= began + _AFTERWARDS)
+    own: pd.DataFrame = alerts[(alerts["key"] == key) & in_time]
     return own
 
 
-def _action(opened: dg.DagsterInstance, began: datetime, until: datetime | None) -> str:
-    """The runs that were asked for again, or for a cause, while the fault lasted."""
+def _action(opened: dg.DagsterInstance, day: date, began: datetime, until: datetime | None) -> str:
+    """The retraining for a cause while the fault lasted, or else the day's refresh."""
     end = until.timestamp() if until else float("inf")
-    found = [
-        f"{record.dagster_run.job_name}: {record.dagster_run.tags[REASON]}"
-        for record in opened.get_run_records(ascending=True)
-        if began.timestamp() <= (record.start_time or 0.0) <= end
-        and (
-            record.dagster_run.tags.get(NUMBER, "1") != "1"
-            or record.dagster_run.tags.get(KIND, "weekly") != "weekly"
-        )
-    ]
-    return "; ".join(dict.fromkeys(found)) or "told"
+    refreshed = ""
+    for record in opened.get_run_records(ascending=True):
+        run, start = record.dagster_run, record.start_time or 0.0
+        urgent = run.tags.get(KIND, "weekly") in ("drift", "performance")
+        if urgent and began.timestamp() <= start <= end:
+            return f"retrained: {run.tags[REASON]}"
+        if run.job_name == REFRESH and run.tags.get(CAUSE) == str(day) and run.is_success:
+            at = datetime.fromtimestamp(start, UTC)
+            refreshed = f"refreshed on {at:%m-%d at %H:%M}, attempt {run.tags[NUMBER]}"
+    return refreshed
 
 
 def _challenge(fault: Fault, began: datetime, lake: Lake) -> Line:
@@ -235,20 +235,23 @@ def _told(plan: Plan, lines: Sequence[Line], alerts: pd.DataFrame) -> list[str]:
     """Faults that were not told exactly once or are not over, and alerts without a fault."""
     failings = []
     explained: set[str] = set()
-    for line, fault in zip(lines, sorted(plan.faults, key=lambda one: one.first), strict=True):
+    for line, fault in zip(lines, _in_order(plan), strict=True):
         if fault.kind in ALERTED:
-            explained |= set(_own(fault, alerts, line.began)["id"])
+            explained |= set(_own(plan, fault, alerts, line.began)["id"])
             if line.alerts != 1:
                 failings.append(f"{fault.kind}: told {line.alerts} times")
             elif line.recovered is None:
                 failings.append(f"{fault.kind}: its alert is still open")
-    false = alerts[~alerts["id"].isin(explained)]
-    of_level = false.groupby("level")["key"].agg(list)
+    of_level = alerts[~alerts["id"].isin(explained)].groupby("level")["key"].agg(list)
     failings += [f"critical without a fault: {key}" for key in of_level.get("critical", [])]
     warnings = of_level.get("warning", [])
     if len(warnings) > MOST_WARNINGS:
         failings.append(f"{len(warnings)} warnings without a fault: {', '.join(warnings)}")
     return failings
+
+
+def _in_order(plan: Plan) -> list[Fault]:
+    return sorted(plan.faults, key=lambda fault: fault.first)
 
 
 def _lost(alerts: pd.DataFrame, messages: pd.DataFrame) -> list[str]:

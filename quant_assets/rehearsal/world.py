@@ -15,7 +15,7 @@ import numpy as np
 from quant_assets.lake.artifacts import write_atomically
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import FIELDS, Series, column_name, parse_column
-from quant_assets.rehearsal.script import Fault
+from quant_assets.rehearsal.script import BREAK, CLOSED, CORRUPT, DRIFTING, LATE, Fault
 from quant_assets.sources import market_universe as universe
 from quant_assets.sources.market_faults import recorded
 from quant_assets.sources.market_mechanics import TrueMarket, bars, stream, true_market
@@ -26,8 +26,9 @@ DELIVERED_AT = time(21, 30)
 """When a day's prices are in the folder, UTC."""
 _BY_HAND = timedelta(hours=9)
 """After which somebody has put a corrupt file right."""
-_UNIT = 50.0
-_REVERSED = 3.0
+_GROWTH = 1.2
+"""Of the volumes, each day that they drift; they stay where they are afterwards."""
+_REVERSED = 10.0
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,20 @@ class World:
         rows = self.history + sum(self.come_at(i) <= now for i in range(self.days))
         text = self._text(rows)
         for fault in self.faults:
-            if fault.kind == "corrupt file":
+            if fault.kind == CORRUPT:
                 came = self.come_at(fault.first)
                 if came <= now < came + _BY_HAND:
                     text = text[: -len(self._lines[rows - 1]) // 2]
         self._write("train.csv", text)
 
+    def due_at(self, number: int) -> datetime:
+        """When the prices of a rehearsed day should come."""
+        return datetime.combine(self.day(number), DELIVERED_AT, UTC)
+
     def come_at(self, number: int) -> datetime:
-        """When the prices of a rehearsed day come."""
-        late = any(f.kind == "late source" and f.first == number for f in self.faults)
-        day = self.day(number + 1) if late else self.day(number)
-        return datetime.combine(day, DELIVERED_AT, UTC)
+        """When they come."""
+        late = any(fault.kind == LATE and fault.first == number for fault in self.faults)
+        return self.due_at(number + 1 if late else number)
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -133,16 +137,17 @@ class World:
         days = self.calendar
         market = true_market(self.seed, len(days))
         for fault in self.faults:
-            if fault.kind == "regime break":
+            if fault.kind == BREAK:
                 market = broken(self.seed, market, self._rows(fault))
         book = recorded(self.seed, days, bars(self.seed, market), ())
         for fault in self.faults:
             rows = self._rows(fault)
-            if fault.kind == "market closed":
+            if fault.kind == CLOSED:
                 book[:, rows] = np.where(universe.of_market("JPX"), np.nan, book[:, rows])
-            if fault.kind == "drifting feature":
+            if fault.kind == DRIFTING:
                 volume = FIELDS.index("volume")
-                book[volume, rows] *= np.where(universe.of_market("US"), _UNIT, 1.0)
+                steps = np.cumsum(rows)[:, None] * universe.of_market("US")
+                book[volume] *= _GROWTH**steps
         series = [parse_column(column) for column in self._columns]
         fields = [FIELDS.index(one.field) for one in series]
         instruments = [universe.INSTRUMENTS.index(one.instrument) for one in series]
@@ -155,12 +160,13 @@ class World:
 
 
 def broken(seed: int, market: TrueMarket, rows: BoolArray) -> TrueMarket:
-    """The market with another mechanism on some days: what could be expected comes out reversed.
+    """The market with another mechanism on some days: nothing leads anything, and drifts reverse.
 
     Each of the days has the moves of another one drawn among them, and ``_REVERSED`` times the
-    opposite of the move that was expected two closes before.
+    opposite of what was each instrument's mean before.
     """
     moves, on = market.moves.copy(), np.flatnonzero(rows)
-    moves[on] = moves[stream(seed, "break").permutation(on)] - _REVERSED * market.expected[0][on - 2]
+    mean = moves[: on[0]].mean(axis=0)
+    moves[on] = moves[stream(seed, "break").permutation(on)] - _REVERSED * mean
     first = market.log_close[:1] - market.moves[:1]
     return TrueMarket(first + np.cumsum(moves, axis=0), market.expected, moves)

@@ -163,14 +163,16 @@ def _limits(rows: pd.DataFrame) -> Grid:
     cells = []
     for figure in figures:
         of_figure = [by.get((figure, market)) for market in markets]
-        allowed = next(one.allowed for one in of_figure if one is not None)
+        allowed = [_figure(figure, one.allowed) for one in of_figure if one is not None]
         shown = [
             Cell("")
             if one is None
             else Cell(_figure(figure, one.value), None if one.within else "warning")
             for one in of_figure
         ]
-        cells.append(row(figure, *shown, _figure(figure, allowed)))
+        cells.append(
+            row(figure, *shown, " / ".join(allowed if len(set(allowed)) > 1 else allowed[:1]))
+        )
     return Grid(("figure", *markets, "allowed"), tuple(cells))
 
 

@@ -1,72 +1,88 @@
 """Fits in MLflow: a run each, and a version in the model registry for those that came to a model.
 
 The lake's fits are the truth, and MLflow follows: what it lacks is added, nothing is taken away, so
-it keeps the fits that others have replaced since. How a model is loaded from there is said in
-``tracking.served``.
+it keeps the fits that others have replaced since. Releases of fits are in ``tracking.releases``.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from quant_assets.lake.artifacts import is_stored
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.tables import TRACKED_FITS, fits_table, forecasts_table
-from quant_assets.models.registry import family
+from quant_assets.models.registry import DAILY, family
+from quant_assets.promotion.stored import Release
+from quant_assets.tracking.registry import (
+    CHALLENGER,
+    CHAMPION,
+    Record,
+    add_version,
+    close_interrupted,
+    runs,
+    set_aliases,
+    versions,
+)
 from quant_assets.tracking.served import write_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-    from mlflow.store.entities import PagedList
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 _TAGS = (
     *("family", "trading_day", "snapshot", "features_version", "code", "library", "sha256"),
     *("fingerprint", "dagster_run", "failure", "study", "by_hand"),
 )
-_PAGE = 1000
+_IDENTITY = ("trading_day", "fingerprint", "failure")
 Fit = Mapping[str, Any]
-T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Record:
-    """Where MLflow keeps a fit: its run, and its version in the registry if it has a model."""
+def stored_fits(lake: Lake, families: Sequence[str], *, whole: bool = True) -> list[Fit]:
+    """The fits of the families, by family and as-of day, each a row of its fits table.
 
-    run: str
-    version: int | None
-
-
-def stored_fits(lake: Lake, families: Sequence[str]) -> list[Fit]:
-    """The fits of the families, by family and as-of day, each a row of its fits table."""
-    fits: list[Fit] = []
-    for name in families:
-        table = fits_table(name)
-        if lake.has(table):
-            columns = ", ".join(f'"{column.name}"' for column in table.columns)
-            rows = lake.arrow(f"SELECT {columns} FROM {table.quoted} ORDER BY trading_day")
-            fits += [{**row, "family": name} for row in rows.to_pylist()]
-    return fits
+    Fits that are made again each day are left out between trainings: a run a day would say
+    nothing that theirs does not. Without ``whole`` of each only what aliases and
+    :func:`is_recorded` need, which is cheaper.
+    """
+    order = [name for name in families if lake.has(fits_table(name))]
+    if not order:
+        return []
+    # One statement for all: each costs some milliseconds, and this is asked every day.
+    selects = " UNION ALL ".join(_select(name, whole=whole) for name in order)
+    rows = lake.arrow(f"FROM ({selects}) ORDER BY trading_day", order).to_pylist()
+    trained = {row["trading_day"] for row in rows if row["family"] not in DAILY}
+    kept = [row for row in rows if not trained or row["trading_day"] in trained]
+    return sorted(kept, key=lambda row: order.index(row["family"]))
 
 
-def aliases(lake: Lake, fits: Sequence[Fit]) -> dict[str, str]:
-    """Alias by fingerprint: of each family the fit behind its newest forecasts, and a newer one.
+def _select(name: str, *, whole: bool) -> str:
+    table = fits_table(name)
+    wanted = [column.name for column in table.columns] if whole else _IDENTITY
+    columns = ", ".join(f'"{column}"' for column in wanted)
+    return f"SELECT ? AS family, {columns} FROM {table.quoted}"
 
-    The fit behind the newest forecasts is the ``champion``; the newest fit, if no forecast uses it
-    yet, is the ``challenger``.
+
+def aliases(
+    lake: Lake, fits: Sequence[Fit], in_force: Mapping[str, Release] | None = None
+) -> dict[str, str]:
+    """Alias by fingerprint: of each family the fit that is published, and one that may follow it.
+
+    Of a family that the champion pins they are the fits that champion and challenger pin. Of
+    another one the fit behind the newest forecasts is the ``champion``; the newest fit, if no
+    forecast uses it yet, is the ``challenger``.
+
+    Args:
+        lake: the lake.
+        fits: as of :func:`stored_fits`.
+        in_force: releases by alias.
     """
     found: dict[str, str] = {}
     for name in dict.fromkeys(fit["family"] for fit in fits):
-        good = [fit for fit in fits if fit["family"] == name and fit["failure"] is None]
-        in_force = _fit_in_force(lake, name)
-        found |= {f["fingerprint"]: CHAMPION for f in good if f["trading_day"] == in_force}
-        if good and in_force and good[-1]["trading_day"] > in_force:
-            found[good[-1]["fingerprint"]] = CHALLENGER
+        of_family = [fit for fit in fits if fit["family"] == name]
+        pinned = _pinned(in_force or {}, name)
+        found |= pinned if CHAMPION in pinned.values() else _by_forecasts(lake, name, of_family)
     return found
 
 
@@ -99,6 +115,7 @@ def follow(
         models: folder of the fitted models.
     """
     families = dict.fromkeys(fit["family"] for fit in fits)
+    close_interrupted(client, parent)
     known, recorded = _known(client, parent, families), {}
     for fit in fits:
         digest = fit["fingerprint"]
@@ -110,7 +127,7 @@ def follow(
             for digest, (fit, found) in recorded.items()
             if fit["family"] == name and digest in named
         }
-        _set_aliases(client, name, versions)
+        set_aliases(client, name, versions)
     return recorded
 
 
@@ -133,6 +150,26 @@ def rows_of(
     return {c.name: [row[c.name] for row in rows] for c in TRACKED_FITS.columns}
 
 
+def _pinned(in_force: Mapping[str, Release], name: str) -> dict[str, str]:
+    """Alias by fingerprint of a family's fits that are pinned; what both pin is the champion's."""
+    return {
+        fit.fingerprint: alias
+        for alias in (CHALLENGER, CHAMPION)
+        if alias in in_force
+        for fit in in_force[alias].fits
+        if fit.family == name and fit.pinned
+    }
+
+
+def _by_forecasts(lake: Lake, name: str, fits: Sequence[Fit]) -> dict[str, str]:
+    good = [fit for fit in fits if fit["failure"] is None]
+    used = _fit_in_force(lake, name)
+    found = {fit["fingerprint"]: CHAMPION for fit in good if fit["trading_day"] == used}
+    if good and used and good[-1]["trading_day"] > used:
+        found[good[-1]["fingerprint"]] = CHALLENGER
+    return found
+
+
 def _fit_in_force(lake: Lake, name: str) -> date | None:
     table = forecasts_table(name)
     if not lake.has(table):
@@ -143,49 +180,19 @@ def _fit_in_force(lake: Lake, name: str) -> date | None:
 
 
 def _known(client: "MlflowClient", parent: "Run", families: Iterable[str]) -> dict[str, Record]:
-    """What MLflow has, by fingerprint; of ours, runs that were begun and never ended are closed."""
-    search = partial(client.search_runs, [parent.info.experiment_id], max_results=_PAGE)
-    for run in _all_pages(partial(search, "attributes.status = 'RUNNING'")):
-        ours = {"fingerprint", "dagster_run_id"} & set(run.data.tags)
-        if ours and run.info.run_id != parent.info.run_id:
-            client.set_terminated(run.info.run_id, "KILLED")
+    """What MLflow has, by fingerprint."""
     known = {
         run.data.tags["fingerprint"]: Record(run.info.run_id, None)
-        for run in _all_pages(partial(search, "attributes.status = 'FAILED'"))
+        for run in runs(client, parent, "attributes.status = 'FAILED'")
         if "fingerprint" in run.data.tags
     }
     for name in families:
-        of_family = partial(client.search_model_versions, f"name = '{name}'", max_results=_PAGE)
-        known |= {
-            version.tags["fingerprint"]: Record(str(version.run_id), int(version.version))
-            for version in _all_pages(of_family)
-            if "fingerprint" in version.tags
-        }
+        known |= versions(client, name, "fingerprint")
     return known
-
-
-def _all_pages(search: "Callable[..., PagedList[T]]") -> Iterator[T]:
-    page = search()
-    yield from page
-    while page.token:
-        page = search(page_token=page.token)
-        yield from page
-
-
-def _set_aliases(client: "MlflowClient", name: str, versions: Mapping[str, str]) -> None:
-    """Make these the family's aliases."""
-    models = client.search_registered_models(f"name = '{name}'")
-    held = {alias: str(version) for model in models for alias, version in model.aliases.items()}
-    for alias in (CHAMPION, CHALLENGER):
-        if alias in versions and versions[alias] != held.get(alias):
-            client.set_registered_model_alias(name, alias, versions[alias])
-        elif alias in held and alias not in versions:
-            client.delete_registered_model_alias(name, alias)
 
 
 def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> Record:
     from mlflow.entities import Metric, Param
-    from mlflow.exceptions import MlflowException
 
     name = fit["family"]
     tags = {key: str(fit[key]) for key in _TAGS if fit[key] is not None}
@@ -205,16 +212,5 @@ def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> Reco
         client.set_terminated(run_id, "FAILED")
         return Record(run_id, None)
     write_model(run, fit, models)
-    try:
-        client.get_registered_model(name)
-    except MlflowException:
-        client.create_registered_model(name, description=family(name).description)
-    version = client.create_model_version(
-        name,
-        source=f"runs:/{run_id}/model",
-        run_id=run_id,
-        tags={"fingerprint": fit["fingerprint"], "trading_day": str(fit["trading_day"])},
-    )
-    # Ended last: one that was interrupted before is still running, and known by that.
-    client.set_terminated(run_id)
-    return Record(run_id, int(version.version))
+    shown = {"fingerprint": fit["fingerprint"], "trading_day": str(fit["trading_day"])}
+    return add_version(client, run, name, family(name).description, shown)

@@ -6,11 +6,11 @@ must be installed. What the loaded model is asked is ``Observations``; it gives 
 
 import json
 import os
-import platform
 import shutil
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from platform import python_version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -21,7 +21,7 @@ from quant_assets.models.registry import family
 from quant_assets.typing import FloatArray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlflow.entities import Run
 
@@ -50,27 +50,56 @@ def write_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
     Raises:
         ArtifactError: the model is missing there, or altered.
     """
+    about = {"family": fit["family"], "sha256": fit["sha256"]}
+    folder = put(run, __name__, about, {_MODEL: fit}, [fit["family"]], artifacts)
+    (folder / "importance.json").write_text(fit["importance"])
+
+
+def put(
+    run: "Run",
+    loader: str,
+    about: "Mapping[str, Any]",
+    files: "Mapping[str, Mapping[str, str]]",
+    families: "Sequence[str]",
+    artifacts: Path,
+) -> Path:
+    """Put a model that MLflow loads among the run's artifacts, in whose folder it lies then.
+
+    Args:
+        run: MLflow's, with artifacts in a local folder.
+        loader: module whose ``_load_pyfunc`` loads it.
+        about: what that needs to know, kept as JSON beside the files.
+        files: ``artifact`` and ``sha256`` of a fitted model by the name it gets.
+        families: those whose libraries must be installed.
+        artifacts: folder of the fitted models.
+
+    Raises:
+        ArtifactError: a fitted model is missing there, or altered.
+    """
     from mlflow.models import Model
 
     folder = Path(url2pathname(urlparse(run.info.artifact_uri).path))
     data = folder / "model" / "data"
     data.mkdir(parents=True, exist_ok=True)
-    fetch(artifacts, fit["artifact"], fit["sha256"])
-    _link(artifacts / fit["artifact"], data / _MODEL)
-    about = {"family": fit["family"], "sha256": fit["sha256"]}
+    for name, kept in files.items():
+        fetch(artifacts, kept["artifact"], kept["sha256"])
+        _link(artifacts / kept["artifact"], data / name)
     (data / _ABOUT).write_text(json.dumps(about))
-    (folder / "importance.json").write_text(fit["importance"])
-    needed = ("quant-assets", family(fit["family"]).library)
+    needed = dict.fromkeys(["quant-assets", *(family(name).library for name in families)])
     lines = [f"{name}=={metadata.version(name)}\n" for name in needed]
     (folder / "model" / "requirements.txt").write_text("".join(lines))
-    described = Model("model", run_id=run.info.run_id, metadata=about)
+    described = Model("model", run_id=run.info.run_id, metadata=dict(about))
     described.add_flavor(
-        "python_function",
-        loader_module=__name__,
-        data="data",
-        python_version=platform.python_version(),
+        "python_function", loader_module=loader, data="data", python_version=python_version()
     )
     described.save(str(folder / "model" / "MLmodel"))
+    return folder
+
+
+def about_of(path: str) -> "dict[str, Any]":
+    """What was said of a model when it was put there."""
+    about: dict[str, Any] = json.loads((Path(path) / _ABOUT).read_bytes())
+    return about
 
 
 def _load_pyfunc(path: str) -> Served:
@@ -79,7 +108,7 @@ def _load_pyfunc(path: str) -> Served:
     Raises:
         ArtifactError: the model is missing, or its sha256 is not the one recorded.
     """
-    about = json.loads((Path(path) / _ABOUT).read_bytes())
+    about = about_of(path)
     return Served(family(about["family"]).load(fetch(Path(path), _MODEL, about["sha256"])))
 
 

@@ -1,7 +1,7 @@
 """MLflow's store of a data directory: a SQLite database beside folders of artifacts.
 
-Opening it and what can go wrong with that; what is recorded is decided in ``tracking.fits``. MLflow
-takes seconds to import, so it is imported inside functions only.
+Opening it and what can go wrong with that; what is recorded is decided in ``tracking.fits`` and
+``tracking.releases``. MLflow takes seconds to import, so it is imported inside functions only.
 """
 
 import logging
@@ -49,7 +49,7 @@ def opened(folder: Path) -> Iterator["MlflowClient"]:
             yield _client(folder)
     except (SQLAlchemyError, sqlite3.Error, OSError, Timeout, _mlflow_exception()) as error:
         raise TrackingError(
-            "MLflow's store cannot be read or written; fits and forecasts are as they were",
+            "MLflow's store cannot be read or written; everything else is as it was",
             where=str(folder),
             found=str(error).splitlines()[0],
             hint="end what holds the file and check free disk space; the next run catches up",

@@ -1,10 +1,19 @@
 """The first sign of a drop: against a plain loop, how soon it comes, and how often for nothing."""
 
+import math
+
 import numpy as np
 import pytest
 
-from quant_assets.monitoring.cusum import DELAY, SLACK, Cusum, as_window, cusum
-from quant_assets.monitoring.expectation import GRID, LEAST, MOST, Record
+from quant_assets.monitoring.cusum import (
+    DELAY,
+    SLACK,
+    Cusum,
+    as_window,
+    cusum,
+)
+from quant_assets.monitoring.expectation import GRID, LEAST, MOST, Record, long_run_variance
+from quant_assets.monitoring.recovery import RECOVERED
 from quant_assets.monitoring.rolling import levels
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, BoolArray, FloatArray
@@ -47,11 +56,12 @@ def first(alarm: BoolArray) -> float:
 
 
 def test_by_a_plain_loop() -> None:
-    values = by_market(500, seed=0)
-    values[470:] -= 0.5
+    """The second test too: of all days since the sum began, each day anew."""
+    values = by_market(530, seed=0)
+    values[470:495] -= 0.5
     values[::7, 2] = np.nan
     found = cusum(of_markets(values))
-    total, days = 0.0, 0
+    total, since, recovered = 0.0, [], []
     for row in range(len(values)):
         last = max(i for i in range(row + 1) if i <= max(row - DELAY, 0))
         end = max([i for i in range(last + 1) if (500 + i) % GRID == 0], default=0)
@@ -65,13 +75,32 @@ def test_by_a_plain_loop() -> None:
         today = np.average(values[row][known], weights=weights[known])
         expected = np.mean(before) / np.std(before)
         z = np.clip((today - np.mean(before)) / np.std(before), -3.0, 3.0)
-        total = max(0.0, total - z - SLACK * max(expected, 0.2))
+        slack = SLACK * max(expected, 0.2)
+        total = max(0.0, total - z - slack)
         total = min(total, found.limit_critical[row] + 1.0)
-        days = days + 1 if total > 0 else 0
+        variance = max(long_run_variance(np.array(before) / np.std(before)), 1.0)
+        since = [*since, (z, slack, variance)] if total > 0 else []
+        if total > found.limit[row] and ratio(since) > RECOVERED:
+            recovered.append(row)
+            total, since = 0.0, []
         assert found.expected[row] == pytest.approx(expected, abs=1e-9)
         assert found.total[row] == pytest.approx(total, abs=1e-9)
-        assert found.days[row] == days
-    assert total > found.limit_critical[-1]
+        assert found.days[row] == len(since)
+    assert recovered
+    assert (found.total[480:494] > found.limit_critical[480:494]).all()
+
+
+def ratio(since: list[tuple[float, float, float]]) -> float:
+    """The largest log-likelihood ratio, of newest days after a drop, of no drop against it."""
+    z, slack, variance = np.array(since).T
+    risen = np.cumsum(-z - slack)
+    over = len(risen) - int(risen[::-1].argmax())
+    drop = z[:over].mean()
+    gains = [
+        -drop * (one - drop / 2) / of_day
+        for one, of_day in zip(z[over:], variance[over:], strict=True)
+    ]
+    return max((math.fsum(gains[i:]) for i in range(len(gains))), default=0.0)
 
 
 def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
@@ -151,13 +180,28 @@ def test_it_finds_a_broken_signal_sooner_for_weighing_markets() -> None:
     assert np.median(weighed) < 0.8 * np.median(plain)
 
 
-def test_it_falls_soon_after_a_fault_is_mended() -> None:
+@pytest.mark.parametrize(
+    ("kept", "lasts", "median", "nearly_all"), [(-1.0, 50, 12, 35), (-5.0, 14, 5, 15)]
+)
+def test_it_falls_soon_after_a_fault_is_mended(
+    kept: float, lasts: int, median: float, nearly_all: float
+) -> None:
     last = []
     for seed in SEEDS:
-        levels_then = told(broken(by_market(BEFORE + YEAR, seed), -1.0, BEFORE + 50))[:120]
-        raised = np.flatnonzero(levels_then != "ok")
-        last.append(raised.max() - 49 if len(raised) else 0)
-    assert np.median(last) <= 15
+        values = broken(by_market(BEFORE + YEAR, seed), kept, BEFORE + lasts)
+        raised = np.flatnonzero(told(values)[: lasts + 70] != "ok")
+        last.append(raised.max() - lasts + 1 if len(raised) else 0)
+    assert np.median(last) <= median
+    assert np.quantile(last, 0.9) <= nearly_all
+
+
+def test_a_drop_that_persists_stays_told() -> None:
+    """Good days within it are not taken for its end."""
+    held = []
+    for seed in SEEDS:
+        alarm = told(broken(by_market(BEFORE + YEAR, seed), -1.0)) != "ok"
+        held.append(alarm[int(first(alarm)) - 1 :].mean())
+    assert np.mean(held) >= 0.95
 
 
 def test_a_better_signal_is_no_drop() -> None:

@@ -16,6 +16,7 @@ from quant_assets.monitoring.health import health_rows
 from quant_assets.monitoring.performance import rolling_rows, worst_level
 from quant_assets.monitoring.plots import figures_within, part_scores, rolling_scores
 from quant_assets.monitoring.records import (
+    WHOLE,
     agreement_records,
     by_markets,
     daily_records,
@@ -24,7 +25,7 @@ from quant_assets.monitoring.records import (
 from quant_assets.monitoring.rows import days_of
 from quant_assets.settings import Settings
 from quant_assets_tests.market import world
-from quant_assets_tests.monitoring.stationary import by_market, daily_ics
+from quant_assets_tests.monitoring.stationary import by_market, daily_ics, record
 
 FAMILIES = ("ridge", "rank_prior")
 NAMES = ("ensemble", *FAMILIES)
@@ -165,6 +166,20 @@ def test_people_are_told_of_a_signal_of_the_wrong_sign(lake: Lake, sound: Lake) 
         assert worst_level(rows, "ensemble") == told
     before = scores(lake, BROKEN, BROKEN)
     assert worst_level(before, "ensemble") == "ok"
+
+
+def test_a_level_over_20_days_ends_with_the_drop() -> None:
+    """While the score of the window, and the longer ones' level, are low for weeks more."""
+    values = daily_ics(360, seed=0)
+    values[300:320] -= 0.3
+    records = {("ensemble", *WHOLE): record(values)}
+    numbers = record(values).numbers
+    rows = rolling_rows(records, DAYS[:360], numbers, SETTINGS).set_index("window")
+    of_20, of_60 = (rows.loc[window].iloc[319:327] for window in (20, 60))
+    assert (of_20["score"] < of_20["limit_critical"]).all()
+    assert of_20["level"].iloc[0] == "critical"
+    assert set(of_20["level"].iloc[5:]) == {"ok"}
+    assert set(of_60["level"]) == {"critical"}
 
 
 def test_what_is_published_takes_over_the_ensemble_s_record(tmp_path: Path) -> None:

@@ -184,13 +184,20 @@ def three(newer: np.ndarray, after: int) -> Course:
     )
 
 
-def test_in_shadow_a_newer_release_displaces_only_if_it_passes() -> None:
-    found = three(BETTER + 0.01, 3).run(BORN + 40)
-    assert found.actions(NEW) == ["challenge", "displaced"]
-    assert found.actions(NEWER)[0] == "challenge"
-    found = three(WORSE, 3).run(BORN + 40)
-    assert found.actions(NEWER) == ["gates_refused"]
-    assert fold(found.decided).challenger == NEW
+@pytest.mark.parametrize("newer", [BETTER + 0.01, WORSE], ids=["better", "worse"])
+def test_in_shadow_a_newer_release_waits(newer: np.ndarray) -> None:
+    """A desk that retrains each week would never see the end of a shadow else."""
+    found = three(newer, 3).run(BORN + 40)
+    assert found.actions(NEW)[:2] == ["challenge", "step"]
+    assert found.actions(NEWER) == []
+
+
+def test_one_that_is_behind_stays_at_its_first_share() -> None:
+    """Though it is not so far behind that it has to go."""
+    behind = np.where(np.arange(len(BETTER)) <= BORN + 20, BETTER, BASE - 0.0005)
+    found = course(behind).run(BORN + 120)
+    assert found.actions(NEW) == ["challenge", "step"]
+    assert fold(found.decided).share == 0.1
 
 
 def test_from_ten_percent_on_a_newer_release_waits() -> None:

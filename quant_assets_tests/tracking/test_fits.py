@@ -17,7 +17,8 @@ from quant_assets.lake.artifacts import store as keep
 from quant_assets.models.base import Observations, Resources
 from quant_assets.models.registry import family
 from quant_assets.tracking import store
-from quant_assets.tracking.fits import Fit, Record, follow
+from quant_assets.tracking.fits import Fit, follow
+from quant_assets.tracking.registry import Record
 from quant_assets_tests.market import world
 
 NAMES = ("rank_prior", "ridge")

@@ -1,0 +1,134 @@
+"""Releases of a small market in MLflow, through real runs; and a store that is gone."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.point_in_time import observations
+from quant_assets.models.registry import FAST
+from quant_assets.tracking import store
+from quant_assets_tests.conftest import Command
+from quant_assets_tests.desk import Desk
+from quant_assets_tests.promotion.test_shell import (
+    BORN,
+    DAYS,
+    SECOND,
+    decide,
+    evening_of,
+    names,
+    refresh,
+    retrain,
+    rows,
+    scores,
+)
+from quant_assets_tests.tracking.test_fits import load
+
+PINNED = [name for name in FAST if name != "rank_prior"]
+NOW = SECOND + 1
+
+
+@pytest.fixture(scope="module")
+def begun(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A champion by default, and a release that the gates refused."""
+    desk = loaded.copy(tmp_path_factory.mktemp("begun"))
+    evening_of(desk, BORN)
+    retrain(desk, BORN)
+    refresh(desk, BORN + 1, SECOND)
+    retrain(desk, SECOND)
+    refresh(desk, NOW, NOW)
+    return desk
+
+
+@pytest.fixture
+def mine(begun: Desk, tmp_path: Path) -> Desk:
+    """A copy to change."""
+    return begun.copy(tmp_path)
+
+
+def client_of(desk: Desk) -> MlflowClient:
+    uri = store.uri(desk.settings.mlflow_dir)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def releases_by_alias(desk: Desk) -> dict[str, str]:
+    client = client_of(desk)
+    held = client.get_registered_model("release").aliases
+    return {
+        alias: client.get_model_version("release", str(version)).tags["release"]
+        for alias, version in held.items()
+    }
+
+
+def test_every_release_has_its_run_below_that_of_the_retraining(begun: Desk) -> None:
+    client, tracked = client_of(begun), rows(begun, "FROM tracking.releases ORDER BY version")
+    assert tracked["release"].tolist() == names(begun)
+    assert tracked["version"].tolist() == [1, 2]
+    for run, row in zip(tracked["mlflow_run"], (BORN, SECOND), strict=True):
+        parent = client.get_run(client.get_run(run).data.tags["mlflow.parentRunId"])
+        fits = rows(begun, "SELECT dagster_run FROM fits.ridge WHERE trading_day = ?", [DAYS[row]])
+        assert parent.data.tags["dagster_run_id"] == fits["dagster_run"][0]
+    assert releases_by_alias(begun) == {"champion": names(begun)[0]}
+
+
+def test_the_champion_is_loaded_and_gives_what_the_same_fits_gave_that_day(mine: Desk) -> None:
+    """On its as-of day, done again with its fits, the ensemble has its fits and its weights."""
+    day = DAYS[BORN]
+    champion = load(mine.settings.mlflow_dir, "models:/release@champion")
+    with Lake(mine.settings.lake_dir, read_only=True) as lake:
+        found = champion.predict(observations(lake, as_of=day))
+    refresh(mine, BORN, BORN)
+    np.testing.assert_array_equal(found[0], scores(mine, "forecasts.ensemble", day))
+
+
+def test_aliases_follow_what_is_decided_by_hand(mine: Desk) -> None:
+    first, second = names(mine)
+    decide(mine, action="promote", release=second, share=0.1)
+    refresh(mine, NOW + 1, NOW + 1)
+    assert releases_by_alias(mine) == {"champion": first, "challenger": second}
+    decide(mine, action="roll_back")
+    decide(mine, action="pin", release=second)
+    refresh(mine, NOW + 2, NOW + 2)
+    assert releases_by_alias(mine) == {"champion": second}
+    for name in PINNED:
+        (held,) = client_of(mine).get_registered_model(name).aliases.items()
+        of_release = rows(
+            mine,
+            "SELECT t.alias, t.version FROM promotion.releases r JOIN tracking.fits t"
+            " USING (family, fingerprint) WHERE release = ? AND family = ?",
+            [second, name],
+        )
+        assert of_release.to_numpy().tolist() == [list(held)]
+
+
+def test_a_day_without_news_does_not_open_the_store(mine: Desk, command: Command) -> None:
+    holder = sqlite3.connect(store.database(mine.settings.mlflow_dir))
+    holder.execute("BEGIN EXCLUSIVE")
+    day = str(DAYS[NOW + 1])
+    done = command(mine, "backfill", "--job", "refresh_daily", "--from", day, "--to", day)
+    holder.close()
+    assert "did not pass" not in done.succeeded().out
+
+
+def test_a_store_that_is_gone_costs_nothing_and_is_made_again(
+    mine: Desk, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = mine.settings.mlflow_dir
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    day = str(DAYS[NOW + 1])
+    refreshed = ("backfill", "--job", "refresh_daily", "--from", day, "--to", day)
+    done = command(mine, *refreshed).succeeded()
+    for name in ("fits", "releases"):
+        assert f"check recorded of tracking/{name} did not pass" in done.out
+    assert len(rows(mine, "FROM submissions.competition WHERE trading_day = ?", [day])) == 1
+    assert rows(mine, "FROM tracking.releases").empty
+    folder.unlink()
+    # In a process of its own: MLflow remembers stores that it has opened.
+    assert "did not pass" not in mine.run(*refreshed).succeeded().out
+    assert releases_by_alias(mine) == {"champion": names(mine)[0]}
+    assert rows(mine, "FROM tracking.releases")["release"].tolist() == names(mine)
