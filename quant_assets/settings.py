@@ -160,7 +160,7 @@ class Settings(BaseSettings):
                 *("drift_share", "fit_max_age_days"),
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
-                *("data_dir", "threads", "retention_days"),
+                *("data_dir", "threads", "retention_days", "reports_kept"),
             }
         )
 

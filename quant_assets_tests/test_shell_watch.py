@@ -25,10 +25,11 @@ JUDGED = ("ensemble", *FAST)
 
 @pytest.fixture(scope="module")
 def watched(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """The loaded market, watched on all days as one run."""
+    """The loaded market, watched on all days as one run, and the page of the newest."""
     desk = loaded.copy(tmp_path_factory.mktemp("watched"))
     days = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
-    desk.run("backfill", "--job", "watch_daily", *days).succeeded()
+    for job in ("watch_daily", "report_drift"):
+        desk.run("backfill", "--job", job, *days).succeeded()
     return desk
 
 

@@ -74,7 +74,7 @@ def test_a_fault_begins_on_its_day(tmp_path: Path, kind: str) -> None:
     }
     differ = [a != b for a, b in zip(found["without"], found["with"], strict=True)]
     first = 1 + world(tmp_path).history + 5
-    assert np.flatnonzero(differ)[0] == first
+    assert not any(differ[:first])
     # On one of them the market may rest anyway.
     assert sum(differ[first : first + 5]) >= 4
 

@@ -206,4 +206,4 @@ def test_freshness_counts_trading_days(lake: Lake) -> None:
     shown = {cells[0]: cells[1:] for cells in grid(standing.freshness(scope(lake, later)))}
     assert shown["submissions.competition"] == [str(LAST), str(behind)]
     assert shown["features.market"] == ["–", "–"]
-    assert standing.freshness(scope(lake)).summary.startswith("7 of 11 layers are as of")
+    assert standing.freshness(scope(lake)).summary.startswith("7 of 15 layers are as of")
