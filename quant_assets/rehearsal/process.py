@@ -63,15 +63,21 @@ def main(root: Path, command: list[str]) -> None:
 def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
     """Look after the desk from the place on, until the plan's end or that of who started it."""
     from quant_assets.automation.runs import instance
+    from quant_assets.lake.lake import Lake
     from quant_assets.quality import worker
     from quant_assets.rehearsal import launcher
     from quant_assets.rehearsal.daemon import running
+    from quant_assets.rehearsal.witness import Witness
     from quant_assets.settings import load_settings
 
     settings, world = load_settings(), plan.world
     worker.begin()
-    launcher.LISTENERS.append(_tell_steps)
-    with instance(settings, launcher.CONFIGURED) as opened, running(opened) as daemon:
+    with (
+        Lake(settings.lake_dir, read_only=True) as lake,
+        instance(settings, launcher.CONFIGURED) as opened,
+        running(opened) as daemon,
+    ):
+        launcher.LISTENERS += [_tell_steps, Witness(plan.root, lake, plan.begin)]
         daemon.switch_on()
         for number, moment in enumerate(moments(plan)):
             if number < place.moments:

@@ -17,7 +17,7 @@ from quant_assets.automation.days import CLOSE, REFRESH
 from quant_assets.lake.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import DECISIONS, RELEASES
-from quant_assets.lake.tables import SUBMISSIONS, VALIDATED_PRICES
+from quant_assets.lake.tables import SUBMISSIONS
 from quant_assets.rehearsal.plan import Plan
 from quant_assets.rehearsal.script import (
     ALERTED,
@@ -28,6 +28,7 @@ from quant_assets.rehearsal.script import (
     WORSE,
     Fault,
 )
+from quant_assets.rehearsal.witness import digests, notes
 
 MOST_WARNINGS = 3
 """That a year without faults may have."""
@@ -103,7 +104,7 @@ def judge(
     days = _submitted(plan, lake)
     failings = [
         *([] if len(days) == plan.days else [f"{len(days)} submissions of {plan.days}"]),
-        *_hindsight(lake, opened, days),
+        *_hindsight(plan, lake),
         *_told(plan, lines, alerts),
         *_lost(alerts, messages),
         *_promoted(plan, lake),
@@ -128,37 +129,15 @@ def _submitted(plan: Plan, lake: Lake) -> list[date]:
     return [day.date() for day in found["trading_day"]]
 
 
-def _hindsight(lake: Lake, opened: dg.DagsterInstance, days: Sequence[date]) -> list[str]:
-    """Submissions written when later prices were stored already, and those changed afterwards.
-
-    The lake is asked what it held in the snapshot that first held each of them.
-    """
-    failings = []
-    for day in days:
-        wanted = dg.AssetRecordsFilter(
-            dg.AssetKey(SUBMISSIONS.key), asset_partitions=[day.isoformat()]
-        )
-        (record,) = opened.fetch_materializations(wanted, limit=1, ascending=True).records
-        version = _snapshot(record)
-        known = lake.query(
-            f"SELECT max(trading_day) AS day FROM {VALIDATED_PRICES.quoted}"
-            f" AT (VERSION => {version})"
-        )["day"].iloc[0]
-        changed = lake.query(
-            f"(FROM {SUBMISSIONS.quoted} WHERE trading_day = ?) EXCEPT"
-            f" (FROM {SUBMISSIONS.quoted} AT (VERSION => {version}) WHERE trading_day = ?)",
-            [day, day],
-        )
-        if known.date() != day:
-            failings.append(f"{day} was submitted when prices of {known.date()} were known")
-        if len(changed):
-            failings.append(f"the submission of {day} was changed afterwards")
+def _hindsight(plan: Plan, lake: Lake) -> list[str]:
+    """Submissions written when later prices were stored already, and those changed afterwards."""
+    now, failings = digests(lake, plan.begin), []
+    for note in notes(plan.root):
+        if note.known != note.day:
+            failings.append(f"{note.day} was submitted when prices of {note.known} were known")
+        if now.get(note.day) != note.digest:
+            failings.append(f"the submission of {note.day} was changed afterwards")
     return failings
-
-
-def _snapshot(record: dg.EventLogRecord) -> int:
-    materialized = record.asset_materialization
-    return int(str(materialized.metadata["snapshot"].value)) if materialized else 0
 
 
 def _line(
