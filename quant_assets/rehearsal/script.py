@@ -13,16 +13,19 @@ LATE, CORRUPT, CLOSED = "late source", "corrupt file", "market closed"
 DRIFTING, BREAK = "drifting feature", "regime break"
 FAMILIES = {BETTER: "lightgbm", WORSE: "autoregressive"}
 """What a person has walked forward and trained from then on; the rank prior is always with them."""
-ALERTED: Mapping[str, str] = {
-    CLOSED: "check_failed/monitoring/data_quality/within_limits",
-    LATE: "data_late/{day}",
-    CORRUPT: "source_unreadable",
-    DRIFTING: "check_failed/monitoring/drift/as_trained",
-    BREAK: "check_failed/monitoring/rolling/as_expected",
-    KILLED: "run_failed/refresh_daily/{day}",
-    FULL: "run_failed/refresh_daily/{day}",
+ALERTED: Mapping[str, Sequence[str]] = {
+    CLOSED: ("check_failed/monitoring/data_quality/within_limits",),
+    LATE: ("data_late/{day}",),
+    CORRUPT: ("source_unreadable",),
+    DRIFTING: (
+        "check_failed/monitoring/anomalies/ordinary",
+        "check_failed/monitoring/drift/as_trained",
+    ),
+    BREAK: ("check_failed/monitoring/rolling/as_expected",),
+    KILLED: ("run_failed/refresh_daily/{day}",),
+    FULL: ("run_failed/refresh_daily/{day}",),
 }
-"""The key of the alert by which a fault is told; the others are told nobody."""
+"""Keys of the alerts that a fault brings about; by the first it is told. Others are told nobody."""
 YEAR_DAYS = 250
 HURRIED = {
     "PROMOTION_STEP_DAYS": "1",
@@ -54,7 +57,7 @@ def _at(kind: str, day: int, last: int | None = None, step: str = "") -> Fault:
 
 
 _SHORT: Sequence[Fault] = (
-    _at(BREAK, 0, 13),
+    _at(BETTER, 0),
     _at(CLOSED, 1, 7),
     _at(LATE, 3),
     _at(CHANNEL_DOWN, 3, 4),
@@ -62,21 +65,21 @@ _SHORT: Sequence[Fault] = (
     _at(KILLED, 8, step="features__targets"),
     _at(FULL, 10, step="forecasts__families"),
     _at(RESTARTED, 12),
-    _at(BETTER, 14),
-    _at(DRIFTING, 15, 26),
+    _at(BREAK, 16, 29),
+    _at(DRIFTING, 31, 33),
     _at(WORSE, 34),
 )
 _YEAR: Sequence[Fault] = (
-    _at(CLOSED, 6, 13),
-    _at(BETTER, 12),
+    _at(BETTER, 3),
+    _at(CLOSED, 20, 27),
     _at(LATE, 40),
     _at(CHANNEL_DOWN, 40, 42),
     _at(CORRUPT, 60),
     _at(KILLED, 70, step="features__targets"),
     _at(FULL, 80, step="forecasts__families"),
     _at(RESTARTED, 85),
-    _at(DRIFTING, 95, 109),
-    _at(BREAK, 140, 164),
+    _at(DRIFTING, 95, 97),
+    _at(BREAK, 140, 159),
     _at(WORSE, 215),
 )
 

@@ -154,6 +154,7 @@ def _line(
     if fault.kind not in ALERTED:
         return Line(fault.kind, began, 0, None, _UNTOLD[fault.kind], None)
     own = _own(plan, fault, alerts, began)
+    own = own[own["first"]]
     over = len(own) and own["closed_at"].notna().all()
     closed = _moment(own["closed_at"].max()) if over else None
     detected = _moment(own["opened_at"].min()) if len(own) else None
@@ -162,12 +163,13 @@ def _line(
 
 
 def _own(plan: Plan, fault: Fault, alerts: pd.DataFrame, began: datetime) -> pd.DataFrame:
-    """The alerts of a fault: those of its condition that opened since, and not much later."""
-    key = ALERTED[fault.kind].format(day=plan.world.day(fault.first))
+    """The alerts of a fault: those of its conditions that opened since, and not much later."""
+    day = plan.world.day(fault.first)
+    keys = [key.format(day=day) for key in ALERTED[fault.kind]]
     opened_at = alerts["opened_at"].dt.tz_localize(UTC)
     in_time = (opened_at >= began) & (opened_at <= began + _AFTERWARDS)
-    own: pd.DataFrame = alerts[(alerts["key"] == key) & in_time]
-    return own
+    own: pd.DataFrame = alerts[alerts["key"].isin(keys) & in_time]
+    return own.assign(first=own["key"] == keys[0])
 
 
 def _action(opened: dg.DagsterInstance, day: date, began: datetime, until: datetime | None) -> str:

@@ -26,8 +26,8 @@ DELIVERED_AT = time(21, 30)
 """When a day's prices are in the folder, UTC."""
 _BY_HAND = timedelta(hours=9)
 """After which somebody has put a corrupt file right."""
-_GROWTH = 1.2
-"""Of the volumes, each day that they drift; they stay where they are afterwards."""
+_UNIT = 50.0
+"""Times what they are New York's volumes come as, for a while."""
 _REVERSED = 10.0
 
 
@@ -146,8 +146,7 @@ class World:
                 book[:, rows] = np.where(universe.of_market("JPX"), np.nan, book[:, rows])
             if fault.kind == DRIFTING:
                 volume = FIELDS.index("volume")
-                steps = np.cumsum(rows)[:, None] * universe.of_market("US")
-                book[volume] *= _GROWTH**steps
+                book[volume, rows] *= np.where(universe.of_market("US"), _UNIT, 1.0)
         series = [parse_column(column) for column in self._columns]
         fields = [FIELDS.index(one.field) for one in series]
         instruments = [universe.INSTRUMENTS.index(one.instrument) for one in series]
