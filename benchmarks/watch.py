@@ -20,7 +20,7 @@ from quant_assets.settings import load_settings
 from quant_assets.sources.registry import source_of
 
 REPEATS = 5
-JOB, EVIDENTLY = "watch_daily", "monitoring__drift_report"
+JOBS, EVIDENTLY = ("watch_daily", "report_drift"), "monitoring__drift_report"
 
 
 def run(market: Path | None) -> list[Figure]:
@@ -40,8 +40,12 @@ def measure(data: Path) -> list[Figure]:
     preload(chosen(settings.families))
     last = source_of(settings).last_day
     with instance(settings) as opened:
-        job = build_definitions(settings).resolve_job_def(JOB)
-        found = [seconds_by_step(job, opened, last) for _ in range(REPEATS + 1)][1:]
+        definitions = build_definitions(settings)
+        jobs = [definitions.resolve_job_def(name) for name in JOBS]
+        runs = [[seconds_by_step(job, opened, last) for job in jobs] for _ in range(REPEATS + 1)][
+            1:
+        ]
+    found = [{name: one for run in day for name, one in run.items()} for day in runs]
     steps = {step: median(one[step] for one in found) for step in found[0]}
     whole = median(sum(one.values()) for one in found)
     return [
