@@ -26,7 +26,7 @@ ALERTED: Mapping[str, Sequence[str]] = {
     FULL: ("run_failed/refresh_daily/{day}",),
 }
 """Keys of the alerts that a fault brings about; by the first it is told. Others are told nobody."""
-YEAR_DAYS = 250
+YEAR_DAYS, WITH_BREAK = 250, 60
 HURRIED = {
     "PROMOTION_STEP_DAYS": "1",
     "PROMOTION_JUDGED_DAYS": "3",
@@ -57,7 +57,7 @@ def _at(kind: str, day: int, last: int | None = None, step: str = "") -> Fault:
 
 
 _SHORT: Sequence[Fault] = (
-    _at(BETTER, 0),
+    _at(BETTER, 1),
     _at(CLOSED, 1, 7),
     _at(LATE, 3),
     _at(CHANNEL_DOWN, 3, 4),
@@ -65,10 +65,11 @@ _SHORT: Sequence[Fault] = (
     _at(KILLED, 8, step="features__targets"),
     _at(FULL, 10, step="forecasts__families"),
     _at(RESTARTED, 12),
-    _at(BREAK, 16, 29),
-    _at(DRIFTING, 31, 33),
-    _at(WORSE, 34),
+    _at(DRIFTING, 29, 31),
+    _at(WORSE, 33),
 )
+_LONGER: Sequence[Fault] = (*_SHORT, _at(BREAK, 22, 35))
+"""After the better challenger has got in: a break tells against whatever was learnt before it."""
 _YEAR: Sequence[Fault] = (
     _at(BETTER, 3),
     _at(CLOSED, 20, 27),
@@ -85,5 +86,11 @@ _YEAR: Sequence[Fault] = (
 
 
 def script(days: int) -> Sequence[Fault]:
-    """The faults of a rehearsal of so many days: those of a year, or all of them close together."""
-    return _YEAR if days >= YEAR_DAYS else tuple(one for one in _SHORT if one.last < days)
+    """The faults of a rehearsal of so many days: those of a year, or close together.
+
+    A break takes some weeks to be told from chance, and as long to be over: fewer than
+    ``WITH_BREAK`` days have none.
+    """
+    if days >= YEAR_DAYS:
+        return _YEAR
+    return tuple(one for one in (_LONGER if days >= WITH_BREAK else _SHORT) if one.last < days)
