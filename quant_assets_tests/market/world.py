@@ -79,12 +79,12 @@ def pairs() -> TargetPairs:
 
 
 def until(table: PriceTable, row: int) -> PriceTable:
-    """The days up to ``row``."""
+    """The days up to ``row``; its own to change."""
     return replace(
         table,
         days=table.days[: row + 1],
         date_ids=table.date_ids[: row + 1],
-        values=table.values[: row + 1],
+        values=table.values[: row + 1].copy(),
     )
 
 
