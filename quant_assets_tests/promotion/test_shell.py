@@ -447,7 +447,13 @@ def test_history_done_again_leaves_what_a_release_published(mine: Desk, command:
     before = rows(mine, query)
     command(mine, "walk-forward", "--families", "ridge").succeeded()
     after = rows(mine, query)
-    of_release = before["champion"].notna()
-    assert of_release.any()
-    pd.testing.assert_frame_equal(after[of_release], before[of_release])
-    assert not after[~of_release].equals(before[~of_release])
+    of_release = before[before["champion"].notna()].reset_index(drop=True)
+    again = after[after["trading_day"].isin(of_release["trading_day"])].reset_index(drop=True)
+    assert len(of_release)
+    pd.testing.assert_frame_equal(again, of_release)
+    earlier = [x[x["trading_day"] < of_release["trading_day"].min()] for x in (before, after)]
+    assert (
+        not earlier[0]["value"]
+        .reset_index(drop=True)
+        .equals(earlier[1]["value"].reset_index(drop=True))
+    )
