@@ -17,6 +17,7 @@ from quant_assets.automation.days import CLOSE, REFRESH
 from quant_assets.lake.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import DECISIONS, RELEASES
+from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import SUBMISSIONS
 from quant_assets.rehearsal.plan import Plan
 from quant_assets.rehearsal.script import (
@@ -98,8 +99,8 @@ def judge(
         deeds: when what was done to the desk was done, by kind.
         refused: messages that the channel refused.
     """
-    alerts = lake.query(f"FROM {ALERTS.quoted} ORDER BY opened_at")
-    messages = lake.query(f"FROM {ALERT_DELIVERIES.quoted} ORDER BY created_at")
+    alerts = _all(lake, ALERTS, "opened_at")
+    messages = _all(lake, ALERT_DELIVERIES, "created_at")
     lines = [_line(plan, fault, alerts, opened, lake, deeds) for fault in _in_order(plan)]
     days = _submitted(plan, lake)
     failings = [
@@ -118,6 +119,13 @@ def judge(
         "runs": _runs(opened),
     }
     return Verdict(lines, failings, figures)
+
+
+def _all(lake: Lake, table: Table, order: str) -> pd.DataFrame:
+    """All rows of a table; none, if nothing ever had to be written there."""
+    if not lake.has(table):
+        return pd.DataFrame(columns=[column.name for column in table.columns])
+    return lake.query(f"FROM {table.quoted} ORDER BY {order}")
 
 
 def _submitted(plan: Plan, lake: Lake) -> list[date]:
