@@ -12,9 +12,7 @@ _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_
 
 def delivered(instance: dg.DagsterInstance, day: date) -> Delivery | None:
     """When the day's submission was stored first; None if there is no record of it."""
-    wanted = dg.AssetRecordsFilter(
-        dg.AssetKey(SUBMISSIONS.name.split(".")), asset_partitions=[day.isoformat()]
-    )
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(SUBMISSIONS.key), asset_partitions=[day.isoformat()])
     found = instance.fetch_materializations(wanted, limit=1, ascending=True).records
     if not found:
         return None

@@ -16,12 +16,13 @@ from quant_assets.lake.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import chosen
 from quant_assets.monitoring.performance import TOLD
+from quant_assets.monitoring.records import ENSEMBLE, PUBLISHED
 from quant_assets.settings import Settings
 
 DRIFTED_DAYS = 3
 """Watched days in a row on which too many features drifted, until that is a cause."""
 # What forecasts were published as, then what they were blended to.
-_JUDGED = ("published", "ensemble")
+_JUDGED = (PUBLISHED, ENSEMBLE)
 _DIGITS = 8
 _TOLD = '"by" = \'all\' AND list_contains(?, "window")'
 

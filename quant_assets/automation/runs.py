@@ -145,7 +145,7 @@ def run(
     run_id = str(uuid4())
     opened.add_event_listener(run_id, Progress(len(only) or len(resolved.all_node_defs)))
     days = {RANGE_START: start.isoformat(), RANGE_END: end.isoformat()}
-    with _alive(opened, run_id):
+    with alive(opened, run_id):
         done = resolved.execute_in_process(
             asset_selection=[dg.AssetKey(name.split(".")) for name in only] or None,
             run_config={
@@ -187,7 +187,7 @@ def run_lock(opened: dg.DagsterInstance, run_id: str) -> FileLock:
 
 
 @contextmanager
-def _alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+def alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Hold the run's lock, which ends with the process at the latest."""
     with run_lock(opened, run_id) as lock:
         yield

@@ -8,10 +8,11 @@ import pandas as pd
 from quant_assets.evaluation.metric import score_of
 from quant_assets.lake.judgement_tables import PERFORMANCE
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.promotion_tables import PUBLISHED_AS
 
 WINDOWS = (20, 60, 250)
 """Judged days that the metric is given over."""
-_FIRST = ("published", "ensemble")
+_FIRST = (PUBLISHED_AS, "ensemble")
 _ORACLE = "oracle"
 
 

@@ -26,10 +26,8 @@ FAST = ("rank_prior", "ridge", "lightgbm")
 FALL_BACK = "rank_prior"
 """Always among the families: it needs labels only, and a day on which all others fail has it."""
 DAILY = (FALL_BACK,)
-"""Fitted anew each day, since that costs next to nothing. They see labels only, no features."""
-
-INCREMENTAL = frozenset({"rank_prior"})
-"""So cheap to fit that what was learnt since a release goes into its forecasts: never pinned."""
+"""Fitted anew each day, since that costs next to nothing. They see labels only, no features.
+What they learnt since a release goes into its forecasts: they are never pinned."""
 
 
 def chosen(text: str) -> tuple[str, ...]:

@@ -12,11 +12,12 @@ import pandas as pd
 
 from quant_assets.lake.judgement_tables import AGREEMENT, PERFORMANCE, SLICES
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.promotion_tables import PUBLISHED_AS
 from quant_assets.lake.schema import Table
 from quant_assets.monitoring.expectation import Record
 from quant_assets.typing import IntArray
 
-PUBLISHED, ENSEMBLE = "published", "ensemble"
+PUBLISHED, ENSEMBLE = PUBLISHED_AS, "ensemble"
 Part = tuple[str, str, str]
 """Family, by what it is a part, and which."""
 WHOLE = ("all", "")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quant_assets.evaluation.metric import score_of
 from quant_assets.evaluation.significance import paired_bootstrap
 from quant_assets.typing import DayArray, FloatArray
 
@@ -172,7 +173,7 @@ def keeps_up(published: Record, champion: Record, limits: Thresholds) -> Verdict
 
 def score(ic: FloatArray) -> float:
     """Mean over population standard deviation of daily ICs; 0 where they do not vary."""
-    return float(ic.mean()) / _deviation(ic) if len(ic) and np.ptp(ic) > 0 else 0.0
+    return score_of(ic) if len(ic) and np.ptp(ic) > 0 else 0.0
 
 
 def worst_mean(ic: FloatArray) -> float:

@@ -18,7 +18,7 @@ from quant_assets.lake.judgement_tables import PERFORMANCE, TRACK_RECORD
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import RECORDS, RELEASES, WALK_FORWARD
 from quant_assets.lake.tables import fits_table
-from quant_assets.models.registry import INCREMENTAL
+from quant_assets.models.registry import DAILY
 from quant_assets.promotion.gates import Thresholds
 from quant_assets.promotion.stored import (
     Fit,
@@ -100,7 +100,7 @@ def _release(lake: Lake, fits: Mapping[str, Row], as_of: date) -> Release:
                 fit["fingerprint"],
                 fit["artifact"],
                 fit["sha256"],
-                name not in INCREMENTAL,
+                name not in DAILY,
                 weight,
             )
             for (name, fit), weight in zip(fits.items(), weights, strict=True)

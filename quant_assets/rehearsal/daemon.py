@@ -6,7 +6,7 @@ monitor of runs are its own and lie in the instance. Only the loop around them i
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,13 +80,3 @@ class Daemon:
 def _exhaust(iteration: Iterator[Any]) -> None:
     for _ in iteration:
         continue
-
-
-@contextmanager
-def running(opened: dg.DagsterInstance) -> Iterator[Daemon]:
-    """A daemon meanwhile."""
-    daemon = Daemon(opened)
-    try:
-        yield daemon
-    finally:
-        daemon.close()

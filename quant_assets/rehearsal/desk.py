@@ -1,4 +1,4 @@
-"""The desk that is rehearsed: the platform as Dagster loads it, by a clock that can be moved."""
+"""The desk that is rehearsed: the platform as Dagster loads it, made once a process."""
 
 from functools import cache
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 from typing import Any
 
 from quant_assets.automation.runs import instance
@@ -24,6 +25,7 @@ from quant_assets.rehearsal.verdict import Verdict, judge
 from quant_assets.settings import load_settings
 
 WEAK = "rank_prior"
+"""The family of the first release."""
 _BEGIN = time(6, 0)
 _BYTES_LEFT = 4096
 _MOST_PROCESSES = 20
@@ -45,11 +47,6 @@ class Rehearsal:
         self._day = date.min
         self._moment = datetime.combine(plan.begin, _BEGIN, UTC)
         self.deeds: dict[str, datetime] = {}
-
-    @property
-    def refused(self) -> int:
-        """Messages that the channel refused."""
-        return self._channel.refused
 
     def run(self) -> Verdict:
         """Live through all days, and judge.
@@ -74,7 +71,7 @@ class Rehearsal:
     def _judge(self) -> Verdict:
         settings = load_settings(data_dir=self._plan.root / "data")
         with instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
-            return judge(self._plan, lake, opened, self.deeds, self.refused)
+            return judge(self._plan, lake, opened, self.deeds, self._channel.refused)
 
     def _live(self) -> bool:
         """Have one process look after the desk until it ends; whether that was the end of all."""
@@ -181,7 +178,7 @@ class Rehearsal:
         )
 
     @property
-    def _log(self) -> Any:
+    def _log(self) -> Path:
         return self._plan.root / "desk.log"
 
     def _tail(self) -> str:

@@ -5,7 +5,6 @@ as Dagster does it: it is created, queued, dequeued and recorded in the instance
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
@@ -16,7 +15,7 @@ from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from filelock import Timeout
 
-from quant_assets.automation.runs import run_lock
+from quant_assets.automation.runs import alive, run_lock
 from quant_assets.rehearsal.desk import definitions
 
 LISTENERS: list[Callable[[dg.EventLogEntry], None]] = []
@@ -58,12 +57,11 @@ class InProcessRunLauncher(RunLauncher, ConfigurableClass):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Execute the run; what fails in it is recorded by it."""
         run = context.dagster_run
-        with run_lock(self._instance, run.run_id) as lock:
+        with alive(self._instance, run.run_id):
             for listener in LISTENERS:
                 self._instance.add_event_listener(run.run_id, listener)
             job = InMemoryJob(definitions().resolve_job_def(run.job_name))
             execute_run(job, run, self._instance)
-        Path(lock.lock_file).unlink(missing_ok=True)
 
     def terminate(self, run_id: str) -> bool:
         """A run cannot be stopped: nothing else happens in its process meanwhile."""

@@ -9,6 +9,7 @@ It may be killed at any moment, and another goes on from where the file of the p
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import entry_points
@@ -31,7 +32,7 @@ _MORNING, _EVENING, _NIGHT = time(6, 40), time(22, 0, 5), time(23, 0, 5)
 def moments(plan: Plan) -> Iterator[datetime]:
     """When the daemon looks after the desk: each morning, and twice in the evening of a session.
 
-    A daemon looks every half minute; between these moments nothing would have come up.
+    A daemon looks every half minute. What would come up between these moments waits for the next.
     """
     day, last = plan.begin, plan.world.day(plan.days - 1)
     while day <= last:
@@ -66,7 +67,7 @@ def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
     from quant_assets.lake.lake import Lake
     from quant_assets.quality import worker
     from quant_assets.rehearsal import launcher
-    from quant_assets.rehearsal.daemon import running
+    from quant_assets.rehearsal.daemon import Daemon
     from quant_assets.rehearsal.witness import Witness
     from quant_assets.settings import load_settings
 
@@ -75,7 +76,7 @@ def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
     with (
         Lake(settings.lake_dir, read_only=True) as lake,
         instance(settings, launcher.CONFIGURED) as opened,
-        running(opened) as daemon,
+        closing(Daemon(opened)) as daemon,
     ):
         launcher.LISTENERS += [_tell_steps, Witness(plan.root, lake, plan.begin)]
         daemon.switch_on()
@@ -102,7 +103,7 @@ def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
 def _tell_steps(entry: dg.EventLogEntry) -> None:
     event = entry.dagster_event
     if event and event.is_step_start:
-        say(step=entry.step_key, job=entry.job_name)
+        say(step=entry.step_key)
 
 
 def day_of(moment: datetime) -> date:

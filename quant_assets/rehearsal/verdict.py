@@ -139,8 +139,10 @@ def _submitted(plan: Plan, lake: Lake) -> list[date]:
 
 def _hindsight(plan: Plan, lake: Lake) -> list[str]:
     """Submissions written when later prices were stored already, and those changed afterwards."""
-    now, failings = digests(lake, plan.begin), []
-    for note in notes(plan.root):
+    now, seen = digests(lake, plan.begin), notes(plan.root)
+    unseen = now.keys() - {note.day for note in seen}
+    failings = [f"nobody saw the submission of {day} when it was written" for day in sorted(unseen)]
+    for note in seen:
         if note.known != note.day:
             failings.append(f"{note.day} was submitted when prices of {note.known} were known")
         if now.get(note.day) != note.digest:

@@ -9,28 +9,12 @@ from quant_assets.automation.attempts import CAUSE, KIND, NUMBER, REASON
 from quant_assets.automation.causes import DRIFTED_DAYS, causes, episode
 from quant_assets.evaluation.fitting import code_digest
 from quant_assets.features.catalogue import CATALOGUE_VERSION
-from quant_assets.lake.monitoring_tables import DRIFT
-from quant_assets.lake.schema import Column, Table
+from quant_assets.lake.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import FAST
 from quant_assets_tests.automation.station import DAYS, Station, Ticked
 
 NEWEST = DAYS[-1]
-ROLLING = Table(
-    "monitoring.rolling",
-    "Performance against what was expected.",
-    (
-        Column("trading_day", "DATE", ""),
-        Column("family", "VARCHAR", ""),
-        Column("by", "VARCHAR", ""),
-        Column("part", "VARCHAR", ""),
-        Column("window", "BIGINT", ""),
-        Column("score", "DOUBLE", ""),
-        Column("expected", "DOUBLE", ""),
-        Column("shortfall", "DOUBLE", ""),
-        Column("level", "VARCHAR", ""),
-    ),
-)
 
 
 @pytest.fixture
@@ -78,6 +62,7 @@ def drift(station: Station, day: date, share: float) -> None:
 
 def judge(station: Station, day: date, level: str | None, family: str = "ensemble") -> None:
     data = {
+        **{column.name: [None, None] for column in ROLLING.columns},
         "trading_day": [day, day],
         "family": [family, family],
         "by": ["all", "lag"],
