@@ -281,6 +281,8 @@ class Lake:
                     self._opened = connect(
                         self._root, read_only=self._read_only, snapshot=self._snapshot
                     )
+                    # Most statements take milliseconds, of which waking a thread is a third.
+                    self._opened.execute("SET threads = 1")
                 cursor = self._opened.cursor()
             cursor.execute("USE lake")
             self._of_thread.cursor = cursor
