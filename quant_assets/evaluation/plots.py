@@ -1,7 +1,8 @@
 """Pictures of performance, as small PNG files in memory."""
 
+from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_INCHES = 7.0
+_INCHES_A_LETTER = 0.083
+_LEFT, _BESIDE_NAMES, _BELOW, _ABOVE = 0.75, 0.2, 0.55, 0.12
+_DATES = 5
 _WIDE = 0.08
 """Share of a bar that its name fits into."""
 
@@ -26,6 +31,7 @@ def cumulated_ic(ic: pd.DataFrame) -> bytes:
         style = {"ensemble": "-", "oracle": ":"}.get(str(name), "--")
         axes.plot(ordered["trading_day"], ordered["ic"].cumsum(), style, label=name, linewidth=1.4)
     axes.axhline(0.0, color="black", linewidth=0.6)
+    date_axis(axes, np.unique(ic["trading_day"]))
     axes.set_ylabel("cumulated daily IC")
     axes.legend(frameon=False, fontsize="small")
     return png(figure)
@@ -38,7 +44,7 @@ def scores(board: pd.DataFrame) -> bytes:
         board: rows of ``monitoring.scoreboard``.
     """
     shown = board[board["family"] != "oracle"].dropna(subset="score").iloc[::-1]
-    figure, axes = new_figure(0.8 + 0.28 * len(shown))
+    figure, axes = new_figure(0.8 + 0.28 * len(shown), shown["family"].tolist())
     rows = np.arange(len(shown))
     colours = np.where(shown["family"] == "ensemble", "tab:green", "tab:blue").tolist()
     axes.hlines(rows, shown["low"], shown["high"], colours, linewidth=2.0, alpha=0.4)
@@ -59,7 +65,7 @@ def stacked_shares(rows: pd.DataFrame) -> bytes:
 
     by_family = rows.pivot_table(index="family", columns="inputs", values="share", sort=False)
     by_family = by_family.fillna(0.0).iloc[::-1]
-    figure, axes = new_figure(0.8 + 0.3 * len(by_family))
+    figure, axes = new_figure(0.8 + 0.3 * len(by_family), by_family.index.tolist())
     right, left = np.zeros(len(by_family)), np.zeros(len(by_family))
     for i, (name, share) in enumerate(by_family.items()):
         begin = np.where(share >= 0, right, left)
@@ -73,14 +79,33 @@ def stacked_shares(rows: pd.DataFrame) -> bytes:
     return png(figure)
 
 
-def new_figure(height: float) -> "tuple[Figure, Axes]":
-    """A figure as wide as a page of the UI, so many inches high, and its axes."""
+def new_figure(height: float, names: Sequence[str] = ()) -> "tuple[Figure, Axes]":
+    """A figure as wide as a page of the UI, and its axes.
+
+    Laid out by hand, and dated by :func:`date_axis`: matplotlib's own way takes several times as
+    long.
+
+    Args:
+        height: in inches.
+        names: of the rows, for which there is room on the left; none if the rows have numbers.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0, height), layout="constrained")
+    figure = Figure(figsize=(_INCHES, height))
+    room = _INCHES_A_LETTER * max(map(len, names), default=0)
+    left = max(_LEFT, _BESIDE_NAMES + room) / _INCHES
+    figure.subplots_adjust(left, _BELOW / height, 0.94, 1.0 - _ABOVE / height)
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def date_axis(axes: "Axes", days: Any, *, named: bool = True) -> None:
+    """Mark a few of the days, ascending, which the axes show from the first to the last."""
+    shown = np.asarray(days, "datetime64[D]")
+    at = shown[np.unique(np.linspace(0, len(shown) - 1, _DATES).astype(int))]
+    axes.set_xticks(at, np.datetime_as_string(at, "D").tolist() if named else [""] * len(at))
+    axes.set_xlim(shown[0], shown[-1] + np.timedelta64(1, "D"))
 
 
 def png(figure: "Figure") -> bytes:

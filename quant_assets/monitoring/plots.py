@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from quant_assets.evaluation.plots import new_figure, png
+from quant_assets.evaluation.plots import date_axis, new_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,9 +26,10 @@ def limits_kept(rows: pd.DataFrame) -> bytes:
         index=["figure", "market"], columns="trading_day", values="broken", aggfunc="max"
     )
     shown = broken.iloc[:, -SHOWN_DAYS:].astype(float)
-    figure, axes = new_figure(0.8 + 0.16 * len(shown))
+    names = [" ".join(key) for key in shown.index]
+    figure, axes = new_figure(0.8 + 0.16 * len(shown), names)
     axes.imshow(shown, aspect="auto", cmap="Reds", vmin=0.0, vmax=1.0, interpolation="none")
-    axes.set_yticks(range(len(shown)), [" ".join(key) for key in shown.index], fontsize=7)
+    axes.set_yticks(range(len(shown)), names, fontsize=7)
     _day_ticks(axes, shown.columns)
     axes.set_xlabel("dark: above its limit")
     return png(figure)
@@ -45,7 +46,7 @@ def drifting(share: pd.Series) -> bytes:
     axes.plot(ordered.index, ordered, ".-", linewidth=1.2)
     axes.set_ylim(0.0, max(0.1, 1.1 * float(ordered.max())))
     axes.set_ylabel("share of features drifted")
-    figure.autofmt_xdate()
+    date_axis(axes, ordered.index)
     return png(figure)
 
 
@@ -67,7 +68,7 @@ def states(rows: pd.DataFrame) -> bytes:
     axes.set_ylim(0.0, None)
     axes.set_ylabel("probability, correlation, volatility")
     axes.legend(frameon=False, fontsize="small", ncols=2)
-    figure.autofmt_xdate()
+    date_axis(axes, days)
     return png(figure)
 
 
@@ -121,23 +122,20 @@ def part_scores(rows: pd.DataFrame) -> bytes:
     """
     shown = rows.iloc[::-1]
     at = np.arange(len(shown))
-    figure, axes = new_figure(0.8 + 0.2 * len(shown))
+    names = (shown["family"] + " " + shown["by"] + " " + shown["part"]).tolist()
+    figure, axes = new_figure(0.8 + 0.2 * len(shown), names)
     colours = shown["level"].map({"warning": "tab:orange", "critical": "tab:red"})
     limit, expected = (shown[name].astype(float) for name in ("limit", "expected"))
     axes.hlines(at, limit, expected, "black", linewidth=6.0, alpha=0.1)
     axes.scatter(expected, at, marker="|", c="black")
     axes.scatter(shown["score"], at, c=colours.fillna("tab:blue").tolist(), s=16, zorder=3)
-    names = (shown["family"] + " " + shown["by"] + " " + shown["part"]).tolist()
     axes.set_yticks(at, names, fontsize=7)
     axes.set_xlabel("score; bar: expected; grey: chance")
     return png(figure)
 
 
 def _panels(shown: Sequence[tuple[str, pd.DataFrame]]) -> "tuple[Figure, list[Axes]]":
-    """Panels above each other over the same days, with names.
-
-    Laid out and dated by hand: matplotlib's own way takes several times as long.
-    """
+    """Panels above each other over the same days, with names."""
     from matplotlib.figure import Figure
 
     height = 0.8 + 0.85 * len(shown)
@@ -149,10 +147,7 @@ def _panels(shown: Sequence[tuple[str, pd.DataFrame]]) -> "tuple[Figure, list[Ax
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_ylabel(name, fontsize="small")
         axes.tick_params(labelsize="small")
-        at = days[np.unique(np.linspace(0, len(days) - 1, 5).astype(int))]
-        named = np.datetime_as_string(at, "D").tolist() if axes is panels[-1] else [""] * len(at)
-        axes.set_xticks(at, named)
-        axes.set_xlim(days[0], days[-1] + np.timedelta64(1, "D"))
+        date_axis(axes, days, named=axes is panels[-1])
     return figure, panels
 
 
@@ -186,7 +181,7 @@ def unusual(rows: pd.DataFrame) -> bytes:
     axes.set_ylim(0.0, None)
     axes.set_ylabel("worst market, limit 1")
     axes.legend(frameon=False, fontsize="small", ncols=3)
-    figure.autofmt_xdate()
+    date_axis(axes, worst.index)
     return png(figure)
 
 

@@ -22,14 +22,14 @@ def history(tuned: Tuned) -> bytes:
     axes.axhline(tuned.default_value, color="black", linewidth=0.6, linestyle=":", label="defaults")
     axes.set_xlabel("trial")
     axes.set_ylabel("stable mean / std of the daily IC")
-    figure.legend(frameon=False, fontsize="small", loc="outside right center")
+    axes.legend(frameon=False, fontsize="small", ncols=5, loc="lower right")
     return png(figure)
 
 
 def importance(tuned: Tuned) -> bytes:
     """Share of each parameter in what distinguishes the best trials, largest on top."""
     shares = dict(reversed(list(tuned.importance.items())))
-    figure, axes = new_figure(0.8 + 0.28 * max(len(shares), 2))
+    figure, axes = new_figure(0.8 + 0.28 * max(len(shares), 2), list(shares))
     axes.barh(list(shares), list(shares.values()), color="tab:blue")
     if not shares:
         axes.set_yticks([])
