@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?=
 FAMILIES ?=
+# A file's tests share what they take long to make, and stay together.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once) ..."
@@ -22,7 +24,7 @@ demo: $(STAMP)  ## load a market, export its submission, show the scoreboard; DA
 	@$(BIN)/quant-assets demo $(DATA) $(if $(FAMILIES),--families $(FAMILIES))
 
 test: $(STAMP) lint  ## lint, types and all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff check .

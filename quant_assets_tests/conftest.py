@@ -16,6 +16,11 @@ REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
 Command = Callable[..., Finished]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first: begun last, other processes would wait for it."""
+    items.sort(key=lambda item: item.path.name != "test_rehearsal.py")
+
+
 @pytest.fixture(scope="session")
 def real_market() -> Path:
     """Folder with a real market in the competition's format (QUANT_TEST_MARKET overrides)."""

@@ -35,6 +35,7 @@ RELEASES = Table(
             "newest day published when it was made, itself if none was: it takes part from the "
             "next day on, so that days done again come out the same",
         ),
+        Column("place", "BIGINT", "among all releases, in the order in which they were made"),
     ),
 )
 RECORDS = Table(

@@ -44,8 +44,8 @@ def register(lake: Lake, settings: Settings, families: Sequence[str], as_of: dat
     """
     fits = {name: _fit_of(lake, settings, name, as_of) for name in families}
     with deciding(settings):
-        made = _release(lake, fits, as_of)
         known = {one.name: one for one in releases(lake)}
+        made = _release(lake, fits, as_of, place=len(known) + 1)
         if made.name in known:
             return known[made.name]
         record, missing = _walk_forward(lake, fits, as_of)
@@ -85,7 +85,7 @@ def _fit_of(lake: Lake, settings: Settings, name: str, as_of: date) -> Row:
     return row
 
 
-def _release(lake: Lake, fits: Mapping[str, Row], as_of: date) -> Release:
+def _release(lake: Lake, fits: Mapping[str, Row], as_of: date, place: int) -> Release:
     day = np.array([as_of], dtype="datetime64[D]")
     weights = weights_of(lake, list(fits), day)[0].tolist()
     recipe = _digest([[n, f["parameters"], f["code"], f["by_hand"]] for n, f in fits.items()])
@@ -107,6 +107,7 @@ def _release(lake: Lake, fits: Mapping[str, Row], as_of: date) -> Release:
         ),
         recipe[:12],
         max(as_of, newest_published(lake) or as_of),
+        place,
     )
 
 

@@ -57,6 +57,7 @@ class Release:
         fits: one a family.
         recipe: digest of families, parameters and code.
         registered_after: it takes part from the day after.
+        place: among all releases, in the order in which they were made, from 1.
         no_record: why it has no walk-forward record; None if it has one.
     """
 
@@ -65,6 +66,7 @@ class Release:
     fits: tuple[Fit, ...]
     recipe: str
     registered_after: date
+    place: int
     no_record: str | None = None
 
     @property
@@ -112,11 +114,11 @@ def deciding(settings: Settings, patience: float = 60.0) -> Iterator[None]:
 
 
 def releases(lake: Lake) -> list[Release]:
-    """All releases, in the order in which they take part."""
+    """All releases, in the order in which they take part; of one day, as they were made."""
     if not lake.has(RELEASES):
         return []
     rows = lake.arrow(
-        f"FROM {RELEASES.quoted} ORDER BY registered_after, trading_day, release, family"
+        f"FROM {RELEASES.quoted} ORDER BY registered_after, trading_day, place, family"
     ).to_pylist()
     grouped: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -134,6 +136,7 @@ def _release(name: str, rows: Sequence[Mapping[str, Any]]) -> Release:
         tuple(Fit(**{one.name: row[one.name] for one in fields(Fit)}) for row in ordered),
         first["recipe"],
         first["registered_after"],
+        first["place"],
         first["no_record"],
     )
 
@@ -145,6 +148,7 @@ def release_rows(release: Release) -> dict[str, list[Any]]:
         "trading_day": release.as_of,
         "recipe": release.recipe,
         "registered_after": release.registered_after,
+        "place": release.place,
         "no_record": release.no_record,
     }
     rows = [{**asdict(fit), **shared} for fit in release.fits]

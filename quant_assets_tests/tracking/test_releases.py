@@ -59,7 +59,7 @@ def release_of(name: str, fits: Rows, no_record: str | None = None) -> Release:
         )
         for fit, weight in zip(fits, WEIGHTS, strict=True)
     )
-    return Release(name, as_of, parts, "a-recipe", as_of, no_record)
+    return Release(name, as_of, parts, "a-recipe", as_of, 1, no_record)
 
 
 def record(
