@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import time
+from subprocess import Popen
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -14,7 +15,7 @@ from quant_assets_tests.conftest import Command
 from quant_assets_tests.desk import PATIENCE, Desk
 
 
-def ask(port: int, what: str) -> dict[str, list[dict[str, object]]]:
+def ask(server: Popen[str], port: int, what: str) -> dict[str, list[dict[str, object]]]:
     """The answer of MLflow's REST API, as soon as it listens."""
     request = Request(f"http://127.0.0.1:{port}/api/2.0/mlflow/{what}")
     given_up = time.monotonic() + PATIENCE
@@ -24,6 +25,7 @@ def ask(port: int, what: str) -> dict[str, list[dict[str, object]]]:
                 found: dict[str, list[dict[str, object]]] = json.load(response)
                 return found
         except (URLError, ConnectionError):
+            assert server.poll() is None, "the server has ended"
             assert time.monotonic() < given_up, "no answer"
             time.sleep(0.5)
 
@@ -34,7 +36,7 @@ def test_mlflow_shows_the_registry_on_loopback(loaded: Desk) -> None:
         port = free.getsockname()[1]
     server = loaded.start("mlflow", "--port", str(port), stdout=None, stderr=None)
     try:
-        models = ask(port, "registered-models/search")["registered_models"]
+        models = ask(server, port, "registered-models/search")["registered_models"]
         assert {model["name"] for model in models} == set(FAST)
         assert all(model["description"] for model in models)
         listening = {
