@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN_DAYS = 60
+SHOWN_PARTS = 20
 
 
 def limits_kept(rows: pd.DataFrame) -> bytes:
@@ -115,12 +116,14 @@ def figures_within(rows: pd.DataFrame) -> bytes:
 
 
 def part_scores(rows: pd.DataFrame) -> bytes:
-    """Each family's score and its parts', beside what is expected of them.
+    """Scores of families and of their parts that are worst for what is expected, worst on top.
 
     Args:
-        rows: of ``monitoring.rolling``, of one day and window, that have a score.
+        rows: of ``monitoring.rolling``, of one day and window, that have a score; ``SHOWN_PARTS``
+            of them are drawn.
     """
-    shown = rows.iloc[::-1]
+    beyond = (rows["score"] - rows["limit"]).astype(float)
+    shown = rows.loc[beyond.nsmallest(SHOWN_PARTS).index[::-1]]
     at = np.arange(len(shown))
     names = (shown["family"] + " " + shown["by"] + " " + shown["part"]).tolist()
     figure, axes = new_figure(0.8 + 0.2 * len(shown), names)
