@@ -31,6 +31,8 @@ _TABLES = (
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
 )
 T = TypeVar("T")
+Parameters = Sequence[Any] | Mapping[str, Any]
+"""Of a statement, by place or by name."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +92,27 @@ class Lake:
 
     @contextmanager
     def at_once(self) -> Iterator[int]:
-        """Let all reads of this thread meanwhile show one snapshot; its id.
+        """Let all reads of this thread meanwhile show one snapshot, an outer one's if any; its id.
 
         Raises:
             LakeError: the lake cannot be opened.
         """
-        snapshot = self._read(_begun, "newest snapshot")
+        outer: int | None = getattr(self._of_thread, "snapshot", None)
+        if outer is not None:
+            yield outer
+            return
+        self._of_thread.snapshot = snapshot = self._read(_begun, "newest snapshot")
         try:
             yield snapshot
         finally:
+            self._of_thread.snapshot = None
             self._cursor().rollback()
 
     def as_of(self, snapshot: int) -> "Lake":
         """The same lake as it was at a snapshot, for reading only."""
         return Lake(self._root, snapshot=snapshot, patience=self._patience)
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+    def query(self, sql: str, parameters: Parameters = ()) -> pd.DataFrame:
         """Rows of a SELECT as a frame; NULL numbers become NaN.
 
         Raises:
@@ -114,7 +121,7 @@ class Lake:
         return self._read(lambda cursor: cursor.execute(sql, parameters).df(), sql)
 
     def arrow(
-        self, sql: str, parameters: Sequence[Any] = (), *, needs: Table | None = None
+        self, sql: str, parameters: Parameters = (), *, needs: Table | None = None
     ) -> pa.Table:
         """Rows of a SELECT as an Arrow table.
 
@@ -130,7 +137,7 @@ class Lake:
         return self._read(lambda cursor: cursor.execute(sql, parameters).to_arrow_table(), sql)
 
     def columns(
-        self, sql: str, parameters: Sequence[Any] = (), *, needs: Table | None = None
+        self, sql: str, parameters: Parameters = (), *, needs: Table | None = None
     ) -> dict[str, AnyArray]:
         """Rows of a SELECT as one array per column; NULL numbers become NaN."""
         rows = self.arrow(sql, parameters, needs=needs)

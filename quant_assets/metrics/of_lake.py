@@ -12,10 +12,10 @@ import pandas as pd
 from quant_assets.alerts.states import LEVELS
 from quant_assets.evaluation.recent import WINDOWS, recent_ic, score_over
 from quant_assets.lake.alert_tables import ALERTS
+from quant_assets.lake.contents import contents
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.lake.promotion_tables import PUBLISHED
-from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import SUBMISSIONS, all_tables
 from quant_assets.market.calendar import newest_trading_day, trading_days
 from quant_assets.metrics.samples import Metric
@@ -47,9 +47,9 @@ def _tables(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric
     tables = [one for one in all_tables(tuple(families)) if lake.has(one)]
     if not tables:
         return
-    found = lake.query(" UNION ALL ".join(map(_summary, tables)))
-    rows = dict(zip(found["name"], found["rows"], strict=True))
-    newest = {name: day for name, day in zip(found["name"], found["newest"], strict=True) if day}
+    found = contents(lake, tables)
+    rows = {table.name: float(one.rows) for table, one in found.items()}
+    newest = {table.name: one.newest for table, one in found.items() if one.newest}
     yield _labelled("table_rows", "Rows of a table.", "table", rows)
     yield _labelled(
         "table_newest_day_timestamp_seconds",
@@ -63,13 +63,8 @@ def _tables(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric
         "table",
         {name: _behind(day, today) for name, day in newest.items()},
     )
-    submitted = float(rows.get(SUBMISSIONS.name, 0))
+    submitted = rows.get(SUBMISSIONS.name, 0.0)
     yield _single("submissions_stored", "Days with a stored submission.", submitted)
-
-
-def _summary(table: Table) -> str:
-    day = f'max("{table.day_column}")::VARCHAR' if table.day_column else "NULL"
-    return f"SELECT '{table.name}' AS name, count(*) AS rows, {day} AS newest FROM {table.quoted}"
 
 
 def _scores(lake: Lake, today: date) -> Iterator[Metric]:
@@ -128,12 +123,12 @@ def _promotion(lake: Lake) -> Iterator[Metric]:
     yield _single("challenger_share_ratio", text, float(found["share"].fillna(0.0).iloc[0]))
 
 
-def _midnight(day: str) -> float:
-    return datetime.combine(date.fromisoformat(day), time(), UTC).timestamp()
+def _midnight(day: date) -> float:
+    return datetime.combine(day, time(), UTC).timestamp()
 
 
-def _behind(day: str, today: date) -> float:
-    between = trading_days(date.fromisoformat(day), newest_trading_day(today))
+def _behind(day: date, today: date) -> float:
+    between = trading_days(day, newest_trading_day(today))
     return float(max(len(between) - 1, 0))
 
 

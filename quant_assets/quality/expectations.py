@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
 
@@ -102,7 +101,7 @@ class SuiteResult:
 
 def prepare() -> None:
     """Do what the first validation would otherwise wait for."""
-    _context()
+    _frames()
 
 
 def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
@@ -174,13 +173,19 @@ def _run(definition: Any, part: pd.DataFrame, numbered: Numbered) -> dict[int, A
 
 @contextmanager
 def _batch_definition() -> Iterator[Any]:
-    """Where to hand frames to; taken back afterwards, or the context would keep them alive."""
-    context, name = _context(), uuid4().hex
-    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    """Where to hand frames to; afterwards they are forgotten."""
+    source, definition = _frames()
     try:
-        yield asset.add_batch_definition_whole_dataframe(name)
+        yield definition
     finally:
-        context.data_sources.delete(name)
+        source.get_execution_engine().batch_manager.reset_batch_cache()
+
+
+@cache
+def _frames() -> tuple[Any, Any]:
+    """A source of frames and what is made of them; to make one takes as long as to validate."""
+    source = _context().data_sources.add_pandas("frames")
+    return source, source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("frame")
 
 
 @cache

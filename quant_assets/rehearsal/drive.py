@@ -3,16 +3,13 @@
 What the data say is in ``world``; how well the desk did is judged in ``verdict``.
 """
 
-import json
 import os
 import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any
 
 from quant_assets.automation.runs import instance
 from quant_assets.errors import RehearsalError
@@ -20,6 +17,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.rehearsal.channel import Channel
 from quant_assets.rehearsal.plan import Place, Plan
 from quant_assets.rehearsal.process import day_of
+from quant_assets.rehearsal.processes import Running, started
 from quant_assets.rehearsal.script import CHANNEL_DOWN, FAMILIES, FULL, KILLED, RESTARTED, Fault
 from quant_assets.rehearsal.verdict import Verdict, judge
 from quant_assets.settings import load_settings
@@ -75,20 +73,19 @@ class Rehearsal:
 
     def _live(self) -> bool:
         """Have one process look after the desk until it ends; whether that was the end of all."""
-        with self._log.open("a") as log, self._start([], log) as process:
-            for line in process.stdout or ():
-                told = json.loads(line) if line.startswith("{") else {}
+        with self._start() as process:
+            for told in process.heard():
                 if "end" in told:
                     return True
                 if "moment" in told:
-                    self._at(datetime.fromisoformat(told["moment"]), process)
+                    self._at(told["moment"], process)
                 if "step" in told:
                     self._at_step(told["step"], process)
-        if process.returncode > 0 and not self._has_been(FULL):
+        if process.status() > 0 and not self._has_been(FULL):
             raise RehearsalError("the desk failed", where=str(self._log), found=self._tail())
         return False
 
-    def _at(self, moment: datetime, process: "subprocess.Popen[str]") -> None:
+    def _at(self, moment: datetime, process: Running) -> None:
         """What is done to the desk at a moment, before it looks around."""
         self._moment = moment
         if day_of(moment) != self._day:
@@ -102,14 +99,13 @@ class Rehearsal:
             process.kill()
         elif asked:
             process.kill()
-            process.wait()
             self._did(asked)
             self._command("walk-forward", "--families", FAMILIES[asked])
             self._command("backfill", "--job", "retrain_models", *self._last_day())
         else:
-            _let_go_on(process)
+            process.let_go_on()
 
-    def _at_step(self, step: str, process: "subprocess.Popen[str]") -> None:
+    def _at_step(self, step: str, process: Running) -> None:
         """What is done to the desk within a run."""
         for kind in (KILLED, FULL):
             fault = self._new(kind)
@@ -145,14 +141,14 @@ class Rehearsal:
     def _command(self, *arguments: str) -> None:
         """A command of ``quant-assets``, at the moment that has been reached."""
         self._note(f"quant-assets {' '.join(arguments)}")
-        with self._log.open("a") as log, self._start(arguments, log) as process:
-            process.communicate()
-        if process.returncode:
+        with self._start(*arguments) as process:
+            status = process.status()
+        if status:
             raise RehearsalError(
                 f"quant-assets {arguments[0]} failed", where=str(self._log), found=self._tail()
             )
 
-    def _start(self, arguments: Any, log: Any) -> "subprocess.Popen[str]":
+    def _start(self, *command: str) -> AbstractContextManager[Running]:
         root = self._plan.root
         given = {
             "DATA_DIR": root / "data",
@@ -162,20 +158,16 @@ class Rehearsal:
             "REFIT_EVERY": 60,
             # By the lake's own clock all snapshots are of today: none would ever be forgotten.
             "RETENTION_DAYS": 0,
+            # Its fits take less time than processes to share them would need to start.
+            "THREADS": 1,
             **self._plan.settings,
             **{f"ALERTS_{level}": self._channel.url for level in ("CRITICAL", "WARNING", "INFO")},
         }
         if not any(map(self._has_been, FAMILIES)):
             given["FAMILIES"] = WEAK
         own = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
-        return subprocess.Popen(  # noqa: S603 - this program itself
-            [sys.executable, "-m", "quant_assets.rehearsal.process", str(root), *arguments],
-            env=own | {f"QUANT_{name}": str(value) for name, value in given.items()},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+        environment = own | {f"QUANT_{name}": str(value) for name, value in given.items()}
+        return started(root, command, environment, self._log)
 
     @property
     def _log(self) -> Path:
@@ -183,12 +175,6 @@ class Rehearsal:
 
     def _tail(self) -> str:
         return "\n".join(self._log.read_text().splitlines()[-15:])
-
-
-def _let_go_on(process: "subprocess.Popen[str]") -> None:
-    if process.stdin:
-        process.stdin.write("\n")
-        process.stdin.flush()
 
 
 def _unlimited() -> tuple[int, int]:

@@ -1,20 +1,17 @@
 """A process of a rehearsed desk: the daemon, or a command, at the moment the rehearsal has reached.
 
-    python -m quant_assets.rehearsal.process ROOT                  the daemon, from there to the end
-    python -m quant_assets.rehearsal.process ROOT load             a command of quant-assets
-
-It may be killed at any moment, and another goes on from where the file of the place says.
+It may be killed at any moment, and another goes on from where the file of the place says. How it is
+started is in ``processes``.
 """
 
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import entry_points
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -43,14 +40,15 @@ def moments(plan: Plan) -> Iterator[datetime]:
         yield datetime.combine(day, _MORNING, UTC)
 
 
-def say(**what: Any) -> None:
-    """Tell whoever started the process, a line of JSON each time."""
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
+def main(root: Path, command: Sequence[str], line: Connection) -> None:
+    """Be that process.
 
-
-def main(root: Path, command: list[str]) -> None:
-    """Be that process."""
+    Args:
+        root: of the rehearsal.
+        command: of ``quant-assets``; the daemon if empty.
+        line: to whoever started it. The daemon tells of each moment, and waits for an answer; of
+            each step of a run; and of the end.
+    """
     place = stored_place(root)
     with time_machine.travel(place.now, tick=True) as clock:
         if command:
@@ -58,36 +56,37 @@ def main(root: Path, command: list[str]) -> None:
             sys.argv = [program.name, *command]
             program.load()()
         else:
-            live(stored_plan(root), place, clock)
+            live(stored_plan(root), place, clock, line)
 
 
-def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
-    """Look after the desk from the place on, until the plan's end or that of who started it."""
+def live(plan: Plan, place: Place, clock: time_machine.Traveller, line: Connection) -> None:
+    """Look after the desk from the place on, until the plan's end.
+
+    Raises:
+        EOFError: who started it has ended.
+    """
     from quant_assets.automation.runs import instance
     from quant_assets.lake.lake import Lake
-    from quant_assets.quality import worker
     from quant_assets.rehearsal import launcher
     from quant_assets.rehearsal.daemon import Daemon
     from quant_assets.rehearsal.witness import Witness
     from quant_assets.settings import load_settings
 
     settings, world = load_settings(), plan.world
-    worker.begin()
     with (
         Lake(settings.lake_dir, read_only=True) as lake,
         instance(settings, launcher.CONFIGURED) as opened,
         closing(Daemon(opened)) as daemon,
     ):
-        launcher.LISTENERS += [_tell_steps, Witness(plan.root, lake, plan.begin)]
+        launcher.LISTENERS += [Steps(line), Witness(plan.root, lake, plan.begin)]
         daemon.switch_on()
         for number, moment in enumerate(moments(plan)):
             if number < place.moments:
                 continue
             if moment > datetime.now(UTC):
                 clock.move_to(moment)
-            say(moment=moment.isoformat())
-            if not sys.stdin.readline():
-                return
+            line.send({"moment": moment})
+            line.recv()
             world.deliver(datetime.now(UTC))
             for _ in range(_ROUNDS):
                 daemon.schedules()
@@ -97,19 +96,22 @@ def live(plan: Plan, place: Place, clock: time_machine.Traveller) -> None:
                 clock.shift(ROUND)
             place = replace(place, now=datetime.now(UTC), moments=number + 1)
             place.store(plan.root)
-    say(end=place.now.isoformat())
+    line.send({"end": place.now})
 
 
-def _tell_steps(entry: dg.EventLogEntry) -> None:
-    event = entry.dagster_event
-    if event and event.is_step_start:
-        say(step=entry.step_key)
+@dataclass(frozen=True)
+class Steps:
+    """Listens to runs, and tells of each step that begins."""
+
+    line: Connection
+
+    def __call__(self, entry: dg.EventLogEntry) -> None:
+        """Tell of it."""
+        event = entry.dagster_event
+        if event and event.is_step_start:
+            self.line.send({"step": entry.step_key})
 
 
 def day_of(moment: datetime) -> date:
     """The day that a moment belongs to; a morning to the day before."""
     return (moment - timedelta(hours=12)).date()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])

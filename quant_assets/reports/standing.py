@@ -10,6 +10,7 @@ import pandas as pd
 
 from quant_assets.alerts.states import LEVELS
 from quant_assets.lake.alert_tables import ALERTS
+from quant_assets.lake.contents import contents
 from quant_assets.lake.judgement_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.monitoring_tables import WATCHED
 from quant_assets.lake.promotion_tables import DECISIONS, PUBLISHED
@@ -142,16 +143,19 @@ def freshness(scope: Scope) -> Section:
 
 
 def _newest_days(scope: Scope, tables: Sequence[Table]) -> dict[str, date]:
-    """The newest day of each table that has one by the report's, in one query."""
+    """The newest day of each table that has one by the report's."""
+    newest = {one: content.newest for one, content in contents(scope.lake, tables).items()}
+    later = [one for one, day in newest.items() if day and day > scope.day]
     each = (
         f"SELECT '{one.name}' AS name, max(\"{one.day_column}\") AS newest FROM {one.quoted}"
         f' WHERE "{one.day_column}" <= ?'
-        for one in tables
+        for one in later
     )
-    if not tables:
-        return {}
-    found = scope.lake.query(" UNION ALL ".join(each), [scope.day] * len(tables)).dropna()
-    return {str(one.name): as_date(one.newest) for one in records(found)}
+    found = {one.name: day for one, day in newest.items() if day and day <= scope.day}
+    if later:
+        rows = scope.lake.query(" UNION ALL ".join(each), [scope.day] * len(later)).dropna()
+        found |= {str(one.name): as_date(one.newest) for one in records(rows)}
+    return found
 
 
 def _alerts(scope: Scope) -> pd.DataFrame:

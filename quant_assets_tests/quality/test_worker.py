@@ -25,6 +25,13 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has not imported Great Expectations; this one may have."""
+    monkeypatch.setattr(worker, "_imported", lambda: False)
+
+
+@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("keep", [1.0, 0.5])
 def test_the_same_result_as_here(keep: float) -> None:
     found = ((RAW_PRICES_SUITE, tables.raw_prices()), (FORECASTS_SUITE, tables.forecasts()))
@@ -35,18 +42,28 @@ def test_the_same_result_as_here(keep: float) -> None:
         pd.testing.assert_frame_equal(here.failing, there.failing)
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_an_error_there_is_raised_here() -> None:
     broken = Suite("broken", "", ("x",), (Expect("NoSuchExpectation", ("x",), "nothing"),))
     with pytest.raises(AttributeError, match="NoSuchExpectation"):
         worker.validate(broken, pd.DataFrame({"x": [1]}))
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_a_killed_worker_is_an_error_and_the_next_one_works() -> None:
     worker.begin()
     os.kill(worker._worker().process.pid, signal.SIGKILL)
     with pytest.raises(QualityError, match="exit status -9"):
         worker.validate(FORECASTS_SUITE, tables.forecasts())
     assert worker.validate(FORECASTS_SUITE, tables.forecasts()).passed
+
+
+def test_no_other_process_where_everything_is_imported() -> None:
+    expectations.prepare()
+    others = psutil.Process().children()
+    worker.begin()
+    assert worker.validate(FORECASTS_SUITE, tables.forecasts()).passed
+    assert psutil.Process().children() == others
 
 
 def test_it_ends_with_a_killed_parent() -> None:

@@ -1,0 +1,72 @@
+"""What the catalogue says of tables is what counting their rows gives."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quant_assets.errors import LakeError
+from quant_assets.lake.contents import Content, contents
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.schema import Column, Table
+from quant_assets_tests.lake.marked import MARKED, day, rows_of, write
+
+NAMES = Table("raw.names", "No days.", (Column("name", "VARCHAR", "a name"),), day_column="")
+
+
+def counted(lake: Lake) -> Content:
+    found = lake.arrow(f"SELECT count(*) AS n, max(trading_day) AS day FROM {MARKED.quoted}")
+    return Content(found["n"][0].as_py(), found["day"][0].as_py())
+
+
+def test_it_is_what_the_rows_say_whatever_was_written(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake:
+        snapshots: dict[int, Content] = {}
+        nothing = {"trading_day": np.empty(0, "datetime64[D]"), "mark": np.empty(0)}
+        writes = (
+            lambda: write(lake, 3, 1),
+            lambda: write(lake, 5, 2),
+            lambda: write(lake, 4, 3),
+            lambda: write(lake, 5, 4),
+            lambda: lake.replace_days(MARKED, day(5), day(5), nothing),
+            lambda: lake.maintain(retention_days=100),
+            lambda: write(lake, 9, 5),
+            lambda: lake.replace_all(MARKED, nothing),
+            lambda: write(lake, 2, 6),
+        )
+        for change in writes:
+            change()
+            assert contents(lake, [MARKED]) == {MARKED: counted(lake)}
+            snapshots[lake.snapshot_id()] = counted(lake)
+        assert counted(lake) == Content(rows_of(6), day(2))
+        for snapshot, then in snapshots.items():
+            with lake.as_of(snapshot) as past:
+                assert contents(past, [MARKED])[MARKED] == then
+
+
+def test_tables_without_days_have_no_newest(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake:
+        lake.replace_all(NAMES, {"name": ["a", "b"]})
+        write(lake, 1, 1)
+        found = contents(lake, [NAMES, MARKED])
+        assert list(found) == [NAMES, MARKED]
+        assert found[NAMES] == Content(2, None)
+        assert contents(lake, []) == {}
+
+
+def test_within_another_look_it_is_of_its_snapshot(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake, Lake(tmp_path) as other:
+        write(lake, 1, 1)
+        with lake.at_once() as snapshot:
+            write(other, 2, 2)
+            assert contents(lake, [MARKED])[MARKED] == Content(rows_of(1), day(1))
+            with lake.at_once() as again:
+                assert again == snapshot
+        assert contents(lake, [MARKED])[MARKED].newest == day(2)
+
+
+def test_a_table_never_written_is_an_error(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake:
+        write(lake, 1, 1)
+        with pytest.raises(LakeError, match=r"raw\.names|names"):
+            contents(lake, [NAMES])
