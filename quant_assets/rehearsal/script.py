@@ -26,11 +26,11 @@ ALERTED: Mapping[str, Sequence[str]] = {
     FULL: ("run_failed/refresh_daily/{day}",),
 }
 """Keys of the alerts that a fault brings about; by the first it is told. Others are told nobody."""
-YEAR_DAYS, WITH_BREAK = 250, 60
+YEAR_DAYS = 250
 HURRIED = {
     "PROMOTION_STEP_DAYS": "1",
-    "PROMOTION_JUDGED_DAYS": "3",
-    "PROMOTION_PROBATION_DAYS": "3",
+    "PROMOTION_JUDGED_DAYS": "5",
+    "PROMOTION_PROBATION_DAYS": "5",
 }
 """Settings with which a challenger gets through its stages in a rehearsal of some weeks."""
 
@@ -68,8 +68,6 @@ _SHORT: Sequence[Fault] = (
     _at(DRIFTING, 29, 31),
     _at(WORSE, 33),
 )
-_LONGER: Sequence[Fault] = (*_SHORT, _at(BREAK, 22, 35))
-"""After the better challenger has got in: a break tells against whatever was learnt before it."""
 _YEAR: Sequence[Fault] = (
     _at(BETTER, 3),
     _at(CLOSED, 20, 27),
@@ -88,9 +86,7 @@ _YEAR: Sequence[Fault] = (
 def script(days: int) -> Sequence[Fault]:
     """The faults of a rehearsal of so many days: those of a year, or close together.
 
-    A break takes some weeks to be told from chance, and as long to be over: fewer than
-    ``WITH_BREAK`` days have none.
+    Only a year has a regime break: without months of published forecasts to compare with, it takes
+    longer to be told from chance, and as long to be over.
     """
-    if days >= YEAR_DAYS:
-        return _YEAR
-    return tuple(one for one in (_LONGER if days >= WITH_BREAK else _SHORT) if one.last < days)
+    return _YEAR if days >= YEAR_DAYS else tuple(one for one in _SHORT if one.last < days)
