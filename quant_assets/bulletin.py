@@ -38,7 +38,8 @@ def listing(settings: Settings, *, closed: bool = False) -> str:
 
 
 def _nothing(closed: bool) -> str:
-    return "no alert was ever raised" if closed else "no open alerts"
+    found = "no alert was ever raised" if closed else "no open alerts"
+    return f"{found} (the sensor watch_runs raises them once it is switched on)"
 
 
 def _row(alert: Alert, messages: Sequence[Message], *, closed: bool) -> dict[str, object]:

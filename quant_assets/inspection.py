@@ -34,7 +34,8 @@ def run_sql(root: Path, statement: str, how: Format) -> str:
             "the statement cannot be run",
             where=statement,
             found=str(error),
-            hint="`quant-assets tables` lists what there is; the lake is open for reading only",
+            hint="`quant-assets tables` lists what there is, tables that nothing was written to yet"
+            " excepted; the lake is open for reading only",
         ) from error
     finally:
         connection.close()

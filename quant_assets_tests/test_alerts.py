@@ -53,8 +53,10 @@ def take_in(desk: Desk, *events: Raised | Cleared, where: str, attempts: int = 0
 
 
 def test_with_nothing_to_tell_it_says_so_and_makes_no_lake(empty: Desk, command: Command) -> None:
-    assert command(empty, "alerts").succeeded().out == "no open alerts\n"
-    assert command(empty, "alerts", "--all").succeeded().out == "no alert was ever raised\n"
+    assert command(empty, "alerts").succeeded().out.startswith("no open alerts (")
+    assert (
+        command(empty, "alerts", "--all").succeeded().out.startswith("no alert was ever raised (")
+    )
     assert not empty.settings.lake_dir.exists()
 
 
@@ -112,7 +114,7 @@ def test_an_alert_can_be_closed_by_hand(empty: Desk, command: Command, server: R
     command(empty, "alerts", "--close", KEY[:-1]).refused_with("unknown key", KEY)
     closed = command(empty, "alerts", "--close", KEY, QUANT_ALERTS_CRITICAL=server.url)
     assert "1 messages will say so" in closed.succeeded().out
-    assert command(empty, "alerts").succeeded().out == "no open alerts\n"
+    assert command(empty, "alerts").succeeded().out.startswith("no open alerts (")
 
 
 def test_a_url_that_cannot_be_used_is_refused_without_being_shown(

@@ -14,6 +14,7 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 import pytest
 
 from quant_assets.market.calendar import trading_days
+from quant_assets.settings import market_of
 from quant_assets_tests.alerts.receiver import SECRET, Receiver, receiving
 from quant_assets_tests.desk import PATIENCE, Desk, Digests, digests
 from quant_assets_tests.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
@@ -35,6 +36,9 @@ BACKFILL_STATE = """query($id: String!) { partitionBackfillOrError(backfillId: $
   ... on PartitionBackfill { status runs { runId status tags { key value } } } } }"""
 START_SENSOR = """mutation($s: SensorSelector!) { startSensor(sensorSelector: $s) {
   __typename ... on PythonError { message } } }"""
+RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "quant_assets") {
+  __typename ... on PythonError { message } } }"""
+NODES = "{ assetNodes { assetKey { path } } }"
 TICKS = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor {
   sensorState { status ticks(limit: 20) { status skipReason error { message } } } } } }"""
 
@@ -204,3 +208,18 @@ def finished_run(ui: Ui, run_id: str) -> Any:
 def finished_backfill(ui: Ui, backfill_id: str) -> Any:
     state = ui.ask(BACKFILL_STATE, id=backfill_id)
     return state if state["status"].startswith(("COMPLETED", "FAILED", "CANCELED")) else None
+
+
+def test_other_families_are_there_once_the_definitions_are_reloaded(desk: Desk, ui: Ui) -> None:
+    def fits() -> set[str]:
+        paths = [node["assetKey"]["path"] for node in ui.ask(NODES)]
+        return {path[1] for path in paths if path[0] == "fits"}
+
+    before, file = fits(), desk.settings.market_file
+    market = market_of(desk.settings)
+    file.write_text(market.model_copy(update={"families": "rank_prior"}).model_dump_json())
+    assert ui.ask(RELOAD)["__typename"] == "WorkspaceLocationEntry"
+    assert until(lambda: fits() if fits() != before else None) == {"rank_prior"}
+    file.write_text(market.model_dump_json())
+    ui.ask(RELOAD)
+    assert until(lambda: fits() if fits() == before else None)

@@ -75,7 +75,6 @@ def prepare_home(settings: Settings, changes: Mapping[str, Any] | None = None) -
         "QUANT_DATA_DIR": str(settings.data_dir),
         "QUANT_SOURCE": settings.source,
         "QUANT_FIRST_DAY": settings.first_day.isoformat(),
-        "QUANT_FAMILIES": settings.families,
     }
 
 

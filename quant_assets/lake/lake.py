@@ -3,34 +3,30 @@
 What the tables are is said in ``lake.tables``; who may see which labels, in ``lake.point_in_time``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from threading import Lock, local
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from filelock import FileLock
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from quant_assets.errors import LakeError
-from quant_assets.lake.connection import FILES, connect
+from quant_assets.lake.access import Access, newest_snapshot
+from quant_assets.lake.connection import FILES
 from quant_assets.lake.schema import Table, to_arrow
 from quant_assets.lake.writing import COLUMNS, replace_rows
 from quant_assets.typing import AnyArray
 
 __all__ = ["Lake", "Written", "to_arrow"]
 
-_CONFLICTS = ("database is locked", "conflict", "already exists")
 _TABLES = (
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
 )
-T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
 """Of a statement, by place or by name."""
 
@@ -62,12 +58,8 @@ class Lake:
         patience: float = 300.0,
     ) -> None:
         self._root = root
-        self._read_only = read_only or snapshot is not None
-        self._snapshot = snapshot
-        self._opening = Lock()
-        self._opened: duckdb.DuckDBPyConnection | None = None
-        self._of_thread = local()
         self._patience = patience
+        self._access = Access(root, read_only=read_only, snapshot=snapshot, patience=patience)
         self._ready: set[Table] = set()
         self._known: set[str] = set()
 
@@ -78,11 +70,7 @@ class Lake:
 
     def close(self) -> None:
         """Release the lake's files."""
-        with self._opening:
-            if self._opened is not None:
-                self._of_thread = local()
-                self._opened.close()
-                self._opened = None
+        self._access.close()
 
     def __enter__(self) -> "Lake":
         return self
@@ -90,23 +78,13 @@ class Lake:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def at_once(self) -> Iterator[int]:
+    def at_once(self) -> AbstractContextManager[int]:
         """Let all reads of this thread meanwhile show one snapshot, an outer one's if any; its id.
 
         Raises:
             LakeError: the lake cannot be opened.
         """
-        outer: int | None = getattr(self._of_thread, "snapshot", None)
-        if outer is not None:
-            yield outer
-            return
-        self._of_thread.snapshot = snapshot = self._read(_begun, "newest snapshot")
-        try:
-            yield snapshot
-        finally:
-            self._of_thread.snapshot = None
-            self._cursor().rollback()
+        return self._access.at_once()
 
     def as_of(self, snapshot: int) -> "Lake":
         """The same lake as it was at a snapshot, for reading only."""
@@ -118,7 +96,7 @@ class Lake:
         Raises:
             LakeError: the lake cannot be opened, or DuckDB refuses the statement.
         """
-        return self._read(lambda cursor: cursor.execute(sql, parameters).df(), sql)
+        return self._access.read(lambda one: one.execute(sql, parameters).df(), sql)
 
     def arrow(
         self, sql: str, parameters: Parameters = (), *, needs: Table | None = None
@@ -134,7 +112,9 @@ class Lake:
                 where=needs.name,
                 hint=f"materialise the asset {needs.name.replace('.', '/')} first",
             )
-        return self._read(lambda cursor: cursor.execute(sql, parameters).to_arrow_table(), sql)
+        return self._access.read(
+            lambda cursor: cursor.execute(sql, parameters).to_arrow_table(), sql
+        )
 
     def columns(
         self, sql: str, parameters: Parameters = (), *, needs: Table | None = None
@@ -145,7 +125,7 @@ class Lake:
 
     def snapshot_id(self) -> int:
         """Id of the newest snapshot."""
-        return self._read(_newest_snapshot, "newest snapshot")
+        return self._access.read(newest_snapshot, "newest snapshot")
 
     def has(self, table: Table) -> bool:
         """Whether the table has ever been written."""
@@ -203,7 +183,9 @@ class Lake:
         """
         expire = "CALL ducklake_expire_snapshots('lake', older_than => now() - to_days(?::INTEGER))"
         self._change([(expire, [retention_days])], "lake")
-        for schema, name in self._read(lambda cursor: cursor.execute(_TABLES).fetchall(), _TABLES):
+        for schema, name in self._access.read(
+            lambda cursor: cursor.execute(_TABLES).fetchall(), _TABLES
+        ):
             self._change(
                 [
                     (f"CALL ducklake_{step}('lake', ?, schema => ?)", [name, schema])
@@ -230,10 +212,10 @@ class Lake:
                 prepared=table in self._ready,
             )
             self._ready.add(table)
-            return Written(rows.num_rows, _newest_snapshot(cursor))
+            return Written(rows.num_rows, newest_snapshot(cursor))
 
         try:
-            return self._alone(table.name, attempt)
+            return self._access.alone(table.name, attempt)
         except LakeError:
             self._ready.discard(table)
             raise
@@ -243,74 +225,4 @@ class Lake:
             for statement, values in statements:
                 cursor.execute(statement, values)
 
-        self._alone(name, attempt)
-
-    def _alone(self, name: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """Do the work while no other process writes; readers go on. The lock ends with its process.
-
-        A SQLite catalogue refuses a commit if any other came since its transaction began, whichever
-        the table: without a lock, short writes would make a long one start again for ever.
-        """
-        if self._read_only:
-            raise LakeError("the lake is open for reading only", where=name)
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._root / "write.lock", self._patience, poll_interval=0.005):
-                return self._retrying(work)
-        except (duckdb.Error, OSError) as error:
-            raise LakeError(
-                "the write did not come through; what was stored is unchanged",
-                where=f"{name} in {self._root}",
-                found=str(error).splitlines()[0],
-                hint="check free disk space, permissions and other writers, then try again",
-            ) from error
-
-    def _read(self, fetch: Callable[[duckdb.DuckDBPyConnection], T], what: str) -> T:
-        try:
-            return self._retrying(fetch)
-        except duckdb.Error as error:
-            raise LakeError("the lake cannot be read", where=what, found=str(error)) from error
-
-    def _retrying(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        return Retrying(
-            retry=retry_if_exception(_is_conflict),
-            wait=wait_random_exponential(multiplier=0.02, max=1.0),
-            stop=stop_after_delay(self._patience),
-            reraise=True,
-        )(lambda: work(self._cursor()))
-
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
-        """The thread's connection, kept: opening one costs more than most reads."""
-        cursor: duckdb.DuckDBPyConnection | None = getattr(self._of_thread, "cursor", None)
-        if cursor is None:
-            with self._opening:
-                if self._opened is None:
-                    self._opened = connect(
-                        self._root, read_only=self._read_only, snapshot=self._snapshot
-                    )
-                    # Most statements take milliseconds, of which waking a thread is a third.
-                    self._opened.execute("SET threads = 1")
-                cursor = self._opened.cursor()
-            cursor.execute("USE lake")
-            self._of_thread.cursor = cursor
-        return cursor
-
-
-def _begun(cursor: duckdb.DuckDBPyConnection) -> int:
-    """Begin a transaction; the snapshot that it shows."""
-    cursor.begin()
-    try:
-        return _newest_snapshot(cursor)
-    except duckdb.Error:
-        cursor.rollback()
-        raise
-
-
-def _newest_snapshot(cursor: duckdb.DuckDBPyConnection) -> int:
-    row = cursor.execute("FROM ducklake_current_snapshot('lake')").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _is_conflict(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, duckdb.Error) and any(mark in text for mark in _CONFLICTS)
+        self._access.alone(name, attempt)

@@ -140,7 +140,9 @@ def _promote(turn: Turn, wish: Wish) -> None:
         raise PromotionError(
             f"{wish.release} cannot be promoted",
             found="it is the champion" if state.champion else "there is no champion yet",
-            hint=None if state.champion else "the first release becomes champion by itself",
+            hint=None
+            if state.champion
+            else "the first release becomes it with the first day published after it",
         )
     reason = wish.reason or "by hand"
     if wish.share == 1:

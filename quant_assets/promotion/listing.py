@@ -34,7 +34,9 @@ def listing(lake: Lake) -> pd.DataFrame:
                 "live_days": len(known.live_of(one.name).days),
                 "live_score": _score(known.live_of(one.name)),
                 "walk_forward": _score(book.walk_forward_of(one.name)),
-                "reason": last[one.name].reason if one.name in last else "not considered yet",
+                "reason": last[one.name].reason
+                if one.name in last
+                else f"takes part from the first day published after {one.registered_after}",
             }
             for one in registered
         ]

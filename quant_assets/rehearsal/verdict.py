@@ -5,59 +5,25 @@ Whether the desk did well is judged against the script: what it could not know, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from datetime import date, datetime
 
 import dagster as dg
 import pandas as pd
 
 from quant_assets.alerts.states import LEVELS
-from quant_assets.automation.attempts import CAUSE, KIND, NUMBER, REASON
-from quant_assets.automation.days import CLOSE, REFRESH
 from quant_assets.lake.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import SUBMISSIONS
+from quant_assets.rehearsal.lines import Line, line_of, own_alerts
 from quant_assets.rehearsal.plan import Plan
-from quant_assets.rehearsal.script import (
-    ALERTED,
-    BETTER,
-    CHANNEL_DOWN,
-    FAMILIES,
-    RESTARTED,
-    WORSE,
-    Fault,
-)
+from quant_assets.rehearsal.script import ALERTED, BETTER, FAMILIES, WORSE, Fault
 from quant_assets.rehearsal.witness import digests, notes
 
 MOST_WARNINGS = 3
 """That a year without faults may have."""
-_AFTERWARDS = timedelta(days=45)
-"""So long after a fault an alert may still be its own."""
 _TENTH = 0.1 + 1e-9
-_UNTOLD = {CHANNEL_DOWN: "messages sent again until they arrived", RESTARTED: "went on"}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the table: what went wrong, and how it went on.
-
-    Attributes:
-        fault: what was done.
-        began: when.
-        alerts: how often it was told.
-        detected: when it was told first; None if never.
-        action: what the desk did about it.
-        recovered: when it was over for the desk; None if it is not.
-    """
-
-    fault: str
-    began: datetime
-    alerts: int
-    detected: datetime | None
-    action: str
-    recovered: datetime | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +67,7 @@ def judge(
     """
     alerts = _all(lake, ALERTS, "opened_at")
     messages = _all(lake, ALERT_DELIVERIES, "created_at")
-    lines = [_line(plan, fault, alerts, opened, lake, deeds) for fault in _in_order(plan)]
+    lines = [line_of(plan, fault, alerts, opened, lake, deeds) for fault in _in_order(plan)]
     days = _submitted(plan, lake)
     failings = [
         *([] if len(days) == plan.days else [f"{len(days)} submissions of {plan.days}"]),
@@ -150,85 +116,13 @@ def _hindsight(plan: Plan, lake: Lake) -> list[str]:
     return failings
 
 
-def _line(
-    plan: Plan,
-    fault: Fault,
-    alerts: pd.DataFrame,
-    opened: dg.DagsterInstance,
-    lake: Lake,
-    deeds: dict[str, datetime],
-) -> Line:
-    began = deeds.get(fault.kind) or plan.world.due_at(fault.first)
-    if fault.kind in FAMILIES:
-        return _challenge(fault, began, lake)
-    if fault.kind not in ALERTED:
-        return Line(fault.kind, began, 0, None, _UNTOLD[fault.kind], None)
-    own = _own(plan, fault, alerts, began)
-    own = own[own["first"]]
-    over = len(own) and own["closed_at"].notna().all()
-    closed = _moment(own["closed_at"].max()) if over else None
-    detected = _moment(own["opened_at"].min()) if len(own) else None
-    action = _action(opened, plan.world.day(fault.first), began, closed)
-    return Line(fault.kind, began, len(own), detected, action, closed)
-
-
-def _own(plan: Plan, fault: Fault, alerts: pd.DataFrame, began: datetime) -> pd.DataFrame:
-    """The alerts of a fault: those of its conditions that opened since, and not much later."""
-    day = plan.world.day(fault.first)
-    keys = [key.format(day=day) for key in ALERTED[fault.kind]]
-    opened_at = alerts["opened_at"].dt.tz_localize(UTC)
-    in_time = (opened_at >= began) & (opened_at <= began + _AFTERWARDS)
-    own: pd.DataFrame = alerts[alerts["key"].isin(keys) & in_time]
-    return own.assign(first=own["key"] == keys[0])
-
-
-def _action(opened: dg.DagsterInstance, day: date, began: datetime, until: datetime | None) -> str:
-    """The retraining for a cause while the fault lasted, or else the day's refresh."""
-    end = until.timestamp() if until else float("inf")
-    refreshed = ""
-    for record in opened.get_run_records(ascending=True):
-        run, start = record.dagster_run, record.start_time or 0.0
-        urgent = run.tags.get(KIND, "weekly") in ("drift", "performance")
-        if urgent and began.timestamp() <= start <= end:
-            return f"retrained: {run.tags[REASON]}"
-        if run.job_name == REFRESH and run.tags.get(CAUSE) == str(day) and run.is_success:
-            at = datetime.fromtimestamp(start, UTC)
-            refreshed = f"refreshed on {at:%m-%d at %H:%M}, attempt {run.tags[NUMBER]}"
-    return refreshed
-
-
-def _challenge(fault: Fault, began: datetime, lake: Lake) -> Line:
-    """How a challenger fared, told by the decisions about the releases made since."""
-    decisions = lake.query(
-        f"SELECT d.* FROM {DECISIONS.quoted} d JOIN (SELECT DISTINCT release, registered_after"
-        f" FROM {RELEASES.quoted}) r USING (release) WHERE r.registered_after >= ?"
-        " AND d.made_by = 'rules' ORDER BY d.trading_day, d.sequence",
-        [began.date() - timedelta(days=1)],
-    )
-    if decisions.empty:
-        return Line(fault.kind, began, 0, None, "nothing was decided", None)
-    first = decisions.iloc[0]
-    of_first = decisions[decisions["release"] == first["release"]]
-    ended = of_first.iloc[-1]
-    steps = " -> ".join(dict.fromkeys(of_first["stage_after"]))
-    close = partial(datetime.combine, time=CLOSE, tzinfo=UTC)
-    return Line(
-        fault.kind,
-        began,
-        0,
-        close(first["trading_day"].date()),
-        f"{steps}: {ended['reason']}",
-        close(ended["trading_day"].date()),
-    )
-
-
 def _told(plan: Plan, lines: Sequence[Line], alerts: pd.DataFrame) -> list[str]:
     """Faults that were not told exactly once or are not over, and alerts without a fault."""
     failings = []
     explained: set[str] = set()
     for line, fault in zip(lines, _in_order(plan), strict=True):
         if fault.kind in ALERTED:
-            explained |= set(_own(plan, fault, alerts, line.began)["id"])
+            explained |= set(own_alerts(plan, fault, alerts, line.began)["id"])
             if line.alerts != 1:
                 failings.append(f"{fault.kind}: told {line.alerts} times")
             elif line.recovered is None:
@@ -281,10 +175,6 @@ def _runs(opened: dg.DagsterInstance) -> str:
     runs = opened.get_runs()
     failed = sum(run.is_failure for run in runs)
     return f"{len(runs)}, {failed} of them failed"
-
-
-def _moment(value: pd.Timestamp) -> datetime:
-    return value.to_pydatetime().replace(tzinfo=UTC)
 
 
 def _after(began: datetime, moment: datetime | None) -> str:
