@@ -219,7 +219,7 @@ def test_other_families_are_there_once_the_definitions_are_reloaded(desk: Desk, 
     market = market_of(desk.settings)
     file.write_text(market.model_copy(update={"families": "rank_prior"}).model_dump_json())
     assert ui.ask(RELOAD)["__typename"] == "WorkspaceLocationEntry"
-    assert until(lambda: fits() if fits() != before else None) == {"rank_prior"}
+    assert until(lambda: fits() if fits() != before else None) == {"rank_prior", "rank_prior_study"}
     file.write_text(market.model_dump_json())
     ui.ask(RELOAD)
     assert until(lambda: fits() if fits() == before else None)
