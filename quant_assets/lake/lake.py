@@ -175,8 +175,8 @@ class Lake:
     def maintain(self, retention_days: int) -> None:
         """Merge small files, forget snapshots older than the retention, delete unused files.
 
-        Others may read and write meanwhile. A file is deleted an hour after its last snapshot went,
-        and a day after a writer that died left it behind.
+        Others may read and write meanwhile: a file is deleted days after its last snapshot went, at
+        once if nothing is to be retained; and a day after a writer that died left it behind.
 
         Raises:
             LakeError: a step did not come through; it can be run again at any time.
@@ -193,7 +193,10 @@ class Lake:
                 ],
                 f"{schema}.{name}",
             )
-        cleanup = ["cleanup_old_files('lake', older_than => now() - INTERVAL 1 HOUR)"]
+        # In a SQLite catalogue moments are text, and those of one day compare as equal: of two days
+        # at least one is whole, for readers that have just heard of a file.
+        kept = 2 if retention_days else 0
+        cleanup = [f"cleanup_old_files('lake', older_than => now() - to_days({kept}))"]
         # DuckLake finds orphans with a glob: in a folder named like a pattern, those of others too.
         if not set("*?[") & set(str(self._root)):
             cleanup.append("delete_orphaned_files('lake', older_than => now() - INTERVAL 1 DAY)")

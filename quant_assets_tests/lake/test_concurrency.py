@@ -101,6 +101,26 @@ def test_maintenance_reads_and_writes_go_together(tmp_path: Path) -> None:
     assert set(found) == {*range(13), *range(100, 112)}
 
 
+def test_a_look_goes_on_while_its_files_are_merged(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake, Lake(tmp_path) as reader:
+        for number in range(5):
+            write(lake, number, 90 + number)
+        with reader.at_once():
+            assert reader.has(MARKED)
+            lake.maintain(1)
+            assert len(marks(reader)) == 5
+        assert len(marks(lake)) == 5
+
+
+def test_nothing_retained_leaves_no_old_file(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake:
+        for number in range(5):
+            write(lake, number, 90 + number)
+        lake.maintain(0)
+        assert len(list((tmp_path / "files").rglob("*.parquet"))) == 1
+        assert len(marks(lake)) == 5
+
+
 def test_threads_share_one_lake(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake, ThreadPoolExecutor(4) as pool:
         written = list(pool.map(lambda i: write(lake, i % 4, i), range(16)))
