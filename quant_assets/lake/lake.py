@@ -112,9 +112,7 @@ class Lake:
                 where=needs.name,
                 hint=f"materialise the asset {needs.name.replace('.', '/')} first",
             )
-        return self._access.read(
-            lambda cursor: cursor.execute(sql, parameters).to_arrow_table(), sql
-        )
+        return self._access.read(lambda one: one.execute(sql, parameters).to_arrow_table(), sql)
 
     def columns(
         self, sql: str, parameters: Parameters = (), *, needs: Table | None = None
@@ -183,9 +181,8 @@ class Lake:
         """
         expire = "CALL ducklake_expire_snapshots('lake', older_than => now() - to_days(?::INTEGER))"
         self._change([(expire, [retention_days])], "lake")
-        for schema, name in self._access.read(
-            lambda cursor: cursor.execute(_TABLES).fetchall(), _TABLES
-        ):
+        tables = self._access.read(lambda one: one.execute(_TABLES).fetchall(), _TABLES)
+        for schema, name in tables:
             self._change(
                 [
                     (f"CALL ducklake_{step}('lake', ?, schema => ?)", [name, schema])
