@@ -5,6 +5,7 @@ to be, in ``assets.surveillance``.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -25,15 +26,19 @@ from quant_assets.assets.results import (
 from quant_assets.lake.judgement_tables import AGREEMENT, PERFORMANCE, SLICES
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import HEALTH, ROLLING
+from quant_assets.lake.promotion_tables import DECISIONS, RECORDS
 from quant_assets.lake.schema import Table
 from quant_assets.monitoring.health import health_rows
 from quant_assets.monitoring.performance import rolling_rows, worst_level
 from quant_assets.monitoring.plots import figures_within, part_scores, rolling_scores
 from quant_assets.monitoring.records import agreement_records, daily_records, judged_family
+from quant_assets.monitoring.reigns import Reign, reigns
 from quant_assets.monitoring.rows import days_of
 from quant_assets.settings import Settings
+from quant_assets.typing import DayArray, IntArray
 
 _AS_EXPECTED = "as_expected"
+_RELEASES = (DECISIONS, RECORDS)
 _YEAR = 366
 _PICTURED_WINDOW = 60
 _SHOWN = ["window", "score", "expected", "limit", "limit_critical", "shortfall", "level", "reason"]
@@ -51,18 +56,24 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
     as_expected = check_spec(
         ROLLING,
         _AS_EXPECTED,
-        "On the last day what is published, else the ensemble, scores as it used to: an error if "
-        "more than QUANT_PERFORMANCE_CRITICAL of the expected score is lost over 20 days or since "
-        "the first sign of a drop, a warning from QUANT_PERFORMANCE_WARNING on, and by more than "
-        "chance. Passes, and says why, where that cannot be told.",
+        "On the last day what is published scores as the walk-forward of the champion, else of the "
+        "ensemble: an error if more than QUANT_PERFORMANCE_CRITICAL of the expected score is lost "
+        "over 20 days or since the first sign of a drop, a warning from QUANT_PERFORMANCE_WARNING "
+        "on, and by more than chance. Passes, and says why, where that cannot be told.",
         blocking=False,
     )
 
     @dg.multi_asset(
         name="monitoring__expected",
         specs=[
-            described(ROLLING, kinds={"numpy", "matplotlib"}, deps=[PERFORMANCE, SLICES]),
-            described(HEALTH, kinds={"numpy", "matplotlib"}, deps=[PERFORMANCE, SLICES, AGREEMENT]),
+            described(
+                ROLLING, kinds={"numpy", "matplotlib"}, deps=[PERFORMANCE, SLICES, *_RELEASES]
+            ),
+            described(
+                HEALTH,
+                kinds={"numpy", "matplotlib"},
+                deps=[PERFORMANCE, SLICES, AGREEMENT, *_RELEASES],
+            ),
         ],
         check_specs=[as_expected],
         partitions_def=partitions,
@@ -75,22 +86,57 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
     ) -> Iterator[dg.MaterializeResult]:
         start, end = day_range(context)
         days, numbers = days_of(lake, start, end)
-        records = daily_records(lake, families, end)
-        told_of = judged_family(records)
-        scores = rolling_rows(records, days, numbers, settings)
+        held = [
+            _held(lake, families, (days[part], numbers[part]), end, reign, settings)
+            for reign, part in reigns(lake, days)
+        ]
+        told_of = held[-1].told_of
+        scores = pd.concat([one.scores for one in held], ignore_index=True)
+        health = pd.concat([one.health for one in held], ignore_index=True)
         written = lake.replace_days(ROLLING, start, end, columns_of(scores))
         show(
             context, ROLLING, _pictured_scores(_year(lake, ROLLING, told_of, end), scores, told_of)
         )
         outcome = _outcome(scores[scores["trading_day"] == scores["trading_day"].max()], told_of)
         yield result(ROLLING, written, _newest(scores, told_of), checks=[outcome])
-        agreement = agreement_records(lake, sorted({family for family, _, _ in records}), end)
-        health = health_rows(records, agreement, days, numbers)
         written = lake.replace_days(HEALTH, start, end, columns_of(health))
         show(context, HEALTH, _pictured_health(_year(lake, HEALTH, told_of, end)))
         yield result(HEALTH, written)
 
     return expected
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Days held against what was expected of one champion.
+
+    Attributes:
+        told_of: family whose performance people are told of.
+        scores: rows of the rolling scores.
+        health: rows of the other figures.
+    """
+
+    told_of: str
+    scores: pd.DataFrame
+    health: pd.DataFrame
+
+
+def _held(
+    lake: Lake,
+    families: Sequence[str],
+    days: tuple[DayArray, IntArray],
+    end: date,
+    reign: Reign | None,
+    settings: Settings,
+) -> _Held:
+    end = max(days[0].tolist(), default=end)
+    records = daily_records(lake, families, end, reign)
+    agreement = agreement_records(lake, sorted({family for family, _, _ in records}), end)
+    return _Held(
+        judged_family(records),
+        rolling_rows(records, *days, settings),
+        health_rows(records, agreement, *days),
+    )
 
 
 def _outcome(newest: pd.DataFrame, family: str) -> dg.AssetCheckResult:

@@ -15,6 +15,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import PUBLISHED_AS
 from quant_assets.lake.schema import Table
 from quant_assets.monitoring.expectation import Record
+from quant_assets.monitoring.reigns import Reign, as_if_always, own_record
 from quant_assets.typing import IntArray
 
 PUBLISHED, ENSEMBLE = PUBLISHED_AS, "ensemble"
@@ -23,10 +24,13 @@ Part = tuple[str, str, str]
 WHOLE = ("all", "")
 
 
-def daily_records(lake: Lake, families: Sequence[str], end: date) -> dict[Part, Record]:
+def daily_records(
+    lake: Lake, families: Sequence[str], end: date, reign: Reign | None = None
+) -> dict[Part, Record]:
     """The daily IC of each family, and its figures by part, released by a day.
 
-    What is published takes over the ensemble's record: before its first day it has that.
+    What is published takes over the record of its champion, before the reign; without one that of
+    the ensemble, before its first day.
     """
     rows = pd.concat(
         [
@@ -34,7 +38,11 @@ def daily_records(lake: Lake, families: Sequence[str], end: date) -> dict[Part, 
             _read(lake, SLICES, '"by", part, value', end),
         ]
     )
-    rows = with_published(rows[rows["family"].isin([PUBLISHED, ENSEMBLE, *families])])
+    rows = rows[rows["family"].isin([PUBLISHED, ENSEMBLE, *families])]
+    if reign and len(own := own_record(lake, reign, end)):
+        rows = as_if_always(rows, own, reign.since, ENSEMBLE)
+    else:
+        rows = with_published(rows)
     return {
         (str(family), str(by), str(part)): _record(of_part)
         for (family, by, part), of_part in rows.groupby(["family", "by", "part"], sort=True)
@@ -83,9 +91,9 @@ def _read(lake: Lake, table: Table, columns: str, end: date) -> pd.DataFrame:
     """Rows with the number of the day on which they became known; none if nothing was judged."""
     names = [one.split(" AS ")[-1].strip('" ') for one in columns.split(",")]
     if not lake.has(table):
-        return pd.DataFrame({name: [] for name in ("number", "family", *names)})
+        return pd.DataFrame({name: [] for name in ("number", "day", "family", *names)})
     return lake.query(
-        f"SELECT d.date_id AS number, family, {columns} FROM {table.quoted} t"
+        f"SELECT d.date_id AS number, t.trading_day AS day, family, {columns} FROM {table.quoted} t"
         " JOIN (SELECT trading_day AS known_on, date_id FROM features.market) d"
         " ON t.released_on = d.known_on WHERE t.released_on <= ?",
         [end],

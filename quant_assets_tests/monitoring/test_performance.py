@@ -10,6 +10,7 @@ import pytest
 from quant_assets.lake.judgement_tables import AGREEMENT, PERFORMANCE, SLICES
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import HEALTH, ROLLING
+from quant_assets.lake.promotion_tables import DECISIONS, RECORDS
 from quant_assets.lake.schema import Table
 from quant_assets.monitoring.expectation import NO_LABELS
 from quant_assets.monitoring.health import health_rows
@@ -22,6 +23,7 @@ from quant_assets.monitoring.records import (
     daily_records,
     judged_family,
 )
+from quant_assets.monitoring.reigns import Reign, reigns
 from quant_assets.monitoring.rows import days_of
 from quant_assets.settings import Settings
 from quant_assets_tests.market import world
@@ -191,6 +193,77 @@ def test_what_is_published_takes_over_the_ensemble_s_record(tmp_path: Path) -> N
     np.testing.assert_array_equal(ours.numbers, ensemble.numbers)
     np.testing.assert_array_equal(ours.values[:since], ensemble.values[:since])
     np.testing.assert_array_equal(ours.values[since:], daily_ics(N, 99)[since : N - DELAY])
+
+
+def in_force(lake: Lake, champions: dict[int, str], records: dict[str, np.ndarray]) -> None:
+    """Store that releases come into force on rows, and what they were walked forward to."""
+    decided = [
+        {
+            **dict.fromkeys((column.name for column in DECISIONS.columns), None),
+            "decision": str(row),
+            "trading_day": DAYS[row],
+            "sequence": 101,
+            "champion": champion,
+            "share_before": 0.0,
+            "share_after": 0.0,
+        }
+        for row, champion in champions.items()
+    ]
+    store(lake, DECISIONS, [pd.DataFrame(decided)])
+    walked = [
+        judged({"release": x, "origin": "walk_forward"}, ic, "ic") for x, ic in records.items()
+    ]
+    store(lake, RECORDS, walked)
+
+
+def test_what_is_published_is_held_against_the_champion_s_walk_forward(tmp_path: Path) -> None:
+    since, weak = 400, daily_ics(N, 7)
+    with fill(tmp_path, published=300) as lake:
+        in_force(lake, {300: "weak", since: "good"}, {"weak": weak, "good": daily_ics(N, 0)})
+        *_, (earlier, _), (reign, of_reign) = reigns(lake, DAYS)
+        end = DAYS[-1].item()
+        before = daily_records(lake, FAMILIES, DAYS[since - 1].item(), earlier)
+        records = daily_records(lake, FAMILIES, end, reign)
+    assert (earlier, reign) == (
+        Reign("weak", DAYS[300].item()),
+        Reign("good", DAYS[since].item()),
+    )
+    assert of_reign == slice(since, N)
+    np.testing.assert_array_equal(before["published", *WHOLE].values[:300], weak[:300])
+    ours = records["published", *WHOLE]
+    np.testing.assert_array_equal(ours.values[:since], daily_ics(N, 0)[:since])
+    np.testing.assert_array_equal(ours.values[since:], daily_ics(N, 99)[since : N - DELAY])
+    # The ensemble has the good one's ICs: its figures by part are the champion's as well.
+    parts = [records[x, "markets", "US"] for x in ("published", "ensemble")]
+    np.testing.assert_array_equal(parts[0].values, parts[1].values[:since])
+    assert ("published", "markets", "US") not in before
+
+
+def test_before_a_champion_came_a_day_knows_nothing_of_it(tmp_path: Path) -> None:
+    since = 400
+    with fill(tmp_path, published=300) as lake:
+        in_force(lake, {300: "weak"}, {"weak": daily_ics(N, 7)})
+        expected = [one for one, _ in reigns(lake, DAYS[:since])]
+        in_force(
+            lake,
+            {300: "weak", since: "good"},
+            {"weak": daily_ics(N, 7), "good": daily_ics(N, 0)},
+        )
+        assert [one for one, _ in reigns(lake, DAYS[:since])] == expected
+
+
+def test_without_a_walk_forward_what_was_published_stays_the_record(tmp_path: Path) -> None:
+    with fill(tmp_path, published=300) as lake:
+        in_force(lake, {300: "weak", 400: "new"}, {"weak": daily_ics(N, 7)})
+        *_, (reign, _) = reigns(lake, DAYS)
+        records = daily_records(lake, FAMILIES, DAYS[-1].item(), reign)
+    expected = daily_ics(N, 99)[300 : N - DELAY]
+    np.testing.assert_array_equal(records["published", *WHOLE].values[300:], expected)
+
+
+def test_no_day_has_no_champion(lake: Lake) -> None:
+    assert list(reigns(lake, DAYS[:0])) == [(None, slice(0, 0))]
+    assert list(reigns(lake, DAYS)) == [(None, slice(0, N))]
 
 
 def test_markets_stand_side_by_side_on_the_days_judged(lake: Lake) -> None:
