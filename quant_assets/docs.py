@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
-from quant_assets.lake.alert_tables import event_tables
-from quant_assets.lake.monitoring_tables import REFERENCES
 from quant_assets.lake.schema import Table
-from quant_assets.lake.tables import SUBMISSIONS, all_tables, study_table
+from quant_assets.lake.tables import SUBMISSIONS, declared_tables
 from quant_assets.models.registry import FAMILIES, family
 
 _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
@@ -16,8 +14,7 @@ _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
 
 def tables_page() -> str:
     """Every table with its columns."""
-    tables = (*all_tables(("<family>",)), study_table("<family>"), REFERENCES, *event_tables())
-    sections = (_table(table) for table in tables)
+    sections = (_table(table) for table in declared_tables(("<family>",)))
     return "\n".join(["# Tables", "", _NOTE, *sections])
 
 

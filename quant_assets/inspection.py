@@ -13,6 +13,7 @@ import pyarrow.csv
 from quant_assets.errors import LakeError, unknown_name
 from quant_assets.lake.connection import attach_statements, connect
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.tables import declared_tables
 
 Format = Literal["table", "csv", "json"]
 
@@ -34,8 +35,8 @@ def run_sql(root: Path, statement: str, how: Format) -> str:
             "the statement cannot be run",
             where=statement,
             found=str(error),
-            hint="`quant-assets tables` lists what there is, tables that nothing was written to yet"
-            " excepted; the lake is open for reading only",
+            hint="`quant-assets tables` lists what there is: one with a dash for rows was never"
+            " written, and cannot be read yet; the lake is open for reading only",
         ) from error
     finally:
         connection.close()
@@ -50,10 +51,15 @@ def _as_text(rows: pa.Table, how: Format) -> str:
     return text
 
 
-def tables(lake: Lake) -> pd.DataFrame:
-    """Every table with its rows and what a row is."""
+def tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
+    """Every table with its rows and what a row is.
+
+    Args:
+        lake: the lake.
+        families: model families of the desk. Of its tables, those never written have NA for rows.
+    """
     found = lake.query(
-        "SELECT schema_name || '.' || table_name AS name, 0 AS rows, comment AS description,"
+        "SELECT schema_name || '.' || table_name AS name, comment AS description,"
         ' format(\'"{}"."{}"\', schema_name, table_name) AS quoted'
         " FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
     )
@@ -61,27 +67,40 @@ def tables(lake: Lake) -> pd.DataFrame:
     counts = [
         f"SELECT {i} AS i, count(*) AS n FROM {name}" for i, name in enumerate(found["quoted"])
     ]
-    if counts:
-        found["rows"] = lake.query(" UNION ALL ".join(counts) + " ORDER BY i")["n"]
-    return found.drop(columns="quoted")
+    rows = lake.query(" UNION ALL ".join(counts) + " ORDER BY i")["n"] if counts else []
+    found.insert(1, "rows", pd.array(list(rows), "Int64"))
+    declared = declared_tables(families)
+    missing = [one for one in declared if one.name not in set(found["name"])]
+    awaited = {"name": [x.name for x in missing], "description": [x.description for x in missing]}
+    result = pd.concat([found.drop(columns="quoted"), pd.DataFrame(awaited)])
+    return result.astype({"rows": "Int64"}).sort_values("name", ignore_index=True)
 
 
-def describe(lake: Lake, name: str) -> tuple[str, pd.DataFrame]:
+def describe(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.DataFrame]:
     """A table's description, and its columns with types and meanings.
+
+    Args:
+        lake: the lake.
+        name: of the table.
+        families: model families of the desk, whose tables are described before they are written.
 
     Raises:
         UnknownNameError: there is no such table.
     """
-    known = tables(lake)
-    if name not in set(known["name"]):
-        raise unknown_name("table", name, known["name"].tolist())
+    known = tables(lake, families).set_index("name")
+    if name not in known.index:
+        raise unknown_name("table", name, known.index.tolist())
     columns = lake.query(
         "SELECT column_name AS column, data_type AS type, comment AS meaning FROM duckdb_columns()"
         " WHERE database_name = 'lake' AND schema_name || '.' || table_name = ?"
         " ORDER BY column_index",
         [name],
     )
-    return str(known.set_index("name").at[name, "description"]), columns
+    if columns.empty:
+        awaited = next(one for one in declared_tables(families) if one.name == name)
+        rows = [(one.name, one.type, one.description) for one in awaited.columns]
+        columns = pd.DataFrame(rows, columns=list(columns.columns))
+    return str(known.at[name, "description"]), columns
 
 
 def snapshot(root: Path, file: Path) -> int:

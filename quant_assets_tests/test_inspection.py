@@ -3,10 +3,15 @@
 from datetime import date
 from pathlib import Path
 
-from quant_assets.inspection import tables
+import pandas as pd
+import pytest
+
+from quant_assets.errors import UnknownNameError
+from quant_assets.inspection import describe, tables
 from quant_assets.lake.judgement_tables import TRACK_RECORD
 from quant_assets.lake.lake import Lake
 
+FAMILIES = ("ridge",)
 DAY = date(2024, 1, 2)
 
 
@@ -19,9 +24,23 @@ def test_rows_that_were_replaced_do_not_count(tmp_path: Path) -> None:
         "released_on": [DAY] * 3,
     }
     with Lake(tmp_path) as lake:
-        assert tables(lake).empty
         for _ in range(3):
             lake.replace_days(TRACK_RECORD, DAY, DAY, rows)
-        found = tables(lake).set_index("name")
-    assert found["rows"].to_dict() == {TRACK_RECORD.name: 3}
+        found = tables(lake, FAMILIES).set_index("name")
+    assert found["rows"].dropna().to_dict() == {TRACK_RECORD.name: 3}
     assert found.loc[TRACK_RECORD.name, "description"] == TRACK_RECORD.description
+
+
+def test_tables_that_nothing_was_written_to_yet_are_told_of(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake:
+        found = tables(lake, FAMILIES)
+        awaited = describe(lake, TRACK_RECORD.name, FAMILIES)
+        lake.replace_days(TRACK_RECORD, DAY, DAY, {x.name: [] for x in TRACK_RECORD.columns})
+        stored = describe(lake, TRACK_RECORD.name, FAMILIES)
+        rows = tables(lake, FAMILIES).set_index("name")["rows"]
+        with pytest.raises(UnknownNameError, match=r"fits\.ridge_study"):
+            describe(lake, "fits.ridge_studies", FAMILIES)
+    assert found["rows"].isna().all()
+    assert rows.dropna().to_dict() == {TRACK_RECORD.name: 0}
+    assert awaited[0] == stored[0] == TRACK_RECORD.description
+    pd.testing.assert_frame_equal(awaited[1], stored[1])

@@ -53,13 +53,15 @@ def shell() -> None:
 
 @app.command()
 def tables() -> None:
-    """List the tables: rows, and what a row is."""
+    """List the tables: rows, none yet where a dash stands, and what a row is."""
     from quant_assets.console import table_text
     from quant_assets.inspection import tables as list_tables
     from quant_assets.lake.lake import Lake
+    from quant_assets.models.registry import chosen
 
-    with Lake(load_settings().lake_dir, read_only=True) as lake:
-        found = list_tables(lake)
+    settings = load_settings()
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        found = list_tables(lake, chosen(settings.families))
     grain = found["description"].str.split(". ", regex=False).str[0].str.removesuffix(".")
     typer.echo(table_text(found.assign(description=grain), wrap="description"))
 
@@ -72,9 +74,11 @@ def describe(
     from quant_assets.console import paragraph, table_text
     from quant_assets.inspection import describe as look
     from quant_assets.lake.lake import Lake
+    from quant_assets.models.registry import chosen
 
-    with Lake(load_settings().lake_dir, read_only=True) as lake:
-        meaning, columns = look(lake, table)
+    settings = load_settings()
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        meaning, columns = look(lake, table, chosen(settings.families))
     typer.echo(f"{paragraph(meaning)}\n\n{table_text(columns, wrap='meaning')}")
 
 

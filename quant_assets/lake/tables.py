@@ -7,6 +7,7 @@ all come from here. Reading and writing do not belong here.
 """
 
 from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.lake.alert_tables import event_tables
 from quant_assets.lake.judgement_tables import (
     AGREEMENT,
     ATTRIBUTION,
@@ -23,6 +24,7 @@ from quant_assets.lake.monitoring_tables import (
     DATA_QUALITY,
     DRIFT,
     HEALTH,
+    REFERENCES,
     REGIMES,
     ROLLING,
 )
@@ -281,3 +283,9 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         TRACKED_FITS,
         TRACKED_RELEASES,
     )
+
+
+def declared_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
+    """Every table that a desk may write: by loads, studies, reports and alerts."""
+    studies = (study_table(family) for family in families)
+    return (*all_tables(families), *studies, REFERENCES, *event_tables())
