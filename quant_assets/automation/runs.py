@@ -22,6 +22,7 @@ from quant_assets.settings import Settings
 INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 WORKSPACE_FILE = Path(__file__).parents[2] / "workspace.yaml"
 FINGERPRINT = "quant/source_fingerprint"
+_ROWS = 8
 _LOCKS, _LOCKED = "locks", "quant/holds_lock"
 RANGE_START, RANGE_END = (
     "dagster/asset_partition_range_start",
@@ -231,4 +232,11 @@ def cause(event: dg.DagsterEvent) -> str:
 
 
 def _check_text(evaluation: dg.AssetCheckEvaluation) -> str:
-    return f"check {evaluation.check_name} of {evaluation.asset_key.to_user_string()} did not pass"
+    """That it did not pass, and the first rows of the tables that say why."""
+    asset = evaluation.asset_key.to_user_string()
+    details = evaluation.metadata.values()
+    texts = (x.md_str or "" for x in details if isinstance(x, dg.MarkdownMetadataValue))
+    rows = [row for text in texts for row in text.splitlines() if row.startswith("|")]
+    cut = [f"... and {len(rows) - _ROWS} more"] if len(rows) > _ROWS else []
+    told = [f"check {evaluation.check_name} of {asset} did not pass", *rows[:_ROWS], *cut]
+    return "\n    ".join(told)
