@@ -55,3 +55,5 @@ def test_a_day_of_nothing_but_bad_cells_stops_the_run(desk: Desk, command: Comma
     day = LAST_DAY.isoformat()
     finished = command(desk, "backfill", "--from", day, "--to", day, "--job", "refresh_daily")
     finished.refused_with("validated_prices of validated/prices did not pass")
+    _, _, first = finished.err.partition("did not pass")[2].splitlines()[1:4]
+    assert [cell.strip() for cell in first.split("|")][3] == "False"

@@ -122,7 +122,7 @@ def suite_spec(table: Table, suite: Suite, *, blocking: bool) -> dg.AssetCheckSp
 def suite_outcome(
     table: Table, suite: Suite, data: Mapping[str, Any], *, blocking: bool
 ) -> dg.AssetCheckResult:
-    """Run a suite over rows of the table; its failing rows go into the check's metadata."""
+    """Run a suite over rows of the table; the check's metadata say first what did not pass."""
     found = validate(suite, frame(table, data))
     outcomes = pd.DataFrame([vars(outcome) for outcome in found.outcomes])
     return check(
@@ -131,7 +131,7 @@ def suite_outcome(
         found.passed,
         blocking=blocking,
         rows=found.rows,
-        expectations=markdown(outcomes),
+        expectations=markdown(outcomes.sort_values("passed", kind="stable")),
         failing_rows=markdown(found.failing),
     )
 
