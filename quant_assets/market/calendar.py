@@ -42,7 +42,7 @@ def is_trading_day(days: DayArray) -> BoolArray:
 
 def trading_days(start: date, end: date) -> DayArray:
     """All trading days from ``start`` to ``end``, both included."""
-    days = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
+    days = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + np.timedelta64(1, "D"))
     return days[is_trading_day(days)]
 
 

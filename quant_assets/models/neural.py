@@ -123,14 +123,16 @@ def train(
     Raises:
         FitError: a loss is not finite.
     """
-    checkpoint = Checkpoint(file, _made_for(members, labels, options, seed) if file else "")
+    device = _device()
+    made_for = _made_for(members, labels, options, seed, device) if file else ""
+    checkpoint = Checkpoint(file, made_for)
     kept = checkpoint.read()
     done = {name: array for name, array in kept.items() if name.startswith("done.")}
     current = {name: array for name, array in kept.items() if name not in done}
     split, trained = split_days(labels, longest), []
     for i, member in enumerate(members):
         with reproducible(seed * 1000 + i):
-            run = _Run(member, labels, split, options, seed * 1000 + i)
+            run = _Run(member, labels, split, options, seed * 1000 + i, device)
             if f"done.{i}.best" in done:
                 run.best, run.curve = done[f"done.{i}.best"], done[f"done.{i}.curve"].tolist()
             else:
@@ -154,9 +156,10 @@ class _Run:
         split: tuple[IntArray, IntArray],
         options: Options,
         seed: int,
+        device: torch.device,
     ) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = member.build().to(self.device)
+        self.device = device
+        self.network = member.build().to(device)
         self.inputs, self.labels, self.options, self.seed = member.inputs, labels, options, seed
         self.fitting, self.validation = split
         self.optimiser = AdamW(self.network, options.learning_rate, options.weight_decay)
@@ -219,9 +222,24 @@ class _Run:
         return loss(scores, labels, self.options.rank_weight)
 
 
-def _made_for(members: Sequence[Member], labels: FloatArray, options: Options, seed: int) -> str:
-    """Digest of everything a training run depends on."""
-    described = [f"{seed} {options}"]
+def _device() -> torch.device:
+    """A GPU if there is one, in use from now on: ``reproducible`` keeps its random numbers."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.init()
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def _made_for(
+    members: Sequence[Member],
+    labels: FloatArray,
+    options: Options,
+    seed: int,
+    device: torch.device,
+) -> str:
+    """Digest of everything a training run depends on: a GPU rounds otherwise than a processor."""
+    made_on = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    described = [f"{seed} {options} {made_on}"]
     values = {id(s.values): s.values for member in members for s in member.inputs}
     for member in members:
         with reproducible(0):

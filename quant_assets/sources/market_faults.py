@@ -64,7 +64,8 @@ def closed(seed: int, days: DayArray) -> BoolArray:
     """(n, markets) which markets rest; LME and JPX never do on the same day, FX never does."""
     rests = np.zeros((len(days), len(MARKETS)), dtype=bool)
     for year in np.unique(days.astype("datetime64[Y]")):
-        weekdays = np.arange(year.astype("datetime64[D]"), (year + 1).astype("datetime64[D]"))
+        begin, end = (x.astype("datetime64[D]") for x in (year, year + np.timedelta64(1, "Y")))
+        weekdays = np.arange(begin, end)
         weekdays = weekdays[np.is_busday(weekdays)]
         draw = stream(seed, f"closed {year}")
         of_both, of_us = draw.permutation(weekdays), draw.permutation(weekdays)
