@@ -86,7 +86,7 @@ _YEAR: Sequence[Fault] = (
 def script(days: int) -> Sequence[Fault]:
     """The faults of a rehearsal of so many days: those of a year, or close together.
 
-    Only a year has a regime break: without months of published forecasts to compare with, it takes
-    longer to be told from chance, and as long to be over.
+    Only a year has a regime break: one that is over within a few weeks is not told from chance by
+    limits that a year without a break does not pass.
     """
     return _YEAR if days >= YEAR_DAYS else tuple(one for one in _SHORT if one.last < days)
