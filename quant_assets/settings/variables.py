@@ -1,27 +1,22 @@
-"""The one settings object: read from ``QUANT_*`` variables, passed down, never global.
+"""Every setting, with its ``QUANT_*`` variable, and the paths below the data directory.
 
-No other module reads the environment. Paths below ``data_dir`` are derived here so that two data
-directories never share a file.
+The paths are derived here so that two data directories never share a file. Filling in what the data
+directory holds belongs in ``settings.market``.
 """
 
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from quant_assets.errors import SettingsError
 
 SIMULATED = "simulated"
 FIRST_DAY = date(2018, 1, 2)
@@ -221,106 +216,3 @@ class Settings(BaseSettings):
     def market_file(self) -> Path:
         """Which market this data directory holds; written by the first load."""
         return self.data_dir / "market.json"
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment, from the market that the data directory holds, from defaults.
-
-    Raises:
-        SettingsError: a variable has the wrong type or range, or ``market.json`` cannot be read.
-    """
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(
-            "a setting cannot be used",
-            where="QUANT_" + "_".join(str(part) for part in first["loc"]).upper(),
-            expected=first["msg"],
-            found="not shown, since it is secret"
-            if _secret(first["loc"])
-            else repr(first["input"]),
-            hint="correct or unset the variable; `quant-assets doctor` lists all settings",
-        ) from None
-    held, given = held_market(settings), settings.model_fields_set
-    if held is None or ("source" in given and settings.source != held.source):
-        return settings
-    return settings.model_copy(
-        update={name: value for name, value in held.model_dump().items() if name not in given}
-    )
-
-
-def _secret(place: tuple[int | str, ...]) -> bool:
-    """Whether the setting that an error is about may not be repeated in it."""
-    field = Settings.model_fields.get(str(place[0])) if place else None
-    return field is not None and field.annotation is SecretStr
-
-
-class Market(BaseModel):
-    """What a data directory holds: one market for good, and the families asked for last."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str
-    first_day: date = FIRST_DAY
-    seed: int = 7
-    families: str = "fast"
-
-    def __str__(self) -> str:
-        if self.source == SIMULATED:
-            return f"{self.source} with seed {self.seed}"
-        return f"{self.source} from {self.first_day}"
-
-    def same_as(self, other: "Market") -> bool:
-        """Whether prices of the two go together, whatever the families."""
-        return str(self) == str(other)
-
-
-def market_of(settings: Settings) -> Market:
-    """The market that the settings name."""
-    return Market(
-        source=settings.source,
-        first_day=settings.first_day,
-        seed=settings.seed,
-        families=settings.families,
-    )
-
-
-def held_market(settings: Settings) -> Market | None:
-    """The market that the data directory holds; None before the first load.
-
-    Raises:
-        SettingsError: the file that says so cannot be read.
-    """
-    if not settings.market_file.exists():
-        return None
-    try:
-        return Market.model_validate_json(settings.market_file.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise SettingsError(
-            "the data directory does not say which market it holds",
-            where=str(settings.market_file),
-            expected="a source and a first day, as JSON",
-            found=str(error).splitlines()[0],
-            hint="restore the file, or set QUANT_DATA_DIR to another directory",
-        ) from None
-
-
-def require_market(settings: Settings, *, loaded: bool = False) -> None:
-    """Refuse to mix two markets in one lake.
-
-    Raises:
-        SettingsError: the data directory holds another market; or, if one must be ``loaded``, none.
-    """
-    market, held = market_of(settings), held_market(settings)
-    if held.same_as(market) if held else not loaded:
-        return
-    raise SettingsError(
-        "the data directory holds another market" if held else "no market is loaded yet",
-        where=str(settings.data_dir),
-        expected=held,
-        found=market,
-        hint="set QUANT_DATA_DIR to another directory; `demo` puts the old market aside"
-        if held
-        else "run `quant-assets load` first",
-    )

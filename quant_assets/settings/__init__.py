@@ -1,0 +1,23 @@
+"""The one settings object: read from ``QUANT_*`` variables, passed down, never global.
+
+No other module reads the environment.
+"""
+
+from quant_assets.settings.market import (
+    Market,
+    held_market,
+    load_settings,
+    market_of,
+    require_market,
+)
+from quant_assets.settings.variables import SIMULATED, Settings
+
+__all__ = [
+    "SIMULATED",
+    "Market",
+    "Settings",
+    "held_market",
+    "load_settings",
+    "market_of",
+    "require_market",
+]
