@@ -67,13 +67,14 @@ def tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
     counts = [
         f"SELECT {i} AS i, count(*) AS n FROM {name}" for i, name in enumerate(found["quoted"])
     ]
-    rows = lake.query(" UNION ALL ".join(counts) + " ORDER BY i")["n"] if counts else []
-    found.insert(1, "rows", pd.array(list(rows), "Int64"))
+    if counts:
+        found["rows"] = lake.query(" UNION ALL ".join(counts) + " ORDER BY i")["n"]
     declared = declared_tables(families)
     missing = [one for one in declared if one.name not in set(found["name"])]
     awaited = {"name": [x.name for x in missing], "description": [x.description for x in missing]}
-    result = pd.concat([found.drop(columns="quoted"), pd.DataFrame(awaited)])
-    return result.astype({"rows": "Int64"}).sort_values("name", ignore_index=True)
+    result = pd.concat([found, pd.DataFrame(awaited)])
+    result = result.reindex(columns=["name", "rows", "description"]).astype({"rows": "Int64"})
+    return result.sort_values("name", ignore_index=True)
 
 
 def describe(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.DataFrame]:

@@ -31,7 +31,7 @@ def reproducible(seed: int) -> Iterator[None]:
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     lenient = torch.is_deterministic_algorithms_warn_only_enabled()
     # Only a GPU in use has random numbers to keep: to look for one would begin to use it.
-    cards = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    cards = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     if cards:
         # cuBLAS refuses to be deterministic without it.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -226,7 +226,6 @@ def _device() -> torch.device:
     """A GPU if there is one, in use from now on: ``reproducible`` keeps its random numbers."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.cuda.init()
     return torch.device("cuda", torch.cuda.current_device())
 
 
