@@ -58,23 +58,15 @@ def tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
         lake: the lake.
         families: model families of the desk. Of its tables, those never written have NA for rows.
     """
-    found = lake.query(
-        "SELECT schema_name || '.' || table_name AS name, comment AS description,"
-        ' format(\'"{}"."{}"\', schema_name, table_name) AS quoted'
-        " FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
-    )
+    known = _known(lake, families)
     # DuckDB's own estimate counts rows that were replaced as well.
     counts = [
-        f"SELECT {i} AS i, count(*) AS n FROM {name}" for i, name in enumerate(found["quoted"])
+        f"SELECT {i} AS i, count(*) AS n FROM {name}"
+        for i, name in known["quoted"].dropna().items()
     ]
-    if counts:
-        found["rows"] = lake.query(" UNION ALL ".join(counts) + " ORDER BY i")["n"]
-    declared = declared_tables(families)
-    missing = [one for one in declared if one.name not in set(found["name"])]
-    awaited = {"name": [x.name for x in missing], "description": [x.description for x in missing]}
-    result = pd.concat([found, pd.DataFrame(awaited)])
-    result = result.reindex(columns=["name", "rows", "description"]).astype({"rows": "Int64"})
-    return result.sort_values("name", ignore_index=True)
+    rows = lake.query(" UNION ALL ".join(counts)).set_index("i")["n"] if counts else None
+    known.insert(1, "rows", pd.Series(rows, known.index, dtype="Int64"))
+    return known.drop(columns="quoted")
 
 
 def describe(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.DataFrame]:
@@ -88,7 +80,7 @@ def describe(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.
     Raises:
         UnknownNameError: there is no such table.
     """
-    known = tables(lake, families).set_index("name")
+    known = _known(lake, families).set_index("name")
     if name not in known.index:
         raise unknown_name("table", name, known.index.tolist())
     columns = lake.query(
@@ -102,6 +94,19 @@ def describe(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.
         rows = [(one.name, one.type, one.description) for one in awaited.columns]
         columns = pd.DataFrame(rows, columns=list(columns.columns))
     return str(known.at[name, "description"]), columns
+
+
+def _known(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
+    """Name, description and name in SQL of every table; that is NA of those never written."""
+    stored = lake.query(
+        "SELECT schema_name || '.' || table_name AS name, comment AS description,"
+        ' format(\'"{}"."{}"\', schema_name, table_name) AS quoted'
+        " FROM duckdb_tables() WHERE database_name = 'lake'"
+    )
+    declared = [(one.name, one.description) for one in declared_tables(families)]
+    awaited = pd.DataFrame(declared, columns=["name", "description"])
+    awaited = awaited[~awaited["name"].isin(stored["name"])]
+    return pd.concat([stored, awaited]).sort_values("name", ignore_index=True)
 
 
 def snapshot(root: Path, file: Path) -> int:

@@ -87,8 +87,8 @@ ROLLING = Table(
     "monitoring.rolling",
     "Whether forecasts are as good as they used to be: one row per day, family, part and window. "
     "The metric over the newest days whose labels are released by trading_day, against that of "
-    "the days before them; of what is published, before its champion's reign, against the "
-    "champion's own walk-forward. Known at the close of trading_day.",
+    "the days before them. What is published counts before its champion's reign as that release's "
+    "own walk-forward. Known at the close of trading_day.",
     (
         _DAY,
         DATE_ID,

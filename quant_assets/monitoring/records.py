@@ -15,13 +15,15 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import PUBLISHED_AS
 from quant_assets.lake.schema import Table
 from quant_assets.monitoring.expectation import Record
-from quant_assets.monitoring.reigns import Reign, as_if_always, own_record
+from quant_assets.monitoring.reigns import Reign, own_record
+from quant_assets.monitoring.rows import KNOWN_ON
 from quant_assets.typing import IntArray
 
 PUBLISHED, ENSEMBLE = PUBLISHED_AS, "ensemble"
 Part = tuple[str, str, str]
 """Family, by what it is a part, and which."""
 WHOLE = ("all", "")
+_SAME = 1e-9
 
 
 def daily_records(
@@ -40,7 +42,7 @@ def daily_records(
     )
     rows = rows[rows["family"].isin([PUBLISHED, ENSEMBLE, *families])]
     if reign and len(own := own_record(lake, reign, end)):
-        rows = as_if_always(rows, own, reign.since, ENSEMBLE)
+        rows = as_if_always(rows, own, reign.since)
     else:
         rows = with_published(rows)
     return {
@@ -70,6 +72,29 @@ def with_published(rows: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
+def as_if_always(rows: pd.DataFrame, record: pd.DataFrame, since: date) -> pd.DataFrame:
+    """The rows, those published before a reign as if its champion had been in force already.
+
+    Args:
+        rows: number, day, family, by, part and value of every family's daily figures.
+        record: number, day and value: the champion's ICs before its reign.
+        since: first day of the reign.
+
+    The ensemble's figures by part stand for the champion's on days on which both have the same IC:
+    it is then the ensemble of the champion's recipe. Of other days there are none.
+    """
+    before = rows["day"] < np.datetime64(since)
+    whole = rows["by"] == "all"
+    of_ensemble = before & (rows["family"] == ENSEMBLE)
+    both = rows[of_ensemble & whole].merge(record, on="day", suffixes=("", "_own"))
+    same = rows["day"].isin(both["day"][(both["value"] - both["value_own"]).abs() < _SAME])
+    kept = rows[~(before & (rows["family"] == PUBLISHED))]
+    parts = rows[of_ensemble & ~whole & same].assign(family=PUBLISHED)
+    own = record.assign(family=PUBLISHED, by="all", part="")
+    result: pd.DataFrame = pd.concat([kept, parts, own], ignore_index=True)
+    return result
+
+
 def judged_family(records: Mapping[Part, Record]) -> str:
     """Whose performance people are told of: what is published, or the ensemble."""
     return PUBLISHED if (PUBLISHED, *WHOLE) in records else ENSEMBLE
@@ -94,8 +119,7 @@ def _read(lake: Lake, table: Table, columns: str, end: date) -> pd.DataFrame:
         return pd.DataFrame({name: [] for name in ("number", "day", "family", *names)})
     return lake.query(
         f"SELECT d.date_id AS number, t.trading_day AS day, family, {columns} FROM {table.quoted} t"
-        " JOIN (SELECT trading_day AS known_on, date_id FROM features.market) d"
-        " ON t.released_on = d.known_on WHERE t.released_on <= ?",
+        f" {KNOWN_ON} WHERE t.released_on <= ?",
         [end],
     )
 

@@ -1,7 +1,7 @@
-"""Which release was in force on which days, and what is then expected of the published forecast.
+"""Which release was in force on which days, and its own record before them.
 
-What is published is held against the champion's own record, its walk-forward above all: what its
-predecessors published says nothing of it. Reading other records is in ``monitoring.records``.
+What is published is held against that record, a walk-forward above all: what its predecessors
+published says nothing of a champion. How the two are joined is in ``monitoring.records``.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.promotion_tables import DECISIONS, LIVE, PUBLISHED_AS, RECORDS
+from quant_assets.lake.promotion_tables import DECISIONS, LIVE, RECORDS
+from quant_assets.monitoring.rows import KNOWN_ON
 from quant_assets.typing import DayArray
-
-_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -66,35 +65,8 @@ def own_record(lake: Lake, reign: Reign, end: date) -> pd.DataFrame:
     """
     return lake.query(
         "SELECT d.date_id AS number, t.trading_day AS day, arg_max(ic, origin = $live) AS value"
-        f" FROM {RECORDS.quoted} t"
-        " JOIN (SELECT trading_day AS known_on, date_id FROM features.market) d"
-        " ON t.released_on = d.known_on"
+        f" FROM {RECORDS.quoted} t {KNOWN_ON}"
         " WHERE release = $release AND t.trading_day < $since AND t.released_on <= $end"
         " GROUP BY ALL ORDER BY ALL",
         {"live": LIVE, "release": reign.release, "since": reign.since, "end": end},
     )
-
-
-def as_if_always(
-    rows: pd.DataFrame, record: pd.DataFrame, since: date, ensemble: str
-) -> pd.DataFrame:
-    """The rows, those published before a reign as if its champion had been in force already.
-
-    Args:
-        rows: number, day, family, by, part and value of every family's daily figures.
-        record: number, day and value: the champion's ICs before its reign.
-        since: first day of the reign.
-        ensemble: the family whose figures by part stand for the champion's on days on which both
-            have the same IC: it is then the ensemble of the champion's recipe. Of other days there
-            are none.
-    """
-    before = rows["day"] < np.datetime64(since)
-    whole = rows["by"] == "all"
-    of_ensemble = before & (rows["family"] == ensemble)
-    both = rows[of_ensemble & whole].merge(record, on="day", suffixes=("", "_own"))
-    same = rows["day"].isin(both["day"][(both["value"] - both["value_own"]).abs() < _SAME])
-    kept = rows[~(before & (rows["family"] == PUBLISHED_AS))]
-    parts = rows[of_ensemble & ~whole & same].assign(family=PUBLISHED_AS)
-    own = record.assign(family=PUBLISHED_AS, by="all", part="")
-    result: pd.DataFrame = pd.concat([kept, parts, own], ignore_index=True)
-    return result

@@ -12,6 +12,12 @@ from quant_assets.lake.point_in_time import date_ids_of, known_days
 from quant_assets.lake.schema import Table
 from quant_assets.typing import DayArray, IntArray
 
+KNOWN_ON = (
+    "JOIN (SELECT trading_day AS known_on, date_id FROM features.market) d"
+    " ON t.released_on = d.known_on"
+)
+"""SQL: of each row of ``t`` the number of the day on which it became known, ``d.date_id``."""
+
 
 def days_of(lake: Lake, start: date, end: date) -> tuple[DayArray, IntArray]:
     """(k,) days with features from ``start`` to ``end``, and their numbers."""
