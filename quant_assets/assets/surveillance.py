@@ -27,6 +27,8 @@ from quant_assets.lake.artifacts import write_atomically
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, DRIFT_REPORT, REGIMES
 from quant_assets.lake.prices import history_start, read_raw
+from quant_assets.lake.promotion_tables import DECISIONS
+from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import (
     ENSEMBLE,
     FEATURES,
@@ -71,6 +73,11 @@ def build(
         _regimes(partitions),
         *anomalies.build(partitions),
     ]
+
+
+def _compared(families: Sequence[str]) -> list[Table]:
+    """Tables that drift is told from."""
+    return [*FEATURES, ENSEMBLE, DECISIONS, *map(forecasts_table, families)]
 
 
 def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -135,7 +142,7 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
     @table_asset(
         DRIFT,
         kinds={"numpy", "matplotlib"},
-        deps=[*FEATURES, ENSEMBLE, *map(forecasts_table, families)],
+        deps=_compared(families),
         about=f"Of a range of days the newest {WATCHED_DAYS} only; the others have no rows. Run a "
         "range of its own for older ones.",
         partitions=partitions,
@@ -195,7 +202,7 @@ def _drift_report(
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey(DRIFT_REPORT),
-        deps=list(map(key_of, (DRIFT, *FEATURES, ENSEMBLE, *map(forecasts_table, families)))),
+        deps=list(map(key_of, (DRIFT, *_compared(families)))),
         description=f"`drift/<day>.html` in the reports folder: the {COLUMNS} columns that "
         "drifted most beside their references, by Evidently. Of a range of days the last one "
         "only; a day before the first fit has none.",

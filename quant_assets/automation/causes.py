@@ -97,7 +97,7 @@ def _drift(lake: Lake, limit: float) -> Iterator[Cause]:
         return
     shares = lake.arrow(
         f"SELECT trading_day, avg(drifted::INT) AS share FROM {DRIFT.quoted}"
-        " WHERE level <> 'forecast' AND reference_until IS NOT NULL"
+        " WHERE level <> 'forecast' AND (ks IS NOT NULL OR drifted)"
         " GROUP BY trading_day ORDER BY trading_day"
     ).to_pylist()
     held = episode([(row["trading_day"], row["share"] > limit) for row in shares])

@@ -40,9 +40,9 @@ DATA_QUALITY = Table(
 DRIFT = Table(
     "monitoring.drift",
     "Whether features and forecasts are as they used to be: one row per day and column. The last "
-    "20 days, units pooled, against windows of 20 days: of a feature those that the fit in force "
-    "was trained on, of a forecast those of the 250 days before. Known at the close of "
-    "trading_day.",
+    "20 days, units pooled, against windows of 20 days: of a feature those that the champion was "
+    "trained on, or without one the newest fit; of a forecast those of the 250 days before. Known "
+    "at the close of trading_day.",
     (
         _DAY,
         DATE_ID,
@@ -55,7 +55,7 @@ DRIFT = Table(
         Column("missing_change", "DOUBLE", "share of empty cells less that of the reference"),
         Column("drifted", "BOOLEAN", "psi or ks above its limit, or missing_change above 0.1"),
         Column("reason", "VARCHAR", "why a distance is NULL; NULL if none is"),
-        Column("reference_until", "DATE", "last day of the reference: a feature's is the fit's"),
+        Column("reference_until", "DATE", "last day of the reference: of a feature, of the fit"),
     ),
 )
 REGIMES = Table(

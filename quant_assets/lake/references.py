@@ -22,7 +22,8 @@ class References:
         lake: where they are recorded.
         artifacts: folder where they are kept; None keeps nothing.
         report: what they are for.
-        newest: how many are kept, those of the newest as-of days; None keeps all.
+        newest: how many are kept: the last one made, and beside it those of the newest as-of days;
+            None keeps all.
     """
 
     lake: Lake
@@ -47,10 +48,9 @@ class References:
         if kept.get(key, ("", ""))[0] == fingerprint:
             return fetch(self.artifacts, *kept[key][1:])
         made = make()
-        newest = sorted({*kept, key}, reverse=True)[: self.newest]
-        if key in newest:
-            self._keep(self.artifacts, key, as_of, fingerprint, made)
-            self._forget(self.artifacts, {k: v for k, v in kept.items() if k not in newest})
+        newest = [key, *sorted(kept.keys() - {key}, reverse=True)][: self.newest]
+        self._keep(self.artifacts, key, as_of, fingerprint, made)
+        self._forget(self.artifacts, {k: v for k, v in kept.items() if k not in newest})
         return made
 
     def _kept(self) -> dict[str, tuple[str, str, str]]:

@@ -58,6 +58,7 @@ class Reference:
         edges: (b,) its deciles, each once; none if all values are equal.
         shares: (b + 1,) share of the values up to each edge, and beyond the last.
         missing: share of cells without a value.
+        spanned: share of the windows that have any value.
         limits: distances beyond which a sample has drifted, none of them NaN.
     """
 
@@ -65,6 +66,7 @@ class Reference:
     edges: AnyArray
     shares: FloatArray
     missing: float
+    spanned: float
     limits: Distances
 
     @property
@@ -94,6 +96,7 @@ def reference_of(windows: AnyArray) -> Reference:
         edges,
         _shares(counts_between(ordered, edges)),
         1.0 - len(ordered) / max(windows.size, 1),
+        float((~np.isnan(by_window)).any(axis=1).sum()) / max(len(windows), 1),
         _limits(by_window, grid, edges),
     )
 

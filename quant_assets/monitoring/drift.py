@@ -4,7 +4,7 @@ The distances are in ``monitoring.distances``, the days compared in ``monitoring
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from quant_assets.features.catalogue import CATALOGUE
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DRIFT
 from quant_assets.lake.point_in_time import date_ids_of, known_days
@@ -44,6 +45,10 @@ WATCHED_DAYS = 20
 A day alone takes most of a second on a real market, for reading what the fit was trained on, and a
 further one a tenth of that. Older days want ranges of their own.
 """
+MEMORIES = 2
+"""Times its longest window that a feature has to be known in a reference: what looks back a year
+hardly changes within one, and would be taken for drifted ever after."""
+_MEMORY = {(str(one.level), one.name): one.window for one in CATALOGUE}
 _NO_FIT = "no forecast, so no fit in force"
 _SHORT = "reference too short"
 _NOTHING = Distances(np.nan, np.nan, np.nan)
@@ -99,8 +104,9 @@ def drift(
 
 
 def share_drifted(rows: pd.DataFrame) -> pd.Series:
-    """Share of each day's features that have drifted, of those with a reference."""
-    compared = rows[(rows["level"] != "forecast") & rows["reference_until"].notna()]
+    """Share of each day's features that have drifted, of those that could be compared."""
+    known = rows["ks"].notna() | rows["drifted"].astype(bool)
+    compared = rows[(rows["level"] != "forecast") & known]
     return compared["drifted"].astype(float).groupby(compared["trading_day"]).mean()
 
 
@@ -144,6 +150,7 @@ def _of_features(
     in_force = fit_in_force(lake, families, days[wanted])
     for as_of, group in groupby(zip(wanted, in_force, strict=True), key=lambda pair: str(pair[1])):
         references = summaries(lake, families, artifacts, days, np.datetime64(as_of))
+        seen = int(np.searchsorted(days, np.datetime64(as_of), side="right"))
         why = _NO_FIT if as_of == "NaT" else _SHORT
         for row, _ in group:
             for columns in recent:
@@ -151,7 +158,10 @@ def _of_features(
                     key = (days[row], columns.level, name)
                     current = _window(columns.cells[j], row - first)
                     reference = references[columns.level, name] if references else why
-                    yield _compared(*key, reference, current, np.datetime64(as_of))
+                    found = _compared(*key, reference, current, np.datetime64(as_of))
+                    if isinstance(reference, Reference):
+                        found = _long_enough(found, round(seen * reference.spanned))
+                    yield found
 
 
 def _of_forecasts(
@@ -173,6 +183,15 @@ def _of_forecasts(
 def _window(values: AnyArray, row: int) -> AnyArray:
     """Cells of the window that ends with a row."""
     return values[max(0, row - WINDOW + 1) : row + 1].ravel()
+
+
+def _long_enough(found: Drift, known: int) -> Drift:
+    """The drift of a feature, without distances if it was known on too few days of a reference."""
+    needed = MEMORIES * _MEMORY[found.level, found.name]
+    if known >= needed or found.reason:
+        return found
+    why = f"{_SHORT}: known on {known} days of it, {needed} are needed"
+    return replace(found, found=Distances(np.nan, np.nan, found.found.missing), reason=why)
 
 
 def _compared(

@@ -9,6 +9,7 @@ from quant_assets.lake.features import read_cube
 from quant_assets.lake.forecasts import read_forecasts
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import read_pairs
+from quant_assets.lake.promotion_tables import RELEASES
 from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import (
     INSTRUMENT_FEATURES,
@@ -17,6 +18,7 @@ from quant_assets.lake.tables import (
     forecasts_table,
 )
 from quant_assets.models.registry import DAILY
+from quant_assets.monitoring.reigns import reigns
 from quant_assets.typing import AnyArray, DayArray, IntArray
 
 WINDOW = 20
@@ -81,12 +83,35 @@ def forecast_columns(lake: Lake, families: Sequence[str], days: DayArray) -> Ite
 
 
 def fit_in_force(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:
-    """(n,) as-of day of the newest fit that a forecast of the day or before used.
+    """(n,) as-of day of the champion's newest fit; without one, of the newest fit in use.
 
     Families that are fitted anew each day are left aside: they see no features, and a reference
     that ends with yesterday would take every drift for normal. NaT on days before the first
     forecast.
     """
+    result = _newest_in_use(lake, families, days)
+    for reign, held in reigns(lake, days):
+        if reign:
+            result[held] = _trained_until(lake, reign.release)
+    return result
+
+
+def _trained_until(lake: Lake, release: str) -> np.datetime64:
+    """As-of day of the newest fit that a release holds on to; of its newest if it holds on to none.
+
+    A release whose record is gone gives NaT.
+    """
+    found = lake.columns(
+        "SELECT coalesce(max(fit_as_of) FILTER (pinned), max(fit_as_of)) AS as_of"
+        f" FROM {RELEASES.quoted} WHERE release = ?",
+        [release],
+    )
+    as_of: np.datetime64 = found["as_of"].astype("datetime64[D]")[0]
+    return as_of
+
+
+def _newest_in_use(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:
+    """(n,) as-of day of the newest fit that a forecast of the day or before used."""
     result = np.full(len(days), np.datetime64("NaT", "D"))
     others = [name for name in families if name not in DAILY] or families
     tables = [table for name in others if lake.has(table := forecasts_table(name))]

@@ -22,7 +22,7 @@ from quant_assets.monitoring.samples import feature_columns, window_rows
 from quant_assets.typing import AnyArray, DayArray
 
 NEWEST = 2
-"""Fits of which it is kept: some 25 MB each."""
+"""Fits of which it is kept, the last one asked for among them: some 25 MB each."""
 Summaries = Mapping[tuple[str, str], Reference]
 """By level and feature."""
 
@@ -93,6 +93,7 @@ def _packed(found: Summaries) -> bytes:
         shares=np.concatenate([one.shares for one in references]),
         lengths=np.array([(len(one.ordered), len(one.edges)) for one in references]),
         missing=np.array([one.missing for one in references]),
+        spanned=np.array([one.spanned for one in references]),
         limits=np.array([one.limits for one in references]),
     )
 
@@ -105,6 +106,7 @@ def _unpacked(content: bytes) -> Summaries:
         _split(arrays["edges"], few),
         _split(arrays["shares"], few + 1),
         arrays["missing"].tolist(),
+        arrays["spanned"].tolist(),
         (Distances(*limits) for limits in arrays["limits"].tolist()),
     )
     keys = zip(arrays["levels"].tolist(), arrays["names"].tolist(), strict=True)

@@ -49,7 +49,7 @@ def test_another_fingerprint_day_or_report_is_made_anew(lake: Lake, tmp_path: Pa
     assert len(made) == len(wanted)
 
 
-def test_the_newest_are_kept(lake: Lake, tmp_path: Path) -> None:
+def test_the_newest_are_kept_and_the_last_one_asked_for(lake: Lake, tmp_path: Path) -> None:
     made: list[bytes] = []
     kept = References(lake, tmp_path, "report", newest=2)
     for day in (FIRST, SECOND, THIRD):
@@ -58,6 +58,8 @@ def test_the_newest_are_kept(lake: Lake, tmp_path: Path) -> None:
     kept.get(THIRD, "x", making(b"never", made))
     kept.get(SECOND, "x", making(b"never", made))
     assert kept.get(FIRST, "x", making(b"again", made)) == b"again"
+    kept.get(FIRST, "x", making(b"never", made))
+    kept.get(THIRD, "x", making(b"never", made))
     assert made[3:] == [b"again"]
     assert len(files(tmp_path)) == 2
 
