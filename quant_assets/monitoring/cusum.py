@@ -1,13 +1,13 @@
-"""The first sign of a drop: a capped CUSUM over the markets' daily ICs, weighed by precision.
+"""The first sign of a drop: two capped CUSUMs over the markets' daily ICs, weighed by precision.
 
 A window that must not raise false alarms is slow: it has to fill with worse days first. A CUSUM
 (Page, 1954, "Continuous inspection schemes") adds up how much worse than expected each day is,
 begins again whenever it was not, and so looks back to the most likely beginning of a change.
 
-Alone, it would fall by its slack a day after a fault is mended: a cap keeps it from rising far, and
-a second test of Page's looks for the end. The drop's days are those from the sum's beginning to its
-highest day, were it not capped; what tells the days since from them is added up, and once it is
-hardly chance the sum begins again.
+What a day may fall short before it counts decides which drops are found soonest: one CUSUM is built
+for skill that is gone, which takes weeks to tell from chance, the other for a collapse, which takes
+days. What is told is the one that is nearer to its limits. How a sum goes on from day to day is in
+``monitoring.capped_sum``.
 
 The IC of all targets is ruled by the markets that move most. The mean of the ICs of each pair of
 markets, weighed by the inverse of its variance in the reference, has the same skill in less noise.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quant_assets.monitoring.capped_sum import CappedSum, bounds_of
 from quant_assets.monitoring.expectation import (
     LEAST,
     Compared,
@@ -26,7 +27,7 @@ from quant_assets.monitoring.expectation import (
     long_run_variance,
     references,
 )
-from quant_assets.monitoring.recovery import OUTLIER, RECOVERED, gain
+from quant_assets.monitoring.recovery import OUTLIER
 from quant_assets.typing import FloatArray, IntArray
 
 DELAY = 60
@@ -34,10 +35,9 @@ DELAY = 60
 SLACK = 0.75
 """Share of the expected score by which a day must fall short to count: built for a lost signal and
 one of the wrong sign, between which it lies."""
-RUN, RUN_CRITICAL = 6000.0, 30000.0
-"""Days between two false alarms, were the reference the truth."""
+COLLAPSE = 1.0
+"""The same in standard deviations of a day, for drops of two and more."""
 _FLAT = 1e-9
-_CAP = 1.0
 _LEAST_EXPECTED = 0.2
 
 
@@ -64,8 +64,19 @@ class Cusum:
     reference: IntArray
 
 
-def cusum(record: Record) -> Cusum:
-    """The CUSUM after each day of a record.
+def first_sign(record: Record) -> Cusum:
+    """On each day of a record that of the two CUSUMs which is nearer to its limits."""
+    lost, collapsed = cusums(record)
+    nearer = _nearness(collapsed) > _nearness(lost)
+    chosen = {
+        name: np.where(nearer, quick, slow)
+        for (name, slow), quick in zip(vars(lost).items(), vars(collapsed).values(), strict=True)
+    }
+    return Cusum(**chosen)
+
+
+def cusums(record: Record) -> tuple[Cusum, Cusum]:
+    """The CUSUMs after each day of a record: for skill that is gone, and for a collapse.
 
     Args:
         record: (n, 1 + p) daily ICs: of all targets, which never is NaN, and of p parts, NaN where
@@ -76,11 +87,9 @@ def cusum(record: Record) -> Cusum:
     """
     n = len(record.numbers)
     start, end = references(record.numbers, np.maximum(np.arange(n) - DELAY, 0))
-    held = np.full((5, n), np.nan)
-    days = np.zeros(n, np.int64)
-    found = Cusum(held[0], days, held[1], held[2], held[3], held[4], end - start)
+    found = _empty(end - start), _empty(end - start)
+    states = [CappedSum(), CappedSum()]
     spoilt = np.zeros(n, np.bool_)
-    state = _Sum()
     for rows, shared in by_reference(start, end):
         sound = ~spoilt[rows]
         kept = record.values[rows][sound if sound.sum() >= LEAST else slice(None)]
@@ -89,69 +98,54 @@ def cusum(record: Record) -> Cusum:
         expected = of_parts or whole
         if expected is None:
             continue
-        for name in ("expected", "slack", "limit", "limit_critical"):
-            getattr(found, name)[shared] = getattr(expected, name)
         today = _standardised(_weighed(record.values[shared, 1:], weights), of_parts)
         otherwise = _standardised(record.values[shared, 0], whole)
-        today = np.where(np.isnan(today), otherwise, today)
-        for row, z in zip(shared.tolist(), np.clip(today, -OUTLIER, OUTLIER), strict=True):
-            if not np.isnan(z):
-                state = state.after(z, expected)
-            found.total[row], found.days[row] = state.total, state.days
-            if state.total > expected.limit_critical:
-                spoilt[row - state.days + 1 : row + 1] = True
+        today = np.clip(np.where(np.isnan(today), otherwise, today), -OUTLIER, OUTLIER)
+        slacks = SLACK * max(expected.score, _LEAST_EXPECTED), COLLAPSE
+        for i, (one, slack) in enumerate(zip(found, slacks, strict=True)):
+            bounds = bounds_of(slack, expected.dependence, expected.days)
+            one.expected[shared], one.slack[shared] = expected.score, slack
+            one.limit[shared], one.limit_critical[shared] = bounds.limit, bounds.limit_critical
+            for row, z in zip(shared.tolist(), today.tolist(), strict=True):
+                if not np.isnan(z):
+                    states[i] = states[i].after(z, bounds)
+                one.total[row], one.days[row] = states[i].total, states[i].days
+                if states[i].total > bounds.limit_critical:
+                    spoilt[row - states[i].days + 1 : row + 1] = True
     return found
+
+
+def _empty(reference: IntArray) -> Cusum:
+    n = len(reference)
+    total, expected, slack, limit, limit_critical = np.full((5, n), np.nan)
+    return Cusum(total, np.zeros(n, np.int64), expected, slack, limit, limit_critical, reference)
 
 
 @dataclass(frozen=True)
 class _Expected:
-    """What a reference says of the days that are held against it."""
+    """What a reference says of the days that are held against it.
+
+    Attributes:
+        mean: of a day's IC.
+        spread: its standard deviation.
+        score: the one over the other.
+        dependence: long-run variance of a day's deviation.
+        days: how many it is known from.
+    """
 
     mean: float
     spread: float
-    expected: float
-    slack: float
-    limit: float
-    limit_critical: float
+    score: float
     dependence: float
+    days: int
 
 
-@dataclass(frozen=True)
-class _Sum:
-    """The sum, and what is remembered of the days since it began.
-
-    Attributes:
-        total: the sum.
-        days: how many there are.
-        deviations: sum of their deviations.
-        uncapped: the sum without its cap.
-        highest: most that it was.
-        drop: mean deviation of the days until then.
-        recovered: log-likelihood ratio, of the days after, of no drop against this one.
-    """
-
-    total: float = 0.0
-    days: int = 0
-    deviations: float = 0.0
-    uncapped: float = 0.0
-    highest: float = 0.0
-    drop: float = 0.0
-    recovered: float = 0.0
-
-    def after(self, z: float, expected: _Expected) -> "_Sum":
-        """The state after another day of deviation ``z``."""
-        rise = -z - expected.slack
-        total = min(self.total + rise, expected.limit_critical + _CAP)
-        if total <= 0.0:
-            return _Sum()
-        days, deviations = self.days + 1, self.deviations + z
-        uncapped = self.uncapped + rise
-        if uncapped >= self.highest:
-            return _Sum(total, days, deviations, uncapped, uncapped, deviations / days)
-        recovered = max(self.recovered + gain(z, self.drop, expected.dependence), 0.0)
-        if total > expected.limit and recovered > RECOVERED:
-            return _Sum()
-        return _Sum(total, days, deviations, uncapped, self.highest, self.drop, recovered)
+def _nearness(found: Cusum) -> FloatArray:
+    """(n,) how near the sum is to its limits: 0 far, 1 at the first, 2 at the critical one."""
+    below = found.total / found.limit
+    above = (found.total - found.limit) / (found.limit_critical - found.limit)
+    result: FloatArray = np.where(found.total > found.limit, 1.0 + above, below)
+    return result
 
 
 def _expect(reference: FloatArray) -> _Expected | None:
@@ -160,12 +154,8 @@ def _expect(reference: FloatArray) -> _Expected | None:
     if len(reference) < LEAST // 2 or reference.std() < _FLAT:
         return None
     mean, spread = float(reference.mean()), float(reference.std())
-    slack = SLACK * max(mean / spread, _LEAST_EXPECTED)
     dependence = max(long_run_variance(reference / spread), 1.0)
-    # The mean expected is off by about so much; a sum drifts upward if it is too high.
-    drift = max(slack - np.sqrt(dependence / len(reference)), slack / 4)
-    limit, limit_critical = (_limit(run, drift, dependence) for run in (RUN, RUN_CRITICAL))
-    return _Expected(mean, spread, mean / spread, slack, limit, limit_critical, dependence)
+    return _Expected(mean, spread, mean / spread, dependence, len(reference))
 
 
 def _standardised(values: FloatArray, expected: _Expected | None) -> FloatArray:
@@ -217,16 +207,3 @@ def _weighed(values: FloatArray, weights: FloatArray) -> FloatArray:
     result = np.full(len(values), np.nan)
     np.divide((np.nan_to_num(values) * held).sum(axis=1), total, out=result, where=total > 0)
     return result
-
-
-def _limit(run: float, slack: float, dependence: float) -> float:
-    """What a sum reaches by chance once in so many days.
-
-    Source: Siegmund (1985), "Sequential analysis", of a Brownian motion with drift ``-slack`` and
-    variance ``dependence`` a day; days are added up one by one, which lowers it.
-    """
-    scaled = 2.0 * slack**2 * run / dependence
-    x = np.log1p(scaled)
-    for _ in range(20):
-        x = np.log1p(scaled + x)
-    return float(max(x * dependence / (2.0 * slack) - 1.166 * np.sqrt(dependence), 1.0))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.lake.monitoring_tables import ROLLING
-from quant_assets.monitoring.cusum import as_window, cusum
+from quant_assets.monitoring.cusum import as_window, first_sign
 from quant_assets.monitoring.expectation import Compared, Record
 from quant_assets.monitoring.records import WHOLE, Part, by_markets, judged_family
 from quant_assets.monitoring.recovery import recovered
@@ -76,7 +76,7 @@ def _windows(
         yield window, figures
     if part[1:] == WHOLE:
         markets = by_markets(records, part[0]) if part in records else _NO_MARKETS
-        found = as_window(cusum(markets), markets.known(numbers))
+        found = as_window(first_sign(markets), markets.known(numbers))
         yield SINCE_A_SIGN, _columns(found, 1, settings)
 
 

@@ -57,16 +57,17 @@ def _at(kind: str, day: int, last: int | None = None, step: str = "") -> Fault:
 
 
 _SHORT: Sequence[Fault] = (
-    _at(BETTER, 1),
+    _at(BREAK, 0, 7),
     _at(CLOSED, 1, 7),
     _at(LATE, 3),
     _at(CHANNEL_DOWN, 3, 4),
     _at(CORRUPT, 6),
     _at(KILLED, 8, step="features__targets"),
     _at(FULL, 10, step="forecasts__families"),
+    _at(BETTER, 11),
     _at(RESTARTED, 12),
     _at(DRIFTING, 29, 31),
-    _at(WORSE, 33),
+    _at(WORSE, 35),
 )
 _YEAR: Sequence[Fault] = (
     _at(BETTER, 3),
@@ -84,9 +85,5 @@ _YEAR: Sequence[Fault] = (
 
 
 def script(days: int) -> Sequence[Fault]:
-    """The faults of a rehearsal of so many days: those of a year, or close together.
-
-    Only a year has a regime break: one that is over within a few weeks is not told from chance by
-    limits that a year without a break does not pass.
-    """
+    """The faults of a rehearsal of so many days: those of a year, or close together."""
     return _YEAR if days >= YEAR_DAYS else tuple(one for one in _SHORT if one.last < days)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from quant_assets.monitoring.cusum import (
+    COLLAPSE,
     DELAY,
     SLACK,
     Cusum,
     as_window,
-    cusum,
+    cusums,
+    first_sign,
 )
 from quant_assets.monitoring.expectation import GRID, LEAST, MOST, Record, long_run_variance
 from quant_assets.monitoring.recovery import RECOVERED
@@ -41,7 +43,7 @@ def broken(values: FloatArray, kept: float, last: int | None = None) -> FloatArr
 
 def told(values: FloatArray) -> AnyArray:
     """(YEAR,) levels of the watched days."""
-    state = cusum(of_markets(values) if values.shape[1] > 1 else record(values))
+    state = first_sign(of_markets(values) if values.shape[1] > 1 else record(values))
     return levels(as_window(state, BEFORE + 1 + np.arange(YEAR)), SETTINGS)
 
 
@@ -55,12 +57,13 @@ def first(alarm: BoolArray) -> float:
     return float(alarm.argmax() + 1) if alarm.any() else np.inf
 
 
-def test_by_a_plain_loop() -> None:
+@pytest.mark.parametrize("fixed", [None, COLLAPSE])
+def test_by_a_plain_loop(fixed: float | None) -> None:
     """The second test too: of all days since the sum began, each day anew."""
     values = by_market(530, seed=0)
     values[470:495] -= 0.5
     values[::7, 2] = np.nan
-    found = cusum(of_markets(values))
+    found = cusums(of_markets(values))[fixed is not None]
     total, since, recovered = 0.0, [], []
     for row in range(len(values)):
         last = max(i for i in range(row + 1) if i <= max(row - DELAY, 0))
@@ -75,7 +78,7 @@ def test_by_a_plain_loop() -> None:
         today = np.average(values[row][known], weights=weights[known])
         expected = np.mean(before) / np.std(before)
         z = np.clip((today - np.mean(before)) / np.std(before), -3.0, 3.0)
-        slack = SLACK * max(expected, 0.2)
+        slack = fixed or SLACK * max(expected, 0.2)
         total = max(0.0, total - z - slack)
         total = min(total, found.limit_critical[row] + 1.0)
         variance = max(long_run_variance(np.array(before) / np.std(before)), 1.0)
@@ -107,7 +110,7 @@ def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
     values = by_market(600, seed=1)
     other = values.copy()
     other[450:] += 1.0
-    whole, until = cusum(of_markets(other)), cusum(of_markets(values[:450]))
+    whole, until = first_sign(of_markets(other)), first_sign(of_markets(values[:450]))
     for name, value in vars(until).items():
         np.testing.assert_array_equal(value, getattr(whole, name)[:450], err_msg=name)
     bulk = as_window(whole, np.arange(600))
@@ -117,7 +120,7 @@ def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
 
 
 def test_scores_are_below_their_limits_exactly_where_sums_are_above_them() -> None:
-    found = cusum(of_markets(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
+    found = first_sign(of_markets(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
     window = as_window(found, 1 + np.arange(BEFORE + YEAR))
     np.testing.assert_array_equal(window.value < window.bounds[:, 0], found.total > found.limit)
     critical = found.total > found.limit_critical
@@ -128,9 +131,9 @@ def test_scores_are_below_their_limits_exactly_where_sums_are_above_them() -> No
 
 
 def test_before_anything_is_judged_there_is_nothing() -> None:
-    empty = cusum(Record(np.empty(0, np.int64), np.empty((0, MARKETS))))
+    empty = first_sign(Record(np.empty(0, np.int64), np.empty((0, MARKETS))))
     assert levels(as_window(empty, np.zeros(3, np.int64)), SETTINGS).tolist() == [None] * 3
-    young = cusum(of_markets(by_market(100, seed=0)))
+    young = first_sign(of_markets(by_market(100, seed=0)))
     assert levels(as_window(young, np.arange(101)), SETTINGS).tolist() == [None] * 101
 
 
@@ -140,10 +143,10 @@ def test_days_and_markets_without_an_ic_are_passed_over() -> None:
     values[450:460] = np.nan
     stored = of_markets(values)
     stored.values[450:460, 0] = np.nan
-    found = cusum(stored)
+    found = first_sign(stored)
     assert (found.total[450:460] == found.total[449]).all()
     assert np.isfinite(found.total[300:]).all()
-    flat = cusum(record(np.full((400, 1), 0.04)))
+    flat = first_sign(record(np.full((400, 1), 0.04)))
     assert np.isnan(flat.total).all()
 
 
@@ -152,7 +155,7 @@ def test_days_without_markets_are_judged_by_all_targets() -> None:
     stored = of_markets(broken(by_market(BEFORE + YEAR, seed=3), -1.0))
     stored.values[:, 0] = broken(daily_ics(BEFORE + YEAR, seed=3)[:, None], -1.0)[:, 0]
     stored.values[BEFORE - 10 :, 1:] = np.nan
-    found = levels(as_window(cusum(stored), BEFORE + 1 + np.arange(YEAR)), SETTINGS)
+    found = levels(as_window(first_sign(stored), BEFORE + 1 + np.arange(YEAR)), SETTINGS)
     assert (found == "critical").any()
 
 
@@ -164,12 +167,28 @@ def test_clean_years_seldom_raise_a_level() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "median", "nearly_all"), [(-1.0, 25.0, 45.0), (0.0, 80.0, np.inf)]
+    ("kept", "median", "nearly_all"),
+    [(-5.0, 5.0, 8.0), (-3.0, 8.0, 12.0), (-1.0, 25.0, 45.0), (0.0, 80.0, np.inf)],
 )
 def test_a_broken_signal_is_found(kept: float, median: float, nearly_all: float) -> None:
     found = delays(kept)
     assert np.median(found) <= median
     assert np.quantile(found, 0.9) <= nearly_all
+
+
+def test_each_day_is_told_by_the_sum_that_is_nearer_to_its_limits() -> None:
+    collapsed = of_markets(broken(by_market(BEFORE + YEAR, seed=5), -4.0, BEFORE + 10))
+    lost = of_markets(broken(by_market(BEFORE + YEAR, seed=5), -0.2))
+    for drop, row in ((lost, BEFORE + YEAR - 1), (collapsed, BEFORE + 8)):
+        both, (own, other) = first_sign(drop), cusums(drop)
+        if drop is collapsed:
+            own, other = other, own
+        for name, value in vars(both).items():
+            assert value[row] == getattr(own, name)[row], name
+        assert own.total[row] / own.limit[row] > other.total[row] / other.limit[row]
+        of_own, of_other = (both.limit == one.limit for one in (own, other))
+        known = ~np.isnan(both.total)
+        assert (of_own | of_other)[known].all()
 
 
 def test_it_finds_a_broken_signal_sooner_for_weighing_markets() -> None:
@@ -216,6 +235,6 @@ def test_one_wild_day_is_no_drop() -> None:
 
 
 def test_a_cusum_holds_a_state_a_day() -> None:
-    found = cusum(of_markets(by_market(300, seed=6)))
+    found = first_sign(of_markets(by_market(300, seed=6)))
     assert {len(value) for value in vars(found).values()} == {300}
     assert isinstance(found, Cusum)
