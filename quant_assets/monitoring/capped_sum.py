@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from quant_assets.monitoring.recovery import RECOVERED, gain
 
 RUN, RUN_CRITICAL = 6000.0, 30000.0
-"""Days between two false alarms, were the reference the truth."""
+"""Days between two false alarms, were the reference the truth and ICs normal."""
 _CAP = 1.0
 
 
@@ -71,17 +71,19 @@ class CappedSum:
         return CappedSum(total, days, deviations, uncapped, self.highest, self.drop, recovered)
 
 
-def bounds_of(slack: float, dependence: float, days: int) -> Bounds:
+def bounds_of(slack: float, dependence: float, days: int, rarer: float = 1.0) -> Bounds:
     """The bounds for a slack.
 
     Args:
         slack: of the sum.
         dependence: long-run variance of a day's deviation.
         days: how many the mean expected is known from.
+        rarer: times ``RUN`` that are to be between two false alarms.
     """
     # That mean is off by about so much; a sum drifts upward if it is too high.
     drift = max(slack - math.sqrt(dependence / days), slack / 4)
-    limit, limit_critical = (_limit(run, drift, dependence) for run in (RUN, RUN_CRITICAL))
+    runs = (RUN * rarer, RUN_CRITICAL * rarer)
+    limit, limit_critical = (_limit(run, drift, dependence) for run in runs)
     return Bounds(slack, limit, limit_critical, dependence)
 
 

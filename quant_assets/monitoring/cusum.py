@@ -37,6 +37,9 @@ SLACK = 0.75
 one of the wrong sign, between which it lies."""
 COLLAPSE = 1.0
 """The same in standard deviations of a day, for drops of two and more."""
+RARER = 10.0
+"""Times rarer that the CUSUM for these has to be wrong by the normal distribution: it lives on the
+days that are further off, of which there are more in truth."""
 _FLAT = 1e-9
 _LEAST_EXPECTED = 0.2
 
@@ -101,9 +104,10 @@ def cusums(record: Record) -> tuple[Cusum, Cusum]:
         today = _standardised(_weighed(record.values[shared, 1:], weights), of_parts)
         otherwise = _standardised(record.values[shared, 0], whole)
         today = np.clip(np.where(np.isnan(today), otherwise, today), -OUTLIER, OUTLIER)
-        slacks = SLACK * max(expected.score, _LEAST_EXPECTED), COLLAPSE
-        for i, (one, slack) in enumerate(zip(found, slacks, strict=True)):
-            bounds = bounds_of(slack, expected.dependence, expected.days)
+        share = SLACK * max(expected.score, _LEAST_EXPECTED)
+        built = ((share, 1.0), (COLLAPSE, RARER))
+        for i, (one, (slack, rarer)) in enumerate(zip(found, built, strict=True)):
+            bounds = bounds_of(slack, expected.dependence, expected.days, rarer)
             one.expected[shared], one.slack[shared] = expected.score, slack
             one.limit[shared], one.limit_critical[shared] = bounds.limit, bounds.limit_critical
             for row, z in zip(shared.tolist(), today.tolist(), strict=True):

@@ -57,17 +57,17 @@ def _at(kind: str, day: int, last: int | None = None, step: str = "") -> Fault:
 
 
 _SHORT: Sequence[Fault] = (
-    _at(BREAK, 0, 7),
+    _at(BETTER, 1),
     _at(CLOSED, 1, 7),
     _at(LATE, 3),
     _at(CHANNEL_DOWN, 3, 4),
     _at(CORRUPT, 6),
     _at(KILLED, 8, step="features__targets"),
     _at(FULL, 10, step="forecasts__families"),
-    _at(BETTER, 11),
     _at(RESTARTED, 12),
-    _at(DRIFTING, 29, 31),
-    _at(WORSE, 35),
+    _at(DRIFTING, 15, 17),
+    _at(BREAK, 24, 30),
+    _at(WORSE, 33),
 )
 _YEAR: Sequence[Fault] = (
     _at(BETTER, 3),

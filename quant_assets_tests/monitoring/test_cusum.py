@@ -168,7 +168,7 @@ def test_clean_years_seldom_raise_a_level() -> None:
 
 @pytest.mark.parametrize(
     ("kept", "median", "nearly_all"),
-    [(-5.0, 5.0, 8.0), (-3.0, 8.0, 12.0), (-1.0, 25.0, 45.0), (0.0, 80.0, np.inf)],
+    [(-5.0, 6.0, 9.0), (-3.0, 8.5, 13.0), (-1.0, 25.0, 45.0), (0.0, 80.0, np.inf)],
 )
 def test_a_broken_signal_is_found(kept: float, median: float, nearly_all: float) -> None:
     found = delays(kept)
