@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # it has no types
 
 from benchmarks import (
+    drops,
     events,
     features,
     imports,
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "pipeline": pipeline.run,
     "walk": walk.run,
     "watch": watch.run,
+    "drops": drops.run,
 }
 PACKAGES = ("dagster", "duckdb", "numpy", "pandas", "polars", "lightgbm")
 

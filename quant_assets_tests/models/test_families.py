@@ -1,6 +1,8 @@
 """What every family of the registry must keep to, however it works inside."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,6 +21,13 @@ AS_OF = 300
 # and XGBoost computes in single precision.
 TOLERANCE = {"torch": 1e-3, "xgboost": 1e-5}
 every_family = pytest.mark.parametrize("name", FAMILIES)
+Usual = Callable[[str], Forecaster]
+
+
+@pytest.fixture(scope="module")
+def usual(seen: Observations) -> Usual:
+    """A family's fit as of ``AS_OF``, made once: to look at, as any fit is."""
+    return cache(lambda name: fitted(name, as_of(seen, AS_OF)))
 
 
 def fitted(name: str, seen: Observations, *, seed: int = 7, threads: int = 1) -> Forecaster:
@@ -56,7 +65,7 @@ def check_contributions(name: str, model: Forecaster, seen: Observations, days: 
 
 @every_family
 @pytest.mark.parametrize("row", [120, 251, AS_OF])
-def test_nothing_later_matters(name: str, row: int, seen: Observations) -> None:
+def test_nothing_later_matters(name: str, row: int, seen: Observations, usual: Usual) -> None:
     """Every price after a day and every label not released on it are changed."""
     altered = world.observe(world.altered_after(world.prices(), row, seed=row))
     released = altered.released.copy()
@@ -68,7 +77,8 @@ def test_nothing_later_matters(name: str, row: int, seen: Observations) -> None:
     )
 
     world.same(as_of(altered, row), as_of(seen, row))
-    ours, theirs = (fitted(name, as_of(x, row)) for x in (altered, seen))
+    ours = fitted(name, as_of(altered, row))
+    theirs = usual(name) if row == AS_OF else fitted(name, as_of(seen, row))
     assert ours.to_bytes() == theirs.to_bytes()
     forecasts = [
         model.forecast(as_of(x, row), 40) for model, x in ((ours, altered), (theirs, seen))
@@ -82,26 +92,30 @@ def test_nothing_later_matters(name: str, row: int, seen: Observations) -> None:
 
 
 @every_family
-def test_what_is_known_does_matter(name: str, seen: Observations) -> None:
+def test_what_is_known_does_matter(name: str, seen: Observations, usual: Usual) -> None:
     """The test above can fail: a fit sees labels up to the very day of their release."""
     before = as_of(seen, AS_OF)
     released = before.released.copy()
     released[AS_OF] = -released[AS_OF]
     altered = replace(before, released=released)
-    assert fitted(name, altered).to_bytes() != fitted(name, before).to_bytes()
+    assert fitted(name, altered).to_bytes() != usual(name).to_bytes()
 
 
 @every_family
-def test_a_fit_does_not_depend_on_how_much_is_held_after_it(name: str, seen: Observations) -> None:
+def test_a_fit_does_not_depend_on_how_much_is_held_after_it(
+    name: str, seen: Observations, usual: Usual
+) -> None:
     """Views of a longer history and a history read up to the day give the same fit."""
     cut = world.observe(world.until(world.prices(), AS_OF))
-    assert fitted(name, cut).to_bytes() == fitted(name, as_of(seen, AS_OF)).to_bytes()
+    assert fitted(name, cut).to_bytes() == usual(name).to_bytes()
 
 
 @every_family
-def test_a_day_alone_is_forecast_as_among_others(name: str, seen: Observations) -> None:
+def test_a_day_alone_is_forecast_as_among_others(
+    name: str, seen: Observations, usual: Usual
+) -> None:
     chosen = family(name)
-    model = fitted(name, as_of(seen, AS_OF))
+    model = usual(name)
     days = len(seen.days) - AS_OF
     bulk = model.forecast(seen, days)
     check_complete(bulk, days, seen)
@@ -113,9 +127,11 @@ def test_a_day_alone_is_forecast_as_among_others(name: str, seen: Observations) 
 
 
 @every_family
-def test_a_day_alone_is_attributed_as_among_others(name: str, seen: Observations) -> None:
+def test_a_day_alone_is_attributed_as_among_others(
+    name: str, seen: Observations, usual: Usual
+) -> None:
     chosen, days = family(name), 6
-    model = fitted(name, as_of(seen, AS_OF))
+    model = usual(name)
     bulk = model.contributions(as_of(seen, AS_OF + days - 1), days, GROUPS)
     for row in range(days):
         day = seen.rows(AS_OF + row - chosen.lookback, AS_OF + row + 1)
@@ -124,13 +140,13 @@ def test_a_day_alone_is_attributed_as_among_others(name: str, seen: Observations
 
 
 @every_family
-def test_contributions_sum_to_the_forecast(name: str, seen: Observations) -> None:
-    check_contributions(name, fitted(name, as_of(seen, AS_OF)), seen, 20)
+def test_contributions_sum_to_the_forecast(name: str, seen: Observations, usual: Usual) -> None:
+    check_contributions(name, usual(name), seen, 20)
 
 
 @every_family
-def test_a_group_is_the_sum_of_its_features(name: str, seen: Observations) -> None:
-    model = fitted(name, as_of(seen, AS_OF))
+def test_a_group_is_the_sum_of_its_features(name: str, seen: Observations, usual: Usual) -> None:
+    model = usual(name)
     single, grouped = (model.contributions(seen, 2, groups) for groups in ({}, GROUPS))
     groups = {feature: GROUPS.get(feature, feature) for feature in single}
     assert set(groups.values()) == set(grouped)
@@ -140,8 +156,10 @@ def test_a_group_is_the_sum_of_its_features(name: str, seen: Observations) -> No
 
 
 @every_family
-def test_only_the_prior_does_not_depend_on_the_day(name: str, seen: Observations) -> None:
-    parts = fitted(name, as_of(seen, AS_OF)).contributions(seen, 5, GROUPS)
+def test_only_the_prior_does_not_depend_on_the_day(
+    name: str, seen: Observations, usual: Usual
+) -> None:
+    parts = usual(name).contributions(seen, 5, GROUPS)
     constant = {PRIOR, "drift"} & set(parts)
     assert len(constant) == 1
     for group, part in parts.items():
@@ -150,9 +168,11 @@ def test_only_the_prior_does_not_depend_on_the_day(name: str, seen: Observations
 
 
 @pytest.mark.parametrize("name", ["ridge", "autoregressive", "bayesian_svar"])
-def test_what_a_linear_model_does_not_see_adds_nothing(name: str, seen: Observations) -> None:
+def test_what_a_linear_model_does_not_see_adds_nothing(
+    name: str, seen: Observations, usual: Usual
+) -> None:
     """A forecast without the returns of a market, or of all, misses just what they contribute."""
-    model = fitted(name, as_of(seen, AS_OF))
+    model = usual(name)
     parts = model.contributions(seen, 10, GROUPS)
     markets = np.array([market_of(instrument) for instrument in seen.instruments])
     hidden = {"return": markets != ""} | {name: markets == name for name in set(markets.tolist())}
@@ -168,8 +188,8 @@ def test_what_a_linear_model_does_not_see_adds_nothing(name: str, seen: Observat
 
 
 @every_family
-def test_a_stored_model_is_the_model(name: str, seen: Observations) -> None:
-    model = fitted(name, as_of(seen, AS_OF))
+def test_a_stored_model_is_the_model(name: str, seen: Observations, usual: Usual) -> None:
+    model = usual(name)
     stored = model.to_bytes()
     loaded = family(name).load(stored)
     assert loaded.to_bytes() == stored
@@ -183,16 +203,18 @@ def test_the_same_seed_gives_the_same_bytes(name: str, seen: Observations) -> No
 
 
 @every_family
-def test_threads_do_not_change_the_model(name: str, seen: Observations) -> None:
-    one, two = (fitted(name, as_of(seen, AS_OF), threads=n) for n in (1, 2))
+def test_threads_do_not_change_the_model(name: str, seen: Observations, usual: Usual) -> None:
+    one, two = usual(name), fitted(name, as_of(seen, AS_OF), threads=2)
     assert one.to_bytes() == two.to_bytes()
     np.testing.assert_array_equal(*(model.forecast(seen, 50) for model in (one, two)))
 
 
 @every_family
-def test_days_are_forecast_differently_or_all_alike(name: str, seen: Observations) -> None:
+def test_days_are_forecast_differently_or_all_alike(
+    name: str, seen: Observations, usual: Usual
+) -> None:
     """Scores tell targets apart: a day with one score for all could not be submitted."""
-    forecast = fitted(name, as_of(seen, AS_OF)).forecast(seen, 50)
+    forecast = usual(name).forecast(seen, 50)
     assert (np.ptp(forecast, axis=1) > 0).all()
 
 
@@ -253,8 +275,8 @@ def test_an_unknown_family_is_named_with_the_nearest() -> None:
 
 
 @every_family
-def test_importance_is_a_share(name: str, seen: Observations) -> None:
-    shares = fitted(name, as_of(seen, AS_OF)).importance()
+def test_importance_is_a_share(name: str, usual: Usual) -> None:
+    shares = usual(name).importance()
     assert all(share >= 0 for share in shares.values())
     assert not shares or sum(shares.values()) == pytest.approx(1.0)
 
