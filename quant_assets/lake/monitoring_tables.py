@@ -103,8 +103,8 @@ ROLLING = Table(
         Column(
             "score",
             "DOUBLE",
-            "mean of the daily IC over its population standard deviation; of window 0 what a "
-            "capped CUSUM says of the mean of the markets' ICs weighed by precision",
+            "mean of the daily IC over its population standard deviation; of window 0 what the "
+            "worse of two capped CUSUMs says of the mean of the markets' ICs weighed by precision",
         ),
         Column("expected", "DOUBLE", "the same over the reference, 120 to 750 days before"),
         Column("limit", "DOUBLE", "below it the score is too low to be chance: a warning"),

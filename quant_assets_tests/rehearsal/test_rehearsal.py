@@ -18,7 +18,7 @@ from quant_assets.settings import Settings, load_settings
 from quant_assets_tests.desk import PROGRAM, Finished
 
 DAYS = 40
-PATIENCE = 1800
+PATIENCE = 3600
 
 
 @pytest.fixture(scope="module")
