@@ -1,7 +1,7 @@
 """Pictures of what is watched, as small PNG files in memory."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 SHOWN_DAYS = 60
 SHOWN_PARTS = 20
+_FIGURES = ("value", "expected", "low", "high")
+_LANE, _FLOOR = 0.74, 0.06
+"""Height of what is drawn in a lane, and of the room below it."""
+_NAME: dict[str, Any] = {"fontsize": 7, "va": "top"}
 
 
 def limits_kept(rows: pd.DataFrame) -> bytes:
@@ -84,15 +88,13 @@ def rolling_scores(rows: pd.DataFrame) -> bytes:
         for window, of_window in rows.groupby("window")
         if window
     ]
-    figure, panels = _panels(shown)
-    for axes, (_, of_window) in zip(panels, shown, strict=True):
-        expected = of_window["expected"].astype(float)
-        _expect(axes, of_window["trading_day"], of_window["low"], expected, expected)
-        _line(axes, of_window)
+    figure, axes, lanes = _lanes(shown)
+    for of_window in lanes:
+        _expect(axes, of_window, of_window["expected"])
         for level, colour in (("warning", "tab:orange"), ("critical", "tab:red")):
             marked = of_window[of_window["level"] == level]
             axes.plot(marked["trading_day"], marked["value"], ".", color=colour)
-    panels[-1].set_xlabel("score; dotted: expected; grey: chance; dots: warning, critical")
+    axes.set_xlabel("score; dotted: expected; grey: chance; dots: warning, critical")
     return png(figure)
 
 
@@ -103,15 +105,14 @@ def figures_within(rows: pd.DataFrame) -> bytes:
         rows: of ``monitoring.health``, of one family.
     """
     shown = [
-        (f"{key[0]}\n{key[1]} days".replace("_", " "), of_figure)
+        (f"{key[0]}, {key[1]} days".replace("_", " "), of_figure)
         for key, of_figure in rows.groupby(["figure", "window"])
         if isinstance(key, tuple)
     ]
-    figure, panels = _panels(shown)
-    for axes, (_, one) in zip(panels, shown, strict=True):
-        _expect(axes, one["trading_day"], one["low"], one["high"], one["expected"])
-        _line(axes, one)
-    panels[-1].set_xlabel("dotted: expected; grey: no cause for concern")
+    figure, axes, lanes = _lanes(shown)
+    for one in lanes:
+        _expect(axes, one, one["high"])
+    axes.set_xlabel("dotted: expected; grey: no cause for concern")
     return png(figure)
 
 
@@ -137,33 +138,56 @@ def part_scores(rows: pd.DataFrame) -> bytes:
     return png(figure)
 
 
-def _panels(shown: Sequence[tuple[str, pd.DataFrame]]) -> "tuple[Figure, list[Axes]]":
-    """Panels above each other over the same days, with names."""
-    from matplotlib.figure import Figure
+def _lanes(
+    shown: Sequence[tuple[str, pd.DataFrame]],
+) -> "tuple[Figure, Axes, list[pd.DataFrame]]":
+    """A lane for each of the tables, with its name and a scale of its own, over the same days.
 
-    height = 0.8 + 0.85 * len(shown)
-    figure = Figure(figsize=(7.0, height))
-    figure.subplots_adjust(0.12, 0.6 / height, 0.94, 1.0 - 0.1 / height, hspace=0.15)
+    In one pair of axes: a pair a table would take several times as long.
+
+    Returns the tables with their figures as heights in the axes.
+    """
+    figure, axes = new_figure(0.8 + 0.8 * len(shown))
+    ticks: list[tuple[float, str]] = []
+    lanes = []
+    for bottom, (name, rows) in zip(range(len(shown))[::-1], shown, strict=True):
+        lane, marked = _scaled(rows, bottom + _FLOOR)
+        lanes.append(lane)
+        ticks += marked
+        axes.text(0.005, bottom + 0.96, name, transform=axes.get_yaxis_transform(), **_NAME)
+        axes.axhline(bottom + 1.0, color="black", linewidth=0.6)
+    axes.set_ylim(0.0, len(shown))
+    axes.set_yticks([height for height, _ in ticks], [text for _, text in ticks], fontsize=7)
     days = np.unique(np.concatenate([rows["trading_day"] for _, rows in shown]))
-    panels = [figure.add_subplot(len(shown), 1, i + 1) for i in range(len(shown))]
-    for axes, (name, _) in zip(panels, shown, strict=True):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_ylabel(name, fontsize="small")
-        axes.tick_params(labelsize="small")
-        date_axis(axes, days, named=axes is panels[-1])
-    return figure, panels
+    date_axis(axes, days)
+    return figure, axes, lanes
 
 
-def _line(axes: "Axes", rows: pd.DataFrame) -> None:
-    axes.plot(rows["trading_day"], rows["value"].astype(float), linewidth=1.4)
+def _scaled(rows: pd.DataFrame, floor: float) -> tuple[pd.DataFrame, list[tuple[float, str]]]:
+    """The rows with their figures as heights above a floor, and the marks of their scale."""
+    from matplotlib.ticker import MaxNLocator
+
+    names = [name for name in _FIGURES if name in rows]
+    values = rows[names].astype(float)
+    low, high = float(values.min().min()), float(values.max().max())
+    if not low < high:
+        low, high = (low - 0.5, low + 0.5) if low == high else (0.0, 1.0)
+    heights = floor + (values - low) * (_LANE / (high - low))
+    at = np.asarray(MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(low, high))
+    at = at[(at >= low) & (at <= high)]
+    marks = (floor + (at - low) * (_LANE / (high - low))).tolist()
+    return (
+        rows.assign(**{name: heights[name] for name in names}),
+        list(zip(marks, [f"{x:.10g}" for x in at.tolist()], strict=True)),
+    )
 
 
-def _expect(
-    axes: "Axes", days: pd.Series, low: pd.Series, high: pd.Series, expected: pd.Series
-) -> None:
-    low, high = low.astype(float), high.astype(float)
-    axes.fill_between(days, low, high, color="black", alpha=0.1, linewidth=0)
-    axes.plot(days, expected.astype(float), "k:", linewidth=1.2)
+def _expect(axes: "Axes", rows: pd.DataFrame, high: pd.Series) -> None:
+    """A figure, what is expected of it, and in grey what it may be as well."""
+    days = rows["trading_day"]
+    axes.fill_between(days, rows["low"], high, color="black", alpha=0.1, linewidth=0)
+    axes.plot(days, rows["expected"], "k:", linewidth=1.2)
+    axes.plot(days, rows["value"], color="tab:blue", linewidth=1.4)
 
 
 def unusual(rows: pd.DataFrame) -> bytes:
