@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?=
 FAMILIES ?=
+PORT ?=
 # A file's tests share what they take long to make, and stay together.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
@@ -31,8 +32,8 @@ lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-ui: $(STAMP)  ## open Dagster on http://127.0.0.1:3000
-	@$(BIN)/quant-assets ui
+ui: $(STAMP)  ## open Dagster on http://127.0.0.1:3000; PORT=<another>
+	@$(BIN)/quant-assets ui $(if $(PORT),--port $(PORT))
 
 bench: $(STAMP)  ## time the platform beside the alternatives; DATA=<competition folder>
 	@$(BIN)/python -m benchmarks $(DATA)

@@ -39,7 +39,7 @@ def listing(settings: Settings, *, closed: bool = False) -> str:
 
 def _nothing(closed: bool) -> str:
     found = "no alert was ever raised" if closed else "no open alerts"
-    return f"{found} (the sensor watch_runs raises them once it is switched on)"
+    return f"{found} (the sensor watch_runs raises them; switch it on in the UI if it is not)"
 
 
 def _row(alert: Alert, messages: Sequence[Message], *, closed: bool) -> dict[str, object]:

@@ -50,7 +50,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _families(settings)
     yield from (_channels(settings, level) for level in LEVELS)
     for name, value in settings.model_dump().items():
-        yield Finding(f"QUANT_{name.upper()}", True, str(value))
+        yield Finding(f"QUANT_{name.upper()}", True, _shown(value))
+
+
+def _shown(value: object) -> str:
+    """As it is given in the environment."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _data_dir(settings: Settings) -> Finding:

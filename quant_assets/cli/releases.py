@@ -35,7 +35,8 @@ def show(context: typer.Context) -> None:
     with Lake(load_settings().lake_dir, read_only=True) as lake:
         rows, made = listing(lake), decisions(lake)
     if rows.empty:
-        typer.echo("no release yet: run retrain_models as of a day")
+        typer.echo("no release yet; as of the newest day stored, by its date:")
+        typer.echo("  quant-assets backfill --job retrain_models --from DAY --to DAY")
         return
     typer.echo(table_text(rows, wrap="reason"))
     if made:

@@ -109,8 +109,13 @@ def act(turn: Turn, known: Sequence[str], wish: Wish) -> None:
 
     Raises:
         UnknownNameError: there is no such release.
-        PromotionError: it cannot be done.
+        PromotionError: it cannot be done, or there is no release at all.
     """
+    if not known:
+        raise PromotionError(
+            "there is no release yet",
+            hint="run `quant-assets backfill --job retrain_models` for the newest day stored",
+        )
     if wish.release and wish.release not in known:
         raise unknown_name("release", wish.release, list(known))
     if wish.action in ("promote", "pin") and not wish.release:

@@ -15,7 +15,7 @@ from quant_assets.promotion.records import Book
 from quant_assets.promotion.replay import Replayed, replay
 from quant_assets.promotion.rules import Evidence
 from quant_assets.promotion.state import REFUSED, Decision, State, fold
-from quant_assets.promotion.stored import decisions, releases
+from quant_assets.promotion.stored import decisions, newest_published, releases
 
 
 def listing(lake: Lake) -> pd.DataFrame:
@@ -24,12 +24,14 @@ def listing(lake: Lake) -> pd.DataFrame:
     book = Book.read(lake, date.max)
     known = book.evidence(date.max, np.empty(0, "datetime64[D]"), registered)
     last = {one.release: one for one in decisions(lake)}
+    published = newest_published(lake)
     return pd.DataFrame(
         [
             {
                 "release": one.name,
                 "families": len(one.fits),
-                "stage": _stage(one.name, state, last.get(one.name)),
+                "stage": _stage(one.name, state, last.get(one.name))
+                + _from(last.get(one.name), published),
                 "share": state.share_of(one.name),
                 "live_days": len(known.live_of(one.name).days),
                 "live_score": _score(known.live_of(one.name)),
@@ -50,6 +52,13 @@ def _stage(name: str, state: State, last: Decision | None) -> str:
     if name == state.last_good:
         return "last good"
     return "waiting" if last is None else REFUSED if last.stage_after == REFUSED else last.action
+
+
+def _from(last: Decision | None, published: date | None) -> str:
+    """The day from which on it holds, if nothing was published for that day yet."""
+    if last is None or (published and last.trading_day <= published):
+        return ""
+    return f", from {last.trading_day} on"
 
 
 def _score(record: Record) -> float | None:

@@ -30,8 +30,10 @@ from quant_assets.reports.scope import Scope
 
 _INPUTS = 4
 _WHOLE = "coalesce(part, '') = ''"
-_DROP = "since a drop"
+_DROP = "since it began to drop"
 _CONCERNS = ("warning", "critical")
+# Any bad day may be the first of a drop: worth a row once it hardly is chance.
+_TOLD = f'("window" > 0 OR level IN {_CONCERNS})'
 
 
 def submission(scope: Scope) -> Section:
@@ -147,7 +149,7 @@ def _scores(ic: pd.DataFrame) -> Grid:
 
 def _against_expectation(scope: Scope) -> tuple[Grid | None, list[Need]]:
     """Scores beside what was to be expected; None where that is not computed."""
-    rows = scope.newest(ROLLING, f"AND {_WHOLE}")
+    rows = scope.newest(ROLLING, f"AND {_WHOLE} AND {_TOLD}")
     if rows.empty:
         return None, []
     ordered = rows.sort_values(["family", "window"])
@@ -164,7 +166,8 @@ def _against_expectation(scope: Scope) -> tuple[Grid | None, list[Need]]:
     ]
     low = ordered[ordered["level"].isin(_CONCERNS)]
     needs = [_too_low(str(name), of) for name, of in low.groupby("family")]
-    caption = "Score: mean over deviation of the daily IC; below its limit it is no longer chance"
+    caption = "Score: mean over deviation of the daily IC; below its limit it is no longer chance;"
+    caption += " –: too few days to say"
     return Grid(("family", "over", "score", "expected", "limit"), tuple(cells), 2, caption), needs
 
 

@@ -100,13 +100,24 @@ def test_expectations_take_the_place_of_bare_scores(lake: Lake) -> None:
     reported.write(lake, reported.ROLLING, low)
     section = outcome.performance(scope(lake))
     assert grid(section) == [
-        ["published", "since a drop", "2.00", "0.50", "0.10"],
+        ["published", "since it began to drop", "2.00", "0.50", "0.10"],
         ["published", "20 days", "-0.30", "0.50", "0.10"],
         ["published", "60 days", "0.40", "0.50", "0.10"],
     ]
     (need,) = section.needs
     assert need.state == "critical"
-    assert need.text.endswith("since a drop 2.00 (0.10), 20 days -0.30 (0.10)")
+    assert need.text.endswith("since it began to drop 2.00 (0.10), 20 days -0.30 (0.10)")
+
+
+def test_a_few_bad_days_are_no_drop(lake: Lake) -> None:
+    calm = pd.concat(
+        reported.rolling(DAY, score, "ok").assign(window=window)
+        for window, score in ((0, -1.0), (20, 0.4))
+    )
+    reported.write(lake, reported.ROLLING, calm)
+    section = outcome.performance(scope(lake))
+    assert [cells[1] for cells in grid(section)] == ["20 days"]
+    assert not section.needs
 
 
 def test_a_period_is_judged_by_its_own_days(lake: Lake) -> None:
