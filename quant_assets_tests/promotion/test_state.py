@@ -106,3 +106,10 @@ def test_thresholds_are_read_back_from_a_decision() -> None:
     assert thresholds_in(one.made[0].numbers) == one.limits
     assert '"low": null' in one.made[0].numbers
     assert '"t": "inf"' in one.made[0].numbers
+
+
+@pytest.mark.parametrize("action", ["promote", "pin", "unpin", "roll_back"])
+def test_without_any_release_one_is_told_how_to_make_one(action: str) -> None:
+    with pytest.raises(PromotionError, match="no release yet") as caught:
+        act(turn(State()), [], Wish(action, "", "", "ana"))  # type: ignore[arg-type]
+    assert "retrain_models" in str(caught.value)
