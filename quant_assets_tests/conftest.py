@@ -14,11 +14,21 @@ from quant_assets_tests.small_market import write_small_market
 
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
 Command = Callable[..., Finished]
+_LONGEST = (
+    *("test_rehearsal.py", "promotion/test_shell.py", "test_families.py", "test_tune.py"),
+    *("test_bad_surroundings.py", "test_replay.py", "test_shell_releases.py"),
+    *("test_shell_report.py", "test_ui.py", "test_demo.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first: begun last, other processes would wait for it."""
-    items.sort(key=lambda item: item.path.name != "test_rehearsal.py")
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((i for i, end in enumerate(_LONGEST) if path.endswith(end)), len(_LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
