@@ -16,7 +16,7 @@ from benchmarks.pipeline import command
 from quant_assets.lake.lake import Lake
 from quant_assets.monitoring.expectation import BLOCK, Record
 from quant_assets.monitoring.performance import TOLD, rolling_rows
-from quant_assets.monitoring.records import ENSEMBLE, Part, daily_records
+from quant_assets.monitoring.records import ENSEMBLE, WHOLE, Part, by_markets, daily_records
 from quant_assets.settings import Settings, load_settings
 from quant_assets.typing import AnyArray, BoolArray, FloatArray
 
@@ -41,7 +41,9 @@ def measure(data: Path) -> list[Figure]:
     settings = load_settings(data_dir=data)
     with Lake(settings.lake_dir, read_only=True) as lake:
         found = daily_records(lake, (), date.max)
-    stored = {part: one for part, one in found.items() if part[0] == ENSEMBLE and _judged(part)}
+    markets = [part for part in found if part[:2] == (ENSEMBLE, "markets")]
+    scored = by_markets(found, ENSEMBLE).values.T
+    stored = dict(zip([(ENSEMBLE, *WHOLE), *markets], scored, strict=True))
     return [
         *_clean(stored, settings),
         *(figure for name in GONE for figure in _lasting(stored, settings, name)),
@@ -49,11 +51,7 @@ def measure(data: Path) -> list[Figure]:
     ]
 
 
-def _judged(part: Part) -> bool:
-    return part[1] in {"all", "markets"}
-
-
-def _clean(stored: Mapping[Part, Record], settings: Settings) -> list[Figure]:
+def _clean(stored: Mapping[Part, FloatArray], settings: Settings) -> list[Figure]:
     levels = [watched(stored, settings, seed, 0.0) for seed in range(DRAWN)]
     critical = np.mean([(one == "critical").any() for one in levels])
     some = np.mean([(one != "ok").any() for one in levels])
@@ -63,7 +61,7 @@ def _clean(stored: Mapping[Part, Record], settings: Settings) -> list[Figure]:
     ]
 
 
-def _lasting(stored: Mapping[Part, Record], settings: Settings, name: str) -> list[Figure]:
+def _lasting(stored: Mapping[Part, FloatArray], settings: Settings, name: str) -> list[Figure]:
     told = [watched(stored, settings, seed, GONE[name]) != "ok" for seed in range(DRAWN)]
     found = np.array([first(one) for one in told])
     held = np.mean(
@@ -76,7 +74,7 @@ def _lasting(stored: Mapping[Part, Record], settings: Settings, name: str) -> li
     ]
 
 
-def _collapse(stored: Mapping[Part, Record], settings: Settings) -> list[Figure]:
+def _collapse(stored: Mapping[Part, FloatArray], settings: Settings) -> list[Figure]:
     told = [watched(stored, settings, seed, COLLAPSED, BRIEF) != "ok" for seed in range(DRAWN)]
     last = [one[: BRIEF + 60].nonzero()[0].max(initial=BRIEF - 1) + 1 - BRIEF for one in told]
     name = f"a collapse of {BRIEF} days"
@@ -87,27 +85,26 @@ def _collapse(stored: Mapping[Part, Record], settings: Settings) -> list[Figure]
 
 
 def watched(
-    stored: Mapping[Part, Record], settings: Settings, seed: int, share: float, days: int = YEAR
+    stored: Mapping[Part, FloatArray], settings: Settings, seed: int, share: float, days: int = YEAR
 ) -> AnyArray:
     """(YEAR,) worst level of each watched day.
 
     Args:
-        stored: what the years are drawn from.
+        stored: (n,) ICs that the years are drawn from, NaN on days without.
         settings: how large a shortfall matters.
         seed: of the draw.
         share: of each part's mean IC, taken away on the first ``days`` of the year.
         days: how many.
     """
-    whole = stored[ENSEMBLE, "all", ""]
-    known = len(whole.numbers)
+    known = len(stored[ENSEMBLE, *WHOLE])
     rng = np.random.default_rng(seed)
     starts = rng.integers(0, known, size=-(-(known + YEAR) // BLOCK))
     drawn = ((starts[:, None] + np.arange(BLOCK)) % known).ravel()[: known + YEAR]
     numbers = np.arange(known + YEAR)
     records = {}
     for part, one in stored.items():
-        values = _on(one, whole)[drawn]
-        values[known : known + days] -= share * np.nanmean(one.values)
+        values = one[drawn]
+        values[known : known + days] -= share * np.nanmean(one)
         there = ~np.isnan(values)
         records[part] = Record(numbers[there], values[there])
     year = numbers[known:]
@@ -121,13 +118,6 @@ def watched(
 def first(told: BoolArray) -> float:
     """The day on which it is told, from 1; infinite if on none."""
     return float(told.argmax() + 1) if told.any() else np.inf
-
-
-def _on(record: Record, whole: Record) -> FloatArray:
-    """(n,) values on the days of the whole; NaN where there is none."""
-    result = np.full(len(whole.numbers), np.nan)
-    result[np.searchsorted(whole.numbers, record.numbers)] = record.values
-    return result
 
 
 def _spread(name: str, values: FloatArray) -> list[Figure]:

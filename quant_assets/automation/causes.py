@@ -15,6 +15,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import chosen
+from quant_assets.monitoring.drift import share_drifted
 from quant_assets.monitoring.performance import TOLD
 from quant_assets.monitoring.records import ENSEMBLE, PUBLISHED
 from quant_assets.settings import Settings
@@ -95,17 +96,16 @@ def _worst(lake: Lake, family: str, day: date) -> str:
 def _drift(lake: Lake, limit: float) -> Iterator[Cause]:
     if not lake.has(DRIFT):
         return
-    shares = lake.arrow(
-        f"SELECT trading_day, avg(drifted::INT) AS share FROM {DRIFT.quoted}"
-        " WHERE level <> 'forecast' AND (ks IS NOT NULL OR drifted)"
-        " GROUP BY trading_day ORDER BY trading_day"
-    ).to_pylist()
-    held = episode([(row["trading_day"], row["share"] > limit) for row in shares])
+    shares = share_drifted(
+        lake.query(f"SELECT trading_day, level, ks, drifted FROM {DRIFT.quoted}")
+    )
+    days = shares.index.to_numpy("datetime64[D]").tolist()
+    held = episode(list(zip(days, (shares > limit).tolist(), strict=True)))
     if len(held) >= DRIFTED_DAYS:
         yield Cause(
             f"drift/{held[0]}",
             "drift",
-            f"{shares[-1]['share']:.0%} of the features have drifted, and over {limit:.0%} on each "
+            f"{shares.iloc[-1]:.0%} of the features have drifted, and over {limit:.0%} on each "
             f"of {len(held)} days since {held[0]}",
         )
 
