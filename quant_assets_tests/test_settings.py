@@ -56,6 +56,31 @@ def test_relative_folders_become_absolute(data: Path, monkeypatch: pytest.Monkey
     assert settings.data_dir == data / "yours"
 
 
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("QUANT_RETRAIN_MINUTS", "QUANT_RETRAIN_MINUTES"),
+        ("QUANT_FAMILY", "QUANT_FAMILIES"),
+        ("QUANT_DATADIR", "QUANT_DATA_DIR"),
+        ("QUANT_ALERT_CRITICAL", "QUANT_ALERTS_CRITICAL"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch, slip: str, meant: str
+) -> None:
+    monkeypatch.setenv(slip, "secret")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert (refused.value.where, refused.value.expected) == (slip, meant)
+    assert "secret" not in str(refused.value)
+
+
+def test_variables_of_other_tools_are_let_be(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANT_TEST_MARKET", "market")
+    monkeypatch.setenv("QUANT_HOME", "elsewhere")
+    assert load_settings().data_dir == data
+
+
 def test_two_data_directories_share_no_path(data: Path) -> None:
     places = [name for name, value in vars(Settings).items() if isinstance(value, property)]
     one, other = (Settings(data_dir=data / name) for name in ("one", "other"))

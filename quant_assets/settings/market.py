@@ -1,6 +1,8 @@
 """The settings that apply, and the one market that a data directory holds."""
 
+import os
 from datetime import date
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -8,13 +10,18 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from quant_assets.errors import SettingsError
 from quant_assets.settings.variables import FIRST_DAY, SIMULATED, Settings
 
+_NEAR = 0.8
+"""Likeness of two names: ``QUANT_FAMILY`` and ``QUANT_FAMILIES`` have 0.85."""
+
 
 def load_settings(**overrides: Any) -> Settings:
     """Settings from the environment, from the market that the data directory holds, from defaults.
 
     Raises:
-        SettingsError: a variable has the wrong type or range, or ``market.json`` cannot be read.
+        SettingsError: a variable has the wrong type or range, one has nearly the name of a setting,
+            or ``market.json`` cannot be read.
     """
+    _refuse_misspelt()
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
@@ -34,6 +41,19 @@ def load_settings(**overrides: Any) -> Settings:
     return settings.model_copy(
         update={name: value for name, value in held.model_dump().items() if name not in given}
     )
+
+
+def _refuse_misspelt() -> None:
+    """A slip of the pen would leave a default in force. Other tools may have the prefix as well."""
+    known = [f"QUANT_{name.upper()}" for name in Settings.model_fields]
+    for name in sorted({name for name in os.environ if name.startswith("QUANT_")}.difference(known)):
+        if near := get_close_matches(name, known, n=1, cutoff=_NEAR):
+            raise SettingsError(
+                "a variable is no setting, but has nearly the name of one",
+                where=name,
+                expected=near[0],
+                hint="rename or unset the variable; `quant-assets doctor` lists all settings",
+            )
 
 
 def _secret(place: tuple[int | str, ...]) -> bool:
