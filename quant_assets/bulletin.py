@@ -1,7 +1,7 @@
 """``quant-assets alerts``: what is open, what was given up, and trying the channels."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
@@ -87,12 +87,12 @@ def close(settings: Settings, key: str) -> str:
     """
     with Lake(settings.lake_dir) as lake:
         book = Book(lake, settings.lake_dir)
-        known = sorted(one.key for one in book.alerts())
+        known = {one.key: one for one in book.alerts()}
         if key not in known:
-            raise unknown_name("key of an open alert", key, known)
-        messages = book.take_in(
-            [Cleared(key, "Closed by hand.", _now())], channels_of(settings).names
-        )
+            raise unknown_name("key of an open alert", key, sorted(known))
+        # A clock may have gone back since it was seen.
+        at = max(_now(), known[key].last_seen_at + timedelta(microseconds=1))
+        messages = book.take_in([Cleared(key, "Closed by hand.", at)], channels_of(settings).names)
     return f"{key} is closed; {len(messages)} messages will say so"
 
 

@@ -7,19 +7,28 @@ import dagster as dg
 from quant_assets.lake.tables import SUBMISSIONS
 from quant_assets.submission import Delivery
 
+_ATTEMPTS = 1000
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 def delivered(instance: dg.DagsterInstance, day: date) -> Delivery | None:
     """When the day's submission was stored first; None if there is no record of it."""
     wanted = dg.AssetRecordsFilter(dg.AssetKey(SUBMISSIONS.key), asset_partitions=[day.isoformat()])
-    found = instance.fetch_materializations(wanted, limit=1, ascending=True).records
-    if not found:
+    attempts = instance.fetch_materializations(wanted, limit=_ATTEMPTS, ascending=True).records
+    found = next(filter(_has_rows, attempts), None)
+    if found is None:
         return None
-    run = instance.get_run_record_by_id(found[0].run_id)
+    run = instance.get_run_record_by_id(found.run_id)
     begun = run.start_time if run and _alone(run.dagster_run) else None
-    seconds = None if begun is None else found[0].timestamp - begun
-    return Delivery(datetime.fromtimestamp(found[0].timestamp, UTC), seconds)
+    seconds = None if begun is None else found.timestamp - begun
+    return Delivery(datetime.fromtimestamp(found.timestamp, UTC), seconds)
+
+
+def _has_rows(attempt: dg.EventLogRecord) -> bool:
+    """Whether anything was stored: Dagster records an attempt that was blocked as well."""
+    recorded = attempt.asset_materialization
+    rows = recorded.metadata.get("dagster/row_count") if recorded else None
+    return isinstance(rows, dg.IntMetadataValue) and bool(rows.value)
 
 
 def _alone(run: dg.DagsterRun) -> bool:

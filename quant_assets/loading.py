@@ -11,9 +11,14 @@ import typer
 
 from quant_assets.console import table_text
 from quant_assets.errors import CalendarError
-from quant_assets.lake.artifacts import write_atomically
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
-from quant_assets.settings import Settings, held_market, market_of, require_market
+from quant_assets.settings import (
+    Settings,
+    held_market,
+    market_of,
+    remember_market,
+    require_market,
+)
 from quant_assets.sources.base import Source
 from quant_assets.sources.registry import source_of
 
@@ -76,7 +81,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
         return
     worker.begin()
     _check_readable(source, *days)
-    _remember(settings)
+    remember_market(settings)
     _run(settings, source, "load_history", *days, {FINGERPRINT: fingerprint})
 
 
@@ -118,7 +123,7 @@ def walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
     if held and chosen(held.families) != families:
         typer.echo(f"families from now on: {', '.join(families)}")
         typer.echo("Dagster, if it is open, shows them after `Reload definitions`")
-    _remember(settings)
+    remember_market(settings)
     source = source_of(settings)
     config = {f"fits__{name}": {"parameters": changed} for name, changed in parameters.items()}
     _run(settings, source, "walk_forward", source.first_day, source.last_day, {}, config)
@@ -223,10 +228,6 @@ next:
   .venv/bin/quant-assets sql "FROM monitoring.scoreboard"
   .venv/bin/quant-assets shell                 a DuckDB prompt on the lake"""
     )
-
-
-def _remember(settings: Settings) -> None:
-    write_atomically(settings.market_file, market_of(settings).model_dump_json().encode())
 
 
 def _check_readable(source: Source, start: date, end: date) -> None:

@@ -1,15 +1,16 @@
 """``quant-assets alerts``, as a person uses it."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from quant_assets.alerts import messages
 from quant_assets.alerts.book import Book
 from quant_assets.alerts.channels import channels_of
 from quant_assets.alerts.delivery import deliver
-from quant_assets.alerts.messages import MAX_ATTEMPTS
 from quant_assets.alerts.states import Cleared, Raised
 from quant_assets.lake.lake import Lake
 from quant_assets_tests.alerts.receiver import (
@@ -93,10 +94,11 @@ def test_a_test_message_says_of_each_channel_what_came_of_it(
 
 
 def test_dead_letters_are_shown_and_sent_again(
-    empty: Desk, command: Command, server: Receiver
+    empty: Desk, command: Command, server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(messages, "MAX_ATTEMPTS", 3)
     server.status = 500
-    take_in(empty, RAISED, where=server.url, attempts=MAX_ATTEMPTS)
+    take_in(empty, RAISED, where=server.url, attempts=3)
     shown = command(empty, "alerts").succeeded().out
     for word in ("given up", "refused with status 500", server.name, "--resend"):
         assert word in shown
@@ -115,6 +117,15 @@ def test_an_alert_can_be_closed_by_hand(empty: Desk, command: Command, server: R
     closed = command(empty, "alerts", "--close", KEY, QUANT_ALERTS_CRITICAL=server.url)
     assert "1 messages will say so" in closed.succeeded().out
     assert command(empty, "alerts").succeeded().out.startswith("no open alerts (")
+
+
+def test_a_clock_that_went_back_does_not_keep_one_open(
+    empty: Desk, command: Command, server: Receiver
+) -> None:
+    ahead = replace(RAISED, at=datetime.now(UTC) + timedelta(hours=1))
+    take_in(empty, ahead, where=server.url)
+    closed = command(empty, "alerts", "--close", KEY, QUANT_ALERTS_CRITICAL=server.url)
+    assert "1 messages will say so" in closed.succeeded().out
 
 
 def test_a_url_that_cannot_be_used_is_refused_without_being_shown(

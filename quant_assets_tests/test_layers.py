@@ -86,4 +86,4 @@ def test_only_settings_reads_the_environment() -> None:
     }
     written = {"automation/runs.py", "models/descent.py", "servers.py"}
     rehearsed = {f"rehearsal/{name}.py" for name in ("drive", "imports", "processes")}
-    assert readers == written | rehearsed
+    assert readers == written | rehearsed | {"settings/market.py"}

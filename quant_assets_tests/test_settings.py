@@ -1,12 +1,24 @@
 """Where a setting comes from, and that a wrong one is named."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from quant_assets.errors import SettingsError
-from quant_assets.settings import SIMULATED, Market, Settings, load_settings, market_of
+from quant_assets.settings import (
+    SIMULATED,
+    Market,
+    Settings,
+    held_market,
+    keep_to_market,
+    load_settings,
+    market_of,
+    remember_market,
+    source_is_given,
+)
 
 
 @pytest.fixture
@@ -172,3 +184,41 @@ def test_settings_of_operation_are_settings_and_shape_no_result() -> None:
         *("source", "first_day", "seed", "first_fit_after", "refit_every", "fill_limit", "jump_z"),
         *("families", "tuned"),
     }
+
+
+def test_of_two_markets_at_once_one_is_held(data: Path) -> None:
+    markets = [Settings(data_dir=data, source=str(data / f"market-{i}")) for i in range(8)]
+    together = Barrier(len(markets))
+
+    def begin(settings: Settings) -> bool:
+        together.wait()
+        try:
+            keep_to_market(settings)
+        except SettingsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(markets)) as threads:
+        began = list(threads.map(begin, markets))
+    (winner,) = [one for one, there in zip(markets, began, strict=True) if there]
+    assert held_market(winner) == market_of(winner)
+
+
+def test_families_asked_for_last_are_remembered(data: Path) -> None:
+    for families in ("fast", "all"):
+        remember_market(Settings(data_dir=data, families=families))
+        assert load_settings().families == families
+    keep_to_market(Settings(data_dir=data, families="fast"))
+    assert load_settings().families == "all"
+    with pytest.raises(SettingsError, match="holds another market"):
+        remember_market(Settings(data_dir=data, seed=8))
+    assert load_settings().seed == 7
+
+
+def test_a_source_is_given_by_the_environment_alone(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(data, Market(source=str(data / "market")))
+    assert not source_is_given()
+    monkeypatch.setenv("QUANT_SOURCE", SIMULATED)
+    assert source_is_given()

@@ -58,7 +58,11 @@ def test_a_run_shows_the_page_and_its_summary(reported: Desk, history: dg.Dagste
     page = reported.settings.reports_dir / "daily" / f"{DAYS[-1]}.html"
     assert shown["page"] == dg.MetadataValue.path(page)
     assert str(shown["summary"].value).startswith("**")
-    assert "| Submission | Stored with 424 targets. |" in str(shown["summary"].value)
+    summary = str(shown["summary"].value)
+    assert re.search(
+        r"\| Submission \| Stored with 424 targets, at .* after the day's end", summary
+    )
+    assert "no submission" not in summary
 
 
 def test_the_command_writes_the_page_of_the_run(reported: Desk, command: Command) -> None:
@@ -74,7 +78,7 @@ def test_the_command_takes_a_day_and_a_period(reported: Desk, command: Command) 
     done = command(reported, "report", "--day", "2023-12-03", "--period", "monthly").succeeded()
     page = Path(done.out.strip())
     assert page == reported.settings.reports_dir / "monthly" / "2023-12.html" or page.exists()
-    assert "As known at the end of 2023-12-01" in page.read_text()
+    assert "Rows of trading days up to 2023-12-01" in page.read_text()
 
 
 def test_a_day_without_prices_is_refused(reported: Desk, command: Command) -> None:

@@ -103,7 +103,11 @@ def _untried(book: Book, tried: list[Message], now: datetime) -> list[Message]:
 
 
 def resend(book: Book, clock: Clock) -> int:
-    """Make dead letters due again, with all attempts ahead; how many there were."""
-    letters = book.dead()
+    """Make dead letters due again, with all attempts ahead; how many there were.
+
+    Those that would tell of the beginning of what has ended stay: nobody would hear of its end.
+    """
+    still_open = {one.id for one in book.alerts()}
+    letters = [one for one in book.dead() if one.kind == "recovery" or one.alert_id in still_open]
     book.record([revived(one, clock()) for one in letters])
     return len(letters)

@@ -2,8 +2,9 @@
 
 Pure functions over records, with the moment and chance given. Sending is in ``alerts.channels``.
 
-A message is tried at most ``MAX_ATTEMPTS`` times, over 2.5 hours on average and 5 at most: before
-the n-th repetition passes a time drawn between nothing and ``FIRST_WAIT * 2 ** (n - 1)``, or
+A message is tried at most ``MAX_ATTEMPTS`` times, over three days on average and six at most, so
+that a channel that is down over a weekend still gets the whole story in its order: before the n-th
+repetition passes a time drawn between nothing and ``FIRST_WAIT * 2 ** (n - 1)``, or
 ``LONGEST_WAIT`` if that is less (full jitter, which keeps many from coming back at once:
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 """
@@ -15,7 +16,7 @@ from hashlib import sha256
 
 from quant_assets.alerts.states import Kind, Level, Step
 
-MAX_ATTEMPTS = 12
+MAX_ATTEMPTS = 150
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
 
 
@@ -50,12 +51,15 @@ def addressed(
     Args:
         step: what happened to the alert.
         channels: names of each level's channels.
-        told: the messages about the alert so far. Those who were told of it are told of its end.
+        told: the messages about the alert so far. Those who were told of it are told of its end;
+            not those for whom all of it was given up.
         at: when it happened.
     """
     if step.kind is None:
         return []
-    names = [one.channel for one in told] if step.kind == "recovery" else channels[step.alert.level]
+    names = [one.channel for one in told if one.delivered_at or one.pending]
+    if step.kind != "recovery":
+        names = list(channels[step.alert.level])
     return [_message(step, step.kind, name, at) for name in dict.fromkeys(names)]
 
 
@@ -87,7 +91,13 @@ def due(messages: Iterable[Message], now: datetime) -> list[Message]:
     first: dict[tuple[str, str], Message] = {}
     for one in waiting:
         first.setdefault((one.alert_id, one.channel), one)
-    return [one for one in first.values() if one.next_attempt and one.next_attempt <= now]
+    return [one for one in first.values() if _is_due(one, now)]
+
+
+def _is_due(message: Message, now: datetime) -> bool:
+    """Whether its time has come; no wait is so long that a clock must have gone back since."""
+    wait = (message.next_attempt or now) - now
+    return message.attempts == 0 or not timedelta() < wait <= LONGEST_WAIT
 
 
 def begun(message: Message, now: datetime, chance: Callable[[], float]) -> Message:
@@ -99,7 +109,7 @@ def begun(message: Message, now: datetime, chance: Callable[[], float]) -> Messa
         chance: a number drawn evenly from 0 to 1.
     """
     attempts = message.attempts + 1
-    longest = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+    longest = min(FIRST_WAIT * 2 ** min(attempts - 1, 10), LONGEST_WAIT)
     later = None if attempts >= MAX_ATTEMPTS else now + longest * chance()
     return replace(
         message, attempts=attempts, next_attempt=later, last_error="the attempt was cut short"

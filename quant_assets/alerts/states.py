@@ -77,12 +77,14 @@ class Cleared:
         text: what was found instead.
         at: when, UTC.
         days: it holds no longer for these days and all within them, nor for no days in particular.
+        trading_day: the day concerned; None where there is none. What is of a later day stays.
     """
 
     key: str
     text: str
     at: datetime
     days: Days | None = None
+    trading_day: date | None = None
 
     def ends(self, key: str) -> bool:
         """Whether the condition with this key holds no longer."""
@@ -133,20 +135,27 @@ def follow(newest: Mapping[str, Alert], event: Raised | Cleared) -> list[Step]:
     Args:
         newest: the newest occurrence of each condition, by key.
         event: what was seen. Events of one condition are expected in the order of their moments:
-            one that is not later than what its newest occurrence knows is taken for known.
+            one that is not later than what its newest occurrence knows is taken for known. One
+            about an earlier trading day than the open alert's, from a day done again, says nothing.
     """
     if isinstance(event, Cleared):
         return [
             Step(replace(alert, closed_at=event.at), "recovery", event.text)
             for alert in newest.values()
-            if not alert.closed_at and event.ends(alert.key) and event.at > alert.last_seen_at
+            if not alert.closed_at and event.ends(alert.key) and _goes_on(alert, event)
         ]
     alert = newest.get(event.key)
     if alert is None or (alert.closed_at and event.at > alert.closed_at):
         return [Step(_opened(event), "opening", event.text)]
-    if alert.closed_at or event.at <= alert.last_seen_at:
+    if alert.closed_at or not _goes_on(alert, event):
         return []
     return [_seen_again(alert, event)]
+
+
+def _goes_on(alert: Alert, event: Raised | Cleared) -> bool:
+    """Whether the event is later than what the open alert knows, and of no earlier day."""
+    of_day = event.trading_day is None or event.trading_day >= (alert.trading_day or date.min)
+    return of_day and event.at > alert.last_seen_at
 
 
 def _opened(event: Raised) -> Alert:

@@ -1,4 +1,8 @@
-"""Layer raw: what the source gave, unchanged. No cleaning here."""
+"""Layer raw: what the source gave, unchanged. No cleaning here.
+
+Every load writes here first, whoever asks for it: before that the data directory is held to the
+market.
+"""
 
 from collections.abc import Sequence
 
@@ -12,6 +16,7 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.prices import pairs_rows, raw_rows
 from quant_assets.lake.tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.quality.suites import RAW_PRICES_SUITE, TARGET_PAIRS_SUITE
+from quant_assets.settings import Settings, keep_to_market
 from quant_assets.sources.base import Source
 
 
@@ -27,9 +32,12 @@ def build(
         checks=[suite_spec(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, blocking=True)],
     )
     def target_pairs(
-        lake: dg.ResourceParam[Lake], source: dg.ResourceParam[Source]
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         rows = pairs_rows(source.pairs())
+        keep_to_market(settings)
         written = lake.replace_all(RAW_TARGET_PAIRS, rows)
         check = suite_outcome(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
         return result(RAW_TARGET_PAIRS, written, checks=[check])
@@ -46,6 +54,7 @@ def build(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
         table = source.prices(start, end)
@@ -58,6 +67,7 @@ def build(
                 hint="materialise days that the source has",
             )
         rows = raw_rows(table, source.name)
+        keep_to_market(settings)
         written = lake.replace_days(RAW_PRICES, start, end, rows)
         return result(
             RAW_PRICES,

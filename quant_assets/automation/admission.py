@@ -4,6 +4,7 @@ Pure functions over records of earlier runs; every moment is given. Why a retrai
 ``automation.causes``, where the records come from in ``automation.attempts``.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -137,8 +138,10 @@ def admit(
     attempt = next_attempt(own, now, most=1 + RETRIES)
     if isinstance(attempt, Wait):
         return attempt
-    # A retry is not a further retraining: the one before gave no fits.
-    if attempt == 1 and (due := _due(cause, now, past, limits)) > now:
+    # A retry is not a further retraining: the one before gave no fits. Unless another did since.
+    since = past[past.index(own[-1]) + 1 :] if own else past
+    further = not own or any(one.outcome == "succeeded" for one in since)
+    if further and (due := _due(cause, now, past, limits)) > now:
         return Wait(f"the next retraining may begin at {_time(due)}")
     return _affordable(now, past, limits) or attempt
 
@@ -165,7 +168,9 @@ def _due(cause: Cause, now: datetime, past: Sequence[Attempt], limits: Limits) -
 
 def _affordable(now: datetime, past: Sequence[Attempt], limits: Limits) -> Wait | None:
     """None if another retraining as long as the longest of the day stays within the budget."""
-    recent = [one.minutes for one in past if now - BUDGET_OF < one.asked_at <= now]
+    longest = max((p.minutes for p in past if p.outcome == "succeeded"), default=math.inf)
+    # A run that a crash of the machine ended is closed when Dagster is back, hours later.
+    recent = [min(p.minutes, longest) for p in past if now - BUDGET_OF < p.asked_at <= now]
     spent, expected = sum(recent), max(recent, default=0.0)
     if not recent or spent + expected <= limits.budget:
         return None

@@ -97,6 +97,9 @@ def is_over(day: date, now: datetime) -> bool:
 def next_refresh(look: Look) -> Wanted | Wait:
     """The first day after the newest submission that the source has.
 
+    Before it the day of that submission, while what follows the submission has failed; for as long
+    as retries may help.
+
     Raises:
         SourceError: the source cannot be read.
     """
@@ -105,6 +108,11 @@ def next_refresh(look: Look) -> Wanted | Wait:
         return Wait(NEEDS_LOADING)
     if busy := asked.under_way(look.instance, beside=BESIDE):
         return Wait(busy)
+    made = asked.attempts(look.instance, REFRESH, newest.isoformat())
+    if made and made[-1].outcome != "succeeded":
+        again = _attempt(look, REFRESH, newest, "not all was stored", most=1 + RETRIES)
+        if not (isinstance(again, Wait) and again.given_up):
+            return again
     days = days_after(look.source, newest, look.now)
     if isinstance(days, Wait):
         return days

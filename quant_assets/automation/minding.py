@@ -13,6 +13,7 @@ import dagster as dg
 from quant_assets.alerts.book import Book
 from quant_assets.alerts.channels import channels_of
 from quant_assets.alerts.states import Cleared, Raised, key_of
+from quant_assets.automation.admission import Wait
 from quant_assets.automation.days import CLOSE, days_after, newest_day
 from quant_assets.automation.refreshing import SECONDS, UNREADABLE, unreadable
 from quant_assets.clock import Clock
@@ -61,10 +62,12 @@ class Found:
     Attributes:
         last: newest day of the source; None if it cannot be read.
         error: why not; empty if it can.
+        skipped: trading days before the last that it lacks, of those not submitted or told late.
     """
 
     last: date | None
     error: str = ""
+    skipped: tuple[date, ...] = ()
 
 
 def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -84,10 +87,9 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext,
     ) -> dg.SensorResult:
         now = clock.now()
-        found = look(lake, source, now)
-        seen, events = follow(
-            Seen.parse(context.cursor), found, now, timedelta(hours=settings.data_due_hours)
-        )
+        before = Seen.parse(context.cursor)
+        found = look(lake, source, now, before.late)
+        seen, events = follow(before, found, now, timedelta(hours=settings.data_due_hours))
         if events:
             Book(lake, settings.lake_dir).take_in(events, channels_of(settings).names)
         reason = found.error or f"{source.name} ends on {found.last}"
@@ -97,12 +99,16 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     return watch_source
 
 
-def look(lake: Lake, source: Source, now: datetime) -> Found:
-    """Read of the source what the next refresh would read."""
+def look(lake: Lake, source: Source, now: datetime, late: Sequence[str]) -> Found:
+    """Read of the source what the next refresh would read, and the days that were told late."""
     try:
         newest = newest_day(lake, SUBMISSIONS) if lake.exists else None
-        days_after(source, newest or source.last_day, now)
-        return Found(source.last_day)
+        told = [date.fromisoformat(day) - timedelta(days=1) for day in late]
+        since = min([newest or source.last_day, *told])
+        there = days_after(source, since, now)
+        days = [] if isinstance(there, Wait) else there
+        expected = trading_days(since + timedelta(days=1), days[-1]).tolist() if days else []
+        return Found(source.last_day, skipped=tuple(day for day in expected if day not in days))
     except UNREADABLE as error:
         return Found(None, unreadable(error))
 
@@ -126,7 +132,7 @@ def follow(
         events: list[Raised | Cleared] = [_unreadable(found.error, at)] if bad == TICKS_BAD else []
         return _after(seen, bad, seen.late, events), events
     cleared = [Cleared(KEY, "The source can be read again.", at)] if seen.bad >= TICKS_BAD else []
-    due = [str(day) for day in late_days(found.last, now, patience)]
+    due = [str(day) for day in (*found.skipped, *late_days(found.last, now, patience))]
     # Days of a source that is taken to have ended have not come.
     gone = [] if now.date() - found.last > ENDED else [day for day in seen.late if day not in due]
     events = [
@@ -163,12 +169,22 @@ def _unreadable(error: str, now: datetime) -> Raised:
 
 
 def _late(day: str, last: date, now: datetime) -> Raised:
+    text = (
+        f"The source ends on {last}.\nhint: see whether its delivery has stopped. The day is "
+        "refreshed by itself when its prices come; QUANT_DATA_DUE_HOURS says when they are late."
+    )
+    if date.fromisoformat(day) < last:
+        text = (
+            f"The source goes on to {last} without them.\nhint: see whether its delivery is whole. "
+            "Later days are refreshed meanwhile; when the prices have come, run "
+            f"`quant-assets backfill --from {day}`, or `quant-assets alerts --close {LATE}/{day}` "
+            "if they never will."
+        )
     return Raised(
         key_of(LATE, day),
         "warning",
         f"the prices of {day} are late",
-        f"The source ends on {last}.\nhint: see whether its delivery has stopped. The day is "
-        "refreshed by itself when its prices come; QUANT_DATA_DUE_HOURS says when they are late.",
+        text,
         date.fromisoformat(day),
         now,
     )

@@ -1,7 +1,7 @@
-"""Schedules of the reports: each evening, after each week and after each month. Times are UTC.
+"""Schedules of the reports: of a day, after each week and after each month. Times are UTC.
 
 A report is made whether or not the day was refreshed: that it was not is what it has to say. The
-page of the drift is only made of a day that was watched.
+page of the drift is only made of a day that was watched, at whatever hour its data came.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
         UnresolvedAssetJobDefinition,
     )
 
-
-DRIFT_PAGE = "drift"
+_DRIFT_JOB = "report_drift"
 
 
 def build(
@@ -44,22 +43,14 @@ def build(
             description=description,
         )
         def report(
-            context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]
+            context: dg.ScheduleEvaluationContext,
         ) -> dg.RunRequest | dg.SkipReason:
-            day = day_of(context.scheduled_execution_time.date())
-            if name == DRIFT_PAGE and newest_day(lake, DRIFT) != day:
-                return dg.SkipReason(f"the drift of {day} is not known yet: watch_daily is due")
-            return _request(day, partitions)
+            return _request(day_of(context.scheduled_execution_time.date()), partitions)
 
         return report
 
     return [
-        schedule(
-            DRIFT_PAGE,
-            "50 22 * * 1-5",
-            lambda today: today,
-            "Every trading day at 22:50 UTC, after it was watched.",
-        ),
+        _of_drift(jobs[_DRIFT_JOB], partitions, status),
         schedule(
             "daily",
             "0 23 * * 1-5",
@@ -79,6 +70,38 @@ def build(
             "On the first of each month at 05:30 UTC, as of the last trading day before it.",
         ),
     ]
+
+
+def _of_drift(
+    job: "UnresolvedAssetJobDefinition",
+    partitions: dg.PartitionsDefinition,
+    status: dg.DefaultScheduleStatus,
+) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="drift_report",
+        job=job,
+        cron_schedule="50 * * * *",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Every hour at 50 minutes past, of the newest day that was watched; once.",
+    )
+    def report(
+        context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.RunRequest | dg.SkipReason:
+        day = newest_day(lake, DRIFT)
+        if day is None:
+            return dg.SkipReason("no drift is known yet: watch_daily is due")
+        if _was_asked_for(context.instance, day):
+            return dg.SkipReason(f"the page of {day} was asked for")
+        return _request(day, partitions)
+
+    return report
+
+
+def _was_asked_for(instance: dg.DagsterInstance, day: date) -> bool:
+    """Whether the day's page has a run; of a schedule, a run key holds for one hour's tick only."""
+    tags = {"dagster/partition": day.isoformat()}
+    return instance.get_runs_count(dg.RunsFilter(job_name=_DRIFT_JOB, tags=tags)) > 0
 
 
 def _request(day: date, partitions: dg.PartitionsDefinition) -> dg.RunRequest | dg.SkipReason:

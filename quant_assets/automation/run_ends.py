@@ -4,8 +4,8 @@ How urgent each is, is decided here; what an alert does with it, in ``alerts.sta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
 import dagster as dg
@@ -17,6 +17,9 @@ from quant_assets.automation.runs import RANGE_END, RANGE_START, cause
 CRITICAL_JOBS = frozenset({"refresh_daily", "load_history", "submit_competition"})
 # Characters of an error that a message repeats.
 ENOUGH = 1500
+# A later day's success makes an earlier day's failure good: it is about the newest day, or is not
+# asked for again once a newer day is there.
+_SUPERSEDED = ("watch_daily", "update_daily", "retrain_models", "submit_competition", "report_")
 _AD_HOC = "__ASSET_JOB"
 _PARTITION = "dagster/partition"
 _ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE)
@@ -48,6 +51,11 @@ class RunEnd:
         chosen = sorted(key.to_user_string() for key in self.run.asset_selection or ())
         others = f" and {len(chosen) - 1} more" if len(chosen) > 1 else ""
         return f"materialization of {''.join(chosen[:1])}{others}"
+
+    @property
+    def supersedes(self) -> bool:
+        """Whether its success makes good what failed for earlier days."""
+        return self.name.startswith(_SUPERSEDED)
 
     @property
     def days(self) -> Days | None:
@@ -98,6 +106,20 @@ def ends_after(instance: dg.DagsterInstance, position: int, limit: int) -> tuple
     return ends, max([position, *(record.storage_id for record in records)])
 
 
+def in_order(ends: Sequence[RunEnd], after: datetime | None) -> list[RunEnd]:
+    """The ends with moments that rise as the log does, though a clock went back in between.
+
+    Args:
+        ends: in the order of the log.
+        after: moment of the end before them; None at the beginning.
+    """
+    found = []
+    for end in ends:
+        after = max(end.at, after + timedelta(microseconds=1)) if after else end.at
+        found.append(replace(end, at=after))
+    return found
+
+
 def events_of(instance: dg.DagsterInstance, end: RunEnd) -> list[Raised | Cleared]:
     """What a run's end says: that its job failed for its days; or that it and its checks passed.
 
@@ -107,7 +129,10 @@ def events_of(instance: dg.DagsterInstance, end: RunEnd) -> list[Raised | Cleare
     key = key_of("run_failed", end.name)
     if not end.failed:
         text = f"{end.name} succeeded{_for(end)} in run {end.run.run_id[:8]}."
-        return [Cleared(key, text, end.at, end.days), *_checks(instance, end)]
+        days = end.days
+        if days and end.supersedes:
+            days = Days(date.min, days.last)
+        return [Cleared(key, text, end.at, days), *_checks(instance, end)]
     return [
         Raised(
             key_of("run_failed", end.name, days=end.days),
@@ -115,7 +140,8 @@ def events_of(instance: dg.DagsterInstance, end: RunEnd) -> list[Raised | Cleare
             f"{end.name} failed{_for(end)}",
             f"{_first_error(instance, end)}\n"
             f"hint: see run {end.run.run_id[:8]} in Dagster; nothing downstream of the failure was "
-            "changed. The alert ends when the job succeeds for the same days.",
+            "changed. The alert ends when the job succeeds for the same days"
+            f"{' or later ones' if end.supersedes else ''}.",
             end.days.last if end.days else None,
             end.at,
         )
@@ -154,7 +180,8 @@ def _check(evaluations: Sequence[dg.AssetCheckEvaluation], end: RunEnd) -> Raise
     what = f"check {last.check_name} of {last.asset_key.to_user_string()}"
     failed = [one for one in evaluations if not one.passed]
     if not failed:
-        return Cleared(key, f"{what} passed{_for(end)}, in {end.name}.", end.at)
+        text = f"{what} passed{_for(end)}, in {end.name}."
+        return Cleared(key, text, end.at, trading_day=end.days.last if end.days else None)
     level: Level = "warning"
     if any(one.severity is dg.AssetCheckSeverity.ERROR for one in failed):
         level = "critical"
@@ -163,7 +190,7 @@ def _check(evaluations: Sequence[dg.AssetCheckEvaluation], end: RunEnd) -> Raise
         level,
         f"{what} did not pass{_for(end)}",
         f"{_details(failed[-1])}\nhint: see the check in Dagster, run {end.run.run_id[:8]} of "
-        f"{end.name}. The alert ends when the check passes.",
+        f"{end.name}. The alert ends when the check passes for that day or a later one.",
         end.days.last if end.days else None,
         end.at,
     )

@@ -154,7 +154,7 @@ def run(
             },
             instance=opened,
             run_id=run_id,
-            tags={**days, _LOCKED: "yes", **(tags or {})},
+            tags={**days, _LOCKED: run_id, **(tags or {})},
             raise_on_error=False,
         )
     failed = [
@@ -196,7 +196,7 @@ def alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
 
 def holds_lock(opened: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
     """Whether the command that runs it is alive; None if the run is not a command's."""
-    if _LOCKED not in run.tags:
+    if not _is_command(run):
         return None
     try:
         with run_lock(opened, run.run_id).acquire(timeout=0):
@@ -205,10 +205,15 @@ def holds_lock(opened: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
         return True
 
 
+def _is_command(run: dg.DagsterRun) -> bool:
+    """Whether a command runs it: a run that the UI made of a command's has that one's tags."""
+    return run.tags.get(_LOCKED) == run.run_id
+
+
 def close_abandoned(opened: dg.DagsterInstance) -> None:
     """Close as failed the commands' runs whose process died."""
     for run in opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if _LOCKED not in run.tags:
+        if not _is_command(run):
             continue
         try:
             with run_lock(opened, run.run_id).acquire(timeout=0) as lock:

@@ -68,20 +68,24 @@ def _daily(
         now = context.scheduled_execution_time
         if not _is_trading_day(now.date()):
             return dg.SkipReason(f"{now.date()} is not a trading day: London and Tokyo are closed")
-        if is_on(context.instance, REFRESH_SENSOR):
+        sensor = context.repository_def.get_sensor_def(REFRESH_SENSOR)
+        if is_on(context.instance, sensor):
             return dg.SkipReason(f"the sensor {REFRESH_SENSOR} is on and asks for every day's run")
         return _request(job.name, Look(context.instance, lake, source, now))
 
     return schedule
 
 
-def is_on(instance: dg.DagsterInstance, sensor: str) -> bool:
+def is_on(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> bool:
     """Whether a sensor is switched on, by a person or by its definition."""
-    on = {InstigatorStatus.RUNNING, InstigatorStatus.DECLARED_IN_CODE}
+    on = {InstigatorStatus.RUNNING}
+    # Such a row stays when the definition no longer switches it on.
+    if sensor.default_status is dg.DefaultSensorStatus.RUNNING:
+        on.add(InstigatorStatus.DECLARED_IN_CODE)
     states = instance.all_instigator_state(
         instigator_type=InstigatorType.SENSOR, instigator_statuses=on
     )
-    return any(state.name == sensor for state in states)
+    return any(state.name == sensor.name for state in states)
 
 
 def _request(job: str, look: Look) -> dg.RunRequest | dg.SkipReason:

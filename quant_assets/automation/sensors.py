@@ -6,12 +6,14 @@ no code location; and one sensor for failures and one for successes read them in
 Here the place in the event log moves on only when everything up to it is stored.
 """
 
+from datetime import datetime
+
 import dagster as dg
 
 from quant_assets.alerts.book import Book
 from quant_assets.alerts.channels import channels_of
 from quant_assets.alerts.delivery import deliver
-from quant_assets.automation.run_ends import ends_after, events_of, newest_position
+from quant_assets.automation.run_ends import ends_after, events_of, in_order, newest_position
 from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
 from quant_assets.settings import Settings
@@ -47,13 +49,16 @@ def watch_runs(
     """Take in the runs that ended since the last tick."""
     if context.cursor is None:
         position = newest_position(context.instance)
-        return _rest("watching runs from now on", position)
-    ends, position = ends_after(context.instance, int(context.cursor), RUNS_A_TICK)
-    if not ends:
-        return _rest("no run has ended", position)
+        return _rest("watching runs from now on", str(position))
+    known, _, told = context.cursor.partition(" ")
+    found, position = ends_after(context.instance, int(known), RUNS_A_TICK)
+    if not found:
+        return _rest("no run has ended", f"{position} {told}".strip())
+    ends = in_order(found, datetime.fromisoformat(told) if told else None)
     events = [event for end in ends for event in events_of(context.instance, end)]
     messages = Book(lake, settings.lake_dir).take_in(events, channels_of(settings).names)
-    return _rest(f"{len(ends)} runs have ended; {len(messages)} messages", position)
+    reason = f"{len(ends)} runs have ended; {len(messages)} messages"
+    return _rest(reason, f"{position} {ends[-1].at.isoformat()}")
 
 
 def deliver_alerts(
@@ -67,7 +72,6 @@ def deliver_alerts(
     return _rest(str(outcome))
 
 
-def _rest(reason: str, position: int | None = None) -> dg.SensorResult:
+def _rest(reason: str, cursor: str | None = None) -> dg.SensorResult:
     """No run is wanted; the reason is what the UI shows of the tick."""
-    cursor = None if position is None else str(position)
     return dg.SensorResult(skip_reason=reason, cursor=cursor)

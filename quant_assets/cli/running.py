@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from quant_assets.cli.app import app
-from quant_assets.settings import SIMULATED, load_settings
+from quant_assets.settings import SIMULATED, load_settings, source_is_given
 
 Families = Annotated[str, typer.Option(help="'fast', 'all', or names joined by commas.")]
 _DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}
@@ -18,7 +18,7 @@ def demo(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="FOLDER", help="A folder in the competition's format; else: simulated."
+            metavar="FOLDER", help="A folder in the competition's format; else QUANT_SOURCE."
         ),
     ] = "",
     families: Families = "",
@@ -27,7 +27,10 @@ def demo(
     from quant_assets.loading import load_everything, make_room, show_result
 
     given = {"families": families} if families else {}
-    settings = load_settings(source=data or SIMULATED, **given)
+    # A bare `demo` is of the simulated market, whichever is held.
+    if data or not source_is_given():
+        given["source"] = data or SIMULATED
+    settings = load_settings(**given)
     make_room(settings)
     load_everything(settings)
     show_result(settings)

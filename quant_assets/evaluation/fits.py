@@ -173,7 +173,9 @@ def spells(
 ) -> Iterator[Spell]:
     """The family's fits in force on the days of ``seen`` from ``start`` on, in order.
 
-    None for days before the first fit, or of a family that was never fitted.
+    That is the newest as of the day or before; of a family that is fitted daily, the newest before
+    the day, unless the first is as of the day. None for days before the first fit, or of a family
+    that was never fitted.
 
     Raises:
         ArtifactError: a stored fit is missing or altered.
@@ -183,7 +185,11 @@ def spells(
     fits = _fits_until(lake, name, seen.days[-1].item())
     as_of = fits["trading_day"].astype("datetime64[D]")
     first = int(np.searchsorted(seen.days, np.datetime64(start, "D")))
-    in_force = fit_in_force(seen.days[first:].astype(np.int64), as_of.astype(np.int64))
+    days, made = seen.days[first:].astype(np.int64), as_of.astype(np.int64)
+    in_force = fit_in_force(days, made)
+    if name in DAILY:
+        # The fit as of a day is made after its submission: done again, the day must not use it.
+        in_force = np.maximum(fit_in_force(days - 1, made), np.minimum(in_force, 0))
     for fit in np.unique(in_force[in_force >= 0]):
         stored = fetch(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         of_fit = np.flatnonzero(in_force == fit)

@@ -48,7 +48,7 @@ def fetch(folder: Path, name: str, digest: str) -> bytes:
             where=str(file),
             expected=digest,
             found=found,
-            hint="restore the file, or materialise the fit of that day again",
+            hint="restore the file, or delete it and materialise again what made it",
         )
     return content
 

@@ -1,10 +1,10 @@
 """What reports compare days with, kept from one run to the next. How it is made is not known here.
 
-A fingerprint covers everything it depends on. With the same one it is the same, so it is never made
-again; with another it is made anew and takes the place of the old one.
+A fingerprint covers everything it depends on. With the same one it is the same, and made again only
+if its file is gone; with another it is made anew and takes the place of the old one, file and all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -40,17 +40,20 @@ class References:
             make: what makes them.
 
         Raises:
-            ArtifactError: they are recorded, but their file is missing or altered.
+            ArtifactError: they are recorded, but their file is altered.
         """
         if self.artifacts is None:
             return make()
         key, kept = f"{self.report}/{as_of}", self._kept()
-        if kept.get(key, ("", ""))[0] == fingerprint:
-            return fetch(self.artifacts, *kept[key][1:])
+        known = kept.get(key)
+        if known and known[0] == fingerprint and (self.artifacts / known[1]).exists():
+            return fetch(self.artifacts, *known[1:])
         made = make()
         newest = [key, *sorted(kept.keys() - {key}, reverse=True)][: self.newest]
+        old = {k: v for k, v in kept.items() if k not in newest}
         self._keep(self.artifacts, key, as_of, fingerprint, made)
-        self._forget(self.artifacts, {k: v for k, v in kept.items() if k not in newest})
+        self._forget(old)
+        self._clear(self.artifacts, {v[1] for k, v in kept.items() if k == key or k in old})
         return made
 
     def _kept(self) -> dict[str, tuple[str, str, str]]:
@@ -69,12 +72,17 @@ class References:
         row = {"artifact": [artifact], "sha256": [digest], "fingerprint": [fingerprint]}
         self.lake.replace_matching(REFERENCES, "id", {"id": [key], "trading_day": [as_of], **row})
 
-    def _forget(self, artifacts: Path, old: Mapping[str, tuple[str, str, str]]) -> None:
+    def _forget(self, old: Mapping[str, tuple[str, str, str]]) -> None:
         """The record stays, without a file, and is never looked at again."""
-        for key, (fingerprint, artifact, digest) in old.items():
+        for key, (fingerprint, _, digest) in old.items():
             row = {"artifact": [None], "sha256": [digest], "fingerprint": [fingerprint]}
             as_of = date.fromisoformat(key.rpartition("/")[2])
             self.lake.replace_matching(
                 REFERENCES, "id", {"id": [key], "trading_day": [as_of], **row}
             )
-            (artifacts / artifact).unlink(missing_ok=True)
+
+    def _clear(self, artifacts: Path, files: Iterable[str]) -> None:
+        """Delete those of the files that no report's record names: equal bytes share one."""
+        found = self.lake.columns(f"SELECT DISTINCT artifact FROM {REFERENCES.quoted}")
+        for unnamed in set(files) - set(found["artifact"].tolist()):
+            (artifacts / unnamed).unlink(missing_ok=True)

@@ -63,7 +63,8 @@ def render(lake: Lake, families: Sequence[str], day: date, worst: pd.DataFrame) 
     """The page of a day.
 
     Evidently judges each column by its own PSI, of other bins than the table's, against the limit
-    of the table.
+    of the table. A column is left out if its values are gone, as the forecasts of a family are that
+    was dropped since.
 
     Args:
         lake: the lake.
@@ -71,10 +72,12 @@ def render(lake: Lake, families: Sequence[str], day: date, worst: pd.DataFrame) 
         day: the day.
         worst: rows of :func:`worst_columns`.
     """
-    keys = list(zip(worst["level"], worst["name"], strict=True))
-    found = {key: pair for key, pair in _samples(lake, families, day) if key in set(keys)}
+    keys = zip(worst["level"], worst["name"], strict=True)
+    wanted = dict(zip(keys, worst["psi_limit"].tolist(), strict=True))
+    found = {key: pair for key, pair in _samples(lake, families, day) if key in wanted}
+    limits = {key: limit for key, limit in wanted.items() if key in found}
     before, now = ({key: pair[i] for key, pair in found.items()} for i in (0, 1))
-    return _page(_frame(before, keys), _frame(now, keys), worst["psi_limit"].tolist())
+    return _page(_frame(before, [*limits]), _frame(now, [*limits]), [*limits.values()])
 
 
 def forget_pages(folder: Path, kept: int, besides: Path) -> None:

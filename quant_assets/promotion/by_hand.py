@@ -16,6 +16,7 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.promotion.rules import withdraw
 from quant_assets.promotion.state import RULES, SHADOW, Decision, State, fold, stage_of
 from quant_assets.promotion.stored import (
+    Release,
     deciding,
     decision_rows,
     decisions,
@@ -56,8 +57,9 @@ def decide_by_hand(lake: Lake, settings: Settings, wish: Wish) -> list[Decision]
 
     Raises:
         UnknownNameError: there is no such release.
-        PromotionError: nothing was published yet; another promotion is under way; the state is
-            not the one that was seen; or there is nothing to do. Nothing changes then.
+        PromotionError: nothing was published yet; the release takes part later; another promotion
+            is under way; the state is not the one that was seen; or there is nothing to do. Nothing
+            changes then.
     """
     if wish.made_by.strip() in ("", RULES):
         raise PromotionError(
@@ -74,10 +76,12 @@ def decide_by_hand(lake: Lake, settings: Settings, wish: Wish) -> list[Decision]
             raise PromotionError(
                 "nothing was published yet", hint="run refresh_daily or load_history first"
             )
+        made = releases(lake)
+        _takes_part(made, wish.release, newest)
         day = next_trading_day(newest)
         before = sum(x.trading_day == day and x.made_by != RULES for x in so_far)
         turn = Turn(day, fold(so_far), thresholds_of(settings), [], wish.made_by, before + 1)
-        act(turn, [one.name for one in releases(lake)], wish)
+        act(turn, [one.name for one in made], wish)
         lake.replace_matching(DECISIONS, "decision", decision_rows(turn.made))
     return turn.made
 
@@ -97,6 +101,18 @@ def _as_seen(so_far: Sequence[Decision], wish: Wish) -> None:
             found=f"{newest.action} {newest.release} by {newest.made_by}" if newest else "none",
             hint="look at `quant-assets releases` and decide again",
         )
+
+
+def _takes_part(made: Sequence[Release], name: str, newest: date) -> None:
+    """A release that was made ahead of what is published cannot forecast the next day."""
+    for one in made:
+        if one.name == name and one.registered_after > newest:
+            raise PromotionError(
+                f"{name} does not take part yet",
+                expected=f"{one.registered_after} as the newest day published, or a later one",
+                found=newest,
+                hint="decide again when that day is published",
+            )
 
 
 def act(turn: Turn, known: Sequence[str], wish: Wish) -> None:

@@ -33,11 +33,10 @@ from quant_assets.promotion.publishing import (
     release_rows,
 )
 from quant_assets.promotion.records import Book
-from quant_assets.promotion.rules import decide, fail
+from quant_assets.promotion.rules import decide, forecast
 from quant_assets.promotion.serving import Served, Serving
 from quant_assets.promotion.state import RULES, Decision, State, applied, fold
 from quant_assets.promotion.stored import decision_rows, decisions, releases, thresholds_of
-from quant_assets.promotion.turn import Turn
 from quant_assets.settings import Settings
 from quant_assets.typing import DayArray, FloatArray
 
@@ -145,7 +144,9 @@ class _Walk:
             self._judge(day)
             known = self.book.evidence(day, self.known, registered)
             turn = decide(self.state, known, self.limits)
-            served = self._forecast(turn, day)
+            champion = turn.state.champion
+            served, failures = forecast(turn, lambda name: self._by(name, day))
+            self.failures += [Failure(day, x, why, x == champion) for x, why in failures.items()]
             self.state = turn.state
             self.made += turn.made
         found = mixture(day, self.state, served) or self.fall_back.on(day)
@@ -165,17 +166,6 @@ class _Walk:
             ic = ic_of(self.values[judged, name][None], truth[None])[0]
             if np.isfinite(ic):
                 self.book.add(name, judged, day, float(ic))
-
-    def _forecast(self, turn: Turn, day: date) -> dict[str, Served]:
-        """Of every release that has to; what cannot makes room."""
-        tried: dict[str, Served | str] = {}
-        while name := next((x for x in turn.state.forecasting if x not in tried), None):
-            tried[name] = made = self._by(name, day)
-            if isinstance(made, str):
-                was_champion = name == turn.state.champion
-                self.failures.append(Failure(day, name, made, was_champion))
-                fail(turn, name, made)
-        return {name: x for name, x in tried.items() if isinstance(x, Served)}
 
     def _by(self, name: str, day: date) -> Served | str:
         release = self.releases.get(name)

@@ -151,6 +151,8 @@ def _other_recipe(lake: Lake, fits: Mapping[str, Row], days: Sequence[date]) -> 
         for used in _used_on(lake, name, days):
             if _by_hand(used) != _by_hand(fit):
                 return f"{name} had other parameters set by hand"
+            if used["code"] != fit["code"]:
+                return f"{name} had other code"
     return None
 
 
@@ -159,7 +161,7 @@ def _used_on(lake: Lake, name: str, days: Sequence[date]) -> list[Row]:
     table = fits_table(name).quoted
     begun = f"(SELECT max(trading_day) FROM {table} WHERE trading_day <= ? AND failure IS NULL)"
     rows: list[Row] = lake.arrow(
-        f"SELECT parameters, by_hand FROM {table} WHERE failure IS NULL"
+        f"SELECT parameters, by_hand, code FROM {table} WHERE failure IS NULL"
         f" AND trading_day BETWEEN {begun} AND ?",
         [days[0], days[-1]],
     ).to_pylist()

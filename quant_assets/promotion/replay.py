@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from quant_assets.promotion.rules import Evidence, decide, fail
+from quant_assets.promotion.rules import Evidence, decide, settle
 from quant_assets.promotion.state import RULES, Decision, State, fold
 from quant_assets.promotion.turn import thresholds_in
 
@@ -54,7 +54,6 @@ def replay(decided: Sequence[Decision], evidence_of: Callable[[date], Evidence])
 
 def _again(state: State, stored: Sequence[Decision], known: Evidence) -> tuple[Decision, ...]:
     turn = decide(state, known, thresholds_in(stored[0].numbers))
-    for one in stored:
-        if one.action == "failed":
-            fail(turn, one.release, one.reason)
+    if failures := {one.release: one.reason for one in stored if one.action == "failed"}:
+        settle(turn, failures)
     return tuple(turn.made)

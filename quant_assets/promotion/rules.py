@@ -4,10 +4,10 @@ Pure: no lake, no clock, no Dagster. The same evidence always leads to the same 
 what lets them be replayed. Figures are in ``promotion.gates``, effects in ``promotion.state``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from quant_assets.promotion.gates import Record, Thresholds, Verdict, gates, hol
 from quant_assets.promotion.state import State
 from quant_assets.promotion.turn import Turn
 from quant_assets.typing import DayArray
+
+_FAILED = "it failed to forecast"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,16 +84,19 @@ def _pass_over(turn: Turn, older: Sequence[str], newest: str) -> None:
 def _watch_champion(turn: Turn, known: Evidence) -> None:
     """A champion on probation goes if what is published falls behind its predecessor."""
     state = turn.state
-    if not state.promoted_on or not state.champion or not state.last_good:
+    if not state.promoted_on or not state.champion:
         return
-    shared = known.published.since(state.share_since)
-    found = keeps_up(shared, known.live_of(state.last_good), turn.limits)
+    if not state.last_good:
+        turn.decide("confirmed", state.champion, "no champion before it can forecast any more")
+        return
+    before = known.live_of(state.last_good)
+    found = keeps_up(known.published.since(state.share_since), before, turn.limits)
     if not found.passed:
         turn.decide(
             "rolled_back", state.champion, found.reason, found.figures, champion=state.last_good
         )
         return
-    judged = known.live_of(state.champion).since(state.promoted_on)
+    judged, _ = paired(known.live_of(state.champion).since(state.promoted_on), before)
     if len(judged.days) >= turn.limits.probation_days:
         turn.decide("confirmed", state.champion, "it has kept up on probation", found.figures)
 
@@ -171,23 +177,53 @@ def _gates(newest: str, champion: str, known: Evidence, limits: Thresholds) -> V
     return gates(of_newest, known.all.get(champion, Record.empty()), limits)
 
 
-def fail(turn: Turn, name: str, reason: str) -> None:
-    """What follows when a release cannot forecast the day: it goes.
-
-    A challenger loses; a champion makes room for the one before it. A pinned champion stays, as
-    does one without a predecessor: the day is published without it.
+def forecast(turn: Turn, by: Callable[[str], T | str]) -> tuple[dict[str, T], dict[str, str]]:
+    """Let every release forecast that has to, and decide what follows where one cannot.
 
     Args:
-        turn: the day's, with the decisions so far. Failures follow in the order of trying.
-        name: the release.
-        reason: why it cannot.
+        turn: the day's, with the decisions so far.
+        by: a release's forecast of the day, or in words why there is none.
+
+    Returns:
+        The forecasts by release, and why there is none by release.
     """
-    turn.decide("failed", name, reason)
+    state, tried = turn.state, {name: by(name) for name in turn.state.forecasting}
+    for name in reversed(state.earlier):
+        if state.pinned or not isinstance(tried.get(state.champion or ""), str):
+            break
+        tried.setdefault(name, by(name))
+        if not isinstance(tried[name], str):
+            break
+    failures = {name: found for name, found in tried.items() if isinstance(found, str)}
+    settle(turn, failures)
+    return {x: found for x, found in tried.items() if not isinstance(found, str)}, failures
+
+
+def settle(turn: Turn, failures: Mapping[str, str]) -> None:
+    """What follows where releases cannot forecast the day: a release of which the fault is, goes.
+
+    A challenger loses, and a predecessor is no more to go back to. A champion makes room for the
+    newest one before it that can forecast. If none can, or it is pinned, all stay as they are and
+    the day is published without them: what all lack is no fault of one.
+
+    Args:
+        turn: the day's, with the decisions so far.
+        failures: why, by release. Those before the champion were asked until one could.
+    """
     state = turn.state
-    if name == state.challenger:
-        lose(turn, name, "it failed to forecast", {})
-    elif name == state.champion and state.last_good and not state.pinned:
+    champion, challenger, before = state.champion, state.challenger, state.last_good
+    for name, reason in failures.items():
+        turn.decide("failed", name, reason)
+    able = (one for one in reversed(state.earlier) if one not in failures)
+    heir = None if state.pinned else next(able, None)
+    if champion and champion in failures and not heir:
+        turn.decide("fallback", champion, "the ensemble is published in its place")
+        return
+    if challenger and challenger in failures:
+        lose(turn, challenger, _FAILED, {})
+    elif champion in failures:
         withdraw(turn, "what it was compared with failed to forecast")
-        turn.decide("rolled_back", name, "it failed to forecast", champion=state.last_good)
-    elif name == state.champion:
-        turn.decide("fallback", name, "the ensemble is published in its place")
+    if champion and champion in failures:
+        turn.decide("rolled_back", champion, _FAILED, champion=heir)
+    elif before and before in failures:
+        turn.decide("dismissed", before, _FAILED, refused=True)

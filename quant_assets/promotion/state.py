@@ -172,6 +172,10 @@ def _goes_back(state: State, one: Decision) -> State:
     return replace(alone, champion=one.champion, earlier=earlier)
 
 
+def _dismissed(state: State, one: Decision) -> State:
+    return replace(state, earlier=tuple(x for x in state.earlier if x != one.release))
+
+
 def _pinned(state: State, one: Decision) -> State:
     return replace(_reigns(state, one), pinned=True)
 
@@ -192,6 +196,7 @@ _EFFECTS: dict[str, Callable[[State, Decision], State]] = {
     "confirmed": _confirmed,
     "rolled_back": _goes_back,
     "failed": _same,
+    "dismissed": _dismissed,
     "fallback": _same,
     "pinned": _pinned,
     "unpinned": _unpinned,

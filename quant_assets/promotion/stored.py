@@ -10,10 +10,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from quant_assets.errors import PromotionError
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.point_in_time import known_days
 from quant_assets.lake.promotion_tables import DECISIONS, PUBLISHED, RELEASES
 from quant_assets.models.registry import FAMILIES
 from quant_assets.promotion.gates import Thresholds
@@ -191,7 +193,11 @@ def aliases(lake: Lake) -> dict[str, str]:
 
 
 def not_published(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
-    """The parts of a range, in order, before and after the days that a release published."""
+    """The parts of a range, in order, that are not published for good.
+
+    These are the days before and after all that a release published, and those between that
+    nothing was published for, whose prices came late.
+    """
     if not lake.has(PUBLISHED):
         return [(start, end)]
     found = lake.arrow(
@@ -202,8 +208,24 @@ def not_published(lake: Lake, start: date, end: date) -> list[tuple[date, date]]
     if found["first"] is None:
         return [(start, end)]
     day = timedelta(days=1)
-    parts = [(start, found["first"] - day), (found["last"] + day, end)]
+    parts = [
+        (start, found["first"] - day),
+        *((one, one) for one in _between(lake, found["first"], found["last"])),
+        (found["last"] + day, end),
+    ]
     return [(first, last) for first, last in parts if first <= last]
+
+
+def _between(lake: Lake, first: date, last: date) -> list[date]:
+    """Days with features that nothing was published for."""
+    known = known_days(lake, last)
+    stored = lake.columns(
+        f"SELECT DISTINCT trading_day AS day FROM {PUBLISHED.quoted}"
+        " WHERE trading_day BETWEEN ? AND ?",
+        [first, last],
+    )["day"].astype("datetime64[D]")
+    missing: list[date] = np.setdiff1d(known[known >= np.datetime64(first)], stored).tolist()
+    return missing
 
 
 def newest_published(lake: Lake) -> date | None:

@@ -71,6 +71,8 @@ class Section:
         needs: what in it needs somebody.
         known: whether there is an answer at all.
         watched: the table whose checks fail for what the needs say.
+        as_of: the newest day that it knows, if it is of what is watched day by day.
+        late: whether a trading day has come since, up to the page's.
     """
 
     title: str
@@ -79,11 +81,16 @@ class Section:
     needs: tuple[Need, ...] = ()
     known: bool = True
     watched: str = ""
+    as_of: date | None = None
+    late: bool = False
 
     @property
     def state(self) -> State:
-        """That of the most urgent need."""
-        return worst([one.state for one in self.needs], "ok" if self.known else "unknown")
+        """That of the most urgent need; of what nobody watched, a warning at least."""
+        states: list[State] = [one.state for one in self.needs]
+        if self.late:
+            states.append("warning")
+        return worst(states, "ok" if self.known else "unknown")
 
     @property
     def anchor(self) -> str:
@@ -96,9 +103,9 @@ def worst(states: list[State], otherwise: State = "ok") -> State:
     return min(states, key=_URGENCY.index, default=otherwise)
 
 
-def unknown(title: str, summary: str) -> Section:
-    """A section about what is not there."""
-    return Section(title, summary, known=False)
+def unknown(title: str, summary: str, as_of: date | None = None) -> Section:
+    """A section about what is not there; ``as_of`` a day on which it was, if any."""
+    return Section(title, summary, known=False, as_of=as_of)
 
 
 def row(*values: "str | Cell") -> tuple[Cell, ...]:
@@ -129,6 +136,11 @@ def day_text(value: Any) -> str:
 def as_date(value: Any) -> date:
     """A day out of a frame."""
     return pd.Timestamp(value).date()
+
+
+def newest_of(rows: pd.DataFrame) -> date | None:
+    """The newest trading day of some rows; None if there are none."""
+    return as_date(rows["trading_day"].max()) if len(rows) else None
 
 
 def counted(count: int, one: str, many: str = "") -> str:

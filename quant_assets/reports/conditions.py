@@ -5,7 +5,9 @@ from typing import Any
 import pandas as pd
 
 from quant_assets.lake.monitoring_tables import ANOMALIES, DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import MARKETS
+from quant_assets.monitoring.disagreement import FIGURE as DISAGREEMENT
 from quant_assets.monitoring.drift import severity, share_drifted
 from quant_assets.reports.blocks import (
     Cell,
@@ -16,6 +18,7 @@ from quant_assets.reports.blocks import (
     as_date,
     counted,
     day_text,
+    newest_of,
     number,
     percent,
     records,
@@ -25,7 +28,7 @@ from quant_assets.reports.blocks import (
 from quant_assets.reports.charts import lines
 from quant_assets.reports.scope import Scope
 
-_SHARES = ("missing", "outliers")
+_SHARES = ("missing", "outliers", DISAGREEMENT)
 _WORST = 10
 _DRIFT_DAYS, _REGIME_DAYS = 60, 250
 _LAST = "QUALIFY dense_rank() OVER (ORDER BY trading_day DESC) <= ?"
@@ -54,7 +57,8 @@ def data_health(scope: Scope) -> Section:
     if len(of_series):
         blocks.append(_series(of_series))
     kept = f"{len(of_markets) - len(broken)} of {len(of_markets)} limits are kept on {day}."
-    return Section(title, kept + _in_period(scope), tuple(blocks), needs, watched=DATA_QUALITY.name)
+    summary, watched = kept + _in_period(scope), DATA_QUALITY.name
+    return Section(title, summary, tuple(blocks), needs, watched=watched, as_of=day)
 
 
 def drift(scope: Scope) -> Section:
@@ -72,7 +76,7 @@ def drift(scope: Scope) -> Section:
         f"of the forecasts {len(forecasts)}."
     )
     chart = lines({"share": share}, "Share of the features that have drifted", floor=0.0)
-    return Section(title, summary, (chart, _distances(worst)))
+    return Section(title, summary, (chart, _distances(worst)), as_of=newest_of(rows))
 
 
 def regime(scope: Scope) -> Section:
@@ -102,14 +106,18 @@ def regime(scope: Scope) -> Section:
         labels=0,
         caption="Annualised volatility of 20 days",
     )
-    return Section(title, summary, (chart, volatility))
+    return Section(title, summary, (chart, volatility), as_of=as_date(rows.index[-1]))
 
 
 def anomalies(scope: Scope) -> Section:
     """Days and series of the period that are unlike the others."""
     title = "Anomalies"
-    if scope.rows(ANOMALIES, "LIMIT 1").empty:
+    days = scope.rows(ANOMALIES, select="DISTINCT trading_day")
+    newest = newest_of(days)
+    if newest is None:
         return unknown(title, "Nothing was looked through for anomalies yet: run watch_daily.")
+    if newest < scope.first:
+        return unknown(title, f"Nothing was looked through {scope.period.within}.", newest)
     found = scope.rows(
         ANOMALIES,
         "AND trading_day >= ? AND severity <> 'info'"
@@ -122,8 +130,29 @@ def anomalies(scope: Scope) -> Section:
         Need(_LEVELS[one.severity], f"{_of(one)}, {one.kind}: {_text(one.text)}")
         for one in records(of_markets)
     )
+    summary = f"{_counts(found)} {scope.period.within}.{_looked_through(scope, days)}"
+    blocks = (_conspicuous(found),) if len(found) else ()
+    return Section(title, summary, blocks, needs, watched=ANOMALIES.name, as_of=newest)
+
+
+def _counts(found: pd.DataFrame) -> str:
     if found.empty:
-        return Section(title, f"Nothing beyond its limit {scope.period.within}.")
+        return "Nothing beyond its limit"
+    markets = counted(int(found["series"].isna().sum()), "market")
+    series = counted(int(found["series"].notna().sum()), "series", "series")
+    return f"{markets} and {series} beyond their limits"
+
+
+def _looked_through(scope: Scope, days: pd.DataFrame) -> str:
+    """On how many days of the period it was looked, where not on all."""
+    every = len(trading_days(scope.first, scope.day))
+    looked = int((days["trading_day"] >= pd.Timestamp(scope.first)).sum())
+    if looked >= every:
+        return ""
+    return f" {looked} of {counted(every, 'trading day')} were looked through."
+
+
+def _conspicuous(found: pd.DataFrame) -> Grid:
     cells = tuple(
         row(
             day_text(one.trading_day),
@@ -135,11 +164,7 @@ def anomalies(scope: Scope) -> Section:
         for one in records(found.head(_WORST))
     )
     head = ("day", "of", "kind", "score", "limit")
-    markets = counted(int(found["series"].isna().sum()), "market")
-    series = f"{counted(int(found['series'].notna().sum()), 'series', 'series')}"
-    summary = f"{markets} and {series} beyond their limits {scope.period.within}."
-    grid = Grid(head, cells, labels=3, caption=f"The first {len(cells)}")
-    return Section(title, summary, (grid,), needs, watched=ANOMALIES.name)
+    return Grid(head, cells, labels=3, caption=f"The first {len(cells)}")
 
 
 def _of(one: Any) -> str:

@@ -18,6 +18,7 @@ from quant_assets.reports.blocks import (
     as_date,
     counted,
     day_text,
+    newest_of,
     number,
     percent,
     records,
@@ -29,6 +30,7 @@ from quant_assets.reports.charts import bars, lines
 from quant_assets.reports.scope import Scope
 
 _INPUTS = 4
+_MOMENT = "%Y-%m-%d %H:%M"
 _WHOLE = "coalesce(part, '') = ''"
 _DROP = "since it began to drop"
 _CONCERNS = ("warning", "critical")
@@ -47,6 +49,8 @@ def submission(scope: Scope) -> Section:
     expected = expected[expected >= there.min()]
     missing = expected[~np.isin(expected, there)]
     needs = [Need("critical", f"no submission for {day}: run refresh_daily") for day in missing]
+    if np.datetime64(scope.day) in there:
+        needs += _too_late(scope)
     members = _members(scope)
     silent = [cells[0].text for cells in members.rows if cells[-1].state == "warning"]
     if silent and not len(missing):
@@ -66,9 +70,8 @@ def performance(scope: Scope) -> Section:
     if ic.empty:
         return unknown(title, "No day's labels are released and judged yet: run refresh_daily.")
     released = as_date(ic.index[-1])
-    grid, needs = _against_expectation(scope)
-    if grid is None:
-        grid = _scores(ic)
+    rolling = scope.newest(ROLLING, f"AND {_WHOLE} AND {_TOLD}")
+    grid, needs = _against_expectation(rolling) if len(rolling) else (_scores(ic), [])
     chart = lines(
         {str(name): ic[name].cumsum() for name in ic.columns},
         f"Cumulated daily IC of the last {len(ic)} days judged",
@@ -82,7 +85,8 @@ def performance(scope: Scope) -> Section:
         f"Labels released by {released}."
     )
     blocks: tuple[Grid | Chart, ...] = (grid, chart, *_of_period(scope, ic))
-    return Section(title, summary, blocks, tuple(needs), watched=ROLLING.name)
+    watched, as_of = ROLLING.name, newest_of(rolling)
+    return Section(title, summary, blocks, tuple(needs), watched=watched, as_of=as_of)
 
 
 def attribution(scope: Scope) -> Section:
@@ -107,16 +111,30 @@ def attribution(scope: Scope) -> Section:
             labels=2,
         )
     )
-    return Section(title, f"Of the forecasts of {day}.", tuple(blocks))
+    return Section(title, f"Of the forecasts of {day}.", tuple(blocks), as_of=day)
 
 
 def _delivered(scope: Scope) -> str:
     delivery = scope.delivery
     if delivery is None:
         return ""
-    at = f", at {delivery.at:%H:%M} UTC" if delivery.at < scope.end else ""
+    at = f"{delivery.at:%H:%M} UTC"
+    if delivery.at >= scope.end:
+        at = f"{delivery.at:{_MOMENT}} UTC, after the day's end"
     took = "" if delivery.seconds is None else f", {delivery.seconds:.0f} s after its run began"
-    return at + took
+    return f", at {at}{took}"
+
+
+def _too_late(scope: Scope) -> list[Need]:
+    """That the day ended without a submission, though there is one now.
+
+    Only of a run for the day alone: one for many loads a history, which is never in time.
+    """
+    delivery = scope.delivery
+    if delivery is None or delivery.seconds is None or delivery.at < scope.end:
+        return []
+    stored = f"stored {delivery.at:{_MOMENT}} UTC"
+    return [Need("warning", f"no submission for {scope.day} by its end: {stored}")]
 
 
 def _members(scope: Scope) -> Grid:
@@ -147,11 +165,8 @@ def _scores(ic: pd.DataFrame) -> Grid:
     return Grid(("family", *(f"{w} days" for w in WINDOWS)), tuple(cells), caption=caption)
 
 
-def _against_expectation(scope: Scope) -> tuple[Grid | None, list[Need]]:
-    """Scores beside what was to be expected; None where that is not computed."""
-    rows = scope.newest(ROLLING, f"AND {_WHOLE} AND {_TOLD}")
-    if rows.empty:
-        return None, []
+def _against_expectation(rows: pd.DataFrame) -> tuple[Grid, list[Need]]:
+    """Scores beside what was to be expected, and those that are too low."""
     ordered = rows.sort_values(["family", "window"])
     ordered["over"] = [f"{n} days" if n else _DROP for n in ordered["window"]]
     cells = [

@@ -1,16 +1,20 @@
 """The page of a period: its sections in the order in which a person asks, and as one HTML file.
 
-The file holds all that it shows: no script, no font and no picture is loaded, and it says nothing
-that was not known at the end of its day. Text from the lake is escaped.
+The file holds all that it shows: no script, no font and no picture is loaded. It has no row of a
+trading day after its own, and no alert opened later; a row of its day that was stored later counts.
+Text from the lake is escaped.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from markupsafe import Markup, escape
 
 from quant_assets.lake.artifacts import write_atomically
+from quant_assets.market.calendar import newest_trading_day
 from quant_assets.reports import conditions, outcome, standing
 from quant_assets.reports.blocks import Need, Section, State, counted, worst
 from quant_assets.reports.scope import Scope
@@ -58,6 +62,7 @@ class Report:
             for need in section.needs
             if worst([need.state, said.get(need.told, "ok")]) != said.get(need.told)
         ]
+        found += _unwatched(self.sections)
         return sorted(found, key=lambda need: need.state != "critical")
 
     @property
@@ -87,7 +92,7 @@ class Report:
 def compose(scope: Scope) -> Report:
     """All sections, from one snapshot of the lake."""
     with scope.lake.at_once():
-        return Report(scope, tuple(make(scope) for make in _SECTIONS))
+        return Report(scope, tuple(_dated(make(scope), scope.day) for make in _SECTIONS))
 
 
 def render(report: Report) -> bytes:
@@ -116,6 +121,28 @@ def breakable(text: str) -> Markup:
     """The text, escaped: long names may be broken on a narrow screen, days may not."""
     names = re.sub(r"([_/.])(?=[^\W\d])", r"\1<wbr>", str(escape(text)))
     return Markup(re.sub(r"\d{4}-\d\d-\d\d", r"<span>\g<0></span>", names))  # noqa: S704 - escaped
+
+
+def _dated(section: Section, day: date) -> Section:
+    """The section; one that is older than the page's day says so, and so does each of its needs."""
+    since = section.as_of
+    if since is None or since >= newest_trading_day(day):
+        return section
+    needs = tuple(replace(one, text=f"{one.text} (as of {since})") for one in section.needs)
+    summary = f"{section.summary} Not watched since {since}."
+    return replace(section, summary=summary, needs=needs, late=True)
+
+
+def _unwatched(sections: Sequence[Section]) -> list[Need]:
+    """One for all that was not watched since the same day: that mostly has one cause."""
+    late: dict[date, list[str]] = {}
+    for one in sections:
+        if one.late and one.as_of:
+            late.setdefault(one.as_of, []).append(one.title)
+    return [
+        Need("warning", f"{', '.join(of).capitalize()} not watched since {day}: run watch_daily")
+        for day, of in sorted(late.items())
+    ]
 
 
 def _plain(text: str) -> str:

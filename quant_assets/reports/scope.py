@@ -1,7 +1,8 @@
 """What a report may see: the lake up to a day, and what Dagster knows of the day's submission.
 
 Every read of a report goes through here or names the day itself: no row of a later day, no label
-released later, no alert opened later.
+released later, no alert opened later. When a row was stored is not asked: one of the day that came
+late is seen.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ class Scope:
     Attributes:
         lake: the lake.
         period: how far it looks back.
-        day: its last day; everything on the page was known at its end.
+        day: its last day; the page is of no later one.
         families: model families with forecasts.
         delivery: of the day's submission; None where Dagster has no record of it.
     """
@@ -42,7 +43,7 @@ class Scope:
 
     @property
     def end(self) -> datetime:
-        """The end of the day in UTC: what came later was not known."""
+        """The end of the day in UTC: what came later came too late for it."""
         return datetime.combine(self.day + timedelta(days=1), time(), UTC)
 
     def rows(

@@ -6,9 +6,12 @@ No other module reads the environment.
 from quant_assets.settings.market import (
     Market,
     held_market,
+    keep_to_market,
     load_settings,
     market_of,
+    remember_market,
     require_market,
+    source_is_given,
 )
 from quant_assets.settings.variables import SIMULATED, Settings
 
@@ -17,7 +20,10 @@ __all__ = [
     "Market",
     "Settings",
     "held_market",
+    "keep_to_market",
     "load_settings",
     "market_of",
+    "remember_market",
     "require_market",
+    "source_is_given",
 ]

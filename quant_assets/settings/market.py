@@ -1,10 +1,12 @@
 """The settings that apply, and the one market that a data directory holds."""
 
 import os
+from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from quant_assets.errors import SettingsError
@@ -22,8 +24,28 @@ def load_settings(**overrides: Any) -> Settings:
             or ``market.json`` cannot be read.
     """
     _refuse_misspelt()
+    settings = _without_market(overrides)
+    held, given = held_market(settings), settings.model_fields_set
+    if held is None or ("source" in given and settings.source != held.source):
+        return settings
+    return settings.model_copy(
+        update={name: value for name, value in held.model_dump().items() if name not in given}
+    )
+
+
+def source_is_given() -> bool:
+    """Whether the environment names a source.
+
+    Raises:
+        SettingsError: as :func:`load_settings`.
+    """
+    return "source" in _without_market({}).model_fields_set
+
+
+def _without_market(overrides: Mapping[str, Any]) -> Settings:
+    """Settings from the environment and from defaults alone."""
     try:
-        settings = Settings(**overrides)
+        return Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(
@@ -35,18 +57,13 @@ def load_settings(**overrides: Any) -> Settings:
             else repr(first["input"]),
             hint="correct or unset the variable; `quant-assets doctor` lists all settings",
         ) from None
-    held, given = held_market(settings), settings.model_fields_set
-    if held is None or ("source" in given and settings.source != held.source):
-        return settings
-    return settings.model_copy(
-        update={name: value for name, value in held.model_dump().items() if name not in given}
-    )
 
 
 def _refuse_misspelt() -> None:
     """A slip of the pen would leave a default in force. Other tools may have the prefix as well."""
     known = [f"QUANT_{name.upper()}" for name in Settings.model_fields]
-    for name in sorted({name for name in os.environ if name.startswith("QUANT_")}.difference(known)):
+    unknown = {name for name in os.environ if name.startswith("QUANT_")}.difference(known)
+    for name in sorted(unknown):
         if near := get_close_matches(name, known, n=1, cutoff=_NEAR):
             raise SettingsError(
                 "a variable is no setting, but has nearly the name of one",
@@ -130,3 +147,35 @@ def require_market(settings: Settings, *, loaded: bool = False) -> None:
         if held
         else "run `quant-assets load` first",
     )
+
+
+def remember_market(settings: Settings) -> None:
+    """Say in ``market.json`` which market the data directory holds, and the families asked for.
+
+    Of two markets that come at once into an empty directory, one is refused.
+
+    Raises:
+        SettingsError: the data directory holds another market.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.data_dir / "market.lock"):
+        require_market(settings)
+        draft = settings.market_file.with_suffix(".draft")
+        with draft.open("w") as file:
+            file.write(market_of(settings).model_dump_json())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(settings.market_file)
+
+
+def keep_to_market(settings: Settings) -> None:
+    """Refuse another market than the one held; where none is held yet, hold this one from now on.
+
+    The families stay those asked for last: a server that began before may know earlier ones.
+
+    Raises:
+        SettingsError: the data directory holds another market.
+    """
+    require_market(settings)
+    if held_market(settings) is None:
+        remember_market(settings)

@@ -5,7 +5,7 @@ it keeps the fits that others have replaced since. Releases of fits are in ``tra
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,11 +90,15 @@ def is_recorded(lake: Lake, fits: Sequence[Fit], named: Mapping[str, str]) -> bo
     """Whether ``tracking.fits`` says of just these fits and aliases that they are in MLflow."""
     if not lake.has(TRACKED_FITS):
         return not fits
-    columns = ("family", "trading_day", "fingerprint", "alias")
-    rows = lake.arrow(f"SELECT {', '.join(columns)} FROM {TRACKED_FITS.quoted}").to_pylist()
-    expected = [{**fit, "alias": named.get(fit["fingerprint"])} for fit in fits]
-    return {tuple(row[c] for c in columns) for row in rows} == {
-        tuple(fit[c] for c in columns) for fit in expected
+    columns = "family, trading_day, fingerprint, alias, version IS NULL AS failed"
+    rows = lake.arrow(f"SELECT {columns} FROM {TRACKED_FITS.quoted}").to_pylist()
+    return {tuple(row.values()) for row in rows} == {
+        (
+            *(fit[name] for name in ("family", "trading_day", "fingerprint")),
+            named.get(fit["fingerprint"]),
+            fit["failure"] is not None,
+        )
+        for fit in fits
     }
 
 
@@ -114,20 +118,24 @@ def follow(
         named: as of :func:`aliases`.
         models: folder of the fitted models.
     """
-    families = dict.fromkeys(fit["family"] for fit in fits)
     close_interrupted(client, parent)
-    known, recorded = _known(client, parent, families), {}
-    for fit in fits:
-        digest = fit["fingerprint"]
-        if digest in known or fit["failure"] or is_stored(models, fit["artifact"], fit["sha256"]):
-            recorded[digest] = fit, known.get(digest) or _made(client, parent, fit, models)
-    for name in families:
-        versions = {
-            named[digest]: str(found.version)
-            for digest, (fit, found) in recorded.items()
-            if fit["family"] == name and digest in named
-        }
-        set_aliases(client, name, versions)
+    failed, recorded = _failed(client, parent), {}
+    for name in dict.fromkeys(fit["family"] for fit in fits):
+        registered = versions(client, name, "fingerprint")
+        for fit in (one for one in fits if one["family"] == name):
+            digest = fit["fingerprint"]
+            # A failure made good has the same fingerprint as before.
+            known = failed if fit["failure"] else registered
+            if (
+                digest in known
+                or fit["failure"]
+                or is_stored(models, fit["artifact"], fit["sha256"])
+            ):
+                known[digest] = known.get(digest) or _made(client, parent, fit, models)
+                recorded[digest] = fit, known[digest]
+        # A release may hold on to a fit in whose place another is stored by now.
+        wanted = {named[d]: str(one.version) for d, one in registered.items() if d in named}
+        set_aliases(client, name, wanted)
     return recorded
 
 
@@ -179,16 +187,13 @@ def _fit_in_force(lake: Lake, name: str) -> date | None:
     return day
 
 
-def _known(client: "MlflowClient", parent: "Run", families: Iterable[str]) -> dict[str, Record]:
-    """What MLflow has, by fingerprint."""
-    known = {
+def _failed(client: "MlflowClient", parent: "Run") -> dict[str, Record]:
+    """The runs of fits that failed, by fingerprint."""
+    return {
         run.data.tags["fingerprint"]: Record(run.info.run_id, None)
         for run in runs(client, parent, "attributes.status = 'FAILED'")
         if "fingerprint" in run.data.tags
     }
-    for name in families:
-        known |= versions(client, name, "fingerprint")
-    return known
 
 
 def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> Record:

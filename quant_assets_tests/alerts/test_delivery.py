@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from quant_assets.alerts import messages
 from quant_assets.alerts.book import Book
 from quant_assets.alerts.channels import Channels, channels_of
 from quant_assets.alerts.delivery import Delivery, deliver, resend
-from quant_assets.alerts.messages import MAX_ATTEMPTS, Message
+from quant_assets.alerts.messages import Message
 from quant_assets.alerts.states import Cleared, Raised
 from quant_assets.lake.alert_tables import event_tables
 from quant_assets.lake.lake import Lake
@@ -170,25 +171,44 @@ def test_a_slow_channel_is_given_up_for_now(office: OpenOffice, server: Receiver
     assert [one.last_error for one in outcome.failed] == ["no connection, or no answer"]
 
 
-def test_a_dead_letter_waits_until_it_is_sent_again(office: OpenOffice, server: Receiver) -> None:
+@pytest.fixture
+def given_up(office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A desk whose one message was given up, with a channel that works again."""
+    monkeypatch.setattr(messages, "MAX_ATTEMPTS", 4)
     desk = office(critical=server.url)
     server.status = 500
     desk.take_in(raised(0, "critical"))
     outcomes = []
-    for _ in range(MAX_ATTEMPTS + 3):
+    for _ in range(6):
         outcomes.append(desk.deliver())
         desk.clock.wait(hours=2)
-    assert [len(one.failed) for one in outcomes] == [1] * (MAX_ATTEMPTS - 1) + [0] * 4
-    assert [len(one.dead) for one in outcomes] == [0] * (MAX_ATTEMPTS - 1) + [1] + [0] * 3
-    (letter,) = desk.book.dead()
-    assert (letter.attempts, letter.last_error) == (MAX_ATTEMPTS, "refused with status 500")
+    assert [len(one.failed) for one in outcomes] == [1, 1, 1, 0, 0, 0]
+    assert [len(one.dead) for one in outcomes] == [0, 0, 0, 1, 0, 0]
     server.status = 200
+    return desk
+
+
+def test_a_dead_letter_waits_until_it_is_sent_again(given_up: Office, server: Receiver) -> None:
+    desk = given_up
+    (letter,) = desk.book.dead()
+    assert (letter.attempts, letter.last_error) == (4, "refused with status 500")
     assert desk.deliver() == Delivery()
     assert resend(desk.book, desk.clock) == 1
     assert len(desk.deliver().sent) == 1
     assert resend(desk.book, desk.clock) == 0
     assert server.titles == ["[critical] data is late"]
     assert desk.book.alerts()[0].delivered_at == desk.clock()
+
+
+def test_who_was_not_told_of_a_beginning_hears_neither_it_nor_the_end(
+    given_up: Office, server: Receiver
+) -> None:
+    desk = given_up
+    assert desk.take_in(cleared(1)) == []
+    assert resend(desk.book, desk.clock) == 0
+    assert desk.deliver() == Delivery()
+    assert server.titles == []
+    assert len(desk.book.dead()) == 1
 
 
 def test_nothing_secret_is_stored(office: OpenOffice, server: Receiver) -> None:

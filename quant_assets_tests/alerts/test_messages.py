@@ -1,5 +1,6 @@
 """To whom an alert is told, and when a message is tried."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -77,12 +78,22 @@ def test_waiting_times_double_up_to_an_hour_and_then_end() -> None:
         begin = one.next_attempt
         one = ended(begun(one, begin, lambda: 1.0), "refused", begin)
         waits.append((one.next_attempt - begin).total_seconds() if one.next_attempt else None)
-    assert waits == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600, None]
+    assert waits[:9] == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert set(waits[9:-1]) == {3600}
+    assert waits[-1] is None
     assert len(waits) == MAX_ATTEMPTS == one.attempts
     assert (one.pending, one.delivered_at, one.last_error) == (False, None, "refused")
     again = revived(one, moment(9))
     assert due([again], moment(9)) == [again]
     assert again.attempts == 0
+
+
+def test_a_clock_that_went_back_holds_up_no_message() -> None:
+    later = moment(0) + timedelta(days=365)
+    ahead = replace(message(), created_at=later, next_attempt=later)
+    assert due([ahead], moment(0)) == [ahead]
+    tried = begun(message(), later, lambda: 1.0)
+    assert due([tried], moment(0)) == [tried]
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.25, 0.999])

@@ -1,6 +1,7 @@
 """How an alert goes on, for every order of what can happen to it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -77,6 +78,19 @@ def test_escalation_is_told_once_and_there_is_no_way_down() -> None:
 
 def test_what_never_was_does_not_end() -> None:
     assert told([cleared(0), raised(1), cleared(2), cleared(3)])[0] == ["opening", "recovery"]
+
+
+@pytest.mark.parametrize("days", [-30, -1])
+def test_an_earlier_day_done_again_says_nothing_of_a_later_one(days: int) -> None:
+    earlier = DAY + timedelta(days=days)
+    again = [
+        replace(raised(1, "critical"), trading_day=earlier),
+        replace(cleared(2), trading_day=earlier),
+    ]
+    kinds, (alert,) = told([raised(0), *again])
+    assert (kinds, alert.level, alert.count) == (["opening"], "warning", 1)
+    kinds, _ = told([raised(0), *again, replace(cleared(3), trading_day=DAY)])
+    assert kinds == ["opening", "recovery"]
 
 
 def test_conditions_do_not_touch_each_other() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
@@ -153,6 +154,12 @@ class Station:
         run = dg.DagsterRun(job, status=dg.DagsterRunStatus.STARTING, tags=tags)
         self.opened.add_run(run)
         return run
+
+
+def command_run(job: str) -> dg.DagsterRun:
+    """A run as a command begins it."""
+    run_id = str(uuid4())
+    return dg.DagsterRun(job, run_id, tags={"quant/holds_lock": run_id})
 
 
 def _nothing(kind: str) -> Any:

@@ -1,5 +1,6 @@
 """When something is asked for again, and when a retraining is admitted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -122,6 +123,22 @@ def test_an_interval_that_is_short_is_short_for_urgent_causes_as_well() -> None:
 def test_a_retry_waits_for_its_pause_and_not_for_the_interval() -> None:
     past = [made(1.5, "succeeded", "weekly/2023-12-22"), made(1)]
     assert admit(DRIFT, NOW, past, LIMITS) == 2
+
+
+@pytest.mark.parametrize("cause", [DRIFT, replace(DRIFT, urgent=True)])
+def test_a_retry_waits_for_the_interval_after_a_retraining_that_came_meanwhile(
+    cause: Cause,
+) -> None:
+    past = [made(1), made(0.1, "succeeded", "weekly/2023-12-22")]
+    assert "may begin at" in reason(admit(cause, NOW, past, LIMITS))
+    assert admit(cause, NOW + LIMITS.interval, past, LIMITS) == 2
+
+
+def test_the_time_a_machine_was_down_is_not_spent() -> None:
+    weekly = made(90, "succeeded", "weekly/2023-12-22", minutes=30)
+    assert admit(DRIFT, NOW, [weekly, made(4, minutes=180)], LIMITS) == 2
+    twice = [weekly, made(4, minutes=180), made(3, minutes=180)]
+    assert "60 of 80 minutes" in reason(admit(DRIFT, NOW, twice, Limits(80, timedelta())))
 
 
 def test_a_budget_of_minutes_is_kept_over_24_hours() -> None:

@@ -8,8 +8,9 @@ from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from quant_assets.automation.launching import WatchedRunLauncher
-from quant_assets.automation.runs import instance, run_lock
+from quant_assets.automation.runs import close_abandoned, holds_lock, instance, run_lock
 from quant_assets.settings import Settings
+from quant_assets_tests.automation.station import command_run
 
 
 def test_a_run_whose_code_server_is_gone_is_gone(tmp_path: Path) -> None:
@@ -27,11 +28,28 @@ def test_a_run_that_a_command_holds_is_there_until_the_command_ends(tmp_path: Pa
         launcher = opened.run_launcher
         assert isinstance(launcher, WatchedRunLauncher)
         assert launcher.supports_check_run_worker_health
-        run = dg.DagsterRun("refresh_daily", tags={"quant/holds_lock": "yes"})
+        run = command_run("refresh_daily")
         opened.add_run(run)
         with run_lock(opened, run.run_id):
             assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
         assert launcher.check_run_worker_health(run).status is WorkerStatus.FAILED
+
+
+def test_a_run_made_anew_of_a_command_s_run_is_no_command_s(tmp_path: Path) -> None:
+    """As "Re-execute" in the UI does, which copies tags."""
+    with instance(Settings(data_dir=tmp_path)) as opened:
+        failed = command_run("load_history")
+        again = dg.DagsterRun(
+            "load_history", status=dg.DagsterRunStatus.STARTED, tags=dict(failed.tags)
+        )
+        opened.add_run(again)
+        assert holds_lock(opened, again) is None
+        health = opened.run_launcher.check_run_worker_health(again)
+        assert health.status is WorkerStatus.RUNNING
+        close_abandoned(opened)
+        kept = opened.get_run_by_id(again.run_id)
+    assert kept
+    assert kept.status is dg.DagsterRunStatus.STARTED
 
 
 def test_a_run_that_somebody_else_began_is_left_alone(tmp_path: Path) -> None:

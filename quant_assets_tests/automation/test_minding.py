@@ -8,6 +8,7 @@ from quant_assets.automation.minding import ENDED, KEY, Found, Seen, follow, lat
 from quant_assets.definitions import build_definitions
 from quant_assets.errors import SourceError
 from quant_assets_tests.automation.station import DAYS, Station, evening
+from quant_assets_tests.small_market import change_train
 
 THURSDAY, FRIDAY = DAYS[-2:]
 NEW_YEAR = date(2024, 1, 1)
@@ -60,6 +61,24 @@ def test_late_days_are_told_once_each_and_closed_when_they_come(station: Station
         (f"data_late/{THURSDAY}", 1),
         (f"data_late/{FRIDAY}", 1),
     ]
+
+
+def test_a_day_that_the_source_goes_on_without_stays_late_until_it_comes(station: Station) -> None:
+    station.submit(DAYS[-3])
+    station.clock.moment = evening(FRIDAY, 23)
+    lines = [f"{i},{day}" for i, day in enumerate(DAYS)]
+    (station.folder / "calendar.csv").write_text("\n".join(["date_id,date", *lines]) + "\n")
+    change_train(station.folder, lambda rows: [*rows[:-2], rows[-1]])
+    station.tick("watch_source")
+    (alert,) = station.book.alerts()
+    assert alert.key == f"data_late/{THURSDAY}"
+    assert f"goes on to {FRIDAY} without them" in alert.text
+    station.submit(FRIDAY)
+    station.tick("watch_source")
+    assert list(station.alerts()) == [alert.key]
+    station.deliver(FRIDAY)
+    station.tick("watch_source")
+    assert station.alerts() == {}
 
 
 def test_a_clock_that_jumps_ahead_and_back_closes_what_it_told(station: Station) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from quant_assets.automation.attempts import ASKED_AT, CAUSE, NUMBER, REASON
 from quant_assets.automation.refreshing import REFRESH_SENSOR
-from quant_assets_tests.automation.station import DAYS, Station, Ticked, evening
+from quant_assets_tests.automation.station import DAYS, Station, Ticked, command_run, evening
 from quant_assets_tests.small_market import Rows, change_train
 
 # The last days: 25 to 29 December 2023; London rests on the first two, Tokyo trades.
@@ -110,6 +110,36 @@ def test_a_day_that_fails_is_tried_again_after_ever_longer_pauses(station: Stati
         assert not found.requests
         assert f"attempt {attempt} came to nothing; the next is due at" in found.reason
         station.clock.moment += timedelta(seconds=1)
+
+
+def test_a_day_that_fails_after_its_submission_is_tried_again_before_the_next(
+    station: Station,
+) -> None:
+    done(station, DAYS[-3])
+    station.clock.moment = evening(THURSDAY, 22, 5)
+    for attempt in range(1, 6):
+        (request,) = tick(station).requests
+        assert request.run_key == f"refresh_daily/{THURSDAY}#{attempt}"
+        done(station, THURSDAY)
+        station.run(request, fails=True)
+        assert f"{THURSDAY}: attempt {attempt} came to nothing" in tick(station).reason or (
+            attempt == 5
+        )
+        station.clock.moment += timedelta(hours=2)
+    station.clock.moment = evening(FRIDAY)
+    assert tick(station).wanted == [f"refresh_daily {FRIDAY}"]
+
+
+def test_a_day_whose_second_attempt_succeeds_is_done(station: Station) -> None:
+    done(station, THURSDAY)
+    (request,) = tick(station).requests
+    done(station, FRIDAY)
+    station.run(request, fails=True)
+    station.clock.moment += timedelta(minutes=5)
+    (request,) = tick(station).requests
+    assert request.run_key == f"refresh_daily/{FRIDAY}#2"
+    station.run(request)
+    assert not tick(station).requests
 
 
 def test_a_run_that_succeeds_without_a_submission_counts_as_failed(station: Station) -> None:
@@ -237,7 +267,7 @@ def test_a_clock_that_goes_ahead_and_back_leaves_no_day_waiting(station: Station
 
 def test_a_command_that_died_holds_up_nothing(station: Station) -> None:
     done(station, THURSDAY)
-    dead = dg.DagsterRun("load_history", tags={"quant/holds_lock": "yes"})
+    dead = command_run("load_history")
     station.opened.add_run(dead)
     station.opened.report_engine_event("begun", dead)
     station.opened.handle_new_event(_started(dead))

@@ -10,11 +10,12 @@ from filelock import FileLock
 
 from quant_assets.automation.runs import instance, prepare_home
 from quant_assets.settings import Settings
+from quant_assets_tests.automation.station import command_run
 from quant_assets_tests.desk import PATIENCE, Desk, digests
 
 RUNNING = {
-    "of a dead process": dg.DagsterRun("load_history", tags={"quant/holds_lock": "yes"}),
-    "of a living process": dg.DagsterRun("load_history", tags={"quant/holds_lock": "yes"}),
+    "of a dead process": command_run("load_history"),
+    "of a living process": command_run("load_history"),
     "of the UI": dg.DagsterRun("load_history"),
 }
 

@@ -1,5 +1,6 @@
 """Which day a schedule asks for, and when it rests."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 import dagster as dg
@@ -7,6 +8,7 @@ import pytest
 
 from quant_assets.automation.attempts import CAUSE, KIND, REASON
 from quant_assets.automation.refreshing import REFRESH_SENSOR
+from quant_assets.definitions import build_definitions
 from quant_assets_tests.automation.station import DAYS, Station, Ticked, evening
 
 # Christmas: London rests, Tokyo trades.
@@ -107,8 +109,22 @@ def test_where_the_sensor_is_on_a_schedule_leaves_it_to_that(station: Station, n
     assert found.reason == "the sensor refresh_new_days is on and asks for every day's run"
 
 
-def switch_on(station: Station, name: str) -> None:
-    """As a person does in the UI."""
+@pytest.mark.parametrize("automation", [False, True])
+def test_what_code_switched_on_is_on_as_long_as_the_code_says_so(
+    station: Station, automation: bool
+) -> None:
+    """Dagster keeps the row after QUANT_AUTOMATION is unset."""
+    station.submit(DAYS[-2])
+    switch_on(station, REFRESH_SENSOR, "DECLARED_IN_CODE")
+    settings = station.settings.model_copy(update={"automation": automation})
+    built = build_definitions(settings, lake=station.lake, clock=station.clock)
+    found = at(replace(station, definitions=built), "daily_refresh", DAYS[-1])
+    assert bool(found.requests) is not automation
+    assert ("refresh_new_days is on" in found.reason) is automation
+
+
+def switch_on(station: Station, name: str, status: str = "RUNNING") -> None:
+    """As a person does in the UI, or the daemon for what is declared in code."""
     from dagster._core.remote_origin import (
         InProcessCodeLocationOrigin,
         RemoteInstigatorOrigin,
@@ -126,7 +142,7 @@ def switch_on(station: Station, name: str) -> None:
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
     station.opened.add_instigator_state(
         InstigatorState(
-            origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, SensorInstigatorData()
+            origin, InstigatorType.SENSOR, InstigatorStatus[status], SensorInstigatorData()
         )
     )
 

@@ -1,9 +1,10 @@
 """Sensors on a real instance, over real runs that fail and succeed, and a channel on loopback."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -20,7 +21,7 @@ from quant_assets.settings import Settings
 from quant_assets_tests.alerts.receiver import SECRET, Receiver, receiving, telling
 from quant_assets_tests.desk import Desk
 
-DAY, OTHER_DAY = "2023-12-29", "2023-12-28"
+LATER, DAY, OTHER_DAY = "2023-12-30", "2023-12-29", "2023-12-28"
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 RIDGE = dg.AssetKey(["fits", "ridge"])
 WATCH_RUNS, DELIVER_ALERTS = sensors.build(dg.DefaultSensorStatus.STOPPED)
@@ -148,6 +149,43 @@ def test_only_the_same_job_and_day_end_an_alert(desk: Watch) -> None:
     assert list(desk.keys()) == [f"run_failed/refresh_daily/{DAY}"]
 
 
+def test_a_later_day_makes_good_what_is_about_the_newest_one_only(desk: Watch) -> None:
+    desk.run(OSError("full"), job="watch_daily")
+    desk.run(OSError("full"))
+    desk.run({}, job="watch_daily", day=OTHER_DAY)
+    desk.watch()
+    refresh, watch = (f"run_failed/{job}/{DAY}" for job in ("refresh_daily", "watch_daily"))
+    assert set(desk.keys()) == {refresh, watch}
+    desk.run({}, job="watch_daily", day=LATER)
+    desk.run({}, day=LATER)
+    desk.watch()
+    assert set(desk.keys()) == {refresh}
+
+
+@pytest.mark.parametrize("ticks", [1, 2])
+def test_a_clock_that_went_back_neither_loses_an_alert_nor_keeps_it_open(
+    desk: Watch, monkeypatch: pytest.MonkeyPatch, ticks: int
+) -> None:
+    taken = run_ends.ends_after
+
+    def ahead(*arguments: Any) -> tuple[list[run_ends.RunEnd], int]:
+        ends, position = taken(*arguments)
+        return [replace(ends[0], at=ends[0].at + timedelta(hours=1)), *ends[1:]], position
+
+    monkeypatch.setattr(sensors, "ends_after", ahead)
+    desk.run(OSError("full"))
+    if ticks == 2:
+        desk.watch()
+        monkeypatch.setattr(sensors, "ends_after", taken)
+    desk.run({})
+    desk.watch()
+    assert desk.keys() == {}
+    desk.run(OSError("full"))
+    monkeypatch.setattr(sensors, "ends_after", taken)
+    desk.watch()
+    assert len(desk.keys()) == 1
+
+
 def test_jobs_without_which_there_is_no_submission_are_critical(desk: Watch) -> None:
     for job in ("load_history", "submit_competition", "retrain_models"):
         desk.run(ValueError("no"), job=job)
@@ -170,10 +208,13 @@ def test_checks_of_a_successful_run_are_told_by_their_severity(
     desk.run({"fitted": WARN})
     desk.watch()
     assert desk.keys() == {fitted: "warning"}
-    desk.run({"fitted": ERROR}, day=OTHER_DAY)
+    desk.run({"fitted": ERROR}, day=LATER)
     desk.watch()
     assert desk.keys() == {fitted: "critical"}
-    desk.run({})
+    desk.run({}, day=DAY)
+    desk.watch()
+    assert desk.keys() == {fitted: "critical"}
+    desk.run({}, day=LATER)
     desk.watch()
     assert desk.keys() == {}
     while not desk.deliver().startswith("0 sent"):

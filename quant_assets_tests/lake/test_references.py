@@ -64,6 +64,31 @@ def test_the_newest_are_kept_and_the_last_one_asked_for(lake: Lake, tmp_path: Pa
     assert len(files(tmp_path)) == 2
 
 
+def test_a_replaced_file_goes_unless_others_are_the_same(lake: Lake, tmp_path: Path) -> None:
+    made: list[bytes] = []
+    kept = References(lake, tmp_path, "report", newest=2)
+    for fingerprint in "abcde":
+        kept.get(FIRST, fingerprint, making(fingerprint.encode(), made))
+    assert [file.read_bytes() for file in files(tmp_path)] == [b"e"]
+    References(lake, tmp_path, "other").get(SECOND, "x", making(b"e", made))
+    kept.get(FIRST, "f", making(b"f", made))
+    assert sorted(file.read_bytes() for file in files(tmp_path)) == [b"e", b"f"]
+    kept.get(FIRST, "g", making(b"f", made))
+    assert sorted(file.read_bytes() for file in files(tmp_path)) == [b"e", b"f"]
+
+
+def test_a_file_that_is_gone_is_made_anew(lake: Lake, tmp_path: Path) -> None:
+    made: list[bytes] = []
+    kept = References(lake, tmp_path, "report")
+    kept.get(FIRST, "x", making(b"content", made))
+    for file in files(tmp_path):
+        file.unlink()
+    for _ in range(2):
+        assert kept.get(FIRST, "x", making(b"content", made)) == b"content"
+    assert len(made) == 2
+    assert [file.read_bytes() for file in files(tmp_path)] == [b"content"]
+
+
 def test_without_a_folder_nothing_is_kept(lake: Lake, tmp_path: Path) -> None:
     made: list[bytes] = []
     for _ in range(2):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from quant_assets.assets.results import columns_of
@@ -45,6 +46,16 @@ def test_the_page_has_every_column_and_loads_nothing(compared: Lake) -> None:
         assert f"{one.name} ({one.level})" in page
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=", page)
     assert not re.findall(r"(?:@import\s*|url\()['\"]?https?:", page)
+
+
+def test_a_column_whose_values_are_gone_is_left_out(compared: Lake) -> None:
+    """A limit of zero is always passed and one of nine never: the others keep their own."""
+    worst = worst_columns(compared, LATE).head(3).assign(psi_limit=0.0)
+    dropped = worst.head(1).assign(level="forecast", name="dropped_since", psi_limit=9.0)
+    page = render(compared, FAMILIES, LATE, pd.concat([dropped, worst])).decode()
+    assert "dropped_since" not in page
+    found = re.findall(r"Drift in column '([^']*)'\", \"label\": \"Data drift (\w+)", page)
+    assert found == [(f"{one.name} ({one.level})", "detected") for one in worst.itertuples()]
 
 
 def test_rendering_asks_for_no_telemetry() -> None:

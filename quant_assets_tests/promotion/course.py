@@ -11,7 +11,7 @@ import numpy as np
 from quant_assets.market.calendar import trading_days
 from quant_assets.promotion.gates import Record, Thresholds
 from quant_assets.promotion.replay import Replayed, replay
-from quant_assets.promotion.rules import Evidence, decide, fail
+from quant_assets.promotion.rules import Evidence, decide, forecast
 from quant_assets.promotion.state import Decision, State, applied, fold
 from quant_assets.typing import FloatArray
 
@@ -62,13 +62,9 @@ class Course:
                 state = applied(state, one)
                 self.decided.append(one)
         turn = decide(state, self.known(row), self.limits)
-        tried: list[str] = []
-        while name := next((x for x in turn.state.forecasting if x not in tried), None):
-            tried.append(name)
-            if (name, row) in self.broken:
-                fail(turn, name, "broken")
-            else:
-                self.forecast.setdefault(name, []).append(row)
+        made, _ = forecast(turn, lambda name: "broken" if (name, row) in self.broken else row)
+        for name in made:
+            self.forecast.setdefault(name, []).append(row)
         self.decided += turn.made
         champion, challenger = turn.state.champion, turn.state.challenger
         if champion:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from quant_assets.promotion.gates import Thresholds
-from quant_assets.promotion.state import fold
+from quant_assets.promotion.rules import forecast
+from quant_assets.promotion.state import State, fold
+from quant_assets.promotion.turn import Turn
 from quant_assets_tests.promotion.course import BORN, DAYS, DELAY, Course, noise
 
 OLD, NEW, NEWER = "2023-03-01-0000aa", "2023-04-03-0000bb", "2023-05-01-0000cc"
@@ -171,10 +173,40 @@ def test_a_champion_without_a_predecessor_stays_and_the_day_falls_back() -> None
     assert BORN + 6 in found.forecast[OLD]
 
 
-def test_one_that_fails_as_well_falls_back_too() -> None:
+def test_what_all_lack_takes_nobody_out() -> None:
     row = row_of(promoted(), "promoted") + 3
+    found = course(broken={(NEW, row), (OLD, row)}).run(row + 2)
+    assert found.actions()[-3:] == ["failed", "failed", "fallback"]
+    after = fold(found.decided)
+    assert (after.champion, after.earlier) == (NEW, (OLD,))
+    assert row + 1 in found.forecast[NEW]
+    assert all(one.agrees for one in found.replayed())
+
+
+def test_a_champion_goes_back_past_those_that_cannot_forecast_either() -> None:
+    begun = State(NEWER, (OLD, NEW))
+    turn = Turn(DAYS[BORN].item(), begun, Thresholds())
+    made, failures = forecast(turn, lambda name: "broken" if name in (NEW, NEWER) else 1)
+    assert (set(made), list(failures)) == ({OLD}, [NEWER, NEW])
+    assert [one.action for one in turn.made] == ["failed", "failed", "rolled_back"]
+    assert (turn.state.champion, turn.state.earlier) == (OLD, ())
+
+
+def test_a_challenger_stays_when_the_fault_is_everybodys() -> None:
+    row = row_of(course().run(BORN + 40), "challenge") + 2
     found = course(broken={(NEW, row), (OLD, row)}).run(row + 1)
-    assert found.actions()[-4:] == ["failed", "rolled_back", "failed", "fallback"]
+    assert found.actions()[-3:] == ["failed", "failed", "fallback"]
+    assert fold(found.decided).challenger == NEW
+
+
+def test_a_predecessor_that_cannot_forecast_is_no_yardstick() -> None:
+    """Its successor is confirmed with that said, and not for having kept up with it."""
+    row = row_of(promoted(), "promoted") + 3
+    found = course(broken={(OLD, row)}).run(row + 3)
+    assert found.actions()[-3:] == ["failed", "dismissed", "confirmed"]
+    assert "no champion before it" in found.decided[-1].reason
+    assert (fold(found.decided).champion, fold(found.decided).earlier) == (NEW, ())
+    assert all(one.agrees for one in found.replayed())
 
 
 def three(newer: np.ndarray, after: int) -> Course:

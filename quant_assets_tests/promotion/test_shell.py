@@ -23,7 +23,7 @@ from quant_assets.models.registry import FAST
 from quant_assets.promotion.by_hand import Wish, decide_by_hand
 from quant_assets.promotion.listing import replayed
 from quant_assets.promotion.registering import register
-from quant_assets.promotion.stored import aliases, deciding, releases
+from quant_assets.promotion.stored import aliases, deciding, not_published, releases
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.desk import PATIENCE, Desk, digests
 from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, change_train
@@ -212,6 +212,13 @@ def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
     assert digests(mine.settings, TABLES) == before
 
 
+def test_a_day_done_again_after_its_daily_fits_comes_out_the_same(mine: Desk) -> None:
+    run_days(mine.settings, "update_daily", DAYS[LAST], DAYS[LAST])
+    before = digests(mine.settings, TABLES)
+    refresh(mine, LAST, LAST)
+    assert digests(mine.settings, TABLES) == before
+
+
 def test_what_comes_later_changes_nothing_before(mine: Desk, begun: Desk) -> None:
     row = LAST - 2
     change_train(mine.folder, lambda lines: later_prices_changed(lines, row))
@@ -319,6 +326,40 @@ def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
     refresh(mine, LAST + 1, LAST + 1)
     newest = rows(mine, "FROM promotion.decisions ORDER BY trading_day DESC, sequence DESC LIMIT 1")
     assert newest["trading_day"][0].date() < DAYS[LAST + 1], "they wait: a challenger has a share"
+
+
+def test_other_code_than_the_walk_forwards_is_said(mine: Desk) -> None:
+    with Lake(mine.settings.lake_dir) as lake:
+        fit = lake.query("FROM fits.ridge WHERE trading_day = ?", [DAYS[SECOND]])
+        fit["code"] = "changed"
+        columns = {str(name): column.tolist() for name, column in fit.items()}
+        lake.replace_days(fits_table("ridge"), DAYS[SECOND], DAYS[SECOND], columns)
+        made = register(lake, mine.settings, FAST, DAYS[SECOND])
+    assert made.no_record
+    assert "ridge had other code" in made.no_record
+
+
+def test_a_release_that_takes_part_later_is_not_decided_on_yet(mine: Desk) -> None:
+    retrain(mine, LAST + 1)
+    newest = names(mine)[-1]
+    for wish in ({"action": "promote", "share": 0.1}, {"action": "pin"}):
+        with pytest.raises(PromotionError, match="does not take part yet"):
+            decide(mine, release=newest, **wish)
+    refresh(mine, LAST + 1, LAST + 1)
+    decide(mine, action="pin", release=newest)
+    refresh(mine, LAST + 2, LAST + 2)
+    found = rows(mine, "FROM forecasts.published WHERE trading_day = ?", [DAYS[LAST + 2]])
+    assert set(found["champion"]) == {newest}
+
+
+def test_a_day_between_that_nothing_was_published_for_is_history_to_make(mine: Desk) -> None:
+    none = {column.name: [] for column in PUBLISHED.columns}
+    with Lake(mine.settings.lake_dir) as lake:
+        before = not_published(lake, DAYS[0], DAYS[LAST])
+        lake.replace_days(PUBLISHED, DAYS[SHARED], DAYS[SHARED], none)
+        after = not_published(lake, DAYS[0], DAYS[LAST])
+    assert [one for one in after if one not in before] == [(DAYS[SHARED], DAYS[SHARED])]
+    assert sorted(after) == after
 
 
 def test_decisions_by_hand_through_the_command_line(mine: Desk, command: Command) -> None:

@@ -1,12 +1,9 @@
 """What sections say, against what was put into the lake."""
 
-import shutil
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from quant_assets.alerts.book import Book
 from quant_assets.assets.results import columns_of
@@ -14,46 +11,23 @@ from quant_assets.evaluation.metric import score_of
 from quant_assets.lake.judgement_tables import PERFORMANCE
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
-from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import SUBMISSIONS, forecasts_table
 from quant_assets.market.calendar import trading_days
+from quant_assets.monitoring.disagreement import FIGURE as DISAGREEMENT
 from quant_assets.monitoring.drift import share_drifted
 from quant_assets.reports import conditions, outcome, standing
 from quant_assets.reports.blocks import Grid, Need, Section
 from quant_assets.reports.page import compose
-from quant_assets.reports.periods import DAILY, MONTHLY, WEEKLY
-from quant_assets.reports.scope import Scope
+from quant_assets.reports.periods import MONTHLY, WEEKLY
 from quant_assets_tests import reported
 from quant_assets_tests.reported import DAY, FAMILIES, LAST, add_others, fill
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a lake that tests change copies of: filling one takes seconds."""
-    folder = tmp_path_factory.mktemp("filled")
-    fill(folder).close()
-    return folder
-
-
-@pytest.fixture
-def lake(filled: Path, tmp_path: Path) -> Iterator[Lake]:
-    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
-    with Lake(tmp_path) as opened:
-        yield opened
-
-
-def scope(lake: Lake, day: date = DAY, period: object = DAILY) -> Scope:
-    return Scope(lake, period, day, FAMILIES)  # type: ignore[arg-type]
+from quant_assets_tests.reports.conftest import scope, without
 
 
 def grid(section: Section, position: int = 0) -> list[list[str]]:
     """Texts of one of its grids, row by row."""
     grids = [block for block in section.blocks if isinstance(block, Grid)]
     return [[cell.text for cell in cells] for cells in grids[position].rows]
-
-
-def without(lake: Lake, table: Table, day: date) -> None:
-    lake.replace_days(table, day, day, {column.name: [] for column in table.columns})
 
 
 def test_a_missing_submission_is_critical_on_its_day_and_in_its_period(lake: Lake) -> None:
@@ -154,6 +128,17 @@ def test_broken_limits_are_counted_and_need_somebody(lake: Lake) -> None:
     assert grid(section, 1) == [["FX_USDJPY", "freshness", "6"]]
 
 
+def test_every_share_is_shown_as_one(lake: Lake) -> None:
+    rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [DAY]).head(1)
+    rows = rows.assign(market="LME", figure=DISAGREEMENT, value=0.25, allowed=0.0, within=False)
+    lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
+    section = conditions.data_health(scope(lake))
+    assert [need.text for need in section.needs] == [
+        "Prices of LME: disagreement is 25.00 %, 0.00 % is allowed"
+    ]
+    assert grid(section) == [[DISAGREEMENT, "25.0 %", "0.0 %"]]
+
+
 def test_drift_is_the_share_that_is_watched(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
     share = float(share_drifted(rows).iloc[0])
@@ -169,7 +154,10 @@ def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
     assert conditions.anomalies(scope(lake, day_before)).state == "critical"
     week = conditions.anomalies(scope(lake, DAY, WEEKLY))
     assert week.needs == ()
-    assert week.summary == "1 market and 2 series beyond their limits in the week."
+    assert week.summary == (
+        "1 market and 2 series beyond their limits in the week."
+        " 2 of 3 trading days were looked through."
+    )
     assert [cells[0] for cells in grid(week)] == [str(DAY), *[str(day_before)] * 2]
 
 

@@ -135,6 +135,27 @@ def test_what_is_recorded_is_not_recorded_again(
     assert record(folder, [*fits, failed], models) == first
 
 
+def test_a_fit_that_failed_and_was_made_good_is_registered(
+    tmp_path: Path, fits: list[Fit], models: Path
+) -> None:
+    folder, good = tmp_path / "mlflow", fits[-1]
+    failed = {**good, "failure": "no space left", "artifact": None, "sha256": None}
+    record(folder, [fits[2], failed], models, **{"ridge-200": "champion"})
+    named = {"ridge-200": "champion", "ridge-300": "challenger"}
+    assert record(folder, [fits[2], good], models, **named)["ridge-300"].version == 2
+    aliases = client_of(folder).get_registered_model("ridge").aliases
+    assert aliases == {"champion": 1, "challenger": 2}
+
+
+def test_the_alias_of_a_fit_stays_when_another_is_stored_in_its_place(
+    tmp_path: Path, fits: list[Fit], models: Path
+) -> None:
+    folder = tmp_path / "mlflow"
+    record(folder, fits[2:3], models, **{"ridge-200": "champion"})
+    record(folder, fits[3:], models, **{"ridge-200": "champion"})
+    assert client_of(folder).get_registered_model("ridge").aliases == {"champion": 1}
+
+
 def test_a_recording_that_was_killed_goes_on(tmp_path: Path, fits: list[Fit], models: Path) -> None:
     folder = tmp_path / "mlflow"
     record(folder, fits[:1], models)

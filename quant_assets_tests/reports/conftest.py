@@ -1,0 +1,40 @@
+"""A filled lake that tests may change, and a page's scope."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.schema import Table
+from quant_assets.reports.periods import DAILY, Period
+from quant_assets.reports.scope import Scope
+from quant_assets.submission import Delivery
+from quant_assets_tests.reported import DAY, FAMILIES, fill
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a lake that tests change copies of: filling one takes seconds."""
+    folder = tmp_path_factory.mktemp("filled")
+    fill(folder).close()
+    return folder
+
+
+@pytest.fixture
+def lake(filled: Path, tmp_path: Path) -> Iterator[Lake]:
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
+    with Lake(tmp_path) as opened:
+        yield opened
+
+
+def scope(
+    lake: Lake, day: date = DAY, period: Period = DAILY, delivery: Delivery | None = None
+) -> Scope:
+    return Scope(lake, period, day, FAMILIES, delivery)
+
+
+def without(lake: Lake, table: Table, day: date) -> None:
+    lake.replace_days(table, day, day, {column.name: [] for column in table.columns})

@@ -1,0 +1,123 @@
+"""What was stored late, or was not watched up to the page's day, is said to be."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from quant_assets.alerts.book import Book
+from quant_assets.assets.results import columns_of
+from quant_assets.lake.judgement_tables import ATTRIBUTION
+from quant_assets.lake.lake import Lake
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.lake.tables import SUBMISSIONS
+from quant_assets.reports import conditions, outcome
+from quant_assets.reports.blocks import Need
+from quant_assets.reports.page import compose
+from quant_assets.reports.periods import DAILY, MONTHLY, WEEKLY, Period
+from quant_assets.submission import Delivery
+from quant_assets_tests import reported
+from quant_assets_tests.reported import DAY, LAST, add_others, at
+from quant_assets_tests.reports.conftest import scope, without
+
+
+@pytest.mark.parametrize(
+    ("moment", "seconds", "said", "late"),
+    [
+        (at(DAY, 22, 1), 31.4, "at 22:01 UTC, 31 s after its run began", False),
+        (at(DAY, 23, 59), None, "at 23:59 UTC", False),
+        (
+            at(DAY + timedelta(days=1), 0),
+            9.0,
+            "at 2023-11-16 00:00 UTC, after the day's end, 9 s after its run began",
+            True,
+        ),
+        (at(LAST, 8), None, f"at {LAST} 08:00 UTC, after the day's end", False),
+    ],
+    ids=["in time", "just in time", "late", "a history loaded"],
+)
+def test_a_submission_says_when_it_was_stored(
+    lake: Lake, moment: datetime, seconds: float | None, said: str, late: bool
+) -> None:
+    section = outcome.submission(scope(lake, delivery=Delivery(moment, seconds)))
+    assert section.summary == f"Stored with 424 targets, {said}."
+    text = f"no submission for {DAY} by its end: stored 2023-11-16 00:00 UTC"
+    assert section.needs == ((Need("warning", text),) if late else ())
+
+
+def test_a_submission_is_missing_or_late_but_not_both(lake: Lake) -> None:
+    without(lake, SUBMISSIONS, DAY)
+    once = Delivery(at(DAY + timedelta(days=1), 2), 9.0)
+    (need,) = outcome.submission(scope(lake, delivery=once)).needs
+    assert need.text == f"no submission for {DAY}: run refresh_daily"
+
+
+@pytest.mark.parametrize("period", [DAILY, WEEKLY, MONTHLY], ids=lambda one: one.name)
+def test_what_nobody_watched_needs_somebody(lake: Lake, period: Period) -> None:
+    add_others(lake)
+    last = DAY - timedelta(days=1)
+    low = pd.concat([reported.rolling(day, -1.0, "critical") for day in (last, DAY)])
+    reported.write(lake, reported.ROLLING, low)
+    watched = {"performance", "data-health", "drift", "regime", "anomalies", "attribution"}
+    made = compose(scope(lake, period=period))
+    assert not any("not watched" in need.text for need in made.needs)
+    assert all(section.late is False for section in made.sections)
+
+    tables = (reported.ROLLING, reported.ANOMALIES, ATTRIBUTION, DATA_QUALITY, DRIFT, REGIMES)
+    for table in tables:
+        without(lake, table, DAY)
+    made = compose(scope(lake, period=period))
+    late = {section.anchor: section for section in made.sections if section.late}
+    assert set(late) == watched
+    for section in late.values():
+        assert section.state in ("warning", "critical")
+        assert section.summary.endswith(f" Not watched since {last}.")
+    (need,) = (need for need in made.needs if "not watched" in need.text)
+    assert need == Need(
+        "warning",
+        "Performance, attribution, data health, drift, regime, anomalies not watched since"
+        f" {last}: run watch_daily",
+    )
+    (old,) = late["performance"].needs
+    assert old.state == "critical"
+    assert old.text.endswith(f" (as of {last})")
+
+
+def test_only_trading_days_make_it_late(lake: Lake) -> None:
+    friday = date(2023, 11, 17)
+    for table in (DATA_QUALITY, DRIFT, REGIMES):
+        rows = lake.query(f"FROM {table.quoted} WHERE trading_day <= ?", [friday])
+        lake.replace_all(table, columns_of(rows))
+    late = [
+        [
+            section.title
+            for section in compose(scope(lake, friday + timedelta(days=n))).sections
+            if section.late
+        ]
+        for n in range(4)
+    ]
+    assert late == [[], [], [], ["Data health", "Drift", "Regime"]]
+
+
+def test_what_nobody_watched_hides_no_alert(lake: Lake, tmp_path: Path) -> None:
+    last = DAY - timedelta(days=1)
+    rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [last])
+    lake.replace_days(DATA_QUALITY, last, DAY, columns_of(rows.assign(within=True)))
+    key = "check_failed/monitoring/data_quality/within_limits"
+    seen = reported.raised(key, "warning", reported.at(DAY, 22))
+    Book(lake, tmp_path).take_in([seen], reported.NOBODY)
+    made = compose(scope(lake))
+    assert made.sections[4].late
+    assert any("within_limits" in need.text for need in made.needs)
+
+
+def test_anomalies_of_a_day_that_was_not_looked_through_are_unknown(lake: Lake) -> None:
+    day_before = DAY - timedelta(days=1)
+    quiet = reported.anomaly(day_before, 0.5, "info").head(1)
+    reported.write(lake, reported.ANOMALIES, quiet)
+    seen = conditions.anomalies(scope(lake, day_before))
+    assert (seen.known, seen.summary) == (True, "Nothing beyond its limit on the day.")
+    section = conditions.anomalies(scope(lake))
+    assert (section.known, section.as_of) == (False, day_before)
+    assert section.summary == "Nothing was looked through on the day."
