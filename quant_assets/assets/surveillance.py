@@ -55,8 +55,8 @@ from quant_assets.sources.base import Source
 
 _WITHIN, _AS_TRAINED = "within_limits", "as_trained"
 FAR = 3.0
-"""Times its limit from which a single column's distance is told: that of a simulated year without
-faults comes to 2.9, that of five real ones is above it on 5 of 625 days."""
+"""Times its limit from which a single column's distance is told: a year without faults, as
+``quant-assets rehearse --no-faults`` makes one, comes close to it."""
 _WORST = 15
 _YEAR = 250
 _SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]

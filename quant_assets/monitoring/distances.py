@@ -5,8 +5,7 @@ is zero. What is far is learnt from the reference itself, whose own windows diff
 features more than fast ones, 20 values of the market more than 8,480 of the targets. A column has
 drifted if it is farther off than any window of the reference is from the others, and farther than
 a limit that holds for all. Were all windows alike by nature, one figure would say so once in
-``windows + 1`` times. So chosen, 4 % of the features drift on a mean day of the year after a fit,
-of the simulated market and of a real one, and no more than 29 % on any day.
+``windows + 1`` times.
 
 Knows arrays only; which days they are of is decided in ``monitoring.samples``.
 """

@@ -13,7 +13,7 @@ from quant_assets.errors import ArtifactError, LakeError, NotEnoughHistoryError
 from quant_assets.evaluation.fits import FitRow, forecast, make_fits, rows_to_fit
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.tables import fits_table
-from quant_assets.models.registry import FAMILIES
+from quant_assets.models.registry import DAILY, FAMILIES
 from quant_assets.settings import Settings
 from quant_assets_tests.evaluation.conftest import ALTERED_AFTER, FIT_ROWS, Desk, open_desk
 from quant_assets_tests.market import world
@@ -59,14 +59,17 @@ def test_forecasts_see_nothing_later(name: str, desk: Desk, altered: Desk) -> No
     before = ours.days <= desk.days[ALTERED_AFTER]
     assert before.sum() == ALTERED_AFTER - FIT_ROWS[0] + 1
     np.testing.assert_array_equal(ours.values[before], theirs.values[before])
-    assert not (ours.values == theirs.values)[ours.days >= desk.days[FIT_ROWS[2]]].all(axis=1).any()
+    since = desk.days[FIT_ROWS[2] + (name in DAILY)]
+    assert not (ours.values == theirs.values)[ours.days >= since].all(axis=1).any()
 
 
 @every_family
 def test_a_day_uses_the_newest_fit_as_of_it_or_before(name: str, desk: Desk) -> None:
+    """Of a family that is fitted daily, after the submission, the newest before it, if there is."""
     forecasts = desk.forecasts[name]
     rows = np.searchsorted(desk.days, forecasts.days)
-    expected = [max(row for row in FIT_ROWS if row <= at) for at in rows]
+    last = rows - (name in DAILY)
+    expected = [max((row for row in FIT_ROWS if row <= at), default=FIT_ROWS[0]) for at in last]
     np.testing.assert_array_equal(forecasts.fit_as_of, desk.days[expected])
 
 
@@ -84,13 +87,15 @@ def test_a_replay_day_by_day_equals_the_backfill(name: str, desk: Desk) -> None:
 @every_family
 def test_a_lake_that_ends_with_the_day_gives_the_same(name: str, desk: Desk, young: Desk) -> None:
     """What was fitted and forecast on the day, a backfill of years later makes again."""
-    (made,) = fits_of(young, name, FIT_ROWS[1], FIT_ROWS[1])
+    table = fits_table(name)
+    for row in FIT_ROWS[0 if name in DAILY else 1 : 2]:
+        (made,) = fits_of(young, name, row, row)
+        of_day = {c.name: [made[c.name]] for c in table.columns}
+        young.lake.replace_days(table, day(young, row), day(young, row), of_day)
     backfilled = desk.fits[name][1]
     assert made["sha256"] == backfilled["sha256"]
     assert made["metrics"] == backfilled["metrics"]
     today = young.days[-1].item()
-    table = fits_table(name)
-    young.lake.replace_days(table, today, today, {c.name: [made[c.name]] for c in table.columns})
     forecasts = forecast_of(young, name, today, today)
     at = np.flatnonzero(desk.forecasts[name].days == young.days[-1])
     np.testing.assert_array_equal(forecasts.values, desk.forecasts[name].values[at])

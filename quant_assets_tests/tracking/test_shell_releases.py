@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import observations
+from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import FAST
 from quant_assets.tracking import store
 from quant_assets_tests.conftest import Command
@@ -76,11 +77,18 @@ def test_every_release_has_its_run_below_that_of_the_retraining(begun: Desk) -> 
 
 
 def test_the_champion_is_loaded_and_gives_what_the_same_fits_gave_that_day(mine: Desk) -> None:
-    """On its as-of day, done again with its fits, the ensemble has its fits and its weights."""
+    """On its as-of day, done again with its fits, the ensemble has its fits and its weights.
+
+    A day uses a daily fit as of the day only if there is none before it.
+    """
     day = DAYS[BORN]
     champion = load(mine.settings.mlflow_dir, "models:/release@champion")
     with Lake(mine.settings.lake_dir, read_only=True) as lake:
         found = champion.predict(observations(lake, as_of=day))
+    with Lake(mine.settings.lake_dir) as lake:
+        table = fits_table("rank_prior")
+        none = {column.name: [] for column in table.columns}
+        lake.replace_days(table, DAYS[0], DAYS[BORN - 1], none)
     refresh(mine, BORN, BORN)
     np.testing.assert_array_equal(found[0], scores(mine, "forecasts.ensemble", day))
 
