@@ -48,7 +48,7 @@ def fetch(folder: Path, name: str, digest: str) -> bytes:
             where=str(file),
             expected=digest,
             found=found,
-            hint="restore the file; or delete it and materialise the fit, or report, of that day again",
+            hint="restore it; or delete it, and materialise the fit or report of that day again",
         )
     return content
 
