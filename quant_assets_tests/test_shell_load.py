@@ -22,7 +22,7 @@ from quant_assets.lake.tables import (
     VALIDATED_PRICES,
 )
 from quant_assets.market.calendar import trading_days
-from quant_assets.models.registry import FAST
+from quant_assets.models.registry import DAILY, FAST
 from quant_assets_tests.desk import TABLES, Desk, pictured
 from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, REFIT_EVERY
 
@@ -125,7 +125,9 @@ def test_forecasts_have_no_gaps_and_use_the_newest_fit(lake: Lake, family: str) 
     assert np.isfinite(rows["value"]).all()
     assert (rows.groupby("trading_day")["target"].apply(set) == set(TARGETS)).all()
     assert len(rows) == len(FORECAST_DAYS) * 424
-    fit = np.searchsorted(FIT_DAYS, rows["trading_day"].to_numpy(), side="right") - 1
+    days = rows["trading_day"].to_numpy()
+    before = np.searchsorted(FIT_DAYS, days, side="left" if family in DAILY else "right")
+    fit = np.maximum(before - 1, 0)
     np.testing.assert_array_equal(rows["fit_as_of"].to_numpy().astype("M8[D]"), FIT_DAYS[fit])
 
 
