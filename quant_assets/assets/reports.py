@@ -37,7 +37,7 @@ def _report(
         key=dg.AssetKey(period.key),
         deps=list(map(key_of, _SHOWN)),
         description=f"`{period.name}/<{period.word}>.html` in the reports folder: submission, "
-        "performance, attribution, data, drift, regime, alerts and promotion as known at the end "
+        "performance, attribution, data, drift, regime, alerts and promotion up to the end "
         f"of the day, looking back over the {period.word}. Of a range of days the last one only.",
         group_name="monitoring",
         owners=[OWNER],

@@ -60,7 +60,7 @@ def anomalies(
 
     Raises:
         LakeError: there are no raw prices.
-        ArtifactError: stored detectors are missing or altered.
+        ArtifactError: stored detectors are altered.
     """
     known = known_prices(lake, end)
     grid = fit_rows(len(known.days), settings.first_fit_after, settings.refit_every)
@@ -99,7 +99,7 @@ def detectors_as_of(lake: Lake, settings: Settings, known: Known, row: int) -> D
 
     Raises:
         NotEnoughHistoryError: too little is known.
-        ArtifactError: they are stored, but missing or altered.
+        ArtifactError: they are stored, but altered.
     """
     first = max(0, row + 1 - REFERENCE)
     before = max(0, first - LOOKBACK)

@@ -50,7 +50,7 @@ def summaries(
         as_of: of the fit; NaT for none.
 
     Raises:
-        ArtifactError: it is kept, but its file is missing or altered.
+        ArtifactError: it is kept, but its file is altered.
     """
     windows = reference_days(days, as_of)
     if not len(windows):
