@@ -180,5 +180,6 @@ def _runs(opened: dg.DagsterInstance) -> str:
 def _after(began: datetime, moment: datetime | None) -> str:
     if moment is None:
         return "-"
-    hours = (moment - began).total_seconds() / 3600
+    # What is decided on a day is as of its close, and the deed came moments after it.
+    hours = max(0.0, (moment - began).total_seconds() / 3600)
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"
