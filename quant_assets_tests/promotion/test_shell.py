@@ -311,12 +311,16 @@ def test_a_release_that_lacks_a_family_is_refused(
     assert found["champion"].tolist() == before[:1]
 
 
+def change_fit(lake: Lake, **changed: str) -> None:
+    """Let the second release's fit of ridge have been made otherwise."""
+    fit = lake.query("FROM fits.ridge WHERE trading_day = ?", [DAYS[SECOND]]).assign(**changed)
+    columns = {str(name): column.tolist() for name, column in fit.items()}
+    lake.replace_days(fits_table("ridge"), DAYS[SECOND], DAYS[SECOND], columns)
+
+
 def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
     with Lake(mine.settings.lake_dir) as lake:
-        fit = lake.query("FROM fits.ridge WHERE trading_day = ?", [DAYS[SECOND]])
-        fit["by_hand"] = "shrinkage"
-        columns = {str(name): column.tolist() for name, column in fit.items()}
-        lake.replace_days(fits_table("ridge"), DAYS[SECOND], DAYS[SECOND], columns)
+        change_fit(lake, by_hand="shrinkage")
         made = register(lake, mine.settings, FAST, DAYS[SECOND])
         assert made.no_record
         assert "ridge had other parameters set by hand" in made.no_record
@@ -330,10 +334,7 @@ def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
 
 def test_other_code_than_the_walk_forwards_is_said(mine: Desk) -> None:
     with Lake(mine.settings.lake_dir) as lake:
-        fit = lake.query("FROM fits.ridge WHERE trading_day = ?", [DAYS[SECOND]])
-        fit["code"] = "changed"
-        columns = {str(name): column.tolist() for name, column in fit.items()}
-        lake.replace_days(fits_table("ridge"), DAYS[SECOND], DAYS[SECOND], columns)
+        change_fit(lake, code="changed")
         made = register(lake, mine.settings, FAST, DAYS[SECOND])
     assert made.no_record
     assert "ridge had other code" in made.no_record
