@@ -41,12 +41,8 @@ class Judged:
     before: dict[str, FloatArray]
 
 
-def judged_days(lake: Lake, start: date, end: date) -> tuple[DayArray, DayArray]:
-    """Days whose last label is released from ``start`` to ``end``, and those release days."""
-    return _judged(known_days(lake, end), start)
-
-
-def _judged(days: DayArray, start: date) -> tuple[DayArray, DayArray]:
+def judged_days(days: DayArray, start: date) -> tuple[DayArray, DayArray]:
+    """Of ascending days those whose last label is released from ``start`` on, and on which days."""
     judged, release = days[:-DELAY], days[DELAY:]
     wanted = release >= np.datetime64(start)
     return judged[wanted], release[wanted]
@@ -63,7 +59,7 @@ def truths(
         pairs: the targets.
         start: first day on which they are.
     """
-    judged, release = _judged(days, start)
+    judged, release = judged_days(days, start)
     if not len(judged):
         return judged, release, np.empty((0, len(pairs.targets)))
     known = released(lake, days[np.searchsorted(days, judged[0]) :], pairs.targets)

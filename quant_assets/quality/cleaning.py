@@ -78,9 +78,6 @@ class CleaningRules:
         return max(jump, stale)
 
 
-HISTORY = CleaningRules().history
-
-
 @dataclass(frozen=True)
 class Cleaned:
     """A cleaned table.

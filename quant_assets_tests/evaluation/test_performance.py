@@ -13,6 +13,7 @@ from quant_assets.evaluation.judging import judge, judged_days
 from quant_assets.evaluation.performance import performance
 from quant_assets.lake.forecasts import forecast_rows
 from quant_assets.lake.judgement_tables import PERFORMANCE
+from quant_assets.lake.point_in_time import known_days
 from quant_assets.lake.prices import read_panel
 from quant_assets.lake.tables import forecasts_table
 from quant_assets.market.targets import MAX_LAG
@@ -103,7 +104,7 @@ def test_other_forecasts_are_judged_on_the_days_of_the_families(
     desk: Desk, expected: pd.DataFrame
 ) -> None:
     start, end = ends(desk, 190, 240)
-    days, release = judged_days(desk.lake, start, end)
+    days, release = judged_days(known_days(desk.lake, end), start)
     np.testing.assert_array_equal(days, desk.days[185:236])
     np.testing.assert_array_equal(release, desk.days[190:241])
     perfect = np.nan_to_num(truth_of(desk)[185:236])

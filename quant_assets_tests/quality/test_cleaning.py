@@ -8,7 +8,7 @@ import pytest
 
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import parse_column
-from quant_assets.quality.cleaning import HISTORY, Cleaned, CleaningRules, Flag, clean
+from quant_assets.quality.cleaning import Cleaned, CleaningRules, Flag, clean
 from quant_assets.sources.base import PriceTable, UnreadCell
 from quant_assets.sources.competition import CompetitionFolder
 from quant_assets.typing import FloatArray
@@ -207,7 +207,7 @@ def test_the_history_is_enough_for_the_last_row(rules: CleaningRules) -> None:
 
 
 def test_history_is_that_of_the_default_rules() -> None:
-    assert CleaningRules().history == HISTORY == 66
+    assert CleaningRules().history == 66
 
 
 def test_nothing_depends_on_later_rows() -> None:
