@@ -1,4 +1,7 @@
-"""Loading a market from the command line: which one, whether there is work, the outcome."""
+"""Loading a market from the command line: which one, whether there is work, the run.
+
+What came of it is shown by ``outcomes``.
+"""
 
 import shutil
 import time
@@ -9,7 +12,6 @@ from typing import Any
 
 import typer
 
-from quant_assets.console import table_text
 from quant_assets.errors import CalendarError
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
 from quant_assets.settings import (
@@ -23,17 +25,15 @@ from quant_assets.sources.base import Source
 from quant_assets.sources.registry import source_of
 
 _MARKET_PARTS = (
-    *(
-        "lake",
-        "artifacts",
-        "exports",
-        "reports",
-        "metrics",
-        "tuning",
-        "mlflow",
-        "dagster",
-        "market.json",
-    ),
+    "lake",
+    "artifacts",
+    "exports",
+    "reports",
+    "metrics",
+    "tuning",
+    "mlflow",
+    "dagster",
+    "market.json",
 )
 
 
@@ -129,8 +129,8 @@ def walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
     _run(settings, source, "walk_forward", source.first_day, source.last_day, {}, config)
 
 
-def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> None:
-    """Run a family's study as of a day, by default the newest; print what it found.
+def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> date:
+    """Run a family's study as of a day, by default the newest; the day that was.
 
     Args:
         settings: the market, and where it is.
@@ -155,7 +155,7 @@ def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str,
     study = study_table(name).name
     config = {study.replace(".", "__"): limits}
     _run(alone, source, "tune_models", day, day, {}, config, only=[study])
-    show_study(settings, name, day)
+    return day
 
 
 def _run(
@@ -181,53 +181,6 @@ def _run(
     for warning in outcome.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{job}: done in {time.perf_counter() - begun:.0f} s")
-
-
-def show_study(settings: Settings, name: str, day: date) -> None:
-    """Print the best parameters of a study beside the defaults, and what both are worth."""
-    from quant_assets.lake.lake import Lake
-    from quant_assets.tuning.stored import outcome
-
-    with Lake(settings.lake_dir, read_only=True) as lake:
-        found = outcome(lake, name, day)
-    typer.echo(f"\n{table_text(found.parameters, as_given=True)}\n")
-    typer.echo(f"objective {found.value:.4f}, with the defaults {found.default_value:.4f}")
-    typer.echo(f"{found.trials} trials, judged on the days from {found.first} to {found.last}")
-    typer.echo(f"fits as of {day} or later use it; `walk-forward` makes those anew")
-
-
-def show_scoreboard(settings: Settings) -> None:
-    """Print the scoreboard."""
-    from quant_assets.lake.judgement_tables import SCOREBOARD
-    from quant_assets.lake.lake import Lake
-
-    with Lake(settings.lake_dir, read_only=True) as lake:
-        if not lake.has(SCOREBOARD):
-            typer.echo("no scoreboard yet: run `quant-assets load`")
-            return
-        board = lake.query(
-            "SELECT family, score, low, high, mean_ic, std_ic, score_250, days,"
-            f" first_day::VARCHAR AS first_day, last_day::VARCHAR AS last_day"
-            f" FROM {SCOREBOARD.quoted} ORDER BY score DESC"
-        )
-    typer.echo("\nscore = mean / std of the daily rank correlation, with its 95 % interval\n")
-    typer.echo(table_text(board))
-
-
-def show_result(settings: Settings) -> None:
-    """Print the scoreboard, where the submission lies, and what to try next."""
-    show_scoreboard(settings)
-    typer.echo(
-        f"""
-submission: {settings.exports_dir}/submission.parquet and submission.csv
-
-next:
-  make ui                                      the graph, its runs and checks, in the browser
-  .venv/bin/quant-assets tables                what the lake holds
-  .venv/bin/quant-assets describe features.targets
-  .venv/bin/quant-assets sql "FROM monitoring.scoreboard"
-  .venv/bin/quant-assets shell                 a DuckDB prompt on the lake"""
-    )
 
 
 def _check_readable(source: Source, start: date, end: date) -> None:

@@ -13,8 +13,8 @@ PACKAGE = Path(quant_assets.__file__).parent
 ROWS = (
     ("cli", "docs"),
     (
-        *("loading", "doctor", "inspection", "scorecard", "servers", "bulletin", "reporting"),
-        "rehearsal",
+        *("loading", "outcomes", "doctor", "inspection", "scorecard", "servers"),
+        *("bulletin", "reporting", "rehearsal"),
     ),
     ("definitions", "console"),
     ("assets", "automation"),

@@ -24,7 +24,8 @@ def demo(
     families: Families = "",
 ) -> None:
     """Load a whole market, export its submission, show the scoreboard."""
-    from quant_assets.loading import load_everything, make_room, show_result
+    from quant_assets.loading import load_everything, make_room
+    from quant_assets.outcomes import show_result
 
     given = {"families": families} if families else {}
     # A bare `demo` is of the simulated market, whichever is held.
@@ -74,8 +75,8 @@ def walk_forward(
     ] = None,
 ) -> None:
     """Fit and judge families over the whole history; finished fits are kept."""
-    from quant_assets.loading import show_scoreboard
     from quant_assets.loading import walk_forward as walk
+    from quant_assets.outcomes import show_scoreboard
 
     settings = load_settings(**({"families": families} if families else {}))
     walk(settings, given or ())
@@ -100,6 +101,7 @@ def tune(
     A search that was interrupted goes on.
     """
     from quant_assets.loading import tune as search
+    from quant_assets.outcomes import show_study
 
     limits = {
         "broad": broad,
@@ -108,7 +110,9 @@ def tune(
         "validation_days": validation_days,
         "step_days": step_days,
     }
-    search(load_settings(), family, as_of.date() if as_of else None, limits)
+    settings = load_settings()
+    day = search(settings, family, as_of.date() if as_of else None, limits)
+    show_study(settings, family, day)
 
 
 @app.command()
@@ -139,7 +143,7 @@ def score(
     """Show the scoreboard."""
     from quant_assets.lake.artifacts import write_atomically
     from quant_assets.lake.lake import Lake
-    from quant_assets.loading import show_scoreboard
+    from quant_assets.outcomes import show_scoreboard
     from quant_assets.scorecard import page
 
     settings = load_settings()
