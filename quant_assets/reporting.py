@@ -41,7 +41,8 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
                 expected=f"a day from {first} to {last}",
                 found=day,
             )
-        scope = Scope(lake, kind, wanted, chosen(settings.families), delivered(opened, wanted))
+        families, delivery = chosen(settings.families), delivered(opened, wanted)
+        scope = Scope(lake, kind, wanted, families, settings.drift_share, delivery)
         return publish(scope, settings.reports_dir)[1]
 
 

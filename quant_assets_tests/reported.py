@@ -111,7 +111,7 @@ def rolling(day: date, score: float, level: str | None) -> pd.DataFrame:
         "family": "published",
         "by": "all",
         "part": "",
-        "window": 60,
+        "window": 20,
         "score": score,
         "expected": 0.5,
         "limit": 0.1,

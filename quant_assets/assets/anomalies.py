@@ -6,7 +6,7 @@ Whether they are complete and fresh belongs in ``assets.surveillance``.
 import dagster as dg
 import numpy as np
 
-from quant_assets.assets.partitions import day_range
+from quant_assets.assets.partitions import stored_range
 from quant_assets.assets.results import (
     check,
     check_spec,
@@ -54,7 +54,7 @@ def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
+        start, end = stored_range(context, lake, RAW_PRICES)
         rows, reasons = anomalies(lake, settings, start, end)
         written = lake.replace_days(ANOMALIES, start, end, columns_of(rows))
         for as_of, reason in reasons.items():

@@ -4,8 +4,9 @@ from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
-from quant_assets.errors import SourceError
+from quant_assets.errors import LakeError, SourceError
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import RAW_PRICES
 from quant_assets.market.calendar import closures
 from quant_assets.sources.base import Source
@@ -57,3 +58,23 @@ def day_range(context: dg.AssetExecutionContext) -> tuple[date, date]:
     """First and last day of the run's partitions; the same for a single day."""
     keys = context.partition_key_range
     return date.fromisoformat(keys.start), date.fromisoformat(keys.end)
+
+
+def stored_range(context: dg.AssetExecutionContext, lake: Lake, table: Table) -> tuple[date, date]:
+    """As :func:`day_range`, for what judges the last day: of nothing there is no judgement.
+
+    Raises:
+        LakeError: the table has no rows of the last day.
+    """
+    start, end = day_range(context)
+    found = lake.columns(
+        f"SELECT trading_day FROM {table.quoted} WHERE trading_day = ? LIMIT 1", [end], needs=table
+    )
+    if not len(found["trading_day"]):
+        raise LakeError(
+            "the day cannot be watched: it has no rows yet",
+            where=table.name,
+            found=end,
+            hint="refresh it first, or watch the days before it",
+        )
+    return start, end

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.partitions import SINGLE_RUN, stored_range
 from quant_assets.assets.results import (
     check,
     check_spec,
@@ -28,10 +28,16 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import HEALTH, ROLLING
 from quant_assets.lake.promotion_tables import DECISIONS, RECORDS
 from quant_assets.lake.schema import Table
+from quant_assets.lake.tables import MARKET_FEATURES
 from quant_assets.monitoring.health import health_rows
 from quant_assets.monitoring.performance import rolling_rows, worst_level
 from quant_assets.monitoring.plots import figures_within, part_scores, rolling_scores
-from quant_assets.monitoring.records import agreement_records, daily_records, judged_family
+from quant_assets.monitoring.records import (
+    ENSEMBLE,
+    agreement_records,
+    daily_records,
+    judged_family,
+)
 from quant_assets.monitoring.reigns import Reign, reigns
 from quant_assets.monitoring.rows import days_of
 from quant_assets.settings import Settings
@@ -84,7 +90,7 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        start, end = day_range(context)
+        start, end = stored_range(context, lake, MARKET_FEATURES)
         days, numbers = days_of(lake, start, end)
         held = [
             _held(lake, families, (days[part], numbers[part]), end, reign, settings)
@@ -100,7 +106,10 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         outcome = _outcome(scores[scores["trading_day"] == scores["trading_day"].max()], told_of)
         yield result(ROLLING, written, _newest(scores, told_of), checks=[outcome])
         written = lake.replace_days(HEALTH, start, end, columns_of(health))
-        show(context, HEALTH, _pictured_health(_year(lake, HEALTH, told_of, end)))
+        # Intervals are the ensemble's, whoever is told of.
+        coverage = _year(lake, HEALTH, ENSEMBLE, end, "AND starts_with(figure, 'coverage')")
+        figures = _year(lake, HEALTH, told_of, end, "AND NOT starts_with(figure, 'coverage')")
+        show(context, HEALTH, _pictured_health(pd.concat([figures, coverage])))
         yield result(HEALTH, written)
 
     return expected
@@ -161,11 +170,11 @@ def _newest(rows: pd.DataFrame, family: str) -> dict[str, float]:
     return {f"score_{one.window}": float(one.score) for one in told.itertuples()}
 
 
-def _year(lake: Lake, table: Table, family: str, end: date) -> pd.DataFrame:
+def _year(lake: Lake, table: Table, family: str, end: date, of_them: str = "") -> pd.DataFrame:
     """A family's rows of the year that ends with a day, in order."""
     return lake.query(
         f"FROM {table.quoted} WHERE family = ? AND trading_day > ?::DATE - ?::INTEGER"
-        " AND trading_day <= ? ORDER BY trading_day",
+        f" AND trading_day <= ? {of_them} ORDER BY trading_day",
         [family, end, _YEAR, end],
     )
 

@@ -52,7 +52,7 @@ def _report(
     ) -> dg.MaterializeResult:
         _, end = day_range(context)
         delivery = delivered(context.instance, end)
-        scope = Scope(lake, period, end, tuple(families), delivery)
+        scope = Scope(lake, period, end, tuple(families), settings.drift_share, delivery)
         made, page = publish(scope, settings.reports_dir)
         shown = {
             "page": dg.MetadataValue.path(page),

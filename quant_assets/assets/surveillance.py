@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.assets import anomalies
-from quant_assets.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.assets.partitions import SINGLE_RUN, day_range, stored_range
 from quant_assets.assets.results import (
     OWNER,
     check,
@@ -33,6 +33,7 @@ from quant_assets.lake.tables import (
     ENSEMBLE,
     FEATURES,
     INSTRUMENT_FEATURES,
+    MARKET_FEATURES,
     RAW_PRICES,
     VALIDATED_PRICES,
     forecasts_table,
@@ -41,8 +42,10 @@ from quant_assets.monitoring.cells import read_cells
 from quant_assets.monitoring.data_quality import HISTORY, data_quality
 from quant_assets.monitoring.disagreement import disagreement
 from quant_assets.monitoring.drift import (
+    FAR,
     WATCHED_DAYS,
     drift,
+    far_off,
     first_watched,
     severity,
     share_drifted,
@@ -54,9 +57,6 @@ from quant_assets.settings import Settings
 from quant_assets.sources.base import Source
 
 _WITHIN, _AS_TRAINED = "within_limits", "as_trained"
-FAR = 3.0
-"""Times its limit from which a single column's distance is told: a year without faults, as
-``quant-assets rehearse --no-faults`` makes one, comes close to it."""
 _WORST = 15
 _YEAR = 250
 _SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]
@@ -104,7 +104,7 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
+        start, end = stored_range(context, lake, VALIDATED_PRICES)
         first = history_start(lake, VALIDATED_PRICES, start, HISTORY + SHOWN_DAYS)
         cells = read_cells(lake, first, end)
         kept = int((cells.days >= np.datetime64(start)).sum())
@@ -161,7 +161,7 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
+        start, end = stored_range(context, lake, MARKET_FEATURES)
         first = first_watched(lake, start, end)
         rows = drift(lake, families, first, end, settings.artifacts_dir)
         written = lake.replace_days(DRIFT, start, end, columns_of(rows))
@@ -173,7 +173,7 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
             show(context, DRIFT, {"worst": markdown(worst.round(3)), "share": pictured})
         of_newest = share_drifted(newest)
         drifted_share = float(of_newest.iloc[0]) if len(of_newest) else 0.0
-        far = newest[severity(newest) > FAR]
+        far = far_off(newest)
         drifted = newest[newest["drifted"].astype(bool)]
         return result(
             DRIFT,

@@ -1,5 +1,6 @@
 """How good forecasts were lately: the newest daily ICs known on a day, and the metric over them."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -13,22 +14,23 @@ from quant_assets.lake.promotion_tables import PUBLISHED_AS
 WINDOWS = (20, 60, 250)
 """Judged days that the metric is given over."""
 _FIRST = (PUBLISHED_AS, "ensemble")
-_ORACLE = "oracle"
 
 
-def recent_ic(lake: Lake, day: date, days: int = WINDOWS[-1]) -> pd.DataFrame:
+def recent_ic(
+    lake: Lake, families: Sequence[str], day: date, days: int = WINDOWS[-1]
+) -> pd.DataFrame:
     """(n, families) daily ICs by the day they became known, of the newest ``days`` such days.
 
-    What is submitted comes first, then the families by name; the oracle, which is none, is left
-    out. Only what was released by ``day``; empty where nothing was judged by then.
+    What is submitted comes first, then those of the families that were judged, by name. Only what
+    was released by ``day``; empty where nothing was judged by then.
     """
     if not lake.has(PERFORMANCE):
         return pd.DataFrame()
     rows = lake.query(
         f"SELECT released_on, family, ic FROM {PERFORMANCE.quoted}"
-        " WHERE released_on <= ? AND family <> ?"
+        " WHERE released_on <= ? AND list_contains(?, family)"
         " QUALIFY dense_rank() OVER (ORDER BY released_on DESC) <= ?",
-        [day, _ORACLE, days],
+        [day, [*_FIRST, *families], days],
     )
     wide = rows.pivot_table(index="released_on", columns="family", values="ic", aggfunc="mean")
     first = [name for name in _FIRST if name in wide]

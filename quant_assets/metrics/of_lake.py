@@ -36,7 +36,7 @@ def lake_metrics(lake: Lake, families: Sequence[str], today: date) -> list[Metri
     with lake.at_once():
         return [
             *_tables(lake, families, today),
-            *_scores(lake, today),
+            *_scores(lake, families, today),
             *_watched(lake),
             *_alerts(lake),
             *_promotion(lake),
@@ -67,8 +67,8 @@ def _tables(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric
     yield _single("submissions_stored", "Days with a stored submission.", submitted)
 
 
-def _scores(lake: Lake, today: date) -> Iterator[Metric]:
-    ic = recent_ic(lake, today)
+def _scores(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric]:
+    ic = recent_ic(lake, families, today)
     if ic.empty:
         return
     yield Metric(

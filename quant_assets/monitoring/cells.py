@@ -70,7 +70,9 @@ def read_cells(lake: Lake, start: date, end: date) -> Cells:
     series = tuple(
         Series(*one)
         for one in lake.query(
-            f"SELECT DISTINCT instrument, field FROM {VALIDATED_PRICES.quoted} ORDER BY ALL"
+            f"SELECT DISTINCT instrument, field FROM {VALIDATED_PRICES.quoted}"
+            " WHERE trading_day <= ? ORDER BY ALL",
+            [end],
         ).itertuples(index=False)
     )
     rows = lake.arrow(

@@ -74,7 +74,7 @@ def figures(cells: Cells) -> Iterator[Figure]:
     due = closes_due(cells)
     yield _share("missing", due & ~observed, due, MISSING, cells)
     yield _share("outliers", cells.unusual, cells.observed | cells.unusual, OUTLIERS, cells)
-    wrong = (cells.unread | ~cells.present).astype(float)
+    wrong = (cells.unread | _gone(cells)).astype(float)
     yield Figure("schema", _sums(wrong, cells), 0.0, wrong, 0.0)
     yield _freshness(observed, cells)
     stale = (trailing(cells.stale & cells.is_close) * _stale_at_last(cells, silent)).astype(float)
@@ -111,6 +111,13 @@ def since(observed: BoolArray) -> IntArray:
     rows = np.arange(len(observed))[:, None]
     last = np.maximum.accumulate(np.where(observed, rows, -HISTORY), axis=0)
     result: IntArray = np.minimum(rows - last, HISTORY)
+    return result
+
+
+def _gone(cells: Cells) -> BoolArray:
+    """(n, c) whether the cell lacks its row, and the series had one: it may have begun later."""
+    absent = since(cells.present)
+    result: BoolArray = (absent > 0) & (absent < HISTORY)
     return result
 
 

@@ -45,6 +45,9 @@ WATCHED_DAYS = 20
 A day alone takes most of a second on a real market, for reading what the fit was trained on, and a
 further one a tenth of that. Older days want ranges of their own.
 """
+FAR = 3.0
+"""Times its limit from which a single column's distance is told: a year without faults, as
+``quant-assets rehearse --no-faults`` makes one, comes close to it."""
 MEMORIES = 2
 """Times its longest window that a feature has to be known in a reference: what looks back a year
 hardly changes within one, and would be taken for drifted ever after."""
@@ -121,6 +124,12 @@ def severity(rows: pd.DataFrame) -> pd.Series:
         axis=1,
     )
     return times.max(axis=1).fillna(0.0).clip(lower=0.0)
+
+
+def far_off(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the columns that are told of one by one."""
+    found: pd.DataFrame = rows[severity(rows) > FAR]
+    return found
 
 
 def forecasts_before(values: AnyArray) -> AnyArray:

@@ -31,6 +31,7 @@ _OF_FORECASTS = ("dispersion", "stability", "agreement")
 _RARE = 0.99
 _DEVIATIONS = 3.0
 _DRAWS = 500
+_ROUNDING = 1e-9
 Shown = tuple[str, int, Compared]
 """Figure, window, and what it is."""
 
@@ -87,13 +88,13 @@ def drawdowns(totals: FloatArray, end: IntArray, window: int) -> FloatArray:
 def usual(record: Record, numbers: IntArray, window: int = FORECAST_WINDOW) -> Compared:
     """Mean of the newest days, against the range of the reference's own windows.
 
-    The range is widened by half of itself on either side: forecasts keep their character from one
-    fit to the next, so a reference holds few that are independent.
+    The range is widened by half of itself on either side, since forecasts keep their character from
+    one fit to the next, so a reference holds few that are independent; and by what sums round.
     """
 
     def expect(reference: FloatArray) -> tuple[float, float, float]:
         means = _means(reference, np.arange(window, len(reference) + 1), window)
-        slack = np.ptp(means) / 2
+        slack = np.ptp(means) / 2 + _ROUNDING
         return float(reference.mean()), float(means.min() - slack), float(means.max() + slack)
 
     return compare(record, numbers, window, lambda x, end: _means(x, end, window), expect)

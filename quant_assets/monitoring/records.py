@@ -67,7 +67,7 @@ def with_published(rows: pd.DataFrame) -> pd.DataFrame:
     if not published.any():
         return rows
     first = rows["number"][published].min()
-    before = rows[(rows["family"] == ENSEMBLE) & (rows["number"] < first)]
+    before = rows[_passed_on(rows) & (rows["number"] < first)]
     result: pd.DataFrame = pd.concat([rows, before.assign(family=PUBLISHED)])
     return result
 
@@ -89,10 +89,15 @@ def as_if_always(rows: pd.DataFrame, record: pd.DataFrame, since: date) -> pd.Da
     both = rows[of_ensemble & whole].merge(record, on="day", suffixes=("", "_own"))
     same = rows["day"].isin(both["day"][(both["value"] - both["value_own"]).abs() < _SAME])
     kept = rows[~(before & (rows["family"] == PUBLISHED))]
-    parts = rows[of_ensemble & ~whole & same].assign(family=PUBLISHED)
+    parts = rows[_passed_on(rows) & before & ~whole & same].assign(family=PUBLISHED)
     own = record.assign(family=PUBLISHED, by="all", part="")
     result: pd.DataFrame = pd.concat([kept, parts, own], ignore_index=True)
     return result
+
+
+def _passed_on(rows: pd.DataFrame) -> pd.Series:
+    """The ensemble's rows, but those of its intervals: no other forecast has any."""
+    return (rows["family"] == ENSEMBLE) & (rows["by"] != "interval")
 
 
 def judged_family(records: Mapping[Part, Record]) -> str:

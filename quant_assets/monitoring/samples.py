@@ -58,9 +58,14 @@ def window_rows(days: int) -> IntArray:
 
 
 def feature_columns(lake: Lake, days: DayArray) -> Iterator[Columns]:
-    """Features of each level on the given days, which may lie apart."""
+    """Features of each level on the given days, which may lie apart.
+
+    Of instruments that the newest of the days knows.
+    """
     instruments = lake.columns(
-        f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} ORDER BY 1",
+        f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} WHERE trading_day <= ?"
+        " ORDER BY 1",
+        [days.max().item()],
         needs=INSTRUMENT_FEATURES,
     )["instrument"]
     levels: tuple[tuple[str, Table, str, Sequence[str]], ...] = (

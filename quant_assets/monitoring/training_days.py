@@ -1,8 +1,8 @@
 """What features were like on the days a fit was trained on, made once a fit.
 
-A fit's fingerprint covers everything known on its as-of day, so it stands for the features, which
-need not be read again. Distances are in ``monitoring.distances``, the days in
-``monitoring.samples``.
+A fit's fingerprint covers everything known on its as-of day, so with the catalogue's version it
+stands for the features, which need not be read again. Distances are in ``monitoring.distances``,
+the days in ``monitoring.samples``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.references import References
 from quant_assets.lake.tables import fits_table
@@ -59,7 +60,8 @@ def summaries(
     if artifacts is None or not fits:
         return dict(_computed(lake, windows))
     kept = References(lake, artifacts, "drift", newest=NEWEST)
-    digest = sha256("\n".join([_code(), str(windows.tolist()), *fits]).encode()).hexdigest()
+    parts = [_code(), CATALOGUE_VERSION, str(windows.tolist()), *fits]
+    digest = sha256("\n".join(parts).encode()).hexdigest()
     day = date.fromisoformat(str(as_of))
     return _unpacked(kept.get(day, digest, lambda: _packed(dict(_computed(lake, windows)))))
 

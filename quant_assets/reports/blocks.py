@@ -72,7 +72,7 @@ class Section:
         known: whether there is an answer at all.
         watched: the table whose checks fail for what the needs say.
         as_of: the newest day that it knows, if it is of what is watched day by day.
-        late: whether a trading day has come since, up to the page's.
+        late: whether a trading day has come since, up to the page's; or nobody ever watched.
     """
 
     title: str
@@ -106,6 +106,11 @@ def worst(states: list[State], otherwise: State = "ok") -> State:
 def unknown(title: str, summary: str, as_of: date | None = None) -> Section:
     """A section about what is not there; ``as_of`` a day on which it was, if any."""
     return Section(title, summary, known=False, as_of=as_of)
+
+
+def unwatched(title: str, summary: str) -> Section:
+    """A section about what nobody ever watched."""
+    return Section(title, f"{summary}: run watch_daily.", known=False, late=True)
 
 
 def row(*values: "str | Cell") -> tuple[Cell, ...]:

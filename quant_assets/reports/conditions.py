@@ -1,20 +1,19 @@
-"""Sections about the state of data, features, forecasts and markets."""
+"""Sections about the state of data, features and forecasts."""
 
-from typing import Any
+from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
-from quant_assets.lake.monitoring_tables import ANOMALIES, DATA_QUALITY, DRIFT, REGIMES
-from quant_assets.market.calendar import trading_days
+from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.market.instruments import MARKETS
 from quant_assets.monitoring.disagreement import FIGURE as DISAGREEMENT
-from quant_assets.monitoring.drift import severity, share_drifted
+from quant_assets.monitoring.drift import FAR, far_off, severity, share_drifted
 from quant_assets.reports.blocks import (
     Cell,
     Grid,
     Need,
     Section,
-    State,
     as_date,
     counted,
     day_text,
@@ -23,17 +22,15 @@ from quant_assets.reports.blocks import (
     percent,
     records,
     row,
-    unknown,
+    unwatched,
 )
 from quant_assets.reports.charts import lines
 from quant_assets.reports.scope import Scope
 
 _SHARES = ("missing", "outliers", DISAGREEMENT)
-_WORST = 10
-_DRIFT_DAYS, _REGIME_DAYS = 60, 250
+_WORST, _NAMED = 10, 3
+_DRIFT_DAYS = 60
 _LAST = "QUALIFY dense_rank() OVER (ORDER BY trading_day DESC) <= ?"
-_TURBULENT = 0.5
-_LEVELS: dict[str, State] = {"critical": "critical", "warning": "warning"}
 
 
 def data_health(scope: Scope) -> Section:
@@ -41,7 +38,7 @@ def data_health(scope: Scope) -> Section:
     title = "Data health"
     rows = scope.newest(DATA_QUALITY)
     if rows.empty:
-        return unknown(title, "Prices were not judged yet: run watch_daily.")
+        return unwatched(title, "Prices were not judged yet")
     day = as_date(rows["trading_day"].iloc[0])
     of_markets, of_series = rows[rows["series"].isna()], rows[rows["series"].notna()]
     broken = of_markets[~of_markets["within"].astype(bool)]
@@ -65,115 +62,39 @@ def drift(scope: Scope) -> Section:
     """How many features are not what their fits were trained on, and which most."""
     title = "Drift"
     rows = scope.rows(DRIFT, f"{_LAST} ORDER BY trading_day, level, name", [_DRIFT_DAYS])
-    share = share_drifted(rows) if len(rows) else pd.Series(dtype=float)
-    if share.empty:
-        return unknown(title, "Features were not compared yet: run watch_daily.")
-    newest = rows[rows["trading_day"] == rows["trading_day"].max()]
+    if rows.empty:
+        return unwatched(title, "Features were not compared yet")
+    share, day = share_drifted(rows), rows["trading_day"].max()
+    newest = rows[rows["trading_day"] == day]
     worst = newest.loc[severity(newest).nlargest(_WORST).index]
     forecasts = newest[(newest["level"] == "forecast") & newest["drifted"].astype("boolean")]
-    summary = (
-        f"{percent(share.iloc[-1])} of the features have drifted on {day_text(share.index[-1])}; "
-        f"of the forecasts {len(forecasts)}."
+    drifted = share.get(day, np.nan)
+    of_features = f"{percent(drifted)} of the features have drifted on {day_text(day)}"
+    if np.isnan(drifted):
+        of_features = f"No feature could be compared on {day_text(day)}"
+    return Section(
+        title,
+        f"{of_features}; of the forecasts {len(forecasts)}.",
+        (
+            lines({"share": share}, "Share of the features that have drifted", floor=0.0),
+            _distances(worst),
+        ),
+        tuple(_adrift(drifted, newest, scope.drift_share)),
+        watched=DRIFT.name,
+        as_of=newest_of(rows),
     )
-    chart = lines({"share": share}, "Share of the features that have drifted", floor=0.0)
-    return Section(title, summary, (chart, _distances(worst)), as_of=newest_of(rows))
 
 
-def regime(scope: Scope) -> Section:
-    """Whether the markets are turbulent, and how volatile and alike they are."""
-    title = "Regime"
-    rows = scope.rows(REGIMES, f"{_LAST} ORDER BY trading_day", [_REGIME_DAYS])
-    if rows.empty:
-        return unknown(title, "The markets' state was not estimated yet: run watch_daily.")
-    rows = rows.set_index("trading_day").drop(columns=["date_id", "fit_as_of"]).astype(float)
-    now = rows.iloc[-1]
-    word = "turbulent" if now["turbulence"] > _TURBULENT else "calm"
-    if pd.isna(now["turbulence"]):
-        word = "not known before the first fit"
-    summary = (
-        f"On {day_text(rows.index[-1])} the markets are {word}: turbulence "
-        f"{number(now['turbulence'])}, mean correlation {number(now['correlation'])}."
-    )
-    chart = lines(
-        {name: rows[name] for name in ("turbulence", "correlation")},
-        "Probability of the turbulent regime, and mean correlation of the instruments",
-        floor=0.0,
-        area="turbulence",
-    )
-    volatility = Grid(
-        MARKETS,
-        (row(*(percent(now[f"volatility_{market}"], 1) for market in MARKETS)),),
-        labels=0,
-        caption="Annualised volatility of 20 days",
-    )
-    return Section(title, summary, (chart, volatility), as_of=as_date(rows.index[-1]))
-
-
-def anomalies(scope: Scope) -> Section:
-    """Days and series of the period that are unlike the others."""
-    title = "Anomalies"
-    days = scope.rows(ANOMALIES, select="DISTINCT trading_day")
-    newest = newest_of(days)
-    if newest is None:
-        return unknown(title, "Nothing was looked through for anomalies yet: run watch_daily.")
-    if newest < scope.first:
-        return unknown(title, f"Nothing was looked through {scope.period.within}.", newest)
-    found = scope.rows(
-        ANOMALIES,
-        "AND trading_day >= ? AND severity <> 'info'"
-        ' ORDER BY trading_day DESC, series IS NOT NULL, score / "limit" DESC, market, series,'
-        " kind",
-        [scope.first],
-    )
-    of_markets = found[found["series"].isna() & (found["trading_day"] == pd.Timestamp(scope.day))]
-    needs = tuple(
-        Need(_LEVELS[one.severity], f"{_of(one)}, {one.kind}: {_text(one.text)}")
-        for one in records(of_markets)
-    )
-    summary = f"{_counts(found)} {scope.period.within}.{_looked_through(scope, days)}"
-    blocks = (_conspicuous(found),) if len(found) else ()
-    return Section(title, summary, blocks, needs, watched=ANOMALIES.name, as_of=newest)
-
-
-def _counts(found: pd.DataFrame) -> str:
-    if found.empty:
-        return "Nothing beyond its limit"
-    markets = counted(int(found["series"].isna().sum()), "market")
-    series = counted(int(found["series"].notna().sum()), "series", "series")
-    return f"{markets} and {series} beyond their limits"
-
-
-def _looked_through(scope: Scope, days: pd.DataFrame) -> str:
-    """On how many days of the period it was looked, where not on all."""
-    every = len(trading_days(scope.first, scope.day))
-    looked = int((days["trading_day"] >= pd.Timestamp(scope.first)).sum())
-    if looked >= every:
-        return ""
-    return f" {looked} of {counted(every, 'trading day')} were looked through."
-
-
-def _conspicuous(found: pd.DataFrame) -> Grid:
-    cells = tuple(
-        row(
-            day_text(one.trading_day),
-            _of(one),
-            str(one.kind),
-            Cell(number(one.score), _LEVELS.get(str(one.severity))),
-            number(one.limit),
-        )
-        for one in records(found.head(_WORST))
-    )
-    head = ("day", "of", "kind", "score", "limit")
-    return Grid(head, cells, labels=3, caption=f"The first {len(cells)}")
-
-
-def _of(one: Any) -> str:
-    market = "all markets" if one.market == "all" else str(one.market)
-    return market if pd.isna(one.series) else f"{one.series}, {market}"
-
-
-def _text(value: Any) -> str:
-    return "unusual" if pd.isna(value) else str(value)
+def _adrift(share: float, newest: pd.DataFrame, allowed: float) -> Iterator[Need]:
+    """What the day's check fails for."""
+    if share > allowed:
+        text = f"{percent(share)} of the features have drifted, {percent(allowed)} are allowed"
+        yield Need("warning", text)
+    far = far_off(newest).sort_values(["level", "name"])["name"].tolist()
+    if far:
+        others = f" and {len(far) - _NAMED} more" if len(far) > _NAMED else ""
+        names = ", ".join(far[:_NAMED]) + others
+        yield Need("warning", f"Over {FAR:g} times their limit from what they were: {names}")
 
 
 def _figure(name: str, value: float, digits: int = 1) -> str:

@@ -6,8 +6,10 @@ import pandas as pd
 from quant_assets.evaluation.recent import WINDOWS, recent_ic, score_over
 from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.monitoring_tables import ROLLING
+from quant_assets.lake.promotion_tables import PUBLISHED_AS
 from quant_assets.lake.tables import N_TARGETS, SUBMISSIONS, forecasts_table
 from quant_assets.market.calendar import trading_days
+from quant_assets.monitoring.performance import TOLD
 from quant_assets.reports.blocks import (
     NOTHING,
     Cell,
@@ -24,6 +26,7 @@ from quant_assets.reports.blocks import (
     records,
     row,
     unknown,
+    unwatched,
     worst,
 )
 from quant_assets.reports.charts import bars, lines
@@ -53,7 +56,7 @@ def submission(scope: Scope) -> Section:
         needs += _too_late(scope)
     members = _members(scope)
     silent = [cells[0].text for cells in members.rows if cells[-1].state == "warning"]
-    if silent and not len(missing):
+    if silent and np.datetime64(scope.day) in there:
         needs.append(Need("warning", f"submitted without {', '.join(silent)}"))
     handed_in = len(expected) - len(missing)
     if len(expected) == 1 and handed_in:
@@ -66,7 +69,7 @@ def submission(scope: Scope) -> Section:
 def performance(scope: Scope) -> Section:
     """The metric over the last days whose labels were released, against what was expected."""
     title = "Performance"
-    ic = recent_ic(scope.lake, scope.day)
+    ic = recent_ic(scope.lake, scope.families, scope.day)
     if ic.empty:
         return unknown(title, "No day's labels are released and judged yet: run refresh_daily.")
     released = as_date(ic.index[-1])
@@ -85,8 +88,8 @@ def performance(scope: Scope) -> Section:
         f"Labels released by {released}."
     )
     blocks: tuple[Grid | Chart, ...] = (grid, chart, *_of_period(scope, ic))
-    watched, as_of = ROLLING.name, newest_of(rolling)
-    return Section(title, summary, blocks, tuple(needs), watched=watched, as_of=as_of)
+    watched, as_of, late = ROLLING.name, newest_of(rolling), rolling.empty
+    return Section(title, summary, blocks, tuple(needs), watched=watched, as_of=as_of, late=late)
 
 
 def attribution(scope: Scope) -> Section:
@@ -94,7 +97,7 @@ def attribution(scope: Scope) -> Section:
     title = "Attribution"
     rows = scope.newest(ATTRIBUTION, "ORDER BY family, share DESC, inputs")
     if rows.empty:
-        return unknown(title, "No forecast was attributed yet: run watch_daily.")
+        return unwatched(title, "No forecast was attributed yet")
     day = as_date(rows["trading_day"].iloc[0])
     of = {str(name): part for name, part in rows.groupby("family")}
     ensemble = of.pop("ensemble", None)
@@ -166,7 +169,7 @@ def _scores(ic: pd.DataFrame) -> Grid:
 
 
 def _against_expectation(rows: pd.DataFrame) -> tuple[Grid, list[Need]]:
-    """Scores beside what was to be expected, and those that are too low."""
+    """Scores beside what was to be expected; who is told of, over windows that are told."""
     ordered = rows.sort_values(["family", "window"])
     ordered["over"] = [f"{n} days" if n else _DROP for n in ordered["window"]]
     cells = [
@@ -179,8 +182,10 @@ def _against_expectation(rows: pd.DataFrame) -> tuple[Grid, list[Need]]:
         )
         for one in records(ordered)
     ]
-    low = ordered[ordered["level"].isin(_CONCERNS)]
-    needs = [_too_low(str(name), of) for name, of in low.groupby("family")]
+    family = PUBLISHED_AS if (ordered["family"] == PUBLISHED_AS).any() else "ensemble"
+    told = (ordered["family"] == family) & ordered["window"].isin(TOLD)
+    low = ordered[told & ordered["level"].isin(_CONCERNS)]
+    needs = [_too_low(family, low)] if len(low) else []
     caption = "Score: mean over deviation of the daily IC; below its limit it is no longer chance;"
     caption += " –: too few days to say"
     return Grid(("family", "over", "score", "expected", "limit"), tuple(cells), 2, caption), needs

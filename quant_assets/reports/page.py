@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from quant_assets.lake.artifacts import write_atomically
 from quant_assets.market.calendar import newest_trading_day
-from quant_assets.reports import conditions, outcome, standing
+from quant_assets.reports import conditions, markets, outcome, standing
 from quant_assets.reports.blocks import Need, Section, State, counted, worst
 from quant_assets.reports.scope import Scope
 
@@ -26,8 +26,8 @@ _SECTIONS = (
     outcome.attribution,
     conditions.data_health,
     conditions.drift,
-    conditions.regime,
-    conditions.anomalies,
+    markets.regime,
+    markets.anomalies,
     standing.promotion,
     standing.freshness,
 )
@@ -135,13 +135,14 @@ def _dated(section: Section, day: date) -> Section:
 
 def _unwatched(sections: Sequence[Section]) -> list[Need]:
     """One for all that was not watched since the same day: that mostly has one cause."""
-    late: dict[date, list[str]] = {}
+    late: dict[str, list[str]] = {}
     for one in sections:
-        if one.late and one.as_of:
-            late.setdefault(one.as_of, []).append(one.title)
+        if one.late:
+            since = f"not watched since {one.as_of}" if one.as_of else "never watched"
+            late.setdefault(since, []).append(one.title)
     return [
-        Need("warning", f"{', '.join(of).capitalize()} not watched since {day}: run watch_daily")
-        for day, of in sorted(late.items())
+        Need("warning", f"{', '.join(of).capitalize()} {since}: run watch_daily")
+        for since, of in sorted(late.items())
     ]
 
 

@@ -27,6 +27,7 @@ class Scope:
         period: how far it looks back.
         day: its last day; the page is of no later one.
         families: model families with forecasts.
+        drift_share: share of drifted features from which somebody is needed.
         delivery: of the day's submission; None where Dagster has no record of it.
     """
 
@@ -34,6 +35,7 @@ class Scope:
     period: Period
     day: date
     families: tuple[str, ...]
+    drift_share: float
     delivery: Delivery | None = None
 
     @property

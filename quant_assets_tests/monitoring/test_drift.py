@@ -1,8 +1,10 @@
 """Drift of stored features and forecasts: what is compared with what, and on which days."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from quant_assets.lake.monitoring_tables import DRIFT
 from quant_assets.lake.prices import read_pairs
 from quant_assets.lake.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.tables import forecasts_table
+from quant_assets.monitoring import training_days
 from quant_assets.monitoring.drift import (
     MEMORIES,
     WATCHED_DAYS,
@@ -26,8 +29,8 @@ from quant_assets.monitoring.drift import (
     share_drifted,
 )
 from quant_assets.monitoring.plots import drifting
-from quant_assets.monitoring.samples import LEAST_WINDOWS, WINDOW, WINDOWS, window_rows
-from quant_assets.monitoring.training_days import reference_days
+from quant_assets.monitoring.samples import LEAST_WINDOWS, WINDOW, WINDOWS, Columns, window_rows
+from quant_assets.monitoring.training_days import reference_days, summaries
 from quant_assets_tests.market import world
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FAMILIES, FIT_ROWS, fill
 
@@ -273,3 +276,24 @@ def test_kept_references_give_the_same_bits(
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ArtifactError):
         drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+
+
+def test_other_features_make_references_anew(
+    watched: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fit's fingerprint does not change with the code that features are made by."""
+    monkeypatch.setattr(training_days, "_fingerprints", lambda *_: ["of the fit"])
+    real = training_days.feature_columns
+
+    def without_the_last(*args: Any) -> Iterator[Columns]:
+        for one in real(*args):
+            yield replace(one, names=one.names[:-1], cells=one.cells[:-1])
+
+    monkeypatch.setattr(training_days, "feature_columns", without_the_last)
+    monkeypatch.setattr(training_days, "CATALOGUE_VERSION", "before they were added")
+    assert summaries(watched, FAMILIES, tmp_path, DAYS[: LAST + 1], DAYS[FIT_ROWS[1]])
+    monkeypatch.undo()
+    monkeypatch.setattr(training_days, "_fingerprints", lambda *_: ["of the fit"])
+    computed = drift(watched, FAMILIES, day(LAST), day(LAST))
+    kept = drift(watched, FAMILIES, day(LAST), day(LAST), tmp_path)
+    pd.testing.assert_frame_equal(kept, computed, check_exact=True)

@@ -12,8 +12,8 @@ from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import HEALTH, ROLLING
 from quant_assets.lake.promotion_tables import DECISIONS, RECORDS
 from quant_assets.lake.schema import Table
-from quant_assets.monitoring.expectation import NO_LABELS
-from quant_assets.monitoring.health import health_rows
+from quant_assets.monitoring.expectation import NO_LABELS, Record
+from quant_assets.monitoring.health import health_rows, usual
 from quant_assets.monitoring.performance import rolling_rows, worst_level
 from quant_assets.monitoring.plots import figures_within, part_scores, rolling_scores
 from quant_assets.monitoring.records import (
@@ -317,6 +317,23 @@ def test_what_changes_is_seen_and_what_does_not_is_not(lake: Lake, sound: Lake) 
         mine = rows[(rows["family"] == "ensemble") & (rows["window"] < 250)]
         assert mine["within"].notna().all()
         assert set(mine["figure"][~mine["within"].astype(bool)]) == expected
+
+
+def test_a_figure_that_never_changes_is_as_ever() -> None:
+    for value in (1 / 3, 0.1, 0.0):
+        found = usual(Record(np.arange(N), np.full(N, value)), np.arange(300, N))
+        low, high = found.bounds.T
+        assert ((low <= found.value) & (found.value <= high)).all()
+
+
+def test_intervals_are_the_ensemble_s_alone(tmp_path: Path) -> None:
+    with fill(tmp_path, published=300) as lake:
+        in_force(lake, {300: "weak"}, {"weak": daily_ics(N, 7)})
+        *_, (reign, _) = reigns(lake, DAYS)
+        for of in (reign, None):
+            records = daily_records(lake, FAMILIES, DAYS[-1].item(), of)
+            families = {name for name, by, _ in records if by == "interval"}
+            assert families == {"ensemble"}
 
 
 def test_figures_without_a_reference_say_so(lake: Lake) -> None:

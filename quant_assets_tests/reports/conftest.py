@@ -14,6 +14,8 @@ from quant_assets.reports.scope import Scope
 from quant_assets.submission import Delivery
 from quant_assets_tests.reported import DAY, FAMILIES, fill
 
+DRIFT_SHARE = 0.3
+
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -33,7 +35,7 @@ def lake(filled: Path, tmp_path: Path) -> Iterator[Lake]:
 def scope(
     lake: Lake, day: date = DAY, period: Period = DAILY, delivery: Delivery | None = None
 ) -> Scope:
-    return Scope(lake, period, day, FAMILIES, delivery)
+    return Scope(lake, period, day, FAMILIES, DRIFT_SHARE, delivery)
 
 
 def without(lake: Lake, table: Table, day: date) -> None:

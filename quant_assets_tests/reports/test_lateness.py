@@ -12,7 +12,7 @@ from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.tables import SUBMISSIONS
-from quant_assets.reports import conditions, outcome
+from quant_assets.reports import markets, outcome
 from quant_assets.reports.blocks import Need
 from quant_assets.reports.page import compose
 from quant_assets.reports.periods import DAILY, MONTHLY, WEEKLY, Period
@@ -84,6 +84,19 @@ def test_what_nobody_watched_needs_somebody(lake: Lake, period: Period) -> None:
     assert old.text.endswith(f" (as of {last})")
 
 
+def test_what_nobody_ever_watched_needs_somebody(lake: Lake) -> None:
+    for table in (ATTRIBUTION, DATA_QUALITY, DRIFT, REGIMES):
+        lake.replace_all(table, {column.name: [] for column in table.columns})
+    made = compose(scope(lake))
+    (need,) = (need for need in made.needs if "watched" in need.text)
+    assert need == Need(
+        "warning",
+        "Performance, attribution, data health, drift, regime, anomalies never watched:"
+        " run watch_daily",
+    )
+    assert all(section.state == "warning" for section in made.sections if section.late)
+
+
 def test_only_trading_days_make_it_late(lake: Lake) -> None:
     friday = date(2023, 11, 17)
     for table in (DATA_QUALITY, DRIFT, REGIMES):
@@ -93,7 +106,7 @@ def test_only_trading_days_make_it_late(lake: Lake) -> None:
         [
             section.title
             for section in compose(scope(lake, friday + timedelta(days=n))).sections
-            if section.late
+            if section.late and section.as_of
         ]
         for n in range(4)
     ]
@@ -116,8 +129,8 @@ def test_anomalies_of_a_day_that_was_not_looked_through_are_unknown(lake: Lake) 
     day_before = DAY - timedelta(days=1)
     quiet = reported.anomaly(day_before, 0.5, "info").head(1)
     reported.write(lake, reported.ANOMALIES, quiet)
-    seen = conditions.anomalies(scope(lake, day_before))
+    seen = markets.anomalies(scope(lake, day_before))
     assert (seen.known, seen.summary) == (True, "Nothing beyond its limit on the day.")
-    section = conditions.anomalies(scope(lake))
+    section = markets.anomalies(scope(lake))
     assert (section.known, section.as_of) == (False, day_before)
     assert section.summary == "Nothing was looked through on the day."

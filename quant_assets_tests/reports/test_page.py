@@ -13,6 +13,7 @@ from quant_assets.reports.periods import DAILY, PERIODS, Period
 from quant_assets.reports.scope import Scope
 from quant_assets_tests import reported
 from quant_assets_tests.reported import DAY, FAMILIES, LAST, add_others, fill
+from quant_assets_tests.reports.conftest import DRIFT_SHARE
 
 SECTIONS = (
     *("Alerts", "Submission", "Performance", "Attribution", "Data health", "Drift", "Regime"),
@@ -39,7 +40,7 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 def report(lake: Lake, period: Period = DAILY, **others: object) -> Report:
-    return compose(Scope(lake, period, DAY, FAMILIES, **others))  # type: ignore[arg-type]
+    return compose(Scope(lake, period, DAY, FAMILIES, DRIFT_SHARE, **others))  # type: ignore[arg-type]
 
 
 class Balanced(HTMLParser):
@@ -78,7 +79,10 @@ def parsed(page: bytes) -> Balanced:
 def test_a_page_knows_nothing_of_later_days(lake: Lake, altered: Lake, period: Period) -> None:
     page = render(report(lake, period))
     assert page == render(report(altered, period))
-    later = Scope(lake, period, LAST, FAMILIES), Scope(altered, period, LAST, FAMILIES)
+    later = (
+        Scope(lake, period, LAST, FAMILIES, DRIFT_SHARE),
+        Scope(altered, period, LAST, FAMILIES, DRIFT_SHARE),
+    )
     assert render(compose(later[0])) != render(compose(later[1]))
 
 
@@ -130,7 +134,7 @@ def test_text_from_the_lake_is_text(lake: Lake, tmp_path: Path) -> None:
 
 def test_a_lake_without_anything_says_what_to_run(tmp_path: Path) -> None:
     with Lake(tmp_path) as empty:
-        made = compose(Scope(empty, DAILY, DAY, FAMILIES))
+        made = compose(Scope(empty, DAILY, DAY, FAMILIES, DRIFT_SHARE))
     unknown = [title.lower() for title in SECTIONS if title != "Freshness"]
     assert made.unknown == unknown
     for section in made.sections[1:8]:
@@ -151,7 +155,7 @@ def test_the_headline_counts_what_is_listed(lake: Lake) -> None:
 def test_the_file_is_named_by_its_period(lake: Lake, tmp_path: Path) -> None:
     names = {"daily": "2023-11-15", "weekly": "2023-W46", "monthly": "2023-11"}
     for period in PERIODS.values():
-        made, file = publish(Scope(lake, period, DAY, FAMILIES), tmp_path)
+        made, file = publish(Scope(lake, period, DAY, FAMILIES, DRIFT_SHARE), tmp_path)
         assert file == tmp_path / period.name / f"{names[period.name]}.html"
         assert file.read_bytes() == render(made)
         assert [one.name for one in file.parent.iterdir()] == [file.name]

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from quant_assets.alerts.book import Book
@@ -15,7 +16,7 @@ from quant_assets.lake.tables import SUBMISSIONS, forecasts_table
 from quant_assets.market.calendar import trading_days
 from quant_assets.monitoring.disagreement import FIGURE as DISAGREEMENT
 from quant_assets.monitoring.drift import share_drifted
-from quant_assets.reports import conditions, outcome, standing
+from quant_assets.reports import conditions, markets, outcome, standing
 from quant_assets.reports.blocks import Grid, Need, Section
 from quant_assets.reports.page import compose
 from quant_assets.reports.periods import MONTHLY, WEEKLY
@@ -47,6 +48,10 @@ def test_a_family_without_a_forecast_is_named(lake: Lake) -> None:
     assert section.needs == (Need("warning", "submitted without ridge"),)
     assert grid(section)[1][-1] == "no forecast"
     assert grid(section)[0] == ["rank_prior", "2023-10-04", "30"]
+    without(lake, SUBMISSIONS, DAY - timedelta(days=1))
+    week = outcome.submission(scope(lake, period=WEEKLY))
+    assert [need.state for need in week.needs] == ["critical", "warning"]
+    assert week.needs[-1] == section.needs[0]
 
 
 def test_scores_are_the_metric_over_days_released_by_then(lake: Lake) -> None:
@@ -92,6 +97,28 @@ def test_a_few_bad_days_are_no_drop(lake: Lake) -> None:
     section = outcome.performance(scope(lake))
     assert [cells[1] for cells in grid(section)] == ["20 days"]
     assert not section.needs
+
+
+def test_longer_windows_and_other_families_are_shown_and_need_nobody(lake: Lake) -> None:
+    """They stay low for as long as they are after what was wrong is mended."""
+    shown = pd.concat(
+        [
+            reported.rolling(DAY, 0.4, "ok"),
+            reported.rolling(DAY, -1.0, "critical").assign(window=250),
+            reported.rolling(DAY, -1.0, "critical").assign(family="ridge"),
+        ]
+    )
+    reported.write(lake, reported.ROLLING, shown)
+    section = outcome.performance(scope(lake))
+    assert [cells[:2] for cells in grid(section)] == [
+        ["published", "20 days"],
+        ["published", "250 days"],
+        ["ridge", "20 days"],
+    ]
+    assert not section.needs
+    before = shown[shown["family"] == "ridge"].assign(family="ensemble")
+    reported.write(lake, reported.ROLLING, before)
+    assert outcome.performance(scope(lake)).state == "critical"
 
 
 def test_a_period_is_judged_by_its_own_days(lake: Lake) -> None:
@@ -147,12 +174,37 @@ def test_drift_is_the_share_that_is_watched(lake: Lake) -> None:
     assert len(grid(section)) == 10
 
 
+def test_what_drift_is_told_for_needs_somebody(lake: Lake) -> None:
+    rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ? ORDER BY name", [DAY])
+    rows = rows.assign(psi=0.1, ks=0.1, drifted=False)
+    lake.replace_days(DRIFT, DAY, DAY, columns_of(rows))
+    assert not conditions.drift(scope(lake)).needs
+    far = rows["name"].isin(["column_3", "column_7"])
+    lake.replace_days(DRIFT, DAY, DAY, columns_of(rows.assign(psi=rows["psi"].where(~far, 9.0))))
+    assert conditions.drift(scope(lake)).needs == (
+        Need("warning", "Over 3 times their limit from what they were: column_3, column_7"),
+    )
+    lake.replace_days(DRIFT, DAY, DAY, columns_of(rows.assign(drifted=True)))
+    assert conditions.drift(scope(lake)).needs == (
+        Need("warning", "100 % of the features have drifted, 30 % are allowed"),
+    )
+
+
+def test_a_day_of_which_nothing_could_be_compared_says_so(lake: Lake) -> None:
+    rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
+    rows = rows.assign(psi=np.nan, ks=np.nan, missing_change=np.nan, drifted=False)
+    lake.replace_days(DRIFT, DAY, DAY, columns_of(rows))
+    section = conditions.drift(scope(lake))
+    assert section.summary == f"No feature could be compared on {DAY}; of the forecasts 0."
+    assert not section.needs
+
+
 def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
     day_before = DAY - timedelta(days=1)
     rows = [reported.anomaly(day_before, 4.0, "critical"), reported.anomaly(DAY, 3.0, "info")]
     reported.write(lake, reported.ANOMALIES, pd.concat(rows))
-    assert conditions.anomalies(scope(lake, day_before)).state == "critical"
-    week = conditions.anomalies(scope(lake, DAY, WEEKLY))
+    assert markets.anomalies(scope(lake, day_before)).state == "critical"
+    week = markets.anomalies(scope(lake, DAY, WEEKLY))
     assert week.needs == ()
     assert week.summary == (
         "1 market and 2 series beyond their limits in the week."
