@@ -69,7 +69,8 @@ class Rehearsal:
     def _judge(self) -> Verdict:
         settings = load_settings(data_dir=self._plan.root / "data")
         with instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
-            return judge(self._plan, lake, opened, self.deeds, self._channel.refused)
+            heard = self._channel.taken, self._channel.refused
+            return judge(self._plan, lake, opened, self.deeds, *heard)
 
     def _live(self) -> bool:
         """Have one process look after the desk until it ends; whether that was the end of all."""
@@ -81,7 +82,8 @@ class Rehearsal:
                     self._at(told["moment"], process)
                 if "step" in told:
                     self._at_step(told["step"], process)
-        if process.status() > 0 and not self._has_been(FULL):
+        # A disk that is full may end it; nothing else but the script may.
+        if not process.killed and self._now(FULL) is None:
             raise RehearsalError("the desk failed", where=str(self._log), found=self._tail())
         return False
 

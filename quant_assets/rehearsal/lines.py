@@ -3,6 +3,7 @@
 Whether that was well is judged in ``verdict``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -49,7 +50,7 @@ def line_of(
     alerts: pd.DataFrame,
     opened: dg.DagsterInstance,
     lake: Lake,
-    deeds: dict[str, datetime],
+    deeds: Mapping[str, datetime],
 ) -> Line:
     """How a fault went.
 

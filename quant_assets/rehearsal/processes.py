@@ -26,11 +26,16 @@ class Running:
     Args:
         process: the process.
         line: to it.
+
+    Attributes:
+        pid: its number.
+        killed: whether it was ended from here.
     """
 
     def __init__(self, process: BaseProcess, line: Connection) -> None:
         self._process, self._line = process, line
         self.pid: int = process.pid or 0
+        self.killed = False
 
     def heard(self) -> Iterator[Mapping[str, Any]]:
         """What the process tells, until it ends."""
@@ -44,6 +49,7 @@ class Running:
 
     def kill(self) -> None:
         """End it at once."""
+        self.killed = True
         self._process.kill()
         self._process.join()
 

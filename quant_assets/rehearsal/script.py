@@ -27,6 +27,9 @@ ALERTED: Mapping[str, Sequence[str]] = {
 }
 """Keys of the alerts that a fault brings about; by the first it is told. Others are told nobody."""
 YEAR_DAYS = 250
+_SOON_OVER = 3
+_OVER = {BETTER: 25, BREAK: 8}
+"""Trading days from a fault's last until a desk that does well has it behind it."""
 HURRIED = {
     "PROMOTION_STEP_DAYS": "1",
     "PROMOTION_JUDGED_DAYS": "5",
@@ -85,5 +88,10 @@ _YEAR: Sequence[Fault] = (
 
 
 def script(days: int) -> Sequence[Fault]:
-    """The faults of a rehearsal of so many days: those of a year, or close together."""
-    return _YEAR if days >= YEAR_DAYS else tuple(one for one in _SHORT if one.last < days)
+    """The faults of a rehearsal of so many days: those of a year, or close together.
+
+    Without those that could not be over by its end.
+    """
+    if days >= YEAR_DAYS:
+        return _YEAR
+    return tuple(one for one in _SHORT if one.last + _OVER.get(one.kind, _SOON_OVER) < days)

@@ -3,7 +3,8 @@
 Whether the desk did well is judged against the script: what it could not know, the judge does.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -18,7 +19,17 @@ from quant_assets.lake.schema import Table
 from quant_assets.lake.tables import SUBMISSIONS
 from quant_assets.rehearsal.lines import Line, line_of, own_alerts
 from quant_assets.rehearsal.plan import Plan
-from quant_assets.rehearsal.script import ALERTED, BETTER, FAMILIES, WORSE, Fault
+from quant_assets.rehearsal.script import (
+    ALERTED,
+    BETTER,
+    CHANNEL_DOWN,
+    FAMILIES,
+    FULL,
+    KILLED,
+    RESTARTED,
+    WORSE,
+    Fault,
+)
 from quant_assets.rehearsal.witness import digests, notes
 
 MOST_WARNINGS = 3
@@ -54,7 +65,12 @@ class Verdict:
 
 
 def judge(
-    plan: Plan, lake: Lake, opened: dg.DagsterInstance, deeds: dict[str, datetime], refused: int
+    plan: Plan,
+    lake: Lake,
+    opened: dg.DagsterInstance,
+    deeds: Mapping[str, datetime],
+    taken: Sequence[str],
+    refused: int,
 ) -> Verdict:
     """Judge what is stored.
 
@@ -63,7 +79,8 @@ def judge(
         lake: the desk's.
         opened: the desk's instance of Dagster.
         deeds: when what was done to the desk was done, by kind.
-        refused: messages that the channel refused.
+        taken: titles of the messages that the channel took.
+        refused: how many it refused.
     """
     alerts = _all(lake, ALERTS, "opened_at")
     messages = _all(lake, ALERT_DELIVERIES, "created_at")
@@ -73,8 +90,9 @@ def judge(
         *([] if len(days) == plan.days else [f"{len(days)} submissions of {plan.days}"]),
         *_hindsight(plan, lake),
         *_told(plan, lines, alerts),
-        *_lost(alerts, messages),
+        *_lost(alerts, messages, taken),
         *_promoted(plan, lake),
+        *_omitted(plan, deeds, refused),
     ]
     levels = alerts["level"].value_counts()
     delivered = int(messages["delivered_at"].notna().sum())
@@ -139,12 +157,25 @@ def _in_order(plan: Plan) -> list[Fault]:
     return sorted(plan.faults, key=lambda fault: fault.first)
 
 
-def _lost(alerts: pd.DataFrame, messages: pd.DataFrame) -> list[str]:
-    """Messages that did not arrive, and alerts that nobody was told of."""
-    missing = messages[messages["delivered_at"].isna()]
+def _lost(alerts: pd.DataFrame, messages: pd.DataFrame, taken: Sequence[str]) -> list[str]:
+    """Messages that did not arrive, or too often; and alerts that nobody was told of.
+
+    The channel says what arrived, and not the desk. One that the desk tried again may have come
+    twice: its process was killed before it could note that it had.
+    """
+    arrived = Counter(taken)
+    written = messages.groupby("subject")["attempts"].agg(["size", "sum"])
+    twice = messages[messages.duplicated(["alert_id", "kind"])]
     untold = alerts[~alerts["id"].isin(messages["alert_id"])]
-    return [f"not delivered: {subject}" for subject in missing["subject"]] + [
-        f"nobody was told of {key}" for key in untold["key"]
+    return [
+        *(
+            f"{subject}: {arrived[str(subject)]} arrived of {least}"
+            for subject, least, most in written.itertuples(name=None)
+            if not least <= arrived[str(subject)] <= most
+        ),
+        *(f"written twice: {subject}" for subject in twice["subject"]),
+        *(f"nobody wrote: {title}" for title in arrived.keys() - set(messages["subject"])),
+        *(f"nobody was told of {key}" for key in untold["key"]),
     ]
 
 
@@ -166,9 +197,20 @@ def _promoted(plan: Plan, lake: Lake) -> list[str]:
             f" (SELECT release FROM {RELEASES.quoted} WHERE family = ?)",
             [FAMILIES[WORSE]],
         )["share"].iloc[0]
-        if share > _TENTH:
+        if pd.isna(share):
+            failings.append("nothing was decided about the worse challenger")
+        elif share > _TENTH:
             failings.append(f"the worse challenger had {share:.0%} of the published forecast")
     return failings
+
+
+def _omitted(plan: Plan, deeds: Mapping[str, datetime], refused: int) -> list[str]:
+    """What the script says and was not done to the desk."""
+    kinds = {fault.kind for fault in plan.faults}
+    omitted = kinds & {KILLED, FULL, RESTARTED, *FAMILIES} - deeds.keys()
+    if CHANNEL_DOWN in kinds and not refused:
+        omitted |= {CHANNEL_DOWN}
+    return [f"{kind}: never came about" for kind in sorted(omitted)]
 
 
 def _runs(opened: dg.DagsterInstance) -> str:

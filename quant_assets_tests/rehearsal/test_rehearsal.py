@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from quant_assets.automation.runs import instance
-from quant_assets.lake.alert_tables import ALERTS
+from quant_assets.lake.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.lake import Lake
+from quant_assets.lake.promotion_tables import RELEASES
 from quant_assets.lake.tables import SUBMISSIONS
+from quant_assets.models.registry import FALL_BACK
 from quant_assets.rehearsal.plan import Plan, stored_plan
-from quant_assets.rehearsal.script import FAMILIES, FULL, KILLED, RESTARTED, script
+from quant_assets.rehearsal.script import FAMILIES, FULL, KILLED, RESTARTED, WORSE, script
 from quant_assets.rehearsal.verdict import Verdict, judge
 from quant_assets.settings import Settings, load_settings
 from quant_assets_tests.desk import PROGRAM, Finished
@@ -57,15 +59,42 @@ def again(root: Path) -> tuple[Plan, Settings, dict[str, datetime]]:
     return plan, load_settings(data_dir=root / "data"), deeds
 
 
-def judged(root: Path) -> Verdict:
+def judged(root: Path, lost: int = 0, undone: str = "") -> Verdict:
+    """Judged again, as if the channel had not taken the last messages, or a deed was not done."""
     plan, settings, deeds = again(root)
+    done = {kind: moment for kind, moment in deeds.items() if kind != undone}
     with instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
-        return judge(plan, lake, opened, deeds, 0)
+        sent = lake.columns(f"SELECT subject FROM {ALERT_DELIVERIES.quoted} ORDER BY created_at")
+        taken = sent["subject"].tolist()
+        return judge(plan, lake, opened, done, taken[: len(taken) - lost], 1)
 
 
 def test_what_was_judged_well_is_judged_so_again(rehearsed: tuple[Path, Finished]) -> None:
     root, _ = rehearsed
     assert judged(root).failings == []
+
+
+def test_a_message_that_did_not_arrive_is_seen(rehearsed: tuple[Path, Finished]) -> None:
+    root, _ = rehearsed
+    (found,) = judged(root, lost=1).failings
+    assert found.endswith("0 arrived of 1")
+
+
+def test_a_fault_that_never_came_about_is_seen(rehearsed: tuple[Path, Finished]) -> None:
+    root, _ = rehearsed
+    assert f"{FULL}: never came about" in judged(root, undone=FULL).failings
+
+
+def test_a_worse_challenger_that_was_never_made_is_seen(rehearsed: tuple[Path, Finished]) -> None:
+    root, _ = rehearsed
+    _, settings, _ = again(root)
+    with Lake(settings.lake_dir) as lake:
+        kept = lake.arrow(f"FROM {RELEASES.quoted}").to_pydict()
+        other = [FALL_BACK if name == FAMILIES[WORSE] else name for name in kept["family"]]
+        lake.replace_all(RELEASES, {**kept, "family": other})
+        found = judged(root).failings
+        lake.replace_all(RELEASES, kept)
+    assert "nothing was decided about the worse challenger" in found
 
 
 def test_a_submission_that_is_changed_or_missing_is_seen(rehearsed: tuple[Path, Finished]) -> None:

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from quant_assets.errors import SourceError
-from quant_assets.rehearsal.script import BREAK, CLOSED, CORRUPT, DRIFTING, LATE, Fault, script
+from quant_assets.rehearsal.script import (
+    BREAK,
+    CLOSED,
+    CORRUPT,
+    DRIFTING,
+    LATE,
+    WORSE,
+    Fault,
+    script,
+)
 from quant_assets.rehearsal.world import World
 from quant_assets.sources.competition import CompetitionFolder
 
@@ -94,3 +103,11 @@ def test_every_fault_has_its_place_in_a_script(days: int) -> None:
     kinds = [fault.kind for fault in script(days)]
     assert len(kinds) == len(set(kinds)) == 11
     assert all(0 <= fault.first <= fault.last < days for fault in script(days))
+
+
+def test_a_short_script_has_what_can_be_over_by_its_end() -> None:
+    assert script(5) == ()
+    assert [fault.kind for fault in script(7)] == ["late source"]
+    assert len(script(27)) == 9
+    assert set(script(38)) - set(script(36)) == {Fault(WORSE, 33, 33)}
+    assert set(script(40)) - set(script(38)) == {Fault(BREAK, 24, 30)}
