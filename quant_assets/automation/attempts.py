@@ -66,6 +66,7 @@ def _attempt(record: dg.RunRecord) -> Attempt:
         datetime.fromisoformat(asked_at) if asked_at else record.create_timestamp.astimezone(UTC),
         seconds / 60,
         _outcome(run),
+        int(run.tags.get(NUMBER, 0)),
     )
 
 

@@ -112,6 +112,18 @@ def test_a_day_that_fails_is_tried_again_after_ever_longer_pauses(station: Stati
         station.clock.moment += timedelta(seconds=1)
 
 
+def test_a_day_of_which_a_failed_run_was_deleted_is_tried_again(station: Station) -> None:
+    """A run's key that another has launches nothing."""
+    done(station, THURSDAY)
+    for _ in range(2):
+        (request,) = tick(station).requests
+        station.run(request, fails=True)
+        station.clock.moment += timedelta(hours=2)
+    station.opened.delete_run(station.opened.get_runs()[-1].run_id)
+    (request,) = tick(station).requests
+    assert request.run_key == f"refresh_daily/{FRIDAY}#3"
+
+
 def test_a_day_that_fails_after_its_submission_is_tried_again_before_the_next(
     station: Station,
 ) -> None:
