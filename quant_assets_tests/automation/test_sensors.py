@@ -1,6 +1,6 @@
 """Sensors on a real instance, over real runs that fail and succeed, and a channel on loopback."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -294,6 +294,24 @@ def test_runs_that_were_deleted_or_cancelled_are_passed_over(desk: Watch) -> Non
     desk.opened.run_storage.delete_run(gone.run_id)
     assert desk.watch() == "no run has ended"
     assert desk.keys() == {}
+
+
+def delete_all(opened: dg.DagsterInstance) -> None:
+    for one in opened.get_runs():
+        opened.delete_run(one.run_id)
+
+
+@pytest.mark.parametrize("forget", [delete_all, dg.DagsterInstance.wipe])
+def test_runs_that_end_after_others_were_deleted_are_told(
+    desk: Watch, forget: Callable[[dg.DagsterInstance], None]
+) -> None:
+    for day in (OTHER_DAY, DAY):
+        desk.run({}, day=day)
+    desk.watch()
+    forget(desk.opened)
+    desk.run(ValueError("no"))
+    desk.watch()
+    assert desk.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
 
 
 def test_a_run_whose_process_died_is_told(desk: Watch) -> None:
