@@ -22,7 +22,7 @@ _ENDED = (
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 )
-_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
+UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 
 
 def attempts(instance: dg.DagsterInstance, job: str, cause: str | None = None) -> list[Attempt]:
@@ -42,7 +42,7 @@ def under_way(
         beside: jobs that do not.
     """
     counted, left_out = set(among), set(beside)
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         if run.job_name not in left_out and (not counted or run.job_name in counted):
             return f"{run.job_name} is under way (run {run.run_id[:8]})"
     return ""
