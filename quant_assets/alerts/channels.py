@@ -6,7 +6,7 @@ known by its name, which has none of them. When and what to send is in ``alerts.
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,10 +29,12 @@ class Channels:
     Attributes:
         names: of each level's channels.
         services: what sends, by name.
+        unusable: what is wrong with the URLs that nothing can send by; they have names as well.
     """
 
     names: Mapping[Level, tuple[str, ...]]
     services: "Mapping[str, NotifyBase]"
+    unusable: tuple[SettingsError, ...] = ()
 
     def send(self, name: str, level: Level, subject: str, text: str) -> str | None:
         """Send to one channel and wait for its answer.
@@ -49,7 +51,7 @@ class Channels:
         from apprise import Apprise, NotifyType
 
         if name not in self.services:
-            return "no QUANT_ALERTS_* variable names this channel now"
+            return "no QUANT_ALERTS_* variable has a URL for this channel that can be used"
         types = {
             "critical": NotifyType.FAILURE,
             "warning": NotifyType.WARNING,
@@ -64,37 +66,49 @@ class Channels:
 def channels_of(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
     """The channels that the settings name, of all levels or of some.
 
-    Where several URLs would have the same name, they are numbered in the order of the settings,
-    the critical ones first.
-
     Raises:
         SettingsError: Apprise knows no service for a URL, or misses a part of it.
     """
-    named: dict[str, tuple[str, NotifyBase]] = {}
-    names: dict[Level, tuple[str, ...]] = {}
+    found = usable_channels(settings, levels)
+    if found.unusable:
+        raise found.unusable[0]
+    return found
+
+
+def usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
+    """The same, but a URL that cannot be used keeps nothing from the others.
+
+    Where several URLs would have the same name, they are numbered in the order of the settings,
+    the critical ones first.
+    """
+    urls = {level: list(dict.fromkeys(settings.alert_urls(level))) for level in levels}
+    services: dict[str, NotifyBase | None] = {}
+    unusable = []
     for level in levels:
-        urls = dict.fromkeys(settings.alert_urls(level))
-        names[level] = tuple(_named(named, url, level, i) for i, url in enumerate(urls, 1))
-    return Channels(names, {name: service for name, (_, service) in named.items()})
+        for position, url in enumerate(urls[level], 1):
+            if url not in services:
+                services[url] = service = _service(url)
+                if service is None:
+                    unusable.append(_refusal(url, level, position))
+    names: dict[str, str] = {}
+    for url, service in services.items():
+        names[url] = _unlike(names.values(), _name(url, service))
+    return Channels(
+        {level: tuple(names[url] for url in urls[level]) for level in levels},
+        {names[url]: service for url, service in services.items() if service},
+        tuple(unusable),
+    )
 
 
-def _named(
-    named: "dict[str, tuple[str, NotifyBase]]", url: str, level: Level, position: int
-) -> str:
-    for name, (other, _) in named.items():
-        if other == url:
-            return name
-    service = _service(url, level, position)
-    name = plain = _name(url, service)
-    number = 1
-    while name in named:
+def _unlike(others: Collection[str], plain: str) -> str:
+    name, number = plain, 1
+    while name in others:
         number += 1
         name = f"{plain} ({number})"
-    named[name] = url, service
     return name
 
 
-def _service(url: str, level: Level, position: int) -> "NotifyBase":
+def _service(url: str) -> "NotifyBase | None":
     from apprise import Apprise, AppriseAsset
 
     asset = AppriseAsset(app_id="quant_assets", app_desc="quant_assets", service_timeout=PATIENCE)
@@ -104,27 +118,28 @@ def _service(url: str, level: Level, position: int) -> "NotifyBase":
     # A URL that it cannot use it logs as a whole.
     logger.disabled = True
     try:
-        service = Apprise.instantiate(url, asset=asset)
+        return Apprise.instantiate(url, asset=asset)
     finally:
         logger.disabled = False
-    if service is None:
-        raise SettingsError(
-            "an alert channel cannot be used",
-            where=f"QUANT_ALERTS_{level.upper()}, URL {position}",
-            expected="an Apprise URL, such as mailto://user:password@host or json://host:port/path",
-            found=f"{url.partition('://')[0]}://... (the rest is secret)",
-            hint="the parts each service needs are listed at https://appriseit.com/services/",
-        )
-    return service
 
 
-def _name(url: str, service: "NotifyBase") -> str:
+def _refusal(url: str, level: Level, position: int) -> SettingsError:
+    return SettingsError(
+        "an alert channel cannot be used",
+        where=f"QUANT_ALERTS_{level.upper()}, URL {position}",
+        expected="an Apprise URL, such as mailto://user:password@host or json://host:port/path",
+        found=f"{url.partition('://')[0]}://... (the rest is secret)",
+        hint="the parts each service needs are listed at https://appriseit.com/services/",
+    )
+
+
+def _name(url: str, service: "NotifyBase | None") -> str:
     """Scheme, and the host of a service that has one whatever the form of its URL.
 
     What stands in a host's place is a token or a private topic for the others.
     """
     scheme = url.partition("://")[0].lower()
-    forms: tuple[str, ...] = service.templates
+    forms: tuple[str, ...] = service.templates if service else ("",)
     if not all("{host}" in form for form in forms):
         return f"{scheme}://"
     port = f":{service.port}" if service.port else ""

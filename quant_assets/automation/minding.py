@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from quant_assets.alerts.book import Book
-from quant_assets.alerts.channels import channels_of
+from quant_assets.alerts.channels import usable_channels
 from quant_assets.alerts.states import Cleared, Raised, key_of
 from quant_assets.automation.admission import Wait
 from quant_assets.automation.days import CLOSE, days_after, newest_day
@@ -91,7 +91,7 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         found = look(lake, source, now, before.late)
         seen, events = follow(before, found, now, timedelta(hours=settings.data_due_hours))
         if events:
-            Book(lake, settings.lake_dir).take_in(events, channels_of(settings).names)
+            Book(lake, settings.lake_dir).take_in(events, usable_channels(settings).names)
         reason = found.error or f"{source.name} ends on {found.last}"
         late = f"; late: {', '.join(seen.late)}" if seen.late else ""
         return dg.SensorResult(skip_reason=reason + late, cursor=seen.text())

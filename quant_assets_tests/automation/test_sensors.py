@@ -259,15 +259,19 @@ def test_what_cannot_be_stored_now_is_taken_in_later(desk: Watch) -> None:
     assert desk.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
 
 
-def test_a_url_that_cannot_be_used_fails_the_tick_and_loses_nothing(desk: Watch) -> None:
-    good = desk.settings
+@pytest.mark.parametrize("level", ["critical", "info"])
+def test_a_url_that_cannot_be_used_fails_the_tick_and_holds_up_no_other(
+    desk: Watch, server: Receiver, level: str
+) -> None:
+    desk.settings = telling(desk.settings, **{level: f"slack://{SECRET} {server.url}"})
     desk.run(ValueError("no"))
-    desk.settings = telling(good, critical=f"slack://{SECRET}")
-    with pytest.raises(SettingsError, match="QUANT_ALERTS_CRITICAL") as caught:
-        desk.watch()
+    desk.watch()
+    with pytest.raises(SettingsError, match=f"QUANT_ALERTS_{level.upper()}") as caught:
+        desk.deliver()
     assert SECRET not in str(caught.value)
-    desk.settings = good
-    assert desk.watch() == "1 runs have ended; 1 messages"
+    assert server.titles == [f"[critical] refresh_daily failed for {DAY}"]
+    # What is for the channel itself waits.
+    assert [one.channel for one in desk.book.pending()] == ["slack://"] * (level == "critical")
 
 
 def test_more_runs_than_a_tick_takes_are_taken_in_order(
