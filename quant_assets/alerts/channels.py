@@ -6,8 +6,10 @@ known by its name, which has none of them. When and what to send is in ``alerts.
 
 import logging
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from quant_assets.alerts.states import LEVELS, Level
@@ -78,8 +80,8 @@ def channels_of(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channel
 def usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
     """The same, but a URL that cannot be used keeps nothing from the others.
 
-    Where several URLs would have the same name, they are numbered in the order of the settings,
-    the critical ones first.
+    Where several URLs would have the same name, each has a digest of its own in it: a message
+    waits for its channel under that name, whatever URLs come and go.
     """
     urls = {level: list(dict.fromkeys(settings.alert_urls(level))) for level in levels}
     services: dict[str, NotifyBase | None] = {}
@@ -90,22 +92,24 @@ def usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Cha
                 services[url] = service = _service(url)
                 if service is None:
                     unusable.append(_refusal(url, level, position))
-    names: dict[str, str] = {}
-    for url, service in services.items():
-        names[url] = _unlike(names.values(), _name(url, service))
+    plain = {url: _name(url, service) for url, service in services.items()}
+    shared = Counter(plain.values())
+    digested = {url: f"{name} ({_digest(url)})" for url, name in plain.items()}
+    names = {url: name if shared[name] == 1 else digested[url] for url, name in plain.items()}
     return Channels(
         {level: tuple(names[url] for url in urls[level]) for level in levels},
-        {names[url]: service for url, service in services.items() if service},
+        {
+            name: service
+            for url, service in services.items()
+            if service
+            for name in (names[url], digested[url])
+        },
         tuple(unusable),
     )
 
 
-def _unlike(others: Collection[str], plain: str) -> str:
-    name, number = plain, 1
-    while name in others:
-        number += 1
-        name = f"{plain} ({number})"
-    return name
+def _digest(url: str) -> str:
+    return sha256(url.encode()).hexdigest()[:6]
 
 
 def _service(url: str) -> "NotifyBase | None":
@@ -139,11 +143,14 @@ def _name(url: str, service: "NotifyBase | None") -> str:
     What stands in a host's place is a token or a private topic for the others.
     """
     scheme = url.partition("://")[0].lower()
-    forms: tuple[str, ...] = service.templates if service else ("",)
-    if not all("{host}" in form for form in forms):
+    if service is None or not all("{host}" in form for form in _forms(service)):
         return f"{scheme}://"
     port = f":{service.port}" if service.port else ""
     return f"{scheme}://{service.host}{port}"
+
+
+def _forms(service: "NotifyBase") -> tuple[str, ...]:
+    return service.templates
 
 
 def _why(answer: "AppriseResult") -> str:
