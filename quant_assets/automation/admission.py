@@ -29,6 +29,7 @@ class Attempt:
         minutes: it took, by the machine's clock; 0 while it is under way.
         outcome: what became of it.
         number: it was asked for by, from 1; 0 if nothing gave it one.
+        run: its id.
     """
 
     cause: str
@@ -37,6 +38,7 @@ class Attempt:
     minutes: float
     outcome: Outcome
     number: int
+    run: str
 
 
 @dataclass(frozen=True)

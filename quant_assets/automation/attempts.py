@@ -67,6 +67,7 @@ def _attempt(record: dg.RunRecord) -> Attempt:
         seconds / 60,
         _outcome(run),
         int(run.tags.get(NUMBER, 0)),
+        run.run_id,
     )
 
 

@@ -36,7 +36,7 @@ def made(
     minutes: float = 1.0,
     number: int = 1,
 ) -> Attempt:
-    return Attempt(cause, "drift", NOW - timedelta(hours=hours_ago), minutes, outcome, number)
+    return Attempt(cause, "drift", NOW - timedelta(hours=hours_ago), minutes, outcome, number, "")
 
 
 def reason(answer: int | Wait) -> str:
