@@ -167,7 +167,7 @@ def test_other_code_or_features_are_a_cause(fitted: Station, code: str, features
     fit(fitted, "lightgbm", DAYS[-1], code=code, features=features)
     (cause,) = causes(fitted.lake, fitted.settings, NEWEST)
     assert cause.kind == "code"
-    assert cause.id == f"code/{CATALOGUE_VERSION}/{code_digest()[:8]}"
+    assert cause.id == f"code/{CATALOGUE_VERSION}/{code_digest()[:8]}/{DAYS[-1]}"
     assert ("quant-assets load" in cause.reason) == (features == "other")
 
 
@@ -183,6 +183,19 @@ def test_a_cause_is_retrained_for_once(fitted: Station) -> None:
         fitted.opened.delete_run(run.run_id)
     # The cursor knows it though nothing else does.
     assert tick(fitted).reason.endswith("it was retrained for already")
+
+
+def test_code_that_comes_back_is_a_cause_again(fitted: Station) -> None:
+    for day in DAYS[-4:-2]:
+        for name in FAST:
+            fit(fitted, name, day, code="other")
+        (request,) = tick(fitted).requests
+        assert request.tags[KIND] == "code"
+        fitted.run(request, "retrain_models")
+        for name in FAST:
+            fit(fitted, name, day)
+        assert tick(fitted).reason == "no cause to retrain"
+        fitted.clock.moment += timedelta(days=2)
 
 
 def test_an_urgent_cause_comes_first_and_the_next_after_the_interval(fitted: Station) -> None:
