@@ -58,7 +58,8 @@ def tags(
 
 def _attempt(record: dg.RunRecord) -> Attempt:
     run = record.dagster_run
-    asked_at = run.tags.get(ASKED_AT)
+    # A run that the UI made of another has that one's tags.
+    asked_at = run.tags.get(ASKED_AT) if run.parent_run_id is None else None
     seconds = (record.end_time or 0.0) - (record.start_time or record.end_time or 0.0)
     return Attempt(
         run.tags.get(CAUSE, ""),

@@ -1,12 +1,14 @@
 """Causes of retraining as the lake shows them, and what the sensor makes of them."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import dagster as dg
 import pytest
 
 from quant_assets.automation import causes as module
-from quant_assets.automation.attempts import CAUSE, KIND, NUMBER, REASON
+from quant_assets.automation.attempts import CAUSE, KIND, NUMBER, REASON, attempts, tags
 from quant_assets.automation.causes import DRIFTED_DAYS, causes, episode
+from quant_assets.automation.retraining import JOB
 from quant_assets.evaluation.fitting import code_digest
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.monitoring_tables import DRIFT, ROLLING
@@ -196,6 +198,18 @@ def test_code_that_comes_back_is_a_cause_again(fitted: Station) -> None:
             fit(fitted, name, day)
         assert tick(fitted).reason == "no cause to retrain"
         fitted.clock.moment += timedelta(days=2)
+
+
+def test_a_run_executed_again_in_the_ui_was_asked_for_then(fitted: Station) -> None:
+    asked_at = fitted.clock.moment - timedelta(days=3)
+    first = fitted.begin(JOB, **tags("drift/2023-12-20", "it drifted", 1, asked_at, "drift"))
+    again = dg.DagsterRun(
+        JOB, tags=first.tags, parent_run_id=first.run_id, root_run_id=first.run_id
+    )
+    fitted.opened.add_run(again)
+    before, after = attempts(fitted.opened, JOB)
+    assert before.asked_at == asked_at
+    assert datetime.now(UTC) - after.asked_at < timedelta(minutes=5)
 
 
 def test_an_urgent_cause_comes_first_and_the_next_after_the_interval(fitted: Station) -> None:
