@@ -13,6 +13,7 @@ from quant_assets.alerts.book import Book
 from quant_assets.alerts.states import Alert
 from quant_assets.automation import run_ends, sensors
 from quant_assets.automation.runs import RANGE_END, RANGE_START, RunFailedError, instance, run
+from quant_assets.bulletin import close
 from quant_assets.clock import Clock
 from quant_assets.definitions import build_definitions
 from quant_assets.errors import AlertError, SettingsError
@@ -272,6 +273,17 @@ def test_a_url_that_cannot_be_used_fails_the_tick_and_holds_up_no_other(
     assert server.titles == [f"[critical] refresh_daily failed for {DAY}"]
     # What is for the channel itself waits.
     assert [one.channel for one in desk.book.pending()] == ["slack://"] * (level == "critical")
+
+
+def test_closing_by_hand_ends_nothing_that_was_not_seen_yet(desk: Watch) -> None:
+    key = f"run_failed/refresh_daily/{DAY}"
+    desk.run(ValueError("seen"))
+    desk.watch()
+    desk.run(ValueError("not read yet"))
+    close(desk.settings, key)
+    assert desk.keys() == {}
+    desk.watch()
+    assert list(desk.keys()) == [key]
 
 
 def test_more_runs_than_a_tick_takes_are_taken_in_order(
