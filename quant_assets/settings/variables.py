@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationInfo,
@@ -23,7 +24,16 @@ FIRST_DAY = date(2018, 1, 2)
 
 
 def _absolute(path: Path) -> Path:
-    return path.expanduser().resolve()
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:
+        raise ValueError(f"a folder that exists or can be made: {error}") from None
+
+
+def _named(path: object) -> object:
+    if path == "":
+        raise ValueError("a folder, or the variable unset")
+    return path
 
 
 def _absolute_folder(source: str) -> str:
@@ -57,7 +67,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUANT_", frozen=True, extra="forbid")
 
-    data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+    data_dir: Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)] = Field(
         Path("data"), description="Everything written lies below: lake, exports, Dagster's home."
     )
     source: Annotated[str, AfterValidator(_absolute_folder)] = Field(
