@@ -212,10 +212,7 @@ def _is_command(run: dg.DagsterRun) -> bool:
 
 
 def close_abandoned(opened: dg.DagsterInstance) -> None:
-    """Close as failed the commands' runs whose process died.
-
-    A command has its run's lock before Dagster makes the run, so one that is being made is safe.
-    """
+    """Close as failed the commands' runs whose process died; one has its lock before its run is."""
     for run in opened.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         if not _is_command(run):
             continue
