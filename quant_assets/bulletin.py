@@ -90,8 +90,8 @@ def close(settings: Settings, key: str) -> str:
         known = {one.key: one for one in book.alerts()}
         if key not in known:
             raise unknown_name("key of an open alert", key, sorted(known))
-        # A clock may have gone back since it was seen.
-        at = max(_now(), known[key].last_seen_at + timedelta(microseconds=1))
+        # Not now: it may have come about again since, which nobody has read yet.
+        at = known[key].last_seen_at + timedelta(microseconds=1)
         messages = book.take_in([Cleared(key, "Closed by hand.", at)], channels_of(settings).names)
     return f"{key} is closed; {len(messages)} messages will say so"
 

@@ -4,11 +4,13 @@ import json
 import signal
 import socket
 import time
+from pathlib import Path
 from subprocess import Popen
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import psutil  # type: ignore[import-untyped]  # has no stubs
+import pytest
 
 from quant_assets.models.registry import FAST
 from quant_assets_tests.conftest import Command
@@ -49,6 +51,13 @@ def test_mlflow_shows_the_registry_on_loopback(loaded: Desk) -> None:
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("server", ["ui", "mlflow", "metrics"])
+def test_a_port_that_cannot_be_is_refused(tmp_path: Path, command: Command, server: str) -> None:
+    finished = command(Desk(tmp_path), server, "--port", "70000")
+    assert finished.status == 2
+    assert "Invalid value for '--port'" in finished.err
 
 
 def test_without_fits_there_is_nothing_to_show(desk: Desk, command: Command) -> None:

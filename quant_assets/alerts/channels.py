@@ -6,8 +6,10 @@ known by its name, which has none of them. When and what to send is in ``alerts.
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from quant_assets.alerts.states import LEVELS, Level
@@ -29,10 +31,12 @@ class Channels:
     Attributes:
         names: of each level's channels.
         services: what sends, by name.
+        unusable: what is wrong with the URLs that nothing can send by; they have names as well.
     """
 
     names: Mapping[Level, tuple[str, ...]]
     services: "Mapping[str, NotifyBase]"
+    unusable: tuple[SettingsError, ...] = ()
 
     def send(self, name: str, level: Level, subject: str, text: str) -> str | None:
         """Send to one channel and wait for its answer.
@@ -49,7 +53,7 @@ class Channels:
         from apprise import Apprise, NotifyType
 
         if name not in self.services:
-            return "no QUANT_ALERTS_* variable names this channel now"
+            return "no QUANT_ALERTS_* variable has a URL for this channel that can be used"
         types = {
             "critical": NotifyType.FAILURE,
             "warning": NotifyType.WARNING,
@@ -64,37 +68,51 @@ class Channels:
 def channels_of(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
     """The channels that the settings name, of all levels or of some.
 
-    Where several URLs would have the same name, they are numbered in the order of the settings,
-    the critical ones first.
-
     Raises:
         SettingsError: Apprise knows no service for a URL, or misses a part of it.
     """
-    named: dict[str, tuple[str, NotifyBase]] = {}
-    names: dict[Level, tuple[str, ...]] = {}
+    found = usable_channels(settings, levels)
+    if found.unusable:
+        raise found.unusable[0]
+    return found
+
+
+def usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
+    """The same, but a URL that cannot be used keeps nothing from the others.
+
+    Where several URLs would have the same name, each has a digest of its own in it: a message
+    waits for its channel under that name, whatever URLs come and go.
+    """
+    urls = {level: list(dict.fromkeys(settings.alert_urls(level))) for level in levels}
+    services: dict[str, NotifyBase | None] = {}
+    unusable = []
     for level in levels:
-        urls = dict.fromkeys(settings.alert_urls(level))
-        names[level] = tuple(_named(named, url, level, i) for i, url in enumerate(urls, 1))
-    return Channels(names, {name: service for name, (_, service) in named.items()})
+        for position, url in enumerate(urls[level], 1):
+            if url not in services:
+                services[url] = service = _service(url)
+                if service is None:
+                    unusable.append(_refusal(url, level, position))
+    plain = {url: _name(url, service) for url, service in services.items()}
+    shared = Counter(plain.values())
+    digested = {url: f"{name} ({_digest(url)})" for url, name in plain.items()}
+    names = {url: name if shared[name] == 1 else digested[url] for url, name in plain.items()}
+    return Channels(
+        {level: tuple(names[url] for url in urls[level]) for level in levels},
+        {
+            name: service
+            for url, service in services.items()
+            if service
+            for name in (names[url], digested[url])
+        },
+        tuple(unusable),
+    )
 
 
-def _named(
-    named: "dict[str, tuple[str, NotifyBase]]", url: str, level: Level, position: int
-) -> str:
-    for name, (other, _) in named.items():
-        if other == url:
-            return name
-    service = _service(url, level, position)
-    name = plain = _name(url, service)
-    number = 1
-    while name in named:
-        number += 1
-        name = f"{plain} ({number})"
-    named[name] = url, service
-    return name
+def _digest(url: str) -> str:
+    return sha256(url.encode()).hexdigest()[:6]
 
 
-def _service(url: str, level: Level, position: int) -> "NotifyBase":
+def _service(url: str) -> "NotifyBase | None":
     from apprise import Apprise, AppriseAsset
 
     asset = AppriseAsset(app_id="quant_assets", app_desc="quant_assets", service_timeout=PATIENCE)
@@ -104,31 +122,35 @@ def _service(url: str, level: Level, position: int) -> "NotifyBase":
     # A URL that it cannot use it logs as a whole.
     logger.disabled = True
     try:
-        service = Apprise.instantiate(url, asset=asset)
+        return Apprise.instantiate(url, asset=asset)
     finally:
         logger.disabled = False
-    if service is None:
-        raise SettingsError(
-            "an alert channel cannot be used",
-            where=f"QUANT_ALERTS_{level.upper()}, URL {position}",
-            expected="an Apprise URL, such as mailto://user:password@host or json://host:port/path",
-            found=f"{url.partition('://')[0]}://... (the rest is secret)",
-            hint="the parts each service needs are listed at https://appriseit.com/services/",
-        )
-    return service
 
 
-def _name(url: str, service: "NotifyBase") -> str:
+def _refusal(url: str, level: Level, position: int) -> SettingsError:
+    return SettingsError(
+        "an alert channel cannot be used",
+        where=f"QUANT_ALERTS_{level.upper()}, URL {position}",
+        expected="an Apprise URL, such as mailto://user:password@host or json://host:port/path",
+        found=f"{url.partition('://')[0]}://... (the rest is secret)",
+        hint="the parts each service needs are listed at https://appriseit.com/services/",
+    )
+
+
+def _name(url: str, service: "NotifyBase | None") -> str:
     """Scheme, and the host of a service that has one whatever the form of its URL.
 
     What stands in a host's place is a token or a private topic for the others.
     """
     scheme = url.partition("://")[0].lower()
-    forms: tuple[str, ...] = service.templates
-    if not all("{host}" in form for form in forms):
+    if service is None or not all("{host}" in form for form in _forms(service)):
         return f"{scheme}://"
     port = f":{service.port}" if service.port else ""
     return f"{scheme}://{service.host}{port}"
+
+
+def _forms(service: "NotifyBase") -> tuple[str, ...]:
+    return service.templates
 
 
 def _why(answer: "AppriseResult") -> str:

@@ -28,6 +28,8 @@ class Attempt:
         asked_at: by the clock of whoever asked, UTC.
         minutes: it took, by the machine's clock; 0 while it is under way.
         outcome: what became of it.
+        number: it was asked for by, from 1; 0 if nothing gave it one.
+        run: its id.
     """
 
     cause: str
@@ -35,6 +37,8 @@ class Attempt:
     asked_at: datetime
     minutes: float
     outcome: Outcome
+    number: int
+    run: str
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,9 @@ def pause(failures: int) -> timedelta:
 def next_attempt(
     attempts: Sequence[Attempt], now: datetime, *, most: int | None = None
 ) -> int | Wait:
-    """The number of the attempt that may be made now, from 1.
+    """The number of the attempt that may be made now, from 1: one that none was made by.
 
+    Dagster launches nothing twice by one number, and earlier attempts may have been deleted.
     An attempt that succeeded counts as one that did not help: whoever asks has seen that the cause
     is still there.
 
@@ -101,17 +106,17 @@ def next_attempt(
         now: the moment, UTC.
         most: attempts that are made at all.
     """
-    made = len(attempts)
+    made, last = len(attempts), max((one.number for one in attempts), default=0)
     if any(one.outcome == "under way" for one in attempts):
-        return Wait(f"attempt {made} is under way")
+        return Wait(f"attempt {last} is under way")
     if most is not None and made >= most:
         return Wait(f"given up after {made} attempts", given_up=True)
     if made:
         asked_at = attempts[-1].asked_at
         due = asked_at + pause(made)
         if asked_at <= now < due:
-            return Wait(f"attempt {made} came to nothing; the next is due at {_time(due)}")
-    return made + 1
+            return Wait(f"attempt {last} came to nothing; the next is due at {_time(due)}")
+    return last + 1
 
 
 def admit(

@@ -22,7 +22,7 @@ _ENDED = (
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 )
-_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
+UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 
 
 def attempts(instance: dg.DagsterInstance, job: str, cause: str | None = None) -> list[Attempt]:
@@ -42,7 +42,7 @@ def under_way(
         beside: jobs that do not.
     """
     counted, left_out = set(among), set(beside)
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         if run.job_name not in left_out and (not counted or run.job_name in counted):
             return f"{run.job_name} is under way (run {run.run_id[:8]})"
     return ""
@@ -58,7 +58,8 @@ def tags(
 
 def _attempt(record: dg.RunRecord) -> Attempt:
     run = record.dagster_run
-    asked_at = run.tags.get(ASKED_AT)
+    # A run that the UI made of another has that one's tags.
+    asked_at = run.tags.get(ASKED_AT) if run.parent_run_id is None else None
     seconds = (record.end_time or 0.0) - (record.start_time or record.end_time or 0.0)
     return Attempt(
         run.tags.get(CAUSE, ""),
@@ -66,6 +67,8 @@ def _attempt(record: dg.RunRecord) -> Attempt:
         datetime.fromisoformat(asked_at) if asked_at else record.create_timestamp.astimezone(UTC),
         seconds / 60,
         _outcome(run),
+        int(run.tags.get(NUMBER, 0)),
+        run.run_id,
     )
 
 

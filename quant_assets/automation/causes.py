@@ -153,12 +153,16 @@ def _aged(fits: dict[str, list[dict[str, Any]]], newest: date, most: timedelta) 
 
 def _code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[Cause]:
     good = [one for made in fits.values() if (one := _good(made))]
-    other_features = any(one["features_version"] != CATALOGUE_VERSION for one in good)
-    if other_features or any(one["code"] != code_digest() for one in good):
+    now = CATALOGUE_VERSION, code_digest()
+    others = [one for one in good if (one["features_version"], one["code"]) != now]
+    if others:
+        other_features = any(one["features_version"] != CATALOGUE_VERSION for one in others)
         changed = (
             f"the features are of version {CATALOGUE_VERSION}, and the fits were made on others; "
             "`quant-assets load` computes the history of the new ones"
             if other_features
             else "the families' code has changed since they were fitted"
         )
-        yield Cause(f"code/{CATALOGUE_VERSION}/{code_digest()[:_DIGITS]}", "code", changed)
+        # Code that comes back finds other fits than it did before.
+        oldest = min(one["trading_day"] for one in others)
+        yield Cause(f"code/{CATALOGUE_VERSION}/{code_digest()[:_DIGITS]}/{oldest}", "code", changed)

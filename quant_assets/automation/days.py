@@ -5,7 +5,7 @@ Days are refreshed in their order, one at a time. Asking is left to ``automation
 ``automation.refreshing``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -13,7 +13,8 @@ from functools import cached_property
 import dagster as dg
 
 from quant_assets.automation import attempts as asked
-from quant_assets.automation.admission import RETRIES, Wait, next_attempt
+from quant_assets.automation.admission import RETRIES, Attempt, Wait, next_attempt
+from quant_assets.deliveries import storing_run
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schema import Table
@@ -110,7 +111,8 @@ def next_refresh(look: Look) -> Wanted | Wait:
         return Wait(busy)
     made = asked.attempts(look.instance, REFRESH, newest.isoformat())
     if made and made[-1].outcome != "succeeded":
-        again = _attempt(look, REFRESH, newest, "not all was stored", most=1 + RETRIES)
+        most = _before_submission(look, newest, made) + 1 + RETRIES
+        again = _attempt(look, REFRESH, newest, "not all was stored", most=most)
         if not (isinstance(again, Wait) and again.given_up):
             return again
     days = days_after(look.source, newest, look.now)
@@ -119,6 +121,13 @@ def next_refresh(look: Look) -> Wanted | Wait:
     # What else has come waits for its turn.
     more = f"; {len(days) - 1} more wait" if len(days) > 1 else ""
     return _attempt(look, REFRESH, days[0], f"new prices of {look.source.name}{more}")
+
+
+def _before_submission(look: Look, day: date, made: Sequence[Attempt]) -> int:
+    """How many attempts came before the one that stored the submission; 0 if none of them did."""
+    runs = [one.run for one in made]
+    stored = storing_run(look.instance, day)
+    return runs.index(stored) if stored in runs else 0
 
 
 def days_after(source: Source, newest: date, now: datetime) -> list[date] | Wait:

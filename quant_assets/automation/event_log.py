@@ -46,10 +46,13 @@ BULK_EVENTS = frozenset(
         DagsterEventType.ASSET_FAILED_TO_MATERIALIZE,
     }
 )
+_PLACE = {"run_id": "", "event": ""}
 
 
 class BatchedSqliteEventLogStorage(Plain):
-    """Stores a batch in one transaction a database; otherwise the same as its base class.
+    """Stores a batch in one transaction a database, and gives no id of an event twice.
+
+    Otherwise it is the same as its base class.
 
     A batch goes to the run's database and to the index that serves queries across runs. Each takes
     it whole or not at all: if either refuses a row, neither keeps any and the error is raised. A
@@ -80,6 +83,32 @@ class BatchedSqliteEventLogStorage(Plain):
                     self.store_event(event)
             else:
                 self._store_asset_events(run_id, list(group))
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events; none that comes later is given the place of one of them."""
+        self._keep_place()
+        super().delete_events(run_id)
+
+    def wipe(self) -> None:
+        """Delete all events, likewise."""
+        place = self._keep_place()
+        super().wipe()
+        with self.index_connection() as index:
+            index.execute(SqlEventLogStorageTable.insert().values(id=place, **_PLACE))
+
+    def _keep_place(self) -> int:
+        """A row after all others, of no run and no type: the next id is one above the largest.
+
+        Who reads on from the id of the newest event that it knows would miss what has that id
+        again, or a smaller one.
+        """
+        columns = SqlEventLogStorageTable.c
+        with self.index_transaction() as index:
+            added = SqlEventLogStorageTable.insert().values(**_PLACE).returning(columns.id)
+            place: int = index.execute(added).scalar_one()
+            earlier = (columns.run_id == _PLACE["run_id"]) & (columns.id < place)
+            index.execute(SqlEventLogStorageTable.delete().where(earlier))
+        return place
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

@@ -11,10 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from quant_assets.alerts.book import Book
-from quant_assets.alerts.channels import channels_of
+from quant_assets.alerts.channels import usable_channels
 from quant_assets.alerts.states import Cleared, Raised, key_of
-from quant_assets.automation.admission import Wait
-from quant_assets.automation.days import CLOSE, days_after, newest_day
+from quant_assets.automation.days import CLOSE, is_over, newest_day
 from quant_assets.automation.refreshing import SECONDS, UNREADABLE, unreadable
 from quant_assets.clock import Clock
 from quant_assets.lake.lake import Lake
@@ -62,7 +61,8 @@ class Found:
     Attributes:
         last: newest day of the source; None if it cannot be read.
         error: why not; empty if it can.
-        skipped: trading days before the last that it lacks, of those not submitted or told late.
+        skipped: trading days up to the last that are over and missing, of those not submitted or
+            told late.
     """
 
     last: date | None
@@ -91,7 +91,7 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         found = look(lake, source, now, before.late)
         seen, events = follow(before, found, now, timedelta(hours=settings.data_due_hours))
         if events:
-            Book(lake, settings.lake_dir).take_in(events, channels_of(settings).names)
+            Book(lake, settings.lake_dir).take_in(events, usable_channels(settings).names)
         reason = found.error or f"{source.name} ends on {found.last}"
         late = f"; late: {', '.join(seen.late)}" if seen.late else ""
         return dg.SensorResult(skip_reason=reason + late, cursor=seen.text())
@@ -102,15 +102,26 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
 def look(lake: Lake, source: Source, now: datetime, late: Sequence[str]) -> Found:
     """Read of the source what the next refresh would read, and the days that were told late."""
     try:
+        last = source.last_day
         newest = newest_day(lake, SUBMISSIONS) if lake.exists else None
-        told = [date.fromisoformat(day) - timedelta(days=1) for day in late]
-        since = min([newest or source.last_day, *told])
-        there = days_after(source, since, now)
-        days = [] if isinstance(there, Wait) else there
-        expected = trading_days(since + timedelta(days=1), days[-1]).tolist() if days else []
-        return Found(source.last_day, skipped=tuple(day for day in expected if day not in days))
+        told = [date.fromisoformat(day) for day in late]
+        # A day that never comes would have ever more read again.
+        recent = [day - timedelta(days=1) for day in told if last - day <= ENDED]
+        since = min([newest or last, *recent])
+        never = [day for day in told if day <= since]
+        expected = trading_days(since + timedelta(days=1), last).tolist()
+        over = [day for day in expected if is_over(day, now)]
+        return Found(last, skipped=(*never, *_lacking(source, over)))
     except UNREADABLE as error:
         return Found(None, unreadable(error))
+
+
+def _lacking(source: Source, days: Sequence[date]) -> list[date]:
+    if not days:
+        return []
+    source.pairs()
+    there = set(source.prices(days[0], days[-1]).days.tolist())
+    return [day for day in days if day not in there]
 
 
 def follow(

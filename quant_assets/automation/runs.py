@@ -14,6 +14,7 @@ import yaml
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import DBAPIError
 
+from quant_assets.automation.attempts import UNFINISHED
 from quant_assets.automation.progress import Progress
 from quant_assets.errors import LakeError, QuantAssetsError, SettingsError, unknown_name
 from quant_assets.lake.artifacts import write_atomically
@@ -211,8 +212,8 @@ def _is_command(run: dg.DagsterRun) -> bool:
 
 
 def close_abandoned(opened: dg.DagsterInstance) -> None:
-    """Close as failed the commands' runs whose process died."""
-    for run in opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+    """Close as failed the commands' runs whose process died; one has its lock before its run is."""
+    for run in opened.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         if not _is_command(run):
             continue
         try:

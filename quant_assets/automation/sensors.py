@@ -11,7 +11,7 @@ from datetime import datetime
 import dagster as dg
 
 from quant_assets.alerts.book import Book
-from quant_assets.alerts.channels import channels_of
+from quant_assets.alerts.channels import usable_channels
 from quant_assets.alerts.delivery import deliver
 from quant_assets.automation.run_ends import ends_after, events_of, in_order, newest_position
 from quant_assets.clock import Clock
@@ -56,7 +56,7 @@ def watch_runs(
         return _rest("no run has ended", f"{position} {told}".strip())
     ends = in_order(found, datetime.fromisoformat(told) if told else None)
     events = [event for end in ends for event in events_of(context.instance, end)]
-    messages = Book(lake, settings.lake_dir).take_in(events, channels_of(settings).names)
+    messages = Book(lake, settings.lake_dir).take_in(events, usable_channels(settings).names)
     reason = f"{len(ends)} runs have ended; {len(messages)} messages"
     return _rest(reason, f"{position} {ends[-1].at.isoformat()}")
 
@@ -66,9 +66,11 @@ def deliver_alerts(
     settings: dg.ResourceParam[Settings],
     clock: dg.ResourceParam[Clock],
 ) -> dg.SensorResult:
-    """Send what is due."""
-    book = Book(lake, settings.lake_dir)
-    outcome = deliver(book, lambda: channels_of(settings), clock.now)
+    """Send what is due; where a URL cannot be used, the tick fails and says so afterwards."""
+    channels = usable_channels(settings)
+    outcome = deliver(Book(lake, settings.lake_dir), lambda: channels, clock.now)
+    if channels.unusable:
+        raise channels.unusable[0]
     return _rest(str(outcome))
 
 

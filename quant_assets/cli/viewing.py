@@ -17,7 +17,7 @@ Format = Literal["table", "csv", "json"]
 Period = Literal["daily", "weekly", "monthly"]
 _ENDINGS: dict[str, Format] = {".csv": "csv", ".json": "json"}
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 
 
 @app.command()

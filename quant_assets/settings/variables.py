@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationInfo,
@@ -23,7 +24,16 @@ FIRST_DAY = date(2018, 1, 2)
 
 
 def _absolute(path: Path) -> Path:
-    return path.expanduser().resolve()
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:
+        raise ValueError(f"a folder that exists or can be made: {error}") from None
+
+
+def _named(path: object) -> object:
+    if path == "":
+        raise ValueError("a folder, or the variable unset")
+    return path
 
 
 def _absolute_folder(source: str) -> str:
@@ -57,7 +67,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUANT_", frozen=True, extra="forbid")
 
-    data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+    data_dir: Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)] = Field(
         Path("data"), description="Everything written lies below: lake, exports, Dagster's home."
     )
     source: Annotated[str, AfterValidator(_absolute_folder)] = Field(
@@ -73,7 +83,9 @@ class Settings(BaseSettings):
     refit_every: int = Field(60, ge=1, description="Days between walk-forward fits.")
     fill_limit: int = Field(5, ge=0, le=10, description="Days a price may be carried forward.")
     jump_z: float = Field(12.0, gt=0, description="Robust z-score from which a return is a jump.")
-    retention_days: int = Field(30, ge=0, description="Days a lake snapshot can be read back.")
+    retention_days: int = Field(
+        30, ge=0, le=36500, description="Days a lake snapshot can be read back."
+    )
     reports_kept: int = Field(60, ge=1, description="Days whose page of drift is kept.")
     threads: int = Field(2, ge=1, description="Cores that fits may keep busy.")
     families: str = Field(
@@ -92,19 +104,25 @@ class Settings(BaseSettings):
         False, description="Whether schedules and sensors are switched on at first."
     )
     data_due_hours: float = Field(
-        4.0, ge=0, description="Hours after 22:00 UTC until a trading day's prices are late."
+        4.0,
+        ge=0,
+        le=720,
+        description="Hours after 22:00 UTC until a trading day's prices are late.",
     )
     retrain_minutes: float = Field(
         120.0, gt=0, description="Minutes in 24 hours that retraining may compute."
     )
     retrain_interval_hours: float = Field(
-        20.0, ge=0, description="Least hours between retrainings; an urgent one waits 4 at most."
+        20.0,
+        ge=0,
+        le=8760,
+        description="Least hours between retrainings; an urgent one waits 4 at most.",
     )
     drift_share: float = Field(
         0.3, gt=0, lt=1, description="Share of features drifted from which models are retrained."
     )
     fit_max_age_days: int = Field(
-        45, ge=1, description="Calendar days after which a fit is made anew."
+        45, ge=1, le=36500, description="Calendar days after which a fit is made anew."
     )
     alerts_critical: AlertUrls = Field(
         SecretStr(""), description="Apprise URLs that critical alerts go to, separated by spaces."

@@ -32,10 +32,18 @@ def test_a_name_has_the_scheme_and_no_host_that_may_be_a_token(settings: Setting
         info=f"slack://{TOKENS}/",
     )
     assert channels_of(told).names == {
-        "critical": ("slack://", "mailto://example.com:25", "ntfy://"),
-        "warning": ("json://host:99", "slack:// (2)"),
-        "info": ("slack://",),
+        "critical": ("slack:// (5546c1)", "mailto://example.com:25", "ntfy://"),
+        "warning": ("json://host:99", "slack:// (9bce6c)"),
+        "info": ("slack:// (5546c1)",),
     }
+
+
+def test_no_channel_is_taken_for_one_that_is_there_no_more(settings: Settings) -> None:
+    one, other = f"slack://{TOKENS}/", f"slack://{TOKENS}x/"
+    both = channels_of(telling(settings, critical=f"{one} {other}"))
+    left = channels_of(telling(settings, critical=other))
+    assert set(left.services) == {"slack://", both.names["critical"][1]}
+    assert left.names["critical"] == ("slack://",)
 
 
 def test_without_urls_there_are_no_channels(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """When something is asked for again, and when a retraining is admitted."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -33,8 +34,9 @@ def made(
     outcome: Outcome = "failed",
     cause: str = DRIFT.id,
     minutes: float = 1.0,
+    number: int = 1,
 ) -> Attempt:
-    return Attempt(cause, "drift", NOW - timedelta(hours=hours_ago), minutes, outcome)
+    return Attempt(cause, "drift", NOW - timedelta(hours=hours_ago), minutes, outcome, number, "")
 
 
 def reason(answer: int | Wait) -> str:
@@ -50,7 +52,7 @@ def test_each_pause_is_twice_the_one_before_up_to_the_longest() -> None:
 
 @given(st.integers(1, 12), st.integers(0, 200))
 def test_the_next_attempt_is_made_when_its_pause_is_over(count: int, minutes: int) -> None:
-    attempts = [made(24)] * (count - 1) + [made(minutes / 60)]
+    attempts = [made(24)] * (count - 1) + [made(minutes / 60, number=count)]
     answer = next_attempt(attempts, NOW)
     if timedelta(minutes=minutes) >= pause(count):
         assert answer == count + 1
@@ -60,14 +62,25 @@ def test_the_next_attempt_is_made_when_its_pause_is_over(count: int, minutes: in
 
 def test_the_first_attempt_is_made_at_once_and_none_beside_another() -> None:
     assert next_attempt([], NOW) == 1
-    assert reason(next_attempt([made(9), made(5, "under way")], NOW)) == "attempt 2 is under way"
+    assert (
+        reason(next_attempt([made(9), made(5, "under way", number=2)], NOW))
+        == "attempt 2 is under way"
+    )
 
 
 def test_what_failed_too_often_is_given_up() -> None:
     answer = next_attempt([made(n) for n in (9, 8, 7)], NOW, most=3)
     assert isinstance(answer, Wait)
     assert answer.given_up
-    assert next_attempt([made(n) for n in (9, 8)], NOW, most=3) == 3
+    assert next_attempt([made(9), made(8, number=2)], NOW, most=3) == 3
+
+
+@pytest.mark.parametrize("numbers", [[2], [3, 2, 2], range(17, 217)])
+def test_no_number_is_given_twice_though_attempts_are_not_all_there(
+    numbers: Sequence[int],
+) -> None:
+    attempts = [made(24, number=n) for n in numbers]
+    assert next_attempt(attempts, NOW) == max(numbers) + 1
 
 
 def test_a_clock_that_went_back_is_not_waited_for() -> None:
@@ -94,7 +107,7 @@ def test_a_failed_retraining_is_tried_again_four_times() -> None:
     past: list[Attempt] = []
     for attempt in range(1, 2 + RETRIES):
         assert admit(DRIFT, NOW, past, LIMITS) == attempt
-        past.append(made(3))
+        past.append(made(3, number=attempt))
     assert "given up" in reason(admit(DRIFT, NOW, past, LIMITS))
     assert settled(past) == [DRIFT.id]
     assert settled(past[1:]) == []
@@ -142,13 +155,13 @@ def test_the_time_a_machine_was_down_is_not_spent() -> None:
 
 
 def test_a_budget_of_minutes_is_kept_over_24_hours() -> None:
-    past = [made(23, minutes=50), made(2, minutes=40)]
+    past = [made(23, minutes=50), made(2, minutes=40, number=2)]
     # Another 50 minutes would make 140.
     assert reason(admit(DRIFT, NOW, past, LIMITS)) == (
         "90 of 120 minutes of the last 24 hours are spent, and a retraining takes 50"
     )
     assert admit(DRIFT, NOW, past, Limits(140, timedelta())) == 3
-    earlier = [made(24, minutes=50), made(2, minutes=40)]
+    earlier = [made(24, minutes=50), made(2, minutes=40, number=2)]
     assert admit(DRIFT, NOW, earlier, LIMITS) == 3
 
 

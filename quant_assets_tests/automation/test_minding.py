@@ -4,9 +4,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from quant_assets.automation.minding import ENDED, KEY, Found, Seen, follow, late_days
+from quant_assets.automation.minding import ENDED, KEY, Found, Seen, follow, late_days, look
 from quant_assets.definitions import build_definitions
 from quant_assets.errors import SourceError
+from quant_assets.sources.registry import source_of
 from quant_assets_tests.automation.station import DAYS, Station, evening
 from quant_assets_tests.small_market import change_train
 
@@ -79,6 +80,32 @@ def test_a_day_that_the_source_goes_on_without_stays_late_until_it_comes(station
     station.deliver(FRIDAY)
     station.tick("watch_source")
     assert station.alerts() == {}
+
+
+def test_a_late_day_has_not_come_because_the_source_has_a_day_that_is_not_over(
+    station: Station,
+) -> None:
+    lines = [f"{i},{day}" for i, day in enumerate(DAYS)]
+    (station.folder / "calendar.csv").write_text("\n".join(["date_id,date", *lines]) + "\n")
+    station.deliver(DAYS[-3])
+    station.submit(DAYS[-3])
+    station.clock.moment = evening(FRIDAY, 2)
+    station.tick("watch_source")
+    change_train(station.folder, lambda _: [*station.whole[:-2], station.whole[-1]])
+    for hour in (21, 22):
+        station.clock.moment = evening(FRIDAY, hour)
+        station.tick("watch_source")
+        assert list(station.alerts()) == [f"data_late/{THURSDAY}"]
+    (alert,) = station.book.alerts(closed=True)
+    assert alert.count == 1
+
+
+def test_a_day_that_was_told_is_looked_for_again_for_a_month(station: Station) -> None:
+    station.submit(FRIDAY)
+    source, now = source_of(station.settings), evening(FRIDAY)
+    recent, long_ago = DAYS[-10], next(day for day in reversed(DAYS) if FRIDAY - day > ENDED)
+    assert look(station.lake, source, now, [str(recent)]).skipped == ()
+    assert look(station.lake, source, now, [str(long_ago)]).skipped == (long_ago,)
 
 
 def test_a_clock_that_jumps_ahead_and_back_closes_what_it_told(station: Station) -> None:

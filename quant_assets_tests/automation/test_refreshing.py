@@ -5,9 +5,11 @@ from datetime import date, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.events import StepMaterializationData
 
 from quant_assets.automation.attempts import ASKED_AT, CAUSE, NUMBER, REASON
 from quant_assets.automation.refreshing import REFRESH_SENSOR
+from quant_assets.lake.tables import SUBMISSIONS
 from quant_assets_tests.automation.station import DAYS, Station, Ticked, command_run, evening
 from quant_assets_tests.small_market import Rows, change_train
 
@@ -112,6 +114,18 @@ def test_a_day_that_fails_is_tried_again_after_ever_longer_pauses(station: Stati
         station.clock.moment += timedelta(seconds=1)
 
 
+def test_a_day_of_which_a_failed_run_was_deleted_is_tried_again(station: Station) -> None:
+    """A run's key that another has launches nothing."""
+    done(station, THURSDAY)
+    for _ in range(2):
+        (request,) = tick(station).requests
+        station.run(request, fails=True)
+        station.clock.moment += timedelta(hours=2)
+    station.opened.delete_run(station.opened.get_runs()[-1].run_id)
+    (request,) = tick(station).requests
+    assert request.run_key == f"refresh_daily/{FRIDAY}#3"
+
+
 def test_a_day_that_fails_after_its_submission_is_tried_again_before_the_next(
     station: Station,
 ) -> None:
@@ -128,6 +142,41 @@ def test_a_day_that_fails_after_its_submission_is_tried_again_before_the_next(
         station.clock.moment += timedelta(hours=2)
     station.clock.moment = evening(FRIDAY)
     assert tick(station).wanted == [f"refresh_daily {FRIDAY}"]
+
+
+def test_what_fails_after_the_submission_has_its_own_attempts(station: Station) -> None:
+    done(station, DAYS[-3])
+    station.deliver(THURSDAY)
+    for attempt in range(1, 6):
+        (request,) = tick(station).requests
+        assert request.tags[NUMBER] == str(attempt)
+        station.run(request, fails=True)
+        station.clock.moment += timedelta(hours=2)
+    (request,) = tick(station).requests
+    run = station.begin("refresh_daily", **request.tags)
+    _record_submission(station, run, THURSDAY)
+    done(station, THURSDAY)
+    station.opened.report_run_failed(run)
+    for attempt in range(7, 11):
+        station.clock.moment += timedelta(hours=2)
+        (request,) = tick(station).requests
+        assert request.run_key == f"refresh_daily/{THURSDAY}#{attempt}"
+        station.run(request, fails=True)
+    station.clock.moment += timedelta(hours=2)
+    assert not tick(station).requests
+
+
+def _record_submission(station: Station, run: dg.DagsterRun, day: date) -> None:
+    stored = dg.AssetMaterialization(
+        SUBMISSIONS.key, partition=str(day), metadata={"dagster/row_count": 1}
+    )
+    event = dg.DagsterEvent(
+        "ASSET_MATERIALIZATION",
+        run.job_name,
+        step_key="submission",
+        event_specific_data=StepMaterializationData(stored),
+    )
+    station.opened.report_dagster_event(event, run.run_id)
 
 
 def test_a_day_whose_second_attempt_succeeds_is_done(station: Station) -> None:

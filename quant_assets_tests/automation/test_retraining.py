@@ -1,12 +1,14 @@
 """Causes of retraining as the lake shows them, and what the sensor makes of them."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import dagster as dg
 import pytest
 
 from quant_assets.automation import causes as module
-from quant_assets.automation.attempts import CAUSE, KIND, NUMBER, REASON
+from quant_assets.automation.attempts import CAUSE, KIND, NUMBER, REASON, attempts, tags
 from quant_assets.automation.causes import DRIFTED_DAYS, causes, episode
+from quant_assets.automation.retraining import JOB
 from quant_assets.evaluation.fitting import code_digest
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.monitoring_tables import DRIFT, ROLLING
@@ -167,7 +169,7 @@ def test_other_code_or_features_are_a_cause(fitted: Station, code: str, features
     fit(fitted, "lightgbm", DAYS[-1], code=code, features=features)
     (cause,) = causes(fitted.lake, fitted.settings, NEWEST)
     assert cause.kind == "code"
-    assert cause.id == f"code/{CATALOGUE_VERSION}/{code_digest()[:8]}"
+    assert cause.id == f"code/{CATALOGUE_VERSION}/{code_digest()[:8]}/{DAYS[-1]}"
     assert ("quant-assets load" in cause.reason) == (features == "other")
 
 
@@ -183,6 +185,31 @@ def test_a_cause_is_retrained_for_once(fitted: Station) -> None:
         fitted.opened.delete_run(run.run_id)
     # The cursor knows it though nothing else does.
     assert tick(fitted).reason.endswith("it was retrained for already")
+
+
+def test_code_that_comes_back_is_a_cause_again(fitted: Station) -> None:
+    for day in DAYS[-4:-2]:
+        for name in FAST:
+            fit(fitted, name, day, code="other")
+        (request,) = tick(fitted).requests
+        assert request.tags[KIND] == "code"
+        fitted.run(request, "retrain_models")
+        for name in FAST:
+            fit(fitted, name, day)
+        assert tick(fitted).reason == "no cause to retrain"
+        fitted.clock.moment += timedelta(days=2)
+
+
+def test_a_run_executed_again_in_the_ui_was_asked_for_then(fitted: Station) -> None:
+    asked_at = fitted.clock.moment - timedelta(days=3)
+    first = fitted.begin(JOB, **tags("drift/2023-12-20", "it drifted", 1, asked_at, "drift"))
+    again = dg.DagsterRun(
+        JOB, tags=first.tags, parent_run_id=first.run_id, root_run_id=first.run_id
+    )
+    fitted.opened.add_run(again)
+    before, after = attempts(fitted.opened, JOB)
+    assert before.asked_at == asked_at
+    assert datetime.now(UTC) - after.asked_at < timedelta(minutes=5)
 
 
 def test_an_urgent_cause_comes_first_and_the_next_after_the_interval(fitted: Station) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster import DagsterRunStatus as Status
 from filelock import FileLock
 
-from quant_assets.automation.runs import instance, prepare_home
+from quant_assets.automation.runs import alive, close_abandoned, instance, prepare_home
 from quant_assets.settings import Settings
 from quant_assets_tests.automation.station import command_run
 from quant_assets_tests.desk import PATIENCE, Desk, digests
@@ -40,6 +41,22 @@ def test_only_runs_whose_process_died_are_closed(settings: Settings) -> None:
         "of a living process": "STARTED",
         "of the UI": "STARTED",
     }
+
+
+@pytest.mark.parametrize("status", [Status.NOT_STARTED, Status.STARTING, Status.CANCELING])
+def test_a_command_that_died_before_its_run_began_or_as_it_ended_is_closed(
+    settings: Settings, status: Status
+) -> None:
+    dead, living = (command_run("load_history").with_status(status) for _ in range(2))
+    with instance(settings) as opened:
+        for run in (dead, living):
+            opened.add_run(run)
+        with alive(opened, living.run_id):
+            close_abandoned(opened)
+        assert {run.run_id: run.status for run in opened.get_runs()} == {
+            dead.run_id: Status.FAILURE,
+            living.run_id: status,
+        }
 
 
 def test_the_environment_is_as_before_afterwards(settings: Settings) -> None:

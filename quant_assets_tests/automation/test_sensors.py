@@ -1,6 +1,6 @@
 """Sensors on a real instance, over real runs that fail and succeed, and a channel on loopback."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from quant_assets.alerts.book import Book
 from quant_assets.alerts.states import Alert
 from quant_assets.automation import run_ends, sensors
 from quant_assets.automation.runs import RANGE_END, RANGE_START, RunFailedError, instance, run
+from quant_assets.bulletin import close
 from quant_assets.clock import Clock
 from quant_assets.definitions import build_definitions
 from quant_assets.errors import AlertError, SettingsError
@@ -259,15 +260,30 @@ def test_what_cannot_be_stored_now_is_taken_in_later(desk: Watch) -> None:
     assert desk.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
 
 
-def test_a_url_that_cannot_be_used_fails_the_tick_and_loses_nothing(desk: Watch) -> None:
-    good = desk.settings
+@pytest.mark.parametrize("level", ["critical", "info"])
+def test_a_url_that_cannot_be_used_fails_the_tick_and_holds_up_no_other(
+    desk: Watch, server: Receiver, level: str
+) -> None:
+    desk.settings = telling(desk.settings, **{level: f"slack://{SECRET} {server.url}"})
     desk.run(ValueError("no"))
-    desk.settings = telling(good, critical=f"slack://{SECRET}")
-    with pytest.raises(SettingsError, match="QUANT_ALERTS_CRITICAL") as caught:
-        desk.watch()
+    desk.watch()
+    with pytest.raises(SettingsError, match=f"QUANT_ALERTS_{level.upper()}") as caught:
+        desk.deliver()
     assert SECRET not in str(caught.value)
-    desk.settings = good
-    assert desk.watch() == "1 runs have ended; 1 messages"
+    assert server.titles == [f"[critical] refresh_daily failed for {DAY}"]
+    # What is for the channel itself waits.
+    assert [one.channel for one in desk.book.pending()] == ["slack://"] * (level == "critical")
+
+
+def test_closing_by_hand_ends_nothing_that_was_not_seen_yet(desk: Watch) -> None:
+    key = f"run_failed/refresh_daily/{DAY}"
+    desk.run(ValueError("seen"))
+    desk.watch()
+    desk.run(ValueError("not read yet"))
+    close(desk.settings, key)
+    assert desk.keys() == {}
+    desk.watch()
+    assert list(desk.keys()) == [key]
 
 
 def test_more_runs_than_a_tick_takes_are_taken_in_order(
@@ -294,6 +310,24 @@ def test_runs_that_were_deleted_or_cancelled_are_passed_over(desk: Watch) -> Non
     desk.opened.run_storage.delete_run(gone.run_id)
     assert desk.watch() == "no run has ended"
     assert desk.keys() == {}
+
+
+def delete_all(opened: dg.DagsterInstance) -> None:
+    for one in opened.get_runs():
+        opened.delete_run(one.run_id)
+
+
+@pytest.mark.parametrize("forget", [delete_all, dg.DagsterInstance.wipe])
+def test_runs_that_end_after_others_were_deleted_are_told(
+    desk: Watch, forget: Callable[[dg.DagsterInstance], None]
+) -> None:
+    for day in (OTHER_DAY, DAY):
+        desk.run({}, day=day)
+    desk.watch()
+    forget(desk.opened)
+    desk.run(ValueError("no"))
+    desk.watch()
+    assert desk.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
 
 
 def test_a_run_whose_process_died_is_told(desk: Watch) -> None:
