@@ -120,7 +120,7 @@ def forecast(
     """Forecasts of each family for each day of the range that has a fit as of that day or before.
 
     Features are read once for all families. One that was never fitted has no days; of one whose
-    stored fit is missing or altered the error is handed out, and the others go on.
+    stored fit is missing, altered or cannot forecast the error is handed out, and the others go on.
 
     Raises:
         LakeError: no family was ever fitted.
@@ -138,6 +138,17 @@ def forecast(
             yield name, _forecast(seen, list(spells(lake, settings, seen, name, start)))
         except ArtifactError as error:
             yield name, error
+        except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on
+            yield name, _cannot_forecast(name, error)
+
+
+def _cannot_forecast(name: str, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        "a stored fit cannot forecast",
+        where=name,
+        found=f"{type(error).__name__}: {error}",
+        hint="run retrain_models",
+    )
 
 
 def seen_for(lake: Lake, names: Sequence[str], start: date, end: date) -> Observations:

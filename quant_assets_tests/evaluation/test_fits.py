@@ -132,15 +132,18 @@ def test_all_families_at_once_forecast_as_each_alone(desk: Desk) -> None:
         np.testing.assert_array_equal(together.fit_as_of, alone.fit_as_of)
 
 
+def store_fit(desk: Desk, name: str, row: int, **changed: str) -> None:
+    (made,) = fits_of(desk, name, row, row)
+    columns = {c.name: [{**made, **changed}[c.name]] for c in fits_table(name).columns}
+    desk.lake.replace_days(fits_table(name), day(desk, row), day(desk, row), columns)
+
+
 def test_a_family_never_fitted_has_no_days_beside_others(tmp_path: Path) -> None:
     young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[1]))
     ends = day(young, -1), day(young, -1)
     with pytest.raises(LakeError, match="no family has a fit yet"):
         list(forecast(young.lake, young.settings, ["ridge"], *ends))
-    (made,) = fits_of(young, "rank_prior", FIT_ROWS[1], FIT_ROWS[1])
-    table = fits_table("rank_prior")
-    row = {column.name: [made[column.name]] for column in table.columns}
-    young.lake.replace_days(table, *ends, row)
+    store_fit(young, "rank_prior", FIT_ROWS[1])
     found = dict(forecast(young.lake, young.settings, ["rank_prior", "ridge"], *ends))
     assert len(found["rank_prior"].days) == 1
     assert found["ridge"].values.shape == (0, 40)
@@ -176,6 +179,24 @@ def test_an_altered_or_missing_artifact_is_refused(
         assert len(unharmed.days) == 10
     finally:
         file.write_bytes(content)
+
+
+def test_whatever_a_library_raises_when_it_forecasts_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: bytes) -> None:
+        raise RuntimeError("written by another version")
+
+    young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[1]))
+    for name in ("ridge", "rank_prior"):
+        store_fit(young, name, FIT_ROWS[1])
+    monkeypatch.setattr("quant_assets.models.ridge.load", unreadable)
+    ends = day(young, -1), day(young, -1)
+    found = dict(forecast(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
+    assert isinstance(found["ridge"], ArtifactError)
+    assert "RuntimeError: written by another version" in str(found["ridge"])
+    assert len(found["rank_prior"].days) == 1
+    young.lake.close()
 
 
 def test_whatever_a_library_raises_is_recorded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
