@@ -9,7 +9,14 @@ import numpy as np
 
 from quant_assets.errors import ArtifactError, LakeError
 from quant_assets.evaluation.choice import Chosen, choices
-from quant_assets.evaluation.fitting import FitRow, Order, digests, fingerprint, make
+from quant_assets.evaluation.fitting import (
+    FitRow,
+    Order,
+    digests,
+    fingerprint,
+    make,
+    require_features,
+)
 from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
 from quant_assets.lake.arrays import day_positions
 from quant_assets.lake.artifacts import fetch, is_stored
@@ -143,12 +150,8 @@ def forecast(
 
 
 def _cannot_forecast(name: str, error: Exception) -> ArtifactError:
-    return ArtifactError(
-        "a stored fit cannot forecast",
-        where=name,
-        found=f"{type(error).__name__}: {error}",
-        hint="run retrain_models",
-    )
+    found, hint = f"{type(error).__name__}: {error}", "run retrain_models"
+    return ArtifactError("a stored fit cannot forecast", where=name, found=found, hint=hint)
 
 
 def seen_for(lake: Lake, names: Sequence[str], start: date, end: date) -> Observations:
@@ -189,7 +192,7 @@ def spells(
     that was never fitted.
 
     Raises:
-        ArtifactError: a stored fit is missing or altered.
+        ArtifactError: a stored fit is missing, altered, or was made on other features.
     """
     if not lake.has(fits_table(name)):
         return
@@ -202,6 +205,7 @@ def spells(
         # The fit as of a day is made after its submission: done again, the day must not use it.
         in_force = np.maximum(fit_in_force(days - 1, made), np.minimum(in_force, 0))
     for fit in np.unique(in_force[in_force >= 0]):
+        require_features(name, fits["features_version"][fit])
         stored = fetch(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         of_fit = np.flatnonzero(in_force == fit)
         until = seen.rows(0, first + int(of_fit[-1]) + 1)
@@ -222,7 +226,7 @@ def _forecast(seen: Observations, found: Sequence[Spell]) -> Forecasts:
 def _fits_until(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:
     table = fits_table(name)
     return lake.columns(
-        f"SELECT trading_day, artifact, sha256 FROM {table.quoted}"
+        f"SELECT trading_day, artifact, sha256, features_version FROM {table.quoted}"
         " WHERE trading_day <= ? AND artifact IS NOT NULL ORDER BY trading_day",
         [end],
         needs=table,

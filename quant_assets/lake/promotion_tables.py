@@ -27,6 +27,7 @@ RELEASES = Table(
         Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
         Column("pinned", "BOOLEAN", "whether this very fit forecasts; else the family's newest"),
         Column("weight", "DOUBLE", "learnt by the as-of day; a forecast's are those of its day"),
+        Column("features_version", "VARCHAR", "version of the features that the fit was made on"),
         Column("recipe", "VARCHAR", "digest of families, parameters and code"),
         Column("no_record", "VARCHAR", "why it has no walk-forward record; NULL if it has one"),
         Column(

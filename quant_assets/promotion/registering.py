@@ -63,8 +63,8 @@ def _fit_of(lake: Lake, settings: Settings, name: str, as_of: date) -> Row:
     table = fits_table(name)
     rows = (
         lake.arrow(
-            "SELECT trading_day, fingerprint, artifact, sha256, parameters, code, by_hand, failure"
-            f" FROM {table.quoted} WHERE trading_day = ?",
+            "SELECT trading_day, fingerprint, artifact, sha256, features_version, parameters, code,"
+            f" by_hand, failure FROM {table.quoted} WHERE trading_day = ?",
             [as_of],
         ).to_pylist()
         if lake.has(table)
@@ -102,6 +102,7 @@ def _release(lake: Lake, fits: Mapping[str, Row], as_of: date, place: int) -> Re
                 fit["sha256"],
                 name not in DAILY,
                 weight,
+                fit["features_version"],
             )
             for (name, fit), weight in zip(fits.items(), weights, strict=True)
         ),

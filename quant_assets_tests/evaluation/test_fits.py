@@ -199,6 +199,21 @@ def test_whatever_a_library_raises_when_it_forecasts_leaves_the_others(
     young.lake.close()
 
 
+def test_a_fit_made_on_other_features_is_refused_where_it_is_in_force(tmp_path: Path) -> None:
+    """One that uses no features is not, nor are days on which another is in force."""
+    young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[1]))
+    for name in ("ridge", "rank_prior"):
+        store_fit(young, name, FIT_ROWS[0], features_version="others")
+    store_fit(young, "ridge", FIT_ROWS[0] + 5)
+    ends = day(young, FIT_ROWS[0]), day(young, -1)
+    found = dict(forecast(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
+    assert isinstance(found["ridge"], ArtifactError)
+    assert "made on other features" in str(found["ridge"])
+    assert len(found["rank_prior"].days) == FIT_ROWS[1] - FIT_ROWS[0] + 1
+    assert len(forecast_of(young, "ridge", day(young, FIT_ROWS[0] + 5), ends[1]).days)
+    young.lake.close()
+
+
 def test_whatever_a_library_raises_is_recorded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def singular(*_: object) -> None:
         raise np.linalg.LinAlgError("Singular matrix")

@@ -1,0 +1,45 @@
+"""What releases forecast a day by, and why they do not."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from quant_assets.promotion.registering import register
+from quant_assets.promotion.serving import Served, Serving
+from quant_assets.promotion.stored import Release, releases
+from quant_assets_tests.evaluation.conftest import Desk, open_desk
+from quant_assets_tests.evaluation.test_fits import day, store_fit
+from quant_assets_tests.market import world
+
+BORN = 210
+FAMILIES = ("rank_prior", "ridge")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A lake with a release."""
+    folder: Path = tmp_path_factory.mktemp("desk")
+    opened = open_desk(folder, world.until(world.prices(), BORN))
+    for name in FAMILIES:
+        store_fit(opened, name, BORN)
+    register(opened.lake, opened.settings, ("ridge",), day(opened, BORN))
+    yield opened
+    opened.lake.close()
+
+
+def forecast(desk: Desk, release: Release, *families: str) -> Served | str:
+    days = desk.days[[BORN]]
+    serving = Serving(desk.lake, desk.settings, days, families or release.families)
+    return serving.forecast(release, day(desk, BORN))
+
+
+def test_a_fit_made_on_other_features_does_not_forecast(desk: Desk) -> None:
+    (release,) = releases(desk.lake)
+    assert isinstance(forecast(desk, release), Served)
+    (fit,) = release.fits
+    older = replace(release, fits=(replace(fit, features_version=None),))
+    assert isinstance(forecast(desk, older), Served)
+    other = replace(release, fits=(replace(fit, features_version="others"),))
+    assert "made on other features" in str(forecast(desk, other))
