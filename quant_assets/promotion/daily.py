@@ -25,6 +25,7 @@ from quant_assets.lake.promotion_tables import (
     RELEASE_FORECASTS,
 )
 from quant_assets.lake.schema import Table
+from quant_assets.models.registry import FAMILIES
 from quant_assets.promotion.publishing import (
     FallBack,
     Published,
@@ -124,8 +125,9 @@ class _Walk:
         self.by_hand = [x for x in self.stored if x.made_by != RULES]
         self.waiting = list(self.by_hand)
         self.book = Book.read(lake, end).before(start)
-        families = dict.fromkeys(f for x in self.releases.values() for f in x.families)
-        self.serving = Serving(lake, self.settings, self.days, list(families))
+        asked = {name for release in self.releases.values() for name in release.families}
+        families = [name for name in FAMILIES if name in asked]
+        self.serving = Serving(lake, self.settings, self.days, families)
         self.fall_back = FallBack(lake, self.targets, start, end)
         self.values = _recent(lake, self.known, start, self.targets) if self.releases else {}
         self.truth: dict[date, tuple[date, FloatArray]] = {}
