@@ -17,8 +17,7 @@ from quant_assets.evaluation.fitting import (
     make,
     require_features,
 )
-from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
-from quant_assets.lake.arrays import day_positions
+from quant_assets.evaluation.walk_forward import fit_in_force, rows_to_fit
 from quant_assets.lake.artifacts import fetch, is_stored
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.lake import Lake
@@ -29,21 +28,6 @@ from quant_assets.models.base import Forecaster, Observations, Parameters, Resou
 from quant_assets.models.registry import DAILY, family
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, DayArray, IntArray
-
-
-def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> IntArray:
-    """As-of rows to fit for a range of days: a single day itself, else the walk-forward days in it.
-
-    Raises:
-        LakeError: the single day is not among the days.
-    """
-    ends = np.array([start, end], dtype="datetime64[D]")
-    if start == end:
-        return day_positions(ends[:1], days)
-    first, last = np.searchsorted(days, ends)
-    grid = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
-    wanted: IntArray = grid[(grid >= first) & (grid <= last)]
-    return wanted
 
 
 def make_fits(
@@ -82,11 +66,11 @@ def make_fits(
 
     with lake.at_once() as snapshot:
         seen = observations(lake, end, features=name not in DAILY)
-    rows = rows_to_fit(seen.days, start, end, settings)
+    stored = _fingerprints(lake, settings, name)
+    rows = rows_to_fit(seen.days, start, end, settings, list(stored))
     chosen = choices(lake, settings, name, seen.days[rows], by_hand or {}, warn or note)
     orders = _orders(settings, name, rows, digests(seen), chosen)
-    finished = _fingerprints(lake, settings, name)
-    todo = [order for order in orders if order.fingerprint not in finished]
+    todo = [order for order in orders if order.fingerprint not in stored.values()]
     if len(todo) < len(orders):
         note(f"{name}: {len(orders) - len(todo)} of {len(orders)} fits are there already")
     jobs = max(1, min(settings.threads, len(todo)))
@@ -233,16 +217,16 @@ def _fits_until(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:
     )
 
 
-def _fingerprints(lake: Lake, settings: Settings, name: str) -> set[str]:
-    """Those of the finished fits whose model is still there, unaltered."""
+def _fingerprints(lake: Lake, settings: Settings, name: str) -> dict[date, str | None]:
+    """By as-of day that of the finished fit whose model is still there, unaltered; else None."""
     table = fits_table(name)
     if not lake.has(table):
-        return set()
-    stored = lake.query(
-        f"SELECT fingerprint, artifact, sha256 FROM {table.quoted} WHERE failure IS NULL"
-    )
+        return {}
+    columns = "trading_day, fingerprint, artifact, sha256, failure"
+    stored = lake.arrow(f"SELECT {columns} FROM {table.quoted}").to_pylist()
     return {
-        str(one.fingerprint)
-        for one in stored.itertuples()
-        if is_stored(settings.artifacts_dir, str(one.artifact), str(one.sha256))
+        one["trading_day"]: one["fingerprint"]
+        if not one["failure"] and is_stored(settings.artifacts_dir, one["artifact"], one["sha256"])
+        else None
+        for one in stored
     }

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from quant_assets.errors import ArtifactError, LakeError, NotEnoughHistoryError
-from quant_assets.evaluation.fits import FitRow, forecast, make_fits, rows_to_fit
+from quant_assets.evaluation.fits import FitRow, forecast, make_fits
+from quant_assets.evaluation.walk_forward import rows_to_fit
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import DAILY, FAMILIES
@@ -263,6 +264,20 @@ def test_a_finished_fit_is_not_made_again(desk: Desk) -> None:
     assert file.read_bytes() == content
 
 
+def test_a_range_makes_fits_of_other_code_anew_though_none_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of retrainings, which would stay in force between the walk-forward's."""
+    young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[0] + 20))
+    for row in (FIT_ROWS[0], FIT_ROWS[0] + 7):
+        store_fit(young, "ridge", row)
+    assert fits_of(young, "ridge", 0, -1) == []
+    monkeypatch.setattr("quant_assets.evaluation.fitting.code_digest", lambda: "new")
+    made = fits_of(young, "ridge", 0, -1)
+    assert [(fit["date_id"], fit["code"]) for fit in made] == [(200, "new"), (207, "new")]
+    young.lake.close()
+
+
 @pytest.mark.parametrize("name", ["ridge", "lightgbm"])
 def test_fits_beside_one_another_are_those_made_alone(
     name: str, altered: Desk, tmp_path: Path
@@ -282,11 +297,11 @@ def test_fits_beside_one_another_are_those_made_alone(
 def test_days_to_fit(desk: Desk) -> None:
     def rows(first: int, last: int) -> list[int]:
         ends = day(desk, first), day(desk, last)
-        return rows_to_fit(desk.days, *ends, desk.settings).tolist()
+        return rows_to_fit(desk.days, *ends, desk.settings, [day(desk, 311)]).tolist()
 
-    assert rows(0, 430) == FIT_ROWS
-    assert rows(201, 400) == [300, 400]
-    assert rows(301, 399) == []
+    assert rows(0, 430) == [200, 300, 311, 400]
+    assert rows(201, 400) == [300, 311, 400]
+    assert rows(312, 399) == []
     assert rows(123, 123) == [123]
 
 
