@@ -150,7 +150,7 @@ def _step(turn: Turn, name: str, found: Verdict) -> None:
 
 
 def _consider(turn: Turn, known: Evidence) -> None:
-    """The newest release that waits, if none is being introduced: the gates.
+    """The newest release with a record that waits, if none is being introduced: the gates.
 
     One that is being introduced is not put aside for a newer one: refits of the same recipe come
     more often than a challenger takes to prove itself.
@@ -158,23 +158,20 @@ def _consider(turn: Turn, known: Evidence) -> None:
     state = turn.state
     if not state.champion or state.promoted_on or state.challenger:
         return
+    for one in _open(turn, known):
+        if one in known.no_record:
+            turn.decide("gates_refused", one, known.no_record[one], refused=True)
     waiting = _open(turn, known)
     if not waiting:
         return
     *older, newest = waiting
     _pass_over(turn, older, newest)
-    found = _gates(newest, state.champion, known, turn.limits)
+    of_newest, of_champion = (known.all.get(x, Record.empty()) for x in (newest, state.champion))
+    found = gates(of_newest, of_champion, turn.limits)
     if not found.passed:
         turn.decide("gates_refused", newest, found.reason, found.figures, refused=True)
         return
     turn.decide("challenge", newest, found.reason, found.figures)
-
-
-def _gates(newest: str, champion: str, known: Evidence, limits: Thresholds) -> Verdict:
-    if newest in known.no_record:
-        return Verdict(False, known.no_record[newest], {})
-    of_newest = known.all.get(newest, Record.empty())
-    return gates(of_newest, known.all.get(champion, Record.empty()), limits)
 
 
 def forecast(turn: Turn, by: Callable[[str], T | str]) -> tuple[dict[str, T], dict[str, str]]:

@@ -126,6 +126,15 @@ def test_a_release_without_a_walk_forward_is_refused_with_the_reason() -> None:
     assert found.decided[-1].reason == "run walk_forward"
 
 
+def test_a_release_with_a_record_is_considered_before_newer_ones_without() -> None:
+    found = three(BASE, 0)
+    found.unlike[NEWER] = "run walk_forward"
+    found.run(BORN + 22)
+    assert found.actions(NEWER) == ["gates_refused"]
+    assert found.actions(NEW) == ["challenge"]
+    assert all(one.agrees for one in found.replayed())
+
+
 def test_a_champion_that_falls_behind_is_rolled_back() -> None:
     begun = promoted()
     row = row_of(begun, "promoted")
