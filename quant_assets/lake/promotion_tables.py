@@ -16,7 +16,8 @@ WALK_FORWARD, LIVE = "walk_forward", "live"
 RELEASES = Table(
     "promotion.releases",
     "Releases: fits of all families that go into force together, one row per release and family. "
-    "A release knows what its fits know. Written once, by a retraining, and never changed.",
+    "A release knows what its fits know. Written once, by a retraining; later at most a record "
+    "that was missing is found.",
     (
         Column("release", "VARCHAR", "as-of day and six digits of the digest of its content"),
         Column("trading_day", "DATE", "as-of day"),

@@ -24,6 +24,7 @@ from quant_assets.promotion.stored import (
     Fit,
     Release,
     deciding,
+    decisions,
     newest_published,
     release_rows,
     releases,
@@ -38,6 +39,8 @@ _NEARLY_ALL = 0.9
 def register(lake: Lake, settings: Settings, families: Sequence[str], as_of: date) -> Release:
     """The release of the families' fits as of a day; stored, unless the same one is there.
 
+    One that lacks a record, and that nothing was decided on, gets it if there is one now.
+
     Raises:
         PromotionError: a family has no fit as of the day, or its model is missing or altered;
             nothing is stored then.
@@ -47,7 +50,9 @@ def register(lake: Lake, settings: Settings, families: Sequence[str], as_of: dat
         known = {one.name: one for one in releases(lake)}
         made = _release(lake, fits, as_of, place=len(known) + 1)
         if made.name in known:
-            return known[made.name]
+            made = known[made.name]
+            if not made.no_record or any(x.release == made.name for x in decisions(lake)):
+                return made
         record, missing = _walk_forward(lake, fits, as_of)
         made = Release(**{**vars(made), "no_record": missing})
         if not missing:
