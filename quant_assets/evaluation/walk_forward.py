@@ -42,8 +42,9 @@ def rows_to_fit(
     first, last = np.searchsorted(days, ends)
     grid = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
     again = np.flatnonzero(np.isin(days, np.array(stored, dtype="datetime64[D]")))
-    wanted: IntArray = np.union1d(grid, again)
-    return wanted[(wanted >= first) & (wanted <= last)]
+    rows = np.union1d(grid, again)
+    wanted: IntArray = rows[(rows >= first) & (rows <= last)]
+    return wanted
 
 
 def fit_in_force(forecast_rows: IntArray, fits: IntArray) -> IntArray:
