@@ -200,8 +200,8 @@ def settle(turn: Turn, failures: Mapping[str, str]) -> None:
     """What follows where releases cannot forecast the day: a release of which the fault is, goes.
 
     A challenger loses, and a predecessor is no more to go back to. A champion makes room for the
-    newest one before it that can forecast. If none can, or it is pinned, all stay as they are and
-    the day is published without them: what all lack is no fault of one.
+    newest one before it that can forecast, else for its challenger. If none can, or it is pinned,
+    all stay as they are and the day is published without them: what all lack is no fault of one.
 
     Args:
         turn: the day's, with the decisions so far.
@@ -214,7 +214,10 @@ def settle(turn: Turn, failures: Mapping[str, str]) -> None:
     able = (one for one in reversed(state.earlier) if one not in failures)
     heir = None if state.pinned else next(able, None)
     if champion and champion in failures and not heir:
-        turn.decide("fallback", champion, "the ensemble is published in its place")
+        if challenger and challenger not in failures:
+            turn.decide("promoted", challenger, "the champion cannot forecast", champion=challenger)
+        else:
+            turn.decide("fallback", champion, "the ensemble is published in its place")
         return
     if challenger and challenger in failures:
         lose(turn, challenger, _FAILED, {})

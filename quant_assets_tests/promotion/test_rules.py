@@ -182,6 +182,16 @@ def test_a_champion_without_a_predecessor_stays_and_the_day_falls_back() -> None
     assert BORN + 6 in found.forecast[OLD]
 
 
+def test_a_champion_without_a_predecessor_that_fails_makes_room_for_its_challenger() -> None:
+    """Else the day of its failure would last: nothing could be compared with it any more."""
+    row = row_of(course().run(BORN + 40), "challenge") + 2
+    found = course(broken={(OLD, x) for x in range(row, row + 20)}).run(row + 20)
+    assert found.actions()[-5:] == ["failed", "promoted", "failed", "dismissed", "confirmed"]
+    assert fold(found.decided).champion == NEW
+    assert found.published[row] == BETTER[row]
+    assert all(one.agrees for one in found.replayed())
+
+
 def test_what_all_lack_takes_nobody_out() -> None:
     row = row_of(promoted(), "promoted") + 3
     found = course(broken={(NEW, row), (OLD, row)}).run(row + 2)

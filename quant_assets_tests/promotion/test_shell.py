@@ -251,6 +251,7 @@ def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
     mine: Desk, command: Command
 ) -> None:
     first = names(mine)[0]
+    decide(mine, action="roll_back", reason="no challenger to take the place")
     artifact = rows(
         mine,
         "SELECT artifact FROM promotion.releases WHERE release = ? AND family = 'lightgbm'",
@@ -266,8 +267,8 @@ def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
     stored = rows(mine, "FROM submissions.competition WHERE trading_day = ?", [day])
     np.testing.assert_array_equal(stored[TARGETS].to_numpy()[0], published)
     made = rows(mine, "FROM promotion.decisions WHERE trading_day = ? ORDER BY sequence", [day])
-    assert made["action"].tolist() == ["failed", "fallback"]
-    assert "not the one recorded" in made["reason"][0]
+    assert made["action"].tolist() == ["withdrawn", "failed", "fallback"]
+    assert "not the one recorded" in made["reason"][1]
     assert (made["champion"] == first).all()
     assert command(mine, "releases", "replay").status == 0
 
