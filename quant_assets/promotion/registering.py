@@ -14,9 +14,9 @@ import numpy as np
 from quant_assets.ensemble.blend import weights_of
 from quant_assets.errors import PromotionError
 from quant_assets.lake.artifacts import is_stored
-from quant_assets.lake.judgement_tables import PERFORMANCE, TRACK_RECORD
+from quant_assets.lake.judgement_tables import PERFORMANCE
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.promotion_tables import RECORDS, RELEASES, WALK_FORWARD
+from quant_assets.lake.promotion_tables import PUBLISHED_AS, RECORDS, RELEASES, WALK_FORWARD
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import DAILY
 from quant_assets.promotion.gates import Thresholds
@@ -143,9 +143,10 @@ def _walk_forward(
 def _other_recipe(lake: Lake, fits: Mapping[str, Row], days: Sequence[date]) -> str | None:
     """In what the walk-forward of these days was another recipe; None if in nothing."""
     found = lake.arrow(
-        f"SELECT family, count(*) AS days FROM {TRACK_RECORD.quoted}"
-        " WHERE trading_day BETWEEN ? AND ? GROUP BY family",
-        [days[0], days[-1]],
+        f"SELECT family, count(*) AS days FROM {PERFORMANCE.quoted}"
+        " WHERE trading_day BETWEEN ? AND ? AND family NOT IN ('ensemble', 'oracle', ?)"
+        " GROUP BY family",
+        [days[0], days[-1], PUBLISHED_AS],
     ).to_pylist()
     blended = {row["family"] for row in found}
     if blended != set(fits):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets.lake.judgement_tables import PERFORMANCE, TRACK_RECORD
+from quant_assets.lake.judgement_tables import PERFORMANCE
 from quant_assets.lake.promotion_tables import DECISIONS, RECORDS
 from quant_assets.promotion.gates import Thresholds
 from quant_assets.promotion.registering import register
@@ -35,10 +35,10 @@ def registered(desk: Desk) -> Release:
 def walk_forward(desk: Desk) -> None:
     """The day before last was forecast, and is judged."""
     judged, known = day(desk, BORN - 1), day(desk, BORN)
-    for table, family in ((TRACK_RECORD, "ridge"), (PERFORMANCE, "ensemble")):
-        row = (judged, BORN - 1, family, 0.1, known)
-        columns = {column.name: [x] for column, x in zip(table.columns, row, strict=True)}
-        desk.lake.replace_days(table, known, known, columns)
+    row = (judged, BORN - 1, None, 0.1, known)
+    columns = {column.name: [x] * 2 for column, x in zip(PERFORMANCE.columns, row, strict=True)}
+    columns["family"] = ["ridge", "ensemble"]
+    desk.lake.replace_days(PERFORMANCE, known, known, columns)
 
 
 def test_made_again_a_release_finds_the_record_that_it_lacked(desk: Desk) -> None:

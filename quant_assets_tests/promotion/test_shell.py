@@ -487,9 +487,12 @@ def test_before_any_label_is_released_a_release_has_no_record(mine: Desk) -> Non
 def test_history_done_again_leaves_what_a_release_published(mine: Desk, command: Command) -> None:
     """Though other families are walked forward, whose ensemble is another."""
     query = "FROM forecasts.published ORDER BY trading_day, target"
-    before = rows(mine, query)
+    others = "FROM forecasts.track_record WHERE family = 'lightgbm' ORDER BY trading_day"
+    before, weighed_by = rows(mine, query), rows(mine, others)
     command(mine, "walk-forward", "--families", "ridge").succeeded()
     after = rows(mine, query)
+    assert len(weighed_by)
+    pd.testing.assert_frame_equal(rows(mine, others), weighed_by)
     of_release = before[before["champion"].notna()].reset_index(drop=True)
     again = after[after["trading_day"].isin(of_release["trading_day"])].reset_index(drop=True)
     assert len(of_release)
