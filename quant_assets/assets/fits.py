@@ -41,8 +41,8 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
         kinds={chosen.library},
         deps=[*FEATURES, LABELS, *map(study_table, tunable([name]))],
         about=f"{chosen.description} A single day is fitted as of that day; a range, on "
-        "the walk-forward days in it. Parameters are those of the newest study as of a fit's day "
-        "or before, else the defaults.",
+        "the walk-forward days in it and those that have a fit. Parameters are those of the newest "
+        "study as of a fit's day or before, else the defaults.",
         partitions=partitions,
         checks=[
             check_spec(
@@ -73,7 +73,7 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
             warn=context.log.warning,
             dagster_run=context.run.run_id,
         ):
-            # Day by day: fits made on other days of the range, on demand, stay.
+            # Day by day: fits of the range that are not made again stay.
             rows = {column: [value] for column, value in one.items()}
             written = lake.replace_days(table, one["trading_day"], one["trading_day"], rows)
             made.append(one)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 
 from quant_assets.assets.partitions import SINGLE_RUN, day_range
 from quant_assets.assets.results import (
@@ -20,7 +21,7 @@ from quant_assets.ensemble.blend import blend
 from quant_assets.ensemble.stored_intervals import interval_rows
 from quant_assets.evaluation.fits import forecast
 from quant_assets.evaluation.judging import judge
-from quant_assets.evaluation.performance import mean_ic, performance
+from quant_assets.evaluation.performance import mean_ic, performance, track_record_of_others
 from quant_assets.lake.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.judgement_tables import TRACK_RECORD
 from quant_assets.lake.lake import Lake
@@ -98,7 +99,9 @@ def _track_record(
     ) -> dg.MaterializeResult:
         start, end = day_range(context)
         rows = performance(judge(lake, families, start, end))
-        written = lake.replace_days(TRACK_RECORD, start, end, columns_of(rows))
+        others = track_record_of_others(lake, families, start, end)
+        kept = pd.concat([part for part in (rows, others) if len(part)] or [rows])
+        written = lake.replace_days(TRACK_RECORD, start, end, columns_of(kept))
         return result(TRACK_RECORD, written, mean_ic(rows))
 
     return track_record

@@ -98,7 +98,7 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
                 PUBLISHED,
                 _CHAMPION,
                 "The champion forecast. If not, the champion before it is published and in force, "
-                "else the ensemble; the day is submitted all the same.",
+                "else its challenger, else the ensemble; the day is submitted all the same.",
                 blocking=False,
             ),
             check_spec(

@@ -9,9 +9,15 @@ import numpy as np
 
 from quant_assets.errors import ArtifactError, LakeError
 from quant_assets.evaluation.choice import Chosen, choices
-from quant_assets.evaluation.fitting import FitRow, Order, digests, fingerprint, make
-from quant_assets.evaluation.walk_forward import fit_in_force, fit_rows
-from quant_assets.lake.arrays import day_positions
+from quant_assets.evaluation.fitting import (
+    FitRow,
+    Order,
+    digests,
+    fingerprint,
+    make,
+    require_features,
+)
+from quant_assets.evaluation.walk_forward import fit_in_force, rows_to_fit
 from quant_assets.lake.artifacts import fetch, is_stored
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.lake import Lake
@@ -22,21 +28,6 @@ from quant_assets.models.base import Forecaster, Observations, Parameters, Resou
 from quant_assets.models.registry import DAILY, family
 from quant_assets.settings import Settings
 from quant_assets.typing import AnyArray, DayArray, IntArray
-
-
-def rows_to_fit(days: DayArray, start: date, end: date, settings: Settings) -> IntArray:
-    """As-of rows to fit for a range of days: a single day itself, else the walk-forward days in it.
-
-    Raises:
-        LakeError: the single day is not among the days.
-    """
-    ends = np.array([start, end], dtype="datetime64[D]")
-    if start == end:
-        return day_positions(ends[:1], days)
-    first, last = np.searchsorted(days, ends)
-    grid = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
-    wanted: IntArray = grid[(grid >= first) & (grid <= last)]
-    return wanted
 
 
 def make_fits(
@@ -75,11 +66,11 @@ def make_fits(
 
     with lake.at_once() as snapshot:
         seen = observations(lake, end, features=name not in DAILY)
-    rows = rows_to_fit(seen.days, start, end, settings)
+    stored = _fingerprints(lake, settings, name)
+    rows = rows_to_fit(seen.days, start, end, settings, list(stored))
     chosen = choices(lake, settings, name, seen.days[rows], by_hand or {}, warn or note)
     orders = _orders(settings, name, rows, digests(seen), chosen)
-    finished = _fingerprints(lake, settings, name)
-    todo = [order for order in orders if order.fingerprint not in finished]
+    todo = [order for order in orders if order.fingerprint not in stored.values()]
     if len(todo) < len(orders):
         note(f"{name}: {len(orders) - len(todo)} of {len(orders)} fits are there already")
     jobs = max(1, min(settings.threads, len(todo)))
@@ -120,7 +111,7 @@ def forecast(
     """Forecasts of each family for each day of the range that has a fit as of that day or before.
 
     Features are read once for all families. One that was never fitted has no days; of one whose
-    stored fit is missing or altered the error is handed out, and the others go on.
+    stored fit is missing, altered or cannot forecast the error is handed out, and the others go on.
 
     Raises:
         LakeError: no family was ever fitted.
@@ -138,6 +129,13 @@ def forecast(
             yield name, _forecast(seen, list(spells(lake, settings, seen, name, start)))
         except ArtifactError as error:
             yield name, error
+        except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on
+            yield name, _cannot_forecast(name, error)
+
+
+def _cannot_forecast(name: str, error: Exception) -> ArtifactError:
+    found, hint = f"{type(error).__name__}: {error}", "run retrain_models"
+    return ArtifactError("a stored fit cannot forecast", where=name, found=found, hint=hint)
 
 
 def seen_for(lake: Lake, names: Sequence[str], start: date, end: date) -> Observations:
@@ -178,7 +176,7 @@ def spells(
     that was never fitted.
 
     Raises:
-        ArtifactError: a stored fit is missing or altered.
+        ArtifactError: a stored fit is missing, altered, or was made on other features.
     """
     if not lake.has(fits_table(name)):
         return
@@ -191,6 +189,7 @@ def spells(
         # The fit as of a day is made after its submission: done again, the day must not use it.
         in_force = np.maximum(fit_in_force(days - 1, made), np.minimum(in_force, 0))
     for fit in np.unique(in_force[in_force >= 0]):
+        require_features(name, fits["features_version"][fit])
         stored = fetch(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         of_fit = np.flatnonzero(in_force == fit)
         until = seen.rows(0, first + int(of_fit[-1]) + 1)
@@ -211,23 +210,23 @@ def _forecast(seen: Observations, found: Sequence[Spell]) -> Forecasts:
 def _fits_until(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:
     table = fits_table(name)
     return lake.columns(
-        f"SELECT trading_day, artifact, sha256 FROM {table.quoted}"
+        f"SELECT trading_day, artifact, sha256, features_version FROM {table.quoted}"
         " WHERE trading_day <= ? AND artifact IS NOT NULL ORDER BY trading_day",
         [end],
         needs=table,
     )
 
 
-def _fingerprints(lake: Lake, settings: Settings, name: str) -> set[str]:
-    """Those of the finished fits whose model is still there, unaltered."""
+def _fingerprints(lake: Lake, settings: Settings, name: str) -> dict[date, str | None]:
+    """By as-of day that of the finished fit whose model is still there, unaltered; else None."""
     table = fits_table(name)
     if not lake.has(table):
-        return set()
-    stored = lake.query(
-        f"SELECT fingerprint, artifact, sha256 FROM {table.quoted} WHERE failure IS NULL"
-    )
+        return {}
+    columns = "trading_day, fingerprint, artifact, sha256, failure"
+    stored = lake.arrow(f"SELECT {columns} FROM {table.quoted}").to_pylist()
     return {
-        str(one.fingerprint)
-        for one in stored.itertuples()
-        if is_stored(settings.artifacts_dir, str(one.artifact), str(one.sha256))
+        one["trading_day"]: one["fingerprint"]
+        if not one["failure"] and is_stored(settings.artifacts_dir, one["artifact"], one["sha256"])
+        else None
+        for one in stored
     }

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from quant_assets.errors import QuantAssetsError
+from quant_assets.errors import ArtifactError, QuantAssetsError
 from quant_assets.evaluation.choice import Chosen
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.artifacts import store
 from quant_assets.models import base
 from quant_assets.models.base import Observations, Parameters, Resources
-from quant_assets.models.registry import family
+from quant_assets.models.registry import DAILY, family
 
 FitRow = dict[str, Any]
 
@@ -90,6 +90,26 @@ def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
         "fingerprint": order.fingerprint,
         "seconds": seconds,
     }
+
+
+def require_features(name: str, version: str | None) -> None:
+    """Refuse a fit that was made on other features: it takes its inputs by their place.
+
+    Args:
+        name: the family.
+        version: of the features that the fit was made on.
+
+    Raises:
+        ArtifactError: it is not the version there is now, and the family uses features.
+    """
+    if name not in DAILY and version != CATALOGUE_VERSION:
+        raise ArtifactError(
+            "the fit was made on other features",
+            where=name,
+            expected=f"features of version {CATALOGUE_VERSION}",
+            found=version,
+            hint="run retrain_models",
+        )
 
 
 def fingerprint(name: str, known: str, parameters: Parameters, seed: int) -> str:

@@ -1,13 +1,15 @@
 """Daily performance of stored forecasts, once their labels are released."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from quant_assets.evaluation.judging import Judged
 from quant_assets.evaluation.metric import daily_ic
-from quant_assets.lake.judgement_tables import PERFORMANCE
+from quant_assets.lake.judgement_tables import PERFORMANCE, TRACK_RECORD
+from quant_assets.lake.lake import Lake
 from quant_assets.typing import AnyArray, BoolArray, FloatArray
 
 
@@ -33,6 +35,29 @@ def performance(
         parts.append(pd.DataFrame({**keys_of(found), "family": name, "ic": ic}))
     rows = pd.concat(parts)[[column.name for column in PERFORMANCE.columns]]
     return rows.dropna(subset="ic")
+
+
+def track_record_of_others(
+    lake: Lake, families: Sequence[str], start: date, end: date
+) -> pd.DataFrame:
+    """Stored rows of ``forecasts.track_record`` of families that are not asked for.
+
+    They stay: releases of these families go on being weighted by them.
+
+    Args:
+        lake: the lake.
+        families: whose rows are made anew.
+        start: first release day.
+        end: last release day.
+    """
+    if not lake.has(TRACK_RECORD):
+        return pd.DataFrame()
+    columns = ", ".join(column.name for column in TRACK_RECORD.columns)
+    rows = lake.query(
+        f"SELECT {columns} FROM {TRACK_RECORD.quoted} WHERE released_on BETWEEN ? AND ?",
+        [start, end],
+    )
+    return rows[~rows["family"].isin(families)]
 
 
 def keys_of(found: Judged) -> dict[str, AnyArray]:

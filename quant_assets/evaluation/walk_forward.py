@@ -5,9 +5,14 @@ to row r - k - 1: the purge of lag + 1 days is a consequence, not a setting. Wha
 and how, is decided in ``evaluation.fits``.
 """
 
+from collections.abc import Sequence
+from datetime import date
+
 import numpy as np
 
-from quant_assets.typing import IntArray
+from quant_assets.lake.arrays import day_positions
+from quant_assets.settings import Settings
+from quant_assets.typing import DayArray, IntArray
 
 
 def fit_rows(rows: int, first_fit_after: int, refit_every: int) -> IntArray:
@@ -19,6 +24,27 @@ def fit_rows(rows: int, first_fit_after: int, refit_every: int) -> IntArray:
         refit_every: days between fits.
     """
     return np.arange(first_fit_after, rows, refit_every, dtype=np.int64)
+
+
+def rows_to_fit(
+    days: DayArray, start: date, end: date, settings: Settings, stored: Sequence[date]
+) -> IntArray:
+    """As-of rows to fit for a range of days: a single day itself, else the walk-forward days in it.
+
+    With them those that have a fit already: one that other code made would stay in force else.
+
+    Raises:
+        LakeError: the single day is not among the days.
+    """
+    ends = np.array([start, end], dtype="datetime64[D]")
+    if start == end:
+        return day_positions(ends[:1], days)
+    first, last = np.searchsorted(days, ends)
+    grid = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
+    again = np.flatnonzero(np.isin(days, np.array(stored, dtype="datetime64[D]")))
+    rows = np.union1d(grid, again)
+    wanted: IntArray = rows[(rows >= first) & (rows <= last)]
+    return wanted
 
 
 def fit_in_force(forecast_rows: IntArray, fits: IntArray) -> IntArray:

@@ -16,7 +16,8 @@ WALK_FORWARD, LIVE = "walk_forward", "live"
 RELEASES = Table(
     "promotion.releases",
     "Releases: fits of all families that go into force together, one row per release and family. "
-    "A release knows what its fits know. Written once, by a retraining, and never changed.",
+    "A release knows what its fits know. Written once, by a retraining; later at most a record "
+    "that was missing is found.",
     (
         Column("release", "VARCHAR", "as-of day and six digits of the digest of its content"),
         Column("trading_day", "DATE", "as-of day"),
@@ -27,6 +28,7 @@ RELEASES = Table(
         Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
         Column("pinned", "BOOLEAN", "whether this very fit forecasts; else the family's newest"),
         Column("weight", "DOUBLE", "learnt by the as-of day; a forecast's are those of its day"),
+        Column("features_version", "VARCHAR", "version of the features that the fit was made on"),
         Column("recipe", "VARCHAR", "digest of families, parameters and code"),
         Column("no_record", "VARCHAR", "why it has no walk-forward record; NULL if it has one"),
         Column(

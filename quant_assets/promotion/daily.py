@@ -1,12 +1,14 @@
 """The days of the releases: records, decisions, forecasts and what is published, one by one.
 
 Each day depends on what was decided and known before it, so a range is gone through in order; a
-day done again comes out the same. The rules are in ``promotion.rules``.
+day done again comes out the same. What was decided for a day that was published stays, whatever has
+become of settings, prices and files since. The rules are in ``promotion.rules``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from quant_assets.lake.promotion_tables import (
     RELEASE_FORECASTS,
 )
 from quant_assets.lake.schema import Table
+from quant_assets.models.registry import FAMILIES
 from quant_assets.promotion.publishing import (
     FallBack,
     Published,
@@ -35,8 +38,15 @@ from quant_assets.promotion.publishing import (
 from quant_assets.promotion.records import Book
 from quant_assets.promotion.rules import decide, forecast
 from quant_assets.promotion.serving import Served, Serving
-from quant_assets.promotion.state import RULES, Decision, State, applied, fold
-from quant_assets.promotion.stored import decision_rows, decisions, releases, thresholds_of
+from quant_assets.promotion.state import RULES, Decision, State, fold
+from quant_assets.promotion.stored import (
+    Release,
+    decision_rows,
+    decisions,
+    newest_published,
+    releases,
+    thresholds_of,
+)
 from quant_assets.settings import Settings
 from quant_assets.typing import DayArray, FloatArray
 
@@ -68,7 +78,7 @@ class Course:
     Attributes:
         state: in force after them.
         rows: of each table, for the range.
-        made: decisions of the rules.
+        made: decisions of the rules that are new.
         failures: releases that could not forecast.
         published: what is published, day by day.
         unchanged: tables that hold these rows already: on most days nothing is decided.
@@ -121,11 +131,13 @@ class _Walk:
         earlier = decisions(lake, end)
         self.state = fold(x for x in earlier if x.trading_day < start)
         self.stored = [x for x in earlier if x.trading_day >= start]
-        self.by_hand = [x for x in self.stored if x.made_by != RULES]
-        self.waiting = list(self.by_hand)
+        self.newest = newest_published(lake) or date.min
+        self.facts = [x for x in self.stored if x.made_by != RULES or x.trading_day <= self.newest]
+        self.waiting = list(self.facts)
         self.book = Book.read(lake, end).before(start)
-        families = dict.fromkeys(f for x in self.releases.values() for f in x.families)
-        self.serving = Serving(lake, self.settings, self.days, list(families))
+        asked = {name for release in self.releases.values() for name in release.families}
+        families = [name for name in FAMILIES if name in asked]
+        self.serving = Serving(lake, self.settings, self.days, families)
         self.fall_back = FallBack(lake, self.targets, start, end)
         self.values = _recent(lake, self.known, start, self.targets) if self.releases else {}
         self.truth: dict[date, tuple[date, FloatArray]] = {}
@@ -136,19 +148,15 @@ class _Walk:
 
     def step(self, day: date) -> None:
         """One day."""
-        while self.waiting and self.waiting[0].trading_day <= day:
-            self.state = applied(self.state, self.waiting.pop(0))
+        due = list(takewhile(lambda x: x.trading_day <= day, self.waiting))
+        del self.waiting[: len(due)]
         registered = [x for x in self.releases.values() if x.registered_after < day]
-        served: dict[str, Served] = {}
         if registered:
             self._judge(day)
-            known = self.book.evidence(day, self.known, registered)
-            turn = decide(self.state, known, self.limits)
-            champion = turn.state.champion
-            served, failures = forecast(turn, lambda name: self._by(name, day))
-            self.failures += [Failure(day, x, why, x == champion) for x, why in failures.items()]
-            self.state = turn.state
-            self.made += turn.made
+        if registered and day > self.newest:
+            served = self._decided(day, due, registered)
+        else:
+            served = self._as_decided(day, due)
         found = mixture(day, self.state, served) or self.fall_back.on(day)
         if found:
             self.published.append(found)
@@ -156,6 +164,33 @@ class _Walk:
         for name, one in served.items():
             self.served.append((day, name, one.values))
             self.values[day, name] = one.values
+
+    def _decided(
+        self, day: date, due: Sequence[Decision], registered: Sequence[Release]
+    ) -> dict[str, Served]:
+        """Forecasts of a day by releases, after what the rules decide on them."""
+        known = self.book.evidence(day, self.known, registered)
+        turn = decide(fold(due, self.state), known, self.limits)
+        champion = turn.state.champion
+        served, failures = forecast(turn, lambda name: self._by(name, day))
+        self.failures += [Failure(day, x, why, x == champion) for x, why in failures.items()]
+        self.state = turn.state
+        self.made += turn.made
+        return served
+
+    def _as_decided(self, day: date, due: Sequence[Decision]) -> dict[str, Served]:
+        """Forecasts of a day by the releases that forecast it when it was published."""
+        before = fold(takewhile(lambda x: x.action != "failed", due), self.state)
+        self.state = fold(due, self.state)
+        failed = {x.release: x.reason for x in due if x.action == "failed"}
+        names = dict.fromkeys((*before.forecasting, *self.state.forecasting))
+        tried = {name: failed.get(name) or self._by(name, day) for name in (*names, *failed)}
+        self.failures += [
+            Failure(day, name, found, name == before.champion)
+            for name, found in tried.items()
+            if isinstance(found, str)
+        ]
+        return {name: found for name, found in tried.items() if not isinstance(found, str)}
 
     def _judge(self, day: date) -> None:
         """Add the ICs that the day's labels settle."""
@@ -173,7 +208,7 @@ class _Walk:
 
     def course(self) -> Course:
         """What it has come to."""
-        decided = sorted([*self.by_hand, *self.made], key=lambda x: (x.trading_day, x.sequence))
+        decided = sorted([*self.facts, *self.made], key=lambda x: (x.trading_day, x.sequence))
         ids = dict(zip(self.days.tolist(), date_ids_of(self.lake, self.days), strict=True))
         rows = {
             RELEASE_FORECASTS: release_rows(self.served, ids, self.targets),

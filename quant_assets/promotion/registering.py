@@ -14,9 +14,9 @@ import numpy as np
 from quant_assets.ensemble.blend import weights_of
 from quant_assets.errors import PromotionError
 from quant_assets.lake.artifacts import is_stored
-from quant_assets.lake.judgement_tables import PERFORMANCE, TRACK_RECORD
+from quant_assets.lake.judgement_tables import PERFORMANCE
 from quant_assets.lake.lake import Lake
-from quant_assets.lake.promotion_tables import RECORDS, RELEASES, WALK_FORWARD
+from quant_assets.lake.promotion_tables import PUBLISHED_AS, RECORDS, RELEASES, WALK_FORWARD
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import DAILY
 from quant_assets.promotion.gates import Thresholds
@@ -24,6 +24,7 @@ from quant_assets.promotion.stored import (
     Fit,
     Release,
     deciding,
+    decisions,
     newest_published,
     release_rows,
     releases,
@@ -38,6 +39,8 @@ _NEARLY_ALL = 0.9
 def register(lake: Lake, settings: Settings, families: Sequence[str], as_of: date) -> Release:
     """The release of the families' fits as of a day; stored, unless the same one is there.
 
+    One that lacks a record, and that nothing was decided on, gets it if there is one now.
+
     Raises:
         PromotionError: a family has no fit as of the day, or its model is missing or altered;
             nothing is stored then.
@@ -47,7 +50,9 @@ def register(lake: Lake, settings: Settings, families: Sequence[str], as_of: dat
         known = {one.name: one for one in releases(lake)}
         made = _release(lake, fits, as_of, place=len(known) + 1)
         if made.name in known:
-            return known[made.name]
+            made = known[made.name]
+            if not made.no_record or any(x.release == made.name for x in decisions(lake)):
+                return made
         record, missing = _walk_forward(lake, fits, as_of)
         made = Release(**{**vars(made), "no_record": missing})
         if not missing:
@@ -63,8 +68,8 @@ def _fit_of(lake: Lake, settings: Settings, name: str, as_of: date) -> Row:
     table = fits_table(name)
     rows = (
         lake.arrow(
-            "SELECT trading_day, fingerprint, artifact, sha256, parameters, code, by_hand, failure"
-            f" FROM {table.quoted} WHERE trading_day = ?",
+            "SELECT trading_day, fingerprint, artifact, sha256, features_version, parameters, code,"
+            f" by_hand, failure FROM {table.quoted} WHERE trading_day = ?",
             [as_of],
         ).to_pylist()
         if lake.has(table)
@@ -102,6 +107,7 @@ def _release(lake: Lake, fits: Mapping[str, Row], as_of: date, place: int) -> Re
                 fit["sha256"],
                 name not in DAILY,
                 weight,
+                fit["features_version"],
             )
             for (name, fit), weight in zip(fits.items(), weights, strict=True)
         ),
@@ -137,9 +143,10 @@ def _walk_forward(
 def _other_recipe(lake: Lake, fits: Mapping[str, Row], days: Sequence[date]) -> str | None:
     """In what the walk-forward of these days was another recipe; None if in nothing."""
     found = lake.arrow(
-        f"SELECT family, count(*) AS days FROM {TRACK_RECORD.quoted}"
-        " WHERE trading_day BETWEEN ? AND ? GROUP BY family",
-        [days[0], days[-1]],
+        f"SELECT family, count(*) AS days FROM {PERFORMANCE.quoted}"
+        " WHERE trading_day BETWEEN ? AND ? AND family NOT IN ('ensemble', 'oracle', ?)"
+        " GROUP BY family",
+        [days[0], days[-1], PUBLISHED_AS],
     ).to_pylist()
     blended = {row["family"] for row in found}
     if blended != set(fits):

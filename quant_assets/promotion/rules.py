@@ -150,7 +150,7 @@ def _step(turn: Turn, name: str, found: Verdict) -> None:
 
 
 def _consider(turn: Turn, known: Evidence) -> None:
-    """The newest release that waits, if none is being introduced: the gates.
+    """The newest release with a record that waits, if none is being introduced: the gates.
 
     One that is being introduced is not put aside for a newer one: refits of the same recipe come
     more often than a challenger takes to prove itself.
@@ -158,23 +158,20 @@ def _consider(turn: Turn, known: Evidence) -> None:
     state = turn.state
     if not state.champion or state.promoted_on or state.challenger:
         return
+    for one in _open(turn, known):
+        if one in known.no_record:
+            turn.decide("gates_refused", one, known.no_record[one], refused=True)
     waiting = _open(turn, known)
     if not waiting:
         return
     *older, newest = waiting
     _pass_over(turn, older, newest)
-    found = _gates(newest, state.champion, known, turn.limits)
+    of_newest, of_champion = (known.all.get(x, Record.empty()) for x in (newest, state.champion))
+    found = gates(of_newest, of_champion, turn.limits)
     if not found.passed:
         turn.decide("gates_refused", newest, found.reason, found.figures, refused=True)
         return
     turn.decide("challenge", newest, found.reason, found.figures)
-
-
-def _gates(newest: str, champion: str, known: Evidence, limits: Thresholds) -> Verdict:
-    if newest in known.no_record:
-        return Verdict(False, known.no_record[newest], {})
-    of_newest = known.all.get(newest, Record.empty())
-    return gates(of_newest, known.all.get(champion, Record.empty()), limits)
 
 
 def forecast(turn: Turn, by: Callable[[str], T | str]) -> tuple[dict[str, T], dict[str, str]]:
@@ -203,8 +200,8 @@ def settle(turn: Turn, failures: Mapping[str, str]) -> None:
     """What follows where releases cannot forecast the day: a release of which the fault is, goes.
 
     A challenger loses, and a predecessor is no more to go back to. A champion makes room for the
-    newest one before it that can forecast. If none can, or it is pinned, all stay as they are and
-    the day is published without them: what all lack is no fault of one.
+    newest one before it that can forecast, else for its challenger. If none can, or it is pinned,
+    all stay as they are and the day is published without them: what all lack is no fault of one.
 
     Args:
         turn: the day's, with the decisions so far.
@@ -217,7 +214,10 @@ def settle(turn: Turn, failures: Mapping[str, str]) -> None:
     able = (one for one in reversed(state.earlier) if one not in failures)
     heir = None if state.pinned else next(able, None)
     if champion and champion in failures and not heir:
-        turn.decide("fallback", champion, "the ensemble is published in its place")
+        if challenger and challenger not in failures:
+            turn.decide("promoted", challenger, "the champion cannot forecast", champion=challenger)
+        else:
+            turn.decide("fallback", champion, "the ensemble is published in its place")
         return
     if challenger and challenger in failures:
         lose(turn, challenger, _FAILED, {})

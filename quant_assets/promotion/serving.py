@@ -12,6 +12,7 @@ import numpy as np
 from quant_assets.ensemble.blend import rank_average, weights_of
 from quant_assets.errors import LakeError, QuantAssetsError
 from quant_assets.evaluation.fits import seen_for
+from quant_assets.evaluation.fitting import require_features
 from quant_assets.lake.artifacts import fetch
 from quant_assets.lake.forecasts import Forecasts, read_forecasts
 from quant_assets.lake.lake import Lake
@@ -81,6 +82,8 @@ class Serving:
 
     def _by_model(self, fit: Fit, day: date) -> Served:
         if fit.sha256 not in self._models:
+            if fit.features_version:
+                require_features(fit.family, fit.features_version)
             content = fetch(self.settings.artifacts_dir, fit.artifact, fit.sha256)
             self._models[fit.sha256] = family(fit.family).load(content)
         if self._seen is None:

@@ -109,7 +109,8 @@ def applied(state: State, decision: Decision) -> State:
     Raises:
         KeyError: there is no such action.
     """
-    return _EFFECTS[decision.action](replace(state, done=state.done | {decision.release}), decision)
+    decided = {decision.release, *([decision.champion] if decision.champion else [])}
+    return _EFFECTS[decision.action](replace(state, done=state.done | decided), decision)
 
 
 def _same(state: State, _: Decision) -> State:

@@ -38,6 +38,7 @@ class Fit:
         sha256: digest of that file.
         pinned: whether this very fit forecasts, and not the family's newest.
         weight: learnt by the release's as-of day.
+        features_version: of the features that the fit was made on; None if nobody wrote it down.
     """
 
     family: str
@@ -47,6 +48,7 @@ class Fit:
     sha256: str
     pinned: bool
     weight: float
+    features_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,10 @@ def _release(name: str, rows: Sequence[Mapping[str, Any]]) -> Release:
     return Release(
         name,
         first["trading_day"],
-        tuple(Fit(**{one.name: row[one.name] for one in fields(Fit)}) for row in ordered),
+        # A lake in which no release was made since has no features_version.
+        tuple(
+            Fit(**{x.name: row[x.name] for x in fields(Fit) if x.name in row}) for row in ordered
+        ),
         first["recipe"],
         first["registered_after"],
         first["place"],

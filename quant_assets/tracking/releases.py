@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from quant_assets.lake.artifacts import is_stored
 from quant_assets.lake.lake import Lake
 from quant_assets.lake.promotion_tables import TRACKED_RELEASES
+from quant_assets.models.registry import FAMILIES
 from quant_assets.promotion.stored import Release, aliases
 from quant_assets.tracking.blended import write_release
 from quant_assets.tracking.registry import (
@@ -67,7 +68,8 @@ def follow(
     Args:
         client: of the store, which nobody else writes meanwhile, with the fits recorded.
         parent: run that new ones go below.
-        releases: in their order. One with a model that is missing or altered is left out.
+        releases: in their order. One with a model that is missing or altered is left out, and so
+            is one of a family that there is no more.
         named: as of :func:`in_force`.
         models: folder of the fitted models.
     """
@@ -109,7 +111,10 @@ def _alias_of(named: Mapping[str, Release]) -> dict[str, str]:
 
 
 def _is_whole(release: Release, models: Path) -> bool:
-    return all(is_stored(models, fit.artifact, fit.sha256) for fit in release.fits)
+    return all(
+        fit.family in FAMILIES and is_stored(models, fit.artifact, fit.sha256)
+        for fit in release.fits
+    )
 
 
 def _made(client: "MlflowClient", parent: "Run", release: Release, models: Path) -> Record:

@@ -72,8 +72,11 @@ def _client(folder: Path) -> "MlflowClient":
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     client = MlflowClient(tracking_uri=uri(folder), registry_uri=uri(folder))
-    if client.get_experiment_by_name(EXPERIMENT) is None:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
         client.create_experiment(EXPERIMENT, artifact_location=(folder / _ARTIFACTS).as_uri())
+    elif experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
     return client
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from quant_assets.errors import ArtifactError, LakeError, NotEnoughHistoryError
-from quant_assets.evaluation.fits import FitRow, forecast, make_fits, rows_to_fit
+from quant_assets.evaluation.fits import FitRow, forecast, make_fits
+from quant_assets.evaluation.walk_forward import rows_to_fit
 from quant_assets.lake.forecasts import Forecasts
 from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import DAILY, FAMILIES
@@ -132,15 +133,18 @@ def test_all_families_at_once_forecast_as_each_alone(desk: Desk) -> None:
         np.testing.assert_array_equal(together.fit_as_of, alone.fit_as_of)
 
 
+def store_fit(desk: Desk, name: str, row: int, **changed: str) -> None:
+    (made,) = fits_of(desk, name, row, row)
+    columns = {c.name: [{**made, **changed}[c.name]] for c in fits_table(name).columns}
+    desk.lake.replace_days(fits_table(name), day(desk, row), day(desk, row), columns)
+
+
 def test_a_family_never_fitted_has_no_days_beside_others(tmp_path: Path) -> None:
     young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[1]))
     ends = day(young, -1), day(young, -1)
     with pytest.raises(LakeError, match="no family has a fit yet"):
         list(forecast(young.lake, young.settings, ["ridge"], *ends))
-    (made,) = fits_of(young, "rank_prior", FIT_ROWS[1], FIT_ROWS[1])
-    table = fits_table("rank_prior")
-    row = {column.name: [made[column.name]] for column in table.columns}
-    young.lake.replace_days(table, *ends, row)
+    store_fit(young, "rank_prior", FIT_ROWS[1])
     found = dict(forecast(young.lake, young.settings, ["rank_prior", "ridge"], *ends))
     assert len(found["rank_prior"].days) == 1
     assert found["ridge"].values.shape == (0, 40)
@@ -176,6 +180,39 @@ def test_an_altered_or_missing_artifact_is_refused(
         assert len(unharmed.days) == 10
     finally:
         file.write_bytes(content)
+
+
+def test_whatever_a_library_raises_when_it_forecasts_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: bytes) -> None:
+        raise RuntimeError("written by another version")
+
+    young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[1]))
+    for name in ("ridge", "rank_prior"):
+        store_fit(young, name, FIT_ROWS[1])
+    monkeypatch.setattr("quant_assets.models.ridge.load", unreadable)
+    ends = day(young, -1), day(young, -1)
+    found = dict(forecast(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
+    assert isinstance(found["ridge"], ArtifactError)
+    assert "RuntimeError: written by another version" in str(found["ridge"])
+    assert len(found["rank_prior"].days) == 1
+    young.lake.close()
+
+
+def test_a_fit_made_on_other_features_is_refused_where_it_is_in_force(tmp_path: Path) -> None:
+    """One that uses no features is not, nor are days on which another is in force."""
+    young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[1]))
+    for name in ("ridge", "rank_prior"):
+        store_fit(young, name, FIT_ROWS[0], features_version="others")
+    store_fit(young, "ridge", FIT_ROWS[0] + 5)
+    ends = day(young, FIT_ROWS[0]), day(young, -1)
+    found = dict(forecast(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
+    assert isinstance(found["ridge"], ArtifactError)
+    assert "made on other features" in str(found["ridge"])
+    assert len(found["rank_prior"].days) == FIT_ROWS[1] - FIT_ROWS[0] + 1
+    assert len(forecast_of(young, "ridge", day(young, FIT_ROWS[0] + 5), ends[1]).days)
+    young.lake.close()
 
 
 def test_whatever_a_library_raises_is_recorded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +264,20 @@ def test_a_finished_fit_is_not_made_again(desk: Desk) -> None:
     assert file.read_bytes() == content
 
 
+def test_a_range_makes_fits_of_other_code_anew_though_none_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of retrainings, which would stay in force between the walk-forward's."""
+    young = open_desk(tmp_path, world.until(world.prices(), FIT_ROWS[0] + 20))
+    for row in (FIT_ROWS[0], FIT_ROWS[0] + 7):
+        store_fit(young, "ridge", row)
+    assert fits_of(young, "ridge", 0, -1) == []
+    monkeypatch.setattr("quant_assets.evaluation.fitting.code_digest", lambda: "new")
+    made = fits_of(young, "ridge", 0, -1)
+    assert [(fit["date_id"], fit["code"]) for fit in made] == [(200, "new"), (207, "new")]
+    young.lake.close()
+
+
 @pytest.mark.parametrize("name", ["ridge", "lightgbm"])
 def test_fits_beside_one_another_are_those_made_alone(
     name: str, altered: Desk, tmp_path: Path
@@ -246,11 +297,11 @@ def test_fits_beside_one_another_are_those_made_alone(
 def test_days_to_fit(desk: Desk) -> None:
     def rows(first: int, last: int) -> list[int]:
         ends = day(desk, first), day(desk, last)
-        return rows_to_fit(desk.days, *ends, desk.settings).tolist()
+        return rows_to_fit(desk.days, *ends, desk.settings, [day(desk, 311)]).tolist()
 
-    assert rows(0, 430) == FIT_ROWS
-    assert rows(201, 400) == [300, 400]
-    assert rows(301, 399) == []
+    assert rows(0, 430) == [200, 300, 311, 400]
+    assert rows(201, 400) == [300, 311, 400]
+    assert rows(312, 399) == []
     assert rows(123, 123) == [123]
 
 

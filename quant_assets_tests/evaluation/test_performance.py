@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from math import log
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from quant_assets.evaluation.judging import judge, judged_days
-from quant_assets.evaluation.performance import performance
+from quant_assets.evaluation.performance import performance, track_record_of_others
 from quant_assets.lake.forecasts import forecast_rows
-from quant_assets.lake.judgement_tables import PERFORMANCE
+from quant_assets.lake.judgement_tables import PERFORMANCE, TRACK_RECORD
+from quant_assets.lake.lake import Lake
 from quant_assets.lake.point_in_time import known_days
 from quant_assets.lake.prices import read_panel
 from quant_assets.lake.tables import forecasts_table
@@ -126,3 +128,20 @@ def test_a_constant_forecast_has_no_row(desk: Desk) -> None:
     desk.lake.replace_days(table, *ends(desk, 0, -1), rows)
     found = judged(desk, ["flat_once"], *ends(desk, 0, -1))
     assert set(range(200, 426)) - set(found["date_id"]) == {220}
+
+
+def test_the_track_record_of_other_families_is_kept(tmp_path: Path) -> None:
+    known = date(2024, 3, 8), date(2024, 3, 11)
+    names, on = ["ridge", "lightgbm"] * 2, [known[0], known[0], known[1], known[1]]
+    rows = {
+        "trading_day": [date(2024, 3, 1)] * 4,
+        "date_id": [1] * 4,
+        "family": names,
+        "ic": [0.1, 0.2, 0.3, 0.4],
+        "released_on": on,
+    }
+    with Lake(tmp_path) as lake:
+        assert track_record_of_others(lake, ["ridge"], *known).empty
+        lake.replace_days(TRACK_RECORD, *known, rows)
+        found = track_record_of_others(lake, ["ridge"], known[0], known[0])
+    assert found[["family", "ic"]].to_numpy().tolist() == [["lightgbm", 0.2]]

@@ -126,6 +126,15 @@ def test_a_release_without_a_walk_forward_is_refused_with_the_reason() -> None:
     assert found.decided[-1].reason == "run walk_forward"
 
 
+def test_a_release_with_a_record_is_considered_before_newer_ones_without() -> None:
+    found = three(BASE, 0)
+    found.unlike[NEWER] = "run walk_forward"
+    found.run(BORN + 22)
+    assert found.actions(NEWER) == ["gates_refused"]
+    assert found.actions(NEW) == ["challenge"]
+    assert all(one.agrees for one in found.replayed())
+
+
 def test_a_champion_that_falls_behind_is_rolled_back() -> None:
     begun = promoted()
     row = row_of(begun, "promoted")
@@ -171,6 +180,16 @@ def test_a_champion_without_a_predecessor_stays_and_the_day_falls_back() -> None
     assert found.actions() == ["champion_by_default", "failed", "fallback"]
     assert fold(found.decided).champion == OLD
     assert BORN + 6 in found.forecast[OLD]
+
+
+def test_a_champion_without_a_predecessor_that_fails_makes_room_for_its_challenger() -> None:
+    """Else the day of its failure would last: nothing could be compared with it any more."""
+    row = row_of(course().run(BORN + 40), "challenge") + 2
+    found = course(broken={(OLD, x) for x in range(row, row + 20)}).run(row + 20)
+    assert found.actions()[-5:] == ["failed", "promoted", "failed", "dismissed", "confirmed"]
+    assert fold(found.decided).champion == NEW
+    assert found.published[row] == BETTER[row]
+    assert all(one.agrees for one in found.replayed())
 
 
 def test_what_all_lack_takes_nobody_out() -> None:

@@ -251,6 +251,7 @@ def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
     mine: Desk, command: Command
 ) -> None:
     first = names(mine)[0]
+    decide(mine, action="roll_back", reason="no challenger to take the place")
     artifact = rows(
         mine,
         "SELECT artifact FROM promotion.releases WHERE release = ? AND family = 'lightgbm'",
@@ -266,8 +267,8 @@ def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
     stored = rows(mine, "FROM submissions.competition WHERE trading_day = ?", [day])
     np.testing.assert_array_equal(stored[TARGETS].to_numpy()[0], published)
     made = rows(mine, "FROM promotion.decisions WHERE trading_day = ? ORDER BY sequence", [day])
-    assert made["action"].tolist() == ["failed", "fallback"]
-    assert "not the one recorded" in made["reason"][0]
+    assert made["action"].tolist() == ["withdrawn", "failed", "fallback"]
+    assert "not the one recorded" in made["reason"][1]
     assert (made["champion"] == first).all()
     assert command(mine, "releases", "replay").status == 0
 
@@ -486,9 +487,12 @@ def test_before_any_label_is_released_a_release_has_no_record(mine: Desk) -> Non
 def test_history_done_again_leaves_what_a_release_published(mine: Desk, command: Command) -> None:
     """Though other families are walked forward, whose ensemble is another."""
     query = "FROM forecasts.published ORDER BY trading_day, target"
-    before = rows(mine, query)
+    others = "FROM forecasts.track_record WHERE family = 'lightgbm' ORDER BY trading_day"
+    before, weighed_by = rows(mine, query), rows(mine, others)
     command(mine, "walk-forward", "--families", "ridge").succeeded()
     after = rows(mine, query)
+    assert len(weighed_by)
+    pd.testing.assert_frame_equal(rows(mine, others), weighed_by)
     of_release = before[before["champion"].notna()].reset_index(drop=True)
     again = after[after["trading_day"].isin(of_release["trading_day"])].reset_index(drop=True)
     assert len(of_release)

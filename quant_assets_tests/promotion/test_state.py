@@ -62,6 +62,10 @@ def test_rolling_back_to_an_older_champion_forgets_those_between() -> None:
     assert (one.state.champion, one.state.earlier) == (A, ())
 
 
+def test_rolled_back_to_a_release_is_no_longer_in_question() -> None:
+    assert wish(turn(), "roll_back", C).done == {A, C}
+
+
 def test_pinning_withdraws_the_challenger_and_stops_promotions() -> None:
     one = turn()
     wish(one, "promote", B, 0.5)

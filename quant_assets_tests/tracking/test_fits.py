@@ -117,6 +117,18 @@ def test_a_model_loads_by_its_alias_and_forecasts_the_same(
         np.testing.assert_array_equal(model.predict(seen), expected)
 
 
+def test_an_experiment_that_somebody_deleted_is_restored(
+    tmp_path: Path, fits: list[Fit], models: Path
+) -> None:
+    folder = tmp_path / "mlflow"
+    first = record(folder, fits[:1], models)
+    with store.opened(folder) as client:
+        client.delete_experiment(client.get_experiment_by_name(store.EXPERIMENT).experiment_id)
+    again = record(folder, fits, models)
+    assert again.items() >= first.items()
+    assert set(again) == {fit["fingerprint"] for fit in fits}
+
+
 def test_aliases_move_and_go(tmp_path: Path, fits: list[Fit], models: Path) -> None:
     folder = tmp_path / "mlflow"
     record(folder, fits, models, **{"ridge-200": "champion", "ridge-300": "challenger"})

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -151,6 +152,14 @@ def test_an_altered_model_is_neither_recorded_nor_loaded(
         load(folder, "models:/release@champion")
     assert set(record(folder, made, models, champion=made[1])) == {"first"}
     assert client_of(folder).get_registered_model("release").aliases == {}
+
+
+def test_a_release_of_a_family_that_there_is_no_more_is_left_out(
+    tmp_path: Path, made: list[Release], models: Path
+) -> None:
+    first, second = made
+    gone = replace(first, fits=(replace(first.fits[0], family="gone"), first.fits[1]))
+    assert set(record(tmp_path / "mlflow", [gone, second], models, champion=gone)) == {"second"}
 
 
 def test_aliases_of_families_are_those_of_the_releases(
