@@ -53,11 +53,11 @@ def track_record_of_others(
     if not lake.has(TRACK_RECORD):
         return pd.DataFrame()
     columns = ", ".join(column.name for column in TRACK_RECORD.columns)
-    rows = lake.query(
-        f"SELECT {columns} FROM {TRACK_RECORD.quoted} WHERE released_on BETWEEN ? AND ?",
-        [start, end],
+    return lake.query(
+        f"SELECT {columns} FROM {TRACK_RECORD.quoted}"
+        " WHERE released_on BETWEEN ? AND ? AND NOT list_contains(?, family)",
+        [start, end, list(families)],
     )
-    return rows[~rows["family"].isin(families)]
 
 
 def keys_of(found: Judged) -> dict[str, AnyArray]:
