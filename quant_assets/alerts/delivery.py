@@ -12,7 +12,15 @@ from random import SystemRandom
 
 from quant_assets.alerts.book import Book
 from quant_assets.alerts.channels import Channels
-from quant_assets.alerts.messages import Message, begun, due, ended, revived
+from quant_assets.alerts.messages import (
+    Message,
+    begun,
+    due,
+    ended,
+    revived,
+    to_resend,
+    without_beginning,
+)
 
 # Seconds after which no attempt is begun: Dagster gives a sensor's tick 60 in all.
 ENOUGH = 40.0
@@ -94,6 +102,8 @@ def _tried(
             error = channels.send(now.channel, now.level, now.subject, now.text)
             tried.append(ended(now, error, clock()))
             book.record(tried[-1:])
+            if error is not None and not tried[-1].pending:
+                book.record(without_beginning(book.messages()))
     return tried
 
 
@@ -105,9 +115,8 @@ def _untried(book: Book, tried: list[Message], now: datetime) -> list[Message]:
 def resend(book: Book, clock: Clock) -> int:
     """Make dead letters due again, with all attempts ahead; how many there were.
 
-    Those that would tell of the beginning of what has ended stay: nobody would hear of its end.
+    Those that would tell of the beginning of what has ended stay, unless the end is one of them.
     """
-    still_open = {one.id for one in book.alerts()}
-    letters = [one for one in book.dead() if one.kind == "recovery" or one.alert_id in still_open]
+    letters = to_resend(book.dead(), {one.id for one in book.alerts()})
     book.record([revived(one, clock()) for one in letters])
     return len(letters)

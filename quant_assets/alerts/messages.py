@@ -9,7 +9,7 @@ repetition passes a time drawn between nothing and ``FIRST_WAIT * 2 ** (n - 1)``
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -127,6 +127,34 @@ def ended(message: Message, error: str | None, now: datetime) -> Message:
     if error is not None:
         return replace(message, last_error=error)
     return replace(message, last_error=None, next_attempt=None, delivered_at=now)
+
+
+def without_beginning(messages: Iterable[Message]) -> list[Message]:
+    """Messages of an end that wait where all of its beginning was given up; given up with it."""
+    kept = list(messages)
+    begun_for = {
+        (one.alert_id, one.channel)
+        for one in kept
+        if one.kind != "recovery" and (one.delivered_at or one.pending)
+    }
+    return [
+        replace(one, next_attempt=None, last_error="the beginning did not arrive")
+        for one in kept
+        if one.kind == "recovery" and one.pending and (one.alert_id, one.channel) not in begun_for
+    ]
+
+
+def to_resend(dead: Sequence[Message], still_open: Container[str]) -> list[Message]:
+    """The dead letters that are worth sending again: nobody hears of a beginning without the end.
+
+    Args:
+        dead: all dead letters.
+        still_open: ids of the alerts that are open.
+    """
+    of_end = {(one.alert_id, one.channel) for one in dead if one.kind == "recovery"}
+    return [
+        one for one in dead if one.alert_id in still_open or (one.alert_id, one.channel) in of_end
+    ]
 
 
 def revived(message: Message, now: datetime) -> Message:

@@ -211,6 +211,25 @@ def test_who_was_not_told_of_a_beginning_hears_neither_it_nor_the_end(
     assert len(desk.book.dead()) == 1
 
 
+def test_an_end_waits_for_no_beginning_that_was_given_up(
+    office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel was told of while it might still have heard the beginning."""
+    monkeypatch.setattr(messages, "MAX_ATTEMPTS", 2)
+    desk = office(critical=server.url)
+    server.status = 503
+    desk.take_in(raised(0, "critical"))
+    desk.deliver()
+    desk.take_in(cleared(5))
+    desk.clock.wait(hours=1)
+    assert len(desk.deliver().dead) == 1
+    server.status = 200
+    desk.clock.wait(hours=1)
+    assert desk.deliver().sent == ()
+    assert resend(desk.book, desk.clock) == 2
+    assert [one.kind for one in desk.deliver().sent] == ["opening", "recovery"]
+
+
 def test_nothing_secret_is_stored(office: OpenOffice, server: Receiver) -> None:
     desk = office(critical=f"{server.url} {url(closed_port())} ntfy://{SECRET}")
     server.status = 403
