@@ -140,9 +140,10 @@ def _held(
 ) -> _Held:
     end = max(days[0].tolist(), default=end)
     records = daily_records(lake, families, end, reign)
-    agreement = agreement_records(lake, sorted({family for family, _, _ in records}), end)
+    judged = {family for family, *_ in records}
+    agreement = agreement_records(lake, sorted(judged), end)
     return _Held(
-        judged_family(records),
+        judged_family(judged),
         rolling_rows(records, *days, settings),
         health_rows(records, agreement, *days),
     )

@@ -17,7 +17,7 @@ from quant_assets.lake.tables import fits_table
 from quant_assets.models.registry import chosen
 from quant_assets.monitoring.drift import share_drifted
 from quant_assets.monitoring.performance import TOLD
-from quant_assets.monitoring.records import ENSEMBLE, PUBLISHED
+from quant_assets.monitoring.records import ENSEMBLE, PUBLISHED, judged_family
 from quant_assets.settings import Settings
 
 DRIFTED_DAYS = 3
@@ -68,7 +68,7 @@ def _performance(lake: Lake) -> Iterator[Cause]:
         [list(_JUDGED), list(TOLD)],
     ).to_pylist()
     there = {row["family"] for row in rows}
-    family = next((name for name in _JUDGED if name in there), "")
+    family = judged_family(there)
     held = episode(
         [(row["trading_day"], row["critical"]) for row in rows if row["family"] == family]
     )

@@ -44,7 +44,7 @@ def rolling_rows(
     A day has a row for each part that was ever judged by the last day; the ensemble's has one
     even if nothing was.
     """
-    told = {(judged_family(records), *WHOLE): _NO_RECORD, **records}
+    told = {(judged_family({family for family, *_ in records}), *WHOLE): _NO_RECORD, **records}
     figures = [
         {"family": part[0], "by": part[1], "part": part[2], "window": window, **figures}
         for part, record in told.items()

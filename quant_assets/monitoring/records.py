@@ -4,7 +4,7 @@ What they are compared with, and how, belongs elsewhere. Rows judged after the l
 are never read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -100,9 +100,9 @@ def _passed_on(rows: pd.DataFrame) -> pd.Series:
     return (rows["family"] == ENSEMBLE) & (rows["by"] != "interval")
 
 
-def judged_family(records: Mapping[Part, Record]) -> str:
-    """Whose performance people are told of: what is published, or the ensemble."""
-    return PUBLISHED if (PUBLISHED, *WHOLE) in records else ENSEMBLE
+def judged_family(families: Container[str]) -> str:
+    """Whose performance people are told of, of those judged: what is published, or the ensemble."""
+    return PUBLISHED if PUBLISHED in families else ENSEMBLE
 
 
 def by_markets(records: Mapping[Part, Record], family: str) -> Record:

@@ -6,10 +6,10 @@ import pandas as pd
 from quant_assets.evaluation.recent import WINDOWS, recent_ic, score_over
 from quant_assets.lake.judgement_tables import ATTRIBUTION
 from quant_assets.lake.monitoring_tables import ROLLING
-from quant_assets.lake.promotion_tables import PUBLISHED_AS
 from quant_assets.lake.tables import N_TARGETS, SUBMISSIONS, forecasts_table
 from quant_assets.market.calendar import trading_days
 from quant_assets.monitoring.performance import TOLD
+from quant_assets.monitoring.records import judged_family
 from quant_assets.reports.blocks import (
     NOTHING,
     Cell,
@@ -182,7 +182,7 @@ def _against_expectation(rows: pd.DataFrame) -> tuple[Grid, list[Need]]:
         )
         for one in records(ordered)
     ]
-    family = PUBLISHED_AS if (ordered["family"] == PUBLISHED_AS).any() else "ensemble"
+    family = judged_family(set(ordered["family"]))
     told = (ordered["family"] == family) & ordered["window"].isin(TOLD)
     low = ordered[told & ordered["level"].isin(_CONCERNS)]
     needs = [_too_low(family, low)] if len(low) else []
