@@ -80,8 +80,8 @@ def channels_of(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channel
 def usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
     """The same, but a URL that cannot be used keeps nothing from the others.
 
-    Where several URLs would have the same name, each has a digest of its own in it: a message
-    waits for its channel under that name, whatever URLs come and go.
+    Where several URLs would have the same name, each has a digest of its own in it: what waits
+    for one channel is never sent to another, whatever URLs come and go.
     """
     urls = {level: list(dict.fromkeys(settings.alert_urls(level))) for level in levels}
     services: dict[str, NotifyBase | None] = {}
@@ -143,14 +143,11 @@ def _name(url: str, service: "NotifyBase | None") -> str:
     What stands in a host's place is a token or a private topic for the others.
     """
     scheme = url.partition("://")[0].lower()
-    if service is None or not all("{host}" in form for form in _forms(service)):
+    forms: tuple[str, ...] = service.templates if service else ()
+    if service is None or not all("{host}" in form for form in forms):
         return f"{scheme}://"
     port = f":{service.port}" if service.port else ""
     return f"{scheme}://{service.host}{port}"
-
-
-def _forms(service: "NotifyBase") -> tuple[str, ...]:
-    return service.templates
 
 
 def _why(answer: "AppriseResult") -> str:

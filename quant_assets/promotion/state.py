@@ -109,7 +109,7 @@ def applied(state: State, decision: Decision) -> State:
     Raises:
         KeyError: there is no such action.
     """
-    decided = {decision.release, *([decision.champion] if decision.champion else [])}
+    decided = {name for name in (decision.release, decision.champion) if name}
     return _EFFECTS[decision.action](replace(state, done=state.done | decided), decision)
 
 

@@ -30,7 +30,6 @@ from quant_assets.reports.scope import Scope
 _SHARES = ("missing", "outliers", DISAGREEMENT)
 _WORST, _NAMED = 10, 3
 _DRIFT_DAYS = 60
-_LAST = "QUALIFY dense_rank() OVER (ORDER BY trading_day DESC) <= ?"
 
 
 def data_health(scope: Scope) -> Section:
@@ -61,7 +60,7 @@ def data_health(scope: Scope) -> Section:
 def drift(scope: Scope) -> Section:
     """How many features are not what their fits were trained on, and which most."""
     title = "Drift"
-    rows = scope.rows(DRIFT, f"{_LAST} ORDER BY trading_day, level, name", [_DRIFT_DAYS])
+    rows = scope.last_days(DRIFT, _DRIFT_DAYS, "ORDER BY trading_day, level, name")
     if rows.empty:
         return unwatched(title, "Features were not compared yet")
     share, day = share_drifted(rows), rows["trading_day"].max()

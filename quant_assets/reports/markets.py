@@ -28,7 +28,6 @@ from quant_assets.reports.charts import lines
 from quant_assets.reports.scope import Scope
 
 _WORST, _REGIME_DAYS = 10, 250
-_LAST = "QUALIFY dense_rank() OVER (ORDER BY trading_day DESC) <= ?"
 _TURBULENT = 0.5
 _LEVELS: dict[str, State] = {"critical": "critical", "warning": "warning"}
 
@@ -36,7 +35,7 @@ _LEVELS: dict[str, State] = {"critical": "critical", "warning": "warning"}
 def regime(scope: Scope) -> Section:
     """Whether the markets are turbulent, and how volatile and alike they are."""
     title = "Regime"
-    rows = scope.rows(REGIMES, f"{_LAST} ORDER BY trading_day", [_REGIME_DAYS])
+    rows = scope.last_days(REGIMES, _REGIME_DAYS, "ORDER BY trading_day")
     if rows.empty:
         return unwatched(title, "The markets' state was not estimated yet")
     rows = rows.set_index("trading_day").drop(columns=["date_id", "fit_as_of"]).astype(float)

@@ -79,3 +79,8 @@ class Scope:
         day = f'"{table.day_column}"'
         newest = f"AND {day} = (SELECT max({day}) FROM {table.quoted} WHERE {day} <= ?)"
         return self.rows(table, f"{newest} {rest}", [self.day])
+
+    def last_days(self, table: Table, days: int, rest: str = "") -> pd.DataFrame:
+        """Rows of the newest ``days`` days that the table has, up to the report's."""
+        last = f'QUALIFY dense_rank() OVER (ORDER BY "{table.day_column}" DESC) <= ?'
+        return self.rows(table, f"{last} {rest}", [days])
