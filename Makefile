@@ -39,7 +39,7 @@ bench: $(STAMP)  ## time the platform beside the alternatives; DATA=<competition
 	@$(BIN)/python -m benchmarks $(DATA)
 
 docs: $(STAMP)  ## write the reference pages in docs/ from the code
-	@$(BIN)/python -m quant_assets.docs docs
+	@$(BIN)/python -m quant_assets.commands.docs docs
 
 clean:  ## remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

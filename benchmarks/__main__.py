@@ -26,7 +26,7 @@ from benchmarks import (
     watch,
 )
 from benchmarks.figures import Figure, in_fresh_process
-from quant_assets.settings import load_settings
+from quant_assets.core.settings import load_settings
 
 BENCHMARKS = {
     "imports": imports.run,

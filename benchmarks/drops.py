@@ -13,12 +13,18 @@ import numpy as np
 
 from benchmarks.figures import Figure, in_fresh_process
 from benchmarks.pipeline import command
-from quant_assets.lake.lake import Lake
-from quant_assets.monitoring.expectation import BLOCK, Record
-from quant_assets.monitoring.performance import TOLD, rolling_rows
-from quant_assets.monitoring.records import ENSEMBLE, WHOLE, Part, by_markets, daily_records
-from quant_assets.settings import Settings, load_settings
-from quant_assets.typing import AnyArray, BoolArray, FloatArray
+from quant_assets.core.settings import Settings, load_settings
+from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
+from quant_assets.lake.store.lake import Lake
+from quant_assets.monitoring.skill.daily_records import (
+    ENSEMBLE,
+    WHOLE,
+    Part,
+    by_markets,
+    daily_records,
+)
+from quant_assets.monitoring.skill.reference_window import BLOCK, Record
+from quant_assets.monitoring.skill.rolling_rows import TOLD, rolling_rows
 
 DRAWN, YEAR = 200, 250
 """Years drawn, and judged days of each that are watched."""

@@ -21,7 +21,7 @@ from benchmarks.figures import Figure
 DAYS, ASSETS, WARM_UP_DAYS, REPEATS = 300, 4, 20, 3
 STORAGES = {
     "dagster": ("dagster._core.storage.event_log", "SqliteEventLogStorage"),
-    "batched": ("quant_assets.automation.event_log", "BatchedSqliteEventLogStorage"),
+    "batched": ("quant_assets.orchestration.storages.event_log", "BatchedSqliteEventLogStorage"),
 }
 SETTINGS = {
     "DAGSTER_EVENT_BATCH_SIZE": "500",

@@ -20,6 +20,7 @@ from benchmarks.plain_features import (
     with_pandas,
     with_polars,
 )
+from quant_assets.core.typing import FloatArray
 from quant_assets.features import kernels
 from quant_assets.features.catalogue import CATALOGUE, LOOKBACK
 from quant_assets.features.cross_market import market_features
@@ -29,10 +30,9 @@ from quant_assets.market.instruments import parse_column
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, released_labels, spread
 from quant_assets.quality.cleaning import clean
-from quant_assets.sources.base import Source
-from quant_assets.sources.competition import CompetitionFolder
-from quant_assets.sources.simulated import SimulatedMarket
-from quant_assets.typing import FloatArray
+from quant_assets.sources.competition.folder import CompetitionFolder
+from quant_assets.sources.protocol import Source
+from quant_assets.sources.simulated.market import SimulatedMarket
 
 Arrays = dict[str, FloatArray]
 REPEATS = 3

@@ -10,7 +10,7 @@ from benchmarks.figures import Figure, medians
 REPEATS = 5
 DEFINITIONS = (
     "from quant_assets.definitions import build_definitions;"
-    "from quant_assets.settings import load_settings;"
+    "from quant_assets.core.settings import load_settings;"
     "build_definitions(load_settings())"
 )
 

@@ -31,7 +31,7 @@ from benchmarks.stores import (
     Store,
     some_days,
 )
-from quant_assets.lake.tables import N_TARGETS
+from quant_assets.lake.schemas.tables import N_TARGETS
 
 WRITERS, DAYS_A_WRITER = 4, 10
 REPEATS, DAYS_READ = 3, 15

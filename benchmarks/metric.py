@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.figures import Figure, medians
-from quant_assets.evaluation.metric import competition_score
-from quant_assets.ranks import average_ranks
-from quant_assets_tests.evaluation.reference import row_by_row_score
+from quant_assets.core.ranks import average_ranks
+from quant_assets.scoring.metric import competition_score
+from quant_assets_tests.support.metric_reference import row_by_row_score
 
 DAYS, TARGETS = 1500, 424
 EMPTY = 0.105

@@ -15,15 +15,16 @@ import numpy as np
 
 from benchmarks.features import load, whole_catalogue
 from benchmarks.figures import Figure, extra_memory, medians
-from quant_assets.evaluation.metric import daily_ic, score_of
+from quant_assets.core.settings import load_settings
+from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.features.catalogue import Level, features_of
 from quant_assets.market.targets import MAX_LAG
-from quant_assets.models import boosting, ridge
-from quant_assets.models.base import Block, Forecaster, Observations, Resources
-from quant_assets.models.labels import ranked_labels, standardised_labels
+from quant_assets.models.families import lightgbm as lightgbm_family
+from quant_assets.models.families import ridge
+from quant_assets.models.label_transforms import ranked_labels, standardised_labels
+from quant_assets.models.protocol import Block, Forecaster, Observations, Resources
 from quant_assets.models.registry import FAMILIES, family
-from quant_assets.settings import load_settings
-from quant_assets.typing import FloatArray, IntArray
+from quant_assets.scoring.metric import daily_ic, score_of
 
 JUDGED_DAYS = 250
 REPEATS, SLOW_SECONDS = 3, 15.0
@@ -142,7 +143,7 @@ def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:
     Scores are over the targets of the sample for both.
     """
     seen, sample = exercise.seen, exercise.sample(BOOSTED_EACH)
-    plain = {**boosting.defaults, "seeds": 1, "shrinkage": 1.0}
+    plain = {**lightgbm_family.defaults, "seeds": 1, "shrinkage": 1.0}
     options = {key: x for key, x in plain.items() if key not in ("seeds", "shrinkage")}
     labels = standardised_labels(seen, options.pop("label_clip"))
     rounds = options.pop("num_boost_round")
@@ -153,7 +154,7 @@ def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:
         "verbosity": -1,
     }
     alone: dict[int, lightgbm.Booster] = {}
-    pooled: list[boosting.Boosters] = []
+    pooled: list[lightgbm_family.Boosters] = []
 
     def one_each() -> None:
         for target in sample:
@@ -162,7 +163,7 @@ def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:
             alone[target] = lightgbm.train(options, lightgbm.Dataset(x, y), rounds)
 
     def together() -> None:
-        pooled[:] = [boosting.fit(seen, plain, resources)]
+        pooled[:] = [lightgbm_family.fit(seen, plain, resources)]
 
     found = medians({"pooled": together, "each": one_each}, REPEATS, warm_ups=0)
     every = found["each"] * len(seen.targets) / len(sample)

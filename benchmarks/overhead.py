@@ -14,16 +14,16 @@ from typing import Any
 import dagster as dg
 
 from benchmarks.figures import Figure, medians
-from quant_assets.assets import fits, studies, surveillance
-from quant_assets.assets.partitions import trading_partitions
-from quant_assets.assets.results import key_of
-from quant_assets.automation.runs import instance, run
+from quant_assets.core.settings import Settings, load_settings
 from quant_assets.definitions import LAYERS, build_definitions
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import forecasts_table
+from quant_assets.lake.schemas.tables import forecasts_table
+from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets.settings import Settings, load_settings
-from quant_assets.sources.base import Source
+from quant_assets.orchestration.assets import data_and_drift, fits, studies
+from quant_assets.orchestration.assets.partitions import trading_partitions
+from quant_assets.orchestration.assets.table_assets import key_of
+from quant_assets.orchestration.execution.runs import instance, run
+from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import source_of
 
 REPEATS = 3
@@ -80,7 +80,7 @@ def bodies(source: Source) -> list[Callable[..., Any]]:
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        others = [layer for layer in LAYERS if layer not in (studies, fits, surveillance)]
+        others = [layer for layer in LAYERS if layer not in (studies, fits, data_and_drift)]
         layers = [layer.build(partitions, FAST) for layer in others]
     return [asset.op.compute_fn.decorated_fn for assets in layers for asset in assets]
 

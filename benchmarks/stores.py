@@ -19,9 +19,9 @@ from typing import Any, Protocol
 import duckdb
 import numpy as np
 
-from quant_assets.lake.arrays import long_rows
-from quant_assets.lake.lake import Lake, to_arrow
-from quant_assets.lake.tables import N_TARGETS, TARGET_FEATURES
+from quant_assets.lake.readers.arrays import long_rows
+from quant_assets.lake.schemas.tables import N_TARGETS, TARGET_FEATURES
+from quant_assets.lake.store.lake import Lake, to_arrow
 from quant_assets.market.calendar import trading_days
 
 TABLE = TARGET_FEATURES

@@ -12,13 +12,13 @@ from statsmodels.tsa.api import VAR
 
 from benchmarks.figures import Figure, medians
 from benchmarks.models import JUDGED_DAYS, REPEATS, Exercise, history
+from quant_assets.core.settings import load_settings
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.targets import MAX_LAG
-from quant_assets.models import bayesian_svar
-from quant_assets.models.base import Resources
-from quant_assets.models.bayesian_svar import LAGS, BayesianVar, lagged, prior_variance
+from quant_assets.models.families import bayesian_svar
+from quant_assets.models.families.bayesian_svar import LAGS, BayesianVar, lagged, prior_variance
 from quant_assets.models.leg_returns import standardised, to_targets
-from quant_assets.settings import load_settings
-from quant_assets.typing import FloatArray
+from quant_assets.models.protocol import Resources
 
 RESPONSE_DAYS = 10
 

@@ -16,15 +16,15 @@ import pandas as pd
 
 from benchmarks.figures import Figure, memory_of_children, peak_of
 from benchmarks.pipeline import command
+from quant_assets.core.settings import Settings
+from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.ensemble.blend import rank_average
 from quant_assets.ensemble.weights import learned_weights
-from quant_assets.evaluation.judging import Judged, judge
-from quant_assets.evaluation.metric import daily_ic, score_of
-from quant_assets.evaluation.summary import regimes
-from quant_assets.lake.lake import Lake
+from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
-from quant_assets.settings import Settings
-from quant_assets.typing import FloatArray, IntArray
+from quant_assets.scoring.judged_days import Judged, judge
+from quant_assets.scoring.metric import daily_ic, score_of
+from quant_assets.scoring.scoreboard_inputs import regimes
 
 ALL_TIME = date(1900, 1, 1), date(2100, 1, 1)
 BOARD = "SELECT family, score, share_of_oracle, coverage_80 FROM monitoring.scoreboard"

@@ -13,10 +13,10 @@ import dagster as dg
 
 from benchmarks.figures import Figure, in_fresh_process
 from benchmarks.pipeline import command
-from quant_assets.automation.runs import instance
+from quant_assets.core.settings import load_settings
 from quant_assets.definitions import build_definitions
 from quant_assets.models.registry import chosen, preload
-from quant_assets.settings import load_settings
+from quant_assets.orchestration.execution.runs import instance
 from quant_assets.sources.registry import source_of
 
 REPEATS = 5

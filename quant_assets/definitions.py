@@ -5,43 +5,40 @@ from typing import Any
 
 import dagster as dg
 
-from quant_assets.assets import (
+from quant_assets.core.clock import Clock
+from quant_assets.core.settings import Settings, load_settings, require_market
+from quant_assets.lake.store.lake import Lake
+from quant_assets.models.registry import chosen
+from quant_assets.orchestration.assets import (
+    data_and_drift,
     features,
     fits,
     forecasts,
-    monitoring,
-    performance,
     promotion,
     raw,
     reports,
+    scoring,
+    skill,
     studies,
     submissions,
-    surveillance,
     tracking,
     validated,
 )
-from quant_assets.assets.partitions import known_span, trading_partitions
-from quant_assets.automation import (
-    collecting,
-    jobs,
-    maintenance,
-    minding,
-    promoting,
-    refreshing,
-    report_schedules,
-    retraining,
-    schedules,
-    sensors,
+from quant_assets.orchestration.assets.partitions import known_span, trading_partitions
+from quant_assets.orchestration.jobs import asset_jobs, lake_maintenance, promotion_decision
+from quant_assets.orchestration.schedules import daily_schedules, report_schedules
+from quant_assets.orchestration.sensors import (
+    alert_sensors,
+    metrics_file,
+    refresh_sensor,
+    retrain_sensor,
+    source_sensor,
 )
-from quant_assets.clock import Clock
-from quant_assets.lake.lake import Lake
-from quant_assets.models.registry import chosen
-from quant_assets.settings import Settings, load_settings, require_market
 from quant_assets.sources.registry import source_of
 
 LAYERS = (
     *(raw, validated, features, studies, fits, forecasts, promotion, submissions),
-    *(monitoring, surveillance, performance, tracking, reports),
+    *(scoring, data_and_drift, skill, tracking, reports),
 )
 
 
@@ -56,25 +53,29 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
-    all_jobs = jobs.build(families)
+    all_jobs = asset_jobs.build(families)
     on = settings.automation
     schedule = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
     sensor = dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED
     return dg.Definitions(
         assets=assets,
-        jobs=[*all_jobs.values(), maintenance.maintain_lake, promoting.decide_promotion],
+        jobs=[
+            *all_jobs.values(),
+            lake_maintenance.maintain_lake,
+            promotion_decision.decide_promotion,
+        ],
         schedules=[
-            *schedules.build(all_jobs, schedule),
+            *daily_schedules.build(all_jobs, schedule),
             *report_schedules.build(all_jobs, partitions, schedule),
-            retraining.build_schedule(all_jobs[retraining.JOB], schedule),
-            maintenance.build(schedule),
+            retrain_sensor.build_schedule(all_jobs[retrain_sensor.JOB], schedule),
+            lake_maintenance.build(schedule),
         ],
         sensors=[
-            *sensors.build(sensor),
-            refreshing.build(all_jobs, partitions, sensor),
-            minding.build(sensor),
-            retraining.build_sensor(all_jobs[retraining.JOB], sensor),
-            collecting.build(sensor),
+            *alert_sensors.build(sensor),
+            refresh_sensor.build(all_jobs, partitions, sensor),
+            source_sensor.build(sensor),
+            retrain_sensor.build_sensor(all_jobs[retrain_sensor.JOB], sensor),
+            metrics_file.build(sensor),
         ],
         resources={
             "settings": settings,

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from quant_assets import cli
-from quant_assets_tests.desk import Desk, Finished
-from quant_assets_tests.small_market import write_small_market
+from quant_assets_tests.support.desk import Desk, Finished
+from quant_assets_tests.support.small_market import write_small_market
 
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
 Command = Callable[..., Finished]
 _LONGEST = (
-    *("test_rehearsal.py", "promotion/test_shell.py", "test_families.py", "test_tune.py"),
+    *("test_simulation.py", "promotion/test_shell.py", "test_families.py", "test_tune.py"),
     *("test_bad_surroundings.py", "test_replay.py", "test_shell_releases.py"),
     *("test_shell_report.py", "test_ui.py", "test_demo.py"),
 )

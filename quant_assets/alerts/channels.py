@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from quant_assets.alerts.states import LEVELS, Level
-from quant_assets.errors import SettingsError
-from quant_assets.settings import Settings
+from quant_assets.alerts.alert_lifecycle import LEVELS, Level
+from quant_assets.core.errors import SettingsError
+from quant_assets.core.settings import Settings
 
 if TYPE_CHECKING:
     from apprise import AppriseResult, NotifyBase

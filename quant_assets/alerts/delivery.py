@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import SystemRandom
 
-from quant_assets.alerts.book import Book
+from quant_assets.alerts.alert_store import Book
 from quant_assets.alerts.channels import Channels
 from quant_assets.alerts.messages import (
     Message,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from quant_assets.alerts.states import Kind, Level, Step
+from quant_assets.alerts.alert_lifecycle import Kind, Level, Step
 
 MAX_ATTEMPTS = 150
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)

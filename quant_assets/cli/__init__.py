@@ -6,11 +6,11 @@ from typing import NoReturn
 
 import typer
 
-from quant_assets.cli import rehearsing, releases, running, viewing
+from quant_assets.cli import computing, releases, simulation, viewing
 from quant_assets.cli.app import app
-from quant_assets.errors import QuantAssetsError
+from quant_assets.core.errors import QuantAssetsError
 
-__all__ = ["app", "main", "rehearsing", "releases", "running", "viewing"]
+__all__ = ["app", "computing", "main", "releases", "simulation", "viewing"]
 
 
 def main() -> None:

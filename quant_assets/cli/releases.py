@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quant_assets.cli.app import app
-from quant_assets.settings import load_settings
+from quant_assets.core.settings import load_settings
 
 if TYPE_CHECKING:
-    from quant_assets.promotion.by_hand import Action
+    from quant_assets.promotion.manual_decisions import Action
 
 releases = typer.Typer(help="List releases; promote, pin or roll back one; replay decisions.")
 app.add_typer(releases, name="releases")
@@ -27,10 +27,10 @@ def show(context: typer.Context) -> None:
     """List releases: where each stands, and its numbers."""
     if context.invoked_subcommand:
         return
-    from quant_assets.console import table_text
-    from quant_assets.lake.lake import Lake
+    from quant_assets.commands.console import table_text
+    from quant_assets.lake.store.lake import Lake
     from quant_assets.promotion.listing import listing
-    from quant_assets.promotion.stored import decisions
+    from quant_assets.promotion.release_store import decisions
 
     with Lake(load_settings().lake_dir, read_only=True) as lake:
         rows, made = listing(lake), decisions(lake)
@@ -87,7 +87,7 @@ def rollback(
 @releases.command()
 def replay() -> None:
     """Make the rules' decisions again from the stored records, and compare."""
-    from quant_assets.lake.lake import Lake
+    from quant_assets.lake.store.lake import Lake
     from quant_assets.promotion.listing import replayed
 
     with Lake(load_settings().lake_dir, read_only=True) as lake:
@@ -108,8 +108,8 @@ def _said(made: tuple[object, ...]) -> str:
 def _decide(
     action: "Action", release: str, reason: str, made_by: str, seen: str, share: float = 0.0
 ) -> None:
-    from quant_assets.lake.lake import Lake
-    from quant_assets.promotion.by_hand import Wish, decide_by_hand
+    from quant_assets.lake.store.lake import Lake
+    from quant_assets.promotion.manual_decisions import Wish, decide_by_hand
 
     settings = load_settings()
     wish = Wish(action, release, reason, made_by or getpass.getuser(), share, seen)

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from quant_assets.alerts.states import Level
+from quant_assets.alerts.alert_lifecycle import Level
 from quant_assets.cli.app import app
-from quant_assets.errors import QuantAssetsError
-from quant_assets.settings import load_settings
+from quant_assets.core.errors import QuantAssetsError
+from quant_assets.core.settings import load_settings
 
 Format = Literal["table", "csv", "json"]
 Period = Literal["daily", "weekly", "monthly"]
@@ -31,8 +31,8 @@ def sql(
     output: Annotated[Path | None, typer.Option(help="A file instead of the terminal.")] = None,
 ) -> None:
     """Run a statement on the lake, for reading only."""
-    from quant_assets.inspection import run_sql
-    from quant_assets.lake.artifacts import write_atomically
+    from quant_assets.commands.inspection import run_sql
+    from quant_assets.lake.store.artifacts import write_atomically
 
     ending = _ENDINGS.get(output.suffix) if output else None
     text = run_sql(load_settings().lake_dir, statement, format or ending or "table")
@@ -45,7 +45,7 @@ def sql(
 @app.command()
 def shell() -> None:
     """Open a DuckDB prompt on the lake, for reading only."""
-    from quant_assets.inspection import shell_command
+    from quant_assets.commands.inspection import shell_command
 
     command = shell_command(load_settings().lake_dir)
     os.execv(command[0], command)  # noqa: S606 - the prompt takes this process's place
@@ -54,9 +54,9 @@ def shell() -> None:
 @app.command()
 def tables() -> None:
     """List the tables: rows, none yet where a dash stands, and what a row is."""
-    from quant_assets.console import table_text
-    from quant_assets.inspection import tables as list_tables
-    from quant_assets.lake.lake import Lake
+    from quant_assets.commands.console import table_text
+    from quant_assets.commands.inspection import tables as list_tables
+    from quant_assets.lake.store.lake import Lake
     from quant_assets.models.registry import chosen
 
     settings = load_settings()
@@ -71,9 +71,9 @@ def describe(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="For example features.targets.")],
 ) -> None:
     """Say what a table holds, column by column."""
-    from quant_assets.console import paragraph, table_text
-    from quant_assets.inspection import describe as look
-    from quant_assets.lake.lake import Lake
+    from quant_assets.commands.console import paragraph, table_text
+    from quant_assets.commands.inspection import describe as look
+    from quant_assets.lake.store.lake import Lake
     from quant_assets.models.registry import chosen
 
     settings = load_settings()
@@ -87,7 +87,7 @@ def snapshot(
     file: Annotated[Path, typer.Argument(metavar="FILE.duckdb", help="A file not there yet.")],
 ) -> None:
     """Copy the lake into one plain DuckDB file that any client opens."""
-    from quant_assets.inspection import snapshot as copy
+    from quant_assets.commands.inspection import snapshot as copy
 
     begun = time.perf_counter()
     count = copy(load_settings().lake_dir, file)
@@ -106,21 +106,21 @@ def alerts(
     ] = None,
 ) -> None:
     """List open alerts; whom they were told to, and what was given up."""
-    from quant_assets import bulletin
+    from quant_assets.commands import alerts
 
     settings = load_settings()
     if test:
         failures = 0
-        for name, error in bulletin.trial(settings, test):
+        for name, error in alerts.trial(settings, test):
             typer.echo(f"{name}: {error or 'sent'}")
             failures += error is not None
         raise typer.Exit(1 if failures else 0)
     if resend:
-        typer.echo(bulletin.send_again(settings))
+        typer.echo(alerts.send_again(settings))
     elif close:
-        typer.echo(bulletin.close(settings, close))
+        typer.echo(alerts.close(settings, close))
     else:
-        typer.echo(bulletin.listing(settings, closed=everything))
+        typer.echo(alerts.listing(settings, closed=everything))
 
 
 @app.command()
@@ -135,7 +135,7 @@ def report(
     look: Annotated[bool, typer.Option("--open", help="Open it in the browser as well.")] = False,
 ) -> None:
     """Write the report of a day, week or month as one HTML file."""
-    from quant_assets.reporting import write_report
+    from quant_assets.commands.reporting import write_report
 
     page = write_report(load_settings(), period, day.date() if day else None)
     typer.echo(str(page))
@@ -146,7 +146,7 @@ def report(
 @app.command()
 def doctor() -> None:
     """Check interpreter, extensions, disk, lake, source and settings."""
-    from quant_assets.doctor import examine
+    from quant_assets.commands.doctor import examine
 
     try:
         settings = load_settings()
@@ -164,7 +164,7 @@ def doctor() -> None:
 @app.command()
 def mlflow(host: Host = "127.0.0.1", port: Port = 5000) -> None:
     """Open MLflow: the runs of all fits, and the model registry."""
-    from quant_assets.servers import mlflow_command
+    from quant_assets.commands.servers import mlflow_command
 
     command = mlflow_command(load_settings(), host, port)
     os.execv(command[0], command)  # noqa: S606 - MLflow takes this process's place
@@ -173,7 +173,7 @@ def mlflow(host: Host = "127.0.0.1", port: Port = 5000) -> None:
 @app.command()
 def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
     """Open Dagster: webserver and daemon."""
-    from quant_assets.servers import dagster_command
+    from quant_assets.commands.servers import dagster_command
 
     command = dagster_command(load_settings(), host, port)
     os.execv(command[0], command)  # noqa: S606 - Dagster takes this process's place
@@ -182,6 +182,6 @@ def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
 @app.command()
 def metrics(host: Host = "127.0.0.1", port: Port = 9300) -> None:
     """Serve metrics of lake and runs for Prometheus to scrape."""
-    from quant_assets.servers import serve_metrics
+    from quant_assets.commands.servers import serve_metrics
 
     serve_metrics(load_settings(), host, port, lambda url: typer.echo(f"metrics on {url}"))

@@ -5,15 +5,15 @@ from datetime import date
 
 import numpy as np
 
+from quant_assets.core.ranks import standardised_ranks
+from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.ensemble.weights import learned_weights
-from quant_assets.lake.arrays import day_positions
-from quant_assets.lake.forecasts import Forecasts, read_forecasts
-from quant_assets.lake.judgement_tables import TRACK_RECORD
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.prices import read_pairs
-from quant_assets.lake.tables import forecasts_table
-from quant_assets.ranks import standardised_ranks
-from quant_assets.typing import DayArray, FloatArray
+from quant_assets.lake.readers.arrays import day_positions
+from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
+from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
+from quant_assets.lake.schemas.tables import forecasts_table
+from quant_assets.lake.store.lake import Lake
 
 
 def rank_average(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatArray:

@@ -25,9 +25,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from quant_assets.core.typing import AnyArray, BoolArray, FloatArray, IntArray
 from quant_assets.features.kernels import NEGLIGIBLE, ratio
 from quant_assets.market.targets import MAX_LAG, shift
-from quant_assets.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 LEVELS = (0.8, 0.95)
 HALF_LIFE = 40

@@ -5,7 +5,7 @@ Arrays only; whose ICs, and when they were known, is decided by the caller.
 
 import numpy as np
 
-from quant_assets.typing import BoolArray, FloatArray
+from quant_assets.core.typing import BoolArray, FloatArray
 
 PRIOR_DAYS = 500
 MIN_DAYS = 20

@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import MARKETS, market_of
 from quant_assets.market.panel import PricePanel
-from quant_assets.typing import FloatArray
 
 Level = Literal["instrument", "market", "target"]
 

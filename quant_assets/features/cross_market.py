@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.features.catalogue import CROSS_MARKETS, FACTOR_WINDOWS, in_order
 from quant_assets.features.kernels import (
     ratio,
@@ -20,7 +21,6 @@ from quant_assets.features.kernels import (
 from quant_assets.market.instruments import MARKETS, market_of
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import shift
-from quant_assets.typing import FloatArray
 
 
 def market_features(

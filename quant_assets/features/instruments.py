@@ -6,6 +6,7 @@ log volumes, so no unit, scale or split factor matters. Row t is known at the cl
 
 import numpy as np
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.features.catalogue import RETURN_WINDOWS, VOLATILITY_WINDOWS, in_order
 from quant_assets.features.kernels import (
     exponential_mean,
@@ -19,7 +20,6 @@ from quant_assets.features.kernels import (
 )
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import shift
-from quant_assets.typing import FloatArray
 
 WINSOR_LIMIT, WINSOR_WINDOW = 8.0, 60
 _LN2 = float(np.log(2.0))

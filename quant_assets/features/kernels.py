@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from quant_assets.typing import AnyArray, BoolArray, FloatArray
+from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
 
 NEGLIGIBLE = 1e-12
 _COLUMNS_AT_ONCE = 64

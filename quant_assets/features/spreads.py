@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quant_assets.core.ranks import standardised_ranks
+from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.features.catalogue import (
     BETA_WINDOW,
     DIFFERENCES,
@@ -30,8 +32,6 @@ from quant_assets.features.kernels import (
 )
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs
-from quant_assets.ranks import standardised_ranks
-from quant_assets.typing import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from quant_assets.errors import CalendarError
-from quant_assets.typing import BoolArray, DayArray
+from quant_assets.core.errors import CalendarError
+from quant_assets.core.typing import BoolArray, DayArray
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 4), date(2030, 12, 31)
 _TABLE = Path(__file__).with_name("closures.txt")

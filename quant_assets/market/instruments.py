@@ -8,7 +8,7 @@ A *series* is one column (``US_Stock_CVX_adj_close``); an *instrument* is what i
 
 from dataclasses import dataclass
 
-from quant_assets.errors import unknown_name
+from quant_assets.core.errors import unknown_name
 
 MARKETS = ("LME", "JPX", "US", "FX")
 FIELDS = ("open", "high", "low", "close", "volume", "open_interest", "settlement")

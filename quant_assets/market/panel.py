@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant_assets.typing import DayArray, FloatArray, IntArray
+from quant_assets.core.typing import DayArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)

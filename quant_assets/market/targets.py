@@ -1,7 +1,7 @@
 """Targets and their labels: the pairs, the formula, the day on which a label becomes known.
 
 Prices come in as arrays. Where labels are stored, and who may read which, is decided in
-``lake.point_in_time``.
+``lake.readers.point_in_time``.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant_assets.typing import FloatArray, IntArray
+from quant_assets.core.typing import FloatArray, IntArray
 
 MAX_LAG = 4
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import MAX_LAG, spread
-from quant_assets.models.base import Observations
-from quant_assets.typing import FloatArray
+from quant_assets.models.protocol import Observations
 
 RETURN = "ret_1"
 

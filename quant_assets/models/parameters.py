@@ -1,6 +1,6 @@
 """What parameters a family may be fitted with, and reading them from text and stored JSON.
 
-Which of them a fit gets is decided in ``evaluation.choice``.
+Which of them a fit gets is decided in ``training.parameter_selection``.
 """
 
 import json
@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from quant_assets.errors import SettingsError, unknown_name
-from quant_assets.models.base import Parameters
+from quant_assets.core.errors import SettingsError, unknown_name
+from quant_assets.models.protocol import Parameters
 from quant_assets.models.registry import FAMILIES, family
-from quant_assets.models.space import Space
+from quant_assets.models.search_space import Space
 
 
 def tunable(families: Sequence[str] = FAMILIES) -> tuple[str, ...]:

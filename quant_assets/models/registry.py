@@ -6,19 +6,19 @@ from importlib import import_module
 from threading import Thread
 from typing import cast
 
-from quant_assets.errors import unknown_name
-from quant_assets.models.base import Family
+from quant_assets.core.errors import unknown_name
+from quant_assets.models.protocol import Family
 
 _MODULES = {
-    "rank_prior": "quant_assets.models.rank_prior",
-    "ridge": "quant_assets.models.ridge",
-    "autoregressive": "quant_assets.models.autoregressive",
-    "lightgbm": "quant_assets.models.boosting",
-    "xgboost": "quant_assets.models.factor_boosting",
-    "bayesian_svar": "quant_assets.models.bayesian_svar",
-    "rank_mlp": "quant_assets.models.rank_mlp",
-    "regime_lstm": "quant_assets.models.regime_lstm",
-    "transformer_mat": "quant_assets.models.transformer_mat",
+    "rank_prior": "quant_assets.models.families.rank_prior",
+    "ridge": "quant_assets.models.families.ridge",
+    "autoregressive": "quant_assets.models.families.autoregressive",
+    "lightgbm": "quant_assets.models.families.lightgbm",
+    "xgboost": "quant_assets.models.families.xgboost",
+    "bayesian_svar": "quant_assets.models.families.bayesian_svar",
+    "rank_mlp": "quant_assets.models.families.rank_mlp",
+    "regime_lstm": "quant_assets.models.families.regime_lstm",
+    "transformer_mat": "quant_assets.models.families.transformer_mat",
 }
 FAMILIES = tuple(_MODULES)
 FAST = ("rank_prior", "ridge", "lightgbm")

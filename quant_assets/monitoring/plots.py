@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from quant_assets.evaluation.plots import date_axis, new_figure, png
+from quant_assets.scoring.plots import date_axis, new_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import date_ids_of, known_days
-from quant_assets.lake.schema import Table
-from quant_assets.typing import DayArray, IntArray
+from quant_assets.core.typing import DayArray, IntArray
+from quant_assets.lake.readers.point_in_time import date_ids_of, known_days
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.store.lake import Lake
 
 KNOWN_ON = (
     "JOIN (SELECT trading_day AS known_on, date_id FROM features.market) d"

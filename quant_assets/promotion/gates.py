@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant_assets.evaluation.metric import score_of
-from quant_assets.evaluation.significance import paired_bootstrap
-from quant_assets.typing import DayArray, FloatArray
+from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.significance import paired_bootstrap
 
 WORST_DAYS = 20
 """Days of the worst stretch that stability looks at, and of a block of the bootstrap."""

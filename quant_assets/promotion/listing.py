@@ -8,14 +8,14 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import known_days
+from quant_assets.lake.readers.point_in_time import known_days
+from quant_assets.lake.store.lake import Lake
 from quant_assets.promotion.gates import Record, score
-from quant_assets.promotion.records import Book
+from quant_assets.promotion.promotion_state import REFUSED, Decision, State, fold
+from quant_assets.promotion.release_store import decisions, newest_published, releases
 from quant_assets.promotion.replay import Replayed, replay
 from quant_assets.promotion.rules import Evidence
-from quant_assets.promotion.state import REFUSED, Decision, State, fold
-from quant_assets.promotion.stored import decisions, newest_published, releases
+from quant_assets.promotion.track_records import Book
 
 
 def listing(lake: Lake) -> pd.DataFrame:

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import rank_average
-from quant_assets.lake.arrays import long_rows, repeat_days
-from quant_assets.lake.forecasts import Forecasts, read_forecasts
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import ENSEMBLE, forecasts_table
+from quant_assets.lake.readers.arrays import long_rows, repeat_days
+from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
+from quant_assets.lake.schemas.tables import ENSEMBLE, forecasts_table
+from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FALL_BACK
-from quant_assets.promotion.serving import Served
-from quant_assets.promotion.state import State
-from quant_assets.typing import FloatArray
+from quant_assets.promotion.promotion_state import State
+from quant_assets.promotion.release_forecasts import Served
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
+from quant_assets.promotion.decision_log import thresholds_in
+from quant_assets.promotion.promotion_state import RULES, Decision, State, fold
 from quant_assets.promotion.rules import Evidence, decide, settle
-from quant_assets.promotion.state import RULES, Decision, State, fold
-from quant_assets.promotion.turn import thresholds_in
 
 
 @dataclass(frozen=True)

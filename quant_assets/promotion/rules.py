@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from quant_assets.core.typing import DayArray
+from quant_assets.promotion.decision_log import Turn
 from quant_assets.promotion.gates import Record, Thresholds, Verdict, gates, holds, keeps_up, paired
-from quant_assets.promotion.state import State
-from quant_assets.promotion.turn import Turn
-from quant_assets.typing import DayArray
+from quant_assets.promotion.promotion_state import State
 
 _FAILED = "it failed to forecast"
 T = TypeVar("T")

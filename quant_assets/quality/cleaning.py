@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.market.instruments import PRICE_FIELDS, parse_column
 from quant_assets.market.targets import shift
-from quant_assets.sources.base import PriceTable
-from quant_assets.typing import BoolArray, DayArray, FloatArray, IntArray
+from quant_assets.sources.protocol import PriceTable
 
 Bits = NDArray[np.uint8]
 _BAR = ("open", "high", "low", "close")

@@ -8,9 +8,9 @@ from datetime import date
 
 import numpy as np
 
+from quant_assets.core.typing import IntArray
 from quant_assets.market.instruments import MARKETS, market_of, parse_column
 from quant_assets.quality.cleaning import Cleaned, Flag
-from quant_assets.typing import IntArray
 
 
 def missing_rates(cleaned: Cleaned, since: date = date.min) -> dict[str, float]:

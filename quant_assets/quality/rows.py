@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from quant_assets.lake.prices import series_keys
+from quant_assets.lake.readers.prices import series_keys
 from quant_assets.quality.cleaning import Cleaned, Flag
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from quant_assets.lake.tables import N_TARGETS
+from quant_assets.lake.schemas.tables import N_TARGETS
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY
 from quant_assets.market.instruments import FIELDS
 from quant_assets.market.targets import MAX_LAG

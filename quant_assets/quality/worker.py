@@ -17,7 +17,7 @@ from functools import cache
 from threading import Lock
 from typing import IO, TYPE_CHECKING, cast
 
-from quant_assets.errors import QualityError
+from quant_assets.core.errors import QualityError
 
 if TYPE_CHECKING:
     import pandas as pd

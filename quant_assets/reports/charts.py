@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.reports.blocks import Chart
-from quant_assets.typing import FloatArray
 
 WIDTH, HEIGHT = 340.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 8.0, 8.0, 20.0

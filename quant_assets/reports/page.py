@@ -13,23 +13,28 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
-from quant_assets.lake.artifacts import write_atomically
+from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.market.calendar import newest_trading_day
-from quant_assets.reports import conditions, markets, outcome, standing
+from quant_assets.reports import (
+    data_sections,
+    forecast_sections,
+    market_sections,
+    operations_sections,
+)
 from quant_assets.reports.blocks import Need, Section, State, counted, worst
 from quant_assets.reports.scope import Scope
 
 _SECTIONS = (
-    standing.alerts,
-    outcome.submission,
-    outcome.performance,
-    outcome.attribution,
-    conditions.data_health,
-    conditions.drift,
-    markets.regime,
-    markets.anomalies,
-    standing.promotion,
-    standing.freshness,
+    operations_sections.alerts,
+    forecast_sections.submission,
+    forecast_sections.performance,
+    forecast_sections.attribution,
+    data_sections.data_health,
+    data_sections.drift,
+    market_sections.regime,
+    market_sections.anomalies,
+    operations_sections.promotion,
+    operations_sections.freshness,
 )
 _TEMPLATE = "page.html.j2"
 

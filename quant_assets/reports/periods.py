@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from quant_assets.errors import unknown_name
+from quant_assets.core.errors import unknown_name
 
 
 @dataclass(frozen=True)

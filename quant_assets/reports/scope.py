@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.schema import Table
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.store.lake import Lake
 from quant_assets.reports.periods import Period
-from quant_assets.submission import Delivery
+from quant_assets.submission.submission import Delivery
 
 
 @dataclass(frozen=True)

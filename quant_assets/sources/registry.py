@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from quant_assets.settings import SIMULATED, Settings
-from quant_assets.sources.base import Source
-from quant_assets.sources.competition import CompetitionFolder
-from quant_assets.sources.simulated import SimulatedMarket
+from quant_assets.core.settings import SIMULATED, Settings
+from quant_assets.sources.competition.folder import CompetitionFolder
+from quant_assets.sources.protocol import Source
+from quant_assets.sources.simulated.market import SimulatedMarket
 
 
 def source_of(settings: Settings) -> Source:

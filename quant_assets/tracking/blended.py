@@ -1,81 +1,8 @@
-"""A release as MLflow keeps it and loads it, as ``models:/release@champion`` for example.
+"""The name under which releases stored by 0.1.0 and before look for their loader.
 
-Beside the bytes of its families' models lie their sha256, which are verified before they are read,
-and their weights. What the loaded release is asked is ``Observations``; it gives scores.
+As in ``served``, for releases: new ones name ``release_model``.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from quant_assets.tracking.release_model import _load_pyfunc
 
-import numpy as np
-
-from quant_assets.ensemble.blend import rank_average
-from quant_assets.lake.artifacts import fetch
-from quant_assets.models.base import Forecaster, Observations
-from quant_assets.models.registry import family
-from quant_assets.promotion.stored import Release
-from quant_assets.tracking.served import about_of, put
-from quant_assets.typing import FloatArray
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
-
-
-@dataclass(frozen=True)
-class Blended:
-    """A release behind MLflow's ``predict``.
-
-    Attributes:
-        models: the fits of its families.
-        weights: (1, families) of its as-of day.
-    """
-
-    models: tuple[Forecaster, ...]
-    weights: FloatArray
-
-    def predict(self, seen: Observations) -> FloatArray:
-        """(1, m) weighted mean of the families' standardised ranks on the last day seen.
-
-        The desk forecasts by the same models with the weights learnt by the day of the forecast,
-        and of families that learn daily by their newest fit: those need the lake, and the release
-        is what it was when it was made.
-        """
-        return rank_average([model.forecast(seen, 1) for model in self.models], self.weights)
-
-
-def write_release(run: "Run", release: Release, artifacts: Path) -> None:
-    """Put a release's models and what they rest on among the run's artifacts.
-
-    Args:
-        run: MLflow's, with artifacts in a local folder.
-        release: the release.
-        artifacts: folder of the fitted models.
-
-    Raises:
-        ArtifactError: a model is missing there, or altered.
-    """
-    members = [
-        {"family": fit.family, "sha256": fit.sha256, "weight": fit.weight} for fit in release.fits
-    ]
-    files = {_file(fit.family): vars(fit) for fit in release.fits}
-    about = {"release": release.name, "members": members}
-    put(run, __name__, about, files, release.families, artifacts)
-
-
-def _load_pyfunc(path: str) -> Blended:
-    """What MLflow calls, by this name, with the folder of the release's data.
-
-    Raises:
-        ArtifactError: a model is missing, or its sha256 is not the one recorded.
-    """
-    members = about_of(path)["members"]
-    models = (
-        family(one["family"]).load(fetch(Path(path), _file(one["family"]), one["sha256"]))
-        for one in members
-    )
-    return Blended(tuple(models), np.array([[one["weight"] for one in members]]))
-
-
-def _file(name: str) -> str:
-    return f"{name}.model"
+__all__ = ["_load_pyfunc"]

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from quant_assets.models.base import Parameters
-from quant_assets.models.space import Choice, Int, Range, Space
+from quant_assets.models.protocol import Parameters
+from quant_assets.models.search_space import Choice, Int, Range, Space
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

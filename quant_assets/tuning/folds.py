@@ -1,6 +1,6 @@
 """Which days a set of parameters is fitted on and which it is judged on. Row numbers only.
 
-Expanding window, as in ``evaluation.walk_forward``: a fit as of row r is handed
+Expanding window, as in ``training.walk_forward``: a fit as of row r is handed
 ``Observations.rows(0, r + 1)``, whose ``labels()`` hold what is released by r. A label of lag k
 therefore trains up to row r - k - 1, and its last price is known on r, before the first price of
 any label judged. Folds are purged by that alone; to leave out further days would purge twice.
@@ -8,7 +8,7 @@ any label judged. Folds are purged by that alone; to leave out further days woul
 
 from dataclasses import dataclass
 
-from quant_assets.errors import NotEnoughHistoryError
+from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.market.targets import MAX_LAG
 
 _DELAY = MAX_LAG + 1

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quant_assets.errors import FitError, NotEnoughHistoryError
-from quant_assets.evaluation.metric import daily_ic, score_of
-from quant_assets.models.base import Family, Observations, Parameters, Resources
+from quant_assets.core.errors import FitError, NotEnoughHistoryError
+from quant_assets.core.typing import BoolArray, FloatArray
+from quant_assets.models.protocol import Family, Observations, Parameters, Resources
+from quant_assets.scoring.metric import daily_ic, score_of
 from quant_assets.tuning.folds import Fold
-from quant_assets.typing import BoolArray, FloatArray
 
 INSTABILITY_PENALTY = 0.5
 _FEWEST_DAYS = 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from quant_assets.evaluation.plots import new_figure, png
+from quant_assets.scoring.plots import new_figure, png
 from quant_assets.tuning.study import Tuned
 
 

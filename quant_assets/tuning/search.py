@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from filelock import FileLock, Timeout
 
-from quant_assets.errors import FitError, LakeError, NotEnoughHistoryError
-from quant_assets.evaluation.metric import score_of
-from quant_assets.models.base import Parameters
-from quant_assets.models.space import Space
+from quant_assets.core.errors import FitError, LakeError, NotEnoughHistoryError
+from quant_assets.core.typing import FloatArray
+from quant_assets.models.protocol import Parameters
+from quant_assets.models.search_space import Space
+from quant_assets.scoring.metric import score_of
 from quant_assets.tuning.distributions import decoded, distributions, encoded
 from quant_assets.tuning.objective import value_of
-from quant_assets.typing import FloatArray
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

@@ -12,16 +12,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quant_assets.evaluation.fitting import digests, fingerprint
-from quant_assets.models.base import Observations, Parameters, Resources
+from quant_assets.core.typing import FloatArray
 from quant_assets.models.parameters import space_of
+from quant_assets.models.protocol import Observations, Parameters, Resources
 from quant_assets.models.registry import family
-from quant_assets.models.space import Space, narrowed
+from quant_assets.models.search_space import Space, narrowed
+from quant_assets.training.fitting import digests, fingerprint
 from quant_assets.tuning.distributions import decoded, distributions, encoded
 from quant_assets.tuning.folds import Fold, Folds
 from quant_assets.tuning.objective import validate
 from quant_assets.tuning.search import BROAD, METRICS, NARROW, Search, opened
-from quant_assets.typing import FloatArray
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from quant_assets.alerts.channels import Channels, channels_of
-from quant_assets.doctor import examine
-from quant_assets.errors import SettingsError
-from quant_assets.settings import Settings, load_settings
-from quant_assets_tests.alerts.receiver import SECRET, closed_port, receiving, telling, url
+from quant_assets.commands.doctor import examine
+from quant_assets.core.errors import SettingsError
+from quant_assets.core.settings import Settings, load_settings
+from quant_assets_tests.support.alert_receiver import SECRET, closed_port, receiving, telling, url
 
 TOKENS = "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 

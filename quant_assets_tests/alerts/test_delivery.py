@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from quant_assets.alerts import messages
-from quant_assets.alerts.book import Book
+from quant_assets.alerts.alert_lifecycle import Cleared, Raised
+from quant_assets.alerts.alert_store import Book
 from quant_assets.alerts.channels import Channels, channels_of
 from quant_assets.alerts.delivery import Delivery, deliver, resend
 from quant_assets.alerts.messages import Message
-from quant_assets.alerts.states import Cleared, Raised
-from quant_assets.lake.alert_tables import event_tables
-from quant_assets.lake.lake import Lake
-from quant_assets.settings import Settings
-from quant_assets_tests.alerts.receiver import (
+from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.alert_tables import event_tables
+from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.alerts.test_alert_lifecycle import BEGIN, cleared, raised
+from quant_assets_tests.support.alert_receiver import (
     SECRET,
     Receiver,
     closed_port,
@@ -28,8 +29,7 @@ from quant_assets_tests.alerts.receiver import (
     telling,
     url,
 )
-from quant_assets_tests.alerts.test_states import BEGIN, cleared, raised
-from quant_assets_tests.lake.marked import ended, processes
+from quant_assets_tests.support.lake_processes import ended, processes
 
 
 class Clock:

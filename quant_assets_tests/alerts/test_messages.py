@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from quant_assets.alerts.alert_lifecycle import Alert, Cleared, Level, Raised, follow
 from quant_assets.alerts.messages import (
     MAX_ATTEMPTS,
     Message,
@@ -14,8 +15,7 @@ from quant_assets.alerts.messages import (
     ended,
     revived,
 )
-from quant_assets.alerts.states import Alert, Cleared, Level, Raised, follow
-from quant_assets_tests.alerts.test_states import cleared, moment, raised
+from quant_assets_tests.alerts.test_alert_lifecycle import cleared, moment, raised
 
 CHANNELS: dict[Level, tuple[str, ...]] = {
     "critical": ("pager://", "mailto://desk"),

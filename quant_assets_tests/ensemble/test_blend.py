@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import blend, members, rank_average
-from quant_assets.lake.forecasts import Forecasts, forecast_rows
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.prices import pairs_rows
-from quant_assets.lake.tables import RAW_TARGET_PAIRS, forecasts_table
-from quant_assets.typing import FloatArray
-from quant_assets_tests.market import world
+from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
+from quant_assets.lake.readers.prices import pairs_rows
+from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, forecasts_table
+from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.support import synthetic
 
 N, M = 12, 40
 
@@ -87,22 +87,22 @@ def test_no_days() -> None:
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
     with Lake(tmp_path) as opened:
-        opened.replace_all(RAW_TARGET_PAIRS, pairs_rows(world.pairs()))
-        world.number_days(opened, world.prices().days[:N], first_id=0)
+        opened.replace_all(RAW_TARGET_PAIRS, pairs_rows(synthetic.pairs()))
+        synthetic.number_days(opened, synthetic.prices().days[:N], first_id=0)
         yield opened
 
 
 def store(lake: Lake, name: str, rows: slice, values: FloatArray, fit_row: int) -> None:
-    days = world.prices().days
+    days = synthetic.prices().days
     fit_as_of = np.full(len(days[rows]), days[fit_row])
-    made = Forecasts(days[rows], values, fit_as_of, world.pairs().targets)
+    made = Forecasts(days[rows], values, fit_as_of, synthetic.pairs().targets)
     ends = days[rows][0].item(), days[rows][-1].item()
     lake.replace_days(forecasts_table(name), *ends, forecast_rows(lake, made))
 
 
 def test_blend_of_stored_forecasts(lake: Lake) -> None:
     """One family begins later, one never; the newest fit is named."""
-    days = world.prices().days[:N]
+    days = synthetic.prices().days[:N]
     first, second = random_scores(0), random_scores(1, days=N - 5)
     store(lake, "first", slice(0, N), first, fit_row=0)
     store(lake, "second", slice(5, N), second, fit_row=4)
@@ -111,12 +111,12 @@ def test_blend_of_stored_forecasts(lake: Lake) -> None:
     np.testing.assert_array_equal(found.values[:3], average([first[2:5]]))
     np.testing.assert_array_equal(found.values[3:], average([first[5:], second]))
     assert found.fit_as_of.tolist() == [days[0].item()] * 3 + [days[4].item()] * (N - 5)
-    assert found.targets == world.pairs().targets
+    assert found.targets == synthetic.pairs().targets
 
 
 def test_members_make_up_the_blend(lake: Lake) -> None:
     """Where one begins later, and one never."""
-    days = world.prices().days[:N]
+    days = synthetic.prices().days[:N]
     store(lake, "first", slice(0, N), random_scores(0), fit_row=0)
     store(lake, "second", slice(5, N), random_scores(1, days=N - 5), fit_row=4)
     names, ends = ["first", "second", "never"], (days[2].item(), days[-1].item())
@@ -129,7 +129,7 @@ def test_members_make_up_the_blend(lake: Lake) -> None:
 
 
 def test_without_any_forecast_there_is_no_day(lake: Lake) -> None:
-    days = world.prices().days
+    days = synthetic.prices().days
     found = blend(lake, ["never", "ever"], days[0].item(), days[-1].item())
     assert found.values.shape == (0, 40)
     assert len(found.days) == len(found.fit_as_of) == 0

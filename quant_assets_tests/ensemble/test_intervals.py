@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.ensemble import intervals as module
 from quant_assets.ensemble.intervals import (
     GAMMA,
@@ -17,7 +18,6 @@ from quant_assets.ensemble.intervals import (
     volatility,
 )
 from quant_assets.market.targets import align_to_label_day, shift
-from quant_assets.typing import FloatArray, IntArray
 
 DAYS, TARGETS = 1500, 60
 LAGS = np.arange(TARGETS) % 4 + 1

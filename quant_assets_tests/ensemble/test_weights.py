@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import weights_of
 from quant_assets.ensemble.weights import MIN_DAYS, learned_weights
-from quant_assets.lake.judgement_tables import TRACK_RECORD
-from quant_assets.lake.lake import Lake
-from quant_assets.typing import FloatArray
+from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
+from quant_assets.lake.store.lake import Lake
 
 NAMES = ("good", "better", "bad")
 DAYS = np.datetime64("2024-01-01") + np.arange(60)

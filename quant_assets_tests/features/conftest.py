@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.features.cross_market import market_features
 from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, released_labels
-from quant_assets.typing import FloatArray
 
 INSTRUMENTS = ("LME_AH", "LME_CA", "JPX_Gold", "JPX_Rubber", "US_A", "US_B", "US_C", "FX_X", "FX_Y")
 PAIRS = TargetPairs(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from quant_assets.features import kernels
-from quant_assets_tests.features import oracle
+from quant_assets_tests.support import feature_oracle
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def test_rolling_kernels_equal_loops(gappy: np.ndarray, window: int) -> None:
     for ours, statistic in (
         (kernels.rolling_sum(columns, [window])[window], np.sum),
         (kernels.rolling_mean(columns, [window])[window], np.mean),
-        (kernels.rolling_rms(columns, [window])[window], oracle.rms),
+        (kernels.rolling_rms(columns, [window])[window], feature_oracle.rms),
         (kernels.rolling_max(columns, window), np.max),
         (mean, np.mean),
         (std, np.std),
     ):
-        expected = oracle.rolling(columns, window, statistic)
+        expected = feature_oracle.rolling(columns, window, statistic)
         np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=1e-13)
 
 
@@ -42,7 +42,7 @@ def test_std_keeps_its_digits_far_from_zero() -> None:
     noise = np.random.default_rng(0).normal(scale=1e-3, size=(400, 1))
     far = kernels.rolling_mean_std(1e3 + noise, [250])[250].std
     offset = (1e3 + noise) - 1e3
-    np.testing.assert_allclose(far, oracle.rolling(offset, 250, np.std), rtol=1e-9)
+    np.testing.assert_allclose(far, feature_oracle.rolling(offset, 250, np.std), rtol=1e-9)
 
 
 def test_constant_has_zero_std_and_no_ratio() -> None:

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from quant_assets.features.catalogue import Level, features_of
-from quant_assets_tests.features import oracle
 from quant_assets_tests.features.conftest import Features, Market
+from quant_assets_tests.support import feature_oracle
 
 
 @pytest.fixture(scope="module")
 def expected(small_market: Market) -> Features:
     panel, pairs, released = small_market.panel, small_market.pairs, small_market.released
-    own = oracle.instruments(panel)
-    shared = oracle.market(panel, own)
-    targets = oracle.targets(panel, own, shared, pairs, released)
+    own = feature_oracle.instruments(panel)
+    shared = feature_oracle.market(panel, own)
+    targets = feature_oracle.targets(panel, own, shared, pairs, released)
     return {"instrument": own, "market": shared, "target": targets}
 
 
@@ -41,6 +41,6 @@ def test_the_market_exercises_every_feature(small_features: Features) -> None:
 
 def test_winsorised_returns_are_clipped_somewhere(small_market: Market, expected: Features) -> None:
     close = np.log(small_market.panel.close)
-    raw = close - oracle.later(close, 1)
+    raw = close - feature_oracle.later(close, 1)
     clipped = expected["instrument"]["ret_1"] != raw
     assert (clipped & ~np.isnan(raw)).sum() >= 3

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.features.catalogue import LOOKBACK
-from quant_assets.typing import FloatArray
 from quant_assets_tests.features.conftest import Features, Market, random_market
 
 

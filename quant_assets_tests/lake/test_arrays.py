@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quant_assets.errors import LakeError
-from quant_assets.lake.arrays import day_positions, long_rows, tile_units, to_cube, unit_positions
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.schema import Column, Table
+from quant_assets.core.errors import LakeError
+from quant_assets.lake.readers.arrays import (
+    day_positions,
+    long_rows,
+    tile_units,
+    to_cube,
+    unit_positions,
+)
+from quant_assets.lake.schemas.table import Column, Table
+from quant_assets.lake.store.lake import Lake
 
 DAYS = np.array(["2021-01-04", "2021-01-05", "2021-01-07", "2021-01-11"], dtype="datetime64[D]")
 IDS = np.array([10, 11, 12, 13])

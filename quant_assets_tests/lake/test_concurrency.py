@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from quant_assets.lake.lake import Lake
-from quant_assets_tests.lake.marked import (
+from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.support.lake_processes import (
     MARKED,
     day,
     ended,

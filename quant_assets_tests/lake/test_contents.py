@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quant_assets.errors import LakeError
-from quant_assets.lake.contents import Content, contents
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.schema import Column, Table
-from quant_assets_tests.lake.marked import MARKED, day, rows_of, write
+from quant_assets.core.errors import LakeError
+from quant_assets.lake.schemas.table import Column, Table
+from quant_assets.lake.store.contents import Content, contents
+from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.support.lake_processes import MARKED, day, rows_of, write
 
 NAMES = Table("raw.names", "No days.", (Column("name", "VARCHAR", "a name"),), day_column="")
 

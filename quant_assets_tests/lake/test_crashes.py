@@ -5,8 +5,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 
-from quant_assets.lake.lake import Lake
-from quant_assets_tests.lake.marked import ended, marks, processes, write, write_for_ever
+from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.support.lake_processes import ended, marks, processes, write, write_for_ever
 
 DAYS = 3
 KILLS = 50

@@ -6,22 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.lake.labels import TOLERANCE, disagreement, label_rows
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import released as read_released
-from quant_assets.lake.tables import LABELS
+from quant_assets.core.typing import FloatArray
+from quant_assets.lake.readers.labels import TOLERANCE, disagreement, label_rows
+from quant_assets.lake.readers.point_in_time import released as read_released
+from quant_assets.lake.schemas.tables import LABELS
+from quant_assets.lake.store.lake import Lake
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import align_to_label_day
-from quant_assets.typing import FloatArray
-from quant_assets_tests.market import world
+from quant_assets_tests.support import synthetic
 
 DAYS = 25
 
 
 @pytest.fixture(scope="module")
 def panel() -> PricePanel:
-    table = world.until(world.prices(), DAYS - 1)
-    return world.panel_of(table, table.values)
+    table = synthetic.until(synthetic.prices(), DAYS - 1)
+    return synthetic.panel_of(table, table.values)
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,13 @@ def released(panel: PricePanel) -> FloatArray:
     """Numbers that say where they belong: release row and target."""
     values = np.arange(DAYS)[:, None] * 100.0 + np.arange(40)
     for row in range(DAYS):
-        values[row, row <= world.pairs().lags] = np.nan
+        values[row, row <= synthetic.pairs().lags] = np.nan
     values[20, 3] = np.nan
     return values
 
 
 def rows_from(panel: PricePanel, released: FloatArray, row: int) -> pd.DataFrame:
-    rows = label_rows(panel, world.pairs(), released, panel.days[row].item())
+    rows = label_rows(panel, synthetic.pairs(), released, panel.days[row].item())
     return pd.DataFrame(
         {
             name: x.to_numpy(zero_copy_only=False) if name == "target" else x
@@ -52,7 +52,7 @@ def test_a_row_for_each_label_released_from_a_day_on(
     expected = [
         (panel.days[row - lag - 1], row - lag - 1, f"target_{j}", released[row, j], panel.days[row])
         for row in range(start, DAYS)
-        for j, lag in enumerate(world.pairs().lags)
+        for j, lag in enumerate(synthetic.pairs().lags)
         if row > lag
     ]
     assert len(rows) == len(expected)
@@ -65,7 +65,7 @@ def test_a_row_for_each_label_released_from_a_day_on(
 def test_days_written_alone_or_together_read_the_same(
     panel: PricePanel, released: FloatArray, tmp_path: Path
 ) -> None:
-    days, pairs = panel.days, world.pairs()
+    days, pairs = panel.days, synthetic.pairs()
     with Lake(tmp_path / "together") as lake:
         rows = label_rows(panel, pairs, released, days[0].item())
         lake.replace_days(LABELS, days[0].item(), days[-1].item(), rows)
@@ -82,16 +82,16 @@ def test_days_written_alone_or_together_read_the_same(
 
 @pytest.fixture
 def published(released: FloatArray) -> FloatArray:
-    return align_to_label_day(released, world.pairs().lags)
+    return align_to_label_day(released, synthetic.pairs().lags)
 
 
 def test_labels_that_agree(panel: PricePanel, released: FloatArray, published: FloatArray) -> None:
     """Within the tolerance; what is released after the last day is not compared."""
     published += TOLERANCE / 2
     published[-1] = 77.0
-    found = disagreement(panel.days, released, world.pairs(), published)
+    found = disagreement(panel.days, released, synthetic.pairs(), published)
     assert found.agree
-    assert found.compared == sum(DAYS - lag - 1 for lag in world.pairs().lags)
+    assert found.compared == sum(DAYS - lag - 1 for lag in synthetic.pairs().lags)
     assert found.worst == pytest.approx(TOLERANCE / 2, rel=1e-3)
     assert found.as_metadata()["tolerance"] == TOLERANCE
 
@@ -101,7 +101,7 @@ def test_labels_that_do_not_agree(
     value: float, panel: PricePanel, released: FloatArray, published: FloatArray
 ) -> None:
     published[4, 11] = value
-    found = disagreement(panel.days, released, world.pairs(), published)
+    found = disagreement(panel.days, released, synthetic.pairs(), published)
     assert not found.agree
     assert found.only_one_empty == int(np.isnan(value))
 
@@ -111,10 +111,10 @@ def test_an_empty_label_that_is_published_does_not_agree(
 ) -> None:
     assert np.isnan(published[18, 3])
     published[18, 3] = 0.0
-    assert disagreement(panel.days, released, world.pairs(), published).only_one_empty == 1
+    assert disagreement(panel.days, released, synthetic.pairs(), published).only_one_empty == 1
 
 
 def test_nothing_published_agrees(panel: PricePanel, released: FloatArray) -> None:
-    assert disagreement(panel.days, released, world.pairs(), None).agree
-    few = disagreement(panel.days[:3], released[:3], world.pairs(), released[:3])
+    assert disagreement(panel.days, released, synthetic.pairs(), None).agree
+    few = disagreement(panel.days[:3], released[:3], synthetic.pairs(), released[:3])
     assert (few.compared, few.agree) == (0, True)

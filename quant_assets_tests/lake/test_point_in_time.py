@@ -8,43 +8,48 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quant_assets.errors import LakeError, NotEnoughHistoryError
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import date_ids_of, known_days, observations, released
-from quant_assets.lake.schema import Table
-from quant_assets.lake.tables import INSTRUMENT_FEATURES, LABELS, MARKET_FEATURES, TARGET_FEATURES
-from quant_assets.models.base import Observations
-from quant_assets_tests.market import world
+from quant_assets.core.errors import LakeError, NotEnoughHistoryError
+from quant_assets.lake.readers.point_in_time import date_ids_of, known_days, observations, released
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.tables import (
+    INSTRUMENT_FEATURES,
+    LABELS,
+    MARKET_FEATURES,
+    TARGET_FEATURES,
+)
+from quant_assets.lake.store.lake import Lake
+from quant_assets.models.protocol import Observations
+from quant_assets_tests.support import synthetic
 
 
 @pytest.fixture(scope="module")
 def everything() -> Observations:
-    return world.observe(world.prices())
+    return synthetic.observe(synthetic.prices())
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """All days of the small market."""
     with Lake(tmp_path_factory.mktemp("lake")) as opened:
-        world.fill(opened, world.prices())
+        synthetic.fill(opened, synthetic.prices())
         yield opened
 
 
 def day(row: int) -> date:
-    return world.prices().days[row].item()
+    return synthetic.prices().days[row].item()
 
 
 def test_the_lake_gives_what_was_computed(lake: Lake, everything: Observations) -> None:
     """Every feature and label, bit for bit, as if no table had been in between."""
-    world.same(observations(lake, day(-1)), everything)
+    synthetic.same(observations(lake, day(-1)), everything)
 
 
 @pytest.mark.parametrize("row", [0, 1, 5, 120, 300, 429])
 def test_nothing_known_later_is_read(lake: Lake, row: int) -> None:
     """Equal to a market that ended on the day: neither its prices nor its labels go further."""
     found = observations(lake, day(row))
-    assert found.days[-1] == world.prices().days[row]
-    world.same(found, world.observe(world.until(world.prices(), row)))
+    assert found.days[-1] == synthetic.prices().days[row]
+    synthetic.same(found, synthetic.observe(synthetic.until(synthetic.prices(), row)))
 
 
 @pytest.mark.parametrize("row", [5, 300])
@@ -70,27 +75,29 @@ def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
 
 @pytest.mark.parametrize("row", [120, 300])
 def test_a_slice_is_what_was_known_then(lake: Lake, everything: Observations, row: int) -> None:
-    world.same(everything.rows(0, row + 1), observations(lake, day(row)))
+    synthetic.same(everything.rows(0, row + 1), observations(lake, day(row)))
 
 
 def test_days_since(lake: Lake, everything: Observations) -> None:
     found = observations(lake, day(300), since=day(290))
-    world.same(found, everything.rows(290, 301))
+    synthetic.same(found, everything.rows(290, 301))
 
 
 def test_a_day_the_market_was_closed_shows_the_day_before(lake: Lake) -> None:
     friday = next(row for row in range(300, 310) if day(row).weekday() == 4)
-    world.same(observations(lake, day(friday) + timedelta(days=1)), observations(lake, day(friday)))
+    synthetic.same(
+        observations(lake, day(friday) + timedelta(days=1)), observations(lake, day(friday))
+    )
 
 
 def test_known_days(lake: Lake) -> None:
-    np.testing.assert_array_equal(known_days(lake, day(7)), world.prices().days[:8])
+    np.testing.assert_array_equal(known_days(lake, day(7)), synthetic.prices().days[:8])
     assert len(known_days(lake, day(0) - timedelta(days=1))) == 0
-    np.testing.assert_array_equal(known_days(lake, date(2030, 1, 1)), world.prices().days)
+    np.testing.assert_array_equal(known_days(lake, date(2030, 1, 1)), synthetic.prices().days)
 
 
 def test_date_ids(lake: Lake) -> None:
-    prices = world.prices()
+    prices = synthetic.prices()
     np.testing.assert_array_equal(
         date_ids_of(lake, prices.days[[6, 2]]), np.asarray(prices.date_ids)[[6, 2]]
     )
@@ -105,9 +112,9 @@ def test_days_without_features_are_refused(lake: Lake, as_of: int, since: int) -
 
 
 def test_a_label_released_on_a_day_without_features_is_named(lake: Lake) -> None:
-    days = np.delete(world.prices().days[100:111], 4)
-    with pytest.raises(LakeError, match=str(world.prices().days[104])):
-        released(lake, days, world.pairs().targets)
+    days = np.delete(synthetic.prices().days[100:111], 4)
+    with pytest.raises(LakeError, match=str(synthetic.prices().days[104])):
+        released(lake, days, synthetic.pairs().targets)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +122,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a lake of nine days."""
     folder = tmp_path_factory.mktemp("small")
     with Lake(folder) as opened:
-        world.fill(opened, world.until(world.prices(), 8))
+        synthetic.fill(opened, synthetic.until(synthetic.prices(), 8))
     return folder
 
 

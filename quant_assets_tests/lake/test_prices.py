@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quant_assets.errors import LakeError
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.prices import (
+from quant_assets.core.errors import LakeError
+from quant_assets.lake.readers.prices import (
     history_start,
     pairs_rows,
     raw_rows,
@@ -18,13 +17,14 @@ from quant_assets.lake.prices import (
     read_panel,
     read_raw,
 )
-from quant_assets.lake.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
+from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
+from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import FIELDS, parse_column
 from quant_assets.market.targets import TargetPairs
 from quant_assets.quality.cleaning import clean
 from quant_assets.quality.rows import validated_rows
-from quant_assets.sources.base import PriceTable, UnreadCell
-from quant_assets_tests.market import world
+from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets_tests.support import synthetic
 
 DAYS = 15
 CELLS = (UnreadCell(3, "FX_EURUSD", "n/a"), UnreadCell(7, "LME_CA_Close", "1,234.5"))
@@ -33,7 +33,7 @@ CELLS = (UnreadCell(3, "FX_EURUSD", "n/a"), UnreadCell(7, "LME_CA_Close", "1,234
 @pytest.fixture(scope="module")
 def given() -> PriceTable:
     """Prices with empty, infinite and negative cells and two that are no numbers."""
-    table = world.until(world.prices(), DAYS - 1)
+    table = synthetic.until(synthetic.prices(), DAYS - 1)
     values = table.values.copy()
     values[2, 5], values[4, 6], values[5, 7] = np.inf, -np.inf, -1.0
     for cell in CELLS:
@@ -68,7 +68,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory, given: PriceTable) -> Iterato
     with Lake(tmp_path_factory.mktemp("lake")) as opened:
         for rows in (slice(8, 15), slice(0, 3), slice(3, 8)):
             write(opened, part_of(given, rows))
-        cleaned = clean(read_raw(opened, *world.ALWAYS), "simulated")
+        cleaned = clean(read_raw(opened, *synthetic.ALWAYS), "simulated")
         ends = given.days[0].item(), given.days[-1].item()
         opened.replace_days(VALIDATED_PRICES, *ends, validated_rows(cleaned, ends[0]))
         yield opened
@@ -79,7 +79,7 @@ def by_column(table: PriceTable) -> np.ndarray:
 
 
 def test_raw_prices_come_back_as_given(lake: Lake, given: PriceTable) -> None:
-    found = read_raw(lake, *world.ALWAYS)
+    found = read_raw(lake, *synthetic.ALWAYS)
     assert sorted(found.columns) == sorted(given.columns)
     np.testing.assert_array_equal(found.days, given.days)
     assert found.days.dtype == given.days.dtype
@@ -98,21 +98,21 @@ def test_a_part_of_the_days_has_every_series(lake: Lake, given: PriceTable) -> N
 
 @pytest.mark.parametrize("value", ["value", "filled"])
 def test_a_panel_is_what_was_validated(lake: Lake, given: PriceTable, value: str) -> None:
-    panel = read_panel(lake, value, *world.ALWAYS)
+    panel = read_panel(lake, value, *synthetic.ALWAYS)
     cleaned = clean(given, "simulated")
-    expected = world.panel_of(given, getattr(cleaned, value))
-    assert panel.instruments == expected.instruments == tuple(sorted(world.INSTRUMENTS))
+    expected = synthetic.panel_of(given, getattr(cleaned, value))
+    assert panel.instruments == expected.instruments == tuple(sorted(synthetic.INSTRUMENTS))
     assert set(panel.fields) == set(expected.fields) == set(FIELDS)
     np.testing.assert_array_equal(panel.days, given.days)
     np.testing.assert_array_equal(panel.date_ids, given.date_ids)
     for name, values in panel.fields.items():
         np.testing.assert_array_equal(values, expected.fields[name], err_msg=name)
-    empty = panel.instruments.index(world.EMPTY)
+    empty = panel.instruments.index(synthetic.EMPTY)
     assert all(np.isnan(values[:, empty]).all() for values in panel.fields.values())
 
 
 def test_a_panel_has_the_same_shape_for_any_days(lake: Lake, given: PriceTable) -> None:
-    whole = read_panel(lake, "filled", *world.ALWAYS)
+    whole = read_panel(lake, "filled", *synthetic.ALWAYS)
     day = given.days[4].item()
     alone = read_panel(lake, "filled", day, day)
     assert (alone.instruments, set(alone.fields)) == (whole.instruments, set(whole.fields))
@@ -121,7 +121,7 @@ def test_a_panel_has_the_same_shape_for_any_days(lake: Lake, given: PriceTable) 
 
 
 def test_pairs_come_back_in_submission_order(tmp_path: Path) -> None:
-    pairs = world.pairs()
+    pairs = synthetic.pairs()
     shuffled = np.random.default_rng(0).permutation(len(pairs))
     with Lake(tmp_path) as lake:
         rows = pairs_rows(pairs)
@@ -136,7 +136,7 @@ def test_pairs_come_back_in_submission_order(tmp_path: Path) -> None:
         )
         np.testing.assert_array_equal(found.lags, pairs.lags)
         with pytest.raises(LakeError, match="materialise the asset raw/prices"):
-            read_raw(lake, *world.ALWAYS)
+            read_raw(lake, *synthetic.ALWAYS)
 
 
 def test_history_starts_so_many_days_before(lake: Lake, given: PriceTable) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets.errors import ArtifactError
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.references import References
+from quant_assets.core.errors import ArtifactError
+from quant_assets.lake.store.lake import Lake
+from quant_assets.lake.store.references import References
 
 FIRST, SECOND, THIRD = (date(2024, 1, day) for day in (2, 3, 4))
 

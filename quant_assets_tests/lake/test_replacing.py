@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from quant_assets.lake.lake import Lake
-from quant_assets_tests.lake.marked import MARKED, day
+from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.support.lake_processes import MARKED, day
 
 
 def test_rows_with_other_values_stay(tmp_path: Path) -> None:

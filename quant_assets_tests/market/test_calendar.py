@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from quant_assets.errors import CalendarError
+from quant_assets.core.errors import CalendarError
 from quant_assets.market.calendar import (
     FIRST_DAY,
     LAST_DAY,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from quant_assets.errors import UnknownNameError
+from quant_assets.core.errors import UnknownNameError
 from quant_assets.market.instruments import Series, column_name, market_of, parse_column
-from quant_assets.sources.market_universe import columns
+from quant_assets.sources.simulated.universe import columns
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from quant_assets_tests.market import world
+from quant_assets_tests.support import synthetic
 
 
 def test_rows_are_views_of_every_field() -> None:
-    panel = world.panel_of(world.prices(), world.prices().values)
+    panel = synthetic.panel_of(synthetic.prices(), synthetic.prices().values)
     part = panel.rows(10, 13)
     assert len(part.days) == len(part.date_ids) == 3
     assert part.instruments == panel.instruments
@@ -17,7 +17,7 @@ def test_rows_are_views_of_every_field() -> None:
 
 
 def test_a_field_no_instrument_has_is_empty() -> None:
-    panel = world.panel_of(world.prices(), world.prices().values)
+    panel = synthetic.panel_of(synthetic.prices(), synthetic.prices().values)
     np.testing.assert_array_equal(panel.field("close"), panel.close)
     assert panel.field("bid").shape == panel.close.shape
     assert np.isnan(panel.field("bid")).all()

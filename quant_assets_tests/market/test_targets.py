@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.targets import (
     MAX_LAG,
@@ -17,9 +18,8 @@ from quant_assets.market.targets import (
     shift,
     spread,
 )
-from quant_assets.sources.competition import CompetitionFolder
-from quant_assets.typing import FloatArray
-from quant_assets_tests.market import world
+from quant_assets.sources.competition.folder import CompetitionFolder
+from quant_assets_tests.support import synthetic
 
 INSTRUMENTS = ("A", "B", "C")
 PAIRS = TargetPairs(
@@ -82,10 +82,10 @@ def test_a_cut_history_has_the_labels_released_by_then(until: int) -> None:
 def test_the_real_folders_labels(real_market: Path) -> None:
     """Equal to the published ones to 2e-6, and empty where they are; from arrays alone."""
     source = CompetitionFolder(real_market)
-    table, pairs = source.prices(*world.ALWAYS), source.pairs()
-    panel = world.panel_of(table, table.values)
+    table, pairs = source.prices(*synthetic.ALWAYS), source.pairs()
+    panel = synthetic.panel_of(table, table.values)
     released = released_labels(panel.close, pairs, panel.instruments)
-    published = source.published_labels(*world.ALWAYS)
+    published = source.published_labels(*synthetic.ALWAYS)
     assert published is not None
     ours = align_to_label_day(released, pairs.lags)
     np.testing.assert_allclose(ours, published, rtol=0, atol=2e-6, equal_nan=True)
@@ -120,11 +120,11 @@ def test_legs() -> None:
 
 def test_world_has_every_lag_and_single_legs() -> None:
     """The small market that other tests use is like the real one."""
-    pairs = world.pairs()
+    pairs = synthetic.pairs()
     assert len(pairs) == 40
     assert np.bincount(pairs.lags).tolist() == [0, 10, 10, 10, 10]
     assert sum(leg is None for leg in pairs.leg_b) == 4
     legs = {*pairs.leg_a, *pairs.leg_b} - {None}
-    assert world.EMPTY not in legs <= set(world.INSTRUMENTS)
-    closes = [c for c in world.prices().columns if parse_column(c).field == "close"]
-    assert len(closes) == len(world.INSTRUMENTS) == 20
+    assert synthetic.EMPTY not in legs <= set(synthetic.INSTRUMENTS)
+    closes = [c for c in synthetic.prices().columns if parse_column(c).field == "close"]
+    assert len(closes) == len(synthetic.INSTRUMENTS) == 20

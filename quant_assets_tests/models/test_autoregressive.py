@@ -6,13 +6,13 @@ from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 from statsmodels.tsa.arima.model import ARIMA
 from statsmodels.tsa.arima_process import ArmaProcess
 
-from quant_assets.errors import FitError
+from quant_assets.core.errors import FitError
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.targets import MAX_LAG
-from quant_assets.models import autoregressive
-from quant_assets.models.autoregressive import LAGS, Autoregression
-from quant_assets.models.base import Resources
-from quant_assets.typing import FloatArray
-from quant_assets_tests.models import leg_market
+from quant_assets.models.families import autoregressive
+from quant_assets.models.families.autoregressive import LAGS, Autoregression
+from quant_assets.models.protocol import Resources
+from quant_assets_tests.support import leg_market
 
 
 def series(days: int, *weights: float, ma: float = 0.0, seed: int = 0) -> FloatArray:

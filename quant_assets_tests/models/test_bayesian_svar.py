@@ -5,14 +5,14 @@ import pytest
 from scipy.stats import multivariate_t
 from statsmodels.tsa.api import VAR
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import MAX_LAG
-from quant_assets.models import bayesian_svar
-from quant_assets.models.base import Observations, Resources
-from quant_assets.models.bayesian_svar import BY_CLOSE, LAGS, BayesianVar, posterior
+from quant_assets.models.families import bayesian_svar
+from quant_assets.models.families.bayesian_svar import BY_CLOSE, LAGS, BayesianVar, posterior
 from quant_assets.models.leg_returns import to_targets
-from quant_assets.typing import FloatArray
-from quant_assets_tests.models import leg_market
+from quant_assets.models.protocol import Observations, Resources
+from quant_assets_tests.support import leg_market
 
 FLAT = {**bayesian_svar.defaults, "tightness": (1e6,), "drift": 1e6, "drift_days": 10_000}
 

@@ -7,14 +7,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from quant_assets.errors import NotEnoughHistoryError, UnknownNameError
-from quant_assets.evaluation.attribution import GROUPS
+from quant_assets.core.errors import NotEnoughHistoryError, UnknownNameError
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import market_of
-from quant_assets.models.base import PRIOR, Block, Forecaster, Observations, Resources
-from quant_assets.models.labels import MIN_DAYS
+from quant_assets.models.label_transforms import MIN_DAYS
+from quant_assets.models.protocol import PRIOR, Block, Forecaster, Observations, Resources
 from quant_assets.models.registry import FAMILIES, FAST, chosen, family
-from quant_assets.typing import FloatArray
-from quant_assets_tests.market import world
+from quant_assets.scoring.attribution import GROUPS
+from quant_assets_tests.support import synthetic
 
 AS_OF = 300
 # How far contributions may miss a forecast, in its deviations: an integral is taken by quadrature,
@@ -67,7 +67,7 @@ def check_contributions(name: str, model: Forecaster, seen: Observations, days: 
 @pytest.mark.parametrize("row", [120, 251, AS_OF])
 def test_nothing_later_matters(name: str, row: int, seen: Observations, usual: Usual) -> None:
     """Every price after a day and every label not released on it are changed."""
-    altered = world.observe(world.altered_after(world.prices(), row, seed=row))
+    altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), row, seed=row))
     released = altered.released.copy()
     released[row + 1 :] = np.random.default_rng(row).normal(size=released[row + 1 :].shape)
     altered = replace(altered, released=released)
@@ -76,7 +76,7 @@ def test_nothing_later_matters(name: str, row: int, seen: Observations, usual: U
         altered.target.values[row + 1], seen.target.values[row + 1], equal_nan=True
     )
 
-    world.same(as_of(altered, row), as_of(seen, row))
+    synthetic.same(as_of(altered, row), as_of(seen, row))
     ours = fitted(name, as_of(altered, row))
     theirs = usual(name) if row == AS_OF else fitted(name, as_of(seen, row))
     assert ours.to_bytes() == theirs.to_bytes()
@@ -106,7 +106,7 @@ def test_a_fit_does_not_depend_on_how_much_is_held_after_it(
     name: str, seen: Observations, usual: Usual
 ) -> None:
     """Views of a longer history and a history read up to the day give the same fit."""
-    cut = world.observe(world.until(world.prices(), AS_OF))
+    cut = synthetic.observe(synthetic.until(synthetic.prices(), AS_OF))
     assert fitted(name, cut).to_bytes() == usual(name).to_bytes()
 
 
@@ -259,7 +259,7 @@ def test_too_few_days_are_refused(name: str, seen: Observations) -> None:
 @every_family
 def test_fitting_and_forecasting_change_nothing(name: str, seen: Observations) -> None:
     fitted(name, as_of(seen, AS_OF)).forecast(seen, 50)
-    world.same(seen, world.observe(world.prices()))
+    synthetic.same(seen, synthetic.observe(synthetic.prices()))
 
 
 def test_the_fall_back_is_always_chosen() -> None:

@@ -11,7 +11,7 @@ from quant_assets.models.leg_returns import (
     standardised,
     to_targets,
 )
-from quant_assets_tests.models import leg_market
+from quant_assets_tests.support import leg_market
 
 
 def holed() -> np.ndarray:

@@ -4,17 +4,17 @@ import lightgbm
 import numpy as np
 import pytest
 
-from quant_assets.models import boosting
-from quant_assets.models.base import Observations, Resources
-from quant_assets.models.labels import day_weights, standardised_labels
-from quant_assets.typing import FloatArray
+from quant_assets.core.typing import FloatArray
+from quant_assets.models.families import lightgbm as lightgbm_family
+from quant_assets.models.label_transforms import day_weights, standardised_labels
+from quant_assets.models.protocol import Observations, Resources
 
-QUICK = {**boosting.defaults, "num_boost_round": 5}
+QUICK = {**lightgbm_family.defaults, "num_boost_round": 5}
 
 
 def forecast(seen: Observations, seed: int, **changed: object) -> FloatArray:
     parameters = {**QUICK, "shrinkage": 1.0, **changed}
-    return boosting.fit(seen, parameters, Resources(seed)).forecast(seen, 30)
+    return lightgbm_family.fit(seen, parameters, Resources(seed)).forecast(seen, 30)
 
 
 def test_seeds_are_averaged(seen: Observations) -> None:

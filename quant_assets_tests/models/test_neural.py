@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from quant_assets.errors import FitError
-from quant_assets.models import rank_mlp, regime_lstm, transformer_mat
-from quant_assets.models.base import Family, Observations, Resources
-from quant_assets.models.checkpoint import Checkpoint
-from quant_assets.models.descent import AdamW, loss, reproducible
-from quant_assets.models.networks import PooledMlp
-from quant_assets.models.neural import Member, Series, Trained, split_days, train
-from quant_assets.models.scoring import forecast, saliency
-from quant_assets.typing import AnyArray
-from quant_assets_tests.models.planted import DAYS, OPTIONS, planted
+from quant_assets.core.errors import FitError
+from quant_assets.core.typing import AnyArray
+from quant_assets.models.families import rank_mlp, regime_lstm, transformer_mat
+from quant_assets.models.neural.checkpoint import Checkpoint
+from quant_assets.models.neural.networks import PooledMlp
+from quant_assets.models.neural.optimisation import AdamW, loss, reproducible
+from quant_assets.models.neural.scores import forecast, saliency
+from quant_assets.models.neural.training import Member, Series, Trained, split_days, train
+from quant_assets.models.protocol import Family, Observations, Resources
+from quant_assets_tests.support.planted_signal import DAYS, OPTIONS, planted
 
 FAMILIES: tuple[Family, ...] = (rank_mlp, regime_lstm, transformer_mat)
 

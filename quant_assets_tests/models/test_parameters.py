@@ -6,17 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quant_assets.errors import SettingsError, UnknownNameError
-from quant_assets.models.base import Observations, Resources
-from quant_assets.models.parameters import (
-    by_hand,
-    check_parameters,
-    restored,
-    space_of,
-    tunable,
-)
+from quant_assets.core.errors import SettingsError, UnknownNameError
+from quant_assets.models.parameters import by_hand, check_parameters, restored, space_of, tunable
+from quant_assets.models.protocol import Observations, Resources
 from quant_assets.models.registry import FAMILIES, family
-from quant_assets.models.space import Choice
+from quant_assets.models.search_space import Choice
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
 every_tunable = pytest.mark.parametrize("name", tunable())

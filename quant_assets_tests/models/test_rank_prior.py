@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
 
-from quant_assets.errors import UnknownNameError
-from quant_assets.models import rank_prior
-from quant_assets.models.base import Block, Observations, Resources
-from quant_assets.models.labels import decorrelation, ranked_labels
+from quant_assets.core.errors import UnknownNameError
+from quant_assets.core.typing import FloatArray
+from quant_assets.models.families import rank_prior
+from quant_assets.models.label_transforms import decorrelation, ranked_labels
+from quant_assets.models.protocol import Block, Observations, Resources
 from quant_assets.models.registry import DAILY, family
-from quant_assets.typing import FloatArray
 
 WINDOW, PRIOR_DAYS = 200, 60
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quant_assets.models import ridge
-from quant_assets.models.base import Observations, Resources
-from quant_assets.typing import FloatArray
+from quant_assets.core.typing import FloatArray
+from quant_assets.models.families import ridge
+from quant_assets.models.protocol import Observations, Resources
 
 
 def fitted(seen: Observations, **changed: object) -> ridge.Ridge:

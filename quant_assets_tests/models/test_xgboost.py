@@ -5,18 +5,18 @@ import pytest
 import xgboost
 
 from quant_assets.market.instruments import market_of
-from quant_assets.models import factor_boosting
-from quant_assets.models.base import Observations, Resources
-from quant_assets.models.stored import unpack
+from quant_assets.models.families import xgboost as xgboost_family
+from quant_assets.models.packing import unpack
+from quant_assets.models.protocol import Observations, Resources
 
 
 @pytest.fixture(scope="module")
-def model(seen: Observations) -> factor_boosting.FactorBooster:
-    return factor_boosting.fit(seen, factor_boosting.defaults, Resources())
+def model(seen: Observations) -> xgboost_family.FactorBooster:
+    return xgboost_family.fit(seen, xgboost_family.defaults, Resources())
 
 
 def test_explained_and_residual_make_up_the_move(seen: Observations) -> None:
-    names, x = factor_boosting.factor_inputs(seen)
+    names, x = xgboost_family.factor_inputs(seen)
     for window in (5, 20):
         parts = (
             x[..., names.index(f"explained_{window}")] + x[..., names.index(f"residual_{window}")]
@@ -28,7 +28,7 @@ def test_explained_and_residual_make_up_the_move(seen: Observations) -> None:
 
 
 def test_the_explained_part_is_beta_times_the_factor(seen: Observations) -> None:
-    names, x = factor_boosting.factor_inputs(seen)
+    names, x = xgboost_family.factor_inputs(seen)
     scale = seen.target.column("spread_volatility") / np.sqrt(seen.lags) * np.sqrt(5.0)
     expected = seen.target.column("beta_move_5") / scale
     ours = x[..., names.index("explained_5")]
@@ -37,7 +37,7 @@ def test_the_explained_part_is_beta_times_the_factor(seen: Observations) -> None
 
 
 def test_markets_are_those_of_the_legs(seen: Observations) -> None:
-    names, x = factor_boosting.factor_inputs(seen)
+    names, x = xgboost_family.factor_inputs(seen)
     ours, row = x[..., names.index("markets_5")], len(seen.days) - 1
     for target, legs in enumerate(seen.legs):
         moves = [
@@ -49,17 +49,17 @@ def test_markets_are_those_of_the_legs(seen: Observations) -> None:
 
 
 def test_the_stored_booster_is_the_library_s(
-    model: factor_boosting.FactorBooster, seen: Observations
+    model: xgboost_family.FactorBooster, seen: Observations
 ) -> None:
     arrays = unpack(model.to_bytes())
     booster = xgboost.Booster(model_file=bytearray(arrays["booster"].tobytes()))
-    names, x = factor_boosting.factor_inputs(seen)
+    names, x = xgboost_family.factor_inputs(seen)
     scores = booster.predict(xgboost.DMatrix(x[-1], feature_names=list(names)))
     expected = scores.astype(np.float64) @ arrays["decorrelation"]
     np.testing.assert_allclose(model.forecast(seen, 1)[0], expected, rtol=1e-6, atol=1e-9)
 
 
 def test_importance_names_every_input(
-    model: factor_boosting.FactorBooster, seen: Observations
+    model: xgboost_family.FactorBooster, seen: Observations
 ) -> None:
-    assert tuple(model.importance()) == factor_boosting.factor_inputs(seen)[0]
+    assert tuple(model.importance()) == xgboost_family.factor_inputs(seen)[0]

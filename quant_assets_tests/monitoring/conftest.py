@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quant_assets.lake.forecasts import Forecasts, forecast_rows
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import forecasts_table
-from quant_assets.sources.base import PriceTable
-from quant_assets_tests.market import world
+from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
+from quant_assets.lake.schemas.tables import forecasts_table
+from quant_assets.lake.store.lake import Lake
+from quant_assets.sources.protocol import PriceTable
+from quant_assets_tests.support import synthetic
 
 FAMILIES = ("ridge", "rank_prior")
 ALTERED_AFTER = 330
@@ -20,11 +20,11 @@ FIT_ROWS = np.array([200, 300, 400])
 def fill(folder: Path, table: PriceTable, altered_after: int | None = None) -> Lake:
     """Forecasts from the first fit on; those after a day are others where prices are."""
     lake = Lake(folder)
-    world.fill(lake, table)
+    synthetic.fill(lake, table)
     days = table.days[FIT_ROWS[0] :]
     rows = np.arange(FIT_ROWS[0], len(table.days))
     as_of = table.days[FIT_ROWS[np.searchsorted(FIT_ROWS, rows, side="right") - 1]]
-    targets = world.pairs().targets
+    targets = synthetic.pairs().targets
     for seed, name in enumerate((*FAMILIES, "ensemble")):
         values = np.random.default_rng(seed).normal(size=(len(days), len(targets)))
         if altered_after is not None:
@@ -38,13 +38,13 @@ def fill(folder: Path, table: PriceTable, altered_after: int | None = None) -> L
 
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    with fill(tmp_path_factory.mktemp("watched"), world.prices()) as lake:
+    with fill(tmp_path_factory.mktemp("watched"), synthetic.prices()) as lake:
         yield lake
 
 
 @pytest.fixture(scope="session")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """Every price after a day is another."""
-    prices = world.altered_after(world.prices(), ALTERED_AFTER)
+    prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
     with fill(tmp_path_factory.mktemp("altered"), prices, ALTERED_AFTER) as lake:
         yield lake

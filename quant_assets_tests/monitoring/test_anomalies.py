@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.assets.anomalies import build
-from quant_assets.assets.partitions import trading_partitions
-from quant_assets.errors import ArtifactError
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import ANOMALIES, REFERENCES
+from quant_assets.core.errors import ArtifactError
+from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, REFERENCES
+from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import MARKETS
-from quant_assets.monitoring.anomalies import anomalies
+from quant_assets.monitoring.anomalies.anomalies import anomalies
 from quant_assets.monitoring.plots import unusual
-from quant_assets.settings import Settings
-from quant_assets_tests.market import world
+from quant_assets.orchestration.assets.anomalies import build
+from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FIT_ROWS
+from quant_assets_tests.support import synthetic
 
-DAYS = world.prices().days
+DAYS = synthetic.prices().days
 
 
 def day(row: int) -> date:
@@ -50,7 +50,7 @@ def of_days(watched: Lake, settings: Settings) -> pd.DataFrame:
 def short(tmp_path: Path) -> Iterator[tuple[Lake, Settings]]:
     """Three hundred days of prices, judged by what the first two hundred were like."""
     with Lake(tmp_path / "lake") as lake:
-        world.fill(lake, world.until(world.prices(), 299))
+        synthetic.fill(lake, synthetic.until(synthetic.prices(), 299))
         yield lake, Settings(data_dir=tmp_path, first_fit_after=200, refit_every=1000)
 
 
@@ -95,7 +95,7 @@ def test_a_day_alone_is_as_in_a_range(
     kept = rows_of(watched, settings, row, row)
     pd.testing.assert_frame_equal(kept, expected, check_exact=True)
     with Lake(tmp_path / "lake") as lake:
-        world.fill(lake, world.until(world.prices(), row))
+        synthetic.fill(lake, synthetic.until(synthetic.prices(), row))
         alone = settings.model_copy(update={"data_dir": tmp_path})
         learnt = rows_of(lake, alone, row, row)
     pd.testing.assert_frame_equal(learnt, expected, check_exact=True)
@@ -126,7 +126,7 @@ def test_kept_detectors_are_not_learnt_again(
     def refuse(*_: object) -> None:
         raise AssertionError("learnt again")
 
-    monkeypatch.setattr("quant_assets.monitoring.anomalies.learn", refuse)
+    monkeypatch.setattr("quant_assets.monitoring.anomalies.anomalies.learn", refuse)
     again, _ = anomalies(lake, settings, day(250), day(299))
     pd.testing.assert_frame_equal(again, before, check_exact=True)
 
@@ -135,9 +135,9 @@ def test_detectors_of_other_prices_are_learnt_anew(short: tuple[Lake, Settings])
     lake, settings = short
     before, _ = anomalies(lake, settings, day(299), day(299))
     old = lake.query(f"FROM {REFERENCES.quoted}")
-    prices = world.until(world.prices(), 299)
+    prices = synthetic.until(synthetic.prices(), 299)
     prices.values[150:180] *= np.random.default_rng(0).lognormal(sigma=0.05, size=(30, 1))
-    world.fill(lake, prices)
+    synthetic.fill(lake, prices)
     after, _ = anomalies(lake, settings, day(299), day(299))
     new = lake.query(f"FROM {REFERENCES.quoted}")
     assert new["id"].tolist() == old["id"].tolist()
@@ -168,13 +168,13 @@ def test_detectors_that_are_gone_are_made_again(short: tuple[Lake, Settings]) ->
 @pytest.mark.parametrize("wrong", [False, True], ids=["ordinary", "many prices wrong"])
 def test_the_check_fails_on_many_wrong_prices_alone(tmp_path: Path, wrong: bool) -> None:
     row = 299
-    prices = world.until(world.prices(), row)
+    prices = synthetic.until(synthetic.prices(), row)
     if wrong:
         prices.values[-1, ::3] *= 10.0
     settings = Settings(data_dir=tmp_path, first_fit_after=200, refit_every=1000)
     partitions = trading_partitions(day(0), day(row), day(row))
     with Lake(tmp_path / "lake") as lake, dg.instance_for_test() as opened:
-        world.fill(lake, prices)
+        synthetic.fill(lake, prices)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
             (asset,) = build(partitions)

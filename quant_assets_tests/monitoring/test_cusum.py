@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from quant_assets.monitoring.cusum import (
+from quant_assets.core.settings import Settings
+from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
+from quant_assets.monitoring.skill.cusum import (
     COLLAPSE,
     DELAY,
     SLACK,
@@ -14,12 +16,16 @@ from quant_assets.monitoring.cusum import (
     cusums,
     first_sign,
 )
-from quant_assets.monitoring.expectation import GRID, LEAST, MOST, Record, long_run_variance
-from quant_assets.monitoring.recovery import RECOVERED
-from quant_assets.monitoring.rolling import levels
-from quant_assets.settings import Settings
-from quant_assets.typing import AnyArray, BoolArray, FloatArray
-from quant_assets_tests.monitoring.stationary import (
+from quant_assets.monitoring.skill.drop_end import RECOVERED
+from quant_assets.monitoring.skill.reference_window import (
+    GRID,
+    LEAST,
+    MOST,
+    Record,
+    long_run_variance,
+)
+from quant_assets.monitoring.skill.rolling_score import levels
+from quant_assets_tests.support.stationary import (
     MARKETS,
     SCORE,
     by_market,

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import DATA_QUALITY
-from quant_assets.lake.prices import raw_rows
-from quant_assets.lake.tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.readers.prices import raw_rows
+from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
+from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import MARKETS, parse_column
-from quant_assets.monitoring.cells import Cells, read_cells
-from quant_assets.monitoring.data_quality import (
+from quant_assets.monitoring.data.cells import Cells, read_cells
+from quant_assets.monitoring.data.data_quality import (
     CHANCE,
     FRESHNESS,
     HISTORY,
@@ -29,8 +29,8 @@ from quant_assets.monitoring.data_quality import (
 from quant_assets.monitoring.plots import limits_kept
 from quant_assets.quality.cleaning import clean
 from quant_assets.quality.rows import validated_rows
-from quant_assets.sources.base import PriceTable, UnreadCell
-from quant_assets_tests.market import world
+from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets_tests.support import synthetic
 
 COLUMNS = (
     *("FX_EURUSD", "FX_USDJPY", "LME_AH_Close", "LME_CA_Close"),
@@ -230,7 +230,7 @@ def test_a_series_that_ends_is_missed_reported_and_forgotten() -> None:
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
     """The small market with a gap, a cell that is no number, one below zero, a jump, and a stop."""
-    table = world.until(world.prices(), 120)
+    table = synthetic.until(synthetic.prices(), 120)
     values = table.values.copy()
     column = {name: i for i, name in enumerate(table.columns)}
     values[107:111, column["FX_EURUSD"]] = np.nan
@@ -247,7 +247,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
 
 
 def test_bad_cells_of_the_lake_are_named(lake: Lake) -> None:
-    days = world.prices().days
+    days = synthetic.prices().days
     cells = read_cells(lake, days[0].item(), days[120].item())
     rows = data_quality(cells, 121)
     fx = rows[(rows["market"] == "FX") & rows["series"].notna()]

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quant_assets.errors import NotEnoughHistoryError
+from quant_assets.core.errors import NotEnoughHistoryError
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.panel import PricePanel
-from quant_assets.models.stored import pack, unpack
-from quant_assets.monitoring.conspicuous import LOOKBACK, NAMES, REACH, conspicuous
-from quant_assets.monitoring.detectors import (
+from quant_assets.models.packing import pack, unpack
+from quant_assets.monitoring.anomalies.detector_results import judge
+from quant_assets.monitoring.anomalies.detectors import (
     AUTOENCODER,
     FOREST,
     GROUPS,
@@ -21,10 +22,15 @@ from quant_assets.monitoring.detectors import (
     group_scores,
     learn,
 )
-from quant_assets.monitoring.isolation import SAMPLE, STRANGE, cuts_expected, forest_of, grow
-from quant_assets.monitoring.verdicts import judge
-from quant_assets.typing import FloatArray
-from quant_assets_tests.market import world
+from quant_assets.monitoring.anomalies.indicators import LOOKBACK, NAMES, REACH, conspicuous
+from quant_assets.monitoring.anomalies.isolation_forest import (
+    SAMPLE,
+    STRANGE,
+    cuts_expected,
+    forest_of,
+    grow,
+)
+from quant_assets_tests.support import synthetic
 
 SEED, FIT = 7, 300
 STRANGE_DAYS = (310, 340, 370, 400)
@@ -32,8 +38,8 @@ STRANGE_DAYS = (310, 340, 370, 400)
 
 @pytest.fixture(scope="module")
 def panel() -> PricePanel:
-    table = world.prices()
-    series = [world.parse_column(column) for column in table.columns]
+    table = synthetic.prices()
+    series = [synthetic.parse_column(column) for column in table.columns]
     names = tuple(sorted({one.instrument for one in series}))
     fields: dict[str, FloatArray] = {}
     for j, one in enumerate(series):
@@ -153,8 +159,8 @@ def test_what_is_stored_is_what_was_learnt(
 def test_an_instrument_without_prices_has_no_score(
     detectors: Detectors, figures: FloatArray, panel: PricePanel
 ) -> None:
-    empty = panel.instruments.index(world.EMPTY)
-    assert world.EMPTY not in detectors.instruments
+    empty = panel.instruments.index(synthetic.EMPTY)
+    assert synthetic.EMPTY not in detectors.instruments
     for scores in detectors.scores(figures, panel.instruments).values():
         assert np.isnan(scores[:, empty]).all()
 

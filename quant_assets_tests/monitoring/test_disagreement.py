@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quant_assets.lake.monitoring_tables import DATA_QUALITY
-from quant_assets.monitoring.disagreement import disagreement
-from quant_assets.sources.base import PriceTable
+from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
+from quant_assets.monitoring.data.disagreement import disagreement
+from quant_assets.sources.protocol import PriceTable
 
 COLUMNS = ("FX_EURUSD", "LME_AH_Close", "LME_CA_Close")
 USED = PriceTable(

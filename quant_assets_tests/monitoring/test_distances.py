@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from quant_assets.monitoring.distances import (
+from quant_assets.core.typing import FloatArray
+from quant_assets.monitoring.drift.distances import (
     KS,
     MISSING,
     PSI,
@@ -20,7 +21,6 @@ from quant_assets.monitoring.distances import (
     reference_of,
     stability_index,
 )
-from quant_assets.typing import FloatArray
 
 
 def ks(one: FloatArray, other: FloatArray) -> float:

@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
 
-from quant_assets.errors import ArtifactError
+from quant_assets.core.errors import ArtifactError
 from quant_assets.features.catalogue import CATALOGUE
-from quant_assets.lake.forecasts import read_forecasts
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import DRIFT
-from quant_assets.lake.prices import read_pairs
-from quant_assets.lake.promotion_tables import DECISIONS, RELEASES
-from quant_assets.lake.tables import forecasts_table
-from quant_assets.monitoring import training_days
-from quant_assets.monitoring.drift import (
+from quant_assets.lake.readers.forecasts import read_forecasts
+from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.schemas.monitoring_tables import DRIFT
+from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
+from quant_assets.lake.schemas.tables import forecasts_table
+from quant_assets.lake.store.lake import Lake
+from quant_assets.monitoring.drift import training_reference
+from quant_assets.monitoring.drift.drift import (
     MEMORIES,
     WATCHED_DAYS,
     drift,
@@ -28,13 +28,19 @@ from quant_assets.monitoring.drift import (
     severity,
     share_drifted,
 )
+from quant_assets.monitoring.drift.samples import (
+    LEAST_WINDOWS,
+    WINDOW,
+    WINDOWS,
+    Columns,
+    window_rows,
+)
+from quant_assets.monitoring.drift.training_reference import reference_days, summaries
 from quant_assets.monitoring.plots import drifting
-from quant_assets.monitoring.samples import LEAST_WINDOWS, WINDOW, WINDOWS, Columns, window_rows
-from quant_assets.monitoring.training_days import reference_days, summaries
-from quant_assets_tests.market import world
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FAMILIES, FIT_ROWS, fill
+from quant_assets_tests.support import synthetic
 
-DAYS = world.prices().days
+DAYS = synthetic.prices().days
 COLUMNS = len(CATALOGUE) + len(FAMILIES) + 1
 FIRST, LAST = ALTERED_AFTER - 2, ALTERED_AFTER + 2
 
@@ -58,7 +64,7 @@ def of_days(watched: Lake) -> pd.DataFrame:
 def young(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """Thirty days of features, and no forecast."""
     with Lake(tmp_path_factory.mktemp("young")) as lake:
-        world.fill(lake, world.until(world.prices(), 29))
+        synthetic.fill(lake, synthetic.until(synthetic.prices(), 29))
         yield lake
 
 
@@ -119,7 +125,7 @@ def test_what_looks_back_further_than_half_a_reference_is_not_told_from_it(
 def test_a_champion_is_compared_with_what_it_was_trained_on(tmp_path: Path) -> None:
     """Whichever fits were made since; and a day before its reign is not."""
     earlier, row = FIT_ROWS[1] + 5, FIT_ROWS[2] + 10
-    with fill(tmp_path / "lake", world.prices()) as lake:
+    with fill(tmp_path / "lake", synthetic.prices()) as lake:
         before = rows_of(lake, earlier, earlier)
         crown(lake, row - 1)
         found = rows_of(lake, row - 2, row)
@@ -264,12 +270,12 @@ def test_kept_references_give_the_same_bits(
 ) -> None:
     """Made once a fit, known by its fingerprint."""
     monkeypatch.setattr(
-        "quant_assets.monitoring.training_days._fingerprints", lambda *_: ["of the fit"]
+        "quant_assets.monitoring.drift.training_reference._fingerprints", lambda *_: ["of the fit"]
     )
     computed = drift(watched, FAMILIES, day(FIRST), day(LAST))
     made = drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
     (file,) = tmp_path.rglob("*.model")
-    monkeypatch.setattr("quant_assets.monitoring.training_days.reference_of", None)
+    monkeypatch.setattr("quant_assets.monitoring.drift.training_reference.reference_of", None)
     kept = drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
     pd.testing.assert_frame_equal(made, computed, check_exact=True)
     pd.testing.assert_frame_equal(kept, computed, check_exact=True)
@@ -282,18 +288,18 @@ def test_other_features_make_references_anew(
     watched: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fit's fingerprint does not change with the code that features are made by."""
-    monkeypatch.setattr(training_days, "_fingerprints", lambda *_: ["of the fit"])
-    real = training_days.feature_columns
+    monkeypatch.setattr(training_reference, "_fingerprints", lambda *_: ["of the fit"])
+    real = training_reference.feature_columns
 
     def without_the_last(*args: Any) -> Iterator[Columns]:
         for one in real(*args):
             yield replace(one, names=one.names[:-1], cells=one.cells[:-1])
 
-    monkeypatch.setattr(training_days, "feature_columns", without_the_last)
-    monkeypatch.setattr(training_days, "CATALOGUE_VERSION", "before they were added")
+    monkeypatch.setattr(training_reference, "feature_columns", without_the_last)
+    monkeypatch.setattr(training_reference, "CATALOGUE_VERSION", "before they were added")
     assert summaries(watched, FAMILIES, tmp_path, DAYS[: LAST + 1], DAYS[FIT_ROWS[1]])
     monkeypatch.undo()
-    monkeypatch.setattr(training_days, "_fingerprints", lambda *_: ["of the fit"])
+    monkeypatch.setattr(training_reference, "_fingerprints", lambda *_: ["of the fit"])
     computed = drift(watched, FAMILIES, day(LAST), day(LAST))
     kept = drift(watched, FAMILIES, day(LAST), day(LAST), tmp_path)
     pd.testing.assert_frame_equal(kept, computed, check_exact=True)

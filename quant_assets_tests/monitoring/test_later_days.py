@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.assets import performance, surveillance
-from quant_assets.assets.partitions import trading_partitions
-from quant_assets.errors import LakeError
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.tables import INSTRUMENT_FEATURES, RAW_PRICES, VALIDATED_PRICES
-from quant_assets.monitoring.cells import read_cells
-from quant_assets.monitoring.data_quality import data_quality
-from quant_assets.monitoring.drift import drift
-from quant_assets.settings import Settings
-from quant_assets_tests.market import world
+from quant_assets.core.errors import LakeError
+from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES, RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.monitoring.data.cells import read_cells
+from quant_assets.monitoring.data.data_quality import data_quality
+from quant_assets.monitoring.drift.drift import drift
+from quant_assets.orchestration.assets import data_and_drift, skill
+from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets_tests.monitoring.conftest import FAMILIES, fill
+from quant_assets_tests.support import synthetic
 
-DAYS = world.prices().days
+DAYS = synthetic.prices().days
 DAY, LATER = DAYS[-3].item(), DAYS[-1].item()
 AFTER = np.busday_offset(DAYS[-1], 1).item()
 
@@ -36,7 +36,7 @@ def begin(lake: Lake, instrument: str) -> None:
 
 
 def test_an_instrument_that_begins_later_changes_nothing(tmp_path: Path) -> None:
-    with fill(tmp_path, world.prices()) as lake:
+    with fill(tmp_path, synthetic.prices()) as lake:
 
         def watched() -> Sequence[pd.DataFrame]:
             cells = read_cells(lake, DAYS[0].item(), DAY)
@@ -57,13 +57,13 @@ def test_a_day_without_prices_is_not_judged(tmp_path: Path, start: object) -> No
     """No check passes, which would end what it is told for; and nothing stored is replaced."""
     partitions = trading_partitions(DAYS[0].item(), AFTER, AFTER)
     assets = [
-        *surveillance.build(partitions, FAMILIES),
-        *performance.build(partitions, FAMILIES),
+        *data_and_drift.build(partitions, FAMILIES),
+        *skill.build(partitions, FAMILIES),
     ]
     names = {"data_quality", "drift", "anomalies", "rolling", "health"}
     watched = [one for one in assets if {key.path[-1] for key in one.keys} & names]
     assert len(watched) == 4
-    with fill(tmp_path / "lake", world.prices()) as lake:
+    with fill(tmp_path / "lake", synthetic.prices()) as lake:
         with lake.at_once() as before:
             pass
         for one in watched:
@@ -72,7 +72,7 @@ def test_a_day_without_prices_is_not_judged(tmp_path: Path, start: object) -> No
                     [one],
                     resources={
                         "lake": lake,
-                        "source": world.SOURCE,
+                        "source": synthetic.SOURCE,
                         "settings": Settings(data_dir=tmp_path),
                     },
                     tags={

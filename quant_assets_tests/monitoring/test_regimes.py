@@ -7,24 +7,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import REGIMES
+from quant_assets.core.settings import Settings
+from quant_assets.core.typing import FloatArray
+from quant_assets.lake.schemas.monitoring_tables import REGIMES
+from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import MARKETS, market_of
-from quant_assets.models.regimes import fit_regimes
-from quant_assets.monitoring.plots import states
-from quant_assets.monitoring.regimes import (
+from quant_assets.models.markov_switching import fit_regimes
+from quant_assets.monitoring.data.regimes import (
     mean_correlation,
     mean_correlations,
     regimes,
     turbulence,
     volatilities,
 )
-from quant_assets.settings import Settings
-from quant_assets.typing import FloatArray
-from quant_assets_tests.market import world
+from quant_assets.monitoring.plots import states
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FIT_ROWS
+from quant_assets_tests.support import synthetic
 
-DAYS = world.prices().days
+DAYS = synthetic.prices().days
 SETTINGS = Settings(first_fit_after=int(FIT_ROWS[0]), refit_every=100)
 
 
@@ -182,7 +182,9 @@ def test_kept_regimes_give_the_same_bits(
     first, last = day(0), day(len(DAYS) - 1)
     made = regimes(watched, SETTINGS, first, last, tmp_path)
     assert len(list(tmp_path.rglob("*.model"))) == len(FIT_ROWS)
-    monkeypatch.setattr("quant_assets.models.regimes._guess", lambda _: pytest.fail("fitted again"))
+    monkeypatch.setattr(
+        "quant_assets.models.markov_switching._guess", lambda _: pytest.fail("fitted again")
+    )
     kept = regimes(watched, SETTINGS, first, last, tmp_path)
     pd.testing.assert_frame_equal(made, of_days, check_exact=True)
     pd.testing.assert_frame_equal(kept, of_days, check_exact=True)

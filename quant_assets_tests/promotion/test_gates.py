@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from quant_assets.evaluation.metric import score_of
-from quant_assets.evaluation.significance import paired_bootstrap
 from quant_assets.promotion.gates import (
     Record,
     Thresholds,
@@ -19,7 +17,9 @@ from quant_assets.promotion.gates import (
     t_statistic,
     worst_mean,
 )
-from quant_assets_tests.promotion.course import DAYS, noise
+from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.significance import paired_bootstrap
+from quant_assets_tests.support.promotion_course import DAYS, noise
 
 LIMITS = Thresholds()
 

@@ -7,11 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from quant_assets.promotion.decision_log import Turn
 from quant_assets.promotion.gates import Thresholds
+from quant_assets.promotion.promotion_state import State, fold
 from quant_assets.promotion.rules import forecast
-from quant_assets.promotion.state import State, fold
-from quant_assets.promotion.turn import Turn
-from quant_assets_tests.promotion.course import BORN, DAYS, DELAY, Course, noise
+from quant_assets_tests.support.promotion_course import BORN, DAYS, DELAY, Course, noise
 
 OLD, NEW, NEWER = "2023-03-01-0000aa", "2023-04-03-0000bb", "2023-05-01-0000cc"
 BASE = noise(0, 0.02)

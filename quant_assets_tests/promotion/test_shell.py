@@ -10,24 +10,34 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.automation.runs import cause
+from quant_assets.commands.loading import run_days
+from quant_assets.core.errors import PromotionError, UnknownNameError
 from quant_assets.definitions import build_definitions
 from quant_assets.ensemble.blend import rank_average
-from quant_assets.errors import PromotionError, UnknownNameError
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.promotion_tables import DECISIONS, PROMOTION_DAILY, PUBLISHED, RELEASES
-from quant_assets.lake.tables import SUBMISSIONS, fits_table
-from quant_assets.loading import run_days
+from quant_assets.lake.schemas.promotion_tables import (
+    DECISIONS,
+    PROMOTION_DAILY,
+    PUBLISHED,
+    RELEASES,
+)
+from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
+from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
-from quant_assets.promotion.by_hand import Wish, decide_by_hand
+from quant_assets.orchestration.execution.runs import cause
 from quant_assets.promotion.listing import replayed
-from quant_assets.promotion.registering import register
-from quant_assets.promotion.stored import aliases, deciding, not_published, releases
+from quant_assets.promotion.manual_decisions import Wish, decide_by_hand
+from quant_assets.promotion.release_creation import register
+from quant_assets.promotion.release_store import aliases, deciding, not_published, releases
 from quant_assets_tests.conftest import Command
-from quant_assets_tests.desk import PATIENCE, Desk, digests
-from quant_assets_tests.small_market import FIRST_DAY, FIRST_FIT_AFTER, LAST_DAY, change_train
-from quant_assets_tests.test_replay import later_prices_changed
+from quant_assets_tests.support.desk import PATIENCE, Desk, digests
+from quant_assets_tests.support.small_market import (
+    FIRST_DAY,
+    FIRST_FIT_AFTER,
+    LAST_DAY,
+    change_train,
+)
+from quant_assets_tests.whole.test_replay import later_prices_changed
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
 TARGETS = [f"target_{i}" for i in range(424)]
@@ -301,7 +311,7 @@ def test_a_release_that_lacks_a_family_is_refused(
     def singular(*_: object) -> None:
         raise np.linalg.LinAlgError("Singular matrix")
 
-    monkeypatch.setattr("quant_assets.models.ridge.fit", singular)
+    monkeypatch.setattr("quant_assets.models.families.ridge.fit", singular)
     before = names(mine)
     days = ("--from", str(DAYS[LAST]), "--to", str(DAYS[LAST]))
     done = command(mine, "backfill", "--job", "retrain_models", *days).succeeded()

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import parse_column
 from quant_assets.quality.cleaning import Cleaned, CleaningRules, Flag, clean
-from quant_assets.sources.base import PriceTable, UnreadCell
-from quant_assets.sources.competition import CompetitionFolder
-from quant_assets.typing import FloatArray
+from quant_assets.sources.competition.folder import CompetitionFolder
+from quant_assets.sources.protocol import PriceTable, UnreadCell
 
 BAR = tuple(f"US_Stock_CVX_adj_{field}" for field in ("open", "high", "low", "close", "volume"))
 COLUMNS = (

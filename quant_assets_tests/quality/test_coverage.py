@@ -4,11 +4,11 @@ from datetime import date
 
 import numpy as np
 
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.quality.cleaning import Cleaned, clean
 from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
-from quant_assets.sources.base import PriceTable
-from quant_assets.typing import FloatArray
+from quant_assets.sources.protocol import PriceTable
 
 COLUMNS = ("US_Stock_CVX_adj_close", "US_Stock_CVX_adj_volume", "FX_USDJPY", "LME_CA_Close")
 VOLUME, FX, LME = 1, 2, 3

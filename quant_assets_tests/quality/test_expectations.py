@@ -7,7 +7,7 @@ import pandas as pd
 
 from quant_assets.quality.expectations import Expect, Suite, validate
 from quant_assets.quality.suites import RAW_PRICES_SUITE
-from quant_assets_tests.quality.tables import raw_prices
+from quant_assets_tests.support.price_tables import raw_prices
 
 
 def test_a_missing_column_is_the_only_thing_said() -> None:

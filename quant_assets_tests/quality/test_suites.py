@@ -15,7 +15,7 @@ from quant_assets.quality.suites import (
     TARGET_PAIRS_SUITE,
     VALIDATED_PRICES_SUITE,
 )
-from quant_assets_tests.quality.tables import (
+from quant_assets_tests.support.price_tables import (
     DAYS,
     forecasts,
     raw_prices,

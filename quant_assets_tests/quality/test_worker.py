@@ -10,11 +10,11 @@ import pandas as pd
 import psutil
 import pytest
 
-from quant_assets.errors import QualityError
+from quant_assets.core.errors import QualityError
 from quant_assets.quality import expectations, worker
 from quant_assets.quality.expectations import Expect, Suite
 from quant_assets.quality.suites import FORECASTS_SUITE, RAW_PRICES_SUITE
-from quant_assets_tests.quality import tables
+from quant_assets_tests.support import price_tables
 
 CODE = """
 import os
@@ -34,7 +34,10 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("keep", [1.0, 0.5])
 def test_the_same_result_as_here(keep: float) -> None:
-    found = ((RAW_PRICES_SUITE, tables.raw_prices()), (FORECASTS_SUITE, tables.forecasts()))
+    found = (
+        (RAW_PRICES_SUITE, price_tables.raw_prices()),
+        (FORECASTS_SUITE, price_tables.forecasts()),
+    )
     for suite, frame in found:
         part = frame.head(int(keep * len(frame)))
         here, there = expectations.validate(suite, part), worker.validate(suite, part)
@@ -54,15 +57,15 @@ def test_a_killed_worker_is_an_error_and_the_next_one_works() -> None:
     worker.begin()
     os.kill(worker._worker().process.pid, signal.SIGKILL)
     with pytest.raises(QualityError, match="exit status -9"):
-        worker.validate(FORECASTS_SUITE, tables.forecasts())
-    assert worker.validate(FORECASTS_SUITE, tables.forecasts()).passed
+        worker.validate(FORECASTS_SUITE, price_tables.forecasts())
+    assert worker.validate(FORECASTS_SUITE, price_tables.forecasts()).passed
 
 
 def test_no_other_process_where_everything_is_imported() -> None:
     expectations.prepare()
     others = psutil.Process().children()
     worker.begin()
-    assert worker.validate(FORECASTS_SUITE, tables.forecasts()).passed
+    assert worker.validate(FORECASTS_SUITE, price_tables.forecasts()).passed
     assert psutil.Process().children() == others
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.schema import Table
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.store.lake import Lake
 from quant_assets.reports.periods import DAILY, Period
 from quant_assets.reports.scope import Scope
-from quant_assets.submission import Delivery
-from quant_assets_tests.reported import DAY, FAMILIES, fill
+from quant_assets.submission.submission import Delivery
+from quant_assets_tests.support.report_tables import DAY, FAMILIES, fill
 
 DRIFT_SHARE = 0.3
 

@@ -6,20 +6,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from quant_assets.alerts.book import Book
-from quant_assets.assets.results import columns_of
-from quant_assets.lake.judgement_tables import ATTRIBUTION
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
-from quant_assets.lake.tables import SUBMISSIONS
-from quant_assets.reports import markets, outcome
+from quant_assets.alerts.alert_store import Book
+from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
+from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.assets.table_assets import columns_of
+from quant_assets.reports import forecast_sections, market_sections
 from quant_assets.reports.blocks import Need
 from quant_assets.reports.page import compose
 from quant_assets.reports.periods import DAILY, MONTHLY, WEEKLY, Period
-from quant_assets.submission import Delivery
-from quant_assets_tests import reported
-from quant_assets_tests.reported import DAY, LAST, add_others, at
+from quant_assets.submission.submission import Delivery
 from quant_assets_tests.reports.conftest import scope, without
+from quant_assets_tests.support import report_tables
+from quant_assets_tests.support.report_tables import DAY, LAST, add_others, at
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ from quant_assets_tests.reports.conftest import scope, without
 def test_a_submission_says_when_it_was_stored(
     lake: Lake, moment: datetime, seconds: float | None, said: str, late: bool
 ) -> None:
-    section = outcome.submission(scope(lake, delivery=Delivery(moment, seconds)))
+    section = forecast_sections.submission(scope(lake, delivery=Delivery(moment, seconds)))
     assert section.summary == f"Stored with 424 targets, {said}."
     text = f"no submission for {DAY} by its end: stored 2023-11-16 00:00 UTC"
     assert section.needs == ((Need("warning", text),) if late else ())
@@ -49,7 +49,7 @@ def test_a_submission_says_when_it_was_stored(
 def test_a_submission_is_missing_or_late_but_not_both(lake: Lake) -> None:
     without(lake, SUBMISSIONS, DAY)
     once = Delivery(at(DAY + timedelta(days=1), 2), 9.0)
-    (need,) = outcome.submission(scope(lake, delivery=once)).needs
+    (need,) = forecast_sections.submission(scope(lake, delivery=once)).needs
     assert need.text == f"no submission for {DAY}: run refresh_daily"
 
 
@@ -57,14 +57,21 @@ def test_a_submission_is_missing_or_late_but_not_both(lake: Lake) -> None:
 def test_what_nobody_watched_needs_somebody(lake: Lake, period: Period) -> None:
     add_others(lake)
     last = DAY - timedelta(days=1)
-    low = pd.concat([reported.rolling(day, -1.0, "critical") for day in (last, DAY)])
-    reported.write(lake, reported.ROLLING, low)
+    low = pd.concat([report_tables.rolling(day, -1.0, "critical") for day in (last, DAY)])
+    report_tables.write(lake, report_tables.ROLLING, low)
     watched = {"performance", "data-health", "drift", "regime", "anomalies", "attribution"}
     made = compose(scope(lake, period=period))
     assert not any("not watched" in need.text for need in made.needs)
     assert all(section.late is False for section in made.sections)
 
-    tables = (reported.ROLLING, reported.ANOMALIES, ATTRIBUTION, DATA_QUALITY, DRIFT, REGIMES)
+    tables = (
+        report_tables.ROLLING,
+        report_tables.ANOMALIES,
+        ATTRIBUTION,
+        DATA_QUALITY,
+        DRIFT,
+        REGIMES,
+    )
     for table in tables:
         without(lake, table, DAY)
     made = compose(scope(lake, period=period))
@@ -118,8 +125,8 @@ def test_what_nobody_watched_hides_no_alert(lake: Lake, tmp_path: Path) -> None:
     rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [last])
     lake.replace_days(DATA_QUALITY, last, DAY, columns_of(rows.assign(within=True)))
     key = "check_failed/monitoring/data_quality/within_limits"
-    seen = reported.raised(key, "warning", reported.at(DAY, 22))
-    Book(lake, tmp_path).take_in([seen], reported.NOBODY)
+    seen = report_tables.raised(key, "warning", report_tables.at(DAY, 22))
+    Book(lake, tmp_path).take_in([seen], report_tables.NOBODY)
     made = compose(scope(lake))
     assert made.sections[4].late
     assert any("within_limits" in need.text for need in made.needs)
@@ -127,10 +134,10 @@ def test_what_nobody_watched_hides_no_alert(lake: Lake, tmp_path: Path) -> None:
 
 def test_anomalies_of_a_day_that_was_not_looked_through_are_unknown(lake: Lake) -> None:
     day_before = DAY - timedelta(days=1)
-    quiet = reported.anomaly(day_before, 0.5, "info").head(1)
-    reported.write(lake, reported.ANOMALIES, quiet)
-    seen = markets.anomalies(scope(lake, day_before))
+    quiet = report_tables.anomaly(day_before, 0.5, "info").head(1)
+    report_tables.write(lake, report_tables.ANOMALIES, quiet)
+    seen = market_sections.anomalies(scope(lake, day_before))
     assert (seen.known, seen.summary) == (True, "Nothing beyond its limit on the day.")
-    section = markets.anomalies(scope(lake))
+    section = market_sections.anomalies(scope(lake))
     assert (section.known, section.as_of) == (False, day_before)
     assert section.summary == "Nothing was looked through on the day."

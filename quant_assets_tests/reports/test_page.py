@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets.lake.lake import Lake
+from quant_assets.lake.store.lake import Lake
 from quant_assets.reports.page import Report, compose, publish, render
 from quant_assets.reports.periods import DAILY, PERIODS, Period
 from quant_assets.reports.scope import Scope
-from quant_assets_tests import reported
-from quant_assets_tests.reported import DAY, FAMILIES, LAST, add_others, fill
 from quant_assets_tests.reports.conftest import DRIFT_SHARE
+from quant_assets_tests.support import report_tables
+from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_others, fill
 
 SECTIONS = (
     *("Alerts", "Submission", "Performance", "Attribution", "Data health", "Drift", "Regime"),
@@ -119,11 +119,11 @@ def test_text_from_the_lake_is_text(lake: Lake, tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\"'&"
     with fill(tmp_path) as other:
         parts = {
-            reported.ANOMALIES: reported.anomaly(DAY, 3.0, "critical", evil),
-            reported.DECISIONS: reported.decision(DAY, evil, evil),
+            report_tables.ANOMALIES: report_tables.anomaly(DAY, 3.0, "critical", evil),
+            report_tables.DECISIONS: report_tables.decision(DAY, evil, evil),
         }
         for table, rows in parts.items():
-            reported.write(other, table, rows)
+            report_tables.write(other, table, rows)
         page = render(report(other))
         summary = report(other).markdown()
     found = parsed(page)

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from quant_assets.errors import UnknownNameError
+from quant_assets.core.errors import UnknownNameError
 from quant_assets.reports.periods import period_of
 
 

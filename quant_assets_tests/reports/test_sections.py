@@ -6,23 +6,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from quant_assets.alerts.book import Book
-from quant_assets.assets.results import columns_of
-from quant_assets.evaluation.metric import score_of
-from quant_assets.lake.judgement_tables import PERFORMANCE
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.monitoring_tables import DATA_QUALITY, DRIFT
-from quant_assets.lake.tables import SUBMISSIONS, forecasts_table
+from quant_assets.alerts.alert_store import Book
+from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
+from quant_assets.lake.schemas.tables import SUBMISSIONS, forecasts_table
+from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.monitoring.disagreement import FIGURE as DISAGREEMENT
-from quant_assets.monitoring.drift import share_drifted
-from quant_assets.reports import conditions, markets, outcome, standing
+from quant_assets.monitoring.data.disagreement import FIGURE as DISAGREEMENT
+from quant_assets.monitoring.drift.drift import share_drifted
+from quant_assets.orchestration.assets.table_assets import columns_of
+from quant_assets.reports import (
+    data_sections,
+    forecast_sections,
+    market_sections,
+    operations_sections,
+)
 from quant_assets.reports.blocks import Grid, Need, Section
 from quant_assets.reports.page import compose
 from quant_assets.reports.periods import MONTHLY, WEEKLY
-from quant_assets_tests import reported
-from quant_assets_tests.reported import DAY, FAMILIES, LAST, add_others, fill
+from quant_assets.scoring.metric import score_of
 from quant_assets_tests.reports.conftest import scope, without
+from quant_assets_tests.support import report_tables
+from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_others, fill
 
 
 def grid(section: Section, position: int = 0) -> list[list[str]]:
@@ -34,22 +39,22 @@ def grid(section: Section, position: int = 0) -> list[list[str]]:
 def test_a_missing_submission_is_critical_on_its_day_and_in_its_period(lake: Lake) -> None:
     without(lake, SUBMISSIONS, DAY)
     expected = (Need("critical", f"no submission for {DAY}: run refresh_daily"),)
-    assert outcome.submission(scope(lake)).needs == expected
+    assert forecast_sections.submission(scope(lake)).needs == expected
     after = DAY + timedelta(days=2)
-    assert outcome.submission(scope(lake, after)).needs == ()
-    week = outcome.submission(scope(lake, after, WEEKLY))
+    assert forecast_sections.submission(scope(lake, after)).needs == ()
+    week = forecast_sections.submission(scope(lake, after, WEEKLY))
     assert week.needs == expected
     assert week.summary == "4 of 5 trading days have a submission."
 
 
 def test_a_family_without_a_forecast_is_named(lake: Lake) -> None:
     without(lake, forecasts_table("ridge"), DAY)
-    section = outcome.submission(scope(lake))
+    section = forecast_sections.submission(scope(lake))
     assert section.needs == (Need("warning", "submitted without ridge"),)
     assert grid(section)[1][-1] == "no forecast"
     assert grid(section)[0] == ["rank_prior", "2023-10-04", "30"]
     without(lake, SUBMISSIONS, DAY - timedelta(days=1))
-    week = outcome.submission(scope(lake, period=WEEKLY))
+    week = forecast_sections.submission(scope(lake, period=WEEKLY))
     assert [need.state for need in week.needs] == ["critical", "warning"]
     assert week.needs[-1] == section.needs[0]
 
@@ -57,7 +62,7 @@ def test_a_family_without_a_forecast_is_named(lake: Lake) -> None:
 def test_scores_are_the_metric_over_days_released_by_then(lake: Lake) -> None:
     rows = lake.query(f"FROM {PERFORMANCE.quoted} ORDER BY released_on")
     known = rows[rows["released_on"] <= pd.Timestamp(DAY)]
-    shown = {cells[0]: cells[1:] for cells in grid(outcome.performance(scope(lake)))}
+    shown = {cells[0]: cells[1:] for cells in grid(forecast_sections.performance(scope(lake)))}
     assert list(shown) == ["ensemble", *FAMILIES]
     for name, texts in shown.items():
         ic = known[known["family"] == name]["ic"].to_numpy()
@@ -65,19 +70,19 @@ def test_scores_are_the_metric_over_days_released_by_then(lake: Lake) -> None:
 
 
 def test_a_window_without_enough_days_has_no_score(lake: Lake) -> None:
-    early = reported.DAYS[40].item()
-    for cells in grid(outcome.performance(scope(lake, early))):
+    early = report_tables.DAYS[40].item()
+    for cells in grid(forecast_sections.performance(scope(lake, early))):
         assert cells[1] != "–"
         assert cells[2:] == ["–", "–"]
 
 
 def test_expectations_take_the_place_of_bare_scores(lake: Lake) -> None:
     low = pd.concat(
-        reported.rolling(DAY, score, level).assign(window=window)
+        report_tables.rolling(DAY, score, level).assign(window=window)
         for window, score, level in ((0, 2.0, "critical"), (20, -0.3, "warning"), (60, 0.4, "ok"))
     )
-    reported.write(lake, reported.ROLLING, low)
-    section = outcome.performance(scope(lake))
+    report_tables.write(lake, report_tables.ROLLING, low)
+    section = forecast_sections.performance(scope(lake))
     assert grid(section) == [
         ["published", "since it began to drop", "2.00", "0.50", "0.10"],
         ["published", "20 days", "-0.30", "0.50", "0.10"],
@@ -90,11 +95,11 @@ def test_expectations_take_the_place_of_bare_scores(lake: Lake) -> None:
 
 def test_a_few_bad_days_are_no_drop(lake: Lake) -> None:
     calm = pd.concat(
-        reported.rolling(DAY, score, "ok").assign(window=window)
+        report_tables.rolling(DAY, score, "ok").assign(window=window)
         for window, score in ((0, -1.0), (20, 0.4))
     )
-    reported.write(lake, reported.ROLLING, calm)
-    section = outcome.performance(scope(lake))
+    report_tables.write(lake, report_tables.ROLLING, calm)
+    section = forecast_sections.performance(scope(lake))
     assert [cells[1] for cells in grid(section)] == ["20 days"]
     assert not section.needs
 
@@ -103,13 +108,13 @@ def test_longer_windows_and_other_families_are_shown_and_need_nobody(lake: Lake)
     """They stay low for as long as they are after what was wrong is mended."""
     shown = pd.concat(
         [
-            reported.rolling(DAY, 0.4, "ok"),
-            reported.rolling(DAY, -1.0, "critical").assign(window=250),
-            reported.rolling(DAY, -1.0, "critical").assign(family="ridge"),
+            report_tables.rolling(DAY, 0.4, "ok"),
+            report_tables.rolling(DAY, -1.0, "critical").assign(window=250),
+            report_tables.rolling(DAY, -1.0, "critical").assign(family="ridge"),
         ]
     )
-    reported.write(lake, reported.ROLLING, shown)
-    section = outcome.performance(scope(lake))
+    report_tables.write(lake, report_tables.ROLLING, shown)
+    section = forecast_sections.performance(scope(lake))
     assert [cells[:2] for cells in grid(section)] == [
         ["published", "20 days"],
         ["published", "250 days"],
@@ -117,8 +122,8 @@ def test_longer_windows_and_other_families_are_shown_and_need_nobody(lake: Lake)
     ]
     assert not section.needs
     before = shown[shown["family"] == "ridge"].assign(family="ensemble")
-    reported.write(lake, reported.ROLLING, before)
-    assert outcome.performance(scope(lake)).state == "critical"
+    report_tables.write(lake, report_tables.ROLLING, before)
+    assert forecast_sections.performance(scope(lake)).state == "critical"
 
 
 def test_a_period_is_judged_by_its_own_days(lake: Lake) -> None:
@@ -127,16 +132,16 @@ def test_a_period_is_judged_by_its_own_days(lake: Lake) -> None:
         " WHERE released_on BETWEEN ? AND ? AND family <> 'oracle' GROUP BY ALL ORDER BY ALL",
         [date(2023, 11, 1), DAY],
     )
-    section = outcome.performance(scope(lake, period=MONTHLY))
+    section = forecast_sections.performance(scope(lake, period=MONTHLY))
     expected = [[one.family, f"{one.n}", f"{one.mean:.3f}"] for one in rows.itertuples()]
     assert grid(section, -1) == expected
 
 
 def test_what_forecasts_rest_on_is_the_newest_known(lake: Lake) -> None:
-    section = outcome.attribution(scope(lake))
+    section = forecast_sections.attribution(scope(lake))
     assert section.summary == f"Of the forecasts of {DAY}."
     assert grid(section)[0] == ["rank_prior", "prior 100 %"]
-    before = outcome.attribution(scope(lake, reported.DAYS[-81].item()))
+    before = forecast_sections.attribution(scope(lake, report_tables.DAYS[-81].item()))
     assert not before.known
 
 
@@ -148,7 +153,7 @@ def test_broken_limits_are_counted_and_need_somebody(lake: Lake) -> None:
     series = rows[~rows["within"]].assign(series="FX_USDJPY")
     rows = pd.concat([rows, series])
     lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
-    section = conditions.data_health(scope(lake))
+    section = data_sections.data_health(scope(lake))
     assert section.needs == (Need("warning", "Prices of FX: freshness is 6, 5 is allowed"),)
     assert section.summary == f"7 of 8 limits are kept on {DAY}."
     assert grid(section)[0] == ["freshness", "0", "0", "0", "6", "5"]
@@ -159,7 +164,7 @@ def test_every_share_is_shown_as_one(lake: Lake) -> None:
     rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [DAY]).head(1)
     rows = rows.assign(market="LME", figure=DISAGREEMENT, value=0.25, allowed=0.0, within=False)
     lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
-    section = conditions.data_health(scope(lake))
+    section = data_sections.data_health(scope(lake))
     assert [need.text for need in section.needs] == [
         "Prices of LME: disagreement is 25.00 %, 0.00 % is allowed"
     ]
@@ -169,7 +174,7 @@ def test_every_share_is_shown_as_one(lake: Lake) -> None:
 def test_drift_is_the_share_that_is_watched(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
     share = float(share_drifted(rows).iloc[0])
-    section = conditions.drift(scope(lake))
+    section = data_sections.drift(scope(lake))
     assert section.summary.startswith(f"{100 * share:.0f} % of the features have drifted on {DAY}")
     assert len(grid(section)) == 10
 
@@ -178,14 +183,14 @@ def test_what_drift_is_told_for_needs_somebody(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ? ORDER BY name", [DAY])
     rows = rows.assign(psi=0.1, ks=0.1, drifted=False)
     lake.replace_days(DRIFT, DAY, DAY, columns_of(rows))
-    assert not conditions.drift(scope(lake)).needs
+    assert not data_sections.drift(scope(lake)).needs
     far = rows["name"].isin(["column_3", "column_7"])
     lake.replace_days(DRIFT, DAY, DAY, columns_of(rows.assign(psi=rows["psi"].where(~far, 9.0))))
-    assert conditions.drift(scope(lake)).needs == (
+    assert data_sections.drift(scope(lake)).needs == (
         Need("warning", "Over 3 times their limit from what they were: column_3, column_7"),
     )
     lake.replace_days(DRIFT, DAY, DAY, columns_of(rows.assign(drifted=True)))
-    assert conditions.drift(scope(lake)).needs == (
+    assert data_sections.drift(scope(lake)).needs == (
         Need("warning", "100 % of the features have drifted, 30 % are allowed"),
     )
 
@@ -194,17 +199,20 @@ def test_a_day_of_which_nothing_could_be_compared_says_so(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
     rows = rows.assign(psi=np.nan, ks=np.nan, missing_change=np.nan, drifted=False)
     lake.replace_days(DRIFT, DAY, DAY, columns_of(rows))
-    section = conditions.drift(scope(lake))
+    section = data_sections.drift(scope(lake))
     assert section.summary == f"No feature could be compared on {DAY}; of the forecasts 0."
     assert not section.needs
 
 
 def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
     day_before = DAY - timedelta(days=1)
-    rows = [reported.anomaly(day_before, 4.0, "critical"), reported.anomaly(DAY, 3.0, "info")]
-    reported.write(lake, reported.ANOMALIES, pd.concat(rows))
-    assert markets.anomalies(scope(lake, day_before)).state == "critical"
-    week = markets.anomalies(scope(lake, DAY, WEEKLY))
+    rows = [
+        report_tables.anomaly(day_before, 4.0, "critical"),
+        report_tables.anomaly(DAY, 3.0, "info"),
+    ]
+    report_tables.write(lake, report_tables.ANOMALIES, pd.concat(rows))
+    assert market_sections.anomalies(scope(lake, day_before)).state == "critical"
+    week = market_sections.anomalies(scope(lake, DAY, WEEKLY))
     assert week.needs == ()
     assert week.summary == (
         "1 market and 2 series beyond their limits in the week."
@@ -214,12 +222,12 @@ def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
 
 
 def test_alerts_are_as_they_were(lake: Lake, tmp_path: Path) -> None:
-    now = standing.alerts(scope(lake))
+    now = operations_sections.alerts(scope(lake))
     assert [need.state for need in now.needs] == ["warning", "warning"]
     assert now.summary.endswith("1 ended on the day.")
     with fill(tmp_path / "later", DAY) as later:
-        assert standing.alerts(scope(later)) == now
-        next_day = standing.alerts(scope(later, DAY + timedelta(days=1)))
+        assert operations_sections.alerts(scope(later)) == now
+        next_day = operations_sections.alerts(scope(later, DAY + timedelta(days=1)))
     assert [need.state for need in next_day.needs] == ["critical", "critical"]
     assert grid(next_day)[0][:2] == ["critical", "data late"]
     assert grid(next_day)[-1][1] == "check failed: monitoring/drift/within"
@@ -230,8 +238,8 @@ def test_a_failed_check_and_what_it_is_about_count_once(lake: Lake, tmp_path: Pa
     rows["within"] = rows["figure"] == "missing"
     lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
     key = "check_failed/monitoring/data_quality/within_limits"
-    seen = reported.raised(key, "warning", reported.at(DAY, 22))
-    Book(lake, tmp_path).take_in([seen], reported.NOBODY)
+    seen = report_tables.raised(key, "warning", report_tables.at(DAY, 22))
+    Book(lake, tmp_path).take_in([seen], report_tables.NOBODY)
     made = compose(scope(lake))
     alerts, data = made.sections[0], made.sections[4]
     assert any(key.rsplit("/", maxsplit=1)[-1] in need.text for need in alerts.needs)
@@ -241,7 +249,7 @@ def test_a_failed_check_and_what_it_is_about_count_once(lake: Lake, tmp_path: Pa
 
 def test_promotion_is_what_was_in_force(lake: Lake) -> None:
     add_others(lake)
-    section = standing.promotion(scope(lake))
+    section = operations_sections.promotion(scope(lake))
     assert section.summary == (
         f"Champion on {DAY}: rel-champion; challenger rel-challenger has a share of 25 %."
     )
@@ -254,7 +262,9 @@ def test_promotion_is_what_was_in_force(lake: Lake) -> None:
 def test_freshness_counts_trading_days(lake: Lake) -> None:
     later = LAST + timedelta(days=7)
     behind = len(trading_days(LAST, later)) - 1
-    shown = {cells[0]: cells[1:] for cells in grid(standing.freshness(scope(lake, later)))}
+    shown = {
+        cells[0]: cells[1:] for cells in grid(operations_sections.freshness(scope(lake, later)))
+    }
     assert shown["submissions.competition"] == [str(LAST), str(behind)]
     assert shown["features.market"] == ["–", "–"]
-    assert standing.freshness(scope(lake)).summary.startswith("7 of 15 layers are as of")
+    assert operations_sections.freshness(scope(lake)).summary.startswith("7 of 15 layers are as of")

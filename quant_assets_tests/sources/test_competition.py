@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quant_assets.errors import SourceError
+from quant_assets.core.errors import SourceError
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.targets import align_to_label_day, released_labels
-from quant_assets.sources.base import Source, UnreadCell
-from quant_assets.sources.competition import CompetitionFolder
-from quant_assets_tests.sources.competition_market import (
+from quant_assets.sources.competition.folder import CompetitionFolder
+from quant_assets.sources.protocol import Source, UnreadCell
+from quant_assets_tests.support.competition_market import (
     ALWAYS,
     DAYS,
     LAG_1,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets_tests.sources.competition_market import (
+from quant_assets_tests.support.competition_market import (
     LAG_1,
     Fault,
     change_lines,

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.errors import SettingsError
+from quant_assets.core.errors import SettingsError
+from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import Series, column_name, market_of
 from quant_assets.market.targets import align_to_label_day, released_labels
-from quant_assets.sources.base import PriceTable, Source
-from quant_assets.sources.market_universe import INSTRUMENTS
-from quant_assets.sources.simulated import SimulatedMarket, _simulation
-from quant_assets.typing import FloatArray
+from quant_assets.sources.protocol import PriceTable, Source
+from quant_assets.sources.simulated.market import SimulatedMarket, _simulation
+from quant_assets.sources.simulated.universe import INSTRUMENTS
 
 MARKET = SimulatedMarket()
 LONG_AGO, FAR_AHEAD = date(2000, 1, 4), date(2030, 12, 31)

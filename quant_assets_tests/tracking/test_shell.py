@@ -5,11 +5,11 @@ import sqlite3
 import pytest
 from mlflow import MlflowClient
 
-from quant_assets.lake.lake import Lake
+from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets.tracking import store
+from quant_assets.tracking import mlflow_store
 from quant_assets_tests.conftest import Command
-from quant_assets_tests.desk import Desk, Finished
+from quant_assets_tests.support.desk import Desk, Finished
 
 _FITS = " UNION ALL ".join(f"SELECT '{name}' AS family, * FROM fits.{name}" for name in FAST)
 
@@ -20,7 +20,9 @@ def test_every_fit_has_its_run_below_that_of_the_load(loaded: Desk) -> None:
         fits = lake.query(f"FROM ({_FITS}) ORDER BY family, trading_day")
     assert tracked["fingerprint"].tolist() == fits["fingerprint"].tolist()
     folder = loaded.settings.mlflow_dir
-    client = MlflowClient(tracking_uri=store.uri(folder), registry_uri=store.uri(folder))
+    client = MlflowClient(
+        tracking_uri=mlflow_store.uri(folder), registry_uri=mlflow_store.uri(folder)
+    )
     runs = [client.get_run(run) for run in tracked["mlflow_run"]]
     (load,) = {run.data.tags["mlflow.parentRunId"] for run in runs}
     assert client.get_run(load).data.tags["dagster_run_id"] == fits["dagster_run"][0]
@@ -34,7 +36,7 @@ def test_every_fit_has_its_run_below_that_of_the_load(loaded: Desk) -> None:
 def test_a_locked_store_is_a_warning_and_the_next_run_catches_up(
     desk: Desk, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_PATIENCE", 0.2)
+    monkeypatch.setattr(mlflow_store, "_PATIENCE", 0.2)
     with Lake(desk.settings.lake_dir, read_only=True) as lake:
         day = str(lake.query("SELECT max(trading_day)::VARCHAR AS day FROM raw.prices")["day"][0])
 
@@ -42,7 +44,7 @@ def test_a_locked_store_is_a_warning_and_the_next_run_catches_up(
         days = ("--from", day, "--to", day)
         return command(desk, "backfill", "--job", "retrain_models", *days).succeeded()
 
-    holder = sqlite3.connect(store.database(desk.settings.mlflow_dir))
+    holder = sqlite3.connect(mlflow_store.database(desk.settings.mlflow_dir))
     holder.execute("BEGIN EXCLUSIVE")
     assert "check recorded of tracking/fits did not pass" in retrain().out
     assert aliases_on(desk, day) == {}

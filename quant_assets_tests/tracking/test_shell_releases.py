@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from quant_assets.lake.lake import Lake
-from quant_assets.lake.point_in_time import observations
-from quant_assets.lake.tables import fits_table
+from quant_assets.lake.readers.point_in_time import observations
+from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets.tracking import store
+from quant_assets.tracking import mlflow_store
 from quant_assets_tests.conftest import Command
-from quant_assets_tests.desk import Desk
 from quant_assets_tests.promotion.test_shell import (
     BORN,
     DAYS,
@@ -27,7 +26,8 @@ from quant_assets_tests.promotion.test_shell import (
     rows,
     scores,
 )
-from quant_assets_tests.tracking.test_fits import load
+from quant_assets_tests.support.desk import Desk
+from quant_assets_tests.tracking.test_fit_runs import load
 
 PINNED = [name for name in FAST if name != "rank_prior"]
 NOW = SECOND + 1
@@ -52,7 +52,7 @@ def mine(begun: Desk, tmp_path: Path) -> Desk:
 
 
 def client_of(desk: Desk) -> MlflowClient:
-    uri = store.uri(desk.settings.mlflow_dir)
+    uri = mlflow_store.uri(desk.settings.mlflow_dir)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -114,7 +114,7 @@ def test_aliases_follow_what_is_decided_by_hand(mine: Desk) -> None:
 
 
 def test_a_day_without_news_does_not_open_the_store(mine: Desk, command: Command) -> None:
-    holder = sqlite3.connect(store.database(mine.settings.mlflow_dir))
+    holder = sqlite3.connect(mlflow_store.database(mine.settings.mlflow_dir))
     holder.execute("BEGIN EXCLUSIVE")
     day = str(DAYS[NOW + 1])
     done = command(mine, "backfill", "--job", "refresh_daily", "--from", day, "--to", day)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from quant_assets.models.base import Observations
-from quant_assets_tests.market import world
+from quant_assets.models.protocol import Observations
+from quant_assets_tests.support import synthetic
 
 
 @pytest.fixture(scope="session")
 def seen() -> Observations:
     """All days of the small market."""
-    return world.observe(world.prices())
+    return synthetic.observe(synthetic.prices())

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from quant_assets.errors import NotEnoughHistoryError
-from quant_assets.models.base import Observations
+from quant_assets.core.errors import NotEnoughHistoryError
+from quant_assets.models.protocol import Observations
 from quant_assets.tuning.folds import Folds
 
 SMALL = Folds(first_fit_after=200, validation_days=60, step_days=40)

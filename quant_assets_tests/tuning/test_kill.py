@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from quant_assets.tuning.study import Tuned
-from quant_assets_tests.tuning.killed import BROAD, NARROW, searched
+from quant_assets_tests.support.killed_study import BROAD, NARROW, searched
 
 KILL_AFTER = (1, 4, 5, 4)
 """Trials that each process is let make; the third is in the second stage by then."""
@@ -21,7 +21,12 @@ def test_killed_again_and_again_a_search_makes_the_same_trials(tmp_path: Path) -
     moments, noted = Random(5), []
     for trials in KILL_AFTER:
         child = subprocess.Popen(
-            [sys.executable, "-m", "quant_assets_tests.tuning.killed", str(tmp_path / "killed.db")],
+            [
+                sys.executable,
+                "-m",
+                "quant_assets_tests.support.killed_study",
+                str(tmp_path / "killed.db"),
+            ],
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[2],

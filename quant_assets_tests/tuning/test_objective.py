@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from quant_assets.errors import FitError, NotEnoughHistoryError
-from quant_assets.models.base import Observations, Resources
+from quant_assets.core.errors import FitError, NotEnoughHistoryError
+from quant_assets.core.typing import FloatArray
+from quant_assets.models.protocol import Observations, Resources
 from quant_assets.models.registry import family
 from quant_assets.tuning.folds import Fold
 from quant_assets.tuning.objective import validate, value_of
-from quant_assets.typing import FloatArray
-from quant_assets_tests.evaluation.reference import row_by_row_ic
-from quant_assets_tests.market import world
+from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.metric_reference import row_by_row_ic
 
 FOLD = Fold(200, 260)
 
@@ -43,9 +43,9 @@ def test_stability_is_worth_half_a_deviation() -> None:
 
 @pytest.mark.parametrize("name", ["rank_prior", "ridge"])
 def test_nothing_after_the_last_label_judged_matters(name: str, seen: Observations) -> None:
-    altered = world.observe(world.altered_after(world.prices(), FOLD.known_on))
+    altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), FOLD.known_on))
     np.testing.assert_array_equal(judged(altered, name), judged(seen, name))
-    a_day_sooner = world.observe(world.altered_after(world.prices(), FOLD.known_on - 1))
+    a_day_sooner = synthetic.observe(synthetic.altered_after(synthetic.prices(), FOLD.known_on - 1))
     assert not np.array_equal(judged(a_day_sooner, name), judged(seen, name))
 
 

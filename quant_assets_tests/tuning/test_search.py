@@ -7,12 +7,12 @@ import numpy as np
 import optuna
 import pytest
 
-from quant_assets.errors import FitError, LakeError
-from quant_assets.models.base import Parameters
-from quant_assets.models.space import Choice, Float, Int, Space
+from quant_assets.core.errors import FitError, LakeError
+from quant_assets.core.typing import FloatArray
+from quant_assets.models.protocol import Parameters
+from quant_assets.models.search_space import Choice, Float, Int, Space
 from quant_assets.tuning.distributions import decoded
 from quant_assets.tuning.search import Search, opened
-from quant_assets.typing import FloatArray
 
 SPACE: Space = {
     "x": Float(0.001, 10.0, log=True),

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quant_assets.errors import NotEnoughHistoryError, UnknownNameError
-from quant_assets.models.base import Observations, Resources
+from quant_assets.core.errors import NotEnoughHistoryError, UnknownNameError
 from quant_assets.models.parameters import check_parameters
+from quant_assets.models.protocol import Observations, Resources
 from quant_assets.models.registry import family
 from quant_assets.tuning.folds import Folds
 from quant_assets.tuning.objective import validate, value_of
 from quant_assets.tuning.study import Tuned, tune
-from quant_assets_tests.market import world
-from quant_assets_tests.tuning.killed import FOLDS
+from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.killed_study import FOLDS
 from quant_assets_tests.tuning.test_kill import without_times
 
 BROAD, NARROW = 7, 5
@@ -115,13 +115,13 @@ def test_nothing_after_the_last_label_judged_matters(
     last = once.folds[-1].known_on
     assert last < len(seen.days) - 1
     said: list[str] = []
-    altered = world.observe(world.altered_after(world.prices(), last))
+    altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), last))
     cut = seen.rows(0, last + 1)
     assert tuned(altered, storage, said=said) == tuned(cut, storage, said=said) == once
     assert said == []
     assert tuned(altered, tmp_path / "afresh.db") == once
 
-    sooner = world.observe(world.altered_after(world.prices(), last - 1))
+    sooner = synthetic.observe(synthetic.altered_after(synthetic.prices(), last - 1))
     assert tuned(sooner, storage, said=said).default_value != once.default_value
     assert said
 
@@ -129,7 +129,7 @@ def test_nothing_after_the_last_label_judged_matters(
 def test_what_a_fold_cannot_know_does_not_move_it(once: Tuned, seen: Observations) -> None:
     """Days after a fold's last label: its metric and those before stay, later ones do not."""
     chosen, known_on = family("rank_prior"), once.folds[1].known_on
-    altered = world.observe(world.altered_after(world.prices(), known_on))
+    altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), known_on))
     ours, theirs = (
         [validate(x, fold, chosen, chosen.defaults, Resources()) for fold in once.folds]
         for x in (altered, seen)

@@ -1,0 +1,166 @@
+"""Looking into the lake from the command line: results as text, tables, a shell, a plain copy."""
+
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+
+from quant_assets.core.errors import LakeError, unknown_name
+from quant_assets.lake.schemas.tables import declared_tables
+from quant_assets.lake.store.connection import attach_statements, connect
+from quant_assets.lake.store.lake import Lake
+
+Format = Literal["table", "csv", "json"]
+
+
+def run_sql(root: Path, statement: str, how: Format) -> str:
+    """The result of a statement on the lake, opened for reading only.
+
+    Raises:
+        LakeError: DuckDB refuses the statement.
+    """
+    connection = connect(root, read_only=True)
+    try:
+        relation = connection.sql(statement)
+        if relation is None:
+            return ""
+        return str(relation) if how == "table" else _as_text(relation.to_arrow_table(), how)
+    except duckdb.Error as error:
+        raise LakeError(
+            "the statement cannot be run",
+            where=statement,
+            found=str(error),
+            hint="`quant-assets tables` lists what there is: one with a dash for rows was never"
+            " written, and cannot be read yet; the lake is open for reading only",
+        ) from error
+    finally:
+        connection.close()
+
+
+def _as_text(rows: pa.Table, how: Format) -> str:
+    if how == "json":
+        return json.dumps(rows.to_pylist(), default=str, indent=1) + "\n"
+    buffer = pa.BufferOutputStream()
+    pa.csv.write_csv(rows, buffer)
+    text: str = buffer.getvalue().to_pybytes().decode()
+    return text
+
+
+def tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
+    """Every table with its rows and what a row is.
+
+    Args:
+        lake: the lake.
+        families: model families of the desk. Of its tables, those never written have NA for rows.
+    """
+    known = _known(lake, families)
+    # DuckDB's own estimate counts rows that were replaced as well.
+    counts = [
+        f"SELECT {i} AS i, count(*) AS n FROM {name}"
+        for i, name in known["quoted"].dropna().items()
+    ]
+    rows = lake.query(" UNION ALL ".join(counts)).set_index("i")["n"] if counts else None
+    known.insert(1, "rows", pd.Series(rows, known.index, dtype="Int64"))
+    return known.drop(columns="quoted")
+
+
+def describe(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.DataFrame]:
+    """A table's description, and its columns with types and meanings.
+
+    Args:
+        lake: the lake.
+        name: of the table.
+        families: model families of the desk, whose tables are described before they are written.
+
+    Raises:
+        UnknownNameError: there is no such table.
+    """
+    known = _known(lake, families).set_index("name")
+    if name not in known.index:
+        raise unknown_name("table", name, known.index.tolist())
+    columns = lake.query(
+        "SELECT column_name AS column, data_type AS type, comment AS meaning FROM duckdb_columns()"
+        " WHERE database_name = 'lake' AND schema_name || '.' || table_name = ?"
+        " ORDER BY column_index",
+        [name],
+    )
+    if columns.empty:
+        awaited = next(one for one in declared_tables(families) if one.name == name)
+        rows = [(one.name, one.type, one.description) for one in awaited.columns]
+        columns = pd.DataFrame(rows, columns=list(columns.columns))
+    return str(known.at[name, "description"]), columns
+
+
+def _known(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
+    """Name, description and name in SQL of every table; that is NA of those never written."""
+    stored = lake.query(
+        "SELECT schema_name || '.' || table_name AS name, comment AS description,"
+        ' format(\'"{}"."{}"\', schema_name, table_name) AS quoted'
+        " FROM duckdb_tables() WHERE database_name = 'lake'"
+    )
+    declared = [(one.name, one.description) for one in declared_tables(families)]
+    awaited = pd.DataFrame(declared, columns=["name", "description"])
+    awaited = awaited[~awaited["name"].isin(stored["name"])]
+    return pd.concat([stored, awaited]).sort_values("name", ignore_index=True)
+
+
+def snapshot(root: Path, file: Path) -> int:
+    """Copy the lake into one plain DuckDB file, whole or not at all; the number of tables.
+
+    Raises:
+        LakeError: the file exists, or cannot be written.
+    """
+    if file.exists():
+        raise LakeError("the file exists", where=str(file), hint="name another, or remove it")
+    connection = connect(root, read_only=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+    try:
+        connection.execute(f"ATTACH '{_escaped(draft)}' AS copy")
+        connection.begin()
+        names = connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+        ).fetchall()
+        for schema, table in names:
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS copy."{schema}"')
+            connection.execute(
+                f'CREATE TABLE copy."{schema}"."{table}" AS FROM lake."{schema}"."{table}"'
+            )
+        connection.commit()
+        connection.execute("DETACH copy")
+        draft.rename(file)
+    except duckdb.Error as error:
+        raise LakeError(
+            "the copy cannot be written", where=str(file), found=str(error).splitlines()[0]
+        ) from error
+    finally:
+        connection.close()
+        draft.unlink(missing_ok=True)
+    return len(names)
+
+
+def shell_command(root: Path) -> list[str]:
+    """The command that opens DuckDB's own prompt on the lake, for reading only.
+
+    Raises:
+        LakeError: DuckDB's command line is not installed.
+    """
+    import sys
+
+    connect(root, read_only=True).close()
+    program = Path(sys.executable).with_name("duckdb")
+    if not program.exists():
+        raise LakeError(
+            "DuckDB's command line is not installed",
+            expected=str(program),
+            hint=f"pip install duckdb-cli=={duckdb.__version__}",
+        )
+    return [str(program), "-cmd", "; ".join(attach_statements(root, read_only=True))]
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,227 @@
+"""Loading a market from the command line: which one, whether there is work, the run.
+
+What came of it is shown by ``outcomes``.
+"""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any
+
+import typer
+
+from quant_assets.core.errors import CalendarError
+from quant_assets.core.settings import (
+    Settings,
+    held_market,
+    market_of,
+    remember_market,
+    require_market,
+)
+from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
+from quant_assets.sources.protocol import Source
+from quant_assets.sources.registry import source_of
+
+_MARKET_PARTS = (
+    "lake",
+    "artifacts",
+    "exports",
+    "reports",
+    "metrics",
+    "tuning",
+    "mlflow",
+    "dagster",
+    "market.json",
+)
+
+
+def make_room(settings: Settings) -> None:
+    """Make the data directory ready for the settings' market.
+
+    What another market left there is moved, whole, to ``archive/`` below it; nothing is deleted.
+
+    Raises:
+        SourceError: the new market cannot be read, in which case nothing is moved.
+    """
+    held = held_market(settings)
+    if held is None or held.same_as(market_of(settings)):
+        return
+    source = source_of(settings)
+    _check_readable(source, source.first_day, source.last_day)
+    archive = settings.data_dir / "archive" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    archive.mkdir(parents=True)
+    for part in _MARKET_PARTS:
+        if (settings.data_dir / part).exists():
+            shutil.move(settings.data_dir / part, archive / part)
+    typer.echo(f"{settings.data_dir} held the market {held}; it is kept in {archive}")
+    typer.echo("Dagster and MLflow, if they are open, still show that one: open them again")
+
+
+def load_everything(settings: Settings, *, force: bool = False) -> None:
+    """Run ``load_history`` over all days of the source, unless exactly that was done before.
+
+    Raises:
+        SettingsError: the data directory holds another market, or cannot be written.
+        SourceError: the source cannot be read; nothing is written then.
+        RunFailedError: an asset or a blocking check failed.
+    """
+    from quant_assets.orchestration.execution.runs import FINGERPRINT, instance, last_fingerprint
+    from quant_assets.quality import worker
+
+    require_market(settings)
+    source = source_of(settings)
+    days = source.first_day, source.last_day
+    fingerprint = _fingerprint(settings, source.fingerprint(), *_studies(settings))
+    with instance(settings) as opened:
+        loaded = settings.lake_dir.exists() and last_fingerprint(opened) == fingerprint
+    if loaded and not force:
+        typer.echo(f"{settings.source}: loaded already, nothing has changed")
+        return
+    worker.begin()
+    _check_readable(source, *days)
+    remember_market(settings)
+    _run(settings, source, "load_history", *days, {FINGERPRINT: fingerprint})
+
+
+def run_days(settings: Settings, job: str, start: date, end: date) -> None:
+    """Run a job over the trading days of a range that the source has, showing its progress.
+
+    Raises:
+        CalendarError: there is no such day.
+        UnknownNameError: there is no such job.
+        SourceError: the source cannot be read; nothing is written then.
+        RunFailedError: an asset or a blocking check failed.
+    """
+    require_market(settings)
+    source = source_of(settings)
+    days = _days_to_run(source, start, end)
+    _check_readable(source, *days)
+    _run(settings, source, job, *days, {})
+
+
+def walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
+    """Run ``walk_forward`` over all loaded days, with the families of the settings from now on.
+
+    Args:
+        settings: the market, and the families.
+        given: parameters set by hand in this run, like ``ridge.shrinkage=0.7``.
+
+    Raises:
+        UnknownNameError: a parameter, or its family, is not among those fitted.
+        SettingsError: one is out of range; or the data directory holds no market yet, or another.
+        RunFailedError: an asset or a blocking check failed.
+    """
+    from quant_assets.models.parameters import by_hand
+    from quant_assets.models.registry import chosen
+
+    families = chosen(settings.families)
+    parameters = by_hand(given, families)
+    require_market(settings, loaded=True)
+    held = held_market(settings)
+    if held and chosen(held.families) != families:
+        typer.echo(f"families from now on: {', '.join(families)}")
+        typer.echo("Dagster, if it is open, shows them after `Reload definitions`")
+    remember_market(settings)
+    source = source_of(settings)
+    config = {f"fits__{name}": {"parameters": changed} for name, changed in parameters.items()}
+    _run(settings, source, "walk_forward", source.first_day, source.last_day, {}, config)
+
+
+def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> date:
+    """Run a family's study as of a day, by default the newest; the day that was.
+
+    Args:
+        settings: the market, and where it is.
+        name: the family; it need not be among those of the settings.
+        as_of: the day. Fits as of that day or later use the outcome.
+        limits: launch configuration of the study, by name.
+
+    Raises:
+        UnknownNameError: there is no such family, or it has nothing to tune.
+        SettingsError: the data directory holds no market yet, or another.
+        CalendarError: the source has no such day.
+        RunFailedError: there is too little history, or the defaults cannot be fitted.
+    """
+    from quant_assets.lake.schemas.tables import study_table
+    from quant_assets.models.parameters import space_of
+
+    space_of(name)
+    require_market(settings, loaded=True)
+    source = source_of(settings)
+    _, day = _days_to_run(source, as_of or source.first_day, as_of or source.last_day)
+    alone = settings.model_copy(update={"families": name})
+    study = study_table(name).name
+    config = {study.replace(".", "__"): limits}
+    _run(alone, source, "tune_models", day, day, {}, config, only=[study])
+    return day
+
+
+def _run(
+    settings: Settings,
+    source: Source,
+    job: str,
+    start: date,
+    end: date,
+    tags: dict[str, str],
+    config: Mapping[str, Mapping[str, Any]] | None = None,
+    only: Sequence[str] = (),
+) -> None:
+    from quant_assets.definitions import build_definitions
+    from quant_assets.models.registry import chosen, preload
+    from quant_assets.orchestration.execution.runs import instance, run
+
+    begun = time.perf_counter()
+    typer.echo(f"{job}: {settings.source}, {start} to {end}")
+    preload(chosen(settings.families), others=["matplotlib.backends.backend_agg"])
+    with instance(settings) as opened:
+        definitions = build_definitions(settings, source=source)
+        outcome = run(definitions, opened, job, start, end, tags, config, only)
+    for warning in outcome.warnings:
+        typer.secho(f"  warning: {warning}", fg="yellow")
+    typer.echo(f"{job}: done in {time.perf_counter() - begun:.0f} s")
+
+
+def _check_readable(source: Source, start: date, end: date) -> None:
+    """Read all that the source gives, so that one that is bad as a whole is refused as a whole."""
+    source.pairs()
+    source.prices(start, end)
+    source.published_labels(start, end)
+
+
+def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
+    """First and last trading day of the range that the source has."""
+    first, last = max(start, source.first_day, FIRST_DAY), min(end, source.last_day, LAST_DAY)
+    days = trading_days(first, last).tolist()
+    if start > end or not days:
+        raise CalendarError(
+            "no trading day of the source lies in this range",
+            where=source.name,
+            expected=f"trading days from {source.first_day} to {source.last_day}",
+            found=f"{start} to {end}",
+        )
+    return days[0], days[-1]
+
+
+def _studies(settings: Settings) -> list[str]:
+    """What fits take from studies, as text; empty before the first study."""
+    from quant_assets.lake.store.lake import Lake
+    from quant_assets.models.registry import chosen
+    from quant_assets.training.parameter_selection import best_of_studies
+
+    # Opening the lake is a tenth of a command that has nothing else to do.
+    if not (settings.tuned and settings.tuning_dir.exists() and settings.lake_dir.exists()):
+        return []
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        return [str(best_of_studies(lake, name)) for name in chosen(settings.families)]
+
+
+def _fingerprint(settings: Settings, *parts: str) -> str:
+    """Changes when a part, the features, or a setting that shapes the result changes."""
+    from quant_assets.features.catalogue import CATALOGUE_VERSION
+    from quant_assets.models.registry import chosen
+
+    shaping = settings.model_dump_json(exclude={"families", *settings.of_operation()})
+    found = (*parts, CATALOGUE_VERSION, *chosen(settings.families), shaping)
+    return sha256("\n".join(found).encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""``quant-assets report``: writing a page of any day by hand."""
+
+from datetime import date
+from pathlib import Path
+
+from quant_assets.core.errors import CalendarError
+from quant_assets.core.settings import Settings, require_market
+from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.calendar import newest_trading_day
+from quant_assets.models.registry import chosen
+from quant_assets.orchestration.execution.runs import instance
+from quant_assets.orchestration.execution.submission_times import delivered
+from quant_assets.reports.page import publish
+from quant_assets.reports.periods import period_of
+from quant_assets.reports.scope import Scope
+
+
+def write_report(settings: Settings, period: str, day: date | None = None) -> Path:
+    """Write the page of a period and say where it is.
+
+    Args:
+        settings: the market, and where it is.
+        period: daily, weekly or monthly.
+        day: its last day, or the trading day before it; else the newest day with prices.
+
+    Raises:
+        UnknownNameError: there is no such period.
+        SettingsError: no market is loaded yet, or another.
+        CalendarError: there are no prices of such a day.
+    """
+    kind = period_of(period)
+    require_market(settings, loaded=True)
+    with Lake(settings.lake_dir, read_only=True) as lake, instance(settings) as opened:
+        first, last = _ends(lake)
+        wanted = newest_trading_day(day) if day else last
+        if not first <= wanted <= last:
+            raise CalendarError(
+                "there are no prices of this day",
+                where=RAW_PRICES.name,
+                expected=f"a day from {first} to {last}",
+                found=day,
+            )
+        families, delivery = chosen(settings.families), delivered(opened, wanted)
+        scope = Scope(lake, kind, wanted, families, settings.drift_share, delivery)
+        return publish(scope, settings.reports_dir)[1]
+
+
+def _ends(lake: Lake) -> tuple[date, date]:
+    """First and last day with prices."""
+    found = lake.arrow(
+        f"SELECT min(trading_day) AS first, max(trading_day) AS last FROM {RAW_PRICES.quoted}",
+        needs=RAW_PRICES,
+    ).to_pylist()[0]
+    return found["first"], found["last"]

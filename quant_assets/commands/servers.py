@@ -1,0 +1,110 @@
+"""The servers a person opens: Dagster's and MLflow's, in this one's place, and that of metrics."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from quant_assets.core.errors import SettingsError, TrackingError
+from quant_assets.core.settings import Settings, require_market
+from quant_assets.metrics.prometheus import Metric
+from quant_assets.tracking import mlflow_store
+
+
+def dagster_command(settings: Settings, host: str, port: int) -> list[str]:
+    """Dagster's webserver and daemon, with the environment made ready for them.
+
+    Raises:
+        SettingsError: the data directory holds another market, or the port is taken.
+    """
+    from quant_assets.orchestration.execution.runs import WORKSPACE_FILE, prepare_home
+
+    require_market(settings)
+    _require_free(host, port)
+    os.environ.update(prepare_home(settings))
+    # A shell that starts it in the background has it ignore the signal that Dagster stops by.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # In a folder with a dagster.yaml Dagster warns that it uses another.
+    os.chdir(settings.data_dir)
+    return [_program("dagster"), "dev", "-w", str(WORKSPACE_FILE), "-h", host, "-p", str(port)]
+
+
+def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
+    """MLflow's server on the data directory's store, likewise.
+
+    Raises:
+        TrackingError: nothing was recorded yet.
+        SettingsError: the port is taken.
+    """
+    folder = settings.mlflow_dir
+    if not mlflow_store.database(folder).exists():
+        raise TrackingError(
+            "MLflow has no fits yet",
+            where=str(folder),
+            hint="run `make demo` or `quant-assets load` first, or set QUANT_DATA_DIR",
+        )
+    _require_free(host, port)
+    os.environ.update(
+        {
+            "MLFLOW_DISABLE_TELEMETRY": "1",
+            "DO_NOT_TRACK": "1",
+            # Its background jobs are for judging language models.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+    )
+    where = ["--backend-store-uri", mlflow_store.uri(folder), "--host", host, "--port", str(port)]
+    return [_program("mlflow"), "server", *where, "--workers", "1", "--no-serve-artifacts"]
+
+
+def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str], object]) -> None:
+    """Answer Prometheus's scrapes until a signal ends it; ``say`` is told the address.
+
+    Raises:
+        SettingsError: no market is loaded yet, or another; or the port is taken.
+    """
+    from prometheus_client import start_http_server
+
+    from quant_assets.core.clock import Clock
+    from quant_assets.lake.store.lake import Lake
+    from quant_assets.metrics.prometheus import registry
+    from quant_assets.orchestration.execution.runs import instance
+    from quant_assets.orchestration.sensors.metrics_file import all_metrics
+
+    require_market(settings, loaded=True)
+    _require_free(host, port)
+    ended = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    clock = Clock()
+    with Lake(settings.lake_dir, read_only=True) as lake, instance(settings) as opened:
+
+        def collect() -> list[Metric]:
+            return all_metrics(opened, lake, settings, clock.now().date())
+
+        server, thread = start_http_server(port, host, registry(collect))
+        say(f"http://{host}:{server.server_port}/metrics")
+        ended.wait()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def _require_free(host: str, port: int) -> None:
+    try:
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind((host, port))
+    except OSError as error:
+        raise SettingsError(
+            "the port cannot be listened on",
+            where=f"{host}:{port}",
+            found=error.strerror,
+            hint="is it open already? else name another with --port",
+        ) from error

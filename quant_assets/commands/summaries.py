@@ -1,0 +1,57 @@
+"""What commands show of their outcome: the scoreboard, a study, and what to try next.
+
+The page of the scoreboard is ``scorecard``'s; how a table looks is ``console``'s.
+"""
+
+from datetime import date
+
+import typer
+
+from quant_assets.commands.console import table_text
+from quant_assets.core.settings import Settings
+from quant_assets.lake.store.lake import Lake
+
+
+def show_study(settings: Settings, name: str, day: date) -> None:
+    """Print the best parameters of a study beside the defaults, and what both are worth."""
+    from quant_assets.tuning.study_rows import outcome
+
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        found = outcome(lake, name, day)
+    typer.echo(f"\n{table_text(found.parameters, as_given=True)}\n")
+    typer.echo(f"objective {found.value:.4f}, with the defaults {found.default_value:.4f}")
+    typer.echo(f"{found.trials} trials, judged on the days from {found.first} to {found.last}")
+    typer.echo(f"fits as of {day} or later use it; `walk-forward` makes those anew")
+
+
+def show_scoreboard(settings: Settings) -> None:
+    """Print the scoreboard."""
+    from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
+
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        if not lake.has(SCOREBOARD):
+            typer.echo("no scoreboard yet: run `quant-assets load`")
+            return
+        board = lake.query(
+            "SELECT family, score, low, high, mean_ic, std_ic, score_250, days,"
+            f" first_day::VARCHAR AS first_day, last_day::VARCHAR AS last_day"
+            f" FROM {SCOREBOARD.quoted} ORDER BY score DESC"
+        )
+    typer.echo("\nscore = mean / std of the daily rank correlation, with its 95 % interval\n")
+    typer.echo(table_text(board))
+
+
+def show_result(settings: Settings) -> None:
+    """Print the scoreboard, where the submission lies, and what to try next."""
+    show_scoreboard(settings)
+    typer.echo(
+        f"""
+submission: {settings.exports_dir}/submission.parquet and submission.csv
+
+next:
+  make ui                                      the graph, its runs and checks, in the browser
+  .venv/bin/quant-assets tables                what the lake holds
+  .venv/bin/quant-assets describe features.targets
+  .venv/bin/quant-assets sql "FROM monitoring.scoreboard"
+  .venv/bin/quant-assets shell                 a DuckDB prompt on the lake"""
+    )

@@ -1,0 +1,182 @@
+"""The settings that apply, and the one market that a data directory holds."""
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from typing import Any
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from quant_assets.core.errors import SettingsError
+from quant_assets.core.settings.variables import FIRST_DAY, SIMULATED, Settings
+
+_NEAR = 0.8
+"""Likeness of two names: ``QUANT_FAMILY`` and ``QUANT_FAMILIES`` have 0.85."""
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, from the market that the data directory holds, from defaults.
+
+    Raises:
+        SettingsError: a variable has the wrong type or range, one has nearly the name of a setting,
+            or ``market.json`` cannot be read.
+    """
+    _refuse_misspelt()
+    settings = _without_market(overrides)
+    held, given = held_market(settings), settings.model_fields_set
+    if held is None or ("source" in given and settings.source != held.source):
+        return settings
+    return settings.model_copy(
+        update={name: value for name, value in held.model_dump().items() if name not in given}
+    )
+
+
+def source_is_given() -> bool:
+    """Whether the environment names a source.
+
+    Raises:
+        SettingsError: as :func:`load_settings`.
+    """
+    return "source" in _without_market({}).model_fields_set
+
+
+def _without_market(overrides: Mapping[str, Any]) -> Settings:
+    """Settings from the environment and from defaults alone."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "a setting cannot be used",
+            where="QUANT_" + "_".join(str(part) for part in first["loc"]).upper(),
+            expected=first["msg"],
+            found="not shown, since it is secret"
+            if _secret(first["loc"])
+            else repr(first["input"]),
+            hint="correct or unset the variable; `quant-assets doctor` lists all settings",
+        ) from None
+
+
+def _refuse_misspelt() -> None:
+    """A slip of the pen would leave a default in force. Other tools may have the prefix as well."""
+    known = [f"QUANT_{name.upper()}" for name in Settings.model_fields]
+    unknown = {name for name in os.environ if name.startswith("QUANT_")}.difference(known)
+    for name in sorted(unknown):
+        if near := get_close_matches(name, known, n=1, cutoff=_NEAR):
+            raise SettingsError(
+                "a variable is no setting, but has nearly the name of one",
+                where=name,
+                expected=near[0],
+                hint="rename or unset the variable; `quant-assets doctor` lists all settings",
+            )
+
+
+def _secret(place: tuple[int | str, ...]) -> bool:
+    """Whether the setting that an error is about may not be repeated in it."""
+    field = Settings.model_fields.get(str(place[0])) if place else None
+    return field is not None and field.annotation is SecretStr
+
+
+class Market(BaseModel):
+    """What a data directory holds: one market for good, and the families asked for last."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    first_day: date = FIRST_DAY
+    seed: int = 7
+    families: str = "fast"
+
+    def __str__(self) -> str:
+        if self.source == SIMULATED:
+            return f"{self.source} with seed {self.seed}"
+        return f"{self.source} from {self.first_day}"
+
+    def same_as(self, other: "Market") -> bool:
+        """Whether prices of the two go together, whatever the families."""
+        return str(self) == str(other)
+
+
+def market_of(settings: Settings) -> Market:
+    """The market that the settings name."""
+    return Market(
+        source=settings.source,
+        first_day=settings.first_day,
+        seed=settings.seed,
+        families=settings.families,
+    )
+
+
+def held_market(settings: Settings) -> Market | None:
+    """The market that the data directory holds; None before the first load.
+
+    Raises:
+        SettingsError: the file that says so cannot be read.
+    """
+    if not settings.market_file.exists():
+        return None
+    try:
+        return Market.model_validate_json(settings.market_file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise SettingsError(
+            "the data directory does not say which market it holds",
+            where=str(settings.market_file),
+            expected="a source and a first day, as JSON",
+            found=str(error).splitlines()[0],
+            hint="restore the file, or set QUANT_DATA_DIR to another directory",
+        ) from None
+
+
+def require_market(settings: Settings, *, loaded: bool = False) -> None:
+    """Refuse to mix two markets in one lake.
+
+    Raises:
+        SettingsError: the data directory holds another market; or, if one must be ``loaded``, none.
+    """
+    market, held = market_of(settings), held_market(settings)
+    if held.same_as(market) if held else not loaded:
+        return
+    raise SettingsError(
+        "the data directory holds another market" if held else "no market is loaded yet",
+        where=str(settings.data_dir),
+        expected=held,
+        found=market,
+        hint="set QUANT_DATA_DIR to another directory; `demo` puts the old market aside"
+        if held
+        else "run `quant-assets load` first",
+    )
+
+
+def remember_market(settings: Settings) -> None:
+    """Say in ``market.json`` which market the data directory holds, and the families asked for.
+
+    Of two markets that come at once into an empty directory, one is refused.
+
+    Raises:
+        SettingsError: the data directory holds another market.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.data_dir / "market.lock"):
+        require_market(settings)
+        draft = settings.market_file.with_suffix(".draft")
+        with draft.open("w") as file:
+            file.write(market_of(settings).model_dump_json())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(settings.market_file)
+
+
+def keep_to_market(settings: Settings) -> None:
+    """Refuse another market than the one held; where none is held yet, hold this one from now on.
+
+    The families stay those asked for last: a server that began before may know earlier ones.
+
+    Raises:
+        SettingsError: the data directory holds another market.
+    """
+    if held_market(settings) is None:
+        remember_market(settings)
+    else:
+        require_market(settings)

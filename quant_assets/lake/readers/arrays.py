@@ -1,0 +1,113 @@
+"""Long tables to arrays and back: the one place that knows how days and units become rows.
+
+A *unit* is what a row is about besides its day: an instrument, a target or a series.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from quant_assets.core.errors import LakeError
+from quant_assets.core.typing import AnyArray, DayArray, IntArray
+
+
+def repeat_days(values: AnyArray, units: int) -> AnyArray:
+    """(n * units,) each day's value once per unit."""
+    return np.repeat(values, units)
+
+
+def tile_units(names: Sequence[str | None], days: int) -> pa.Array:
+    """(days * units,) the names once per day, dictionary-encoded."""
+    distinct = pa.array(names, pa.string()).dictionary_encode()
+    indices = distinct.indices.to_numpy(zero_copy_only=False)
+    if distinct.null_count:
+        return pa.array(list(names) * days, pa.string())
+    return pa.DictionaryArray.from_arrays(
+        np.tile(indices, days).astype(np.int32), distinct.dictionary
+    )
+
+
+def long_rows(
+    days: DayArray,
+    date_ids: IntArray,
+    values: Mapping[str, AnyArray],
+    unit_column: str = "",
+    units: Sequence[str] = (),
+) -> dict[str, Any]:
+    """One row per day and unit from (n, units) arrays; per day from (n,) arrays without units."""
+    width = max(len(units), 1)
+    keys: dict[str, Any] = {
+        "trading_day": repeat_days(days, width),
+        "date_id": repeat_days(date_ids, width),
+    }
+    if unit_column:
+        keys[unit_column] = tile_units(units, len(days))
+    return {**keys, **{name: np.ravel(array) for name, array in values.items()}}
+
+
+def day_positions(found: AnyArray, days: DayArray) -> IntArray:
+    """Row of each found day among ``days`` (ascending).
+
+    Raises:
+        LakeError: a found day is not among them.
+    """
+    wanted = found.astype("datetime64[D]")
+    position = np.minimum(np.searchsorted(days, wanted), max(len(days) - 1, 0))
+    unknown = wanted[days[position] != wanted] if len(days) else wanted
+    if len(unknown):
+        raise LakeError(
+            "a day is missing upstream",
+            found=str(unknown[0]),
+            hint="materialise the upstream tables for this day, then try again",
+        )
+    return position.astype(np.int64)
+
+
+def unit_positions(column: pa.ChunkedArray, names: Sequence[str]) -> IntArray:
+    """Position of each value of a string column among ``names``.
+
+    Raises:
+        LakeError: a value is not among the names.
+    """
+    encoded = column.combine_chunks().dictionary_encode()
+    index = {name: i for i, name in enumerate(names)}
+    try:
+        codes = np.array([index[name] for name in encoded.dictionary.to_pylist()], dtype=np.int64)
+    except KeyError as error:
+        raise LakeError(
+            "a row is about something unknown",
+            where=f"column with values such as {names[0]}",
+            found=str(error),
+            hint="materialise the upstream tables again",
+        ) from None
+    return codes[encoded.indices.to_numpy()] if len(codes) else np.empty(0, np.int64)
+
+
+def to_cube(
+    rows: pa.Table,
+    days: DayArray,
+    unit_column: str,
+    units: Sequence[str],
+    columns: Sequence[str],
+    *,
+    day_column: str = "trading_day",
+    dtype: Any = np.float64,
+) -> AnyArray:
+    """(n, units, columns) array from long rows; NaN where there is no row or a NULL.
+
+    Memory: the array itself plus one column of the rows.
+    """
+    cube = np.full((len(days), len(units), len(columns)), np.nan, dtype=dtype)
+    flat = cube.reshape(-1, len(columns))
+    day = day_positions(rows.column(day_column).to_numpy(), days)
+    position = day * len(units) + unit_positions(rows.column(unit_column), units)
+    in_order = len(position) == len(flat) and bool((np.diff(position) == 1).all())
+    for j, name in enumerate(columns):
+        values = rows.column(name).to_numpy()
+        if in_order:
+            flat[:, j] = values
+        else:
+            flat[position, j] = values
+    return cube

@@ -1,0 +1,58 @@
+"""Stored features as arrays."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from quant_assets.core.typing import AnyArray, DayArray, FloatArray
+from quant_assets.lake.readers.arrays import to_cube
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.store.lake import Lake
+
+
+def read_cube(
+    lake: Lake,
+    table: Table,
+    days: DayArray,
+    unit_column: str = "",
+    units: Sequence[str] = (),
+    dtype: Any = np.float64,
+    *,
+    gaps: bool = False,
+) -> tuple[tuple[str, ...], AnyArray]:
+    """A features table's feature names and its values on some days.
+
+    Args:
+        lake: the lake.
+        table: the table.
+        days: n days of it, ascending; consecutive ones unless ``gaps``.
+        unit_column: column that says what a row is about; none if a row is a day.
+        units: the units wanted, in order.
+        dtype: float64 or float32.
+        gaps: whether the table has further days between these.
+
+    Returns an (n, units, features) array, with one unit if a row is a day; NaN where there is no
+    row.
+    """
+    keys = ("trading_day", "date_id", unit_column)
+    names = tuple(column.name for column in table.columns if column.name not in keys)
+    kind = "DOUBLE" if dtype is np.float64 else "FLOAT"
+    selected = ", ".join(f'"{name}"::{kind} AS "{name}"' for name in names)
+    unit = f'"{unit_column}"' if unit_column else "'' AS unit"
+    wanted = "IN (SELECT unnest(?::DATE[]))" if gaps else "BETWEEN ? AND ?"
+    rows = lake.arrow(
+        f"SELECT trading_day, {unit}, {selected} FROM {table.quoted} WHERE trading_day {wanted}",
+        [days.tolist()] if gaps else [days[0].item(), days[-1].item()],
+        needs=table,
+    )
+    return names, to_cube(rows, days, unit_column or "unit", units or ("",), names, dtype=dtype)
+
+
+def read_features(
+    lake: Lake, table: Table, days: DayArray, unit_column: str = "", units: Sequence[str] = ()
+) -> dict[str, FloatArray]:
+    """A features table on some days as one (n, units) array per feature, (n,) if a row is a day."""
+    names, cube = read_cube(lake, table, days, unit_column, units)
+    values = cube if unit_column else cube[:, 0]
+    return {name: np.ascontiguousarray(values[..., j]) for j, name in enumerate(names)}

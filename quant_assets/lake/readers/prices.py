@@ -1,0 +1,148 @@
+"""Prices between the lake and arrays: as given, and as the panels of labels and features."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from quant_assets.core.typing import DayArray, IntArray
+from quant_assets.lake.readers.arrays import day_positions, repeat_days, tile_units, unit_positions
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import FIELDS, Series, column_name, parse_column
+from quant_assets.market.panel import PricePanel
+from quant_assets.market.targets import TargetPairs
+from quant_assets.sources.protocol import PriceTable, UnreadCell
+
+
+def series_keys(days: DayArray, date_ids: IntArray, columns: tuple[str, ...]) -> dict[str, Any]:
+    """Key columns of one row per day and series, in the order of an (n, c) array."""
+    series = [parse_column(column) for column in columns]
+    return {
+        "trading_day": repeat_days(days, len(columns)),
+        "date_id": repeat_days(date_ids, len(columns)),
+        "instrument": tile_units([s.instrument for s in series], len(days)),
+        "field": tile_units([s.field for s in series], len(days)),
+    }
+
+
+def raw_rows(table: PriceTable, source: str) -> dict[str, Any]:
+    """Rows of ``raw.prices`` for prices as given."""
+    unread = np.full(table.values.shape, None, dtype=object)
+    for cell in table.unread:
+        unread[cell.row, table.columns.index(cell.column)] = cell.text
+    return {
+        **series_keys(table.days, table.date_ids, table.columns),
+        "value": table.values.ravel(),
+        "source": tile_units([source], table.values.size),
+        "unread": unread.ravel(),
+    }
+
+
+def pairs_rows(pairs: TargetPairs) -> dict[str, Any]:
+    """Rows of ``raw.target_pairs``."""
+    return {
+        "target": list(pairs.targets),
+        "lag": pairs.lags,
+        "leg_a": list(pairs.leg_a),
+        "leg_b": list(pairs.leg_b),
+    }
+
+
+def read_pairs(lake: Lake) -> TargetPairs:
+    """The targets, in submission order."""
+    rows = lake.arrow(f"FROM {RAW_TARGET_PAIRS.quoted}", needs=RAW_TARGET_PAIRS)
+    order = np.argsort([int(name.rsplit("_", 1)[1]) for name in rows["target"].to_pylist()])
+    rows = rows.take(pa.array(order))
+    return TargetPairs(
+        tuple(rows["target"].to_pylist()),
+        rows["lag"].to_numpy(),
+        tuple(rows["leg_a"].to_pylist()),
+        tuple(rows["leg_b"].to_pylist()),
+    )
+
+
+def read_raw(lake: Lake, start: date, end: date) -> PriceTable:
+    """Prices as the source gave them, from ``start`` to ``end``."""
+    rows = _rows(lake, RAW_PRICES.quoted, "value, unread", start, end)
+    days, date_ids = _days(rows)
+    columns = tuple(column_name(series) for series in _all_series(lake, RAW_PRICES.quoted))
+    values = np.full((len(days), len(columns)), np.nan)
+    row, column = _positions(rows, days, columns)
+    values[row, column] = rows["value"].to_numpy()
+    unread = rows["unread"].combine_chunks()
+    cells = tuple(
+        UnreadCell(int(row[i]), columns[column[i]], unread[i].as_py())
+        for i in np.flatnonzero(unread.is_valid().to_numpy(zero_copy_only=False))
+    )
+    return PriceTable(days, date_ids, columns, values, cells)
+
+
+def read_panel(
+    lake: Lake, value: str, start: date, end: date, table: Table = VALIDATED_PRICES
+) -> PricePanel:
+    """The price panel from ``start`` to ``end``.
+
+    Args:
+        lake: the lake.
+        value: ``value``, observed prices, for labels; ``filled``, carried forward, for features.
+        start: first day.
+        end: last day.
+        table: ``raw.prices`` for prices as given, whose ``value`` it is.
+    """
+    rows = _rows(lake, table.quoted, f'"{value}"', start, end)
+    days, date_ids = _days(rows)
+    series = _all_series(lake, table.quoted)
+    instruments = tuple(sorted({s.instrument for s in series}))
+    fields = [field for field in FIELDS if any(s.field == field for s in series)]
+    cube = np.full((len(fields), len(days), len(instruments)), np.nan)
+    cube[
+        unit_positions(rows["field"], fields),
+        day_positions(rows["trading_day"].to_numpy(), days),
+        unit_positions(rows["instrument"], instruments),
+    ] = rows[value].to_numpy()
+    return PricePanel(days, date_ids, instruments, dict(zip(fields, cube, strict=True)))
+
+
+def _rows(lake: Lake, table: str, values: str, start: date, end: date) -> pa.Table:
+    needs = RAW_PRICES if table == RAW_PRICES.quoted else VALIDATED_PRICES
+    return lake.arrow(
+        f"SELECT trading_day, date_id, instrument, field, {values} FROM {table}"
+        " WHERE trading_day BETWEEN ? AND ?",
+        [start, end],
+        needs=needs,
+    )
+
+
+def _all_series(lake: Lake, table: str) -> list[Series]:
+    """Every series the table has on any day: a panel's shape does not depend on its days."""
+    found = lake.columns(f"SELECT DISTINCT instrument, field FROM {table} ORDER BY ALL")
+    return [Series(i, f) for i, f in zip(found["instrument"], found["field"], strict=True)]
+
+
+def _days(rows: pa.Table) -> tuple[DayArray, IntArray]:
+    days, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
+    return days.astype("datetime64[D]"), rows["date_id"].to_numpy()[first]
+
+
+def _positions(
+    rows: pa.Table, days: DayArray, columns: tuple[str, ...]
+) -> tuple[IntArray, IntArray]:
+    series = pc.binary_join_element_wise(rows["instrument"], rows["field"], "\t")
+    names = [f"{s.instrument}\t{s.field}" for s in map(parse_column, columns)]
+    return day_positions(rows["trading_day"].to_numpy(), days), unit_positions(series, names)
+
+
+def history_start(lake: Lake, table: Table, start: date, rows: int) -> date:
+    """The day ``rows`` days of the table before ``start``, or its first day if there are fewer."""
+    if rows == 0 or not lake.has(table):
+        return start
+    earlier = lake.columns(
+        f"SELECT DISTINCT trading_day FROM {table.quoted} WHERE trading_day < ?"
+        " ORDER BY trading_day DESC LIMIT ?",
+        [start, rows],
+    )["trading_day"]
+    return earlier[-1].astype("datetime64[D]").item() if len(earlier) else start

@@ -1,0 +1,141 @@
+"""What a table is: name, columns, how DuckDB and Arrow type them, and how arrays become its rows.
+
+The tables themselves are declared in ``lake.schemas.tables``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from quant_assets.core.errors import LakeError
+
+_ARROW = {
+    "BOOLEAN": pa.bool_(),
+    "DATE": pa.date32(),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "VARCHAR": pa.string(),
+    "TIMESTAMP": pa.timestamp("us"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, DuckDB type, meaning."""
+
+    name: str
+    type: str
+    description: str
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The column's type in Arrow."""
+        return _ARROW[self.type]
+
+    @property
+    def ddl(self) -> str:
+        """Definition for CREATE TABLE and ADD COLUMN."""
+        return f'"{self.name}" {self.type}'
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: ``schema.table``.
+        description: grain, content and when a row is known.
+        columns: in order.
+        day_column: the column by which days are replaced; empty for a table replaced whole.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    day_column: str = "trading_day"
+
+    @property
+    def schema(self) -> str:
+        """The part of the name before the dot."""
+        return self.name.split(".", 1)[0]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The parts of the name, which are the key of the asset that writes it."""
+        return tuple(self.name.split("."))
+
+    @cached_property
+    def quoted(self) -> str:
+        """The name, quoted for SQL."""
+        schema, table = self.name.split(".")
+        return f'"{schema}"."{table}"'
+
+    def ddl(self) -> str:
+        """Column definitions for CREATE TABLE."""
+        return ", ".join(column.ddl for column in self.columns)
+
+    def creation(self) -> Iterator[str]:
+        """Statements that make the table, with comments that explain it to any client."""
+        yield f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'
+        yield f"CREATE TABLE IF NOT EXISTS {self.quoted} ({self.ddl()})"
+        yield f"COMMENT ON TABLE {self.quoted} IS {_literal(self.description)}"
+        for column in self.columns:
+            yield self._comment(column)
+
+    def addition(self, column: Column) -> Iterator[str]:
+        """Statements that add the column to the stored table; its rows so far hold NULL."""
+        yield f"ALTER TABLE {self.quoted} ADD COLUMN {column.ddl}"
+        yield self._comment(column)
+
+    def _comment(self, column: Column) -> str:
+        return f'COMMENT ON COLUMN {self.quoted}."{column.name}" IS {_literal(column.description)}'
+
+
+def to_arrow(table: Table, data: Mapping[str, Any]) -> pa.Table:
+    """The table's columns from arrays, in the table's order and types; NaN becomes null.
+
+    Raises:
+        LakeError: a column is missing or unknown, of another length or of another type.
+    """
+    expected, found = [column.name for column in table.columns], list(data)
+    if set(expected) != set(found):
+        raise LakeError(
+            "columns do not match the table",
+            where=table.name,
+            expected=", ".join(sorted(set(expected) - set(found))) or "no further column",
+            found=", ".join(sorted(set(found) - set(expected))) or "nothing in their place",
+        )
+    arrays = {column.name: _to_column(table, column, data[column.name]) for column in table.columns}
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise LakeError(
+            "columns of different lengths",
+            where=table.name,
+            expected=f"{lengths[expected[0]]} rows, as {expected[0]} has",
+            found=", ".join(f"{name}: {n}" for name, n in lengths.items()),
+        )
+    return pa.table(arrays)
+
+
+def _to_column(table: Table, column: Column, values: Any) -> pa.Array:
+    if isinstance(values, pa.DictionaryArray) and values.type.value_type == column.arrow:
+        return values
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        # from_pandas, which turns NaN into null, is for what is not Arrow yet.
+        values = values.to_pandas()
+    try:
+        return pa.array(values, type=column.arrow, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise LakeError(
+            "values cannot be stored in the column",
+            where=f"{table.name}, column {column.name}",
+            expected=column.type,
+            found=str(error).splitlines()[0],
+        ) from error
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

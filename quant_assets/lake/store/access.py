@@ -1,0 +1,145 @@
+"""One process's way to the lake: a connection a thread, what is tried again, and who may write.
+
+What is read and written is said in ``lake.store.lake``; how a connection comes about, in
+``lake.store.connection``.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, local
+from typing import TypeVar
+
+import duckdb
+from filelock import FileLock
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from quant_assets.core.errors import LakeError
+from quant_assets.lake.store.connection import connect
+
+_CONFLICTS = ("database is locked", "conflict", "already exists")
+T = TypeVar("T")
+
+
+class Access:
+    """Opens the lake below a folder on first use. Threads may share it.
+
+    Args:
+        root: folder of the lake; made if there is none, unless ``read_only``.
+        read_only: refuse writes, and never make a lake.
+        snapshot: show the lake as it was then.
+        patience: seconds a write waits for other writers.
+    """
+
+    def __init__(
+        self, root: Path, *, read_only: bool, snapshot: int | None, patience: float
+    ) -> None:
+        self._root = root
+        self._read_only = read_only or snapshot is not None
+        self._snapshot = snapshot
+        self._patience = patience
+        self._opening = Lock()
+        self._opened: duckdb.DuckDBPyConnection | None = None
+        self._of_thread = local()
+
+    def close(self) -> None:
+        """Release the lake's files."""
+        with self._opening:
+            if self._opened is not None:
+                self._of_thread = local()
+                self._opened.close()
+                self._opened = None
+
+    @contextmanager
+    def at_once(self) -> Iterator[int]:
+        """Let all reads of this thread meanwhile show one snapshot, an outer one's if any; its id.
+
+        Raises:
+            LakeError: the lake cannot be opened.
+        """
+        outer: int | None = getattr(self._of_thread, "snapshot", None)
+        if outer is not None:
+            yield outer
+            return
+        self._of_thread.snapshot = snapshot = self.read(_begun, "newest snapshot")
+        try:
+            yield snapshot
+        finally:
+            self._of_thread.snapshot = None
+            self._cursor().rollback()
+
+    def read(self, fetch: Callable[[duckdb.DuckDBPyConnection], T], what: str) -> T:
+        """What ``fetch`` gives on the thread's connection.
+
+        Raises:
+            LakeError: the lake cannot be opened, or DuckDB refuses; ``what`` says where.
+        """
+        try:
+            return self._retrying(fetch)
+        except duckdb.Error as error:
+            raise LakeError("the lake cannot be read", where=what, found=str(error)) from error
+
+    def alone(self, name: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Do the work while no other process writes; readers go on. The lock ends with its process.
+
+        A SQLite catalogue refuses a commit if any other came since its transaction began, whichever
+        the table: without a lock, short writes would make a long one start again for ever.
+        """
+        if self._read_only:
+            raise LakeError("the lake is open for reading only", where=name)
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._root / "write.lock", self._patience, poll_interval=0.005):
+                return self._retrying(work)
+        except (duckdb.Error, OSError) as error:
+            raise LakeError(
+                "the write did not come through; what was stored is unchanged",
+                where=f"{name} in {self._root}",
+                found=str(error).splitlines()[0],
+                hint="check free disk space, permissions and other writers, then try again",
+            ) from error
+
+    def _retrying(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        return Retrying(
+            retry=retry_if_exception(_is_conflict),
+            wait=wait_random_exponential(multiplier=0.02, max=1.0),
+            stop=stop_after_delay(self._patience),
+            reraise=True,
+        )(lambda: work(self._cursor()))
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """The thread's connection, kept: opening one costs more than most reads."""
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._of_thread, "cursor", None)
+        if cursor is None:
+            with self._opening:
+                if self._opened is None:
+                    self._opened = connect(
+                        self._root, read_only=self._read_only, snapshot=self._snapshot
+                    )
+                    # Most statements take milliseconds, of which waking a thread is a third.
+                    self._opened.execute("SET threads = 1")
+                cursor = self._opened.cursor()
+            cursor.execute("USE lake")
+            self._of_thread.cursor = cursor
+        return cursor
+
+
+def _begun(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Begin a transaction; the snapshot that it shows."""
+    cursor.begin()
+    try:
+        return newest_snapshot(cursor)
+    except duckdb.Error:
+        cursor.rollback()
+        raise
+
+
+def newest_snapshot(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Id of the newest snapshot that the connection sees."""
+    row = cursor.execute("FROM ducklake_current_snapshot('lake')").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _is_conflict(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, duckdb.Error) and any(mark in text for mark in _CONFLICTS)

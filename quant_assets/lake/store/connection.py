@@ -1,0 +1,170 @@
+"""Opening the lake: DuckDB with DuckLake on a SQLite catalogue.
+
+Only how a connection comes about; tables and transactions are in ``lake.store.lake``.
+"""
+
+import sqlite3
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock
+
+from quant_assets.core.errors import LakeError
+
+CATALOGUE = "catalogue.sqlite"
+FILES = "files"
+_EXTENSIONS = {
+    "ducklake": "duckdb_extension_ducklake",
+    "sqlite_scanner": "duckdb_extension_sqlite_scanner",
+}
+
+
+def extension_file(name: str) -> Path | None:
+    """The extension's binary in its installed wheel; None without a wheel of DuckDB's version."""
+    package = _EXTENSIONS[name]
+    if find_spec(package) is None:
+        return None
+    folder = Path(str(import_module(package).__file__)).parent
+    file = folder / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+    return file if file.exists() else None
+
+
+def connect(
+    root: Path, *, read_only: bool = False, snapshot: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection whose default catalog is the lake below ``root``.
+
+    Args:
+        root: folder of the lake; made if there is none, unless ``read_only``.
+        read_only: refuse writes.
+        snapshot: show the lake as it was then; goes with ``read_only``.
+
+    Raises:
+        LakeError: an extension is missing, the lake cannot be opened, or the snapshot has expired.
+    """
+    connection = duckdb.connect()
+    try:
+        _load_extensions(connection)
+        if not read_only:
+            _create(root, connection)
+        elif not (root / CATALOGUE).exists():
+            raise LakeError(
+                "there is no lake yet",
+                where=str(root),
+                hint="run `make demo` or `quant-assets load` first, or set QUANT_DATA_DIR",
+            )
+        _attach(connection, root, read_only=read_only, snapshot=snapshot)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+    for name, package in _EXTENSIONS.items():
+        file = extension_file(name)
+        try:
+            if file is None:
+                connection.install_extension(name)
+                connection.load_extension(name)
+            else:
+                connection.load_extension(str(file))
+        except duckdb.Error as error:
+            wheel = package.replace("_", "-")
+            raise LakeError(
+                f"DuckDB's extension {name} cannot be loaded",
+                expected=f"the wheel {wheel}=={duckdb.__version__}",
+                found=str(error),
+                hint=f"pip install {wheel}=={duckdb.__version__}",
+            ) from error
+
+
+def _create(root: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the catalogue once, in WAL mode from birth: set later, the mode brings lock errors.
+
+    A lock file keeps two first processes from both making it; the catalogue appears under its
+    name only when it is complete.
+    """
+    if (root / CATALOGUE).exists():
+        return
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / "create.lock"):
+            if (root / CATALOGUE).exists():
+                return
+            draft = root / "draft.sqlite"
+            for leftover in root.glob("draft.sqlite*"):
+                leftover.unlink()
+            catalogue = sqlite3.connect(draft)
+            catalogue.execute("PRAGMA journal_mode=WAL")
+            catalogue.close()
+            _attach(connection, root, read_only=False, catalogue=draft)
+            connection.execute("USE memory; DETACH lake")
+            draft.rename(root / CATALOGUE)
+    except (OSError, duckdb.Error) as error:
+        raise _cannot_open(root, error) from error
+
+
+def attach_statements(
+    root: Path,
+    *,
+    read_only: bool,
+    catalogue: Path | None = None,
+    snapshot: int | None = None,
+) -> list[str]:
+    """SQL that opens the lake in any DuckDB of this version.
+
+    Rows always go to Parquet, never into the catalogue: DuckLake 1.0 can show deleted rows again
+    where deletions in the catalogue and in files meet (duckdb/ducklake#1084), and is slower so.
+    """
+    # ATTACH takes no bound parameters; a quote in a path is doubled.
+    source = str(catalogue or root / CATALOGUE).replace("'", "''")
+    files = str(root / FILES).replace("'", "''")
+    mode = ", READ_ONLY" if read_only else ""
+    mode += f", SNAPSHOT_VERSION {snapshot:d}" if snapshot is not None else ""
+    loads = [f"LOAD '{file}'" for name in _EXTENSIONS if (file := extension_file(name))]
+    return [
+        *loads,
+        f"ATTACH 'ducklake:sqlite:{source}' AS lake"
+        f" (DATA_PATH '{files}', OVERRIDE_DATA_PATH true, DATA_INLINING_ROW_LIMIT 0,"
+        f" META_BUSY_TIMEOUT 2000{mode})",
+        "USE lake",
+    ]
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection,
+    root: Path,
+    *,
+    read_only: bool,
+    catalogue: Path | None = None,
+    snapshot: int | None = None,
+) -> None:
+    statements = attach_statements(
+        root, read_only=read_only, catalogue=catalogue, snapshot=snapshot
+    )
+    try:
+        for statement in statements:
+            connection.execute(statement)
+    except duckdb.Error as error:
+        if snapshot is not None and "snapshot" in str(error).lower():
+            raise LakeError(
+                "the snapshot cannot be read any more",
+                where=str(root),
+                expected="a snapshot within the retention (QUANT_RETENTION_DAYS)",
+                found=snapshot,
+                hint="`FROM ducklake_snapshots('lake')` lists those there are",
+            ) from error
+        raise _cannot_open(root, error) from error
+
+
+def _cannot_open(root: Path, error: Exception) -> LakeError:
+    return LakeError(
+        "the lake cannot be opened",
+        where=str(root),
+        found=str(error).splitlines()[0],
+        hint="check free disk space and that the folder is writable;"
+        " `quant-assets doctor` tells more",
+    )

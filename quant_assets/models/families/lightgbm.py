@@ -1,0 +1,154 @@
+"""``lightgbm``: boosters over all (day, target) rows, shallow and strongly regularised."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quant_assets.core.typing import FloatArray
+from quant_assets.models.label_transforms import (
+    day_by_day,
+    day_weights,
+    decorrelation,
+    ranked_labels,
+    standardised_labels,
+)
+from quant_assets.models.packing import pack, unpack
+from quant_assets.models.protocol import (
+    PRIOR,
+    Groups,
+    Observations,
+    Parameters,
+    Resources,
+    by_group,
+)
+from quant_assets.models.search_space import Float, Int, Space
+
+if TYPE_CHECKING:
+    import lightgbm
+
+name = "lightgbm"
+description = "Pooled LightGBM over (day, target) rows of the target features, several seeds."
+library = "lightgbm"
+lookback = 0
+defaults: Parameters = {
+    "seeds": 3,
+    "num_boost_round": 30,
+    "learning_rate": 0.1,
+    "num_leaves": 15,
+    "min_data_in_leaf": 500,
+    "lambda_l2": 50.0,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.2,
+    "bagging_freq": 1,
+    "max_bin": 63,
+    "label_clip": 3.0,
+    "shrinkage": 0.5,
+}
+space: Space = {
+    "num_boost_round": Int(10, 300, log=True),
+    "learning_rate": Float(0.01, 0.3, log=True),
+    "num_leaves": Int(4, 63, log=True),
+    "min_data_in_leaf": Int(50, 5000, log=True),
+    "lambda_l2": Float(0.1, 1000.0, log=True),
+    "feature_fraction": Float(0.1, 1.0),
+    "bagging_fraction": Float(0.1, 1.0),
+    "shrinkage": Float(0.05, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Boosters:
+    """Boosters that differ in their seed.
+
+    Attributes:
+        boosters: one a seed; their scores are averaged.
+        decorrelation: (m, m), applied to the scores of a day.
+    """
+
+    boosters: tuple["lightgbm.Booster", ...]
+    decorrelation: FloatArray
+
+    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+        """(rows, m) leaf sums; a missing feature takes the branch learnt for it."""
+        return day_by_day(self._mean(seen, rows)[..., 0], self.decorrelation)
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """Exact Shapley values of the trees, decorrelated as the scores are.
+
+        Lundberg, Erion and Lee, "Consistent Individualized Feature Attribution for Tree
+        Ensembles" (2018). What the trees expect of no inputs at all is the prior.
+        """
+        values = self._mean(seen, rows, pred_contrib=True)
+        sums = by_group(np.moveaxis(values, -1, 0), (*seen.target.names, PRIOR), groups)
+        return {group: day_by_day(part, self.decorrelation) for group, part in sums.items()}
+
+    def importance(self) -> Mapping[str, float]:
+        """Share of each feature in the gain of all splits."""
+        gain = np.sum([b.feature_importance("gain") for b in self.boosters], axis=0)
+        names = self.boosters[0].feature_name()
+        return dict(zip(names, gain / gain.sum(), strict=True)) if gain.any() else {}
+
+    def to_bytes(self) -> bytes:
+        """LightGBM's text format, and the matrix."""
+        text = json.dumps([_without_threads(b.model_to_string()) for b in self.boosters]).encode()
+        return pack(boosters=np.frombuffer(text, np.uint8), decorrelation=self.decorrelation)
+
+    def _mean(self, seen: Observations, rows: int, *, pred_contrib: bool = False) -> FloatArray:
+        """(rows, m, outputs) mean of the boosters' scores, or of all their parts."""
+        x = seen.target.values[len(seen.days) - rows :]
+        pooled = x.reshape(-1, x.shape[-1])
+        options = {"pred_contrib": pred_contrib}
+        outputs = [np.asarray(b.predict(pooled, **options)) for b in self.boosters]
+        mean = np.mean(outputs, axis=0)
+        return np.asarray(mean.reshape(*x.shape[:2], -1))
+
+
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Boosters:
+    """Fit on every released label, each day weighing the same."""
+    import lightgbm
+
+    options = dict(parameters)
+    seeds, rounds = options.pop("seeds"), options.pop("num_boost_round")
+    clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
+    matrix = decorrelation(ranked_labels(seen), shrinkage)
+    labels = standardised_labels(seen, clip)
+    known = ~np.isnan(labels)
+    data = lightgbm.Dataset(
+        seen.target.values[known],
+        labels[known],
+        weight=day_weights(labels),
+        feature_name=list(seen.target.names),
+        params={"max_bin": options["max_bin"]},
+    )
+    options |= {
+        "objective": "regression",
+        "num_threads": resources.threads,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    boosters = (
+        lightgbm.train({**options, "seed": resources.seed + i}, data, num_boost_round=rounds)
+        for i in range(seeds)
+    )
+    return Boosters(tuple(boosters), matrix)
+
+
+def load(stored: bytes) -> Boosters:
+    """Read the text format and the matrix back."""
+    import lightgbm
+
+    arrays = unpack(stored)
+    texts = json.loads(arrays["boosters"].tobytes())
+    boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
+    return Boosters(boosters, arrays["decorrelation"])
+
+
+def _without_threads(model: str) -> str:
+    """LightGBM's text less the number of threads, which is no part of the model."""
+    return "\n".join(x for x in model.split("\n") if not x.startswith("[num_threads:"))

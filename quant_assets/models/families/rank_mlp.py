@@ -1,0 +1,77 @@
+"""``rank_mlp``: small networks over pooled (day, target) rows, averaged.
+
+The same weights score every target: perceptrons on the day's target features, and one recurrent
+network on the last four days of them. They differ in their random beginning; averaging them takes
+out what only that explains (Hansen and Salamon, "Neural Network Ensembles", 1990).
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from quant_assets.models.label_transforms import ranked_labels
+from quant_assets.models.neural.forecaster import (
+    Arrays,
+    Networks,
+    fit_networks,
+    known_days,
+    load_networks,
+)
+from quant_assets.models.neural.scaler import fit_scaler, scaler_from
+from quant_assets.models.protocol import Observations, Parameters, Resources
+from quant_assets.models.search_space import Choice, Float, Int, Space
+
+if TYPE_CHECKING:
+    from quant_assets.models.neural.training import Member
+
+name = "rank_mlp"
+description = "Small perceptrons and a recurrent network over (day, target) rows, averaged."
+library = "torch"
+_STEPS = 4
+lookback = _STEPS - 1
+defaults: Parameters = {
+    "hidden": (32, 16),
+    "perceptrons": 3,
+    "recurrent_hidden": 16,
+    "dropout": 0.3,
+    "clip": 3.0,
+    "epochs": 8,
+    "patience": 3,
+    "days_per_epoch": 400,
+    "batch_days": 16,
+    "learning_rate": 1e-3,
+    "weight_decay": 10.0,
+    "rank_weight": 1.0,
+}
+space: Space = {
+    "hidden": Choice(((16,), (32, 16), (64, 32))),
+    "dropout": Float(0.0, 0.6),
+    "epochs": Int(2, 20, log=True),
+    "learning_rate": Float(1e-4, 1e-2, log=True),
+    "weight_decay": Float(0.1, 30.0, log=True),
+    "rank_weight": Float(0.1, 10.0, log=True),
+}
+
+
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Networks:
+    """Train all networks on released labels."""
+    labels = ranked_labels(seen)
+    features = seen.target.values[known_days(labels)]
+    prepared = fit_scaler(features, parameters["clip"], pooled=True).arrays("target")
+    return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
+
+
+def load(stored: bytes) -> Networks:
+    """Read the networks back."""
+    return load_networks(_members, lookback, stored)
+
+
+def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["Member"]:
+    from quant_assets.models.neural.networks import PooledMlp, PooledRnn
+    from quant_assets.models.neural.training import Member, Series
+
+    features, dropout = len(seen.target.names), parameters["dropout"]
+    values = scaler_from(prepared, "target").apply(seen.target.values)
+    day, days = (Series(values, seen.target.names, steps) for steps in (1, _STEPS))
+    perceptron = partial(PooledMlp, features, tuple(parameters["hidden"]), dropout)
+    recurrent = partial(PooledRnn, features, parameters["recurrent_hidden"], dropout)
+    return [Member(perceptron, (day,))] * parameters["perceptrons"] + [Member(recurrent, (days,))]

@@ -1,0 +1,91 @@
+"""``regime_lstm``: weights of the target features that follow the market's regime.
+
+An LSTM reads the market's last twenty days and the filtered probability of turbulence on each of
+them (``regimes``; Hamilton 1989), and sets the weights with which target features are summed.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quant_assets.models.label_transforms import ranked_labels
+from quant_assets.models.markov_switching import Regimes, filtered_windows, fit_regimes
+from quant_assets.models.neural.forecaster import (
+    Arrays,
+    Networks,
+    fit_networks,
+    known_days,
+    load_networks,
+)
+from quant_assets.models.neural.scaler import fit_scaler, scaler_from
+from quant_assets.models.protocol import Observations, Parameters, Resources
+from quant_assets.models.search_space import Float, Int, Space
+
+if TYPE_CHECKING:
+    from quant_assets.models.neural.training import Member
+
+name = "regime_lstm"
+description = "Linear in the target features, with weights an LSTM over market and regime sets."
+library = "torch"
+_STEPS, _FILTERED = 20, 120
+lookback = _FILTERED - 1
+defaults: Parameters = {
+    "hidden": 8,
+    "networks": 3,
+    "dropout": 0.3,
+    "clip": 3.0,
+    "epochs": 10,
+    "patience": 3,
+    "days_per_epoch": 600,
+    "batch_days": 16,
+    "learning_rate": 2e-3,
+    "weight_decay": 1.0,
+    "rank_weight": 1.0,
+}
+space: Space = {
+    "hidden": Int(4, 32, log=True),
+    "dropout": Float(0.0, 0.6),
+    "epochs": Int(2, 30, log=True),
+    "learning_rate": Float(2e-4, 2e-2, log=True),
+    "weight_decay": Float(0.01, 30.0, log=True),
+    "rank_weight": Float(0.1, 10.0, log=True),
+}
+_FACTOR = "factor_all_1"
+
+
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Networks:
+    """Fit the regimes on the market's daily factor, then train the networks."""
+    labels, clip = ranked_labels(seen), parameters["clip"]
+    rows = known_days(labels)
+    regimes = fit_regimes(seen.market.column(_FACTOR))
+    prepared = {
+        **fit_scaler(seen.target.values[rows], clip, pooled=True).arrays("target"),
+        **fit_scaler(seen.market.values[rows], clip).arrays("market"),
+        **{f"regimes.{field}": array for field, array in vars(regimes).items()},
+    }
+    return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
+
+
+def load(stored: bytes) -> Networks:
+    """Read regimes and networks back."""
+    return load_networks(_members, lookback, stored)
+
+
+def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["Member"]:
+    from quant_assets.models.neural.networks import RegimeLstm
+    from quant_assets.models.neural.training import Member, Series
+
+    regimes = Regimes(*(prepared[f"regimes.{field}"] for field in ("mean", "variance", "stay")))
+    returns = seen.market.column(_FACTOR)
+    turbulence = filtered_windows(regimes, returns, _FILTERED, _STEPS)[..., None]
+    inputs = (
+        Series(scaler_from(prepared, "target").apply(seen.target.values), seen.target.names),
+        Series(
+            scaler_from(prepared, "market").apply(seen.market.values), seen.market.names, _STEPS
+        ),
+        Series((2.0 * turbulence - 1.0).astype(np.float32), ("turbulence",)),
+    )
+    sizes = (len(seen.target.names), len(seen.market.names) + 1)
+    build = partial(RegimeLstm, *sizes, parameters["hidden"], parameters["dropout"])
+    return [Member(build, inputs)] * parameters["networks"]

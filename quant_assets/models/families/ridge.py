@@ -1,0 +1,183 @@
+"""``ridge``: all targets in one linear solve on the day's returns and market features.
+
+One SVD serves every penalty and every target; the penalty is the one with the least leave-one-out
+error (Allen's PRESS in closed form: Hastie, Tibshirani and Friedman, "The Elements of Statistical
+Learning", section 7.10). Optionally the fitted values keep their leading directions only (Izenman,
+"Reduced-rank regression for the multivariate linear model", 1975).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant_assets.core.typing import FloatArray
+from quant_assets.models.label_transforms import day_by_day, decorrelation, ranked_labels
+from quant_assets.models.packing import pack, unpack
+from quant_assets.models.protocol import PRIOR, Groups, Observations, Parameters, Resources
+from quant_assets.models.search_space import Choice, Float, Space
+
+name = "ridge"
+description = "Ridge regression of all targets' ranks on the day's returns and market features."
+library = "numpy"
+lookback = 0
+defaults: Parameters = {
+    "returns": ("ret_1",),
+    "clip": 4.0,
+    "penalties": tuple(float(10**power) for power in np.arange(2.0, 7.5, 0.5)),
+    "rank": None,
+    "shrinkage": 0.5,
+}
+space: Space = {
+    "returns": Choice(
+        (
+            ("ret_1",),
+            ("ret_1", "ret_5"),
+            ("ret_1", "ret_20"),
+            ("ret_1", "ret_5", "ret_20"),
+        )
+    ),
+    "clip": Float(1.0, 10.0, log=True),
+    "shrinkage": Float(0.05, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Coefficients on standardised inputs.
+
+    Attributes:
+        returns: names of the instrument features used.
+        inputs: p names: market features, and those returns, once an instrument.
+        clip: standardised inputs are clipped to plus and minus this.
+        mean: (p,) of the inputs over the fitting days.
+        scale: (p,) likewise; 1 where an input does not vary.
+        coefficients: (p, m), decorrelated.
+        intercept: (m,) likewise.
+        penalty: the one chosen.
+    """
+
+    returns: tuple[str, ...]
+    inputs: tuple[str, ...]
+    clip: float
+    mean: FloatArray
+    scale: FloatArray
+    coefficients: FloatArray
+    intercept: FloatArray
+    penalty: float
+
+    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+        """(rows, m) linear scores."""
+        return day_by_day(self._inputs(seen, rows), self.coefficients) + self.intercept
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """Products of inputs and their coefficients; the intercept is the prior."""
+        x = self._inputs(seen, rows)
+        of_input = np.array([groups.get(name, name) for name in self.inputs])
+        found = {
+            group: day_by_day(x * (of_input == group), self.coefficients)
+            for group in dict.fromkeys(of_input.tolist())
+        }
+        return found | {PRIOR: np.tile(self.intercept, (rows, 1))}
+
+    def importance(self) -> Mapping[str, float]:
+        """Share of each market feature and return in the sum of absolute coefficients."""
+        weight = np.abs(self.coefficients).sum(axis=1)
+        share = weight / max(weight.sum(), np.finfo(float).tiny)
+        names, which = np.unique(self.inputs, return_inverse=True)
+        return dict(zip(names.tolist(), np.bincount(which, share).tolist(), strict=True))
+
+    def to_bytes(self) -> bytes:
+        """All coefficients."""
+        return pack(**vars(self))
+
+    def _inputs(self, seen: Observations, rows: int) -> FloatArray:
+        """(rows, p) standardised inputs of the last days."""
+        x = _inputs(seen.rows(len(seen.days) - rows, len(seen.days)), self.returns)
+        return _standardise(x, self.mean, self.scale, self.clip)
+
+
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Ridge:
+    """Solve for all targets at once; an empty label counts as the middle rank.
+
+    ``rank`` is the number of directions the fitted values keep, None for all of them;
+    ``shrinkage`` that of the covariance by which expected ranks become scores.
+    """
+    ranks = ranked_labels(seen)
+    known = (~np.isnan(ranks)).any(axis=1)
+    x = _inputs(seen, parameters["returns"])[known]
+    y = np.nan_to_num(ranks[known])
+    mean, scale = _moments(x)
+    x = _standardise(x, mean, scale, parameters["clip"])
+    intercept = y.mean(axis=0)
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    projected = u.T @ (y - intercept)
+    penalty = min(
+        parameters["penalties"],
+        key=lambda candidate: _press(y - intercept, u, s, projected, candidate),
+    )
+    coefficients = vt.T @ ((s / (s**2 + penalty))[:, None] * projected)
+    if parameters["rank"] is not None:
+        coefficients = _reduced(coefficients, x, parameters["rank"])
+    matrix = decorrelation(ranks, parameters["shrinkage"])
+    returns = tuple(parameters["returns"])
+    instruments = seen.instrument.values.shape[1]
+    return Ridge(
+        returns,
+        (*seen.market.names, *np.repeat(returns, instruments).tolist()),
+        parameters["clip"],
+        mean,
+        scale,
+        coefficients @ matrix,
+        intercept @ matrix,
+        penalty,
+    )
+
+
+def load(stored: bytes) -> Ridge:
+    """Read the coefficients back."""
+    arrays = unpack(stored)
+    return Ridge(
+        returns=tuple(arrays.pop("returns").tolist()),
+        inputs=tuple(arrays.pop("inputs").tolist()),
+        clip=float(arrays.pop("clip")),
+        penalty=float(arrays.pop("penalty")),
+        **arrays,
+    )
+
+
+def _inputs(seen: Observations, returns: tuple[str, ...]) -> FloatArray:
+    """(n, p) a day's market features and the named returns of every instrument."""
+    moves = [seen.instrument.column(name) for name in returns]
+    return np.concatenate([seen.market.values, *moves], axis=1).astype(np.float64)
+
+
+def _moments(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of each input; 0 and 1 for one that is never known."""
+    known = np.maximum((~np.isnan(x)).sum(axis=0), 1)
+    mean = np.nansum(x, axis=0) / known
+    scale = np.sqrt(np.nansum((x - mean) ** 2, axis=0) / known)
+    return mean, np.where(scale > 0, scale, 1.0)
+
+
+def _standardise(x: FloatArray, mean: FloatArray, scale: FloatArray, clip: float) -> FloatArray:
+    """Inputs with mean 0 and deviation 1 over the fitting days, clipped; unknown is the mean."""
+    return np.nan_to_num(np.clip((x - mean) / scale, -clip, clip))
+
+
+def _reduced(coefficients: FloatArray, x: FloatArray, rank: int) -> FloatArray:
+    """Coefficients whose fitted values are the leading ``rank`` directions of those given."""
+    directions = np.linalg.svd(x @ coefficients, full_matrices=False)[2][:rank]
+    return np.asarray(coefficients @ directions.T @ directions)
+
+
+def _press(
+    y: FloatArray, u: FloatArray, s: FloatArray, projected: FloatArray, penalty: float
+) -> float:
+    """Sum of squared leave-one-out errors over all targets."""
+    shrink = s**2 / (s**2 + penalty)
+    leverage = np.einsum("ij,j,ij->i", u, shrink, u)
+    errors = (y - u @ (shrink[:, None] * projected)) / (1.0 - leverage)[:, None]
+    return float(np.sum(errors**2))

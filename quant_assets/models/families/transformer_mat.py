@@ -1,0 +1,87 @@
+"""``transformer_mat``: attention across all instruments; a target is leg A's score minus leg B's.
+
+The network sees single instruments only, never targets: a target is scored by its legs and holding
+period, and so consistently with every other target that shares a leg (the encoder is that of
+Vaswani et al. 2017, see ``networks``).
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quant_assets.models.label_transforms import ranked_labels
+from quant_assets.models.neural.forecaster import (
+    Arrays,
+    Networks,
+    fit_networks,
+    known_days,
+    load_networks,
+)
+from quant_assets.models.neural.scaler import fit_scaler, scaler_from
+from quant_assets.models.protocol import Observations, Parameters, Resources
+from quant_assets.models.search_space import Choice, Float, Int, Space
+
+if TYPE_CHECKING:
+    from quant_assets.models.neural.training import Member
+
+name = "transformer_mat"
+description = "A transformer with one token per instrument; a target is the difference of its legs."
+library = "torch"
+lookback = 0
+defaults: Parameters = {
+    "width": 32,
+    "heads": 2,
+    "layers": 1,
+    "networks": 2,
+    "dropout": 0.3,
+    "clip": 3.0,
+    "epochs": 10,
+    "patience": 3,
+    "days_per_epoch": 600,
+    "batch_days": 16,
+    "learning_rate": 1e-3,
+    "weight_decay": 1.0,
+    "rank_weight": 1.0,
+}
+space: Space = {
+    "width": Choice((16, 32, 64)),
+    "layers": Int(1, 3),
+    "dropout": Float(0.0, 0.6),
+    "epochs": Int(2, 30, log=True),
+    "learning_rate": Float(1e-4, 1e-2, log=True),
+    "weight_decay": Float(0.01, 30.0, log=True),
+}
+
+
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Networks:
+    """Train the networks on released labels; every instrument has its own means and scales."""
+    labels = ranked_labels(seen)
+    features = seen.instrument.values[known_days(labels)]
+    prepared = {
+        **fit_scaler(features, parameters["clip"]).arrays("instrument"),
+        "lags": np.unique(seen.lags),
+    }
+    return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
+
+
+def load(stored: bytes) -> Networks:
+    """Read the networks back."""
+    return load_networks(_members, lookback, stored)
+
+
+def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["Member"]:
+    from quant_assets.models.neural.networks import PairTransformer
+    from quant_assets.models.neural.training import Member, Series
+
+    values = scaler_from(prepared, "instrument").apply(seen.instrument.values)
+    sizes = {key: parameters[key] for key in ("width", "heads", "layers", "dropout")}
+    build = partial(
+        PairTransformer,
+        seen.legs,
+        np.searchsorted(prepared["lags"], seen.lags),
+        instruments=len(seen.instruments),
+        features=len(seen.instrument.names),
+        **sizes,
+    )
+    return [Member(build, (Series(values, seen.instrument.names),))] * parameters["networks"]

@@ -1,0 +1,175 @@
+"""``xgboost``: one booster over all (day, target) rows of what factors explain, and of the rest.
+
+A spread's move over some days is the part that its beta to all instruments explains and a residual;
+both are in units of the spread's volatility. Beside them stand the moves of the two legs' own
+markets and the slow features of the target.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from quant_assets.core.typing import FloatArray
+from quant_assets.market.instruments import market_of
+from quant_assets.market.targets import spread
+from quant_assets.models.label_transforms import (
+    day_by_day,
+    day_weights,
+    decorrelation,
+    ranked_labels,
+    standardised_labels,
+)
+from quant_assets.models.packing import pack, unpack
+from quant_assets.models.protocol import (
+    PRIOR,
+    Groups,
+    Observations,
+    Parameters,
+    Resources,
+    by_group,
+)
+from quant_assets.models.search_space import Float, Int, Space
+
+if TYPE_CHECKING:
+    import xgboost
+
+name = "xgboost"
+description = "One pooled XGBoost over (day, target) rows of explained and residual moves."
+library = "xgboost"
+lookback = 0
+defaults: Parameters = {
+    "num_boost_round": 60,
+    "learning_rate": 0.05,
+    "max_depth": 3,
+    "min_child_weight": 500.0,
+    "reg_lambda": 200.0,
+    "subsample": 0.5,
+    "colsample_bytree": 0.5,
+    "max_bin": 64,
+    "label_clip": 3.0,
+    "shrinkage": 0.5,
+}
+space: Space = {
+    "num_boost_round": Int(10, 300, log=True),
+    "learning_rate": Float(0.01, 0.3, log=True),
+    "max_depth": Int(2, 6),
+    "min_child_weight": Float(20.0, 5000.0, log=True),
+    "reg_lambda": Float(1.0, 1000.0, log=True),
+    "shrinkage": Float(0.05, 1.0),
+}
+
+WINDOWS = (1, 5, 20)
+OF_MARKET = ("factor_all_5", "factor_all_20", "volatility_ratio_20_250", "dispersion_20")
+OF_TARGET = (
+    *("beta_difference", "diff_vol_20", "spread_volatility_ratio_20_250", "lag"),
+    *("spread_z_60", "spread_z_250", "spread_move_250"),
+    *("label_mean_20", "label_mean_250", "label_mean_500", "label_rank_mean_250"),
+)
+_OWN_GROUPS = {
+    f"{kind}_{w}": kind for kind in ("explained", "residual", "markets") for w in WINDOWS
+}
+
+
+@dataclass(frozen=True)
+class FactorBooster:
+    """A fitted booster.
+
+    Attributes:
+        booster: of scores.
+        decorrelation: (m, m), applied to the scores of a day.
+    """
+
+    booster: "xgboost.Booster"
+    decorrelation: FloatArray
+
+    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+        """(rows, m) leaf sums; a missing input takes the branch learnt for it."""
+        x = factor_inputs(seen.rows(len(seen.days) - rows, len(seen.days)))[1]
+        scores = self.booster.inplace_predict(x.reshape(-1, x.shape[-1])).astype(np.float64)
+        return day_by_day(scores.reshape(x.shape[:2]), self.decorrelation)
+
+    def contributions(
+        self, seen: Observations, rows: int, groups: Groups
+    ) -> Mapping[str, FloatArray]:
+        """As of ``boosting``, to single precision; own inputs are summed over their windows."""
+        import xgboost
+
+        names, x = factor_inputs(seen.rows(len(seen.days) - rows, len(seen.days)))
+        pooled = xgboost.DMatrix(x.reshape(-1, x.shape[-1]), feature_names=list(names), nthread=1)
+        values = self.booster.predict(pooled, pred_contribs=True).astype(np.float64)
+        values = values.reshape(*x.shape[:2], -1)
+        sums = by_group(np.moveaxis(values, -1, 0), (*names, PRIOR), {**groups, **_OWN_GROUPS})
+        return {group: day_by_day(part, self.decorrelation) for group, part in sums.items()}
+
+    def importance(self) -> Mapping[str, float]:
+        """Share of each input in the gain of all splits; 0 for one never split on."""
+        gain = cast(Mapping[str, float], self.booster.get_score(importance_type="total_gain"))
+        total, names = sum(gain.values()), self.booster.feature_names or ()
+        return {name: gain.get(name, 0.0) / total for name in names} if total else {}
+
+    def to_bytes(self) -> bytes:
+        """XGBoost's UBJSON, and the matrix."""
+        raw = np.frombuffer(self.booster.save_raw("ubj"), np.uint8)
+        return pack(booster=raw, decorrelation=self.decorrelation)
+
+
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> FactorBooster:
+    """Fit on every released label, each day weighing the same."""
+    import xgboost
+
+    options = dict(parameters)
+    rounds, bins = options.pop("num_boost_round"), options["max_bin"]
+    clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
+    matrix = decorrelation(ranked_labels(seen), shrinkage)
+    labels = standardised_labels(seen, clip)
+    known = ~np.isnan(labels)
+    names, x = factor_inputs(seen)
+    data = xgboost.QuantileDMatrix(
+        x[known],
+        labels[known],
+        weight=day_weights(labels),
+        feature_names=list(names),
+        max_bin=bins,
+        nthread=resources.threads,
+    )
+    options |= {
+        "objective": "reg:squarederror",
+        "base_score": 0.0,
+        "tree_method": "hist",
+        "seed": resources.seed,
+        "nthread": resources.threads,
+    }
+    return FactorBooster(xgboost.train(options, data, rounds), matrix)
+
+
+def load(stored: bytes) -> FactorBooster:
+    """Read the UBJSON and the matrix back."""
+    import xgboost
+
+    arrays = unpack(stored)
+    booster = xgboost.Booster(model_file=bytearray(arrays["booster"].tobytes()))
+    return FactorBooster(booster, arrays["decorrelation"])
+
+
+def factor_inputs(seen: Observations) -> tuple[tuple[str, ...], FloatArray]:
+    """Names of p inputs, and their (n, m, p) values, float32; NaN where undefined."""
+    target, market = seen.target, seen.market
+    daily = target.column("spread_volatility") / np.sqrt(seen.lags)
+    daily = np.where(daily > 0, daily, np.nan)
+    beta = target.column("beta_difference")
+    of_leg = [market_of(instrument) for instrument in seen.instruments]
+    inputs = {}
+    for w in WINDOWS:
+        explained = beta * market.column(f"factor_all_{w}")[:, None]
+        unit = daily * np.sqrt(w)
+        inputs[f"explained_{w}"] = explained / unit
+        inputs[f"residual_{w}"] = (target.column(f"diff_ret_{w}") - explained) / unit
+        factors = np.stack([market.column(f"factor_{leg}_{w}") for leg in of_leg], axis=1)
+        inputs[f"markets_{w}"] = spread(factors, seen.legs[:, 0], seen.legs[:, 1])
+    inputs |= {name: target.column(name) for name in OF_TARGET}
+    inputs |= {
+        name: np.broadcast_to(market.column(name)[:, None], daily.shape) for name in OF_MARKET
+    }
+    return tuple(inputs), np.stack([x.astype(np.float32) for x in inputs.values()], axis=-1)

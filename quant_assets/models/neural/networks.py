@@ -1,0 +1,163 @@
+"""What the networks compute. How they are trained is in ``neural``; what they are fed, in families.
+
+Imported inside functions only, since it loads torch. Every network takes (days, steps, ..., p)
+inputs and gives (days, m) scores.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from quant_assets.core.typing import IntArray
+
+
+class PooledMlp(nn.Module):
+    """A linear score and a small perceptron beside it, the same for every target."""
+
+    def __init__(self, features: int, hidden: tuple[int, ...], dropout: float) -> None:
+        super().__init__()
+        widths = (features, *hidden)
+        layers = ((nn.Linear(a, b), nn.SiLU(), nn.Dropout(dropout)) for a, b in pairwise(widths))
+        self.body = nn.Sequential(*(layer for triple in layers for layer in triple))
+        self.head = nn.Linear(widths[-1], 1)
+        self.direct = nn.Linear(features, 1, bias=False)
+        _score_zero(self.head, self.direct)
+
+    def forward(self, target: Tensor) -> Tensor:
+        """Scores from (days, steps, m, p) target features, those of the last step."""
+        x = target[:, -1]
+        scores: Tensor = (self.head(self.body(x)) + self.direct(x)).squeeze(-1)
+        return scores
+
+
+class PooledRnn(nn.Module):
+    """Elman's recurrent network ("Finding Structure in Time", 1990) over a target's last days."""
+
+    def __init__(self, features: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.recurrent = nn.RNN(features, hidden, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden, 1)
+        _score_zero(self.head)
+
+    def forward(self, target: Tensor) -> Tensor:
+        """Scores from (days, steps, m, p) target features."""
+        days, steps, m, p = target.shape
+        states, _ = self.recurrent(target.transpose(1, 2).reshape(days * m, steps, p))
+        scores: Tensor = self.head(self.dropout(states[:, -1])).reshape(days, m)
+        return scores
+
+
+class RegimeLstm(nn.Module):
+    """A linear score whose weights a memory of the market sets.
+
+    An LSTM (Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997) reads the market's last
+    days; its final state h turns the weights w of the target features x into w + G h, so the score
+    is x . (w + G h).
+    """
+
+    def __init__(self, features: int, market: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.memory = nn.LSTM(market, hidden, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.gate = nn.Linear(hidden, features, bias=False)
+        self.weight = nn.Parameter(torch.zeros(features))
+        _score_zero(self.gate)
+
+    def forward(self, target: Tensor, market: Tensor, regime: Tensor) -> Tensor:
+        """Scores of a day.
+
+        Args:
+            target: (days, 1, m, p) target features.
+            market: (days, steps, f) market features.
+            regime: (days, 1, steps, 1) standardised regime probabilities.
+        """
+        states, _ = self.memory(torch.cat([market, regime[:, -1]], dim=-1))
+        weight = self.weight + self.gate(self.dropout(states[:, -1]))
+        return torch.matmul(target[:, -1], weight[:, :, None]).squeeze(-1)
+
+
+class PairTransformer(nn.Module):
+    """A token per instrument, attention across them, and a target scored as leg A minus leg B.
+
+    Vaswani et al., "Attention Is All You Need" (2017), encoder blocks with the normalisation
+    first. A token is an instrument's features, projected, plus the instrument's own vector.
+
+    Args:
+        legs: (m, 2) positions of both legs; -1, which scores 0, for no second leg.
+        periods: (m,) which of the head's outputs, one per holding period, a target takes.
+        instruments: tokens.
+        features: of an instrument.
+        width: of a token.
+        heads: of the attention.
+        layers: blocks.
+        dropout: on tokens and in blocks.
+    """
+
+    def __init__(
+        self,
+        legs: IntArray,
+        periods: IntArray,
+        *,
+        instruments: int,
+        features: int,
+        width: int,
+        heads: int,
+        layers: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("legs", torch.tensor(legs), persistent=False)
+        self.register_buffer("periods", torch.tensor(periods), persistent=False)
+        self.project = nn.Linear(features, width)
+        self.own = nn.Parameter(0.02 * torch.randn(instruments, width))
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.Sequential(*(_Block(width, heads, dropout) for _ in range(layers)))
+        self.head = nn.Linear(width, int(periods.max()) + 1)
+        _score_zero(self.head)
+
+    def forward(self, instrument: Tensor) -> Tensor:
+        """Scores from (days, 1, k, q) instrument features."""
+        tokens = self.dropout(self.project(instrument[:, -1]) + self.own)
+        legs: Tensor = self.head(self.blocks(tokens))
+        legs = torch.cat([legs, torch.zeros_like(legs[:, :1])], dim=1)
+        periods, ends = self.get_buffer("periods"), self.get_buffer("legs")
+        return legs[:, ends[:, 0], periods] - legs[:, ends[:, 1], periods]
+
+
+class _Block(nn.Module):
+    """Attention and a perceptron, each added to what came in."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before_attention, self.before_body = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.queries_keys_values = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.body = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(days, k, width) tokens of the same shape."""
+        tokens = tokens + self.dropout(self._attend(self.before_attention(tokens)))
+        out: Tensor = tokens + self.dropout(self.body(self.before_body(tokens)))
+        return out
+
+    def _attend(self, x: Tensor) -> Tensor:
+        """Scaled dot-product attention, in plain products: their gradients are deterministic."""
+        days, k, width = x.shape
+        parts = self.queries_keys_values(x).reshape(days, k, 3, self.heads, -1)
+        q, keys, values = parts.permute(2, 0, 3, 1, 4)
+        affinity = torch.softmax(q @ keys.transpose(-1, -2) / q.shape[-1] ** 0.5, dim=-1)
+        mixed: Tensor = self.mix((affinity @ values).transpose(1, 2).reshape(days, k, width))
+        return mixed
+
+
+def _score_zero(*last: nn.Linear) -> None:
+    """Begin with equal scores for all: what a network prefers is then learnt, never drawn."""
+    for layer in last:
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)

@@ -1,0 +1,116 @@
+"""What is known of each cell of the stored prices, as arrays: there, used, unusual, unread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from quant_assets.core.typing import AnyArray, BoolArray, DayArray, IntArray
+from quant_assets.lake.readers.arrays import day_positions, unit_positions
+from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import MARKETS, Series, column_name, market_of
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of some days.
+
+    Attributes:
+        days: (n,) trading days, ascending.
+        date_ids: (n,) the source's numbering of the days.
+        series: c series, in order of name.
+        present: (n, c) whether the validated table has a row for the cell.
+        observed: (n, c) whether it has an accepted value.
+        unusual: (n, c) whether it is a jump kept as real, or was rejected.
+        stale: (n, c) whether its price has stood still.
+        unread: (n, c) whether the source gave something that is not a number.
+    """
+
+    days: DayArray
+    date_ids: IntArray
+    series: tuple[Series, ...]
+    present: BoolArray
+    observed: BoolArray
+    unusual: BoolArray
+    stale: BoolArray
+    unread: BoolArray
+
+    @cached_property
+    def names(self) -> AnyArray:
+        """(c,) names of the series in the source."""
+        return np.array([column_name(one) for one in self.series], dtype=object)
+
+    @cached_property
+    def markets(self) -> AnyArray:
+        """(c,) market of each series."""
+        return np.array([market_of(one.instrument) for one in self.series], dtype=object)
+
+    @cached_property
+    def is_close(self) -> BoolArray:
+        """(c,) which series are closes."""
+        return np.array([one.field == "close" for one in self.series], dtype=np.bool_)
+
+    @cached_property
+    def by_market(self) -> Mapping[str, BoolArray]:
+        """(c,) which series each market has, for those that have any."""
+        return {name: self.markets == name for name in MARKETS if name in self.markets}
+
+
+def read_cells(lake: Lake, start: date, end: date) -> Cells:
+    """Cells from ``start`` to ``end``; no days if nothing is stored.
+
+    Raises:
+        LakeError: prices were never validated.
+    """
+    series = tuple(
+        Series(*one)
+        for one in lake.query(
+            f"SELECT DISTINCT instrument, field FROM {VALIDATED_PRICES.quoted}"
+            " WHERE trading_day <= ? ORDER BY ALL",
+            [end],
+        ).itertuples(index=False)
+    )
+    rows = lake.arrow(
+        "SELECT trading_day, date_id, instrument || '\t' || field AS series,"
+        " value IS NOT NULL AS observed,"
+        " coalesce(contains(flag, 'jump') OR contains(flag, 'rejected'), FALSE) AS unusual,"
+        f" coalesce(contains(flag, 'stale'), FALSE) AS stale FROM {VALIDATED_PRICES.quoted}"
+        " WHERE trading_day BETWEEN ? AND ?",
+        [start, end],
+        needs=VALIDATED_PRICES,
+    )
+    unread = lake.arrow(
+        f"SELECT trading_day, instrument || '\t' || field AS series FROM {RAW_PRICES.quoted}"
+        " WHERE unread IS NOT NULL AND trading_day BETWEEN ? AND ?",
+        [start, end],
+        needs=RAW_PRICES,
+    )
+    found, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
+    days = found.astype("datetime64[D]")
+    return Cells(
+        days,
+        rows["date_id"].to_numpy()[first],
+        series,
+        present=_marked(rows, days, series),
+        observed=_marked(rows.filter(rows["observed"]), days, series),
+        unusual=_marked(rows.filter(rows["unusual"]), days, series),
+        stale=_marked(rows.filter(rows["stale"]), days, series),
+        unread=_marked(
+            unread.filter(pc.is_in(unread["trading_day"], rows["trading_day"])), days, series
+        ),
+    )
+
+
+def _marked(rows: pa.Table, days: DayArray, series: tuple[Series, ...]) -> BoolArray:
+    """(n, c) which cells have a row."""
+    marked = np.zeros((len(days), len(series)), dtype=np.bool_)
+    names = [f"{one.instrument}\t{one.field}" for one in series]
+    if rows.num_rows:
+        day = day_positions(rows["trading_day"].to_numpy(), days)
+        marked[day, unit_positions(rows["series"], names)] = True
+    return marked

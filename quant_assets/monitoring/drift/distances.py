@@ -1,0 +1,199 @@
+"""How far a sample is from what it used to be like: PSI, Kolmogorov-Smirnov, missing values.
+
+Distances, no tests: pooled samples hold thousands of values that move together, so every p-value
+is zero. What is far is learnt from the reference itself, whose own windows differ as well: slow
+features more than fast ones, 20 values of the market more than 8,480 of the targets. A column has
+drifted if it is farther off than any window of the reference is from the others, and farther than
+a limit that holds for all. Were all windows alike by nature, one figure would say so once in
+``windows + 1`` times.
+
+Knows arrays only; which days they are of is decided in ``monitoring.samples``.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from quant_assets.core.typing import AnyArray, FloatArray, IntArray
+
+PSI = 0.25
+"""The rule of thumb for a major shift (Siddiqi, *Credit Risk Scorecards*, 2006).
+
+PSI is the symmetrised Kullback-Leibler divergence: of two normal distributions apart by d standard
+deviations it is d^2, so this is half a standard deviation.
+"""
+KS = 0.2
+"""The same half: 2 Phi(d / 2) - 1 = 0.197."""
+MISSING = 0.1
+"""Rise of the share of cells without a value. Nothing is learnt for it: the first windows of a
+history lack whatever looks far back."""
+_EPSILON = 1e-4
+_PERCENT = np.arange(1, 100)
+_GRID = 0.01
+"""What a distance read off percentiles can lack: no more lies between two of them."""
+
+
+class Distances(NamedTuple):
+    """How far a sample is from a reference.
+
+    Attributes:
+        psi: population stability index over the reference's deciles.
+        ks: largest difference of the two distribution functions.
+        missing: share of cells without a value, less that of the reference.
+    """
+
+    psi: float
+    ks: float
+    missing: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a column used to be like.
+
+    Attributes:
+        ordered: (n,) its known values, ascending.
+        edges: (b,) its deciles, each once; none if all values are equal.
+        shares: (b + 1,) share of the values up to each edge, and beyond the last.
+        missing: share of cells without a value.
+        spanned: share of the windows that have any value.
+        limits: distances beyond which a sample has drifted, none of them NaN.
+    """
+
+    ordered: AnyArray
+    edges: AnyArray
+    shares: FloatArray
+    missing: float
+    spanned: float
+    limits: Distances
+
+    @property
+    def reason(self) -> str | None:
+        """Why a distance from it is undefined; None if none is."""
+        if not len(self.ordered):
+            return "no value in the reference"
+        return None if len(self.edges) else "constant in the reference"
+
+
+def reference_of(windows: AnyArray) -> Reference:
+    """Summary of a column, and how far its own windows are from one another.
+
+    Args:
+        windows: (w, c) cells of each of w windows; what is not finite counts as missing.
+    """
+    windows = np.where(np.isfinite(windows), windows, np.nan)
+    by_window = np.sort(windows, axis=1)
+    ordered = np.sort(windows, axis=None)
+    ordered = ordered[: len(ordered) - int(np.isnan(ordered).sum())]
+    grid = quantiles(ordered, _PERCENT)
+    edges = np.unique(grid[9::10])
+    if len(edges) and ordered[0] == ordered[-1]:
+        edges = edges[:0]
+    return Reference(
+        ordered,
+        edges,
+        _shares(counts_between(ordered, edges)),
+        1.0 - len(ordered) / max(windows.size, 1),
+        float((~np.isnan(by_window)).any(axis=1).sum()) / max(len(windows), 1),
+        _limits(by_window, grid, edges),
+    )
+
+
+def compare(reference: Reference, current: AnyArray) -> tuple[Distances, str | None]:
+    """Distances of a sample from a reference, and why one is NaN.
+
+    Args:
+        reference: what it is compared with.
+        current: (c,) cells; what is not finite counts as missing.
+
+    PSI is NaN where the reference is constant, both PSI and KS where one of the two has no value.
+    """
+    ordered = np.sort(current[np.isfinite(current)])
+    missing = 1.0 - len(ordered) / max(current.size, 1) - reference.missing
+    if not len(reference.ordered) or not len(ordered):
+        reason = reference.reason if not len(reference.ordered) else "no value in the window"
+        return Distances(np.nan, np.nan, missing), reason
+    shares = _shares(counts_between(ordered, reference.edges))
+    psi = stability_index(reference.shares, shares) if len(reference.edges) else np.nan
+    distance = kolmogorov_smirnov(reference.ordered, ordered)
+    return Distances(float(psi), distance, missing), reference.reason
+
+
+def drifted(found: Distances, limits: Distances) -> bool:
+    """Whether one of the distances is beyond its limit; an undefined one is not."""
+    return any(value > limit for value, limit in zip(found, limits, strict=True))
+
+
+def stability_index(expected: FloatArray, found: FloatArray) -> FloatArray:
+    """(...) PSI: sum over bins of (found - expected) ln(found / expected).
+
+    Args:
+        expected: (..., b) share of the reference in each bin.
+        found: (..., b) share of the sample.
+
+    An empty bin counts as a share of 1e-4, so the index is finite.
+    """
+    expected, found = np.maximum(expected, _EPSILON), np.maximum(found, _EPSILON)
+    index: FloatArray = ((found - expected) * np.log(found / expected)).sum(axis=-1)
+    return index
+
+
+def kolmogorov_smirnov(reference: AnyArray, current: AnyArray) -> float:
+    """Largest difference of the distribution functions of two ascending samples, neither empty.
+
+    Between two values of one sample its function is level and the other's rises, so the largest
+    difference is at a value of ``current`` or just before it.
+    """
+    steps = np.arange(len(current) + 1) / len(current)
+    at = np.searchsorted(reference, current, side="right") / len(reference)
+    before = np.searchsorted(reference, current, side="left") / len(reference)
+    # Of equal values only the last has the function's value, and the first the one before.
+    last = np.append(current[1:] != current[:-1], True)
+    first = np.append(True, current[1:] != current[:-1])
+    above = np.abs(steps[1:] - at)[last].max()
+    below = np.abs(steps[:-1] - before)[first].max()
+    return float(max(above, below))
+
+
+def quantiles(ordered: AnyArray, percent: IntArray) -> AnyArray:
+    """(p,) smallest of the ascending values with at least that share of them up to it."""
+    if not len(ordered):
+        return ordered
+    # In whole numbers: 0.07 * 100 is a little more than 7.
+    found: AnyArray = ordered[np.maximum(-(-percent * len(ordered) // 100), 1) - 1]
+    return found
+
+
+def counts_between(ordered: AnyArray, edges: AnyArray) -> IntArray:
+    """(b + 1,) how many of the ascending values lie up to each edge, and beyond the last."""
+    up_to = np.searchsorted(ordered, edges, side="right")
+    counts: IntArray = np.diff(up_to, prepend=0, append=len(ordered))
+    return counts
+
+
+def _shares(counts: IntArray) -> FloatArray:
+    """(..., b) counts as shares of their sum; NaN where there is nothing."""
+    total = counts.sum(axis=-1, keepdims=True)
+    shares = np.full(counts.shape, np.nan)
+    np.divide(counts, total, out=shares, where=total > 0)
+    return shares
+
+
+def _limits(by_window: AnyArray, grid: AnyArray, edges: AnyArray) -> Distances:
+    """The largest distance of a window from all others, where it is above what holds for all."""
+    known = by_window.shape[1] - np.isnan(by_window).sum(axis=1)
+    others = known.sum() - known
+    both = (known > 0) & (others > 0)
+    if not both.any():
+        return Distances(PSI, KS, MISSING)
+    rows = [row[:n] for row, n in zip(by_window, known, strict=True)]
+    up_to = np.array([np.searchsorted(row, grid, side="right") for row in rows])
+    counts = np.array([counts_between(row, edges) for row in rows])
+    share, rest = up_to[both] / known[both, None], (up_to.sum(0) - up_to)[both] / others[both, None]
+    index = stability_index(_shares(counts.sum(0) - counts)[both], _shares(counts)[both])
+    return Distances(
+        float(max(PSI, index.max())),
+        float(min(1.0, max(KS, np.abs(share - rest).max() + _GRID))),
+        MISSING,
+    )

@@ -1,0 +1,88 @@
+"""Layer monitoring: what is unusual about prices and volumes as they were given.
+
+Whether they are complete and fresh belongs in ``orchestration.assets.data_and_drift``.
+"""
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.monitoring_tables import ANOMALIES
+from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.monitoring.anomalies.anomalies import anomalies
+from quant_assets.monitoring.plots import unusual
+from quant_assets.orchestration.assets.partitions import stored_range
+from quant_assets.orchestration.assets.table_assets import (
+    check,
+    check_spec,
+    columns_of,
+    markdown,
+    picture,
+    result,
+    show,
+    table_asset,
+)
+
+_ORDINARY = "ordinary"
+
+
+def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the module."""
+    return [_anomalies(partitions)]
+
+
+def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @table_asset(
+        ANOMALIES,
+        kinds={"scikitlearn", "pytorch", "matplotlib"},
+        deps=[RAW_PRICES],
+        partitions=partitions,
+        checks=[
+            check_spec(
+                ANOMALIES,
+                _ORDINARY,
+                "On the last day no market's prices and volumes are critically unusual: far beyond "
+                "everything that was learnt from, or many series at once. A single series never "
+                "fails it.",
+                blocking=False,
+            )
+        ],
+    )
+    def anomalies_asset(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        start, end = stored_range(context, lake, RAW_PRICES)
+        rows, reasons = anomalies(lake, settings, start, end)
+        written = lake.replace_days(ANOMALIES, start, end, columns_of(rows))
+        for as_of, reason in reasons.items():
+            context.log.warning(f"days without rows, detectors as of {as_of}: {reason}")
+        recent = lake.query(
+            f"FROM {ANOMALIES.quoted} WHERE trading_day > ?::DATE - 365 AND trading_day <= ?",
+            [end, end],
+        )
+        newest = rows[(rows["trading_day"] == np.datetime64(end)) & (rows["severity"] != "info")]
+        told = newest.drop(columns=["trading_day", "date_id"])
+        if len(recent):
+            pictured = picture(unusual(recent))
+            show(context, ANOMALIES, {"unusual": markdown(told), "scores": pictured})
+        critical = told[told["severity"] == "critical"]
+        return result(
+            ANOMALIES,
+            written,
+            {"series_unusual": int(told["series"].notna().sum())},
+            checks=[
+                check(
+                    ANOMALIES,
+                    _ORDINARY,
+                    critical.empty,
+                    blocking=False,
+                    day=str(end),
+                    critical=markdown(critical),
+                )
+            ],
+        )
+
+    return anomalies_asset

@@ -1,0 +1,266 @@
+"""Layer monitoring: whether prices, features and forecasts are as they used to be.
+
+How good the forecasts turned out belongs in ``orchestration.assets.scoring``.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from quant_assets.core.settings import Settings
+from quant_assets.lake.readers.prices import history_start, read_raw
+from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, DRIFT_REPORT, REGIMES
+from quant_assets.lake.schemas.promotion_tables import DECISIONS
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.tables import (
+    ENSEMBLE,
+    FEATURES,
+    INSTRUMENT_FEATURES,
+    MARKET_FEATURES,
+    RAW_PRICES,
+    VALIDATED_PRICES,
+    forecasts_table,
+)
+from quant_assets.lake.store.artifacts import write_atomically
+from quant_assets.lake.store.lake import Lake
+from quant_assets.monitoring.data.cells import read_cells
+from quant_assets.monitoring.data.data_quality import HISTORY, data_quality
+from quant_assets.monitoring.data.disagreement import disagreement
+from quant_assets.monitoring.data.regimes import regimes
+from quant_assets.monitoring.drift.drift import (
+    FAR,
+    WATCHED_DAYS,
+    drift,
+    far_off,
+    first_watched,
+    severity,
+    share_drifted,
+)
+from quant_assets.monitoring.drift.evidently_page import (
+    COLUMNS,
+    forget_pages,
+    render,
+    worst_columns,
+)
+from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept, states
+from quant_assets.orchestration.assets import anomalies
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range, stored_range
+from quant_assets.orchestration.assets.table_assets import (
+    OWNER,
+    check,
+    check_spec,
+    columns_of,
+    key_of,
+    markdown,
+    picture,
+    result,
+    show,
+    table_asset,
+)
+from quant_assets.sources.protocol import Source
+
+_WITHIN, _AS_TRAINED = "within_limits", "as_trained"
+_WORST = 15
+_YEAR = 250
+_SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change", "drifted"]
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the module."""
+    return [
+        _data_quality(partitions),
+        _drift(partitions, families),
+        _drift_report(partitions, families),
+        _regimes(partitions),
+        *anomalies.build(partitions),
+    ]
+
+
+def _compared(families: Sequence[str]) -> list[Table]:
+    """Tables that drift is told from."""
+    return [*FEATURES, ENSEMBLE, DECISIONS, *map(forecasts_table, families)]
+
+
+def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @table_asset(
+        DATA_QUALITY,
+        kinds={"numpy", "matplotlib"},
+        deps=[RAW_PRICES, VALIDATED_PRICES],
+        partitions=partitions,
+        checks=[
+            check_spec(
+                DATA_QUALITY,
+                _WITHIN,
+                "On the last day each market's figures are within their limits: of the closes due "
+                "no more are missing than a rate of 1 % allows beyond chance, of the cells no more "
+                "are jumps or rejected than one of 0.5 %, no cell is wrong, no market silent for "
+                "over 5 trading days, no series stale or ended, and what was delivered twice says "
+                "the same.",
+                blocking=False,
+            )
+        ],
+    )
+    def data_quality_asset(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+    ) -> dg.MaterializeResult:
+        start, end = stored_range(context, lake, VALIDATED_PRICES)
+        first = history_start(lake, VALIDATED_PRICES, start, HISTORY + SHOWN_DAYS)
+        cells = read_cells(lake, first, end)
+        kept = int((cells.days >= np.datetime64(start)).sum())
+        recent = data_quality(cells, min(len(cells.days), max(kept, SHOWN_DAYS)))
+        rows = recent[recent["trading_day"] >= np.datetime64(start)]
+        second = source.second_prices(start, end)
+        if second is not None and len(second.days):
+            twice = disagreement(read_raw(lake, start, end), second)
+            rows = pd.concat([rows, twice], ignore_index=True)
+        written = lake.replace_days(DATA_QUALITY, start, end, columns_of(rows))
+        newest = rows[rows["trading_day"] == rows["trading_day"].max()]
+        broken = newest[~newest["within"]].drop(columns=["trading_day", "date_id", "within"])
+        if len(rows):
+            show(context, DATA_QUALITY, {"limits": picture(limits_kept(recent))})
+        return result(
+            DATA_QUALITY,
+            written,
+            {"limits_broken": int(broken["series"].isna().sum())},
+            checks=[
+                check(
+                    DATA_QUALITY,
+                    _WITHIN,
+                    broken.empty,
+                    blocking=False,
+                    day=str(end),
+                    broken=markdown(broken),
+                )
+            ],
+        )
+
+    return data_quality_asset
+
+
+def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+    @table_asset(
+        DRIFT,
+        kinds={"numpy", "matplotlib"},
+        deps=_compared(families),
+        about=f"Of a range of days the newest {WATCHED_DAYS} only; the others have no rows. Run a "
+        "range of its own for older ones.",
+        partitions=partitions,
+        checks=[
+            check_spec(
+                DRIFT,
+                _AS_TRAINED,
+                f"On the last day no column is {FAR:g} times as far from its reference as its "
+                "limit, and no more features have drifted than models are retrained for.",
+                blocking=False,
+            )
+        ],
+    )
+    def drift_asset(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        start, end = stored_range(context, lake, MARKET_FEATURES)
+        first = first_watched(lake, start, end)
+        rows = drift(lake, families, first, end, settings.artifacts_dir)
+        written = lake.replace_days(DRIFT, start, end, columns_of(rows))
+        newest = rows[rows["trading_day"] == rows["trading_day"].max()]
+        share = share_drifted(lake.query(f"FROM {DRIFT.quoted} WHERE trading_day <= ?", [end]))
+        if len(share):
+            worst = newest.loc[severity(newest).nlargest(_WORST).index, _SHOWN]
+            pictured = picture(drifting(share))
+            show(context, DRIFT, {"worst": markdown(worst.round(3)), "share": pictured})
+        of_newest = share_drifted(newest)
+        drifted_share = float(of_newest.iloc[0]) if len(of_newest) else 0.0
+        far = far_off(newest)
+        drifted = newest[newest["drifted"].astype(bool)]
+        return result(
+            DRIFT,
+            written,
+            {
+                "share_drifted": drifted_share,
+                "forecasts_drifted": int((drifted["level"] == "forecast").sum()),
+            },
+            checks=[
+                check(
+                    DRIFT,
+                    _AS_TRAINED,
+                    far.empty and drifted_share <= settings.drift_share,
+                    blocking=False,
+                    share_drifted=drifted_share,
+                    far=markdown(far[_SHOWN].round(3)),
+                )
+            ],
+        )
+
+    return drift_asset
+
+
+def _drift_report(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=dg.AssetKey(DRIFT_REPORT),
+        deps=list(map(key_of, (DRIFT, *_compared(families)))),
+        description=f"`drift/<day>.html` in the reports folder: the {COLUMNS} columns that "
+        "drifted most beside their references, by Evidently. Of a range of days the last one "
+        "only; a day before the first fit has none.",
+        group_name="monitoring",
+        owners=[OWNER],
+        kinds={"evidently"},
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def drift_report(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        _, end = day_range(context)
+        worst = worst_columns(lake, end)
+        if worst.empty:
+            context.log.warning(f"no report: on {end} no column could be compared")
+            return dg.MaterializeResult(metadata={"columns": 0})
+        page = settings.reports_dir / "drift" / f"{end}.html"
+        write_atomically(page, render(lake, families, end, worst))
+        forget_pages(page.parent, settings.reports_kept, besides=page)
+        shown = {"page": dg.MetadataValue.path(page), "worst": markdown(worst[_SHOWN].round(3))}
+        context.add_asset_metadata(shown, DRIFT_REPORT, context.partition_key_range.end)
+        return dg.MaterializeResult(metadata={"columns": len(worst)})
+
+    return drift_report
+
+
+def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @table_asset(
+        REGIMES,
+        kinds={"statsmodels", "matplotlib"},
+        deps=[INSTRUMENT_FEATURES],
+        about="The regimes' parameters are fitted on the walk-forward days, from returns up to "
+        "them (Hamilton 1989).",
+        partitions=partitions,
+    )
+    def regimes_asset(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        rows = regimes(lake, settings, start, end, settings.artifacts_dir)
+        written = lake.replace_days(REGIMES, start, end, columns_of(rows))
+        recent = lake.query(
+            f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
+            [end, _YEAR],
+        )
+        if len(recent):
+            show(context, REGIMES, {"states": picture(states(recent))})
+        newest = rows.drop(columns=["trading_day", "date_id", "fit_as_of"]).tail(1).dropna(axis=1)
+        return result(REGIMES, written, {str(name): float(x.iloc[0]) for name, x in newest.items()})
+
+    return regimes_asset

@@ -1,0 +1,144 @@
+"""Layer features: the labels released on each day, and what else is known at its close."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.features.catalogue import CATALOGUE_VERSION, LOOKBACK, left_out
+from quant_assets.features.cross_market import market_features
+from quant_assets.features.instruments import instrument_features
+from quant_assets.features.spreads import target_features
+from quant_assets.lake.readers.arrays import long_rows
+from quant_assets.lake.readers.features import read_features
+from quant_assets.lake.readers.labels import disagreement, label_rows
+from quant_assets.lake.readers.point_in_time import released
+from quant_assets.lake.readers.prices import history_start, read_pairs, read_panel
+from quant_assets.lake.schemas.tables import (
+    INSTRUMENT_FEATURES,
+    LABELS,
+    MARKET_FEATURES,
+    RAW_TARGET_PAIRS,
+    TARGET_FEATURES,
+    VALIDATED_PRICES,
+)
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.panel import PricePanel
+from quant_assets.market.targets import MAX_LAG, released_labels
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.orchestration.assets.table_assets import (
+    check,
+    check_spec,
+    described,
+    result,
+    suite_outcome,
+    suite_spec,
+    table_asset,
+)
+from quant_assets.quality.suites import TARGET_FEATURES_SUITE
+from quant_assets.sources.protocol import Source
+
+_PUBLISHED = "agree_with_published"
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, whatever the families."""
+
+    @table_asset(
+        LABELS,
+        kinds={"numpy"},
+        deps=[VALIDATED_PRICES, RAW_TARGET_PAIRS],
+        partitions=partitions,
+        checks=[
+            check_spec(
+                LABELS,
+                _PUBLISHED,
+                "Labels equal those the source publishes to 2e-6, empty ones included.",
+                blocking=False,
+            )
+        ],
+    )
+    def labels(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        panel = _panel(lake, "value", start, end, MAX_LAG + 1)
+        pairs = read_pairs(lake)
+        values = released_labels(panel.close, pairs, panel.instruments)
+        rows = label_rows(panel, pairs, values, start)
+        published = source.published_labels(panel.days[0].item(), end)
+        found = disagreement(panel.days, values, pairs, published)
+        return result(
+            LABELS,
+            lake.replace_days(LABELS, start, end, rows),
+            {"empty_share": float(np.isnan(rows["value"]).mean()) if len(rows["value"]) else 0.0},
+            checks=[check(LABELS, _PUBLISHED, found.agree, blocking=False, **found.as_metadata())],
+        )
+
+    @dg.multi_asset(
+        name="features__instruments_and_market",
+        specs=[
+            described(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES]),
+            described(MARKET_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def instruments_and_market(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.MaterializeResult]:
+        start, end = day_range(context)
+        panel = _panel(lake, "filled", start, end, LOOKBACK)
+        keep = panel.days >= np.datetime64(start)
+        by_instrument = instrument_features(panel)
+        by_market = market_features(panel, by_instrument)
+        for table, values, units in (
+            (INSTRUMENT_FEATURES, by_instrument, ("instrument", panel.instruments)),
+            (MARKET_FEATURES, by_market, ()),
+        ):
+            kept = {name: array[keep] for name, array in values.items()}
+            rows = long_rows(panel.days[keep], panel.date_ids[keep], kept, *units)
+            written = lake.replace_days(table, start, end, rows)
+            yield result(table, written, {"left_out": left_out(panel)})
+
+    @table_asset(
+        TARGET_FEATURES,
+        kinds={"numpy"},
+        deps=[INSTRUMENT_FEATURES, MARKET_FEATURES, LABELS, RAW_TARGET_PAIRS],
+        partitions=partitions,
+        checks=[suite_spec(TARGET_FEATURES, TARGET_FEATURES_SUITE, blocking=False)],
+    )
+    def targets(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        panel = _panel(lake, "filled", start, end, LOOKBACK)
+        pairs = read_pairs(lake)
+        keep = panel.days >= np.datetime64(start)
+        values = target_features(
+            panel,
+            read_features(lake, INSTRUMENT_FEATURES, panel.days, "instrument", panel.instruments),
+            read_features(lake, MARKET_FEATURES, panel.days),
+            pairs,
+            released(lake, panel.days, pairs.targets),
+            last_rows=int(keep.sum()),
+        )
+        rows = long_rows(panel.days[keep], panel.date_ids[keep], values, "target", pairs.targets)
+        return result(
+            TARGET_FEATURES,
+            lake.replace_days(TARGET_FEATURES, start, end, rows),
+            {"catalogue_version": CATALOGUE_VERSION, "left_out": left_out(panel)},
+            checks=[suite_outcome(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)],
+        )
+
+    return [labels, instruments_and_market, targets]
+
+
+def _panel(lake: Lake, value: str, start: date, end: date, history: int) -> PricePanel:
+    """The panel of a range of days with the history before it that its first day needs."""
+    return read_panel(lake, value, history_start(lake, VALIDATED_PRICES, start, history), end)

@@ -1,0 +1,87 @@
+"""Layer raw: what the source gave, unchanged. No cleaning here.
+
+Every load writes here first, whoever asks for it: before that the data directory is held to the
+market.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.core.errors import SourceError
+from quant_assets.core.settings import Settings, keep_to_market
+from quant_assets.lake.readers.prices import pairs_rows, raw_rows
+from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS
+from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.assets.partitions import day_range
+from quant_assets.orchestration.assets.table_assets import (
+    result,
+    suite_outcome,
+    suite_spec,
+    table_asset,
+)
+from quant_assets.quality.suites import RAW_PRICES_SUITE, TARGET_PAIRS_SUITE
+from quant_assets.sources.protocol import Source
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, whatever the families."""
+
+    @table_asset(
+        RAW_TARGET_PAIRS,
+        kinds={"csv"},
+        partitions=partitions,
+        checks=[suite_spec(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, blocking=True)],
+    )
+    def target_pairs(
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        rows = pairs_rows(source.pairs())
+        keep_to_market(settings)
+        written = lake.replace_all(RAW_TARGET_PAIRS, rows)
+        check = suite_outcome(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
+        return result(RAW_TARGET_PAIRS, written, checks=[check])
+
+    @table_asset(
+        RAW_PRICES,
+        kinds={"csv"},
+        deps=[RAW_TARGET_PAIRS],
+        about="Taken over only from a source whose target pairs are sound.",
+        partitions=partitions,
+        checks=[suite_spec(RAW_PRICES, RAW_PRICES_SUITE, blocking=True)],
+    )
+    def prices(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        table = source.prices(start, end)
+        if not len(table.days):
+            raise SourceError(
+                "the source has no prices for these days",
+                where=source.name,
+                expected=f"days from {source.first_day} to {source.last_day}",
+                found=f"{start} to {end}",
+                hint="materialise days that the source has",
+            )
+        rows = raw_rows(table, source.name)
+        keep_to_market(settings)
+        written = lake.replace_days(RAW_PRICES, start, end, rows)
+        return result(
+            RAW_PRICES,
+            written,
+            {
+                "empty_share": float(np.isnan(table.values).mean()),
+                "unread_cells": len(table.unread),
+            },
+            checks=[suite_outcome(RAW_PRICES, RAW_PRICES_SUITE, rows, blocking=True)],
+        )
+
+    return [target_pairs, prices]

@@ -1,0 +1,64 @@
+"""Layer monitoring: the pages that people read, one asset a period.
+
+What is on them belongs in ``reports/``.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.monitoring_tables import WATCHED
+from quant_assets.lake.schemas.promotion_tables import DECISIONS, PUBLISHED
+from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
+from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.orchestration.assets.table_assets import OWNER, key_of
+from quant_assets.orchestration.execution.submission_times import delivered
+from quant_assets.reports.page import publish
+from quant_assets.reports.periods import PERIODS, Period
+from quant_assets.reports.scope import Scope
+
+_SHOWN = (SUBMISSIONS, PUBLISHED, DECISIONS, PERFORMANCE, ATTRIBUTION, *WATCHED)
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the module."""
+    return [_report(period, partitions, families) for period in PERIODS.values()]
+
+
+def _report(
+    period: Period, partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=dg.AssetKey(period.key),
+        deps=list(map(key_of, _SHOWN)),
+        description=f"`{period.name}/<{period.word}>.html` in the reports folder: submission, "
+        "performance, attribution, data, drift, regime, alerts and promotion up to the end "
+        f"of the day, looking back over the {period.word}. Of a range of days the last one only.",
+        group_name="monitoring",
+        owners=[OWNER],
+        kinds={"html"},
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def report(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        _, end = day_range(context)
+        delivery = delivered(context.instance, end)
+        scope = Scope(lake, period, end, tuple(families), settings.drift_share, delivery)
+        made, page = publish(scope, settings.reports_dir)
+        shown = {
+            "page": dg.MetadataValue.path(page),
+            "summary": dg.MetadataValue.md(made.markdown()),
+        }
+        context.add_asset_metadata(shown, dg.AssetKey(period.key), context.partition_key_range.end)
+        return dg.MaterializeResult(metadata={"needs": len(made.needs)})
+
+    return report

@@ -1,0 +1,90 @@
+"""Layer submissions: the competition's row of each day, and its files."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.core.settings import Settings
+from quant_assets.lake.readers.forecasts import read_forecasts
+from quant_assets.lake.readers.point_in_time import known_days
+from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.schemas.promotion_tables import PUBLISHED
+from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
+from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.orchestration.assets.table_assets import (
+    OWNER,
+    check,
+    check_spec,
+    key_of,
+    markdown,
+    result,
+    table_asset,
+)
+from quant_assets.submission.submission import export, problems, submission_rows
+
+EXPORT = dg.AssetKey(["submissions", "export"])
+_COMPLETE = "complete"
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of the layer, whatever the families."""
+
+    @table_asset(
+        SUBMISSIONS,
+        kinds={"numpy"},
+        deps=[PUBLISHED, RAW_TARGET_PAIRS],
+        partitions=partitions,
+        checks=[
+            check_spec(
+                SUBMISSIONS,
+                _COMPLETE,
+                "Every day since the first forecast has all targets, finite and not all equal. "
+                "If not, nothing is stored and nothing exported.",
+                blocking=True,
+            )
+        ],
+    )
+    def submission(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        start, end = day_range(context)
+        forecasts = read_forecasts(lake, PUBLISHED, read_pairs(lake).targets, start, end)
+        days = known_days(lake, end)
+        begun = forecasts.days[0] if len(forecasts.days) else np.datetime64(start)
+        found = problems(forecasts, days[days >= begun])
+        complete = check(
+            SUBMISSIONS, _COMPLETE, found.empty, blocking=True, problems=markdown(found.head(20))
+        )
+        if not found.empty:
+            context.log.error(f"not submitted: {found.head(20).to_dict('records')}")
+            return dg.MaterializeResult(asset_key=key_of(SUBMISSIONS), check_results=[complete])
+        written = lake.replace_days(SUBMISSIONS, start, end, submission_rows(lake, forecasts))
+        return result(SUBMISSIONS, written, checks=[complete])
+
+    @dg.asset(
+        key=EXPORT,
+        deps=[key_of(SUBMISSIONS)],
+        description="`submission.parquet` and `submission.csv` in the exports folder: every "
+        "stored submission, one row a day. Each file is replaced whole.",
+        group_name="submissions",
+        owners=[OWNER],
+        kinds={"parquet", "csv"},
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+    )
+    def export_files(
+        lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult:
+        exported = export(lake, settings.exports_dir)
+        return dg.MaterializeResult(
+            metadata={
+                "days": exported.days,
+                **{file.suffix[1:]: dg.MetadataValue.path(file) for file in exported.files},
+            }
+        )
+
+    return [submission, export_files]

@@ -1,0 +1,157 @@
+"""What every asset shares: how it is described, and what its materialisation records."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.store.lake import Written, to_arrow
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN
+from quant_assets.quality.expectations import Suite
+from quant_assets.quality.worker import validate
+
+OWNER = "team:quant-research"
+
+
+def key_of(table: Table) -> dg.AssetKey:
+    """The asset key of a table."""
+    return dg.AssetKey(table.key)
+
+
+def described(
+    table: Table,
+    *,
+    kinds: set[str],
+    deps: Sequence[Table] = (),
+    about: str = "",
+) -> dg.AssetSpec:
+    """The asset that writes a table: description, group, columns and upstream tables."""
+    columns = [dg.TableColumn(c.name, c.type, c.description) for c in table.columns]
+    return dg.AssetSpec(
+        key_of(table),
+        deps=[key_of(upstream) for upstream in deps],
+        description=f"{table.description} {about}".strip(),
+        group_name=table.name.split(".", 1)[0],
+        owners=[OWNER],
+        kinds={"duckdb", *kinds},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "dagster/table_name": f"lake.{table.name}",
+        },
+    )
+
+
+def table_asset(
+    table: Table,
+    *,
+    kinds: set[str],
+    partitions: dg.PartitionsDefinition,
+    deps: Sequence[Table] = (),
+    checks: Sequence[dg.AssetCheckSpec] = (),
+    about: str = "",
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Decorator: the asset that writes one table; a range of days is one run."""
+    spec = described(table, kinds=kinds, deps=deps, about=about)
+    return dg.asset(
+        key=spec.key,
+        deps=list(spec.deps),
+        description=spec.description,
+        group_name=spec.group_name,
+        owners=list(spec.owners),
+        kinds=spec.kinds,
+        metadata=spec.metadata,
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=checks,
+    )
+
+
+def result(
+    table: Table,
+    written: Written,
+    details: Mapping[str, Any] | None = None,
+    *,
+    checks: Sequence[dg.AssetCheckResult] = (),
+) -> dg.MaterializeResult:
+    """A materialisation: rows, snapshot, and further details, numbers being plotted over time."""
+    return dg.MaterializeResult(
+        asset_key=key_of(table),
+        metadata={
+            "dagster/row_count": written.rows,
+            "snapshot": written.snapshot,
+            **(details or {}),
+        },
+        check_results=checks,
+    )
+
+
+def show(context: dg.AssetExecutionContext, table: Table, details: Mapping[str, Any]) -> None:
+    """Record tables and pictures with the last partition of a range only.
+
+    Each of a load's thousands of partitions would keep a copy of its own.
+    """
+    context.add_asset_metadata(details, key_of(table), context.partition_key_range.end)
+
+
+def check_spec(table: Table, name: str, description: str, *, blocking: bool) -> dg.AssetCheckSpec:
+    """A check that the table's own asset reports; a blocking one stops what is downstream."""
+    return dg.AssetCheckSpec(name, asset=key_of(table), description=description, blocking=blocking)
+
+
+def check(
+    table: Table, name: str, passed: bool, *, blocking: bool, **details: Any
+) -> dg.AssetCheckResult:
+    """The outcome of a check; a failure is an error if it blocks and a warning if not."""
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=key_of(table),
+        check_name=name,
+        severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
+        metadata=details,
+    )
+
+
+def suite_spec(table: Table, suite: Suite, *, blocking: bool) -> dg.AssetCheckSpec:
+    """A Great Expectations suite as a check."""
+    return check_spec(table, suite.name, suite.description, blocking=blocking)
+
+
+def suite_outcome(
+    table: Table, suite: Suite, data: Mapping[str, Any], *, blocking: bool
+) -> dg.AssetCheckResult:
+    """Run a suite over rows of the table; the check's metadata say first what did not pass."""
+    found = validate(suite, frame(table, data))
+    outcomes = pd.DataFrame([vars(outcome) for outcome in found.outcomes])
+    return check(
+        table,
+        suite.name,
+        found.passed,
+        blocking=blocking,
+        rows=found.rows,
+        expectations=markdown(outcomes.sort_values("passed", kind="stable")),
+        failing_rows=markdown(found.failing),
+    )
+
+
+def columns_of(rows: pd.DataFrame) -> dict[str, Any]:
+    """A frame's columns by name, as the lake takes them."""
+    return {str(name): column.tolist() for name, column in rows.items()}
+
+
+def frame(table: Table, data: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows of the table as a frame, repeated text as categories."""
+    rows: pd.DataFrame = to_arrow(table, data).to_pandas(date_as_object=False)
+    return rows
+
+
+def markdown(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """A frame as a table in the UI."""
+    return dg.MetadataValue.md("none" if rows.empty else rows.to_markdown(index=False))
+
+
+def picture(png: bytes) -> dg.MarkdownMetadataValue:
+    """A small image in the UI."""
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")

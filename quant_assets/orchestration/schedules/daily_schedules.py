@@ -1,0 +1,118 @@
+"""Schedules: the evening of each trading day, and Sunday's retraining. Times are UTC.
+
+Which day is next, and whether it may be asked for, is decided in
+``orchestration.run_requests.next_days`` and ``orchestration.sensors.retrain_sensor``. Where the
+sensor that asks for the same runs is switched on, a schedule leaves it to that.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import numpy as np
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorStatus
+
+from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.calendar import is_trading_day
+from quant_assets.orchestration.run_requests.next_days import (
+    ANSWERS,
+    REFRESH,
+    UPDATE,
+    WATCH,
+    Look,
+    newest_day,
+)
+from quant_assets.orchestration.run_requests.retry_policy import Wait
+from quant_assets.orchestration.sensors.refresh_sensor import REFRESH_SENSOR, UNREADABLE, unreadable
+from quant_assets.sources.protocol import Source
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
+
+_EVENINGS = (
+    ("daily_refresh", REFRESH, "0 22", "at 22:00 UTC, after New York's close."),
+    ("daily_watch", WATCH, "30 22", "at 22:30 UTC, half an hour after its refresh."),
+    ("daily_update", UPDATE, "45 22", "at 22:45 UTC, for the next day's forecasts."),
+)
+
+
+def build(
+    jobs: "Mapping[str, UnresolvedAssetJobDefinition]", status: dg.DefaultScheduleStatus
+) -> list[dg.ScheduleDefinition]:
+    """The daily schedules."""
+    return [
+        _daily(name, jobs[job], minute_and_hour, description, status)
+        for name, job, minute_and_hour, description in _EVENINGS
+    ]
+
+
+def _daily(
+    name: str,
+    job: "UnresolvedAssetJobDefinition",
+    minute_and_hour: str,
+    description: str,
+    status: dg.DefaultScheduleStatus,
+) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=name,
+        job=job,
+        cron_schedule=f"{minute_and_hour} * * 1-5",
+        execution_timezone="UTC",
+        default_status=status,
+        description=f"Every trading day {description} Rests where {REFRESH_SENSOR}, which also "
+        "catches up, is switched on.",
+    )
+    def schedule(
+        context: dg.ScheduleEvaluationContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+    ) -> dg.RunRequest | dg.SkipReason:
+        now = context.scheduled_execution_time
+        if not _is_trading_day(now.date()):
+            return dg.SkipReason(f"{now.date()} is not a trading day: London and Tokyo are closed")
+        sensor = context.repository_def.get_sensor_def(REFRESH_SENSOR)
+        if is_on(context.instance, sensor):
+            return dg.SkipReason(f"the sensor {REFRESH_SENSOR} is on and asks for every day's run")
+        return _request(job.name, Look(context.instance, lake, source, now))
+
+    return schedule
+
+
+def is_on(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> bool:
+    """Whether a sensor is switched on, by a person or by its definition."""
+    on = {InstigatorStatus.RUNNING}
+    # Such a row stays when the definition no longer switches it on.
+    if sensor.default_status is dg.DefaultSensorStatus.RUNNING:
+        on.add(InstigatorStatus.DECLARED_IN_CODE)
+    states = instance.all_instigator_state(
+        instigator_type=InstigatorType.SENSOR, instigator_statuses=on
+    )
+    return any(state.name == sensor.name for state in states)
+
+
+def _request(job: str, look: Look) -> dg.RunRequest | dg.SkipReason:
+    """The run of the evening's own day, if it is the one that comes next."""
+    day = look.now.date()
+    newest = newest_day(look.lake, SUBMISSIONS)
+    if job == REFRESH and newest and newest >= day:
+        return dg.SkipReason(f"{day} is refreshed already")
+    try:
+        answer = ANSWERS[job](look)
+    except UNREADABLE as error:
+        return dg.SkipReason(unreadable(error))
+    if isinstance(answer, Wait):
+        return dg.SkipReason(answer.reason)
+    if answer.day != day:
+        return dg.SkipReason(
+            f"{answer.day} comes first: {REFRESH_SENSOR}, switched on, catches up day by day"
+        )
+    return answer.request(look.now)
+
+
+def _is_trading_day(day: date) -> bool:
+    return bool(is_trading_day(np.array([day], dtype="datetime64[D]"))[0])

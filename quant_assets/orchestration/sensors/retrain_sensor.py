@@ -1,0 +1,167 @@
+"""Retraining asked for by itself: on Sundays, and for the causes that the lake shows.
+
+What is a cause is said in ``orchestration.run_requests.retrain_triggers``; whether it may be acted
+on now is decided in ``orchestration.run_requests.retry_policy``, which both ways of asking go
+through.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from quant_assets.core.clock import Clock
+from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.tables import MARKET_FEATURES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.run_requests import attempts as asked
+from quant_assets.orchestration.run_requests.next_days import NEEDS_LOADING, newest_day
+from quant_assets.orchestration.run_requests.retrain_triggers import causes
+from quant_assets.orchestration.run_requests.retry_policy import (
+    Attempt,
+    Cause,
+    Limits,
+    Wait,
+    admit,
+    settled,
+)
+from quant_assets.orchestration.sensors.refresh_sensor import went_back
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
+
+JOB = "retrain_models"
+# A cause lasts for days, and looking for one reads much.
+SECONDS = 300
+# So many causes that were dealt with are remembered.
+_REMEMBERED = 100
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the sensor knows from its ticks before.
+
+    Attributes:
+        clock: the moment of the last one; empty before the first.
+        handled: ids of causes that were dealt with, or given up, oldest first.
+    """
+
+    clock: str = ""
+    handled: list[str] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> "Memory":
+        """From the sensor's cursor."""
+        return cls(**json.loads(cursor)) if cursor else cls()
+
+    def after(self, now: datetime, handled: Sequence[str] = ()) -> str:
+        """The next cursor."""
+        kept = [*self.handled, *(one for one in handled if one not in self.handled)]
+        found = replace(self, clock=now.isoformat(), handled=kept[-_REMEMBERED:])
+        return json.dumps(vars(found))
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits that the settings name."""
+    return Limits(settings.retrain_minutes, timedelta(hours=settings.retrain_interval_hours))
+
+
+def build_sensor(
+    job: "UnresolvedAssetJobDefinition", status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
+    """The sensor that has models retrained for a cause."""
+
+    @dg.sensor(
+        job=job,
+        minimum_interval_seconds=SECONDS,
+        default_status=status,
+        description="Have models retrained as of the newest day, once for each cause: performance "
+        "that is critical, a fit that is missing or failed, code or features that changed, drift "
+        "on three days in a row, a fit that is old. Within a budget of minutes and with an "
+        "interval from one retraining to the next; a failed one is tried again up to four times.",
+    )
+    def retrain_for_cause(
+        context: dg.SensorEvaluationContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.SensorResult:
+        now, memory = clock.now(), Memory.parse(context.cursor)
+        if back := went_back(memory.clock, now):
+            return dg.SensorResult(skip_reason=back, cursor=memory.after(now))
+        with lake.at_once():
+            day = newest_day(lake, MARKET_FEATURES)
+            found = causes(lake, settings, day) if day else []
+        if day is None:
+            return dg.SensorResult(skip_reason=NEEDS_LOADING, cursor=memory.after(now))
+        past = asked.attempts(context.instance, JOB)
+        cursor = memory.after(now, settled(past))
+        waits = []
+        for cause in [*found, *_failed_weekly(past)]:
+            answer = admit(cause, now, past, limits_of(settings), memory.handled)
+            if isinstance(answer, int):
+                request = request_of(cause, answer, day.isoformat(), now)
+                return dg.SensorResult(run_requests=[request], cursor=cursor)
+            waits.append(f"{cause.reason}: {answer.reason}")
+        reason = "; ".join(waits) or "no cause to retrain"
+        return dg.SensorResult(skip_reason=reason, cursor=cursor)
+
+    return retrain_for_cause
+
+
+def build_schedule(
+    job: "UnresolvedAssetJobDefinition", status: dg.DefaultScheduleStatus
+) -> dg.ScheduleDefinition:
+    """The weekly schedule."""
+
+    @dg.schedule(
+        job=job,
+        cron_schedule="0 6 * * 0",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Every Sunday at 06:00 UTC, as of the newest day that is loaded.",
+    )
+    def weekly_retrain(
+        context: dg.ScheduleEvaluationContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.RunRequest | dg.SkipReason:
+        now = context.scheduled_execution_time
+        day = newest_day(lake, MARKET_FEATURES)
+        if day is None:
+            return dg.SkipReason(NEEDS_LOADING)
+        cause = _weekly(day)
+        past = asked.attempts(context.instance, JOB)
+        answer = admit(cause, now, past, limits_of(settings))
+        if isinstance(answer, Wait):
+            return dg.SkipReason(f"{cause.reason}: {answer.reason}")
+        return request_of(cause, answer, day.isoformat(), now)
+
+    return weekly_retrain
+
+
+def request_of(cause: Cause, attempt: int, day: str, now: datetime) -> dg.RunRequest:
+    """The run that a cause asks for; its key is the same for the same attempt."""
+    return dg.RunRequest(
+        run_key=f"{cause.id}#{attempt}",
+        partition_key=day,
+        tags=asked.tags(cause.id, cause.reason, attempt, now, cause.kind),
+    )
+
+
+def _weekly(day: date) -> Cause:
+    """A week's retraining: as of the same day again the fits would be the same."""
+    return Cause(f"weekly/{day}", "weekly", f"the weekly retraining, as of {day}")
+
+
+def _failed_weekly(past: Sequence[Attempt]) -> list[Cause]:
+    """The newest weekly retraining if it failed: the schedule itself asks but once a week."""
+    weekly = [one for one in past if one.kind == "weekly"]
+    if not weekly or weekly[-1].outcome != "failed":
+        return []
+    return [_weekly(date.fromisoformat(weekly[-1].cause.removeprefix("weekly/")))]

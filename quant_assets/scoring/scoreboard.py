@@ -1,0 +1,134 @@
+"""The scoreboard: what the daily figures of all days come to, with how sure they are.
+
+Frames of daily figures in, frames of summary rows out. Nothing here chooses anything: which rows
+chose what is said in the families and in ``ensemble.weights``.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from quant_assets.core.typing import FloatArray
+from quant_assets.lake.schemas.scoring_tables import BREAKDOWN, COMPARISON, SCOREBOARD
+from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.significance import block_bootstrap, paired_bootstrap
+
+_ABOUT = ("forecast", "interval")
+BASELINES = ("rank_prior", "ensemble")
+
+
+def scoreboard(
+    ic: pd.DataFrame, slices: pd.DataFrame, fit_seconds: Mapping[str, float]
+) -> pd.DataFrame:
+    """Rows of ``monitoring.scoreboard``, best first.
+
+    Args:
+        ic: rows of ``monitoring.performance``.
+        slices: rows of ``monitoring.slices``.
+        fit_seconds: mean seconds of a fit, by family.
+    """
+    about = slices[slices["by"].isin(_ABOUT)].groupby(["family", "part"])["value"].mean()
+    oracle = score(ic.loc[ic["family"] == "oracle", "ic"].to_numpy())
+    rows = []
+    for name, daily in ic.sort_values("trading_day").groupby("family"):
+        row = _score_row(str(name), daily)
+        row["turnover"] = about.get((name, "turnover"), np.nan)
+        row["dispersion"] = about.get((name, "dispersion"), np.nan)
+        row["coverage_80"] = about.get((name, "80"), np.nan)
+        row["coverage_95"] = about.get((name, "95"), np.nan)
+        row["fit_seconds"] = fit_seconds.get(str(name), np.nan)
+        row["share_of_oracle"] = score(daily["ic"].to_numpy()) / oracle
+        rows.append(row)
+    board = pd.DataFrame(rows, columns=[column.name for column in SCOREBOARD.columns])
+    return board.sort_values("score", ascending=False, ignore_index=True)
+
+
+def _score_row(name: str, daily: pd.DataFrame) -> dict[str, object]:
+    ic = daily["ic"].to_numpy()
+    low, high = block_bootstrap(ic)
+    return {
+        "family": name,
+        "score": score(ic),
+        "low": low,
+        "high": high,
+        "mean_ic": float(ic.mean()),
+        "std_ic": float(ic.std()),
+        "score_250": score(ic[-250:]),
+        "score_90": score(ic[-90:]),
+        "days": len(ic),
+        "first_day": daily["trading_day"].iloc[0],
+        "last_day": daily["trading_day"].iloc[-1],
+    }
+
+
+def breakdown(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) -> pd.DataFrame:
+    """Rows of ``monitoring.breakdown``: the metric over parts of the targets and of the days.
+
+    Args:
+        ic: rows of ``monitoring.performance``.
+        slices: rows of ``monitoring.slices``.
+        regime: name of the regime by trading day.
+    """
+    day = pd.to_datetime(ic["trading_day"])
+    order = ic.groupby("family")["trading_day"].rank(method="first") - 1
+    size = ic.groupby("family")["trading_day"].transform("size")
+    by_time = {
+        "year": day.dt.year.astype(str),
+        "regime": day.map(regime),
+        "third": (order * 3 // size + 1).astype(int).astype(str),
+    }
+    daily = [
+        ic.assign(by=by, part=part, value=ic["ic"])[["family", "by", "part", "value"]]
+        for by, part in by_time.items()
+    ]
+    by_target = slices.loc[~slices["by"].isin(_ABOUT), ["family", "by", "part", "value"]]
+    every = pd.concat([*daily, by_target]).dropna(subset="part")
+    rows = [
+        {
+            "family": family,
+            "by": by,
+            "part": part,
+            "score": score(values.to_numpy()),
+            "mean_ic": float(values.mean()),
+            "std_ic": float(values.std(ddof=0)),
+            "days": len(values),
+        }
+        for (family, by, part), values in every.groupby(["family", "by", "part"])["value"]
+    ]
+    return pd.DataFrame(rows, columns=[column.name for column in BREAKDOWN.columns])
+
+
+def comparison(ic: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``monitoring.comparison``: each family against the baselines, on days of both.
+
+    Args:
+        ic: rows of ``monitoring.performance``.
+        agreement: rows of ``monitoring.agreement``.
+    """
+    daily = ic.pivot(index="trading_day", columns="family", values="ic").sort_index()
+    both_ways = [agreement, agreement.rename(columns={"family": "other", "other": "family"})]
+    alike = pd.concat(both_ways).groupby(["family", "other"])["value"].mean()
+    rows = list(_compared(daily, alike))
+    return pd.DataFrame(rows, columns=[column.name for column in COMPARISON.columns])
+
+
+def _compared(daily: pd.DataFrame, alike: pd.Series) -> Iterator[dict[str, object]]:
+    for other in (name for name in BASELINES if name in daily):
+        for family in (name for name in daily if name not in (other, "oracle")):
+            both = daily[[family, other]].dropna().to_numpy()
+            low, high = paired_bootstrap(both[:, 0], both[:, 1])
+            yield {
+                "family": family,
+                "other": other,
+                "difference": score(both[:, 0]) - score(both[:, 1]),
+                "low": low,
+                "high": high,
+                "correlation": alike.get((family, other), np.nan),
+                "days": len(both),
+            }
+
+
+def score(ic: FloatArray) -> float:
+    """The metric; NaN for days too few or too equal to have one."""
+    return score_of(ic) if len(ic) > 1 and np.ptp(ic) > 0 else float("nan")

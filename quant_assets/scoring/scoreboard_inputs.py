@@ -1,0 +1,32 @@
+"""What the scoreboard needs from the lake besides daily figures."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from quant_assets.lake.schemas.tables import MARKET_FEATURES, fits_table
+from quant_assets.lake.store.lake import Lake
+
+
+def fit_seconds(lake: Lake, families: Sequence[str]) -> dict[str, float]:
+    """Mean seconds of a fit, for each family that has one."""
+    tables = {name: fits_table(name) for name in families}
+    return {
+        name: float(lake.columns(f"SELECT avg(seconds) AS mean FROM {table.quoted}")["mean"][0])
+        for name, table in tables.items()
+        if lake.has(table)
+    }
+
+
+def regimes(lake: Lake) -> pd.Series:
+    """Regime by trading day, as known at its close.
+
+    ``volatile`` where the volatility of the last 20 days is above that of the last 250, ``calm``
+    elsewhere; days on which it is unknown have none.
+    """
+    rows = lake.query(
+        "SELECT trading_day, volatility_ratio_20_250 > 1 AS volatile"
+        f" FROM {MARKET_FEATURES.quoted} WHERE volatility_ratio_20_250 IS NOT NULL"
+    )
+    names = rows["volatile"].map({True: "volatile", False: "calm"})
+    return pd.Series(names.to_numpy(), index=pd.DatetimeIndex(rows["trading_day"]))

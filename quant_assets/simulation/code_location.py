@@ -1,0 +1,17 @@
+"""The desk that is rehearsed: the platform as Dagster loads it, made once a process."""
+
+from functools import cache
+
+import dagster as dg
+
+from quant_assets.core.settings import load_settings
+from quant_assets.definitions import build_definitions
+
+
+@cache
+def definitions() -> dg.Definitions:
+    """The platform for the settings of the environment."""
+    return build_definitions(load_settings())
+
+
+defs = definitions()

@@ -1,0 +1,21 @@
+"""What processes of a rehearsed desk use, imported by the process that they are forked from."""
+
+import gc
+import os
+from importlib import import_module
+
+from quant_assets.quality.expectations import prepare
+
+# MLflow reads it when it is imported, and would tell others that it was.
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
+for name in (
+    *("apprise", "jinja2", "lightgbm", "matplotlib.backends.backend_agg", "mlflow.tracking"),
+    *("prometheus_client", "scipy.stats", "sklearn.ensemble", "statsmodels.api"),
+    *("torch", "torch._inductor"),
+    *("quant_assets.cli", "quant_assets.definitions", "quant_assets.simulation.daemon"),
+):
+    import_module(name)
+prepare()
+# Looking through all this for garbage would be a tenth of each process.
+gc.freeze()
+gc.set_threshold(200_000)

@@ -1,0 +1,210 @@
+"""What can be wrong with a CSV file as a whole: where it is, and how it is said.
+
+Only files, lines and fields; the readers that meet these faults are in ``competition_files``.
+"""
+
+import csv
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quant_assets.core.errors import SourceError
+from quant_assets.core.typing import FloatArray
+from quant_assets.sources.protocol import UnreadCell
+
+AGAIN = "unpack the competition's archive again; the file may be incomplete or overwritten"
+_OTHER_FORMATS = ("PAR1", "PK\3\4", "<", "{")
+_OTHER_DELIMITERS = ";\t|"
+_UNREAD_SHARE = 0.01
+# One bad cell in a file of a day or two is a bad cell, not a wrong file.
+_UNREAD_COUNT = 5
+
+
+def fault(
+    problem: str,
+    path: Path,
+    *,
+    expected: Any,
+    found: Any,
+    hint: str = AGAIN,
+    line: int | None = None,
+    column: str | None = None,
+) -> SourceError:
+    """A fault at a place in a file; lines count from 1, the header's, as an editor shows them."""
+    where = str(path)
+    where += f", line {line}" if line is not None else ""
+    where += f", column {column!r}" if column is not None else ""
+    return SourceError(problem, where=where, expected=expected, found=found, hint=hint)
+
+
+def did_you_mean(name: str, known: list[str], otherwise: str) -> str:
+    """Hint with the nearest known names."""
+    near = get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+def checked_header(path: Path) -> tuple[str, ...]:
+    """Names of the columns of a file that is CSV.
+
+    Raises:
+        SourceError: the file is missing, empty or no comma-separated text, or a name repeats.
+    """
+    header = next(csv.reader([_first_line(path)]))
+    if len(header) == 1:
+        other = next((d for d in _OTHER_DELIMITERS if d in header[0]), None)
+        raise fault(
+            "wrong delimiter" if other else "the file is not CSV",
+            path,
+            line=1,
+            expected="several columns, separated by commas",
+            found=f"fields separated by {other!r}" if other else f"{header[0][:60]!r}",
+            hint="export it with commas",
+        )
+    repeated = next((name for name in header if header.count(name) > 1), None)
+    if repeated is not None:
+        raise fault(
+            "a column occurs twice",
+            path,
+            line=1,
+            column=repeated,
+            expected="every column once",
+            found=f"{repeated!r} {header.count(repeated)} times",
+            hint="remove or rename one of them",
+        )
+    return tuple(header)
+
+
+def _first_line(path: Path) -> str:
+    if not path.is_file():
+        raise fault(
+            "a file is missing",
+            path,
+            expected=f"the competition's {path.name}",
+            found="a folder" if path.is_dir() else "nothing",
+            hint="point to the folder that holds train.csv and target_pairs.csv",
+        )
+    with path.open("rb") as file:
+        line = file.readline(1 << 20)
+    if not line.strip():
+        raise fault("the file is empty", path, expected="a header and rows", found="no header")
+    try:
+        text = line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = ""
+    if not text or "\0" in text or text.lstrip().startswith(_OTHER_FORMATS):
+        raise fault(
+            "the file is not CSV",
+            path,
+            expected="comma-separated text in UTF-8",
+            found=f"a file that begins with {line[:20]!r}",
+            hint="convert it to CSV, or download it again if it is an error page",
+        )
+    return text.rstrip("\r\n")
+
+
+def rows(path: Path, width: int) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of every row under the header; slow, and strict about the width.
+
+    Raises:
+        SourceError: a row has more or fewer fields, or the file is no CSV from there on.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.reader(file)
+        next(reader)
+        try:
+            for fields in reader:
+                if not fields:
+                    continue
+                if len(fields) != width:
+                    raise _wrong_width(path, reader.line_num, width, fields)
+                yield reader.line_num, fields
+        except csv.Error as error:
+            raise fault(
+                "the file is not CSV",
+                path,
+                line=reader.line_num,
+                expected=f"{width} fields, separated by commas",
+                found=str(error),
+            ) from error
+
+
+def _wrong_width(path: Path, line: int, width: int, fields: list[str]) -> SourceError:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        cut_short = len(fields) < width and file.read(1) != b"\n"
+    return fault(
+        "the file is cut short" if cut_short else "a row has another number of fields",
+        path,
+        line=line,
+        expected=f"{width} fields, as in the header",
+        found=f"{len(fields)} fields, the last {fields[-1][:30]!r}",
+        hint=AGAIN if len(fields) < width else "look for a stray comma or quote in this row",
+    )
+
+
+def no_rows(path: Path) -> SourceError:
+    """The file has a header only."""
+    return fault("the file has no rows", path, expected="at least one row", found="a header only")
+
+
+def whole_number(path: Path, column: str, text: str, line: int) -> int:
+    """The number in a field.
+
+    Raises:
+        SourceError: it is no whole number, or a negative one.
+    """
+    if not (text.isascii() and text.strip().isdecimal()):
+        raise fault(
+            f"{column} is not a whole number",
+            path,
+            line=line,
+            column=column,
+            expected="0, 1, 2, …",
+            found=repr(text),
+            hint="correct or remove the row",
+        )
+    return int(text)
+
+
+def line_of(row: int) -> int:
+    """Line in the file of a data row counted from 0."""
+    return row + 2
+
+
+def check_mostly_numbers(
+    path: Path, columns: tuple[str, ...], values: FloatArray, unread: tuple[UnreadCell, ...]
+) -> None:
+    """Refuse a file that is another one than it should be.
+
+    Raises:
+        SourceError: over 1 % (and over 5) of the filled cells are no numbers, or all of a column
+            with over 5.
+    """
+    numbers = (~np.isnan(values)).sum(axis=0)
+    texts = np.zeros(len(columns), dtype=np.int64)
+    np.add.at(texts, [columns.index(cell.column) for cell in unread], 1)
+    for i in np.flatnonzero((numbers == 0) & (texts > _UNREAD_COUNT)):
+        first = next(cell for cell in unread if cell.column == columns[i])
+        raise fault(
+            "a column holds no numbers",
+            path,
+            line=line_of(first.row),
+            column=columns[i],
+            expected="numbers or empty cells",
+            found=f"{first.text!r} and {texts[i] - 1} more",
+            hint="the columns may be shifted, or the file another one",
+        )
+    filled = numbers.sum() + len(unread)
+    if len(unread) > max(_UNREAD_COUNT, _UNREAD_SHARE * filled):
+        raise fault(
+            "too many cells are not numbers",
+            path,
+            line=line_of(unread[0].row),
+            column=unread[0].column,
+            expected=f"at most {_UNREAD_SHARE:.0%} of {filled} filled cells",
+            found=f"{len(unread)} cells, the first {unread[0].text!r}",
+            hint="if these are decimal commas, export the file with points",
+        )

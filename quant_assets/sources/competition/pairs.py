@@ -1,0 +1,110 @@
+"""The competition's ``target_pairs.csv``: what is to be forecast, checked row by row.
+
+Prices and labels of the targets are read elsewhere.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from quant_assets.market.instruments import parse_column
+from quant_assets.market.targets import MAX_LAG, TargetPairs
+from quant_assets.sources.competition.file_errors import did_you_mean, fault
+from quant_assets.sources.competition.files import read_rows
+
+_BETWEEN_LEGS = " - "
+
+
+def read_pairs(path: Path, series: Sequence[str], expected_targets: int | None) -> TargetPairs:
+    """The targets in submission order; legs are named as instruments.
+
+    Args:
+        path: file with the columns target, lag, pair.
+        series: the series with prices, of which every leg must be a close.
+        expected_targets: how many rows there must be; None for any number.
+
+    Raises:
+        SourceError: a row is malformed, repeated or out of order, names what is no close, or there
+            are more or fewer rows than expected.
+    """
+    closes = {name: parse_column(name) for name in series}
+    closes = {name: parsed for name, parsed in closes.items() if parsed.field == "close"}
+    lags: list[int] = []
+    legs: list[list[str]] = []
+    for line, (target, lag, pair) in read_rows(path, ("target", "lag", "pair")):
+        _check_target(path, line, target, f"target_{len(lags)}")
+        lags.append(_lag(path, line, lag))
+        names = pair.split(_BETWEEN_LEGS)
+        _check_legs(path, line, names, list(closes), series)
+        legs.append([closes[name].instrument for name in names])
+    if expected_targets not in (None, len(lags)):
+        raise fault(
+            "wrong number of targets",
+            path,
+            line=len(lags) + 1,
+            expected=f"{expected_targets} rows, up to target_{expected_targets - 1}",
+            found=f"{len(lags)} rows, up to target_{len(lags) - 1}",
+        )
+    return TargetPairs(
+        targets=tuple(f"target_{i}" for i in range(len(lags))),
+        lags=np.array(lags, dtype=np.int64),
+        leg_a=tuple(leg[0] for leg in legs),
+        leg_b=tuple(leg[1] if len(leg) > 1 else None for leg in legs),
+    )
+
+
+def _check_target(path: Path, line: int, target: str, expected: str) -> None:
+    if target == expected:
+        return
+    number = target.removeprefix("target_")
+    repeated = number.isdecimal() and int(number) < int(expected.removeprefix("target_"))
+    raise fault(
+        "a target occurs twice" if repeated else "a target is out of order",
+        path,
+        line=line,
+        column="target",
+        expected=expected,
+        found=repr(target),
+        hint="targets are numbered from 0 without gaps; sort the rows and remove repeated ones",
+    )
+
+
+def _lag(path: Path, line: int, text: str) -> int:
+    if text not in {str(lag) for lag in range(1, MAX_LAG + 1)}:
+        raise fault(
+            "a lag is out of range",
+            path,
+            line=line,
+            column="lag",
+            expected=f"a whole number from 1 to {MAX_LAG}",
+            found=repr(text),
+            hint="correct the row",
+        )
+    return int(text)
+
+
+def _check_legs(
+    path: Path, line: int, legs: list[str], closes: list[str], series: Sequence[str]
+) -> None:
+    if len(legs) > 2:
+        raise fault(
+            "a pair has more than two legs",
+            path,
+            line=line,
+            column="pair",
+            expected="one close, or two with ' - ' between them",
+            found=repr(_BETWEEN_LEGS.join(legs)),
+            hint="correct the row",
+        )
+    for leg in legs:
+        if leg not in closes:
+            raise fault(
+                "a leg is not a close" if leg in series else "a pair names an unknown series",
+                path,
+                line=line,
+                column="pair",
+                expected="a closing price of train.csv",
+                found=repr(leg),
+                hint=did_you_mean(leg, closes, "train.csv must hold the closes of all pairs"),
+            )

@@ -1,0 +1,180 @@
+"""The market that needs no data: simulated prices in the competition's columns, and its pairs.
+
+The source only: what is traded is in ``market_universe``, how prices move in ``market_mechanics``,
+what goes wrong in the record in ``market_faults``.
+"""
+
+from dataclasses import astuple, dataclass
+from datetime import date
+from functools import lru_cache
+from hashlib import sha256
+
+import numpy as np
+
+from quant_assets.core.errors import SettingsError
+from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.market.calendar import trading_days
+from quant_assets.market.instruments import FIELDS, parse_column
+from quant_assets.market.targets import MAX_LAG, TargetPairs, spread
+from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.simulated import universe
+from quant_assets.sources.simulated.mechanics import VERSION, bars, stream, true_market
+from quant_assets.sources.simulated.planted_faults import Fault, planned_faults, recorded
+
+# Pairs of each lag by the markets of their legs: a quarter of the competition's.
+_PAIRS_PER_LAG = {
+    ("LME", "US"): 45,
+    ("LME", "FX"): 21,
+    ("US", "JPX"): 22,
+    ("JPX", "FX"): 11,
+    ("LME", "JPX"): 3,
+    ("LME", "LME"): 2,
+    ("US", "US"): 1,
+}
+_FIRST_TARGET = "US_Stock_VT"
+_JPX_LEGS = ("JPX_Gold_Standard_Futures", "JPX_Platinum_Standard_Futures")
+_NEVER_A_LEG = ("US_Stock_GOLD",)
+
+
+@dataclass(frozen=True)
+class SimulatedMarket:
+    """A whole market made from a seed.
+
+    The same seed and first day give the same prices, bit for bit; a later ``last_day`` only adds
+    rows. Nothing is read or written.
+
+    Raises:
+        SettingsError: the seed is negative or the days are in the wrong order.
+    """
+
+    seed: int = 7
+    first_day: date = date(2021, 1, 4)
+    last_day: date = date(2023, 12, 29)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0 or self.first_day > self.last_day:
+            raise SettingsError(
+                "this market cannot be simulated",
+                expected="a seed of 0 or more, and a first day not after the last",
+                found=f"seed {self.seed}, {self.first_day} to {self.last_day}",
+            )
+
+    @property
+    def name(self) -> str:
+        """Short name, stored with every price."""
+        return "simulated"
+
+    def fingerprint(self) -> str:
+        """Hex digest of the parameters and the version of the mechanism."""
+        return sha256(repr((self.name, VERSION, *astuple(self))).encode()).hexdigest()
+
+    def prices(self, start: date, end: date) -> PriceTable:
+        """The trading days from ``start`` to ``end``; ``date_ids`` count from the first day."""
+        whole = _simulation(self).table
+        rows = _rows(whole.days, start, end)
+        return PriceTable(
+            whole.days[rows].copy(),
+            whole.date_ids[rows].copy(),
+            whole.columns,
+            whole.values[rows].copy(),
+        )
+
+    def second_prices(self, start: date, end: date) -> PriceTable | None:
+        """None: the market is recorded once."""
+        return None
+
+    def pairs(self) -> TargetPairs:
+        """424 targets drawn by seed: 106 for each lag, of them one single leg."""
+        return _draw_pairs(self.seed)
+
+    def published_labels(self, start: date, end: date) -> FloatArray | None:
+        """None: labels follow from the prices alone."""
+        return None
+
+    def best_forecast(self, start: date, end: date) -> FloatArray | None:
+        """(n, 424) expected labels given the true market up to each day, drifts included.
+
+        Known at the end of the day; never NaN, also where the label will be. The oracle sees the
+        true moves and drifts, so no forecast from recorded prices can be expected to beat it.
+        """
+        simulation = _simulation(self)
+        rows = _rows(simulation.table.days, start, end)
+        pairs = self.pairs()
+        first, second = pairs.legs(universe.INSTRUMENTS)
+        forecast = np.empty((len(simulation.table.days[rows]), len(pairs)))
+        for lag in range(1, MAX_LAG + 1):
+            of_lag = pairs.lags == lag
+            expected = simulation.expected[lag - 1, rows]
+            forecast[:, of_lag] = spread(expected, first[of_lag], second[of_lag])
+        return forecast
+
+    def planted_faults(self) -> tuple[Fault, ...]:
+        """The faults within the simulated days, as the ground truth for data quality."""
+        faults = planned_faults(self.seed, self.first_day)
+        return tuple(fault for fault in faults if fault.day <= self.last_day)
+
+
+@dataclass(frozen=True)
+class _Simulation:
+    table: PriceTable
+    expected: FloatArray
+
+
+@lru_cache(maxsize=4)
+def _simulation(source: SimulatedMarket) -> _Simulation:
+    days = trading_days(source.first_day, source.last_day)
+    market = true_market(source.seed, len(days))
+    faults = planned_faults(source.seed, source.first_day)
+    book = recorded(source.seed, days, bars(source.seed, market), faults)
+    columns = universe.columns()
+    series = [parse_column(column) for column in columns]
+    fields = [FIELDS.index(one.field) for one in series]
+    instruments = [universe.INSTRUMENTS.index(one.instrument) for one in series]
+    values = np.ascontiguousarray(book[fields, :, instruments].T)
+    return _Simulation(PriceTable(days, np.arange(len(days)), columns, values), market.expected)
+
+
+def _rows(days: DayArray, start: date, end: date) -> slice:
+    first = np.searchsorted(days, np.datetime64(start, "D"))
+    last = np.searchsorted(days, np.datetime64(end, "D"), side="right")
+    return slice(int(first), int(last))
+
+
+def _draw_pairs(seed: int) -> TargetPairs:
+    draw = stream(seed, "pairs")
+    names = np.array(universe.INSTRUMENTS)
+    legs = {market: names[universe.of_market(market)].tolist() for market in ("LME", "US", "FX")}
+    legs["US"] = [name for name in legs["US"] if name not in _NEVER_A_LEG]
+    legs["JPX"] = list(_JPX_LEGS)
+
+    drawn: list[tuple[str, str | None]] = []
+    for lag in range(1, MAX_LAG + 1):
+        of_lag = _draw_spreads(draw, legs)
+        single = str(draw.choice(legs["FX" if lag == MAX_LAG else "US"]))
+        if lag == 1:
+            of_lag.insert(0, (_FIRST_TARGET, None))
+        else:
+            of_lag.insert(int(draw.integers(len(of_lag))), (single, None))
+        drawn += of_lag
+    per_lag = len(drawn) // MAX_LAG
+    return TargetPairs(
+        tuple(f"target_{i}" for i in range(len(drawn))),
+        np.repeat(np.arange(1, MAX_LAG + 1), per_lag),
+        tuple(leg_a for leg_a, _ in drawn),
+        tuple(leg_b for _, leg_b in drawn),
+    )
+
+
+def _draw_spreads(
+    draw: np.random.Generator, legs: dict[str, list[str]]
+) -> list[tuple[str, str | None]]:
+    """The spreads of one lag, no two of the same legs, in random order and direction."""
+    spreads: list[tuple[str, str | None]] = []
+    for (market_a, market_b), count in _PAIRS_PER_LAG.items():
+        candidates = [
+            (a, b) for a in legs[market_a] for b in legs[market_b] if market_a != market_b or a < b
+        ]
+        for index in draw.choice(len(candidates), count, replace=False):
+            a, b = candidates[index]
+            spreads.append((a, b) if draw.random() < 0.5 else (b, a))
+    return [spreads[i] for i in draw.permutation(len(spreads))]

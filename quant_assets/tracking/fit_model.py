@@ -1,0 +1,120 @@
+"""A fitted model as MLflow keeps it and loads it, as ``models:/ridge@champion`` for example.
+
+Beside the model's bytes lie the family, the sha256 that is verified before they are read, and what
+must be installed. What the loaded model is asked is ``Observations``; it gives scores.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from quant_assets.core.typing import FloatArray
+from quant_assets.lake.store.artifacts import fetch
+from quant_assets.models.protocol import Forecaster, Observations
+from quant_assets.models.registry import family
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlflow.entities import Run
+
+_MODEL, _ABOUT = "fitted.model", "about.json"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A fitted model behind MLflow's ``predict``."""
+
+    model: Forecaster
+
+    def predict(self, seen: Observations) -> FloatArray:
+        """(1, m) scores of the last day seen."""
+        return self.model.forecast(seen, 1)
+
+
+def write_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
+    """Put a fit's model and what it rests on among the run's artifacts.
+
+    Args:
+        run: MLflow's, with artifacts in a local folder.
+        fit: row of a fits table.
+        artifacts: folder of the fitted models.
+
+    Raises:
+        ArtifactError: the model is missing there, or altered.
+    """
+    about = {"family": fit["family"], "sha256": fit["sha256"]}
+    folder = put(run, __name__, about, {_MODEL: fit}, [fit["family"]], artifacts)
+    (folder / "importance.json").write_text(fit["importance"])
+
+
+def put(
+    run: "Run",
+    loader: str,
+    about: "Mapping[str, Any]",
+    files: "Mapping[str, Mapping[str, str]]",
+    families: "Sequence[str]",
+    artifacts: Path,
+) -> Path:
+    """Put a model that MLflow loads among the run's artifacts, in whose folder it lies then.
+
+    Args:
+        run: MLflow's, with artifacts in a local folder.
+        loader: module whose ``_load_pyfunc`` loads it.
+        about: what that needs to know, kept as JSON beside the files.
+        files: ``artifact`` and ``sha256`` of a fitted model by the name it gets.
+        families: those whose libraries must be installed.
+        artifacts: folder of the fitted models.
+
+    Raises:
+        ArtifactError: a fitted model is missing there, or altered.
+    """
+    from mlflow.models import Model
+
+    folder = Path(url2pathname(urlparse(run.info.artifact_uri).path))
+    data = folder / "model" / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    for name, kept in files.items():
+        fetch(artifacts, kept["artifact"], kept["sha256"])
+        _link(artifacts / kept["artifact"], data / name)
+    (data / _ABOUT).write_text(json.dumps(about))
+    needed = dict.fromkeys(["quant-assets", *(family(name).library for name in families)])
+    lines = [f"{name}=={metadata.version(name)}\n" for name in needed]
+    (folder / "model" / "requirements.txt").write_text("".join(lines))
+    described = Model("model", run_id=run.info.run_id, metadata=dict(about))
+    described.add_flavor(
+        "python_function", loader_module=loader, data="data", python_version=python_version()
+    )
+    described.save(str(folder / "model" / "MLmodel"))
+    return folder
+
+
+def about_of(path: str) -> "dict[str, Any]":
+    """What was said of a model when it was put there."""
+    about: dict[str, Any] = json.loads((Path(path) / _ABOUT).read_bytes())
+    return about
+
+
+def _load_pyfunc(path: str) -> Served:
+    """What MLflow calls, by this name, with the folder of the model's data.
+
+    Raises:
+        ArtifactError: the model is missing, or its sha256 is not the one recorded.
+    """
+    about = about_of(path)
+    return Served(family(about["family"]).load(fetch(Path(path), _MODEL, about["sha256"])))
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under a second name, or a copy where the file system has no such thing."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,103 @@
+"""MLflow brought up to date with the lake: all fits, all releases, their aliases.
+
+How one of them is recorded belongs in ``tracking.fits`` and ``tracking.releases``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quant_assets.lake.schemas.promotion_tables import TRACKED_RELEASES
+from quant_assets.lake.schemas.tables import TRACKED_FITS
+from quant_assets.lake.store.lake import Lake, Written
+from quant_assets.promotion.release_store import Release, releases
+from quant_assets.tracking import fit_runs as of_fits
+from quant_assets.tracking import release_runs as of_releases
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+TABLES = (TRACKED_FITS, TRACKED_RELEASES)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What MLflow is to have.
+
+    Attributes:
+        fits: of all families.
+        named: alias of a fit by its fingerprint.
+        releases: all of them.
+        in_force: release by alias.
+    """
+
+    fits: Sequence[of_fits.Fit]
+    named: Mapping[str, str]
+    releases: Sequence[Release]
+    in_force: Mapping[str, Release]
+
+    @classmethod
+    def read(cls, lake: Lake, families: Sequence[str], *, whole: bool = True) -> "Wanted":
+        """As the lake has it; without ``whole`` enough to see whether it is recorded."""
+        fits, made = of_fits.stored_fits(lake, families, whole=whole), releases(lake)
+        in_force = of_releases.in_force(lake, made)
+        return cls(fits, of_fits.aliases(lake, fits, in_force), made, in_force)
+
+    def is_recorded(self, lake: Lake) -> bool:
+        """Whether the lake says that MLflow has just this."""
+        return of_fits.is_recorded(lake, self.fits, self.named) and of_releases.is_recorded(
+            lake, self.releases, self.in_force
+        )
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What came of recording a table's part.
+
+    Attributes:
+        written: rows of the table.
+        missing: what could not be recorded, its model being missing or altered.
+    """
+
+    written: Written
+    missing: tuple[str, ...]
+
+
+def record(
+    lake: Lake, client: "MlflowClient", parent: "Run", families: Sequence[str], models: Path
+) -> tuple[Recorded, Recorded]:
+    """Record what MLflow lacks, move its aliases, and write down what it has: fits and releases.
+
+    Args:
+        lake: read and written while nobody else records, so that it never says of a store what
+            another run has changed meanwhile.
+        client: of the store, which nobody else writes meanwhile.
+        parent: run that new ones go below.
+        families: whose fits.
+        models: folder of the fitted models.
+    """
+    wanted = Wanted.read(lake, families)
+    fits = of_fits.follow(client, parent, wanted.fits, wanted.named, models)
+    made = of_releases.follow(client, parent, wanted.releases, wanted.in_force, models)
+    rows = of_releases.rows_of(wanted.releases, made, wanted.in_force)
+    lacking = tuple(
+        f"{fit['family']} as of {fit['trading_day']}"
+        for fit in wanted.fits
+        if fit["fingerprint"] not in fits
+    )
+    return (
+        Recorded(lake.replace_all(TRACKED_FITS, of_fits.rows_of(fits, wanted.named)), lacking),
+        Recorded(
+            lake.replace_all(TRACKED_RELEASES, rows),
+            tuple(one.name for one in wanted.releases if one.name not in made),
+        ),
+    )
+
+
+def forget(lake: Lake) -> None:
+    """Nothing is recorded: else a new store, left half made, would pass for the one before."""
+    for table in TABLES:
+        if lake.has(table):
+            lake.replace_all(table, {column.name: [] for column in table.columns})

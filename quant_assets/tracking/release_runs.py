@@ -1,0 +1,158 @@
+"""Releases in MLflow: a run each, and a version of the registered model ``release``.
+
+The lake's releases and decisions are the truth, and MLflow follows. How a release is loaded from
+there is said in ``tracking.blended``.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quant_assets.lake.schemas.promotion_tables import TRACKED_RELEASES
+from quant_assets.lake.store.artifacts import is_stored
+from quant_assets.lake.store.lake import Lake
+from quant_assets.models.registry import FAMILIES
+from quant_assets.promotion.release_store import Release, aliases
+from quant_assets.tracking.mlflow_registry import (
+    Record,
+    add_version,
+    close_interrupted,
+    set_aliases,
+    versions,
+)
+from quant_assets.tracking.release_model import write_release
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+RELEASE = "release"
+_ABOUT = (
+    "Fits that go into force together, blended by the weights of their as-of day. champion: what "
+    "is published; challenger: what may replace it."
+)
+
+
+def in_force(lake: Lake, releases: Sequence[Release]) -> dict[str, Release]:
+    """Release by alias, as decisions leave it: the champion, and the challenger if there is one."""
+    by_name = {one.name: one for one in releases}
+    return {alias: by_name[name] for alias, name in aliases(lake).items() if name in by_name}
+
+
+def is_recorded(lake: Lake, releases: Sequence[Release], named: Mapping[str, Release]) -> bool:
+    """Whether ``tracking.releases`` says of just these, under these aliases, that MLflow has them.
+
+    Args:
+        lake: the lake.
+        releases: all of them.
+        named: as of :func:`in_force`.
+    """
+    if not lake.has(TRACKED_RELEASES):
+        return False
+    rows = lake.arrow(f"SELECT release, alias FROM {TRACKED_RELEASES.quoted}").to_pylist()
+    by_name = _alias_of(named)
+    expected = {(one.name, by_name.get(one.name)) for one in releases}
+    return {(row["release"], row["alias"]) for row in rows} == expected
+
+
+def follow(
+    client: "MlflowClient",
+    parent: "Run",
+    releases: Sequence[Release],
+    named: Mapping[str, Release],
+    models: Path,
+) -> dict[str, Record]:
+    """Record the releases that MLflow lacks and move its aliases; each release's record.
+
+    Args:
+        client: of the store, which nobody else writes meanwhile, with the fits recorded.
+        parent: run that new ones go below.
+        releases: in their order. One with a model that is missing or altered is left out, and so
+            is one of a family that there is no more.
+        named: as of :func:`in_force`.
+        models: folder of the fitted models.
+    """
+    close_interrupted(client, parent)
+    known, recorded = versions(client, RELEASE, RELEASE), {}
+    for one in releases:
+        if one.name in known or _is_whole(one, models):
+            recorded[one.name] = known.get(one.name) or _made(client, parent, one, models)
+    wanted = {
+        alias: str(recorded[one.name].version)
+        for alias, one in named.items()
+        if one.name in recorded
+    }
+    set_aliases(client, RELEASE, wanted)
+    return recorded
+
+
+def rows_of(
+    releases: Sequence[Release], recorded: Mapping[str, Record], named: Mapping[str, Release]
+) -> dict[str, list[Any]]:
+    """Rows of ``tracking.releases``."""
+    by_name = _alias_of(named)
+    rows = [
+        {
+            "release": one.name,
+            "trading_day": one.as_of,
+            "mlflow_run": recorded[one.name].run,
+            "version": recorded[one.name].version,
+            "alias": by_name.get(one.name),
+        }
+        for one in releases
+        if one.name in recorded
+    ]
+    return {c.name: [row[c.name] for row in rows] for c in TRACKED_RELEASES.columns}
+
+
+def _alias_of(named: Mapping[str, Release]) -> dict[str, str]:
+    return {one.name: alias for alias, one in named.items()}
+
+
+def _is_whole(release: Release, models: Path) -> bool:
+    return all(
+        fit.family in FAMILIES and is_stored(models, fit.artifact, fit.sha256)
+        for fit in release.fits
+    )
+
+
+def _made(client: "MlflowClient", parent: "Run", release: Release, models: Path) -> Record:
+    from mlflow.entities import Param
+
+    members = _members(client, release)
+    shown = {
+        "release": release.name,
+        "trading_day": str(release.as_of),
+        "recipe": release.recipe,
+        **({"no_record": release.no_record} if release.no_record else {}),
+    }
+    tags = {**shown, "families": json.dumps(members)}
+    run = client.create_run(
+        parent.info.experiment_id,
+        tags={**tags, "mlflow.parentRunId": parent.info.run_id},
+        run_name=f"{RELEASE} {release.name}",
+    )
+    parameters = shown | {
+        f"{name}.{key}": str(value)
+        for name, member in members.items()
+        for key, value in member.items()
+    }
+    client.log_batch(run.info.run_id, params=[Param(*pair) for pair in parameters.items()])
+    write_release(run, release, models)
+    return add_version(client, run, RELEASE, _ABOUT, tags)
+
+
+def _members(client: "MlflowClient", release: Release) -> dict[str, dict[str, Any]]:
+    """By family what the release has of it, and as which version; None if MLflow lacks the fit."""
+    found = {}
+    for fit in release.fits:
+        record = versions(client, fit.family, "fingerprint").get(fit.fingerprint)
+        found[fit.family] = {
+            "fit_as_of": str(fit.fit_as_of),
+            "fingerprint": fit.fingerprint,
+            "version": record.version if record else None,
+            "pinned": fit.pinned,
+            "weight": fit.weight,
+        }
+    return found

@@ -1,0 +1,149 @@
+"""One fit and its record. Knows families and artifacts, not the lake: it runs in other processes.
+
+A fingerprint covers everything a fit depends on. Two fits with the same one are the same fit, so a
+finished one is never made again.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quant_assets.core.errors import ArtifactError, QuantAssetsError
+from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.lake.store.artifacts import store
+from quant_assets.models import protocol
+from quant_assets.models.protocol import Observations, Parameters, Resources
+from quant_assets.models.registry import DAILY, family
+from quant_assets.training.parameter_selection import Chosen
+
+FitRow = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A fit to be made.
+
+    Attributes:
+        name: the family.
+        row: as-of row among the days seen.
+        chosen: parameters of the fit, and where they come from.
+        resources: of the fit.
+        fingerprint: digest of everything the fit depends on.
+    """
+
+    name: str
+    row: int
+    chosen: Chosen
+    resources: Resources
+    fingerprint: str
+
+
+def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
+    """Fit as ordered and store the model; the fit's record.
+
+    A family that cannot fit leaves a record with its reason and without a model.
+
+    Args:
+        order: what to fit.
+        seen: days of which the fit is shown those up to the order's row.
+        artifacts: folder of the fitted models.
+    """
+    from threadpoolctl import threadpool_limits
+
+    past, resources, chosen = seen.rows(0, order.row + 1), order.resources, order.chosen
+    checkpoint = artifacts / "unfinished" / order.fingerprint
+    begun = time.perf_counter()
+    outcome: FitRow = {"artifact": None, "sha256": None, "failure": None, "importance": "{}"}
+    try:
+        # How BLAS splits a product among threads shows in the last bits of a decomposition.
+        with threadpool_limits(1, user_api="blas"):
+            model = family(order.name).fit(
+                past, chosen.parameters, replace(resources, checkpoint=checkpoint)
+            )
+        outcome["importance"] = json.dumps(dict(model.importance()))
+        outcome["artifact"], outcome["sha256"] = store(artifacts, model.to_bytes())
+    except QuantAssetsError as error:
+        outcome["failure"] = str(error)
+    except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on without
+        outcome["failure"] = f"{type(error).__name__}: {error}"
+    seconds = time.perf_counter() - begun
+    checkpoint.unlink(missing_ok=True)
+    labels = int((~np.isnan(past.labels())).sum())
+    return {
+        **outcome,
+        "trading_day": past.days[-1].item(),
+        "parameters": json.dumps(dict(chosen.parameters), sort_keys=True),
+        "study": chosen.study,
+        "by_hand": ", ".join(chosen.by_hand) or None,
+        "metrics": json.dumps({"labels": labels, "days": len(past.days)}),
+        "features_version": CATALOGUE_VERSION,
+        "seed": resources.seed,
+        "library": _library(order.name),
+        "code": code_digest(),
+        "fingerprint": order.fingerprint,
+        "seconds": seconds,
+    }
+
+
+def require_features(name: str, version: str | None) -> None:
+    """Refuse a fit that was made on other features: it takes its inputs by their place.
+
+    Args:
+        name: the family.
+        version: of the features that the fit was made on.
+
+    Raises:
+        ArtifactError: it is not the version there is now, and the family uses features.
+    """
+    if name not in DAILY and version != CATALOGUE_VERSION:
+        raise ArtifactError(
+            "the fit was made on other features",
+            where=name,
+            expected=f"features of version {CATALOGUE_VERSION}",
+            found=version,
+            hint="run retrain_models",
+        )
+
+
+def fingerprint(name: str, known: str, parameters: Parameters, seed: int) -> str:
+    """Digest of all a fit depends on: what was known, parameters, seed, code and library."""
+    parts = [name, known, json.dumps(dict(parameters), sort_keys=True), str(seed)]
+    return sha256("\n".join([*parts, code_digest(), _library(name)]).encode()).hexdigest()
+
+
+def digests(seen: Observations) -> list[str]:
+    """For each day a digest of everything known on it: of its values and of the day before's."""
+    digest = sha256(json.dumps([seen.targets, seen.instruments]).encode())
+    digest.update(seen.legs.tobytes() + seen.lags.tobytes())
+    for block in (seen.target, seen.instrument, seen.market):
+        digest.update(json.dumps(block.names).encode())
+    found = []
+    for row in range(len(seen.days)):
+        for values in (seen.released, seen.target.values, seen.instrument.values):
+            digest.update(np.ascontiguousarray(values[row]).tobytes())
+        digest.update(seen.market.values[row].tobytes() + seen.days[row].tobytes())
+        found.append(digest.copy().hexdigest())
+    return found
+
+
+@cache
+def code_digest() -> str:
+    """Digest of the families' source."""
+    files = sorted(Path(protocol.__file__).parent.rglob("*.py"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+@cache
+def _library(name: str) -> str:
+    library = family(name).library
+    try:
+        return f"{library} {metadata.version(library)}"
+    except metadata.PackageNotFoundError:
+        return f"{library}, not installed"

@@ -1,0 +1,113 @@
+"""A stored fit made again from its record alone: as-of day, lake snapshot, parameters and seed."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from quant_assets.core.errors import FitError, LakeError
+from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.lake.readers.point_in_time import observations
+from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.store.artifacts import fetch
+from quant_assets.lake.store.lake import Lake
+from quant_assets.models.parameters import restored
+from quant_assets.models.protocol import Resources
+from quant_assets.models.registry import family
+from quant_assets.training.fitting import FitRow, Order, make
+from quant_assets.training.parameter_selection import Chosen
+
+_WHERE_FROM = {"code": "the families' code", "library": "the library"}
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """A fit made again, beside its record.
+
+    Attributes:
+        recorded: row of the fits table.
+        made: the same of the new fit; nothing of it is stored.
+        model: the new model's bytes.
+    """
+
+    recorded: FitRow
+    made: FitRow
+    model: bytes
+
+    @property
+    def same(self) -> bool:
+        """Whether the models are the same to the bit, and with them all forecasts."""
+        return bool(self.made["sha256"] == self.recorded["sha256"])
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """What the models may differ by."""
+        return tuple(
+            f"{what}: {self.recorded[key]} then, {self.made[key]} now"
+            for key, what in _WHERE_FROM.items()
+            if self.recorded[key] != self.made[key]
+        )
+
+
+def repeat(lake: Lake, name: str, as_of: date, threads: int = 1) -> Repetition:
+    """Make a family's fit as of a day again, from the lake as it was then.
+
+    Args:
+        lake: the lake.
+        name: the family.
+        as_of: the fit's day.
+        threads: to keep busy; the outcome does not depend on them.
+
+    Raises:
+        UnknownNameError: there is no such family.
+        LakeError: there is no such fit, its snapshot has expired, or its features were others.
+        FitError: the fit came to nothing then, or does now.
+    """
+    recorded = _record(lake, name, as_of)
+    _require_repeatable(name, recorded)
+    with lake.as_of(recorded["snapshot"]) as then:
+        seen = observations(then, as_of)
+    order = Order(
+        name,
+        len(seen.days) - 1,
+        Chosen(restored(json.loads(recorded["parameters"])), recorded["study"]),
+        Resources(recorded["seed"], threads),
+        recorded["fingerprint"],
+    )
+    with TemporaryDirectory() as folder:
+        made = make(order, seen, Path(folder))
+        if made["failure"]:
+            raise FitError("the fit comes to nothing now", where=name, found=made["failure"])
+        model = fetch(Path(folder), made["artifact"], made["sha256"])
+    return Repetition(recorded, made, model)
+
+
+def _record(lake: Lake, name: str, as_of: date) -> FitRow:
+    family(name)
+    table = fits_table(name)
+    rows = lake.arrow(
+        f"SELECT * FROM {table.quoted} WHERE trading_day = ?", [as_of], needs=table
+    ).to_pylist()
+    if not rows:
+        days = lake.arrow(f"SELECT trading_day FROM {table.quoted} ORDER BY ALL DESC LIMIT 3")
+        raise LakeError(
+            "there is no fit as of this day",
+            where=table.name,
+            expected=f"such as {', '.join(map(str, days['trading_day'].to_pylist()))}",
+            found=as_of,
+        )
+    return dict(rows[0])
+
+
+def _require_repeatable(name: str, recorded: FitRow) -> None:
+    if recorded["failure"]:
+        raise FitError("the fit came to nothing", where=name, found=recorded["failure"])
+    if recorded["features_version"] != CATALOGUE_VERSION:
+        raise LakeError(
+            "the fit was made on other features",
+            where=name,
+            expected=f"features of version {CATALOGUE_VERSION}",
+            found=recorded["features_version"],
+            hint="repeat it with the code that made it, or make the fit anew",
+        )

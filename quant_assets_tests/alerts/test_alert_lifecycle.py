@@ -1,0 +1,140 @@
+"""How an alert goes on, for every order of what can happen to it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quant_assets.alerts.alert_lifecycle import (
+    LEVELS,
+    Alert,
+    Cleared,
+    Days,
+    Kind,
+    Level,
+    Raised,
+    follow,
+    key_of,
+)
+
+BEGIN = datetime(2023, 12, 29, 22, tzinfo=UTC)
+DAY = date(2023, 12, 29)
+
+
+def moment(number: int) -> datetime:
+    return BEGIN + timedelta(minutes=number)
+
+
+def raised(number: int, level: Level = "warning", key: str = "data_late") -> Raised:
+    return Raised(key, level, "data is late", f"seen {number}", DAY, moment(number))
+
+
+def cleared(number: int, key: str = "data_late", days: Days | None = None) -> Cleared:
+    return Cleared(key, "data has come", moment(number), days)
+
+
+def told(
+    events: Iterable[Raised | Cleared], newest: dict[str, Alert] | None = None
+) -> tuple[list[Kind], list[Alert]]:
+    """The messages that events lead to, and every occurrence as it is at the end."""
+    newest = {} if newest is None else newest
+    kinds, alerts = [], {}
+    for event in events:
+        for step in follow(newest, event):
+            newest[step.alert.key] = alerts[step.alert.id] = step.alert
+            if step.kind:
+                kinds.append(step.kind)
+    return kinds, list(alerts.values())
+
+
+def test_an_alert_is_opened_counted_and_closed() -> None:
+    kinds, (alert,) = told([raised(0), raised(1), raised(2), cleared(3)])
+    assert kinds == ["opening", "recovery"]
+    assert (alert.count, alert.opened_at, alert.last_seen_at, alert.closed_at) == (
+        3,
+        moment(0),
+        moment(2),
+        moment(3),
+    )
+    assert (alert.trading_day, alert.text) == (DAY, "seen 2")
+
+
+def test_a_condition_that_comes_back_is_a_new_occurrence() -> None:
+    kinds, alerts = told([raised(0), cleared(1), raised(2)])
+    assert kinds == ["opening", "recovery", "opening"]
+    assert len({one.id for one in alerts}) == 2
+    assert [one.count for one in alerts] == [1, 1]
+
+
+def test_escalation_is_told_once_and_there_is_no_way_down() -> None:
+    levels: list[Level] = ["warning", "critical", "critical", "warning", "critical"]
+    kinds, (alert,) = told(raised(i, level) for i, level in enumerate(levels))
+    assert kinds == ["opening", "escalation"]
+    assert (alert.level, alert.count) == ("critical", 5)
+
+
+def test_what_never_was_does_not_end() -> None:
+    assert told([cleared(0), raised(1), cleared(2), cleared(3)])[0] == ["opening", "recovery"]
+
+
+@pytest.mark.parametrize("days", [-30, -1])
+def test_an_earlier_day_done_again_says_nothing_of_a_later_one(days: int) -> None:
+    earlier = DAY + timedelta(days=days)
+    again = [
+        replace(raised(1, "critical"), trading_day=earlier),
+        replace(cleared(2), trading_day=earlier),
+    ]
+    kinds, (alert,) = told([raised(0), *again])
+    assert (kinds, alert.level, alert.count) == (["opening"], "warning", 1)
+    kinds, _ = told([raised(0), *again, replace(cleared(3), trading_day=DAY)])
+    assert kinds == ["opening", "recovery"]
+
+
+def test_conditions_do_not_touch_each_other() -> None:
+    kinds, alerts = told([raised(0, key="a"), raised(1, key="b"), cleared(2, key="a")])
+    assert kinds == ["opening", "opening", "recovery"]
+    assert [one.closed_at is None for one in alerts] == [False, True]
+
+
+@given(st.lists(st.sampled_from([*LEVELS, None]), max_size=8), st.data())
+def test_what_is_taken_in_again_from_any_earlier_point_changes_nothing(
+    what: list[Level | None], data: st.DataObject
+) -> None:
+    events = [raised(i, one) if one else cleared(i) for i, one in enumerate(what, start=1)]
+    newest: dict[str, Alert] = {}
+    kinds, _ = told(events, newest)
+    assert kinds.count("opening") - kinds.count("recovery") in (0, 1)
+    again = data.draw(st.integers(0, len(events)))
+    before = dict(newest)
+    assert told(events[again:], newest) == ([], [])
+    assert newest == before
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "ends"),
+    [("28", "28", True), ("01", "29", True), ("28", "29", True), ("29", "29", False)],
+)
+def test_a_range_of_days_ends_what_lies_within(first: str, last: str, ends: bool) -> None:
+    day = Days(date(2023, 12, 28), date(2023, 12, 28))
+    key = key_of("run_failed", "refresh_daily", days=day)
+    assert key == "run_failed/refresh_daily/2023-12-28"
+    within = Days(date.fromisoformat(f"2023-12-{first}"), date.fromisoformat(f"2023-12-{last}"))
+    assert cleared(0, "run_failed/refresh_daily", within).ends(key) is ends
+    assert not cleared(0, "run_failed/load_history", within).ends(key)
+    assert cleared(0, "run_failed/refresh_daily", within).ends("run_failed/refresh_daily")
+    assert not cleared(0, "run_failed/refresh_daily").ends(key)
+    assert not cleared(0, "run_failed", within).ends("run_failed/refresh_daily")
+    assert Days.parse(str(within)) == within
+
+
+def test_when_an_alert_got_its_level_is_kept() -> None:
+    events = [raised(0, "info"), raised(1), raised(2), raised(3, "critical"), raised(4)]
+    reached = []
+    for seen in range(1, len(events) + 1):
+        _, (alert,) = told(events[:seen])
+        reached.append((alert.warning_at, alert.critical_at))
+    warned, both = (moment(1), None), (moment(1), moment(3))
+    assert reached == [(None, None), warned, warned, both, both]

@@ -1,0 +1,31 @@
+"""The book on tables that another release wrote."""
+
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+
+from quant_assets.alerts.alert_lifecycle import Level
+from quant_assets.alerts.alert_store import Book
+from quant_assets.lake.schemas.alert_tables import ALERTS
+from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.alerts.test_alert_lifecycle import raised, told
+
+NOBODY: dict[Level, list[str]] = {"critical": [], "warning": [], "info": []}
+
+
+def test_alerts_of_an_older_release_are_read_and_go_on(tmp_path: Path) -> None:
+    """Their table lacks columns until it is written again."""
+    older = replace(ALERTS, columns=ALERTS.columns[:-2])
+    _, (alert,) = told([raised(0)])
+    row = {
+        name: [value.replace(tzinfo=None) if isinstance(value, datetime) else value]
+        for name, value in asdict(alert).items()
+        if name in {column.name for column in older.columns}
+    }
+    with Lake(tmp_path) as lake:
+        lake.replace_all(older, row)
+        book = Book(lake, tmp_path)
+        assert book.alerts() == [replace(alert, warning_at=None)]
+        book.take_in([raised(1, "critical")], NOBODY)
+        (again,) = book.alerts()
+    assert (again.count, again.warning_at, again.critical_at) == (2, None, raised(1).at)

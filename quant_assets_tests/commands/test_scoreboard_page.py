@@ -1,0 +1,19 @@
+"""The scoreboard as a page has every family and breakdown, and holes where there is no figure."""
+
+from quant_assets.commands.scoreboard_page import page
+from quant_assets.lake.store.lake import Lake
+from quant_assets.models.registry import FAST
+from quant_assets_tests.support.desk import Desk
+
+
+def test_page(loaded: Desk) -> None:
+    with Lake(loaded.settings.lake_dir, read_only=True) as lake:
+        text = page(lake)
+        scores = lake.query("SELECT family, score FROM monitoring.scoreboard")
+    assert "nan" not in text.lower()
+    for family, score in zip(scores["family"], scores["score"], strict=True):
+        assert f"| {family}" in text
+        assert f"{score:.3f}" in text
+    assert set(scores["family"]) == {"published", "ensemble", *FAST}
+    for title in ("Paired differences", "By lag", "By markets", "By regime", "By thirds"):
+        assert f"## {title}" in text

@@ -1,0 +1,65 @@
+"""MLflow's server on a loaded market, as the command opens it."""
+
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+from subprocess import Popen
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import psutil  # type: ignore[import-untyped]  # has no stubs
+import pytest
+
+from quant_assets.models.registry import FAST
+from quant_assets_tests.conftest import Command
+from quant_assets_tests.support.desk import PATIENCE, Desk
+
+
+def ask(server: Popen[str], port: int, what: str) -> dict[str, list[dict[str, object]]]:
+    """The answer of MLflow's REST API, as soon as it listens."""
+    request = Request(f"http://127.0.0.1:{port}/api/2.0/mlflow/{what}")
+    given_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urlopen(request, timeout=60) as response:
+                found: dict[str, list[dict[str, object]]] = json.load(response)
+                return found
+        except (URLError, ConnectionError):
+            assert server.poll() is None, "the server has ended"
+            assert time.monotonic() < given_up, "no answer"
+            time.sleep(0.5)
+
+
+def test_mlflow_shows_the_registry_on_loopback(loaded: Desk) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = loaded.start("mlflow", "--port", str(port), stdout=None, stderr=None)
+    try:
+        models = ask(server, port, "registered-models/search")["registered_models"]
+        assert {model["name"] for model in models} == set(FAST)
+        assert all(model["description"] for model in models)
+        listening = {
+            connection.laddr.ip
+            for process in (psutil.Process(server.pid), *psutil.Process(server.pid).children(True))
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("server", ["ui", "mlflow", "metrics"])
+def test_a_port_that_cannot_be_is_refused(tmp_path: Path, command: Command, server: str) -> None:
+    finished = command(Desk(tmp_path), server, "--port", "70000")
+    assert finished.status == 2
+    assert "Invalid value for '--port'" in finished.err
+
+
+def test_without_fits_there_is_nothing_to_show(desk: Desk, command: Command) -> None:
+    (desk.settings.mlflow_dir / "mlflow.db").unlink()
+    command(desk, "mlflow").refused_with("MLflow has no fits yet", "load")

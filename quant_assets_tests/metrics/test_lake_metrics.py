@@ -1,0 +1,112 @@
+"""Metrics of a lake, as Prometheus's own parser reads them, against the lake's rows."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
+from quant_assets.lake.store.lake import Lake
+from quant_assets.metrics.lake_metrics import lake_metrics
+from quant_assets.metrics.prometheus import Metric, text_of
+from quant_assets.monitoring.drift.drift import share_drifted
+from quant_assets.scoring.metric import score_of
+from quant_assets_tests.support.report_tables import DAYS, FAMILIES, LAST, add_others, fill
+
+Samples = dict[tuple[str, ...], float]
+
+
+def samples(text: bytes) -> dict[str, Samples]:
+    """Value by labels of each metric."""
+    found: dict[str, Samples] = {}
+    for family in text_string_to_metric_families(text.decode()):
+        assert family.documentation
+        for one in family.samples:
+            found.setdefault(one.name, {})[tuple(one.labels.values())] = one.value
+    return found
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    with fill(tmp_path_factory.mktemp("metrics")) as opened:
+        add_others(opened)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def exposed(lake: Lake) -> dict[str, Samples]:
+    return samples(text_of(lake_metrics(lake, FAMILIES, LAST)))
+
+
+def test_rows_and_newest_days_are_the_lakes(lake: Lake, exposed: dict[str, Samples]) -> None:
+    rows = lake.query("SELECT count(*) AS n FROM monitoring.data_quality")["n"].iloc[0]
+    assert exposed["quant_assets_table_rows"]["monitoring.data_quality",] == rows
+    assert exposed["quant_assets_submissions_stored"] == {(): len(DAYS)}
+    newest = exposed["quant_assets_table_newest_day_timestamp_seconds"]
+    midnight = datetime.combine(LAST, time(), UTC).timestamp()
+    assert newest["submissions.competition",] == midnight
+    assert "features.market" not in {name for (name,) in newest}
+
+
+def test_freshness_is_counted_in_trading_days(lake: Lake) -> None:
+    days = pd.Timestamp(2024, 1, 9).date(), pd.Timestamp(2023, 12, 31).date()
+    # 1 January is closed in London and Tokyo, 2 January is open in London.
+    for today, behind in zip(days, (6, 0), strict=True):
+        found = samples(text_of(lake_metrics(lake, FAMILIES, today)))
+        assert found["quant_assets_table_behind_trading_days"]["raw.prices",] == behind
+
+
+def test_scores_are_the_metric(lake: Lake, exposed: dict[str, Samples]) -> None:
+    rows = lake.query(
+        f"SELECT family, ic FROM {PERFORMANCE.quoted} WHERE released_on <= ? ORDER BY released_on",
+        [LAST],
+    )
+    scores = exposed["quant_assets_score"]
+    names = ("ensemble", *FAMILIES)
+    assert set(scores) == {(name, window) for name in names for window in ("20", "60", "250")}
+    for (name, window), value in scores.items():
+        ic = rows[rows["family"] == name]["ic"].to_numpy()[-int(window) :]
+        assert value == pytest.approx(score_of(ic))
+    newest = rows[rows["family"] == "ridge"]["ic"].iloc[-1]
+    assert exposed["quant_assets_daily_ic"]["ridge",] == newest
+
+
+def test_what_is_watched_is_that_of_the_newest_day(lake: Lake, exposed: dict[str, Samples]) -> None:
+    drifted = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [LAST])
+    assert exposed["quant_assets_drifted_ratio"][()] == share_drifted(drifted).iloc[0]
+    quality = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [LAST])
+    broken = (~quality["within"]).groupby(quality["market"]).sum()
+    assert exposed["quant_assets_data_limits_broken"] == {
+        (str(market),): n for market, n in broken.items()
+    }
+
+
+def test_alerts_are_counted_by_level(exposed: dict[str, Samples]) -> None:
+    assert exposed["quant_assets_open_alerts"] == {("critical",): 0, ("warning",): 2, ("info",): 0}
+    assert exposed["quant_assets_alerts_total"] == {(): 3}
+
+
+def test_the_challengers_share_is_the_newest(exposed: dict[str, Samples]) -> None:
+    assert exposed["quant_assets_challenger_share_ratio"] == {(): 0.25}
+
+
+def test_an_empty_lake_has_no_alerts_and_no_more(tmp_path: Path) -> None:
+    with Lake(tmp_path) as empty:
+        found = samples(text_of(lake_metrics(empty, FAMILIES, LAST)))
+    assert set(found) == {"quant_assets_open_alerts", "quant_assets_alerts_total"}
+
+
+def test_text_keeps_labels_and_leaves_out_what_is_unknown() -> None:
+    odd = 'quote " backslash \\ line\nend'
+    metrics = [
+        Metric("one", "Of one.", ("name",), (((odd,), 1.5), (("unknown",), float("nan")))),
+        Metric("deeds", "Counted.", (), (((), 3.0),), "counter"),
+    ]
+    assert samples(text_of(metrics)) == {
+        "quant_assets_one": {(odd,): 1.5},
+        "quant_assets_deeds_total": {(): 3.0},
+    }

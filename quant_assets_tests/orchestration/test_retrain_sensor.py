@@ -1,0 +1,286 @@
+"""Causes of retraining as the lake shows them, and what the sensor makes of them."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.lake.schemas.monitoring_tables import DRIFT, ROLLING
+from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.models.registry import FAST
+from quant_assets.orchestration.run_requests import retrain_triggers as module
+from quant_assets.orchestration.run_requests.attempts import (
+    CAUSE,
+    KIND,
+    NUMBER,
+    REASON,
+    attempts,
+    tags,
+)
+from quant_assets.orchestration.run_requests.retrain_triggers import DRIFTED_DAYS, causes, episode
+from quant_assets.orchestration.sensors.retrain_sensor import JOB
+from quant_assets.training.fitting import code_digest
+from quant_assets_tests.support.code_station import DAYS, Station, Ticked
+
+NEWEST = DAYS[-1]
+
+
+@pytest.fixture
+def fitted(station: Station) -> Station:
+    """All is well: every family has a good fit of today's code."""
+    station.submit(*DAYS[-8:])
+    for name in FAST:
+        fit(station, name, DAYS[-8])
+    return station
+
+
+def fit(
+    station: Station,
+    name: str,
+    day: date,
+    failure: str | None = None,
+    code: str = "",
+    features: str = CATALOGUE_VERSION,
+) -> None:
+    station.store(
+        fits_table(name),
+        day,
+        failure=failure,
+        code=code or code_digest(),
+        features_version=features,
+    )
+
+
+def drift(station: Station, day: date, share: float) -> None:
+    """A day on which that share of ten features has drifted; forecasts always have."""
+    rows = [("market", f"feature_{i}", i < round(10 * share)) for i in range(10)]
+    rows += [("forecast", f"family_{i}", True) for i in range(10)]
+    count = len(rows)
+    data = {
+        **{column.name: [0] * count for column in DRIFT.columns},
+        "trading_day": [day] * count,
+        "level": [level for level, _, _ in rows],
+        "name": [name for _, name, _ in rows],
+        "drifted": [drifted for _, _, drifted in rows],
+        "reason": [None] * count,
+        "reference_until": [DAYS[0]] * count,
+    }
+    station.lake.replace_days(DRIFT, day, day, data)
+
+
+def judge(station: Station, day: date, level: str | None, family: str = "ensemble") -> None:
+    data = {
+        **{column.name: [None, None] for column in ROLLING.columns},
+        "trading_day": [day, day],
+        "family": [family, family],
+        "by": ["all", "lag"],
+        "part": ["", "1"],
+        "window": [20, 60],
+        "score": [-0.1, -0.2],
+        "expected": [0.2, 0.2],
+        "shortfall": [1.5, 2.0],
+        "level": [level, "critical"],
+    }
+    station.lake.replace_days(ROLLING, day, day, data)
+
+
+def tick(station: Station) -> Ticked:
+    return station.tick("retrain_for_cause")
+
+
+def found(station: Station) -> dict[str, str]:
+    return {one.id: one.reason for one in causes(station.lake, station.settings, NEWEST)}
+
+
+def test_without_a_cause_nothing_is_asked_for(fitted: Station) -> None:
+    assert tick(fitted).reason == "no cause to retrain"
+
+
+def test_before_the_first_load_it_says_what_to_do(station: Station) -> None:
+    assert tick(station).reason.startswith("nothing is loaded yet")
+
+
+def test_an_episode_is_what_lasts_until_now() -> None:
+    days = list(zip(DAYS[:5], [True, False, True, True, True], strict=True))
+    assert episode(days) == DAYS[2:5]
+    assert episode([*days, (DAYS[5], False)]) == []
+    assert episode([]) == []
+
+
+def test_drift_on_three_days_in_a_row_is_a_cause(fitted: Station) -> None:
+    drift(fitted, DAYS[-5], 0.3)
+    for day in DAYS[-4 : -4 + DRIFTED_DAYS - 1]:
+        drift(fitted, day, 0.4)
+    assert found(fitted) == {}
+    drift(fitted, DAYS[-2], 0.4)
+    (request,) = tick(fitted).requests
+    assert request.partition_key == str(NEWEST)
+    assert (request.tags[KIND], request.tags[CAUSE]) == ("drift", f"drift/{DAYS[-4]}")
+    assert request.tags[REASON] == (
+        f"40% of the features have drifted, and over 30% on each of 3 days since {DAYS[-4]}"
+    )
+    # It is the same cause for as long as it lasts, and none when it is over.
+    drift(fitted, DAYS[-1], 0.9)
+    assert list(found(fitted)) == [f"drift/{DAYS[-4]}"]
+    drift(fitted, DAYS[-1], 0.3)
+    assert found(fitted) == {}
+
+
+def test_critical_performance_is_a_cause_and_a_warning_is_none(fitted: Station) -> None:
+    judge(fitted, DAYS[-3], "warning")
+    assert found(fitted) == {}
+    judge(fitted, DAYS[-2], "critical")
+    judge(fitted, DAYS[-1], "critical")
+    assert found(fitted) == {
+        f"performance/{DAYS[-2]}": f"the performance of ensemble is critical since {DAYS[-2]}: "
+        "score -0.100 over 20 days, expected 0.200"
+    }
+    (cause,) = causes(fitted.lake, fitted.settings, NEWEST)
+    assert cause.urgent
+
+
+def test_what_was_published_counts_before_the_ensemble(fitted: Station) -> None:
+    judge(fitted, DAYS[-2], "critical")
+    judge(fitted, DAYS[-1], "ok", "published")
+    assert found(fitted) == {}
+    judge(fitted, DAYS[-1], None, "published")
+    assert found(fitted) == {}
+
+
+def test_a_family_without_a_fit_or_with_a_failed_one_is_a_cause(fitted: Station) -> None:
+    fit(fitted, "ridge", DAYS[-3], "singular matrix\n  where: ridge")
+    fit(fitted, "ridge", DAYS[-2], "singular matrix")
+    assert found(fitted) == {
+        f"fits/failed/ridge/{DAYS[-3]}": f"ridge cannot be fitted since {DAYS[-3]}: singular matrix"
+    }
+    fit(fitted, "ridge", DAYS[-1])
+    assert found(fitted) == {}
+    fitted.settings = fitted.settings.model_copy(update={"families": "fast,autoregressive"})
+    assert found(fitted) == {
+        "fits/none/autoregressive": "autoregressive was never fitted",
+    }
+
+
+def test_a_fit_that_is_old_is_a_cause(fitted: Station) -> None:
+    day = DAYS[-8]
+    later = day + timedelta(days=fitted.settings.fit_max_age_days)
+    assert causes(fitted.lake, fitted.settings, later) == []
+    (old,) = causes(fitted.lake, fitted.settings, later + timedelta(days=1))
+    assert (old.id, old.kind) == (f"fits/old/{day}", "fits")
+    assert "rank_prior, ridge, lightgbm: fitted as of" in old.reason
+
+
+@pytest.mark.parametrize(("code", "features"), [("other", CATALOGUE_VERSION), ("", "other")])
+def test_other_code_or_features_are_a_cause(fitted: Station, code: str, features: str) -> None:
+    fit(fitted, "lightgbm", DAYS[-1], code=code, features=features)
+    (cause,) = causes(fitted.lake, fitted.settings, NEWEST)
+    assert cause.kind == "code"
+    assert cause.id == f"code/{CATALOGUE_VERSION}/{code_digest()[:8]}/{DAYS[-1]}"
+    assert ("quant-assets load" in cause.reason) == (features == "other")
+
+
+def test_a_cause_is_retrained_for_once(fitted: Station) -> None:
+    judge(fitted, DAYS[-1], "critical")
+    (request,) = tick(fitted).requests
+    fitted.run(request, "retrain_models")
+    fitted.clock.moment += timedelta(days=2)
+    again = tick(fitted)
+    assert not again.requests
+    assert again.reason.endswith("it was retrained for already")
+    for run in fitted.opened.get_runs():
+        fitted.opened.delete_run(run.run_id)
+    # The cursor knows it though nothing else does.
+    assert tick(fitted).reason.endswith("it was retrained for already")
+
+
+def test_code_that_comes_back_is_a_cause_again(fitted: Station) -> None:
+    for day in DAYS[-4:-2]:
+        for name in FAST:
+            fit(fitted, name, day, code="other")
+        (request,) = tick(fitted).requests
+        assert request.tags[KIND] == "code"
+        fitted.run(request, "retrain_models")
+        for name in FAST:
+            fit(fitted, name, day)
+        assert tick(fitted).reason == "no cause to retrain"
+        fitted.clock.moment += timedelta(days=2)
+
+
+def test_a_run_executed_again_in_the_ui_was_asked_for_then(fitted: Station) -> None:
+    asked_at = fitted.clock.moment - timedelta(days=3)
+    first = fitted.begin(JOB, **tags("drift/2023-12-20", "it drifted", 1, asked_at, "drift"))
+    again = dg.DagsterRun(
+        JOB, tags=first.tags, parent_run_id=first.run_id, root_run_id=first.run_id
+    )
+    fitted.opened.add_run(again)
+    before, after = attempts(fitted.opened, JOB)
+    assert before.asked_at == asked_at
+    assert datetime.now(UTC) - after.asked_at < timedelta(minutes=5)
+
+
+def test_an_urgent_cause_comes_first_and_the_next_after_the_interval(fitted: Station) -> None:
+    for day in DAYS[-3:]:
+        drift(fitted, day, 0.8)
+    judge(fitted, DAYS[-1], "critical")
+    (request,) = tick(fitted).requests
+    assert request.tags[KIND] == "performance"
+    fitted.run(request, "retrain_models")
+    waiting = tick(fitted)
+    assert not waiting.requests
+    assert "the next retraining may begin at 2023-12-30 18:05 UTC" in waiting.reason
+    fitted.clock.moment += timedelta(hours=20)
+    (request,) = tick(fitted).requests
+    assert request.tags[KIND] == "drift"
+
+
+def test_a_failed_retraining_is_tried_again_and_then_given_up(fitted: Station) -> None:
+    judge(fitted, DAYS[-1], "critical")
+    for attempt in range(1, 6):
+        (request,) = tick(fitted).requests
+        assert request.tags[NUMBER] == str(attempt)
+        fitted.run(request, "retrain_models", fails=True)
+        assert "the next is due" in tick(fitted).reason or attempt == 5
+        fitted.clock.moment += timedelta(hours=2)
+    assert not tick(fitted).requests
+
+
+def test_a_weekly_retraining_that_failed_is_tried_again_by_the_sensor(fitted: Station) -> None:
+    (request,) = fitted.evaluate("weekly_retrain", fitted.clock.moment).requests
+    fitted.run(request, "retrain_models", fails=True)
+    fitted.clock.moment += timedelta(minutes=5)
+    (again,) = tick(fitted).requests
+    assert (again.tags[KIND], again.tags[NUMBER]) == ("weekly", "2")
+    assert again.tags[CAUSE] == request.tags[CAUSE]
+
+
+def test_a_clock_that_goes_back_starts_nothing_twice(fitted: Station) -> None:
+    judge(fitted, DAYS[-1], "critical")
+    (request,) = tick(fitted).requests
+    fitted.run(request, "retrain_models")
+    fitted.clock.moment -= timedelta(days=30)
+    assert tick(fitted).reason.startswith("the clock went back")
+    fitted.clock.moment += timedelta(minutes=1)
+    assert tick(fitted).reason.endswith("it was retrained for already")
+
+
+@pytest.mark.parametrize("day", [date(2023, 12, 30), date(2023, 12, 31), date(2024, 1, 1)])
+def test_on_days_of_rest_models_are_retrained_as_of_the_session_before(
+    fitted: Station, day: date
+) -> None:
+    judge(fitted, DAYS[-1], "critical")
+    fitted.clock.moment = fitted.clock.moment.replace(year=day.year, month=day.month, day=day.day)
+    (request,) = tick(fitted).requests
+    assert request.partition_key == str(NEWEST)
+
+
+def test_no_more_causes_are_remembered_than_needed() -> None:
+    from quant_assets.orchestration.sensors.retrain_sensor import Memory
+    from quant_assets_tests.orchestration.test_retry_policy import NOW
+
+    memory = Memory()
+    for number in range(300):
+        memory = Memory.parse(memory.after(NOW, [f"drift/{number}"]))
+    assert len(memory.handled) == 100
+    assert memory.handled[-1] == "drift/299"
+    assert module.DRIFTED_DAYS == 3

@@ -1,0 +1,210 @@
+"""Shares of what forecasts rest on: planted ones, and those of stored fits through the lake."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quant_assets.core.ranks import standardised_ranks
+from quant_assets.core.typing import FloatArray
+from quant_assets.ensemble.blend import members
+from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
+from quant_assets.lake.store.lake import Lake
+from quant_assets.models.families import bayesian_svar
+from quant_assets.models.protocol import Resources
+from quant_assets.models.registry import FAMILIES
+from quant_assets.scoring.attribution import (
+    ATTRIBUTED_DAYS,
+    GROUPS,
+    Parts,
+    attribution,
+    family_parts,
+    first_attributed,
+    shares,
+)
+from quant_assets_tests.support import leg_market, synthetic
+from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, Desk
+
+FIRST, LAST = ALTERED_AFTER - 3, ALTERED_AFTER + 1
+
+
+def day(desk: Desk, row: int) -> date:
+    return desk.days[row].item()
+
+
+def unwanted(warning: str) -> None:
+    raise AssertionError(warning)
+
+
+def rows_of(desk: Desk, first: int, last: int) -> pd.DataFrame:
+    """Rows of every family and of the ensemble, in order."""
+    ends = day(desk, first), day(desk, last)
+    of_families = family_parts(desk.lake, desk.settings, FAMILIES, *ends, unwanted)
+    blended = Parts("ensemble", *members(desk.lake, FAMILIES, *ends))
+    rows = attribution(desk.lake, [blended, *of_families])
+    return rows.sort_values(["trading_day", "family", "inputs"], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def of_days(desk: Desk) -> pd.DataFrame:
+    """The last days that the altered market has in common, and one more."""
+    return rows_of(desk, FIRST, LAST)
+
+
+@pytest.fixture(scope="module")
+def young_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """Features of some days, and nothing fitted."""
+    with Lake(tmp_path_factory.mktemp("young")) as opened:
+        synthetic.fill(opened, synthetic.until(synthetic.prices(), 110))
+        yield opened
+
+
+def planted(days: int, targets: int) -> dict[str, FloatArray]:
+    """Parts that do not vary together, of variance 1 and 9, and a constant."""
+    random = np.random.default_rng(5)
+    rows = []
+    for _ in range(days):
+        around = random.normal(size=(targets, 2))
+        q, _ = np.linalg.qr(around - around.mean(axis=0))
+        rows.append(q.T)
+    small, large = np.moveaxis(np.array(rows), 1, 0)
+    return {"small": small, "large": 3.0 * large, "constant": np.full((days, targets), 7.0)}
+
+
+def test_planted_shares_are_found() -> None:
+    found = shares(planted(4, 30))
+    np.testing.assert_allclose(found["small"], 0.1, atol=1e-12)
+    np.testing.assert_allclose(found["large"], 0.9, atol=1e-12)
+    np.testing.assert_allclose(found["constant"], 0.0, atol=1e-12)
+
+
+def test_shares_are_those_of_the_covariance() -> None:
+    random = np.random.default_rng(6)
+    parts = {name: random.normal(size=(3, 20)) for name in "abc"}
+    parts["a"] *= 3.0
+    parts["against"] = -0.5 * parts["a"]
+    score = sum(parts.values())
+    found = shares(parts)
+    for name, part in parts.items():
+        for row in range(3):
+            covariance = np.cov(part[row], score[row])
+            assert found[name][row] == pytest.approx(covariance[0, 1] / covariance[1, 1], rel=1e-12)
+    assert (found["against"] < 0).all()
+
+
+def test_a_part_missing_on_a_day_has_no_share_of_it() -> None:
+    parts = planted(3, 30)
+    parts["small"][1] = np.nan
+    found = shares(parts)
+    assert np.isnan(found["small"]).tolist() == [False, True, False]
+    assert found["large"][1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1e9])
+def test_equal_scores_rest_on_nothing(level: float) -> None:
+    """Also where they are equal but for rounding."""
+    noise = level * 1e-15 * np.random.default_rng(0).normal(size=(2, 10))
+    found = shares({"a": np.full((2, 10), level) + noise, "b": np.full((2, 10), 3.0 * level)})
+    assert all(np.isnan(share).all() for share in found.values())
+
+
+def test_a_feature_has_the_same_group_on_every_level() -> None:
+    assert all(GROUPS[feature.name] == feature.group for feature in CATALOGUE)
+
+
+def test_returns_that_follow_one_market_rest_on_it() -> None:
+    """US returns go on for some days, and Tokyo's follow them; metals and currencies are noise."""
+    coefficients = np.zeros((4, 4))
+    coefficients[[1, 3], 3] = 0.7
+    seen = leg_market.observe(leg_market.vector_autoregression(coefficients, 1500, seed=2))
+    model = bayesian_svar.fit(seen, bayesian_svar.defaults, Resources())
+    found = shares(model.contributions(seen, 250, GROUPS))
+    assert set(found) == {"drift", "FX", "JPX", "LME", "US"}
+    assert np.median(found.pop("US")) > 0.8
+    assert all(np.median(share) < 0.2 for share in found.values())
+
+
+def test_shares_of_a_day_sum_to_one(of_days: pd.DataFrame) -> None:
+    sums = of_days.groupby(["family", "trading_day"])["share"].sum().unstack()
+    assert set(sums.index) == {"ensemble", *FAMILIES}
+    assert sums.shape[1] == 5
+    np.testing.assert_allclose(sums, 1.0, atol=1e-9)
+
+
+def test_rows_are_those_of_the_table(of_days: pd.DataFrame) -> None:
+    assert of_days.columns.tolist() == [column.name for column in ATTRIBUTION.columns]
+    dated = of_days.drop_duplicates("trading_day")
+    assert dated["date_id"].tolist() == list(range(FIRST, LAST + 1))
+    assert not of_days.duplicated(["trading_day", "family", "inputs"]).any()
+
+
+def test_the_ensemble_rests_on_its_members(desk: Desk, of_days: pd.DataFrame) -> None:
+    """Before anything is known of them all weigh the same."""
+    ranks = np.stack([standardised_ranks(desk.forecasts[name].values) for name in FAMILIES])
+    at = np.searchsorted(desk.forecasts["ridge"].days, desk.days[FIRST])
+    of_ensemble = of_days[of_days["family"] == "ensemble"].set_index("inputs")
+    mean = ranks[:, at].mean(axis=0)
+    for name, rank in zip(FAMILIES, ranks[:, at], strict=True):
+        covariance = np.cov(rank / len(FAMILIES), mean)
+        share = of_ensemble.loc[name, "share"].iloc[0]
+        assert share == pytest.approx(covariance[0, 1] / covariance[1, 1], rel=1e-9)
+
+
+def test_nothing_later_matters(altered: Desk, of_days: pd.DataFrame) -> None:
+    """Every price after a day is another."""
+    theirs = rows_of(altered, FIRST, LAST)
+    same = of_days["trading_day"] <= altered.days[ALTERED_AFTER]
+    assert len(theirs) == len(of_days)
+    assert same.sum() == 4 * len(of_days) / 5
+    pd.testing.assert_frame_equal(of_days[same], theirs[same], check_exact=True)
+    moving = ~same & ~of_days["family"].eq("rank_prior") & (of_days["share"].abs() > 1e-9)
+    assert (of_days[moving]["share"] != theirs[moving]["share"]).all()
+
+
+def test_a_day_alone_is_attributed_as_in_a_range(desk: Desk, of_days: pd.DataFrame) -> None:
+    for row in (FIRST, LAST):
+        alone = rows_of(desk, row, row)
+        expected = of_days[of_days["date_id"] == row].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, expected, check_exact=True)
+
+
+def test_the_fit_in_force_is_attributed(desk: Desk) -> None:
+    """Days before the first fit have no rows, and each later one those of its own fit."""
+    ends = day(desk, 190), day(desk, 310)
+    found = list(family_parts(desk.lake, desk.settings, ["ridge"], *ends, unwanted))
+    spells = [desk.days[FIT_ROWS[0] : FIT_ROWS[1]], desk.days[FIT_ROWS[1] : 311]]
+    for parts, days in zip(found, spells, strict=True):
+        np.testing.assert_array_equal(parts.days, days)
+        score = np.sum(list(parts.parts.values()), axis=0)
+        np.testing.assert_allclose(score, desk.forecasts["ridge"].on(days), rtol=0, atol=1e-12)
+
+
+def test_a_family_without_a_fit_has_no_rows(young_lake: Lake, desk: Desk) -> None:
+    ends = day(desk, 100), day(desk, 110)
+    assert not list(family_parts(young_lake, desk.settings, FAMILIES, *ends, unwanted))
+    days, parts = members(young_lake, FAMILIES, *ends)
+    rows = attribution(young_lake, [Parts("ensemble", days, parts)])
+    assert rows.columns.tolist() == [column.name for column in ATTRIBUTION.columns]
+    assert rows.empty
+
+
+def test_a_family_with_a_bad_fit_is_left_out(desk: Desk, tmp_path: Path) -> None:
+    empty = desk.settings.model_copy(update={"data_dir": tmp_path})
+    said: list[str] = []
+    ends = day(desk, 300), day(desk, 301)
+    assert not list(family_parts(desk.lake, empty, ["ridge", "rank_prior"], *ends, said.append))
+    assert [text.split(":")[0] for text in said] == [
+        "ridge is not attributed",
+        "rank_prior is not attributed",
+    ]
+
+
+def test_of_a_range_the_newest_days_are_attributed(desk: Desk) -> None:
+    end = day(desk, 300)
+    assert first_attributed(desk.lake, day(desk, 0), end) == day(desk, 301 - ATTRIBUTED_DAYS)
+    assert first_attributed(desk.lake, day(desk, 295), end) == day(desk, 295)
+    assert first_attributed(desk.lake, end, end) == end

@@ -1,0 +1,147 @@
+"""Daily performance of a small lake, against one day after another."""
+
+from collections.abc import Sequence
+from datetime import date
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from quant_assets.core.typing import FloatArray
+from quant_assets.lake.readers.forecasts import forecast_rows
+from quant_assets.lake.readers.point_in_time import known_days
+from quant_assets.lake.readers.prices import read_panel
+from quant_assets.lake.schemas.scoring_tables import PERFORMANCE, TRACK_RECORD
+from quant_assets.lake.schemas.tables import forecasts_table
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.targets import MAX_LAG
+from quant_assets.models.registry import FAMILIES
+from quant_assets.scoring.daily_performance import performance, track_record_of_others
+from quant_assets.scoring.judged_days import judge, judged_days
+from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk
+
+DELAY = MAX_LAG + 1
+
+
+def truth_of(desk: Desk) -> FloatArray:
+    """Labels by the formula, from the validated prices, one after another."""
+    panel = read_panel(desk.lake, "value", *synthetic.ALWAYS)
+    close = dict(zip(panel.instruments, panel.close.T, strict=True))
+    pairs = synthetic.pairs()
+    truth = np.full((len(desk.days), len(pairs)), np.nan)
+    for j, (lag, a, b) in enumerate(zip(pairs.lags, pairs.leg_a, pairs.leg_b, strict=True)):
+        for t in range(len(desk.days) - lag - 1):
+            value = log(close[a][t + lag + 1] / close[a][t + 1])
+            truth[t, j] = value - (log(close[b][t + lag + 1] / close[b][t + 1]) if b else 0.0)
+    return truth
+
+
+@pytest.fixture(scope="module")
+def expected(desk: Desk) -> pd.DataFrame:
+    """IC of each day and family, by scipy."""
+    truth = truth_of(desk)
+    rows = []
+    for name in FAMILIES:
+        forecasts = desk.forecasts[name]
+        for row in range(FIT_ROWS[0], len(desk.days) - DELAY):
+            known = ~np.isnan(truth[row])
+            values = forecasts.values[row - FIT_ROWS[0]]
+            ic = spearmanr(values[known], truth[row][known]).statistic
+            rows.append((desk.days[row], row, name, ic, desk.days[row + DELAY]))
+    return pd.DataFrame(rows, columns=[column.name for column in PERFORMANCE.columns])
+
+
+def ends(desk: Desk, first: int, last: int) -> tuple:
+    return desk.days[first].item(), desk.days[last].item()
+
+
+def judged(desk: Desk, names: Sequence[str], start: date, end: date) -> pd.DataFrame:
+    return performance(judge(desk.lake, names, start, end))
+
+
+def check_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    assert list(found.columns) == list(expected.columns)
+    keys = ["family", "trading_day"]
+    ours, theirs = (x.sort_values(keys, ignore_index=True) for x in (found, expected))
+    for name in ("trading_day", "date_id", "family", "released_on"):
+        assert ours[name].tolist() == theirs[name].tolist()
+    np.testing.assert_allclose(ours["ic"], theirs["ic"], rtol=0, atol=1e-12)
+
+
+def test_all_days_at_once(desk: Desk, expected: pd.DataFrame) -> None:
+    check_same(judged(desk, FAMILIES, *ends(desk, 0, -1)), expected)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 6, 30])
+def test_a_range_of_release_days(length: int, desk: Desk, expected: pd.DataFrame) -> None:
+    first = 250
+    found = judged(desk, FAMILIES, *ends(desk, first, first + length - 1))
+    of_range = expected["date_id"].between(first - DELAY, first - DELAY + length - 1)
+    assert of_range.sum() == length * len(FAMILIES)
+    check_same(found, expected[of_range])
+
+
+def test_labels_released_later_are_not_read(desk: Desk, altered: Desk) -> None:
+    """With other prices after row 330 the performance known on row 330 is the same."""
+    ranges = (ends(x, 205, 330) for x in (desk, altered))
+    ours, theirs = (
+        judged(x, FAMILIES, *days) for x, days in zip((desk, altered), ranges, strict=True)
+    )
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    assert ours["released_on"].max() == pd.Timestamp(desk.days[330])
+
+
+def test_days_without_forecasts_have_no_row(desk: Desk) -> None:
+    assert judged(desk, FAMILIES, *ends(desk, 0, FIT_ROWS[0] + DELAY - 1)).empty
+    assert judged(desk, FAMILIES, *ends(desk, 0, 3)).empty
+    first = judged(desk, FAMILIES, *ends(desk, 0, FIT_ROWS[0] + DELAY))
+    assert first["date_id"].tolist() == [FIT_ROWS[0]] * len(FAMILIES)
+
+
+def test_other_forecasts_are_judged_on_the_days_of_the_families(
+    desk: Desk, expected: pd.DataFrame
+) -> None:
+    start, end = ends(desk, 190, 240)
+    days, release = judged_days(known_days(desk.lake, end), start)
+    np.testing.assert_array_equal(days, desk.days[185:236])
+    np.testing.assert_array_equal(release, desk.days[190:241])
+    perfect = np.nan_to_num(truth_of(desk)[185:236])
+    found = performance(judge(desk.lake, FAMILIES[:1], start, end), {"oracle": perfect})
+    oracle = found[found["family"] == "oracle"]
+    assert oracle["date_id"].tolist() == list(range(FIT_ROWS[0], 236))
+    np.testing.assert_allclose(oracle["ic"], 1.0, rtol=0, atol=1e-12)
+    of_first = (expected["family"] == FAMILIES[0]) & expected["date_id"].between(185, 235)
+    check_same(found[found["family"] == FAMILIES[0]], expected[of_first])
+
+
+def test_a_constant_forecast_has_no_row(desk: Desk) -> None:
+    forecasts = desk.forecasts["ridge"]
+    values = forecasts.values.copy()
+    values[20] = 1.0
+    flat = type(forecasts)(forecasts.days, values, forecasts.fit_as_of, forecasts.targets)
+    table = forecasts_table("flat_once")
+    rows = forecast_rows(desk.lake, flat)
+    desk.lake.replace_days(table, *ends(desk, 0, -1), rows)
+    found = judged(desk, ["flat_once"], *ends(desk, 0, -1))
+    assert set(range(200, 426)) - set(found["date_id"]) == {220}
+
+
+def test_the_track_record_of_other_families_is_kept(tmp_path: Path) -> None:
+    known = date(2024, 3, 8), date(2024, 3, 11)
+    names, on = ["ridge", "lightgbm"] * 2, [known[0], known[0], known[1], known[1]]
+    rows = {
+        "trading_day": [date(2024, 3, 1)] * 4,
+        "date_id": [1] * 4,
+        "family": names,
+        "ic": [0.1, 0.2, 0.3, 0.4],
+        "released_on": on,
+    }
+    with Lake(tmp_path) as lake:
+        assert track_record_of_others(lake, ["ridge"], *known).empty
+        lake.replace_days(TRACK_RECORD, *known, rows)
+        found = track_record_of_others(lake, ["ridge"], known[0], known[0])
+    assert found[["family", "ic"]].to_numpy().tolist() == [["lightgbm", 0.2]]

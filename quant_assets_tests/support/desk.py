@@ -1,0 +1,150 @@
+"""A loaded small market as a user has it: a folder, a data directory, and the command line.
+
+Loading one takes some twenty seconds: tests share the session's, or change a copy of it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from quant_assets.core.settings import Settings, market_of
+from quant_assets.lake.schemas.monitoring_tables import WATCHED
+from quant_assets.lake.schemas.promotion_tables import RELEASES
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.tables import all_tables
+from quant_assets.lake.store.lake import Lake
+from quant_assets.models.registry import FAST
+from quant_assets_tests.support.small_market import small_settings
+
+# Seconds: no command takes a tenth of it on an idle machine.
+PATIENCE = 300
+PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
+TABLES = tuple(table for table in all_tables(FAST) if table not in (*WATCHED, RELEASES))
+"""What a load writes."""
+# How long a fit took, on which snapshot and in which run, is no part of what was computed.
+_INCIDENTAL = ("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version")
+Digests = dict[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A market folder and the data directory beside it.
+
+    Attributes:
+        root: holds both.
+    """
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "market"
+
+    @property
+    def settings(self) -> Settings:
+        return small_settings(self.folder, self.root / "data")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which a command finds this desk."""
+        given = self.settings.model_dump(mode="json", exclude_unset=True, exclude={"source"})
+        return {f"QUANT_{name.upper()}": str(value) for name, value in given.items()}
+
+    def copy(self, root: Path) -> "Desk":
+        """The same desk below another root, where it may be changed."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        twin = Desk(root)
+        twin.settings.market_file.write_text(market_of(twin.settings).model_dump_json())
+        return twin
+
+    def start(
+        self, *arguments: str, variables: dict[str, str] | None = None, **options: Any
+    ) -> "subprocess.Popen[str]":
+        """The command in a process of its own, with further environment variables."""
+        others = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
+        given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen(
+            [PROGRAM, *arguments],
+            env=others | self.environment | (variables or {}),
+            cwd=self.root,
+            text=True,
+            **given,
+        )
+
+    def run(self, *arguments: str, **options: Any) -> "Finished":
+        """Wait for the command in a process of its own."""
+        with self.start(*arguments, **options) as process:
+            out, err = process.communicate(timeout=PATIENCE)
+        return Finished(process.returncode, out, err)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def refused_with(self, *words: str) -> None:
+        """It failed with a message that has all the words, and without a traceback."""
+        assert self.status == 1, self
+        assert "Traceback" not in self.err + self.out, self.err
+        _, found, message = self.err.partition("error: ")
+        assert found, self.err
+        for word in words:
+            assert word in message, self.err
+
+    def succeeded(self) -> "Finished":
+        assert self.status == 0, self.err
+        return self
+
+
+def digests(
+    settings: Settings, tables: Sequence[Table] = TABLES, until: date | None = None
+) -> Digests:
+    """A digest of every day of every table, rows in any order.
+
+    With ``until``, of the days up to then: tables that are replaced whole have none.
+    """
+    selects = " UNION ALL ".join(_digest_of(table, until) for table in tables)
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        found = lake.query(selects)
+    keys = zip(found["name"], found["day"], strict=True)
+    digest = found["digest"].astype(str)
+    return dict(zip(keys, found["rows"].astype(str) + " " + digest, strict=True))
+
+
+def _digest_of(table: Table, until: date | None) -> str:
+    kept = ", ".join(f'"{c.name}"' for c in table.columns if c.name not in _INCIDENTAL)
+    day = f'"{table.day_column}"' if table.day_column else "NULL"
+    condition = f"WHERE {day} <= DATE '{until}'" if until else ""
+    return (
+        f"SELECT '{table.name}' AS name, coalesce({day}::VARCHAR, 'all') AS day,"
+        " sum(hash(r)::HUGEINT)::VARCHAR AS digest, count(*) AS rows"
+        f" FROM (SELECT {kept} FROM {table.quoted} {condition}) r GROUP BY ALL"
+    )
+
+
+def pictured(history: dg.DagsterInstance, name: str, days: Sequence[str]) -> list[str | None]:
+    """Those of the days, all materialised, whose record of a monitoring asset has a picture."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(["monitoring", name]), asset_partitions=days)
+    records = history.fetch_materializations(wanted, limit=len(days)).records
+    assert len(records) == len(days)
+    return [
+        record.partition_key
+        for record in records
+        if record.asset_materialization
+        and any(
+            str(value.value).startswith("![plot]")
+            for value in record.asset_materialization.metadata.values()
+        )
+    ]

@@ -1,0 +1,72 @@
+"""A lake of the small market with all fits and forecasts, and one changed after a day."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from quant_assets.core.settings import Settings
+from quant_assets.core.typing import DayArray
+from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
+from quant_assets.lake.schemas.tables import fits_table, forecasts_table
+from quant_assets.lake.store.lake import Lake
+from quant_assets.models.registry import FAMILIES
+from quant_assets.sources.protocol import PriceTable
+from quant_assets.training.fits import FitRow, forecast, make_fits
+from quant_assets_tests.support import synthetic
+
+ALTERED_AFTER = 330
+FIT_ROWS = [200, 300, 400]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A lake, and what was fitted and forecast in it in one run over all days."""
+
+    lake: Lake
+    settings: Settings
+    days: DayArray
+    fits: dict[str, list[FitRow]]
+    forecasts: dict[str, Forecasts]
+
+
+def open_desk(folder: Path, table: PriceTable) -> Desk:
+    settings = Settings(data_dir=folder, first_fit_after=200, refit_every=100, threads=1)
+    lake = Lake(settings.lake_dir)
+    synthetic.fill(lake, table)
+    return Desk(lake, settings, table.days, {}, {})
+
+
+def run_all_days(desk: Desk) -> None:
+    start, end = desk.days[0].item(), desk.days[-1].item()
+    for name in FAMILIES:
+        table = fits_table(name)
+        made = list(make_fits(desk.lake, desk.settings, name, start, end, lambda note: None))
+        rows = {column.name: [fit[column.name] for fit in made] for column in table.columns}
+        desk.lake.replace_days(table, start, end, rows)
+        ((_, forecasts),) = forecast(desk.lake, desk.settings, [name], start, end)
+        assert isinstance(forecasts, Forecasts)
+        desk.lake.replace_days(
+            forecasts_table(name), start, end, forecast_rows(desk.lake, forecasts)
+        )
+        desk.fits[name], desk.forecasts[name] = made, forecasts
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The small market, run over all days at once."""
+    opened = open_desk(tmp_path_factory.mktemp("desk"), synthetic.prices())
+    run_all_days(opened)
+    yield opened
+    opened.lake.close()
+
+
+@pytest.fixture(scope="session")
+def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Likewise, with other prices on every day after ALTERED_AFTER."""
+    prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
+    opened = open_desk(tmp_path_factory.mktemp("altered"), prices)
+    run_all_days(opened)
+    yield opened
+    opened.lake.close()

@@ -1,0 +1,35 @@
+"""A search in a process of its own, to be killed."""
+
+import sys
+from pathlib import Path
+
+from quant_assets.tuning.folds import Folds
+from quant_assets.tuning.study import Tuned, tune
+from quant_assets_tests.support import synthetic
+
+FOLDS = Folds(first_fit_after=200, validation_days=60, step_days=40)
+BROAD, NARROW = 8, 20
+
+
+def searched(storage: Path) -> Tuned:
+    seen = synthetic.observe(synthetic.prices())
+    return tune(
+        seen,
+        "rank_prior",
+        storage,
+        seed=7,
+        threads=1,
+        broad=BROAD,
+        narrow=NARROW,
+        note=report,
+        folds=FOLDS,
+    )
+
+
+def report(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    searched(Path(sys.argv[1]))

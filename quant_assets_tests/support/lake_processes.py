@@ -1,0 +1,117 @@
+"""A table whose days show whether they are whole, and processes that write and read it.
+
+Every row of a day carries the same mark, and the mark says how many rows there are.
+"""
+
+import itertools
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quant_assets.lake.schemas.table import Column, Table
+from quant_assets.lake.store.lake import Lake, Written
+
+MARKED = Table(
+    "raw.marked",
+    "Days of equal marks.",
+    (Column("trading_day", "DATE", "the day"), Column("mark", "DOUBLE", "the same all day")),
+)
+FIRST = date(2020, 1, 1)
+
+
+def processes() -> ForkServerContext:
+    """A way to start processes that costs one import of the lake, not one a process."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["quant_assets_tests.support.lake_processes"])
+    return context
+
+
+@contextmanager
+def ended(*children: BaseProcess) -> Iterator[None]:
+    """Start the processes, and leave none behind."""
+    try:
+        for child in children:
+            child.start()
+        yield
+    finally:
+        for child in children:
+            child.kill()
+            child.join()
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def rows_of(mark: int) -> int:
+    return 500 + mark % 7
+
+
+def content(number: int, mark: int) -> dict[str, Any]:
+    n = rows_of(mark)
+    return {"trading_day": np.full(n, np.datetime64(day(number))), "mark": np.full(n, float(mark))}
+
+
+def write(lake: Lake, number: int, mark: int) -> Written:
+    return lake.replace_days(MARKED, day(number), day(number), content(number, mark))
+
+
+def marks(lake: Lake, version: int | None = None) -> dict[int, int]:
+    """Mark of each day stored; fails if a day is not whole."""
+    at = "" if version is None else f"AT (VERSION => {version})"
+    found = lake.arrow(
+        "SELECT trading_day, min(mark) AS low, max(mark) AS high, count(*) AS n"
+        f" FROM raw.marked {at} GROUP BY ALL"
+    ).to_pylist()
+    for row in found:
+        assert row["low"] == row["high"], row
+        assert row["n"] == rows_of(int(row["low"])), row
+    return {(row["trading_day"] - FIRST).days: int(row["low"]) for row in found}
+
+
+def write_for_ever(root: Path, days: int, orders: Connection) -> None:
+    """Replace day after day with ever higher marks, from the one ordered, and report each."""
+    with Lake(root) as lake:
+        lake.snapshot_id()
+        for mark in itertools.count(orders.recv()):
+            write(lake, mark % days, mark)
+            orders.send(mark)
+
+
+def write_days(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
+    """Replace the days, starting together with the other processes at the gate."""
+    gate.wait()
+    with Lake(root) as lake:
+        for number in numbers:
+            write(lake, number, mark)
+
+
+def write_abreast(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
+    """As :func:`write_days`, but starting each day together with the others."""
+    with Lake(root) as lake:
+        for number in numbers:
+            gate.wait()
+            write(lake, number, mark)
+
+
+def read_until(root: Path, gate: Any, done: Any) -> None:
+    """Look at all days until the others are done; fails on a day that is not whole."""
+    gate.wait()
+    with Lake(root) as lake:
+        while not done.wait(0.01):
+            if lake.has(MARKED):
+                marks(lake)
+
+
+def maintain_until(root: Path, done: Any) -> None:
+    with Lake(root) as lake:
+        while not done.wait(0.01):
+            lake.maintain(1)

@@ -1,0 +1,46 @@
+"""Markets made of given returns, for models of the legs."""
+
+import numpy as np
+
+from quant_assets.core.typing import FloatArray
+from quant_assets.market.targets import MAX_LAG, TargetPairs, released_labels
+from quant_assets.models.protocol import Block, Observations
+
+INSTRUMENTS = ("FX_EURUSD", "JPX_Gold_Standard_Futures", "LME_AH", "US_Stock_VT")
+
+
+def observe(returns: FloatArray) -> Observations:
+    """Four instruments with the returns given, every pair of neighbours and the first leg alone.
+
+    Args:
+        returns: (n, 4) daily log returns; NaN where not observed.
+    """
+    legs = [(0, 1), (1, 2), (2, 3), (3, 0), (0, -1)]
+    pairs = TargetPairs(
+        tuple(f"target_{i}" for i in range(MAX_LAG * len(legs))),
+        np.repeat(np.arange(1, MAX_LAG + 1), len(legs)),
+        tuple(INSTRUMENTS[a] for a, _ in legs) * MAX_LAG,
+        tuple(None if b < 0 else INSTRUMENTS[b] for _, b in legs) * MAX_LAG,
+    )
+    days = np.datetime64("2015-01-05") + np.arange(len(returns))
+    close = np.where(np.isnan(returns), np.nan, np.exp(np.nancumsum(returns, axis=0)))
+    return Observations(
+        days,
+        pairs.targets,
+        pairs.lags,
+        INSTRUMENTS,
+        np.stack(pairs.legs(INSTRUMENTS), axis=1),
+        released_labels(close, pairs, INSTRUMENTS),
+        Block((), np.zeros((len(days), len(pairs), 0), dtype=np.float32)),
+        Block(("ret_1",), returns[..., None].astype(np.float32)),
+        Block((), np.zeros((len(days), 0), dtype=np.float32)),
+    )
+
+
+def vector_autoregression(coefficients: FloatArray, days: int, seed: int) -> FloatArray:
+    """(days, k) returns of about one per cent that follow a VAR(1); row i moves variable i."""
+    random = np.random.default_rng(seed)
+    returns = 0.01 * random.normal(size=(days, len(coefficients)))
+    for row in range(1, days):
+        returns[row] += coefficients @ returns[row - 1]
+    return returns

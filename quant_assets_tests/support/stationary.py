@@ -1,0 +1,45 @@
+"""Daily ICs whose truth is known: stationary, as dependent as labels that overlap make them."""
+
+import numpy as np
+
+from quant_assets.core.typing import FloatArray
+from quant_assets.monitoring.skill.reference_window import Record
+
+SCORE, SPREAD = 0.5, 0.08
+"""Of a day's IC: what the simulated market's ensemble has."""
+OVERLAP = np.array([1.0, 0.5, 0.2])
+MARKETS = 4
+
+
+def daily_ics(days: int, seed: int, score: float = SCORE) -> FloatArray:
+    """(days,) with the given mean over standard deviation; neighbours correlate at 0.47."""
+    draw = np.random.default_rng(seed).normal(size=days + len(OVERLAP) - 1)
+    moving = np.convolve(draw, OVERLAP, "valid") / np.linalg.norm(OVERLAP)
+    result: FloatArray = SPREAD * (score + moving)
+    return result
+
+
+def by_market(days: int, seed: int, score: float = 0.6) -> FloatArray:
+    """(days, MARKETS) of which the mean, weighed by precision, has the given score.
+
+    They share half of their noise, and each has twice the spread of the one before it.
+    """
+    streams = [daily_ics(days, 100 * seed + i, 0.0) / SPREAD for i in range(MARKETS + 1)]
+    noise = np.stack([(streams[0] + own) / np.sqrt(2.0) for own in streams[1:]], axis=1)
+    spread = SPREAD * 2.0 ** np.arange(MARKETS)
+    weights = 1.0 / spread**2
+    unscaled = (noise * spread) @ weights / weights.sum()
+    result: FloatArray = noise * spread + score * float(unscaled.std())
+    return result
+
+
+def record(values: FloatArray, first: int = 500) -> Record:
+    """Figures known on consecutive days."""
+    return Record(first + np.arange(len(values)), values)
+
+
+def of_markets(values: FloatArray) -> Record:
+    """Figures of markets beside their mean, which stands for the IC of all targets."""
+    held = ~np.isnan(values)
+    whole = np.where(held, values, 0.0).sum(axis=1) / np.maximum(held.sum(axis=1), 1)
+    return record(np.column_stack([whole, values]))

@@ -1,0 +1,254 @@
+"""Which parameters a fit gets: those of a study known by its day, by hand, or the defaults."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quant_assets.core.errors import SettingsError, UnknownNameError
+from quant_assets.lake.readers.point_in_time import observations
+from quant_assets.lake.schemas.tables import fits_table, study_table
+from quant_assets.models.parameters import tunable
+from quant_assets.models.protocol import Parameters
+from quant_assets.models.registry import family
+from quant_assets.training.fits import FitRow, make_fits
+from quant_assets.training.parameter_selection import choices
+from quant_assets.tuning.folds import Folds
+from quant_assets.tuning.study import tune
+from quant_assets.tuning.study_rows import outcome, rows_of
+from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, Desk, open_desk
+
+AS_OF = FIT_ROWS[1]
+FOLDS = Folds(first_fit_after=200, validation_days=60, step_days=10)
+OTHER: dict[str, Parameters] = {
+    "rank_prior": {"window": 150, "prior_days": 11},
+    "ridge": {"returns": ("ret_1", "ret_5"), "shrinkage": 0.9},
+}
+SILENT: list[str] = []
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Desk]:
+    """A lake of the small market without fits and studies."""
+    opened = open_desk(tmp_path, synthetic.prices())
+    yield opened
+    opened.lake.close()
+
+
+def put_study(desk: Desk, name: str, row: int, parameters: Parameters) -> date:
+    """Store a study of two trials, the defaults and a better one, as of a row."""
+    table, day = study_table(name), desk.days[row].item()
+    complete = [family(name).defaults, {**family(name).defaults, **parameters}]
+    rows = {
+        "trading_day": day,
+        "date_id": row,
+        "folds": 1,
+        "first_judged": day,
+        "last_judged": day,
+        "seed": 7,
+        "search": "by hand",
+        "stage": "broad",
+        "metrics": "[]",
+        "seconds": 1.0,
+    }
+    several = {
+        "trial": [1, 2],
+        "value": [0.1, 0.2],
+        "best": [False, True],
+        "parameters": [json.dumps(dict(one)) for one in complete],
+    }
+    desk.lake.replace_days(
+        table, day, day, {**{column: [value] * 2 for column, value in rows.items()}, **several}
+    )
+    return day
+
+
+def fits_of(desk: Desk, name: str, **options: Any) -> list[FitRow]:
+    ends = desk.days[0].item(), desk.days[-1].item()
+    settings = options.pop("settings", desk.settings)
+    return list(make_fits(desk.lake, settings, name, *ends, SILENT.append, **options))
+
+
+def store(desk: Desk, name: str, made: list[FitRow]) -> None:
+    table = fits_table(name)
+    for fit in made:
+        row = {column.name: [fit[column.name]] for column in table.columns}
+        desk.lake.replace_days(table, fit["trading_day"], fit["trading_day"], row)
+
+
+@pytest.mark.parametrize("name", OTHER)
+@pytest.mark.parametrize("row", [AS_OF - 1, AS_OF])
+def test_a_study_changes_no_fit_before_it(name: str, row: int, fresh: Desk) -> None:
+    plain = fits_of(fresh, name)
+    store(fresh, name, plain)
+    study = put_study(fresh, name, row, OTHER[name])
+    made = fits_of(fresh, name)
+    assert [fit["date_id"] for fit in made] == FIT_ROWS[1:], "the first fit is there already"
+    elsewhere = fresh.settings.model_copy(update={"data_dir": fresh.settings.data_dir / "other"})
+    first, *later = fits_of(fresh, name, settings=elsewhere)
+    same = ("fingerprint", "sha256", "parameters", "study")
+    assert [first[key] for key in same] == [plain[0][key] for key in same]
+    assert first["study"] is None
+    for fit, before in zip(later, plain[1:], strict=True):
+        assert fit["study"] == study
+        assert json.loads(str(fit["parameters"])) == json.loads(
+            json.dumps({**family(name).defaults, **OTHER[name]})
+        )
+        assert fit["fingerprint"] != before["fingerprint"]
+        assert fit["sha256"] != before["sha256"]
+
+
+def test_the_newest_study_of_the_day_or_before_is_used(fresh: Desk) -> None:
+    studies = {
+        row: put_study(fresh, "rank_prior", row, {"window": window})
+        for row, window in ((250, 130), (300, 140), (310, 150))
+    }
+    days = fresh.days[[249, 250, 299, 300, 305, 400]]
+    found = choices(fresh.lake, fresh.settings, "rank_prior", days, {}, SILENT.append)
+    assert [one.parameters["window"] for one in found] == [2000, 130, 130, 140, 140, 150]
+    expected = [None, *(studies[row] for row in (250, 250, 300, 300, 310))]
+    assert [one.study for one in found] == expected
+    assert choices(fresh.lake, fresh.settings, "ridge", days, {}, SILENT.append)[0].study is None
+    none = choices(fresh.lake, fresh.settings, "rank_prior", days[:0], {}, SILENT.append)
+    assert none == []
+
+
+def test_studies_can_be_turned_off(fresh: Desk) -> None:
+    plain = [fit["fingerprint"] for fit in fits_of(fresh, "ridge")]
+    put_study(fresh, "ridge", 200, OTHER["ridge"])
+    off = fresh.settings.model_copy(update={"tuned": False})
+    assert [fit["fingerprint"] for fit in fits_of(fresh, "ridge", settings=off)] == plain
+    assert all(fit["study"] for fit in fits_of(fresh, "ridge"))
+
+
+def test_a_study_that_keeps_the_defaults_makes_no_fit_again(fresh: Desk) -> None:
+    store(fresh, "ridge", fits_of(fresh, "ridge"))
+    put_study(fresh, "ridge", 200, {})
+    assert fits_of(fresh, "ridge") == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "why"),
+    [
+        ({"windw": 150}, "did you mean window"),
+        ({"window": 10**6}, "120 to 2500"),
+        ({"variant": None}, "text"),
+    ],
+)
+def test_what_the_code_no_longer_takes_counts_as_the_defaults(
+    parameters: Parameters, why: str, fresh: Desk
+) -> None:
+    plain = [fit["fingerprint"] for fit in fits_of(fresh, "rank_prior")]
+    study = put_study(fresh, "rank_prior", 250, parameters)
+    warned: list[str] = []
+    made = fits_of(fresh, "rank_prior", warn=warned.append)
+    assert [fit["fingerprint"] for fit in made] == plain
+    assert not any(fit["failure"] or fit["study"] for fit in made)
+    (warning,) = warned
+    assert all(part in warning for part in ("rank_prior", str(study), "defaults", why))
+
+
+def test_parameters_by_hand_take_precedence_and_are_recorded(fresh: Desk) -> None:
+    study = put_study(fresh, "ridge", 250, OTHER["ridge"])
+    made = fits_of(fresh, "ridge", by_hand={"clip": 2.0, "returns": ["ret_1", "ret_20"]})
+    assert [fit["study"] for fit in made] == [None, study, study]
+    assert {fit["by_hand"] for fit in made} == {"clip, returns"}
+    found = [json.loads(str(fit["parameters"])) for fit in made]
+    assert [one["shrinkage"] for one in found] == [0.5, 0.9, 0.9]
+    assert all(one["clip"] == 2.0 and one["returns"] == ["ret_1", "ret_20"] for one in found)
+    assert not any(fit["failure"] for fit in made)
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "error", "said"),
+    [
+        ({"clipp": 2.0}, UnknownNameError, "did you mean clip"),
+        ({"clip": 200}, SettingsError, "1 to 10"),
+        ({"rank": "many"}, SettingsError, "whole number, or null"),
+    ],
+)
+def test_parameters_by_hand_are_checked(
+    by_hand: Parameters, error: type[Exception], said: str, fresh: Desk
+) -> None:
+    with pytest.raises(error, match=said):
+        fits_of(fresh, "ridge", by_hand=by_hand)
+
+
+def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
+    """Search as of a row and store it; the rows without times."""
+    day = desk.days[row].item()
+    found = tune(
+        observations(desk.lake, day),
+        name,
+        desk.settings.tuning_dir / f"{name}.db",
+        seed=7,
+        threads=1,
+        broad=4,
+        narrow=3,
+        note=SILENT.append,
+        folds=FOLDS,
+    )
+    rows = rows_of(found, day, row, 7)
+    desk.lake.replace_days(study_table(name), day, day, rows)
+    shown = outcome(desk.lake, name, day)
+    assert (shown.value, shown.default_value) == (found.value, found.default_value)
+    assert (shown.trials, shown.first, shown.last) == (7, *found.days)
+    chosen = family(name)
+    assert shown.parameters["parameter"].tolist() == list(chosen.space)
+    for shown_of in shown.parameters.itertuples():
+        for text, values in (
+            (shown_of.best, found.parameters),
+            (shown_of.default, chosen.defaults),
+        ):
+            value = values[shown_of.parameter]
+            if isinstance(value, float):
+                assert float(text) == pytest.approx(value, rel=1e-5)
+            else:
+                assert text == str(value)
+    return {column: values for column, values in rows.items() if column != "seconds"}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_nothing_later_reaches_a_fit_through_a_study(name: str, tmp_path: Path) -> None:
+    """A study and the fits that use it, where every price after a day is another."""
+    whole = synthetic.prices()
+    tables = (whole, synthetic.altered_after(whole, ALTERED_AFTER))
+    desks = [open_desk(tmp_path / str(i), table) for i, table in enumerate(tables)]
+    rows = [studied(desk, name, ALTERED_AFTER - 40) for desk in desks]
+    assert rows[0] == rows[1]
+    judged = rows[0]["last_judged"][0]
+    assert judged < rows[0]["trading_day"][0]
+    made = [fits_of(desk, name) for desk in desks]
+    known = [fit for fit in made[0] if fit["date_id"] <= ALTERED_AFTER]
+    assert [fit["date_id"] for fit in known] == [200, 300]
+    assert known[1]["study"] == rows[0]["trading_day"][0]
+    for fit, other in zip(known, made[1], strict=False):
+        assert fit["fingerprint"] == other["fingerprint"]
+        assert fit["sha256"] == other["sha256"]
+    assert made[0][2]["fingerprint"] != made[1][2]["fingerprint"]
+    for desk in desks:
+        desk.lake.close()
+
+
+def test_rows_of_a_study(fresh: Desk) -> None:
+    rows = studied(fresh, "rank_prior", 300)
+    columns = {column.name for column in study_table("rank_prior").columns}
+    assert set(rows) == columns - {"seconds"}
+    assert rows["trial"] == [*range(1, 8)]
+    assert rows["stage"] == ["broad"] * 4 + ["narrow"] * 3
+    assert sum(rows["best"]) == 1
+    best = rows["best"].index(True)
+    assert rows["value"][best] == max(value for value in rows["value"] if value is not None)
+    assert json.loads(rows["parameters"][0]) == dict(family("rank_prior").defaults)
+    days = fresh.days[[200, 200 + FOLDS.validation_days - 1 + 30]].tolist()
+    assert [rows["first_judged"][0], rows["last_judged"][0]] == days
+    assert rows["folds"] == [4] * 7
+
+
+def test_a_family_with_nothing_to_tune_has_no_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(family("ridge"), "space", {})
+    assert tunable(["ridge", "rank_prior"]) == ("rank_prior",)

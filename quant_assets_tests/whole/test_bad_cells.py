@@ -1,0 +1,59 @@
+"""Single bad cells do not stop a run: they go to the quarantine, with place and reason."""
+
+from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.conftest import Command
+from quant_assets_tests.support.desk import Desk
+from quant_assets_tests.support.small_market import LAST_DAY, Rows, change_train
+
+BAD = {
+    "n/a": "not a number",
+    "inf": "infinite",
+    "-1.5": "price not above zero",
+    "0": "price not above zero",
+    "1e999": "infinite",
+}
+
+
+def test_bad_cells_are_quarantined_with_their_reason(desk: Desk, command: Command) -> None:
+    names: list[str] = []
+
+    def spoil(rows: Rows) -> None:
+        filled = [i for i, cell in enumerate(rows[-1]) if cell and i > 0]
+        for i, text in zip(filled, BAD, strict=False):
+            rows[-1][i] = text
+            names.append(rows[0][i])
+
+    change_train(desk.folder, spoil)
+    day = LAST_DAY.isoformat()
+    command(desk, "backfill", "--from", day, "--to", day, "--job", "refresh_daily").succeeded()
+    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+        rows = lake.query("FROM validated.quarantine")
+        kept = lake.query(
+            "SELECT count(*) AS n FROM validated.prices WHERE contains(flag, 'rejected')"
+            f" AND value IS NULL AND trading_day = DATE '{day}'"
+        )
+        answered = lake.query(
+            f"SELECT count(*) AS n FROM forecasts.ensemble WHERE trading_day = DATE '{day}'"
+        )
+    assert (rows["trading_day"].astype(str) == day).all()
+    assert set(rows["row"]) == {109}
+    assert dict(zip(rows["column"], rows["reason"], strict=True)) == dict(
+        zip(names, BAD.values(), strict=True)
+    )
+    assert dict(zip(rows["column"], rows["value"], strict=True))[names[0]] == "n/a"
+    assert kept.at[0, "n"] == len(BAD)
+    assert answered.at[0, "n"] == 424
+
+
+def test_a_day_of_nothing_but_bad_cells_stops_the_run(desk: Desk, command: Command) -> None:
+    """That is no bad cell but a bad day: what follows is not computed from it."""
+
+    def spoil(rows: Rows) -> None:
+        rows[-1][1:] = ["-1"] * (len(rows[-1]) - 1)
+
+    change_train(desk.folder, spoil)
+    day = LAST_DAY.isoformat()
+    finished = command(desk, "backfill", "--from", day, "--to", day, "--job", "refresh_daily")
+    finished.refused_with("validated_prices of validated/prices did not pass")
+    _, _, first = finished.err.partition("did not pass")[2].splitlines()[1:4]
+    assert [cell.strip() for cell in first.split("|")][3] == "False"
