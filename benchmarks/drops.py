@@ -17,13 +17,13 @@ from quant_assets.core.settings import Settings, load_settings
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.skill.daily_records import (
-    ENSEMBLE,
+    ENSEMBLE_FAMILY,
     WHOLE,
     Part,
-    by_markets,
-    daily_records,
+    ic_by_markets,
+    read_daily_records,
 )
-from quant_assets.monitoring.skill.reference_window import BLOCK, Record
+from quant_assets.monitoring.skill.reference_window import BLOCK, DailyRecord
 from quant_assets.monitoring.skill.rolling_rows import TOLD, rolling_rows
 
 DRAWN, YEAR = 200, 250
@@ -46,10 +46,10 @@ def measure(data: Path) -> list[Figure]:
     """Draw years from the record of a loaded data directory, and watch them."""
     settings = load_settings(data_dir=data)
     with Lake(settings.lake_dir, read_only=True) as lake:
-        found = daily_records(lake, (), date.max)
-    markets = [part for part in found if part[:2] == (ENSEMBLE, "markets")]
-    scored = by_markets(found, ENSEMBLE).values.T
-    stored = dict(zip([(ENSEMBLE, *WHOLE), *markets], scored, strict=True))
+        found = read_daily_records(lake, (), date.max)
+    markets = [part for part in found if part[:2] == (ENSEMBLE_FAMILY, "markets")]
+    scored = ic_by_markets(found, ENSEMBLE_FAMILY).values.T
+    stored = dict(zip([(ENSEMBLE_FAMILY, *WHOLE), *markets], scored, strict=True))
     return [
         *_clean(stored, settings),
         *(figure for name in GONE for figure in _lasting(stored, settings, name)),
@@ -102,7 +102,7 @@ def watched(
         share: of each part's mean IC, taken away on the first ``days`` of the year.
         days: how many.
     """
-    known = len(stored[ENSEMBLE, *WHOLE])
+    known = len(stored[ENSEMBLE_FAMILY, *WHOLE])
     rng = np.random.default_rng(seed)
     starts = rng.integers(0, known, size=-(-(known + YEAR) // BLOCK))
     drawn = ((starts[:, None] + np.arange(BLOCK)) % known).ravel()[: known + YEAR]
@@ -112,7 +112,7 @@ def watched(
         values = one[drawn]
         values[known : known + days] -= share * np.nanmean(one)
         there = ~np.isnan(values)
-        records[part] = Record(numbers[there], values[there])
+        records[part] = DailyRecord(numbers[there], values[there])
     year = numbers[known:]
     rows = rolling_rows(records, year.astype("datetime64[D]"), year, settings)
     rows = rows[(rows["by"] == "all") & rows["window"].isin(TOLD)]

@@ -28,7 +28,7 @@ from quant_assets.features.instruments import instrument_features, winsorised_re
 from quant_assets.features.spreads import target_features
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import TargetPairs, released_labels, spread
+from quant_assets.market.targets import TargetPairs, labels_by_known_day, spread
 from quant_assets.quality.cleaning import clean
 from quant_assets.sources.competition.folder import CompetitionFolder
 from quant_assets.sources.protocol import Source
@@ -72,7 +72,7 @@ def load(folder: Path | None) -> Market:
 
     panel = PricePanel(cleaned.days, cleaned.date_ids, names, fields(cleaned.filled))
     pairs = source.pairs()
-    return Market(panel, pairs, released_labels(fields(cleaned.value)["close"], pairs, names))
+    return Market(panel, pairs, labels_by_known_day(fields(cleaned.value)["close"], pairs, names))
 
 
 def whole_catalogue(market: Market, last_rows: int | None = None) -> Arrays:

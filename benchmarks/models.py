@@ -22,9 +22,9 @@ from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.families import lightgbm as lightgbm_family
 from quant_assets.models.families import ridge
 from quant_assets.models.label_transforms import ranked_labels, standardised_labels
-from quant_assets.models.protocol import Block, Forecaster, Observations, Resources
-from quant_assets.models.registry import FAMILIES, family
-from quant_assets.scoring.metric import daily_ic, score_of
+from quant_assets.models.protocol import FeatureBlock, Forecaster, Observations, Resources
+from quant_assets.models.registry import FAMILIES, load_family
+from quant_assets.scoring.metric import daily_ic, score_of_ic
 
 JUDGED_DAYS = 250
 REPEATS, SLOW_SECONDS = 3, 15.0
@@ -52,7 +52,7 @@ class Exercise:
         judged = slice(-JUDGED_DAYS, -MAX_LAG - 1)
         truth = self.whole.labels()[judged, targets]
         ic = daily_ic(forecast[: len(truth)], truth)
-        return score_of(ic[~np.isnan(ic)])
+        return score_of_ic(ic[~np.isnan(ic)])
 
 
 def history(folder: Path | None) -> Exercise:
@@ -60,9 +60,11 @@ def history(folder: Path | None) -> Exercise:
     market = load(folder)
     arrays = whole_catalogue(market)
 
-    def block(level: Level) -> Block:
+    def block(level: Level) -> FeatureBlock:
         names = features_of(level)
-        return Block(names, np.stack([arrays[name] for name in names], axis=-1, dtype=np.float32))
+        return FeatureBlock(
+            names, np.stack([arrays[name] for name in names], axis=-1, dtype=np.float32)
+        )
 
     return Exercise(
         Observations(
@@ -89,7 +91,7 @@ def families(exercise: Exercise, resources: Resources) -> list[Figure]:
     seen, fitted = exercise.seen, dict[str, Forecaster]()
 
     def fit(name: str) -> None:
-        chosen = family(name)
+        chosen = load_family(name)
         fitted[name] = chosen.fit(seen, chosen.defaults, resources)
 
     memory, taken = dict[str, float](), dict[str, float]()
@@ -123,7 +125,7 @@ def families(exercise: Exercise, resources: Resources) -> list[Figure]:
 
 def newest_day(exercise: Exercise, fitted: Mapping[str, Forecaster]) -> float:
     """Seconds of the forecasts of one day; the first round loads what is imported once."""
-    longest = max(family(name).lookback for name in fitted)
+    longest = max(load_family(name).lookback for name in fitted)
     n = len(exercise.whole.days)
     recent = exercise.whole.rows(n - 1 - longest, n)
 

@@ -21,10 +21,10 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets.orchestration.assets import data_and_drift, fits, studies
 from quant_assets.orchestration.assets.partitions import trading_partitions
-from quant_assets.orchestration.assets.table_assets import key_of
-from quant_assets.orchestration.execution.runs import instance, run
+from quant_assets.orchestration.assets.table_assets import asset_key_of
+from quant_assets.orchestration.execution.runs import open_instance, run_job
 from quant_assets.sources.protocol import Source
-from quant_assets.sources.registry import source_of
+from quant_assets.sources.registry import open_source
 
 REPEATS = 3
 
@@ -39,7 +39,7 @@ def measure(data: Path) -> list[Figure]:
     Both do a single day first, so that imports fall on neither.
     """
     settings = load_settings(data_dir=data)
-    source = source_of(settings)
+    source = open_source(settings)
     first, last = source.first_day, source.last_day
     plainly(settings, source, last, last)
     as_a_run(settings, last, last)
@@ -62,7 +62,7 @@ def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
     """The functions of the assets of ``refresh_daily``, called in the order of their layers."""
     context = SimpleNamespace(
         partition_key_range=dg.PartitionKeyRange(start.isoformat(), end.isoformat()),
-        selected_asset_keys={key_of(forecasts_table(name)) for name in FAST},
+        selected_asset_keys={asset_key_of(forecasts_table(name)) for name in FAST},
         log=logging.getLogger(__name__),
         add_asset_metadata=lambda *_: None,
     )
@@ -87,5 +87,5 @@ def bodies(source: Source) -> list[Callable[..., Any]]:
 
 def as_a_run(settings: Settings, start: date, end: date) -> None:
     """The same as one run of a job, its progress unseen."""
-    with redirect_stderr(StringIO()), instance(settings) as opened:
-        run(build_definitions(settings), opened, "refresh_daily", start, end)
+    with redirect_stderr(StringIO()), open_instance(settings) as opened:
+        run_job(build_definitions(settings), opened, "refresh_daily", start, end)

@@ -17,7 +17,7 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.families import bayesian_svar
 from quant_assets.models.families.bayesian_svar import LAGS, BayesianVar, lagged, prior_variance
-from quant_assets.models.leg_returns import standardised, to_targets
+from quant_assets.models.leg_returns import standardised, to_target_scores
 from quant_assets.models.protocol import Resources
 
 RESPONSE_DAYS = 10
@@ -31,7 +31,7 @@ def without_prior(
     for row, day in enumerate(range(len(returns) - JUDGED_DAYS, len(returns))):
         ahead = theirs.forecast(returns[day + 1 - LAGS : day + 1], MAX_LAG + 1)
         moves[row][:, ours.columns] = np.cumsum(ahead[1:], axis=0)
-    return to_targets(moves * ours.deviation, exercise.whole) / ours.width
+    return to_target_scores(moves * ours.deviation, exercise.whole) / ours.width
 
 
 def difference(ours: BayesianVar, known: FloatArray) -> float:

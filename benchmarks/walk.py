@@ -22,9 +22,9 @@ from quant_assets.ensemble.blend import rank_average
 from quant_assets.ensemble.weights import learned_weights
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
-from quant_assets.scoring.judged_days import Judged, judge
-from quant_assets.scoring.metric import daily_ic, score_of
-from quant_assets.scoring.scoreboard_inputs import regimes
+from quant_assets.scoring.judged_days import ScoredForecasts, read_scored_forecasts
+from quant_assets.scoring.metric import daily_ic, score_of_ic
+from quant_assets.scoring.scoreboard_inputs import read_regimes
 
 ALL_TIME = date(1900, 1, 1), date(2100, 1, 1)
 BOARD = "SELECT family, score, share_of_oracle, coverage_80 FROM monitoring.scoreboard"
@@ -76,9 +76,9 @@ def judged(data: Path) -> list[Figure]:
     board = {one["family"]: one for one in board_of(data)}
     best = max((one for one in board if one != "ensemble"), key=lambda one: board[one]["score"])
     with Lake(Settings(data_dir=data).lake_dir, read_only=True) as lake:
-        found = judge(lake, FAMILIES, *ALL_TIME)
+        found = read_scored_forecasts(lake, FAMILIES, *ALL_TIME)
         assert found
-        others = weighed(found, regimes(lake))
+        others = weighed(found, read_regimes(lake))
     return [
         Figure("folder: ensemble, score", board["ensemble"]["score"], at_least=0.10),
         Figure(f"folder: its best member, {best}, score", board[best]["score"]),
@@ -87,7 +87,7 @@ def judged(data: Path) -> list[Figure]:
     ]
 
 
-def weighed(found: Judged, regime: pd.Series) -> dict[str, float]:
+def weighed(found: ScoredForecasts, regime: pd.Series) -> dict[str, float]:
     """Score of the members' blend with equal weights, with learnt ones, and learnt by regime."""
     has = np.isfinite(found.forecasts["rank_prior"]).all(axis=1)
     forecasts = [values[has] for values in found.forecasts.values()]
@@ -108,6 +108,6 @@ def weighed(found: Judged, regime: pd.Series) -> dict[str, float]:
         "weighed as learnt by regime": np.where(volatile[:, None], of_regime[1], of_regime[0]),
     }
     return {
-        how: score_of(daily_ic(rank_average(forecasts, each), truth))
+        how: score_of_ic(daily_ic(rank_average(forecasts, each), truth))
         for how, each in weights.items()
     }

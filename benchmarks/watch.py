@@ -15,9 +15,9 @@ from benchmarks.figures import Figure, in_fresh_process
 from benchmarks.pipeline import command
 from quant_assets.core.settings import load_settings
 from quant_assets.definitions import build_definitions
-from quant_assets.models.registry import chosen, preload
-from quant_assets.orchestration.execution.runs import instance
-from quant_assets.sources.registry import source_of
+from quant_assets.models.registry import preload, select_families
+from quant_assets.orchestration.execution.runs import open_instance
+from quant_assets.sources.registry import open_source
 
 REPEATS = 5
 JOBS, EVIDENTLY = ("watch_daily", "report_drift"), "monitoring__drift_report"
@@ -37,9 +37,9 @@ def measure(data: Path) -> list[Figure]:
     figure.
     """
     settings = load_settings(data_dir=data)
-    preload(chosen(settings.families))
-    last = source_of(settings).last_day
-    with instance(settings) as opened:
+    preload(select_families(settings.families))
+    last = open_source(settings).last_day
+    with open_instance(settings) as opened:
         definitions = build_definitions(settings)
         jobs = [definitions.resolve_job_def(name) for name in JOBS]
         runs = [[seconds_by_step(job, opened, last) for job in jobs] for _ in range(REPEATS + 1)][

@@ -8,7 +8,7 @@ import dagster as dg
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings, require_market
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.registry import chosen
+from quant_assets.models.registry import select_families
 from quant_assets.orchestration.assets import (
     data_and_drift,
     features,
@@ -24,7 +24,7 @@ from quant_assets.orchestration.assets import (
     tracking,
     validated,
 )
-from quant_assets.orchestration.assets.partitions import known_span, trading_partitions
+from quant_assets.orchestration.assets.partitions import read_known_span, trading_partitions
 from quant_assets.orchestration.jobs import asset_jobs, lake_maintenance, promotion_decision
 from quant_assets.orchestration.schedules import daily_schedules, report_schedules
 from quant_assets.orchestration.sensors import (
@@ -34,7 +34,7 @@ from quant_assets.orchestration.sensors import (
     retrain_sensor,
     source_sensor,
 )
-from quant_assets.sources.registry import source_of
+from quant_assets.sources.registry import open_source
 
 LAYERS = (
     *(raw, validated, features, studies, fits, forecasts, promotion, submissions),
@@ -44,11 +44,11 @@ LAYERS = (
 
 def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     """The whole platform for some settings; ``resources`` replace the real ones by name."""
-    source = resources.get("source") or source_of(settings)
-    families = chosen(settings.families)
+    source = resources.get("source") or open_source(settings)
+    families = select_families(settings.families)
     clock = resources.get("clock") or Clock()
     lake = resources.get("lake") or Lake(settings.lake_dir)
-    partitions = trading_partitions(*known_span(source, lake), clock.now().date())
+    partitions = trading_partitions(*read_known_span(source, lake), clock.now().date())
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)

@@ -18,7 +18,7 @@ _TO = ".."
 
 
 @dataclass(frozen=True)
-class Days:
+class DayRange:
     """The trading days from ``first`` to ``last``, both included."""
 
     first: date
@@ -29,11 +29,11 @@ class Days:
             return self.first.isoformat()
         return f"{self.first.isoformat()}{_TO}{self.last.isoformat()}"
 
-    def __contains__(self, other: "Days") -> bool:
+    def __contains__(self, other: "DayRange") -> bool:
         return self.first <= other.first and other.last <= self.last
 
     @classmethod
-    def parse(cls, text: str) -> "Days | None":
+    def parse(cls, text: str) -> "DayRange | None":
         """The days from their text; None if it is not the text of any."""
         first, _, last = text.partition(_TO)
         try:
@@ -42,13 +42,13 @@ class Days:
             return None
 
 
-def key_of(*parts: str, days: Days | None = None) -> str:
+def condition_key(*parts: str, days: DayRange | None = None) -> str:
     """The key of a condition, of some days where it holds for these only."""
     return "/".join([*parts, str(days)] if days else parts)
 
 
 @dataclass(frozen=True)
-class Raised:
+class ConditionRaised:
     """A condition was seen.
 
     Attributes:
@@ -69,7 +69,7 @@ class Raised:
 
 
 @dataclass(frozen=True)
-class Cleared:
+class ConditionCleared:
     """A condition was seen to hold no longer.
 
     Attributes:
@@ -83,7 +83,7 @@ class Cleared:
     key: str
     text: str
     at: datetime
-    days: Days | None = None
+    days: DayRange | None = None
     trading_day: date | None = None
 
     def ends(self, key: str) -> bool:
@@ -91,7 +91,7 @@ class Cleared:
         if key == self.key or self.days is None:
             return key == self.key
         condition, _, text = key.rpartition("/")
-        days = Days.parse(text)
+        days = DayRange.parse(text)
         return condition == self.key and days is not None and days in self.days
 
 
@@ -115,7 +115,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Step:
+class AlertTransition:
     """An alert after something happened to it.
 
     Attributes:
@@ -129,7 +129,9 @@ class Step:
     text: str
 
 
-def follow(newest: Mapping[str, Alert], event: Raised | Cleared) -> list[Step]:
+def apply_event(
+    newest: Mapping[str, Alert], event: ConditionRaised | ConditionCleared
+) -> list[AlertTransition]:
     """What an event does to the alerts; nothing, if it was taken in before.
 
     Args:
@@ -138,27 +140,27 @@ def follow(newest: Mapping[str, Alert], event: Raised | Cleared) -> list[Step]:
             one that is not later than what its newest occurrence knows is taken for known. One
             about an earlier trading day than the open alert's, from a day done again, says nothing.
     """
-    if isinstance(event, Cleared):
+    if isinstance(event, ConditionCleared):
         return [
-            Step(replace(alert, closed_at=event.at), "recovery", event.text)
+            AlertTransition(replace(alert, closed_at=event.at), "recovery", event.text)
             for alert in newest.values()
             if not alert.closed_at and event.ends(alert.key) and _goes_on(alert, event)
         ]
     alert = newest.get(event.key)
     if alert is None or (alert.closed_at and event.at > alert.closed_at):
-        return [Step(_opened(event), "opening", event.text)]
+        return [AlertTransition(_opened(event), "opening", event.text)]
     if alert.closed_at or not _goes_on(alert, event):
         return []
     return [_seen_again(alert, event)]
 
 
-def _goes_on(alert: Alert, event: Raised | Cleared) -> bool:
+def _goes_on(alert: Alert, event: ConditionRaised | ConditionCleared) -> bool:
     """Whether the event is later than what the open alert knows, and of no earlier day."""
     of_day = event.trading_day is None or event.trading_day >= (alert.trading_day or date.min)
     return of_day and event.at > alert.last_seen_at
 
 
-def _opened(event: Raised) -> Alert:
+def _opened(event: ConditionRaised) -> Alert:
     digest = sha256(f"{event.key} {event.at.isoformat()}".encode()).hexdigest()
     opened = Alert(
         # Derived, not drawn: what is done again after a crash finds what was written before it.
@@ -181,7 +183,7 @@ def _reached(alert: Alert, at: datetime) -> Alert:
     return replace(alert, warning_at=at) if alert.level == "warning" else alert
 
 
-def _seen_again(alert: Alert, event: Raised) -> Step:
+def _seen_again(alert: Alert, event: ConditionRaised) -> AlertTransition:
     escalates = LEVELS.index(event.level) < LEVELS.index(alert.level)
     now = replace(
         alert,
@@ -193,5 +195,5 @@ def _seen_again(alert: Alert, event: Raised) -> Step:
         count=alert.count + 1,
     )
     if not escalates:
-        return Step(now, None, event.text)
-    return Step(_reached(now, event.at), "escalation", event.text)
+        return AlertTransition(now, None, event.text)
+    return AlertTransition(_reached(now, event.at), "escalation", event.text)

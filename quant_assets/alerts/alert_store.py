@@ -13,8 +13,14 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from quant_assets.alerts.alert_lifecycle import Alert, Cleared, Level, Raised, follow
-from quant_assets.alerts.messages import Message, addressed
+from quant_assets.alerts.alert_lifecycle import (
+    Alert,
+    ConditionCleared,
+    ConditionRaised,
+    Level,
+    apply_event,
+)
+from quant_assets.alerts.messages import Message, address_messages
 from quant_assets.core.errors import AlertError
 from quant_assets.lake.schemas.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.schemas.table import Table
@@ -32,7 +38,7 @@ _TAKEN = (
 Record = TypeVar("Record", Alert, Message)
 
 
-class Book:
+class AlertStore:
     """The alerts and messages of a lake. Processes and threads may share it.
 
     Args:
@@ -47,7 +53,9 @@ class Book:
         self._patience = patience
 
     def take_in(
-        self, events: Iterable[Raised | Cleared], channels: Mapping[Level, Sequence[str]]
+        self,
+        events: Iterable[ConditionRaised | ConditionCleared],
+        channels: Mapping[Level, Sequence[str]],
     ) -> list[Message]:
         """Bring the alerts to where the events leave them; the messages that asks for.
 
@@ -66,10 +74,10 @@ class Book:
             changed: dict[str, Alert] = {}
             messages: dict[str, Message] = {}
             for event in events:
-                for step in follow(newest, event):
+                for step in apply_event(newest, event):
                     newest[step.alert.key] = changed[step.alert.id] = step.alert
                     told = self._told(step.alert, messages.values())
-                    asked = addressed(step, channels, told, event.at)
+                    asked = address_messages(step, channels, told, event.at)
                     messages |= {one.id: one for one in asked}
             new = self._unwritten(messages)
             self._write(ALERT_DELIVERIES, new)

@@ -65,19 +65,19 @@ class Channels:
         return None if answer else _why(answer)
 
 
-def channels_of(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
+def open_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
     """The channels that the settings name, of all levels or of some.
 
     Raises:
         SettingsError: Apprise knows no service for a URL, or misses a part of it.
     """
-    found = usable_channels(settings, levels)
+    found = open_usable_channels(settings, levels)
     if found.unusable:
         raise found.unusable[0]
     return found
 
 
-def usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
+def open_usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
     """The same, but a URL that cannot be used keeps nothing from the others.
 
     Where several URLs would have the same name, each has a digest of its own in it: what waits

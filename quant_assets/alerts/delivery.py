@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import SystemRandom
 
-from quant_assets.alerts.alert_store import Book
+from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.alerts.channels import Channels
 from quant_assets.alerts.messages import (
     Message,
-    begun,
-    due,
-    ended,
-    revived,
-    to_resend,
-    without_beginning,
+    begin_attempt,
+    end_attempt,
+    revive_message,
+    select_dead_letters,
+    select_due,
+    select_orphaned_ends,
 )
 
 # Seconds after which no attempt is begun: Dagster gives a sensor's tick 60 in all.
@@ -29,7 +29,7 @@ _CHANCE = SystemRandom().random
 
 
 @dataclass(frozen=True)
-class Delivery:
+class DeliveryResult:
     """What was sent, and what was not.
 
     Attributes:
@@ -52,12 +52,12 @@ class Delivery:
         return "; ".join([f"{counts}{len(self.dead)} given up", *errors])
 
 
-def deliver(
-    book: Book,
+def deliver_messages(
+    book: AlertStore,
     channels: Callable[[], Channels],
     clock: Clock,
     chance: Callable[[], float] = _CHANCE,
-) -> Delivery:
+) -> DeliveryResult:
     """Send what is due. A channel that does not take a message is left alone until the next time.
 
     Args:
@@ -72,13 +72,13 @@ def deliver(
     """
     if not book.pending():
         book.note_deliveries()
-        return Delivery()
+        return DeliveryResult()
     with book.sending() as mine:
         if not mine:
-            return Delivery(busy=True)
+            return DeliveryResult(busy=True)
         tried = _tried(book, channels(), clock, chance)
     book.note_deliveries()
-    return Delivery(
+    return DeliveryResult(
         sent=tuple(one for one in tried if one.delivered_at),
         failed=tuple(one for one in tried if one.pending),
         dead=tuple(one for one in tried if not one.delivered_at and not one.pending),
@@ -86,7 +86,7 @@ def deliver(
 
 
 def _tried(
-    book: Book, channels: Channels, clock: Clock, chance: Callable[[], float]
+    book: AlertStore, channels: Channels, clock: Clock, chance: Callable[[], float]
 ) -> list[Message]:
     until = time.monotonic() + ENOUGH
     tried: list[Message] = []
@@ -97,26 +97,26 @@ def _tried(
                 return tried
             if any(one.channel == message.channel and not one.delivered_at for one in tried):
                 continue
-            now = begun(message, clock(), chance)
+            now = begin_attempt(message, clock(), chance)
             book.record([now])
             error = channels.send(now.channel, now.level, now.subject, now.text)
-            tried.append(ended(now, error, clock()))
+            tried.append(end_attempt(now, error, clock()))
             book.record(tried[-1:])
             if error is not None and not tried[-1].pending:
-                book.record(without_beginning(book.messages()))
+                book.record(select_orphaned_ends(book.messages()))
     return tried
 
 
-def _untried(book: Book, tried: list[Message], now: datetime) -> list[Message]:
+def _untried(book: AlertStore, tried: list[Message], now: datetime) -> list[Message]:
     silent = {one.channel for one in tried if not one.delivered_at}
-    return [one for one in due(book.pending(), now) if one.channel not in silent]
+    return [one for one in select_due(book.pending(), now) if one.channel not in silent]
 
 
-def resend(book: Book, clock: Clock) -> int:
+def resend_dead_letters(book: AlertStore, clock: Clock) -> int:
     """Make dead letters due again, with all attempts ahead; how many there were.
 
     Those that would tell of the beginning of what has ended stay, unless the end is one of them.
     """
-    letters = to_resend(book.dead(), {one.id for one in book.alerts()})
-    book.record([revived(one, clock()) for one in letters])
+    letters = select_dead_letters(book.dead(), {one.id for one in book.alerts()})
+    book.record([revive_message(one, clock()) for one in letters])
     return len(letters)

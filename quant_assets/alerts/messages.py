@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from quant_assets.alerts.alert_lifecycle import Kind, Level, Step
+from quant_assets.alerts.alert_lifecycle import AlertTransition, Kind, Level
 
 MAX_ATTEMPTS = 150
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
@@ -43,8 +43,11 @@ class Message:
         return self.delivered_at is None and self.next_attempt is not None
 
 
-def addressed(
-    step: Step, channels: Mapping[Level, Sequence[str]], told: Iterable[Message], at: datetime
+def address_messages(
+    step: AlertTransition,
+    channels: Mapping[Level, Sequence[str]],
+    told: Iterable[Message],
+    at: datetime,
 ) -> list[Message]:
     """The messages that a step asks for, one a channel.
 
@@ -63,7 +66,7 @@ def addressed(
     return [_message(step, step.kind, name, at) for name in dict.fromkeys(names)]
 
 
-def _message(step: Step, kind: Kind, channel: str, at: datetime) -> Message:
+def _message(step: AlertTransition, kind: Kind, channel: str, at: datetime) -> Message:
     alert = step.alert
     identity = "\n".join([alert.id, kind, alert.level, channel])
     return Message(
@@ -81,7 +84,7 @@ def _message(step: Step, kind: Kind, channel: str, at: datetime) -> Message:
     )
 
 
-def due(messages: Iterable[Message], now: datetime) -> list[Message]:
+def select_due(messages: Iterable[Message], now: datetime) -> list[Message]:
     """The pending messages whose time has come, oldest first.
 
     A message waits for the one before it about the same alert on the same channel: nobody hears
@@ -100,7 +103,7 @@ def _is_due(message: Message, now: datetime) -> bool:
     return message.attempts == 0 or not timedelta() < wait <= LONGEST_WAIT
 
 
-def begun(message: Message, now: datetime, chance: Callable[[], float]) -> Message:
+def begin_attempt(message: Message, now: datetime, chance: Callable[[], float]) -> Message:
     """The message as it is recorded before an attempt: counted, and when the next one would be.
 
     Args:
@@ -116,11 +119,11 @@ def begun(message: Message, now: datetime, chance: Callable[[], float]) -> Messa
     )
 
 
-def ended(message: Message, error: str | None, now: datetime) -> Message:
+def end_attempt(message: Message, error: str | None, now: datetime) -> Message:
     """The message after an attempt: delivered, or with what came of it.
 
     Args:
-        message: as :func:`begun` left it.
+        message: as :func:`begin_attempt` left it.
         error: why it was not delivered; None if it was.
         now: the moment.
     """
@@ -129,7 +132,7 @@ def ended(message: Message, error: str | None, now: datetime) -> Message:
     return replace(message, last_error=None, next_attempt=None, delivered_at=now)
 
 
-def without_beginning(messages: Iterable[Message]) -> list[Message]:
+def select_orphaned_ends(messages: Iterable[Message]) -> list[Message]:
     """Messages of an end that wait where all of its beginning was given up; given up with it."""
     kept = list(messages)
     begun_for = {
@@ -144,7 +147,7 @@ def without_beginning(messages: Iterable[Message]) -> list[Message]:
     ]
 
 
-def to_resend(dead: Sequence[Message], still_open: Container[str]) -> list[Message]:
+def select_dead_letters(dead: Sequence[Message], still_open: Container[str]) -> list[Message]:
     """The dead letters that are worth sending again: nobody hears of a beginning without the end.
 
     Args:
@@ -157,6 +160,6 @@ def to_resend(dead: Sequence[Message], still_open: Container[str]) -> list[Messa
     ]
 
 
-def revived(message: Message, now: datetime) -> Message:
+def revive_message(message: Message, now: datetime) -> Message:
     """A dead letter as a message that is due, with all its attempts ahead."""
     return replace(message, attempts=0, next_attempt=now)

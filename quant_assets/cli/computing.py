@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from quant_assets.cli.app import app
-from quant_assets.core.settings import SIMULATED, load_settings, source_is_given
+from quant_assets.core.settings import SIMULATED, is_source_given, load_settings
 
 Families = Annotated[str, typer.Option(help="'fast', 'all', or names joined by commas.")]
 _DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}
@@ -24,15 +24,15 @@ def demo(
     families: Families = "",
 ) -> None:
     """Load a whole market, export its submission, show the scoreboard."""
-    from quant_assets.commands.loading import load_everything, make_room
+    from quant_assets.commands.loading import load_everything, prepare_data_directory
     from quant_assets.commands.summaries import show_result
 
     given = {"families": families} if families else {}
     # A bare `demo` is of the simulated market, whichever is held.
-    if data or not source_is_given():
+    if data or not is_source_given():
         given["source"] = data or SIMULATED
     settings = load_settings(**given)
-    make_room(settings)
+    prepare_data_directory(settings)
     load_everything(settings)
     show_result(settings)
 
@@ -56,10 +56,10 @@ def backfill(
     """Run a job over a range of days, as one run."""
     from quant_assets.quality import worker
 
-    worker.begin()
-    from quant_assets.commands.loading import run_days
+    worker.begin_worker()
+    from quant_assets.commands.loading import run_range
 
-    run_days(load_settings(), job, start.date(), end.date())
+    run_range(load_settings(), job, start.date(), end.date())
 
 
 @app.command()
@@ -75,7 +75,7 @@ def walk_forward(
     ] = None,
 ) -> None:
     """Fit and judge families over the whole history; finished fits are kept."""
-    from quant_assets.commands.loading import walk_forward as walk
+    from quant_assets.commands.loading import run_walk_forward as walk
     from quant_assets.commands.summaries import show_scoreboard
 
     settings = load_settings(**({"families": families} if families else {}))
@@ -100,7 +100,7 @@ def tune(
 
     A search that was interrupted goes on.
     """
-    from quant_assets.commands.loading import tune as search
+    from quant_assets.commands.loading import run_study as search
     from quant_assets.commands.summaries import show_study
 
     limits = {
@@ -122,7 +122,7 @@ def repeat(
 ) -> None:
     """Make a stored fit again from its record alone, and compare the models."""
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.training.reproduction import repeat as make_again
+    from quant_assets.training.reproduction import repeat_fit as make_again
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:
@@ -141,7 +141,7 @@ def score(
     output: Annotated[Path | None, typer.Option(help="Write it all to a Markdown file.")] = None,
 ) -> None:
     """Show the scoreboard."""
-    from quant_assets.commands.scoreboard_page import page
+    from quant_assets.commands.scoreboard_page import render_scoreboard
     from quant_assets.commands.summaries import show_scoreboard
     from quant_assets.lake.store.artifacts import write_atomically
     from quant_assets.lake.store.lake import Lake
@@ -151,7 +151,7 @@ def score(
         show_scoreboard(settings)
         return
     with Lake(settings.lake_dir, read_only=True) as lake:
-        write_atomically(output, page(lake).encode())
+        write_atomically(output, render_scoreboard(lake).encode())
     typer.echo(f"written to {output}")
 
 
@@ -159,7 +159,7 @@ def score(
 def export() -> None:
     """Write every stored submission to the exports folder."""
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.submission.submission import export as write
+    from quant_assets.submission.submission import export_submission as write
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:

@@ -27,18 +27,18 @@ def show(context: typer.Context) -> None:
     """List releases: where each stands, and its numbers."""
     if context.invoked_subcommand:
         return
-    from quant_assets.commands.console import table_text
+    from quant_assets.commands.console import format_table
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.promotion.listing import listing
-    from quant_assets.promotion.release_store import decisions
+    from quant_assets.promotion.listing import list_releases
+    from quant_assets.promotion.release_store import read_decisions
 
     with Lake(load_settings().lake_dir, read_only=True) as lake:
-        rows, made = listing(lake), decisions(lake)
+        rows, made = list_releases(lake), read_decisions(lake)
     if rows.empty:
         typer.echo("no release yet; as of the newest day stored, by its date:")
         typer.echo("  quant-assets backfill --job retrain_models --from DAY --to DAY")
         return
-    typer.echo(table_text(rows, wrap="reason"))
+    typer.echo(format_table(rows, wrap="reason"))
     if made:
         newest = made[-1]
         typer.echo(
@@ -88,10 +88,10 @@ def rollback(
 def replay() -> None:
     """Make the rules' decisions again from the stored records, and compare."""
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.promotion.listing import replayed
+    from quant_assets.promotion.listing import replay_stored
 
     with Lake(load_settings().lake_dir, read_only=True) as lake:
-        found = replayed(lake)
+        found = replay_stored(lake)
     different = [one for one in found if not one.agrees]
     for one in different:
         typer.echo(f"{one.day}: stored {_said(one.stored)}; replayed {_said(one.made)}")
@@ -109,12 +109,12 @@ def _decide(
     action: "Action", release: str, reason: str, made_by: str, seen: str, share: float = 0.0
 ) -> None:
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.promotion.manual_decisions import Wish, decide_by_hand
+    from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
 
     settings = load_settings()
-    wish = Wish(action, release, reason, made_by or getpass.getuser(), share, seen)
+    wish = ManualDecision(action, release, reason, made_by or getpass.getuser(), share, seen)
     with Lake(settings.lake_dir) as lake:
-        for one in decide_by_hand(lake, settings, wish):
+        for one in decide_manually(lake, settings, wish):
             typer.echo(
                 f"from {one.trading_day} on: {one.action} {one.release},"
                 f" {one.stage_before} -> {one.stage_after}; decision {one.decision}"

@@ -20,18 +20,18 @@ def rehearse(
     that comes day by day; at the end a table says what went wrong, how it was noticed, and how long
     it lasted. Nothing else in the data directory is touched.
     """
-    from quant_assets.commands.console import table_text
+    from quant_assets.commands.console import format_table
     from quant_assets.simulation.driver import Rehearsal
     from quant_assets.simulation.plan import Plan
-    from quant_assets.simulation.scenario import HURRIED, YEAR_DAYS, script
+    from quant_assets.simulation.scenario import HURRIED, YEAR_DAYS, build_scenario
 
     begun = time.perf_counter()
     root = load_settings().data_dir / "rehearsal"
     hurried = HURRIED if days < YEAR_DAYS else {}
-    plan = Plan(root, days, script(days) if faults else (), slim=True, settings=hurried)
+    plan = Plan(root, days, build_scenario(days) if faults else (), slim=True, settings=hurried)
     rehearsal = Rehearsal(plan, typer.echo)
     verdict = rehearsal.run()
-    typer.echo(f"\n{table_text(verdict.table())}\n")
+    typer.echo(f"\n{format_table(verdict.table())}\n")
     for name, text in verdict.figures.items():
         typer.echo(f"{name}: {text}")
     for failing in verdict.failings:

@@ -54,16 +54,16 @@ def shell() -> None:
 @app.command()
 def tables() -> None:
     """List the tables: rows, none yet where a dash stands, and what a row is."""
-    from quant_assets.commands.console import table_text
-    from quant_assets.commands.inspection import tables as list_tables
+    from quant_assets.commands.console import format_table
+    from quant_assets.commands.inspection import list_tables
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.models.registry import chosen
+    from quant_assets.models.registry import select_families
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:
-        found = list_tables(lake, chosen(settings.families))
+        found = list_tables(lake, select_families(settings.families))
     grain = found["description"].str.split(". ", regex=False).str[0].str.removesuffix(".")
-    typer.echo(table_text(found.assign(description=grain), wrap="description"))
+    typer.echo(format_table(found.assign(description=grain), wrap="description"))
 
 
 @app.command()
@@ -71,15 +71,15 @@ def describe(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="For example features.targets.")],
 ) -> None:
     """Say what a table holds, column by column."""
-    from quant_assets.commands.console import paragraph, table_text
-    from quant_assets.commands.inspection import describe as look
+    from quant_assets.commands.console import format_table, wrap_text
+    from quant_assets.commands.inspection import describe_table as look
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.models.registry import chosen
+    from quant_assets.models.registry import select_families
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:
-        meaning, columns = look(lake, table, chosen(settings.families))
-    typer.echo(f"{paragraph(meaning)}\n\n{table_text(columns, wrap='meaning')}")
+        meaning, columns = look(lake, table, select_families(settings.families))
+    typer.echo(f"{wrap_text(meaning)}\n\n{format_table(columns, wrap='meaning')}")
 
 
 @app.command()
@@ -87,7 +87,7 @@ def snapshot(
     file: Annotated[Path, typer.Argument(metavar="FILE.duckdb", help="A file not there yet.")],
 ) -> None:
     """Copy the lake into one plain DuckDB file that any client opens."""
-    from quant_assets.commands.inspection import snapshot as copy
+    from quant_assets.commands.inspection import copy_lake as copy
 
     begun = time.perf_counter()
     count = copy(load_settings().lake_dir, file)
@@ -111,16 +111,16 @@ def alerts(
     settings = load_settings()
     if test:
         failures = 0
-        for name, error in alerts.trial(settings, test):
+        for name, error in alerts.try_channels(settings, test):
             typer.echo(f"{name}: {error or 'sent'}")
             failures += error is not None
         raise typer.Exit(1 if failures else 0)
     if resend:
-        typer.echo(alerts.send_again(settings))
+        typer.echo(alerts.resend(settings))
     elif close:
-        typer.echo(alerts.close(settings, close))
+        typer.echo(alerts.close_alert(settings, close))
     else:
-        typer.echo(alerts.listing(settings, closed=everything))
+        typer.echo(alerts.list_alerts(settings, closed=everything))
 
 
 @app.command()
@@ -146,14 +146,14 @@ def report(
 @app.command()
 def doctor() -> None:
     """Check interpreter, extensions, disk, lake, source and settings."""
-    from quant_assets.commands.doctor import examine
+    from quant_assets.commands.doctor import run_checks
 
     try:
         settings = load_settings()
     except QuantAssetsError as error:
         typer.echo(f"BAD  settings\n{error}")
         raise typer.Exit(1) from None
-    findings = list(examine(settings))
+    findings = list(run_checks(settings))
     for finding in findings:
         typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject:<24}  {finding.found}")
         if not finding.ok:

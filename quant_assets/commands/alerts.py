@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from quant_assets.alerts.alert_lifecycle import Alert, Cleared, Level
-from quant_assets.alerts.alert_store import Book
-from quant_assets.alerts.channels import channels_of
-from quant_assets.alerts.delivery import deliver, resend
+from quant_assets.alerts.alert_lifecycle import Alert, ConditionCleared, Level
+from quant_assets.alerts.alert_store import AlertStore
+from quant_assets.alerts.channels import open_channels
+from quant_assets.alerts.delivery import deliver_messages, resend_dead_letters
 from quant_assets.alerts.messages import Message
-from quant_assets.commands.console import table_text
+from quant_assets.commands.console import format_table
 from quant_assets.core.errors import SettingsError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
@@ -20,20 +20,23 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def listing(settings: Settings, *, closed: bool = False) -> str:
+def list_alerts(settings: Settings, *, closed: bool = False) -> str:
     """The open alerts, or all of them, and the messages that were given up."""
     with Lake(settings.lake_dir, read_only=True) as lake:
-        book = Book(lake, settings.lake_dir)
+        book = AlertStore(lake, settings.lake_dir)
         alerts, messages = book.alerts(closed=closed), book.messages()
         letters = book.dead()
     rows = [_row(one, messages, closed=closed) for one in alerts]
-    parts = [table_text(pd.DataFrame(rows), wrap="subject") if rows else _nothing(closed)]
+    parts = [format_table(pd.DataFrame(rows), wrap="subject") if rows else _nothing(closed)]
     if letters:
         given_up = [
             {"given up": one.subject, "channel": one.channel, "last error": one.last_error}
             for one in letters
         ]
-        parts += [table_text(pd.DataFrame(given_up)), "`quant-assets alerts --resend` tries again"]
+        parts += [
+            format_table(pd.DataFrame(given_up)),
+            "`quant-assets alerts --resend` tries again",
+        ]
     return "\n\n".join(parts)
 
 
@@ -68,41 +71,43 @@ def _told(alert: Alert, messages: Sequence[Message]) -> str | None:
     return "not yet" if any(one.pending for one in about) else "given up"
 
 
-def send_again(settings: Settings) -> str:
+def resend(settings: Settings) -> str:
     """Send dead letters again, now; what came of it."""
     with Lake(settings.lake_dir) as lake:
-        book = Book(lake, settings.lake_dir)
-        count = resend(book, _now)
+        book = AlertStore(lake, settings.lake_dir)
+        count = resend_dead_letters(book, _now)
         if not count:
             return "no message was given up"
-        outcome = deliver(book, lambda: channels_of(settings), _now)
+        outcome = deliver_messages(book, lambda: open_channels(settings), _now)
     return f"{count} messages are due again: {outcome}"
 
 
-def close(settings: Settings, key: str) -> str:
+def close_alert(settings: Settings, key: str) -> str:
     """Close an open alert by hand, for a condition that nothing will end by itself.
 
     Raises:
         UnknownNameError: no open alert has the key.
     """
     with Lake(settings.lake_dir) as lake:
-        book = Book(lake, settings.lake_dir)
+        book = AlertStore(lake, settings.lake_dir)
         known = {one.key: one for one in book.alerts()}
         if key not in known:
             raise unknown_name("key of an open alert", key, sorted(known))
         # Not now: it may have come about again since, which nobody has read yet.
         at = known[key].last_seen_at + timedelta(microseconds=1)
-        messages = book.take_in([Cleared(key, "Closed by hand.", at)], channels_of(settings).names)
+        messages = book.take_in(
+            [ConditionCleared(key, "Closed by hand.", at)], open_channels(settings).names
+        )
     return f"{key} is closed; {len(messages)} messages will say so"
 
 
-def trial(settings: Settings, level: Level) -> Iterator[tuple[str, str | None]]:
+def try_channels(settings: Settings, level: Level) -> Iterator[tuple[str, str | None]]:
     """Send a message to each of a level's channels: its name, and why it was not taken or None.
 
     Raises:
         SettingsError: the level has no channel, or one of its URLs cannot be used.
     """
-    channels = channels_of(settings, [level])
+    channels = open_channels(settings, [level])
     if not channels.names[level]:
         raise SettingsError(
             f"{level} alerts have no channel: they are stored, and told to nobody",

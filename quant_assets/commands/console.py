@@ -9,7 +9,7 @@ from tabulate import tabulate  # type: ignore[import-untyped]  # has no stubs
 _NARROWEST = 20
 
 
-def table_text(rows: pd.DataFrame, *, wrap: str = "", as_given: bool = False) -> str:
+def format_table(rows: pd.DataFrame, *, wrap: str = "", as_given: bool = False) -> str:
     """A small frame as text: words to the left, numbers by their points, a dash where empty.
 
     Args:
@@ -31,7 +31,7 @@ def table_text(rows: pd.DataFrame, *, wrap: str = "", as_given: bool = False) ->
     return text
 
 
-def paragraph(text: str) -> str:
+def wrap_text(text: str) -> str:
     """Text broken into lines of the terminal's width."""
     return textwrap.fill(text, _width())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import SUBMISSIONS, declared_tables
-from quant_assets.models.registry import FAMILIES, family
+from quant_assets.models.registry import FAMILIES, load_family
 
 _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
 
@@ -46,7 +46,7 @@ def families_page() -> str:
 
 def _families() -> Iterator[str]:
     for name in FAMILIES:
-        chosen = family(name)
+        chosen = load_family(name)
         yield f"## {name}\n\n{chosen.description} Library: {chosen.library}.\n"
         yield "| parameter | default | tuned |\n|---|---|---|"
         for key, value in chosen.defaults.items():

@@ -10,19 +10,19 @@ from pathlib import Path
 import duckdb
 
 from quant_assets.alerts.alert_lifecycle import LEVELS, Level
-from quant_assets.alerts.channels import channels_of
+from quant_assets.alerts.channels import open_channels
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.connection import extension_file
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.registry import chosen
-from quant_assets.sources.registry import source_of
+from quant_assets.models.registry import select_families
+from quant_assets.sources.registry import open_source
 
 FREE_GB = 2.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing looked at."""
 
     subject: str
@@ -31,13 +31,15 @@ class Finding:
     advice: str = ""
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def run_checks(settings: Settings) -> Iterator[CheckResult]:
     """Look at interpreter, extensions, disk, lake, source and settings, in that order."""
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
+    yield CheckResult(
+        "python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer"
+    )
     for name in ("ducklake", "sqlite_scanner"):
         file = extension_file(name)
-        yield Finding(
+        yield CheckResult(
             f"extension {name}",
             file is not None,
             f"{'wheel found' if file else 'no wheel'} for DuckDB {duckdb.__version__}",
@@ -50,7 +52,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _families(settings)
     yield from (_channels(settings, level) for level in LEVELS)
     for name, value in settings.model_dump().items():
-        yield Finding(f"QUANT_{name.upper()}", True, _shown(value))
+        yield CheckResult(f"QUANT_{name.upper()}", True, _shown(value))
 
 
 def _shown(value: object) -> str:
@@ -58,11 +60,11 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _data_dir(settings: Settings) -> Finding:
+def _data_dir(settings: Settings) -> CheckResult:
     place = _existing(settings.data_dir)
     good = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
     found = "can be written" if good else f"cannot be written: {place}"
-    return Finding("data directory", good, found, "set QUANT_DATA_DIR to a directory of yours")
+    return CheckResult("data directory", good, found, "set QUANT_DATA_DIR to a directory of yours")
 
 
 def _existing(path: Path) -> Path:
@@ -70,43 +72,49 @@ def _existing(path: Path) -> Path:
     return next(place for place in (path, *path.parents) if place.exists())
 
 
-def _disk(settings: Settings) -> Finding:
+def _disk(settings: Settings) -> CheckResult:
     free = shutil.disk_usage(_existing(settings.data_dir)).free / 1e9
-    return Finding("free disk", free > FREE_GB, f"{free:.1f} GB", f"free at least {FREE_GB} GB")
+    return CheckResult("free disk", free > FREE_GB, f"{free:.1f} GB", f"free at least {FREE_GB} GB")
 
 
-def _lake(settings: Settings) -> Finding:
+def _lake(settings: Settings) -> CheckResult:
     if not settings.lake_dir.exists():
-        return Finding("lake", True, f"none yet below {settings.data_dir}; `make demo` makes it")
+        return CheckResult(
+            "lake", True, f"none yet below {settings.data_dir}; `make demo` makes it"
+        )
     try:
         with Lake(settings.lake_dir, read_only=True) as lake:
-            return Finding("lake", True, f"{settings.lake_dir}, snapshot {lake.snapshot_id()}")
+            return CheckResult("lake", True, f"{settings.lake_dir}, snapshot {lake.snapshot_id()}")
     except QuantAssetsError as error:
-        return Finding("lake", False, _line(error), "restore it from a copy, or move it away")
+        return CheckResult("lake", False, _line(error), "restore it from a copy, or move it away")
 
 
-def _families(settings: Settings) -> Finding:
+def _families(settings: Settings) -> CheckResult:
     try:
-        return Finding("model families", True, ", ".join(chosen(settings.families)))
+        return CheckResult("model families", True, ", ".join(select_families(settings.families)))
     except QuantAssetsError as error:
-        return Finding("model families", False, _line(error), "correct QUANT_FAMILIES")
+        return CheckResult("model families", False, _line(error), "correct QUANT_FAMILIES")
 
 
-def _source(settings: Settings) -> Finding:
+def _source(settings: Settings) -> CheckResult:
     try:
-        source = source_of(settings)
-        return Finding("source", True, f"{source.name}, {source.first_day} to {source.last_day}")
+        source = open_source(settings)
+        return CheckResult(
+            "source", True, f"{source.name}, {source.first_day} to {source.last_day}"
+        )
     except QuantAssetsError as error:
-        return Finding("source", False, _line(error), "correct QUANT_SOURCE or the folder")
+        return CheckResult("source", False, _line(error), "correct QUANT_SOURCE or the folder")
 
 
-def _channels(settings: Settings, level: Level) -> Finding:
+def _channels(settings: Settings, level: Level) -> CheckResult:
     subject = f"alerts {level}"
     try:
-        names = channels_of(settings, [level]).names[level]
-        return Finding(subject, True, ", ".join(names) or "no channel: stored, and told to nobody")
+        names = open_channels(settings, [level]).names[level]
+        return CheckResult(
+            subject, True, ", ".join(names) or "no channel: stored, and told to nobody"
+        )
     except QuantAssetsError as error:
-        return Finding(subject, False, _line(error), f"correct QUANT_ALERTS_{level.upper()}")
+        return CheckResult(subject, False, _line(error), f"correct QUANT_ALERTS_{level.upper()}")
 
 
 def _line(error: QuantAssetsError) -> str:

@@ -51,7 +51,7 @@ def _as_text(rows: pa.Table, how: Format) -> str:
     return text
 
 
-def tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
+def list_tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
     """Every table with its rows and what a row is.
 
     Args:
@@ -69,7 +69,7 @@ def tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
     return known.drop(columns="quoted")
 
 
-def describe(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.DataFrame]:
+def describe_table(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.DataFrame]:
     """A table's description, and its columns with types and meanings.
 
     Args:
@@ -109,7 +109,7 @@ def _known(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat([stored, awaited]).sort_values("name", ignore_index=True)
 
 
-def snapshot(root: Path, file: Path) -> int:
+def copy_lake(root: Path, file: Path) -> int:
     """Copy the lake into one plain DuckDB file, whole or not at all; the number of tables.
 
     Raises:

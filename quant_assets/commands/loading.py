@@ -15,14 +15,14 @@ import typer
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.settings import (
     Settings,
-    held_market,
-    market_of,
-    remember_market,
+    market_in_settings,
+    read_held_market,
     require_market,
+    store_market,
 )
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
 from quant_assets.sources.protocol import Source
-from quant_assets.sources.registry import source_of
+from quant_assets.sources.registry import open_source
 
 _MARKET_PARTS = (
     "lake",
@@ -37,7 +37,7 @@ _MARKET_PARTS = (
 )
 
 
-def make_room(settings: Settings) -> None:
+def prepare_data_directory(settings: Settings) -> None:
     """Make the data directory ready for the settings' market.
 
     What another market left there is moved, whole, to ``archive/`` below it; nothing is deleted.
@@ -45,10 +45,10 @@ def make_room(settings: Settings) -> None:
     Raises:
         SourceError: the new market cannot be read, in which case nothing is moved.
     """
-    held = held_market(settings)
-    if held is None or held.same_as(market_of(settings)):
+    held = read_held_market(settings)
+    if held is None or held.same_as(market_in_settings(settings)):
         return
-    source = source_of(settings)
+    source = open_source(settings)
     _check_readable(source, source.first_day, source.last_day)
     archive = settings.data_dir / "archive" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     archive.mkdir(parents=True)
@@ -67,25 +67,29 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
         SourceError: the source cannot be read; nothing is written then.
         RunFailedError: an asset or a blocking check failed.
     """
-    from quant_assets.orchestration.execution.runs import FINGERPRINT, instance, last_fingerprint
+    from quant_assets.orchestration.execution.runs import (
+        FINGERPRINT,
+        open_instance,
+        read_last_fingerprint,
+    )
     from quant_assets.quality import worker
 
     require_market(settings)
-    source = source_of(settings)
+    source = open_source(settings)
     days = source.first_day, source.last_day
     fingerprint = _fingerprint(settings, source.fingerprint(), *_studies(settings))
-    with instance(settings) as opened:
-        loaded = settings.lake_dir.exists() and last_fingerprint(opened) == fingerprint
+    with open_instance(settings) as opened:
+        loaded = settings.lake_dir.exists() and read_last_fingerprint(opened) == fingerprint
     if loaded and not force:
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
-    worker.begin()
+    worker.begin_worker()
     _check_readable(source, *days)
-    remember_market(settings)
+    store_market(settings)
     _run(settings, source, "load_history", *days, {FINGERPRINT: fingerprint})
 
 
-def run_days(settings: Settings, job: str, start: date, end: date) -> None:
+def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     """Run a job over the trading days of a range that the source has, showing its progress.
 
     Raises:
@@ -95,13 +99,13 @@ def run_days(settings: Settings, job: str, start: date, end: date) -> None:
         RunFailedError: an asset or a blocking check failed.
     """
     require_market(settings)
-    source = source_of(settings)
+    source = open_source(settings)
     days = _days_to_run(source, start, end)
     _check_readable(source, *days)
     _run(settings, source, job, *days, {})
 
 
-def walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
+def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
     """Run ``walk_forward`` over all loaded days, with the families of the settings from now on.
 
     Args:
@@ -113,23 +117,23 @@ def walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
         SettingsError: one is out of range; or the data directory holds no market yet, or another.
         RunFailedError: an asset or a blocking check failed.
     """
-    from quant_assets.models.parameters import by_hand
-    from quant_assets.models.registry import chosen
+    from quant_assets.models.parameters import parse_assignments
+    from quant_assets.models.registry import select_families
 
-    families = chosen(settings.families)
-    parameters = by_hand(given, families)
+    families = select_families(settings.families)
+    parameters = parse_assignments(given, families)
     require_market(settings, loaded=True)
-    held = held_market(settings)
-    if held and chosen(held.families) != families:
+    held = read_held_market(settings)
+    if held and select_families(held.families) != families:
         typer.echo(f"families from now on: {', '.join(families)}")
         typer.echo("Dagster, if it is open, shows them after `Reload definitions`")
-    remember_market(settings)
-    source = source_of(settings)
+    store_market(settings)
+    source = open_source(settings)
     config = {f"fits__{name}": {"parameters": changed} for name, changed in parameters.items()}
     _run(settings, source, "walk_forward", source.first_day, source.last_day, {}, config)
 
 
-def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> date:
+def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> date:
     """Run a family's study as of a day, by default the newest; the day that was.
 
     Args:
@@ -145,11 +149,11 @@ def tune(settings: Settings, name: str, as_of: date | None, limits: Mapping[str,
         RunFailedError: there is too little history, or the defaults cannot be fitted.
     """
     from quant_assets.lake.schemas.tables import study_table
-    from quant_assets.models.parameters import space_of
+    from quant_assets.models.parameters import search_space_of
 
-    space_of(name)
+    search_space_of(name)
     require_market(settings, loaded=True)
-    source = source_of(settings)
+    source = open_source(settings)
     _, day = _days_to_run(source, as_of or source.first_day, as_of or source.last_day)
     alone = settings.model_copy(update={"families": name})
     study = study_table(name).name
@@ -169,15 +173,15 @@ def _run(
     only: Sequence[str] = (),
 ) -> None:
     from quant_assets.definitions import build_definitions
-    from quant_assets.models.registry import chosen, preload
-    from quant_assets.orchestration.execution.runs import instance, run
+    from quant_assets.models.registry import preload, select_families
+    from quant_assets.orchestration.execution.runs import open_instance, run_job
 
     begun = time.perf_counter()
     typer.echo(f"{job}: {settings.source}, {start} to {end}")
-    preload(chosen(settings.families), others=["matplotlib.backends.backend_agg"])
-    with instance(settings) as opened:
+    preload(select_families(settings.families), others=["matplotlib.backends.backend_agg"])
+    with open_instance(settings) as opened:
         definitions = build_definitions(settings, source=source)
-        outcome = run(definitions, opened, job, start, end, tags, config, only)
+        outcome = run_job(definitions, opened, job, start, end, tags, config, only)
     for warning in outcome.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{job}: done in {time.perf_counter() - begun:.0f} s")
@@ -207,21 +211,23 @@ def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
 def _studies(settings: Settings) -> list[str]:
     """What fits take from studies, as text; empty before the first study."""
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.models.registry import chosen
-    from quant_assets.training.parameter_selection import best_of_studies
+    from quant_assets.models.registry import select_families
+    from quant_assets.training.parameter_selection import read_best_parameters
 
     # Opening the lake is a tenth of a command that has nothing else to do.
     if not (settings.tuned and settings.tuning_dir.exists() and settings.lake_dir.exists()):
         return []
     with Lake(settings.lake_dir, read_only=True) as lake:
-        return [str(best_of_studies(lake, name)) for name in chosen(settings.families)]
+        return [
+            str(read_best_parameters(lake, name)) for name in select_families(settings.families)
+        ]
 
 
 def _fingerprint(settings: Settings, *parts: str) -> str:
     """Changes when a part, the features, or a setting that shapes the result changes."""
     from quant_assets.features.catalogue import CATALOGUE_VERSION
-    from quant_assets.models.registry import chosen
+    from quant_assets.models.registry import select_families
 
     shaping = settings.model_dump_json(exclude={"families", *settings.of_operation()})
-    found = (*parts, CATALOGUE_VERSION, *chosen(settings.families), shaping)
+    found = (*parts, CATALOGUE_VERSION, *select_families(settings.families), shaping)
     return sha256("\n".join(found).encode()).hexdigest()

@@ -8,12 +8,12 @@ from quant_assets.core.settings import Settings, require_market
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import newest_trading_day
-from quant_assets.models.registry import chosen
-from quant_assets.orchestration.execution.runs import instance
-from quant_assets.orchestration.execution.submission_times import delivered
-from quant_assets.reports.page import publish
-from quant_assets.reports.periods import period_of
-from quant_assets.reports.scope import Scope
+from quant_assets.models.registry import select_families
+from quant_assets.orchestration.execution.runs import open_instance
+from quant_assets.orchestration.execution.submission_times import read_submission_time
+from quant_assets.reports.page import store_report
+from quant_assets.reports.periods import find_period
+from quant_assets.reports.scope import ReportScope
 
 
 def write_report(settings: Settings, period: str, day: date | None = None) -> Path:
@@ -29,9 +29,9 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
         SettingsError: no market is loaded yet, or another.
         CalendarError: there are no prices of such a day.
     """
-    kind = period_of(period)
+    kind = find_period(period)
     require_market(settings, loaded=True)
-    with Lake(settings.lake_dir, read_only=True) as lake, instance(settings) as opened:
+    with Lake(settings.lake_dir, read_only=True) as lake, open_instance(settings) as opened:
         first, last = _ends(lake)
         wanted = newest_trading_day(day) if day else last
         if not first <= wanted <= last:
@@ -41,9 +41,12 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
                 expected=f"a day from {first} to {last}",
                 found=day,
             )
-        families, delivery = chosen(settings.families), delivered(opened, wanted)
-        scope = Scope(lake, kind, wanted, families, settings.drift_share, delivery)
-        return publish(scope, settings.reports_dir)[1]
+        families, delivery = (
+            select_families(settings.families),
+            read_submission_time(opened, wanted),
+        )
+        scope = ReportScope(lake, kind, wanted, families, settings.drift_share, delivery)
+        return store_report(scope, settings.reports_dir)[1]
 
 
 def _ends(lake: Lake) -> tuple[date, date]:

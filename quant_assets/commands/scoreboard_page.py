@@ -43,7 +43,7 @@ _BY = {
 }
 
 
-def page(lake: Lake) -> str:
+def render_scoreboard(lake: Lake) -> str:
     """The scoreboard, the comparisons and the breakdowns as Markdown.
 
     Raises:

@@ -40,7 +40,7 @@ def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
         SettingsError: the port is taken.
     """
     folder = settings.mlflow_dir
-    if not mlflow_store.database(folder).exists():
+    if not mlflow_store.database_path(folder).exists():
         raise TrackingError(
             "MLflow has no fits yet",
             where=str(folder),
@@ -55,7 +55,14 @@ def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
     )
-    where = ["--backend-store-uri", mlflow_store.uri(folder), "--host", host, "--port", str(port)]
+    where = [
+        "--backend-store-uri",
+        mlflow_store.store_uri(folder),
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
     return [_program("mlflow"), "server", *where, "--workers", "1", "--no-serve-artifacts"]
 
 
@@ -69,9 +76,9 @@ def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str],
 
     from quant_assets.core.clock import Clock
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.metrics.prometheus import registry
-    from quant_assets.orchestration.execution.runs import instance
-    from quant_assets.orchestration.sensors.metrics_file import all_metrics
+    from quant_assets.metrics.prometheus import build_registry
+    from quant_assets.orchestration.execution.runs import open_instance
+    from quant_assets.orchestration.sensors.metrics_file import collect_all_metrics
 
     require_market(settings, loaded=True)
     _require_free(host, port)
@@ -79,12 +86,12 @@ def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str],
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     clock = Clock()
-    with Lake(settings.lake_dir, read_only=True) as lake, instance(settings) as opened:
+    with Lake(settings.lake_dir, read_only=True) as lake, open_instance(settings) as opened:
 
         def collect() -> list[Metric]:
-            return all_metrics(opened, lake, settings, clock.now().date())
+            return collect_all_metrics(opened, lake, settings, clock.now().date())
 
-        server, thread = start_http_server(port, host, registry(collect))
+        server, thread = start_http_server(port, host, build_registry(collect))
         say(f"http://{host}:{server.server_port}/metrics")
         ended.wait()
         server.shutdown()

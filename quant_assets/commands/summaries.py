@@ -7,18 +7,18 @@ from datetime import date
 
 import typer
 
-from quant_assets.commands.console import table_text
+from quant_assets.commands.console import format_table
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 
 
 def show_study(settings: Settings, name: str, day: date) -> None:
     """Print the best parameters of a study beside the defaults, and what both are worth."""
-    from quant_assets.tuning.study_rows import outcome
+    from quant_assets.tuning.study_rows import read_study_result
 
     with Lake(settings.lake_dir, read_only=True) as lake:
-        found = outcome(lake, name, day)
-    typer.echo(f"\n{table_text(found.parameters, as_given=True)}\n")
+        found = read_study_result(lake, name, day)
+    typer.echo(f"\n{format_table(found.parameters, as_given=True)}\n")
     typer.echo(f"objective {found.value:.4f}, with the defaults {found.default_value:.4f}")
     typer.echo(f"{found.trials} trials, judged on the days from {found.first} to {found.last}")
     typer.echo(f"fits as of {day} or later use it; `walk-forward` makes those anew")
@@ -38,7 +38,7 @@ def show_scoreboard(settings: Settings) -> None:
             f" FROM {SCOREBOARD.quoted} ORDER BY score DESC"
         )
     typer.echo("\nscore = mean / std of the daily rank correlation, with its 95 % interval\n")
-    typer.echo(table_text(board))
+    typer.echo(format_table(board))
 
 
 def show_result(settings: Settings) -> None:

@@ -28,14 +28,14 @@ def rank_average(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatA
     """
     total = np.zeros(forecasts[0].shape)
     weight = np.zeros(forecasts[0].shape)
-    weights = weights_in_force(forecasts, weights)
+    weights = fill_weights(forecasts, weights)
     for part, of_family in zip(weighted_ranks(forecasts, weights), weights.T, strict=True):
         total += np.nan_to_num(part)
         weight += ~np.isnan(part) * of_family[:, None]
     return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
 
 
-def weights_in_force(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
+def fill_weights(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
     """(n, families) weights; equal among those with a forecast where none of these has one."""
     has = np.stack([np.isfinite(one).any(axis=1) for one in forecasts], axis=1)
     weighed = (has & (weights > 0)).any(axis=1, keepdims=True)
@@ -53,19 +53,19 @@ def weighted_ranks(forecasts: Sequence[FloatArray], weights: FloatArray) -> list
     ]
 
 
-def members(
+def read_members(
     lake: Lake, families: Sequence[str], start: date, end: date
 ) -> tuple[DayArray, dict[str, FloatArray]]:
     """Days with a forecast of any family, and :func:`weighted_ranks` of each family on them."""
     stored = _stored(lake, families, start, end)
     days = np.unique(np.concatenate([member.days for member in stored]))
     forecasts = [member.on(days) for member in stored]
-    weights = weights_in_force(forecasts, weights_of(lake, families, days))
+    weights = fill_weights(forecasts, read_weights(lake, families, days))
     ranks = weighted_ranks(forecasts, weights)
     return days, dict(zip(families, ranks, strict=True))
 
 
-def blend(lake: Lake, families: Sequence[str], start: date, end: date) -> Forecasts:
+def blend_forecasts(lake: Lake, families: Sequence[str], start: date, end: date) -> Forecasts:
     """The ensemble's forecasts of every day on which at least one family has one.
 
     A day's weights are learnt from the families' daily ICs released by then. ``fit_as_of`` is
@@ -77,12 +77,12 @@ def blend(lake: Lake, families: Sequence[str], start: date, end: date) -> Foreca
     for member in stored:
         of_member = np.isin(days, member.days)
         fit_as_of[of_member] = np.maximum(fit_as_of[of_member], member.fit_as_of)
-    weights = weights_of(lake, families, days)
+    weights = read_weights(lake, families, days)
     values = rank_average([member.on(days) for member in stored], weights)
     return Forecasts(days, values, fit_as_of, stored[0].targets)
 
 
-def weights_of(lake: Lake, families: Sequence[str], days: DayArray) -> FloatArray:
+def read_weights(lake: Lake, families: Sequence[str], days: DayArray) -> FloatArray:
     """(n, families) weights on the given days, from what was known of the families by then."""
     if not len(days) or not lake.has(TRACK_RECORD):
         return np.ones((len(days), len(families)))

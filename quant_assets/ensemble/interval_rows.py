@@ -9,9 +9,13 @@ from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.ensemble.intervals import LEVELS, covered, intervals
 from quant_assets.lake.readers.arrays import long_rows, to_cube
 from quant_assets.lake.readers.forecasts import read_forecasts
-from quant_assets.lake.readers.point_in_time import date_ids_of, known_days, released
+from quant_assets.lake.readers.point_in_time import (
+    read_date_ids,
+    read_known_days,
+    read_known_labels,
+)
 from quant_assets.lake.readers.prices import read_pairs
-from quant_assets.lake.schemas.tables import ENSEMBLE, INTERVALS
+from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, INTERVALS
 from quant_assets.lake.store.lake import Lake
 
 PERCENT = tuple(round(100 * level) for level in LEVELS)
@@ -23,16 +27,16 @@ def interval_rows(lake: Lake, start: date, end: date) -> dict[str, Any]:
 
     All labels released by ``end`` are read: intervals adapt from the first day on.
     """
-    pairs, days = read_pairs(lake), known_days(lake, end)
-    forecasts = read_forecasts(lake, ENSEMBLE, pairs.targets, start, end)
-    bounds = intervals(released(lake, days, pairs.targets), pairs.lags, forecasts.on(days))
+    pairs, days = read_pairs(lake), read_known_days(lake, end)
+    forecasts = read_forecasts(lake, ENSEMBLE_FORECASTS, pairs.targets, start, end)
+    bounds = intervals(read_known_labels(lake, days, pairs.targets), pairs.lags, forecasts.on(days))
     of_days = bounds[np.isin(days, forecasts.days)]
     values = {name: of_days[:, :, i] for i, name in enumerate(BOUNDS)}
-    date_ids = date_ids_of(lake, forecasts.days)
+    date_ids = read_date_ids(lake, forecasts.days)
     return long_rows(forecasts.days, date_ids, values, "target", pairs.targets)
 
 
-def coverage(
+def read_coverage(
     lake: Lake, days: DayArray, targets: tuple[str, ...], truth: FloatArray
 ) -> dict[str, FloatArray]:
     """(n,) share of each day's labels within their stored intervals, by level in percent.

@@ -174,7 +174,7 @@ def features_of(level: Level) -> tuple[str, ...]:
     return tuple(feature.name for feature in CATALOGUE if feature.level == level)
 
 
-def in_order(level: Level, arrays: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def order_features(level: Level, arrays: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """The arrays of a level in column order.
 
     Raises:
@@ -183,7 +183,7 @@ def in_order(level: Level, arrays: Mapping[str, FloatArray]) -> dict[str, FloatA
     return {name: arrays[name] for name in features_of(level)}
 
 
-def left_out(panel: PricePanel) -> dict[str, str]:
+def find_left_out(panel: PricePanel) -> dict[str, str]:
     """Features that have no value with this panel, and why; their arrays are all NaN.
 
     A feature is named as soon as a field or market it needs is missing for all instruments.

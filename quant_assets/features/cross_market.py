@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.features.catalogue import CROSS_MARKETS, FACTOR_WINDOWS, in_order
+from quant_assets.features.catalogue import CROSS_MARKETS, FACTOR_WINDOWS, order_features
 from quant_assets.features.kernels import (
     ratio,
     rolling_mean,
@@ -50,4 +50,4 @@ def market_features(
     features["volatility_ratio_20_250"] = ratio(volatility[20], volatility[250])
     features["dispersion_1"] = row_std(scaled)
     features["dispersion_20"] = rolling_mean(features["dispersion_1"], [20])[20]
-    return in_order("market", features)
+    return order_features("market", features)

@@ -7,7 +7,7 @@ log volumes, so no unit, scale or split factor matters. Row t is known at the cl
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.features.catalogue import RETURN_WINDOWS, VOLATILITY_WINDOWS, in_order
+from quant_assets.features.catalogue import RETURN_WINDOWS, VOLATILITY_WINDOWS, order_features
 from quant_assets.features.kernels import (
     exponential_mean,
     positive_log,
@@ -30,7 +30,7 @@ def instrument_features(panel: PricePanel) -> dict[str, FloatArray]:
 
     Args:
         panel: prices, filled upstream as far as they may be. Fields the panel lacks give features
-            that are all NaN (:func:`quant_assets.features.catalogue.left_out` names them).
+            that are all NaN (:func:`quant_assets.features.catalogue.find_left_out` names them).
 
     NaN where less than half of a window is observed and where a scale is zero, as for a constant
     price; never infinite.
@@ -48,7 +48,7 @@ def instrument_features(panel: PricePanel) -> dict[str, FloatArray]:
     features["reversal_5"] = -ratio(sums[5], volatility[20] * np.sqrt(5.0))
     cubes = rolling_mean(returns * returns * returns, [60])[60]
     features["skew_60"] = ratio(ratio(ratio(cubes, volatility[60]), volatility[60]), volatility[60])
-    return in_order("instrument", features)
+    return order_features("instrument", features)
 
 
 def winsorised_returns(close: FloatArray) -> FloatArray:

@@ -54,7 +54,7 @@ def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     return result
 
 
-def recent(values: AnyArray, rows: int) -> AnyArray:
+def tail_rows(values: AnyArray, rows: int) -> AnyArray:
     """The last ``rows`` rows, all of them if there are fewer; a view."""
     return values[max(len(values) - rows, 0) :]
 

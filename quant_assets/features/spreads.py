@@ -19,16 +19,16 @@ from quant_assets.features.catalogue import (
     RANKED,
     SUMS,
     Z_WINDOWS,
-    in_order,
+    order_features,
 )
 from quant_assets.features.kernels import (
     positive_log,
     ratio,
-    recent,
     rolling_mean,
     rolling_mean_std,
     rolling_rms,
     rolling_sum,
+    tail_rows,
 )
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs
@@ -83,32 +83,34 @@ def target_features(
     """
     rows = len(panel.days) if last_rows is None else min(last_rows, len(panel.days))
     legs = _Legs(*pairs.legs(panel.instruments))
-    features = {f"diff_{x}": legs.difference(recent(instruments[x], rows)) for x in DIFFERENCES}
-    features |= {f"sum_{x}": legs.sum(recent(instruments[x], rows)) for x in SUMS}
+    features = {f"diff_{x}": legs.difference(tail_rows(instruments[x], rows)) for x in DIFFERENCES}
+    features |= {f"sum_{x}": legs.sum(tail_rows(instruments[x], rows)) for x in SUMS}
     features |= _spread_features(panel, instruments["ret_1"], pairs.lags, legs, rows)
-    moves = {w: legs.difference(recent(instruments[f"ret_{w}"], rows)) for w in MOVE_WINDOWS}
+    moves = {w: legs.difference(tail_rows(instruments[f"ret_{w}"], rows)) for w in MOVE_WINDOWS}
     daily = features["spread_volatility"] / np.sqrt(pairs.lags)
     features |= {f"spread_move_{w}": ratio(moves[w], daily * np.sqrt(w)) for w in MOVE_WINDOWS}
     features |= _beta_features(instruments["ret_1"], market, legs, rows)
     features |= _label_features(released, rows)
     features |= {f"rank_{name}": _rank(features[name]) for name in RANKED}
     features["lag"] = np.tile(pairs.lags.astype(np.float64), (rows, 1))
-    return in_order("target", features)
+    return order_features("target", features)
 
 
 def _spread_features(
     panel: PricePanel, returns: FloatArray, lags: IntArray, legs: _Legs, rows: int
 ) -> dict[str, FloatArray]:
     reach = rows + max(Z_WINDOWS) - 1
-    level = legs.difference(positive_log(recent(panel.close, reach)))
+    level = legs.difference(positive_log(tail_rows(panel.close, reach)))
     moments = rolling_mean_std(level, Z_WINDOWS)
-    volatility = rolling_rms(legs.difference(recent(returns, reach)), [20, 60, 250])
+    volatility = rolling_rms(legs.difference(tail_rows(returns, reach)), [20, 60, 250])
     features = {
-        f"spread_z_{w}": ratio(recent(level - moments[w].mean, rows), recent(moments[w].std, rows))
+        f"spread_z_{w}": ratio(
+            tail_rows(level - moments[w].mean, rows), tail_rows(moments[w].std, rows)
+        )
         for w in Z_WINDOWS
     }
-    features["spread_volatility"] = recent(volatility[60], rows) * np.sqrt(lags)
-    features["spread_volatility_ratio_20_250"] = recent(
+    features["spread_volatility"] = tail_rows(volatility[60], rows) * np.sqrt(lags)
+    features["spread_volatility_ratio_20_250"] = tail_rows(
         ratio(volatility[20], volatility[250]), rows
     )
     return features
@@ -119,25 +121,25 @@ def _beta_features(
 ) -> dict[str, FloatArray]:
     """Beta through the origin to the factor of all instruments, over days that have both."""
     reach = rows + BETA_WINDOW - 1
-    factor = recent(market["factor_all_1"], reach)[:, None]
-    products = recent(returns, reach) * factor
+    factor = tail_rows(market["factor_all_1"], reach)[:, None]
+    products = tail_rows(returns, reach) * factor
     squares = np.where(np.isnan(products), np.nan, factor * factor)
     sums = (rolling_sum(x, [BETA_WINDOW])[BETA_WINDOW] for x in (products, squares))
-    difference = legs.difference(recent(ratio(*sums), rows))
-    move = difference * recent(market["factor_all_5"], rows)[:, None]
+    difference = legs.difference(tail_rows(ratio(*sums), rows))
+    move = difference * tail_rows(market["factor_all_5"], rows)[:, None]
     return {"beta_difference": difference, "beta_move_5": move}
 
 
 def _label_features(released: FloatArray, rows: int) -> dict[str, FloatArray]:
-    known = recent(released, rows + max(LABEL_WINDOWS) - 1)
+    known = tail_rows(released, rows + max(LABEL_WINDOWS) - 1)
     moments = {
-        w: [recent(x, rows) for x in pair]
+        w: [tail_rows(x, rows) for x in pair]
         for w, pair in rolling_mean_std(known, LABEL_WINDOWS).items()
     }
     features = {f"label_mean_{w}": ratio(*moments[w]) for w in LABEL_WINDOWS}
-    features["label_newest"] = ratio(recent(known, rows), moments[250][1])
-    ranks = _rank(recent(known, rows + 250 - 1))
-    features["label_rank_mean_250"] = recent(rolling_mean(ranks, [250])[250], rows)
+    features["label_newest"] = ratio(tail_rows(known, rows), moments[250][1])
+    ranks = _rank(tail_rows(known, rows + 250 - 1))
+    features["label_rank_mean_250"] = tail_rows(rolling_mean(ranks, [250])[250], rows)
     return features
 
 

@@ -37,7 +37,7 @@ _SUFFIXES = {
 
 
 @dataclass(frozen=True, order=True)
-class Series:
+class InstrumentSeries:
     """One recorded series: an instrument and a field of it."""
 
     instrument: str
@@ -56,7 +56,7 @@ def market_of(instrument: str) -> str:
     return market
 
 
-def parse_column(column: str) -> Series:
+def parse_column(column: str) -> InstrumentSeries:
     """Split a competition column into instrument and field.
 
     Raises:
@@ -64,11 +64,11 @@ def parse_column(column: str) -> Series:
     """
     for suffix, field in _SUFFIXES[market_of(column)].items():
         if column.endswith(suffix) and len(column) > len(suffix):
-            return Series(column.removesuffix(suffix), field)
+            return InstrumentSeries(column.removesuffix(suffix), field)
     raise unknown_name("series", column, [f"<instrument>{s}" for s in _SUFFIXES[market_of(column)]])
 
 
-def column_name(series: Series) -> str:
+def column_name(series: InstrumentSeries) -> str:
     """Competition column of a series; the inverse of :func:`parse_column`."""
     for suffix, field in _SUFFIXES[market_of(series.instrument)].items():
         if field == series.field:

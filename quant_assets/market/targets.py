@@ -74,7 +74,7 @@ def shift(values: FloatArray, rows: int) -> FloatArray:
     return result
 
 
-def released_labels(
+def labels_by_known_day(
     close: FloatArray, pairs: TargetPairs, instruments: Sequence[str]
 ) -> FloatArray:
     """(n, m) labels indexed by the day on which they become known.
@@ -101,7 +101,7 @@ def released_labels(
     return result
 
 
-def align_to_label_day(released: FloatArray, lags: IntArray) -> FloatArray:
+def align_to_forecast_day(released: FloatArray, lags: IntArray) -> FloatArray:
     """(n, m) labels indexed by the day they are forecast on, from labels indexed by release day.
 
     A label not released within the rows given is NaN: cutting ``released`` at day t therefore

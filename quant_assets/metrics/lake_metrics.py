@@ -12,20 +12,20 @@ import pandas as pd
 from quant_assets.alerts.alert_lifecycle import LEVELS
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
-from quant_assets.lake.schemas.promotion_tables import PUBLISHED
+from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.tables import SUBMISSIONS, all_tables
-from quant_assets.lake.store.contents import contents
+from quant_assets.lake.store.contents import read_contents
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import newest_trading_day, trading_days
 from quant_assets.metrics.prometheus import Metric
 from quant_assets.monitoring.drift.drift import share_drifted
-from quant_assets.scoring.recent_scores import WINDOWS, recent_ic, score_over
+from quant_assets.scoring.recent_scores import WINDOWS, read_recent_ic, score_over
 
-_PUBLISHED_LAST = f"WHERE trading_day = (SELECT max(trading_day) FROM {PUBLISHED.quoted})"
+_PUBLISHED_LAST = f"WHERE trading_day = (SELECT max(trading_day) FROM {SUBMITTED_FORECASTS.quoted})"
 _NEWEST = "QUALIFY rank() OVER (ORDER BY trading_day DESC) = 1"
 
 
-def lake_metrics(lake: Lake, families: Sequence[str], today: date) -> list[Metric]:
+def collect_lake_metrics(lake: Lake, families: Sequence[str], today: date) -> list[Metric]:
     """Every metric of the lake, from one snapshot of it.
 
     Args:
@@ -47,7 +47,7 @@ def _tables(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric
     tables = [one for one in all_tables(tuple(families)) if lake.has(one)]
     if not tables:
         return
-    found = contents(lake, tables)
+    found = read_contents(lake, tables)
     rows = {table.name: float(one.rows) for table, one in found.items()}
     newest = {table.name: one.newest for table, one in found.items() if one.newest}
     yield _labelled("table_rows", "Rows of a table.", "table", rows)
@@ -68,7 +68,7 @@ def _tables(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric
 
 
 def _scores(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric]:
-    ic = recent_ic(lake, families, today)
+    ic = read_recent_ic(lake, families, today)
     if ic.empty:
         return
     yield Metric(
@@ -116,9 +116,11 @@ def _alerts(lake: Lake) -> Iterator[Metric]:
 
 
 def _promotion(lake: Lake) -> Iterator[Metric]:
-    if not lake.has(PUBLISHED):
+    if not lake.has(SUBMITTED_FORECASTS):
         return
-    found = lake.query(f"SELECT max(share) AS share FROM {PUBLISHED.quoted} {_PUBLISHED_LAST}")
+    found = lake.query(
+        f"SELECT max(share) AS share FROM {SUBMITTED_FORECASTS.quoted} {_PUBLISHED_LAST}"
+    )
     text = "Share of the challenger in the newest published forecast."
     yield _single("challenger_share_ratio", text, float(found["share"].fillna(0.0).iloc[0]))
 

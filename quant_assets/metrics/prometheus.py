@@ -36,7 +36,7 @@ class Metric:
 Collect = Callable[[], Sequence[Metric]]
 
 
-def registry(collect: Collect) -> "CollectorRegistry":
+def build_registry(collect: Collect) -> "CollectorRegistry":
     """A registry that collects anew each time it is asked."""
     from prometheus_client import CollectorRegistry
 
@@ -53,11 +53,11 @@ def registry(collect: Collect) -> "CollectorRegistry":
     return made
 
 
-def text_of(metrics: Sequence[Metric]) -> bytes:
+def to_prometheus_text(metrics: Sequence[Metric]) -> bytes:
     """The metrics in Prometheus's text format, as a node exporter's textfile has them."""
     from prometheus_client import generate_latest
 
-    return generate_latest(registry(lambda: metrics))
+    return generate_latest(build_registry(lambda: metrics))
 
 
 def _exposed(metric: Metric) -> "Exposed":

@@ -60,7 +60,7 @@ def label_width(seen: Observations, prior_days: int) -> FloatArray:
     return np.where(width > 0, width, 1.0)
 
 
-def to_targets(moves: FloatArray, seen: Observations) -> FloatArray:
+def to_target_scores(moves: FloatArray, seen: Observations) -> FloatArray:
     """(n, m) expected labels from (n, MAX_LAG, k) expected moves of the instruments.
 
     Args:

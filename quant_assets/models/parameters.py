@@ -11,24 +11,24 @@ from typing import Any
 
 from quant_assets.core.errors import SettingsError, unknown_name
 from quant_assets.models.protocol import Parameters
-from quant_assets.models.registry import FAMILIES, family
+from quant_assets.models.registry import FAMILIES, load_family
 from quant_assets.models.search_space import Space
 
 
-def tunable(families: Sequence[str] = FAMILIES) -> tuple[str, ...]:
+def tunable_families(families: Sequence[str] = FAMILIES) -> tuple[str, ...]:
     """Those of the families that have something to tune."""
-    return tuple(name for name in families if family(name).space)
+    return tuple(name for name in families if load_family(name).space)
 
 
-def space_of(family_name: str) -> Space:
+def search_space_of(family_name: str) -> Space:
     """What of a family is tuned.
 
     Raises:
         UnknownNameError: nothing is, or there is no such family.
     """
-    if family_name not in tunable():
-        raise unknown_name("family to tune", family_name, list(tunable()))
-    return family(family_name).space
+    if family_name not in tunable_families():
+        raise unknown_name("family to tune", family_name, list(tunable_families()))
+    return load_family(family_name).space
 
 
 def check_parameters(family_name: str, parameters: Parameters) -> None:
@@ -40,7 +40,7 @@ def check_parameters(family_name: str, parameters: Parameters) -> None:
         UnknownNameError: there is no such family, or it has no such parameter.
         SettingsError: a value is out of range, or of another kind.
     """
-    chosen = family(family_name)
+    chosen = load_family(family_name)
     for name, value in parameters.items():
         if name not in chosen.defaults:
             raise unknown_name(f"parameter of {family_name}", name, list(chosen.defaults))
@@ -57,12 +57,12 @@ def check_parameters(family_name: str, parameters: Parameters) -> None:
             )
 
 
-def restored(parameters: Parameters) -> Parameters:
+def restore_parameters(parameters: Parameters) -> Parameters:
     """Parameters that came through JSON, which knows no tuples: its lists become some."""
     return {name: _tuples(value) for name, value in parameters.items()}
 
 
-def by_hand(given: Sequence[str], families: Sequence[str]) -> Mapping[str, Parameters]:
+def parse_assignments(given: Sequence[str], families: Sequence[str]) -> Mapping[str, Parameters]:
     """Parameters by family, from texts like ``ridge.shrinkage=0.7``; values are JSON or else text.
 
     Args:
@@ -84,7 +84,7 @@ def by_hand(given: Sequence[str], families: Sequence[str]) -> Mapping[str, Param
                 found=repr(text),
             )
         if family_name not in families:
-            family(family_name)
+            load_family(family_name)
             raise SettingsError(
                 "a parameter is of a family that is not fitted",
                 expected=f"one of {', '.join(families)}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
-from quant_assets.market.targets import align_to_label_day
+from quant_assets.market.targets import align_to_forecast_day
 from quant_assets.models.search_space import Space
 
 Parameters = Mapping[str, Any]
@@ -21,7 +21,7 @@ PRIOR = "prior"
 
 
 @dataclass(frozen=True)
-class Block:
+class FeatureBlock:
     """Features of one level.
 
     Attributes:
@@ -62,9 +62,9 @@ class Observations:
     instruments: tuple[str, ...]
     legs: IntArray
     released: FloatArray
-    target: Block
-    instrument: Block
-    market: Block
+    target: FeatureBlock
+    instrument: FeatureBlock
+    market: FeatureBlock
 
     def rows(self, start: int, stop: int) -> "Observations":
         """The days ``start:stop``, as views; as of row t is ``rows(0, t + 1)``."""
@@ -76,14 +76,14 @@ class Observations:
             self.instruments,
             self.legs,
             self.released[part],
-            Block(self.target.names, self.target.values[part]),
-            Block(self.instrument.names, self.instrument.values[part]),
-            Block(self.market.names, self.market.values[part]),
+            FeatureBlock(self.target.names, self.target.values[part]),
+            FeatureBlock(self.instrument.names, self.instrument.values[part]),
+            FeatureBlock(self.market.names, self.market.values[part]),
         )
 
     def labels(self) -> FloatArray:
         """(n, m) labels by the day they are forecast on; NaN where empty or not yet released."""
-        return align_to_label_day(self.released, self.lags)
+        return align_to_forecast_day(self.released, self.lags)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ DAILY = (FALL_BACK,)
 What they learnt since a release goes into its forecasts: they are never pinned."""
 
 
-def chosen(text: str) -> tuple[str, ...]:
+def select_families(text: str) -> tuple[str, ...]:
     """The families that a setting names, and the fall-back.
 
     Args:
@@ -53,7 +53,7 @@ def preload(names: Sequence[str], others: Sequence[str] = ()) -> None:
 
     A run waits for its first validation, and needs the libraries later.
     """
-    libraries = dict.fromkeys([*(family(name).library for name in names), *others])
+    libraries = dict.fromkeys([*(load_family(name).library for name in names), *others])
 
     def load() -> None:
         for library in libraries:
@@ -64,7 +64,7 @@ def preload(names: Sequence[str], others: Sequence[str] = ()) -> None:
     Thread(target=load).start()
 
 
-def family(name: str) -> Family:
+def load_family(name: str) -> Family:
     """The family of that name; a module that follows the ``Family`` protocol.
 
     Raises:

@@ -81,6 +81,6 @@ Space = Mapping[str, Range]
 """Parameters that are tuned, each with its range; the others keep their default."""
 
 
-def narrowed(space: Space, centre: Mapping[str, Any], share: float) -> Space:
+def narrow_space(space: Space, centre: Mapping[str, Any], share: float) -> Space:
     """Each range reduced to that share of its width around the value of that name."""
     return {name: part.around(centre[name], share) for name, part in space.items()}

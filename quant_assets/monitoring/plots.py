@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from quant_assets.scoring.plots import date_axis, new_figure, png
+from quant_assets.scoring.plots import mark_dates, new_figure, to_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ _LANE, _FLOOR = 0.74, 0.06
 _NAME: dict[str, Any] = {"fontsize": 7, "va": "top"}
 
 
-def limits_kept(rows: pd.DataFrame) -> bytes:
+def plot_limits(rows: pd.DataFrame) -> bytes:
     """Each market's figures over time, as squares: dark where a limit is broken.
 
     Args:
@@ -37,10 +37,10 @@ def limits_kept(rows: pd.DataFrame) -> bytes:
     axes.set_yticks(range(len(shown)), names, fontsize=7)
     _day_ticks(axes, shown.columns)
     axes.set_xlabel("dark: above its limit")
-    return png(figure)
+    return to_png(figure)
 
 
-def drifting(share: pd.Series) -> bytes:
+def plot_drift_share(share: pd.Series) -> bytes:
     """Share of the features that have drifted, over time.
 
     Args:
@@ -51,11 +51,11 @@ def drifting(share: pd.Series) -> bytes:
     axes.plot(ordered.index, ordered, ".-", linewidth=1.2)
     axes.set_ylim(0.0, max(0.1, 1.1 * float(ordered.max())))
     axes.set_ylabel("share of features drifted")
-    date_axis(axes, ordered.index)
-    return png(figure)
+    mark_dates(axes, ordered.index)
+    return to_png(figure)
 
 
-def states(rows: pd.DataFrame) -> bytes:
+def plot_regimes(rows: pd.DataFrame) -> bytes:
     """Turbulence as an area, correlation and each market's volatility as lines, over time.
 
     Args:
@@ -73,11 +73,11 @@ def states(rows: pd.DataFrame) -> bytes:
     axes.set_ylim(0.0, None)
     axes.set_ylabel("probability, correlation, volatility")
     axes.legend(frameon=False, fontsize="small", ncols=2)
-    date_axis(axes, days)
-    return png(figure)
+    mark_dates(axes, days)
+    return to_png(figure)
 
 
-def rolling_scores(rows: pd.DataFrame) -> bytes:
+def plot_rolling_scores(rows: pd.DataFrame) -> bytes:
     """The score over each window over time, what is expected, and where levels begin.
 
     Args:
@@ -95,10 +95,10 @@ def rolling_scores(rows: pd.DataFrame) -> bytes:
             marked = of_window[of_window["level"] == level]
             axes.plot(marked["trading_day"], marked["value"], ".", color=colour)
     axes.set_xlabel("score; dotted: expected; grey: chance; dots: warning, critical")
-    return png(figure)
+    return to_png(figure)
 
 
-def figures_within(rows: pd.DataFrame) -> bytes:
+def plot_health(rows: pd.DataFrame) -> bytes:
     """Figures over time, a panel each, with what is expected and what is no cause for concern.
 
     Args:
@@ -113,10 +113,10 @@ def figures_within(rows: pd.DataFrame) -> bytes:
     for one in lanes:
         _expect(axes, one, one["high"])
     axes.set_xlabel("dotted: expected; grey: no cause for concern")
-    return png(figure)
+    return to_png(figure)
 
 
-def part_scores(rows: pd.DataFrame) -> bytes:
+def plot_part_scores(rows: pd.DataFrame) -> bytes:
     """Scores of families and of their parts that are worst for what is expected, worst on top.
 
     Args:
@@ -135,7 +135,7 @@ def part_scores(rows: pd.DataFrame) -> bytes:
     axes.scatter(shown["score"], at, c=colours.fillna("tab:blue").tolist(), s=16, zorder=3)
     axes.set_yticks(at, names, fontsize=7)
     axes.set_xlabel("score; bar: expected; grey: chance")
-    return png(figure)
+    return to_png(figure)
 
 
 def _lanes(
@@ -159,7 +159,7 @@ def _lanes(
     axes.set_ylim(0.0, len(shown))
     axes.set_yticks([height for height, _ in ticks], [text for _, text in ticks], fontsize=7)
     days = np.unique(np.concatenate([rows["trading_day"] for _, rows in shown]))
-    date_axis(axes, days)
+    mark_dates(axes, days)
     return figure, axes, lanes
 
 
@@ -190,7 +190,7 @@ def _expect(axes: "Axes", rows: pd.DataFrame, high: pd.Series) -> None:
     axes.plot(days, rows["value"], color="tab:blue", linewidth=1.4)
 
 
-def unusual(rows: pd.DataFrame) -> bytes:
+def plot_anomalies(rows: pd.DataFrame) -> bytes:
     """How near its limit the worst market is for each detector, and how many series are beyond.
 
     Args:
@@ -208,8 +208,8 @@ def unusual(rows: pd.DataFrame) -> bytes:
     axes.set_ylim(0.0, None)
     axes.set_ylabel("worst market, limit 1")
     axes.legend(frameon=False, fontsize="small", ncols=3)
-    date_axis(axes, worst.index)
-    return png(figure)
+    mark_dates(axes, worst.index)
+    return to_png(figure)
 
 
 def _day_ticks(axes: "Axes", days: pd.Index) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.typing import DayArray, IntArray
-from quant_assets.lake.readers.point_in_time import date_ids_of, known_days
+from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 
@@ -19,14 +19,14 @@ KNOWN_ON = (
 """SQL: of each row of ``t`` the number of the day on which it became known, ``d.date_id``."""
 
 
-def days_of(lake: Lake, start: date, end: date) -> tuple[DayArray, IntArray]:
+def read_days(lake: Lake, start: date, end: date) -> tuple[DayArray, IntArray]:
     """(k,) days with features from ``start`` to ``end``, and their numbers."""
-    days = known_days(lake, end)
+    days = read_known_days(lake, end)
     days = days[days >= np.datetime64(start)]
-    return days, date_ids_of(lake, days)
+    return days, read_date_ids(lake, days)
 
 
-def frame_of(
+def to_frame(
     table: Table, days: DayArray, numbers: IntArray, figures: Sequence[Mapping[str, Any]]
 ) -> pd.DataFrame:
     """One frame of all figures: of each the columns beside the day, of one value or (k,) values.

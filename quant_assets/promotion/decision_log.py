@@ -16,14 +16,14 @@ from quant_assets.promotion.promotion_state import (
     REFUSED,
     RULES,
     Decision,
-    State,
-    applied,
-    stage_of,
+    PromotionState,
+    apply_decision,
+    name_stage,
 )
 
 
 @dataclass
-class Turn:
+class DayDecisions:
     """The decisions of one day as they are made, and what they leave.
 
     Attributes:
@@ -36,7 +36,7 @@ class Turn:
     """
 
     day: date
-    state: State
+    state: PromotionState
     limits: Thresholds
     made: list[Decision] = field(default_factory=list)
     made_by: str = RULES
@@ -75,12 +75,12 @@ class Turn:
             before,
             was,
             share,
-            numbers_of(figures or {}, self.limits),
+            figures_to_json(figures or {}, self.limits),
             reason,
             self.made_by,
         )
-        after = applied(self.state, draft)
-        stage = stage_of(1.0) if action == "promoted" else after.stage(release)
+        after = apply_decision(self.state, draft)
+        stage = name_stage(1.0) if action == "promoted" else after.stage(release)
         self.state = after
         self.made.append(
             replace(
@@ -92,14 +92,14 @@ class Turn:
         )
 
 
-def numbers_of(figures: Mapping[str, Any], limits: Thresholds) -> str:
+def figures_to_json(figures: Mapping[str, Any], limits: Thresholds) -> str:
     """Figures and thresholds as JSON; what is no number there is null."""
     given = {name: _plain(value) for name, value in figures.items()}
     return json.dumps({**given, "thresholds": asdict(limits)}, sort_keys=True)
 
 
-def thresholds_in(numbers: str) -> Thresholds:
-    """The thresholds of :func:`numbers_of`."""
+def thresholds_from_json(numbers: str) -> Thresholds:
+    """The thresholds of :func:`figures_to_json`."""
     given = json.loads(numbers)["thresholds"]
     return Thresholds(**{**given, "shares": tuple(given["shares"])})
 

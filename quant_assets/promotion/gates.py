@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray
-from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.metric import score_of_ic
 from quant_assets.scoring.significance import paired_bootstrap
 
 WORST_DAYS = 20
@@ -50,7 +50,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Record:
+class TrackRecord:
     """Daily ICs of one release, ascending by day.
 
     Attributes:
@@ -62,28 +62,30 @@ class Record:
     ic: FloatArray
 
     @classmethod
-    def empty(cls) -> "Record":
+    def empty(cls) -> "TrackRecord":
         """No day."""
         return cls(np.empty(0, "datetime64[D]"), np.empty(0))
 
-    def since(self, day: object) -> "Record":
+    def since(self, day: object) -> "TrackRecord":
         """The days from one on."""
         kept = self.days >= np.datetime64(str(day), "D")
-        return Record(self.days[kept], self.ic[kept])
+        return TrackRecord(self.days[kept], self.ic[kept])
 
-    def last(self, count: int) -> "Record":
+    def last(self, count: int) -> "TrackRecord":
         """The newest days."""
-        return Record(self.days[-count:], self.ic[-count:])
+        return TrackRecord(self.days[-count:], self.ic[-count:])
 
 
-def paired(one: Record, other: Record) -> tuple[Record, Record]:
+def pair_records(one: TrackRecord, other: TrackRecord) -> tuple[TrackRecord, TrackRecord]:
     """Both on the days that both have."""
     _, left, right = np.intersect1d(one.days, other.days, return_indices=True)
-    return Record(one.days[left], one.ic[left]), Record(other.days[right], other.ic[right])
+    return TrackRecord(one.days[left], one.ic[left]), TrackRecord(
+        other.days[right], other.ic[right]
+    )
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateResult:
     """An outcome with its figures.
 
     Attributes:
@@ -97,7 +99,7 @@ class Verdict:
     figures: Figures
 
 
-def gates(challenger: Record, champion: Record, limits: Thresholds) -> Verdict:
+def apply_gates(challenger: TrackRecord, champion: TrackRecord, limits: Thresholds) -> GateResult:
     """Whether a new release may challenge: better, surely better, and no less stable.
 
     On the newest common days, ``limits.window`` at most: its score is at least ``improvement``
@@ -106,11 +108,11 @@ def gates(challenger: Record, champion: Record, limits: Thresholds) -> Verdict:
     of 20 consecutive days is not below the champion's by more than one standard error of such a
     mean. Too few common days never pass.
     """
-    one, other = (x.last(limits.window) for x in paired(challenger, champion))
+    one, other = (x.last(limits.window) for x in pair_records(challenger, champion))
     if len(one.days) < limits.min_days:
         reason = f"{len(one.days)} common days with the champion, {limits.min_days} are needed"
-        return Verdict(False, f"the reference window is too short: {reason}", _days(one))
-    mine, theirs = score(one.ic), score(other.ic)
+        return GateResult(False, f"the reference window is too short: {reason}", _days(one))
+    mine, theirs = score_of_record(one.ic), score_of_record(other.ic)
     low, high = paired_bootstrap(one.ic, other.ic, block=WORST_DAYS)
     error = _deviation(other.ic) / math.sqrt(WORST_DAYS)
     figures = {
@@ -134,46 +136,50 @@ def gates(challenger: Record, champion: Record, limits: Thresholds) -> Verdict:
         "its worst 20 days are worse": worst_mean(one.ic) < worst_mean(other.ic) - error,
     }
     found = [reason for reason, refused in refusals.items() if refused]
-    return Verdict(not found, "; ".join(found) or "better, surely, and as stable", figures)
+    return GateResult(not found, "; ".join(found) or "better, surely, and as stable", figures)
 
 
-def holds(challenger: Record, champion: Record, limits: Thresholds) -> Verdict:
+def check_challenger(
+    challenger: TrackRecord, champion: TrackRecord, limits: Thresholds
+) -> GateResult:
     """Whether a challenger is no worse than the champion on the days that both forecast live.
 
     It does not hold if its mean IC is more than ``tolerance`` below the champion's and the paired
     t-statistic of the daily differences is below ``noise``.
     """
-    one, other = paired(challenger, champion)
+    one, other = pair_records(challenger, champion)
     if not len(one.days):
-        return Verdict(True, "no day is judged yet", _days(one))
+        return GateResult(True, "no day is judged yet", _days(one))
     difference = one.ic - other.ic
     mine, theirs = float(one.ic.mean()), float(other.ic.mean())
     t = t_statistic(difference)
     figures = {**_days(one), "mean_ic": mine, "champion_mean_ic": theirs, "t": t}
     worse = mine < theirs - limits.tolerance * abs(theirs) and t < limits.noise
     below = f"{_percent(theirs - mine, theirs)} below the champion's, t {t:.1f}"
-    return Verdict(not worse, f"mean IC {below}" if worse else "it holds", figures)
+    return GateResult(not worse, f"mean IC {below}" if worse else "it holds", figures)
 
 
-def keeps_up(published: Record, champion: Record, limits: Thresholds) -> Verdict:
+def check_submitted(
+    published: TrackRecord, champion: TrackRecord, limits: Thresholds
+) -> GateResult:
     """Whether what is published scores as the champion it is changed from would have.
 
     On the newest ``probation_days`` common days. It does not if its score is more than
     ``tolerance`` below; fewer than ``judged_days`` days say nothing.
     """
-    one, other = (x.last(limits.probation_days) for x in paired(published, champion))
+    one, other = (x.last(limits.probation_days) for x in pair_records(published, champion))
     if len(one.days) < limits.judged_days:
-        return Verdict(True, "too few days are judged yet", _days(one))
-    mine, theirs = score(one.ic), score(other.ic)
+        return GateResult(True, "too few days are judged yet", _days(one))
+    mine, theirs = score_of_record(one.ic), score_of_record(other.ic)
     figures = {**_days(one), "published_score": mine, "champion_score": theirs}
     worse = mine < theirs - limits.tolerance * abs(theirs)
     below = f"{_percent(theirs - mine, theirs)} below the champion's"
-    return Verdict(not worse, f"published score {below}" if worse else "it keeps up", figures)
+    return GateResult(not worse, f"published score {below}" if worse else "it keeps up", figures)
 
 
-def score(ic: FloatArray) -> float:
+def score_of_record(ic: FloatArray) -> float:
     """Mean over population standard deviation of daily ICs; 0 where they do not vary."""
-    return score_of(ic) if len(ic) and np.ptp(ic) > 0 else 0.0
+    return score_of_ic(ic) if len(ic) and np.ptp(ic) > 0 else 0.0
 
 
 def worst_mean(ic: FloatArray) -> float:
@@ -206,5 +212,5 @@ def _percent(difference: float, base: float) -> str:
     return "far" if share is None else f"{share:.0%}"
 
 
-def _days(record: Record) -> dict[str, float | int | None]:
+def _days(record: TrackRecord) -> dict[str, float | int | None]:
     return {"days": len(record.days)}

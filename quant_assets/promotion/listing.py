@@ -8,23 +8,27 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from quant_assets.lake.readers.point_in_time import known_days
+from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.store.lake import Lake
-from quant_assets.promotion.gates import Record, score
-from quant_assets.promotion.promotion_state import REFUSED, Decision, State, fold
-from quant_assets.promotion.release_store import decisions, newest_published, releases
-from quant_assets.promotion.replay import Replayed, replay
+from quant_assets.promotion.gates import TrackRecord, score_of_record
+from quant_assets.promotion.promotion_state import REFUSED, Decision, PromotionState, fold_decisions
+from quant_assets.promotion.release_store import (
+    read_decisions,
+    read_newest_submitted_day,
+    read_releases,
+)
+from quant_assets.promotion.replay import ReplayedDay, replay_decisions
 from quant_assets.promotion.rules import Evidence
-from quant_assets.promotion.track_records import Book
+from quant_assets.promotion.track_records import TrackRecords
 
 
-def listing(lake: Lake) -> pd.DataFrame:
+def list_releases(lake: Lake) -> pd.DataFrame:
     """One row per release: where it stands, and how good it was live and by its walk-forward."""
-    state, registered = fold(decisions(lake)), releases(lake)
-    book = Book.read(lake, date.max)
+    state, registered = fold_decisions(read_decisions(lake)), read_releases(lake)
+    book = TrackRecords.read(lake, date.max)
     known = book.evidence(date.max, np.empty(0, "datetime64[D]"), registered)
-    last = {one.release: one for one in decisions(lake)}
-    published = newest_published(lake)
+    last = {one.release: one for one in read_decisions(lake)}
+    published = read_newest_submitted_day(lake)
     return pd.DataFrame(
         [
             {
@@ -45,7 +49,7 @@ def listing(lake: Lake) -> pd.DataFrame:
     )
 
 
-def _stage(name: str, state: State, last: Decision | None) -> str:
+def _stage(name: str, state: PromotionState, last: Decision | None) -> str:
     stage = state.stage(name)
     if stage != "none":
         return f"{stage}, pinned" if stage == "champion" and state.pinned else stage
@@ -61,16 +65,16 @@ def _from(last: Decision | None, published: date | None) -> str:
     return f", from {last.trading_day} on"
 
 
-def _score(record: Record) -> float | None:
-    return score(record.ic) if len(record.ic) else None
+def _score(record: TrackRecord) -> float | None:
+    return score_of_record(record.ic) if len(record.ic) else None
 
 
-def replayed(lake: Lake) -> list[Replayed]:
+def replay_stored(lake: Lake) -> list[ReplayedDay]:
     """The rules' decisions again, from the records stored; one entry per day with any."""
-    registered, book = releases(lake), Book.read(lake, date.max)
-    days = known_days(lake, date.max) if registered else np.empty(0, "datetime64[D]")
+    registered, book = read_releases(lake), TrackRecords.read(lake, date.max)
+    days = read_known_days(lake, date.max) if registered else np.empty(0, "datetime64[D]")
 
     def evidence_of(day: date) -> Evidence:
         return book.evidence(day, days, registered)
 
-    return replay(decisions(lake), evidence_of)
+    return replay_decisions(read_decisions(lake), evidence_of)

@@ -14,25 +14,32 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.promotion_tables import DECISIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.promotion.decision_log import Turn
-from quant_assets.promotion.promotion_state import RULES, SHADOW, Decision, State, fold, stage_of
+from quant_assets.promotion.decision_log import DayDecisions
+from quant_assets.promotion.promotion_state import (
+    RULES,
+    SHADOW,
+    Decision,
+    PromotionState,
+    fold_decisions,
+    name_stage,
+)
 from quant_assets.promotion.release_store import (
     Release,
-    deciding,
     decision_rows,
-    decisions,
-    newest_published,
-    releases,
-    thresholds_of,
+    lock_promotion,
+    read_decisions,
+    read_newest_submitted_day,
+    read_releases,
+    thresholds_from_settings,
 )
-from quant_assets.promotion.rules import withdraw
+from quant_assets.promotion.rules import withdraw_challenger
 
 Action = Literal["promote", "pin", "unpin", "roll_back"]
 _LONGEST_BREAK = timedelta(days=15)
 
 
 @dataclass(frozen=True)
-class Wish:
+class ManualDecision:
     """What a person wants.
 
     Attributes:
@@ -52,7 +59,7 @@ class Wish:
     seen: str = ""
 
 
-def decide_by_hand(lake: Lake, settings: Settings, wish: Wish) -> list[Decision]:
+def decide_manually(lake: Lake, settings: Settings, wish: ManualDecision) -> list[Decision]:
     """Decide as wished, and store the decision; what was decided.
 
     Raises:
@@ -68,31 +75,38 @@ def decide_by_hand(lake: Lake, settings: Settings, wish: Wish) -> list[Decision]
             expected="who decides",
             found=repr(wish.made_by),
         )
-    with deciding(settings):
-        so_far = decisions(lake)
+    with lock_promotion(settings):
+        so_far = read_decisions(lake)
         _as_seen(so_far, wish)
-        newest = newest_published(lake)
+        newest = read_newest_submitted_day(lake)
         if newest is None:
             raise PromotionError(
                 "nothing was published yet", hint="run refresh_daily or load_history first"
             )
-        made = releases(lake)
+        made = read_releases(lake)
         _takes_part(made, wish.release, newest)
-        day = next_trading_day(newest)
+        day = find_next_trading_day(newest)
         before = sum(x.trading_day == day and x.made_by != RULES for x in so_far)
-        turn = Turn(day, fold(so_far), thresholds_of(settings), [], wish.made_by, before + 1)
-        act(turn, [one.name for one in made], wish)
+        turn = DayDecisions(
+            day,
+            fold_decisions(so_far),
+            thresholds_from_settings(settings),
+            [],
+            wish.made_by,
+            before + 1,
+        )
+        apply_manual_decision(turn, [one.name for one in made], wish)
         lake.replace_matching(DECISIONS, "decision", decision_rows(turn.made))
     return turn.made
 
 
-def next_trading_day(day: date) -> date:
+def find_next_trading_day(day: date) -> date:
     """The trading day after a day."""
     following: date = trading_days(day + timedelta(days=1), day + _LONGEST_BREAK)[0].item()
     return following
 
 
-def _as_seen(so_far: Sequence[Decision], wish: Wish) -> None:
+def _as_seen(so_far: Sequence[Decision], wish: ManualDecision) -> None:
     newest = so_far[-1] if so_far else None
     if wish.seen and (newest is None or newest.decision != wish.seen):
         raise PromotionError(
@@ -115,7 +129,7 @@ def _takes_part(made: Sequence[Release], name: str, newest: date) -> None:
             )
 
 
-def act(turn: Turn, known: Sequence[str], wish: Wish) -> None:
+def apply_manual_decision(turn: DayDecisions, known: Sequence[str], wish: ManualDecision) -> None:
     """Add the decisions that a wish leads to.
 
     Args:
@@ -141,7 +155,7 @@ def act(turn: Turn, known: Sequence[str], wish: Wish) -> None:
     )
 
 
-def _promote(turn: Turn, wish: Wish) -> None:
+def _promote(turn: DayDecisions, wish: ManualDecision) -> None:
     state, shares = turn.state, (0.0, *turn.limits.shares)
     under_way = _under_way(state)
     if under_way:
@@ -172,23 +186,23 @@ def _promote(turn: Turn, wish: Wish) -> None:
         turn.decide("challenge", wish.release, reason, share=wish.share)
 
 
-def _under_way(state: State) -> str:
+def _under_way(state: PromotionState) -> str:
     if state.pinned:
         return f"{state.champion} is pinned"
     if state.challenger:
-        stage = stage_of(state.share)
+        stage = name_stage(state.share)
         return f"{state.challenger}, {'in ' + stage if stage == SHADOW else 'at ' + stage}"
     if state.promoted_on:
         return f"{state.champion}, on probation since {state.promoted_on}"
     return ""
 
 
-def _pin(turn: Turn, wish: Wish) -> None:
-    withdraw(turn, f"{wish.release} is pinned")
+def _pin(turn: DayDecisions, wish: ManualDecision) -> None:
+    withdraw_challenger(turn, f"{wish.release} is pinned")
     turn.decide("pinned", wish.release, wish.reason or "by hand", champion=wish.release)
 
 
-def _unpin(turn: Turn, wish: Wish) -> None:
+def _unpin(turn: DayDecisions, wish: ManualDecision) -> None:
     champion = turn.state.champion
     if not turn.state.pinned or not champion or wish.release not in ("", champion):
         raise PromotionError(
@@ -197,11 +211,11 @@ def _unpin(turn: Turn, wish: Wish) -> None:
     turn.decide("unpinned", champion, wish.reason or "by hand")
 
 
-def _roll_back(turn: Turn, wish: Wish) -> None:
+def _roll_back(turn: DayDecisions, wish: ManualDecision) -> None:
     """A challenger, if there is one and nobody names a champion; else the champion."""
     state, reason = turn.state, wish.reason or "by hand"
     if state.challenger and not wish.release:
-        withdraw(turn, reason)
+        withdraw_challenger(turn, reason)
         return
     to = wish.release or state.last_good
     if state.pinned or not state.champion or not to or to == state.champion:
@@ -211,5 +225,5 @@ def _roll_back(turn: Turn, wish: Wish) -> None:
             expected="an earlier champion, or the name of a release",
             hint="unpin it first" if state.pinned else None,
         )
-    withdraw(turn, reason)
+    withdraw_challenger(turn, reason)
     turn.decide("rolled_back", state.champion, reason, champion=to)

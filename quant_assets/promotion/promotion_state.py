@@ -14,7 +14,7 @@ FIRST_OF_RULES = 101
 NONE, SHADOW, REFUSED, CHAMPION = "none", "shadow", "refused", "champion"
 
 
-def stage_of(share: float) -> str:
+def name_stage(share: float) -> str:
     """The stage of a challenger with that share of the published forecast."""
     return f"{share:.0%}".replace("%", " %") if share > 0 else SHADOW
 
@@ -44,7 +44,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class State:
+class PromotionState:
     """What is in force.
 
     Attributes:
@@ -86,7 +86,7 @@ class State:
         """Where a release stands."""
         if release == self.champion:
             return CHAMPION
-        return stage_of(self.share) if release == self.challenger else NONE
+        return name_stage(self.share) if release == self.challenger else NONE
 
     def share_of(self, release: str) -> float:
         """A release's share of what is published."""
@@ -95,15 +95,17 @@ class State:
         return 1.0 - self.share * (self.challenger is not None) if release == self.champion else 0.0
 
 
-def fold(decisions: Iterable[Decision], state: State | None = None) -> State:
+def fold_decisions(
+    decisions: Iterable[Decision], state: PromotionState | None = None
+) -> PromotionState:
     """What decisions leave, in their order."""
-    state = state or State()
+    state = state or PromotionState()
     for one in decisions:
-        state = applied(state, one)
+        state = apply_decision(state, one)
     return state
 
 
-def applied(state: State, decision: Decision) -> State:
+def apply_decision(state: PromotionState, decision: Decision) -> PromotionState:
     """What is in force after a decision.
 
     Raises:
@@ -113,18 +115,18 @@ def applied(state: State, decision: Decision) -> State:
     return _EFFECTS[decision.action](replace(state, done=state.done | decided), decision)
 
 
-def _same(state: State, _: Decision) -> State:
+def _same(state: PromotionState, _: Decision) -> PromotionState:
     return state
 
 
-def _without_challenger(state: State, _: Decision) -> State:
+def _without_challenger(state: PromotionState, _: Decision) -> PromotionState:
     shared = state.share_since if state.promoted_on else None
     return replace(
         state, challenger=None, share=0.0, since=None, shadow_since=None, share_since=shared
     )
 
 
-def _challenges(state: State, one: Decision) -> State:
+def _challenges(state: PromotionState, one: Decision) -> PromotionState:
     return replace(
         state,
         challenger=one.release,
@@ -135,7 +137,7 @@ def _challenges(state: State, one: Decision) -> State:
     )
 
 
-def _steps(state: State, one: Decision) -> State:
+def _steps(state: PromotionState, one: Decision) -> PromotionState:
     return replace(
         state,
         share=one.share_after,
@@ -144,7 +146,7 @@ def _steps(state: State, one: Decision) -> State:
     )
 
 
-def _promoted(state: State, one: Decision) -> State:
+def _promoted(state: PromotionState, one: Decision) -> PromotionState:
     return replace(
         _reigns(state, one),
         share_since=state.share_since or one.trading_day,
@@ -152,7 +154,7 @@ def _promoted(state: State, one: Decision) -> State:
     )
 
 
-def _reigns(state: State, one: Decision) -> State:
+def _reigns(state: PromotionState, one: Decision) -> PromotionState:
     """The release is champion at once; the one before it is the last good one."""
     before = (state.champion,) if state.champion not in (None, one.release) else ()
     earlier = tuple(x for x in (*state.earlier, *before) if x not in (None, one.release))
@@ -160,11 +162,11 @@ def _reigns(state: State, one: Decision) -> State:
     return replace(alone, champion=one.release, earlier=earlier)
 
 
-def _confirmed(state: State, _: Decision) -> State:
+def _confirmed(state: PromotionState, _: Decision) -> PromotionState:
     return replace(state, promoted_on=None, share_since=None)
 
 
-def _goes_back(state: State, one: Decision) -> State:
+def _goes_back(state: PromotionState, one: Decision) -> PromotionState:
     """To the champion that the decision names; those after it are no good."""
     earlier = state.earlier
     if one.champion in earlier:
@@ -173,19 +175,19 @@ def _goes_back(state: State, one: Decision) -> State:
     return replace(alone, champion=one.champion, earlier=earlier)
 
 
-def _dismissed(state: State, one: Decision) -> State:
+def _dismissed(state: PromotionState, one: Decision) -> PromotionState:
     return replace(state, earlier=tuple(x for x in state.earlier if x != one.release))
 
 
-def _pinned(state: State, one: Decision) -> State:
+def _pinned(state: PromotionState, one: Decision) -> PromotionState:
     return replace(_reigns(state, one), pinned=True)
 
 
-def _unpinned(state: State, _: Decision) -> State:
+def _unpinned(state: PromotionState, _: Decision) -> PromotionState:
     return replace(state, pinned=False)
 
 
-_EFFECTS: dict[str, Callable[[State, Decision], State]] = {
+_EFFECTS: dict[str, Callable[[PromotionState, Decision], PromotionState]] = {
     "champion_by_default": _reigns,
     "superseded": _same,
     "gates_refused": _same,

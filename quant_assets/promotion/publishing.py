@@ -15,15 +15,15 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import rank_average
 from quant_assets.lake.readers.arrays import long_rows, repeat_days
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
-from quant_assets.lake.schemas.tables import ENSEMBLE, forecasts_table
+from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FALL_BACK
-from quant_assets.promotion.promotion_state import State
-from quant_assets.promotion.release_forecasts import Served
+from quant_assets.promotion.promotion_state import PromotionState
+from quant_assets.promotion.release_forecasts import ReleaseForecast
 
 
 @dataclass(frozen=True)
-class Published:
+class SubmittedForecast:
     """The forecast of one day that is submitted.
 
     Attributes:
@@ -43,7 +43,9 @@ class Published:
     share: float = 0.0
 
 
-def mixture(day: date, state: State, served: Mapping[str, Served]) -> Published | None:
+def mix_releases(
+    day: date, state: PromotionState, served: Mapping[str, ReleaseForecast]
+) -> SubmittedForecast | None:
     """The rank average of champion and challenger by share; None without the champion's forecast.
 
     Without a share the champion's forecast as it is.
@@ -54,15 +56,15 @@ def mixture(day: date, state: State, served: Mapping[str, Served]) -> Published 
         return None
     if challenger is None or state.share == 0:
         beside = state.challenger if challenger else None
-        return Published(day, champion.values, champion.fit_as_of, state.champion, beside)
+        return SubmittedForecast(day, champion.values, champion.fit_as_of, state.champion, beside)
     weights = np.array([[1.0 - state.share, state.share]])
     values = rank_average([champion.values[None], challenger.values[None]], weights)[0]
     newest = max(champion.fit_as_of, challenger.fit_as_of)
-    return Published(day, values, newest, state.champion, state.challenger, state.share)
+    return SubmittedForecast(day, values, newest, state.champion, state.challenger, state.share)
 
 
 @dataclass(frozen=True)
-class FallBack:
+class FallbackForecast:
     """What is published where no release can be: the ensemble, else the rank prior.
 
     Attributes:
@@ -77,13 +79,13 @@ class FallBack:
     start: date
     end: date
 
-    def on(self, day: date) -> Published | None:
+    def on(self, day: date) -> SubmittedForecast | None:
         """The day's; None where there is nothing to publish."""
         return _on(self._ensemble, day) or _on(self._rank_prior, day)
 
     @cached_property
     def _ensemble(self) -> Forecasts:
-        return read_forecasts(self.lake, ENSEMBLE, self.targets, self.start, self.end)
+        return read_forecasts(self.lake, ENSEMBLE_FORECASTS, self.targets, self.start, self.end)
 
     @cached_property
     def _rank_prior(self) -> Forecasts:
@@ -91,17 +93,17 @@ class FallBack:
         return read_forecasts(self.lake, table, self.targets, self.start, self.end)
 
 
-def _on(stored: Forecasts, day: date) -> Published | None:
+def _on(stored: Forecasts, day: date) -> SubmittedForecast | None:
     row = int(np.searchsorted(stored.days, np.datetime64(day)))
     if row == len(stored.days) or stored.days[row] != np.datetime64(day):
         return None
     values = stored.values[row]
     usable = bool(np.isfinite(values).all() and np.ptp(values) > 0)
-    return Published(day, values, stored.fit_as_of[row]) if usable else None
+    return SubmittedForecast(day, values, stored.fit_as_of[row]) if usable else None
 
 
-def published_rows(
-    made: Sequence[Published], ids: Mapping[date, int], targets: tuple[str, ...]
+def submitted_rows(
+    made: Sequence[SubmittedForecast], ids: Mapping[date, int], targets: tuple[str, ...]
 ) -> dict[str, Any]:
     """Rows of ``forecasts.published``; ``ids`` are the source's numbers of the days."""
     days = np.array([one.day for one in made], dtype="datetime64[D]")
@@ -119,7 +121,7 @@ def published_rows(
     }
 
 
-def release_rows(
+def release_forecast_rows(
     made: Sequence[tuple[date, str, FloatArray]],
     ids: Mapping[date, int],
     targets: tuple[str, ...],

@@ -13,22 +13,27 @@ import numpy as np
 
 from quant_assets.core.errors import PromotionError
 from quant_assets.core.settings import Settings
-from quant_assets.ensemble.blend import weights_of
-from quant_assets.lake.schemas.promotion_tables import PUBLISHED_AS, RECORDS, RELEASES, WALK_FORWARD
+from quant_assets.ensemble.blend import read_weights
+from quant_assets.lake.schemas.promotion_tables import (
+    RECORDS,
+    RELEASES,
+    SUBMITTED_NAME,
+    WALK_FORWARD,
+)
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
 from quant_assets.lake.schemas.tables import fits_table
-from quant_assets.lake.store.artifacts import is_stored
+from quant_assets.lake.store.artifacts import is_artifact_stored
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import DAILY
 from quant_assets.promotion.gates import Thresholds
 from quant_assets.promotion.release_store import (
-    Fit,
     Release,
-    deciding,
-    decisions,
-    newest_published,
+    ReleaseFit,
+    lock_promotion,
+    read_decisions,
+    read_newest_submitted_day,
+    read_releases,
     release_rows,
-    releases,
 )
 
 Row = Mapping[str, Any]
@@ -36,7 +41,9 @@ Row = Mapping[str, Any]
 _NEARLY_ALL = 0.9
 
 
-def register(lake: Lake, settings: Settings, families: Sequence[str], as_of: date) -> Release:
+def register_release(
+    lake: Lake, settings: Settings, families: Sequence[str], as_of: date
+) -> Release:
     """The release of the families' fits as of a day; stored, unless the same one is there.
 
     One that lacks a record, and that nothing was decided on, gets it if there is one now.
@@ -46,12 +53,12 @@ def register(lake: Lake, settings: Settings, families: Sequence[str], as_of: dat
             nothing is stored then.
     """
     fits = {name: _fit_of(lake, settings, name, as_of) for name in families}
-    with deciding(settings):
-        known = {one.name: one for one in releases(lake)}
+    with lock_promotion(settings):
+        known = {one.name: one for one in read_releases(lake)}
         made = _release(lake, fits, as_of, place=len(known) + 1)
         if made.name in known:
             made = known[made.name]
-            if not made.no_record or any(x.release == made.name for x in decisions(lake)):
+            if not made.no_record or any(x.release == made.name for x in read_decisions(lake)):
                 return made
         record, missing = _walk_forward(lake, fits, as_of)
         made = Release(**{**vars(made), "no_record": missing})
@@ -76,7 +83,9 @@ def _fit_of(lake: Lake, settings: Settings, name: str, as_of: date) -> Row:
         else []
     )
     found = "no fit" if not rows else rows[0]["failure"]
-    if not found and not is_stored(settings.artifacts_dir, rows[0]["artifact"], rows[0]["sha256"]):
+    if not found and not is_artifact_stored(
+        settings.artifacts_dir, rows[0]["artifact"], rows[0]["sha256"]
+    ):
         found = "its model is missing or altered"
     if found:
         raise PromotionError(
@@ -92,14 +101,14 @@ def _fit_of(lake: Lake, settings: Settings, name: str, as_of: date) -> Row:
 
 def _release(lake: Lake, fits: Mapping[str, Row], as_of: date, place: int) -> Release:
     day = np.array([as_of], dtype="datetime64[D]")
-    weights = weights_of(lake, list(fits), day)[0].tolist()
+    weights = read_weights(lake, list(fits), day)[0].tolist()
     recipe = _digest([[n, f["parameters"], f["code"], f["by_hand"]] for n, f in fits.items()])
     content = _digest([recipe, [[n, f["sha256"]] for n, f in fits.items()]])
     return Release(
         f"{as_of}-{content[:6]}",
         as_of,
         tuple(
-            Fit(
+            ReleaseFit(
                 name,
                 fit["trading_day"],
                 fit["fingerprint"],
@@ -112,7 +121,7 @@ def _release(lake: Lake, fits: Mapping[str, Row], as_of: date, place: int) -> Re
             for (name, fit), weight in zip(fits.items(), weights, strict=True)
         ),
         recipe[:12],
-        max(as_of, newest_published(lake) or as_of),
+        max(as_of, read_newest_submitted_day(lake) or as_of),
         place,
     )
 
@@ -146,7 +155,7 @@ def _other_recipe(lake: Lake, fits: Mapping[str, Row], days: Sequence[date]) -> 
         f"SELECT family, count(*) AS days FROM {PERFORMANCE.quoted}"
         " WHERE trading_day BETWEEN ? AND ? AND family NOT IN ('ensemble', 'oracle', ?)"
         " GROUP BY family",
-        [days[0], days[-1], PUBLISHED_AS],
+        [days[0], days[-1], SUBMITTED_NAME],
     ).to_pylist()
     blended = {row["family"] for row in found}
     if blended != set(fits):

@@ -15,19 +15,19 @@ from filelock import FileLock, Timeout
 
 from quant_assets.core.errors import PromotionError
 from quant_assets.core.settings import Settings
-from quant_assets.lake.readers.point_in_time import known_days
-from quant_assets.lake.schemas.promotion_tables import DECISIONS, PUBLISHED, RELEASES
+from quant_assets.lake.readers.point_in_time import read_known_days
+from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES, SUBMITTED_FORECASTS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
 from quant_assets.promotion.gates import Thresholds
-from quant_assets.promotion.promotion_state import Decision, State, fold
+from quant_assets.promotion.promotion_state import Decision, PromotionState, fold_decisions
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _ORDER = {name: i for i, name in enumerate(FAMILIES)}
 
 
 @dataclass(frozen=True)
-class Fit:
+class ReleaseFit:
     """One family's part of a release.
 
     Attributes:
@@ -67,7 +67,7 @@ class Release:
 
     name: str
     as_of: date
-    fits: tuple[Fit, ...]
+    fits: tuple[ReleaseFit, ...]
     recipe: str
     registered_after: date
     place: int
@@ -79,7 +79,7 @@ class Release:
         return tuple(fit.family for fit in self.fits)
 
 
-def thresholds_of(settings: Settings) -> Thresholds:
+def thresholds_from_settings(settings: Settings) -> Thresholds:
     """The thresholds that the settings name."""
     return Thresholds(
         shares=settings.shares(),
@@ -94,7 +94,7 @@ def thresholds_of(settings: Settings) -> Thresholds:
 
 
 @contextmanager
-def deciding(settings: Settings, patience: float = 60.0) -> Iterator[None]:
+def lock_promotion(settings: Settings, patience: float = 60.0) -> Iterator[None]:
     """Alone with releases and decisions, from reading what is in force to writing what follows.
 
     Raises:
@@ -117,7 +117,7 @@ def deciding(settings: Settings, patience: float = 60.0) -> Iterator[None]:
         lock.release()
 
 
-def releases(lake: Lake) -> list[Release]:
+def read_releases(lake: Lake) -> list[Release]:
     """All releases, in the order in which they take part; of one day, as they were made."""
     if not lake.has(RELEASES):
         return []
@@ -139,7 +139,8 @@ def _release(name: str, rows: Sequence[Mapping[str, Any]]) -> Release:
         first["trading_day"],
         # A lake in which no release was made since has no features_version.
         tuple(
-            Fit(**{x.name: row[x.name] for x in fields(Fit) if x.name in row}) for row in ordered
+            ReleaseFit(**{x.name: row[x.name] for x in fields(ReleaseFit) if x.name in row})
+            for row in ordered
         ),
         first["recipe"],
         first["registered_after"],
@@ -162,7 +163,7 @@ def release_rows(release: Release) -> dict[str, list[Any]]:
     return _columns([column.name for column in RELEASES.columns], rows)
 
 
-def decisions(lake: Lake, until: date | None = None) -> list[Decision]:
+def read_decisions(lake: Lake, until: date | None = None) -> list[Decision]:
     """All decisions in order, or those in force on a day."""
     if not lake.has(DECISIONS):
         return []
@@ -185,28 +186,29 @@ def _columns(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[st
     return {name: [row[name] for row in rows] for name in names}
 
 
-def state_now(lake: Lake) -> State:
+def read_state(lake: Lake) -> PromotionState:
     """What all decisions leave."""
-    return fold(decisions(lake))
+    return fold_decisions(read_decisions(lake))
 
 
-def aliases(lake: Lake) -> dict[str, str]:
+def read_aliases(lake: Lake) -> dict[str, str]:
     """Release by alias, champion and challenger; what has none is left out."""
-    state = state_now(lake)
+    state = read_state(lake)
     named = {CHAMPION: state.champion, CHALLENGER: state.challenger}
     return {alias: release for alias, release in named.items() if release}
 
 
-def not_published(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
+def find_unsubmitted_parts(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
     """The parts of a range, in order, that are not published for good.
 
     These are the days before and after all that a release published, and those between that
     nothing was published for, whose prices came late.
     """
-    if not lake.has(PUBLISHED):
+    if not lake.has(SUBMITTED_FORECASTS):
         return [(start, end)]
     found = lake.arrow(
-        f"SELECT min(trading_day) AS first, max(trading_day) AS last FROM {PUBLISHED.quoted}"
+        "SELECT min(trading_day) AS first, max(trading_day) AS last"
+        f" FROM {SUBMITTED_FORECASTS.quoted}"
         " WHERE trading_day BETWEEN ? AND ? AND champion IS NOT NULL",
         [start, end],
     ).to_pylist()[0]
@@ -223,9 +225,9 @@ def not_published(lake: Lake, start: date, end: date) -> list[tuple[date, date]]
 
 def _between(lake: Lake, first: date, last: date) -> list[date]:
     """Days with features that nothing was published for."""
-    known = known_days(lake, last)
+    known = read_known_days(lake, last)
     stored = lake.columns(
-        f"SELECT DISTINCT trading_day AS day FROM {PUBLISHED.quoted}"
+        f"SELECT DISTINCT trading_day AS day FROM {SUBMITTED_FORECASTS.quoted}"
         " WHERE trading_day BETWEEN ? AND ?",
         [first, last],
     )["day"].astype("datetime64[D]")
@@ -233,10 +235,10 @@ def _between(lake: Lake, first: date, last: date) -> list[date]:
     return missing
 
 
-def newest_published(lake: Lake) -> date | None:
+def read_newest_submitted_day(lake: Lake) -> date | None:
     """The last day published; None before the first."""
-    if not lake.has(PUBLISHED):
+    if not lake.has(SUBMITTED_FORECASTS):
         return None
-    found = lake.arrow(f"SELECT max(trading_day) AS day FROM {PUBLISHED.quoted}")
+    found = lake.arrow(f"SELECT max(trading_day) AS day FROM {SUBMITTED_FORECASTS.quoted}")
     day: date | None = found["day"][0].as_py()
     return day

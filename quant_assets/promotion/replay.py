@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from quant_assets.promotion.decision_log import thresholds_in
-from quant_assets.promotion.promotion_state import RULES, Decision, State, fold
-from quant_assets.promotion.rules import Evidence, decide, settle
+from quant_assets.promotion.decision_log import thresholds_from_json
+from quant_assets.promotion.promotion_state import RULES, Decision, PromotionState, fold_decisions
+from quant_assets.promotion.rules import Evidence, decide_day, handle_failures
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayedDay:
     """The rules' decisions of one day.
 
     Attributes:
@@ -33,7 +33,9 @@ class Replayed:
         return self.stored == self.made
 
 
-def replay(decided: Sequence[Decision], evidence_of: Callable[[date], Evidence]) -> list[Replayed]:
+def replay_decisions(
+    decided: Sequence[Decision], evidence_of: Callable[[date], Evidence]
+) -> list[ReplayedDay]:
     """Every day's decisions of the rules again, with the thresholds recorded with them.
 
     Args:
@@ -41,19 +43,21 @@ def replay(decided: Sequence[Decision], evidence_of: Callable[[date], Evidence])
             facts and taken as they are.
         evidence_of: what was known at the close of a day.
     """
-    found, state = [], State()
+    found, state = [], PromotionState()
     for day, of_day in groupby(decided, key=lambda one: one.trading_day):
         rows = list(of_day)
-        state = fold((one for one in rows if one.made_by != RULES), state)
+        state = fold_decisions((one for one in rows if one.made_by != RULES), state)
         by_rules = tuple(one for one in rows if one.made_by == RULES)
         if by_rules:
-            found.append(Replayed(day, by_rules, _again(state, by_rules, evidence_of(day))))
-        state = fold(by_rules, state)
+            found.append(ReplayedDay(day, by_rules, _again(state, by_rules, evidence_of(day))))
+        state = fold_decisions(by_rules, state)
     return found
 
 
-def _again(state: State, stored: Sequence[Decision], known: Evidence) -> tuple[Decision, ...]:
-    turn = decide(state, known, thresholds_in(stored[0].numbers))
+def _again(
+    state: PromotionState, stored: Sequence[Decision], known: Evidence
+) -> tuple[Decision, ...]:
+    turn = decide_day(state, known, thresholds_from_json(stored[0].numbers))
     if failures := {one.release: one.reason for one in stored if one.action == "failed"}:
-        settle(turn, failures)
+        handle_failures(turn, failures)
     return tuple(turn.made)

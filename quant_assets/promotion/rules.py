@@ -12,9 +12,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from quant_assets.core.typing import DayArray
-from quant_assets.promotion.decision_log import Turn
-from quant_assets.promotion.gates import Record, Thresholds, Verdict, gates, holds, keeps_up, paired
-from quant_assets.promotion.promotion_state import State
+from quant_assets.promotion.decision_log import DayDecisions
+from quant_assets.promotion.gates import (
+    GateResult,
+    Thresholds,
+    TrackRecord,
+    apply_gates,
+    check_challenger,
+    check_submitted,
+    pair_records,
+)
+from quant_assets.promotion.promotion_state import PromotionState
 
 _FAILED = "it failed to forecast"
 T = TypeVar("T")
@@ -37,14 +45,14 @@ class Evidence:
     day: date
     days: DayArray
     registered: tuple[str, ...]
-    live: Mapping[str, Record]
-    all: Mapping[str, Record]
+    live: Mapping[str, TrackRecord]
+    all: Mapping[str, TrackRecord]
     no_record: Mapping[str, str] = field(default_factory=dict)
-    published: Record = field(default_factory=Record.empty)
+    published: TrackRecord = field(default_factory=TrackRecord.empty)
 
-    def live_of(self, release: str | None) -> Record:
+    def live_of(self, release: str | None) -> TrackRecord:
         """Live ICs of a release; none if it never forecast."""
-        return self.live.get(release or "", Record.empty())
+        return self.live.get(release or "", TrackRecord.empty())
 
     def elapsed(self, since: date | None) -> int:
         """Trading days from one on, before this one."""
@@ -52,9 +60,9 @@ class Evidence:
         return int(now - first)
 
 
-def decide(state: State, known: Evidence, limits: Thresholds) -> Turn:
+def decide_day(state: PromotionState, known: Evidence, limits: Thresholds) -> DayDecisions:
     """The day's decisions on what is known of releases, before the day is forecast."""
-    turn = Turn(known.day, state, limits)
+    turn = DayDecisions(known.day, state, limits)
     if not state.pinned:
         _crown(turn, known)
         _watch_champion(turn, known)
@@ -63,11 +71,11 @@ def decide(state: State, known: Evidence, limits: Thresholds) -> Turn:
     return turn
 
 
-def _open(turn: Turn, known: Evidence) -> list[str]:
+def _open(turn: DayDecisions, known: Evidence) -> list[str]:
     return [one for one in known.registered if one not in turn.state.done]
 
 
-def _crown(turn: Turn, known: Evidence) -> None:
+def _crown(turn: DayDecisions, known: Evidence) -> None:
     """The first champion: the newest release there is."""
     waiting = _open(turn, known)
     if turn.state.champion is None and waiting:
@@ -76,12 +84,12 @@ def _crown(turn: Turn, known: Evidence) -> None:
         turn.decide("champion_by_default", newest, "the first release")
 
 
-def _pass_over(turn: Turn, older: Sequence[str], newest: str) -> None:
+def _pass_over(turn: DayDecisions, older: Sequence[str], newest: str) -> None:
     for one in older:
         turn.decide("superseded", one, f"{newest} is newer", refused=True)
 
 
-def _watch_champion(turn: Turn, known: Evidence) -> None:
+def _watch_champion(turn: DayDecisions, known: Evidence) -> None:
     """A champion on probation goes if what is published falls behind its predecessor."""
     state = turn.state
     if not state.promoted_on or not state.champion:
@@ -90,18 +98,18 @@ def _watch_champion(turn: Turn, known: Evidence) -> None:
         turn.decide("confirmed", state.champion, "no champion before it can forecast any more")
         return
     before = known.live_of(state.last_good)
-    found = keeps_up(known.published.since(state.share_since), before, turn.limits)
+    found = check_submitted(known.published.since(state.share_since), before, turn.limits)
     if not found.passed:
         turn.decide(
             "rolled_back", state.champion, found.reason, found.figures, champion=state.last_good
         )
         return
-    judged, _ = paired(known.live_of(state.champion).since(state.promoted_on), before)
+    judged, _ = pair_records(known.live_of(state.champion).since(state.promoted_on), before)
     if len(judged.days) >= turn.limits.probation_days:
         turn.decide("confirmed", state.champion, "it has kept up on probation", found.figures)
 
 
-def _watch_challenger(turn: Turn, known: Evidence) -> None:
+def _watch_challenger(turn: DayDecisions, known: Evidence) -> None:
     """A challenger that does not hold goes; one that does takes its next step when it is due.
 
     Its first share is small and may be taken on the word of the gates; from there it waits for as
@@ -113,35 +121,35 @@ def _watch_challenger(turn: Turn, known: Evidence) -> None:
         return
     champion = known.live_of(state.champion)
     live = known.live_of(name).since(state.shadow_since)
-    own, other = paired(live, champion)
+    own, other = pair_records(live, champion)
     if len(own.days) < limits.shadow_days:
         return
     ahead = bool(own.ic.mean() >= other.ic.mean())
-    found = holds(live, champion, limits)
+    found = check_challenger(live, champion, limits)
     if found.passed and state.share_since:
         shared = known.published.since(state.share_since)
-        against = keeps_up(shared, champion, limits)
-        found = Verdict(against.passed, against.reason, {**found.figures, **against.figures})
+        against = check_submitted(shared, champion, limits)
+        found = GateResult(against.passed, against.reason, {**found.figures, **against.figures})
     if not found.passed:
-        lose(turn, name, found.reason, found.figures)
+        drop_challenger(turn, name, found.reason, found.figures)
     elif state.share == 0 or (known.elapsed(state.since) >= limits.step_days and ahead):
         _step(turn, name, found)
 
 
-def lose(turn: Turn, name: str, reason: str, figures: Mapping[str, Any]) -> None:
+def drop_challenger(turn: DayDecisions, name: str, reason: str, figures: Mapping[str, Any]) -> None:
     """A challenger that does not hold: rejected in shadow, rolled back if it had a share."""
     shared = turn.state.share > 0
     action = "rolled_back" if shared else "rejected"
     turn.decide(action, name, reason, figures, champion=turn.state.champion, refused=True)
 
 
-def withdraw(turn: Turn, reason: str) -> None:
+def withdraw_challenger(turn: DayDecisions, reason: str) -> None:
     """Take the challenger back for no fault of its own; nothing, if there is none."""
     if turn.state.challenger:
         turn.decide("withdrawn", turn.state.challenger, reason)
 
 
-def _step(turn: Turn, name: str, found: Verdict) -> None:
+def _step(turn: DayDecisions, name: str, found: GateResult) -> None:
     share = min(one for one in turn.limits.shares if one > turn.state.share)
     if share < 1:
         turn.decide("step", name, found.reason, found.figures, share=share)
@@ -149,7 +157,7 @@ def _step(turn: Turn, name: str, found: Verdict) -> None:
         turn.decide("promoted", name, found.reason, found.figures, champion=name)
 
 
-def _consider(turn: Turn, known: Evidence) -> None:
+def _consider(turn: DayDecisions, known: Evidence) -> None:
     """The newest release with a record that waits, if none is being introduced: the gates.
 
     One that is being introduced is not put aside for a newer one: refits of the same recipe come
@@ -166,15 +174,19 @@ def _consider(turn: Turn, known: Evidence) -> None:
         return
     *older, newest = waiting
     _pass_over(turn, older, newest)
-    of_newest, of_champion = (known.all.get(x, Record.empty()) for x in (newest, state.champion))
-    found = gates(of_newest, of_champion, turn.limits)
+    of_newest, of_champion = (
+        known.all.get(x, TrackRecord.empty()) for x in (newest, state.champion)
+    )
+    found = apply_gates(of_newest, of_champion, turn.limits)
     if not found.passed:
         turn.decide("gates_refused", newest, found.reason, found.figures, refused=True)
         return
     turn.decide("challenge", newest, found.reason, found.figures)
 
 
-def forecast(turn: Turn, by: Callable[[str], T | str]) -> tuple[dict[str, T], dict[str, str]]:
+def forecast_releases(
+    turn: DayDecisions, by: Callable[[str], T | str]
+) -> tuple[dict[str, T], dict[str, str]]:
     """Let every release forecast that has to, and decide what follows where one cannot.
 
     Args:
@@ -192,11 +204,11 @@ def forecast(turn: Turn, by: Callable[[str], T | str]) -> tuple[dict[str, T], di
         if not isinstance(tried[name], str):
             break
     failures = {name: found for name, found in tried.items() if isinstance(found, str)}
-    settle(turn, failures)
+    handle_failures(turn, failures)
     return {x: found for x, found in tried.items() if not isinstance(found, str)}, failures
 
 
-def settle(turn: Turn, failures: Mapping[str, str]) -> None:
+def handle_failures(turn: DayDecisions, failures: Mapping[str, str]) -> None:
     """What follows where releases cannot forecast the day: a release of which the fault is, goes.
 
     A challenger loses, and a predecessor is no more to go back to. A champion makes room for the
@@ -220,9 +232,9 @@ def settle(turn: Turn, failures: Mapping[str, str]) -> None:
             turn.decide("fallback", champion, "the ensemble is published in its place")
         return
     if challenger and challenger in failures:
-        lose(turn, challenger, _FAILED, {})
+        drop_challenger(turn, challenger, _FAILED, {})
     elif champion in failures:
-        withdraw(turn, "what it was compared with failed to forecast")
+        withdraw_challenger(turn, "what it was compared with failed to forecast")
     if champion and champion in failures:
         turn.decide("rolled_back", champion, _FAILED, champion=heir)
     elif before and before in failures:

@@ -10,15 +10,15 @@ from datetime import date
 import numpy as np
 
 from quant_assets.core.typing import AnyArray, BoolArray, DayArray
-from quant_assets.lake.schemas.promotion_tables import LIVE, PUBLISHED_AS, RECORDS, WALK_FORWARD
+from quant_assets.lake.schemas.promotion_tables import LIVE, RECORDS, SUBMITTED_NAME, WALK_FORWARD
 from quant_assets.lake.store.lake import Lake
-from quant_assets.promotion.gates import Record
+from quant_assets.promotion.gates import TrackRecord
 from quant_assets.promotion.release_store import Release
 from quant_assets.promotion.rules import Evidence
 
 
 @dataclass
-class Book:
+class TrackRecords:
     """Records as columns, and what of them was known on a day.
 
     Attributes:
@@ -27,7 +27,7 @@ class Book:
 
     columns: dict[str, AnyArray]
 
-    def before(self, start: date) -> "Book":
+    def before(self, start: date) -> "TrackRecords":
         """What a day from ``start`` on begins with: its own rows are made again."""
         known = self.columns["released_on"] < np.datetime64(start)
         return self._where(self._walked() | known)
@@ -43,7 +43,7 @@ class Book:
         return self._where(self.columns["released_on"] >= np.datetime64(start)).columns
 
     @classmethod
-    def read(cls, lake: Lake, until: date) -> "Book":
+    def read(cls, lake: Lake, until: date) -> "TrackRecords":
         """The stored ones known by a day."""
         names = [column.name for column in RECORDS.columns]
         if not lake.has(RECORDS):
@@ -57,8 +57,8 @@ class Book:
         days = {name: found[name].astype("datetime64[D]") for name in names[1:3]}
         return cls({**found, **days})
 
-    def _where(self, wanted: BoolArray) -> "Book":
-        return Book({name: values[wanted] for name, values in self.columns.items()})
+    def _where(self, wanted: BoolArray) -> "TrackRecords":
+        return TrackRecords({name: values[wanted] for name, values in self.columns.items()})
 
     def _walked(self) -> BoolArray:
         """(n,) which rows were taken over from a walk-forward."""
@@ -79,14 +79,14 @@ class Book:
             live,
             merged,
             {one.name: one.no_record for one in taking_part if one.no_record},
-            live.get(PUBLISHED_AS, Record.empty()),
+            live.get(SUBMITTED_NAME, TrackRecord.empty()),
         )
 
-    def walk_forward_of(self, release: str) -> Record:
+    def walk_forward_of(self, release: str) -> TrackRecord:
         """What a release took over from its recipe's walk-forward."""
-        return self._where(self._walked())._records().get(release, Record.empty())
+        return self._where(self._walked())._records().get(release, TrackRecord.empty())
 
-    def _records(self) -> dict[str, Record]:
+    def _records(self) -> dict[str, TrackRecord]:
         """By release, ascending by day."""
         columns = self.columns
         names, of_row = np.unique(columns["release"].astype(str), return_inverse=True)
@@ -94,16 +94,16 @@ class Book:
         ends = np.searchsorted(of_row[order], np.arange(len(names) + 1))
         days, ic = columns["trading_day"][order], columns["ic"][order]
         return {
-            name: Record(days[first:last], ic[first:last])
+            name: TrackRecord(days[first:last], ic[first:last])
             for name, first, last in zip(names.tolist(), ends[:-1], ends[1:], strict=True)
         }
 
 
-def _merged(walk: Record | None, live: Record | None) -> Record:
+def _merged(walk: TrackRecord | None, live: TrackRecord | None) -> TrackRecord:
     """Live ICs, and the walk-forward's on other days."""
     if walk is None or live is None:
-        return live or walk or Record.empty()
+        return live or walk or TrackRecord.empty()
     others = ~np.isin(walk.days, live.days)
     days = np.concatenate([walk.days[others], live.days])
     order = np.argsort(days, kind="stable")
-    return Record(days[order], np.concatenate([walk.ic[others], live.ic])[order])
+    return TrackRecord(days[order], np.concatenate([walk.ic[others], live.ic])[order])

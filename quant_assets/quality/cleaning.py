@@ -25,7 +25,7 @@ _MAD_TO_DEVIATION = 1.4826
 _BLOCK = 20_000
 
 
-class Reason(IntEnum):
+class RejectionReason(IntEnum):
     """Why a cell is rejected; the first that applies."""
 
     ACCEPTED = 0
@@ -41,7 +41,7 @@ class Reason(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-class Flag(IntFlag):
+class CellFlag(IntFlag):
     """What is known about a cell; flags combine."""
 
     FILLED = 1
@@ -79,7 +79,7 @@ class CleaningRules:
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleanedTable:
     """A cleaned table.
 
     Attributes:
@@ -89,7 +89,7 @@ class Cleaned:
         value: (n, c) observed and accepted; NaN otherwise.
         filled: (n, c) value, and where there is none the last price of at most ``fill_limit`` rows
             before. Volume and open interest are not carried.
-        flags: (n, c) bits of :class:`Flag`.
+        flags: (n, c) bits of :class:`CellFlag`.
         quarantine: a row for each rejected cell: trading_day, source, row (the date_id), column,
             value (as text), reason.
     """
@@ -103,7 +103,7 @@ class Cleaned:
     quarantine: pd.DataFrame
 
 
-def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()) -> Cleaned:
+def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()) -> CleanedTable:
     """Reject what cannot be, carry prices over short gaps, flag what is unusual.
 
     Rejected are text, infinite values, prices not above zero, volumes and open interests below
@@ -127,34 +127,34 @@ def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()
     fields = np.array([parse_column(name).field for name in table.columns], dtype=object)
     is_price, is_close = np.isin(fields, PRICE_FIELDS), fields == "close"
     reasons = _reasons(table, is_price, rules.bar_tolerance)
-    rejected = reasons != Reason.ACCEPTED
+    rejected = reasons != RejectionReason.ACCEPTED
     value = np.where(rejected, np.nan, table.values)
     filled = np.where(is_price, _carry_forward(value, rules.fill_limit), value)
     jumps = np.zeros(value.shape, dtype=np.bool_)
     jumps[:, is_close] = _jumps(value[:, is_close], filled[:, is_close], rules)
     flags = (
-        Flag.FILLED * (np.isnan(value) & ~np.isnan(filled))
-        + Flag.STALE * (is_price & _stale(value, filled, rules.stale_after))
-        + Flag.JUMP * jumps
-        + Flag.REJECTED * rejected
+        CellFlag.FILLED * (np.isnan(value) & ~np.isnan(filled))
+        + CellFlag.STALE * (is_price & _stale(value, filled, rules.stale_after))
+        + CellFlag.JUMP * jumps
+        + CellFlag.REJECTED * rejected
     ).astype(np.uint8)
     rejects = _quarantine(table, source, reasons)
-    return Cleaned(table.days, table.date_ids, table.columns, value, filled, flags, rejects)
+    return CleanedTable(table.days, table.date_ids, table.columns, value, filled, flags, rejects)
 
 
 def _reasons(table: PriceTable, is_price: BoolArray, tolerance: float) -> Bits:
-    """(n, c) :class:`Reason` of each cell."""
+    """(n, c) :class:`RejectionReason` of each cell."""
     values = table.values
     reasons = np.zeros(values.shape, dtype=np.uint8)
-    reasons[(values < 0) & ~is_price] = Reason.BELOW_ZERO
-    reasons[(values <= 0) & is_price] = Reason.PRICE_NOT_ABOVE_ZERO
-    reasons[np.isinf(values)] = Reason.INFINITE
+    reasons[(values < 0) & ~is_price] = RejectionReason.BELOW_ZERO
+    reasons[(values <= 0) & is_price] = RejectionReason.PRICE_NOT_ABOVE_ZERO
+    reasons[np.isinf(values)] = RejectionReason.INFINITE
     position = {name: i for i, name in enumerate(table.columns)}
     for cell in table.unread:
-        reasons[cell.row, position[cell.column]] = Reason.NOT_A_NUMBER
-    accepted = np.where(reasons == Reason.ACCEPTED, values, np.nan)
+        reasons[cell.row, position[cell.column]] = RejectionReason.NOT_A_NUMBER
+    accepted = np.where(reasons == RejectionReason.ACCEPTED, values, np.nan)
     broken = _broken_bars(accepted, table.columns, tolerance)
-    reasons[broken & ~np.isnan(accepted)] = Reason.BAR_CONTRADICTS_ITSELF
+    reasons[broken & ~np.isnan(accepted)] = RejectionReason.BAR_CONTRADICTS_ITSELF
     return reasons
 
 
@@ -244,6 +244,8 @@ def _quarantine(table: PriceTable, source: str, reasons: Bits) -> pd.DataFrame:
             "row": table.date_ids[rows],
             "column": np.array(names, dtype=object),
             "value": np.array(shown, dtype=object),
-            "reason": np.array([Reason(r).text for r in reasons[rows, columns]], dtype=object),
+            "reason": np.array(
+                [RejectionReason(r).text for r in reasons[rows, columns]], dtype=object
+            ),
         }
     )

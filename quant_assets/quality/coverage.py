@@ -10,10 +10,10 @@ import numpy as np
 
 from quant_assets.core.typing import IntArray
 from quant_assets.market.instruments import MARKETS, market_of, parse_column
-from quant_assets.quality.cleaning import Cleaned, Flag
+from quant_assets.quality.cleaning import CellFlag, CleanedTable
 
 
-def missing_rates(cleaned: Cleaned, since: date = date.min) -> dict[str, float]:
+def missing_rates(cleaned: CleanedTable, since: date = date.min) -> dict[str, float]:
     """Share of closes from a day on without an accepted value, by market and for ``all``; 0 to 1.
 
     Markets without a close in the table are left out.
@@ -25,15 +25,15 @@ def missing_rates(cleaned: Cleaned, since: date = date.min) -> dict[str, float]:
     return {name: float(cells.mean()) for name, cells in rates.items() if cells.size}
 
 
-def stale_series(cleaned: Cleaned) -> tuple[str, ...]:
+def stale_series(cleaned: CleanedTable) -> tuple[str, ...]:
     """Closes that have stood still until their newest observation, in the table's order."""
     closes = _closes(cleaned)
     last = _last_observed(cleaned, closes)
-    stale = (cleaned.flags[last, closes] & Flag.STALE) != 0
+    stale = (cleaned.flags[last, closes] & CellFlag.STALE) != 0
     return tuple(cleaned.columns[i] for i in closes[stale])
 
 
-def ended_series(cleaned: Cleaned, rows: int = 20) -> dict[str, date | None]:
+def ended_series(cleaned: CleanedTable, rows: int = 20) -> dict[str, date | None]:
     """Closes without a value in the last ``rows`` rows, with the day of their last one.
 
     None stands for a close that has no value in the whole table. Nothing has ended in a table of
@@ -51,12 +51,12 @@ def ended_series(cleaned: Cleaned, rows: int = 20) -> dict[str, date | None]:
     }
 
 
-def _closes(cleaned: Cleaned) -> IntArray:
+def _closes(cleaned: CleanedTable) -> IntArray:
     is_close = [parse_column(name).field == "close" for name in cleaned.columns]
     return np.flatnonzero(is_close).astype(np.int64)
 
 
-def _last_observed(cleaned: Cleaned, closes: IntArray) -> IntArray:
+def _last_observed(cleaned: CleanedTable, closes: IntArray) -> IntArray:
     """Row of each close's newest value; the last row for a close without any."""
     observed = ~np.isnan(cleaned.value[:, closes])
     last: IntArray = len(observed) - 1 - np.argmax(observed[::-1], axis=0)

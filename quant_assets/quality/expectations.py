@@ -20,7 +20,7 @@ SHOWN_ROWS = 20
 
 
 @dataclass(frozen=True)
-class Expect:
+class Expectation:
     """One expectation.
 
     Attributes:
@@ -38,7 +38,7 @@ class Expect:
     view: View | None = None
 
 
-Numbered = Sequence[tuple[int, Expect]]
+Numbered = Sequence[tuple[int, Expectation]]
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Suite:
     name: str
     description: str
     keys: tuple[str, ...]
-    expectations: tuple[Expect, ...]
+    expectations: tuple[Expectation, ...]
     columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExpectationResult:
     """What became of one expectation.
 
     Attributes:
@@ -95,7 +95,7 @@ class SuiteResult:
     name: str
     passed: bool
     rows: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ExpectationResult, ...]
     failing: pd.DataFrame
 
 
@@ -104,7 +104,7 @@ def prepare() -> None:
     _frames()
 
 
-def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
+def validate_suite(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
     """Check a frame, in memory and without touching it.
 
     A missing column fails the suite by itself: nothing else is then checked. An expectation that
@@ -117,7 +117,7 @@ def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
             suite, len(frame), absent, [_reason(suite, m, "column missing") for m in missing]
         )
     frame = _with_categories(frame.reset_index(drop=True))
-    found: dict[int, tuple[Outcome, pd.DataFrame]] = {}
+    found: dict[int, tuple[ExpectationResult, pd.DataFrame]] = {}
     with _batch_definition() as definition:
         for view in dict.fromkeys(expect.view for expect in suite.expectations):
             part = frame if view is None else view(frame)
@@ -128,7 +128,7 @@ def validate(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
 
 
 def _result(
-    suite: Suite, rows: int, outcomes: Sequence[Outcome], failing: Sequence[pd.DataFrame]
+    suite: Suite, rows: int, outcomes: Sequence[ExpectationResult], failing: Sequence[pd.DataFrame]
 ) -> SuiteResult:
     filled = [part for part in failing if len(part)]
     columns = [*suite.keys, "column", "value", "reason"]
@@ -140,7 +140,7 @@ def _result(
 
 def _validate_part(
     definition: Any, suite: Suite, part: pd.DataFrame, numbered: Numbered
-) -> dict[int, tuple[Outcome, pd.DataFrame]]:
+) -> dict[int, tuple[ExpectationResult, pd.DataFrame]]:
     used = list(dict.fromkeys(name for _, expect in numbered for name in expect.columns))
     results = _run(definition, part[used or part.columns[:1].tolist()], numbered)
     found = {}
@@ -207,7 +207,7 @@ def _context() -> Any:
     return context
 
 
-def _build(expect: Expect, number: int) -> Any:
+def _build(expect: Expectation, number: int) -> Any:
     columns: dict[str, Any]
     if expect.kind.startswith("ExpectTable"):
         columns = {}
@@ -228,7 +228,7 @@ def _with_categories(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _failing_rows(
-    suite: Suite, part: pd.DataFrame, expect: Expect, labels: Iterable[Any]
+    suite: Suite, part: pd.DataFrame, expect: Expectation, labels: Iterable[Any]
 ) -> pd.DataFrame:
     rows = part.loc[list(labels)]
     values = [
@@ -244,7 +244,7 @@ def _reason(suite: Suite, column: str, reason: str) -> pd.DataFrame:
     return pd.DataFrame({key: [None] for key in suite.keys} | described, dtype=object)
 
 
-def _why(expect: Expect, result: Any) -> str:
+def _why(expect: Expectation, result: Any) -> str:
     observed = result.result.get("observed_value")
     if observed is not None:
         return f"{expect.meaning}; found {observed}"
@@ -259,6 +259,6 @@ def _outcome(
     meaning: str,
     passed: bool = False,
     unexpected_count: int | None = None,
-) -> Outcome:
+) -> ExpectationResult:
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
-    return Outcome(name, ", ".join(columns), bool(passed), unexpected_count, meaning)
+    return ExpectationResult(name, ", ".join(columns), bool(passed), unexpected_count, meaning)

@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from quant_assets.lake.readers.prices import series_keys
-from quant_assets.quality.cleaning import Cleaned, Flag
+from quant_assets.quality.cleaning import CellFlag, CleanedTable
 
 
-def validated_rows(cleaned: Cleaned, start: date) -> dict[str, Any]:
+def validated_rows(cleaned: CleanedTable, start: date) -> dict[str, Any]:
     """Rows of ``validated.prices`` from ``start`` on."""
     keep = cleaned.days >= np.datetime64(start)
     flags = cleaned.flags[keep].ravel()
-    combinations = [flag_text(code) for code in range(int(sum(Flag)) + 1)]
+    combinations = [flag_text(code) for code in range(int(sum(CellFlag)) + 1)]
     return {
         **series_keys(cleaned.days[keep], cleaned.date_ids[keep], cleaned.columns),
         "value": cleaned.value[keep].ravel(),
@@ -25,7 +25,7 @@ def validated_rows(cleaned: Cleaned, start: date) -> dict[str, Any]:
     }
 
 
-def quarantine_rows(cleaned: Cleaned, start: date) -> dict[str, Any]:
+def quarantine_rows(cleaned: CleanedTable, start: date) -> dict[str, Any]:
     """Rows of ``validated.quarantine`` from ``start`` on."""
     rejected = cleaned.quarantine
     days = rejected["trading_day"].to_numpy().astype("datetime64[D]")
@@ -38,4 +38,4 @@ def quarantine_rows(cleaned: Cleaned, start: date) -> dict[str, Any]:
 
 def flag_text(code: int) -> str:
     """The names of the flags set in a code, joined by commas."""
-    return ",".join(str(flag.name).lower() for flag in Flag if flag & code)
+    return ",".join(str(flag.name).lower() for flag in CellFlag if flag & code)

@@ -14,7 +14,7 @@ from quant_assets.market.calendar import FIRST_DAY, LAST_DAY
 from quant_assets.market.instruments import FIELDS
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.quality import views
-from quant_assets.quality.expectations import Expect, Suite, View
+from quant_assets.quality.expectations import Expectation, Suite, View
 
 INSTRUMENT = r"^(?:LME_[A-Z]{2}|JPX_[A-Za-z0-9_-]+_Futures|US_Stock_[A-Za-z0-9.\-]+|FX_[A-Z]{6})$"
 TARGET = r"^target_(?:0|[1-9][0-9]*)$"
@@ -23,34 +23,35 @@ _SERIES_KEY = ("trading_day", "instrument", "field")
 _TARGET_KEY = ("trading_day", "target")
 
 
-def _present(*columns: str) -> tuple[Expect, ...]:
+def _present(*columns: str) -> tuple[Expectation, ...]:
     return tuple(
-        Expect("ExpectColumnValuesToNotBeNull", (name,), f"{name} is given") for name in columns
+        Expectation("ExpectColumnValuesToNotBeNull", (name,), f"{name} is given")
+        for name in columns
     )
 
 
-def _once(*columns: str) -> Expect:
+def _once(*columns: str) -> Expectation:
     meaning = f"{', '.join(columns)} occur together once"
-    return Expect("ExpectCompoundColumnsToBeUnique", columns, meaning)
+    return Expectation("ExpectCompoundColumnsToBeUnique", columns, meaning)
 
 
-def _between(column: str, meaning: str, view: View | None = None, **bounds: Any) -> Expect:
-    return Expect("ExpectColumnValuesToBeBetween", (column,), meaning, bounds, view)
+def _between(column: str, meaning: str, view: View | None = None, **bounds: Any) -> Expectation:
+    return Expectation("ExpectColumnValuesToBeBetween", (column,), meaning, bounds, view)
 
 
-def _like(column: str, regex: str, meaning: str) -> Expect:
+def _like(column: str, regex: str, meaning: str) -> Expectation:
     parameters = {"regex": regex}
-    return Expect(
+    return Expectation(
         "ExpectColumnValuesToMatchRegex", (column,), meaning, parameters, views.distinct(column)
     )
 
 
-def _rows(meaning: str, **bounds: int) -> Expect:
-    return Expect("ExpectTableRowCountToBeBetween", (), meaning, bounds)
+def _rows(meaning: str, **bounds: int) -> Expectation:
+    return Expectation("ExpectTableRowCountToBeBetween", (), meaning, bounds)
 
 
-def _known_fields() -> Expect:
-    return Expect(
+def _known_fields() -> Expectation:
+    return Expectation(
         "ExpectColumnValuesToBeInSet",
         ("field",),
         f"field is one of {', '.join(FIELDS)}",
@@ -67,7 +68,7 @@ RAW_PRICES_SUITE = Suite(
         _rows("there are prices", min_value=1),
         *_present("trading_day", "date_id", "instrument", "field", "source"),
         _once(*_SERIES_KEY),
-        Expect(
+        Expectation(
             "ExpectColumnValuesToBeOfType", ("value",), "value is a number", {"type_": "float64"}
         ),
         _known_fields(),
@@ -79,13 +80,13 @@ RAW_PRICES_SUITE = Suite(
             min_value=pd.Timestamp(FIRST_DAY),
             max_value=pd.Timestamp(LAST_DAY),
         ),
-        Expect(
+        Expectation(
             "ExpectColumnValuesToBeUnique",
             ("trading_day",),
             "a day has one date_id",
             view=views.days,
         ),
-        Expect(
+        Expectation(
             "ExpectColumnValuesToBeIncreasing",
             ("date_id",),
             "date_id rises with trading_day",
@@ -102,8 +103,8 @@ TARGET_PAIRS_SUITE = Suite(
     (
         _rows(f"there are {N_TARGETS} targets", min_value=N_TARGETS, max_value=N_TARGETS),
         *_present("target", "lag", "leg_a"),
-        Expect("ExpectColumnValuesToBeUnique", ("target",), "target occurs once"),
-        Expect(
+        Expectation("ExpectColumnValuesToBeUnique", ("target",), "target occurs once"),
+        Expectation(
             "ExpectColumnValuesToBeInSet",
             ("distance",),
             "targets are numbered from 0 in order",
@@ -111,7 +112,7 @@ TARGET_PAIRS_SUITE = Suite(
             views.numbered,
         ),
         _like("target", TARGET, "target is named target_<number>"),
-        Expect(
+        Expectation(
             "ExpectColumnValuesToBeInSet",
             ("lag",),
             f"lag is 1 to {MAX_LAG}",
@@ -148,20 +149,20 @@ VALIDATED_PRICES_SUITE = Suite(
             min_value=0.0,
             max_value=_FINITE,
         ),
-        Expect(
+        Expectation(
             "ExpectColumnPairValuesToBeEqual",
             ("value", "filled"),
             "filled is the value where there is one",
             {"ignore_row_if": "either_value_is_missing"},
         ),
-        Expect(
+        Expectation(
             "ExpectColumnValuesToNotBeNull",
             ("filled",),
             "at least half of the closes are known or carried",
             {"mostly": 0.5},
             views.closes,
         ),
-        Expect(
+        Expectation(
             "ExpectColumnValuesToBeInSet",
             ("rejected",),
             "at most 5 % of the cells are rejected",
@@ -201,7 +202,7 @@ FORECASTS_SUITE = Suite(
         _once(*_TARGET_KEY),
         _between("value", "value is finite", min_value=-_FINITE, max_value=_FINITE),
         _like("target", TARGET, "target is named target_<number>"),
-        Expect(
+        Expectation(
             "ExpectColumnValuesToBeInSet",
             ("targets",),
             f"a day has {N_TARGETS} forecasts",

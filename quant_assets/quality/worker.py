@@ -1,7 +1,7 @@
 """Validation in a process of its own, which imports Great Expectations while a run goes on.
 
-The import takes seconds of one core: a run that calls :func:`begin` early does not wait for it. In
-a process that has imported it already, validation goes on there.
+The import takes seconds of one core: a run that calls :func:`begin_worker` early does not wait for
+it. In a process that has imported it already, validation goes on there.
 What a suite is, and how it is checked, is said in ``quality.expectations``.
 """
 
@@ -34,15 +34,15 @@ class _Worker:
     answers: IO[bytes]
 
 
-def begin() -> None:
+def begin_worker() -> None:
     """Start the process if one is needed and there is none, and return at once."""
     if not _imported():
         with _turn:
             _worker()
 
 
-def validate(suite: "Suite", frame: "pd.DataFrame") -> "SuiteResult":
-    """As :func:`quant_assets.quality.expectations.validate`, in the other process.
+def validate_in_worker(suite: "Suite", frame: "pd.DataFrame") -> "SuiteResult":
+    """As :func:`quant_assets.quality.expectations.validate_suite`, in the other process.
 
     Raises:
         QualityError: the process ended, as it does where memory runs out.
@@ -50,7 +50,7 @@ def validate(suite: "Suite", frame: "pd.DataFrame") -> "SuiteResult":
     if _imported():
         from quant_assets.quality import expectations
 
-        return expectations.validate(suite, frame)
+        return expectations.validate_suite(suite, frame)
     with _turn:
         worker = _worker()
         try:
@@ -109,7 +109,7 @@ def _serve() -> None:
             # At once: an orderly end of so many modules takes part of a second.
             os._exit(0)
         try:
-            answer: SuiteResult | Exception = expectations.validate(suite, frame)
+            answer: SuiteResult | Exception = expectations.validate_suite(suite, frame)
         except Exception as error:  # noqa: BLE001 - raised again by the parent
             answer = error
         _send(answers, answer)

@@ -46,7 +46,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Need:
+class ActionItem:
     """Something that a person has to look at.
 
     Attributes:
@@ -78,7 +78,7 @@ class Section:
     title: str
     summary: str
     blocks: tuple[Grid | Chart, ...] = ()
-    needs: tuple[Need, ...] = ()
+    needs: tuple[ActionItem, ...] = ()
     known: bool = True
     watched: str = ""
     as_of: date | None = None
@@ -90,7 +90,7 @@ class Section:
         states: list[State] = [one.state for one in self.needs]
         if self.late:
             states.append("warning")
-        return worst(states, "ok" if self.known else "unknown")
+        return worst_state(states, "ok" if self.known else "unknown")
 
     @property
     def anchor(self) -> str:
@@ -98,56 +98,56 @@ class Section:
         return self.title.lower().replace(" ", "-")
 
 
-def worst(states: list[State], otherwise: State = "ok") -> State:
+def worst_state(states: list[State], otherwise: State = "ok") -> State:
     """The most urgent of some states."""
     return min(states, key=_URGENCY.index, default=otherwise)
 
 
-def unknown(title: str, summary: str, as_of: date | None = None) -> Section:
+def unknown_section(title: str, summary: str, as_of: date | None = None) -> Section:
     """A section about what is not there; ``as_of`` a day on which it was, if any."""
     return Section(title, summary, known=False, as_of=as_of)
 
 
-def unwatched(title: str, summary: str) -> Section:
+def unwatched_section(title: str, summary: str) -> Section:
     """A section about what nobody ever watched."""
     return Section(title, f"{summary}: run watch_daily.", known=False, late=True)
 
 
-def row(*values: "str | Cell") -> tuple[Cell, ...]:
+def text_row(*values: "str | Cell") -> tuple[Cell, ...]:
     """Cells from texts."""
     return tuple(one if isinstance(one, Cell) else Cell(one) for one in values)
 
 
-def records(rows: pd.DataFrame) -> Iterator[Any]:
+def frame_records(rows: pd.DataFrame) -> Iterator[Any]:
     """Rows of a frame, their columns as attributes."""
     yield from rows.itertuples(index=False)
 
 
-def number(value: Any, digits: int = 2) -> str:
+def format_number(value: Any, digits: int = 2) -> str:
     """A number with so many decimals; a dash for none."""
     return NOTHING if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def percent(value: Any, digits: int = 0) -> str:
+def format_percent(value: Any, digits: int = 0) -> str:
     """A share in per cent; a dash for none."""
     return NOTHING if pd.isna(value) else f"{100 * value:.{digits}f} %"
 
 
-def day_text(value: Any) -> str:
+def format_day(value: Any) -> str:
     """A day as 2023-12-29; a dash for none."""
     return NOTHING if pd.isna(value) else f"{pd.Timestamp(value):%Y-%m-%d}"
 
 
-def as_date(value: Any) -> date:
+def to_date(value: Any) -> date:
     """A day out of a frame."""
     return pd.Timestamp(value).date()
 
 
-def newest_of(rows: pd.DataFrame) -> date | None:
+def newest_day_in(rows: pd.DataFrame) -> date | None:
     """The newest trading day of some rows; None if there are none."""
-    return as_date(rows["trading_day"].max()) if len(rows) else None
+    return to_date(rows["trading_day"].max()) if len(rows) else None
 
 
-def counted(count: int, one: str, many: str = "") -> str:
+def format_count(count: int, one: str, many: str = "") -> str:
     """Like "1 day" and "3 days"."""
     return f"{count} {one if count == 1 else many or one + 's'}"

@@ -34,7 +34,7 @@ class _Scale:
         return placed
 
 
-def lines(
+def draw_lines(
     series: Mapping[str, pd.Series], caption: str, *, floor: float | None = None, area: str = ""
 ) -> Chart:
     """Values over days, one line a series.
@@ -63,7 +63,7 @@ def lines(
     return Chart(_svg(parts, HEIGHT, caption), caption, tuple(series))
 
 
-def bars(shares: Mapping[str, float], caption: str) -> Chart:
+def draw_bars(shares: Mapping[str, float], caption: str) -> Chart:
     """Shares as bars beside one another, negative ones to the left."""
     values = np.array(list(shares.values()), dtype=np.float64)
     x = _Scale(min(0.0, float(values.min())), max(0.01, float(values.max())), 120.0, WIDTH - 44.0)

@@ -8,46 +8,46 @@ from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, REGIMES
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import MARKETS
 from quant_assets.reports.blocks import (
+    ActionItem,
     Cell,
     Grid,
-    Need,
     Section,
     State,
-    as_date,
-    counted,
-    day_text,
-    newest_of,
-    number,
-    percent,
-    records,
-    row,
-    unknown,
-    unwatched,
+    format_count,
+    format_day,
+    format_number,
+    format_percent,
+    frame_records,
+    newest_day_in,
+    text_row,
+    to_date,
+    unknown_section,
+    unwatched_section,
 )
-from quant_assets.reports.charts import lines
-from quant_assets.reports.scope import Scope
+from quant_assets.reports.charts import draw_lines
+from quant_assets.reports.scope import ReportScope
 
 _WORST, _REGIME_DAYS = 10, 250
 _TURBULENT = 0.5
 _LEVELS: dict[str, State] = {"critical": "critical", "warning": "warning"}
 
 
-def regime(scope: Scope) -> Section:
+def regime_section(scope: ReportScope) -> Section:
     """Whether the markets are turbulent, and how volatile and alike they are."""
     title = "Regime"
     rows = scope.last_days(REGIMES, _REGIME_DAYS, "ORDER BY trading_day")
     if rows.empty:
-        return unwatched(title, "The markets' state was not estimated yet")
+        return unwatched_section(title, "The markets' state was not estimated yet")
     rows = rows.set_index("trading_day").drop(columns=["date_id", "fit_as_of"]).astype(float)
     now = rows.iloc[-1]
     word = "turbulent" if now["turbulence"] > _TURBULENT else "calm"
     if pd.isna(now["turbulence"]):
         word = "not known before the first fit"
     summary = (
-        f"On {day_text(rows.index[-1])} the markets are {word}: turbulence "
-        f"{number(now['turbulence'])}, mean correlation {number(now['correlation'])}."
+        f"On {format_day(rows.index[-1])} the markets are {word}: turbulence "
+        f"{format_number(now['turbulence'])}, mean correlation {format_number(now['correlation'])}."
     )
-    chart = lines(
+    chart = draw_lines(
         {name: rows[name] for name in ("turbulence", "correlation")},
         "Probability of the turbulent regime, and mean correlation of the instruments",
         floor=0.0,
@@ -55,22 +55,22 @@ def regime(scope: Scope) -> Section:
     )
     volatility = Grid(
         MARKETS,
-        (row(*(percent(now[f"volatility_{market}"], 1) for market in MARKETS)),),
+        (text_row(*(format_percent(now[f"volatility_{market}"], 1) for market in MARKETS)),),
         labels=0,
         caption="Annualised volatility of 20 days",
     )
-    return Section(title, summary, (chart, volatility), as_of=as_date(rows.index[-1]))
+    return Section(title, summary, (chart, volatility), as_of=to_date(rows.index[-1]))
 
 
-def anomalies(scope: Scope) -> Section:
+def anomalies_section(scope: ReportScope) -> Section:
     """Days and series of the period that are unlike the others."""
     title = "Anomalies"
     days = scope.rows(ANOMALIES, select="DISTINCT trading_day")
-    newest = newest_of(days)
+    newest = newest_day_in(days)
     if newest is None:
-        return unwatched(title, "Nothing was looked through for anomalies yet")
+        return unwatched_section(title, "Nothing was looked through for anomalies yet")
     if newest < scope.first:
-        return unknown(title, f"Nothing was looked through {scope.period.within}.", newest)
+        return unknown_section(title, f"Nothing was looked through {scope.period.within}.", newest)
     found = scope.rows(
         ANOMALIES,
         "AND trading_day >= ? AND severity <> 'info'"
@@ -80,8 +80,8 @@ def anomalies(scope: Scope) -> Section:
     )
     of_markets = found[found["series"].isna() & (found["trading_day"] == pd.Timestamp(scope.day))]
     needs = tuple(
-        Need(_LEVELS[one.severity], f"{_of(one)}, {one.kind}: {_text(one.text)}")
-        for one in records(of_markets)
+        ActionItem(_LEVELS[one.severity], f"{_of(one)}, {one.kind}: {_text(one.text)}")
+        for one in frame_records(of_markets)
     )
     summary = f"{_counts(found)} {scope.period.within}.{_looked_through(scope, days)}"
     blocks = (_conspicuous(found),) if len(found) else ()
@@ -91,30 +91,30 @@ def anomalies(scope: Scope) -> Section:
 def _counts(found: pd.DataFrame) -> str:
     if found.empty:
         return "Nothing beyond its limit"
-    markets = counted(int(found["series"].isna().sum()), "market")
-    series = counted(int(found["series"].notna().sum()), "series", "series")
+    markets = format_count(int(found["series"].isna().sum()), "market")
+    series = format_count(int(found["series"].notna().sum()), "series", "series")
     return f"{markets} and {series} beyond their limits"
 
 
-def _looked_through(scope: Scope, days: pd.DataFrame) -> str:
+def _looked_through(scope: ReportScope, days: pd.DataFrame) -> str:
     """On how many days of the period it was looked, where not on all."""
     every = len(trading_days(scope.first, scope.day))
     looked = int((days["trading_day"] >= pd.Timestamp(scope.first)).sum())
     if looked >= every:
         return ""
-    return f" {looked} of {counted(every, 'trading day')} were looked through."
+    return f" {looked} of {format_count(every, 'trading day')} were looked through."
 
 
 def _conspicuous(found: pd.DataFrame) -> Grid:
     cells = tuple(
-        row(
-            day_text(one.trading_day),
+        text_row(
+            format_day(one.trading_day),
             _of(one),
             str(one.kind),
-            Cell(number(one.score), _LEVELS.get(str(one.severity))),
-            number(one.limit),
+            Cell(format_number(one.score), _LEVELS.get(str(one.severity))),
+            format_number(one.limit),
         )
-        for one in records(found.head(_WORST))
+        for one in frame_records(found.head(_WORST))
     )
     head = ("day", "of", "kind", "score", "limit")
     return Grid(head, cells, labels=3, caption=f"The first {len(cells)}")

@@ -11,11 +11,11 @@ import pandas as pd
 from quant_assets.alerts.alert_lifecycle import LEVELS
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.schemas.monitoring_tables import WATCHED
-from quant_assets.lake.schemas.promotion_tables import DECISIONS, PUBLISHED
+from quant_assets.lake.schemas.promotion_tables import DECISIONS, SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
-    ENSEMBLE,
+    ENSEMBLE_FORECASTS,
     LABELS,
     MARKET_FEATURES,
     RAW_PRICES,
@@ -23,32 +23,40 @@ from quant_assets.lake.schemas.tables import (
     VALIDATED_PRICES,
     fits_table,
 )
-from quant_assets.lake.store.contents import contents
+from quant_assets.lake.store.contents import read_contents
 from quant_assets.market.calendar import trading_days
 from quant_assets.reports.blocks import (
     NOTHING,
+    ActionItem,
     Cell,
     Grid,
-    Need,
     Section,
-    as_date,
-    counted,
-    day_text,
-    percent,
-    records,
-    row,
-    unknown,
+    format_count,
+    format_day,
+    format_percent,
+    frame_records,
+    text_row,
+    to_date,
+    unknown_section,
 )
-from quant_assets.reports.scope import Scope
+from quant_assets.reports.scope import ReportScope
 
 _LAYERS = (
-    *(RAW_PRICES, VALIDATED_PRICES, MARKET_FEATURES, LABELS, ENSEMBLE, PUBLISHED, SUBMISSIONS),
+    *(
+        RAW_PRICES,
+        VALIDATED_PRICES,
+        MARKET_FEATURES,
+        LABELS,
+        ENSEMBLE_FORECASTS,
+        SUBMITTED_FORECASTS,
+        SUBMISSIONS,
+    ),
     *(PERFORMANCE, ATTRIBUTION, *WATCHED),
 )
 _DECISIONS = 8
 
 
-def alerts(scope: Scope) -> Section:
+def alerts_section(scope: ReportScope) -> Section:
     """Alerts that are open at the end of the day, and those of the period that have ended.
 
     An alert's subject and text are rewritten each time it is seen. Only what stays is shown, and
@@ -56,23 +64,25 @@ def alerts(scope: Scope) -> Section:
     """
     title = "Alerts"
     if not scope.lake.has(ALERTS):
-        return unknown(title, "No alert was ever raised; the sensor watch_runs raises them.")
+        return unknown_section(
+            title, "No alert was ever raised; the sensor watch_runs raises them."
+        )
     rows = _alerts(scope)
     still = rows["closed_at"].isna() | (rows["closed_at"] >= scope.end.replace(tzinfo=None))
     opened, ended = rows[still], rows[~still]
     ended = ended[ended["closed_at"] >= pd.Timestamp(scope.first)]
     needs = tuple(
-        Need(
+        ActionItem(
             one.level,
             f"{_words(str(one.key))}, since {one.opened_at:%Y-%m-%d %H:%M} UTC",
             told=_table_of(str(one.key)),
         )
-        for one in records(opened)
+        for one in frame_records(opened)
         if one.level != "info"
     )
     counts = [f"{int((opened['level'] == level).sum())} {level}" for level in LEVELS]
     summary = (
-        f"{counted(len(opened), 'alert')} open: {', '.join(counts)}. "
+        f"{format_count(len(opened), 'alert')} open: {', '.join(counts)}. "
         f"{len(ended)} ended {scope.period.within}."
     )
     if rows.empty:
@@ -80,27 +90,29 @@ def alerts(scope: Scope) -> Section:
     shown = pd.concat([opened, ended])
     shown["ended"] = shown["closed_at"].where(~still)
     cells = tuple(
-        row(
+        text_row(
             Cell(str(one.level), one.level if one.level != "info" and pd.isna(one.ended) else None),
             _words(str(one.key)),
             f"{one.opened_at:%Y-%m-%d %H:%M}",
             NOTHING if pd.isna(one.ended) else f"{one.ended:%Y-%m-%d %H:%M}",
         )
-        for one in records(shown)
+        for one in frame_records(shown)
     )
     grid = Grid(("level", "condition", "opened", "ended"), cells, labels=4)
     return Section(title, summary, (grid,) if cells else (), needs)
 
 
-def promotion(scope: Scope) -> Section:
+def promotion_section(scope: ReportScope) -> Section:
     """Who is champion, what the challenger is at, and the last decisions."""
     title = "Promotion"
     rows = scope.rows(DECISIONS, "ORDER BY trading_day DESC, sequence DESC LIMIT ?", [_DECISIONS])
     if rows.empty:
-        return unknown(title, "No release was decided on yet.")
+        return unknown_section(title, "No release was decided on yet.")
     summary = _in_force(scope, rows.iloc[0])
     cells = tuple(
-        row(day_text(one["trading_day"]), _deed(one), f"{_text(one['reason'])}{_numbers(one)}")
+        text_row(
+            format_day(one["trading_day"]), _deed(one), f"{_text(one['reason'])}{_numbers(one)}"
+        )
         for one in rows.to_dict("records")
     )
     grid = Grid(("day", "decision", "why"), cells, labels=3, caption="Last decisions")
@@ -114,20 +126,20 @@ def _deed(one: Mapping[Hashable, Any]) -> str:
     return f"{_text(one['action'])} {_text(one['release'])}: {stages}{by}"
 
 
-def _in_force(scope: Scope, decision: pd.Series) -> str:
+def _in_force(scope: ReportScope, decision: pd.Series) -> str:
     """Champion and challenger of the newest published forecast, else after the last decision."""
-    found = scope.newest(PUBLISHED, "ORDER BY target LIMIT 1")
+    found = scope.newest(SUBMITTED_FORECASTS, "ORDER BY target LIMIT 1")
     if found.empty:
         return f"Champion: {_text(decision['champion'])}; nothing is published yet."
     now = found.iloc[0]
-    day = day_text(now["trading_day"])
+    day = format_day(now["trading_day"])
     if pd.isna(now["challenger"]):
         return f"Champion on {day}: {_text(now['champion'])}; no challenger."
-    challenger = f"{now['challenger']} has a share of {percent(now['share'])}"
+    challenger = f"{now['challenger']} has a share of {format_percent(now['share'])}"
     return f"Champion on {day}: {_text(now['champion'])}; challenger {challenger}."
 
 
-def freshness(scope: Scope) -> Section:
+def freshness_section(scope: ReportScope) -> Section:
     """The newest day of each layer, and how many trading days it is behind."""
     tables = [*_LAYERS, *map(fits_table, scope.families)]
     newest = _newest_days(scope, [one for one in tables if scope.lake.has(one)])
@@ -135,16 +147,16 @@ def freshness(scope: Scope) -> Section:
     for table in tables:
         day = newest.get(table.name)
         behind = NOTHING if day is None else str(max(len(trading_days(day, scope.day)) - 1, 0))
-        cells.append(row(table.name, day_text(day), behind))
+        cells.append(text_row(table.name, format_day(day), behind))
     current = sum(cell[-1].text == "0" for cell in cells[: len(_LAYERS)])
     summary = f"{current} of {len(_LAYERS)} layers are as of {scope.day}."
     grid = Grid(("table", "newest day", "trading days behind"), tuple(cells))
     return Section("Freshness", summary, (grid,))
 
 
-def _newest_days(scope: Scope, tables: Sequence[Table]) -> dict[str, date]:
+def _newest_days(scope: ReportScope, tables: Sequence[Table]) -> dict[str, date]:
     """The newest day of each table that has one by the report's."""
-    newest = {one: content.newest for one, content in contents(scope.lake, tables).items()}
+    newest = {one: content.newest for one, content in read_contents(scope.lake, tables).items()}
     later = [one for one, day in newest.items() if day and day > scope.day]
     each = (
         f"SELECT '{one.name}' AS name, max(\"{one.day_column}\") AS newest FROM {one.quoted}"
@@ -154,11 +166,11 @@ def _newest_days(scope: Scope, tables: Sequence[Table]) -> dict[str, date]:
     found = {one.name: day for one, day in newest.items() if day and day <= scope.day}
     if later:
         rows = scope.lake.query(" UNION ALL ".join(each), [scope.day] * len(later)).dropna()
-        found |= {str(one.name): as_date(one.newest) for one in records(rows)}
+        found |= {str(one.name): to_date(one.newest) for one in frame_records(rows)}
     return found
 
 
-def _alerts(scope: Scope) -> pd.DataFrame:
+def _alerts(scope: ReportScope) -> pd.DataFrame:
     """Alerts opened by the end of the day, most urgent first, with their level as it was then."""
     end = scope.end.replace(tzinfo=None)
     rows = scope.lake.query(f"FROM {ALERTS.quoted} WHERE opened_at < ?", [end])

@@ -21,20 +21,20 @@ from quant_assets.reports import (
     market_sections,
     operations_sections,
 )
-from quant_assets.reports.blocks import Need, Section, State, counted, worst
-from quant_assets.reports.scope import Scope
+from quant_assets.reports.blocks import ActionItem, Section, State, format_count, worst_state
+from quant_assets.reports.scope import ReportScope
 
 _SECTIONS = (
-    operations_sections.alerts,
-    forecast_sections.submission,
-    forecast_sections.performance,
-    forecast_sections.attribution,
-    data_sections.data_health,
-    data_sections.drift,
-    market_sections.regime,
-    market_sections.anomalies,
-    operations_sections.promotion,
-    operations_sections.freshness,
+    operations_sections.alerts_section,
+    forecast_sections.submission_section,
+    forecast_sections.performance_section,
+    forecast_sections.attribution_section,
+    data_sections.data_health_section,
+    data_sections.drift_section,
+    market_sections.regime_section,
+    market_sections.anomalies_section,
+    operations_sections.promotion_section,
+    operations_sections.freshness_section,
 )
 _TEMPLATE = "page.html.j2"
 
@@ -48,7 +48,7 @@ class Report:
         sections: in order.
     """
 
-    scope: Scope
+    scope: ReportScope
     sections: tuple[Section, ...]
 
     @property
@@ -58,14 +58,14 @@ class Report:
         return f"{period.name.capitalize()} report, {period.label(self.scope.day)}"
 
     @property
-    def needs(self) -> list[Need]:
+    def needs(self) -> list[ActionItem]:
         """What needs somebody, the most urgent first; once what a check and its table both say."""
         said = {one.watched: one.state for one in self.sections if one.needs and one.watched}
         found = [
             need
             for section in self.sections
             for need in section.needs
-            if worst([need.state, said.get(need.told, "ok")]) != said.get(need.told)
+            if worst_state([need.state, said.get(need.told, "ok")]) != said.get(need.told)
         ]
         found += _unwatched(self.sections)
         return sorted(found, key=lambda need: need.state != "critical")
@@ -73,7 +73,7 @@ class Report:
     @property
     def state(self) -> State:
         """That of the most urgent need."""
-        return worst([need.state for need in self.needs])
+        return worst_state([need.state for need in self.needs])
 
     @property
     def unknown(self) -> list[str]:
@@ -85,7 +85,7 @@ class Report:
         """The page in a line."""
         if not self.needs:
             return "All well"
-        return f"{counted(len(self.needs), 'thing needs', 'things need')} you"
+        return f"{format_count(len(self.needs), 'thing needs', 'things need')} you"
 
     def markdown(self) -> str:
         """The headline, what needs somebody, and each section's summary."""
@@ -94,13 +94,13 @@ class Report:
         return "\n".join([f"**{self.headline}**", "", *needs, "", "| | |", "|---|---|", *summaries])
 
 
-def compose(scope: Scope) -> Report:
+def compose_report(scope: ReportScope) -> Report:
     """All sections, from one snapshot of the lake."""
     with scope.lake.at_once():
         return Report(scope, tuple(_dated(make(scope), scope.day) for make in _SECTIONS))
 
 
-def render(report: Report) -> bytes:
+def render_report(report: Report) -> bytes:
     """The page as HTML; the same bytes for the same contents."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -115,10 +115,10 @@ def render(report: Report) -> bytes:
     return environment.get_template(_TEMPLATE).render(report=report).encode()
 
 
-def publish(scope: Scope, folder: Path) -> tuple[Report, Path]:
+def store_report(scope: ReportScope, folder: Path) -> tuple[Report, Path]:
     """Write the page into the reports folder, whole or not at all; the report and its file."""
-    report, file = compose(scope), folder / scope.period.file(scope.day)
-    write_atomically(file, render(report))
+    report, file = compose_report(scope), folder / scope.period.file(scope.day)
+    write_atomically(file, render_report(report))
     return report, file
 
 
@@ -138,7 +138,7 @@ def _dated(section: Section, day: date) -> Section:
     return replace(section, summary=summary, needs=needs, late=True)
 
 
-def _unwatched(sections: Sequence[Section]) -> list[Need]:
+def _unwatched(sections: Sequence[Section]) -> list[ActionItem]:
     """One for all that was not watched since the same day: that mostly has one cause."""
     late: dict[str, list[str]] = {}
     for one in sections:
@@ -146,7 +146,7 @@ def _unwatched(sections: Sequence[Section]) -> list[Need]:
             since = f"not watched since {one.as_of}" if one.as_of else "never watched"
             late.setdefault(since, []).append(one.title)
     return [
-        Need("warning", f"{', '.join(of).capitalize()} {since}: run watch_daily")
+        ActionItem("warning", f"{', '.join(of).capitalize()} {since}: run watch_daily")
         for since, of in sorted(late.items())
     ]
 

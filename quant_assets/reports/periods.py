@@ -50,7 +50,7 @@ MONTHLY = Period(
 PERIODS = {one.name: one for one in (DAILY, WEEKLY, MONTHLY)}
 
 
-def period_of(name: str) -> Period:
+def find_period(name: str) -> Period:
     """The period of that name.
 
     Raises:

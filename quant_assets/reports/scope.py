@@ -15,11 +15,11 @@ import pandas as pd
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.reports.periods import Period
-from quant_assets.submission.submission import Delivery
+from quant_assets.submission.submission import SubmissionTime
 
 
 @dataclass(frozen=True)
-class Scope:
+class ReportScope:
     """A report's day and what it is about.
 
     Attributes:
@@ -36,7 +36,7 @@ class Scope:
     day: date
     families: tuple[str, ...]
     drift_share: float
-    delivery: Delivery | None = None
+    delivery: SubmissionTime | None = None
 
     @property
     def first(self) -> date:

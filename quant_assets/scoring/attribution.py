@@ -15,12 +15,12 @@ from quant_assets.core.errors import ArtifactError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.features.catalogue import CATALOGUE
-from quant_assets.lake.readers.point_in_time import date_ids_of
-from quant_assets.lake.readers.prices import history_start
+from quant_assets.lake.readers.point_in_time import read_date_ids
+from quant_assets.lake.readers.prices import find_history_start
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.training.fits import seen_for, spells
+from quant_assets.training.fits import find_fit_periods, read_observations_for
 
 ATTRIBUTED_DAYS = 20
 """Of a range of days only so many, the newest, are attributed.
@@ -33,7 +33,7 @@ GROUPS = {feature.name: feature.group for feature in CATALOGUE}
 
 
 @dataclass(frozen=True)
-class Parts:
+class FamilyParts:
     """What a family's scores of some days are made of.
 
     Attributes:
@@ -47,7 +47,7 @@ class Parts:
     parts: Mapping[str, FloatArray]
 
 
-def shares(parts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def variance_shares(parts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """(n,) share of each group in a day's spread of scores: Cov(part, score) / Var(score).
 
     Over the targets. The shares of a day sum to 1, since the scores are the sum of the parts; one
@@ -69,46 +69,46 @@ def shares(parts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     return {name: np.einsum("ij,ij->i", part, around) / squares for name, part in parts.items()}
 
 
-def first_attributed(lake: Lake, start: date, end: date) -> date:
+def first_attributed_day(lake: Lake, start: date, end: date) -> date:
     """The first day of a range that is attributed."""
-    return max(start, history_start(lake, MARKET_FEATURES, end, ATTRIBUTED_DAYS - 1))
+    return max(start, find_history_start(lake, MARKET_FEATURES, end, ATTRIBUTED_DAYS - 1))
 
 
-def family_parts(
+def read_family_parts(
     lake: Lake,
     settings: Settings,
     families: Sequence[str],
     start: date,
     end: date,
     warn: Callable[[str], None],
-) -> Iterator[Parts]:
+) -> Iterator[FamilyParts]:
     """Parts of each family's forecasts from ``start`` to ``end``, fit by fit.
 
     A family without a fit has none, nor has one whose stored fit is missing or altered: ``warn`` is
     told, and the others go on.
     """
-    seen = seen_for(lake, families, start, end)
+    seen = read_observations_for(lake, families, start, end)
     for name in families:
         try:
-            for spell in spells(lake, settings, seen, name, start):
+            for spell in find_fit_periods(lake, settings, seen, name, start):
                 parts = spell.model.contributions(spell.seen, spell.rows, GROUPS)
-                yield Parts(name, spell.days, parts)
+                yield FamilyParts(name, spell.days, parts)
         except ArtifactError as error:
             warn(f"{name} is not attributed: {error}")
 
 
-def attribution(lake: Lake, found: Iterable[Parts]) -> pd.DataFrame:
+def attribution_rows(lake: Lake, found: Iterable[FamilyParts]) -> pd.DataFrame:
     """Rows of ``monitoring.attribution``; a share that is undefined has none."""
     rows = [
         pd.DataFrame(
             {"trading_day": one.days, "family": one.family, "inputs": name, "share": share}
         )
         for one in found
-        for name, share in shares(one.parts).items()
+        for name, share in variance_shares(one.parts).items()
     ]
     columns = [column.name for column in ATTRIBUTION.columns]
     if not rows:
         return pd.DataFrame({name: [] for name in columns})
     known = pd.concat(rows, ignore_index=True).dropna(subset="share")
-    known["date_id"] = date_ids_of(lake, known["trading_day"].to_numpy())
+    known["date_id"] = read_date_ids(lake, known["trading_day"].to_numpy())
     return known[columns]

@@ -9,12 +9,12 @@ import pandas as pd
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE, TRACK_RECORD
 from quant_assets.lake.store.lake import Lake
-from quant_assets.scoring.judged_days import Judged
+from quant_assets.scoring.judged_days import ScoredForecasts
 from quant_assets.scoring.metric import daily_ic
 
 
-def performance(
-    found: Judged | None, others: Mapping[str, FloatArray] | None = None
+def performance_rows(
+    found: ScoredForecasts | None, others: Mapping[str, FloatArray] | None = None
 ) -> pd.DataFrame:
     """Rows of ``monitoring.performance``, each family judged on the days it forecasts.
 
@@ -31,13 +31,13 @@ def performance(
     forecasts = {**found.forecasts, **(others or {})}
     parts = []
     for name, values in forecasts.items():
-        ic = ic_of(values, found.truth, forecast_on)
-        parts.append(pd.DataFrame({**keys_of(found), "family": name, "ic": ic}))
+        ic = masked_ic(values, found.truth, forecast_on)
+        parts.append(pd.DataFrame({**day_columns(found), "family": name, "ic": ic}))
     rows = pd.concat(parts)[[column.name for column in PERFORMANCE.columns]]
     return rows.dropna(subset="ic")
 
 
-def track_record_of_others(
+def read_other_track_records(
     lake: Lake, families: Sequence[str], start: date, end: date
 ) -> pd.DataFrame:
     """Stored rows of ``forecasts.track_record`` of families that are not asked for.
@@ -60,7 +60,7 @@ def track_record_of_others(
     )
 
 
-def keys_of(found: Judged) -> dict[str, AnyArray]:
+def day_columns(found: ScoredForecasts) -> dict[str, AnyArray]:
     """The columns that say of which day a judgement is, and since when it is known."""
     return {
         "trading_day": found.days,
@@ -69,7 +69,7 @@ def keys_of(found: Judged) -> dict[str, AnyArray]:
     }
 
 
-def ic_of(values: FloatArray, truth: FloatArray, wanted: BoolArray | None = None) -> FloatArray:
+def masked_ic(values: FloatArray, truth: FloatArray, wanted: BoolArray | None = None) -> FloatArray:
     """(n,) daily IC; NaN on days without a forecast, and on those not wanted."""
     ic = np.full(len(values), np.nan)
     has = np.isfinite(values).any(axis=1)

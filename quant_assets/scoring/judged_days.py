@@ -8,18 +8,22 @@ import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.readers.forecasts import read_forecasts
-from quant_assets.lake.readers.point_in_time import date_ids_of, known_days, released
+from quant_assets.lake.readers.point_in_time import (
+    read_date_ids,
+    read_known_days,
+    read_known_labels,
+)
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.targets import MAX_LAG, TargetPairs, align_to_label_day, shift
+from quant_assets.market.targets import MAX_LAG, TargetPairs, align_to_forecast_day, shift
 
 DELAY = MAX_LAG + 1
 """Days from a forecast to the release of its last label."""
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredForecasts:
     """Forecasts of days whose labels are all released, and those labels.
 
     Attributes:
@@ -41,17 +45,17 @@ class Judged:
     before: dict[str, FloatArray]
 
 
-def judged_days(days: DayArray, start: date) -> tuple[DayArray, DayArray]:
+def find_scored_days(days: DayArray, start: date) -> tuple[DayArray, DayArray]:
     """Of ascending days those whose last label is released from ``start`` on, and on which days."""
     judged, release = days[:-DELAY], days[DELAY:]
     wanted = release >= np.datetime64(start)
     return judged[wanted], release[wanted]
 
 
-def truths(
+def read_truths(
     lake: Lake, days: DayArray, pairs: TargetPairs, start: date
 ) -> tuple[DayArray, DayArray, FloatArray]:
-    """:func:`judged_days` and their (n, m) labels; NaN where empty.
+    """:func:`find_scored_days` and their (n, m) labels; NaN where empty.
 
     Args:
         lake: the lake.
@@ -59,20 +63,22 @@ def truths(
         pairs: the targets.
         start: first day on which they are.
     """
-    judged, release = judged_days(days, start)
+    judged, release = find_scored_days(days, start)
     if not len(judged):
         return judged, release, np.empty((0, len(pairs.targets)))
-    known = released(lake, days[np.searchsorted(days, judged[0]) :], pairs.targets)
-    return judged, release, align_to_label_day(known, pairs.lags)[: len(judged)]
+    known = read_known_labels(lake, days[np.searchsorted(days, judged[0]) :], pairs.targets)
+    return judged, release, align_to_forecast_day(known, pairs.lags)[: len(judged)]
 
 
-def judge(lake: Lake, families: Sequence[str], start: date, end: date) -> Judged | None:
+def read_scored_forecasts(
+    lake: Lake, families: Sequence[str], start: date, end: date
+) -> ScoredForecasts | None:
     """Forecasts and labels of the release days from ``start`` to ``end``; None if there are none.
 
     Labels released after ``end`` are not read.
     """
-    pairs, days = read_pairs(lake), known_days(lake, end)
-    judged, release, truth = truths(lake, days, pairs, start)
+    pairs, days = read_pairs(lake), read_known_days(lake, end)
+    judged, release, truth = read_truths(lake, days, pairs, start)
     n = len(judged)
     if not n:
         return None
@@ -83,9 +89,9 @@ def judge(lake: Lake, families: Sequence[str], start: date, end: date) -> Judged
         name: read_forecasts(lake, forecasts_table(name), pairs.targets, *ends).on(span)
         for name in families
     }
-    return Judged(
+    return ScoredForecasts(
         judged,
-        date_ids_of(lake, judged),
+        read_date_ids(lake, judged),
         release,
         pairs,
         truth,

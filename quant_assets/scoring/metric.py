@@ -51,10 +51,10 @@ def competition_score(forecast: FloatArray, truth: FloatArray) -> float:
     ic = daily_ic(forecast, truth)
     if np.isnan(ic).any():
         raise ZeroDivisionError("all forecasts or all truths of a day are equal")
-    return score_of(ic)
+    return score_of_ic(ic)
 
 
-def score_of(ic: FloatArray) -> float:
+def score_of_ic(ic: FloatArray) -> float:
     """The metric from (n,) daily correlations.
 
     Raises:

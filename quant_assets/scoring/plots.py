@@ -19,7 +19,7 @@ _WIDE = 0.08
 """Share of a bar that its name fits into."""
 
 
-def cumulated_ic(ic: pd.DataFrame) -> bytes:
+def plot_cumulated_ic(ic: pd.DataFrame) -> bytes:
     """Cumulated daily IC of each family over time.
 
     Args:
@@ -31,13 +31,13 @@ def cumulated_ic(ic: pd.DataFrame) -> bytes:
         style = {"ensemble": "-", "oracle": ":"}.get(str(name), "--")
         axes.plot(ordered["trading_day"], ordered["ic"].cumsum(), style, label=name, linewidth=1.4)
     axes.axhline(0.0, color="black", linewidth=0.6)
-    date_axis(axes, np.unique(ic["trading_day"]))
+    mark_dates(axes, np.unique(ic["trading_day"]))
     axes.set_ylabel("cumulated daily IC")
     axes.legend(frameon=False, fontsize="small")
-    return png(figure)
+    return to_png(figure)
 
 
-def scores(board: pd.DataFrame) -> bytes:
+def plot_scores(board: pd.DataFrame) -> bytes:
     """Each family's metric with its interval, best on top.
 
     Args:
@@ -52,10 +52,10 @@ def scores(board: pd.DataFrame) -> bytes:
     axes.set_yticks(rows, shown["family"])
     axes.axvline(0.0, color="black", linewidth=0.6)
     axes.set_xlabel("mean / std of the daily IC, with its 95 % interval")
-    return png(figure)
+    return to_png(figure)
 
 
-def stacked_shares(rows: pd.DataFrame) -> bytes:
+def plot_shares(rows: pd.DataFrame) -> bytes:
     """What each family's forecast of a day rests on: a bar each, negative shares to the left.
 
     Args:
@@ -76,13 +76,13 @@ def stacked_shares(rows: pd.DataFrame) -> bytes:
         right, left = right + np.maximum(share, 0.0), left + np.minimum(share, 0.0)
     axes.axvline(0.0, color="black", linewidth=0.6)
     axes.set_xlabel("share of the day's forecast")
-    return png(figure)
+    return to_png(figure)
 
 
 def new_figure(height: float, names: Sequence[str] = ()) -> "tuple[Figure, Axes]":
     """A figure as wide as a page of the UI, and its axes.
 
-    Laid out by hand, and dated by :func:`date_axis`: matplotlib's own way takes several times as
+    Laid out by hand, and dated by :func:`mark_dates`: matplotlib's own way takes several times as
     long.
 
     Args:
@@ -100,7 +100,7 @@ def new_figure(height: float, names: Sequence[str] = ()) -> "tuple[Figure, Axes]
     return figure, axes
 
 
-def date_axis(axes: "Axes", days: Any, *, named: bool = True) -> None:
+def mark_dates(axes: "Axes", days: Any, *, named: bool = True) -> None:
     """Mark a few of the days, ascending, which the axes show from the first to the last."""
     shown = np.asarray(days, "datetime64[D]")
     at = shown[np.unique(np.linspace(0, len(shown) - 1, _DATES).astype(int))]
@@ -108,7 +108,7 @@ def date_axis(axes: "Axes", days: Any, *, named: bool = True) -> None:
     axes.set_xlim(shown[0], shown[-1] + np.timedelta64(1, "D"))
 
 
-def png(figure: "Figure") -> bytes:
+def to_png(figure: "Figure") -> bytes:
     """The figure as a file's content."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=90)

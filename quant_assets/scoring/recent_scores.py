@@ -6,17 +6,17 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from quant_assets.lake.schemas.promotion_tables import PUBLISHED_AS
+from quant_assets.lake.schemas.promotion_tables import SUBMITTED_NAME
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
 from quant_assets.lake.store.lake import Lake
-from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.metric import score_of_ic
 
 WINDOWS = (20, 60, 250)
 """Judged days that the metric is given over."""
-_FIRST = (PUBLISHED_AS, "ensemble")
+_FIRST = (SUBMITTED_NAME, "ensemble")
 
 
-def recent_ic(
+def read_recent_ic(
     lake: Lake, families: Sequence[str], day: date, days: int = WINDOWS[-1]
 ) -> pd.DataFrame:
     """(n, families) daily ICs by the day they became known, of the newest ``days`` such days.
@@ -45,4 +45,4 @@ def score_over(ic: pd.Series, window: int) -> float:
         window: how many.
     """
     last = ic.dropna().iloc[-window:].to_numpy(np.float64)
-    return score_of(last) if len(last) == window and np.ptp(last) > 0 else float("nan")
+    return score_of_ic(last) if len(last) == window and np.ptp(last) > 0 else float("nan")

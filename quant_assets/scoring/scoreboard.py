@@ -11,14 +11,14 @@ import pandas as pd
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.lake.schemas.scoring_tables import BREAKDOWN, COMPARISON, SCOREBOARD
-from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.metric import score_of_ic
 from quant_assets.scoring.significance import block_bootstrap, paired_bootstrap
 
 _ABOUT = ("forecast", "interval")
 BASELINES = ("rank_prior", "ensemble")
 
 
-def scoreboard(
+def scoreboard_rows(
     ic: pd.DataFrame, slices: pd.DataFrame, fit_seconds: Mapping[str, float]
 ) -> pd.DataFrame:
     """Rows of ``monitoring.scoreboard``, best first.
@@ -29,7 +29,7 @@ def scoreboard(
         fit_seconds: mean seconds of a fit, by family.
     """
     about = slices[slices["by"].isin(_ABOUT)].groupby(["family", "part"])["value"].mean()
-    oracle = score(ic.loc[ic["family"] == "oracle", "ic"].to_numpy())
+    oracle = score_or_nan(ic.loc[ic["family"] == "oracle", "ic"].to_numpy())
     rows = []
     for name, daily in ic.sort_values("trading_day").groupby("family"):
         row = _score_row(str(name), daily)
@@ -38,7 +38,7 @@ def scoreboard(
         row["coverage_80"] = about.get((name, "80"), np.nan)
         row["coverage_95"] = about.get((name, "95"), np.nan)
         row["fit_seconds"] = fit_seconds.get(str(name), np.nan)
-        row["share_of_oracle"] = score(daily["ic"].to_numpy()) / oracle
+        row["share_of_oracle"] = score_or_nan(daily["ic"].to_numpy()) / oracle
         rows.append(row)
     board = pd.DataFrame(rows, columns=[column.name for column in SCOREBOARD.columns])
     return board.sort_values("score", ascending=False, ignore_index=True)
@@ -49,20 +49,20 @@ def _score_row(name: str, daily: pd.DataFrame) -> dict[str, object]:
     low, high = block_bootstrap(ic)
     return {
         "family": name,
-        "score": score(ic),
+        "score": score_or_nan(ic),
         "low": low,
         "high": high,
         "mean_ic": float(ic.mean()),
         "std_ic": float(ic.std()),
-        "score_250": score(ic[-250:]),
-        "score_90": score(ic[-90:]),
+        "score_250": score_or_nan(ic[-250:]),
+        "score_90": score_or_nan(ic[-90:]),
         "days": len(ic),
         "first_day": daily["trading_day"].iloc[0],
         "last_day": daily["trading_day"].iloc[-1],
     }
 
 
-def breakdown(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) -> pd.DataFrame:
+def breakdown_rows(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) -> pd.DataFrame:
     """Rows of ``monitoring.breakdown``: the metric over parts of the targets and of the days.
 
     Args:
@@ -89,7 +89,7 @@ def breakdown(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) -> pd.D
             "family": family,
             "by": by,
             "part": part,
-            "score": score(values.to_numpy()),
+            "score": score_or_nan(values.to_numpy()),
             "mean_ic": float(values.mean()),
             "std_ic": float(values.std(ddof=0)),
             "days": len(values),
@@ -99,7 +99,7 @@ def breakdown(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) -> pd.D
     return pd.DataFrame(rows, columns=[column.name for column in BREAKDOWN.columns])
 
 
-def comparison(ic: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
+def comparison_rows(ic: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
     """Rows of ``monitoring.comparison``: each family against the baselines, on days of both.
 
     Args:
@@ -121,7 +121,7 @@ def _compared(daily: pd.DataFrame, alike: pd.Series) -> Iterator[dict[str, objec
             yield {
                 "family": family,
                 "other": other,
-                "difference": score(both[:, 0]) - score(both[:, 1]),
+                "difference": score_or_nan(both[:, 0]) - score_or_nan(both[:, 1]),
                 "low": low,
                 "high": high,
                 "correlation": alike.get((family, other), np.nan),
@@ -129,6 +129,6 @@ def _compared(daily: pd.DataFrame, alike: pd.Series) -> Iterator[dict[str, objec
             }
 
 
-def score(ic: FloatArray) -> float:
+def score_or_nan(ic: FloatArray) -> float:
     """The metric; NaN for days too few or too equal to have one."""
-    return score_of(ic) if len(ic) > 1 and np.ptp(ic) > 0 else float("nan")
+    return score_of_ic(ic) if len(ic) > 1 and np.ptp(ic) > 0 else float("nan")

@@ -8,7 +8,7 @@ from quant_assets.lake.schemas.tables import MARKET_FEATURES, fits_table
 from quant_assets.lake.store.lake import Lake
 
 
-def fit_seconds(lake: Lake, families: Sequence[str]) -> dict[str, float]:
+def read_fit_seconds(lake: Lake, families: Sequence[str]) -> dict[str, float]:
     """Mean seconds of a fit, for each family that has one."""
     tables = {name: fits_table(name) for name in families}
     return {
@@ -18,7 +18,7 @@ def fit_seconds(lake: Lake, families: Sequence[str]) -> dict[str, float]:
     }
 
 
-def regimes(lake: Lake) -> pd.Series:
+def read_regimes(lake: Lake) -> pd.Series:
     """Regime by trading day, as known at its close.
 
     ``volatile`` where the volatility of the last 20 days is above that of the last 250, ``calm``

@@ -52,7 +52,7 @@ def paired_bootstrap(
     return _interval(_scores(ic, starts, block) - _scores(other, starts, block), level)
 
 
-def resampled(
+def resample_scores(
     ic: FloatArray, days: int, *, block: int = 20, draws: int = 2000, seed: int = 0
 ) -> FloatArray:
     """(draws,) the metric of so many days, each draw made of circular blocks of the days given.
@@ -63,10 +63,10 @@ def resampled(
     return _scores(ic, starts, block, days)
 
 
-def drawn_blocks(
+def draw_blocks(
     values: FloatArray, days: int, *, block: int = 20, draws: int = 2000, seed: int = 0
 ) -> FloatArray:
-    """(draws, days) the values themselves, drawn as in :func:`resampled`."""
+    """(draws, days) the values themselves, drawn as in :func:`resample_scores`."""
     starts = np.random.default_rng(seed).integers(0, len(values), size=(draws, -(-days // block)))
     rows = (starts[:, :, None] + np.arange(block)) % len(values)
     drawn: FloatArray = values[rows.reshape(draws, -1)[:, :days]]

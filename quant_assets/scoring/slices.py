@@ -14,12 +14,12 @@ from quant_assets.lake.schemas.scoring_tables import AGREEMENT, SLICES
 from quant_assets.lake.schemas.table import Table
 from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import TargetPairs
-from quant_assets.scoring.daily_performance import ic_of, keys_of
-from quant_assets.scoring.judged_days import Judged
+from quant_assets.scoring.daily_performance import day_columns, masked_ic
+from quant_assets.scoring.judged_days import ScoredForecasts
 from quant_assets.scoring.metric import daily_ic
 
 
-def parts_of(pairs: TargetPairs) -> dict[tuple[str, str], BoolArray]:
+def split_targets(pairs: TargetPairs) -> dict[tuple[str, str], BoolArray]:
     """(m,) which targets each part holds, by what it is a part by and its name.
 
     By ``lag``, and by the ``markets`` of both legs, whichever of them is bought.
@@ -32,7 +32,9 @@ def parts_of(pairs: TargetPairs) -> dict[tuple[str, str], BoolArray]:
     return by_lag | {("markets", name): np.array(names) == name for name in sorted(set(names))}
 
 
-def slices(found: Judged | None, coverage: Mapping[str, FloatArray] | None = None) -> pd.DataFrame:
+def slice_rows(
+    found: ScoredForecasts | None, coverage: Mapping[str, FloatArray] | None = None
+) -> pd.DataFrame:
     """Rows of ``monitoring.slices``.
 
     Args:
@@ -44,14 +46,14 @@ def slices(found: Judged | None, coverage: Mapping[str, FloatArray] | None = Non
     return _rows(SLICES, list(_slices(found, coverage or {})) if found else [])
 
 
-def _slices(found: Judged, coverage: Mapping[str, FloatArray]) -> Iterator[pd.DataFrame]:
+def _slices(found: ScoredForecasts, coverage: Mapping[str, FloatArray]) -> Iterator[pd.DataFrame]:
     for level, share in coverage.items():
-        keys = {**keys_of(found), "family": "ensemble", "by": "interval", "part": level}
+        keys = {**day_columns(found), "family": "ensemble", "by": "interval", "part": level}
         yield pd.DataFrame({**keys, "value": share})
-    parts = parts_of(found.pairs)
+    parts = split_targets(found.pairs)
     for name, values in found.forecasts.items():
         figures = {
-            part: ic_of(values[:, of_part], found.truth[:, of_part])
+            part: masked_ic(values[:, of_part], found.truth[:, of_part])
             for part, of_part in parts.items()
         }
         has = np.isfinite(values).all(axis=1)
@@ -61,22 +63,22 @@ def _slices(found: Judged, coverage: Mapping[str, FloatArray]) -> Iterator[pd.Da
         figures["forecast", "turnover"] = 1.0 - kept
         figures["forecast", "dispersion"] = np.where(has, values.std(axis=1), np.nan)
         for (by, part), figure in figures.items():
-            keys = {**keys_of(found), "family": name, "by": by, "part": part}
+            keys = {**day_columns(found), "family": name, "by": by, "part": part}
             yield pd.DataFrame({**keys, "value": figure})
 
 
-def agreement(found: Judged | None) -> pd.DataFrame:
+def agreement_rows(found: ScoredForecasts | None) -> pd.DataFrame:
     """Rows of ``monitoring.agreement``."""
     return _rows(AGREEMENT, list(_agreement(found)) if found else [])
 
 
-def _agreement(found: Judged) -> Iterator[pd.DataFrame]:
+def _agreement(found: ScoredForecasts) -> Iterator[pd.DataFrame]:
     unit = {name: _unit_ranks(values) for name, values in found.forecasts.items()}
     names = list(unit)
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             value = np.einsum("ij,ij->i", unit[one], unit[other])
-            keys = {**keys_of(found), "family": one, "other": other}
+            keys = {**day_columns(found), "family": one, "other": other}
             yield pd.DataFrame({**keys, "value": value})
 
 

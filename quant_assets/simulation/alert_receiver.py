@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 
-class Channel(ThreadingHTTPServer):
+class AlertReceiver(ThreadingHTTPServer):
     """Takes messages meanwhile, or refuses them.
 
     Attributes:
@@ -40,7 +40,7 @@ class Channel(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Channel
+    server: AlertReceiver
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

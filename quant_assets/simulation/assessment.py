@@ -17,7 +17,7 @@ from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.simulation.incidents import Line, line_of, own_alerts
+from quant_assets.simulation.incidents import Incident, describe_incident, find_own_alerts
 from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
     ALERTED,
@@ -28,9 +28,9 @@ from quant_assets.simulation.scenario import (
     KILLED,
     RESTARTED,
     WORSE,
-    Fault,
+    PlannedFault,
 )
-from quant_assets.simulation.submission_log import digests, notes
+from quant_assets.simulation.submission_log import digest_submissions, read_log
 
 MOST_WARNINGS = 3
 """That a year without faults may have."""
@@ -38,7 +38,7 @@ _TENTH = 0.1 + 1e-9
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Assessment:
     """How a rehearsal ended.
 
     Attributes:
@@ -47,7 +47,7 @@ class Verdict:
         figures: counts worth printing, by name.
     """
 
-    lines: Sequence[Line]
+    lines: Sequence[Incident]
     failings: Sequence[str]
     figures: dict[str, str]
 
@@ -64,14 +64,14 @@ class Verdict:
         )
 
 
-def judge(
+def assess(
     plan: Plan,
     lake: Lake,
     opened: dg.DagsterInstance,
     deeds: Mapping[str, datetime],
     taken: Sequence[str],
     refused: int,
-) -> Verdict:
+) -> Assessment:
     """Judge what is stored.
 
     Args:
@@ -84,7 +84,9 @@ def judge(
     """
     alerts = _all(lake, ALERTS, "opened_at")
     messages = _all(lake, ALERT_DELIVERIES, "created_at")
-    lines = [line_of(plan, fault, alerts, opened, lake, deeds) for fault in _in_order(plan)]
+    lines = [
+        describe_incident(plan, fault, alerts, opened, lake, deeds) for fault in _in_order(plan)
+    ]
     days = _submitted(plan, lake)
     failings = [
         *([] if len(days) == plan.days else [f"{len(days)} submissions of {plan.days}"]),
@@ -102,7 +104,7 @@ def judge(
         "messages": f"{delivered} of {len(messages)} delivered, {refused} attempts refused",
         "runs": _runs(opened),
     }
-    return Verdict(lines, failings, figures)
+    return Assessment(lines, failings, figures)
 
 
 def _all(lake: Lake, table: Table, order: str) -> pd.DataFrame:
@@ -123,7 +125,7 @@ def _submitted(plan: Plan, lake: Lake) -> list[date]:
 
 def _hindsight(plan: Plan, lake: Lake) -> list[str]:
     """Submissions written when later prices were stored already, and those changed afterwards."""
-    now, seen = digests(lake, plan.begin), notes(plan.root)
+    now, seen = digest_submissions(lake, plan.begin), read_log(plan.root)
     unseen = now.keys() - {note.day for note in seen}
     failings = [f"nobody saw the submission of {day} when it was written" for day in sorted(unseen)]
     for note in seen:
@@ -134,13 +136,13 @@ def _hindsight(plan: Plan, lake: Lake) -> list[str]:
     return failings
 
 
-def _told(plan: Plan, lines: Sequence[Line], alerts: pd.DataFrame) -> list[str]:
+def _told(plan: Plan, lines: Sequence[Incident], alerts: pd.DataFrame) -> list[str]:
     """Faults that were not told exactly once or are not over, and alerts without a fault."""
     failings = []
     explained: set[str] = set()
     for line, fault in zip(lines, _in_order(plan), strict=True):
         if fault.kind in ALERTED:
-            explained |= set(own_alerts(plan, fault, alerts, line.began)["id"])
+            explained |= set(find_own_alerts(plan, fault, alerts, line.began)["id"])
             if line.alerts != 1:
                 failings.append(f"{fault.kind}: told {line.alerts} times")
             elif line.recovered is None:
@@ -153,7 +155,7 @@ def _told(plan: Plan, lines: Sequence[Line], alerts: pd.DataFrame) -> list[str]:
     return failings
 
 
-def _in_order(plan: Plan) -> list[Fault]:
+def _in_order(plan: Plan) -> list[PlannedFault]:
     return sorted(plan.faults, key=lambda fault: fault.first)
 
 

@@ -14,12 +14,19 @@ from pathlib import Path
 from quant_assets.core.errors import RehearsalError
 from quant_assets.core.settings import load_settings
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.execution.runs import instance
-from quant_assets.simulation.alert_receiver import Channel
-from quant_assets.simulation.assessment import Verdict, judge
-from quant_assets.simulation.plan import Place, Plan
-from quant_assets.simulation.process_control import Running, started
-from quant_assets.simulation.scenario import CHANNEL_DOWN, FAMILIES, FULL, KILLED, RESTARTED, Fault
+from quant_assets.orchestration.execution.runs import open_instance
+from quant_assets.simulation.alert_receiver import AlertReceiver
+from quant_assets.simulation.assessment import Assessment, assess
+from quant_assets.simulation.plan import Plan, SimulationPosition
+from quant_assets.simulation.process_control import RunningProcess, start_process
+from quant_assets.simulation.scenario import (
+    CHANNEL_DOWN,
+    FAMILIES,
+    FULL,
+    KILLED,
+    RESTARTED,
+    PlannedFault,
+)
 from quant_assets.simulation.simulated_process import day_of
 
 WEAK = "rank_prior"
@@ -40,13 +47,13 @@ class Rehearsal:
     def __init__(self, plan: Plan, note: Callable[[str], None]) -> None:
         self._plan = plan
         self._note = note
-        self._channel = Channel()
+        self._channel = AlertReceiver()
         self._numbers = {plan.world.day(i): i for i in range(plan.days)}
         self._day = date.min
         self._moment = datetime.combine(plan.begin, _BEGIN, UTC)
         self.deeds: dict[str, datetime] = {}
 
-    def run(self) -> Verdict:
+    def run(self) -> Assessment:
         """Live through all days, and judge.
 
         Raises:
@@ -56,7 +63,7 @@ class Rehearsal:
         shutil.rmtree(plan.root, ignore_errors=True)
         plan.root.mkdir(parents=True)
         plan.store()
-        Place(self._moment).store(plan.root)
+        SimulationPosition(self._moment).store(plan.root)
         plan.world.found()
         with self._channel:
             self._command("load")
@@ -66,11 +73,11 @@ class Rehearsal:
                     return self._judge()
         raise RehearsalError("the desk ended too often", where=str(self._log), found=self._tail())
 
-    def _judge(self) -> Verdict:
+    def _judge(self) -> Assessment:
         settings = load_settings(data_dir=self._plan.root / "data")
-        with instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
+        with open_instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
             heard = self._channel.taken, self._channel.refused
-            return judge(self._plan, lake, opened, self.deeds, *heard)
+            return assess(self._plan, lake, opened, self.deeds, *heard)
 
     def _live(self) -> bool:
         """Have one process look after the desk until it ends; whether that was the end of all."""
@@ -87,7 +94,7 @@ class Rehearsal:
             raise RehearsalError("the desk failed", where=str(self._log), found=self._tail())
         return False
 
-    def _at(self, moment: datetime, process: Running) -> None:
+    def _at(self, moment: datetime, process: RunningProcess) -> None:
         """What is done to the desk at a moment, before it looks around."""
         self._moment = moment
         if day_of(moment) != self._day:
@@ -107,7 +114,7 @@ class Rehearsal:
         else:
             process.let_go_on()
 
-    def _at_step(self, step: str, process: Running) -> None:
+    def _at_step(self, step: str, process: RunningProcess) -> None:
         """What is done to the desk within a run."""
         for kind in (KILLED, FULL):
             fault = self._new(kind)
@@ -120,13 +127,13 @@ class Rehearsal:
                 limit = (_BYTES_LEFT, _unlimited()[1])
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limit)
 
-    def _now(self, kind: str) -> Fault | None:
+    def _now(self, kind: str) -> PlannedFault | None:
         """The fault of a kind, on its days."""
         number = self._numbers.get(self._day, -1)
         of_kind = (fault for fault in self._plan.faults if fault.kind == kind)
         return next((fault for fault in of_kind if fault.first <= number <= fault.last), None)
 
-    def _new(self, kind: str) -> Fault | None:
+    def _new(self, kind: str) -> PlannedFault | None:
         return None if self._has_been(kind) else self._now(kind)
 
     def _has_been(self, kind: str) -> bool:
@@ -150,7 +157,7 @@ class Rehearsal:
                 f"quant-assets {arguments[0]} failed", where=str(self._log), found=self._tail()
             )
 
-    def _start(self, *command: str) -> AbstractContextManager[Running]:
+    def _start(self, *command: str) -> AbstractContextManager[RunningProcess]:
         root = self._plan.root
         given = {
             "DATA_DIR": root / "data",
@@ -169,7 +176,7 @@ class Rehearsal:
             given["FAMILIES"] = WEAK
         own = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
         environment = own | {f"QUANT_{name}": str(value) for name, value in given.items()}
-        return started(root, command, environment, self._log)
+        return start_process(root, command, environment, self._log)
 
     @property
     def _log(self) -> Path:

@@ -15,12 +15,17 @@ import numpy as np
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.market.calendar import trading_days
-from quant_assets.market.instruments import FIELDS, Series, column_name, parse_column
-from quant_assets.simulation.scenario import BREAK, CLOSED, CORRUPT, DRIFTING, LATE, Fault
+from quant_assets.market.instruments import FIELDS, InstrumentSeries, column_name, parse_column
+from quant_assets.simulation.scenario import BREAK, CLOSED, CORRUPT, DRIFTING, LATE, PlannedFault
 from quant_assets.sources.simulated import universe
 from quant_assets.sources.simulated.market import SimulatedMarket
-from quant_assets.sources.simulated.mechanics import TrueMarket, bars, stream, true_market
-from quant_assets.sources.simulated.planted_faults import recorded
+from quant_assets.sources.simulated.mechanics import (
+    TrueMarket,
+    make_bars,
+    random_stream,
+    simulate_true_market,
+)
+from quant_assets.sources.simulated.planted_faults import record_prices
 
 DELIVERED_AT = time(21, 30)
 """When a day's prices are in the folder, UTC."""
@@ -32,7 +37,7 @@ _REVERSED = 10.0
 
 
 @dataclass(frozen=True)
-class World:
+class GrowingMarket:
     """A simulated market without faults of its own, and those that a script plants.
 
     Attributes:
@@ -49,7 +54,7 @@ class World:
     first_day: date
     begin: date
     days: int
-    faults: Sequence[Fault] = ()
+    faults: Sequence[PlannedFault] = ()
     seed: int = 7
     slim: bool = False
 
@@ -74,7 +79,7 @@ class World:
         self.folder.mkdir(parents=True, exist_ok=True)
         pairs = SimulatedMarket(seed=self.seed).pairs()
         legs = [
-            " - ".join(column_name(Series(leg, "close")) for leg in pair if leg)
+            " - ".join(column_name(InstrumentSeries(leg, "close")) for leg in pair if leg)
             for pair in zip(pairs.leg_a, pairs.leg_b, strict=True)
         ]
         rows = zip(pairs.targets, pairs.lags, legs, strict=True)
@@ -135,11 +140,11 @@ class World:
     def _record(self) -> FloatArray:
         """(n, c) what is recorded, faults of the data included."""
         days = self.calendar
-        market = true_market(self.seed, len(days))
+        market = simulate_true_market(self.seed, len(days))
         for fault in self.faults:
             if fault.kind == BREAK:
-                market = broken(self.seed, market, self._rows(fault))
-        book = recorded(self.seed, days, bars(self.seed, market), ())
+                market = break_market(self.seed, market, self._rows(fault))
+        book = record_prices(self.seed, days, make_bars(self.seed, market), ())
         for fault in self.faults:
             rows = self._rows(fault)
             if fault.kind == CLOSED:
@@ -152,13 +157,13 @@ class World:
         instruments = [universe.INSTRUMENTS.index(one.instrument) for one in series]
         return np.ascontiguousarray(book[fields, :, instruments].T)
 
-    def _rows(self, fault: Fault) -> BoolArray:
+    def _rows(self, fault: PlannedFault) -> BoolArray:
         number = np.arange(len(self.calendar)) - self.history
         rows: BoolArray = (number >= fault.first) & (number <= fault.last)
         return rows
 
 
-def broken(seed: int, market: TrueMarket, rows: BoolArray) -> TrueMarket:
+def break_market(seed: int, market: TrueMarket, rows: BoolArray) -> TrueMarket:
     """The market with another mechanism on some days: nothing leads anything, and drifts reverse.
 
     Each of the days has the moves of another one drawn among them, and ``_REVERSED`` times the
@@ -166,6 +171,6 @@ def broken(seed: int, market: TrueMarket, rows: BoolArray) -> TrueMarket:
     """
     moves, on = market.moves.copy(), np.flatnonzero(rows)
     mean = moves[: on[0]].mean(axis=0)
-    moves[on] = moves[stream(seed, "break").permutation(on)] - _REVERSED * mean
+    moves[on] = moves[random_stream(seed, "break").permutation(on)] - _REVERSED * mean
     first = market.log_close[:1] - market.moves[:1]
     return TrueMarket(first + np.cumsum(moves, axis=0), market.expected, moves)

@@ -16,7 +16,13 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.run_requests.attempts import CAUSE, KIND, NUMBER, REASON
 from quant_assets.orchestration.run_requests.next_days import CLOSE, REFRESH
 from quant_assets.simulation.plan import Plan
-from quant_assets.simulation.scenario import ALERTED, CHANNEL_DOWN, FAMILIES, RESTARTED, Fault
+from quant_assets.simulation.scenario import (
+    ALERTED,
+    CHANNEL_DOWN,
+    FAMILIES,
+    RESTARTED,
+    PlannedFault,
+)
 
 _AFTERWARDS = timedelta(days=45)
 """So long after a fault an alert may still be its own."""
@@ -24,7 +30,7 @@ _UNTOLD = {CHANNEL_DOWN: "messages sent again until they arrived", RESTARTED: "w
 
 
 @dataclass(frozen=True)
-class Line:
+class Incident:
     """One line of the table: what went wrong, and how it went on.
 
     Attributes:
@@ -44,14 +50,14 @@ class Line:
     recovered: datetime | None
 
 
-def line_of(
+def describe_incident(
     plan: Plan,
-    fault: Fault,
+    fault: PlannedFault,
     alerts: pd.DataFrame,
     opened: dg.DagsterInstance,
     lake: Lake,
     deeds: Mapping[str, datetime],
-) -> Line:
+) -> Incident:
     """How a fault went.
 
     Args:
@@ -66,17 +72,19 @@ def line_of(
     if fault.kind in FAMILIES:
         return _challenge(fault, began, lake)
     if fault.kind not in ALERTED:
-        return Line(fault.kind, began, 0, None, _UNTOLD[fault.kind], None)
-    own = own_alerts(plan, fault, alerts, began)
+        return Incident(fault.kind, began, 0, None, _UNTOLD[fault.kind], None)
+    own = find_own_alerts(plan, fault, alerts, began)
     own = own[own["first"]]
     over = len(own) and own["closed_at"].notna().all()
     closed = _moment(own["closed_at"].max()) if over else None
     detected = _moment(own["opened_at"].min()) if len(own) else None
     action = _action(opened, plan.world.day(fault.first), began, closed)
-    return Line(fault.kind, began, len(own), detected, action, closed)
+    return Incident(fault.kind, began, len(own), detected, action, closed)
 
 
-def own_alerts(plan: Plan, fault: Fault, alerts: pd.DataFrame, began: datetime) -> pd.DataFrame:
+def find_own_alerts(
+    plan: Plan, fault: PlannedFault, alerts: pd.DataFrame, began: datetime
+) -> pd.DataFrame:
     """The alerts of a fault: those of its conditions that opened since, and not much later."""
     day = plan.world.day(fault.first)
     keys = [key.format(day=day) for key in ALERTED[fault.kind]]
@@ -101,7 +109,7 @@ def _action(opened: dg.DagsterInstance, day: date, began: datetime, until: datet
     return refreshed
 
 
-def _challenge(fault: Fault, began: datetime, lake: Lake) -> Line:
+def _challenge(fault: PlannedFault, began: datetime, lake: Lake) -> Incident:
     """How a challenger fared, told by the decisions about the releases made since."""
     decisions = lake.query(
         f"SELECT d.* FROM {DECISIONS.quoted} d JOIN (SELECT DISTINCT release, registered_after"
@@ -110,13 +118,13 @@ def _challenge(fault: Fault, began: datetime, lake: Lake) -> Line:
         [began.date() - timedelta(days=1)],
     )
     if decisions.empty:
-        return Line(fault.kind, began, 0, None, "nothing was decided", None)
+        return Incident(fault.kind, began, 0, None, "nothing was decided", None)
     first = decisions.iloc[0]
     of_first = decisions[decisions["release"] == first["release"]]
     ended = of_first.iloc[-1]
     steps = " -> ".join(dict.fromkeys(of_first["stage_after"]))
     close = partial(datetime.combine, time=CLOSE, tzinfo=UTC)
-    return Line(
+    return Incident(
         fault.kind,
         began,
         0,

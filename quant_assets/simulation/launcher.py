@@ -15,7 +15,7 @@ from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from filelock import Timeout
 
-from quant_assets.orchestration.execution.runs import alive, run_lock
+from quant_assets.orchestration.execution.runs import hold_run_lock, run_lock
 from quant_assets.simulation.code_location import definitions
 
 LISTENERS: list[Callable[[dg.EventLogEntry], None]] = []
@@ -57,7 +57,7 @@ class InProcessRunLauncher(RunLauncher, ConfigurableClass):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Execute the run; what fails in it is recorded by it."""
         run = context.dagster_run
-        with alive(self._instance, run.run_id):
+        with hold_run_lock(self._instance, run.run_id):
             for listener in LISTENERS:
                 self._instance.add_event_listener(run.run_id, listener)
             job = InMemoryJob(definitions().resolve_job_def(run.job_name))

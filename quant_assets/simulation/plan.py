@@ -7,8 +7,8 @@ from datetime import date, datetime
 from pathlib import Path
 
 from quant_assets.lake.store.artifacts import write_atomically
-from quant_assets.simulation.growing_market import World
-from quant_assets.simulation.scenario import Fault
+from quant_assets.simulation.growing_market import GrowingMarket
+from quant_assets.simulation.scenario import PlannedFault
 
 _PLAN, _PLACE = "plan.json", "place.json"
 
@@ -29,16 +29,16 @@ class Plan:
 
     root: Path
     days: int
-    faults: Sequence[Fault]
+    faults: Sequence[PlannedFault]
     slim: bool
     settings: Mapping[str, str] = field(default_factory=dict)
     first_day: date = date(2021, 7, 1)
     begin: date = date(2022, 12, 19)
 
     @property
-    def world(self) -> World:
+    def world(self) -> GrowingMarket:
         """The market around the desk."""
-        return World(
+        return GrowingMarket(
             self.root / "market",
             self.first_day,
             self.begin,
@@ -57,13 +57,13 @@ class Plan:
         write_atomically(self.root / _PLAN, json.dumps(plain, indent=1).encode())
 
 
-def stored_plan(root: Path) -> Plan:
+def read_plan(root: Path) -> Plan:
     """The plan below a root."""
     found = json.loads((root / _PLAN).read_bytes())
     return Plan(
         root,
         found["days"],
-        tuple(Fault(**fault) for fault in found["faults"]),
+        tuple(PlannedFault(**fault) for fault in found["faults"]),
         found["slim"],
         found["settings"],
         date.fromisoformat(found["first_day"]),
@@ -72,7 +72,7 @@ def stored_plan(root: Path) -> Plan:
 
 
 @dataclass(frozen=True)
-class Place:
+class SimulationPosition:
     """How far a rehearsal has come.
 
     Attributes:
@@ -89,7 +89,7 @@ class Place:
         write_atomically(root / _PLACE, json.dumps(plain).encode())
 
 
-def stored_place(root: Path) -> Place:
+def read_position(root: Path) -> SimulationPosition:
     """The place below a root."""
     found = json.loads((root / _PLACE).read_bytes())
-    return Place(datetime.fromisoformat(found["now"]), found["moments"])
+    return SimulationPosition(datetime.fromisoformat(found["now"]), found["moments"])

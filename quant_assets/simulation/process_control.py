@@ -20,7 +20,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["quant_assets.simulation.preload"])
 
 
-class Running:
+class RunningProcess:
     """A process that was started, and the line to it.
 
     Args:
@@ -60,9 +60,9 @@ class Running:
 
 
 @contextmanager
-def started(
+def start_process(
     root: Path, command: Sequence[str], environment: Mapping[str, str], log: Path
-) -> Iterator[Running]:
+) -> Iterator[RunningProcess]:
     """A process; waited for at the end, or killed if that was an error.
 
     Args:
@@ -76,7 +76,7 @@ def started(
     process.start()
     there.close()
     with here:
-        running = Running(process, here)
+        running = RunningProcess(process, here)
         try:
             yield running
         except BaseException:
@@ -96,4 +96,4 @@ def _be(
     with log.open("a") as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
-    simulated_process.main(root, command, line)
+    simulated_process.run_process(root, command, line)

@@ -39,7 +39,7 @@ HURRIED = {
 
 
 @dataclass(frozen=True)
-class Fault:
+class PlannedFault:
     """Something that goes wrong, or right.
 
     Attributes:
@@ -55,11 +55,11 @@ class Fault:
     step: str = ""
 
 
-def _at(kind: str, day: int, last: int | None = None, step: str = "") -> Fault:
-    return Fault(kind, day, day if last is None else last, step)
+def _at(kind: str, day: int, last: int | None = None, step: str = "") -> PlannedFault:
+    return PlannedFault(kind, day, day if last is None else last, step)
 
 
-_SHORT: Sequence[Fault] = (
+_SHORT: Sequence[PlannedFault] = (
     _at(BETTER, 1),
     _at(CLOSED, 1, 7),
     _at(LATE, 3),
@@ -72,7 +72,7 @@ _SHORT: Sequence[Fault] = (
     _at(BREAK, 24, 30),
     _at(WORSE, 33),
 )
-_YEAR: Sequence[Fault] = (
+_YEAR: Sequence[PlannedFault] = (
     _at(BETTER, 3),
     _at(CLOSED, 20, 27),
     _at(LATE, 40),
@@ -87,7 +87,7 @@ _YEAR: Sequence[Fault] = (
 )
 
 
-def script(days: int) -> Sequence[Fault]:
+def build_scenario(days: int) -> Sequence[PlannedFault]:
     """The faults of a rehearsal of so many days: those of a year, or close together.
 
     Without those that could not be over by its end.

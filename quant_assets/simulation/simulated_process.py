@@ -18,7 +18,7 @@ import numpy as np
 import time_machine
 
 from quant_assets.market.calendar import is_trading_day
-from quant_assets.simulation.plan import Place, Plan, stored_place, stored_plan
+from quant_assets.simulation.plan import Plan, SimulationPosition, read_plan, read_position
 
 ROUND = timedelta(seconds=31)
 """More than any urgent sensor's interval."""
@@ -40,7 +40,7 @@ def moments(plan: Plan) -> Iterator[datetime]:
         yield datetime.combine(day, _MORNING, UTC)
 
 
-def main(root: Path, command: Sequence[str], line: Connection) -> None:
+def run_process(root: Path, command: Sequence[str], line: Connection) -> None:
     """Be that process.
 
     Args:
@@ -49,17 +49,19 @@ def main(root: Path, command: Sequence[str], line: Connection) -> None:
         line: to whoever started it. The daemon tells of each moment, and waits for an answer; of
             each step of a run; and of the end.
     """
-    place = stored_place(root)
+    place = read_position(root)
     with time_machine.travel(place.now, tick=True) as clock:
         if command:
             (program,) = entry_points(group="console_scripts", name="quant-assets")
             sys.argv = [program.name, *command]
             program.load()()
         else:
-            live(stored_plan(root), place, clock, line)
+            run_days_to_end(read_plan(root), place, clock, line)
 
 
-def live(plan: Plan, place: Place, clock: time_machine.Traveller, line: Connection) -> None:
+def run_days_to_end(
+    plan: Plan, place: SimulationPosition, clock: time_machine.Traveller, line: Connection
+) -> None:
     """Look after the desk from the place on, until the plan's end.
 
     Raises:
@@ -67,18 +69,18 @@ def live(plan: Plan, place: Place, clock: time_machine.Traveller, line: Connecti
     """
     from quant_assets.core.settings import load_settings
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.orchestration.execution.runs import instance
+    from quant_assets.orchestration.execution.runs import open_instance
     from quant_assets.simulation import launcher
     from quant_assets.simulation.daemon import Daemon
-    from quant_assets.simulation.submission_log import Witness
+    from quant_assets.simulation.submission_log import SubmissionLog
 
     settings, world = load_settings(), plan.world
     with (
         Lake(settings.lake_dir, read_only=True) as lake,
-        instance(settings, launcher.CONFIGURED) as opened,
+        open_instance(settings, launcher.CONFIGURED) as opened,
         closing(Daemon(opened)) as daemon,
     ):
-        launcher.LISTENERS += [Steps(line), Witness(plan.root, lake, plan.begin)]
+        launcher.LISTENERS += [StepListener(line), SubmissionLog(plan.root, lake, plan.begin)]
         daemon.switch_on()
         for number, moment in enumerate(moments(plan)):
             if number < place.moments:
@@ -100,7 +102,7 @@ def live(plan: Plan, place: Place, clock: time_machine.Traveller, line: Connecti
 
 
 @dataclass(frozen=True)
-class Steps:
+class StepListener:
     """Listens to runs, and tells of each step that begins."""
 
     line: Connection

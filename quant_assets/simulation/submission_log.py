@@ -19,7 +19,7 @@ _STEP = "submissions__competition"
 
 
 @dataclass(frozen=True)
-class Note:
+class LoggedSubmission:
     """A submission at the moment it was written.
 
     Attributes:
@@ -33,7 +33,7 @@ class Note:
     digest: str
 
 
-class Witness:
+class SubmissionLog:
     """Listens to runs, and notes every submission when it is first there.
 
     Args:
@@ -44,7 +44,7 @@ class Witness:
 
     def __init__(self, root: Path, lake: Lake, begin: date) -> None:
         self._root, self._lake, self._begin = root, lake, begin
-        self._noted = {note.day for note in notes(root)}
+        self._noted = {note.day for note in read_log(root)}
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
         """Look at what is there, if submissions have just been written."""
@@ -53,20 +53,20 @@ class Witness:
             self._look()
 
     def _look(self) -> None:
-        found = digests(self._lake, self._begin)
+        found = digest_submissions(self._lake, self._begin)
         known = newest_prices(self._lake)
         with (self._root / _NOTES).open("a") as file:
             for day in sorted(found.keys() - self._noted):
-                file.write(json.dumps(asdict(Note(day, known, found[day]))) + "\n")
+                file.write(json.dumps(asdict(LoggedSubmission(day, known, found[day]))) + "\n")
         self._noted |= found.keys()
 
 
-def notes(root: Path) -> list[Note]:
+def read_log(root: Path) -> list[LoggedSubmission]:
     """The notes below a root, in order; none before the first."""
     path = root / _NOTES
     if not path.exists():
         return []
-    return [Note(**json.loads(line)) for line in path.read_text().splitlines()]
+    return [LoggedSubmission(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
 def newest_prices(lake: Lake) -> str:
@@ -75,7 +75,7 @@ def newest_prices(lake: Lake) -> str:
     return str(found["day"][0].as_py())
 
 
-def digests(lake: Lake, begin: date) -> dict[str, str]:
+def digest_submissions(lake: Lake, begin: date) -> dict[str, str]:
     """A digest of each stored submission from a day on, by day."""
     rows = lake.arrow(
         f"FROM {SUBMISSIONS.quoted} WHERE trading_day >= ? ORDER BY trading_day", [begin]

@@ -8,7 +8,7 @@ from quant_assets.sources.protocol import Source
 from quant_assets.sources.simulated.market import SimulatedMarket
 
 
-def source_of(settings: Settings) -> Source:
+def open_source(settings: Settings) -> Source:
     """The simulated market, or a folder in the competition's format.
 
     Raises:

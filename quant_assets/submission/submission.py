@@ -16,13 +16,13 @@ import pyarrow.parquet
 
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.forecasts import Forecasts
-from quant_assets.lake.readers.point_in_time import date_ids_of
+from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
 
 
-def problems(forecasts: Forecasts, expected: DayArray) -> pd.DataFrame:
+def find_problems(forecasts: Forecasts, expected: DayArray) -> pd.DataFrame:
     """What forbids submitting the forecasts: day and reason, empty if nothing does.
 
     Args:
@@ -42,13 +42,13 @@ def submission_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
     """Rows of ``submissions.competition``."""
     return {
         "trading_day": forecasts.days,
-        "date_id": date_ids_of(lake, forecasts.days),
+        "date_id": read_date_ids(lake, forecasts.days),
         **dict(zip(forecasts.targets, forecasts.values.T, strict=True)),
     }
 
 
 @dataclass(frozen=True)
-class Delivery:
+class SubmissionTime:
     """When a day's submission was stored first.
 
     Attributes:
@@ -61,14 +61,14 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """The files written and the days in them."""
 
     files: tuple[Path, ...]
     days: int
 
 
-def export(lake: Lake, folder: Path) -> Exported:
+def export_submission(lake: Lake, folder: Path) -> ExportResult:
     """Write every stored submission as ``submission.parquet`` and ``submission.csv``.
 
     Columns are ``date_id`` and the targets in order; rows ascend by day. Each file is replaced
@@ -87,4 +87,4 @@ def export(lake: Lake, folder: Path) -> Exported:
         buffer = pa.BufferOutputStream()
         write(rows, buffer)
         write_atomically(file, buffer.getvalue().to_pybytes())
-    return Exported(files, rows.num_rows)
+    return ExportResult(files, rows.num_rows)

@@ -16,9 +16,9 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.lake.store.artifacts import fetch
+from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.models.protocol import Forecaster, Observations
-from quant_assets.models.registry import family
+from quant_assets.models.registry import load_family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _MODEL, _ABOUT = "fitted.model", "about.json"
 
 
 @dataclass(frozen=True)
-class Served:
+class LoadedFit:
     """A fitted model behind MLflow's ``predict``."""
 
     model: Forecaster
@@ -39,7 +39,7 @@ class Served:
         return self.model.forecast(seen, 1)
 
 
-def write_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
+def write_fit_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
     """Put a fit's model and what it rests on among the run's artifacts.
 
     Args:
@@ -51,11 +51,11 @@ def write_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
         ArtifactError: the model is missing there, or altered.
     """
     about = {"family": fit["family"], "sha256": fit["sha256"]}
-    folder = put(run, __name__, about, {_MODEL: fit}, [fit["family"]], artifacts)
+    folder = store_model(run, __name__, about, {_MODEL: fit}, [fit["family"]], artifacts)
     (folder / "importance.json").write_text(fit["importance"])
 
 
-def put(
+def store_model(
     run: "Run",
     loader: str,
     about: "Mapping[str, Any]",
@@ -82,10 +82,10 @@ def put(
     data = folder / "model" / "data"
     data.mkdir(parents=True, exist_ok=True)
     for name, kept in files.items():
-        fetch(artifacts, kept["artifact"], kept["sha256"])
+        read_artifact(artifacts, kept["artifact"], kept["sha256"])
         _link(artifacts / kept["artifact"], data / name)
     (data / _ABOUT).write_text(json.dumps(about))
-    needed = dict.fromkeys(["quant-assets", *(family(name).library for name in families)])
+    needed = dict.fromkeys(["quant-assets", *(load_family(name).library for name in families)])
     lines = [f"{name}=={metadata.version(name)}\n" for name in needed]
     (folder / "model" / "requirements.txt").write_text("".join(lines))
     described = Model("model", run_id=run.info.run_id, metadata=dict(about))
@@ -96,20 +96,22 @@ def put(
     return folder
 
 
-def about_of(path: str) -> "dict[str, Any]":
+def read_about(path: str) -> "dict[str, Any]":
     """What was said of a model when it was put there."""
     about: dict[str, Any] = json.loads((Path(path) / _ABOUT).read_bytes())
     return about
 
 
-def _load_pyfunc(path: str) -> Served:
+def _load_pyfunc(path: str) -> LoadedFit:
     """What MLflow calls, by this name, with the folder of the model's data.
 
     Raises:
         ArtifactError: the model is missing, or its sha256 is not the one recorded.
     """
-    about = about_of(path)
-    return Served(family(about["family"]).load(fetch(Path(path), _MODEL, about["sha256"])))
+    about = read_about(path)
+    return LoadedFit(
+        load_family(about["family"]).load(read_artifact(Path(path), _MODEL, about["sha256"]))
+    )
 
 
 def _link(source: Path, target: Path) -> None:

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quant_assets.lake.schemas.tables import TRACKED_FITS, fits_table, forecasts_table
-from quant_assets.lake.store.artifacts import is_stored
+from quant_assets.lake.store.artifacts import is_artifact_stored
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.registry import DAILY, family
+from quant_assets.models.registry import DAILY, load_family
 from quant_assets.promotion.release_store import Release
-from quant_assets.tracking.fit_model import write_model
+from quant_assets.tracking.fit_model import write_fit_model
 from quant_assets.tracking.mlflow_registry import (
     CHALLENGER,
     CHAMPION,
-    Record,
+    RegistryEntry,
     add_version,
     close_interrupted,
-    runs,
+    find_runs,
+    find_versions,
     set_aliases,
-    versions,
 )
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ _IDENTITY = ("trading_day", "fingerprint", "failure")
 Fit = Mapping[str, Any]
 
 
-def stored_fits(lake: Lake, families: Sequence[str], *, whole: bool = True) -> list[Fit]:
+def read_stored_fits(lake: Lake, families: Sequence[str], *, whole: bool = True) -> list[Fit]:
     """The fits of the families, by family and as-of day, each a row of its fits table.
 
     Fits that are made again each day are left out between trainings: a run a day would say
     nothing that theirs does not. Without ``whole`` of each only what aliases and
-    :func:`is_recorded` need, which is cheaper.
+    :func:`are_fits_recorded` need, which is cheaper.
     """
     order = [name for name in families if lake.has(fits_table(name))]
     if not order:
@@ -64,7 +64,7 @@ def _select(name: str, *, whole: bool) -> str:
     return f"SELECT ? AS family, {columns} FROM {table.quoted}"
 
 
-def aliases(
+def find_fit_aliases(
     lake: Lake, fits: Sequence[Fit], in_force: Mapping[str, Release] | None = None
 ) -> dict[str, str]:
     """Alias by fingerprint: of each family the fit that is published, and one that may follow it.
@@ -75,7 +75,7 @@ def aliases(
 
     Args:
         lake: the lake.
-        fits: as of :func:`stored_fits`.
+        fits: as of :func:`read_stored_fits`.
         in_force: releases by alias.
     """
     found: dict[str, str] = {}
@@ -86,7 +86,7 @@ def aliases(
     return found
 
 
-def is_recorded(lake: Lake, fits: Sequence[Fit], named: Mapping[str, str]) -> bool:
+def are_fits_recorded(lake: Lake, fits: Sequence[Fit], named: Mapping[str, str]) -> bool:
     """Whether ``tracking.fits`` says of just these fits and aliases that they are in MLflow."""
     if not lake.has(TRACKED_FITS):
         return not fits
@@ -102,26 +102,26 @@ def is_recorded(lake: Lake, fits: Sequence[Fit], named: Mapping[str, str]) -> bo
     }
 
 
-def follow(
+def record_fits(
     client: "MlflowClient",
     parent: "Run",
     fits: Sequence[Fit],
     named: Mapping[str, str],
     models: Path,
-) -> dict[str, tuple[Fit, Record]]:
+) -> dict[str, tuple[Fit, RegistryEntry]]:
     """Record the fits that MLflow lacks and move its aliases; each fit with its record.
 
     Args:
         client: of the store, which nobody else writes meanwhile.
         parent: run that new ones go below.
-        fits: as of :func:`stored_fits`. One whose model is missing or altered is left out.
-        named: as of :func:`aliases`.
+        fits: as of :func:`read_stored_fits`. One whose model is missing or altered is left out.
+        named: as of :func:`find_fit_aliases`.
         models: folder of the fitted models.
     """
     close_interrupted(client, parent)
     failed, recorded = _failed(client, parent), {}
     for name in dict.fromkeys(fit["family"] for fit in fits):
-        registered = versions(client, name, "fingerprint")
+        registered = find_versions(client, name, "fingerprint")
         for fit in (one for one in fits if one["family"] == name):
             digest = fit["fingerprint"]
             # A failure made good has the same fingerprint as before.
@@ -129,7 +129,7 @@ def follow(
             if (
                 digest in known
                 or fit["failure"]
-                or is_stored(models, fit["artifact"], fit["sha256"])
+                or is_artifact_stored(models, fit["artifact"], fit["sha256"])
             ):
                 known[digest] = known.get(digest) or _made(client, parent, fit, models)
                 recorded[digest] = fit, known[digest]
@@ -139,8 +139,8 @@ def follow(
     return recorded
 
 
-def rows_of(
-    recorded: Mapping[str, tuple[Fit, Record]], named: Mapping[str, str]
+def tracked_fit_rows(
+    recorded: Mapping[str, tuple[Fit, RegistryEntry]], named: Mapping[str, str]
 ) -> dict[str, list[Any]]:
     """Rows of ``tracking.fits``."""
     rows = [
@@ -187,16 +187,16 @@ def _fit_in_force(lake: Lake, name: str) -> date | None:
     return day
 
 
-def _failed(client: "MlflowClient", parent: "Run") -> dict[str, Record]:
+def _failed(client: "MlflowClient", parent: "Run") -> dict[str, RegistryEntry]:
     """The runs of fits that failed, by fingerprint."""
     return {
-        run.data.tags["fingerprint"]: Record(run.info.run_id, None)
-        for run in runs(client, parent, "attributes.status = 'FAILED'")
+        run.data.tags["fingerprint"]: RegistryEntry(run.info.run_id, None)
+        for run in find_runs(client, parent, "attributes.status = 'FAILED'")
         if "fingerprint" in run.data.tags
     }
 
 
-def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> Record:
+def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> RegistryEntry:
     from mlflow.entities import Metric, Param
 
     name = fit["family"]
@@ -215,7 +215,7 @@ def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> Reco
     )
     if fit["failure"] is not None:
         client.set_terminated(run_id, "FAILED")
-        return Record(run_id, None)
-    write_model(run, fit, models)
+        return RegistryEntry(run_id, None)
+    write_fit_model(run, fit, models)
     shown = {"fingerprint": fit["fingerprint"], "trading_day": str(fit["trading_day"])}
-    return add_version(client, run, name, family(name).description, shown)
+    return add_version(client, run, name, load_family(name).description, shown)

@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Record:
+class RegistryEntry:
     """Where MLflow keeps a fit or a release: its run, and its version if it has a model."""
 
     run: str
     version: int | None
 
 
-def runs(client: "MlflowClient", parent: "Run", condition: str) -> Iterator["Run"]:
+def find_runs(client: "MlflowClient", parent: "Run", condition: str) -> Iterator["Run"]:
     """Runs of the parent's experiment that meet a condition."""
     here = [parent.info.experiment_id]
     return _all_pages(partial(client.search_runs, here, condition, max_results=_PAGE))
@@ -36,16 +36,16 @@ def runs(client: "MlflowClient", parent: "Run", condition: str) -> Iterator["Run
 
 def close_interrupted(client: "MlflowClient", parent: "Run") -> None:
     """Close runs of ours, other than the parent, that were begun and never ended."""
-    for run in runs(client, parent, "attributes.status = 'RUNNING'"):
+    for run in find_runs(client, parent, "attributes.status = 'RUNNING'"):
         if _OURS & set(run.data.tags) and run.info.run_id != parent.info.run_id:
             client.set_terminated(run.info.run_id, "KILLED")
 
 
-def versions(client: "MlflowClient", model: str, tag: str) -> dict[str, Record]:
+def find_versions(client: "MlflowClient", model: str, tag: str) -> dict[str, RegistryEntry]:
     """Versions of a registered model by the value of a tag; those without it are left out."""
     search = partial(client.search_model_versions, f"name = '{model}'", max_results=_PAGE)
     return {
-        version.tags[tag]: Record(str(version.run_id), int(version.version))
+        version.tags[tag]: RegistryEntry(str(version.run_id), int(version.version))
         for version in _all_pages(search)
         if tag in version.tags
     }
@@ -53,7 +53,7 @@ def versions(client: "MlflowClient", model: str, tag: str) -> dict[str, Record]:
 
 def add_version(
     client: "MlflowClient", run: "Run", model: str, about: str, tags: Mapping[str, str]
-) -> Record:
+) -> RegistryEntry:
     """The run's model as the newest version of a registered one, which ``about`` describes."""
     from mlflow.exceptions import MlflowException
 
@@ -67,7 +67,7 @@ def add_version(
     )
     # Ended last: one that was interrupted before is still running, and known by that.
     client.set_terminated(run_id)
-    return Record(run_id, int(version.version))
+    return RegistryEntry(run_id, int(version.version))
 
 
 def set_aliases(client: "MlflowClient", model: str, wanted: Mapping[str, str]) -> None:

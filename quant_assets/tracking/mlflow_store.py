@@ -25,18 +25,18 @@ _PATIENCE = 5.0
 """Seconds to wait for others who write."""
 
 
-def database(folder: Path) -> Path:
+def database_path(folder: Path) -> Path:
     """File of the database of a store."""
     return folder / _DATABASE
 
 
-def uri(folder: Path) -> str:
+def store_uri(folder: Path) -> str:
     """The store as MLflow names it."""
-    return f"sqlite:///{database(folder)}"
+    return f"sqlite:///{database_path(folder)}"
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator["MlflowClient"]:
+def open_store(folder: Path) -> Iterator["MlflowClient"]:
     """The store, made if there is none, with its experiment; nobody else records meanwhile.
 
     Raises:
@@ -45,7 +45,7 @@ def opened(folder: Path) -> Iterator["MlflowClient"]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "recording.lock", _PATIENCE):
-            _require_free(database(folder))
+            _require_free(database_path(folder))
             yield _client(folder)
     except (SQLAlchemyError, sqlite3.Error, OSError, Timeout, _mlflow_exception()) as error:
         raise TrackingError(
@@ -71,7 +71,7 @@ def _client(folder: Path) -> "MlflowClient":
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    client = MlflowClient(tracking_uri=uri(folder), registry_uri=uri(folder))
+    client = MlflowClient(tracking_uri=store_uri(folder), registry_uri=store_uri(folder))
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         client.create_experiment(EXPERIMENT, artifact_location=(folder / _ARTIFACTS).as_uri())

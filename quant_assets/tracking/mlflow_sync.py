@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from quant_assets.lake.schemas.promotion_tables import TRACKED_RELEASES
 from quant_assets.lake.schemas.tables import TRACKED_FITS
-from quant_assets.lake.store.lake import Lake, Written
-from quant_assets.promotion.release_store import Release, releases
+from quant_assets.lake.store.lake import Lake, WriteResult
+from quant_assets.promotion.release_store import Release, read_releases
 from quant_assets.tracking import fit_runs as of_fits
 from quant_assets.tracking import release_runs as of_releases
 
@@ -23,7 +23,7 @@ TABLES = (TRACKED_FITS, TRACKED_RELEASES)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredState:
     """What MLflow is to have.
 
     Attributes:
@@ -39,21 +39,21 @@ class Wanted:
     in_force: Mapping[str, Release]
 
     @classmethod
-    def read(cls, lake: Lake, families: Sequence[str], *, whole: bool = True) -> "Wanted":
+    def read(cls, lake: Lake, families: Sequence[str], *, whole: bool = True) -> "DesiredState":
         """As the lake has it; without ``whole`` enough to see whether it is recorded."""
-        fits, made = of_fits.stored_fits(lake, families, whole=whole), releases(lake)
-        in_force = of_releases.in_force(lake, made)
-        return cls(fits, of_fits.aliases(lake, fits, in_force), made, in_force)
+        fits, made = of_fits.read_stored_fits(lake, families, whole=whole), read_releases(lake)
+        in_force = of_releases.read_releases_in_force(lake, made)
+        return cls(fits, of_fits.find_fit_aliases(lake, fits, in_force), made, in_force)
 
     def is_recorded(self, lake: Lake) -> bool:
         """Whether the lake says that MLflow has just this."""
-        return of_fits.is_recorded(lake, self.fits, self.named) and of_releases.is_recorded(
-            lake, self.releases, self.in_force
-        )
+        return of_fits.are_fits_recorded(
+            lake, self.fits, self.named
+        ) and of_releases.are_releases_recorded(lake, self.releases, self.in_force)
 
 
 @dataclass(frozen=True)
-class Recorded:
+class SyncResult:
     """What came of recording a table's part.
 
     Attributes:
@@ -61,13 +61,13 @@ class Recorded:
         missing: what could not be recorded, its model being missing or altered.
     """
 
-    written: Written
+    written: WriteResult
     missing: tuple[str, ...]
 
 
-def record(
+def synchronise(
     lake: Lake, client: "MlflowClient", parent: "Run", families: Sequence[str], models: Path
-) -> tuple[Recorded, Recorded]:
+) -> tuple[SyncResult, SyncResult]:
     """Record what MLflow lacks, move its aliases, and write down what it has: fits and releases.
 
     Args:
@@ -78,25 +78,27 @@ def record(
         families: whose fits.
         models: folder of the fitted models.
     """
-    wanted = Wanted.read(lake, families)
-    fits = of_fits.follow(client, parent, wanted.fits, wanted.named, models)
-    made = of_releases.follow(client, parent, wanted.releases, wanted.in_force, models)
-    rows = of_releases.rows_of(wanted.releases, made, wanted.in_force)
+    wanted = DesiredState.read(lake, families)
+    fits = of_fits.record_fits(client, parent, wanted.fits, wanted.named, models)
+    made = of_releases.record_releases(client, parent, wanted.releases, wanted.in_force, models)
+    rows = of_releases.tracked_release_rows(wanted.releases, made, wanted.in_force)
     lacking = tuple(
         f"{fit['family']} as of {fit['trading_day']}"
         for fit in wanted.fits
         if fit["fingerprint"] not in fits
     )
     return (
-        Recorded(lake.replace_all(TRACKED_FITS, of_fits.rows_of(fits, wanted.named)), lacking),
-        Recorded(
+        SyncResult(
+            lake.replace_all(TRACKED_FITS, of_fits.tracked_fit_rows(fits, wanted.named)), lacking
+        ),
+        SyncResult(
             lake.replace_all(TRACKED_RELEASES, rows),
             tuple(one.name for one in wanted.releases if one.name not in made),
         ),
     )
 
 
-def forget(lake: Lake) -> None:
+def clear_recorded(lake: Lake) -> None:
     """Nothing is recorded: else a new store, left half made, would pass for the one before."""
     for table in TABLES:
         if lake.has(table):

@@ -12,18 +12,18 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import rank_average
-from quant_assets.lake.store.artifacts import fetch
+from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.models.protocol import Forecaster, Observations
-from quant_assets.models.registry import family
+from quant_assets.models.registry import load_family
 from quant_assets.promotion.release_store import Release
-from quant_assets.tracking.fit_model import about_of, put
+from quant_assets.tracking.fit_model import read_about, store_model
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
-class Blended:
+class LoadedRelease:
     """A release behind MLflow's ``predict``.
 
     Attributes:
@@ -44,7 +44,7 @@ class Blended:
         return rank_average([model.forecast(seen, 1) for model in self.models], self.weights)
 
 
-def write_release(run: "Run", release: Release, artifacts: Path) -> None:
+def write_release_model(run: "Run", release: Release, artifacts: Path) -> None:
     """Put a release's models and what they rest on among the run's artifacts.
 
     Args:
@@ -60,21 +60,23 @@ def write_release(run: "Run", release: Release, artifacts: Path) -> None:
     ]
     files = {_file(fit.family): vars(fit) for fit in release.fits}
     about = {"release": release.name, "members": members}
-    put(run, __name__, about, files, release.families, artifacts)
+    store_model(run, __name__, about, files, release.families, artifacts)
 
 
-def _load_pyfunc(path: str) -> Blended:
+def _load_pyfunc(path: str) -> LoadedRelease:
     """What MLflow calls, by this name, with the folder of the release's data.
 
     Raises:
         ArtifactError: a model is missing, or its sha256 is not the one recorded.
     """
-    members = about_of(path)["members"]
+    members = read_about(path)["members"]
     models = (
-        family(one["family"]).load(fetch(Path(path), _file(one["family"]), one["sha256"]))
+        load_family(one["family"]).load(
+            read_artifact(Path(path), _file(one["family"]), one["sha256"])
+        )
         for one in members
     )
-    return Blended(tuple(models), np.array([[one["weight"] for one in members]]))
+    return LoadedRelease(tuple(models), np.array([[one["weight"] for one in members]]))
 
 
 def _file(name: str) -> str:

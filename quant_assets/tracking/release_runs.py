@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quant_assets.lake.schemas.promotion_tables import TRACKED_RELEASES
-from quant_assets.lake.store.artifacts import is_stored
+from quant_assets.lake.store.artifacts import is_artifact_stored
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
-from quant_assets.promotion.release_store import Release, aliases
+from quant_assets.promotion.release_store import Release, read_aliases
 from quant_assets.tracking.mlflow_registry import (
-    Record,
+    RegistryEntry,
     add_version,
     close_interrupted,
+    find_versions,
     set_aliases,
-    versions,
 )
-from quant_assets.tracking.release_model import write_release
+from quant_assets.tracking.release_model import write_release_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,19 +34,21 @@ _ABOUT = (
 )
 
 
-def in_force(lake: Lake, releases: Sequence[Release]) -> dict[str, Release]:
+def read_releases_in_force(lake: Lake, releases: Sequence[Release]) -> dict[str, Release]:
     """Release by alias, as decisions leave it: the champion, and the challenger if there is one."""
     by_name = {one.name: one for one in releases}
-    return {alias: by_name[name] for alias, name in aliases(lake).items() if name in by_name}
+    return {alias: by_name[name] for alias, name in read_aliases(lake).items() if name in by_name}
 
 
-def is_recorded(lake: Lake, releases: Sequence[Release], named: Mapping[str, Release]) -> bool:
+def are_releases_recorded(
+    lake: Lake, releases: Sequence[Release], named: Mapping[str, Release]
+) -> bool:
     """Whether ``tracking.releases`` says of just these, under these aliases, that MLflow has them.
 
     Args:
         lake: the lake.
         releases: all of them.
-        named: as of :func:`in_force`.
+        named: as of :func:`read_releases_in_force`.
     """
     if not lake.has(TRACKED_RELEASES):
         return False
@@ -56,13 +58,13 @@ def is_recorded(lake: Lake, releases: Sequence[Release], named: Mapping[str, Rel
     return {(row["release"], row["alias"]) for row in rows} == expected
 
 
-def follow(
+def record_releases(
     client: "MlflowClient",
     parent: "Run",
     releases: Sequence[Release],
     named: Mapping[str, Release],
     models: Path,
-) -> dict[str, Record]:
+) -> dict[str, RegistryEntry]:
     """Record the releases that MLflow lacks and move its aliases; each release's record.
 
     Args:
@@ -70,11 +72,11 @@ def follow(
         parent: run that new ones go below.
         releases: in their order. One with a model that is missing or altered is left out, and so
             is one of a family that there is no more.
-        named: as of :func:`in_force`.
+        named: as of :func:`read_releases_in_force`.
         models: folder of the fitted models.
     """
     close_interrupted(client, parent)
-    known, recorded = versions(client, RELEASE, RELEASE), {}
+    known, recorded = find_versions(client, RELEASE, RELEASE), {}
     for one in releases:
         if one.name in known or _is_whole(one, models):
             recorded[one.name] = known.get(one.name) or _made(client, parent, one, models)
@@ -87,8 +89,8 @@ def follow(
     return recorded
 
 
-def rows_of(
-    releases: Sequence[Release], recorded: Mapping[str, Record], named: Mapping[str, Release]
+def tracked_release_rows(
+    releases: Sequence[Release], recorded: Mapping[str, RegistryEntry], named: Mapping[str, Release]
 ) -> dict[str, list[Any]]:
     """Rows of ``tracking.releases``."""
     by_name = _alias_of(named)
@@ -112,12 +114,12 @@ def _alias_of(named: Mapping[str, Release]) -> dict[str, str]:
 
 def _is_whole(release: Release, models: Path) -> bool:
     return all(
-        fit.family in FAMILIES and is_stored(models, fit.artifact, fit.sha256)
+        fit.family in FAMILIES and is_artifact_stored(models, fit.artifact, fit.sha256)
         for fit in release.fits
     )
 
 
-def _made(client: "MlflowClient", parent: "Run", release: Release, models: Path) -> Record:
+def _made(client: "MlflowClient", parent: "Run", release: Release, models: Path) -> RegistryEntry:
     from mlflow.entities import Param
 
     members = _members(client, release)
@@ -139,7 +141,7 @@ def _made(client: "MlflowClient", parent: "Run", release: Release, models: Path)
         for key, value in member.items()
     }
     client.log_batch(run.info.run_id, params=[Param(*pair) for pair in parameters.items()])
-    write_release(run, release, models)
+    write_release_model(run, release, models)
     return add_version(client, run, RELEASE, _ABOUT, tags)
 
 
@@ -147,7 +149,7 @@ def _members(client: "MlflowClient", release: Release) -> dict[str, dict[str, An
     """By family what the release has of it, and as which version; None if MLflow lacks the fit."""
     found = {}
     for fit in release.fits:
-        record = versions(client, fit.family, "fingerprint").get(fit.fingerprint)
+        record = find_versions(client, fit.family, "fingerprint").get(fit.fingerprint)
         found[fit.family] = {
             "fit_as_of": str(fit.fit_as_of),
             "fingerprint": fit.fingerprint,

@@ -11,23 +11,23 @@ from quant_assets.core.errors import ArtifactError, LakeError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
 from quant_assets.lake.readers.forecasts import Forecasts
-from quant_assets.lake.readers.point_in_time import date_ids_of, observations
-from quant_assets.lake.readers.prices import history_start
+from quant_assets.lake.readers.point_in_time import read_date_ids, read_observations
+from quant_assets.lake.readers.prices import find_history_start
 from quant_assets.lake.schemas.tables import MARKET_FEATURES, fits_table
-from quant_assets.lake.store.artifacts import fetch, is_stored
+from quant_assets.lake.store.artifacts import is_artifact_stored, read_artifact
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Forecaster, Observations, Parameters, Resources
-from quant_assets.models.registry import DAILY, family
+from quant_assets.models.registry import DAILY, load_family
 from quant_assets.training.fitting import (
+    FitOrder,
     FitRow,
-    Order,
-    digests,
-    fingerprint,
-    make,
+    digest_days,
+    fingerprint_fit,
+    make_fit,
     require_features,
 )
-from quant_assets.training.parameter_selection import Chosen, choices
-from quant_assets.training.walk_forward import fit_in_force, rows_to_fit
+from quant_assets.training.parameter_selection import SelectedParameters, select_parameters
+from quant_assets.training.walk_forward import find_fit_in_force, rows_to_fit
 
 
 def make_fits(
@@ -65,20 +65,20 @@ def make_fits(
     from joblib import Parallel, delayed
 
     with lake.at_once() as snapshot:
-        seen = observations(lake, end, features=name not in DAILY)
+        seen = read_observations(lake, end, features=name not in DAILY)
     stored = _fingerprints(lake, settings, name)
     rows = rows_to_fit(seen.days, start, end, settings, list(stored))
-    chosen = choices(lake, settings, name, seen.days[rows], by_hand or {}, warn or note)
-    orders = _orders(settings, name, rows, digests(seen), chosen)
+    chosen = select_parameters(lake, settings, name, seen.days[rows], by_hand or {}, warn or note)
+    orders = _orders(settings, name, rows, digest_days(seen), chosen)
     todo = [order for order in orders if order.fingerprint not in stored.values()]
     if len(todo) < len(orders):
         note(f"{name}: {len(orders) - len(todo)} of {len(orders)} fits are there already")
     jobs = max(1, min(settings.threads, len(todo)))
-    date_ids = date_ids_of(lake, seen.days[[order.row for order in todo]])
+    date_ids = read_date_ids(lake, seen.days[[order.row for order in todo]])
     # A worker whose memory has grown is replaced by another: nothing is lost.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     made = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(make)(order, seen, settings.artifacts_dir) for order in todo
+        delayed(make_fit)(order, seen, settings.artifacts_dir) for order in todo
     )
     for count, (row, date_id) in enumerate(zip(made, date_ids, strict=True), 1):
         failed = f", failed: {row['failure']}" if row["failure"] else ""
@@ -89,23 +89,27 @@ def make_fits(
 
 
 def _orders(
-    settings: Settings, name: str, rows: IntArray, known: Sequence[str], chosen: Sequence[Chosen]
-) -> list[Order]:
+    settings: Settings,
+    name: str,
+    rows: IntArray,
+    known: Sequence[str],
+    chosen: Sequence[SelectedParameters],
+) -> list[FitOrder]:
     jobs = max(1, min(settings.threads, len(rows)))
     resources = Resources(settings.seed, max(1, settings.threads // jobs))
     return [
-        Order(
+        FitOrder(
             name,
             int(row),
             one,
             resources,
-            fingerprint(name, known[row], one.parameters, settings.seed),
+            fingerprint_fit(name, known[row], one.parameters, settings.seed),
         )
         for row, one in zip(rows, chosen, strict=True)
     ]
 
 
-def forecast(
+def make_forecasts(
     lake: Lake, settings: Settings, names: Sequence[str], start: date, end: date
 ) -> Iterator[tuple[str, Forecasts | ArtifactError]]:
     """Forecasts of each family for each day of the range that has a fit as of that day or before.
@@ -123,10 +127,10 @@ def forecast(
             where=", ".join(names),
             hint="run retrain_models or load_history first",
         )
-    seen = seen_for(lake, fitted, start, end)
+    seen = read_observations_for(lake, fitted, start, end)
     for name in names:
         try:
-            yield name, _forecast(seen, list(spells(lake, settings, seen, name, start)))
+            yield name, _forecast(seen, list(find_fit_periods(lake, settings, seen, name, start)))
         except ArtifactError as error:
             yield name, error
         except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on
@@ -138,14 +142,16 @@ def _cannot_forecast(name: str, error: Exception) -> ArtifactError:
     return ArtifactError("a stored fit cannot forecast", where=name, found=found, hint=hint)
 
 
-def seen_for(lake: Lake, names: Sequence[str], start: date, end: date) -> Observations:
+def read_observations_for(lake: Lake, names: Sequence[str], start: date, end: date) -> Observations:
     """The days from ``start`` to ``end``, and those before that the families look back on."""
-    lookback = max(family(name).lookback for name in names)
-    return observations(lake, end, since=history_start(lake, MARKET_FEATURES, start, lookback))
+    lookback = max(load_family(name).lookback for name in names)
+    return read_observations(
+        lake, end, since=find_history_start(lake, MARKET_FEATURES, start, lookback)
+    )
 
 
 @dataclass(frozen=True)
-class Spell:
+class FitPeriod:
     """Days on which one fit is in force.
 
     Attributes:
@@ -166,9 +172,9 @@ class Spell:
         return self.seen.days[-self.rows :]
 
 
-def spells(
+def find_fit_periods(
     lake: Lake, settings: Settings, seen: Observations, name: str, start: date
-) -> Iterator[Spell]:
+) -> Iterator[FitPeriod]:
     """The family's fits in force on the days of ``seen`` from ``start`` on, in order.
 
     That is the newest as of the day or before; of a family that is fitted daily, the newest before
@@ -184,19 +190,19 @@ def spells(
     as_of = fits["trading_day"].astype("datetime64[D]")
     first = int(np.searchsorted(seen.days, np.datetime64(start, "D")))
     days, made = seen.days[first:].astype(np.int64), as_of.astype(np.int64)
-    in_force = fit_in_force(days, made)
+    in_force = find_fit_in_force(days, made)
     if name in DAILY:
         # The fit as of a day is made after its submission: done again, the day must not use it.
-        in_force = np.maximum(fit_in_force(days - 1, made), np.minimum(in_force, 0))
+        in_force = np.maximum(find_fit_in_force(days - 1, made), np.minimum(in_force, 0))
     for fit in np.unique(in_force[in_force >= 0]):
         require_features(name, fits["features_version"][fit])
-        stored = fetch(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
+        stored = read_artifact(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         of_fit = np.flatnonzero(in_force == fit)
         until = seen.rows(0, first + int(of_fit[-1]) + 1)
-        yield Spell(family(name).load(stored), as_of[fit], until, len(of_fit))
+        yield FitPeriod(load_family(name).load(stored), as_of[fit], until, len(of_fit))
 
 
-def _forecast(seen: Observations, found: Sequence[Spell]) -> Forecasts:
+def _forecast(seen: Observations, found: Sequence[FitPeriod]) -> Forecasts:
     none = np.empty(0, "datetime64[D]")
     values = [spell.model.forecast(spell.seen, spell.rows) for spell in found]
     return Forecasts(
@@ -226,7 +232,8 @@ def _fingerprints(lake: Lake, settings: Settings, name: str) -> dict[date, str |
     stored = lake.arrow(f"SELECT {columns} FROM {table.quoted}").to_pylist()
     return {
         one["trading_day"]: one["fingerprint"]
-        if not one["failure"] and is_stored(settings.artifacts_dir, one["artifact"], one["sha256"])
+        if not one["failure"]
+        and is_artifact_stored(settings.artifacts_dir, one["artifact"], one["sha256"])
         else None
         for one in stored
     }

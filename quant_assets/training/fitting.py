@@ -17,17 +17,17 @@ import numpy as np
 
 from quant_assets.core.errors import ArtifactError, QuantAssetsError
 from quant_assets.features.catalogue import CATALOGUE_VERSION
-from quant_assets.lake.store.artifacts import store
+from quant_assets.lake.store.artifacts import store_artifact
 from quant_assets.models import protocol
 from quant_assets.models.protocol import Observations, Parameters, Resources
-from quant_assets.models.registry import DAILY, family
-from quant_assets.training.parameter_selection import Chosen
+from quant_assets.models.registry import DAILY, load_family
+from quant_assets.training.parameter_selection import SelectedParameters
 
 FitRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Order:
+class FitOrder:
     """A fit to be made.
 
     Attributes:
@@ -40,12 +40,12 @@ class Order:
 
     name: str
     row: int
-    chosen: Chosen
+    chosen: SelectedParameters
     resources: Resources
     fingerprint: str
 
 
-def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
+def make_fit(order: FitOrder, seen: Observations, artifacts: Path) -> FitRow:
     """Fit as ordered and store the model; the fit's record.
 
     A family that cannot fit leaves a record with its reason and without a model.
@@ -64,11 +64,11 @@ def make(order: Order, seen: Observations, artifacts: Path) -> FitRow:
     try:
         # How BLAS splits a product among threads shows in the last bits of a decomposition.
         with threadpool_limits(1, user_api="blas"):
-            model = family(order.name).fit(
+            model = load_family(order.name).fit(
                 past, chosen.parameters, replace(resources, checkpoint=checkpoint)
             )
         outcome["importance"] = json.dumps(dict(model.importance()))
-        outcome["artifact"], outcome["sha256"] = store(artifacts, model.to_bytes())
+        outcome["artifact"], outcome["sha256"] = store_artifact(artifacts, model.to_bytes())
     except QuantAssetsError as error:
         outcome["failure"] = str(error)
     except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on without
@@ -112,13 +112,13 @@ def require_features(name: str, version: str | None) -> None:
         )
 
 
-def fingerprint(name: str, known: str, parameters: Parameters, seed: int) -> str:
+def fingerprint_fit(name: str, known: str, parameters: Parameters, seed: int) -> str:
     """Digest of all a fit depends on: what was known, parameters, seed, code and library."""
     parts = [name, known, json.dumps(dict(parameters), sort_keys=True), str(seed)]
     return sha256("\n".join([*parts, code_digest(), _library(name)]).encode()).hexdigest()
 
 
-def digests(seen: Observations) -> list[str]:
+def digest_days(seen: Observations) -> list[str]:
     """For each day a digest of everything known on it: of its values and of the day before's."""
     digest = sha256(json.dumps([seen.targets, seen.instruments]).encode())
     digest.update(seen.legs.tobytes() + seen.lags.tobytes())
@@ -142,7 +142,7 @@ def code_digest() -> str:
 
 @cache
 def _library(name: str) -> str:
-    library = family(name).library
+    library = load_family(name).library
     try:
         return f"{library} {metadata.version(library)}"
     except metadata.PackageNotFoundError:

@@ -16,14 +16,14 @@ from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.schemas.tables import study_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.parameters import check_parameters, restored
+from quant_assets.models.parameters import check_parameters, restore_parameters
 from quant_assets.models.protocol import Parameters
-from quant_assets.models.registry import family
-from quant_assets.training.walk_forward import fit_in_force
+from quant_assets.models.registry import load_family
+from quant_assets.training.walk_forward import find_fit_in_force
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedParameters:
     """Parameters of a fit and where they come from.
 
     Attributes:
@@ -36,19 +36,19 @@ class Chosen:
     study: date | None = None
     by_hand: tuple[str, ...] = ()
 
-    def changed(self, by_hand: Parameters) -> "Chosen":
+    def changed(self, by_hand: Parameters) -> "SelectedParameters":
         """The same with some of them set by hand."""
-        return Chosen({**self.parameters, **by_hand}, self.study, tuple(by_hand))
+        return SelectedParameters({**self.parameters, **by_hand}, self.study, tuple(by_hand))
 
 
-def choices(
+def select_parameters(
     lake: Lake,
     settings: Settings,
     name: str,
     days: DayArray,
     by_hand: Parameters,
     warn: Callable[[str], None],
-) -> list[Chosen]:
+) -> list[SelectedParameters]:
     """For each as-of day the parameters of a fit.
 
     Args:
@@ -64,18 +64,18 @@ def choices(
         SettingsError: such a one is out of range.
     """
     check_parameters(name, by_hand)
-    by_hand = restored(by_hand)
-    studies = best_of_studies(lake, name) if settings.tuned else []
+    by_hand = restore_parameters(by_hand)
+    studies = read_best_parameters(lake, name) if settings.tuned else []
     if not len(days) or not studies:
-        return [Chosen(family(name).defaults).changed(by_hand) for _ in days]
+        return [SelectedParameters(load_family(name).defaults).changed(by_hand) for _ in days]
     as_of = np.array([study for study, _ in studies], dtype="datetime64[D]")
-    in_force = fit_in_force(days.astype(np.int64), as_of.astype(np.int64))
+    in_force = find_fit_in_force(days.astype(np.int64), as_of.astype(np.int64))
     used = {i: _usable(name, studies[i], warn) for i in np.unique(in_force).tolist() if i >= 0}
-    default = Chosen(family(name).defaults)
+    default = SelectedParameters(load_family(name).defaults)
     return [used.get(int(i), default).changed(by_hand) for i in in_force]
 
 
-def best_of_studies(lake: Lake, name: str) -> Sequence[tuple[date, str]]:
+def read_best_parameters(lake: Lake, name: str) -> Sequence[tuple[date, str]]:
     """As-of day and best parameters, as JSON, of each study of a family, by day."""
     table = study_table(name)
     if not lake.has(table):
@@ -86,12 +86,12 @@ def best_of_studies(lake: Lake, name: str) -> Sequence[tuple[date, str]]:
     return list(zip(found["trading_day"].dt.date, found["parameters"], strict=True))
 
 
-def _usable(name: str, stored: tuple[date, str], warn: Callable[[str], None]) -> Chosen:
+def _usable(name: str, stored: tuple[date, str], warn: Callable[[str], None]) -> SelectedParameters:
     study, text = stored
-    defaults, found = family(name).defaults, restored(json.loads(text))
+    defaults, found = load_family(name).defaults, restore_parameters(json.loads(text))
     try:
         check_parameters(name, found)
     except QuantAssetsError as error:
         warn(f"{name}: the study as of {study} cannot be used, the defaults are: {error}")
-        return Chosen(defaults)
-    return Chosen({**defaults, **found}, study)
+        return SelectedParameters(defaults)
+    return SelectedParameters({**defaults, **found}, study)

@@ -8,21 +8,21 @@ from tempfile import TemporaryDirectory
 
 from quant_assets.core.errors import FitError, LakeError
 from quant_assets.features.catalogue import CATALOGUE_VERSION
-from quant_assets.lake.readers.point_in_time import observations
+from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.tables import fits_table
-from quant_assets.lake.store.artifacts import fetch
+from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.parameters import restored
+from quant_assets.models.parameters import restore_parameters
 from quant_assets.models.protocol import Resources
-from quant_assets.models.registry import family
-from quant_assets.training.fitting import FitRow, Order, make
-from quant_assets.training.parameter_selection import Chosen
+from quant_assets.models.registry import load_family
+from quant_assets.training.fitting import FitOrder, FitRow, make_fit
+from quant_assets.training.parameter_selection import SelectedParameters
 
 _WHERE_FROM = {"code": "the families' code", "library": "the library"}
 
 
 @dataclass(frozen=True)
-class Repetition:
+class Reproduction:
     """A fit made again, beside its record.
 
     Attributes:
@@ -50,7 +50,7 @@ class Repetition:
         )
 
 
-def repeat(lake: Lake, name: str, as_of: date, threads: int = 1) -> Repetition:
+def repeat_fit(lake: Lake, name: str, as_of: date, threads: int = 1) -> Reproduction:
     """Make a family's fit as of a day again, from the lake as it was then.
 
     Args:
@@ -67,24 +67,26 @@ def repeat(lake: Lake, name: str, as_of: date, threads: int = 1) -> Repetition:
     recorded = _record(lake, name, as_of)
     _require_repeatable(name, recorded)
     with lake.as_of(recorded["snapshot"]) as then:
-        seen = observations(then, as_of)
-    order = Order(
+        seen = read_observations(then, as_of)
+    order = FitOrder(
         name,
         len(seen.days) - 1,
-        Chosen(restored(json.loads(recorded["parameters"])), recorded["study"]),
+        SelectedParameters(
+            restore_parameters(json.loads(recorded["parameters"])), recorded["study"]
+        ),
         Resources(recorded["seed"], threads),
         recorded["fingerprint"],
     )
     with TemporaryDirectory() as folder:
-        made = make(order, seen, Path(folder))
+        made = make_fit(order, seen, Path(folder))
         if made["failure"]:
             raise FitError("the fit comes to nothing now", where=name, found=made["failure"])
-        model = fetch(Path(folder), made["artifact"], made["sha256"])
-    return Repetition(recorded, made, model)
+        model = read_artifact(Path(folder), made["artifact"], made["sha256"])
+    return Reproduction(recorded, made, model)
 
 
 def _record(lake: Lake, name: str, as_of: date) -> FitRow:
-    family(name)
+    load_family(name)
     table = fits_table(name)
     rows = lake.arrow(
         f"SELECT * FROM {table.quoted} WHERE trading_day = ?", [as_of], needs=table

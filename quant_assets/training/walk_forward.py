@@ -47,6 +47,6 @@ def rows_to_fit(
     return wanted
 
 
-def fit_in_force(forecast_rows: IntArray, fits: IntArray) -> IntArray:
+def find_fit_in_force(forecast_rows: IntArray, fits: IntArray) -> IntArray:
     """Index into ``fits`` (ascending) of the newest fit for each row; -1 before the first."""
     return np.searchsorted(fits, forecast_rows, side="right").astype(np.int64) - 1

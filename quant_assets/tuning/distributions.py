@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 
-def distributions(space: Space) -> "dict[str, BaseDistribution]":
+def to_distributions(space: Space) -> "dict[str, BaseDistribution]":
     """The space in Optuna's terms."""
     from optuna.distributions import (
         CategoricalDistribution,
@@ -29,7 +29,7 @@ def distributions(space: Space) -> "dict[str, BaseDistribution]":
     return found
 
 
-def encoded(space: Space, parameters: Parameters) -> dict[str, Any]:
+def encode_parameters(space: Space, parameters: Parameters) -> dict[str, Any]:
     """The tuned ones of a family's parameters, as Optuna stores them."""
     return {
         name: str(parameters[name]) if isinstance(part, Choice) else parameters[name]
@@ -37,8 +37,8 @@ def encoded(space: Space, parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def decoded(space: Space, stored: Parameters) -> Parameters:
-    """What :func:`encoded` was given."""
+def decode_parameters(space: Space, stored: Parameters) -> Parameters:
+    """What :func:`encode_parameters` was given."""
     return {name: _option(part, stored[name]) for name, part in space.items()}
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from quant_assets.core.errors import FitError, NotEnoughHistoryError
 from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.models.protocol import Family, Observations, Parameters, Resources
-from quant_assets.scoring.metric import daily_ic, score_of
+from quant_assets.scoring.metric import daily_ic, score_of_ic
 from quant_assets.tuning.folds import Fold
 
 INSTABILITY_PENALTY = 0.5
 _FEWEST_DAYS = 2
 
 
-def validate(
+def validate_fold(
     seen: Observations, fold: Fold, chosen: Family, parameters: Parameters, resources: Resources
 ) -> FloatArray:
     """Daily IC of one fit on its validation days, without days on which no ranking is right.
@@ -58,14 +58,14 @@ def validate(
     return ic
 
 
-def value_of(ics: Sequence[FloatArray]) -> float:
+def objective_value(ics: Sequence[FloatArray]) -> float:
     """The metric over the days of all folds, less half the deviation of the folds' metrics.
 
     Args:
         ics: daily IC of each fold. A day on which several folds are judged counts several times.
     """
-    whole = score_of(np.concatenate(ics))
-    return whole - INSTABILITY_PENALTY * float(np.std([score_of(ic) for ic in ics]))
+    whole = score_of_ic(np.concatenate(ics))
+    return whole - INSTABILITY_PENALTY * float(np.std([score_of_ic(ic) for ic in ics]))
 
 
 def _varies(truth: FloatArray) -> BoolArray:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from quant_assets.scoring.plots import new_figure, png
-from quant_assets.tuning.study import Tuned
+from quant_assets.scoring.plots import new_figure, to_png
+from quant_assets.tuning.study import TuningResult
 
 
-def history(tuned: Tuned) -> bytes:
+def plot_history(tuned: TuningResult) -> bytes:
     """Value of each trial in order, the best so far, and the defaults' as a line."""
     figure, axes = new_figure(3.2)
     values = np.array([np.nan if t.value is None else t.value for t in tuned.trials])
@@ -23,10 +23,10 @@ def history(tuned: Tuned) -> bytes:
     axes.set_xlabel("trial")
     axes.set_ylabel("stable mean / std of the daily IC")
     axes.legend(frameon=False, fontsize="small", ncols=5, loc="lower right")
-    return png(figure)
+    return to_png(figure)
 
 
-def importance(tuned: Tuned) -> bytes:
+def plot_importance(tuned: TuningResult) -> bytes:
     """Share of each parameter in what distinguishes the best trials, largest on top."""
     shares = dict(reversed(list(tuned.importance.items())))
     figure, axes = new_figure(0.8 + 0.28 * max(len(shares), 2), list(shares))
@@ -36,4 +36,4 @@ def importance(tuned: Tuned) -> bytes:
         axes.text(0.5, 0.5, "too few trials", ha="center", transform=axes.transAxes)
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel("importance")
-    return png(figure)
+    return to_png(figure)

@@ -24,9 +24,9 @@ from quant_assets.core.errors import FitError, LakeError, NotEnoughHistoryError
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.protocol import Parameters
 from quant_assets.models.search_space import Space
-from quant_assets.scoring.metric import score_of
-from quant_assets.tuning.distributions import decoded, distributions, encoded
-from quant_assets.tuning.objective import value_of
+from quant_assets.scoring.metric import score_of_ic
+from quant_assets.tuning.distributions import decode_parameters, encode_parameters, to_distributions
+from quant_assets.tuning.objective import objective_value
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -75,7 +75,7 @@ class Search:
         study = self._study(BROAD)
         if not _finished(study):
             if not _in_state(study, "WAITING"):
-                study.enqueue_trial(encoded(space, start))
+                study.enqueue_trial(encode_parameters(space, start))
             self._make(study, BROAD, space, wanted, first=True)
         return self._until(study, BROAD, space, wanted)
 
@@ -94,7 +94,7 @@ class Search:
                 create_trial(
                     value=trial.value,
                     params=trial.params,
-                    distributions=distributions(space),
+                    distributions=to_distributions(space),
                     intermediate_values=trial.intermediate_values,
                     user_attrs={_ADOPTED: True},
                 )
@@ -127,10 +127,10 @@ class Search:
 
         number = len(_finished(study))
         study.sampler = _sampler(self.seed, stage, number)
-        trial = study.ask(distributions(space))
-        state, ics = self._judged(trial, decoded(space, trial.params), first)
-        trial.set_user_attr(METRICS, [score_of(ic) for ic in ics])
-        value = value_of(ics) if state == TrialState.COMPLETE else None
+        trial = study.ask(to_distributions(space))
+        state, ics = self._judged(trial, decode_parameters(space, trial.params), first)
+        trial.set_user_attr(METRICS, [score_of_ic(ic) for ic in ics])
+        value = objective_value(ics) if state == TrialState.COMPLETE else None
         study.tell(trial, value, state)
         if state != TrialState.FAIL:
             came_to = f"given up after {len(ics)} folds" if value is None else f"{value:.4f}"
@@ -150,7 +150,7 @@ class Search:
                     break
                 # One fold has no instability yet, and the pruner remembers the best report.
                 if len(ics) > 1:
-                    trial.report(value_of(ics), len(ics))
+                    trial.report(objective_value(ics), len(ics))
                 if not first and trial.should_prune():
                     return TrialState.PRUNED, ics
                 if not first and time.monotonic() >= self.deadline:
@@ -164,7 +164,7 @@ class Search:
 
 
 @contextmanager
-def opened(path: Path, note: Callable[[str], None]) -> "Iterator[RDBStorage]":
+def open_trials(path: Path, note: Callable[[str], None]) -> "Iterator[RDBStorage]":
     """The file's trials, for nobody else meanwhile; Optuna is silent while it is open.
 
     Raises:
@@ -209,7 +209,9 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _within(space: Space, trial: "FrozenTrial") -> bool:
-    return all(value in space[name] for name, value in decoded(space, trial.params).items())
+    return all(
+        value in space[name] for name, value in decode_parameters(space, trial.params).items()
+    )
 
 
 def _sampler(seed: int, stage: str, number: int) -> "BaseSampler":

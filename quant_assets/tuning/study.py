@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.models.parameters import space_of
+from quant_assets.models.parameters import search_space_of
 from quant_assets.models.protocol import Observations, Parameters, Resources
-from quant_assets.models.registry import family
-from quant_assets.models.search_space import Space, narrowed
-from quant_assets.training.fitting import digests, fingerprint
-from quant_assets.tuning.distributions import decoded, distributions, encoded
+from quant_assets.models.registry import load_family
+from quant_assets.models.search_space import Space, narrow_space
+from quant_assets.training.fitting import digest_days, fingerprint_fit
+from quant_assets.tuning.distributions import decode_parameters, encode_parameters, to_distributions
 from quant_assets.tuning.folds import Fold, Folds
-from quant_assets.tuning.objective import validate
-from quant_assets.tuning.search import BROAD, METRICS, NARROW, Search, opened
+from quant_assets.tuning.objective import validate_fold
+from quant_assets.tuning.search import BROAD, METRICS, NARROW, Search, open_trials
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -52,7 +52,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """The outcome of a search.
 
     Attributes:
@@ -84,7 +84,7 @@ class Tuned:
         return max(range(len(self.trials)), key=lambda i: _value(self.trials[i]))
 
 
-def tune(
+def tune_family(
     seen: Observations,
     family_name: str,
     storage: Path,
@@ -96,7 +96,7 @@ def tune(
     minutes: float = 30.0,
     note: Callable[[str], None],
     folds: Folds | None = None,
-) -> Tuned:
+) -> TuningResult:
     """Search a family's space, going on with what the file holds of the same search.
 
     The same search is that of the same family, code, seed, folds and observations up to the release
@@ -121,11 +121,11 @@ def tune(
         LakeError: the file is not one of trials.
     """
     deadline = time.monotonic() + 60.0 * minutes
-    space, defaults = space_of(family_name), family(family_name).defaults
+    space, defaults = search_space_of(family_name), load_family(family_name).defaults
     parts = (folds or Folds()).of(len(seen.days))
     judged = seen.rows(0, parts[-1].known_on + 1)
     identity = _identity(judged, family_name, parts, seed)
-    with opened(storage, note) as stored:
+    with open_trials(storage, note) as stored:
         search = Search(
             name=f"{family_name}/{identity}",
             label=family_name,
@@ -139,11 +139,11 @@ def tune(
         made = search.broad(space, broad, defaults)
         trials = [_record(BROAD, space, trial) for trial in made]
         if len(made) >= broad and narrow:
-            near = narrowed(space, _best(trials).parameters, NARROWED_TO)
+            near = narrow_space(space, _best(trials).parameters, NARROWED_TO)
             trials += [_record(NARROW, space, t) for t in search.narrow(near, narrow, made)]
         importance = _importance(space, trials)
     best = _best(trials)
-    return Tuned(
+    return TuningResult(
         family_name,
         {**defaults, **best.parameters},
         _value(best),
@@ -163,16 +163,16 @@ def _ics(
     resources: Resources,
     parameters: Parameters,
 ) -> Iterator[FloatArray]:
-    chosen = family(family_name)
+    chosen = load_family(family_name)
     complete = {**chosen.defaults, **parameters}
-    return (validate(seen, fold, chosen, complete, resources) for fold in folds)
+    return (validate_fold(seen, fold, chosen, complete, resources) for fold in folds)
 
 
 def _identity(seen: Observations, family_name: str, folds: Sequence[Fold], seed: int) -> str:
     """Digest of all that a trial's number and value depend on."""
     divided = {"folds": [asdict(fold) for fold in folds]}
-    parameters = {**family(family_name).defaults, **divided}
-    known = fingerprint(family_name, digests(seen)[-1], parameters, seed)
+    parameters = {**load_family(family_name).defaults, **divided}
+    known = fingerprint_fit(family_name, digest_days(seen)[-1], parameters, seed)
     code = [Path(__file__).with_name(name).read_bytes() for name in _CODE]
     return sha256(b"".join([known.encode(), *code])).hexdigest()[:16]
 
@@ -182,7 +182,7 @@ def _record(stage: str, space: Space, trial: "FrozenTrial") -> Trial:
 
     return Trial(
         stage,
-        decoded(space, trial.params),
+        decode_parameters(space, trial.params),
         trial.value if trial.state == TrialState.COMPLETE else None,
         tuple(trial.user_attrs[METRICS]),
         trial.duration.total_seconds() if trial.duration else 0.0,
@@ -209,8 +209,8 @@ def _importance(space: Space, trials: Sequence[Trial]) -> Mapping[str, float]:
     together.add_trials(
         optuna.trial.create_trial(
             value=trial.value,
-            params=encoded(space, trial.parameters),
-            distributions=distributions(space),
+            params=encode_parameters(space, trial.parameters),
+            distributions=to_distributions(space),
         )
         for trial in finished
     )

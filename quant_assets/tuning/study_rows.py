@@ -14,14 +14,14 @@ import pandas as pd
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.schemas.tables import study_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.parameters import restored
-from quant_assets.models.registry import family
-from quant_assets.tuning.study import Tuned
+from quant_assets.models.parameters import restore_parameters
+from quant_assets.models.registry import load_family
+from quant_assets.tuning.study import TuningResult
 
 
-def rows_of(found: Tuned, as_of: date, date_id: int, seed: int) -> dict[str, list[Any]]:
+def study_rows(found: TuningResult, as_of: date, date_id: int, seed: int) -> dict[str, list[Any]]:
     """Columns of the study as of a day: one row per trial, in the order they were made."""
-    defaults, count = family(found.family).defaults, len(found.trials)
+    defaults, count = load_family(found.family).defaults, len(found.trials)
     complete = [{**defaults, **trial.parameters} for trial in found.trials]
     first, last = found.days
     of_all = {
@@ -46,7 +46,7 @@ def rows_of(found: Tuned, as_of: date, date_id: int, seed: int) -> dict[str, lis
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StudyResult:
     """What a stored study found.
 
     Attributes:
@@ -66,7 +66,7 @@ class Outcome:
     last: date
 
 
-def outcome(lake: Lake, name: str, day: date) -> Outcome:
+def read_study_result(lake: Lake, name: str, day: date) -> StudyResult:
     """What the study of a family as of a day found.
 
     Raises:
@@ -82,13 +82,13 @@ def outcome(lake: Lake, name: str, day: date) -> Outcome:
     if not rows:
         raise LakeError("there is no study as of this day", where=table.name, expected=day)
     best = next(row for row in rows if row["best"])
-    found, chosen = restored(json.loads(best["parameters"])), family(name)
+    found, chosen = restore_parameters(json.loads(best["parameters"])), load_family(name)
     parameters = [
         {"parameter": key, "best": _shown(found[key]), "default": _shown(chosen.defaults[key])}
         for key in chosen.space
         if key in found
     ]
-    return Outcome(
+    return StudyResult(
         pd.DataFrame(parameters),
         best["value"],
         rows[0]["value"],
@@ -98,9 +98,9 @@ def outcome(lake: Lake, name: str, day: date) -> Outcome:
     )
 
 
-def best_table(found: Tuned) -> pd.DataFrame:
+def best_parameters_table(found: TuningResult) -> pd.DataFrame:
     """Each tuned parameter: the best found, the default, the range, its share in the outcome."""
-    chosen = family(found.family)
+    chosen = load_family(found.family)
     return pd.DataFrame(
         [
             {

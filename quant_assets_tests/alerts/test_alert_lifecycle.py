@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from quant_assets.alerts.alert_lifecycle import (
     LEVELS,
     Alert,
-    Cleared,
-    Days,
+    ConditionCleared,
+    ConditionRaised,
+    DayRange,
     Kind,
     Level,
-    Raised,
-    follow,
-    key_of,
+    apply_event,
+    condition_key,
 )
 
 BEGIN = datetime(2023, 12, 29, 22, tzinfo=UTC)
@@ -28,22 +28,22 @@ def moment(number: int) -> datetime:
     return BEGIN + timedelta(minutes=number)
 
 
-def raised(number: int, level: Level = "warning", key: str = "data_late") -> Raised:
-    return Raised(key, level, "data is late", f"seen {number}", DAY, moment(number))
+def raised(number: int, level: Level = "warning", key: str = "data_late") -> ConditionRaised:
+    return ConditionRaised(key, level, "data is late", f"seen {number}", DAY, moment(number))
 
 
-def cleared(number: int, key: str = "data_late", days: Days | None = None) -> Cleared:
-    return Cleared(key, "data has come", moment(number), days)
+def cleared(number: int, key: str = "data_late", days: DayRange | None = None) -> ConditionCleared:
+    return ConditionCleared(key, "data has come", moment(number), days)
 
 
 def told(
-    events: Iterable[Raised | Cleared], newest: dict[str, Alert] | None = None
+    events: Iterable[ConditionRaised | ConditionCleared], newest: dict[str, Alert] | None = None
 ) -> tuple[list[Kind], list[Alert]]:
     """The messages that events lead to, and every occurrence as it is at the end."""
     newest = {} if newest is None else newest
     kinds, alerts = [], {}
     for event in events:
-        for step in follow(newest, event):
+        for step in apply_event(newest, event):
             newest[step.alert.key] = alerts[step.alert.id] = step.alert
             if step.kind:
                 kinds.append(step.kind)
@@ -118,16 +118,16 @@ def test_what_is_taken_in_again_from_any_earlier_point_changes_nothing(
     [("28", "28", True), ("01", "29", True), ("28", "29", True), ("29", "29", False)],
 )
 def test_a_range_of_days_ends_what_lies_within(first: str, last: str, ends: bool) -> None:
-    day = Days(date(2023, 12, 28), date(2023, 12, 28))
-    key = key_of("run_failed", "refresh_daily", days=day)
+    day = DayRange(date(2023, 12, 28), date(2023, 12, 28))
+    key = condition_key("run_failed", "refresh_daily", days=day)
     assert key == "run_failed/refresh_daily/2023-12-28"
-    within = Days(date.fromisoformat(f"2023-12-{first}"), date.fromisoformat(f"2023-12-{last}"))
+    within = DayRange(date.fromisoformat(f"2023-12-{first}"), date.fromisoformat(f"2023-12-{last}"))
     assert cleared(0, "run_failed/refresh_daily", within).ends(key) is ends
     assert not cleared(0, "run_failed/load_history", within).ends(key)
     assert cleared(0, "run_failed/refresh_daily", within).ends("run_failed/refresh_daily")
     assert not cleared(0, "run_failed/refresh_daily").ends(key)
     assert not cleared(0, "run_failed", within).ends("run_failed/refresh_daily")
-    assert Days.parse(str(within)) == within
+    assert DayRange.parse(str(within)) == within
 
 
 def test_when_an_alert_got_its_level_is_kept() -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from quant_assets.alerts.alert_lifecycle import Level
-from quant_assets.alerts.alert_store import Book
+from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.alerts.test_alert_lifecycle import raised, told
@@ -24,7 +24,7 @@ def test_alerts_of_an_older_release_are_read_and_go_on(tmp_path: Path) -> None:
     }
     with Lake(tmp_path) as lake:
         lake.replace_all(older, row)
-        book = Book(lake, tmp_path)
+        book = AlertStore(lake, tmp_path)
         assert book.alerts() == [replace(alert, warning_at=None)]
         book.take_in([raised(1, "critical")], NOBODY)
         (again,) = book.alerts()

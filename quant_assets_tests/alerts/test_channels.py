@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets.alerts.channels import Channels, channels_of
-from quant_assets.commands.doctor import examine
+from quant_assets.alerts.channels import Channels, open_channels
+from quant_assets.commands.doctor import run_checks
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.settings import Settings, load_settings
 from quant_assets_tests.support.alert_receiver import SECRET, closed_port, receiving, telling, url
@@ -31,7 +31,7 @@ def test_a_name_has_the_scheme_and_no_host_that_may_be_a_token(settings: Setting
         warning=f"json://user:{SECRET}@host:99/{SECRET} slack://{TOKENS}x/",
         info=f"slack://{TOKENS}/",
     )
-    assert channels_of(told).names == {
+    assert open_channels(told).names == {
         "critical": ("slack:// (5546c1)", "mailto://example.com:25", "ntfy://"),
         "warning": ("json://host:99", "slack:// (9bce6c)"),
         "info": ("slack:// (5546c1)",),
@@ -40,14 +40,14 @@ def test_a_name_has_the_scheme_and_no_host_that_may_be_a_token(settings: Setting
 
 def test_no_channel_is_taken_for_one_that_is_there_no_more(settings: Settings) -> None:
     one, other = f"slack://{TOKENS}/", f"slack://{TOKENS}x/"
-    both = channels_of(telling(settings, critical=f"{one} {other}"))
-    left = channels_of(telling(settings, critical=other))
+    both = open_channels(telling(settings, critical=f"{one} {other}"))
+    left = open_channels(telling(settings, critical=other))
     assert set(left.services) == {"slack://", both.names["critical"][1]}
     assert left.names["critical"] == ("slack://",)
 
 
 def test_without_urls_there_are_no_channels(settings: Settings) -> None:
-    assert not channels_of(settings).services
+    assert not open_channels(settings).services
 
 
 @pytest.mark.parametrize("bad", [f"slack://{SECRET}", f"nothing://{SECRET}"])
@@ -55,7 +55,7 @@ def test_a_url_apprise_cannot_use_is_refused_without_being_repeated(
     settings: Settings, bad: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        channels_of(telling(settings, warning=f"json://host {bad}"))
+        open_channels(telling(settings, warning=f"json://host {bad}"))
     assert caught.value.where == "QUANT_ALERTS_WARNING, URL 2"
     assert caught.value.hint
     assert bad.partition("://")[0] in str(caught.value)
@@ -74,7 +74,7 @@ def test_text_that_is_no_url_is_refused_without_being_repeated(
 
 def test_settings_and_doctor_do_not_show_urls(settings: Settings) -> None:
     told = telling(settings, critical=f"json://host/{SECRET}", warning=f"slack://{SECRET}")
-    findings = {one.subject: one for one in examine(told)}
+    findings = {one.subject: one for one in run_checks(told)}
     assert SECRET not in f"{told!r} {told} {told.model_dump()} {told.model_dump_json()} {findings}"
     assert findings["alerts critical"].found == "json://host"
     assert not findings["alerts warning"].ok
@@ -83,7 +83,7 @@ def test_settings_and_doctor_do_not_show_urls(settings: Settings) -> None:
 
 def test_a_message_arrives_with_subject_text_and_level(settings: Settings) -> None:
     with receiving() as server:
-        assert send(channels_of(telling(settings, critical=server.url))) is None
+        assert send(open_channels(telling(settings, critical=server.url))) is None
     ((path, body),) = server.requests
     assert path.startswith(f"/{SECRET}")
     assert (body["title"], body["message"], body["type"]) == ("the subject", "the text", "failure")
@@ -96,7 +96,7 @@ def test_a_refusal_is_told_by_its_status(
     caplog.set_level(logging.INFO)
     with receiving() as server:
         server.status = status
-        error = send(channels_of(telling(settings, critical=server.url)))
+        error = send(open_channels(telling(settings, critical=server.url)))
     assert error == f"refused with status {status}"
     assert SECRET not in caplog.text
 
@@ -105,16 +105,16 @@ def test_nobody_there_and_no_answer_are_errors(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    assert send(channels_of(telling(settings, info=url(closed_port())))) == (
+    assert send(open_channels(telling(settings, info=url(closed_port())))) == (
         "no connection, or no answer"
     )
     with receiving() as server:
         server.delay = 2
-        assert send(channels_of(telling(settings, info=server.url))) == (
+        assert send(open_channels(telling(settings, info=server.url))) == (
             "no connection, or no answer"
         )
     assert SECRET not in caplog.text
 
 
 def test_a_channel_that_is_named_no_more_is_an_error(settings: Settings) -> None:
-    assert "QUANT_ALERTS" in str(channels_of(settings).send("slack://", "info", "one", "two"))
+    assert "QUANT_ALERTS" in str(open_channels(settings).send("slack://", "info", "one", "two"))

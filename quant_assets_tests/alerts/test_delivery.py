@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from quant_assets.alerts import messages
-from quant_assets.alerts.alert_lifecycle import Cleared, Raised
-from quant_assets.alerts.alert_store import Book
-from quant_assets.alerts.channels import Channels, channels_of
-from quant_assets.alerts.delivery import Delivery, deliver, resend
+from quant_assets.alerts.alert_lifecycle import ConditionCleared, ConditionRaised
+from quant_assets.alerts.alert_store import AlertStore
+from quant_assets.alerts.channels import Channels, open_channels
+from quant_assets.alerts.delivery import DeliveryResult, deliver_messages, resend_dead_letters
 from quant_assets.alerts.messages import Message
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.alert_tables import event_tables
@@ -51,14 +51,16 @@ class Office:
     def __init__(self, lake: Lake, settings: Settings) -> None:
         self.lake = lake
         self.settings = settings
-        self.book = Book(lake, settings.lake_dir)
+        self.book = AlertStore(lake, settings.lake_dir)
         self.clock = Clock(BEGIN + timedelta(hours=1))
 
-    def take_in(self, *events: Raised | Cleared) -> list[Message]:
-        return self.book.take_in(events, channels_of(self.settings).names)
+    def take_in(self, *events: ConditionRaised | ConditionCleared) -> list[Message]:
+        return self.book.take_in(events, open_channels(self.settings).names)
 
-    def deliver(self) -> Delivery:
-        return deliver(self.book, lambda: channels_of(self.settings), self.clock, lambda: 1.0)
+    def deliver(self) -> DeliveryResult:
+        return deliver_messages(
+            self.book, lambda: open_channels(self.settings), self.clock, lambda: 1.0
+        )
 
     def everything(self) -> str:
         """All that is stored, as text."""
@@ -88,7 +90,7 @@ def test_opening_escalation_and_recovery_are_told_once_each(
 ) -> None:
     desk = office(warning=server.url, critical=server.url)
     seen = [raised(0), raised(1), raised(2, "critical"), raised(3, "critical")]
-    events: list[Raised | Cleared] = [*seen, cleared(4)]
+    events: list[ConditionRaised | ConditionCleared] = [*seen, cleared(4)]
     for i in range(len(events)):
         desk.take_in(*events[: i + 1])
         desk.deliver()
@@ -117,9 +119,9 @@ def test_what_happens_between_two_deliveries_is_told_in_order(
 
 def test_without_channels_alerts_are_stored_and_nothing_is_sent(office: OpenOffice) -> None:
     desk = office()
-    assert desk.deliver() == Delivery()
+    assert desk.deliver() == DeliveryResult()
     assert desk.take_in(raised(0), cleared(1), raised(2)) == []
-    assert desk.deliver() == Delivery()
+    assert desk.deliver() == DeliveryResult()
     assert [one.count for one in desk.book.alerts(closed=True)] == [1, 1]
     assert desk.book.messages() == []
 
@@ -140,7 +142,7 @@ def test_a_channel_that_comes_back_gets_what_it_missed_once(office: OpenOffice) 
     assert failed.last_error == "no connection, or no answer"
     assert desk.book.alerts()[0].delivered_at is None
     desk.clock.wait(seconds=29)
-    assert desk.deliver() == Delivery()
+    assert desk.deliver() == DeliveryResult()
     with receiving(port) as server:
         desk.clock.wait(seconds=2)
         server.status = 500
@@ -192,10 +194,10 @@ def test_a_dead_letter_waits_until_it_is_sent_again(given_up: Office, server: Re
     desk = given_up
     (letter,) = desk.book.dead()
     assert (letter.attempts, letter.last_error) == (4, "refused with status 500")
-    assert desk.deliver() == Delivery()
-    assert resend(desk.book, desk.clock) == 1
+    assert desk.deliver() == DeliveryResult()
+    assert resend_dead_letters(desk.book, desk.clock) == 1
     assert len(desk.deliver().sent) == 1
-    assert resend(desk.book, desk.clock) == 0
+    assert resend_dead_letters(desk.book, desk.clock) == 0
     assert server.titles == ["[critical] data is late"]
     assert desk.book.alerts()[0].delivered_at == desk.clock()
 
@@ -205,8 +207,8 @@ def test_who_was_not_told_of_a_beginning_hears_neither_it_nor_the_end(
 ) -> None:
     desk = given_up
     assert desk.take_in(cleared(1)) == []
-    assert resend(desk.book, desk.clock) == 0
-    assert desk.deliver() == Delivery()
+    assert resend_dead_letters(desk.book, desk.clock) == 0
+    assert desk.deliver() == DeliveryResult()
     assert server.titles == []
     assert len(desk.book.dead()) == 1
 
@@ -226,7 +228,7 @@ def test_an_end_waits_for_no_beginning_that_was_given_up(
     server.status = 200
     desk.clock.wait(hours=1)
     assert desk.deliver().sent == ()
-    assert resend(desk.book, desk.clock) == 2
+    assert resend_dead_letters(desk.book, desk.clock) == 2
     assert [one.kind for one in desk.deliver().sent] == ["opening", "recovery"]
 
 
@@ -248,7 +250,7 @@ def test_what_was_delivered_is_said_even_if_that_was_interrupted(
     desk = office(warning=server.url)
     desk.take_in(raised(0))
     with monkeypatch.context() as patch:
-        patch.setattr(Book, "note_deliveries", lambda book: None)
+        patch.setattr(AlertStore, "note_deliveries", lambda book: None)
         desk.deliver()
     assert desk.book.alerts()[0].delivered_at is None
     desk.deliver()
@@ -258,7 +260,12 @@ def test_what_was_delivered_is_said_even_if_that_was_interrupted(
 
 def test_threads_that_see_the_same_take_it_in_once(office: OpenOffice, server: Receiver) -> None:
     desk = office(warning=server.url)
-    events: list[Raised | Cleared] = [raised(0), raised(1, "critical"), cleared(2), raised(3)]
+    events: list[ConditionRaised | ConditionCleared] = [
+        raised(0),
+        raised(1, "critical"),
+        cleared(2),
+        raised(3),
+    ]
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(lambda i: desk.take_in(*events[: i + 1]), [0, 3, 1, 2, 3, 0]))
     assert sum(map(len, taken)) == len(desk.book.messages()) == 3
@@ -284,7 +291,7 @@ def test_two_processes_never_send_at_once(office: OpenOffice, server: Receiver) 
 
 def hold_the_sending(data_dir: Path, report: Connection) -> None:
     settings = Settings(data_dir=data_dir)
-    with Lake(settings.lake_dir) as lake, Book(lake, settings.lake_dir).sending() as mine:
+    with Lake(settings.lake_dir) as lake, AlertStore(lake, settings.lake_dir).sending() as mine:
         report.send("holds it" if mine else "does not hold it")
         report.recv()
 
@@ -303,11 +310,11 @@ def test_a_kill_between_intent_and_record_loses_nothing(
     assert child.exitcode == -signal.SIGKILL
     (message,) = desk.book.messages()
     assert (message.attempts, message.last_error) == (1, "the attempt was cut short")
-    assert desk.deliver() == Delivery()
+    assert desk.deliver() == DeliveryResult()
     desk.clock.wait(minutes=1)
     assert len(desk.deliver().sent) == 1
     assert server.titles == ["[warning] data is late"] * (2 if sent else 1)
-    assert desk.deliver() == Delivery()
+    assert desk.deliver() == DeliveryResult()
 
 
 def deliver_and_die(data_dir: Path, where: str, sent: bool) -> None:
@@ -324,7 +331,9 @@ def deliver_and_die(data_dir: Path, where: str, sent: bool) -> None:
     settings = telling(Settings(data_dir=data_dir), warning=where)
     with Lake(settings.lake_dir) as lake:
         clock = Clock(BEGIN + timedelta(hours=1))
-        deliver(Book(lake, settings.lake_dir), lambda: channels_of(settings), clock, lambda: 1.0)
+        deliver_messages(
+            AlertStore(lake, settings.lake_dir), lambda: open_channels(settings), clock, lambda: 1.0
+        )
 
 
 def test_a_kill_between_messages_and_alert_loses_and_repeats_nothing(
@@ -345,13 +354,13 @@ def test_a_kill_between_messages_and_alert_loses_and_repeats_nothing(
 def take_in_and_die(data_dir: Path, where: str) -> None:
     """Take an event in, and be killed before the alert itself is written."""
 
-    def write(self: Book, table: object, records: object) -> None:
+    def write(self: AlertStore, table: object, records: object) -> None:
         if table == event_tables()[0]:
             os.kill(os.getpid(), signal.SIGKILL)
         original(self, table, records)  # type: ignore[arg-type]
 
-    original = Book._write
-    Book._write = write  # type: ignore[method-assign]
+    original = AlertStore._write
+    AlertStore._write = write  # type: ignore[method-assign]
     settings = telling(Settings(data_dir=data_dir), warning=where)
     with Lake(settings.lake_dir) as lake:
-        Book(lake, settings.lake_dir).take_in([raised(0)], channels_of(settings).names)
+        AlertStore(lake, settings.lake_dir).take_in([raised(0)], open_channels(settings).names)

@@ -5,15 +5,21 @@ from datetime import timedelta
 
 import pytest
 
-from quant_assets.alerts.alert_lifecycle import Alert, Cleared, Level, Raised, follow
+from quant_assets.alerts.alert_lifecycle import (
+    Alert,
+    ConditionCleared,
+    ConditionRaised,
+    Level,
+    apply_event,
+)
 from quant_assets.alerts.messages import (
     MAX_ATTEMPTS,
     Message,
-    addressed,
-    begun,
-    due,
-    ended,
-    revived,
+    address_messages,
+    begin_attempt,
+    end_attempt,
+    revive_message,
+    select_due,
 )
 from quant_assets_tests.alerts.test_alert_lifecycle import cleared, moment, raised
 
@@ -24,14 +30,14 @@ CHANNELS: dict[Level, tuple[str, ...]] = {
 }
 
 
-def messages(*events: Raised | Cleared) -> list[Message]:
+def messages(*events: ConditionRaised | ConditionCleared) -> list[Message]:
     """Everything that events lead to."""
     newest: dict[str, Alert] = {}
     found: list[Message] = []
     for event in events:
-        for step in follow(newest, event):
+        for step in apply_event(newest, event):
             newest[step.alert.key] = step.alert
-            found += addressed(step, CHANNELS, found, event.at)
+            found += address_messages(step, CHANNELS, found, event.at)
     return found
 
 
@@ -66,43 +72,43 @@ def test_a_message_keeps_its_id_and_shares_it_with_no_other() -> None:
 
 def test_an_end_waits_for_its_beginning() -> None:
     opening, recovery = messages(raised(0), cleared(1))
-    assert due([recovery, opening], moment(2)) == [opening]
-    later = begun(opening, moment(2), lambda: 1.0)
-    assert due([recovery, later], moment(2)) == []
-    assert due([recovery, ended(later, None, moment(2))], moment(2)) == [recovery]
+    assert select_due([recovery, opening], moment(2)) == [opening]
+    later = begin_attempt(opening, moment(2), lambda: 1.0)
+    assert select_due([recovery, later], moment(2)) == []
+    assert select_due([recovery, end_attempt(later, None, moment(2))], moment(2)) == [recovery]
 
 
 def test_waiting_times_double_up_to_an_hour_and_then_end() -> None:
     one, waits = message(), []
     while one.next_attempt:
         begin = one.next_attempt
-        one = ended(begun(one, begin, lambda: 1.0), "refused", begin)
+        one = end_attempt(begin_attempt(one, begin, lambda: 1.0), "refused", begin)
         waits.append((one.next_attempt - begin).total_seconds() if one.next_attempt else None)
     assert waits[:9] == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
     assert set(waits[9:-1]) == {3600}
     assert waits[-1] is None
     assert len(waits) == MAX_ATTEMPTS == one.attempts
     assert (one.pending, one.delivered_at, one.last_error) == (False, None, "refused")
-    again = revived(one, moment(9))
-    assert due([again], moment(9)) == [again]
+    again = revive_message(one, moment(9))
+    assert select_due([again], moment(9)) == [again]
     assert again.attempts == 0
 
 
 def test_a_clock_that_went_back_holds_up_no_message() -> None:
     later = moment(0) + timedelta(days=365)
     ahead = replace(message(), created_at=later, next_attempt=later)
-    assert due([ahead], moment(0)) == [ahead]
-    tried = begun(message(), later, lambda: 1.0)
-    assert due([tried], moment(0)) == [tried]
+    assert select_due([ahead], moment(0)) == [ahead]
+    tried = begin_attempt(message(), later, lambda: 1.0)
+    assert select_due([tried], moment(0)) == [tried]
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.25, 0.999])
 def test_the_wait_is_drawn_from_all_of_it(chance: float) -> None:
-    tried = begun(message(), moment(0), lambda: chance)
+    tried = begin_attempt(message(), moment(0), lambda: chance)
     assert tried.next_attempt == moment(0) + timedelta(seconds=30) * chance
 
 
 def test_an_attempt_that_is_cut_short_counts() -> None:
-    tried = begun(message(), moment(0), lambda: 1.0)
+    tried = begin_attempt(message(), moment(0), lambda: 1.0)
     assert (tried.attempts, tried.delivered_at, tried.pending) == (1, None, True)
     assert tried.last_error == "the attempt was cut short"

@@ -1,6 +1,6 @@
 """The scoreboard as a page has every family and breakdown, and holes where there is no figure."""
 
-from quant_assets.commands.scoreboard_page import page
+from quant_assets.commands.scoreboard_page import render_scoreboard
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets_tests.support.desk import Desk
@@ -8,7 +8,7 @@ from quant_assets_tests.support.desk import Desk
 
 def test_page(loaded: Desk) -> None:
     with Lake(loaded.settings.lake_dir, read_only=True) as lake:
-        text = page(lake)
+        text = render_scoreboard(lake)
         scores = lake.query("SELECT family, score FROM monitoring.scoreboard")
     assert "nan" not in text.lower()
     for family, score in zip(scores["family"], scores["score"], strict=True):

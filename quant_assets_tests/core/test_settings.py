@@ -12,12 +12,12 @@ from quant_assets.core.settings import (
     SIMULATED,
     Market,
     Settings,
-    held_market,
-    keep_to_market,
+    hold_market,
+    is_source_given,
     load_settings,
-    market_of,
-    remember_market,
-    source_is_given,
+    market_in_settings,
+    read_held_market,
+    store_market,
 )
 
 
@@ -49,7 +49,7 @@ def test_the_environment_beats_the_default(data: Path, monkeypatch: pytest.Monke
 def test_the_market_that_is_held_is_remembered(data: Path) -> None:
     held = Market(source=str(data / "market"), first_day=date(2023, 7, 31))
     hold(data, held)
-    assert market_of(load_settings()) == held
+    assert market_in_settings(load_settings()) == held
 
 
 def test_what_is_given_beats_what_is_held(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,12 +166,12 @@ def test_a_spoilt_market_file_is_named(data: Path, content: str) -> None:
 
 def test_simulated_markets_of_other_seeds_are_other_markets() -> None:
     one, other = (Settings(seed=seed) for seed in (7, 8))
-    assert not market_of(one).same_as(market_of(other))
-    assert market_of(one).same_as(market_of(Settings(families="all")))
+    assert not market_in_settings(one).same_as(market_in_settings(other))
+    assert market_in_settings(one).same_as(market_in_settings(Settings(families="all")))
     folders = [Settings(source="somewhere", seed=seed) for seed in (7, 8)]
-    assert market_of(folders[0]).same_as(market_of(folders[1]))
+    assert market_in_settings(folders[0]).same_as(market_in_settings(folders[1]))
     later = Settings(source="somewhere", first_day=date(2019, 1, 2))
-    assert not market_of(folders[0]).same_as(market_of(later))
+    assert not market_in_settings(folders[0]).same_as(market_in_settings(later))
 
 
 def test_automation_switches_everything_on_at_first(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_of_two_markets_at_once_one_is_held(data: Path) -> None:
     def begin(settings: Settings) -> bool:
         together.wait()
         try:
-            keep_to_market(settings)
+            hold_market(settings)
         except SettingsError:
             return False
         return True
@@ -209,17 +209,17 @@ def test_of_two_markets_at_once_one_is_held(data: Path) -> None:
     with ThreadPoolExecutor(len(markets)) as threads:
         began = list(threads.map(begin, markets))
     (winner,) = [one for one, there in zip(markets, began, strict=True) if there]
-    assert held_market(winner) == market_of(winner)
+    assert read_held_market(winner) == market_in_settings(winner)
 
 
 def test_families_asked_for_last_are_remembered(data: Path) -> None:
     for families in ("fast", "all"):
-        remember_market(Settings(data_dir=data, families=families))
+        store_market(Settings(data_dir=data, families=families))
         assert load_settings().families == families
-    keep_to_market(Settings(data_dir=data, families="fast"))
+    hold_market(Settings(data_dir=data, families="fast"))
     assert load_settings().families == "all"
     with pytest.raises(SettingsError, match="holds another market"):
-        remember_market(Settings(data_dir=data, seed=8))
+        store_market(Settings(data_dir=data, seed=8))
     assert load_settings().seed == 7
 
 
@@ -227,6 +227,6 @@ def test_a_source_is_given_by_the_environment_alone(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold(data, Market(source=str(data / "market")))
-    assert not source_is_given()
+    assert not is_source_given()
     monkeypatch.setenv("QUANT_SOURCE", SIMULATED)
-    assert source_is_given()
+    assert is_source_given()

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import rankdata
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.ensemble.blend import blend, members, rank_average
+from quant_assets.ensemble.blend import blend_forecasts, rank_average, read_members
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.readers.prices import pairs_rows
 from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, forecasts_table
@@ -106,7 +106,7 @@ def test_blend_of_stored_forecasts(lake: Lake) -> None:
     first, second = random_scores(0), random_scores(1, days=N - 5)
     store(lake, "first", slice(0, N), first, fit_row=0)
     store(lake, "second", slice(5, N), second, fit_row=4)
-    found = blend(lake, ["first", "second", "never"], days[2].item(), days[-1].item())
+    found = blend_forecasts(lake, ["first", "second", "never"], days[2].item(), days[-1].item())
     np.testing.assert_array_equal(found.days, days[2:])
     np.testing.assert_array_equal(found.values[:3], average([first[2:5]]))
     np.testing.assert_array_equal(found.values[3:], average([first[5:], second]))
@@ -120,19 +120,19 @@ def test_members_make_up_the_blend(lake: Lake) -> None:
     store(lake, "first", slice(0, N), random_scores(0), fit_row=0)
     store(lake, "second", slice(5, N), random_scores(1, days=N - 5), fit_row=4)
     names, ends = ["first", "second", "never"], (days[2].item(), days[-1].item())
-    found, parts = members(lake, names, *ends)
+    found, parts = read_members(lake, names, *ends)
     np.testing.assert_array_equal(found, days[2:])
     count = 3 - np.isnan(list(parts.values())).sum(axis=0)
     assert count[:, 0].tolist() == [1] * 3 + [2] * (N - 5)
     mean = np.nansum(list(parts.values()), axis=0) / count
-    np.testing.assert_allclose(mean, blend(lake, names, *ends).values, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(mean, blend_forecasts(lake, names, *ends).values, rtol=0, atol=1e-15)
 
 
 def test_without_any_forecast_there_is_no_day(lake: Lake) -> None:
     days = synthetic.prices().days
-    found = blend(lake, ["never", "ever"], days[0].item(), days[-1].item())
+    found = blend_forecasts(lake, ["never", "ever"], days[0].item(), days[-1].item())
     assert found.values.shape == (0, 40)
     assert len(found.days) == len(found.fit_as_of) == 0
-    none, parts = members(lake, ["never", "ever"], days[0].item(), days[-1].item())
+    none, parts = read_members(lake, ["never", "ever"], days[0].item(), days[-1].item())
     assert len(none) == 0
     assert {name: part.shape for name, part in parts.items()} == {"never": (0, 40), "ever": (0, 40)}

@@ -6,10 +6,10 @@ from datetime import date
 import numpy as np
 import pytest
 
-from quant_assets.ensemble.interval_rows import BOUNDS, coverage, interval_rows
+from quant_assets.ensemble.interval_rows import BOUNDS, interval_rows, read_coverage
 from quant_assets.ensemble.intervals import intervals
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
-from quant_assets.lake.schemas.tables import ENSEMBLE, INTERVALS
+from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, INTERVALS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Observations
 from quant_assets_tests.support import synthetic
@@ -31,7 +31,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory, seen: Observations) -> Iterat
         values = np.random.default_rng(0).normal(size=(len(days), len(seen.targets)))
         made = Forecasts(days, values, np.full(len(days), days[0]), seen.targets)
         ends = days[0].item(), days[-1].item()
-        opened.replace_days(ENSEMBLE, *ends, forecast_rows(opened, made))
+        opened.replace_days(ENSEMBLE_FORECASTS, *ends, forecast_rows(opened, made))
         opened.replace_days(INTERVALS, *ends, interval_rows(opened, *ends))
         yield opened
 
@@ -61,7 +61,7 @@ def test_a_day_alone_is_the_day_of_a_backfill(row: int, lake: Lake, seen: Observ
 
 def test_coverage_is_the_share_of_labels_within(lake: Lake, seen: Observations) -> None:
     days, truth = seen.days[FIRST:400], seen.labels()[FIRST:400]
-    found = coverage(lake, days, seen.targets, truth)
+    found = read_coverage(lake, days, seen.targets, truth)
     assert set(found) == {"80", "95"}
     for row in (0, 50, 150):
         bounds = expected(seen, FIRST + row)
@@ -73,4 +73,4 @@ def test_coverage_is_the_share_of_labels_within(lake: Lake, seen: Observations) 
 
 def test_without_intervals_there_is_no_coverage(lake: Lake, seen: Observations) -> None:
     days, truth = seen.days[FIRST - 10 : FIRST], seen.labels()[FIRST - 10 : FIRST]
-    assert np.isnan(list(coverage(lake, days, seen.targets, truth).values())).all()
+    assert np.isnan(list(read_coverage(lake, days, seen.targets, truth).values())).all()

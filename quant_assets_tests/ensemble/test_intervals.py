@@ -17,7 +17,7 @@ from quant_assets.ensemble.intervals import (
     mixed_quantiles,
     volatility,
 )
-from quant_assets.market.targets import align_to_label_day, shift
+from quant_assets.market.targets import align_to_forecast_day, shift
 
 DAYS, TARGETS = 1500, 60
 LAGS = np.arange(TARGETS) % 4 + 1
@@ -77,7 +77,7 @@ def assert_within_limits(hits: FloatArray) -> None:
 
 def test_labels_are_covered_as_often_as_announced(bounds: FloatArray, released: FloatArray) -> None:
     """Overall, in every third of the days, and nearly so for every target."""
-    hits = covered(bounds, align_to_label_day(released, LAGS))
+    hits = covered(bounds, align_to_forecast_day(released, LAGS))
     judged = np.flatnonzero(~np.isnan(hits).all(axis=(1, 2)))
     assert len(judged) > DAYS - 150
     assert_within_limits(hits)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.ensemble.blend import weights_of
+from quant_assets.ensemble.blend import read_weights
 from quant_assets.ensemble.weights import MIN_DAYS, learned_weights
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.store.lake import Lake
@@ -115,16 +115,16 @@ def lake(tmp_path: Path, ic: FloatArray) -> Iterator[Lake]:
 
 
 def test_a_day_is_weighted_by_what_was_released_by_then(lake: Lake, ic: FloatArray) -> None:
-    found = weights_of(lake, NAMES, DAYS)
+    found = read_weights(lake, NAMES, DAYS)
     known = ~np.isnan(ic).all(axis=1)
     np.testing.assert_array_equal(found[known], learned_weights(ic)[known])
     np.testing.assert_array_equal(found[30], found[29])
-    before = weights_of(lake, NAMES, DAYS[:1] - 1)
+    before = read_weights(lake, NAMES, DAYS[:1] - 1)
     np.testing.assert_array_equal(before, np.ones((1, 3)))
     for row in (0, 25, 30, 59):
-        np.testing.assert_array_equal(weights_of(lake, NAMES, DAYS[row : row + 1])[0], found[row])
+        np.testing.assert_array_equal(read_weights(lake, NAMES, DAYS[row : row + 1])[0], found[row])
 
 
 def test_without_a_record_all_count_the_same(tmp_path: Path) -> None:
     with Lake(tmp_path) as opened:
-        np.testing.assert_array_equal(weights_of(opened, NAMES, DAYS), np.ones((60, 3)))
+        np.testing.assert_array_equal(read_weights(opened, NAMES, DAYS), np.ones((60, 3)))

@@ -13,7 +13,7 @@ from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import TargetPairs, released_labels
+from quant_assets.market.targets import TargetPairs, labels_by_known_day
 
 INSTRUMENTS = ("LME_AH", "LME_CA", "JPX_Gold", "JPX_Rubber", "US_A", "US_B", "US_C", "FX_X", "FX_Y")
 PAIRS = TargetPairs(
@@ -70,7 +70,7 @@ def random_market(days: int, seed: int = 0) -> Market:
     fields["open_interest"][:, [0, 1, 4, 5, 6, 7, 8]] = np.nan
     day_numbers = np.datetime64("2020-01-01") + np.arange(days)
     panel = PricePanel(day_numbers, np.arange(days), INSTRUMENTS, fields)
-    return Market(panel, PAIRS, released_labels(close, PAIRS, INSTRUMENTS))
+    return Market(panel, PAIRS, labels_by_known_day(close, PAIRS, INSTRUMENTS))
 
 
 @pytest.fixture(scope="session")
@@ -104,4 +104,4 @@ def real_panel(real_market: Path) -> Market:
     )
     days = np.datetime64("2010-01-04") + np.arange(len(table))
     panel = PricePanel(days, table.index.to_numpy(), names, filled)
-    return Market(panel, targets, released_labels(fields["close"], targets, names))
+    return Market(panel, targets, labels_by_known_day(fields["close"], targets, names))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quant_assets.features import catalogue
-from quant_assets.features.catalogue import CATALOGUE, LOOKBACK, Level, features_of, left_out
+from quant_assets.features.catalogue import CATALOGUE, LOOKBACK, Level, features_of, find_left_out
 from quant_assets.market.instruments import FIELDS, MARKETS
 from quant_assets_tests.features.conftest import Features, Market
 
@@ -44,12 +44,12 @@ def test_version_follows_every_entry() -> None:
 
 
 def test_nothing_is_left_out_of_a_full_market(small_market: Market) -> None:
-    assert left_out(small_market.panel) == {}
+    assert find_left_out(small_market.panel) == {}
 
 
 def test_left_out_names_exactly_the_empty_features(small_market: Market) -> None:
     closes = replace(small_market.panel, fields={"close": small_market.panel.close})
-    reasons = left_out(closes)
+    reasons = find_left_out(closes)
     arrays = Market(closes, small_market.pairs, small_market.released).features()
     empty = {n for level in arrays.values() for n, x in level.items() if np.isnan(x).all()}
     assert set(reasons) == empty
@@ -62,6 +62,6 @@ def test_absent_market_is_named(small_market: Market) -> None:
     kept = [i for i, name in enumerate(panel.instruments) if not name.startswith("LME")]
     fields = {name: values[:, kept] for name, values in panel.fields.items()}
     names = tuple(panel.instruments[i] for i in kept)
-    reasons = left_out(replace(panel, instruments=names, fields=fields))
+    reasons = find_left_out(replace(panel, instruments=names, fields=fields))
     assert reasons["factor_LME_5"] == "no LME instrument"
     assert "factor_US_5" not in reasons

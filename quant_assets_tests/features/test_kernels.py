@@ -64,8 +64,8 @@ def test_logarithm_takes_positive_finite_values_only() -> None:
 
 def test_recent_takes_what_there_is() -> None:
     values = np.arange(3.0)
-    assert kernels.recent(values, 2).tolist() == [1.0, 2.0]
-    assert kernels.recent(values, 9).tolist() == [0.0, 1.0, 2.0]
+    assert kernels.tail_rows(values, 2).tolist() == [1.0, 2.0]
+    assert kernels.tail_rows(values, 9).tolist() == [0.0, 1.0, 2.0]
 
 
 def test_logarithm_gives_rows_in_memory_order() -> None:

@@ -7,21 +7,21 @@ import pytest
 
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.schemas.table import Column, Table
-from quant_assets.lake.store.contents import Content, contents
+from quant_assets.lake.store.contents import TableContent, read_contents
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.lake_processes import MARKED, day, rows_of, write
 
 NAMES = Table("raw.names", "No days.", (Column("name", "VARCHAR", "a name"),), day_column="")
 
 
-def counted(lake: Lake) -> Content:
+def counted(lake: Lake) -> TableContent:
     found = lake.arrow(f"SELECT count(*) AS n, max(trading_day) AS day FROM {MARKED.quoted}")
-    return Content(found["n"][0].as_py(), found["day"][0].as_py())
+    return TableContent(found["n"][0].as_py(), found["day"][0].as_py())
 
 
 def test_it_is_what_the_rows_say_whatever_was_written(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
-        snapshots: dict[int, Content] = {}
+        snapshots: dict[int, TableContent] = {}
         nothing = {"trading_day": np.empty(0, "datetime64[D]"), "mark": np.empty(0)}
         writes = (
             lambda: write(lake, 3, 1),
@@ -36,22 +36,22 @@ def test_it_is_what_the_rows_say_whatever_was_written(tmp_path: Path) -> None:
         )
         for change in writes:
             change()
-            assert contents(lake, [MARKED]) == {MARKED: counted(lake)}
+            assert read_contents(lake, [MARKED]) == {MARKED: counted(lake)}
             snapshots[lake.snapshot_id()] = counted(lake)
-        assert counted(lake) == Content(rows_of(6), day(2))
+        assert counted(lake) == TableContent(rows_of(6), day(2))
         for snapshot, then in snapshots.items():
             with lake.as_of(snapshot) as past:
-                assert contents(past, [MARKED])[MARKED] == then
+                assert read_contents(past, [MARKED])[MARKED] == then
 
 
 def test_tables_without_days_have_no_newest(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
         lake.replace_all(NAMES, {"name": ["a", "b"]})
         write(lake, 1, 1)
-        found = contents(lake, [NAMES, MARKED])
+        found = read_contents(lake, [NAMES, MARKED])
         assert list(found) == [NAMES, MARKED]
-        assert found[NAMES] == Content(2, None)
-        assert contents(lake, []) == {}
+        assert found[NAMES] == TableContent(2, None)
+        assert read_contents(lake, []) == {}
 
 
 def test_within_another_look_it_is_of_its_snapshot(tmp_path: Path) -> None:
@@ -59,14 +59,14 @@ def test_within_another_look_it_is_of_its_snapshot(tmp_path: Path) -> None:
         write(lake, 1, 1)
         with lake.at_once() as snapshot:
             write(other, 2, 2)
-            assert contents(lake, [MARKED])[MARKED] == Content(rows_of(1), day(1))
+            assert read_contents(lake, [MARKED])[MARKED] == TableContent(rows_of(1), day(1))
             with lake.at_once() as again:
                 assert again == snapshot
-        assert contents(lake, [MARKED])[MARKED].newest == day(2)
+        assert read_contents(lake, [MARKED])[MARKED].newest == day(2)
 
 
 def test_a_table_never_written_is_an_error(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
         write(lake, 1, 1)
         with pytest.raises(LakeError, match="names"):
-            contents(lake, [NAMES])
+            read_contents(lake, [NAMES])

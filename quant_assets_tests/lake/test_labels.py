@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.lake.readers.labels import TOLERANCE, disagreement, label_rows
-from quant_assets.lake.readers.point_in_time import released as read_released
+from quant_assets.lake.readers.labels import TOLERANCE, compare_labels, label_rows
+from quant_assets.lake.readers.point_in_time import read_known_labels as read_released
 from quant_assets.lake.schemas.tables import LABELS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import align_to_label_day
+from quant_assets.market.targets import align_to_forecast_day
 from quant_assets_tests.support import synthetic
 
 DAYS = 25
@@ -82,14 +82,14 @@ def test_days_written_alone_or_together_read_the_same(
 
 @pytest.fixture
 def published(released: FloatArray) -> FloatArray:
-    return align_to_label_day(released, synthetic.pairs().lags)
+    return align_to_forecast_day(released, synthetic.pairs().lags)
 
 
 def test_labels_that_agree(panel: PricePanel, released: FloatArray, published: FloatArray) -> None:
     """Within the tolerance; what is released after the last day is not compared."""
     published += TOLERANCE / 2
     published[-1] = 77.0
-    found = disagreement(panel.days, released, synthetic.pairs(), published)
+    found = compare_labels(panel.days, released, synthetic.pairs(), published)
     assert found.agree
     assert found.compared == sum(DAYS - lag - 1 for lag in synthetic.pairs().lags)
     assert found.worst == pytest.approx(TOLERANCE / 2, rel=1e-3)
@@ -101,7 +101,7 @@ def test_labels_that_do_not_agree(
     value: float, panel: PricePanel, released: FloatArray, published: FloatArray
 ) -> None:
     published[4, 11] = value
-    found = disagreement(panel.days, released, synthetic.pairs(), published)
+    found = compare_labels(panel.days, released, synthetic.pairs(), published)
     assert not found.agree
     assert found.only_one_empty == int(np.isnan(value))
 
@@ -111,10 +111,10 @@ def test_an_empty_label_that_is_published_does_not_agree(
 ) -> None:
     assert np.isnan(published[18, 3])
     published[18, 3] = 0.0
-    assert disagreement(panel.days, released, synthetic.pairs(), published).only_one_empty == 1
+    assert compare_labels(panel.days, released, synthetic.pairs(), published).only_one_empty == 1
 
 
 def test_nothing_published_agrees(panel: PricePanel, released: FloatArray) -> None:
-    assert disagreement(panel.days, released, synthetic.pairs(), None).agree
-    few = disagreement(panel.days[:3], released[:3], synthetic.pairs(), released[:3])
+    assert compare_labels(panel.days, released, synthetic.pairs(), None).agree
+    few = compare_labels(panel.days[:3], released[:3], synthetic.pairs(), released[:3])
     assert (few.compared, few.agree) == (0, True)

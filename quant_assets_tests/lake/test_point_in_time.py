@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import LakeError, NotEnoughHistoryError
-from quant_assets.lake.readers.point_in_time import date_ids_of, known_days, observations, released
+from quant_assets.lake.readers.point_in_time import (
+    read_date_ids,
+    read_known_days,
+    read_known_labels,
+    read_observations,
+)
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
@@ -41,13 +46,13 @@ def day(row: int) -> date:
 
 def test_the_lake_gives_what_was_computed(lake: Lake, everything: Observations) -> None:
     """Every feature and label, bit for bit, as if no table had been in between."""
-    synthetic.same(observations(lake, day(-1)), everything)
+    synthetic.same(read_observations(lake, day(-1)), everything)
 
 
 @pytest.mark.parametrize("row", [0, 1, 5, 120, 300, 429])
 def test_nothing_known_later_is_read(lake: Lake, row: int) -> None:
     """Equal to a market that ended on the day: neither its prices nor its labels go further."""
-    found = observations(lake, day(row))
+    found = read_observations(lake, day(row))
     assert found.days[-1] == synthetic.prices().days[row]
     synthetic.same(found, synthetic.observe(synthetic.until(synthetic.prices(), row)))
 
@@ -55,7 +60,7 @@ def test_nothing_known_later_is_read(lake: Lake, row: int) -> None:
 @pytest.mark.parametrize("row", [5, 300])
 def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
     """Counted in the table itself, by the day each row says it was released on."""
-    seen = observations(lake, day(row))
+    seen = read_observations(lake, day(row))
     stored = lake.query(
         f"SELECT released_on, target, value, trading_day FROM {LABELS.quoted}"
         " WHERE value IS NOT NULL AND released_on <= ?",
@@ -75,46 +80,49 @@ def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
 
 @pytest.mark.parametrize("row", [120, 300])
 def test_a_slice_is_what_was_known_then(lake: Lake, everything: Observations, row: int) -> None:
-    synthetic.same(everything.rows(0, row + 1), observations(lake, day(row)))
+    synthetic.same(everything.rows(0, row + 1), read_observations(lake, day(row)))
 
 
 def test_days_since(lake: Lake, everything: Observations) -> None:
-    found = observations(lake, day(300), since=day(290))
+    found = read_observations(lake, day(300), since=day(290))
     synthetic.same(found, everything.rows(290, 301))
 
 
 def test_a_day_the_market_was_closed_shows_the_day_before(lake: Lake) -> None:
     friday = next(row for row in range(300, 310) if day(row).weekday() == 4)
     synthetic.same(
-        observations(lake, day(friday) + timedelta(days=1)), observations(lake, day(friday))
+        read_observations(lake, day(friday) + timedelta(days=1)),
+        read_observations(lake, day(friday)),
     )
 
 
 def test_known_days(lake: Lake) -> None:
-    np.testing.assert_array_equal(known_days(lake, day(7)), synthetic.prices().days[:8])
-    assert len(known_days(lake, day(0) - timedelta(days=1))) == 0
-    np.testing.assert_array_equal(known_days(lake, date(2030, 1, 1)), synthetic.prices().days)
+    np.testing.assert_array_equal(read_known_days(lake, day(7)), synthetic.prices().days[:8])
+    assert len(read_known_days(lake, day(0) - timedelta(days=1))) == 0
+    np.testing.assert_array_equal(read_known_days(lake, date(2030, 1, 1)), synthetic.prices().days)
 
 
 def test_date_ids(lake: Lake) -> None:
     prices = synthetic.prices()
     np.testing.assert_array_equal(
-        date_ids_of(lake, prices.days[[6, 2]]), np.asarray(prices.date_ids)[[6, 2]]
+        read_date_ids(lake, prices.days[[6, 2]]), np.asarray(prices.date_ids)[[6, 2]]
     )
     with pytest.raises(LakeError, match="2030-01-01"):
-        date_ids_of(lake, np.array(["2030-01-01"], dtype="datetime64[D]"))
+        read_date_ids(lake, np.array(["2030-01-01"], dtype="datetime64[D]"))
 
 
 @pytest.mark.parametrize(("as_of", "since"), [(-400, 0), (0, 3)])
 def test_days_without_features_are_refused(lake: Lake, as_of: int, since: int) -> None:
     with pytest.raises(NotEnoughHistoryError, match="materialise the features"):
-        observations(lake, day(0) + timedelta(days=as_of), since=day(0) + timedelta(days=since))
+        read_observations(
+            lake, day(0) + timedelta(days=as_of), since=day(0) + timedelta(days=since)
+        )
 
 
 def test_a_label_released_on_a_day_without_features_is_named(lake: Lake) -> None:
     days = np.delete(synthetic.prices().days[100:111], 4)
     with pytest.raises(LakeError, match=str(synthetic.prices().days[104])):
-        released(lake, days, synthetic.pairs().targets)
+        read_known_labels(lake, days, synthetic.pairs().targets)
 
 
 @pytest.fixture(scope="module")
@@ -132,11 +140,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_table_never_written_is_named(small: Path, tmp_path: Path, table: Table) -> None:
     shutil.copytree(small, tmp_path / "lake")
     with Lake(tmp_path / "lake") as opened:
-        assert len(observations(opened, day(8)).days) == 9
+        assert len(read_observations(opened, day(8)).days) == 9
         opened.query(f"DROP TABLE {table.quoted}")
     missing = pytest.raises(LakeError, match=table.name.replace(".", "/"))
     with Lake(tmp_path / "lake") as opened, missing:
-        observations(opened, day(8))
+        read_observations(opened, day(8))
 
 
 @pytest.mark.parametrize("row", [2, 5, 8])
@@ -147,6 +155,6 @@ def test_a_day_whose_labels_were_not_stored_is_named(small: Path, tmp_path: Path
         empty: dict[str, list[object]] = {column.name: [] for column in LABELS.columns}
         opened.replace_days(LABELS, day(row), day(row), empty)
         with pytest.raises(LakeError, match=f"labels released on {day(row)}"):
-            observations(opened, day(8))
+            read_observations(opened, day(8))
         if row > 2:
-            assert len(observations(opened, day(row - 1)).days) == row
+            assert len(read_observations(opened, day(row - 1)).days) == row

@@ -10,7 +10,7 @@ import pytest
 
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.readers.prices import (
-    history_start,
+    find_history_start,
     pairs_rows,
     raw_rows,
     read_pairs,
@@ -141,7 +141,7 @@ def test_pairs_come_back_in_submission_order(tmp_path: Path) -> None:
 
 def test_history_starts_so_many_days_before(lake: Lake, given: PriceTable) -> None:
     def found(row: int, rows: int) -> date:
-        return history_start(lake, RAW_PRICES, given.days[row].item(), rows)
+        return find_history_start(lake, RAW_PRICES, given.days[row].item(), rows)
 
     assert found(10, 0) == given.days[10].item()
     assert found(10, 1) == given.days[9].item()
@@ -149,8 +149,8 @@ def test_history_starts_so_many_days_before(lake: Lake, given: PriceTable) -> No
     assert found(10, 11) == given.days[0].item()
     assert found(0, 5) == given.days[0].item()
     after = given.days[-1].item() + timedelta(days=1)
-    assert history_start(lake, RAW_PRICES, after, 2) == given.days[-2].item()
-    assert history_start(lake, RAW_TARGET_PAIRS, after, 2) == after
+    assert find_history_start(lake, RAW_PRICES, after, 2) == given.days[-2].item()
+    assert find_history_start(lake, RAW_TARGET_PAIRS, after, 2) == after
 
 
 def test_every_column_is_a_series_of_its_own(given: PriceTable) -> None:

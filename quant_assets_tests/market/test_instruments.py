@@ -3,7 +3,7 @@
 import pytest
 
 from quant_assets.core.errors import UnknownNameError
-from quant_assets.market.instruments import Series, column_name, market_of, parse_column
+from quant_assets.market.instruments import InstrumentSeries, column_name, market_of, parse_column
 from quant_assets.sources.simulated.universe import columns
 
 
@@ -19,8 +19,8 @@ from quant_assets.sources.simulated.universe import columns
     ],
 )
 def test_a_column_is_an_instrument_and_a_field(column: str, instrument: str, field: str) -> None:
-    assert parse_column(column) == Series(instrument, field)
-    assert column_name(Series(instrument, field)) == column
+    assert parse_column(column) == InstrumentSeries(instrument, field)
+    assert column_name(InstrumentSeries(instrument, field)) == column
     assert market_of(column) == market_of(instrument) == column.split("_", maxsplit=1)[0]
 
 
@@ -37,4 +37,4 @@ def test_other_names_are_refused(name: str) -> None:
 
 def test_a_field_that_the_market_has_not() -> None:
     with pytest.raises(UnknownNameError, match="unknown field"):
-        column_name(Series("LME_AH", "volume"))
+        column_name(InstrumentSeries("LME_AH", "volume"))

@@ -13,8 +13,8 @@ from quant_assets.market.instruments import parse_column
 from quant_assets.market.targets import (
     MAX_LAG,
     TargetPairs,
-    align_to_label_day,
-    released_labels,
+    align_to_forecast_day,
+    labels_by_known_day,
     shift,
     spread,
 )
@@ -50,8 +50,8 @@ def test_labels_are_the_formulas(days: int, seed: int, empty: float) -> None:
     random = np.random.default_rng(seed)
     close = np.exp(random.normal(size=(days, len(INSTRUMENTS))))
     close[random.random(close.shape) < empty] = np.nan
-    released = released_labels(close, PAIRS, INSTRUMENTS)
-    labels = align_to_label_day(released, PAIRS.lags)
+    released = labels_by_known_day(close, PAIRS, INSTRUMENTS)
+    labels = align_to_forecast_day(released, PAIRS.lags)
     for row in range(days):
         for target, lag in enumerate(PAIRS.lags):
             expected = label(close, row, target)
@@ -66,11 +66,11 @@ def test_labels_are_the_formulas(days: int, seed: int, empty: float) -> None:
 @pytest.mark.parametrize("until", [0, 1, 4, 5, 9])
 def test_a_cut_history_has_the_labels_released_by_then(until: int) -> None:
     close = np.exp(np.random.default_rng(0).normal(size=(12, 3)))
-    whole = released_labels(close, PAIRS, INSTRUMENTS)
-    cut = released_labels(close[: until + 1], PAIRS, INSTRUMENTS)
+    whole = labels_by_known_day(close, PAIRS, INSTRUMENTS)
+    cut = labels_by_known_day(close[: until + 1], PAIRS, INSTRUMENTS)
     np.testing.assert_array_equal(cut, whole[: until + 1])
-    labels = align_to_label_day(cut, PAIRS.lags)
-    everything = align_to_label_day(whole, PAIRS.lags)
+    labels = align_to_forecast_day(cut, PAIRS.lags)
+    everything = align_to_forecast_day(whole, PAIRS.lags)
     for target, lag in enumerate(PAIRS.lags):
         last = until - lag - 1
         assert np.isnan(labels[max(last + 1, 0) :, target]).all()
@@ -84,10 +84,10 @@ def test_the_real_folders_labels(real_market: Path) -> None:
     source = CompetitionFolder(real_market)
     table, pairs = source.prices(*synthetic.ALWAYS), source.pairs()
     panel = synthetic.panel_of(table, table.values)
-    released = released_labels(panel.close, pairs, panel.instruments)
+    released = labels_by_known_day(panel.close, pairs, panel.instruments)
     published = source.published_labels(*synthetic.ALWAYS)
     assert published is not None
-    ours = align_to_label_day(released, pairs.lags)
+    ours = align_to_forecast_day(released, pairs.lags)
     np.testing.assert_allclose(ours, published, rtol=0, atol=2e-6, equal_nan=True)
     assert 0.05 < np.isnan(published[: -MAX_LAG - 1]).mean() < 0.2
 

@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
 from quant_assets.lake.store.lake import Lake
-from quant_assets.metrics.lake_metrics import lake_metrics
-from quant_assets.metrics.prometheus import Metric, text_of
+from quant_assets.metrics.lake_metrics import collect_lake_metrics
+from quant_assets.metrics.prometheus import Metric, to_prometheus_text
 from quant_assets.monitoring.drift.drift import share_drifted
-from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.metric import score_of_ic
 from quant_assets_tests.support.report_tables import DAYS, FAMILIES, LAST, add_others, fill
 
 Samples = dict[tuple[str, ...], float]
@@ -39,7 +39,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 @pytest.fixture(scope="module")
 def exposed(lake: Lake) -> dict[str, Samples]:
-    return samples(text_of(lake_metrics(lake, FAMILIES, LAST)))
+    return samples(to_prometheus_text(collect_lake_metrics(lake, FAMILIES, LAST)))
 
 
 def test_rows_and_newest_days_are_the_lakes(lake: Lake, exposed: dict[str, Samples]) -> None:
@@ -56,7 +56,7 @@ def test_freshness_is_counted_in_trading_days(lake: Lake) -> None:
     days = pd.Timestamp(2024, 1, 9).date(), pd.Timestamp(2023, 12, 31).date()
     # 1 January is closed in London and Tokyo, 2 January is open in London.
     for today, behind in zip(days, (6, 0), strict=True):
-        found = samples(text_of(lake_metrics(lake, FAMILIES, today)))
+        found = samples(to_prometheus_text(collect_lake_metrics(lake, FAMILIES, today)))
         assert found["quant_assets_table_behind_trading_days"]["raw.prices",] == behind
 
 
@@ -70,7 +70,7 @@ def test_scores_are_the_metric(lake: Lake, exposed: dict[str, Samples]) -> None:
     assert set(scores) == {(name, window) for name in names for window in ("20", "60", "250")}
     for (name, window), value in scores.items():
         ic = rows[rows["family"] == name]["ic"].to_numpy()[-int(window) :]
-        assert value == pytest.approx(score_of(ic))
+        assert value == pytest.approx(score_of_ic(ic))
     newest = rows[rows["family"] == "ridge"]["ic"].iloc[-1]
     assert exposed["quant_assets_daily_ic"]["ridge",] == newest
 
@@ -96,7 +96,7 @@ def test_the_challengers_share_is_the_newest(exposed: dict[str, Samples]) -> Non
 
 def test_an_empty_lake_has_no_alerts_and_no_more(tmp_path: Path) -> None:
     with Lake(tmp_path) as empty:
-        found = samples(text_of(lake_metrics(empty, FAMILIES, LAST)))
+        found = samples(to_prometheus_text(collect_lake_metrics(empty, FAMILIES, LAST)))
     assert set(found) == {"quant_assets_open_alerts", "quant_assets_alerts_total"}
 
 
@@ -106,7 +106,7 @@ def test_text_keeps_labels_and_leaves_out_what_is_unknown() -> None:
         Metric("one", "Of one.", ("name",), (((odd,), 1.5), (("unknown",), float("nan")))),
         Metric("deeds", "Counted.", (), (((), 3.0),), "counter"),
     ]
-    assert samples(text_of(metrics)) == {
+    assert samples(to_prometheus_text(metrics)) == {
         "quant_assets_one": {(odd,): 1.5},
         "quant_assets_deeds_total": {(): 3.0},
     }

@@ -72,7 +72,7 @@ def test_windows_are_sums_of_iterated_forecasts() -> None:
     for _ in range(MAX_LAG + 1):
         path.append(np.sum(weights * np.array(path[: -LAGS - 1 : -1]), axis=0))
     ahead = np.array(path[LAGS:])
-    windows = np.sum(autoregressive.cumulated(weights) * newest_first, axis=1)
+    windows = np.sum(autoregressive.cumulate_weights(weights) * newest_first, axis=1)
     for lag in range(1, MAX_LAG + 1):
         np.testing.assert_allclose(windows[lag - 1], ahead[1 : lag + 1].sum(axis=0), rtol=1e-12)
 
@@ -86,7 +86,7 @@ def test_arma_in_autoregressive_form_forecasts_as_statsmodels(
     found, chosen = autoregressive.maximum_likelihood(drawn, orders, "LME_AH")
     assert chosen == order
     theirs = ARIMA(drawn, order=(order[0], 0, order[1]), trend="n").fit().forecast(MAX_LAG + 1)
-    windows = autoregressive.cumulated(found[:, None])[..., 0] @ drawn[: -LAGS - 1 : -1]
+    windows = autoregressive.cumulate_weights(found[:, None])[..., 0] @ drawn[: -LAGS - 1 : -1]
     np.testing.assert_allclose(windows, np.cumsum(theirs[1:]), atol=1e-5)
 
 

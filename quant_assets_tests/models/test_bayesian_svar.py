@@ -10,7 +10,7 @@ from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.families import bayesian_svar
 from quant_assets.models.families.bayesian_svar import BY_CLOSE, LAGS, BayesianVar, posterior
-from quant_assets.models.leg_returns import to_targets
+from quant_assets.models.leg_returns import to_target_scores
 from quant_assets.models.protocol import Observations, Resources
 from quant_assets_tests.support import leg_market
 
@@ -87,7 +87,7 @@ def test_a_flat_prior_is_the_var_of_statsmodels() -> None:
         past = returns[: len(returns) - 4 + row]
         ahead = theirs.forecast(past[-LAGS:], MAX_LAG + 1)
         moves[row][:, model.columns] = np.cumsum(ahead[1:], axis=0)
-    expected = to_targets(moves * model.deviation, seen) / model.width
+    expected = to_target_scores(moves * model.deviation, seen) / model.width
     np.testing.assert_allclose(model.forecast(seen, 5), expected, rtol=0, atol=1e-8)
 
 
@@ -135,7 +135,7 @@ def test_a_tight_prior_leaves_the_recent_drift() -> None:
     model = fitted(seen, tightness=(1e-9,), drift=1e6, drift_days=300)
     means = returns[-300:].mean(axis=0)
     moves = np.tile(np.arange(1, MAX_LAG + 1)[:, None] * means, (2, 1, 1))
-    expected = to_targets(moves, seen) / model.width
+    expected = to_target_scores(moves, seen) / model.width
     np.testing.assert_allclose(model.forecast(seen, 2), expected, rtol=0, atol=1e-6)
 
 

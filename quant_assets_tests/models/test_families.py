@@ -11,8 +11,8 @@ from quant_assets.core.errors import NotEnoughHistoryError, UnknownNameError
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import market_of
 from quant_assets.models.label_transforms import MIN_DAYS
-from quant_assets.models.protocol import PRIOR, Block, Forecaster, Observations, Resources
-from quant_assets.models.registry import FAMILIES, FAST, chosen, family
+from quant_assets.models.protocol import PRIOR, FeatureBlock, Forecaster, Observations, Resources
+from quant_assets.models.registry import FAMILIES, FAST, load_family, select_families
 from quant_assets.scoring.attribution import GROUPS
 from quant_assets_tests.support import synthetic
 
@@ -31,7 +31,7 @@ def usual(seen: Observations) -> Usual:
 
 
 def fitted(name: str, seen: Observations, *, seed: int = 7, threads: int = 1) -> Forecaster:
-    chosen = family(name)
+    chosen = load_family(name)
     return chosen.fit(seen, chosen.defaults, Resources(seed, threads))
 
 
@@ -41,7 +41,7 @@ def as_of(seen: Observations, row: int) -> Observations:
 
 def with_features(seen: Observations, **values: FloatArray) -> Observations:
     """Other values for the blocks named."""
-    blocks = {level: Block(getattr(seen, level).names, x) for level, x in values.items()}
+    blocks = {level: FeatureBlock(getattr(seen, level).names, x) for level, x in values.items()}
     return replace(seen, **blocks)
 
 
@@ -58,7 +58,7 @@ def check_contributions(name: str, model: Forecaster, seen: Observations, days: 
         check_complete(part, days, seen)
     missed = np.sum(list(parts.values()), axis=0) - forecast
     missed -= missed.mean(axis=1, keepdims=True)
-    allowed = TOLERANCE.get(family(name).library, 1e-12) * forecast.std(axis=1)
+    allowed = TOLERANCE.get(load_family(name).library, 1e-12) * forecast.std(axis=1)
     # On a day without any input scores are the same but for rounding.
     assert (np.abs(missed).max(axis=1) <= allowed + 1e-15).all()
 
@@ -114,7 +114,7 @@ def test_a_fit_does_not_depend_on_how_much_is_held_after_it(
 def test_a_day_alone_is_forecast_as_among_others(
     name: str, seen: Observations, usual: Usual
 ) -> None:
-    chosen = family(name)
+    chosen = load_family(name)
     model = usual(name)
     days = len(seen.days) - AS_OF
     bulk = model.forecast(seen, days)
@@ -130,7 +130,7 @@ def test_a_day_alone_is_forecast_as_among_others(
 def test_a_day_alone_is_attributed_as_among_others(
     name: str, seen: Observations, usual: Usual
 ) -> None:
-    chosen, days = family(name), 6
+    chosen, days = load_family(name), 6
     model = usual(name)
     bulk = model.contributions(as_of(seen, AS_OF + days - 1), days, GROUPS)
     for row in range(days):
@@ -191,7 +191,7 @@ def test_what_a_linear_model_does_not_see_adds_nothing(
 def test_a_stored_model_is_the_model(name: str, seen: Observations, usual: Usual) -> None:
     model = usual(name)
     stored = model.to_bytes()
-    loaded = family(name).load(stored)
+    loaded = load_family(name).load(stored)
     assert loaded.to_bytes() == stored
     np.testing.assert_array_equal(loaded.forecast(seen, 50), model.forecast(seen, 50))
 
@@ -263,15 +263,15 @@ def test_fitting_and_forecasting_change_nothing(name: str, seen: Observations) -
 
 
 def test_the_fall_back_is_always_chosen() -> None:
-    assert chosen("ridge") == ("rank_prior", "ridge")
-    assert chosen("fast") == FAST
-    assert chosen("xgboost, fast") == ("rank_prior", "ridge", "lightgbm", "xgboost")
-    assert chosen("all") == FAMILIES
+    assert select_families("ridge") == ("rank_prior", "ridge")
+    assert select_families("fast") == FAST
+    assert select_families("xgboost, fast") == ("rank_prior", "ridge", "lightgbm", "xgboost")
+    assert select_families("all") == FAMILIES
 
 
 def test_an_unknown_family_is_named_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean ridge"):
-        family("rigde")
+        load_family("rigde")
 
 
 @every_family
@@ -283,7 +283,7 @@ def test_importance_is_a_share(name: str, usual: Usual) -> None:
 
 @every_family
 def test_families_describe_themselves(name: str) -> None:
-    chosen = family(name)
+    chosen = load_family(name)
     assert chosen.name == name
     assert chosen.description.endswith(".")
     assert chosen.lookback >= 0

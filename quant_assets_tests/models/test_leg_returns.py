@@ -9,7 +9,7 @@ from quant_assets.models.leg_returns import (
     label_width,
     last_days,
     standardised,
-    to_targets,
+    to_target_scores,
 )
 from quant_assets_tests.support import leg_market
 
@@ -46,7 +46,7 @@ def test_days_before_the_first_are_unknown() -> None:
 def test_moves_become_spreads_of_the_targets_lag() -> None:
     seen = leg_market.observe(holed())
     moves = np.random.default_rng(2).normal(size=(6, MAX_LAG, 4))
-    spreads = to_targets(moves, seen)
+    spreads = to_target_scores(moves, seen)
     for target, (lag, (first, second)) in enumerate(zip(seen.lags, seen.legs, strict=True)):
         of_lag = moves[:, lag - 1]
         expected = of_lag[:, first] - (of_lag[:, second] if second >= 0 else 0.0)
@@ -62,7 +62,7 @@ def test_moves_are_labels_when_returns_are_foreseen() -> None:
         for lag in range(1, MAX_LAG + 1):
             foreseen[row, lag - 1] = returns[row + 2 : row + lag + 2].sum(axis=0)
     labels = seen.labels()[: len(foreseen)]
-    np.testing.assert_allclose(to_targets(foreseen, seen), labels, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(to_target_scores(foreseen, seen), labels, rtol=0, atol=1e-14)
 
 
 def test_width_makes_expected_ranks_of_expected_labels() -> None:

@@ -14,8 +14,14 @@ from quant_assets.models.families import rank_mlp, regime_lstm, transformer_mat
 from quant_assets.models.neural.checkpoint import Checkpoint
 from quant_assets.models.neural.networks import PooledMlp
 from quant_assets.models.neural.optimisation import AdamW, loss, reproducible
-from quant_assets.models.neural.scores import forecast, saliency
-from quant_assets.models.neural.training import Member, Series, Trained, split_days, train
+from quant_assets.models.neural.scores import forecast_scores, saliency
+from quant_assets.models.neural.training import (
+    NetworkInput,
+    NetworkSpec,
+    TrainedNetwork,
+    split_days,
+    train_networks,
+)
 from quant_assets.models.protocol import Family, Observations, Resources
 from quant_assets_tests.support.planted_signal import DAYS, OPTIONS, planted
 
@@ -38,12 +44,12 @@ def interrupt_after(writes: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Checkpoint, "write", crashing)
 
 
-def perceptrons(x: AnyArray, count: int = 2) -> list[Member]:
+def perceptrons(x: AnyArray, count: int = 2) -> list[NetworkSpec]:
     build = partial(PooledMlp, x.shape[-1], (4,), 0.2)
-    return [Member(build, (Series(x, ("a", "b", "c")),))] * count
+    return [NetworkSpec(build, (NetworkInput(x, ("a", "b", "c")),))] * count
 
 
-def same(ours: list[Trained], theirs: list[Trained]) -> bool:
+def same(ours: list[TrainedNetwork], theirs: list[TrainedNetwork]) -> bool:
     return all(
         np.array_equal(a.curve, b.curve)
         and a.weights.keys() == b.weights.keys()
@@ -104,9 +110,9 @@ def test_what_is_trained_on_is_released_before_validation(days: int, longest: in
 def test_a_planted_signal_is_learnt_and_named() -> None:
     x, labels = planted()
     members = perceptrons(x)
-    trained = train(members, labels, 1, OPTIONS, 7)
+    trained = train_networks(members, labels, 1, OPTIONS, 7)
     weights = [one.weights for one in trained]
-    scores = forecast(members, weights, 40)
+    scores = forecast_scores(members, weights, 40)
     ic = [np.corrcoef(s, x[DAYS - 40 + i, :, 1])[0, 1] for i, s in enumerate(scores)]
     assert np.mean(ic) > 0.95
     share = saliency(members, weights, np.arange(DAYS - 40, DAYS))
@@ -119,10 +125,10 @@ def test_the_best_epoch_is_kept() -> None:
     x, labels = planted()
     labels[-65:] *= -1
     members = perceptrons(x)
-    stopped = train(members, labels, 1, OPTIONS, 7)
+    stopped = train_networks(members, labels, 1, OPTIONS, 7)
     assert [len(one.curve) - 1 - int(np.argmin(one.curve)) for one in stopped] == [3, 3]
     epochs = int(np.argmin(stopped[0].curve)) + 1
-    exact = train(members[:1], labels, 1, replace(OPTIONS, epochs=epochs), 7)
+    exact = train_networks(members[:1], labels, 1, replace(OPTIONS, epochs=epochs), 7)
     np.testing.assert_array_equal(exact[0].curve, stopped[0].curve[:epochs])
     assert all(np.array_equal(exact[0].weights[k], v) for k, v in stopped[0].weights.items())
 
@@ -134,15 +140,15 @@ def test_an_interrupted_training_goes_on(
     x, labels = planted()
     members, file = perceptrons(x), tmp_path / "deep" / "state"
     options = replace(OPTIONS, patience=99)
-    whole = train(members, labels, 1, options, 7)
+    whole = train_networks(members, labels, 1, options, 7)
     with monkeypatch.context() as patch:
         interrupt_after(writes, patch)
         with pytest.raises(CrashError):
-            train(members, labels, 1, options, 7, file)
+            train_networks(members, labels, 1, options, 7, file)
     assert [path.name for path in file.parent.iterdir()] == ["state"]
     with monkeypatch.context() as patch:
         interrupt_after(2 * options.epochs - writes + 1, patch)
-        resumed = train(members, labels, 1, options, 7, file)
+        resumed = train_networks(members, labels, 1, options, 7, file)
     assert same(resumed, whole)
 
 
@@ -156,21 +162,21 @@ def test_another_fits_state_is_not_used(tmp_path: Path) -> None:
         (members, -labels, OPTIONS, 7),
         (members, labels, replace(OPTIONS, weight_decay=0.2), 7),
         (perceptrons(changed, 1), labels, OPTIONS, 7),
-        ([Member(partial(PooledMlp, 3, (5,), 0.2), members[0].inputs)], labels, OPTIONS, 7),
+        ([NetworkSpec(partial(PooledMlp, 3, (5,), 0.2), members[0].inputs)], labels, OPTIONS, 7),
     )
     for network, y, options, seed in others:
-        train(members, labels, 1, OPTIONS, 7, file)
-        alone = train(network, y, 1, options, seed)
-        assert same(train(network, y, 1, options, seed, file), alone)
+        train_networks(members, labels, 1, OPTIONS, 7, file)
+        alone = train_networks(network, y, 1, options, seed)
+        assert same(train_networks(network, y, 1, options, seed, file), alone)
 
 
 def test_a_damaged_state_is_as_none(tmp_path: Path) -> None:
     x, labels = planted()
     file = tmp_path / "state"
-    whole = train(perceptrons(x), labels, 1, OPTIONS, 7, file)
+    whole = train_networks(perceptrons(x), labels, 1, OPTIONS, 7, file)
     for content in (b"", b"no archive", file.read_bytes()[:500]):
         file.write_bytes(content)
-        assert same(train(perceptrons(x), labels, 1, OPTIONS, 7, file), whole)
+        assert same(train_networks(perceptrons(x), labels, 1, OPTIONS, 7, file), whole)
 
 
 @pytest.mark.parametrize("chosen", FAMILIES, ids=lambda chosen: str(chosen.name))
@@ -189,7 +195,7 @@ def test_an_interrupted_fit_gives_the_same_bytes(
 def test_a_loss_without_bounds_is_an_error() -> None:
     x, labels = planted()
     with pytest.raises(FitError, match="lower learning_rate"):
-        train(perceptrons(x), labels, 1, replace(OPTIONS, learning_rate=np.inf), 7)
+        train_networks(perceptrons(x), labels, 1, replace(OPTIONS, learning_rate=np.inf), 7)
 
 
 def crash_inside() -> None:
@@ -215,7 +221,7 @@ def test_torch_is_left_as_it_was() -> None:
 
 
 def test_days_before_the_first_are_zero() -> None:
-    series = Series(np.arange(1, 9, dtype=np.float32).reshape(4, 2), ("a", "b"), days=3)
+    series = NetworkInput(np.arange(1, 9, dtype=np.float32).reshape(4, 2), ("a", "b"), days=3)
     batch = series.batch(np.array([0, 3]))
     expected = [[[0, 0], [0, 0], [1, 2]], [[3, 4], [5, 6], [7, 8]]]
     np.testing.assert_array_equal(batch.numpy(), expected)

@@ -13,8 +13,8 @@ from quant_assets.core.typing import AnyArray
 from quant_assets.models.neural.networks import PairTransformer, PooledMlp, PooledRnn, RegimeLstm
 from quant_assets.models.neural.optimisation import reproducible
 from quant_assets.models.neural.scaler import fit_scaler
-from quant_assets.models.neural.scores import forecast
-from quant_assets.models.neural.training import Member, Series, train
+from quant_assets.models.neural.scores import forecast_scores
+from quant_assets.models.neural.training import NetworkInput, NetworkSpec, train_networks
 from quant_assets_tests.support.planted_signal import DAYS, OPTIONS, planted
 
 
@@ -63,23 +63,23 @@ def test_a_target_is_leg_a_minus_leg_b() -> None:
     assert (longer != ab).all()
 
 
-def follows_the_regime(build: Callable[[], torch.nn.Module], *market: Series) -> float:
+def follows_the_regime(build: Callable[[], torch.nn.Module], *market: NetworkInput) -> float:
     """Mean correlation with labels whose dependence on an input turns with the market."""
     x, _ = planted()
     sign = np.where(np.arange(DAYS) // 5 % 2, 1.0, -1.0)
     labels = standardised_ranks(sign[:, None] * x[..., 1])
-    members = [Member(build, (Series(x, ("a", "b", "c")), *market))]
-    trained = train(members, labels, 1, replace(OPTIONS, epochs=20, learning_rate=0.05), 7)
-    scores = forecast(members, [trained[0].weights], 60)
+    members = [NetworkSpec(build, (NetworkInput(x, ("a", "b", "c")), *market))]
+    trained = train_networks(members, labels, 1, replace(OPTIONS, epochs=20, learning_rate=0.05), 7)
+    scores = forecast_scores(members, [trained[0].weights], 60)
     pairs = zip(scores, labels[-60:], strict=True)
     return float(np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs]))
 
 
 def test_weights_follow_the_regime() -> None:
     sign = np.where(np.arange(DAYS) // 5 % 2, 1.0, -1.0).astype(np.float32)
-    market = Series(np.zeros((DAYS, 1), np.float32), ("m",), 3)
+    market = NetworkInput(np.zeros((DAYS, 1), np.float32), ("m",), 3)
     windows = np.lib.stride_tricks.sliding_window_view(np.append([0, 0], sign), 3)
-    regime = Series(windows[..., None].astype(np.float32), ("turbulence",))
+    regime = NetworkInput(windows[..., None].astype(np.float32), ("turbulence",))
     assert follows_the_regime(partial(RegimeLstm, 3, 2, 4, 0.0), market, regime) > 0.9
     assert abs(follows_the_regime(partial(PooledMlp, 3, (4,), 0.0))) < 0.3
 
@@ -88,6 +88,8 @@ def test_a_recurrent_network_remembers_the_days_before() -> None:
     x, _ = planted()
     labels = standardised_ranks(np.roll(x[..., 0], 2, axis=0))
     for steps, learnt in ((4, True), (1, False)):
-        members = [Member(partial(PooledRnn, 3, 8, 0.0), (Series(x, ("a", "b", "c"), steps),))]
-        trained = train(members, labels, 1, replace(OPTIONS, epochs=20, patience=20), 7)
+        members = [
+            NetworkSpec(partial(PooledRnn, 3, 8, 0.0), (NetworkInput(x, ("a", "b", "c"), steps),))
+        ]
+        trained = train_networks(members, labels, 1, replace(OPTIONS, epochs=20, patience=20), 7)
         assert (trained[0].curve.min() < 0.5) == learnt

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from quant_assets.models.neural.scores import contributions
-from quant_assets.models.neural.training import Member, Series
+from quant_assets.models.neural.training import NetworkInput, NetworkSpec
 from quant_assets.models.protocol import PRIOR
 
 NAMES = ("a", "b", "c")
@@ -19,15 +19,15 @@ class Product(nn.Module):
         return a * b + c + torch.tensor([0.0, 1.0])
 
 
-def drawn(days: int) -> Series:
+def drawn(days: int) -> NetworkInput:
     values = np.random.default_rng(3).normal(size=(days, 2, 3)).astype(np.float32)
-    return Series(values, NAMES)
+    return NetworkInput(values, NAMES)
 
 
 def test_a_product_is_shared_and_a_sum_is_not() -> None:
     """By symmetry both factors have half of their product (Sundararajan et al., section 3)."""
     inputs = drawn(4)
-    found = contributions([Member(Product, (inputs,))], [{}], 3, {})
+    found = contributions([NetworkSpec(Product, (inputs,))], [{}], 3, {})
     a, b, c = np.moveaxis(inputs.values[-3:].astype(np.float64), -1, 0)
     expected = {"a": a * b / 2, "b": a * b / 2, "c": c, PRIOR: np.tile([0.0, 1.0], (3, 1))}
     assert found.keys() == expected.keys()
@@ -36,8 +36,8 @@ def test_a_product_is_shared_and_a_sum_is_not() -> None:
 
 
 def test_networks_are_averaged_and_inputs_summed_by_group() -> None:
-    one, two = drawn(2), Series(-drawn(2).values, ("d", "b", "c"))
-    members = [Member(Product, (series,)) for series in (one, two)]
+    one, two = drawn(2), NetworkInput(-drawn(2).values, ("d", "b", "c"))
+    members = [NetworkSpec(Product, (series,)) for series in (one, two)]
     found = contributions(members, [{}, {}], 2, {"b": "both", "c": "both"})
     a, b, c = np.moveaxis(one.values.astype(np.float64), -1, 0)
     expected = {"a": a * b / 4, "both": (a * b / 2 + c + a * b / 2 - c) / 2, "d": a * b / 4}

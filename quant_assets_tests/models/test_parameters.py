@@ -7,36 +7,42 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import SettingsError, UnknownNameError
-from quant_assets.models.parameters import by_hand, check_parameters, restored, space_of, tunable
+from quant_assets.models.parameters import (
+    check_parameters,
+    parse_assignments,
+    restore_parameters,
+    search_space_of,
+    tunable_families,
+)
 from quant_assets.models.protocol import Observations, Resources
-from quant_assets.models.registry import FAMILIES, family
+from quant_assets.models.registry import FAMILIES, load_family
 from quant_assets.models.search_space import Choice
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
-every_tunable = pytest.mark.parametrize("name", tunable())
+every_tunable = pytest.mark.parametrize("name", tunable_families())
 
 
 @every_family
 def test_the_defaults_of_every_family_are_in_range(name: str) -> None:
-    check_parameters(name, family(name).defaults)
-    check_parameters(name, json.loads(json.dumps(dict(family(name).defaults))))
+    check_parameters(name, load_family(name).defaults)
+    check_parameters(name, json.loads(json.dumps(dict(load_family(name).defaults))))
 
 
 @every_family
 def test_defaults_read_back_are_the_defaults(name: str) -> None:
-    defaults = dict(family(name).defaults)
-    assert restored(json.loads(json.dumps(defaults))) == defaults
+    defaults = dict(load_family(name).defaults)
+    assert restore_parameters(json.loads(json.dumps(defaults))) == defaults
 
 
 def test_every_family_can_be_tuned() -> None:
-    assert tunable() == FAMILIES
-    assert tunable(["ridge", "xgboost"]) == ("ridge", "xgboost")
+    assert tunable_families() == FAMILIES
+    assert tunable_families(["ridge", "xgboost"]) == ("ridge", "xgboost")
 
 
 @every_tunable
 def test_a_space_names_parameters_of_its_family(name: str) -> None:
-    assert 3 <= len(space_of(name)) <= 8
-    assert set(space_of(name)) <= set(family(name).defaults)
+    assert 3 <= len(search_space_of(name)) <= 8
+    assert set(search_space_of(name)) <= set(load_family(name).defaults)
 
 
 @every_tunable
@@ -44,10 +50,10 @@ def test_a_space_names_parameters_of_its_family(name: str) -> None:
 def test_both_ends_of_a_space_can_be_fitted(name: str, end: str, seen: Observations) -> None:
     at = {
         parameter: part.options[-1] if isinstance(part, Choice) else getattr(part, end)
-        for parameter, part in space_of(name).items()
+        for parameter, part in search_space_of(name).items()
     }
     check_parameters(name, at)
-    chosen = family(name)
+    chosen = load_family(name)
     model = chosen.fit(seen, {**chosen.defaults, **at}, Resources())
     assert np.isfinite(model.forecast(seen, 3)).all()
 
@@ -89,7 +95,7 @@ def test_an_unknown_parameter_is_named_with_the_nearest() -> None:
 
 def test_a_family_that_is_none_cannot_be_tuned() -> None:
     with pytest.raises(UnknownNameError, match=r"family to tune(?s:.*)did you mean lightgbm"):
-        space_of("lightgmb")
+        search_space_of("lightgmb")
 
 
 def test_untuned_parameters_may_be_anything_of_their_kind() -> None:
@@ -101,11 +107,11 @@ def test_untuned_parameters_may_be_anything_of_their_kind() -> None:
 def test_parameters_by_hand_are_json_or_text() -> None:
     given = ["ridge.shrinkage=0.7", "ridge.rank = null", "rank_prior.variant=mean"]
     given += ['ridge.returns=["ret_1", "ret_5"]', "rank_prior.variant=diagonal"]
-    assert by_hand(given, FAMILIES) == {
+    assert parse_assignments(given, FAMILIES) == {
         "ridge": {"shrinkage": 0.7, "rank": None, "returns": ("ret_1", "ret_5")},
         "rank_prior": {"variant": "diagonal"},
     }
-    assert by_hand([], FAMILIES) == {}
+    assert parse_assignments([], FAMILIES) == {}
 
 
 @pytest.mark.parametrize(
@@ -122,11 +128,11 @@ def test_parameters_by_hand_are_json_or_text() -> None:
 )
 def test_parameters_by_hand_that_would_do_nothing_are_refused(text: str, said: str) -> None:
     with pytest.raises((SettingsError, UnknownNameError), match=said):
-        by_hand([text], ["ridge", "rank_prior"])
+        parse_assignments([text], ["ridge", "rank_prior"])
 
 
 def test_a_parameter_of_a_family_that_is_not_fitted_is_refused() -> None:
     with pytest.raises(SettingsError, match="--families rank_prior,ridge,xgboost"):
-        by_hand(["xgboost.max_depth=4"], ["rank_prior", "ridge"])
+        parse_assignments(["xgboost.max_depth=4"], ["rank_prior", "ridge"])
     with pytest.raises(UnknownNameError, match="did you mean xgboost"):
-        by_hand(["xgbost.max_depth=4"], ["rank_prior", "ridge"])
+        parse_assignments(["xgbost.max_depth=4"], ["rank_prior", "ridge"])

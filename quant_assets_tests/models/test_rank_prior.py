@@ -10,8 +10,8 @@ from quant_assets.core.errors import UnknownNameError
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.families import rank_prior
 from quant_assets.models.label_transforms import decorrelation, ranked_labels
-from quant_assets.models.protocol import Block, Observations, Resources
-from quant_assets.models.registry import DAILY, family
+from quant_assets.models.protocol import FeatureBlock, Observations, Resources
+from quant_assets.models.registry import DAILY, load_family
 
 WINDOW, PRIOR_DAYS = 200, 60
 
@@ -79,8 +79,8 @@ def test_an_unknown_variant_is_named_with_the_nearest(seen: Observations) -> Non
 def test_families_that_are_fitted_daily_read_no_features(seen: Observations) -> None:
     """Their fits are handed none."""
 
-    def emptied(block: Block) -> Block:
-        return Block((), block.values[..., :0])
+    def emptied(block: FeatureBlock) -> FeatureBlock:
+        return FeatureBlock((), block.values[..., :0])
 
     bare = replace(
         seen,
@@ -90,7 +90,7 @@ def test_families_that_are_fitted_daily_read_no_features(seen: Observations) -> 
     )
     for name in DAILY:
         fitted = [
-            family(name).fit(one, family(name).defaults, Resources()).to_bytes()
+            load_family(name).fit(one, load_family(name).defaults, Resources()).to_bytes()
             for one in (seen, bare)
         ]
         assert fitted[0] == fitted[1]

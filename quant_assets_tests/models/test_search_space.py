@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quant_assets.models.search_space import Choice, Float, Int, Range, narrowed
+from quant_assets.models.search_space import Choice, Float, Int, Range, narrow_space
 
 
 @pytest.mark.parametrize("part", [Float(-2, 5), Float(1e-3, 10, log=True), Int(3, 900, log=True)])
@@ -16,7 +16,7 @@ def test_a_narrowed_range_lies_in_the_whole_one_and_holds_its_centre(part: Range
     )
     whole = isinstance(part, Int)
     for centre in [lowest, highest, *(int(x) if whole else float(x) for x in drawn)]:
-        near = narrowed({"x": part}, {"x": centre}, 0.4)["x"]
+        near = narrow_space({"x": part}, {"x": centre}, 0.4)["x"]
         assert type(near) is type(part)
         assert centre in near
         assert near.low in part
@@ -29,4 +29,4 @@ def test_a_narrowed_range_lies_in_the_whole_one_and_holds_its_centre(part: Range
 
 def test_a_choice_is_not_narrowed() -> None:
     part = Choice(("a", "b"))
-    assert narrowed({"x": part}, {"x": "b"}, 0.1) == {"x": part}
+    assert narrow_space({"x": part}, {"x": "b"}, 0.1) == {"x": part}

@@ -16,8 +16,8 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, REFERENCES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import MARKETS
-from quant_assets.monitoring.anomalies.anomalies import anomalies
-from quant_assets.monitoring.plots import unusual
+from quant_assets.monitoring.anomalies.anomalies import anomaly_rows
+from quant_assets.monitoring.plots import plot_anomalies
 from quant_assets.orchestration.assets.anomalies import build
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FIT_ROWS
@@ -38,7 +38,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def rows_of(lake: Lake, settings: Settings, first: int, last: int) -> pd.DataFrame:
-    return anomalies(lake, settings, day(first), day(last))[0]
+    return anomaly_rows(lake, settings, day(first), day(last))[0]
 
 
 @pytest.fixture(scope="module")
@@ -104,14 +104,14 @@ def test_a_day_alone_is_as_in_a_range(
 def test_days_before_the_first_fit_have_a_reason_and_no_rows(
     watched: Lake, settings: Settings
 ) -> None:
-    rows, reasons = anomalies(watched, settings, day(0), day(150))
+    rows, reasons = anomaly_rows(watched, settings, day(0), day(150))
     assert rows.empty
     assert reasons == {"none": "no walk-forward day before"}
 
 
 def test_too_short_a_history_has_a_reason_and_no_rows(watched: Lake, tmp_path: Path) -> None:
     young = Settings(data_dir=tmp_path, first_fit_after=100, refit_every=1000)
-    rows, reasons = anomalies(watched, young, day(120), day(150))
+    rows, reasons = anomaly_rows(watched, young, day(120), day(150))
     assert rows.empty
     assert list(reasons) == [str(DAYS[100])]
     assert "too little to learn from" in reasons[str(DAYS[100])]
@@ -121,24 +121,24 @@ def test_kept_detectors_are_not_learnt_again(
     short: tuple[Lake, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake, settings = short
-    before, _ = anomalies(lake, settings, day(250), day(299))
+    before, _ = anomaly_rows(lake, settings, day(250), day(299))
 
     def refuse(*_: object) -> None:
         raise AssertionError("learnt again")
 
     monkeypatch.setattr("quant_assets.monitoring.anomalies.anomalies.learn", refuse)
-    again, _ = anomalies(lake, settings, day(250), day(299))
+    again, _ = anomaly_rows(lake, settings, day(250), day(299))
     pd.testing.assert_frame_equal(again, before, check_exact=True)
 
 
 def test_detectors_of_other_prices_are_learnt_anew(short: tuple[Lake, Settings]) -> None:
     lake, settings = short
-    before, _ = anomalies(lake, settings, day(299), day(299))
+    before, _ = anomaly_rows(lake, settings, day(299), day(299))
     old = lake.query(f"FROM {REFERENCES.quoted}")
     prices = synthetic.until(synthetic.prices(), 299)
     prices.values[150:180] *= np.random.default_rng(0).lognormal(sigma=0.05, size=(30, 1))
     synthetic.fill(lake, prices)
-    after, _ = anomalies(lake, settings, day(299), day(299))
+    after, _ = anomaly_rows(lake, settings, day(299), day(299))
     new = lake.query(f"FROM {REFERENCES.quoted}")
     assert new["id"].tolist() == old["id"].tolist()
     assert new["fingerprint"][0] != old["fingerprint"][0]
@@ -147,21 +147,21 @@ def test_detectors_of_other_prices_are_learnt_anew(short: tuple[Lake, Settings])
 
 def test_altered_detectors_are_refused(short: tuple[Lake, Settings]) -> None:
     lake, settings = short
-    anomalies(lake, settings, day(299), day(299))
+    anomaly_rows(lake, settings, day(299), day(299))
     (artifact,) = lake.query(f"FROM {REFERENCES.quoted}")["artifact"]
     file = settings.artifacts_dir / artifact
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(bytes(content))
     with pytest.raises(ArtifactError):
-        anomalies(lake, settings, day(299), day(299))
+        anomaly_rows(lake, settings, day(299), day(299))
 
 
 def test_detectors_that_are_gone_are_made_again(short: tuple[Lake, Settings]) -> None:
     lake, settings = short
-    before, _ = anomalies(lake, settings, day(299), day(299))
+    before, _ = anomaly_rows(lake, settings, day(299), day(299))
     shutil.rmtree(settings.artifacts_dir)
-    again, _ = anomalies(lake, settings, day(299), day(299))
+    again, _ = anomaly_rows(lake, settings, day(299), day(299))
     pd.testing.assert_frame_equal(again, before)
 
 
@@ -194,6 +194,6 @@ def test_the_check_fails_on_many_wrong_prices_alone(tmp_path: Path, wrong: bool)
 
 
 def test_the_picture_is_a_small_png(of_days: pd.DataFrame) -> None:
-    picture = unusual(of_days)
+    picture = plot_anomalies(of_days)
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000

@@ -12,19 +12,19 @@ from quant_assets.monitoring.skill.cusum import (
     DELAY,
     SLACK,
     Cusum,
-    as_window,
-    cusums,
-    first_sign,
+    cusum_as_window,
+    nearest_cusum,
+    run_cusums,
 )
 from quant_assets.monitoring.skill.drop_end import RECOVERED
 from quant_assets.monitoring.skill.reference_window import (
     GRID,
     LEAST,
     MOST,
-    Record,
+    DailyRecord,
     long_run_variance,
 )
-from quant_assets.monitoring.skill.rolling_score import levels
+from quant_assets.monitoring.skill.rolling_score import score_levels
 from quant_assets_tests.support.stationary import (
     MARKETS,
     SCORE,
@@ -49,8 +49,8 @@ def broken(values: FloatArray, kept: float, last: int | None = None) -> FloatArr
 
 def told(values: FloatArray) -> AnyArray:
     """(YEAR,) levels of the watched days."""
-    state = first_sign(of_markets(values) if values.shape[1] > 1 else record(values))
-    return levels(as_window(state, BEFORE + 1 + np.arange(YEAR)), SETTINGS)
+    state = nearest_cusum(of_markets(values) if values.shape[1] > 1 else record(values))
+    return score_levels(cusum_as_window(state, BEFORE + 1 + np.arange(YEAR)), SETTINGS)
 
 
 def delays(kept: float) -> FloatArray:
@@ -69,7 +69,7 @@ def test_by_a_plain_loop(fixed: float | None) -> None:
     values = by_market(530, seed=0)
     values[470:495] -= 0.5
     values[::7, 2] = np.nan
-    found = cusums(of_markets(values))[fixed is not None]
+    found = run_cusums(of_markets(values))[fixed is not None]
     total, since, recovered = 0.0, [], []
     for row in range(len(values)):
         last = max(i for i in range(row + 1) if i <= max(row - DELAY, 0))
@@ -116,18 +116,18 @@ def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
     values = by_market(600, seed=1)
     other = values.copy()
     other[450:] += 1.0
-    whole, until = first_sign(of_markets(other)), first_sign(of_markets(values[:450]))
+    whole, until = nearest_cusum(of_markets(other)), nearest_cusum(of_markets(values[:450]))
     for name, value in vars(until).items():
         np.testing.assert_array_equal(value, getattr(whole, name)[:450], err_msg=name)
-    bulk = as_window(whole, np.arange(600))
-    alone = as_window(whole, np.array([449]))
+    bulk = cusum_as_window(whole, np.arange(600))
+    alone = cusum_as_window(whole, np.array([449]))
     for name, value in vars(alone).items():
         np.testing.assert_array_equal(value, getattr(bulk, name)[449:450], err_msg=name)
 
 
 def test_scores_are_below_their_limits_exactly_where_sums_are_above_them() -> None:
-    found = first_sign(of_markets(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
-    window = as_window(found, 1 + np.arange(BEFORE + YEAR))
+    found = nearest_cusum(of_markets(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
+    window = cusum_as_window(found, 1 + np.arange(BEFORE + YEAR))
     np.testing.assert_array_equal(window.value < window.bounds[:, 0], found.total > found.limit)
     critical = found.total > found.limit_critical
     np.testing.assert_array_equal(window.value < window.bounds[:, 1], critical)
@@ -137,10 +137,12 @@ def test_scores_are_below_their_limits_exactly_where_sums_are_above_them() -> No
 
 
 def test_before_anything_is_judged_there_is_nothing() -> None:
-    empty = first_sign(Record(np.empty(0, np.int64), np.empty((0, MARKETS))))
-    assert levels(as_window(empty, np.zeros(3, np.int64)), SETTINGS).tolist() == [None] * 3
-    young = first_sign(of_markets(by_market(100, seed=0)))
-    assert levels(as_window(young, np.arange(101)), SETTINGS).tolist() == [None] * 101
+    empty = nearest_cusum(DailyRecord(np.empty(0, np.int64), np.empty((0, MARKETS))))
+    assert (
+        score_levels(cusum_as_window(empty, np.zeros(3, np.int64)), SETTINGS).tolist() == [None] * 3
+    )
+    young = nearest_cusum(of_markets(by_market(100, seed=0)))
+    assert score_levels(cusum_as_window(young, np.arange(101)), SETTINGS).tolist() == [None] * 101
 
 
 def test_days_and_markets_without_an_ic_are_passed_over() -> None:
@@ -149,10 +151,10 @@ def test_days_and_markets_without_an_ic_are_passed_over() -> None:
     values[450:460] = np.nan
     stored = of_markets(values)
     stored.values[450:460, 0] = np.nan
-    found = first_sign(stored)
+    found = nearest_cusum(stored)
     assert (found.total[450:460] == found.total[449]).all()
     assert np.isfinite(found.total[300:]).all()
-    flat = first_sign(record(np.full((400, 1), 0.04)))
+    flat = nearest_cusum(record(np.full((400, 1), 0.04)))
     assert np.isnan(flat.total).all()
 
 
@@ -161,7 +163,9 @@ def test_days_without_markets_are_judged_by_all_targets() -> None:
     stored = of_markets(broken(by_market(BEFORE + YEAR, seed=3), -1.0))
     stored.values[:, 0] = broken(daily_ics(BEFORE + YEAR, seed=3)[:, None], -1.0)[:, 0]
     stored.values[BEFORE - 10 :, 1:] = np.nan
-    found = levels(as_window(first_sign(stored), BEFORE + 1 + np.arange(YEAR)), SETTINGS)
+    found = score_levels(
+        cusum_as_window(nearest_cusum(stored), BEFORE + 1 + np.arange(YEAR)), SETTINGS
+    )
     assert (found == "critical").any()
 
 
@@ -186,7 +190,7 @@ def test_each_day_is_told_by_the_sum_that_is_nearer_to_its_limits() -> None:
     collapsed = of_markets(broken(by_market(BEFORE + YEAR, seed=5), -4.0, BEFORE + 10))
     lost = of_markets(broken(by_market(BEFORE + YEAR, seed=5), -0.2))
     for drop, row in ((lost, BEFORE + YEAR - 1), (collapsed, BEFORE + 8)):
-        both, (own, other) = first_sign(drop), cusums(drop)
+        both, (own, other) = nearest_cusum(drop), run_cusums(drop)
         if drop is collapsed:
             own, other = other, own
         for name, value in vars(both).items():
@@ -241,6 +245,6 @@ def test_one_wild_day_is_no_drop() -> None:
 
 
 def test_a_cusum_holds_a_state_a_day() -> None:
-    found = first_sign(of_markets(by_market(300, seed=6)))
+    found = nearest_cusum(of_markets(by_market(300, seed=6)))
     assert {len(value) for value in vars(found).values()} == {300}
     assert isinstance(found, Cusum)

@@ -24,9 +24,9 @@ from quant_assets.monitoring.data.data_quality import (
     OUTLIERS,
     WINDOW,
     beyond_chance,
-    data_quality,
+    data_quality_rows,
 )
-from quant_assets.monitoring.plots import limits_kept
+from quant_assets.monitoring.plots import plot_limits
 from quant_assets.quality.cleaning import clean
 from quant_assets.quality.rows import validated_rows
 from quant_assets.sources.protocol import PriceTable, UnreadCell
@@ -118,7 +118,7 @@ def slowly(cells: Cells, row: int) -> Iterator[tuple[str, str, str | None, float
 @pytest.mark.parametrize("seed", [1, 2])
 def test_figures_are_those_of_plain_loops(seed: int) -> None:
     cells = troubled(seed)
-    rows = data_quality(cells, N)
+    rows = data_quality_rows(cells, N)
     for row in (0, 1, 5, 19, 20, 21, 45, 62, 85, 95, 104, 108, 109, 221, 260, 299):
         found = rows[rows["trading_day"] == cells.days[row]]
         expected = pd.DataFrame(
@@ -137,20 +137,20 @@ def test_figures_are_those_of_plain_loops(seed: int) -> None:
 
 def test_a_day_alone_has_the_figures_it_has_in_a_range() -> None:
     cells = troubled(3)
-    whole = data_quality(cells, N)
+    whole = data_quality_rows(cells, N)
     for row in (3, 60, 251, 280, 299):
         part = slice(max(0, row - HISTORY), row + 1)
         arrays = {
             name: getattr(cells, name)[part]
             for name in ("days", "date_ids", "present", "observed", "unusual", "stale", "unread")
         }
-        alone = data_quality(replace(cells, **arrays), 1)
+        alone = data_quality_rows(replace(cells, **arrays), 1)
         expected = whole[whole["trading_day"] == cells.days[row]].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, expected, check_exact=True)
 
 
 def test_quiet_days_have_a_row_for_each_market_and_figure() -> None:
-    rows = data_quality(quiet(), 2)
+    rows = data_quality_rows(quiet(), 2)
     assert rows.columns.tolist() == [column.name for column in DATA_QUALITY.columns]
     assert len(rows) == 2 * 3 * 6
     assert rows["within"].all()
@@ -168,7 +168,7 @@ def with_gaps(cells: Cells, *gaps: tuple[int, int]) -> Cells:
 def test_a_gap_in_a_small_market_is_chance_and_its_series_failing_is_not() -> None:
     """A single cell of 40 is above the rate; a share of many cells has to be near it."""
     one = with_gaps(quiet(), (100, 2))
-    rows = data_quality(one, N)
+    rows = data_quality_rows(one, N)
     share = rows[(rows["market"] == "LME") & (rows["figure"] == "missing")]["value"]
     assert share.max() == 1 / 40 > MISSING
     assert rows["within"].all()
@@ -185,7 +185,7 @@ def test_the_more_cells_the_nearer_a_limit_is_to_its_rate() -> None:
 
 
 def broken_on(cells: Cells, row: int) -> set[tuple[str, str]]:
-    rows = data_quality(cells, N)
+    rows = data_quality_rows(cells, N)
     on = rows[(rows["trading_day"] == cells.days[row]) & ~rows["within"]]
     return set(zip(on["figure"], on["series"].fillna(on["market"]), strict=True))
 
@@ -206,7 +206,7 @@ def test_a_market_closed_on_the_first_days_is_not_silent_for_longer_than_they_ar
     observed[:FRESHNESS, 4:] = False
     late = replace(cells, observed=observed)
     assert not broken_on(late, FRESHNESS - 1)
-    rows = data_quality(late, N)
+    rows = data_quality_rows(late, N)
     fresh = rows[(rows["figure"] == "freshness") & (rows["market"] == "US")]["value"]
     assert fresh.tolist()[: FRESHNESS + 1] == [1, 2, 3, 4, 5, 0]
 
@@ -249,7 +249,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
 def test_bad_cells_of_the_lake_are_named(lake: Lake) -> None:
     days = synthetic.prices().days
     cells = read_cells(lake, days[0].item(), days[120].item())
-    rows = data_quality(cells, 121)
+    rows = data_quality_rows(cells, 121)
     fx = rows[(rows["market"] == "FX") & rows["series"].notna()]
 
     def named(figure: str, row: int) -> set[str]:
@@ -266,10 +266,10 @@ def test_bad_cells_of_the_lake_are_named(lake: Lake) -> None:
 
 def test_days_without_prices_have_no_rows(lake: Lake) -> None:
     cells = read_cells(lake, date(2030, 1, 1), date(2030, 2, 1))
-    assert data_quality(cells, 0).empty
+    assert data_quality_rows(cells, 0).empty
 
 
 def test_the_picture_is_a_small_png() -> None:
-    picture = limits_kept(data_quality(troubled(1), N))
+    picture = plot_limits(data_quality_rows(troubled(1), N))
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000

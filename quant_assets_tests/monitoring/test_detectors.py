@@ -10,7 +10,7 @@ from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.panel import PricePanel
 from quant_assets.models.packing import pack, unpack
-from quant_assets.monitoring.anomalies.detector_results import judge
+from quant_assets.monitoring.anomalies.detector_results import apply_detectors
 from quant_assets.monitoring.anomalies.detectors import (
     AUTOENCODER,
     FOREST,
@@ -18,17 +18,17 @@ from quant_assets.monitoring.anomalies.detectors import (
     KINDS,
     LEAST_DAYS,
     Detectors,
-    detectors_of,
     group_scores,
-    learn,
+    learn_detectors,
+    unpack_detectors,
 )
-from quant_assets.monitoring.anomalies.indicators import LOOKBACK, NAMES, REACH, conspicuous
+from quant_assets.monitoring.anomalies.indicators import LOOKBACK, NAMES, REACH, price_indicators
 from quant_assets.monitoring.anomalies.isolation_forest import (
     SAMPLE,
     STRANGE,
     cuts_expected,
-    forest_of,
-    grow,
+    grow_forest,
+    unpack_forest,
 )
 from quant_assets_tests.support import synthetic
 
@@ -50,12 +50,12 @@ def panel() -> PricePanel:
 
 @pytest.fixture(scope="module")
 def figures(panel: PricePanel) -> FloatArray:
-    return conspicuous(panel)
+    return price_indicators(panel)
 
 
 @pytest.fixture(scope="module")
 def detectors(figures: FloatArray, panel: PricePanel) -> Detectors:
-    return learn(figures[: FIT + 1], panel.instruments, SEED)
+    return learn_detectors(figures[: FIT + 1], panel.instruments, SEED)
 
 
 def changed(panel: PricePanel, row: int, change: Callable[[str, FloatArray], None]) -> PricePanel:
@@ -81,8 +81,8 @@ def volumes(name: str, values: FloatArray) -> None:
 
 
 def severities(detectors: Detectors, panel: PricePanel) -> set[str]:
-    newest = conspicuous(panel)[-1:]
-    judged = judge(detectors, newest, panel.instruments)
+    newest = price_indicators(panel)[-1:]
+    judged = apply_detectors(detectors, newest, panel.instruments)
     return {level for one in judged for level in one.market_rows()["severity"]}
 
 
@@ -90,7 +90,7 @@ def test_scores_are_scikit_learn_s(figures: FloatArray) -> None:
     from sklearn.ensemble import IsolationForest
 
     rows = figures[~np.isnan(figures).any(axis=-1)]
-    forest = grow(rows, REACH, SEED)
+    forest = grow_forest(rows, REACH, SEED)
     draw = np.random.default_rng(SEED)
     strange = np.flatnonzero(draw.random(len(rows)) < STRANGE)
     column = draw.integers(rows.shape[1], size=len(strange))
@@ -123,36 +123,36 @@ def test_a_row_s_score_does_not_depend_on_the_others(
 
 def test_figures_depend_on_the_lookback_alone(panel: PricePanel, figures: FloatArray) -> None:
     for row in (LOOKBACK, 300, 429):
-        cut = conspicuous(panel.rows(row - LOOKBACK, row + 1))
+        cut = price_indicators(panel.rows(row - LOOKBACK, row + 1))
         np.testing.assert_array_equal(cut[-1], figures[row])
-        np.testing.assert_array_equal(conspicuous(panel.rows(0, row + 1))[-1], figures[row])
+        np.testing.assert_array_equal(price_indicators(panel.rows(0, row + 1))[-1], figures[row])
 
 
 def test_figures_know_no_unit(panel: PricePanel, figures: FloatArray) -> None:
     scaled = {name: 8.0 * values for name, values in panel.fields.items()}
     np.testing.assert_allclose(
-        conspicuous(replace(panel, fields=scaled)), figures, rtol=1e-6, atol=1e-6
+        price_indicators(replace(panel, fields=scaled)), figures, rtol=1e-6, atol=1e-6
     )
 
 
 def test_learning_twice_gives_the_same_bits(
     detectors: Detectors, figures: FloatArray, panel: PricePanel
 ) -> None:
-    again = learn(figures[: FIT + 1], panel.instruments, SEED)
+    again = learn_detectors(figures[: FIT + 1], panel.instruments, SEED)
     assert pack(**again.arrays()) == pack(**detectors.arrays())
 
 
 def test_what_is_stored_is_what_was_learnt(
     detectors: Detectors, figures: FloatArray, panel: PricePanel
 ) -> None:
-    back = detectors_of(unpack(pack(**detectors.arrays())))
+    back = unpack_detectors(unpack(pack(**detectors.arrays())))
     assert back.instruments == detectors.instruments
     for kind, scores in back.scores(figures, panel.instruments).items():
         np.testing.assert_array_equal(scores, detectors.scores(figures, panel.instruments)[kind])
         assert back.limits[kind].series == detectors.limits[kind].series
     rows = np.zeros((3, len(NAMES)))
     np.testing.assert_array_equal(
-        forest_of(detectors.forest.arrays()).scores(rows), detectors.forest.scores(rows)
+        unpack_forest(detectors.forest.arrays()).scores(rows), detectors.forest.scores(rows)
     )
 
 
@@ -201,8 +201,8 @@ def test_a_single_wrong_price_is_a_warning_of_its_series(
     def one(name: str, values: FloatArray) -> None:
         values[-1, where] *= 10.0
 
-    wrong = conspicuous(changed(panel, FIT + 10, one))[-1:]
-    judged = {one.kind: one for one in judge(detectors, wrong, panel.instruments)}
+    wrong = price_indicators(changed(panel, FIT + 10, one))[-1:]
+    judged = {one.kind: one for one in apply_detectors(detectors, wrong, panel.instruments)}
     found = judged[AUTOENCODER].series_rows()
     assert set(zip(found["series"], found["severity"], strict=True)) == {("FX_EURUSD", "warning")}
     assert found["text"].str.startswith("return +").all()
@@ -221,20 +221,20 @@ def test_a_market_of_one_instrument_is_not_judged_as_a_whole() -> None:
 def test_a_short_reference_is_refused(figures: FloatArray, panel: PricePanel, days: int) -> None:
     known = figures[FIT - days : FIT]
     with pytest.raises(NotEnoughHistoryError, match=f"{LEAST_DAYS} days"):
-        learn(known, panel.instruments, SEED)
+        learn_detectors(known, panel.instruments, SEED)
 
 
 def test_prices_that_never_move_are_refused(panel: PricePanel) -> None:
     constant = {name: np.ones_like(values) for name, values in panel.fields.items()}
-    still = conspicuous(replace(panel, fields=constant))
+    still = price_indicators(replace(panel, fields=constant))
     with pytest.raises(NotEnoughHistoryError, match="0 days"):
-        learn(still, panel.instruments, SEED)
+        learn_detectors(still, panel.instruments, SEED)
 
 
 def test_without_volumes_and_ranges_returns_are_enough(panel: PricePanel) -> None:
     only = replace(panel, fields={"close": panel.close})
-    found = learn(conspicuous(only)[: FIT + 1], panel.instruments, SEED)
-    for kind, scores in found.scores(conspicuous(only)[FIT + 1 :], panel.instruments).items():
+    found = learn_detectors(price_indicators(only)[: FIT + 1], panel.instruments, SEED)
+    for kind, scores in found.scores(price_indicators(only)[FIT + 1 :], panel.instruments).items():
         assert np.isfinite(scores).any(axis=1).all(), kind
     assert "critical" in severities(found, changed(only, FIT + 20, ten_times))
     assert np.isfinite(found.limits[FOREST].warning).any()

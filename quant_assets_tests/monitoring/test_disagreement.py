@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
-from quant_assets.monitoring.data.disagreement import disagreement
+from quant_assets.monitoring.data.disagreement import disagreement_rows
 from quant_assets.sources.protocol import PriceTable
 
 COLUMNS = ("FX_EURUSD", "LME_AH_Close", "LME_CA_Close")
@@ -25,13 +25,13 @@ def changed(row: int, column: int, value: float) -> PriceTable:
 
 
 def test_without_a_second_delivery_there_is_no_row() -> None:
-    rows = disagreement(USED, None)
+    rows = disagreement_rows(USED, None)
     assert rows.empty
     assert rows.columns.tolist() == [column.name for column in DATA_QUALITY.columns]
 
 
 def test_deliveries_that_say_the_same_are_within() -> None:
-    rows = disagreement(USED, USED)
+    rows = disagreement_rows(USED, USED)
     assert rows["value"].tolist() == [0.0] * 5
     assert rows["within"].all()
     # On the second day the market had no number in either delivery.
@@ -41,7 +41,7 @@ def test_deliveries_that_say_the_same_are_within() -> None:
 
 @pytest.mark.parametrize("value", [2000.01, np.nan, 20000.0, -2000.0])
 def test_a_differing_cell_is_named(value: float) -> None:
-    rows = disagreement(USED, changed(0, 1, value))
+    rows = disagreement_rows(USED, changed(0, 1, value))
     broken = rows[~rows["within"].astype(bool)]
     assert broken["series"].where(broken["series"].notna(), None).tolist() == [None, COLUMNS[1]]
     assert broken["value"].tolist() == [0.5, 1.0]
@@ -49,13 +49,13 @@ def test_a_differing_cell_is_named(value: float) -> None:
 
 
 def test_a_number_where_there_was_none_is_a_difference() -> None:
-    rows = disagreement(USED, changed(1, 1, 2050.0))
+    rows = disagreement_rows(USED, changed(1, 1, 2050.0))
     of_day = rows[(rows["date_id"] == 1) & (rows["market"] == "LME") & rows["series"].isna()]
     assert of_day["value"].tolist() == [1.0]
 
 
 def test_rounding_is_no_difference() -> None:
-    rows = disagreement(USED, changed(0, 1, 2000.0 * (1 + 1e-9)))
+    rows = disagreement_rows(USED, changed(0, 1, 2000.0 * (1 + 1e-9)))
     assert rows["within"].all()
 
 
@@ -66,6 +66,6 @@ def test_only_days_and_series_that_both_have_are_compared() -> None:
         ("LME_CA_Close", "LME_ZS_Close"),
         np.array([[8200.0, 1.0], [8300.0, 1.0]]),
     )
-    rows = disagreement(USED, second)
+    rows = disagreement_rows(USED, second)
     assert rows["date_id"].tolist() == [2, 2]
     assert rows["value"].tolist() == [1.0, 1.0]

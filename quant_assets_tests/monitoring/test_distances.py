@@ -14,12 +14,12 @@ from quant_assets.monitoring.drift.distances import (
     MISSING,
     PSI,
     Distances,
-    compare,
-    drifted,
+    is_drifted,
     kolmogorov_smirnov,
+    measure_distances,
     quantiles,
-    reference_of,
     stability_index,
+    summarise_reference,
 )
 
 
@@ -63,8 +63,8 @@ def test_distances_are_those_of_plain_loops(seed: int) -> None:
         windows, current = windows.round(), current.round()
     windows[draw.random(windows.shape) < 0.1] = np.nan
     current[:10] = np.nan
-    reference = reference_of(windows)
-    found, reason = compare(reference, current)
+    reference = summarise_reference(windows)
+    found, reason = measure_distances(reference, current)
     known, now = windows[~np.isnan(windows)], current[10:]
     assert found.psi == pytest.approx(psi_by_loops(known, now), abs=1e-9)
     assert found.ks == pytest.approx(ks(known, now), abs=1e-9)
@@ -78,7 +78,7 @@ def test_limits_are_the_farthest_window_s(rounded: bool) -> None:
     draw = random(3)
     windows = draw.normal(draw.normal(0, 1.0, (7, 1)), 1.0, (7, 200))
     windows = windows.round() if rounded else windows
-    reference = reference_of(windows)
+    reference = summarise_reference(windows)
     psi, distances = [], []
     for row in range(7):
         rest = np.delete(windows, row, axis=0).ravel()
@@ -92,13 +92,13 @@ def test_limits_are_the_farthest_window_s(rounded: bool) -> None:
 
 
 def test_like_windows_leave_the_limits_that_hold_for_all() -> None:
-    assert reference_of(random().normal(size=(8, 1000))).limits == (PSI, KS, MISSING)
+    assert summarise_reference(random().normal(size=(8, 1000))).limits == (PSI, KS, MISSING)
 
 
 def test_the_limits_are_a_shift_of_half_a_deviation() -> None:
     """As the rules of thumb are explained."""
-    reference = reference_of(random().normal(size=(10, 40_000)))
-    shifted, _ = compare(reference, random(1).normal(0.5, 1.0, 400_000))
+    reference = summarise_reference(random().normal(size=(10, 40_000)))
+    shifted, _ = measure_distances(reference, random(1).normal(0.5, 1.0, 400_000))
     assert shifted.psi == pytest.approx(PSI, abs=0.03)
     assert shifted.ks == pytest.approx(KS, abs=0.01)
 
@@ -107,12 +107,12 @@ def test_a_window_like_the_reference_s_own_has_not_drifted_and_another_has() -> 
     """Windows that wander: what lies among them is usual, what lies beyond is not."""
     draw = random(4)
     windows = draw.normal(np.linspace(-2, 2, 12)[:, None], 1.0, (12, 300))
-    reference = reference_of(windows)
-    among, _ = compare(reference, draw.normal(1.0, 1.0, 300))
-    beyond, _ = compare(reference, draw.normal(5.0, 1.0, 300))
+    reference = summarise_reference(windows)
+    among, _ = measure_distances(reference, draw.normal(1.0, 1.0, 300))
+    beyond, _ = measure_distances(reference, draw.normal(5.0, 1.0, 300))
     assert among.psi > PSI
-    assert not drifted(among, reference.limits)
-    assert drifted(beyond, reference.limits)
+    assert not is_drifted(among, reference.limits)
+    assert is_drifted(beyond, reference.limits)
 
 
 def test_exchangeable_windows_drift_by_chance_alone() -> None:
@@ -122,8 +122,8 @@ def test_exchangeable_windows_drift_by_chance_alone() -> None:
     for _ in range(300):
         level = draw.normal(size=(13, 1))
         windows = level + 0.5 * draw.normal(size=(13, 100))
-        reference = reference_of(windows[:12])
-        far += drifted(compare(reference, windows[12])[0], reference.limits)
+        reference = summarise_reference(windows[:12])
+        far += is_drifted(measure_distances(reference, windows[12])[0], reference.limits)
     assert 0 < far / 300 < 2 / 13
 
 
@@ -144,8 +144,8 @@ def test_exchangeable_windows_drift_by_chance_alone() -> None:
 def test_a_distance_is_finite_or_has_a_reason(
     windows: FloatArray, current: FloatArray, psi: bool, ks: bool, reason: str | None
 ) -> None:
-    reference = reference_of(windows.astype(np.float32))
-    found, why = compare(reference, current.astype(np.float32))
+    reference = summarise_reference(windows.astype(np.float32))
+    found, why = measure_distances(reference, current.astype(np.float32))
     assert why == reason
     assert (np.isfinite(found.psi), np.isfinite(found.ks)) == (psi, ks)
     assert np.isfinite(found.missing)
@@ -153,22 +153,22 @@ def test_a_distance_is_finite_or_has_a_reason(
 
 
 def test_a_value_that_was_constant_and_is_another_has_drifted() -> None:
-    reference = reference_of(np.ones((4, 9)))
-    assert not drifted(compare(reference, np.ones(9))[0], reference.limits)
-    assert drifted(compare(reference, np.zeros(9))[0], reference.limits)
+    reference = summarise_reference(np.ones((4, 9)))
+    assert not is_drifted(measure_distances(reference, np.ones(9))[0], reference.limits)
+    assert is_drifted(measure_distances(reference, np.zeros(9))[0], reference.limits)
 
 
 def test_a_column_that_is_gone_has_drifted() -> None:
-    reference = reference_of(random().normal(size=(4, 100)))
-    found, _ = compare(reference, np.full(100, np.nan))
+    reference = summarise_reference(random().normal(size=(4, 100)))
+    found, _ = measure_distances(reference, np.full(100, np.nan))
     assert found.missing == 1.0
-    assert drifted(found, reference.limits)
+    assert is_drifted(found, reference.limits)
 
 
 def test_one_window_alone_has_nothing_to_be_compared_with() -> None:
     windows = np.full((3, 50), np.nan)
     windows[1] = random().normal(size=50)
-    assert reference_of(windows).limits == (PSI, KS, MISSING)
+    assert summarise_reference(windows).limits == (PSI, KS, MISSING)
 
 
 def test_infinite_cells_count_as_missing() -> None:
@@ -177,12 +177,14 @@ def test_infinite_cells_count_as_missing() -> None:
     windows[2, :7] = np.inf
     gaps[2, :7] = np.nan
     current = random(1).normal(size=50)
-    assert compare(reference_of(windows), current) == compare(reference_of(gaps), current)
+    assert measure_distances(summarise_reference(windows), current) == measure_distances(
+        summarise_reference(gaps), current
+    )
 
 
 def test_an_undefined_distance_is_not_beyond_a_limit() -> None:
     nothing = Distances(np.nan, np.nan, np.nan)
-    assert not drifted(nothing, Distances(PSI, KS, MISSING))
+    assert not is_drifted(nothing, Distances(PSI, KS, MISSING))
 
 
 def test_quantiles_are_values_of_the_sample() -> None:

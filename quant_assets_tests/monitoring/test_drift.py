@@ -23,8 +23,8 @@ from quant_assets.monitoring.drift import training_reference
 from quant_assets.monitoring.drift.drift import (
     MEMORIES,
     WATCHED_DAYS,
-    drift,
-    first_watched,
+    drift_rows,
+    first_compared_day,
     severity,
     share_drifted,
 )
@@ -32,11 +32,11 @@ from quant_assets.monitoring.drift.samples import (
     LEAST_WINDOWS,
     WINDOW,
     WINDOWS,
-    Columns,
+    ColumnSample,
     window_rows,
 )
-from quant_assets.monitoring.drift.training_reference import reference_days, summaries
-from quant_assets.monitoring.plots import drifting
+from quant_assets.monitoring.drift.training_reference import read_summaries, reference_days
+from quant_assets.monitoring.plots import plot_drift_share
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FAMILIES, FIT_ROWS, fill
 from quant_assets_tests.support import synthetic
 
@@ -51,7 +51,7 @@ def day(row: int) -> date:
 
 
 def rows_of(lake: Lake, first: int, last: int) -> pd.DataFrame:
-    rows = drift(lake, FAMILIES, day(first), day(last))
+    rows = drift_rows(lake, FAMILIES, day(first), day(last))
     return rows.sort_values(["trading_day", "level", "name"], ignore_index=True)
 
 
@@ -228,7 +228,7 @@ def test_days_before_the_first_fit_say_so(watched: Lake) -> None:
 
 
 def test_a_young_history_says_so(young: Lake) -> None:
-    rows = drift(young, FAMILIES, day(0), day(29))
+    rows = drift_rows(young, FAMILIES, day(0), day(29))
     assert len(rows) == 30 * COLUMNS
     assert rows["reason"].notna().all()
     assert rows[["psi", "ks", "missing_change"]].isna().all(axis=None)
@@ -247,22 +247,22 @@ def test_what_has_drifted_is_severe(of_days: pd.DataFrame) -> None:
 
 
 def test_pictures_are_small_pngs(of_days: pd.DataFrame) -> None:
-    picture = drifting(share_drifted(of_days))
+    picture = plot_drift_share(share_drifted(of_days))
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000
 
 
 def test_days_without_features_have_no_rows(watched: Lake) -> None:
-    rows = drift(watched, FAMILIES, date(2030, 1, 1), date(2030, 2, 1))
+    rows = drift_rows(watched, FAMILIES, date(2030, 1, 1), date(2030, 2, 1))
     assert rows.empty
     assert rows.columns.tolist() == [column.name for column in DRIFT.columns]
 
 
 def test_of_a_range_the_newest_days_are_compared(watched: Lake) -> None:
     end = day(300)
-    assert first_watched(watched, day(0), end) == day(301 - WATCHED_DAYS)
-    assert first_watched(watched, day(295), end) == day(295)
-    assert first_watched(watched, end, end) == end
+    assert first_compared_day(watched, day(0), end) == day(301 - WATCHED_DAYS)
+    assert first_compared_day(watched, day(295), end) == day(295)
+    assert first_compared_day(watched, end, end) == end
 
 
 def test_kept_references_give_the_same_bits(
@@ -272,16 +272,16 @@ def test_kept_references_give_the_same_bits(
     monkeypatch.setattr(
         "quant_assets.monitoring.drift.training_reference._fingerprints", lambda *_: ["of the fit"]
     )
-    computed = drift(watched, FAMILIES, day(FIRST), day(LAST))
-    made = drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+    computed = drift_rows(watched, FAMILIES, day(FIRST), day(LAST))
+    made = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
     (file,) = tmp_path.rglob("*.model")
     monkeypatch.setattr("quant_assets.monitoring.drift.training_reference.reference_of", None)
-    kept = drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+    kept = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
     pd.testing.assert_frame_equal(made, computed, check_exact=True)
     pd.testing.assert_frame_equal(kept, computed, check_exact=True)
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ArtifactError):
-        drift(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+        drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
 
 
 def test_other_features_make_references_anew(
@@ -291,15 +291,15 @@ def test_other_features_make_references_anew(
     monkeypatch.setattr(training_reference, "_fingerprints", lambda *_: ["of the fit"])
     real = training_reference.feature_columns
 
-    def without_the_last(*args: Any) -> Iterator[Columns]:
+    def without_the_last(*args: Any) -> Iterator[ColumnSample]:
         for one in real(*args):
             yield replace(one, names=one.names[:-1], cells=one.cells[:-1])
 
     monkeypatch.setattr(training_reference, "feature_columns", without_the_last)
     monkeypatch.setattr(training_reference, "CATALOGUE_VERSION", "before they were added")
-    assert summaries(watched, FAMILIES, tmp_path, DAYS[: LAST + 1], DAYS[FIT_ROWS[1]])
+    assert read_summaries(watched, FAMILIES, tmp_path, DAYS[: LAST + 1], DAYS[FIT_ROWS[1]])
     monkeypatch.undo()
     monkeypatch.setattr(training_reference, "_fingerprints", lambda *_: ["of the fit"])
-    computed = drift(watched, FAMILIES, day(LAST), day(LAST))
-    kept = drift(watched, FAMILIES, day(LAST), day(LAST), tmp_path)
+    computed = drift_rows(watched, FAMILIES, day(LAST), day(LAST))
+    kept = drift_rows(watched, FAMILIES, day(LAST), day(LAST), tmp_path)
     pd.testing.assert_frame_equal(kept, computed, check_exact=True)

@@ -5,9 +5,9 @@ import pytest
 
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import BoolArray, FloatArray
-from quant_assets.monitoring.skill.drop_end import recovered
-from quant_assets.monitoring.skill.reference_window import Record
-from quant_assets.monitoring.skill.rolling_score import levels, rolling
+from quant_assets.monitoring.skill.drop_end import has_recovered
+from quant_assets.monitoring.skill.reference_window import DailyRecord
+from quant_assets.monitoring.skill.rolling_score import rolling_scores, score_levels
 from quant_assets_tests.support.stationary import SPREAD, daily_ics, record
 
 SETTINGS = Settings()
@@ -25,8 +25,10 @@ def broken(seed: int, shift: float, last: int | None = None) -> FloatArray:
 def told(values: FloatArray) -> tuple[BoolArray, BoolArray]:
     """(AFTER,) whether the window is low, and whether it is said to be over."""
     ics = record(values)
-    low = np.isin(levels(rolling(ics, ics.numbers, WINDOW), SETTINGS), ("warning", "critical"))
-    return low[BEFORE:], recovered(ics, ics.numbers, WINDOW, low)[BEFORE:]
+    low = np.isin(
+        score_levels(rolling_scores(ics, ics.numbers, WINDOW), SETTINGS), ("warning", "critical")
+    )
+    return low[BEFORE:], has_recovered(ics, ics.numbers, WINDOW, low)[BEFORE:]
 
 
 def test_a_violent_drop_is_over_days_after_its_end() -> None:
@@ -54,18 +56,18 @@ def test_a_window_by_hand() -> None:
     reference = np.tile([-1.0, 1.0], 120)
     for normal, over in ((2, False), (3, True)):
         newest = np.concatenate([np.full(WINDOW - normal, -2.0), np.zeros(normal)])
-        one = Record(np.arange(260), np.concatenate([reference, newest]))
-        found = recovered(one, np.array([258, 259]), WINDOW, np.array([True, True]))
+        one = DailyRecord(np.arange(260), np.concatenate([reference, newest]))
+        found = has_recovered(one, np.array([258, 259]), WINDOW, np.array([True, True]))
         assert found.tolist() == [False, over]
-    assert not recovered(one, np.array([259]), WINDOW, np.array([False])).any()
+    assert not has_recovered(one, np.array([259]), WINDOW, np.array([False])).any()
 
 
 def test_what_cannot_be_told_is_not_over() -> None:
     asked = np.array([True, True])
     young = record(broken(1, 3.0)[:130])
-    assert not recovered(young, np.array([510, 629]), WINDOW, asked).any()
-    flat = Record(np.arange(300), np.concatenate([np.ones(280), np.zeros(20)]))
-    assert not recovered(flat, np.array([298, 299]), WINDOW, asked).any()
+    assert not has_recovered(young, np.array([510, 629]), WINDOW, asked).any()
+    flat = DailyRecord(np.arange(300), np.concatenate([np.ones(280), np.zeros(20)]))
+    assert not has_recovered(flat, np.array([298, 299]), WINDOW, asked).any()
 
 
 def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
@@ -75,10 +77,10 @@ def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
     other = values.copy()
     other[last + 1 :] = 9.0
     for one in (record(values), record(values[: last + 1]), record(other)):
-        alone = recovered(one, one.numbers[last : last + 1], WINDOW, np.array([True]))
+        alone = has_recovered(one, one.numbers[last : last + 1], WINDOW, np.array([True]))
         assert alone.tolist() == [True]
     changed = values.copy()
     changed[last] = -9.0
     one = record(changed)
-    assert not recovered(one, one.numbers[last : last + 1], WINDOW, np.array([True]))[0]
+    assert not has_recovered(one, one.numbers[last : last + 1], WINDOW, np.array([True]))[0]
     assert low[last - BEFORE]

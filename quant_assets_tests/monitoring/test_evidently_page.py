@@ -12,15 +12,15 @@ import pytest
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.store.lake import Lake
-from quant_assets.monitoring.drift.drift import drift, severity
+from quant_assets.monitoring.drift.drift import drift_rows, severity
 from quant_assets.monitoring.drift.evidently_page import (
     COLUMNS,
-    forget_pages,
-    render,
-    thinned,
-    worst_columns,
+    delete_old_pages,
+    read_worst_columns,
+    render_page,
+    thin_out,
 )
-from quant_assets.orchestration.assets.table_assets import columns_of
+from quant_assets.orchestration.assets.table_assets import to_columns
 from quant_assets_tests.monitoring.conftest import FAMILIES, FIT_ROWS
 from quant_assets_tests.support import synthetic
 
@@ -31,13 +31,13 @@ EARLY, LATE, NEVER = (DAYS[row].item() for row in (FIT_ROWS[0] - 1, 420, 421))
 @pytest.fixture(scope="module")
 def compared(watched: Lake) -> Lake:
     for day in (EARLY, LATE):
-        rows = drift(watched, FAMILIES, day, day)
-        watched.replace_days(DRIFT, day, day, columns_of(rows))
+        rows = drift_rows(watched, FAMILIES, day, day)
+        watched.replace_days(DRIFT, day, day, to_columns(rows))
     return watched
 
 
 def test_the_worst_come_first(compared: Lake) -> None:
-    worst = worst_columns(compared, LATE)
+    worst = read_worst_columns(compared, LATE)
     assert len(worst) == COLUMNS
     assert severity(worst).is_monotonic_decreasing
     every = compared.query("FROM monitoring.drift WHERE trading_day = ?", [LATE])
@@ -46,8 +46,8 @@ def test_the_worst_come_first(compared: Lake) -> None:
 
 def test_the_page_has_every_column_and_loads_nothing(compared: Lake) -> None:
     """Sockets are blocked here, so neither did making it."""
-    worst = worst_columns(compared, LATE)
-    page = render(compared, FAMILIES, LATE, worst).decode()
+    worst = read_worst_columns(compared, LATE)
+    page = render_page(compared, FAMILIES, LATE, worst).decode()
     for one in worst.itertuples():
         assert f"{one.name} ({one.level})" in page
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=", page)
@@ -56,9 +56,9 @@ def test_the_page_has_every_column_and_loads_nothing(compared: Lake) -> None:
 
 def test_a_column_whose_values_are_gone_is_left_out(compared: Lake) -> None:
     """A limit of zero is always passed and one of nine never: the others keep their own."""
-    worst = worst_columns(compared, LATE).head(3).assign(psi_limit=0.0)
+    worst = read_worst_columns(compared, LATE).head(3).assign(psi_limit=0.0)
     dropped = worst.head(1).assign(level="forecast", name="dropped_since", psi_limit=9.0)
-    page = render(compared, FAMILIES, LATE, pd.concat([dropped, worst])).decode()
+    page = render_page(compared, FAMILIES, LATE, pd.concat([dropped, worst])).decode()
     assert "dropped_since" not in page
     found = re.findall(r"Drift in column '([^']*)'\", \"label\": \"Data drift (\w+)", page)
     assert found == [(f"{one.name} ({one.level})", "detected") for one in worst.itertuples()]
@@ -77,29 +77,29 @@ def test_rendering_asks_for_no_telemetry() -> None:
 
 
 def test_a_day_before_the_first_fit_has_nothing_to_show(compared: Lake) -> None:
-    assert worst_columns(compared, EARLY).empty
+    assert read_worst_columns(compared, EARLY).empty
 
 
 def test_a_day_that_was_not_compared_is_refused(compared: Lake, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="was not compared"):
-        worst_columns(compared, NEVER)
+        read_worst_columns(compared, NEVER)
     with Lake(tmp_path / "lake") as empty, pytest.raises(LakeError, match="no rows yet"):
-        worst_columns(empty, LATE)
+        read_worst_columns(empty, LATE)
 
 
 def test_a_thinned_sample_is_spread_as_the_whole() -> None:
     cells = np.random.default_rng(0).normal(size=(50, 1000)).astype(np.float32)
     cells[:, ::7] = np.nan
-    few = thinned(cells)
+    few = thin_out(cells)
     assert len(few) == 2000
     for share in (0.0, 0.1, 0.5, 0.9, 1.0):
         assert np.quantile(few, share) == pytest.approx(np.nanquantile(cells, share), abs=0.01)
-    np.testing.assert_array_equal(thinned(np.array([3.0, np.inf, 1.0, np.nan])), [1.0, 3.0])
+    np.testing.assert_array_equal(thin_out(np.array([3.0, np.inf, 1.0, np.nan])), [1.0, 3.0])
 
 
 def test_the_newest_pages_are_kept_and_the_one_just_written(tmp_path: Path) -> None:
     for name in (*(f"2024-01-0{day}.html" for day in range(1, 8)), "notes.html"):
         (tmp_path / name).touch()
-    forget_pages(tmp_path, 3, besides=tmp_path / "2024-01-02.html")
+    delete_old_pages(tmp_path, 3, besides=tmp_path / "2024-01-02.html")
     left = {page.name for page in tmp_path.iterdir()}
     assert left == {"notes.html", *(f"2024-01-0{day}.html" for day in (2, 5, 6, 7))}

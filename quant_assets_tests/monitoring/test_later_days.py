@@ -13,8 +13,8 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES, RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.data.cells import read_cells
-from quant_assets.monitoring.data.data_quality import data_quality
-from quant_assets.monitoring.drift.drift import drift
+from quant_assets.monitoring.data.data_quality import data_quality_rows
+from quant_assets.monitoring.drift.drift import drift_rows
 from quant_assets.orchestration.assets import data_and_drift, skill
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets_tests.monitoring.conftest import FAMILIES, fill
@@ -40,7 +40,7 @@ def test_an_instrument_that_begins_later_changes_nothing(tmp_path: Path) -> None
 
         def watched() -> Sequence[pd.DataFrame]:
             cells = read_cells(lake, DAYS[0].item(), DAY)
-            return data_quality(cells, 1), drift(lake, FAMILIES, DAY, DAY)
+            return data_quality_rows(cells, 1), drift_rows(lake, FAMILIES, DAY, DAY)
 
         before = watched()
         begin(lake, "US_Stock_NEW")
@@ -48,7 +48,7 @@ def test_an_instrument_that_begins_later_changes_nothing(tmp_path: Path) -> None
             pd.testing.assert_frame_equal(found, expected, check_exact=True)
         cells = read_cells(lake, DAYS[0].item(), LATER)
         assert ("US_Stock_NEW", "close") in {(one.instrument, one.field) for one in cells.series}
-        newest = data_quality(cells, 3)
+        newest = data_quality_rows(cells, 3)
         assert not newest["value"][newest["figure"] == "schema"].any()
 
 

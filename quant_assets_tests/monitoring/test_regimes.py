@@ -16,11 +16,11 @@ from quant_assets.models.markov_switching import fit_regimes
 from quant_assets.monitoring.data.regimes import (
     mean_correlation,
     mean_correlations,
-    regimes,
+    regime_rows,
     turbulence,
     volatilities,
 )
-from quant_assets.monitoring.plots import states
+from quant_assets.monitoring.plots import plot_regimes
 from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FIT_ROWS
 from quant_assets_tests.support import synthetic
 
@@ -34,7 +34,7 @@ def day(row: int) -> date:
 
 
 def rows_of(lake: Lake, first: int, last: int) -> pd.DataFrame:
-    return regimes(lake, SETTINGS, day(first), day(last))
+    return regime_rows(lake, SETTINGS, day(first), day(last))
 
 
 @pytest.fixture(scope="module")
@@ -160,18 +160,18 @@ def test_a_day_alone_is_as_in_a_range(watched: Lake, of_days: pd.DataFrame, row:
 
 def test_a_history_before_its_first_fit_has_the_rest(watched: Lake) -> None:
     young = SETTINGS.model_copy(update={"first_fit_after": 10_000})
-    rows = regimes(watched, young, day(400), day(429))
+    rows = regime_rows(watched, young, day(400), day(429))
     assert rows["turbulence"].isna().all()
     assert rows["fit_as_of"].isna().all()
     assert rows["correlation"].notna().all()
 
 
 def test_days_without_features_have_no_rows(watched: Lake) -> None:
-    assert regimes(watched, SETTINGS, date(2030, 1, 1), date(2030, 2, 1)).empty
+    assert regime_rows(watched, SETTINGS, date(2030, 1, 1), date(2030, 2, 1)).empty
 
 
 def test_the_picture_is_a_small_png(of_days: pd.DataFrame) -> None:
-    picture = states(of_days)
+    picture = plot_regimes(of_days)
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000
 
@@ -180,11 +180,11 @@ def test_kept_regimes_give_the_same_bits(
     watched: Lake, of_days: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, last = day(0), day(len(DAYS) - 1)
-    made = regimes(watched, SETTINGS, first, last, tmp_path)
+    made = regime_rows(watched, SETTINGS, first, last, tmp_path)
     assert len(list(tmp_path.rglob("*.model"))) == len(FIT_ROWS)
     monkeypatch.setattr(
         "quant_assets.models.markov_switching._guess", lambda _: pytest.fail("fitted again")
     )
-    kept = regimes(watched, SETTINGS, first, last, tmp_path)
+    kept = regime_rows(watched, SETTINGS, first, last, tmp_path)
     pd.testing.assert_frame_equal(made, of_days, check_exact=True)
     pd.testing.assert_frame_equal(kept, of_days, check_exact=True)

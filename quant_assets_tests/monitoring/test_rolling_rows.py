@@ -13,19 +13,19 @@ from quant_assets.lake.schemas.promotion_tables import DECISIONS, RECORDS
 from quant_assets.lake.schemas.scoring_tables import AGREEMENT, PERFORMANCE, SLICES
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.monitoring.plots import figures_within, part_scores, rolling_scores
-from quant_assets.monitoring.rows import days_of
-from quant_assets.monitoring.skill.champion_periods import Reign, reigns
+from quant_assets.monitoring.plots import plot_health, plot_part_scores, plot_rolling_scores
+from quant_assets.monitoring.rows import read_days
+from quant_assets.monitoring.skill.champion_periods import ChampionPeriod, read_champion_periods
 from quant_assets.monitoring.skill.daily_records import (
     WHOLE,
-    agreement_records,
-    by_markets,
-    daily_records,
-    judged_family,
+    choose_judged_family,
+    ic_by_markets,
+    read_agreement_records,
+    read_daily_records,
 )
-from quant_assets.monitoring.skill.health import health_rows, usual
-from quant_assets.monitoring.skill.reference_window import NO_LABELS, Record
-from quant_assets.monitoring.skill.rolling_rows import rolling_rows, worst_level
+from quant_assets.monitoring.skill.health import compare_mean, health_rows
+from quant_assets.monitoring.skill.reference_window import NO_LABELS, DailyRecord
+from quant_assets.monitoring.skill.rolling_rows import find_worst_level, rolling_rows
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.stationary import by_market, daily_ics, record
 
@@ -101,16 +101,18 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 def scores(lake: Lake, first: int, last: int) -> pd.DataFrame:
-    days, numbers = days_of(lake, DAYS[first].item(), DAYS[last].item())
-    rows = rolling_rows(daily_records(lake, FAMILIES, DAYS[last].item()), days, numbers, SETTINGS)
+    days, numbers = read_days(lake, DAYS[first].item(), DAYS[last].item())
+    rows = rolling_rows(
+        read_daily_records(lake, FAMILIES, DAYS[last].item()), days, numbers, SETTINGS
+    )
     return rows.sort_values(KEYS, ignore_index=True)
 
 
 def health(lake: Lake, first: int, last: int) -> pd.DataFrame:
     end = DAYS[last].item()
-    days, numbers = days_of(lake, DAYS[first].item(), end)
-    agreement = agreement_records(lake, NAMES, end)
-    rows = health_rows(daily_records(lake, FAMILIES, end), agreement, days, numbers)
+    days, numbers = read_days(lake, DAYS[first].item(), end)
+    agreement = read_agreement_records(lake, NAMES, end)
+    rows = health_rows(read_daily_records(lake, FAMILIES, end), agreement, days, numbers)
     return rows.sort_values(HEALTH_KEYS, ignore_index=True)
 
 
@@ -165,9 +167,9 @@ def test_a_day_alone_is_as_in_a_range(lake: Lake, figures: object, row: int) -> 
 def test_people_are_told_of_a_signal_of_the_wrong_sign(lake: Lake, sound: Lake) -> None:
     for one, told in ((lake, "critical"), (sound, "ok")):
         rows = scores(one, BROKEN + 60, BROKEN + 60)
-        assert worst_level(rows, "ensemble") == told
+        assert find_worst_level(rows, "ensemble") == told
     before = scores(lake, BROKEN, BROKEN)
-    assert worst_level(before, "ensemble") == "ok"
+    assert find_worst_level(before, "ensemble") == "ok"
 
 
 def test_a_level_over_20_days_ends_with_the_drop() -> None:
@@ -187,8 +189,8 @@ def test_a_level_over_20_days_ends_with_the_drop() -> None:
 def test_what_is_published_takes_over_the_ensemble_s_record(tmp_path: Path) -> None:
     since = 400
     with fill(tmp_path, published=since) as lake:
-        records = daily_records(lake, FAMILIES, DAYS[-1].item())
-    assert judged_family({family for family, *_ in records}) == "published"
+        records = read_daily_records(lake, FAMILIES, DAYS[-1].item())
+    assert choose_judged_family({family for family, *_ in records}) == "published"
     ours, ensemble = (records[name, "all", ""] for name in ("published", "ensemble"))
     np.testing.assert_array_equal(ours.numbers, ensemble.numbers)
     np.testing.assert_array_equal(ours.values[:since], ensemble.values[:since])
@@ -220,13 +222,13 @@ def test_what_is_published_is_held_against_the_champion_s_walk_forward(tmp_path:
     since, weak = 400, daily_ics(N, 7)
     with fill(tmp_path, published=300) as lake:
         in_force(lake, {300: "weak", since: "good"}, {"weak": weak, "good": daily_ics(N, 0)})
-        *_, (earlier, _), (reign, of_reign) = reigns(lake, DAYS)
+        *_, (earlier, _), (reign, of_reign) = read_champion_periods(lake, DAYS)
         end = DAYS[-1].item()
-        before = daily_records(lake, FAMILIES, DAYS[since - 1].item(), earlier)
-        records = daily_records(lake, FAMILIES, end, reign)
+        before = read_daily_records(lake, FAMILIES, DAYS[since - 1].item(), earlier)
+        records = read_daily_records(lake, FAMILIES, end, reign)
     assert (earlier, reign) == (
-        Reign("weak", DAYS[300].item()),
-        Reign("good", DAYS[since].item()),
+        ChampionPeriod("weak", DAYS[300].item()),
+        ChampionPeriod("good", DAYS[since].item()),
     )
     assert of_reign == slice(since, N)
     np.testing.assert_array_equal(before["published", *WHOLE].values[:300], weak[:300])
@@ -243,31 +245,31 @@ def test_before_a_champion_came_a_day_knows_nothing_of_it(tmp_path: Path) -> Non
     since = 400
     with fill(tmp_path, published=300) as lake:
         in_force(lake, {300: "weak"}, {"weak": daily_ics(N, 7)})
-        expected = [one for one, _ in reigns(lake, DAYS[:since])]
+        expected = [one for one, _ in read_champion_periods(lake, DAYS[:since])]
         in_force(
             lake,
             {300: "weak", since: "good"},
             {"weak": daily_ics(N, 7), "good": daily_ics(N, 0)},
         )
-        assert [one for one, _ in reigns(lake, DAYS[:since])] == expected
+        assert [one for one, _ in read_champion_periods(lake, DAYS[:since])] == expected
 
 
 def test_without_a_walk_forward_what_was_published_stays_the_record(tmp_path: Path) -> None:
     with fill(tmp_path, published=300) as lake:
         in_force(lake, {300: "weak", 400: "new"}, {"weak": daily_ics(N, 7)})
-        *_, (reign, _) = reigns(lake, DAYS)
-        records = daily_records(lake, FAMILIES, DAYS[-1].item(), reign)
+        *_, (reign, _) = read_champion_periods(lake, DAYS)
+        records = read_daily_records(lake, FAMILIES, DAYS[-1].item(), reign)
     expected = daily_ics(N, 99)[300 : N - DELAY]
     np.testing.assert_array_equal(records["published", *WHOLE].values[300:], expected)
 
 
 def test_no_day_has_no_champion(lake: Lake) -> None:
-    assert list(reigns(lake, DAYS[:0])) == [(None, slice(0, 0))]
-    assert list(reigns(lake, DAYS)) == [(None, slice(0, N))]
+    assert list(read_champion_periods(lake, DAYS[:0])) == [(None, slice(0, 0))]
+    assert list(read_champion_periods(lake, DAYS)) == [(None, slice(0, N))]
 
 
 def test_markets_stand_side_by_side_on_the_days_judged(lake: Lake) -> None:
-    found = by_markets(daily_records(lake, FAMILIES, DAYS[-1].item()), "ensemble")
+    found = ic_by_markets(read_daily_records(lake, FAMILIES, DAYS[-1].item()), "ensemble")
     expected = by_market(N, 0)
     expected[BROKEN:] -= 2 * expected.mean(axis=0)
     expected[::9, 2] = np.nan
@@ -282,7 +284,7 @@ def test_before_any_label_is_released_there_is_no_level(tmp_path: Path) -> None:
         assert rows["family"].unique().tolist() == ["ensemble"]
         assert set(rows["reason"]) == {NO_LABELS}
         assert rows[["score", "expected", "limit", "level"]].isna().all(axis=None)
-        assert worst_level(rows, "ensemble") is None
+        assert find_worst_level(rows, "ensemble") is None
         empty = health(young, 0, 29)
         assert empty.empty
         assert empty.columns.tolist() == [column.name for column in HEALTH.columns]
@@ -321,7 +323,7 @@ def test_what_changes_is_seen_and_what_does_not_is_not(lake: Lake, sound: Lake) 
 
 def test_a_figure_that_never_changes_is_as_ever() -> None:
     for value in (1 / 3, 0.1, 0.0):
-        found = usual(Record(np.arange(N), np.full(N, value)), np.arange(300, N))
+        found = compare_mean(DailyRecord(np.arange(N), np.full(N, value)), np.arange(300, N))
         low, high = found.bounds.T
         assert ((low <= found.value) & (found.value <= high)).all()
 
@@ -329,9 +331,9 @@ def test_a_figure_that_never_changes_is_as_ever() -> None:
 def test_intervals_are_the_ensemble_s_alone(tmp_path: Path) -> None:
     with fill(tmp_path, published=300) as lake:
         in_force(lake, {300: "weak"}, {"weak": daily_ics(N, 7)})
-        *_, (reign, _) = reigns(lake, DAYS)
+        *_, (reign, _) = read_champion_periods(lake, DAYS)
         for of in (reign, None):
-            records = daily_records(lake, FAMILIES, DAYS[-1].item(), of)
+            records = read_daily_records(lake, FAMILIES, DAYS[-1].item(), of)
             families = {name for name, by, _ in records if by == "interval"}
             assert families == {"ensemble"}
 
@@ -349,6 +351,6 @@ def test_pictures_are_small_pngs(lake: Lake) -> None:
     mine = rows[(rows["family"] == "ensemble") & (rows["by"] == "all")]
     newest = rows[(rows["trading_day"] == DAYS[-1]) & (rows["window"] == 60)]
     of_family = figures[(figures["family"] == "ensemble") & figures["value"].notna()]
-    for picture in (rolling_scores(mine), part_scores(newest), figures_within(of_family)):
+    for picture in (plot_rolling_scores(mine), plot_part_scores(newest), plot_health(of_family)):
         assert picture.startswith(b"\x89PNG")
         assert len(picture) < 100_000

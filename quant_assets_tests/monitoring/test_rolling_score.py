@@ -10,21 +10,21 @@ from quant_assets.monitoring.skill.reference_window import (
     LEAST,
     MOST,
     NO_LABELS,
-    Compared,
-    Record,
+    DailyRecord,
+    WindowComparison,
     long_run_variance,
-    references,
+    reference_rows,
 )
 from quant_assets.monitoring.skill.rolling_score import (
     NO_SKILL,
     WINDOWS,
-    levels,
-    limits,
-    reasons,
-    rolling,
+    chance_limits,
+    explain_missing_levels,
+    rolling_scores,
+    score_levels,
     shortfall,
 )
-from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.metric import score_of_ic
 from quant_assets_tests.support.stationary import OVERLAP, SCORE, SPREAD, daily_ics, record
 
 SETTINGS = Settings()
@@ -33,26 +33,26 @@ ICS = record(daily_ics(N, seed=1))
 CLEAN_YEARS = 60
 
 
-def same(ours: Compared, theirs: Compared) -> None:
+def same(ours: WindowComparison, theirs: WindowComparison) -> None:
     for name, value in vars(ours).items():
         np.testing.assert_array_equal(value, getattr(theirs, name), err_msg=name)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_scores_by_hand(window: int) -> None:
-    found = rolling(ICS, ICS.numbers, window)
+    found = rolling_scores(ICS, ICS.numbers, window)
     for row in (window - 2, window - 1, 400, N - 1):
         newest = ICS.values[max(row - window + 1, 0) : row + 1]
         if len(newest) < window:
             assert np.isnan(found.value[row])
         else:
-            assert found.value[row] == pytest.approx(score_of(newest), abs=1e-9)
+            assert found.value[row] == pytest.approx(score_of_ic(newest), abs=1e-9)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_what_is_expected_precedes_the_window(window: int) -> None:
     """And ends on a day of the grid: by a plain loop over the days."""
-    found = rolling(ICS, ICS.numbers, window)
+    found = rolling_scores(ICS, ICS.numbers, window)
     for row in (window + LEAST, 600, N - 1):
         first = row - window + 1
         end = max(i for i in range(first + 1) if ICS.numbers[i] % GRID == 0)
@@ -60,15 +60,15 @@ def test_what_is_expected_precedes_the_window(window: int) -> None:
         assert found.reference[row] == len(reference)
         assert first - end < GRID
         if len(reference) >= LEAST:
-            assert found.expected[row] == pytest.approx(score_of(reference), abs=1e-12)
-            assert found.bounds[row].tolist() == list(limits(reference, window))
+            assert found.expected[row] == pytest.approx(score_of_ic(reference), abs=1e-12)
+            assert found.bounds[row].tolist() == list(chance_limits(reference, window))
 
 
 def test_a_reference_is_long_enough_and_not_too_old() -> None:
-    start, end = references(ICS.numbers, np.arange(N))
+    start, end = reference_rows(ICS.numbers, np.arange(N))
     assert (end - start).max() == MOST
     assert (end <= np.arange(N)).all()
-    found = rolling(ICS, ICS.numbers, 20)
+    found = rolling_scores(ICS, ICS.numbers, 20)
     np.testing.assert_array_equal(np.isnan(found.expected), found.reference < LEAST)
 
 
@@ -78,41 +78,43 @@ def test_nothing_later_matters(window: int) -> None:
     other = ICS.values.copy()
     other[known:] = 1.0 - other[known:]
     numbers = ICS.numbers[known - 30 : known]
-    ours = rolling(ICS, numbers, window)
-    same(ours, rolling(Record(ICS.numbers, other), numbers, window))
-    same(ours, rolling(Record(ICS.numbers[:known], ICS.values[:known]), numbers, window))
+    ours = rolling_scores(ICS, numbers, window)
+    same(ours, rolling_scores(DailyRecord(ICS.numbers, other), numbers, window))
+    same(
+        ours, rolling_scores(DailyRecord(ICS.numbers[:known], ICS.values[:known]), numbers, window)
+    )
     later = ICS.numbers[known : known + 1]
-    changed = rolling(Record(ICS.numbers, other), later, window)
-    assert changed.value[0] != rolling(ICS, later, window).value[0]
+    changed = rolling_scores(DailyRecord(ICS.numbers, other), later, window)
+    assert changed.value[0] != rolling_scores(ICS, later, window).value[0]
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("row", [N - 1, 640, 641, 139, 60])
 def test_a_day_alone_is_as_in_a_range(window: int, row: int) -> None:
-    bulk = rolling(ICS, ICS.numbers, window)
-    alone = rolling(ICS, ICS.numbers[row : row + 1], window)
-    same(alone, Compared(*(value[row : row + 1] for value in vars(bulk).values())))
+    bulk = rolling_scores(ICS, ICS.numbers, window)
+    alone = rolling_scores(ICS, ICS.numbers[row : row + 1], window)
+    same(alone, WindowComparison(*(value[row : row + 1] for value in vars(bulk).values())))
 
 
 def test_a_day_without_new_labels_is_as_the_day_before() -> None:
     gap = np.array([ICS.numbers[-1], ICS.numbers[-1] + 5])
-    found = rolling(ICS, gap, 60)
+    found = rolling_scores(ICS, gap, 60)
     assert found.value[0] == found.value[1]
     assert found.expected[0] == found.expected[1]
 
 
-def compared(*scores: float, expected: float = 0.5) -> Compared:
+def compared(*scores: float, expected: float = 0.5) -> WindowComparison:
     value = np.array(scores)
     count = len(value)
     bounds = np.tile([0.45, 0.35], (count, 1))
     whole: IntArray = np.full(count, 300)
-    return Compared(value, np.full(count, expected), bounds, whole, whole)
+    return WindowComparison(value, np.full(count, expected), bounds, whole, whole)
 
 
 def test_a_level_needs_a_shortfall_beyond_chance() -> None:
     found = compared(0.6, 0.46, 0.44, 0.41, 0.36, 0.34, -1.0)
     told = ["ok", "ok", "warning", "warning", "warning", "critical", "critical"]
-    assert levels(found, SETTINGS).tolist() == told
+    assert score_levels(found, SETTINGS).tolist() == told
     np.testing.assert_allclose(
         shortfall(found.value, found.expected)[[0, 2, 6]], [-0.2, 0.12, 3.0], atol=1e-12
     )
@@ -121,31 +123,31 @@ def test_a_level_needs_a_shortfall_beyond_chance() -> None:
 def test_a_shortfall_that_does_not_matter_is_no_level() -> None:
     lenient = Settings(performance_warning=0.15, performance_critical=0.5)
     found = compared(0.44, 0.41, 0.34, 0.24)
-    assert levels(found, lenient).tolist() == ["ok", "warning", "warning", "critical"]
+    assert score_levels(found, lenient).tolist() == ["ok", "warning", "warning", "critical"]
 
 
 def test_without_skill_to_lose_there_is_no_level() -> None:
     found = compared(0.1, expected=-0.01)
-    assert levels(found, SETTINGS).tolist() == [None]
-    assert reasons(found, 60).tolist() == [NO_SKILL]
+    assert score_levels(found, SETTINGS).tolist() == [None]
+    assert explain_missing_levels(found, 60).tolist() == [NO_SKILL]
 
 
 def test_why_there_is_no_level() -> None:
     young = record(daily_ics(150, seed=2))
     numbers = np.array([499, 500 + 18, 500 + 100, 649])
-    found = rolling(young, numbers, 20)
-    assert levels(found, SETTINGS).tolist() == [None, None, None, "ok"]
-    assert reasons(found, 20).tolist() == [
+    found = rolling_scores(young, numbers, 20)
+    assert score_levels(found, SETTINGS).tolist() == [None, None, None, "ok"]
+    assert explain_missing_levels(found, 20).tolist() == [
         NO_LABELS,
         "19 days are judged, 20 are needed",
         "the reference has 80 days, 120 are needed",
         None,
     ]
-    nothing = rolling(Record(np.empty(0, np.int64), np.empty(0)), numbers, 20)
-    assert reasons(nothing, 20).tolist() == [NO_LABELS] * 4
-    flat = rolling(record(np.full(300, 0.04)), np.array([799]), 60)
-    assert levels(flat, SETTINGS).tolist() == [None]
-    assert reasons(flat, 60).tolist() == ["the daily IC does not vary"]
+    nothing = rolling_scores(DailyRecord(np.empty(0, np.int64), np.empty(0)), numbers, 20)
+    assert explain_missing_levels(nothing, 20).tolist() == [NO_LABELS] * 4
+    flat = rolling_scores(record(np.full(300, 0.04)), np.array([799]), 60)
+    assert score_levels(flat, SETTINGS).tolist() == [None]
+    assert explain_missing_levels(flat, 60).tolist() == ["the daily IC does not vary"]
 
 
 def test_dependence_of_neighbouring_days_is_seen() -> None:
@@ -160,7 +162,9 @@ def test_clean_years_are_seldom_below_a_limit() -> None:
     told = {"warning": 0, "critical": 0}
     for seed in range(CLEAN_YEARS):
         ics = record(daily_ics(630, seed))
-        found = [levels(rolling(ics, ics.numbers[-250:], w), SETTINGS) for w in WINDOWS]
+        found = [
+            score_levels(rolling_scores(ics, ics.numbers[-250:], w), SETTINGS) for w in WINDOWS
+        ]
         for level in told:
             told[level] += int((np.stack(found) == level).any())
     assert told["critical"] <= 0.1 * CLEAN_YEARS
@@ -173,6 +177,6 @@ def test_a_signal_of_the_wrong_sign_is_below_the_limit(window: int, within: int)
     for seed in range(20):
         ics = daily_ics(600, seed)
         ics[400:] -= 2 * SCORE * SPREAD
-        told = levels(rolling(record(ics), 900 + np.arange(within), window), SETTINGS)
+        told = score_levels(rolling_scores(record(ics), 900 + np.arange(within), window), SETTINGS)
         found.append("critical" in told or "warning" in told)
     assert np.mean(found) >= 0.6

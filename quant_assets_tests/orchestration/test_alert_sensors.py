@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 
 from quant_assets.alerts.alert_lifecycle import Alert
-from quant_assets.alerts.alert_store import Book
-from quant_assets.commands.alerts import close
+from quant_assets.alerts.alert_store import AlertStore
+from quant_assets.commands.alerts import close_alert
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import AlertError, SettingsError
 from quant_assets.core.settings import Settings
@@ -21,8 +21,8 @@ from quant_assets.orchestration.execution.runs import (
     RANGE_END,
     RANGE_START,
     RunFailedError,
-    instance,
-    run,
+    open_instance,
+    run_job,
 )
 from quant_assets.orchestration.run_requests import run_ends
 from quant_assets.orchestration.sensors import alert_sensors
@@ -51,8 +51,8 @@ class Watch:
     cursors: dict[str, str | None] = field(default_factory=dict)
 
     @property
-    def book(self) -> Book:
-        return Book(self.lake, self.settings.lake_dir)
+    def book(self) -> AlertStore:
+        return AlertStore(self.lake, self.settings.lake_dir)
 
     def tick(self, sensor: dg.SensorDefinition, *, kept: bool = True) -> str:
         """What the UI shows of a tick; its cursor is ``kept`` unless the daemon dies before."""
@@ -120,7 +120,7 @@ def desk(tmp_path: Path, server: Receiver) -> Iterator[Watch]:
     settings = telling(
         Settings(data_dir=tmp_path), critical=server.url, warning=server.url, info=server.url
     )
-    with instance(settings) as opened, Lake(settings.lake_dir) as lake:
+    with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
         watch = Watch(opened, lake, settings)
         assert watch.watch() == "watching runs from now on"
         yield watch
@@ -174,7 +174,7 @@ def test_a_later_day_makes_good_what_is_about_the_newest_one_only(desk: Watch) -
 def test_a_clock_that_went_back_neither_loses_an_alert_nor_keeps_it_open(
     desk: Watch, monkeypatch: pytest.MonkeyPatch, ticks: int
 ) -> None:
-    taken = run_ends.ends_after
+    taken = run_ends.read_ends_after
 
     def ahead(*arguments: Any) -> tuple[list[run_ends.RunEnd], int]:
         ends, position = taken(*arguments)
@@ -257,9 +257,9 @@ def test_a_tick_whose_cursor_was_not_kept_changes_nothing_the_second_time(
 def test_what_cannot_be_stored_now_is_taken_in_later(desk: Watch) -> None:
     desk.run(ValueError("no"))
     cursor = dict(desk.cursors)
-    busy = Book(desk.lake, desk.settings.lake_dir)
+    busy = AlertStore(desk.lake, desk.settings.lake_dir)
     with busy._changing(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alert_sensors, "Book", lambda *given: Book(*given, patience=0.1))
+        patch.setattr(alert_sensors, "Book", lambda *given: AlertStore(*given, patience=0.1))
         with pytest.raises(AlertError, match="another process"):
             desk.watch()
     assert desk.cursors == cursor
@@ -287,7 +287,7 @@ def test_closing_by_hand_ends_nothing_that_was_not_seen_yet(desk: Watch) -> None
     desk.run(ValueError("seen"))
     desk.watch()
     desk.run(ValueError("not read yet"))
-    close(desk.settings, key)
+    close_alert(desk.settings, key)
     assert desk.keys() == {}
     desk.watch()
     assert list(desk.keys()) == [key]
@@ -377,7 +377,7 @@ def test_the_platforms_own_runs_are_watched(desk_of_market: Desk, server: Receiv
     train = desk_of_market.folder / "train.csv"
     whole = train.read_bytes()
     day = date(2023, 12, 29)
-    with instance(settings) as opened, Lake(settings.lake_dir) as lake:
+    with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
         watch = Watch(opened, lake, settings)
         watch.watch()
         definitions = build_definitions(settings, lake=lake)
@@ -385,14 +385,14 @@ def test_the_platforms_own_runs_are_watched(desk_of_market: Desk, server: Receiv
         assert names >= {"watch_runs", "deliver_alerts"}
         train.write_bytes(whole[: len(whole) // 2])
         with pytest.raises(RunFailedError):
-            run(definitions, opened, "refresh_daily", day, day)
+            run_job(definitions, opened, "refresh_daily", day, day)
         watch.watch()
         watch.deliver()
         (alert,) = watch.book.alerts()
         assert alert.key == f"run_failed/refresh_daily/{day}"
         assert "raw.prices: " in alert.text
         train.write_bytes(whole)
-        run(build_definitions(settings, lake=lake), opened, "refresh_daily", day, day)
+        run_job(build_definitions(settings, lake=lake), opened, "refresh_daily", day, day)
         watch.watch()
         watch.deliver()
     assert server.titles == [

@@ -15,10 +15,14 @@ from quant_assets.orchestration.run_requests.attempts import (
     KIND,
     NUMBER,
     REASON,
-    attempts,
-    tags,
+    read_attempts,
+    request_tags,
 )
-from quant_assets.orchestration.run_requests.retrain_triggers import DRIFTED_DAYS, causes, episode
+from quant_assets.orchestration.run_requests.retrain_triggers import (
+    DRIFTED_DAYS,
+    current_episode,
+    find_triggers,
+)
 from quant_assets.orchestration.sensors.retrain_sensor import JOB
 from quant_assets.training.fitting import code_digest
 from quant_assets_tests.support.code_station import DAYS, Station, Ticked
@@ -90,7 +94,7 @@ def tick(station: Station) -> Ticked:
 
 
 def found(station: Station) -> dict[str, str]:
-    return {one.id: one.reason for one in causes(station.lake, station.settings, NEWEST)}
+    return {one.id: one.reason for one in find_triggers(station.lake, station.settings, NEWEST)}
 
 
 def test_without_a_cause_nothing_is_asked_for(fitted: Station) -> None:
@@ -103,9 +107,9 @@ def test_before_the_first_load_it_says_what_to_do(station: Station) -> None:
 
 def test_an_episode_is_what_lasts_until_now() -> None:
     days = list(zip(DAYS[:5], [True, False, True, True, True], strict=True))
-    assert episode(days) == DAYS[2:5]
-    assert episode([*days, (DAYS[5], False)]) == []
-    assert episode([]) == []
+    assert current_episode(days) == DAYS[2:5]
+    assert current_episode([*days, (DAYS[5], False)]) == []
+    assert current_episode([]) == []
 
 
 def test_drift_on_three_days_in_a_row_is_a_cause(fitted: Station) -> None:
@@ -136,7 +140,7 @@ def test_critical_performance_is_a_cause_and_a_warning_is_none(fitted: Station) 
         f"performance/{DAYS[-2]}": f"the performance of ensemble is critical since {DAYS[-2]}: "
         "score -0.100 over 20 days, expected 0.200"
     }
-    (cause,) = causes(fitted.lake, fitted.settings, NEWEST)
+    (cause,) = find_triggers(fitted.lake, fitted.settings, NEWEST)
     assert cause.urgent
 
 
@@ -165,8 +169,8 @@ def test_a_family_without_a_fit_or_with_a_failed_one_is_a_cause(fitted: Station)
 def test_a_fit_that_is_old_is_a_cause(fitted: Station) -> None:
     day = DAYS[-8]
     later = day + timedelta(days=fitted.settings.fit_max_age_days)
-    assert causes(fitted.lake, fitted.settings, later) == []
-    (old,) = causes(fitted.lake, fitted.settings, later + timedelta(days=1))
+    assert find_triggers(fitted.lake, fitted.settings, later) == []
+    (old,) = find_triggers(fitted.lake, fitted.settings, later + timedelta(days=1))
     assert (old.id, old.kind) == (f"fits/old/{day}", "fits")
     assert "rank_prior, ridge, lightgbm: fitted as of" in old.reason
 
@@ -174,7 +178,7 @@ def test_a_fit_that_is_old_is_a_cause(fitted: Station) -> None:
 @pytest.mark.parametrize(("code", "features"), [("other", CATALOGUE_VERSION), ("", "other")])
 def test_other_code_or_features_are_a_cause(fitted: Station, code: str, features: str) -> None:
     fit(fitted, "lightgbm", DAYS[-1], code=code, features=features)
-    (cause,) = causes(fitted.lake, fitted.settings, NEWEST)
+    (cause,) = find_triggers(fitted.lake, fitted.settings, NEWEST)
     assert cause.kind == "code"
     assert cause.id == f"code/{CATALOGUE_VERSION}/{code_digest()[:8]}/{DAYS[-1]}"
     assert ("quant-assets load" in cause.reason) == (features == "other")
@@ -209,12 +213,14 @@ def test_code_that_comes_back_is_a_cause_again(fitted: Station) -> None:
 
 def test_a_run_executed_again_in_the_ui_was_asked_for_then(fitted: Station) -> None:
     asked_at = fitted.clock.moment - timedelta(days=3)
-    first = fitted.begin(JOB, **tags("drift/2023-12-20", "it drifted", 1, asked_at, "drift"))
+    first = fitted.begin(
+        JOB, **request_tags("drift/2023-12-20", "it drifted", 1, asked_at, "drift")
+    )
     again = dg.DagsterRun(
         JOB, tags=first.tags, parent_run_id=first.run_id, root_run_id=first.run_id
     )
     fitted.opened.add_run(again)
-    before, after = attempts(fitted.opened, JOB)
+    before, after = read_attempts(fitted.opened, JOB)
     assert before.asked_at == asked_at
     assert datetime.now(UTC) - after.asked_at < timedelta(minutes=5)
 
@@ -275,12 +281,12 @@ def test_on_days_of_rest_models_are_retrained_as_of_the_session_before(
 
 
 def test_no_more_causes_are_remembered_than_needed() -> None:
-    from quant_assets.orchestration.sensors.retrain_sensor import Memory
+    from quant_assets.orchestration.sensors.retrain_sensor import RetrainCursor
     from quant_assets_tests.orchestration.test_retry_policy import NOW
 
-    memory = Memory()
+    memory = RetrainCursor()
     for number in range(300):
-        memory = Memory.parse(memory.after(NOW, [f"drift/{number}"]))
+        memory = RetrainCursor.parse(memory.after(NOW, [f"drift/{number}"]))
     assert len(memory.handled) == 100
     assert memory.handled[-1] == "drift/299"
     assert module.DRIFTED_DAYS == 3

@@ -13,20 +13,20 @@ from quant_assets.orchestration.run_requests.retry_policy import (
     LONGEST_PAUSE,
     RETRIES,
     Attempt,
-    Cause,
-    Limits,
     Outcome,
+    RetrainLimits,
+    RetrainTrigger,
     Wait,
-    admit,
+    admit_retraining,
     next_attempt,
-    pause,
-    settled,
+    retry_pause,
+    settled_triggers,
 )
 
 NOW = datetime(2023, 12, 29, 23, tzinfo=UTC)
-LIMITS = Limits(budget=120, interval=timedelta(hours=20))
-DRIFT = Cause("drift/2023-12-27", "drift", "half of it")
-URGENT = Cause("performance/2023-12-27", "performance", "it fell", urgent=True)
+LIMITS = RetrainLimits(budget=120, interval=timedelta(hours=20))
+DRIFT = RetrainTrigger("drift/2023-12-27", "drift", "half of it")
+URGENT = RetrainTrigger("performance/2023-12-27", "performance", "it fell", urgent=True)
 
 
 def made(
@@ -45,16 +45,16 @@ def reason(answer: int | Wait) -> str:
 
 
 def test_each_pause_is_twice_the_one_before_up_to_the_longest() -> None:
-    minutes = [pause(n) / timedelta(minutes=1) for n in range(1, 8)]
+    minutes = [retry_pause(n) / timedelta(minutes=1) for n in range(1, 8)]
     assert minutes == [5, 10, 20, 40, 80, 120, 120]
-    assert pause(10_000) == LONGEST_PAUSE
+    assert retry_pause(10_000) == LONGEST_PAUSE
 
 
 @given(st.integers(1, 12), st.integers(0, 200))
 def test_the_next_attempt_is_made_when_its_pause_is_over(count: int, minutes: int) -> None:
     attempts = [made(24)] * (count - 1) + [made(minutes / 60, number=count)]
     answer = next_attempt(attempts, NOW)
-    if timedelta(minutes=minutes) >= pause(count):
+    if timedelta(minutes=minutes) >= retry_pause(count):
         assert answer == count + 1
     else:
         assert "the next is due" in reason(answer)
@@ -87,31 +87,31 @@ def test_a_clock_that_went_back_is_not_waited_for() -> None:
     """The attempts seem to lie in the future: a year off, nobody would ever try again."""
     assert next_attempt([made(-24 * 365)], NOW) == 2
     future = made(-24 * 365, "succeeded", "weekly/2024-12-27", minutes=500)
-    assert admit(DRIFT, NOW, [future], LIMITS) == 1
+    assert admit_retraining(DRIFT, NOW, [future], LIMITS) == 1
 
 
 def test_a_cause_is_retrained_for_once() -> None:
-    assert admit(DRIFT, NOW, [], LIMITS) == 1
-    assert reason(admit(DRIFT, NOW, [made(48, "succeeded")], LIMITS)) == (
+    assert admit_retraining(DRIFT, NOW, [], LIMITS) == 1
+    assert reason(admit_retraining(DRIFT, NOW, [made(48, "succeeded")], LIMITS)) == (
         "it was retrained for already"
     )
-    assert "already" in reason(admit(DRIFT, NOW, [], LIMITS, handled=[DRIFT.id]))
+    assert "already" in reason(admit_retraining(DRIFT, NOW, [], LIMITS, handled=[DRIFT.id]))
 
 
 def test_retrainings_do_not_stack_whatever_they_are_for() -> None:
     other = made(48, "under way", "weekly/2023-12-22")
-    assert reason(admit(DRIFT, NOW, [other], LIMITS)) == "a retraining is under way"
+    assert reason(admit_retraining(DRIFT, NOW, [other], LIMITS)) == "a retraining is under way"
 
 
 def test_a_failed_retraining_is_tried_again_four_times() -> None:
     past: list[Attempt] = []
     for attempt in range(1, 2 + RETRIES):
-        assert admit(DRIFT, NOW, past, LIMITS) == attempt
+        assert admit_retraining(DRIFT, NOW, past, LIMITS) == attempt
         past.append(made(3, number=attempt))
-    assert "given up" in reason(admit(DRIFT, NOW, past, LIMITS))
-    assert settled(past) == [DRIFT.id]
-    assert settled(past[1:]) == []
-    assert "next is due at" in reason(admit(DRIFT, NOW, [made(0.05)], LIMITS))
+    assert "given up" in reason(admit_retraining(DRIFT, NOW, past, LIMITS))
+    assert settled_triggers(past) == [DRIFT.id]
+    assert settled_triggers(past[1:]) == []
+    assert "next is due at" in reason(admit_retraining(DRIFT, NOW, [made(0.05)], LIMITS))
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_a_failed_retraining_is_tried_again_four_times() -> None:
     [(DRIFT, 19.9, False), (DRIFT, 20, True), (URGENT, 3.9, False), (URGENT, 4, True)],
 )
 def test_an_interval_is_kept_and_an_urgent_cause_waits_less(
-    cause: Cause, hours: float, admitted: bool
+    cause: RetrainTrigger, hours: float, admitted: bool
 ) -> None:
-    answer = admit(cause, NOW, [made(hours, "succeeded", "weekly/2023-12-22")], LIMITS)
+    answer = admit_retraining(cause, NOW, [made(hours, "succeeded", "weekly/2023-12-22")], LIMITS)
     if admitted:
         assert answer == 1
     else:
@@ -130,47 +130,51 @@ def test_an_interval_is_kept_and_an_urgent_cause_waits_less(
 
 def test_an_interval_that_is_short_is_short_for_urgent_causes_as_well() -> None:
     past = [made(1, "succeeded", "weekly/2023-12-22")]
-    assert admit(URGENT, NOW, past, Limits(120, timedelta(hours=1))) == 1
+    assert admit_retraining(URGENT, NOW, past, RetrainLimits(120, timedelta(hours=1))) == 1
 
 
 def test_a_retry_waits_for_its_pause_and_not_for_the_interval() -> None:
     past = [made(1.5, "succeeded", "weekly/2023-12-22"), made(1)]
-    assert admit(DRIFT, NOW, past, LIMITS) == 2
+    assert admit_retraining(DRIFT, NOW, past, LIMITS) == 2
 
 
 @pytest.mark.parametrize("cause", [DRIFT, replace(DRIFT, urgent=True)])
 def test_a_retry_waits_for_the_interval_after_a_retraining_that_came_meanwhile(
-    cause: Cause,
+    cause: RetrainTrigger,
 ) -> None:
     past = [made(1), made(0.1, "succeeded", "weekly/2023-12-22")]
-    assert "may begin at" in reason(admit(cause, NOW, past, LIMITS))
-    assert admit(cause, NOW + LIMITS.interval, past, LIMITS) == 2
+    assert "may begin at" in reason(admit_retraining(cause, NOW, past, LIMITS))
+    assert admit_retraining(cause, NOW + LIMITS.interval, past, LIMITS) == 2
 
 
 def test_the_time_a_machine_was_down_is_not_spent() -> None:
     weekly = made(90, "succeeded", "weekly/2023-12-22", minutes=30)
-    assert admit(DRIFT, NOW, [weekly, made(4, minutes=180)], LIMITS) == 2
+    assert admit_retraining(DRIFT, NOW, [weekly, made(4, minutes=180)], LIMITS) == 2
     twice = [weekly, made(4, minutes=180), made(3, minutes=180)]
-    assert "60 of 80 minutes" in reason(admit(DRIFT, NOW, twice, Limits(80, timedelta())))
+    assert "60 of 80 minutes" in reason(
+        admit_retraining(DRIFT, NOW, twice, RetrainLimits(80, timedelta()))
+    )
 
 
 def test_a_budget_of_minutes_is_kept_over_24_hours() -> None:
     past = [made(23, minutes=50), made(2, minutes=40, number=2)]
     # Another 50 minutes would make 140.
-    assert reason(admit(DRIFT, NOW, past, LIMITS)) == (
+    assert reason(admit_retraining(DRIFT, NOW, past, LIMITS)) == (
         "90 of 120 minutes of the last 24 hours are spent, and a retraining takes 50"
     )
-    assert admit(DRIFT, NOW, past, Limits(140, timedelta())) == 3
+    assert admit_retraining(DRIFT, NOW, past, RetrainLimits(140, timedelta())) == 3
     earlier = [made(24, minutes=50), made(2, minutes=40, number=2)]
-    assert admit(DRIFT, NOW, earlier, LIMITS) == 3
+    assert admit_retraining(DRIFT, NOW, earlier, LIMITS) == 3
 
 
 def test_what_takes_longer_than_the_budget_is_still_done_once_a_day() -> None:
-    assert admit(DRIFT, NOW, [made(25, "succeeded", "other", 500)], LIMITS) == 1
-    assert "spent" in reason(admit(URGENT, NOW, [made(23, "succeeded", "other", 500)], LIMITS))
+    assert admit_retraining(DRIFT, NOW, [made(25, "succeeded", "other", 500)], LIMITS) == 1
+    assert "spent" in reason(
+        admit_retraining(URGENT, NOW, [made(23, "succeeded", "other", 500)], LIMITS)
+    )
 
 
 def test_causes_without_an_id_are_nobodys() -> None:
     """A retraining that a person asked for."""
-    assert settled([made(3, "succeeded", "")]) == []
-    assert pause(1) == FIRST_PAUSE
+    assert settled_triggers([made(3, "succeeded", "")]) == []
+    assert retry_pause(1) == FIRST_PAUSE

@@ -7,9 +7,9 @@ import pytest
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
-from quant_assets.metrics.prometheus import text_of
-from quant_assets.orchestration.execution.run_metrics import run_metrics
-from quant_assets.orchestration.execution.runs import instance
+from quant_assets.metrics.prometheus import to_prometheus_text
+from quant_assets.orchestration.execution.run_metrics import collect_run_metrics
+from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets_tests.metrics.test_lake_metrics import Samples, samples
 
 
@@ -31,7 +31,7 @@ def executed(opened: dg.DagsterInstance, name: str, error: Exception | None = No
 @pytest.fixture
 def counted(tmp_path: Path) -> dict[str, Samples]:
     settings = Settings(data_dir=tmp_path)
-    with instance(settings) as opened, Lake(settings.lake_dir) as lake:
+    with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
         executed(opened, "refresh_daily")
         executed(opened, "refresh_daily", ValueError("no prices"))
         executed(opened, "watch_daily", ValueError("no"))
@@ -39,7 +39,7 @@ def counted(tmp_path: Path) -> dict[str, Samples]:
         for one in (waiting, cancelled):
             opened.add_run(one)
         opened.report_run_canceled(cancelled)
-        return samples(text_of(run_metrics(opened, lake)))
+        return samples(to_prometheus_text(collect_run_metrics(opened, lake)))
 
 
 def test_runs_are_counted_by_job_and_outcome(counted: dict[str, Samples]) -> None:

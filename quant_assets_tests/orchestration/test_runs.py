@@ -10,7 +10,12 @@ from dagster import DagsterRunStatus as Status
 from filelock import FileLock
 
 from quant_assets.core.settings import Settings
-from quant_assets.orchestration.execution.runs import alive, close_abandoned, instance, prepare_home
+from quant_assets.orchestration.execution.runs import (
+    close_abandoned_runs,
+    hold_run_lock,
+    open_instance,
+    prepare_home,
+)
 from quant_assets_tests.support.code_station import command_run
 from quant_assets_tests.support.desk import PATIENCE, Desk, digests
 
@@ -27,14 +32,14 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_only_runs_whose_process_died_are_closed(settings: Settings) -> None:
-    with instance(settings) as opened:
+    with open_instance(settings) as opened:
         for run in RUNNING.values():
             opened.add_run(run)
             opened.report_dagster_event(
                 dg.DagsterEvent("PIPELINE_START", "load_history"), run.run_id
             )
     living = settings.dagster_home / "locks" / RUNNING["of a living process"].run_id
-    with FileLock(living), instance(settings) as opened:
+    with FileLock(living), open_instance(settings) as opened:
         found = {name: opened.get_run_by_id(run.run_id) for name, run in RUNNING.items()}
     assert {name: run.status.name for name, run in found.items() if run} == {
         "of a dead process": "FAILURE",
@@ -48,11 +53,11 @@ def test_a_command_that_died_before_its_run_began_or_as_it_ended_is_closed(
     settings: Settings, status: Status
 ) -> None:
     dead, living = (command_run("load_history").with_status(status) for _ in range(2))
-    with instance(settings) as opened:
+    with open_instance(settings) as opened:
         for run in (dead, living):
             opened.add_run(run)
-        with alive(opened, living.run_id):
-            close_abandoned(opened)
+        with hold_run_lock(opened, living.run_id):
+            close_abandoned_runs(opened)
         assert {run.run_id: run.status for run in opened.get_runs()} == {
             dead.run_id: Status.FAILURE,
             living.run_id: status,
@@ -61,7 +66,7 @@ def test_a_command_that_died_before_its_run_began_or_as_it_ended_is_closed(
 
 def test_the_environment_is_as_before_afterwards(settings: Settings) -> None:
     before = dict(os.environ)
-    with instance(settings) as opened:
+    with open_instance(settings) as opened:
         assert os.environ["DAGSTER_HOME"] == str(settings.dagster_home) == opened.root_directory
         assert {**before, **prepare_home(settings)} == dict(os.environ)
     assert dict(os.environ) == before
@@ -78,7 +83,7 @@ def test_an_interrupted_run_is_closed_and_leaves_the_tables_whole(desk: Desk) ->
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode not in (0, None)
     assert "Traceback" not in err
-    with instance(desk.settings) as opened:
+    with open_instance(desk.settings) as opened:
         newest = opened.get_runs(limit=1)[0]
     assert newest.is_finished
     assert not newest.is_success

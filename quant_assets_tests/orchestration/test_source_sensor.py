@@ -9,13 +9,13 @@ from quant_assets.definitions import build_definitions
 from quant_assets.orchestration.sensors.source_sensor import (
     ENDED,
     KEY,
-    Found,
-    Seen,
-    follow,
-    late_days,
-    look,
+    SourceCursor,
+    SourceReading,
+    apply_reading,
+    find_late_days,
+    read_source_state,
 )
-from quant_assets.sources.registry import source_of
+from quant_assets.sources.registry import open_source
 from quant_assets_tests.support.code_station import DAYS, Station, evening
 from quant_assets_tests.support.small_market import change_train
 
@@ -26,27 +26,29 @@ FOUR_HOURS = timedelta(hours=4)
 
 def test_a_day_is_late_when_its_time_is_over() -> None:
     due = evening(FRIDAY, 22, 0) + FOUR_HOURS
-    assert late_days(THURSDAY, due - timedelta(seconds=1), FOUR_HOURS) == []
-    assert late_days(THURSDAY, due, FOUR_HOURS) == [FRIDAY]
-    assert late_days(FRIDAY, due, FOUR_HOURS) == []
+    assert find_late_days(THURSDAY, due - timedelta(seconds=1), FOUR_HOURS) == []
+    assert find_late_days(THURSDAY, due, FOUR_HOURS) == [FRIDAY]
+    assert find_late_days(FRIDAY, due, FOUR_HOURS) == []
 
 
 @pytest.mark.parametrize("day", [date(2023, 12, 30), date(2023, 12, 31), NEW_YEAR])
 def test_a_day_on_which_all_markets_rest_is_never_late(day: date) -> None:
-    assert late_days(FRIDAY, evening(day, 23, 59), timedelta()) == []
+    assert find_late_days(FRIDAY, evening(day, 23, 59), timedelta()) == []
     # The session after it is.
-    assert late_days(FRIDAY, evening(date(2024, 1, 2)), timedelta()) == [date(2024, 1, 2)]
+    assert find_late_days(FRIDAY, evening(date(2024, 1, 2)), timedelta()) == [date(2024, 1, 2)]
 
 
 def test_a_source_that_ended_long_ago_is_late_with_nothing() -> None:
-    assert late_days(FRIDAY, evening(FRIDAY) + ENDED + timedelta(days=1), FOUR_HOURS) == []
+    assert find_late_days(FRIDAY, evening(FRIDAY) + ENDED + timedelta(days=1), FOUR_HOURS) == []
     # Nor is one that is ahead of the clock.
-    assert late_days(FRIDAY, evening(FRIDAY) - timedelta(days=400), FOUR_HOURS) == []
+    assert find_late_days(FRIDAY, evening(FRIDAY) - timedelta(days=400), FOUR_HOURS) == []
 
 
 def test_days_that_were_told_stay_told_when_the_source_is_taken_to_have_ended() -> None:
-    seen = Seen(late=["2024-01-02"])
-    after, events = follow(seen, Found(FRIDAY), evening(FRIDAY) + timedelta(days=40), FOUR_HOURS)
+    seen = SourceCursor(late=["2024-01-02"])
+    after, events = apply_reading(
+        seen, SourceReading(FRIDAY), evening(FRIDAY) + timedelta(days=40), FOUR_HOURS
+    )
     assert (after.late, events) == (["2024-01-02"], [])
 
 
@@ -110,10 +112,10 @@ def test_a_late_day_has_not_come_because_the_source_has_a_day_that_is_not_over(
 
 def test_a_day_that_was_told_is_looked_for_again_for_a_month(station: Station) -> None:
     station.submit(FRIDAY)
-    source, now = source_of(station.settings), evening(FRIDAY)
+    source, now = open_source(station.settings), evening(FRIDAY)
     recent, long_ago = DAYS[-10], next(day for day in reversed(DAYS) if FRIDAY - day > ENDED)
-    assert look(station.lake, source, now, [str(recent)]).skipped == ()
-    assert look(station.lake, source, now, [str(long_ago)]).skipped == (long_ago,)
+    assert read_source_state(station.lake, source, now, [str(recent)]).skipped == ()
+    assert read_source_state(station.lake, source, now, [str(long_ago)]).skipped == (long_ago,)
 
 
 def test_a_clock_that_jumps_ahead_and_back_closes_what_it_told(station: Station) -> None:

@@ -9,7 +9,7 @@ import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage as Plain
 
 from quant_assets.core.settings import Settings
-from quant_assets.orchestration.execution.runs import instance
+from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.storages.event_log import BatchedSqliteEventLogStorage as Batched
 from quant_assets.orchestration.storages.sqlite import (
     KeptSqliteRunStorage,
@@ -38,7 +38,7 @@ def schema(file: Path) -> set[tuple[str, ...]]:
 
 
 def test_instances_of_one_process_see_each_others_runs(tmp_path: Path) -> None:
-    with instance(settings_of(tmp_path)) as one, instance(settings_of(tmp_path)) as other:
+    with open_instance(settings_of(tmp_path)) as one, open_instance(settings_of(tmp_path)) as other:
         done = idle.execute_in_process(instance=one)
         storage = other.run_storage
         assert [run.run_id for run in other.get_runs()] == [done.run_id]
@@ -50,7 +50,7 @@ def test_instances_of_one_process_see_each_others_runs(tmp_path: Path) -> None:
 
 def test_home_that_was_deleted_begins_anew(tmp_path: Path) -> None:
     for _ in range(2):
-        with instance(settings_of(tmp_path)) as opened:
+        with open_instance(settings_of(tmp_path)) as opened:
             assert not opened.get_runs()
             assert not opened.all_instigator_state()
             done = idle.execute_in_process(instance=opened)
@@ -59,7 +59,7 @@ def test_home_that_was_deleted_begins_anew(tmp_path: Path) -> None:
 
 
 def test_configured_classes_are_those_of_the_platform(tmp_path: Path) -> None:
-    with instance(settings_of(tmp_path)) as opened:
+    with open_instance(settings_of(tmp_path)) as opened:
         storage = opened.get_ref().storage
         assert storage is not None
         assert type(storage.run_storage) is KeptSqliteRunStorage
@@ -67,7 +67,7 @@ def test_configured_classes_are_those_of_the_platform(tmp_path: Path) -> None:
 
 
 def test_files_lie_where_dagster_looks_for_them(tmp_path: Path) -> None:
-    with instance(settings_of(tmp_path)) as opened:
+    with open_instance(settings_of(tmp_path)) as opened:
         done = idle.execute_in_process(instance=opened)
     home = tmp_path / "dagster"
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")

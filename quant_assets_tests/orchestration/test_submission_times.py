@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from quant_assets.lake.schemas.tables import SUBMISSIONS
-from quant_assets.orchestration.execution.submission_times import delivered
+from quant_assets.orchestration.execution.submission_times import read_submission_time
 
 DAY = date(2023, 12, 29)
 Recorded = dict[str, int]
@@ -35,10 +35,10 @@ def test_what_counts_is_the_first_attempt_that_stored_rows(before: Sequence[Reco
     with dg.instance_for_test() as instance:
         for recorded in before:
             attempt(instance, recorded)
-        assert delivered(instance, DAY) is None
+        assert read_submission_time(instance, DAY) is None
         stored = attempt(instance, STORED)
         attempt(instance, STORED)
-        found = delivered(instance, DAY)
+        found = read_submission_time(instance, DAY)
     assert found
     assert found.seconds is not None
     assert stored.start_time

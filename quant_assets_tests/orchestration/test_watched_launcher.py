@@ -9,9 +9,9 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from quant_assets.core.settings import Settings
 from quant_assets.orchestration.execution.runs import (
-    close_abandoned,
+    close_abandoned_runs,
     holds_lock,
-    instance,
+    open_instance,
     run_lock,
 )
 from quant_assets.orchestration.execution.watched_launcher import WatchedRunLauncher
@@ -20,7 +20,7 @@ from quant_assets_tests.support.code_station import command_run
 
 def test_a_run_whose_code_server_is_gone_is_gone(tmp_path: Path) -> None:
     server = {"host": "localhost", "socket": str(tmp_path / "no-socket")}
-    with instance(Settings(data_dir=tmp_path)) as opened:
+    with open_instance(Settings(data_dir=tmp_path)) as opened:
         run = dg.DagsterRun("refresh_daily", tags={GRPC_INFO_TAG: json.dumps(server)})
         opened.add_run(run)
         found = opened.run_launcher.check_run_worker_health(run)
@@ -29,7 +29,7 @@ def test_a_run_whose_code_server_is_gone_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_run_that_a_command_holds_is_there_until_the_command_ends(tmp_path: Path) -> None:
-    with instance(Settings(data_dir=tmp_path)) as opened:
+    with open_instance(Settings(data_dir=tmp_path)) as opened:
         launcher = opened.run_launcher
         assert isinstance(launcher, WatchedRunLauncher)
         assert launcher.supports_check_run_worker_health
@@ -42,7 +42,7 @@ def test_a_run_that_a_command_holds_is_there_until_the_command_ends(tmp_path: Pa
 
 def test_a_run_made_anew_of_a_command_s_run_is_no_command_s(tmp_path: Path) -> None:
     """As "Re-execute" in the UI does, which copies tags."""
-    with instance(Settings(data_dir=tmp_path)) as opened:
+    with open_instance(Settings(data_dir=tmp_path)) as opened:
         failed = command_run("load_history")
         again = dg.DagsterRun(
             "load_history", status=dg.DagsterRunStatus.STARTED, tags=dict(failed.tags)
@@ -51,14 +51,14 @@ def test_a_run_made_anew_of_a_command_s_run_is_no_command_s(tmp_path: Path) -> N
         assert holds_lock(opened, again) is None
         health = opened.run_launcher.check_run_worker_health(again)
         assert health.status is WorkerStatus.RUNNING
-        close_abandoned(opened)
+        close_abandoned_runs(opened)
         kept = opened.get_run_by_id(again.run_id)
     assert kept
     assert kept.status is dg.DagsterRunStatus.STARTED
 
 
 def test_a_run_that_somebody_else_began_is_left_alone(tmp_path: Path) -> None:
-    with instance(Settings(data_dir=tmp_path)) as opened:
+    with open_instance(Settings(data_dir=tmp_path)) as opened:
         run = dg.DagsterRun("refresh_daily")
         opened.add_run(run)
         health = opened.run_launcher.check_run_worker_health(run)
@@ -67,7 +67,7 @@ def test_a_run_that_somebody_else_began_is_left_alone(tmp_path: Path) -> None:
 
 def test_runs_of_one_queue_wait_for_one_another(tmp_path: Path) -> None:
     """Retraining never stacks and never takes the place of a day's refresh."""
-    with instance(Settings(data_dir=tmp_path)) as opened:
+    with open_instance(Settings(data_dir=tmp_path)) as opened:
         queue = opened.get_concurrency_config().run_queue_config
         assert queue is not None
         assert queue.max_concurrent_runs == 2

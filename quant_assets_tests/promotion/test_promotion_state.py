@@ -5,22 +5,24 @@ from datetime import date
 import pytest
 
 from quant_assets.core.errors import PromotionError, UnknownNameError
-from quant_assets.promotion.decision_log import Turn, thresholds_in
+from quant_assets.promotion.decision_log import DayDecisions, thresholds_from_json
 from quant_assets.promotion.gates import Thresholds
-from quant_assets.promotion.manual_decisions import Wish, act
-from quant_assets.promotion.promotion_state import State, fold
+from quant_assets.promotion.manual_decisions import ManualDecision, apply_manual_decision
+from quant_assets.promotion.promotion_state import PromotionState, fold_decisions
 
 A, B, C = "a", "b", "c"
 DAY = date(2023, 12, 29)
 
 
-def turn(state: State | None = None) -> Turn:
-    return Turn(DAY, state or State(champion=A, done=frozenset({A})), Thresholds(), [], "ana", 1)
+def turn(state: PromotionState | None = None) -> DayDecisions:
+    return DayDecisions(
+        DAY, state or PromotionState(champion=A, done=frozenset({A})), Thresholds(), [], "ana", 1
+    )
 
 
-def wish(one: Turn, action: str, release: str = "", share: float = 0.0) -> State:
-    act(one, [A, B, C], Wish(action, release, "", "ana", share))  # type: ignore[arg-type]
-    assert fold(one.made, State(champion=A, done=frozenset({A}))) == one.state
+def wish(one: DayDecisions, action: str, release: str = "", share: float = 0.0) -> PromotionState:
+    apply_manual_decision(one, [A, B, C], ManualDecision(action, release, "", "ana", share))  # type: ignore[arg-type]
+    assert fold_decisions(one.made, PromotionState(champion=A, done=frozenset({A}))) == one.state
     return one.state
 
 
@@ -39,7 +41,7 @@ def test_promoted_wholly_it_is_champion_on_probation() -> None:
 
 
 def test_only_champion_and_challenger_forecast_after_probation() -> None:
-    assert State(champion=B, earlier=(A,), challenger=C).forecasting == (B, C)
+    assert PromotionState(champion=B, earlier=(A,), challenger=C).forecasting == (B, C)
 
 
 def test_rolling_back_takes_the_challenger_first_and_then_the_champion() -> None:
@@ -57,8 +59,8 @@ def test_rolling_back_takes_the_challenger_first_and_then_the_champion() -> None
 
 
 def test_rolling_back_to_an_older_champion_forgets_those_between() -> None:
-    one = turn(State(champion=C, earlier=(A, B)))
-    act(one, [A, B, C], Wish("roll_back", A, "", "ana"))
+    one = turn(PromotionState(champion=C, earlier=(A, B)))
+    apply_manual_decision(one, [A, B, C], ManualDecision("roll_back", A, "", "ana"))
     assert (one.state.champion, one.state.earlier) == (A, ())
 
 
@@ -101,13 +103,17 @@ def test_what_cannot_be_done_is_refused(
 
 def test_without_a_champion_nothing_can_challenge() -> None:
     with pytest.raises(PromotionError, match="first release becomes it"):
-        act(turn(State()), [A, B], Wish("promote", B, "", "ana"))
+        apply_manual_decision(
+            turn(PromotionState()), [A, B], ManualDecision("promote", B, "", "ana")
+        )
 
 
 def test_thresholds_are_read_back_from_a_decision() -> None:
-    one = Turn(DAY, State(champion=A), Thresholds(shares=(0.2, 1.0), tolerance=0.3))
+    one = DayDecisions(
+        DAY, PromotionState(champion=A), Thresholds(shares=(0.2, 1.0), tolerance=0.3)
+    )
     one.decide("challenge", B, "why", {"low": float("nan"), "t": float("inf")})
-    assert thresholds_in(one.made[0].numbers) == one.limits
+    assert thresholds_from_json(one.made[0].numbers) == one.limits
     assert '"low": null' in one.made[0].numbers
     assert '"t": "inf"' in one.made[0].numbers
 
@@ -115,5 +121,5 @@ def test_thresholds_are_read_back_from_a_decision() -> None:
 @pytest.mark.parametrize("action", ["promote", "pin", "unpin", "roll_back"])
 def test_without_any_release_one_is_told_how_to_make_one(action: str) -> None:
     with pytest.raises(PromotionError, match="no release yet") as caught:
-        act(turn(State()), [], Wish(action, "", "", "ana"))  # type: ignore[arg-type]
+        apply_manual_decision(turn(PromotionState()), [], ManualDecision(action, "", "", "ana"))  # type: ignore[arg-type]
     assert "retrain_models" in str(caught.value)

@@ -7,11 +7,11 @@ import pytest
 
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RECORDS
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
-from quant_assets.promotion.decision_log import Turn
+from quant_assets.promotion.decision_log import DayDecisions
 from quant_assets.promotion.gates import Thresholds
-from quant_assets.promotion.promotion_state import State
-from quant_assets.promotion.release_creation import register
-from quant_assets.promotion.release_store import Release, decision_rows, releases
+from quant_assets.promotion.promotion_state import PromotionState
+from quant_assets.promotion.release_creation import register_release
+from quant_assets.promotion.release_store import Release, decision_rows, read_releases
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import Desk, open_desk
 from quant_assets_tests.training.test_fits import day, store_fit
@@ -29,7 +29,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def registered(desk: Desk) -> Release:
-    return register(desk.lake, desk.settings, ("ridge",), day(desk, BORN))
+    return register_release(desk.lake, desk.settings, ("ridge",), day(desk, BORN))
 
 
 def walk_forward(desk: Desk) -> None:
@@ -47,7 +47,7 @@ def test_made_again_a_release_finds_the_record_that_it_lacked(desk: Desk) -> Non
     walk_forward(desk)
     after = registered(desk)
     assert (after.name, after.place, after.no_record) == (before.name, before.place, None)
-    assert releases(desk.lake) == [after]
+    assert read_releases(desk.lake) == [after]
     records = desk.lake.query(f"FROM {RECORDS.quoted}")
     assert records[["release", "ic"]].to_numpy().tolist() == [[after.name, 0.1]]
 
@@ -55,7 +55,7 @@ def test_made_again_a_release_finds_the_record_that_it_lacked(desk: Desk) -> Non
 def test_once_decided_on_it_stays_without(desk: Desk) -> None:
     """Days done again would be decided on what was not known then."""
     before = registered(desk)
-    turn = Turn(day(desk, BORN), State(), Thresholds())
+    turn = DayDecisions(day(desk, BORN), PromotionState(), Thresholds())
     turn.decide("gates_refused", before.name, "no record", refused=True)
     desk.lake.replace_matching(DECISIONS, "decision", decision_rows(turn.made))
     walk_forward(desk)

@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from quant_assets.promotion.decision_log import Turn
+from quant_assets.promotion.decision_log import DayDecisions
 from quant_assets.promotion.gates import Thresholds
-from quant_assets.promotion.promotion_state import State, fold
-from quant_assets.promotion.rules import forecast
+from quant_assets.promotion.promotion_state import PromotionState, fold_decisions
+from quant_assets.promotion.rules import forecast_releases
 from quant_assets_tests.support.promotion_course import BORN, DAYS, DELAY, Course, noise
 
 OLD, NEW, NEWER = "2023-03-01-0000aa", "2023-04-03-0000bb", "2023-05-01-0000cc"
@@ -29,7 +29,7 @@ def course(new: np.ndarray = BETTER, **others: object) -> Course:
 def promoted(**others: object) -> Course:
     """A course up to the day on which the new release has become champion."""
     found = course(**others)
-    row, state = BORN + 1, fold([])
+    row, state = BORN + 1, fold_decisions([])
     while "promoted" not in found.actions():
         state = found.step(row, state)
         row += 1
@@ -55,8 +55,8 @@ def test_a_better_release_gets_in_through_every_step() -> None:
     assert found.shares(NEW) == [0.0, *STEPS, 1.0]
     stages = [one.stage_after for one in found.decided if one.release == NEW]
     assert stages == ["shadow", "10 %", "30 %", "50 %", "70 %", "100 %", "champion"]
-    assert fold(found.decided).champion == NEW
-    assert fold(found.decided).last_good == OLD
+    assert fold_decisions(found.decided).champion == NEW
+    assert fold_decisions(found.decided).last_good == OLD
 
 
 def test_steps_last_as_long_as_they_are_said_to() -> None:
@@ -91,7 +91,7 @@ def test_one_that_is_worse_live_never_gets_above_ten_percent(seed: int) -> None:
     assert found.actions(NEW)[0] == "challenge"
     assert found.actions(NEW)[-1] in ("rejected", "rolled_back")
     assert max(found.shares(NEW)) <= 0.1
-    assert fold(found.decided).champion == OLD
+    assert fold_decisions(found.decided).champion == OLD
 
 
 def test_an_equal_release_is_refused() -> None:
@@ -141,7 +141,7 @@ def test_a_champion_that_falls_behind_is_rolled_back() -> None:
     turned = np.where(np.arange(len(DAYS)) >= row - 3, BASE - noise(3, 0.06, 0.01), BETTER)
     found = course(turned).run(row + 40)
     assert found.actions(NEW)[-2:] == ["promoted", "rolled_back"]
-    assert fold(found.decided).champion == OLD
+    assert fold_decisions(found.decided).champion == OLD
     figures = json.loads(found.decided[-1].numbers)
     assert figures["published_score"] < 0.8 * figures["champion_score"]
     assert figures["days"] >= 10
@@ -164,21 +164,21 @@ def test_a_challenger_that_fails_to_forecast_goes() -> None:
     shared = row_of(promoted(), "promoted") - 3
     found = course(broken={(NEW, shared)}).run(BORN + 100)
     assert found.actions(NEW)[-2:] == ["failed", "rolled_back"]
-    assert fold(found.decided).champion == OLD
+    assert fold_decisions(found.decided).champion == OLD
 
 
 def test_a_champion_that_fails_makes_room_for_the_last_good_one() -> None:
     row = row_of(promoted(), "promoted") + 3
     found = course(broken={(NEW, row)}).run(row + 1)
     assert found.actions()[-2:] == ["failed", "rolled_back"]
-    assert fold(found.decided).champion == OLD
+    assert fold_decisions(found.decided).champion == OLD
     assert row in found.forecast[OLD]
 
 
 def test_a_champion_without_a_predecessor_stays_and_the_day_falls_back() -> None:
     found = course(broken={(OLD, BORN + 5)}).run(BORN + 7)
     assert found.actions() == ["champion_by_default", "failed", "fallback"]
-    assert fold(found.decided).champion == OLD
+    assert fold_decisions(found.decided).champion == OLD
     assert BORN + 6 in found.forecast[OLD]
 
 
@@ -187,7 +187,7 @@ def test_a_champion_without_a_predecessor_that_fails_makes_room_for_its_challeng
     row = row_of(course().run(BORN + 40), "challenge") + 2
     found = course(broken={(OLD, x) for x in range(row, row + 20)}).run(row + 20)
     assert found.actions()[-5:] == ["failed", "promoted", "failed", "dismissed", "confirmed"]
-    assert fold(found.decided).champion == NEW
+    assert fold_decisions(found.decided).champion == NEW
     assert found.published[row] == BETTER[row]
     assert all(one.agrees for one in found.replayed())
 
@@ -196,16 +196,16 @@ def test_what_all_lack_takes_nobody_out() -> None:
     row = row_of(promoted(), "promoted") + 3
     found = course(broken={(NEW, row), (OLD, row)}).run(row + 2)
     assert found.actions()[-3:] == ["failed", "failed", "fallback"]
-    after = fold(found.decided)
+    after = fold_decisions(found.decided)
     assert (after.champion, after.earlier) == (NEW, (OLD,))
     assert row + 1 in found.forecast[NEW]
     assert all(one.agrees for one in found.replayed())
 
 
 def test_a_champion_goes_back_past_those_that_cannot_forecast_either() -> None:
-    begun = State(NEWER, (OLD, NEW))
-    turn = Turn(DAYS[BORN].item(), begun, Thresholds())
-    made, failures = forecast(turn, lambda name: "broken" if name in (NEW, NEWER) else 1)
+    begun = PromotionState(NEWER, (OLD, NEW))
+    turn = DayDecisions(DAYS[BORN].item(), begun, Thresholds())
+    made, failures = forecast_releases(turn, lambda name: "broken" if name in (NEW, NEWER) else 1)
     assert (set(made), list(failures)) == ({OLD}, [NEWER, NEW])
     assert [one.action for one in turn.made] == ["failed", "failed", "rolled_back"]
     assert (turn.state.champion, turn.state.earlier) == (OLD, ())
@@ -215,7 +215,7 @@ def test_a_challenger_stays_when_the_fault_is_everybodys() -> None:
     row = row_of(course().run(BORN + 40), "challenge") + 2
     found = course(broken={(NEW, row), (OLD, row)}).run(row + 1)
     assert found.actions()[-3:] == ["failed", "failed", "fallback"]
-    assert fold(found.decided).challenger == NEW
+    assert fold_decisions(found.decided).challenger == NEW
 
 
 def test_a_predecessor_that_cannot_forecast_is_no_yardstick() -> None:
@@ -224,7 +224,10 @@ def test_a_predecessor_that_cannot_forecast_is_no_yardstick() -> None:
     found = course(broken={(OLD, row)}).run(row + 3)
     assert found.actions()[-3:] == ["failed", "dismissed", "confirmed"]
     assert "no champion before it" in found.decided[-1].reason
-    assert (fold(found.decided).champion, fold(found.decided).earlier) == (NEW, ())
+    assert (fold_decisions(found.decided).champion, fold_decisions(found.decided).earlier) == (
+        NEW,
+        (),
+    )
     assert all(one.agrees for one in found.replayed())
 
 
@@ -248,7 +251,7 @@ def test_one_that_is_behind_stays_at_its_first_share() -> None:
     behind = np.where(np.arange(len(BETTER)) <= BORN + 20, BETTER, BASE - 0.0005)
     found = course(behind).run(BORN + 120)
     assert found.actions(NEW) == ["challenge", "step"]
-    assert fold(found.decided).share == 0.1
+    assert fold_decisions(found.decided).share == 0.1
 
 
 def test_from_ten_percent_on_a_newer_release_waits() -> None:

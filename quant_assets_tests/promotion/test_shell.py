@@ -10,25 +10,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.commands.loading import run_days
+from quant_assets.commands.loading import run_range
 from quant_assets.core.errors import PromotionError, UnknownNameError
 from quant_assets.definitions import build_definitions
 from quant_assets.ensemble.blend import rank_average
 from quant_assets.lake.schemas.promotion_tables import (
     DECISIONS,
     PROMOTION_DAILY,
-    PUBLISHED,
     RELEASES,
+    SUBMITTED_FORECASTS,
 )
 from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
-from quant_assets.orchestration.execution.runs import cause
-from quant_assets.promotion.listing import replayed
-from quant_assets.promotion.manual_decisions import Wish, decide_by_hand
-from quant_assets.promotion.release_creation import register
-from quant_assets.promotion.release_store import aliases, deciding, not_published, releases
+from quant_assets.orchestration.execution.runs import find_root_cause
+from quant_assets.promotion.listing import replay_stored
+from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
+from quant_assets.promotion.release_creation import register_release
+from quant_assets.promotion.release_store import (
+    find_unsubmitted_parts,
+    lock_promotion,
+    read_aliases,
+    read_releases,
+)
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.support.desk import PATIENCE, Desk, digests
 from quant_assets_tests.support.small_market import (
@@ -50,18 +55,18 @@ TABLES = (*PROMOTION_DAILY, SUBMISSIONS)
 
 
 def refresh(desk: Desk, first: int, last: int) -> None:
-    run_days(desk.settings, "refresh_daily", DAYS[first], DAYS[last])
+    run_range(desk.settings, "refresh_daily", DAYS[first], DAYS[last])
 
 
 def retrain(desk: Desk, row: int) -> None:
-    run_days(desk.settings, "retrain_models", DAYS[row], DAYS[row])
+    run_range(desk.settings, "retrain_models", DAYS[row], DAYS[row])
 
 
 def evening_of(desk: Desk, row: int) -> None:
     """Nothing was published after that day."""
     with Lake(desk.settings.lake_dir) as lake:
-        none = {column.name: [] for column in PUBLISHED.columns}
-        lake.replace_days(PUBLISHED, DAYS[row + 1], DAYS[-1], none)
+        none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
+        lake.replace_days(SUBMITTED_FORECASTS, DAYS[row + 1], DAYS[-1], none)
 
 
 def rows(desk: Desk, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
@@ -71,12 +76,12 @@ def rows(desk: Desk, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
 
 def names(desk: Desk) -> list[str]:
     with Lake(desk.settings.lake_dir, read_only=True) as lake:
-        return [one.name for one in releases(lake)]
+        return [one.name for one in read_releases(lake)]
 
 
 def decide(desk: Desk, **wish: object) -> None:
     with Lake(desk.settings.lake_dir) as lake:
-        decide_by_hand(lake, desk.settings, Wish(made_by="tester", **wish))  # type: ignore[arg-type]
+        decide_manually(lake, desk.settings, ManualDecision(made_by="tester", **wish))  # type: ignore[arg-type]
 
 
 def scores(desk: Desk, table: str, day: date, release: str = "") -> np.ndarray:
@@ -162,7 +167,7 @@ def test_decisions_are_rows_with_their_numbers(begun: Desk) -> None:
     assert (found["share_before"][2], found["share_after"][2]) == (0.0, 0.1)
     assert found["reason"][2] == "a trial"
     with Lake(begun.settings.lake_dir, read_only=True) as lake:
-        assert aliases(lake) == {"champion": first, "challenger": second}
+        assert read_aliases(lake) == {"champion": first, "challenger": second}
 
 
 def test_the_share_of_the_challenger_is_published(begun: Desk) -> None:
@@ -223,7 +228,7 @@ def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
 
 
 def test_a_day_done_again_after_its_daily_fits_comes_out_the_same(mine: Desk) -> None:
-    run_days(mine.settings, "update_daily", DAYS[LAST], DAYS[LAST])
+    run_range(mine.settings, "update_daily", DAYS[LAST], DAYS[LAST])
     before = digests(mine.settings, TABLES)
     refresh(mine, LAST, LAST)
     assert digests(mine.settings, TABLES) == before
@@ -251,7 +256,7 @@ def test_replaying_tells_what_differs(mine: Desk, command: Command) -> None:
         found["reason"] = "no reason"
         columns = {str(name): column.tolist() for name, column in found.items()}
         lake.replace_matching(DECISIONS, "decision", columns)
-        assert [one.agrees for one in replayed(lake)] == [True, False]
+        assert [one.agrees for one in replay_stored(lake)] == [True, False]
     done = command(mine, "releases", "replay")
     assert done.status == 1
     assert str(DAYS[SECOND + 1]) in done.out
@@ -332,10 +337,10 @@ def change_fit(lake: Lake, **changed: str) -> None:
 def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         change_fit(lake, by_hand="shrinkage")
-        made = register(lake, mine.settings, FAST, DAYS[SECOND])
+        made = register_release(lake, mine.settings, FAST, DAYS[SECOND])
         assert made.no_record
         assert "ridge had other parameters set by hand" in made.no_record
-        fewer = register(lake, mine.settings, FAST[:2], DAYS[SECOND])
+        fewer = register_release(lake, mine.settings, FAST[:2], DAYS[SECOND])
         assert fewer.no_record
         assert "it had lightgbm, rank_prior, ridge" in fewer.no_record
     refresh(mine, LAST + 1, LAST + 1)
@@ -346,7 +351,7 @@ def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
 def test_other_code_than_the_walk_forwards_is_said(mine: Desk) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         change_fit(lake, code="changed")
-        made = register(lake, mine.settings, FAST, DAYS[SECOND])
+        made = register_release(lake, mine.settings, FAST, DAYS[SECOND])
     assert made.no_record
     assert "ridge had other code" in made.no_record
 
@@ -365,11 +370,11 @@ def test_a_release_that_takes_part_later_is_not_decided_on_yet(mine: Desk) -> No
 
 
 def test_a_day_between_that_nothing_was_published_for_is_history_to_make(mine: Desk) -> None:
-    none = {column.name: [] for column in PUBLISHED.columns}
+    none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
     with Lake(mine.settings.lake_dir) as lake:
-        before = not_published(lake, DAYS[0], DAYS[LAST])
-        lake.replace_days(PUBLISHED, DAYS[SHARED], DAYS[SHARED], none)
-        after = not_published(lake, DAYS[0], DAYS[LAST])
+        before = find_unsubmitted_parts(lake, DAYS[0], DAYS[LAST])
+        lake.replace_days(SUBMITTED_FORECASTS, DAYS[SHARED], DAYS[SHARED], none)
+        after = find_unsubmitted_parts(lake, DAYS[0], DAYS[LAST])
     assert [one for one in after if one not in before] == [(DAYS[SHARED], DAYS[SHARED])]
     assert sorted(after) == after
 
@@ -426,7 +431,7 @@ def test_wishes_that_make_no_sense_are_refused(
         Lake(mine.settings.lake_dir) as lake,
         pytest.raises((PromotionError, UnknownNameError), match=words),
     ):
-        decide_by_hand(lake, mine.settings, Wish(**given))  # type: ignore[arg-type]
+        decide_manually(lake, mine.settings, ManualDecision(**given))  # type: ignore[arg-type]
     assert digests(mine.settings, PROMOTION_DAILY) == before
 
 
@@ -442,7 +447,7 @@ def test_the_launchpad_decides_alike(mine: Desk) -> None:
     refused = launched(mine, action="promote", release=first, made_by="ana")
     assert not refused.success
     (failure,) = [event for event in refused.all_events if event.is_step_failure]
-    assert "another promotion is under way" in cause(failure)
+    assert "another promotion is under way" in find_root_cause(failure)
     assert launched(mine, action="roll_back", made_by="ana", reason="enough").success
     newest = rows(mine, "FROM promotion.decisions ORDER BY trading_day DESC, sequence DESC LIMIT 1")
     assert newest[["action", "made_by", "reason"]].to_numpy().tolist() == [
@@ -458,9 +463,9 @@ def test_the_launchpad_decides_alike(mine: Desk) -> None:
 def test_two_at_once_are_one_after_the_other(mine: Desk) -> None:
     """Whoever comes second finds what the first decided; while one decides, another waits."""
     with (
-        deciding(mine.settings),
+        lock_promotion(mine.settings),
         pytest.raises(PromotionError, match="another process is deciding"),
-        deciding(mine.settings, patience=0.05),
+        lock_promotion(mine.settings, patience=0.05),
     ):
         pass
     first = names(mine)[0]
@@ -487,11 +492,11 @@ def test_two_at_once_are_one_after_the_other(mine: Desk) -> None:
 
 def test_before_any_label_is_released_a_release_has_no_record(mine: Desk) -> None:
     with Lake(mine.settings.lake_dir) as lake:
-        made = register(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER])
+        made = register_release(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER])
         assert made.no_record
         assert made.no_record.startswith("no released labels yet")
         with pytest.raises(PromotionError, match=r"a family is missing[\s\S]*no fit"):
-            register(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER + 1])
+            register_release(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER + 1])
 
 
 def test_history_done_again_leaves_what_a_release_published(mine: Desk, command: Command) -> None:

@@ -9,7 +9,7 @@ import pytest
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import parse_column
-from quant_assets.quality.cleaning import Cleaned, CleaningRules, Flag, clean
+from quant_assets.quality.cleaning import CellFlag, CleanedTable, CleaningRules, clean
 from quant_assets.sources.competition.folder import CompetitionFolder
 from quant_assets.sources.protocol import PriceTable, UnreadCell
 
@@ -39,7 +39,7 @@ def market(rows: int, seed: int = 3) -> FloatArray:
     return values
 
 
-def one_day(**cells: float) -> Cleaned:
+def one_day(**cells: float) -> CleanedTable:
     values = np.array([[10.0, 11, 9, 10, 1000, 5, 7, 1.2, 6000]])
     for name, value in cells.items():
         values[0, COLUMNS.index(name)] = value
@@ -64,8 +64,8 @@ def test_an_impossible_number_is_rejected(column: str, value: float, reason: str
     at = COLUMNS.index(column)
     assert np.isnan(cleaned.value[0, at])
     assert np.isnan(cleaned.filled[0, at])
-    assert cleaned.flags[0, at] == Flag.REJECTED
-    assert cleaned.flags.sum() == Flag.REJECTED
+    assert cleaned.flags[0, at] == CellFlag.REJECTED
+    assert cleaned.flags.sum() == CellFlag.REJECTED
     (row,) = cleaned.quarantine.to_dict("records")
     assert (row["column"], row["value"], row["reason"]) == (column, str(value), reason)
     assert (row["row"], row["source"], str(row["trading_day"].date())) == (0, "test", "2018-01-02")
@@ -83,7 +83,7 @@ def test_text_is_quarantined_with_its_date_id() -> None:
     cleaned = clean(table_of(values, UnreadCell(1, "LME_CA_Close", "n/a")), "test")
     (row,) = cleaned.quarantine.to_dict("records")
     assert (row["row"], row["value"], row["reason"]) == (1, "n/a", "not a number")
-    assert cleaned.flags[1, LME] == Flag.REJECTED | Flag.FILLED
+    assert cleaned.flags[1, LME] == CellFlag.REJECTED | CellFlag.FILLED
     assert cleaned.filled[1, LME] == values[0, LME]
 
 
@@ -120,7 +120,7 @@ def test_prices_are_carried_five_rows_and_volumes_not_at_all() -> None:
     np.testing.assert_array_equal(
         cleaned.filled[:, [VOLUME, INTEREST]], values[:, [VOLUME, INTEREST]]
     )
-    filled = (cleaned.flags & Flag.FILLED) != 0
+    filled = (cleaned.flags & CellFlag.FILLED) != 0
     assert filled[:, FX].tolist() == [False, False, *[True] * 5, False, False]
     assert not filled[:, [VOLUME, INTEREST]].any()
     np.testing.assert_array_equal(cleaned.value, values)
@@ -132,7 +132,7 @@ def test_a_price_is_stale_from_its_tenth_observation_holidays_apart() -> None:
     values[10:25, [FX, LME, VOLUME]] = 7.0
     values[14:16, FX] = np.nan
     values[14:20, LME] = np.nan
-    stale = (clean(table_of(values), "test").flags & Flag.STALE) != 0
+    stale = (clean(table_of(values), "test").flags & CellFlag.STALE) != 0
     assert np.flatnonzero(stale[:, FX]).tolist() == [21, 22, 23, 24]
     assert not stale[:, [LME, VOLUME]].any()
 
@@ -143,7 +143,7 @@ def test_a_jump_is_flagged_and_left_as_it_is() -> None:
     values[:, :3] = np.nan
     values[99:101, FX] = [np.nan, values[100, FX]]
     cleaned = clean(table_of(values), "test")
-    jumps = np.argwhere((cleaned.flags & Flag.JUMP) != 0).tolist()
+    jumps = np.argwhere((cleaned.flags & CellFlag.JUMP) != 0).tolist()
     first_close = int(np.flatnonzero(~np.isnan(values[100:, CLOSE]))[0]) + 100
     assert jumps == sorted([[first_close, CLOSE], [100, FX]])
     np.testing.assert_array_equal(cleaned.value, values)
@@ -167,7 +167,7 @@ def test_jumps_equal_the_definition_read_aloud() -> None:
             mad = np.median(np.abs(past - middle))
             expected[t, column] = abs(returns[t] - middle) > 1.5 * 1.4826 * mad
     assert expected.sum() > 5
-    np.testing.assert_array_equal((cleaned.flags & Flag.JUMP) != 0, expected)
+    np.testing.assert_array_equal((cleaned.flags & CellFlag.JUMP) != 0, expected)
 
 
 def test_a_move_after_a_calm_without_any_deviation_is_a_jump() -> None:
@@ -175,7 +175,7 @@ def test_a_move_after_a_calm_without_any_deviation_is_a_jump() -> None:
     values[:, FX] = 1.2
     values[70:, FX] = 1.2 * 1.02
     values[75:, FX] *= 1.005
-    jumps = (clean(table_of(values), "test").flags & Flag.JUMP) != 0
+    jumps = (clean(table_of(values), "test").flags & CellFlag.JUMP) != 0
     assert np.argwhere(jumps).tolist() == [[70, FX]]
 
 
@@ -197,7 +197,7 @@ def test_the_history_is_enough_for_the_last_row(rules: CleaningRules) -> None:
         values[start : start + 80, column][~np.isnan(values[start : start + 80, column])] = 50.0
     table = table_of(values)
     whole = clean(table, "test", rules)
-    assert all((whole.flags & flag).any() for flag in (Flag.STALE, Flag.JUMP))
+    assert all((whole.flags & flag).any() for flag in (CellFlag.STALE, CellFlag.JUMP))
     for stop in range(rules.history + 1, 261):
         part = slice(stop - rules.history - 1, stop)
         window = PriceTable(table.days[part], table.date_ids[part], COLUMNS, values[part])
@@ -234,7 +234,7 @@ def test_the_real_market_is_left_almost_as_it_is(real_market: Path) -> None:
     table = CompetitionFolder(real_market).prices(date(2000, 1, 4), date(2030, 12, 31))
     cleaned = clean(table, "competition")
     assert cleaned.quarantine["column"].nunique() == len(cleaned.quarantine) == 3
-    jumps = np.argwhere((cleaned.flags & Flag.JUMP) != 0)
+    jumps = np.argwhere((cleaned.flags & CellFlag.JUMP) != 0)
     assert 10 < len(jumps) < 100
     unpegged = [
         cleaned.columns[column]

@@ -6,7 +6,7 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
-from quant_assets.quality.cleaning import Cleaned, clean
+from quant_assets.quality.cleaning import CleanedTable, clean
 from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
 from quant_assets.sources.protocol import PriceTable
 
@@ -14,7 +14,7 @@ COLUMNS = ("US_Stock_CVX_adj_close", "US_Stock_CVX_adj_volume", "FX_USDJPY", "LM
 VOLUME, FX, LME = 1, 2, 3
 
 
-def cleaned_of(values: FloatArray) -> Cleaned:
+def cleaned_of(values: FloatArray) -> CleanedTable:
     days = trading_days(date(2018, 1, 2), date(2019, 1, 1))[: len(values)]
     return clean(PriceTable(days, np.arange(len(values)), COLUMNS, values), "test")
 

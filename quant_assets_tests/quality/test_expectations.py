@@ -5,13 +5,13 @@ import sys
 
 import pandas as pd
 
-from quant_assets.quality.expectations import Expect, Suite, validate
+from quant_assets.quality.expectations import Expectation, Suite, validate_suite
 from quant_assets.quality.suites import RAW_PRICES_SUITE
 from quant_assets_tests.support.price_tables import raw_prices
 
 
 def test_a_missing_column_is_the_only_thing_said() -> None:
-    result = validate(RAW_PRICES_SUITE, raw_prices().drop(columns=["value", "field"]))
+    result = validate_suite(RAW_PRICES_SUITE, raw_prices().drop(columns=["value", "field"]))
     assert {(o.expectation, o.column): o.unexpected_count for o in result.outcomes} == {
         ("expect_column_to_exist", "field"): None,
         ("expect_column_to_exist", "value"): None,
@@ -21,11 +21,11 @@ def test_a_missing_column_is_the_only_thing_said() -> None:
 
 
 def test_what_cannot_be_evaluated_has_not_passed() -> None:
-    above = Expect(
+    above = Expectation(
         "ExpectColumnValuesToBeBetween", ("value",), "value is positive", {"min_value": 0}
     )
     frame = pd.DataFrame({"key": ["a", "b"], "value": ["x", 1]})
-    result = validate(Suite("mixed", "", ("key",), (above,)), frame)
+    result = validate_suite(Suite("mixed", "", ("key",), (above,)), frame)
     assert not result.passed
     assert (
         result.failing["reason"].str.contains("value is positive; could not be evaluated: ").all()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.quality.expectations import SuiteResult, validate
+from quant_assets.quality.expectations import SuiteResult, validate_suite
 from quant_assets.quality.suites import (
     FORECASTS_SUITE,
     RAW_PRICES_SUITE,
@@ -63,7 +63,7 @@ def test_a_sound_table_passes(name: str, text: str) -> None:
     strings = frame.select_dtypes("object").columns
     given = frame.astype(dict.fromkeys(strings, text))
     before = given.copy()
-    result = validate(suite, given)
+    result = validate_suite(suite, given)
     assert broken(result) == {}
     assert (result.name, result.passed, result.rows) == (name, True, len(frame))
     assert len(result.outcomes) == len(suite.expectations)
@@ -325,7 +325,7 @@ FAULTS: dict[str, tuple[str, Change, str, str, int | None, str | None, list[obje
 def test_a_corrupted_table_fails_and_names_the_rows(name: str) -> None:
     table, change, expectation, column, count, value, keys = FAULTS[name]
     suite, make = SOUND[table]
-    result = validate(suite, change(make()))
+    result = validate_suite(suite, change(make()))
     assert not result.passed
     assert (expectation, column) in broken(result)
     failing = result.failing[result.failing["column"] == column]
@@ -347,7 +347,7 @@ def test_a_corrupted_table_fails_and_names_the_rows(name: str) -> None:
 
 def test_every_broken_expectation_shows_rows() -> None:
     frame = validated_prices().assign(value=-1.0, filled=5.0, trading_day=DAYS[0], field="close")
-    result = validate(VALIDATED_PRICES_SUITE, frame)
+    result = validate_suite(VALIDATED_PRICES_SUITE, frame)
     assert len(broken(result)) == 3
     assert len(result.failing) == 18
     assert result.failing["reason"].value_counts().tolist() == [6, 6, 6]

@@ -12,7 +12,7 @@ import pytest
 
 from quant_assets.core.errors import QualityError
 from quant_assets.quality import expectations, worker
-from quant_assets.quality.expectations import Expect, Suite
+from quant_assets.quality.expectations import Expectation, Suite
 from quant_assets.quality.suites import FORECASTS_SUITE, RAW_PRICES_SUITE
 from quant_assets_tests.support import price_tables
 
@@ -40,32 +40,35 @@ def test_the_same_result_as_here(keep: float) -> None:
     )
     for suite, frame in found:
         part = frame.head(int(keep * len(frame)))
-        here, there = expectations.validate(suite, part), worker.validate(suite, part)
+        here, there = (
+            expectations.validate_suite(suite, part),
+            worker.validate_in_worker(suite, part),
+        )
         assert (here.passed, here.rows, here.outcomes) == (there.passed, there.rows, there.outcomes)
         pd.testing.assert_frame_equal(here.failing, there.failing)
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_an_error_there_is_raised_here() -> None:
-    broken = Suite("broken", "", ("x",), (Expect("NoSuchExpectation", ("x",), "nothing"),))
+    broken = Suite("broken", "", ("x",), (Expectation("NoSuchExpectation", ("x",), "nothing"),))
     with pytest.raises(AttributeError, match="NoSuchExpectation"):
-        worker.validate(broken, pd.DataFrame({"x": [1]}))
+        worker.validate_in_worker(broken, pd.DataFrame({"x": [1]}))
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_a_killed_worker_is_an_error_and_the_next_one_works() -> None:
-    worker.begin()
+    worker.begin_worker()
     os.kill(worker._worker().process.pid, signal.SIGKILL)
     with pytest.raises(QualityError, match="exit status -9"):
-        worker.validate(FORECASTS_SUITE, price_tables.forecasts())
-    assert worker.validate(FORECASTS_SUITE, price_tables.forecasts()).passed
+        worker.validate_in_worker(FORECASTS_SUITE, price_tables.forecasts())
+    assert worker.validate_in_worker(FORECASTS_SUITE, price_tables.forecasts()).passed
 
 
 def test_no_other_process_where_everything_is_imported() -> None:
     expectations.prepare()
     others = psutil.Process().children()
-    worker.begin()
-    assert worker.validate(FORECASTS_SUITE, price_tables.forecasts()).passed
+    worker.begin_worker()
+    assert worker.validate_in_worker(FORECASTS_SUITE, price_tables.forecasts()).passed
     assert psutil.Process().children() == others
 
 

@@ -10,8 +10,8 @@ import pytest
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.reports.periods import DAILY, Period
-from quant_assets.reports.scope import Scope
-from quant_assets.submission.submission import Delivery
+from quant_assets.reports.scope import ReportScope
+from quant_assets.submission.submission import SubmissionTime
 from quant_assets_tests.support.report_tables import DAY, FAMILIES, fill
 
 DRIFT_SHARE = 0.3
@@ -33,9 +33,9 @@ def lake(filled: Path, tmp_path: Path) -> Iterator[Lake]:
 
 
 def scope(
-    lake: Lake, day: date = DAY, period: Period = DAILY, delivery: Delivery | None = None
-) -> Scope:
-    return Scope(lake, period, day, FAMILIES, DRIFT_SHARE, delivery)
+    lake: Lake, day: date = DAY, period: Period = DAILY, delivery: SubmissionTime | None = None
+) -> ReportScope:
+    return ReportScope(lake, period, day, FAMILIES, DRIFT_SHARE, delivery)
 
 
 def without(lake: Lake, table: Table, day: date) -> None:

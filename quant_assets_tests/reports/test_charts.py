@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from quant_assets.reports.blocks import Chart
-from quant_assets.reports.charts import HEIGHT, WIDTH, bars, lines
+from quant_assets.reports.charts import HEIGHT, WIDTH, draw_bars, draw_lines
 
 DAYS = pd.date_range("2023-01-02", periods=40, freq="B")
 
@@ -35,7 +35,7 @@ def texts(chart: Chart) -> list[str]:
 @pytest.mark.parametrize("shift", [-2.0, 0.0, 50.0])
 def test_lines_stay_within_the_frame_and_keep_their_shape(scale: float, shift: float) -> None:
     values = pd.Series((np.random.default_rng(0).normal(size=40) + shift) * scale, DAYS)
-    (line,) = paths(lines({"one": values}, "of one"), "line")
+    (line,) = paths(draw_lines({"one": values}, "of one"), "line")
     assert len(line) == 40
     assert ((line >= 0) & (line <= [WIDTH, HEIGHT])).all()
     assert (np.diff(line[:, 0]) > 0).all()
@@ -43,7 +43,7 @@ def test_lines_stay_within_the_frame_and_keep_their_shape(scale: float, shift: f
 
 
 def test_the_axis_has_a_few_round_numbers_around_the_values() -> None:
-    chart = lines({"one": pd.Series(np.linspace(-0.13, 0.31, 40), DAYS)}, "of one")
+    chart = draw_lines({"one": pd.Series(np.linspace(-0.13, 0.31, 40), DAYS)}, "of one")
     assert texts(chart)[:-3] == ["-0.2", "0.0", "0.2", "0.4"]
     assert texts(chart)[-3:] == ["2023-01-02", "2023-01-27", "2023-02-24"]
 
@@ -51,31 +51,31 @@ def test_the_axis_has_a_few_round_numbers_around_the_values() -> None:
 def test_an_unknown_value_interrupts_the_line() -> None:
     values = pd.Series(1.0, DAYS)
     values.iloc[[10, 12]] = np.nan
-    chart = lines({"one": values}, "of one")
+    chart = draw_lines({"one": values}, "of one")
     assert [len(one) for one in paths(chart, "line")] == [10, 27]
     assert len(list(drawing(chart).iter("circle"))) == 1
 
 
 def test_series_of_other_days_share_the_axis() -> None:
     series = {"long": pd.Series(1.0, DAYS), "short": pd.Series(2.0, DAYS[30:])}
-    long, short = paths(lines(series, "of two"), "line")
+    long, short = paths(draw_lines(series, "of two"), "line")
     np.testing.assert_array_equal(short[:, 0], long[30:, 0])
-    assert lines(series, "of two").legend == ("long", "short")
+    assert draw_lines(series, "of two").legend == ("long", "short")
 
 
 def test_nothing_known_is_said() -> None:
-    chart = lines({"one": pd.Series(np.nan, DAYS)}, "of one")
+    chart = draw_lines({"one": pd.Series(np.nan, DAYS)}, "of one")
     assert str(chart.svg) == ""
     assert chart.caption == "of one: nothing known yet"
 
 
 def test_one_day_is_a_point() -> None:
-    chart = lines({"one": pd.Series([0.5], [pd.Timestamp(date(2023, 1, 2))])}, "of one")
+    chart = draw_lines({"one": pd.Series([0.5], [pd.Timestamp(date(2023, 1, 2))])}, "of one")
     assert len(list(drawing(chart).iter("circle"))) == 1
 
 
 def test_bars_are_as_long_as_shares_and_names_are_text() -> None:
-    chart = bars({"<a>": 0.5, "b": 0.25, "c": -0.25}, 'shares of "all"')
+    chart = draw_bars({"<a>": 0.5, "b": 0.25, "c": -0.25}, 'shares of "all"')
     found = [float(one.attrib["width"]) for one in drawing(chart).iter("rect")]
     np.testing.assert_allclose(found, np.array([0.5, 0.25, 0.25]) / 0.5 * found[0], atol=0.11)
     assert texts(chart) == ["<a>", "50 %", "b", "25 %", "c", "-25 %"]

@@ -6,17 +6,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from quant_assets.alerts.alert_store import Book
+from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.assets.table_assets import columns_of
+from quant_assets.orchestration.assets.table_assets import to_columns
 from quant_assets.reports import forecast_sections, market_sections
-from quant_assets.reports.blocks import Need
-from quant_assets.reports.page import compose
+from quant_assets.reports.blocks import ActionItem
+from quant_assets.reports.page import compose_report
 from quant_assets.reports.periods import DAILY, MONTHLY, WEEKLY, Period
-from quant_assets.submission.submission import Delivery
+from quant_assets.submission.submission import SubmissionTime
 from quant_assets_tests.reports.conftest import scope, without
 from quant_assets_tests.support import report_tables
 from quant_assets_tests.support.report_tables import DAY, LAST, add_others, at
@@ -40,16 +40,18 @@ from quant_assets_tests.support.report_tables import DAY, LAST, add_others, at
 def test_a_submission_says_when_it_was_stored(
     lake: Lake, moment: datetime, seconds: float | None, said: str, late: bool
 ) -> None:
-    section = forecast_sections.submission(scope(lake, delivery=Delivery(moment, seconds)))
+    section = forecast_sections.submission_section(
+        scope(lake, delivery=SubmissionTime(moment, seconds))
+    )
     assert section.summary == f"Stored with 424 targets, {said}."
     text = f"no submission for {DAY} by its end: stored 2023-11-16 00:00 UTC"
-    assert section.needs == ((Need("warning", text),) if late else ())
+    assert section.needs == ((ActionItem("warning", text),) if late else ())
 
 
 def test_a_submission_is_missing_or_late_but_not_both(lake: Lake) -> None:
     without(lake, SUBMISSIONS, DAY)
-    once = Delivery(at(DAY + timedelta(days=1), 2), 9.0)
-    (need,) = forecast_sections.submission(scope(lake, delivery=once)).needs
+    once = SubmissionTime(at(DAY + timedelta(days=1), 2), 9.0)
+    (need,) = forecast_sections.submission_section(scope(lake, delivery=once)).needs
     assert need.text == f"no submission for {DAY}: run refresh_daily"
 
 
@@ -60,7 +62,7 @@ def test_what_nobody_watched_needs_somebody(lake: Lake, period: Period) -> None:
     low = pd.concat([report_tables.rolling(day, -1.0, "critical") for day in (last, DAY)])
     report_tables.write(lake, report_tables.ROLLING, low)
     watched = {"performance", "data-health", "drift", "regime", "anomalies", "attribution"}
-    made = compose(scope(lake, period=period))
+    made = compose_report(scope(lake, period=period))
     assert not any("not watched" in need.text for need in made.needs)
     assert all(section.late is False for section in made.sections)
 
@@ -74,14 +76,14 @@ def test_what_nobody_watched_needs_somebody(lake: Lake, period: Period) -> None:
     )
     for table in tables:
         without(lake, table, DAY)
-    made = compose(scope(lake, period=period))
+    made = compose_report(scope(lake, period=period))
     late = {section.anchor: section for section in made.sections if section.late}
     assert set(late) == watched
     for section in late.values():
         assert section.state in ("warning", "critical")
         assert section.summary.endswith(f" Not watched since {last}.")
     (need,) = (need for need in made.needs if "not watched" in need.text)
-    assert need == Need(
+    assert need == ActionItem(
         "warning",
         "Performance, attribution, data health, drift, regime, anomalies not watched since"
         f" {last}: run watch_daily",
@@ -94,9 +96,9 @@ def test_what_nobody_watched_needs_somebody(lake: Lake, period: Period) -> None:
 def test_what_nobody_ever_watched_needs_somebody(lake: Lake) -> None:
     for table in (ATTRIBUTION, DATA_QUALITY, DRIFT, REGIMES):
         lake.replace_all(table, {column.name: [] for column in table.columns})
-    made = compose(scope(lake))
+    made = compose_report(scope(lake))
     (need,) = (need for need in made.needs if "watched" in need.text)
-    assert need == Need(
+    assert need == ActionItem(
         "warning",
         "Performance, attribution, data health, drift, regime, anomalies never watched:"
         " run watch_daily",
@@ -108,11 +110,11 @@ def test_only_trading_days_make_it_late(lake: Lake) -> None:
     friday = date(2023, 11, 17)
     for table in (DATA_QUALITY, DRIFT, REGIMES):
         rows = lake.query(f"FROM {table.quoted} WHERE trading_day <= ?", [friday])
-        lake.replace_all(table, columns_of(rows))
+        lake.replace_all(table, to_columns(rows))
     late = [
         [
             section.title
-            for section in compose(scope(lake, friday + timedelta(days=n))).sections
+            for section in compose_report(scope(lake, friday + timedelta(days=n))).sections
             if section.late and section.as_of
         ]
         for n in range(4)
@@ -123,11 +125,11 @@ def test_only_trading_days_make_it_late(lake: Lake) -> None:
 def test_what_nobody_watched_hides_no_alert(lake: Lake, tmp_path: Path) -> None:
     last = DAY - timedelta(days=1)
     rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [last])
-    lake.replace_days(DATA_QUALITY, last, DAY, columns_of(rows.assign(within=True)))
+    lake.replace_days(DATA_QUALITY, last, DAY, to_columns(rows.assign(within=True)))
     key = "check_failed/monitoring/data_quality/within_limits"
     seen = report_tables.raised(key, "warning", report_tables.at(DAY, 22))
-    Book(lake, tmp_path).take_in([seen], report_tables.NOBODY)
-    made = compose(scope(lake))
+    AlertStore(lake, tmp_path).take_in([seen], report_tables.NOBODY)
+    made = compose_report(scope(lake))
     assert made.sections[4].late
     assert any("within_limits" in need.text for need in made.needs)
 
@@ -136,8 +138,8 @@ def test_anomalies_of_a_day_that_was_not_looked_through_are_unknown(lake: Lake) 
     day_before = DAY - timedelta(days=1)
     quiet = report_tables.anomaly(day_before, 0.5, "info").head(1)
     report_tables.write(lake, report_tables.ANOMALIES, quiet)
-    seen = market_sections.anomalies(scope(lake, day_before))
+    seen = market_sections.anomalies_section(scope(lake, day_before))
     assert (seen.known, seen.summary) == (True, "Nothing beyond its limit on the day.")
-    section = market_sections.anomalies(scope(lake))
+    section = market_sections.anomalies_section(scope(lake))
     assert (section.known, section.as_of) == (False, day_before)
     assert section.summary == "Nothing was looked through on the day."

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from quant_assets.lake.store.lake import Lake
-from quant_assets.reports.page import Report, compose, publish, render
+from quant_assets.reports.page import Report, compose_report, render_report, store_report
 from quant_assets.reports.periods import DAILY, PERIODS, Period
-from quant_assets.reports.scope import Scope
+from quant_assets.reports.scope import ReportScope
 from quant_assets_tests.reports.conftest import DRIFT_SHARE
 from quant_assets_tests.support import report_tables
 from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_others, fill
@@ -40,7 +40,7 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 def report(lake: Lake, period: Period = DAILY, **others: object) -> Report:
-    return compose(Scope(lake, period, DAY, FAMILIES, DRIFT_SHARE, **others))  # type: ignore[arg-type]
+    return compose_report(ReportScope(lake, period, DAY, FAMILIES, DRIFT_SHARE, **others))  # type: ignore[arg-type]
 
 
 class Balanced(HTMLParser):
@@ -77,17 +77,17 @@ def parsed(page: bytes) -> Balanced:
 
 @periods
 def test_a_page_knows_nothing_of_later_days(lake: Lake, altered: Lake, period: Period) -> None:
-    page = render(report(lake, period))
-    assert page == render(report(altered, period))
+    page = render_report(report(lake, period))
+    assert page == render_report(report(altered, period))
     later = (
-        Scope(lake, period, LAST, FAMILIES, DRIFT_SHARE),
-        Scope(altered, period, LAST, FAMILIES, DRIFT_SHARE),
+        ReportScope(lake, period, LAST, FAMILIES, DRIFT_SHARE),
+        ReportScope(altered, period, LAST, FAMILIES, DRIFT_SHARE),
     )
-    assert render(compose(later[0])) != render(compose(later[1]))
+    assert render_report(compose_report(later[0])) != render_report(compose_report(later[1]))
 
 
 def test_a_page_says_which_rows_it_has(lake: Lake) -> None:
-    text = parsed(render(report(lake))).text
+    text = parsed(render_report(report(lake))).text
     assert f"Rows of trading days up to {DAY}, whenever they were stored" in text
 
 
@@ -96,7 +96,7 @@ def test_a_page_answers_all_questions_in_order(lake: Lake, period: Period) -> No
     made = report(lake, period)
     assert tuple(section.title for section in made.sections) == SECTIONS
     assert made.unknown == []
-    found = parsed(render(made))
+    found = parsed(render_report(made))
     anchors = [attributes.get("id") for tag, attributes in found.tags if tag == "section"]
     links = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
     assert links == [f"#{anchor}" for anchor in anchors]
@@ -105,7 +105,7 @@ def test_a_page_answers_all_questions_in_order(lake: Lake, period: Period) -> No
 
 @periods
 def test_a_page_is_small_and_loads_nothing(lake: Lake, period: Period) -> None:
-    page = render(report(lake, period))
+    page = render_report(report(lake, period))
     assert len(page) < LIMIT
     found = parsed(page)
     assert not {tag for tag, _ in found.tags} & {"script", "link", "img", "iframe", "object"}
@@ -124,7 +124,7 @@ def test_text_from_the_lake_is_text(lake: Lake, tmp_path: Path) -> None:
         }
         for table, rows in parts.items():
             report_tables.write(other, table, rows)
-        page = render(report(other))
+        page = render_report(report(other))
         summary = report(other).markdown()
     found = parsed(page)
     assert "script" not in {tag for tag, _ in found.tags}
@@ -134,17 +134,17 @@ def test_text_from_the_lake_is_text(lake: Lake, tmp_path: Path) -> None:
 
 def test_a_lake_without_anything_says_what_to_run(tmp_path: Path) -> None:
     with Lake(tmp_path) as empty:
-        made = compose(Scope(empty, DAILY, DAY, FAMILIES, DRIFT_SHARE))
+        made = compose_report(ReportScope(empty, DAILY, DAY, FAMILIES, DRIFT_SHARE))
     unknown = [title.lower() for title in SECTIONS if title != "Freshness"]
     assert made.unknown == unknown
     for section in made.sections[1:8]:
         assert "run" in section.summary
-    parsed(render(made))
+    parsed(render_report(made))
 
 
 def test_the_headline_counts_what_is_listed(lake: Lake) -> None:
     made = report(lake)
-    found = parsed(render(made))
+    found = parsed(render_report(made))
     listed = [a for tag, a in found.tags if tag == "li"]
     assert len(listed) == len(made.needs) > 1
     assert f"{len(made.needs)} things need you" in found.text
@@ -155,7 +155,7 @@ def test_the_headline_counts_what_is_listed(lake: Lake) -> None:
 def test_the_file_is_named_by_its_period(lake: Lake, tmp_path: Path) -> None:
     names = {"daily": "2023-11-15", "weekly": "2023-W46", "monthly": "2023-11"}
     for period in PERIODS.values():
-        made, file = publish(Scope(lake, period, DAY, FAMILIES, DRIFT_SHARE), tmp_path)
+        made, file = store_report(ReportScope(lake, period, DAY, FAMILIES, DRIFT_SHARE), tmp_path)
         assert file == tmp_path / period.name / f"{names[period.name]}.html"
-        assert file.read_bytes() == render(made)
+        assert file.read_bytes() == render_report(made)
         assert [one.name for one in file.parent.iterdir()] == [file.name]

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from quant_assets.core.errors import UnknownNameError
-from quant_assets.reports.periods import period_of
+from quant_assets.reports.periods import find_period
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from quant_assets.reports.periods import period_of
     ],
 )
 def test_a_period_begins_and_is_named(name: str, day: date, first: date, file: str) -> None:
-    period = period_of(name)
+    period = find_period(name)
     assert period.first(day) == first
     assert period.file(day) == file
 
 
 def test_an_unknown_period_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="did you mean weekly"):
-        period_of("weekl")
+        find_period("weekl")

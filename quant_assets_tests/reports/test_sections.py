@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from quant_assets.alerts.alert_store import Book
+from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
 from quant_assets.lake.schemas.tables import SUBMISSIONS, forecasts_table
@@ -14,17 +14,17 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.monitoring.data.disagreement import FIGURE as DISAGREEMENT
 from quant_assets.monitoring.drift.drift import share_drifted
-from quant_assets.orchestration.assets.table_assets import columns_of
+from quant_assets.orchestration.assets.table_assets import to_columns
 from quant_assets.reports import (
     data_sections,
     forecast_sections,
     market_sections,
     operations_sections,
 )
-from quant_assets.reports.blocks import Grid, Need, Section
-from quant_assets.reports.page import compose
+from quant_assets.reports.blocks import ActionItem, Grid, Section
+from quant_assets.reports.page import compose_report
 from quant_assets.reports.periods import MONTHLY, WEEKLY
-from quant_assets.scoring.metric import score_of
+from quant_assets.scoring.metric import score_of_ic
 from quant_assets_tests.reports.conftest import scope, without
 from quant_assets_tests.support import report_tables
 from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_others, fill
@@ -38,23 +38,23 @@ def grid(section: Section, position: int = 0) -> list[list[str]]:
 
 def test_a_missing_submission_is_critical_on_its_day_and_in_its_period(lake: Lake) -> None:
     without(lake, SUBMISSIONS, DAY)
-    expected = (Need("critical", f"no submission for {DAY}: run refresh_daily"),)
-    assert forecast_sections.submission(scope(lake)).needs == expected
+    expected = (ActionItem("critical", f"no submission for {DAY}: run refresh_daily"),)
+    assert forecast_sections.submission_section(scope(lake)).needs == expected
     after = DAY + timedelta(days=2)
-    assert forecast_sections.submission(scope(lake, after)).needs == ()
-    week = forecast_sections.submission(scope(lake, after, WEEKLY))
+    assert forecast_sections.submission_section(scope(lake, after)).needs == ()
+    week = forecast_sections.submission_section(scope(lake, after, WEEKLY))
     assert week.needs == expected
     assert week.summary == "4 of 5 trading days have a submission."
 
 
 def test_a_family_without_a_forecast_is_named(lake: Lake) -> None:
     without(lake, forecasts_table("ridge"), DAY)
-    section = forecast_sections.submission(scope(lake))
-    assert section.needs == (Need("warning", "submitted without ridge"),)
+    section = forecast_sections.submission_section(scope(lake))
+    assert section.needs == (ActionItem("warning", "submitted without ridge"),)
     assert grid(section)[1][-1] == "no forecast"
     assert grid(section)[0] == ["rank_prior", "2023-10-04", "30"]
     without(lake, SUBMISSIONS, DAY - timedelta(days=1))
-    week = forecast_sections.submission(scope(lake, period=WEEKLY))
+    week = forecast_sections.submission_section(scope(lake, period=WEEKLY))
     assert [need.state for need in week.needs] == ["critical", "warning"]
     assert week.needs[-1] == section.needs[0]
 
@@ -62,16 +62,18 @@ def test_a_family_without_a_forecast_is_named(lake: Lake) -> None:
 def test_scores_are_the_metric_over_days_released_by_then(lake: Lake) -> None:
     rows = lake.query(f"FROM {PERFORMANCE.quoted} ORDER BY released_on")
     known = rows[rows["released_on"] <= pd.Timestamp(DAY)]
-    shown = {cells[0]: cells[1:] for cells in grid(forecast_sections.performance(scope(lake)))}
+    shown = {
+        cells[0]: cells[1:] for cells in grid(forecast_sections.performance_section(scope(lake)))
+    }
     assert list(shown) == ["ensemble", *FAMILIES]
     for name, texts in shown.items():
         ic = known[known["family"] == name]["ic"].to_numpy()
-        assert texts == [f"{score_of(ic[-window:]):.2f}" for window in (20, 60, 250)]
+        assert texts == [f"{score_of_ic(ic[-window:]):.2f}" for window in (20, 60, 250)]
 
 
 def test_a_window_without_enough_days_has_no_score(lake: Lake) -> None:
     early = report_tables.DAYS[40].item()
-    for cells in grid(forecast_sections.performance(scope(lake, early))):
+    for cells in grid(forecast_sections.performance_section(scope(lake, early))):
         assert cells[1] != "–"
         assert cells[2:] == ["–", "–"]
 
@@ -82,7 +84,7 @@ def test_expectations_take_the_place_of_bare_scores(lake: Lake) -> None:
         for window, score, level in ((0, 2.0, "critical"), (20, -0.3, "warning"), (60, 0.4, "ok"))
     )
     report_tables.write(lake, report_tables.ROLLING, low)
-    section = forecast_sections.performance(scope(lake))
+    section = forecast_sections.performance_section(scope(lake))
     assert grid(section) == [
         ["published", "since it began to drop", "2.00", "0.50", "0.10"],
         ["published", "20 days", "-0.30", "0.50", "0.10"],
@@ -99,7 +101,7 @@ def test_a_few_bad_days_are_no_drop(lake: Lake) -> None:
         for window, score in ((0, -1.0), (20, 0.4))
     )
     report_tables.write(lake, report_tables.ROLLING, calm)
-    section = forecast_sections.performance(scope(lake))
+    section = forecast_sections.performance_section(scope(lake))
     assert [cells[1] for cells in grid(section)] == ["20 days"]
     assert not section.needs
 
@@ -114,7 +116,7 @@ def test_longer_windows_and_other_families_are_shown_and_need_nobody(lake: Lake)
         ]
     )
     report_tables.write(lake, report_tables.ROLLING, shown)
-    section = forecast_sections.performance(scope(lake))
+    section = forecast_sections.performance_section(scope(lake))
     assert [cells[:2] for cells in grid(section)] == [
         ["published", "20 days"],
         ["published", "250 days"],
@@ -123,7 +125,7 @@ def test_longer_windows_and_other_families_are_shown_and_need_nobody(lake: Lake)
     assert not section.needs
     before = shown[shown["family"] == "ridge"].assign(family="ensemble")
     report_tables.write(lake, report_tables.ROLLING, before)
-    assert forecast_sections.performance(scope(lake)).state == "critical"
+    assert forecast_sections.performance_section(scope(lake)).state == "critical"
 
 
 def test_a_period_is_judged_by_its_own_days(lake: Lake) -> None:
@@ -132,16 +134,16 @@ def test_a_period_is_judged_by_its_own_days(lake: Lake) -> None:
         " WHERE released_on BETWEEN ? AND ? AND family <> 'oracle' GROUP BY ALL ORDER BY ALL",
         [date(2023, 11, 1), DAY],
     )
-    section = forecast_sections.performance(scope(lake, period=MONTHLY))
+    section = forecast_sections.performance_section(scope(lake, period=MONTHLY))
     expected = [[one.family, f"{one.n}", f"{one.mean:.3f}"] for one in rows.itertuples()]
     assert grid(section, -1) == expected
 
 
 def test_what_forecasts_rest_on_is_the_newest_known(lake: Lake) -> None:
-    section = forecast_sections.attribution(scope(lake))
+    section = forecast_sections.attribution_section(scope(lake))
     assert section.summary == f"Of the forecasts of {DAY}."
     assert grid(section)[0] == ["rank_prior", "prior 100 %"]
-    before = forecast_sections.attribution(scope(lake, report_tables.DAYS[-81].item()))
+    before = forecast_sections.attribution_section(scope(lake, report_tables.DAYS[-81].item()))
     assert not before.known
 
 
@@ -152,9 +154,9 @@ def test_broken_limits_are_counted_and_need_somebody(lake: Lake) -> None:
     rows["within"] = rows["value"] <= rows["allowed"]
     series = rows[~rows["within"]].assign(series="FX_USDJPY")
     rows = pd.concat([rows, series])
-    lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
-    section = data_sections.data_health(scope(lake))
-    assert section.needs == (Need("warning", "Prices of FX: freshness is 6, 5 is allowed"),)
+    lake.replace_days(DATA_QUALITY, DAY, DAY, to_columns(rows))
+    section = data_sections.data_health_section(scope(lake))
+    assert section.needs == (ActionItem("warning", "Prices of FX: freshness is 6, 5 is allowed"),)
     assert section.summary == f"7 of 8 limits are kept on {DAY}."
     assert grid(section)[0] == ["freshness", "0", "0", "0", "6", "5"]
     assert grid(section, 1) == [["FX_USDJPY", "freshness", "6"]]
@@ -163,8 +165,8 @@ def test_broken_limits_are_counted_and_need_somebody(lake: Lake) -> None:
 def test_every_share_is_shown_as_one(lake: Lake) -> None:
     rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [DAY]).head(1)
     rows = rows.assign(market="LME", figure=DISAGREEMENT, value=0.25, allowed=0.0, within=False)
-    lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
-    section = data_sections.data_health(scope(lake))
+    lake.replace_days(DATA_QUALITY, DAY, DAY, to_columns(rows))
+    section = data_sections.data_health_section(scope(lake))
     assert [need.text for need in section.needs] == [
         "Prices of LME: disagreement is 25.00 %, 0.00 % is allowed"
     ]
@@ -174,7 +176,7 @@ def test_every_share_is_shown_as_one(lake: Lake) -> None:
 def test_drift_is_the_share_that_is_watched(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
     share = float(share_drifted(rows).iloc[0])
-    section = data_sections.drift(scope(lake))
+    section = data_sections.drift_section(scope(lake))
     assert section.summary.startswith(f"{100 * share:.0f} % of the features have drifted on {DAY}")
     assert len(grid(section)) == 10
 
@@ -182,24 +184,24 @@ def test_drift_is_the_share_that_is_watched(lake: Lake) -> None:
 def test_what_drift_is_told_for_needs_somebody(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ? ORDER BY name", [DAY])
     rows = rows.assign(psi=0.1, ks=0.1, drifted=False)
-    lake.replace_days(DRIFT, DAY, DAY, columns_of(rows))
-    assert not data_sections.drift(scope(lake)).needs
+    lake.replace_days(DRIFT, DAY, DAY, to_columns(rows))
+    assert not data_sections.drift_section(scope(lake)).needs
     far = rows["name"].isin(["column_3", "column_7"])
-    lake.replace_days(DRIFT, DAY, DAY, columns_of(rows.assign(psi=rows["psi"].where(~far, 9.0))))
-    assert data_sections.drift(scope(lake)).needs == (
-        Need("warning", "Over 3 times their limit from what they were: column_3, column_7"),
+    lake.replace_days(DRIFT, DAY, DAY, to_columns(rows.assign(psi=rows["psi"].where(~far, 9.0))))
+    assert data_sections.drift_section(scope(lake)).needs == (
+        ActionItem("warning", "Over 3 times their limit from what they were: column_3, column_7"),
     )
-    lake.replace_days(DRIFT, DAY, DAY, columns_of(rows.assign(drifted=True)))
-    assert data_sections.drift(scope(lake)).needs == (
-        Need("warning", "100 % of the features have drifted, 30 % are allowed"),
+    lake.replace_days(DRIFT, DAY, DAY, to_columns(rows.assign(drifted=True)))
+    assert data_sections.drift_section(scope(lake)).needs == (
+        ActionItem("warning", "100 % of the features have drifted, 30 % are allowed"),
     )
 
 
 def test_a_day_of_which_nothing_could_be_compared_says_so(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
     rows = rows.assign(psi=np.nan, ks=np.nan, missing_change=np.nan, drifted=False)
-    lake.replace_days(DRIFT, DAY, DAY, columns_of(rows))
-    section = data_sections.drift(scope(lake))
+    lake.replace_days(DRIFT, DAY, DAY, to_columns(rows))
+    section = data_sections.drift_section(scope(lake))
     assert section.summary == f"No feature could be compared on {DAY}; of the forecasts 0."
     assert not section.needs
 
@@ -211,8 +213,8 @@ def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
         report_tables.anomaly(DAY, 3.0, "info"),
     ]
     report_tables.write(lake, report_tables.ANOMALIES, pd.concat(rows))
-    assert market_sections.anomalies(scope(lake, day_before)).state == "critical"
-    week = market_sections.anomalies(scope(lake, DAY, WEEKLY))
+    assert market_sections.anomalies_section(scope(lake, day_before)).state == "critical"
+    week = market_sections.anomalies_section(scope(lake, DAY, WEEKLY))
     assert week.needs == ()
     assert week.summary == (
         "1 market and 2 series beyond their limits in the week."
@@ -222,12 +224,12 @@ def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
 
 
 def test_alerts_are_as_they_were(lake: Lake, tmp_path: Path) -> None:
-    now = operations_sections.alerts(scope(lake))
+    now = operations_sections.alerts_section(scope(lake))
     assert [need.state for need in now.needs] == ["warning", "warning"]
     assert now.summary.endswith("1 ended on the day.")
     with fill(tmp_path / "later", DAY) as later:
-        assert operations_sections.alerts(scope(later)) == now
-        next_day = operations_sections.alerts(scope(later, DAY + timedelta(days=1)))
+        assert operations_sections.alerts_section(scope(later)) == now
+        next_day = operations_sections.alerts_section(scope(later, DAY + timedelta(days=1)))
     assert [need.state for need in next_day.needs] == ["critical", "critical"]
     assert grid(next_day)[0][:2] == ["critical", "data late"]
     assert grid(next_day)[-1][1] == "check failed: monitoring/drift/within"
@@ -236,11 +238,11 @@ def test_alerts_are_as_they_were(lake: Lake, tmp_path: Path) -> None:
 def test_a_failed_check_and_what_it_is_about_count_once(lake: Lake, tmp_path: Path) -> None:
     rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [DAY])
     rows["within"] = rows["figure"] == "missing"
-    lake.replace_days(DATA_QUALITY, DAY, DAY, columns_of(rows))
+    lake.replace_days(DATA_QUALITY, DAY, DAY, to_columns(rows))
     key = "check_failed/monitoring/data_quality/within_limits"
     seen = report_tables.raised(key, "warning", report_tables.at(DAY, 22))
-    Book(lake, tmp_path).take_in([seen], report_tables.NOBODY)
-    made = compose(scope(lake))
+    AlertStore(lake, tmp_path).take_in([seen], report_tables.NOBODY)
+    made = compose_report(scope(lake))
     alerts, data = made.sections[0], made.sections[4]
     assert any(key.rsplit("/", maxsplit=1)[-1] in need.text for need in alerts.needs)
     assert not any(key.rsplit("/", maxsplit=1)[-1] in need.text for need in made.needs)
@@ -249,7 +251,7 @@ def test_a_failed_check_and_what_it_is_about_count_once(lake: Lake, tmp_path: Pa
 
 def test_promotion_is_what_was_in_force(lake: Lake) -> None:
     add_others(lake)
-    section = operations_sections.promotion(scope(lake))
+    section = operations_sections.promotion_section(scope(lake))
     assert section.summary == (
         f"Champion on {DAY}: rel-champion; challenger rel-challenger has a share of 25 %."
     )
@@ -263,8 +265,11 @@ def test_freshness_counts_trading_days(lake: Lake) -> None:
     later = LAST + timedelta(days=7)
     behind = len(trading_days(LAST, later)) - 1
     shown = {
-        cells[0]: cells[1:] for cells in grid(operations_sections.freshness(scope(lake, later)))
+        cells[0]: cells[1:]
+        for cells in grid(operations_sections.freshness_section(scope(lake, later)))
     }
     assert shown["submissions.competition"] == [str(LAST), str(behind)]
     assert shown["features.market"] == ["–", "–"]
-    assert operations_sections.freshness(scope(lake)).summary.startswith("7 of 15 layers are as of")
+    assert operations_sections.freshness_section(scope(lake)).summary.startswith(
+        "7 of 15 layers are as of"
+    )

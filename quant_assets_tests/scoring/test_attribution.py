@@ -10,7 +10,7 @@ import pytest
 
 from quant_assets.core.ranks import standardised_ranks
 from quant_assets.core.typing import FloatArray
-from quant_assets.ensemble.blend import members
+from quant_assets.ensemble.blend import read_members
 from quant_assets.features.catalogue import CATALOGUE
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.store.lake import Lake
@@ -20,11 +20,11 @@ from quant_assets.models.registry import FAMILIES
 from quant_assets.scoring.attribution import (
     ATTRIBUTED_DAYS,
     GROUPS,
-    Parts,
-    attribution,
-    family_parts,
-    first_attributed,
-    shares,
+    FamilyParts,
+    attribution_rows,
+    first_attributed_day,
+    read_family_parts,
+    variance_shares,
 )
 from quant_assets_tests.support import leg_market, synthetic
 from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, Desk
@@ -43,9 +43,9 @@ def unwanted(warning: str) -> None:
 def rows_of(desk: Desk, first: int, last: int) -> pd.DataFrame:
     """Rows of every family and of the ensemble, in order."""
     ends = day(desk, first), day(desk, last)
-    of_families = family_parts(desk.lake, desk.settings, FAMILIES, *ends, unwanted)
-    blended = Parts("ensemble", *members(desk.lake, FAMILIES, *ends))
-    rows = attribution(desk.lake, [blended, *of_families])
+    of_families = read_family_parts(desk.lake, desk.settings, FAMILIES, *ends, unwanted)
+    blended = FamilyParts("ensemble", *read_members(desk.lake, FAMILIES, *ends))
+    rows = attribution_rows(desk.lake, [blended, *of_families])
     return rows.sort_values(["trading_day", "family", "inputs"], ignore_index=True)
 
 
@@ -76,7 +76,7 @@ def planted(days: int, targets: int) -> dict[str, FloatArray]:
 
 
 def test_planted_shares_are_found() -> None:
-    found = shares(planted(4, 30))
+    found = variance_shares(planted(4, 30))
     np.testing.assert_allclose(found["small"], 0.1, atol=1e-12)
     np.testing.assert_allclose(found["large"], 0.9, atol=1e-12)
     np.testing.assert_allclose(found["constant"], 0.0, atol=1e-12)
@@ -88,7 +88,7 @@ def test_shares_are_those_of_the_covariance() -> None:
     parts["a"] *= 3.0
     parts["against"] = -0.5 * parts["a"]
     score = sum(parts.values())
-    found = shares(parts)
+    found = variance_shares(parts)
     for name, part in parts.items():
         for row in range(3):
             covariance = np.cov(part[row], score[row])
@@ -99,7 +99,7 @@ def test_shares_are_those_of_the_covariance() -> None:
 def test_a_part_missing_on_a_day_has_no_share_of_it() -> None:
     parts = planted(3, 30)
     parts["small"][1] = np.nan
-    found = shares(parts)
+    found = variance_shares(parts)
     assert np.isnan(found["small"]).tolist() == [False, True, False]
     assert found["large"][1] == pytest.approx(1.0)
 
@@ -108,7 +108,9 @@ def test_a_part_missing_on_a_day_has_no_share_of_it() -> None:
 def test_equal_scores_rest_on_nothing(level: float) -> None:
     """Also where they are equal but for rounding."""
     noise = level * 1e-15 * np.random.default_rng(0).normal(size=(2, 10))
-    found = shares({"a": np.full((2, 10), level) + noise, "b": np.full((2, 10), 3.0 * level)})
+    found = variance_shares(
+        {"a": np.full((2, 10), level) + noise, "b": np.full((2, 10), 3.0 * level)}
+    )
     assert all(np.isnan(share).all() for share in found.values())
 
 
@@ -122,7 +124,7 @@ def test_returns_that_follow_one_market_rest_on_it() -> None:
     coefficients[[1, 3], 3] = 0.7
     seen = leg_market.observe(leg_market.vector_autoregression(coefficients, 1500, seed=2))
     model = bayesian_svar.fit(seen, bayesian_svar.defaults, Resources())
-    found = shares(model.contributions(seen, 250, GROUPS))
+    found = variance_shares(model.contributions(seen, 250, GROUPS))
     assert set(found) == {"drift", "FX", "JPX", "LME", "US"}
     assert np.median(found.pop("US")) > 0.8
     assert all(np.median(share) < 0.2 for share in found.values())
@@ -175,7 +177,7 @@ def test_a_day_alone_is_attributed_as_in_a_range(desk: Desk, of_days: pd.DataFra
 def test_the_fit_in_force_is_attributed(desk: Desk) -> None:
     """Days before the first fit have no rows, and each later one those of its own fit."""
     ends = day(desk, 190), day(desk, 310)
-    found = list(family_parts(desk.lake, desk.settings, ["ridge"], *ends, unwanted))
+    found = list(read_family_parts(desk.lake, desk.settings, ["ridge"], *ends, unwanted))
     spells = [desk.days[FIT_ROWS[0] : FIT_ROWS[1]], desk.days[FIT_ROWS[1] : 311]]
     for parts, days in zip(found, spells, strict=True):
         np.testing.assert_array_equal(parts.days, days)
@@ -185,9 +187,9 @@ def test_the_fit_in_force_is_attributed(desk: Desk) -> None:
 
 def test_a_family_without_a_fit_has_no_rows(young_lake: Lake, desk: Desk) -> None:
     ends = day(desk, 100), day(desk, 110)
-    assert not list(family_parts(young_lake, desk.settings, FAMILIES, *ends, unwanted))
-    days, parts = members(young_lake, FAMILIES, *ends)
-    rows = attribution(young_lake, [Parts("ensemble", days, parts)])
+    assert not list(read_family_parts(young_lake, desk.settings, FAMILIES, *ends, unwanted))
+    days, parts = read_members(young_lake, FAMILIES, *ends)
+    rows = attribution_rows(young_lake, [FamilyParts("ensemble", days, parts)])
     assert rows.columns.tolist() == [column.name for column in ATTRIBUTION.columns]
     assert rows.empty
 
@@ -196,7 +198,9 @@ def test_a_family_with_a_bad_fit_is_left_out(desk: Desk, tmp_path: Path) -> None
     empty = desk.settings.model_copy(update={"data_dir": tmp_path})
     said: list[str] = []
     ends = day(desk, 300), day(desk, 301)
-    assert not list(family_parts(desk.lake, empty, ["ridge", "rank_prior"], *ends, said.append))
+    assert not list(
+        read_family_parts(desk.lake, empty, ["ridge", "rank_prior"], *ends, said.append)
+    )
     assert [text.split(":")[0] for text in said] == [
         "ridge is not attributed",
         "rank_prior is not attributed",
@@ -205,6 +209,6 @@ def test_a_family_with_a_bad_fit_is_left_out(desk: Desk, tmp_path: Path) -> None
 
 def test_of_a_range_the_newest_days_are_attributed(desk: Desk) -> None:
     end = day(desk, 300)
-    assert first_attributed(desk.lake, day(desk, 0), end) == day(desk, 301 - ATTRIBUTED_DAYS)
-    assert first_attributed(desk.lake, day(desk, 295), end) == day(desk, 295)
-    assert first_attributed(desk.lake, end, end) == end
+    assert first_attributed_day(desk.lake, day(desk, 0), end) == day(desk, 301 - ATTRIBUTED_DAYS)
+    assert first_attributed_day(desk.lake, day(desk, 295), end) == day(desk, 295)
+    assert first_attributed_day(desk.lake, end, end) == end

@@ -12,15 +12,15 @@ from scipy.stats import spearmanr
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.lake.readers.forecasts import forecast_rows
-from quant_assets.lake.readers.point_in_time import known_days
+from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.readers.prices import read_panel
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE, TRACK_RECORD
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.registry import FAMILIES
-from quant_assets.scoring.daily_performance import performance, track_record_of_others
-from quant_assets.scoring.judged_days import judge, judged_days
+from quant_assets.scoring.daily_performance import performance_rows, read_other_track_records
+from quant_assets.scoring.judged_days import find_scored_days, read_scored_forecasts
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk
 
@@ -60,7 +60,7 @@ def ends(desk: Desk, first: int, last: int) -> tuple:
 
 
 def judged(desk: Desk, names: Sequence[str], start: date, end: date) -> pd.DataFrame:
-    return performance(judge(desk.lake, names, start, end))
+    return performance_rows(read_scored_forecasts(desk.lake, names, start, end))
 
 
 def check_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
@@ -106,11 +106,13 @@ def test_other_forecasts_are_judged_on_the_days_of_the_families(
     desk: Desk, expected: pd.DataFrame
 ) -> None:
     start, end = ends(desk, 190, 240)
-    days, release = judged_days(known_days(desk.lake, end), start)
+    days, release = find_scored_days(read_known_days(desk.lake, end), start)
     np.testing.assert_array_equal(days, desk.days[185:236])
     np.testing.assert_array_equal(release, desk.days[190:241])
     perfect = np.nan_to_num(truth_of(desk)[185:236])
-    found = performance(judge(desk.lake, FAMILIES[:1], start, end), {"oracle": perfect})
+    found = performance_rows(
+        read_scored_forecasts(desk.lake, FAMILIES[:1], start, end), {"oracle": perfect}
+    )
     oracle = found[found["family"] == "oracle"]
     assert oracle["date_id"].tolist() == list(range(FIT_ROWS[0], 236))
     np.testing.assert_allclose(oracle["ic"], 1.0, rtol=0, atol=1e-12)
@@ -141,7 +143,7 @@ def test_the_track_record_of_other_families_is_kept(tmp_path: Path) -> None:
         "released_on": on,
     }
     with Lake(tmp_path) as lake:
-        assert track_record_of_others(lake, ["ridge"], *known).empty
+        assert read_other_track_records(lake, ["ridge"], *known).empty
         lake.replace_days(TRACK_RECORD, *known, rows)
-        found = track_record_of_others(lake, ["ridge"], known[0], known[0])
+        found = read_other_track_records(lake, ["ridge"], known[0], known[0])
     assert found[["family", "ic"]].to_numpy().tolist() == [["lightgbm", 0.2]]

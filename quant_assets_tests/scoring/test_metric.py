@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.scoring.metric import competition_score, daily_ic, score_of
+from quant_assets.scoring.metric import competition_score, daily_ic, score_of_ic
 from quant_assets_tests.support.metric_reference import row_by_row_ic, row_by_row_score
 
 Score = Callable[[FloatArray, FloatArray], float]
@@ -104,4 +104,4 @@ def test_correlations_that_do_not_vary_have_no_score(score: Score) -> None:
 
 
 def test_the_spread_is_that_of_the_population() -> None:
-    assert score_of(np.array([0.0, 1.0, 0.0, 1.0])) == 1.0
+    assert score_of_ic(np.array([0.0, 1.0, 0.0, 1.0])) == 1.0

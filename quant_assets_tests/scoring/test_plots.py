@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from quant_assets.scoring.plots import cumulated_ic, stacked_shares
+from quant_assets.scoring.plots import plot_cumulated_ic, plot_shares
 
 
 def test_cumulated_ic_is_a_small_png() -> None:
@@ -12,7 +12,7 @@ def test_cumulated_ic_is_a_small_png() -> None:
         pd.DataFrame({"family": name, "trading_day": days[::-1], "ic": 0.01 * np.arange(500)})
         for name in ("ridge", "ensemble", "oracle")
     )
-    picture = cumulated_ic(rows)
+    picture = plot_cumulated_ic(rows)
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000
 
@@ -23,8 +23,8 @@ def test_shares_are_a_small_png_also_where_some_are_negative() -> None:
         [(family, name, 1.5 - i) for family, names in families for i, name in enumerate(names)],
         columns=["family", "inputs", "share"],
     )
-    picture = stacked_shares(rows)
+    picture = plot_shares(rows)
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000
-    other = stacked_shares(rows.assign(share=-rows["share"]))
+    other = plot_shares(rows.assign(share=-rows["share"]))
     assert other != picture

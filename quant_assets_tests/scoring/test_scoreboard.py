@@ -6,12 +6,12 @@ import pytest
 
 from quant_assets.lake.schemas.scoring_tables import BREAKDOWN, COMPARISON, SCOREBOARD
 from quant_assets.models.registry import FAST
-from quant_assets.scoring.daily_performance import performance
-from quant_assets.scoring.judged_days import judge
-from quant_assets.scoring.scoreboard import breakdown, comparison, scoreboard
-from quant_assets.scoring.scoreboard_inputs import fit_seconds, regimes
+from quant_assets.scoring.daily_performance import performance_rows
+from quant_assets.scoring.judged_days import read_scored_forecasts
+from quant_assets.scoring.scoreboard import breakdown_rows, comparison_rows, scoreboard_rows
+from quant_assets.scoring.scoreboard_inputs import read_fit_seconds, read_regimes
 from quant_assets.scoring.significance import block_bootstrap, paired_bootstrap
-from quant_assets.scoring.slices import agreement, slices
+from quant_assets.scoring.slices import agreement_rows, slice_rows
 from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk
 
 Daily = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -19,8 +19,8 @@ Daily = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def daily(desk: Desk) -> Daily:
-    found = judge(desk.lake, FAST, desk.days[0].item(), desk.days[-1].item())
-    return performance(found), slices(found), agreement(found)
+    found = read_scored_forecasts(desk.lake, FAST, desk.days[0].item(), desk.days[-1].item())
+    return performance_rows(found), slice_rows(found), agreement_rows(found)
 
 
 def metric(ic: pd.Series) -> float:
@@ -29,9 +29,9 @@ def metric(ic: pd.Series) -> float:
 
 def test_scoreboard(desk: Desk, daily: Daily) -> None:
     ic, parts, _ = daily
-    seconds = fit_seconds(desk.lake, FAST)
+    seconds = read_fit_seconds(desk.lake, FAST)
     shuffled = ic.sample(frac=1.0, random_state=1)
-    board = scoreboard(shuffled, parts, seconds).set_index("family")
+    board = scoreboard_rows(shuffled, parts, seconds).set_index("family")
     assert [*board.reset_index().columns] == [column.name for column in SCOREBOARD.columns]
     assert board["score"].is_monotonic_decreasing
     assert set(board.index) == set(FAST) == set(seconds)
@@ -61,7 +61,7 @@ def test_a_share_of_the_oracle_where_there_is_one() -> None:
         pd.DataFrame({"family": name, "trading_day": days, "ic": x}) for name, x in each.items()
     )
     none = pd.DataFrame({"family": [], "by": [], "part": [], "value": []})
-    board = scoreboard(rows, none, {}).set_index("family")
+    board = scoreboard_rows(rows, none, {}).set_index("family")
     expected = metric(pd.Series(ic)) / metric(pd.Series(ic + 0.2))
     assert board.loc["a", "share_of_oracle"] == pytest.approx(expected)
     assert board.loc["oracle", "share_of_oracle"] == 1.0
@@ -70,9 +70,9 @@ def test_a_share_of_the_oracle_where_there_is_one() -> None:
 
 def test_breakdown(desk: Desk, daily: Daily) -> None:
     ic, parts, _ = daily
-    regime = regimes(desk.lake)
+    regime = read_regimes(desk.lake)
     assert set(regime) == {"calm", "volatile"}
-    found = breakdown(ic, parts, regime).set_index(["family", "by", "part"])
+    found = breakdown_rows(ic, parts, regime).set_index(["family", "by", "part"])
     assert [*found.reset_index().columns] == [column.name for column in BREAKDOWN.columns]
     own = ic[ic["family"] == "ridge"].set_index("trading_day")["ic"].sort_index()
     year = own[own.index.year == own.index[0].year]
@@ -91,7 +91,7 @@ def test_breakdown(desk: Desk, daily: Daily) -> None:
 
 def test_comparison(daily: Daily) -> None:
     ic, _, alike = daily
-    found = comparison(ic, alike).set_index(["family", "other"])
+    found = comparison_rows(ic, alike).set_index(["family", "other"])
     assert [*found.reset_index().columns] == [column.name for column in COMPARISON.columns]
     assert set(found.index) == {("ridge", "rank_prior"), ("lightgbm", "rank_prior")}
     wide = ic.pivot(index="trading_day", columns="family", values="ic")
@@ -108,6 +108,6 @@ def test_days_too_few_or_too_equal_have_no_score(ic: list[float]) -> None:
     days = np.datetime64("2020-01-01") + np.arange(len(ic))
     none = pd.DataFrame({"family": [], "by": [], "part": [], "value": []})
     rows = pd.DataFrame({"family": "a", "trading_day": days, "ic": ic})
-    board = scoreboard(rows, none, {})
+    board = scoreboard_rows(rows, none, {})
     assert board["days"].tolist() == [len(ic)]
     assert np.isnan(board[["score", "low", "high"]].to_numpy(dtype=float)).all()

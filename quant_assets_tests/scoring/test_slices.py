@@ -8,21 +8,21 @@ from scipy.stats import spearmanr
 from quant_assets.lake.schemas.scoring_tables import AGREEMENT, SLICES
 from quant_assets.market.instruments import market_of
 from quant_assets.models.registry import FAST
-from quant_assets.scoring.judged_days import Judged, judge
-from quant_assets.scoring.slices import agreement, parts_of, slices
+from quant_assets.scoring.judged_days import ScoredForecasts, read_scored_forecasts
+from quant_assets.scoring.slices import agreement_rows, slice_rows, split_targets
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk
 
 
-def judged(desk: Desk, first: int, last: int) -> Judged:
-    found = judge(desk.lake, FAST, desk.days[first].item(), desk.days[last].item())
+def judged(desk: Desk, first: int, last: int) -> ScoredForecasts:
+    found = read_scored_forecasts(desk.lake, FAST, desk.days[first].item(), desk.days[last].item())
     assert found is not None
     return found
 
 
 def test_every_target_has_one_lag_and_one_pair_of_markets() -> None:
     pairs = synthetic.pairs()
-    parts = parts_of(pairs)
+    parts = split_targets(pairs)
     for by in ("lag", "markets"):
         of_by = np.stack([mask for (kind, _), mask in parts.items() if kind == by])
         np.testing.assert_array_equal(of_by.sum(axis=0), 1)
@@ -38,12 +38,12 @@ def test_every_target_has_one_lag_and_one_pair_of_markets() -> None:
 
 def test_slices_by_hand(desk: Desk) -> None:
     found = judged(desk, 205, 260)
-    rows = slices(found)
+    rows = slice_rows(found)
     assert [*rows.columns] == [column.name for column in SLICES.columns]
     index = rows.set_index(["trading_day", "family", "by", "part"])["value"]
     values, truth = found.forecasts["ridge"], found.truth
     for row in (0, 20, 50):
-        for (by, part), mask in parts_of(found.pairs).items():
+        for (by, part), mask in split_targets(found.pairs).items():
             known = mask & ~np.isnan(truth[row])
             expected = spearmanr(values[row, known], truth[row, known]).statistic
             key = pd.Timestamp(found.days[row]), "ridge", by, part
@@ -61,7 +61,7 @@ def test_turnover_begins_with_the_second_forecast_and_needs_no_more_than_the_day
     desk: Desk,
 ) -> None:
     def turnover(first: int, last: int) -> pd.Series:
-        rows = slices(judged(desk, first, last))
+        rows = slice_rows(judged(desk, first, last))
         own = rows[(rows["part"] == "turnover") & (rows["family"] == "ridge")]
         return own.set_index("date_id")["value"]
 
@@ -75,7 +75,7 @@ def test_turnover_begins_with_the_second_forecast_and_needs_no_more_than_the_day
 
 def test_agreement_by_hand(desk: Desk) -> None:
     found = judged(desk, 205, 230)
-    rows = agreement(found)
+    rows = agreement_rows(found)
     assert [*rows.columns] == [column.name for column in AGREEMENT.columns]
     assert len(rows) == 3 * len(found.days)
     pair = rows[(rows["family"] == "rank_prior") & (rows["other"] == "ridge")]
@@ -85,13 +85,13 @@ def test_agreement_by_hand(desk: Desk) -> None:
 
 
 def test_nothing_released_later_is_read(desk: Desk, altered: Desk) -> None:
-    for figures in (slices, agreement):
+    for figures in (slice_rows, agreement_rows):
         ours, theirs = (figures(judged(x, 205, 330)) for x in (desk, altered))
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
 def test_before_any_forecast_there_is_nothing(desk: Desk) -> None:
-    assert judge(desk.lake, FAST, desk.days[0].item(), desk.days[4].item()) is None
-    for figures in (slices, agreement):
+    assert read_scored_forecasts(desk.lake, FAST, desk.days[0].item(), desk.days[4].item()) is None
+    for figures in (slice_rows, agreement_rows):
         assert figures(None).empty
         assert figures(judged(desk, 20, 60)).empty

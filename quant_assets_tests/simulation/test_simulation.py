@@ -13,10 +13,17 @@ from quant_assets.lake.schemas.promotion_tables import RELEASES
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FALL_BACK
-from quant_assets.orchestration.execution.runs import instance
-from quant_assets.simulation.assessment import Verdict, judge
-from quant_assets.simulation.plan import Plan, stored_plan
-from quant_assets.simulation.scenario import FAMILIES, FULL, KILLED, RESTARTED, WORSE, script
+from quant_assets.orchestration.execution.runs import open_instance
+from quant_assets.simulation.assessment import Assessment, assess
+from quant_assets.simulation.plan import Plan, read_plan
+from quant_assets.simulation.scenario import (
+    FAMILIES,
+    FULL,
+    KILLED,
+    RESTARTED,
+    WORSE,
+    build_scenario,
+)
 from quant_assets_tests.support.desk import PROGRAM, Finished
 
 DAYS = 40
@@ -43,13 +50,13 @@ def test_the_desk_comes_through_everything(rehearsed: tuple[Path, Finished]) -> 
     assert done.status == 0, done.out + done.err
     assert f"submissions: {DAYS} of {DAYS}" in done.out
     table = done.out[done.out.index("detected after") :]
-    for fault in script(DAYS):
+    for fault in build_scenario(DAYS):
         assert fault.kind in table
     assert "failed:" not in done.out
 
 
 def again(root: Path) -> tuple[Plan, Settings, dict[str, datetime]]:
-    plan = stored_plan(root)
+    plan = read_plan(root)
     done_to_it = {*FAMILIES, KILLED, FULL, RESTARTED}
     deeds = {
         fault.kind: datetime.combine(plan.world.day(fault.first), time(22), UTC)
@@ -59,14 +66,14 @@ def again(root: Path) -> tuple[Plan, Settings, dict[str, datetime]]:
     return plan, load_settings(data_dir=root / "data"), deeds
 
 
-def judged(root: Path, lost: int = 0, undone: str = "") -> Verdict:
+def judged(root: Path, lost: int = 0, undone: str = "") -> Assessment:
     """Judged again, as if the channel had not taken the last messages, or a deed was not done."""
     plan, settings, deeds = again(root)
     done = {kind: moment for kind, moment in deeds.items() if kind != undone}
-    with instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
+    with open_instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
         sent = lake.columns(f"SELECT subject FROM {ALERT_DELIVERIES.quoted} ORDER BY created_at")
         taken = sent["subject"].tolist()
-        return judge(plan, lake, opened, done, taken[: len(taken) - lost], 1)
+        return assess(plan, lake, opened, done, taken[: len(taken) - lost], 1)
 
 
 def test_what_was_judged_well_is_judged_so_again(rehearsed: tuple[Path, Finished]) -> None:

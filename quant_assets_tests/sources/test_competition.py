@@ -10,7 +10,7 @@ import pytest
 from quant_assets.core.errors import SourceError
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import parse_column
-from quant_assets.market.targets import align_to_label_day, released_labels
+from quant_assets.market.targets import align_to_forecast_day, labels_by_known_day
 from quant_assets.sources.competition.folder import CompetitionFolder
 from quant_assets.sources.protocol import Source, UnreadCell
 from quant_assets_tests.support.competition_market import (
@@ -186,7 +186,7 @@ def test_the_real_folder_loads_and_its_labels_follow_the_formula(real_market: Pa
     assert published.shape == (2038, 424)
     closes = [i for i, name in enumerate(table.columns) if parse_column(name).field == "close"]
     instruments = [parse_column(table.columns[i]).instrument for i in closes]
-    released = released_labels(table.values[:, closes], pairs, instruments)
-    computed = align_to_label_day(released, pairs.lags)
+    released = labels_by_known_day(table.values[:, closes], pairs, instruments)
+    computed = align_to_forecast_day(released, pairs.lags)
     np.testing.assert_allclose(computed, published, rtol=0, atol=2e-6, equal_nan=True)
     assert (source.first_day, source.last_day) == (date(2010, 1, 4), date(2017, 11, 10))

@@ -8,7 +8,7 @@ import pytest
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import MARKETS
 from quant_assets.sources.simulated import mechanics
-from quant_assets.sources.simulated.mechanics import true_market
+from quant_assets.sources.simulated.mechanics import simulate_true_market
 from quant_assets.sources.simulated.universe import INSTRUMENTS, of_market
 
 SEED, ROWS = 7, 776
@@ -21,7 +21,7 @@ def realised(log_close: FloatArray, lag: int) -> FloatArray:
 
 
 def test_daily_moves_are_of_a_realistic_size() -> None:
-    moves = true_market(SEED, ROWS).moves
+    moves = simulate_true_market(SEED, ROWS).moves
     usual = {market: np.median(moves[:, of_market(market)].std(axis=0)) for market in MARKETS}
     assert 0.004 < usual["FX"] < 0.009
     assert 0.010 < usual["LME"] < 0.016
@@ -32,7 +32,7 @@ def test_daily_moves_are_of_a_realistic_size() -> None:
 
 
 def test_moves_have_fat_tails_and_volatility_that_lasts() -> None:
-    moves = true_market(SEED, ROWS).moves
+    moves = simulate_true_market(SEED, ROWS).moves
     standard = (moves - moves.mean(axis=0)) / moves.std(axis=0)
     assert np.median((standard**4).mean(axis=0)) > 4
     size = np.abs(standard).mean(axis=1)
@@ -40,7 +40,7 @@ def test_moves_have_fat_tails_and_volatility_that_lasts() -> None:
 
 
 def test_instruments_of_a_kind_move_together() -> None:
-    moves = true_market(SEED, ROWS).moves
+    moves = simulate_true_market(SEED, ROWS).moves
     names = ("US_Stock_GLD", "US_Stock_IAU", "US_Stock_AGG")
     correlation = np.asarray(np.corrcoef(moves[:, [INSTRUMENTS.index(name) for name in names]].T))
     assert correlation[0, 1] > 0.9
@@ -63,17 +63,17 @@ def test_the_expected_move_is_what_happens_when_no_shock_comes_after(
         drift[day + 1 :] = drift[day] * 0.5 ** (np.arange(1, rows - day)[:, None] / 60)
         return drift
 
-    expected = true_market(SEED, rows).expected[:, day]
+    expected = simulate_true_market(SEED, rows).expected[:, day]
     monkeypatch.setattr(mechanics, "_student", silenced)
     monkeypatch.setattr(mechanics, "_wave", fading)
-    quiet = true_market(SEED, rows).log_close
+    quiet = simulate_true_market(SEED, rows).log_close
     for lag in LAGS:
         np.testing.assert_allclose(expected[lag - 1], realised(quiet, lag)[day], atol=1e-12)
 
 
 @pytest.mark.parametrize("lag", LAGS)
 def test_expected_moves_are_unbiased(lag: int) -> None:
-    market = true_market(SEED, ROWS)
+    market = simulate_true_market(SEED, ROWS)
     actual = realised(market.log_close, lag)
     usual = market.moves.std(axis=0)
     expected = market.expected[lag - 1, : len(actual)] / usual

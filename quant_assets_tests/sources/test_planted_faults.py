@@ -9,8 +9,13 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import FIELDS, MARKETS, market_of
 from quant_assets.sources.simulated.market import SimulatedMarket
-from quant_assets.sources.simulated.mechanics import bars, true_market
-from quant_assets.sources.simulated.planted_faults import Fault, closed, planned_faults, recorded
+from quant_assets.sources.simulated.mechanics import make_bars, simulate_true_market
+from quant_assets.sources.simulated.planted_faults import (
+    PlantedFault,
+    draw_closures,
+    plan_faults,
+    record_prices,
+)
 from quant_assets.sources.simulated.universe import INSTRUMENTS, of_market
 
 MARKET = SimulatedMarket()
@@ -20,24 +25,24 @@ HAS_BARS = of_market("JPX") | of_market("US")
 
 @cache
 def record(seed: int = MARKET.seed) -> FloatArray:
-    faultless = bars(seed, true_market(seed, len(DAYS)))
-    return recorded(seed, DAYS, faultless, planned_faults(seed, MARKET.first_day))
+    faultless = make_bars(seed, simulate_true_market(seed, len(DAYS)))
+    return record_prices(seed, DAYS, faultless, plan_faults(seed, MARKET.first_day))
 
 
 def field(name: str, seed: int = MARKET.seed) -> FloatArray:
     return np.asarray(record(seed)[FIELDS.index(name)])
 
 
-def of(fault: Fault, name: str) -> FloatArray:
+def of(fault: PlantedFault, name: str) -> FloatArray:
     return field(name)[:, INSTRUMENTS.index(fault.instrument)]
 
 
-def planted(kind: str, seed: int = MARKET.seed) -> list[Fault]:
-    return [fault for fault in planned_faults(seed, MARKET.first_day) if fault.kind == kind]
+def planted(kind: str, seed: int = MARKET.seed) -> list[PlantedFault]:
+    return [fault for fault in plan_faults(seed, MARKET.first_day) if fault.kind == kind]
 
 
 def test_closed_markets_are_empty_as_a_whole_and_london_and_tokyo_never_together() -> None:
-    rests = closed(MARKET.seed, DAYS)
+    rests = draw_closures(MARKET.seed, DAYS)
     for i, market in enumerate(MARKETS):
         empty = np.isnan(field("close")[:, of_market(market)]).all(axis=1)
         np.testing.assert_array_equal(empty, rests[:, i], err_msg=market)
@@ -52,7 +57,7 @@ def test_closed_markets_are_empty_as_a_whole_and_london_and_tokyo_never_together
 def test_single_days_are_missing_at_the_stated_rate_and_never_in_fx() -> None:
     lasting = ~np.isin(INSTRUMENTS, [fault.instrument for fault in planted("ends")])
     for i, market in enumerate(MARKETS):
-        is_open = ~closed(MARKET.seed, DAYS)[:, i]
+        is_open = ~draw_closures(MARKET.seed, DAYS)[:, i]
         share = np.isnan(field("close")[is_open][:, of_market(market) & lasting]).mean()
         assert share == 0 if market == "FX" else 0.001 < share < 0.006, market
 
@@ -140,7 +145,7 @@ def test_fx_crosses_agree_with_each_other_but_for_the_planted_outlier() -> None:
 
 
 def test_the_faultless_record_is_left_as_it_is() -> None:
-    faultless = bars(MARKET.seed, true_market(MARKET.seed, len(DAYS)))
+    faultless = make_bars(MARKET.seed, simulate_true_market(MARKET.seed, len(DAYS)))
     before = faultless.copy()
-    recorded(MARKET.seed, DAYS, faultless, planned_faults(MARKET.seed, MARKET.first_day))
+    record_prices(MARKET.seed, DAYS, faultless, plan_faults(MARKET.seed, MARKET.first_day))
     np.testing.assert_array_equal(faultless, before)

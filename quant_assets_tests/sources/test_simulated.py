@@ -12,15 +12,15 @@ import pytest
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
-from quant_assets.market.instruments import Series, column_name, market_of
-from quant_assets.market.targets import align_to_label_day, released_labels
+from quant_assets.market.instruments import InstrumentSeries, column_name, market_of
+from quant_assets.market.targets import align_to_forecast_day, labels_by_known_day
 from quant_assets.sources.protocol import PriceTable, Source
 from quant_assets.sources.simulated.market import SimulatedMarket, _simulation
 from quant_assets.sources.simulated.universe import INSTRUMENTS
 
 MARKET = SimulatedMarket()
 LONG_AGO, FAR_AHEAD = date(2000, 1, 4), date(2030, 12, 31)
-CLOSES = [column_name(Series(name, "close")) for name in INSTRUMENTS]
+CLOSES = [column_name(InstrumentSeries(name, "close")) for name in INSTRUMENTS]
 
 
 def whole(source: SimulatedMarket = MARKET) -> PriceTable:
@@ -37,12 +37,12 @@ def released() -> FloatArray:
     table = whole()
     close = table.values[:, [table.columns.index(column) for column in CLOSES]]
     close[close <= 0] = np.nan
-    return released_labels(close, MARKET.pairs(), INSTRUMENTS)
+    return labels_by_known_day(close, MARKET.pairs(), INSTRUMENTS)
 
 
 def daily_spearman(forecast: FloatArray) -> FloatArray:
     """Of the days that have labels, against the labels of the default market."""
-    truth = pd.DataFrame(align_to_label_day(released(), MARKET.pairs().lags))
+    truth = pd.DataFrame(align_to_forecast_day(released(), MARKET.pairs().lags))
     ranked = pd.DataFrame(forecast).where(truth.notna()).rank(axis=1)
     daily = ranked.corrwith(truth.rank(axis=1), axis=1).dropna()
     return np.asarray(daily, dtype=np.float64)

@@ -15,7 +15,7 @@ from quant_assets.core.errors import LakeError
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.schemas.tables import N_TARGETS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.submission.submission import export, problems, submission_rows
+from quant_assets.submission.submission import export_submission, find_problems, submission_rows
 from quant_assets_tests.support import synthetic
 
 N = 30
@@ -54,7 +54,7 @@ def full_disk(free: int) -> Iterator[None]:
 
 
 def test_good_forecasts_have_no_problems(forecasts: Forecasts) -> None:
-    found = problems(forecasts, forecasts.days)
+    found = find_problems(forecasts, forecasts.days)
     assert found.empty
     assert list(found.columns) == ["trading_day", "reason"]
 
@@ -67,7 +67,7 @@ def test_problems_are_found_with_their_day(forecasts: Forecasts) -> None:
     values[9] = np.nan
     broken = replace(forecasts, values=values)
     absent = np.array(["2020-12-31", "2021-01-01"], dtype="datetime64[D]")
-    found = problems(broken, np.concatenate([absent, forecasts.days]))
+    found = find_problems(broken, np.concatenate([absent, forecasts.days]))
     missing = [(forecasts.days[row], "missing or infinite value") for row in (3, 5, 6, 9)]
     expected = [(day, "no forecast") for day in absent] + missing
     expected.append((forecasts.days[8], "all values equal"))
@@ -78,14 +78,14 @@ def test_problems_are_found_with_their_day(forecasts: Forecasts) -> None:
 def test_days_beyond_those_expected_are_checked_too(forecasts: Forecasts) -> None:
     values = forecasts.values.copy()
     values[-1] = 1.0
-    found = problems(replace(forecasts, values=values), forecasts.days[:-1])
+    found = find_problems(replace(forecasts, values=values), forecasts.days[:-1])
     assert found["reason"].tolist() == ["all values equal"]
 
 
 def test_no_forecasts_at_all(forecasts: Forecasts) -> None:
     none = Forecasts(forecasts.days[:0], forecasts.values[:0], forecasts.days[:0], TARGETS)
-    assert problems(none, forecasts.days[:2])["reason"].tolist() == ["no forecast"] * 2
-    assert problems(none, forecasts.days[:0]).empty
+    assert find_problems(none, forecasts.days[:2])["reason"].tolist() == ["no forecast"] * 2
+    assert find_problems(none, forecasts.days[:0]).empty
 
 
 def test_exported_files(lake: Lake, forecasts: Forecasts, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_exported_files(lake: Lake, forecasts: Forecasts, tmp_path: Path) -> Non
             lake,
             Forecasts(forecasts.days[part], forecasts.values[part], forecasts.days[part], TARGETS),
         )
-    exported = export(lake, tmp_path / "exports")
+    exported = export_submission(lake, tmp_path / "exports")
     assert exported.days == N
     parquet, csv = exported.files
     assert (parquet.name, csv.name) == ("submission.parquet", "submission.csv")
@@ -117,7 +117,7 @@ def test_targets_in_another_order_are_exported_in_theirs(
         forecasts, values=forecasts.values[:, order], targets=tuple(TARGETS[i] for i in order)
     )
     submit(lake, shuffled)
-    rows = pd.read_parquet(export(lake, tmp_path).files[0])
+    rows = pd.read_parquet(export_submission(lake, tmp_path).files[0])
     np.testing.assert_array_equal(rows[list(TARGETS)].to_numpy(), forecasts.values)
 
 
@@ -126,20 +126,20 @@ def test_a_write_that_fails_leaves_the_old_files(
 ) -> None:
     folder = tmp_path / "exports"
     submit(lake, forecasts)
-    files = export(lake, folder).files
+    files = export_submission(lake, folder).files
     before = [file.read_bytes() for file in files]
     submit(lake, replace(forecasts, values=forecasts.values + 1.0))
     with full_disk(free=min(map(len, before)) // 2), pytest.raises(OSError, match="too large"):
-        export(lake, folder)
+        export_submission(lake, folder)
     assert [file.read_bytes() for file in files] == before
     assert set(folder.iterdir()) == set(files)
-    export(lake, folder)
+    export_submission(lake, folder)
     assert [file.read_bytes() for file in files] != before
 
 
 def test_nothing_submitted_is_nothing_exported(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="materialise the asset submissions/competition"):
-        export(lake, tmp_path / "exports")
+        export_submission(lake, tmp_path / "exports")
     assert not (tmp_path / "exports").exists()
 
 

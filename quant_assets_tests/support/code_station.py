@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from quant_assets.alerts.alert_store import Book
+from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.definitions import build_definitions
@@ -22,7 +22,7 @@ from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import MARKET_FEATURES, RAW_PRICES, SUBMISSIONS, fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.orchestration.execution.runs import instance
+from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
@@ -70,8 +70,8 @@ class Station:
     cursors: dict[str, str | None] = field(default_factory=dict)
 
     @property
-    def book(self) -> Book:
-        return Book(self.lake, self.settings.lake_dir)
+    def book(self) -> AlertStore:
+        return AlertStore(self.lake, self.settings.lake_dir)
 
     def alerts(self) -> dict[str, str]:
         """Level of each open alert, by key."""
@@ -171,6 +171,6 @@ def standing(folder: Path, settings: Settings, now: datetime) -> Iterator[Statio
     """A station on a market's folder, of which the source has all days at first."""
     whole = [line.split(",") for line in (folder / "train.csv").read_text().splitlines()]
     clock = SetClock(now)
-    with instance(settings) as opened, Lake(settings.lake_dir) as lake:
+    with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
         definitions = build_definitions(settings, lake=lake, clock=clock)
         yield Station(folder, settings, opened, lake, clock, definitions, whole)

@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 
-from quant_assets.core.settings import Settings, market_of
+from quant_assets.core.settings import Settings, market_in_settings
 from quant_assets.lake.schemas.monitoring_tables import WATCHED
 from quant_assets.lake.schemas.promotion_tables import RELEASES
 from quant_assets.lake.schemas.table import Table
@@ -62,7 +62,7 @@ class Desk:
         """The same desk below another root, where it may be changed."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
         twin = Desk(root)
-        twin.settings.market_file.write_text(market_of(twin.settings).model_dump_json())
+        twin.settings.market_file.write_text(market_in_settings(twin.settings).model_dump_json())
         return twin
 
     def start(

@@ -13,7 +13,7 @@ from quant_assets.lake.schemas.tables import fits_table, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
 from quant_assets.sources.protocol import PriceTable
-from quant_assets.training.fits import FitRow, forecast, make_fits
+from quant_assets.training.fits import FitRow, make_fits, make_forecasts
 from quant_assets_tests.support import synthetic
 
 ALTERED_AFTER = 330
@@ -45,7 +45,7 @@ def run_all_days(desk: Desk) -> None:
         made = list(make_fits(desk.lake, desk.settings, name, start, end, lambda note: None))
         rows = {column.name: [fit[column.name] for fit in made] for column in table.columns}
         desk.lake.replace_days(table, start, end, rows)
-        ((_, forecasts),) = forecast(desk.lake, desk.settings, [name], start, end)
+        ((_, forecasts),) = make_forecasts(desk.lake, desk.settings, [name], start, end)
         assert isinstance(forecasts, Forecasts)
         desk.lake.replace_days(
             forecasts_table(name), start, end, forecast_rows(desk.lake, forecasts)

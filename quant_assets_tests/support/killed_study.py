@@ -4,16 +4,16 @@ import sys
 from pathlib import Path
 
 from quant_assets.tuning.folds import Folds
-from quant_assets.tuning.study import Tuned, tune
+from quant_assets.tuning.study import TuningResult, tune_family
 from quant_assets_tests.support import synthetic
 
 FOLDS = Folds(first_fit_after=200, validation_days=60, step_days=40)
 BROAD, NARROW = 8, 20
 
 
-def searched(storage: Path) -> Tuned:
+def searched(storage: Path) -> TuningResult:
     seen = synthetic.observe(synthetic.prices())
-    return tune(
+    return tune_family(
         seen,
         "rank_prior",
         storage,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from quant_assets.lake.schemas.table import Column, Table
-from quant_assets.lake.store.lake import Lake, Written
+from quant_assets.lake.store.lake import Lake, WriteResult
 
 MARKED = Table(
     "raw.marked",
@@ -60,7 +60,7 @@ def content(number: int, mark: int) -> dict[str, Any]:
     return {"trading_day": np.full(n, np.datetime64(day(number))), "mark": np.full(n, float(mark))}
 
 
-def write(lake: Lake, number: int, mark: int) -> Written:
+def write(lake: Lake, number: int, mark: int) -> WriteResult:
     return lake.replace_days(MARKED, day(number), day(number), content(number, mark))
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.targets import MAX_LAG, TargetPairs, released_labels
-from quant_assets.models.protocol import Block, Observations
+from quant_assets.market.targets import MAX_LAG, TargetPairs, labels_by_known_day
+from quant_assets.models.protocol import FeatureBlock, Observations
 
 INSTRUMENTS = ("FX_EURUSD", "JPX_Gold_Standard_Futures", "LME_AH", "US_Stock_VT")
 
@@ -30,10 +30,10 @@ def observe(returns: FloatArray) -> Observations:
         pairs.lags,
         INSTRUMENTS,
         np.stack(pairs.legs(INSTRUMENTS), axis=1),
-        released_labels(close, pairs, INSTRUMENTS),
-        Block((), np.zeros((len(days), len(pairs), 0), dtype=np.float32)),
-        Block(("ret_1",), returns[..., None].astype(np.float32)),
-        Block((), np.zeros((len(days), 0), dtype=np.float32)),
+        labels_by_known_day(close, pairs, INSTRUMENTS),
+        FeatureBlock((), np.zeros((len(days), len(pairs), 0), dtype=np.float32)),
+        FeatureBlock(("ret_1",), returns[..., None].astype(np.float32)),
+        FeatureBlock((), np.zeros((len(days), 0), dtype=np.float32)),
     )
 
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from quant_assets.core.ranks import standardised_ranks
 from quant_assets.core.typing import AnyArray, FloatArray
-from quant_assets.models.neural.training import Options
+from quant_assets.models.neural.training import TrainingOptions
 
-OPTIONS = Options(8, 3, 200, 16, 1e-2, 0.1, 1.0)
+OPTIONS = TrainingOptions(8, 3, 200, 16, 1e-2, 0.1, 1.0)
 DAYS, TARGETS = 300, 25
 
 

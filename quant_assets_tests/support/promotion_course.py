@@ -10,10 +10,15 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
-from quant_assets.promotion.gates import Record, Thresholds
-from quant_assets.promotion.promotion_state import Decision, State, applied, fold
-from quant_assets.promotion.replay import Replayed, replay
-from quant_assets.promotion.rules import Evidence, decide, forecast
+from quant_assets.promotion.gates import Thresholds, TrackRecord
+from quant_assets.promotion.promotion_state import (
+    Decision,
+    PromotionState,
+    apply_decision,
+    fold_decisions,
+)
+from quant_assets.promotion.replay import ReplayedDay, replay_decisions
+from quant_assets.promotion.rules import Evidence, decide_day, forecast_releases
 
 DAYS = trading_days(date(2022, 1, 3), date(2023, 12, 29))
 DELAY = 5
@@ -51,18 +56,20 @@ class Course:
 
     def run(self, until: int, start: int = BORN + 1) -> "Course":
         """Decide the days from one row to another, the last excluded."""
-        state = fold(self.decided)
+        state = fold_decisions(self.decided)
         for row in range(start, until):
             state = self.step(row, state)
         return self
 
-    def step(self, row: int, state: State) -> State:
+    def step(self, row: int, state: PromotionState) -> PromotionState:
         for one in self.by_hand:
             if one.trading_day == DAYS[row].item():
-                state = applied(state, one)
+                state = apply_decision(state, one)
                 self.decided.append(one)
-        turn = decide(state, self.known(row), self.limits)
-        made, _ = forecast(turn, lambda name: "broken" if (name, row) in self.broken else row)
+        turn = decide_day(state, self.known(row), self.limits)
+        made, _ = forecast_releases(
+            turn, lambda name: "broken" if (name, row) in self.broken else row
+        )
         for name in made:
             self.forecast.setdefault(name, []).append(row)
         self.decided += turn.made
@@ -77,7 +84,7 @@ class Course:
         """At the close of a day."""
         settled = row - DELAY
         live = {
-            name: Record(DAYS[rows], self.ics[name][rows])
+            name: TrackRecord(DAYS[rows], self.ics[name][rows])
             for name, of_release in self.forecast.items()
             if (rows := [x for x in of_release if x <= settled])
         }
@@ -88,7 +95,7 @@ class Course:
                 rows = np.union1d(
                     walked, [x for x in self.forecast.get(name, []) if x <= settled]
                 ).astype(int)
-                merged[name] = Record(DAYS[rows], self.ics[name][rows])
+                merged[name] = TrackRecord(DAYS[rows], self.ics[name][rows])
         shown = [x for x in self.published if x <= settled]
         return Evidence(
             DAYS[row].item(),
@@ -97,7 +104,7 @@ class Course:
             live,
             merged,
             self.unlike,
-            Record(DAYS[shown], np.array([self.published[x] for x in shown])),
+            TrackRecord(DAYS[shown], np.array([self.published[x] for x in shown])),
         )
 
     def actions(self, release: str = "") -> list[str]:
@@ -108,6 +115,6 @@ class Course:
         """The shares a release took, in order."""
         return [one.share_after for one in self.decided if one.release == release]
 
-    def replayed(self) -> list[Replayed]:
+    def replayed(self) -> list[ReplayedDay]:
         rows = {day: row for row, day in enumerate(DAYS.tolist())}
-        return replay(self.decided, lambda day: self.known(rows[day]))
+        return replay_decisions(self.decided, lambda day: self.known(rows[day]))

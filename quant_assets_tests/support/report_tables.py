@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from quant_assets.alerts.alert_lifecycle import Cleared, Level, Raised
-from quant_assets.alerts.alert_store import Book
+from quant_assets.alerts.alert_lifecycle import ConditionCleared, ConditionRaised, Level
+from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.table import Column, Table
@@ -21,7 +21,7 @@ from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS, forecasts_
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import MARKETS
-from quant_assets.orchestration.assets.table_assets import columns_of
+from quant_assets.orchestration.assets.table_assets import to_columns
 
 FAMILIES = ("rank_prior", "ridge")
 FIRST, LAST = date(2022, 11, 1), date(2023, 12, 29)
@@ -170,9 +170,9 @@ def at(day: date, hour: int, minute: int = 0) -> datetime:
     return datetime.combine(day, time(hour, minute), UTC)
 
 
-def raised(key: str, level: Level, moment: datetime) -> Raised:
+def raised(key: str, level: Level, moment: datetime) -> ConditionRaised:
     """A condition that was seen."""
-    return Raised(key, level, f"subject at {moment}", "text", moment.date(), moment)
+    return ConditionRaised(key, level, f"subject at {moment}", "text", moment.date(), moment)
 
 
 def _key(day: date) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _key(day: date) -> dict[str, Any]:
 
 def write(lake: Lake, kind: Table, rows: pd.DataFrame) -> None:
     """Make the rows all that the table has of these days."""
-    lake.replace_days(kind, FIRST, LAST + timedelta(days=30), columns_of(rows))
+    lake.replace_days(kind, FIRST, LAST + timedelta(days=30), to_columns(rows))
 
 
 def _performance(day: date, random: np.random.Generator) -> pd.DataFrame:
@@ -262,18 +262,18 @@ def _regimes(day: date, random: np.random.Generator) -> pd.DataFrame:
 
 def _alerts(lake: Lake, folder: Path, altered_after: date | None) -> None:
     """One that ended, one that lasts, one that becomes critical the day after DAY."""
-    book, next_day = Book(lake, folder), DAY + timedelta(days=1)
+    book, next_day = AlertStore(lake, folder), DAY + timedelta(days=1)
     lasting, worse = "check_failed/monitoring/drift/within", "data_late"
-    events: list[Raised | Cleared] = [
+    events: list[ConditionRaised | ConditionCleared] = [
         raised("run_failed/watch_daily", "warning", at(DAY, 8)),
-        Cleared("run_failed/watch_daily", "fine", at(DAY, 9)),
+        ConditionCleared("run_failed/watch_daily", "fine", at(DAY, 9)),
         raised(lasting, "warning", at(DAY, 21)),
         raised(worse, "warning", at(DAY, 23, 59)),
     ]
     if altered_after:
         events += [
             raised(worse, "critical", at(next_day, 0)),
-            Cleared(lasting, "over", at(next_day, 1)),
+            ConditionCleared(lasting, "over", at(next_day, 1)),
             raised("run_failed/refresh_daily", "critical", at(next_day, 2)),
         ]
     book.take_in(events, NOBODY)

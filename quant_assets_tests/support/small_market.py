@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from quant_assets.core.settings import Settings
-from quant_assets.market.instruments import Series, column_name, parse_column
+from quant_assets.market.instruments import InstrumentSeries, column_name, parse_column
 from quant_assets.sources.simulated.market import SimulatedMarket
 
 FIRST_DAY, LAST_DAY = date(2023, 7, 31), date(2023, 12, 29)
@@ -32,7 +32,7 @@ def write_small_market(folder: Path) -> Path:
     _write(folder / "train.csv", ["date_id", *columns], rows)
     pairs = market.pairs()
     legs = [
-        " - ".join(column_name(Series(leg, "close")) for leg in pair if leg)
+        " - ".join(column_name(InstrumentSeries(leg, "close")) for leg in pair if leg)
         for pair in zip(pairs.leg_a, pairs.leg_b, strict=True)
     ]
     _write(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.monitoring.skill.reference_window import Record
+from quant_assets.monitoring.skill.reference_window import DailyRecord
 
 SCORE, SPREAD = 0.5, 0.08
 """Of a day's IC: what the simulated market's ensemble has."""
@@ -33,12 +33,12 @@ def by_market(days: int, seed: int, score: float = 0.6) -> FloatArray:
     return result
 
 
-def record(values: FloatArray, first: int = 500) -> Record:
+def record(values: FloatArray, first: int = 500) -> DailyRecord:
     """Figures known on consecutive days."""
-    return Record(first + np.arange(len(values)), values)
+    return DailyRecord(first + np.arange(len(values)), values)
 
 
-def of_markets(values: FloatArray) -> Record:
+def of_markets(values: FloatArray) -> DailyRecord:
     """Figures of markets beside their mean, which stands for the IC of all targets."""
     held = ~np.isnan(values)
     whole = np.where(held, values, 0.0).sum(axis=1) / np.maximum(held.sum(axis=1), 1)

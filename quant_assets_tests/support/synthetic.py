@@ -18,7 +18,7 @@ from quant_assets.features.spreads import target_features
 from quant_assets.lake.readers.arrays import long_rows
 from quant_assets.lake.readers.features import read_features
 from quant_assets.lake.readers.labels import label_rows
-from quant_assets.lake.readers.point_in_time import released
+from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.readers.prices import pairs_rows, raw_rows, read_pairs, read_panel, read_raw
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
@@ -33,8 +33,8 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import TargetPairs, released_labels
-from quant_assets.models.protocol import Block, Observations
+from quant_assets.market.targets import TargetPairs, labels_by_known_day
+from quant_assets.models.protocol import FeatureBlock, Observations
 from quant_assets.quality.cleaning import clean
 from quant_assets.quality.rows import validated_rows
 from quant_assets.sources.protocol import PriceTable
@@ -112,7 +112,7 @@ def observe(table: PriceTable) -> Observations:
     """Everything known at the close of the table's last day, without a lake."""
     cleaned = clean(table, SOURCE.name)
     observed, filled = (panel_of(table, x) for x in (cleaned.value, cleaned.filled))
-    labels = released_labels(observed.close, pairs(), observed.instruments)
+    labels = labels_by_known_day(observed.close, pairs(), observed.instruments)
     by_instrument = instrument_features(filled)
     by_market = market_features(filled, by_instrument)
     by_target = target_features(filled, by_instrument, by_market, pairs(), labels)
@@ -137,7 +137,7 @@ def fill(lake: Lake, table: PriceTable) -> None:
     cleaned = clean(read_raw(lake, start, end), SOURCE.name)
     lake.replace_days(VALIDATED_PRICES, start, end, validated_rows(cleaned, start))
     panel, targets = read_panel(lake, "value", start, end), read_pairs(lake)
-    labels = released_labels(panel.close, targets, panel.instruments)
+    labels = labels_by_known_day(panel.close, targets, panel.instruments)
     lake.replace_days(LABELS, start, end, label_rows(panel, targets, labels, start))
     panel = read_panel(lake, "filled", start, end)
     units = ("instrument", panel.instruments)
@@ -149,7 +149,7 @@ def fill(lake: Lake, table: PriceTable) -> None:
         read_features(lake, INSTRUMENT_FEATURES, panel.days, *units),
         read_features(lake, MARKET_FEATURES, panel.days),
         targets,
-        released(lake, panel.days, targets.targets),
+        read_known_labels(lake, panel.days, targets.targets),
     )
     _write(lake, TARGET_FEATURES, panel, by_target, ("target", targets.targets))
 
@@ -174,9 +174,9 @@ def _arrays(seen: Observations) -> Iterable[FloatArray]:
     return (seen.days, seen.lags, seen.released, *(block.values for block in blocks))
 
 
-def _block(arrays: dict[str, FloatArray]) -> Block:
+def _block(arrays: dict[str, FloatArray]) -> FeatureBlock:
     values = np.stack(list(arrays.values()), axis=-1)
-    return Block(tuple(arrays), values.astype(np.float32))
+    return FeatureBlock(tuple(arrays), values.astype(np.float32))
 
 
 def _write(

@@ -13,12 +13,12 @@ import pytest
 from mlflow import MlflowClient
 
 from quant_assets.core.errors import ArtifactError, TrackingError
-from quant_assets.lake.store.artifacts import store as keep
+from quant_assets.lake.store.artifacts import store_artifact as keep
 from quant_assets.models.protocol import Observations, Resources
-from quant_assets.models.registry import family
+from quant_assets.models.registry import load_family
 from quant_assets.tracking import mlflow_store
-from quant_assets.tracking.fit_runs import Fit, follow
-from quant_assets.tracking.mlflow_registry import Record
+from quant_assets.tracking.fit_runs import Fit, record_fits
+from quant_assets.tracking.mlflow_registry import RegistryEntry
 from quant_assets_tests.support import synthetic
 
 NAMES = ("rank_prior", "ridge")
@@ -41,7 +41,7 @@ def fits(seen: Observations, models: Path) -> list[Fit]:
 
 def fit_of(seen: Observations, name: str, row: int, models: Path, **changes: Any) -> Fit:
     """A real fit and its record."""
-    chosen = family(name)
+    chosen = load_family(name)
     model = chosen.fit(seen.rows(0, row + 1), chosen.defaults, Resources())
     artifact, digest = keep(models, model.to_bytes())
     return {
@@ -70,22 +70,22 @@ def fit_of(seen: Observations, name: str, row: int, models: Path, **changes: Any
 
 @contextmanager
 def recording(folder: Path) -> Iterator[tuple[MlflowClient, Any]]:
-    with mlflow_store.opened(folder) as client:
+    with mlflow_store.open_store(folder) as client:
         experiment = client.get_experiment_by_name(mlflow_store.EXPERIMENT)
         parent = client.create_run(experiment.experiment_id)
         yield client, parent
         client.set_terminated(parent.info.run_id)
 
 
-def record(folder: Path, fits: list[Fit], models: Path, **named: str) -> dict[str, Record]:
+def record(folder: Path, fits: list[Fit], models: Path, **named: str) -> dict[str, RegistryEntry]:
     with recording(folder) as (client, parent):
-        found = follow(client, parent, fits, named, models)
+        found = record_fits(client, parent, fits, named, models)
     return {fingerprint: kept for fingerprint, (_, kept) in found.items()}
 
 
 def client_of(folder: Path) -> MlflowClient:
     return MlflowClient(
-        tracking_uri=mlflow_store.uri(folder), registry_uri=mlflow_store.uri(folder)
+        tracking_uri=mlflow_store.store_uri(folder), registry_uri=mlflow_store.store_uri(folder)
     )
 
 
@@ -115,7 +115,7 @@ def test_a_model_loads_by_its_alias_and_forecasts_the_same(
     for alias, fit in (("champion", fits[2]), ("challenger", fits[3])):
         model = load(folder, f"models:/ridge@{alias}")
         stored = (models / fit["artifact"]).read_bytes()
-        expected = family("ridge").load(stored).forecast(seen, 1)
+        expected = load_family("ridge").load(stored).forecast(seen, 1)
         np.testing.assert_array_equal(model.predict(seen), expected)
 
 
@@ -124,7 +124,7 @@ def test_an_experiment_that_somebody_deleted_is_restored(
 ) -> None:
     folder = tmp_path / "mlflow"
     first = record(folder, fits[:1], models)
-    with mlflow_store.opened(folder) as client:
+    with mlflow_store.open_store(folder) as client:
         client.delete_experiment(
             client.get_experiment_by_name(mlflow_store.EXPERIMENT).experiment_id
         )
@@ -215,7 +215,7 @@ def test_a_locked_store_is_said_and_left_as_it_was(
     folder = tmp_path / "mlflow"
     before = record(folder, fits[:2], models)
     monkeypatch.setattr(mlflow_store, "_PATIENCE", 0.2)
-    holder = sqlite3.connect(mlflow_store.database(folder))
+    holder = sqlite3.connect(mlflow_store.database_path(folder))
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(TrackingError, match=r"database is locked(?s:.*)catches up"):
         record(folder, fits, models)
@@ -225,13 +225,13 @@ def test_a_locked_store_is_said_and_left_as_it_was(
 
 
 def test_a_store_that_is_no_database_is_said(tmp_path: Path) -> None:
-    file = mlflow_store.database(tmp_path)
+    file = mlflow_store.database_path(tmp_path)
     file.write_bytes(b"not a database" * 100)
-    with pytest.raises(TrackingError, match="not a database"), mlflow_store.opened(tmp_path):
+    with pytest.raises(TrackingError, match="not a database"), mlflow_store.open_store(tmp_path):
         pass
     assert file.read_bytes() == b"not a database" * 100
 
 
 def load(folder: Path, name: str) -> Any:
-    mlflow.set_tracking_uri(mlflow_store.uri(folder))
+    mlflow.set_tracking_uri(mlflow_store.store_uri(folder))
     return mlflow.pyfunc.load_model(name)

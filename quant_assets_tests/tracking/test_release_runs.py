@@ -13,11 +13,11 @@ from quant_assets.core.errors import ArtifactError
 from quant_assets.ensemble.blend import rank_average
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Observations
-from quant_assets.models.registry import family
-from quant_assets.promotion.release_store import Fit, Release
+from quant_assets.models.registry import load_family
+from quant_assets.promotion.release_store import Release, ReleaseFit
 from quant_assets.tracking import fit_runs as tracked
-from quant_assets.tracking.mlflow_registry import Record
-from quant_assets.tracking.release_runs import follow
+from quant_assets.tracking.mlflow_registry import RegistryEntry
+from quant_assets.tracking.release_runs import record_releases
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.tracking.test_fit_runs import NAMES, client_of, fit_of, load, recording
 
@@ -49,7 +49,7 @@ def release_of(name: str, fits: Rows, no_record: str | None = None) -> Release:
     """A release of these fits; ``rank_prior`` learns daily."""
     as_of: date = fits[0]["trading_day"]
     parts = tuple(
-        Fit(
+        ReleaseFit(
             fit["family"],
             as_of,
             fit["fingerprint"],
@@ -65,10 +65,10 @@ def release_of(name: str, fits: Rows, no_record: str | None = None) -> Release:
 
 def record(
     folder: Path, made: Sequence[Release], models: Path, fits: Rows = (), **named: Release
-) -> dict[str, Record]:
+) -> dict[str, RegistryEntry]:
     with recording(folder) as (client, parent):
-        tracked.follow(client, parent, fits, {}, models)
-        return follow(client, parent, made, named, models)
+        tracked.record_fits(client, parent, fits, {}, models)
+        return record_releases(client, parent, made, named, models)
 
 
 def test_a_run_says_what_the_release_is(
@@ -106,7 +106,7 @@ def test_a_release_loads_by_its_alias_and_blends_its_fits(
     record(folder, made, models, champion=made[0], challenger=made[1])
     for alias, release in (("champion", made[0]), ("challenger", made[1])):
         parts = [
-            family(fit.family).load((models / fit.artifact).read_bytes()).forecast(seen, 1)
+            load_family(fit.family).load((models / fit.artifact).read_bytes()).forecast(seen, 1)
             for fit in release.fits
         ]
         expected = rank_average(parts, np.array([WEIGHTS]))
@@ -168,11 +168,13 @@ def test_aliases_of_families_are_those_of_the_releases(
     """Of those that are pinned; rank_prior has no forecast here, and so no alias."""
     with Lake(tmp_path / "lake") as lake:
         both = {"champion": made[0], "challenger": made[1]}
-        assert tracked.aliases(lake, fits, both) == {
+        assert tracked.find_fit_aliases(lake, fits, both) == {
             "ridge-200": "champion",
             "ridge-300": "challenger",
         }
-        assert tracked.aliases(lake, fits, {"champion": made[1]}) == {"ridge-300": "champion"}
+        assert tracked.find_fit_aliases(lake, fits, {"champion": made[1]}) == {
+            "ridge-300": "champion"
+        }
         same = {"champion": made[1], "challenger": made[1]}
-        assert tracked.aliases(lake, fits, same) == {"ridge-300": "champion"}
-        assert tracked.aliases(lake, fits, {"challenger": made[1]}) == {}
+        assert tracked.find_fit_aliases(lake, fits, same) == {"ridge-300": "champion"}
+        assert tracked.find_fit_aliases(lake, fits, {"challenger": made[1]}) == {}

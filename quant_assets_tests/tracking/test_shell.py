@@ -21,7 +21,7 @@ def test_every_fit_has_its_run_below_that_of_the_load(loaded: Desk) -> None:
     assert tracked["fingerprint"].tolist() == fits["fingerprint"].tolist()
     folder = loaded.settings.mlflow_dir
     client = MlflowClient(
-        tracking_uri=mlflow_store.uri(folder), registry_uri=mlflow_store.uri(folder)
+        tracking_uri=mlflow_store.store_uri(folder), registry_uri=mlflow_store.store_uri(folder)
     )
     runs = [client.get_run(run) for run in tracked["mlflow_run"]]
     (load,) = {run.data.tags["mlflow.parentRunId"] for run in runs}
@@ -44,7 +44,7 @@ def test_a_locked_store_is_a_warning_and_the_next_run_catches_up(
         days = ("--from", day, "--to", day)
         return command(desk, "backfill", "--job", "retrain_models", *days).succeeded()
 
-    holder = sqlite3.connect(mlflow_store.database(desk.settings.mlflow_dir))
+    holder = sqlite3.connect(mlflow_store.database_path(desk.settings.mlflow_dir))
     holder.execute("BEGIN EXCLUSIVE")
     assert "check recorded of tracking/fits did not pass" in retrain().out
     assert aliases_on(desk, day) == {}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from quant_assets.lake.readers.point_in_time import observations
+from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
@@ -52,7 +52,7 @@ def mine(begun: Desk, tmp_path: Path) -> Desk:
 
 
 def client_of(desk: Desk) -> MlflowClient:
-    uri = mlflow_store.uri(desk.settings.mlflow_dir)
+    uri = mlflow_store.store_uri(desk.settings.mlflow_dir)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -84,7 +84,7 @@ def test_the_champion_is_loaded_and_gives_what_the_same_fits_gave_that_day(mine:
     day = DAYS[BORN]
     champion = load(mine.settings.mlflow_dir, "models:/release@champion")
     with Lake(mine.settings.lake_dir, read_only=True) as lake:
-        found = champion.predict(observations(lake, as_of=day))
+        found = champion.predict(read_observations(lake, as_of=day))
     with Lake(mine.settings.lake_dir) as lake:
         table = fits_table("rank_prior")
         none = {column.name: [] for column in table.columns}
@@ -114,7 +114,7 @@ def test_aliases_follow_what_is_decided_by_hand(mine: Desk) -> None:
 
 
 def test_a_day_without_news_does_not_open_the_store(mine: Desk, command: Command) -> None:
-    holder = sqlite3.connect(mlflow_store.database(mine.settings.mlflow_dir))
+    holder = sqlite3.connect(mlflow_store.database_path(mine.settings.mlflow_dir))
     holder.execute("BEGIN EXCLUSIVE")
     day = str(DAYS[NOW + 1])
     done = command(mine, "backfill", "--job", "refresh_daily", "--from", day, "--to", day)

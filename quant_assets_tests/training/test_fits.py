@@ -14,7 +14,7 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.models.registry import DAILY, FAMILIES
-from quant_assets.training.fits import FitRow, forecast, make_fits
+from quant_assets.training.fits import FitRow, make_fits, make_forecasts
 from quant_assets.training.walk_forward import rows_to_fit
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, Desk, open_desk
@@ -32,7 +32,7 @@ def fits_of(desk: Desk, name: str, first: int, last: int) -> list[FitRow]:
 
 
 def forecast_of(desk: Desk, name: str, start: date, end: date) -> Forecasts:
-    ((_, made),) = forecast(desk.lake, desk.settings, [name], start, end)
+    ((_, made),) = make_forecasts(desk.lake, desk.settings, [name], start, end)
     assert isinstance(made, Forecasts)
     return made
 
@@ -125,7 +125,7 @@ def test_days_before_the_first_fit_have_no_forecast(desk: Desk) -> None:
 
 def test_all_families_at_once_forecast_as_each_alone(desk: Desk) -> None:
     ends = day(desk, 295), day(desk, 305)
-    found = dict(forecast(desk.lake, desk.settings, FAMILIES, *ends))
+    found = dict(make_forecasts(desk.lake, desk.settings, FAMILIES, *ends))
     assert tuple(found) == FAMILIES
     for name, together in found.items():
         alone = forecast_of(desk, name, *ends)
@@ -143,9 +143,9 @@ def test_a_family_never_fitted_has_no_days_beside_others(tmp_path: Path) -> None
     young = open_desk(tmp_path, synthetic.until(synthetic.prices(), FIT_ROWS[1]))
     ends = day(young, -1), day(young, -1)
     with pytest.raises(LakeError, match="no family has a fit yet"):
-        list(forecast(young.lake, young.settings, ["ridge"], *ends))
+        list(make_forecasts(young.lake, young.settings, ["ridge"], *ends))
     store_fit(young, "rank_prior", FIT_ROWS[1])
-    found = dict(forecast(young.lake, young.settings, ["rank_prior", "ridge"], *ends))
+    found = dict(make_forecasts(young.lake, young.settings, ["rank_prior", "ridge"], *ends))
     assert len(found["rank_prior"].days) == 1
     assert found["ridge"].values.shape == (0, 40)
     young.lake.close()
@@ -169,7 +169,7 @@ def test_an_altered_or_missing_artifact_is_refused(
     try:
         harm(file)
         days, names = (day(desk, 405), day(desk, 406)), ["rank_prior", "ridge", name]
-        found = dict(forecast(desk.lake, desk.settings, names, *days))
+        found = dict(make_forecasts(desk.lake, desk.settings, names, *days))
         refused = found.pop(name)
         assert isinstance(refused, ArtifactError)
         for word in (words, str(file), "materialise the fit"):
@@ -193,7 +193,7 @@ def test_whatever_a_library_raises_when_it_forecasts_leaves_the_others(
         store_fit(young, name, FIT_ROWS[1])
     monkeypatch.setattr("quant_assets.models.families.ridge.load", unreadable)
     ends = day(young, -1), day(young, -1)
-    found = dict(forecast(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
+    found = dict(make_forecasts(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
     assert isinstance(found["ridge"], ArtifactError)
     assert "RuntimeError: written by another version" in str(found["ridge"])
     assert len(found["rank_prior"].days) == 1
@@ -207,7 +207,7 @@ def test_a_fit_made_on_other_features_is_refused_where_it_is_in_force(tmp_path: 
         store_fit(young, name, FIT_ROWS[0], features_version="others")
     store_fit(young, "ridge", FIT_ROWS[0] + 5)
     ends = day(young, FIT_ROWS[0]), day(young, -1)
-    found = dict(forecast(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
+    found = dict(make_forecasts(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
     assert isinstance(found["ridge"], ArtifactError)
     assert "made on other features" in str(found["ridge"])
     assert len(found["rank_prior"].days) == FIT_ROWS[1] - FIT_ROWS[0] + 1

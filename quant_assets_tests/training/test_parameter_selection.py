@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from quant_assets.core.errors import SettingsError, UnknownNameError
-from quant_assets.lake.readers.point_in_time import observations
+from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.tables import fits_table, study_table
-from quant_assets.models.parameters import tunable
+from quant_assets.models.parameters import tunable_families
 from quant_assets.models.protocol import Parameters
-from quant_assets.models.registry import family
+from quant_assets.models.registry import load_family
 from quant_assets.training.fits import FitRow, make_fits
-from quant_assets.training.parameter_selection import choices
+from quant_assets.training.parameter_selection import select_parameters
 from quant_assets.tuning.folds import Folds
-from quant_assets.tuning.study import tune
-from quant_assets.tuning.study_rows import outcome, rows_of
+from quant_assets.tuning.study import tune_family
+from quant_assets.tuning.study_rows import read_study_result, study_rows
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, Desk, open_desk
 
@@ -42,7 +42,7 @@ def fresh(tmp_path: Path) -> Iterator[Desk]:
 def put_study(desk: Desk, name: str, row: int, parameters: Parameters) -> date:
     """Store a study of two trials, the defaults and a better one, as of a row."""
     table, day = study_table(name), desk.days[row].item()
-    complete = [family(name).defaults, {**family(name).defaults, **parameters}]
+    complete = [load_family(name).defaults, {**load_family(name).defaults, **parameters}]
     rows = {
         "trading_day": day,
         "date_id": row,
@@ -96,7 +96,7 @@ def test_a_study_changes_no_fit_before_it(name: str, row: int, fresh: Desk) -> N
     for fit, before in zip(later, plain[1:], strict=True):
         assert fit["study"] == study
         assert json.loads(str(fit["parameters"])) == json.loads(
-            json.dumps({**family(name).defaults, **OTHER[name]})
+            json.dumps({**load_family(name).defaults, **OTHER[name]})
         )
         assert fit["fingerprint"] != before["fingerprint"]
         assert fit["sha256"] != before["sha256"]
@@ -108,12 +108,15 @@ def test_the_newest_study_of_the_day_or_before_is_used(fresh: Desk) -> None:
         for row, window in ((250, 130), (300, 140), (310, 150))
     }
     days = fresh.days[[249, 250, 299, 300, 305, 400]]
-    found = choices(fresh.lake, fresh.settings, "rank_prior", days, {}, SILENT.append)
+    found = select_parameters(fresh.lake, fresh.settings, "rank_prior", days, {}, SILENT.append)
     assert [one.parameters["window"] for one in found] == [2000, 130, 130, 140, 140, 150]
     expected = [None, *(studies[row] for row in (250, 250, 300, 300, 310))]
     assert [one.study for one in found] == expected
-    assert choices(fresh.lake, fresh.settings, "ridge", days, {}, SILENT.append)[0].study is None
-    none = choices(fresh.lake, fresh.settings, "rank_prior", days[:0], {}, SILENT.append)
+    assert (
+        select_parameters(fresh.lake, fresh.settings, "ridge", days, {}, SILENT.append)[0].study
+        is None
+    )
+    none = select_parameters(fresh.lake, fresh.settings, "rank_prior", days[:0], {}, SILENT.append)
     assert none == []
 
 
@@ -181,8 +184,8 @@ def test_parameters_by_hand_are_checked(
 def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
     """Search as of a row and store it; the rows without times."""
     day = desk.days[row].item()
-    found = tune(
-        observations(desk.lake, day),
+    found = tune_family(
+        read_observations(desk.lake, day),
         name,
         desk.settings.tuning_dir / f"{name}.db",
         seed=7,
@@ -192,12 +195,12 @@ def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
         note=SILENT.append,
         folds=FOLDS,
     )
-    rows = rows_of(found, day, row, 7)
+    rows = study_rows(found, day, row, 7)
     desk.lake.replace_days(study_table(name), day, day, rows)
-    shown = outcome(desk.lake, name, day)
+    shown = read_study_result(desk.lake, name, day)
     assert (shown.value, shown.default_value) == (found.value, found.default_value)
     assert (shown.trials, shown.first, shown.last) == (7, *found.days)
-    chosen = family(name)
+    chosen = load_family(name)
     assert shown.parameters["parameter"].tolist() == list(chosen.space)
     for shown_of in shown.parameters.itertuples():
         for text, values in (
@@ -243,12 +246,12 @@ def test_rows_of_a_study(fresh: Desk) -> None:
     assert sum(rows["best"]) == 1
     best = rows["best"].index(True)
     assert rows["value"][best] == max(value for value in rows["value"] if value is not None)
-    assert json.loads(rows["parameters"][0]) == dict(family("rank_prior").defaults)
+    assert json.loads(rows["parameters"][0]) == dict(load_family("rank_prior").defaults)
     days = fresh.days[[200, 200 + FOLDS.validation_days - 1 + 30]].tolist()
     assert [rows["first_judged"][0], rows["last_judged"][0]] == days
     assert rows["folds"] == [4] * 7
 
 
 def test_a_family_with_nothing_to_tune_has_no_study(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(family("ridge"), "space", {})
-    assert tunable(["ridge", "rank_prior"]) == ("rank_prior",)
+    monkeypatch.setattr(load_family("ridge"), "space", {})
+    assert tunable_families(["ridge", "rank_prior"]) == ("rank_prior",)

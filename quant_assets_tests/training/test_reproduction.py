@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import FitError, LakeError, UnknownNameError
-from quant_assets.lake.readers.point_in_time import observations
+from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.tables import LABELS, TARGET_FEATURES, fits_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.registry import FAMILIES, family
+from quant_assets.models.registry import FAMILIES, load_family
 from quant_assets.training.fits import make_fits
-from quant_assets.training.reproduction import repeat
+from quant_assets.training.reproduction import repeat_fit
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk, open_desk
 
@@ -20,13 +20,13 @@ AS_OF = FIT_ROWS[1]
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_record_gives_the_same_model_and_forecasts(name: str, desk: Desk) -> None:
-    again = repeat(desk.lake, name, desk.days[AS_OF].item(), threads=2)
+    again = repeat_fit(desk.lake, name, desk.days[AS_OF].item(), threads=2)
     assert again.same
     assert not again.changed
-    seen = observations(desk.lake, desk.days[AS_OF + 20].item())
+    seen = read_observations(desk.lake, desk.days[AS_OF + 20].item())
     forecasts = desk.forecasts[name]
     of_fit = forecasts.fit_as_of == desk.days[AS_OF]
-    made = family(name).load(again.model).forecast(seen, 21)
+    made = load_family(name).load(again.model).forecast(seen, 21)
     np.testing.assert_array_equal(made, forecasts.values[of_fit][:21])
 
 
@@ -51,15 +51,15 @@ def corrected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 def test_what_was_corrected_since_does_not_matter(corrected: Desk) -> None:
     day = corrected.days[AS_OF].item()
-    assert repeat(corrected.lake, "ridge", day).same
+    assert repeat_fit(corrected.lake, "ridge", day).same
     (anew,) = make_fits(corrected.lake, corrected.settings, "ridge", day, day, lambda note: None)
-    assert anew["sha256"] != repeat(corrected.lake, "ridge", day).recorded["sha256"]
+    assert anew["sha256"] != repeat_fit(corrected.lake, "ridge", day).recorded["sha256"]
 
 
 def test_other_code_and_libraries_are_named(corrected: Desk) -> None:
     day = corrected.days[AS_OF].item()
     alter(corrected.lake, corrected, code="0" * 64, library="numpy 0.1", sha256="1" * 64)
-    again = repeat(corrected.lake, "ridge", day)
+    again = repeat_fit(corrected.lake, "ridge", day)
     assert not again.same
     assert [part.split(":")[0] for part in again.changed] == ["the families' code", "the library"]
 
@@ -67,24 +67,24 @@ def test_other_code_and_libraries_are_named(corrected: Desk) -> None:
 def test_what_cannot_be_repeated_is_said(corrected: Desk) -> None:
     lake, day = corrected.lake, corrected.days[AS_OF].item()
     with pytest.raises(UnknownNameError, match="did you mean ridge"):
-        repeat(lake, "rigde", day)
+        repeat_fit(lake, "rigde", day)
     with pytest.raises(LakeError, match=r"fits\.lightgbm"):
-        repeat(lake, "lightgbm", day)
+        repeat_fit(lake, "lightgbm", day)
     with pytest.raises(LakeError, match=f"such as {day}"):
-        repeat(lake, "ridge", corrected.days[AS_OF + 1].item())
+        repeat_fit(lake, "ridge", corrected.days[AS_OF + 1].item())
     alter(lake, corrected, features_version="an older one")
     with pytest.raises(LakeError, match="an older one"):
-        repeat(lake, "ridge", day)
+        repeat_fit(lake, "ridge", day)
     alter(lake, corrected, failure="no convergence")
     with pytest.raises(FitError, match="no convergence"):
-        repeat(lake, "ridge", day)
+        repeat_fit(lake, "ridge", day)
 
 
 def test_an_expired_snapshot_is_said(corrected: Desk) -> None:
     alter(corrected.lake, corrected)
     corrected.lake.maintain(0)
     with pytest.raises(LakeError, match=r"snapshot(?s:.*)QUANT_RETENTION_DAYS"):
-        repeat(corrected.lake, "ridge", corrected.days[AS_OF].item())
+        repeat_fit(corrected.lake, "ridge", corrected.days[AS_OF].item())
 
 
 def alter(lake: Lake, desk: Desk, **changes: str) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quant_assets.training.walk_forward import fit_in_force, fit_rows
+from quant_assets.training.walk_forward import find_fit_in_force, fit_rows
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,6 @@ def test_fit_in_force_is_the_newest_as_of_the_row_or_before() -> None:
     fits = np.array([5, 8, 20])
     rows = np.arange(25)
     expected = [max((i for i, fit in enumerate(fits) if fit <= row), default=-1) for row in rows]
-    np.testing.assert_array_equal(fit_in_force(rows, fits), expected)
-    assert fit_in_force(rows, fits[:0]).tolist() == [-1] * 25
-    assert len(fit_in_force(rows[:0], fits)) == 0
+    np.testing.assert_array_equal(find_fit_in_force(rows, fits), expected)
+    assert find_fit_in_force(rows, fits[:0]).tolist() == [-1] * 25
+    assert len(find_fit_in_force(rows[:0], fits)) == 0

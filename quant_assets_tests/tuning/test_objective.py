@@ -9,9 +9,9 @@ from threadpoolctl import threadpool_limits
 from quant_assets.core.errors import FitError, NotEnoughHistoryError
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.protocol import Observations, Resources
-from quant_assets.models.registry import family
+from quant_assets.models.registry import load_family
 from quant_assets.tuning.folds import Fold
-from quant_assets.tuning.objective import validate, value_of
+from quant_assets.tuning.objective import objective_value, validate_fold
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.metric_reference import row_by_row_ic
 
@@ -19,12 +19,12 @@ FOLD = Fold(200, 260)
 
 
 def judged(seen: Observations, name: str = "ridge", fold: Fold = FOLD) -> FloatArray:
-    chosen = family(name)
-    return validate(seen, fold, chosen, chosen.defaults, Resources())
+    chosen = load_family(name)
+    return validate_fold(seen, fold, chosen, chosen.defaults, Resources())
 
 
 def test_a_fold_is_judged_as_the_host_would(seen: Observations) -> None:
-    chosen = family("ridge")
+    chosen = load_family("ridge")
     with threadpool_limits(1, user_api="blas"):
         model = chosen.fit(seen.rows(0, FOLD.fit + 1), chosen.defaults, Resources())
         forecast = model.forecast(seen.rows(0, FOLD.stop), FOLD.stop - FOLD.fit)
@@ -37,8 +37,8 @@ def test_stability_is_worth_half_a_deviation() -> None:
     metrics = [f.mean() / f.std() for f in folds]
     whole = np.concatenate(folds)
     expected = whole.mean() / whole.std() - 0.5 * abs(metrics[0] - metrics[1]) / 2
-    assert value_of(folds) == pytest.approx(expected)
-    assert value_of(folds[:1]) == pytest.approx(metrics[0])
+    assert objective_value(folds) == pytest.approx(expected)
+    assert objective_value(folds[:1]) == pytest.approx(metrics[0])
 
 
 @pytest.mark.parametrize("name", ["rank_prior", "ridge"])
@@ -68,8 +68,8 @@ def test_without_labels_there_is_nothing_to_judge_by(seen: Observations) -> None
 
 
 def test_one_score_for_all_targets_is_a_failed_fit(seen: Observations) -> None:
-    chosen = family("lightgbm")
+    chosen = load_family("lightgbm")
     alike = {**chosen.defaults, "min_data_in_leaf": 5000, "bagging_fraction": 0.1, "shrinkage": 1.0}
     with pytest.raises(FitError, match="scores all targets of a day alike") as caught:
-        validate(seen, FOLD, chosen, alike, Resources())
+        validate_fold(seen, FOLD, chosen, alike, Resources())
     assert str(seen.days[FOLD.fit]) in str(caught.value)

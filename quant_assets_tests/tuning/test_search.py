@@ -11,8 +11,8 @@ from quant_assets.core.errors import FitError, LakeError
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.protocol import Parameters
 from quant_assets.models.search_space import Choice, Float, Int, Space
-from quant_assets.tuning.distributions import decoded
-from quant_assets.tuning.search import Search, opened
+from quant_assets.tuning.distributions import decode_parameters
+from quant_assets.tuning.search import Search, open_trials
 
 SPACE: Space = {
     "x": Float(0.001, 10.0, log=True),
@@ -44,13 +44,13 @@ def trials_of(found: list[optuna.trial.FrozenTrial]) -> list[tuple[object, ...]]
 
 def test_the_search_comes_near_the_best_and_gives_up_what_is_bad(tmp_path: Path) -> None:
     said: list[str] = []
-    with opened(tmp_path / "trials.db", said.append) as stored:
+    with open_trials(tmp_path / "trials.db", said.append) as stored:
         found = search(stored, said).broad(SPACE, 40, START)
-    assert decoded(SPACE, found[0].params) == START
+    assert decode_parameters(SPACE, found[0].params) == START
     finished = [t for t in found if t.state == optuna.trial.TrialState.COMPLETE]
     best = max(finished, key=lambda t: t.value or 0.0)
     assert best.value > finished[0].value + 1.0
-    assert decoded(SPACE, best.params)["inputs"] == ("a", "b")
+    assert decode_parameters(SPACE, best.params)["inputs"] == ("a", "b")
     given_up = [t for t in found if t.state == optuna.trial.TrialState.PRUNED]
     failed = [t for t in given_up if t.params["n"] > 45]
     assert failed
@@ -64,20 +64,20 @@ def test_the_search_comes_near_the_best_and_gives_up_what_is_bad(tmp_path: Path)
 
 def test_defaults_that_cannot_be_fitted_are_an_error_each_time(tmp_path: Path) -> None:
     for _ in range(2):
-        with opened(tmp_path / "trials.db", print) as stored, pytest.raises(FitError):
+        with open_trials(tmp_path / "trials.db", print) as stored, pytest.raises(FitError):
             search(stored, []).broad(SPACE, 5, {**START, "n": 46})
 
 
 def test_a_search_in_pieces_is_the_search_in_one(tmp_path: Path) -> None:
     near: Space = {**SPACE, "x": Float(0.01, 1.0, log=True), "n": Int(5, 20)}
-    with opened(tmp_path / "one.db", print) as stored:
+    with open_trials(tmp_path / "one.db", print) as stored:
         whole = search(stored, []).broad(SPACE, 20, START)
         second = search(stored, []).narrow(near, 12, whole)
     for wanted in (1, 2, 9, 20):
-        with opened(tmp_path / "pieces.db", print) as stored:
+        with open_trials(tmp_path / "pieces.db", print) as stored:
             first = search(stored, []).broad(SPACE, wanted, START)
     for wanted in (1, 7, 12):
-        with opened(tmp_path / "pieces.db", print) as stored:
+        with open_trials(tmp_path / "pieces.db", print) as stored:
             pieces = search(stored, []).narrow(near, wanted, first)
     assert trials_of(first) == trials_of(whole)
     assert trials_of(pieces) == trials_of(second)
@@ -85,12 +85,12 @@ def test_a_search_in_pieces_is_the_search_in_one(tmp_path: Path) -> None:
 
 
 def test_time_up_leaves_the_defaults_and_goes_on_later(tmp_path: Path) -> None:
-    with opened(tmp_path / "trials.db", print) as stored:
+    with open_trials(tmp_path / "trials.db", print) as stored:
         alone = search(stored, [], deadline=0.0).broad(SPACE, 20, START)
-        assert [decoded(SPACE, t.params) for t in alone] == [START]
+        assert [decode_parameters(SPACE, t.params) for t in alone] == [START]
         assert search(stored, [], deadline=0.0).narrow(SPACE, 5, alone) == []
         later = search(stored, []).broad(SPACE, 20, START)
-    with opened(tmp_path / "at once.db", print) as stored:
+    with open_trials(tmp_path / "at once.db", print) as stored:
         assert trials_of(later) == trials_of(search(stored, []).broad(SPACE, 20, START))
 
 
@@ -98,7 +98,7 @@ def test_optuna_is_silent_while_the_file_is_open_and_as_before_after(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = optuna.logging.get_verbosity()
-    with opened(tmp_path / "trials.db", [].append) as stored:
+    with open_trials(tmp_path / "trials.db", [].append) as stored:
         search(stored, []).broad(SPACE, 3, START)
     assert optuna.logging.get_verbosity() == before
     assert capfd.readouterr() == ("", "")
@@ -106,7 +106,7 @@ def test_optuna_is_silent_while_the_file_is_open_and_as_before_after(
 
 def test_any_file_name_will_do(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "50% of {all}?x=1#.db"
-    with opened(path, print) as stored:
+    with open_trials(path, print) as stored:
         found = search(stored, []).broad(SPACE, 2, START)
     assert len(found) == 2
     assert path.exists()
@@ -115,6 +115,6 @@ def test_any_file_name_will_do(tmp_path: Path) -> None:
 def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "trials.db"
     path.write_bytes(b"not a database" * 100)
-    with pytest.raises(LakeError, match=r"trials\.db(?s:.*)begins anew"), opened(path, print):
+    with pytest.raises(LakeError, match=r"trials\.db(?s:.*)begins anew"), open_trials(path, print):
         pass
     assert path.read_bytes() == b"not a database" * 100

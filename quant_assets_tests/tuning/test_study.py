@@ -10,10 +10,10 @@ import pytest
 from quant_assets.core.errors import NotEnoughHistoryError, UnknownNameError
 from quant_assets.models.parameters import check_parameters
 from quant_assets.models.protocol import Observations, Resources
-from quant_assets.models.registry import family
+from quant_assets.models.registry import load_family
 from quant_assets.tuning.folds import Folds
-from quant_assets.tuning.objective import validate, value_of
-from quant_assets.tuning.study import Tuned, tune
+from quant_assets.tuning.objective import objective_value, validate_fold
+from quant_assets.tuning.study import TuningResult, tune_family
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.killed_study import FOLDS
 from quant_assets_tests.tuning.test_kill import without_times
@@ -32,9 +32,9 @@ def tuned(
     narrow: int = NARROW,
     minutes: float = 30.0,
     said: list[str] | None = None,
-) -> Tuned:
+) -> TuningResult:
     note = [].append if said is None else said.append
-    found = tune(
+    found = tune_family(
         seen,
         name,
         storage,
@@ -55,7 +55,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def once(seen: Observations, storage: Path) -> Tuned:
+def once(seen: Observations, storage: Path) -> TuningResult:
     return tuned(seen, storage)
 
 
@@ -65,24 +65,24 @@ def test_the_best_is_never_worse_than_the_defaults(
 ) -> None:
     found = tuned(seen, storage, name, broad=broad, narrow=broad - 1)
     assert len(found.trials) == 2 * broad - 1
-    defaults = family(name).defaults
+    defaults = load_family(name).defaults
     assert found.trials[0].parameters.items() <= defaults.items()
     assert found.value >= found.default_value == found.trials[0].value
     assert set(found.parameters) == set(defaults)
     check_parameters(name, json.loads(json.dumps(dict(found.parameters))))
 
 
-def test_the_value_is_that_of_the_parameters(once: Tuned, seen: Observations) -> None:
-    chosen = family("rank_prior")
+def test_the_value_is_that_of_the_parameters(once: TuningResult, seen: Observations) -> None:
+    chosen = load_family("rank_prior")
     for parameters, value in (
         (once.parameters, once.value),
         (chosen.defaults, once.default_value),
     ):
-        ics = [validate(seen, fold, chosen, parameters, Resources()) for fold in once.folds]
-        assert value_of(ics) == value
+        ics = [validate_fold(seen, fold, chosen, parameters, Resources()) for fold in once.folds]
+        assert objective_value(ics) == value
 
 
-def test_the_second_stage_is_near_the_best_of_the_first(once: Tuned) -> None:
+def test_the_second_stage_is_near_the_best_of_the_first(once: TuningResult) -> None:
     assert [trial.stage for trial in once.trials] == ["broad"] * BROAD + ["narrow"] * NARROW
     first, second = once.trials[:BROAD], once.trials[BROAD:]
     best = max(first, key=lambda trial: float("-inf") if trial.value is None else trial.value)
@@ -94,7 +94,7 @@ def test_the_second_stage_is_near_the_best_of_the_first(once: Tuned) -> None:
 
 
 def test_a_finished_search_makes_no_trial_again(
-    once: Tuned, seen: Observations, storage: Path
+    once: TuningResult, seen: Observations, storage: Path
 ) -> None:
     said: list[str] = []
     assert tuned(seen, storage, said=said) == once
@@ -102,14 +102,14 @@ def test_a_finished_search_makes_no_trial_again(
 
 
 def test_the_same_seed_makes_the_same_trials_with_any_threads(
-    once: Tuned, seen: Observations, tmp_path: Path
+    once: TuningResult, seen: Observations, tmp_path: Path
 ) -> None:
     assert tuned(seen, tmp_path / "again.db", threads=2) == once
     assert tuned(seen, tmp_path / "again.db", seed=8).trials[1:] != once.trials[1:]
 
 
 def test_nothing_after_the_last_label_judged_matters(
-    once: Tuned, seen: Observations, storage: Path, tmp_path: Path
+    once: TuningResult, seen: Observations, storage: Path, tmp_path: Path
 ) -> None:
     """Not later prices, and not how many later days there are: it is the same search."""
     last = once.folds[-1].known_on
@@ -126,12 +126,12 @@ def test_nothing_after_the_last_label_judged_matters(
     assert said
 
 
-def test_what_a_fold_cannot_know_does_not_move_it(once: Tuned, seen: Observations) -> None:
+def test_what_a_fold_cannot_know_does_not_move_it(once: TuningResult, seen: Observations) -> None:
     """Days after a fold's last label: its metric and those before stay, later ones do not."""
-    chosen, known_on = family("rank_prior"), once.folds[1].known_on
+    chosen, known_on = load_family("rank_prior"), once.folds[1].known_on
     altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), known_on))
     ours, theirs = (
-        [validate(x, fold, chosen, chosen.defaults, Resources()) for fold in once.folds]
+        [validate_fold(x, fold, chosen, chosen.defaults, Resources()) for fold in once.folds]
         for x in (altered, seen)
     )
     np.testing.assert_array_equal(np.concatenate(ours[:2]), np.concatenate(theirs[:2]))
@@ -139,18 +139,18 @@ def test_what_a_fold_cannot_know_does_not_move_it(once: Tuned, seen: Observation
 
 
 def test_without_time_the_defaults_are_judged_and_kept(
-    once: Tuned, seen: Observations, tmp_path: Path
+    once: TuningResult, seen: Observations, tmp_path: Path
 ) -> None:
     alone = tuned(seen, tmp_path / "trials.db", minutes=0.0)
     assert alone.trials == once.trials[:1]
-    assert alone.parameters == family("rank_prior").defaults
+    assert alone.parameters == load_family("rank_prior").defaults
     assert alone.value == alone.default_value == once.default_value
     assert alone.importance == {}
     assert tuned(seen, tmp_path / "trials.db") == once
 
 
 def test_more_trials_go_on_from_those_there_are(
-    once: Tuned, seen: Observations, storage: Path
+    once: TuningResult, seen: Observations, storage: Path
 ) -> None:
     said: list[str] = []
     more = tuned(seen, storage, broad=BROAD + 2, said=said)
@@ -178,5 +178,5 @@ def test_what_cannot_be_tuned_leaves_no_file(seen: Observations, tmp_path: Path)
     with pytest.raises(UnknownNameError, match="did you mean ridge"):
         tuned(seen, path, "rigde")
     with pytest.raises(NotEnoughHistoryError, match="too few days to tune on"):
-        tune(seen, "ridge", path, seed=7, threads=1, note=print, folds=Folds())
+        tune_family(seen, "ridge", path, seed=7, threads=1, note=print, folds=Folds())
     assert not list(tmp_path.iterdir())

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from quant_assets.alerts import messages
-from quant_assets.alerts.alert_lifecycle import Cleared, Raised
-from quant_assets.alerts.alert_store import Book
-from quant_assets.alerts.channels import channels_of
-from quant_assets.alerts.delivery import deliver
+from quant_assets.alerts.alert_lifecycle import ConditionCleared, ConditionRaised
+from quant_assets.alerts.alert_store import AlertStore
+from quant_assets.alerts.channels import open_channels
+from quant_assets.alerts.delivery import deliver_messages
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.support.alert_receiver import (
@@ -26,7 +26,9 @@ from quant_assets_tests.support.desk import Desk
 
 KEY = "run_failed/refresh_daily/2023-12-29"
 AT = datetime(2023, 12, 29, 22, 15, tzinfo=UTC)
-RAISED = Raised(KEY, "critical", "refresh_daily failed", "no prices", date(2023, 12, 29), AT)
+RAISED = ConditionRaised(
+    KEY, "critical", "refresh_daily failed", "no prices", date(2023, 12, 29), AT
+)
 
 
 @pytest.fixture
@@ -41,16 +43,20 @@ def empty(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def take_in(desk: Desk, *events: Raised | Cleared, where: str, attempts: int = 0) -> None:
+def take_in(
+    desk: Desk, *events: ConditionRaised | ConditionCleared, where: str, attempts: int = 0
+) -> None:
     """Bring alerts in with a channel, and try to deliver that often, always when it is due."""
     settings = telling(desk.settings, critical=where)
     with Lake(settings.lake_dir) as lake:
-        book = Book(lake, settings.lake_dir)
-        book.take_in(events, channels_of(settings).names)
+        book = AlertStore(lake, settings.lake_dir)
+        book.take_in(events, open_channels(settings).names)
         for _ in range(attempts):
             (message,) = book.pending()
             due = message.next_attempt or AT
-            deliver(book, lambda: channels_of(settings), lambda due=due: due, lambda: 1.0)  # type: ignore[misc]
+            deliver_messages(
+                book, lambda: open_channels(settings), lambda due=due: due, lambda: 1.0
+            )  # type: ignore[misc]
 
 
 def test_with_nothing_to_tell_it_says_so_and_makes_no_lake(empty: Desk, command: Command) -> None:
@@ -62,9 +68,9 @@ def test_with_nothing_to_tell_it_says_so_and_makes_no_lake(empty: Desk, command:
 
 
 def test_open_alerts_are_listed_and_closed_ones_on_request(empty: Desk, command: Command) -> None:
-    another = Raised("data_late", "warning", "data is late", "", None, AT)
+    another = ConditionRaised("data_late", "warning", "data is late", "", None, AT)
     later = datetime(2023, 12, 29, 23, tzinfo=UTC)
-    take_in(empty, RAISED, another, Cleared("data_late", "it came", later), where="")
+    take_in(empty, RAISED, another, ConditionCleared("data_late", "it came", later), where="")
     shown = command(empty, "alerts").succeeded().out
     for word in ("critical", "refresh_daily failed", KEY, "2023-12-29 22:15", "no channel"):
         assert word in shown

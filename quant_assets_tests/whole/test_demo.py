@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from quant_assets.models.registry import FAST
-from quant_assets.orchestration.execution.runs import instance
+from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets_tests.support.desk import Desk, Finished, digests
 from quant_assets_tests.support.small_market import write_small_market
 
@@ -34,7 +34,7 @@ def test_a_second_demo_has_nothing_to_do(demo: tuple[Desk, Finished]) -> None:
     assert "raw.prices" not in second.err
     scoreboard = first.out[first.out.index("score = ") :]
     assert second.out.endswith(scoreboard)
-    with instance(desk.settings) as opened:
+    with open_instance(desk.settings) as opened:
         assert len(opened.get_runs()) == 1
     assert digests(desk.settings) == before
 
@@ -55,7 +55,7 @@ def test_another_market_puts_the_first_aside_and_a_kill_does_no_harm(desk: Desk)
     again = desk.run("demo", str(other)).succeeded()
     assert "load_history: done" in again.out
     assert digests(desk.settings) == before
-    with instance(desk.settings) as opened:
+    with open_instance(desk.settings) as opened:
         ends = [(run.job_name, run.status) for run in opened.get_runs()]
     assert ends == [
         ("load_history", dg.DagsterRunStatus.SUCCESS),

@@ -6,10 +6,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from quant_assets.core.settings import Settings, held_market, market_of, require_market
+from quant_assets.core.settings import (
+    Settings,
+    market_in_settings,
+    read_held_market,
+    require_market,
+)
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.execution.runs import RunFailedError, instance, run
+from quant_assets.orchestration.execution.runs import RunFailedError, open_instance, run_job
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.support.desk import Desk
 from quant_assets_tests.support.small_market import FIRST_DAY, write_small_market
@@ -26,14 +31,14 @@ def desk(tmp_path: Path) -> Desk:
 
 @pytest.fixture
 def opened(desk: Desk) -> Iterator[dg.DagsterInstance]:
-    with instance(desk.settings) as found:
+    with open_instance(desk.settings) as found:
         yield found
 
 
 def write(settings: Settings, opened: dg.DagsterInstance, table: str) -> None:
     """As a run of the UI does, which no command prepares."""
     definitions = build_definitions(settings)
-    run(definitions, opened, "load_history", FIRST_DAY, FIRST_DAY, only=[table])
+    run_job(definitions, opened, "load_history", FIRST_DAY, FIRST_DAY, only=[table])
 
 
 @pytest.mark.parametrize("table", RAW)
@@ -41,7 +46,7 @@ def test_the_first_write_holds_the_market(
     table: str, desk: Desk, opened: dg.DagsterInstance
 ) -> None:
     write(desk.settings, opened, table)
-    assert held_market(desk.settings) == market_of(desk.settings)
+    assert read_held_market(desk.settings) == market_in_settings(desk.settings)
     require_market(desk.settings, loaded=True)
 
 
@@ -58,25 +63,25 @@ def test_another_market_is_not_written_into_it(
         write(other, opened, table)
     with Lake(desk.settings.lake_dir, read_only=True) as lake:
         assert lake.snapshot_id() == before
-    assert held_market(desk.settings) == market_of(desk.settings)
+    assert read_held_market(desk.settings) == market_in_settings(desk.settings)
 
 
 def test_families_that_were_asked_for_since_are_kept(
     desk: Desk, opened: dg.DagsterInstance
 ) -> None:
     write(desk.settings, opened, RAW[0])
-    later = market_of(desk.settings).model_copy(update={"families": "all"})
+    later = market_in_settings(desk.settings).model_copy(update={"families": "all"})
     desk.settings.market_file.write_text(later.model_dump_json())
     write(desk.settings, opened, RAW[0])
-    assert held_market(desk.settings) == later
+    assert read_held_market(desk.settings) == later
 
 
 def test_a_market_that_cannot_be_read_is_not_held(desk: Desk, opened: dg.DagsterInstance) -> None:
     definitions = build_definitions(desk.settings)
     (desk.folder / "target_pairs.csv").unlink()
     with pytest.raises(RunFailedError, match="target_pairs"):
-        run(definitions, opened, "load_history", FIRST_DAY, FIRST_DAY, only=RAW[:1])
-    assert held_market(desk.settings) is None
+        run_job(definitions, opened, "load_history", FIRST_DAY, FIRST_DAY, only=RAW[:1])
+    assert read_held_market(desk.settings) is None
 
 
 def test_a_demo_without_a_folder_is_of_the_source_that_is_given(

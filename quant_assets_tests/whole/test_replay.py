@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quant_assets.commands.loading import load_everything, run_days
+from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.market.calendar import trading_days
 from quant_assets_tests.support.desk import Desk, digests
 from quant_assets_tests.support.small_market import (
@@ -39,8 +39,8 @@ def test_replaying_day_by_day_gives_what_the_backfill_gave(loaded: Desk, tmp_pat
     load_everything(live.settings)
     for row in range(len(DAYS) - REPLAYED, len(DAYS)):
         until(row)
-        run_days(live.settings, "refresh_daily", DAYS[row], DAYS[row])
-    run_days(live.settings, "watch_daily", DAYS[-REPLAYED], DAYS[-1])
+        run_range(live.settings, "refresh_daily", DAYS[row], DAYS[row])
+    run_range(live.settings, "watch_daily", DAYS[-REPLAYED], DAYS[-1])
     replayed, backfilled = digests(live.settings), digests(loaded.settings)
     # A range is attributed for its newest days: the load before the replay had earlier ones.
     earlier = replayed.keys() - backfilled.keys()

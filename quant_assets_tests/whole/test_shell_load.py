@@ -21,7 +21,7 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import DAILY, FAST
-from quant_assets.orchestration.execution.runs import instance
+from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.scoring.attribution import ATTRIBUTED_DAYS
 from quant_assets_tests.support.desk import TABLES, Desk, pictured
 from quant_assets_tests.support.small_market import (
@@ -47,7 +47,7 @@ def lake(loaded: Desk) -> Iterator[Lake]:
 
 @pytest.fixture(scope="module")
 def history(loaded: Desk) -> Iterator[dg.DagsterInstance]:
-    with instance(loaded.settings) as opened:
+    with open_instance(loaded.settings) as opened:
         yield opened
 
 
@@ -78,7 +78,7 @@ def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterI
 
 
 def test_every_check_was_evaluated_and_blocking_ones_passed(loaded: Desk) -> None:
-    with instance(loaded.settings) as opened:
+    with open_instance(loaded.settings) as opened:
         (run,) = opened.get_runs()
         records = opened.get_records_for_run(
             run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION

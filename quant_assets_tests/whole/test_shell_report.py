@@ -16,10 +16,10 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.metrics.prometheus import text_of
-from quant_assets.orchestration.execution.runs import instance
-from quant_assets.orchestration.execution.submission_times import delivered
-from quant_assets.orchestration.sensors.metrics_file import all_metrics, build
+from quant_assets.metrics.prometheus import to_prometheus_text
+from quant_assets.orchestration.execution.runs import open_instance
+from quant_assets.orchestration.execution.submission_times import read_submission_time
+from quant_assets.orchestration.sensors.metrics_file import build, collect_all_metrics
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.metrics.test_lake_metrics import samples
 from quant_assets_tests.support.desk import PATIENCE, Desk
@@ -40,7 +40,7 @@ def reported(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 @pytest.fixture(scope="module")
 def history(reported: Desk) -> Iterator[dg.DagsterInstance]:
-    with instance(reported.settings) as opened:
+    with open_instance(reported.settings) as opened:
         yield opened
 
 
@@ -94,19 +94,22 @@ def test_without_a_market_there_is_nothing_to_report(tmp_path: Path, command: Co
 
 def test_a_day_run_alone_has_a_delivery(loaded: Desk, tmp_path: Path) -> None:
     desk, day = loaded.copy(tmp_path), DAYS[-1].item()
-    with instance(desk.settings) as opened:
-        of_load = delivered(opened, day)
+    with open_instance(desk.settings) as opened:
+        of_load = read_submission_time(opened, day)
         assert of_load
         assert of_load.seconds is None
-        assert delivered(opened, day + timedelta(days=1)) is None
+        assert read_submission_time(opened, day + timedelta(days=1)) is None
         opened.wipe_assets([dg.AssetKey(["submissions", "competition"])])
     desk.run("backfill", "--job", "refresh_daily", "--from", str(day), "--to", str(day)).succeeded()
-    with instance(desk.settings) as opened, Lake(desk.settings.lake_dir, read_only=True) as lake:
-        alone = delivered(opened, day)
+    with (
+        open_instance(desk.settings) as opened,
+        Lake(desk.settings.lake_dir, read_only=True) as lake,
+    ):
+        alone = read_submission_time(opened, day)
         assert alone
         assert alone.seconds
         assert 0 < alone.seconds < PATIENCE
-        metrics = samples(text_of(all_metrics(opened, lake, desk.settings, day)))
+        metrics = samples(to_prometheus_text(collect_all_metrics(opened, lake, desk.settings, day)))
     assert metrics["quant_assets_submission_latency_seconds"] == {(): alone.seconds}
     runs = metrics["quant_assets_runs_total"]
     assert runs == {("load_history", "success"): 1, ("refresh_daily", "success"): 1}
@@ -134,8 +137,8 @@ def test_the_sensor_writes_a_textfile(reported: Desk, history: dg.DagsterInstanc
 
 def test_before_the_first_load_nothing_is_made(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    with instance(settings) as opened, Lake(settings.lake_dir) as lake:
-        assert all(not one.samples for one in all_metrics(opened, lake, settings, LAST_DAY))
+    with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
+        assert all(not one.samples for one in collect_all_metrics(opened, lake, settings, LAST_DAY))
     assert not settings.lake_dir.exists()
 
 
@@ -143,8 +146,8 @@ def test_a_lake_that_cannot_be_read_is_said(loaded: Desk, tmp_path: Path) -> Non
     settings = loaded.copy(tmp_path).settings
     for file in settings.lake_dir.glob("*.sqlite*"):
         file.write_bytes(b"no catalogue")
-    with instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
-        metrics = samples(text_of(all_metrics(opened, lake, settings, LAST_DAY)))
+    with open_instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
+        metrics = samples(to_prometheus_text(collect_all_metrics(opened, lake, settings, LAST_DAY)))
     assert metrics["quant_assets_collector_success"] == {("lake",): 0, ("runs",): 0}
 
 

@@ -14,7 +14,7 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
 from quant_assets.monitoring.drift.drift import WATCHED_DAYS
 from quant_assets.monitoring.drift.evidently_page import COLUMNS
-from quant_assets.orchestration.execution.runs import instance
+from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets_tests.support.desk import Desk, digests, pictured
 from quant_assets_tests.support.small_market import (
     FIRST_DAY,
@@ -46,7 +46,7 @@ def lake(watched: Desk) -> Iterator[Lake]:
 
 @pytest.fixture(scope="module")
 def history(watched: Desk) -> Iterator[dg.DagsterInstance]:
-    with instance(watched.settings) as opened:
+    with open_instance(watched.settings) as opened:
         yield opened
 
 

@@ -8,12 +8,12 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from quant_assets.commands.scoreboard_page import page
+from quant_assets.commands.scoreboard_page import render_scoreboard
 from quant_assets.lake.schemas.tables import study_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.models.registry import FAST, family
-from quant_assets.orchestration.execution.runs import instance
+from quant_assets.models.registry import FAST, load_family
+from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.support.desk import PATIENCE, Desk, Finished, digests
 from quant_assets_tests.support.small_market import (
@@ -62,7 +62,7 @@ def test_a_study_is_rows_of_its_table(tuned: tuple[Desk, Finished]) -> None:
     assert DAYS.index(str(found["last_judged"][0].date())) + 5 <= DAYS.index(AS_OF)
     assert found["best"].sum() == 1
     assert found["value"][found["best"]].item() == found["value"].max()
-    assert json.loads(found["parameters"][0]) == dict(family("rank_prior").defaults)
+    assert json.loads(found["parameters"][0]) == dict(load_family("rank_prior").defaults)
 
 
 def test_the_command_shows_every_trial_and_the_outcome(tuned: tuple[Desk, Finished]) -> None:
@@ -77,14 +77,14 @@ def test_the_command_shows_every_trial_and_the_outcome(tuned: tuple[Desk, Finish
         (line,) = (line for line in said.out.splitlines() if line.startswith(f"{name} "))
         shown, default = map(float, line.split()[1:])
         assert shown == pytest.approx(parameters[name], rel=1e-5)
-        assert default == family("rank_prior").defaults[name]
+        assert default == load_family("rank_prior").defaults[name]
     assert "10 trials" in said.out
     assert f"fits as of {AS_OF} or later" in said.out
 
 
 def test_the_asset_pictures_it(tuned: tuple[Desk, Finished]) -> None:
     desk, _ = tuned
-    with instance(desk.settings) as opened:
+    with open_instance(desk.settings) as opened:
         event = opened.get_latest_materialization_event(KEY)
         assert opened.get_materialized_partitions(KEY) == {AS_OF}
     assert event
@@ -108,7 +108,7 @@ def test_the_score_page_says_on_which_days_parameters_were_chosen(
     pages = []
     for desk in (tuned[0], loaded):
         with Lake(desk.settings.lake_dir, read_only=True) as lake:
-            pages.append(page(lake))
+            pages.append(render_scoreboard(lake))
     found = trials_of(tuned[0])
     _, _, studies = pages[0].partition("## Studies of parameters")
     (line,) = (line for line in studies.splitlines() if line.startswith("| rank_prior | 20"))
@@ -209,6 +209,6 @@ def test_a_killed_study_goes_on(killed: tuple[Desk, int], tuned: tuple[Desk, Fin
     assert BROAD + NARROW - reported - said.err.count(" trial ") in (0, 1)
     assert "broad trial 1 of" not in said.err
     pd.testing.assert_frame_equal(trials_of(desk), trials_of(tuned[0]))
-    with instance(desk.settings) as opened:
+    with open_instance(desk.settings) as opened:
         states = [run.status.name for run in opened.get_runs(limit=2)]
     assert states == ["SUCCESS", "FAILURE"]

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import psutil  # type: ignore[import-untyped]  # has no stubs
 import pytest
 
-from quant_assets.core.settings import market_of
+from quant_assets.core.settings import market_in_settings
 from quant_assets.market.calendar import trading_days
 from quant_assets_tests.support.alert_receiver import SECRET, Receiver, receiving
 from quant_assets_tests.support.desk import PATIENCE, Desk, Digests, digests
@@ -216,7 +216,7 @@ def test_other_families_are_there_once_the_definitions_are_reloaded(desk: Desk, 
         return {path[1] for path in paths if path[0] == "fits"}
 
     before, file = fits(), desk.settings.market_file
-    market = market_of(desk.settings)
+    market = market_in_settings(desk.settings)
     file.write_text(market.model_copy(update={"families": "rank_prior"}).model_dump_json())
     assert ui.ask(RELOAD)["__typename"] == "WorkspaceLocationEntry"
     assert until(lambda: fits() if fits() != before else None) == {"rank_prior", "rank_prior_study"}

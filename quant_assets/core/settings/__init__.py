@@ -5,13 +5,13 @@ No other module reads the environment.
 
 from quant_assets.core.settings.market_file import (
     Market,
-    held_market,
-    keep_to_market,
+    hold_market,
+    is_source_given,
     load_settings,
-    market_of,
-    remember_market,
+    market_in_settings,
+    read_held_market,
     require_market,
-    source_is_given,
+    store_market,
 )
 from quant_assets.core.settings.variables import SIMULATED, Settings
 
@@ -19,11 +19,11 @@ __all__ = [
     "SIMULATED",
     "Market",
     "Settings",
-    "held_market",
-    "keep_to_market",
+    "hold_market",
+    "is_source_given",
     "load_settings",
-    "market_of",
-    "remember_market",
+    "market_in_settings",
+    "read_held_market",
     "require_market",
-    "source_is_given",
+    "store_market",
 ]

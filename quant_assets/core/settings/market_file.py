@@ -25,7 +25,7 @@ def load_settings(**overrides: Any) -> Settings:
     """
     _refuse_misspelt()
     settings = _without_market(overrides)
-    held, given = held_market(settings), settings.model_fields_set
+    held, given = read_held_market(settings), settings.model_fields_set
     if held is None or ("source" in given and settings.source != held.source):
         return settings
     return settings.model_copy(
@@ -33,7 +33,7 @@ def load_settings(**overrides: Any) -> Settings:
     )
 
 
-def source_is_given() -> bool:
+def is_source_given() -> bool:
     """Whether the environment names a source.
 
     Raises:
@@ -99,7 +99,7 @@ class Market(BaseModel):
         return str(self) == str(other)
 
 
-def market_of(settings: Settings) -> Market:
+def market_in_settings(settings: Settings) -> Market:
     """The market that the settings name."""
     return Market(
         source=settings.source,
@@ -109,7 +109,7 @@ def market_of(settings: Settings) -> Market:
     )
 
 
-def held_market(settings: Settings) -> Market | None:
+def read_held_market(settings: Settings) -> Market | None:
     """The market that the data directory holds; None before the first load.
 
     Raises:
@@ -135,7 +135,7 @@ def require_market(settings: Settings, *, loaded: bool = False) -> None:
     Raises:
         SettingsError: the data directory holds another market; or, if one must be ``loaded``, none.
     """
-    market, held = market_of(settings), held_market(settings)
+    market, held = market_in_settings(settings), read_held_market(settings)
     if held.same_as(market) if held else not loaded:
         return
     raise SettingsError(
@@ -149,7 +149,7 @@ def require_market(settings: Settings, *, loaded: bool = False) -> None:
     )
 
 
-def remember_market(settings: Settings) -> None:
+def store_market(settings: Settings) -> None:
     """Say in ``market.json`` which market the data directory holds, and the families asked for.
 
     Of two markets that come at once into an empty directory, one is refused.
@@ -162,13 +162,13 @@ def remember_market(settings: Settings) -> None:
         require_market(settings)
         draft = settings.market_file.with_suffix(".draft")
         with draft.open("w") as file:
-            file.write(market_of(settings).model_dump_json())
+            file.write(market_in_settings(settings).model_dump_json())
             file.flush()
             os.fsync(file.fileno())
         draft.replace(settings.market_file)
 
 
-def keep_to_market(settings: Settings) -> None:
+def hold_market(settings: Settings) -> None:
     """Refuse another market than the one held; where none is held yet, hold this one from now on.
 
     The families stay those asked for last: a server that began before may know earlier ones.
@@ -176,7 +176,7 @@ def keep_to_market(settings: Settings) -> None:
     Raises:
         SettingsError: the data directory holds another market.
     """
-    if held_market(settings) is None:
-        remember_market(settings)
+    if read_held_market(settings) is None:
+        store_market(settings)
     else:
         require_market(settings)

@@ -8,7 +8,7 @@ import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.lake.readers.arrays import day_positions, long_rows, repeat_days, to_cube
-from quant_assets.lake.readers.point_in_time import date_ids_of
+from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 
@@ -42,7 +42,7 @@ def forecast_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
     return {
         **long_rows(
             forecasts.days,
-            date_ids_of(lake, forecasts.days),
+            read_date_ids(lake, forecasts.days),
             {"value": forecasts.values},
             "target",
             forecasts.targets,

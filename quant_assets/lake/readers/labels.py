@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import MAX_LAG, TargetPairs, align_to_label_day
+from quant_assets.market.targets import MAX_LAG, TargetPairs, align_to_forecast_day
 
 TOLERANCE = 2e-6
 
 
 @dataclass(frozen=True)
-class Disagreement:
+class LabelDisagreement:
     """Labels computed here against those published.
 
     Attributes:
@@ -67,9 +67,9 @@ def label_rows(
     }
 
 
-def disagreement(
+def compare_labels(
     days: DayArray, released: FloatArray, pairs: TargetPairs, published: FloatArray | None
-) -> Disagreement:
+) -> LabelDisagreement:
     """Compare labels with published ones, both for the same days.
 
     Args:
@@ -80,11 +80,11 @@ def disagreement(
     """
     n = len(days)
     if published is None or n <= MAX_LAG + 1:
-        return Disagreement(0, 0.0, 0)
-    ours = align_to_label_day(released, pairs.lags)
+        return LabelDisagreement(0, 0.0, 0)
+    ours = align_to_forecast_day(released, pairs.lags)
     comparable = np.arange(n)[:, None] + pairs.lags + 1 < n
     empty_here, empty_there = np.isnan(ours), np.isnan(published)
     both = comparable & ~empty_here & ~empty_there
     worst = float(np.abs(ours - published)[both].max()) if both.any() else 0.0
     one = int((comparable & (empty_here != empty_there)).sum())
-    return Disagreement(int(comparable.sum()), worst, one)
+    return LabelDisagreement(int(comparable.sum()), worst, one)

@@ -22,12 +22,12 @@ from quant_assets.lake.schemas.tables import (
     TARGET_FEATURES,
 )
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.protocol import Block, Observations
+from quant_assets.models.protocol import FeatureBlock, Observations
 
 BEGINNING = date(1900, 1, 1)
 
 
-def known_days(lake: Lake, as_of: date) -> DayArray:
+def read_known_days(lake: Lake, as_of: date) -> DayArray:
     """(n,) days with features up to ``as_of``, ascending."""
     found = lake.columns(
         f"SELECT trading_day FROM {MARKET_FEATURES.quoted}"
@@ -38,7 +38,7 @@ def known_days(lake: Lake, as_of: date) -> DayArray:
     return found["trading_day"].astype("datetime64[D]")
 
 
-def date_ids_of(lake: Lake, days: DayArray) -> IntArray:
+def read_date_ids(lake: Lake, days: DayArray) -> IntArray:
     """(n,) the source's number of each day with features.
 
     Raises:
@@ -51,7 +51,7 @@ def date_ids_of(lake: Lake, days: DayArray) -> IntArray:
     return found["date_id"][day_positions(days, found["trading_day"].astype("datetime64[D]"))]
 
 
-def released(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
+def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
     """(n, m) labels by release day for the given days; NaN where empty.
 
     Raises:
@@ -75,7 +75,7 @@ def released(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray
     return to_cube(rows, days, "target", targets, ["value"], day_column="released_on")[:, :, 0]
 
 
-def observations(
+def read_observations(
     lake: Lake, as_of: date, *, since: date = BEGINNING, features: bool = True
 ) -> Observations:
     """Features and released labels known as of a day.
@@ -91,7 +91,7 @@ def observations(
     Raises:
         NotEnoughHistoryError: no day in the range has features.
     """
-    days = known_days(lake, as_of)
+    days = read_known_days(lake, as_of)
     days = days[days >= np.datetime64(since)]
     if not len(days):
         raise NotEnoughHistoryError(
@@ -115,24 +115,24 @@ def observations(
         lags=pairs.lags,
         instruments=instruments,
         legs=np.stack(pairs.legs(instruments), axis=1),
-        released=released(lake, days, pairs.targets),
+        released=read_known_labels(lake, days, pairs.targets),
         target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
         instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
-        market=Block(market.names, market.values[:, 0]),
+        market=FeatureBlock(market.names, market.values[:, 0]),
     )
 
 
 def _block(
     lake: Lake, table: Table, days: DayArray, unit_column: str = "", units: tuple[str, ...] = ()
-) -> Block:
+) -> FeatureBlock:
     names, cube = read_cube(lake, table, days, unit_column, units, np.float32)
-    return Block(names, cube)
+    return FeatureBlock(names, cube)
 
 
 def _no_features(
     lake: Lake, table: Table, days: DayArray, unit_column: str = "", units: tuple[str, ...] = ()
-) -> Block:
-    return Block((), np.empty((len(days), len(units) or 1, 0), np.float32))
+) -> FeatureBlock:
+    return FeatureBlock((), np.empty((len(days), len(units) or 1, 0), np.float32))
 
 
 def _ends(days: DayArray) -> list[date]:

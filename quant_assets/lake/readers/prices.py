@@ -12,7 +12,7 @@ from quant_assets.lake.readers.arrays import day_positions, repeat_days, tile_un
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import FIELDS, Series, column_name, parse_column
+from quant_assets.market.instruments import FIELDS, InstrumentSeries, column_name, parse_column
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs
 from quant_assets.sources.protocol import PriceTable, UnreadCell
@@ -117,10 +117,12 @@ def _rows(lake: Lake, table: str, values: str, start: date, end: date) -> pa.Tab
     )
 
 
-def _all_series(lake: Lake, table: str) -> list[Series]:
+def _all_series(lake: Lake, table: str) -> list[InstrumentSeries]:
     """Every series the table has on any day: a panel's shape does not depend on its days."""
     found = lake.columns(f"SELECT DISTINCT instrument, field FROM {table} ORDER BY ALL")
-    return [Series(i, f) for i, f in zip(found["instrument"], found["field"], strict=True)]
+    return [
+        InstrumentSeries(i, f) for i, f in zip(found["instrument"], found["field"], strict=True)
+    ]
 
 
 def _days(rows: pa.Table) -> tuple[DayArray, IntArray]:
@@ -136,7 +138,7 @@ def _positions(
     return day_positions(rows["trading_day"].to_numpy(), days), unit_positions(series, names)
 
 
-def history_start(lake: Lake, table: Table, start: date, rows: int) -> date:
+def find_history_start(lake: Lake, table: Table, start: date, rows: int) -> date:
     """The day ``rows`` days of the table before ``start``, or its first day if there are fewer."""
     if rows == 0 or not lake.has(table):
         return start

@@ -8,7 +8,7 @@ from quant_assets.lake.schemas.table import Column, Table
 
 _DAY = Column("trading_day", "DATE", "day of the forecast")
 _TARGET = Column("target", "VARCHAR", "target_0 to target_423")
-PUBLISHED_AS = "published"
+SUBMITTED_NAME = "published"
 """The name under which the published forecast has its records."""
 WALK_FORWARD, LIVE = "walk_forward", "live"
 """Where a daily IC comes from."""
@@ -90,7 +90,7 @@ RELEASE_FORECASTS = Table(
         Column("value", "DOUBLE", "weighted mean of the standardised ranks of its families"),
     ),
 )
-PUBLISHED = Table(
+SUBMITTED_FORECASTS = Table(
     "forecasts.published",
     "The forecast that is submitted: the champion's, mixed by rank with the challenger's by its "
     "share; the ensemble's where no release is in force or none can forecast. One row per day and "
@@ -118,5 +118,5 @@ TRACKED_RELEASES = Table(
         Column("alias", "VARCHAR", "champion, challenger, or NULL"),
     ),
 )
-PROMOTION_DAILY = (RELEASE_FORECASTS, RECORDS, DECISIONS, PUBLISHED)
+PROMOTION_DAILY = (RELEASE_FORECASTS, RECORDS, DECISIONS, SUBMITTED_FORECASTS)
 """What each day adds to, in one step."""

@@ -19,10 +19,10 @@ from quant_assets.lake.schemas.monitoring_tables import (
 )
 from quant_assets.lake.schemas.promotion_tables import (
     DECISIONS,
-    PUBLISHED,
     RECORDS,
     RELEASE_FORECASTS,
     RELEASES,
+    SUBMITTED_FORECASTS,
     TRACKED_RELEASES,
 )
 from quant_assets.lake.schemas.scoring_tables import (
@@ -204,7 +204,7 @@ def forecasts_table(family: str) -> Table:
     )
 
 
-ENSEMBLE = forecasts_table("ensemble")
+ENSEMBLE_FORECASTS = forecasts_table("ensemble")
 INTERVALS = Table(
     "forecasts.intervals",
     "How far each target may move: one row per forecast day and target, bounds of its label. From "
@@ -259,13 +259,13 @@ def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
         *(fits_table(family) for family in families),
         *(forecasts_table(family) for family in families),
         TRACK_RECORD,
-        ENSEMBLE,
+        ENSEMBLE_FORECASTS,
         INTERVALS,
         RELEASES,
         RELEASE_FORECASTS,
         RECORDS,
         DECISIONS,
-        PUBLISHED,
+        SUBMITTED_FORECASTS,
         SUBMISSIONS,
         PERFORMANCE,
         SLICES,

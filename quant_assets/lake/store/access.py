@@ -21,7 +21,7 @@ _CONFLICTS = ("database is locked", "conflict", "already exists")
 T = TypeVar("T")
 
 
-class Access:
+class LakeAccess:
     """Opens the lake below a folder on first use. Threads may share it.
 
     Args:

@@ -8,7 +8,7 @@ from tempfile import NamedTemporaryFile
 from quant_assets.core.errors import ArtifactError
 
 
-def store(folder: Path, content: bytes) -> tuple[str, str]:
+def store_artifact(folder: Path, content: bytes) -> tuple[str, str]:
     """Keep the bytes; (file name, sha256). The file appears whole or not at all."""
     digest = hashlib.sha256(content).hexdigest()
     name = f"{digest[:2]}/{digest}.model"
@@ -16,16 +16,16 @@ def store(folder: Path, content: bytes) -> tuple[str, str]:
     return name, digest
 
 
-def is_stored(folder: Path, name: str, digest: str) -> bool:
+def is_artifact_stored(folder: Path, name: str, digest: str) -> bool:
     """Whether the bytes are there, unaltered."""
     try:
-        fetch(folder, name, digest)
+        read_artifact(folder, name, digest)
     except ArtifactError:
         return False
     return True
 
 
-def fetch(folder: Path, name: str, digest: str) -> bytes:
+def read_artifact(folder: Path, name: str, digest: str) -> bytes:
     """The bytes kept under that name.
 
     Raises:

@@ -42,7 +42,7 @@ WHERE list_contains($names, name) GROUP BY name
 
 
 @dataclass(frozen=True)
-class Content:
+class TableContent:
     """What a table holds.
 
     Attributes:
@@ -54,7 +54,7 @@ class Content:
     newest: date | None
 
 
-def contents(lake: Lake, tables: Sequence[Table]) -> dict[Table, Content]:
+def read_contents(lake: Lake, tables: Sequence[Table]) -> dict[Table, TableContent]:
     """What tables hold that were ever written, in the order given.
 
     Raises:
@@ -70,7 +70,7 @@ def contents(lake: Lake, tables: Sequence[Table]) -> dict[Table, Content]:
         if others:
             read = (_summary(table) for table in tables if table.name in others)
             known += lake.arrow(" UNION ALL ".join(read)).to_pylist()
-    found = {row["name"]: Content(row["rows"], row["newest"]) for row in known}
+    found = {row["name"]: TableContent(row["rows"], row["newest"]) for row in known}
     return {table: found[table.name] for table in tables}
 
 

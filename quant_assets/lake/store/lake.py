@@ -19,11 +19,11 @@ import pyarrow as pa
 from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import AnyArray
 from quant_assets.lake.schemas.table import Table, to_arrow
-from quant_assets.lake.store.access import Access, newest_snapshot
+from quant_assets.lake.store.access import LakeAccess, newest_snapshot
 from quant_assets.lake.store.connection import FILES
 from quant_assets.lake.store.writing import COLUMNS, replace_rows
 
-__all__ = ["Lake", "Written", "to_arrow"]
+__all__ = ["Lake", "WriteResult", "to_arrow"]
 
 _TABLES = (
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
@@ -33,7 +33,7 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """What a write did: rows now in the days written, and a snapshot that holds them."""
 
     rows: int
@@ -60,7 +60,7 @@ class Lake:
     ) -> None:
         self._root = root
         self._patience = patience
-        self._access = Access(root, read_only=read_only, snapshot=snapshot, patience=patience)
+        self._access = LakeAccess(root, read_only=read_only, snapshot=snapshot, patience=patience)
         self._ready: set[Table] = set()
         self._known: set[str] = set()
 
@@ -134,7 +134,7 @@ class Lake:
 
     def replace_days(
         self, table: Table, start: date, end: date, data: Mapping[str, Any]
-    ) -> Written:
+    ) -> WriteResult:
         """Make ``data`` the table's whole content from ``start`` to ``end``, both included.
 
         One transaction: at any moment, and after a crash at any moment, readers see the old days
@@ -158,11 +158,11 @@ class Lake:
         condition = f'WHERE "{table.day_column}" BETWEEN ? AND ?'
         return self._replace(table, rows, condition, [start, end])
 
-    def replace_all(self, table: Table, data: Mapping[str, Any]) -> Written:
+    def replace_all(self, table: Table, data: Mapping[str, Any]) -> WriteResult:
         """Make ``data`` the table's whole content, in one transaction."""
         return self._replace(table, to_arrow(table, data), "", [])
 
-    def replace_matching(self, table: Table, column: str, data: Mapping[str, Any]) -> Written:
+    def replace_matching(self, table: Table, column: str, data: Mapping[str, Any]) -> WriteResult:
         """Put ``data`` in the place of the rows that have one of its values in ``column``.
 
         One transaction, as in :meth:`replace_days`; all other rows stay.
@@ -200,10 +200,12 @@ class Lake:
             cleanup.append("delete_orphaned_files('lake', older_than => now() - INTERVAL 1 DAY)")
         self._change([(f"CALL ducklake_{step}", []) for step in cleanup], "lake")
 
-    def _replace(self, table: Table, rows: pa.Table, condition: str, values: list[Any]) -> Written:
+    def _replace(
+        self, table: Table, rows: pa.Table, condition: str, values: list[Any]
+    ) -> WriteResult:
         folder = self._root.joinpath(FILES, *table.name.split("."))
 
-        def attempt(cursor: duckdb.DuckDBPyConnection) -> Written:
+        def attempt(cursor: duckdb.DuckDBPyConnection) -> WriteResult:
             replace_rows(
                 cursor,
                 table,
@@ -213,7 +215,7 @@ class Lake:
                 prepared=table in self._ready,
             )
             self._ready.add(table)
-            return Written(rows.num_rows, newest_snapshot(cursor))
+            return WriteResult(rows.num_rows, newest_snapshot(cursor))
 
         try:
             return self._access.alone(table.name, attempt)

@@ -10,12 +10,12 @@ from datetime import date
 from pathlib import Path
 
 from quant_assets.lake.schemas.monitoring_tables import REFERENCES
-from quant_assets.lake.store.artifacts import fetch, store
+from quant_assets.lake.store.artifacts import read_artifact, store_artifact
 from quant_assets.lake.store.lake import Lake
 
 
 @dataclass(frozen=True)
-class References:
+class ReferenceStore:
     """Those of one report.
 
     Attributes:
@@ -47,7 +47,7 @@ class References:
         key, kept = f"{self.report}/{as_of}", self._kept()
         known = kept.get(key)
         if known and known[0] == fingerprint and (self.artifacts / known[1]).exists():
-            return fetch(self.artifacts, *known[1:])
+            return read_artifact(self.artifacts, *known[1:])
         made = make()
         newest = [key, *sorted(kept.keys() - {key}, reverse=True)][: self.newest]
         old = {k: v for k, v in kept.items() if k not in newest}
@@ -68,7 +68,7 @@ class References:
         return {row["id"]: (row["fingerprint"], row["artifact"], row["sha256"]) for row in rows}
 
     def _keep(self, artifacts: Path, key: str, as_of: date, fingerprint: str, made: bytes) -> None:
-        artifact, digest = store(artifacts, made)
+        artifact, digest = store_artifact(artifacts, made)
         row = {"artifact": [artifact], "sha256": [digest], "fingerprint": [fingerprint]}
         self.lake.replace_matching(REFERENCES, "id", {"id": [key], "trading_day": [as_of], **row})
 

@@ -23,7 +23,7 @@ from quant_assets.models.leg_returns import (
     label_width,
     last_days,
     standardised,
-    to_targets,
+    to_target_scores,
 )
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import Groups, Observations, Parameters, Resources
@@ -104,10 +104,10 @@ class Autoregression:
         rows = len(past) - lookback
         mean = drift * self.mean
         moves = mean * np.arange(1, MAX_LAG + 1)[:, None] + np.zeros((rows, 1, 1))
-        for back, weights in enumerate(np.moveaxis(cumulated(self.weights), 1, 0)):
+        for back, weights in enumerate(np.moveaxis(cumulate_weights(self.weights), 1, 0)):
             start = lookback - back
             moves += past[start : start + rows, None] * weights
-        return to_targets(moves * self.deviation, seen) / self.width
+        return to_target_scores(moves * self.deviation, seen) / self.width
 
 
 def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Autoregression:
@@ -207,7 +207,7 @@ def maximum_likelihood(
     return -arma2ar(*polynomials, lags=LAGS + 1)[1:], order
 
 
-def cumulated(weights: FloatArray) -> FloatArray:
+def cumulate_weights(weights: FloatArray) -> FloatArray:
     """(MAX_LAG, LAGS, k) weights of the moves of each label's window on the returns known.
 
     Forecasts are iterated: the next return is replaced by its own forecast. The window of a label

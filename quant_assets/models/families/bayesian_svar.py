@@ -26,7 +26,7 @@ from quant_assets.models.leg_returns import (
     label_width,
     last_days,
     standardised,
-    to_targets,
+    to_target_scores,
 )
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import Groups, Observations, Parameters, Resources
@@ -137,12 +137,12 @@ class BayesianVar:
         One product per day: a product over many days may round differently from one over a
         single day, and a replayed day must give the same bits.
         """
-        drifts, maps = cumulated(self.coefficients)
+        drifts, maps = cumulate_maps(self.coefficients)
         across = np.ascontiguousarray(np.concatenate(list(maps), axis=1))
         expected = np.stack([day @ across for day in lagged(past)])
         moves = np.zeros((len(expected), MAX_LAG, len(self.deviation)))
         moves[:, :, self.columns] = expected.reshape(len(expected), MAX_LAG, -1) + drift * drifts
-        return to_targets(moves * self.deviation, seen) / self.width
+        return to_target_scores(moves * self.deviation, seen) / self.width
 
 
 def fit(seen: Observations, parameters: Parameters, resources: Resources) -> BayesianVar:
@@ -229,7 +229,7 @@ def posterior(x: FloatArray, y: FloatArray, variance: FloatArray) -> Posterior:
     return Posterior(np.asarray(coefficients), covariance, float(evidence))
 
 
-def cumulated(coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
+def cumulate_maps(coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(MAX_LAG, k) drifts and (MAX_LAG, LAGS k, k) maps from known returns to windows' moves.
 
     Forecasts are iterated: the next returns are replaced by their own forecasts. The window of a

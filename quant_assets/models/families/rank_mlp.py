@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from quant_assets.models.label_transforms import ranked_labels
 from quant_assets.models.neural.forecaster import (
     Arrays,
-    Networks,
+    NetworkForecaster,
     fit_networks,
-    known_days,
+    labelled_days,
     load_networks,
 )
-from quant_assets.models.neural.scaler import fit_scaler, scaler_from
+from quant_assets.models.neural.scaler import fit_scaler, unpack_scaler
 from quant_assets.models.protocol import Observations, Parameters, Resources
 from quant_assets.models.search_space import Choice, Float, Int, Space
 
 if TYPE_CHECKING:
-    from quant_assets.models.neural.training import Member
+    from quant_assets.models.neural.training import NetworkSpec
 
 name = "rank_mlp"
 description = "Small perceptrons and a recurrent network over (day, target) rows, averaged."
@@ -52,26 +52,28 @@ space: Space = {
 }
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Networks:
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> NetworkForecaster:
     """Train all networks on released labels."""
     labels = ranked_labels(seen)
-    features = seen.target.values[known_days(labels)]
+    features = seen.target.values[labelled_days(labels)]
     prepared = fit_scaler(features, parameters["clip"], pooled=True).arrays("target")
     return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
 
 
-def load(stored: bytes) -> Networks:
+def load(stored: bytes) -> NetworkForecaster:
     """Read the networks back."""
     return load_networks(_members, lookback, stored)
 
 
-def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["Member"]:
+def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import PooledMlp, PooledRnn
-    from quant_assets.models.neural.training import Member, Series
+    from quant_assets.models.neural.training import NetworkInput, NetworkSpec
 
     features, dropout = len(seen.target.names), parameters["dropout"]
-    values = scaler_from(prepared, "target").apply(seen.target.values)
-    day, days = (Series(values, seen.target.names, steps) for steps in (1, _STEPS))
+    values = unpack_scaler(prepared, "target").apply(seen.target.values)
+    day, days = (NetworkInput(values, seen.target.names, steps) for steps in (1, _STEPS))
     perceptron = partial(PooledMlp, features, tuple(parameters["hidden"]), dropout)
     recurrent = partial(PooledRnn, features, parameters["recurrent_hidden"], dropout)
-    return [Member(perceptron, (day,))] * parameters["perceptrons"] + [Member(recurrent, (days,))]
+    return [NetworkSpec(perceptron, (day,))] * parameters["perceptrons"] + [
+        NetworkSpec(recurrent, (days,))
+    ]

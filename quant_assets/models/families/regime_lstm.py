@@ -13,17 +13,17 @@ from quant_assets.models.label_transforms import ranked_labels
 from quant_assets.models.markov_switching import Regimes, filtered_windows, fit_regimes
 from quant_assets.models.neural.forecaster import (
     Arrays,
-    Networks,
+    NetworkForecaster,
     fit_networks,
-    known_days,
+    labelled_days,
     load_networks,
 )
-from quant_assets.models.neural.scaler import fit_scaler, scaler_from
+from quant_assets.models.neural.scaler import fit_scaler, unpack_scaler
 from quant_assets.models.protocol import Observations, Parameters, Resources
 from quant_assets.models.search_space import Float, Int, Space
 
 if TYPE_CHECKING:
-    from quant_assets.models.neural.training import Member
+    from quant_assets.models.neural.training import NetworkSpec
 
 name = "regime_lstm"
 description = "Linear in the target features, with weights an LSTM over market and regime sets."
@@ -54,10 +54,10 @@ space: Space = {
 _FACTOR = "factor_all_1"
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Networks:
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> NetworkForecaster:
     """Fit the regimes on the market's daily factor, then train the networks."""
     labels, clip = ranked_labels(seen), parameters["clip"]
-    rows = known_days(labels)
+    rows = labelled_days(labels)
     regimes = fit_regimes(seen.market.column(_FACTOR))
     prepared = {
         **fit_scaler(seen.target.values[rows], clip, pooled=True).arrays("target"),
@@ -67,25 +67,27 @@ def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Net
     return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
 
 
-def load(stored: bytes) -> Networks:
+def load(stored: bytes) -> NetworkForecaster:
     """Read regimes and networks back."""
     return load_networks(_members, lookback, stored)
 
 
-def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["Member"]:
+def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import RegimeLstm
-    from quant_assets.models.neural.training import Member, Series
+    from quant_assets.models.neural.training import NetworkInput, NetworkSpec
 
     regimes = Regimes(*(prepared[f"regimes.{field}"] for field in ("mean", "variance", "stay")))
     returns = seen.market.column(_FACTOR)
     turbulence = filtered_windows(regimes, returns, _FILTERED, _STEPS)[..., None]
     inputs = (
-        Series(scaler_from(prepared, "target").apply(seen.target.values), seen.target.names),
-        Series(
-            scaler_from(prepared, "market").apply(seen.market.values), seen.market.names, _STEPS
+        NetworkInput(
+            unpack_scaler(prepared, "target").apply(seen.target.values), seen.target.names
         ),
-        Series((2.0 * turbulence - 1.0).astype(np.float32), ("turbulence",)),
+        NetworkInput(
+            unpack_scaler(prepared, "market").apply(seen.market.values), seen.market.names, _STEPS
+        ),
+        NetworkInput((2.0 * turbulence - 1.0).astype(np.float32), ("turbulence",)),
     )
     sizes = (len(seen.target.names), len(seen.market.names) + 1)
     build = partial(RegimeLstm, *sizes, parameters["hidden"], parameters["dropout"])
-    return [Member(build, inputs)] * parameters["networks"]
+    return [NetworkSpec(build, inputs)] * parameters["networks"]

@@ -13,17 +13,17 @@ import numpy as np
 from quant_assets.models.label_transforms import ranked_labels
 from quant_assets.models.neural.forecaster import (
     Arrays,
-    Networks,
+    NetworkForecaster,
     fit_networks,
-    known_days,
+    labelled_days,
     load_networks,
 )
-from quant_assets.models.neural.scaler import fit_scaler, scaler_from
+from quant_assets.models.neural.scaler import fit_scaler, unpack_scaler
 from quant_assets.models.protocol import Observations, Parameters, Resources
 from quant_assets.models.search_space import Choice, Float, Int, Space
 
 if TYPE_CHECKING:
-    from quant_assets.models.neural.training import Member
+    from quant_assets.models.neural.training import NetworkSpec
 
 name = "transformer_mat"
 description = "A transformer with one token per instrument; a target is the difference of its legs."
@@ -54,10 +54,10 @@ space: Space = {
 }
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Networks:
+def fit(seen: Observations, parameters: Parameters, resources: Resources) -> NetworkForecaster:
     """Train the networks on released labels; every instrument has its own means and scales."""
     labels = ranked_labels(seen)
-    features = seen.instrument.values[known_days(labels)]
+    features = seen.instrument.values[labelled_days(labels)]
     prepared = {
         **fit_scaler(features, parameters["clip"]).arrays("instrument"),
         "lags": np.unique(seen.lags),
@@ -65,16 +65,16 @@ def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Net
     return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
 
 
-def load(stored: bytes) -> Networks:
+def load(stored: bytes) -> NetworkForecaster:
     """Read the networks back."""
     return load_networks(_members, lookback, stored)
 
 
-def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["Member"]:
+def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import PairTransformer
-    from quant_assets.models.neural.training import Member, Series
+    from quant_assets.models.neural.training import NetworkInput, NetworkSpec
 
-    values = scaler_from(prepared, "instrument").apply(seen.instrument.values)
+    values = unpack_scaler(prepared, "instrument").apply(seen.instrument.values)
     sizes = {key: parameters[key] for key in ("width", "heads", "layers", "dropout")}
     build = partial(
         PairTransformer,
@@ -84,4 +84,6 @@ def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> li
         features=len(seen.instrument.names),
         **sizes,
     )
-    return [Member(build, (Series(values, seen.instrument.names),))] * parameters["networks"]
+    return [NetworkSpec(build, (NetworkInput(values, seen.instrument.names),))] * parameters[
+        "networks"
+    ]

@@ -12,15 +12,15 @@ from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import Groups, Observations, Parameters, Resources
 
 if TYPE_CHECKING:
-    from quant_assets.models.neural.training import Member
+    from quant_assets.models.neural.training import NetworkSpec
 
 Arrays = Mapping[str, AnyArray]
-Members = Callable[[Observations, Parameters, Arrays], list["Member"]]
+Members = Callable[[Observations, Parameters, Arrays], list["NetworkSpec"]]
 """The networks and their inputs, given days, parameters and what was prepared for a fit."""
 
 
 @dataclass(frozen=True)
-class Networks:
+class NetworkForecaster:
     """A mean of networks.
 
     Attributes:
@@ -45,7 +45,7 @@ class Networks:
         """(rows, m) mean scores."""
         from quant_assets.models.neural import scores
 
-        return scores.forecast(self._members(seen, rows), self.weights, rows)
+        return scores.forecast_scores(self._members(seen, rows), self.weights, rows)
 
     def contributions(
         self, seen: Observations, rows: int, groups: Groups
@@ -73,7 +73,7 @@ class Networks:
             arrays |= {f"weights.{i}.{name}": array for name, array in weights.items()}
         return pack(**arrays)
 
-    def _members(self, seen: Observations, rows: int) -> list["Member"]:
+    def _members(self, seen: Observations, rows: int) -> list["NetworkSpec"]:
         n = len(seen.days)
         recent = seen.rows(max(0, n - rows - self.lookback), n)
         return self.members(recent, self.parameters, self.prepared)
@@ -87,35 +87,35 @@ def fit_networks(
     parameters: Parameters,
     prepared: Arrays,
     resources: Resources,
-) -> Networks:
+) -> NetworkForecaster:
     """Train a family's networks on ranked labels."""
     from quant_assets.models.neural import scores, training
 
     longest = int(seen.lags.max())
     networks = members(seen, parameters, prepared)
-    options = training.options_of(parameters)
-    trained = training.train(
+    options = training.read_options(parameters)
+    trained = training.train_networks(
         networks, labels, longest, options, resources.seed, resources.checkpoint
     )
     weights = tuple(network.weights for network in trained)
     _, newest = training.split_days(labels, longest)
     share = scores.saliency(networks, weights, newest)
     curves = tuple(network.curve for network in trained)
-    return Networks(members, lookback, parameters, prepared, share, weights, curves)
+    return NetworkForecaster(members, lookback, parameters, prepared, share, weights, curves)
 
 
-def known_days(labels: FloatArray) -> BoolArray:
+def labelled_days(labels: FloatArray) -> BoolArray:
     """(n,) the days with a released label."""
     return np.asarray((~np.isnan(labels)).any(axis=1))
 
 
-def load_networks(members: Members, lookback: int, stored: bytes) -> Networks:
-    """Read :meth:`Networks.to_bytes` back."""
+def load_networks(members: Members, lookback: int, stored: bytes) -> NetworkForecaster:
+    """Read :meth:`NetworkForecaster.to_bytes` back."""
     arrays = unpack(stored)
     about = json.loads(str(arrays["about"]))
     inputs, share = arrays["inputs"].tolist(), arrays["share"].tolist()
     count = range(about["networks"])
-    return Networks(
+    return NetworkForecaster(
         members,
         lookback,
         about["parameters"],

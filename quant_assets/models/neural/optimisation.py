@@ -92,7 +92,7 @@ class AdamW:
         root = torch.sqrt(self.square / (1 - _SQUARE_DECAY**self.steps))
         moved = self.rate * mean / (root + _EPSILON)
         self.vector = self.vector * (1 - self.rate * self.decay) - moved
-        assign(self.network, self.vector)
+        assign_weights(self.network, self.vector)
 
     def state(self) -> dict[str, AnyArray]:
         """What :meth:`restore` goes on from."""
@@ -107,13 +107,13 @@ class AdamW:
             torch.tensor(state[name], device=device) for name in ("vector", "mean", "square")
         )
         self.steps = int(state["steps"])
-        assign(self.network, self.vector)
+        assign_weights(self.network, self.vector)
 
     def _parameters(self) -> Iterator[nn.Parameter]:
         return self.network.parameters()
 
 
-def assign(network: nn.Module, vector: Tensor) -> None:
+def assign_weights(network: nn.Module, vector: Tensor) -> None:
     """Copy a vector of all parameters, in the network's order, into it."""
     sizes = [parameter.numel() for parameter in network.parameters()]
     with torch.no_grad():

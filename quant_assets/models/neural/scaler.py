@@ -35,11 +35,11 @@ class Scaler:
         return out
 
     def arrays(self, prefix: str) -> dict[str, AnyArray]:
-        """What :func:`scaler_from` reads back."""
+        """What :func:`unpack_scaler` reads back."""
         return {f"{prefix}.{name}": np.asarray(value) for name, value in vars(self).items()}
 
 
-def scaler_from(arrays: Mapping[str, AnyArray], prefix: str) -> Scaler:
+def unpack_scaler(arrays: Mapping[str, AnyArray], prefix: str) -> Scaler:
     """The scaler stored under that prefix."""
     mean, scale, clip = (arrays[f"{prefix}.{name}"] for name in ("mean", "scale", "clip"))
     return Scaler(mean, scale, float(clip))

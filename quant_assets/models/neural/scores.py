@@ -12,15 +12,15 @@ from torch import nn
 
 from quant_assets.core.typing import AnyArray, FloatArray, IntArray
 from quant_assets.models.neural.optimisation import reproducible
-from quant_assets.models.neural.training import Member
+from quant_assets.models.neural.training import NetworkSpec
 from quant_assets.models.protocol import PRIOR, Groups
 
 _STEPS = 16
 """Points of the quadrature by which slopes are integrated."""
 
 
-def forecast(
-    members: Sequence[Member], weights: Sequence[Mapping[str, AnyArray]], rows: int
+def forecast_scores(
+    members: Sequence[NetworkSpec], weights: Sequence[Mapping[str, AnyArray]], rows: int
 ) -> FloatArray:
     """(rows, m) mean scores of the networks for the last rows of their inputs.
 
@@ -41,7 +41,10 @@ def forecast(
 
 
 def contributions(
-    members: Sequence[Member], weights: Sequence[Mapping[str, AnyArray]], rows: int, groups: Groups
+    members: Sequence[NetworkSpec],
+    weights: Sequence[Mapping[str, AnyArray]],
+    rows: int,
+    groups: Groups,
 ) -> dict[str, FloatArray]:
     """(rows, m) part of each group of inputs in the scores of the last rows, and the prior.
 
@@ -63,7 +66,9 @@ def contributions(
     return total
 
 
-def _of_day(network: nn.Module, member: Member, row: int, groups: Groups) -> dict[str, FloatArray]:
+def _of_day(
+    network: nn.Module, member: NetworkSpec, row: int, groups: Groups
+) -> dict[str, FloatArray]:
     """(m,) part of each group in one network's scores of one day."""
     inputs = [series.batch(np.array([row])).double() for series in member.inputs]
     of_input = [[groups.get(name, name) for name in series.names] for series in member.inputs]
@@ -89,7 +94,7 @@ def _of_day(network: nn.Module, member: Member, row: int, groups: Groups) -> dic
 
 
 def saliency(
-    members: Sequence[Member], weights: Sequence[Mapping[str, AnyArray]], rows: IntArray
+    members: Sequence[NetworkSpec], weights: Sequence[Mapping[str, AnyArray]], rows: IntArray
 ) -> dict[str, float]:
     """Share of each input in the mean absolute slope of the spread of a day's scores.
 
@@ -111,7 +116,7 @@ def saliency(
     return {name: value / total for name, value in share.items()}
 
 
-def _loaded(member: Member, weights: Mapping[str, AnyArray]) -> nn.Module:
+def _loaded(member: NetworkSpec, weights: Mapping[str, AnyArray]) -> nn.Module:
     network = member.build()
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     return network.eval()

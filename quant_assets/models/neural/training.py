@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from quant_assets.core.errors import FitError
 from quant_assets.core.typing import AnyArray, FloatArray, IntArray
 from quant_assets.models.neural.checkpoint import Checkpoint, digest
-from quant_assets.models.neural.optimisation import AdamW, assign, loss, reproducible
+from quant_assets.models.neural.optimisation import AdamW, assign_weights, loss, reproducible
 from quant_assets.models.protocol import Parameters
 
 _VALIDATION_DAYS = 90
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainingOptions:
     """How networks are trained.
 
     Attributes:
@@ -44,13 +44,15 @@ class Options:
     rank_weight: float
 
 
-def options_of(parameters: Parameters) -> Options:
+def read_options(parameters: Parameters) -> TrainingOptions:
     """A family's parameters as far as they are about training."""
-    return Options(**{field.name: parameters[field.name] for field in fields(Options)})
+    return TrainingOptions(
+        **{field.name: parameters[field.name] for field in fields(TrainingOptions)}
+    )
 
 
 @dataclass(frozen=True)
-class Series:
+class NetworkInput:
     """One input of a network.
 
     Attributes:
@@ -75,15 +77,15 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Member:
+class NetworkSpec:
     """One network: how it is built, and its inputs."""
 
     build: Callable[[], nn.Module]
-    inputs: tuple[Series, ...]
+    inputs: tuple[NetworkInput, ...]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """Weights by name, those of the epoch with the least validation loss, and all losses."""
 
     weights: Mapping[str, AnyArray]
@@ -101,14 +103,14 @@ def split_days(labels: FloatArray, longest: int) -> tuple[IntArray, IntArray]:
     return rows[rows + longest + 1 <= later[0]], later
 
 
-def train(
-    members: Sequence[Member],
+def train_networks(
+    members: Sequence[NetworkSpec],
     labels: FloatArray,
     longest: int,
-    options: Options,
+    options: TrainingOptions,
     seed: int,
     file: Path | None = None,
-) -> list[Trained]:
+) -> list[TrainedNetwork]:
     """Train one network after the other, on a GPU if there is one.
 
     Args:
@@ -151,10 +153,10 @@ class _Run:
 
     def __init__(
         self,
-        member: Member,
+        member: NetworkSpec,
         labels: FloatArray,
         split: tuple[IntArray, IntArray],
-        options: Options,
+        options: TrainingOptions,
         seed: int,
         device: torch.device,
     ) -> None:
@@ -206,11 +208,11 @@ class _Run:
             self.optimiser.restore(state)
             self.best, self.curve = state["best"], state["curve"].tolist()
 
-    def result(self) -> Trained:
+    def result(self) -> TrainedNetwork:
         """The best epoch's weights."""
-        assign(self.network, torch.from_numpy(self.best))
+        assign_weights(self.network, torch.from_numpy(self.best))
         weights = {name: p.detach().cpu().numpy() for name, p in self.network.named_parameters()}
-        return Trained(weights, np.array(self.curve))
+        return TrainedNetwork(weights, np.array(self.curve))
 
     def _batches(self, days: IntArray) -> Iterator[IntArray]:
         for start in range(0, len(days), self.options.batch_days):
@@ -230,9 +232,9 @@ def _device() -> torch.device:
 
 
 def _made_for(
-    members: Sequence[Member],
+    members: Sequence[NetworkSpec],
     labels: FloatArray,
-    options: Options,
+    options: TrainingOptions,
     seed: int,
     device: torch.device,
 ) -> str:

@@ -23,12 +23,12 @@ from quant_assets.lake.readers.prices import read_panel
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.lake.store.references import References
+from quant_assets.lake.store.references import ReferenceStore
 from quant_assets.models.packing import pack, unpack
-from quant_assets.monitoring.anomalies.detector_results import judge
-from quant_assets.monitoring.anomalies.detectors import Detectors, detectors_of, learn
-from quant_assets.monitoring.anomalies.indicators import LOOKBACK, conspicuous
-from quant_assets.training.walk_forward import fit_in_force, fit_rows
+from quant_assets.monitoring.anomalies.detector_results import apply_detectors
+from quant_assets.monitoring.anomalies.detectors import Detectors, learn_detectors, unpack_detectors
+from quant_assets.monitoring.anomalies.indicators import LOOKBACK, price_indicators
+from quant_assets.training.walk_forward import find_fit_in_force, fit_rows
 
 REFERENCE = 750
 """Days learnt from at most: three years."""
@@ -36,7 +36,7 @@ _NONE_YET = "no walk-forward day before"
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownPrices:
     """What is known of prices as given, without the prices.
 
     Attributes:
@@ -50,7 +50,7 @@ class Known:
     digests: tuple[str, ...]
 
 
-def anomalies(
+def anomaly_rows(
     lake: Lake, settings: Settings, start: date, end: date
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Rows of ``monitoring.anomalies`` from ``start`` to ``end``, and why days have none.
@@ -62,10 +62,10 @@ def anomalies(
         LakeError: there are no raw prices.
         ArtifactError: stored detectors are altered.
     """
-    known = known_prices(lake, end)
+    known = read_known_prices(lake, end)
     grid = fit_rows(len(known.days), settings.first_fit_after, settings.refit_every)
     wanted = np.flatnonzero(known.days >= np.datetime64(start))
-    in_force = fit_in_force(wanted, grid)
+    in_force = find_fit_in_force(wanted, grid)
     parts: list[pd.DataFrame] = []
     reasons = {"none": _NONE_YET} if (in_force < 0).any() else {}
     for fit in np.unique(in_force[in_force >= 0]):
@@ -81,7 +81,7 @@ def anomalies(
     return rows.sort_values(order, na_position="first", ignore_index=True)[names], reasons
 
 
-def known_prices(lake: Lake, until: date) -> Known:
+def read_known_prices(lake: Lake, until: date) -> KnownPrices:
     """Days with prices up to one, and a digest of each."""
     rows = lake.columns(
         "SELECT trading_day, min(date_id) AS date_id,"
@@ -91,10 +91,10 @@ def known_prices(lake: Lake, until: date) -> Known:
         needs=RAW_PRICES,
     )
     days = rows["trading_day"].astype("datetime64[D]")
-    return Known(days, rows["date_id"], tuple(map(str, rows["digest"])))
+    return KnownPrices(days, rows["date_id"], tuple(map(str, rows["digest"])))
 
 
-def detectors_as_of(lake: Lake, settings: Settings, known: Known, row: int) -> Detectors:
+def detectors_as_of(lake: Lake, settings: Settings, known: KnownPrices, row: int) -> Detectors:
     """Detectors that know the prices up to a row of the known days.
 
     Raises:
@@ -107,24 +107,24 @@ def detectors_as_of(lake: Lake, settings: Settings, known: Known, row: int) -> D
 
     def make() -> bytes:
         panel = read_panel(lake, "value", known.days[before].item(), as_of, RAW_PRICES)
-        figures = conspicuous(panel)[first - before :]
-        return pack(**learn(figures, panel.instruments, settings.seed).arrays())
+        figures = price_indicators(panel)[first - before :]
+        return pack(**learn_detectors(figures, panel.instruments, settings.seed).arrays())
 
     parts = [_code(), str(settings.seed), str(first - before), *known.digests[before : row + 1]]
     fingerprint = sha256("\n".join(parts).encode()).hexdigest()
-    kept = References(lake, settings.artifacts_dir, "anomalies")
-    return detectors_of(unpack(kept.get(as_of, fingerprint, make)))
+    kept = ReferenceStore(lake, settings.artifacts_dir, "anomalies")
+    return unpack_detectors(unpack(kept.get(as_of, fingerprint, make)))
 
 
 def _rows(
-    lake: Lake, known: Known, detectors: Detectors, wanted: IntArray
+    lake: Lake, known: KnownPrices, detectors: Detectors, wanted: IntArray
 ) -> Iterator[pd.DataFrame]:
     """Rows of consecutive days that the same detectors judge."""
     first = max(0, int(wanted[0]) - LOOKBACK)
     ends = known.days[first].item(), known.days[wanted[-1]].item()
     panel = read_panel(lake, "value", *ends, RAW_PRICES)
-    figures = conspicuous(panel)[wanted - first]
-    for one in judge(detectors, figures, panel.instruments):
+    figures = price_indicators(panel)[wanted - first]
+    for one in apply_detectors(detectors, figures, panel.instruments):
         for found in (one.market_rows(), one.series_rows()):
             row = wanted[found.pop("row").to_numpy()]
             yield found.assign(

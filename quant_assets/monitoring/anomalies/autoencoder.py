@@ -49,13 +49,13 @@ class Autoencoder:
         return dict(vars(self))
 
 
-def autoencoder_of(arrays: Mapping[str, AnyArray]) -> Autoencoder:
+def unpack_autoencoder(arrays: Mapping[str, AnyArray]) -> Autoencoder:
     """What :meth:`Autoencoder.arrays` gave, as a network again."""
     names = ("inward", "inward_bias", "outward", "outward_bias")
     return Autoencoder(*(arrays[name] for name in names))
 
 
-def train(figures: FloatArray, seed: int) -> Autoencoder:
+def train_autoencoder(figures: FloatArray, seed: int) -> Autoencoder:
     """The network that errs least on (n, k) figures; NaN, where unknown, is no error.
 
     Whole days at once by AdamW, on one thread, so the same figures give the same bits.

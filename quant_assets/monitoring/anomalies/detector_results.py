@@ -13,10 +13,10 @@ from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.market.instruments import market_of
 from quant_assets.monitoring.anomalies.detectors import (
     GROUPS,
+    DetectorLimits,
     Detectors,
-    Limits,
+    group_members,
     group_scores,
-    members,
 )
 from quant_assets.monitoring.anomalies.indicators import NAMES
 
@@ -26,7 +26,7 @@ _TOLD = 5
 
 
 @dataclass(frozen=True)
-class Judged:
+class DetectorResult:
     """Some days by one detector.
 
     Attributes:
@@ -39,7 +39,7 @@ class Judged:
     """
 
     kind: str
-    limits: Limits
+    limits: DetectorLimits
     instruments: tuple[str, ...]
     figures: FloatArray
     of_series: FloatArray
@@ -87,12 +87,12 @@ class Judged:
 
     def _counted(self) -> tuple[IntArray, IntArray]:
         """(n, 5) how many of a group's series are beyond their limit, and how many have a score."""
-        of_group = members(self.instruments).T.astype(np.int64)
+        of_group = group_members(self.instruments).T.astype(np.int64)
         beyond = (self.of_series > self.limits.series).astype(np.int64)
         return beyond @ of_group, (~np.isnan(self.of_series)).astype(np.int64) @ of_group
 
     def _of_group(self, row: int, group: int) -> str:
-        mine = np.flatnonzero(members(self.instruments)[group])
+        mine = np.flatnonzero(group_members(self.instruments)[group])
         scores = np.nan_to_num(self.of_series[row, mine])
         most = mine[np.argsort(-scores, kind="stable")[:_TOLD]]
         beyond = int((scores > self.limits.series).sum())
@@ -106,10 +106,10 @@ class Judged:
         return ", ".join(f"{NAMES[j]} {np.sinh(found[j]):+.1f}" for j in most)
 
 
-def judge(
+def apply_detectors(
     detectors: Detectors, figures: FloatArray, instruments: tuple[str, ...]
-) -> Iterator[Judged]:
+) -> Iterator[DetectorResult]:
     """The (n, k, 7) figures of some days by each detector."""
     for kind, scores in detectors.scores(figures, instruments).items():
         of_groups = group_scores(scores, instruments)
-        yield Judged(kind, detectors.limits[kind], instruments, figures, scores, of_groups)
+        yield DetectorResult(kind, detectors.limits[kind], instruments, figures, scores, of_groups)

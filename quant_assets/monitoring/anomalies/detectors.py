@@ -13,9 +13,13 @@ import numpy as np
 from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
 from quant_assets.market.instruments import MARKETS, market_of
-from quant_assets.monitoring.anomalies.autoencoder import Autoencoder, autoencoder_of, train
+from quant_assets.monitoring.anomalies.autoencoder import (
+    Autoencoder,
+    train_autoencoder,
+    unpack_autoencoder,
+)
 from quant_assets.monitoring.anomalies.indicators import NAMES, REACH
-from quant_assets.monitoring.anomalies.isolation_forest import Forest, forest_of, grow
+from quant_assets.monitoring.anomalies.isolation_forest import Forest, grow_forest, unpack_forest
 
 FOREST, AUTOENCODER = "isolation_forest", "autoencoder"
 KINDS = (FOREST, AUTOENCODER)
@@ -40,7 +44,7 @@ _SHARE_KNOWN = 0.25
 
 
 @dataclass(frozen=True)
-class Limits:
+class DetectorLimits:
     """What is still ordinary, for one detector.
 
     Attributes:
@@ -70,7 +74,7 @@ class Detectors:
     usual: FloatArray
     forest: Forest
     network: Autoencoder
-    limits: Mapping[str, Limits]
+    limits: Mapping[str, DetectorLimits]
 
     def scores(self, figures: FloatArray, instruments: tuple[str, ...]) -> dict[str, FloatArray]:
         """(n, k) score of each instrument by each of ``KINDS``, to be compared with its limits.
@@ -93,7 +97,7 @@ class Detectors:
         given = np.full((len(figures), len(self.instruments), figures.shape[2]), np.nan)
         given[:, known] = figures[:, at]
         found = np.full(figures.shape[:2], np.nan)
-        found[:, at] = larger(self.network.errors(together(given)))[:, known]
+        found[:, at] = larger_error(self.network.errors(join_inputs(given)))[:, known]
         return found
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -107,19 +111,21 @@ class Detectors:
         return named | limits | self.forest.arrays() | self.network.arrays()
 
 
-def detectors_of(arrays: Mapping[str, AnyArray]) -> Detectors:
+def unpack_detectors(arrays: Mapping[str, AnyArray]) -> Detectors:
     """What :meth:`Detectors.arrays` gave, as detectors again."""
     limits = {
-        kind: Limits(
+        kind: DetectorLimits(
             float(arrays[f"{kind}.series"]), arrays[f"{kind}.warning"], arrays[f"{kind}.critical"]
         )
         for kind in KINDS
     }
     names = tuple(str(name) for name in arrays["instruments"])
-    return Detectors(names, arrays["usual"], forest_of(arrays), autoencoder_of(arrays), limits)
+    return Detectors(
+        names, arrays["usual"], unpack_forest(arrays), unpack_autoencoder(arrays), limits
+    )
 
 
-def learn(figures: FloatArray, instruments: tuple[str, ...], seed: int) -> Detectors:
+def learn_detectors(figures: FloatArray, instruments: tuple[str, ...], seed: int) -> Detectors:
     """Detectors from the (n, k, 7) figures of a reference, in which a figure may be all NaN.
 
     The autoencoder's limits are those of days that it was not trained on: a third of them at a
@@ -145,21 +151,21 @@ def learn(figures: FloatArray, instruments: tuple[str, ...], seed: int) -> Detec
     for j in range(len(NAMES)):
         cells = figures[..., j][there]
         usual[j] = np.median(cells[~np.isnan(cells)]) if np.isfinite(cells).any() else 0.0
-    forest = grow(_filled(figures, usual)[there], REACH, seed)
-    known = together(figures[:, enough])
+    forest = grow_forest(_filled(figures, usual)[there], REACH, seed)
+    known = join_inputs(figures[:, enough])
     errors = np.full((len(known), int(enough.sum())), np.nan)
     for part in np.array_split(np.arange(len(known)), _PARTS):
         others = np.setdiff1d(np.arange(len(known)), part)
-        errors[part] = larger(train(known[others], seed).errors(known[part]))
+        errors[part] = larger_error(train_autoencoder(known[others], seed).errors(known[part]))
     names = tuple(name for name, kept in zip(instruments, enough, strict=True) if kept)
     return Detectors(
         names,
         usual,
         forest,
-        train(known, seed),
+        train_autoencoder(known, seed),
         {
-            FOREST: limits_of(forest_scores(forest, figures, usual), instruments, FOREST),
-            AUTOENCODER: limits_of(errors, names, AUTOENCODER),
+            FOREST: learn_limits(forest_scores(forest, figures, usual), instruments, FOREST),
+            AUTOENCODER: learn_limits(errors, names, AUTOENCODER),
         },
     )
 
@@ -172,19 +178,19 @@ def forest_scores(forest: Forest, figures: FloatArray, usual: FloatArray) -> Flo
     return found
 
 
-def together(figures: FloatArray) -> FloatArray:
+def join_inputs(figures: FloatArray) -> FloatArray:
     """(n, 2 k) returns of all instruments, then their volumes."""
     columns = [figures[..., NAMES.index(name)] for name in ("return", "volume")]
     return np.concatenate(columns, axis=1)
 
 
-def larger(errors: FloatArray) -> FloatArray:
+def larger_error(errors: FloatArray) -> FloatArray:
     """(n, k) the larger of an instrument's two errors; NaN without a return."""
     of_return, of_volume = np.split(errors, 2, axis=1)
     return np.where(np.isnan(of_return), np.nan, np.fmax(of_return, of_volume))
 
 
-def limits_of(scores: FloatArray, instruments: tuple[str, ...], kind: str) -> Limits:
+def learn_limits(scores: FloatArray, instruments: tuple[str, ...], kind: str) -> DetectorLimits:
     """Limits from the (n, k) scores of a reference.
 
     The worst day is the limit, or what is ``LEAST_SPREAD`` above the median if that is more. On the
@@ -197,7 +203,7 @@ def limits_of(scores: FloatArray, instruments: tuple[str, ...], kind: str) -> Li
             median = np.nanmedian(found)
             worst = max(np.nanmax(found), median + LEAST_SPREAD[kind])
             warning[g], critical[g] = np.exp([worst, worst + MARGIN[kind]])
-    return Limits(float(np.nanquantile(scores, 1.0 - RARE)), warning, critical)
+    return DetectorLimits(float(np.nanquantile(scores, 1.0 - RARE)), warning, critical)
 
 
 def group_scores(scores: FloatArray, instruments: tuple[str, ...]) -> FloatArray:
@@ -206,7 +212,7 @@ def group_scores(scores: FloatArray, instruments: tuple[str, ...]) -> FloatArray
     So no single instrument makes a market conspicuous. NaN with fewer than two, or less than a
     quarter of the group's.
     """
-    of_group = members(instruments)
+    of_group = group_members(instruments)
     known = ~np.isnan(scores)
     found = np.full((len(scores), len(GROUPS)), np.nan)
     for g in range(len(GROUPS)):
@@ -219,7 +225,7 @@ def group_scores(scores: FloatArray, instruments: tuple[str, ...]) -> FloatArray
     return found
 
 
-def members(instruments: tuple[str, ...]) -> BoolArray:
+def group_members(instruments: tuple[str, ...]) -> BoolArray:
     """(5, k) which instruments each of ``GROUPS`` has."""
     markets = np.array([market_of(name) for name in instruments])
     return np.array([(markets == group) | (group == GROUPS[-1]) for group in GROUPS])

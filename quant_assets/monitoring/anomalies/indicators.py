@@ -32,7 +32,7 @@ _LEAST_SPREAD = 0.1
 """Of log volumes: a volume that hardly ever changes is no reason to measure in millionths."""
 
 
-def conspicuous(panel: PricePanel) -> FloatArray:
+def price_indicators(panel: PricePanel) -> FloatArray:
     """(n, k, 7) figures of each day and instrument, in the order of ``NAMES``.
 
     Args:
@@ -45,7 +45,7 @@ def conspicuous(panel: PricePanel) -> FloatArray:
     nothing was observed: all seven where the day or the ``CARRIED`` days before have no close.
     """
     close = positive_log(panel.close)
-    known = carried(close)
+    known = carry_forward(close)
     before = shift(known, 1)
     returns = close - before
     clipped = rolling_rms(winsorised_returns(known), [_WEEK, WINSOR_WINDOW])
@@ -65,7 +65,7 @@ def conspicuous(panel: PricePanel) -> FloatArray:
     return found
 
 
-def carried(values: FloatArray) -> FloatArray:
+def carry_forward(values: FloatArray) -> FloatArray:
     """(n, k) the newest value of the day and the ``CARRIED`` days before it."""
     result = values.copy()
     for days in range(1, CARRIED + 1):

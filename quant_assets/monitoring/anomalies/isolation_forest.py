@@ -70,13 +70,13 @@ class Forest:
         return {name: np.asarray(value) for name, value in vars(self).items()}
 
 
-def forest_of(arrays: Mapping[str, AnyArray]) -> Forest:
+def unpack_forest(arrays: Mapping[str, AnyArray]) -> Forest:
     """What :meth:`Forest.arrays` gave, as a forest again."""
     whole = {name: arrays[name] for name in ("feature", "threshold", "left", "right", "depth")}
     return Forest(**whole, expected=float(arrays["expected"]))
 
 
-def grow(rows: FloatArray, reach: FloatArray, seed: int) -> Forest:
+def grow_forest(rows: FloatArray, reach: FloatArray, seed: int) -> Forest:
     """A forest of ``TREES`` trees, each of ``SAMPLE`` rows or all if there are fewer.
 
     Args:

@@ -13,7 +13,7 @@ from quant_assets.core.typing import AnyArray, BoolArray, DayArray, IntArray
 from quant_assets.lake.readers.arrays import day_positions, unit_positions
 from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import MARKETS, Series, column_name, market_of
+from quant_assets.market.instruments import MARKETS, InstrumentSeries, column_name, market_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Cells:
 
     days: DayArray
     date_ids: IntArray
-    series: tuple[Series, ...]
+    series: tuple[InstrumentSeries, ...]
     present: BoolArray
     observed: BoolArray
     unusual: BoolArray
@@ -68,7 +68,7 @@ def read_cells(lake: Lake, start: date, end: date) -> Cells:
         LakeError: prices were never validated.
     """
     series = tuple(
-        Series(*one)
+        InstrumentSeries(*one)
         for one in lake.query(
             f"SELECT DISTINCT instrument, field FROM {VALIDATED_PRICES.quoted}"
             " WHERE trading_day <= ? ORDER BY ALL",
@@ -106,7 +106,7 @@ def read_cells(lake: Lake, start: date, end: date) -> Cells:
     )
 
 
-def _marked(rows: pa.Table, days: DayArray, series: tuple[Series, ...]) -> BoolArray:
+def _marked(rows: pa.Table, days: DayArray, series: tuple[InstrumentSeries, ...]) -> BoolArray:
     """(n, c) which cells have a row."""
     marked = np.zeros((len(days), len(series)), dtype=np.bool_)
     names = [f"{one.instrument}\t{one.field}" for one in series]

@@ -31,7 +31,7 @@ FRESHNESS = 5
 
 
 @dataclass(frozen=True)
-class Figure:
+class QualityMeasure:
     """One figure of every day.
 
     Attributes:
@@ -50,7 +50,7 @@ class Figure:
     allowed_of_series: float
 
 
-def data_quality(cells: Cells, kept: int) -> pd.DataFrame:
+def data_quality_rows(cells: Cells, kept: int) -> pd.DataFrame:
     """Rows of ``monitoring.data_quality`` for the last ``kept`` days.
 
     Args:
@@ -60,27 +60,29 @@ def data_quality(cells: Cells, kept: int) -> pd.DataFrame:
     A market without a series has no rows.
     """
     first = len(cells.days) - kept
-    parts = [part for one in figures(cells) for part in _rows(cells, one, first)]
+    parts = [part for one in quality_measures(cells) for part in _rows(cells, one, first)]
     rows = pd.concat(parts, ignore_index=True)
     rows["within"] = ~(rows["value"] > rows["allowed"])
     rows = rows.sort_values(["trading_day", "market", "figure", "series"], na_position="first")
     return rows[[column.name for column in DATA_QUALITY.columns]].reset_index(drop=True)
 
 
-def figures(cells: Cells) -> Iterator[Figure]:
+def quality_measures(cells: Cells) -> Iterator[QualityMeasure]:
     """Every figure of every day."""
     observed = cells.observed & cells.is_close
-    silent = since(observed)
+    silent = rows_since_observed(observed)
     due = closes_due(cells)
     yield _share("missing", due & ~observed, due, MISSING, cells)
     yield _share("outliers", cells.unusual, cells.observed | cells.unusual, OUTLIERS, cells)
     wrong = (cells.unread | _gone(cells)).astype(float)
-    yield Figure("schema", _sums(wrong, cells), 0.0, wrong, 0.0)
+    yield QualityMeasure("schema", _sums(wrong, cells), 0.0, wrong, 0.0)
     yield _freshness(observed, cells)
-    stale = (trailing(cells.stale & cells.is_close) * _stale_at_last(cells, silent)).astype(float)
-    yield Figure("stale", _sums(stale > 0, cells), 0.0, stale, 0.0)
+    stale = (trailing_sum(cells.stale & cells.is_close) * _stale_at_last(cells, silent)).astype(
+        float
+    )
+    yield QualityMeasure("stale", _sums(stale > 0, cells), 0.0, stale, 0.0)
     ended = np.where(cells.is_close & (silent >= WINDOW) & (silent < HISTORY), silent, 0)
-    yield Figure("ended", _sums(ended > 0, cells), 0.0, ended.astype(float), 0.0)
+    yield QualityMeasure("ended", _sums(ended > 0, cells), 0.0, ended.astype(float), 0.0)
 
 
 def closes_due(cells: Cells) -> BoolArray:
@@ -90,7 +92,7 @@ def closes_due(cells: Cells) -> BoolArray:
     had one on it or in the ``WINDOW`` days before, so neither does one that has not begun or ended.
     """
     observed = cells.observed & cells.is_close
-    before = np.vstack([np.zeros((1, observed.shape[1]), np.int64), trailing(observed)[:-1]])
+    before = np.vstack([np.zeros((1, observed.shape[1]), np.int64), trailing_sum(observed)[:-1]])
     is_open = np.zeros(observed.shape, dtype=np.bool_)
     for of_market in cells.by_market.values():
         is_open[:, of_market] = observed[:, of_market].any(axis=1, keepdims=True)
@@ -98,7 +100,7 @@ def closes_due(cells: Cells) -> BoolArray:
     return result
 
 
-def trailing(values: AnyArray, window: int = WINDOW) -> IntArray:
+def trailing_sum(values: AnyArray, window: int = WINDOW) -> IntArray:
     """(n, c) sum of whole numbers over the last ``window`` rows, of fewer at the beginning."""
     total = np.cumsum(values, axis=0, dtype=np.int64)
     result = total.copy()
@@ -106,7 +108,7 @@ def trailing(values: AnyArray, window: int = WINDOW) -> IntArray:
     return result
 
 
-def since(observed: BoolArray) -> IntArray:
+def rows_since_observed(observed: BoolArray) -> IntArray:
     """(n, c) rows since the last observation, 0 if it is there; at most ``HISTORY``."""
     rows = np.arange(len(observed))[:, None]
     last = np.maximum.accumulate(np.where(observed, rows, -HISTORY), axis=0)
@@ -116,7 +118,7 @@ def since(observed: BoolArray) -> IntArray:
 
 def _gone(cells: Cells) -> BoolArray:
     """(n, c) whether the cell lacks its row, and the series had one: it may have begun later."""
-    absent = since(cells.present)
+    absent = rows_since_observed(cells.present)
     result: BoolArray = (absent > 0) & (absent < HISTORY)
     return result
 
@@ -128,13 +130,13 @@ def _stale_at_last(cells: Cells, silent: IntArray) -> BoolArray:
     return result
 
 
-def _share(name: str, bad: BoolArray, of: BoolArray, rate: float, cells: Cells) -> Figure:
-    of_market = _sums(trailing(of), cells)
-    return Figure(
+def _share(name: str, bad: BoolArray, of: BoolArray, rate: float, cells: Cells) -> QualityMeasure:
+    of_market = _sums(trailing_sum(of), cells)
+    return QualityMeasure(
         name,
-        _ratio(_sums(trailing(bad), cells), of_market),
+        _ratio(_sums(trailing_sum(bad), cells), of_market),
         beyond_chance(rate, of_market),
-        _ratio(trailing(bad).astype(float), trailing(of).astype(float)),
+        _ratio(trailing_sum(bad).astype(float), trailing_sum(of).astype(float)),
         rate,
     )
 
@@ -151,14 +153,16 @@ def beyond_chance(rate: float, cells: FloatArray) -> FloatArray:
     return np.where(np.isnan(result), rate, result)
 
 
-def _freshness(observed: BoolArray, cells: Cells) -> Figure:
+def _freshness(observed: BoolArray, cells: Cells) -> QualityMeasure:
     """A market's newest close is what is judged; which of its series lack one, by the others."""
     newest = np.full((len(observed), len(MARKETS)), np.nan)
     days_known = np.arange(1, len(observed) + 1)
     for market, of_market in cells.by_market.items():
         any_close = np.any(observed[:, of_market], axis=1, keepdims=True)
-        newest[:, MARKETS.index(market)] = np.minimum(since(any_close)[:, 0], days_known)
-    return Figure("freshness", newest, FRESHNESS, np.zeros(observed.shape), FRESHNESS)
+        newest[:, MARKETS.index(market)] = np.minimum(
+            rows_since_observed(any_close)[:, 0], days_known
+        )
+    return QualityMeasure("freshness", newest, FRESHNESS, np.zeros(observed.shape), FRESHNESS)
 
 
 def _sums(values: AnyArray, cells: Cells) -> FloatArray:
@@ -175,7 +179,7 @@ def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     return result
 
 
-def _rows(cells: Cells, one: Figure, first: int) -> Iterator[pd.DataFrame]:
+def _rows(cells: Cells, one: QualityMeasure, first: int) -> Iterator[pd.DataFrame]:
     """Rows of one figure from row ``first`` on: the markets', then the series'."""
     held = np.isin(MARKETS, cells.markets)
     row, column = np.nonzero(np.broadcast_to(held, (len(cells.days) - first, len(MARKETS))))

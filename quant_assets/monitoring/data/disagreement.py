@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 """Relative difference up to which two numbers are the same: files round in the ninth digit."""
 
 
-def disagreement(used: PriceTable, second: PriceTable | None) -> pd.DataFrame:
+def disagreement_rows(used: PriceTable, second: PriceTable | None) -> pd.DataFrame:
     """Rows of each market and of each series that disagrees, on days that both have.
 
     Args:
@@ -32,7 +32,7 @@ def disagreement(used: PriceTable, second: PriceTable | None) -> pd.DataFrame:
     days, mine, theirs = np.intersect1d(used.days, second.days, return_indices=True)
     columns, left, right = np.intersect1d(used.columns, second.columns, return_indices=True)
     a, b = used.values[np.ix_(mine, left)], second.values[np.ix_(theirs, right)]
-    apart, there = differing(a, b), np.isfinite(a) | np.isfinite(b)
+    apart, there = find_differing_cells(a, b), np.isfinite(a) | np.isfinite(b)
     markets = np.array([market_of(name) for name in columns])
     found = []
     for market in MARKETS:
@@ -46,7 +46,7 @@ def disagreement(used: PriceTable, second: PriceTable | None) -> pd.DataFrame:
     return pd.DataFrame(found, columns=names)
 
 
-def differing(a: np.ndarray, b: np.ndarray) -> BoolArray:
+def find_differing_cells(a: np.ndarray, b: np.ndarray) -> BoolArray:
     """Which cells differ by more than the tolerance, or have a number in one of the two only."""
     one_only = np.isfinite(a) != np.isfinite(b)
     scale = np.maximum(np.abs(a), np.abs(b))

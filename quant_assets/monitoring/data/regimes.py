@@ -19,15 +19,15 @@ from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.features.kernels import rolling_rms, row_mean
 from quant_assets.lake.readers.arrays import to_cube
-from quant_assets.lake.readers.point_in_time import date_ids_of, known_days
+from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.schemas.monitoring_tables import REGIMES
 from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.lake.store.references import References
+from quant_assets.lake.store.references import ReferenceStore
 from quant_assets.market.instruments import MARKETS, market_of
 from quant_assets.models.markov_switching import Regimes, fit_regimes
 from quant_assets.models.packing import pack, unpack
-from quant_assets.training.walk_forward import fit_in_force, fit_rows
+from quant_assets.training.walk_forward import find_fit_in_force, fit_rows
 
 VOLATILITY, CORRELATION, CHANGE = 20, 60, 20
 _LEAST = 30
@@ -37,7 +37,7 @@ _PERCENT = 100.0
 _TINY = 1e-18
 
 
-def regimes(
+def regime_rows(
     lake: Lake, settings: Settings, start: date, end: date, artifacts: Path | None = None
 ) -> pd.DataFrame:
     """Rows of ``monitoring.regimes`` for every day with features from ``start`` to ``end``.
@@ -49,7 +49,7 @@ def regimes(
         end: last day.
         artifacts: folder where fitted regimes are kept; None keeps nothing.
     """
-    days = known_days(lake, end)
+    days = read_known_days(lake, end)
     wanted = np.flatnonzero(days >= np.datetime64(start))
     names = [column.name for column in REGIMES.columns]
     if not len(wanted):
@@ -57,13 +57,13 @@ def regimes(
     instruments, returns = _returns(lake, days)
     grid = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
     # -1, before the first fit, is the last of what it is looked up in.
-    fit = fit_in_force(wanted, grid)
+    fit = find_fit_in_force(wanted, grid)
     rows = np.union1d(wanted, wanted - CHANGE)
     alike = mean_correlations(returns, rows)
     correlation, before = (alike[np.searchsorted(rows, one)] for one in (wanted, wanted - CHANGE))
     columns = {
         "trading_day": days[wanted],
-        "date_id": date_ids_of(lake, days[wanted]),
+        "date_id": read_date_ids(lake, days[wanted]),
         "turbulence": turbulence(
             _PERCENT * row_mean(returns), grid, wanted, partial(_fitted, lake, artifacts, days)
         ),
@@ -92,7 +92,7 @@ def turbulence(
     NaN before the first fit. Each fit filters the history from its beginning.
     """
     result = np.full(len(wanted), np.nan)
-    in_force = fit_in_force(wanted, fits)
+    in_force = find_fit_in_force(wanted, fits)
     for fit in np.unique(in_force[in_force >= 0]):
         of_fit = in_force == fit
         rows = wanted[of_fit]
@@ -160,7 +160,7 @@ def _fitted(lake: Lake, artifacts: Path | None, days: DayArray, returns: FloatAr
     code = Path(str(inspect.getsourcefile(fit_regimes))).read_bytes()
     made_by = f"{metadata.version('statsmodels')} {metadata.version('scipy')}".encode()
     fingerprint = sha256(code + made_by + returns.tobytes()).hexdigest()
-    kept = References(lake, artifacts, "regimes").get(
+    kept = ReferenceStore(lake, artifacts, "regimes").get(
         days[len(returns) - 1].item(), fingerprint, lambda: pack(**vars(fit_regimes(returns)))
     )
     return Regimes(**unpack(kept))

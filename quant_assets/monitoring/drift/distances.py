@@ -49,7 +49,7 @@ class Distances(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceSummary:
     """What a column used to be like.
 
     Attributes:
@@ -76,7 +76,7 @@ class Reference:
         return None if len(self.edges) else "constant in the reference"
 
 
-def reference_of(windows: AnyArray) -> Reference:
+def summarise_reference(windows: AnyArray) -> ReferenceSummary:
     """Summary of a column, and how far its own windows are from one another.
 
     Args:
@@ -90,7 +90,7 @@ def reference_of(windows: AnyArray) -> Reference:
     edges = np.unique(grid[9::10])
     if len(edges) and ordered[0] == ordered[-1]:
         edges = edges[:0]
-    return Reference(
+    return ReferenceSummary(
         ordered,
         edges,
         _shares(counts_between(ordered, edges)),
@@ -100,7 +100,9 @@ def reference_of(windows: AnyArray) -> Reference:
     )
 
 
-def compare(reference: Reference, current: AnyArray) -> tuple[Distances, str | None]:
+def measure_distances(
+    reference: ReferenceSummary, current: AnyArray
+) -> tuple[Distances, str | None]:
     """Distances of a sample from a reference, and why one is NaN.
 
     Args:
@@ -120,7 +122,7 @@ def compare(reference: Reference, current: AnyArray) -> tuple[Distances, str | N
     return Distances(float(psi), distance, missing), reference.reason
 
 
-def drifted(found: Distances, limits: Distances) -> bool:
+def is_drifted(found: Distances, limits: Distances) -> bool:
     """Whether one of the distances is beyond its limit; an undefined one is not."""
     return any(value > limit for value, limit in zip(found, limits, strict=True))
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
 from quant_assets.features.catalogue import CATALOGUE
-from quant_assets.lake.readers.point_in_time import date_ids_of, known_days
-from quant_assets.lake.readers.prices import history_start
+from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
+from quant_assets.lake.readers.prices import find_history_start
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
@@ -24,20 +24,20 @@ from quant_assets.monitoring.drift.distances import (
     MISSING,
     PSI,
     Distances,
-    Reference,
-    compare,
-    drifted,
-    reference_of,
+    ReferenceSummary,
+    is_drifted,
+    measure_distances,
+    summarise_reference,
 )
 from quant_assets.monitoring.drift.samples import (
     FORECAST_DAYS,
     WINDOW,
-    feature_columns,
-    fit_in_force,
-    forecast_columns,
+    read_feature_columns,
+    read_forecast_columns,
+    read_reference_fits,
     window_rows,
 )
-from quant_assets.monitoring.drift.training_reference import summaries
+from quant_assets.monitoring.drift.training_reference import read_summaries
 
 WATCHED_DAYS = 20
 """Of a range of days only so many, the newest, are compared.
@@ -59,7 +59,7 @@ _BASE = Distances(PSI, KS, MISSING)
 
 
 @dataclass(frozen=True)
-class Drift:
+class ColumnDrift:
     """What became of one column on one day."""
 
     day: np.datetime64
@@ -72,17 +72,17 @@ class Drift:
 
     def row(self) -> tuple[object, ...]:
         """In the table's order, without the day's number."""
-        limits, far = self.limits, drifted(self.found, self.limits)
+        limits, far = self.limits, is_drifted(self.found, self.limits)
         figures = self.found.psi, limits.psi, self.found.ks, limits.ks, self.found.missing, far
         return (self.day, self.level, self.name, *figures, self.reason, self.reference_until)
 
 
-def first_watched(lake: Lake, start: date, end: date) -> date:
+def first_compared_day(lake: Lake, start: date, end: date) -> date:
     """The first day of a range that is compared."""
-    return max(start, history_start(lake, MARKET_FEATURES, end, WATCHED_DAYS - 1))
+    return max(start, find_history_start(lake, MARKET_FEATURES, end, WATCHED_DAYS - 1))
 
 
-def drift(
+def drift_rows(
     lake: Lake, families: Sequence[str], start: date, end: date, artifacts: Path | None = None
 ) -> pd.DataFrame:
     """Rows of ``monitoring.drift`` for every day with features from ``start`` to ``end``.
@@ -94,7 +94,7 @@ def drift(
         end: last day.
         artifacts: folder where the features' references are kept, one a fit; None keeps nothing.
     """
-    days = known_days(lake, end)
+    days = read_known_days(lake, end)
     wanted = np.flatnonzero(days >= np.datetime64(start))
     found = [
         *_of_features(lake, families, artifacts, days, wanted),
@@ -102,7 +102,7 @@ def drift(
     ]
     names = [column.name for column in DRIFT.columns if column.name != "date_id"]
     rows = pd.DataFrame([one.row() for one in found], columns=names)
-    rows["date_id"] = date_ids_of(lake, rows["trading_day"].to_numpy().astype("datetime64[D]"))
+    rows["date_id"] = read_date_ids(lake, rows["trading_day"].to_numpy().astype("datetime64[D]"))
     return rows[[column.name for column in DRIFT.columns]]
 
 
@@ -126,13 +126,13 @@ def severity(rows: pd.DataFrame) -> pd.Series:
     return times.max(axis=1).fillna(0.0).clip(lower=0.0)
 
 
-def far_off(rows: pd.DataFrame) -> pd.DataFrame:
+def select_far_columns(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the columns that are told of one by one."""
     found: pd.DataFrame = rows[severity(rows) > FAR]
     return found
 
 
-def forecasts_before(values: AnyArray) -> AnyArray:
+def reference_forecasts(values: AnyArray) -> AnyArray:
     """(w, WINDOW, u) windows of the last ``FORECAST_DAYS`` days, of those with a forecast.
 
     Args:
@@ -150,15 +150,15 @@ def _of_features(
     artifacts: Path | None,
     days: DayArray,
     wanted: IntArray,
-) -> Iterator[Drift]:
+) -> Iterator[ColumnDrift]:
     """Of days that share a fit the reference is read once."""
     if not len(wanted):
         return
     first = max(0, int(wanted[0]) - WINDOW + 1)
-    recent = list(feature_columns(lake, days[first : wanted[-1] + 1]))
-    in_force = fit_in_force(lake, families, days[wanted])
+    recent = list(read_feature_columns(lake, days[first : wanted[-1] + 1]))
+    in_force = read_reference_fits(lake, families, days[wanted])
     for as_of, group in groupby(zip(wanted, in_force, strict=True), key=lambda pair: str(pair[1])):
-        references = summaries(lake, families, artifacts, days, np.datetime64(as_of))
+        references = read_summaries(lake, families, artifacts, days, np.datetime64(as_of))
         seen = int(np.searchsorted(days, np.datetime64(as_of), side="right"))
         why = _NO_FIT if as_of == "NaT" else _SHORT
         for row, _ in group:
@@ -168,22 +168,24 @@ def _of_features(
                     current = _window(columns.cells[j], row - first)
                     reference = references[columns.level, name] if references else why
                     found = _compared(*key, reference, current, np.datetime64(as_of))
-                    if isinstance(reference, Reference):
+                    if isinstance(reference, ReferenceSummary):
                         found = _long_enough(found, round(seen * reference.spanned))
                     yield found
 
 
 def _of_forecasts(
     lake: Lake, families: Sequence[str], days: DayArray, wanted: IntArray
-) -> Iterator[Drift]:
+) -> Iterator[ColumnDrift]:
     if not len(wanted):
         return
     first = max(0, int(wanted[0]) - WINDOW - FORECAST_DAYS + 1)
-    for columns in forecast_columns(lake, families, days[first : wanted[-1] + 1]):
+    for columns in read_forecast_columns(lake, families, days[first : wanted[-1] + 1]):
         values = columns.cells[0]
         for row in wanted - first:
-            windows = forecasts_before(values[: max(0, row - WINDOW + 1)])
-            reference = reference_of(windows.reshape(len(windows), -1)) if len(windows) else _SHORT
+            windows = reference_forecasts(values[: max(0, row - WINDOW + 1)])
+            reference = (
+                summarise_reference(windows.reshape(len(windows), -1)) if len(windows) else _SHORT
+            )
             key = (days[first + row], columns.level, columns.names[0])
             until = days[first + max(0, row - WINDOW)]
             yield _compared(*key, reference, _window(values, row), until)
@@ -194,7 +196,7 @@ def _window(values: AnyArray, row: int) -> AnyArray:
     return values[max(0, row - WINDOW + 1) : row + 1].ravel()
 
 
-def _long_enough(found: Drift, known: int) -> Drift:
+def _long_enough(found: ColumnDrift, known: int) -> ColumnDrift:
     """The drift of a feature, without distances if it was known on too few days of a reference."""
     needed = MEMORIES * _MEMORY[found.level, found.name]
     if known >= needed or found.reason:
@@ -207,12 +209,12 @@ def _compared(
     day: np.datetime64,
     level: str,
     name: str,
-    reference: Reference | str,
+    reference: ReferenceSummary | str,
     current: AnyArray,
     until: np.datetime64,
-) -> Drift:
+) -> ColumnDrift:
     """The column's drift; a ``reference`` of text says why there is none."""
     if isinstance(reference, str):
-        return Drift(day, level, name, _NOTHING, _BASE, reference, np.datetime64("NaT"))
-    found, reason = compare(reference, current)
-    return Drift(day, level, name, found, reference.limits, reason, until)
+        return ColumnDrift(day, level, name, _NOTHING, _BASE, reference, np.datetime64("NaT"))
+    found, reason = measure_distances(reference, current)
+    return ColumnDrift(day, level, name, found, reference.limits, reason, until)

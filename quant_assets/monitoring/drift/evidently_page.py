@@ -15,16 +15,16 @@ import pandas as pd
 
 from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import AnyArray, FloatArray
-from quant_assets.lake.readers.point_in_time import known_days
+from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.store.lake import Lake
-from quant_assets.monitoring.drift.drift import forecasts_before, severity
+from quant_assets.monitoring.drift.drift import reference_forecasts, severity
 from quant_assets.monitoring.drift.samples import (
     FORECAST_DAYS,
     WINDOW,
-    feature_columns,
-    fit_in_force,
-    forecast_columns,
+    read_feature_columns,
+    read_forecast_columns,
+    read_reference_fits,
 )
 from quant_assets.monitoring.drift.training_reference import reference_days
 
@@ -34,7 +34,7 @@ _VALUES = 2000
 Key = tuple[str, str]
 
 
-def worst_columns(lake: Lake, day: date) -> pd.DataFrame:
+def read_worst_columns(lake: Lake, day: date) -> pd.DataFrame:
     """Rows of ``monitoring.drift`` of a day, those farthest beyond their limits first.
 
     Only columns that could be compared: on a day before the first fit there are none.
@@ -59,7 +59,7 @@ def worst_columns(lake: Lake, day: date) -> pd.DataFrame:
     return worst
 
 
-def render(lake: Lake, families: Sequence[str], day: date, worst: pd.DataFrame) -> bytes:
+def render_page(lake: Lake, families: Sequence[str], day: date, worst: pd.DataFrame) -> bytes:
     """The page of a day.
 
     Evidently judges each column by its own PSI, of other bins than the table's, against the limit
@@ -70,7 +70,7 @@ def render(lake: Lake, families: Sequence[str], day: date, worst: pd.DataFrame) 
         lake: the lake.
         families: model families with forecasts.
         day: the day.
-        worst: rows of :func:`worst_columns`.
+        worst: rows of :func:`read_worst_columns`.
     """
     keys = zip(worst["level"], worst["name"], strict=True)
     wanted = dict(zip(keys, worst["psi_limit"].tolist(), strict=True))
@@ -80,7 +80,7 @@ def render(lake: Lake, families: Sequence[str], day: date, worst: pd.DataFrame) 
     return _page(_frame(before, [*limits]), _frame(now, [*limits]), [*limits.values()])
 
 
-def forget_pages(folder: Path, kept: int, besides: Path) -> None:
+def delete_old_pages(folder: Path, kept: int, besides: Path) -> None:
     """Delete all pages but those of the newest days, and one that is kept whatever its day."""
     pages = sorted(folder.glob("????-??-??.html"), reverse=True)
     for page in pages[kept:]:
@@ -88,7 +88,7 @@ def forget_pages(folder: Path, kept: int, besides: Path) -> None:
             page.unlink(missing_ok=True)
 
 
-def thinned(cells: AnyArray) -> FloatArray:
+def thin_out(cells: AnyArray) -> FloatArray:
     """At most so many known values that are spread as all are: evenly over their order."""
     ordered = np.sort(cells[np.isfinite(cells)].astype(np.float64))
     if len(ordered) <= _VALUES:
@@ -100,16 +100,16 @@ def _samples(
     lake: Lake, families: Sequence[str], day: date
 ) -> Iterator[tuple[Key, tuple[AnyArray, AnyArray]]]:
     """Each column's values in the reference and in the window."""
-    days = known_days(lake, day)
-    (as_of,) = fit_in_force(lake, families, days[-1:])
-    then = feature_columns(lake, reference_days(days, as_of).ravel())
-    for before, now in zip(then, feature_columns(lake, days[-WINDOW:]), strict=True):
+    days = read_known_days(lake, day)
+    (as_of,) = read_reference_fits(lake, families, days[-1:])
+    then = read_feature_columns(lake, reference_days(days, as_of).ravel())
+    for before, now in zip(then, read_feature_columns(lake, days[-WINDOW:]), strict=True):
         for name, *cells in zip(before.names, before.cells, now.cells, strict=True):
-            yield (before.level, name), (thinned(cells[0]), thinned(cells[1]))
-    for columns in forecast_columns(lake, families, days[-WINDOW - FORECAST_DAYS :]):
+            yield (before.level, name), (thin_out(cells[0]), thin_out(cells[1]))
+    for columns in read_forecast_columns(lake, families, days[-WINDOW - FORECAST_DAYS :]):
         values = columns.cells[0]
-        before_it = forecasts_before(values[:-WINDOW])
-        yield (columns.level, columns.names[0]), (thinned(before_it), thinned(values[-WINDOW:]))
+        before_it = reference_forecasts(values[:-WINDOW])
+        yield (columns.level, columns.names[0]), (thin_out(before_it), thin_out(values[-WINDOW:]))
 
 
 def _frame(samples: Mapping[Key, AnyArray], keys: Sequence[Key]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import DAILY
-from quant_assets.monitoring.skill.champion_periods import reigns
+from quant_assets.monitoring.skill.champion_periods import read_champion_periods
 
 WINDOW = 20
 """Days compared, ending with the day itself."""
@@ -31,7 +31,7 @@ FORECAST_DAYS = 250
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnSample:
     """Cells of one level's columns on some days.
 
     Attributes:
@@ -57,7 +57,7 @@ def window_rows(days: int) -> IntArray:
     return starts[:, None] + np.arange(WINDOW)
 
 
-def feature_columns(lake: Lake, days: DayArray) -> Iterator[Columns]:
+def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
     """Features of each level on the given days, which may lie apart.
 
     Of instruments that the newest of the days knows.
@@ -75,19 +75,21 @@ def feature_columns(lake: Lake, days: DayArray) -> Iterator[Columns]:
     )
     for level, table, unit_column, units in levels:
         names, cube = read_cube(lake, table, days, unit_column, units, np.float32, gaps=True)
-        yield Columns(level, names, np.ascontiguousarray(np.moveaxis(cube, 2, 0)))
+        yield ColumnSample(level, names, np.ascontiguousarray(np.moveaxis(cube, 2, 0)))
 
 
-def forecast_columns(lake: Lake, families: Sequence[str], days: DayArray) -> Iterator[Columns]:
+def read_forecast_columns(
+    lake: Lake, families: Sequence[str], days: DayArray
+) -> Iterator[ColumnSample]:
     """Forecasts of each family and of the ensemble on consecutive days; NaN on days without."""
     targets = read_pairs(lake).targets
     ends = days[0].item(), days[-1].item()
     for name in (*families, "ensemble"):
         found = read_forecasts(lake, forecasts_table(name), targets, *ends)
-        yield Columns("forecast", (name,), found.on(days).astype(np.float32)[None])
+        yield ColumnSample("forecast", (name,), found.on(days).astype(np.float32)[None])
 
 
-def fit_in_force(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:
+def read_reference_fits(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:
     """(n,) as-of day of the champion's newest fit; without one, of the newest fit in use.
 
     Families that are fitted anew each day are left aside: they see no features, and a reference
@@ -95,7 +97,7 @@ def fit_in_force(lake: Lake, families: Sequence[str], days: DayArray) -> DayArra
     forecast.
     """
     result = _newest_in_use(lake, families, days)
-    for reign, held in reigns(lake, days):
+    for reign, held in read_champion_periods(lake, days):
         if reign:
             result[held] = _trained_until(lake, reign.release)
     return result

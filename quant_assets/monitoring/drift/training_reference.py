@@ -17,14 +17,14 @@ from quant_assets.core.typing import AnyArray, DayArray
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.lake.store.references import References
+from quant_assets.lake.store.references import ReferenceStore
 from quant_assets.models.packing import pack, unpack
-from quant_assets.monitoring.drift.distances import Distances, Reference, reference_of
-from quant_assets.monitoring.drift.samples import feature_columns, window_rows
+from quant_assets.monitoring.drift.distances import Distances, ReferenceSummary, summarise_reference
+from quant_assets.monitoring.drift.samples import read_feature_columns, window_rows
 
 NEWEST = 2
 """Fits of which it is kept, the last one asked for among them: some 25 MB each."""
-Summaries = Mapping[tuple[str, str], Reference]
+Summaries = Mapping[tuple[str, str], ReferenceSummary]
 """By level and feature."""
 
 
@@ -34,7 +34,7 @@ def reference_days(days: DayArray, as_of: np.datetime64) -> DayArray:
     return days[window_rows(known)]
 
 
-def summaries(
+def read_summaries(
     lake: Lake,
     families: Sequence[str],
     artifacts: Path | None,
@@ -59,17 +59,17 @@ def summaries(
     fits = _fingerprints(lake, families, as_of)
     if artifacts is None or not fits:
         return dict(_computed(lake, windows))
-    kept = References(lake, artifacts, "drift", newest=NEWEST)
+    kept = ReferenceStore(lake, artifacts, "drift", newest=NEWEST)
     parts = [_code(), CATALOGUE_VERSION, str(windows.tolist()), *fits]
     digest = sha256("\n".join(parts).encode()).hexdigest()
     day = date.fromisoformat(str(as_of))
     return _unpacked(kept.get(day, digest, lambda: _packed(dict(_computed(lake, windows)))))
 
 
-def _computed(lake: Lake, windows: DayArray) -> Iterator[tuple[tuple[str, str], Reference]]:
-    for columns in feature_columns(lake, windows.ravel()):
+def _computed(lake: Lake, windows: DayArray) -> Iterator[tuple[tuple[str, str], ReferenceSummary]]:
+    for columns in read_feature_columns(lake, windows.ravel()):
         for name, cells in zip(columns.names, columns.cells, strict=True):
-            yield (columns.level, name), reference_of(cells.reshape(len(windows), -1))
+            yield (columns.level, name), summarise_reference(cells.reshape(len(windows), -1))
 
 
 def _fingerprints(lake: Lake, families: Sequence[str], as_of: np.datetime64) -> list[str]:
@@ -112,7 +112,7 @@ def _unpacked(content: bytes) -> Summaries:
         (Distances(*limits) for limits in arrays["limits"].tolist()),
     )
     keys = zip(arrays["levels"].tolist(), arrays["names"].tolist(), strict=True)
-    return {key: Reference(*one) for key, *one in zip(keys, *parts, strict=True)}
+    return {key: ReferenceSummary(*one) for key, *one in zip(keys, *parts, strict=True)}
 
 
 def _split(values: AnyArray, lengths: AnyArray) -> list[AnyArray]:

@@ -9,7 +9,7 @@ hardly chance the sum begins again. What is added up is said in ``monitoring.cus
 import math
 from dataclasses import dataclass
 
-from quant_assets.monitoring.skill.drop_end import RECOVERED, gain
+from quant_assets.monitoring.skill.drop_end import RECOVERED, log_likelihood_gain
 
 RUN, RUN_CRITICAL = 6000.0, 30000.0
 """Days between two false alarms, were the reference the truth and ICs normal."""
@@ -17,7 +17,7 @@ _CAP = 1.0
 
 
 @dataclass(frozen=True)
-class Bounds:
+class SumLimits:
     """What is added up, and when that is no chance any more.
 
     Attributes:
@@ -55,7 +55,7 @@ class CappedSum:
     drop: float = 0.0
     recovered: float = 0.0
 
-    def after(self, z: float, bounds: Bounds) -> "CappedSum":
+    def after(self, z: float, bounds: SumLimits) -> "CappedSum":
         """The state after another day of deviation ``z``."""
         rise = -z - bounds.slack
         total = min(self.total + rise, bounds.limit_critical + _CAP)
@@ -65,13 +65,13 @@ class CappedSum:
         uncapped = self.uncapped + rise
         if uncapped >= self.highest:
             return CappedSum(total, days, deviations, uncapped, uncapped, deviations / days)
-        recovered = max(self.recovered + gain(z, self.drop, bounds.dependence), 0.0)
+        recovered = max(self.recovered + log_likelihood_gain(z, self.drop, bounds.dependence), 0.0)
         if total > bounds.limit and recovered > RECOVERED:
             return CappedSum()
         return CappedSum(total, days, deviations, uncapped, self.highest, self.drop, recovered)
 
 
-def bounds_of(slack: float, dependence: float, days: int, rarer: float = 1.0) -> Bounds:
+def sum_limits(slack: float, dependence: float, days: int, rarer: float = 1.0) -> SumLimits:
     """The bounds for a slack.
 
     Args:
@@ -84,7 +84,7 @@ def bounds_of(slack: float, dependence: float, days: int, rarer: float = 1.0) ->
     drift = max(slack - math.sqrt(dependence / days), slack / 4)
     runs = (RUN * rarer, RUN_CRITICAL * rarer)
     limit, limit_critical = (_limit(run, drift, dependence) for run in runs)
-    return Bounds(slack, limit, limit_critical, dependence)
+    return SumLimits(slack, limit, limit_critical, dependence)
 
 
 def _limit(run: float, slack: float, dependence: float) -> float:

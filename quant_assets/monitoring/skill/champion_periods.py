@@ -18,14 +18,16 @@ from quant_assets.monitoring.rows import KNOWN_ON
 
 
 @dataclass(frozen=True)
-class Reign:
+class ChampionPeriod:
     """A release, and the first day on which it has been in force since."""
 
     release: str
     since: date
 
 
-def reigns(lake: Lake, days: DayArray) -> Iterator[tuple[Reign | None, slice]]:
+def read_champion_periods(
+    lake: Lake, days: DayArray
+) -> Iterator[tuple[ChampionPeriod | None, slice]]:
     """The champion of some days, as decided by each of them; None where none was in force.
 
     Args:
@@ -55,10 +57,10 @@ def reigns(lake: Lake, days: DayArray) -> Iterator[tuple[Reign | None, slice]]:
         [(days[0], None), *begun], edges[:-1], edges[1:], strict=True
     ):
         if first < last:
-            yield (Reign(champion, day.item()) if champion else None), slice(first, last)
+            yield (ChampionPeriod(champion, day.item()) if champion else None), slice(first, last)
 
 
-def own_record(lake: Lake, reign: Reign, end: date) -> pd.DataFrame:
+def read_own_record(lake: Lake, reign: ChampionPeriod, end: date) -> pd.DataFrame:
     """A champion's ICs of days before its reign, known by a day: number, day and value.
 
     Of a day that it was walked forward on and forecast as well, what it forecast counts.

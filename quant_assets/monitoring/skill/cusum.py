@@ -19,15 +19,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.monitoring.skill.capped_sum import CappedSum, bounds_of
+from quant_assets.monitoring.skill.capped_sum import CappedSum, sum_limits
 from quant_assets.monitoring.skill.drop_end import OUTLIER
 from quant_assets.monitoring.skill.reference_window import (
     LEAST,
-    Compared,
-    Record,
-    by_reference,
+    DailyRecord,
+    WindowComparison,
+    group_by_reference,
     long_run_variance,
-    references,
+    reference_rows,
 )
 
 DELAY = 60
@@ -67,9 +67,9 @@ class Cusum:
     reference: IntArray
 
 
-def first_sign(record: Record) -> Cusum:
+def nearest_cusum(record: DailyRecord) -> Cusum:
     """On each day of a record that of the two CUSUMs which is nearer to its limits."""
-    lost, collapsed = cusums(record)
+    lost, collapsed = run_cusums(record)
     nearer = _nearness(collapsed) > _nearness(lost)
     chosen = {
         name: np.where(nearer, quick, slow)
@@ -78,7 +78,7 @@ def first_sign(record: Record) -> Cusum:
     return Cusum(**chosen)
 
 
-def cusums(record: Record) -> tuple[Cusum, Cusum]:
+def run_cusums(record: DailyRecord) -> tuple[Cusum, Cusum]:
     """The CUSUMs after each day of a record: for skill that is gone, and for a collapse.
 
     Args:
@@ -89,11 +89,11 @@ def cusums(record: Record) -> tuple[Cusum, Cusum]:
     follow a broken signal down.
     """
     n = len(record.numbers)
-    start, end = references(record.numbers, np.maximum(np.arange(n) - DELAY, 0))
+    start, end = reference_rows(record.numbers, np.maximum(np.arange(n) - DELAY, 0))
     found = _empty(end - start), _empty(end - start)
     states = [CappedSum(), CappedSum()]
     spoilt = np.zeros(n, np.bool_)
-    for rows, shared in by_reference(start, end):
+    for rows, shared in group_by_reference(start, end):
         sound = ~spoilt[rows]
         kept = record.values[rows][sound if sound.sum() >= LEAST else slice(None)]
         weights = _weights(kept[:, 1:])
@@ -107,7 +107,7 @@ def cusums(record: Record) -> tuple[Cusum, Cusum]:
         share = SLACK * max(expected.score, _LEAST_EXPECTED)
         built = ((share, 1.0), (COLLAPSE, RARER))
         for i, (one, (slack, rarer)) in enumerate(zip(found, built, strict=True)):
-            bounds = bounds_of(slack, expected.dependence, expected.days, rarer)
+            bounds = sum_limits(slack, expected.dependence, expected.days, rarer)
             one.expected[shared], one.slack[shared] = expected.score, slack
             one.limit[shared], one.limit_critical[shared] = bounds.limit, bounds.limit_critical
             for row, z in zip(shared.tolist(), today.tolist(), strict=True):
@@ -170,7 +170,7 @@ def _standardised(values: FloatArray, expected: _Expected | None) -> FloatArray:
     return result
 
 
-def as_window(found: Cusum, known: IntArray) -> Compared:
+def cusum_as_window(found: Cusum, known: IntArray) -> WindowComparison:
     """The state as scores: what the mean since the sum began is, were it not capped.
 
     Args:
@@ -182,7 +182,7 @@ def as_window(found: Cusum, known: IntArray) -> Compared:
     """
     if not len(found.total):
         nothing, empty = np.full(len(known), np.nan), np.full((len(known), 2), np.nan)
-        return Compared(nothing, nothing, empty, known, np.zeros(len(known), np.int64))
+        return WindowComparison(nothing, nothing, empty, known, np.zeros(len(known), np.int64))
     last = np.maximum(known - 1, 0)
     days = np.where(found.days[last] > 0, found.days[last], np.nan)
     expected = np.where(known > 0, found.expected[last], np.nan)
@@ -191,7 +191,7 @@ def as_window(found: Cusum, known: IntArray) -> Compared:
         for figure in (found.total, found.limit, found.limit_critical)
     )
     value = np.where(np.isnan(days), expected, value)
-    return Compared(value, expected, np.stack(bounds, axis=1), known, found.reference[last])
+    return WindowComparison(value, expected, np.stack(bounds, axis=1), known, found.reference[last])
 
 
 def _weights(values: FloatArray) -> FloatArray:

@@ -11,24 +11,24 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.typing import IntArray
-from quant_assets.lake.schemas.promotion_tables import PUBLISHED_AS
+from quant_assets.lake.schemas.promotion_tables import SUBMITTED_NAME
 from quant_assets.lake.schemas.scoring_tables import AGREEMENT, PERFORMANCE, SLICES
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.rows import KNOWN_ON
-from quant_assets.monitoring.skill.champion_periods import Reign, own_record
-from quant_assets.monitoring.skill.reference_window import Record
+from quant_assets.monitoring.skill.champion_periods import ChampionPeriod, read_own_record
+from quant_assets.monitoring.skill.reference_window import DailyRecord
 
-PUBLISHED, ENSEMBLE = PUBLISHED_AS, "ensemble"
+SUBMITTED_FAMILY, ENSEMBLE_FAMILY = SUBMITTED_NAME, "ensemble"
 Part = tuple[str, str, str]
 """Family, by what it is a part, and which."""
 WHOLE = ("all", "")
 _SAME = 1e-9
 
 
-def daily_records(
-    lake: Lake, families: Sequence[str], end: date, reign: Reign | None = None
-) -> dict[Part, Record]:
+def read_daily_records(
+    lake: Lake, families: Sequence[str], end: date, reign: ChampionPeriod | None = None
+) -> dict[Part, DailyRecord]:
     """The daily IC of each family, and its figures by part, released by a day.
 
     What is published takes over the record of its champion, before the reign; without one that of
@@ -40,18 +40,20 @@ def daily_records(
             _read(lake, SLICES, '"by", part, value', end),
         ]
     )
-    rows = rows[rows["family"].isin([PUBLISHED, ENSEMBLE, *families])]
-    if reign and len(own := own_record(lake, reign, end)):
-        rows = as_if_always(rows, own, reign.since)
+    rows = rows[rows["family"].isin([SUBMITTED_FAMILY, ENSEMBLE_FAMILY, *families])]
+    if reign and len(own := read_own_record(lake, reign, end)):
+        rows = extend_champion(rows, own, reign.since)
     else:
-        rows = with_published(rows)
+        rows = extend_submitted(rows)
     return {
         (str(family), str(by), str(part)): _record(of_part)
         for (family, by, part), of_part in rows.groupby(["family", "by", "part"], sort=True)
     }
 
 
-def agreement_records(lake: Lake, families: Sequence[str], end: date) -> dict[str, Record]:
+def read_agreement_records(
+    lake: Lake, families: Sequence[str], end: date
+) -> dict[str, DailyRecord]:
     """The mean rank correlation of each family's forecast with those of the other families."""
     pairs = _read(lake, AGREEMENT, "other, value", end)
     pairs = pairs[pairs["family"].isin(families) & pairs["other"].isin(families)]
@@ -61,18 +63,18 @@ def agreement_records(lake: Lake, families: Sequence[str], end: date) -> dict[st
     return {str(name): _record(of_family) for name, of_family in mean.groupby("family")}
 
 
-def with_published(rows: pd.DataFrame) -> pd.DataFrame:
+def extend_submitted(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows, and before the first that was published the ensemble's in its name."""
-    published = rows["family"] == PUBLISHED
+    published = rows["family"] == SUBMITTED_FAMILY
     if not published.any():
         return rows
     first = rows["number"][published].min()
     before = rows[_passed_on(rows) & (rows["number"] < first)]
-    result: pd.DataFrame = pd.concat([rows, before.assign(family=PUBLISHED)])
+    result: pd.DataFrame = pd.concat([rows, before.assign(family=SUBMITTED_FAMILY)])
     return result
 
 
-def as_if_always(rows: pd.DataFrame, record: pd.DataFrame, since: date) -> pd.DataFrame:
+def extend_champion(rows: pd.DataFrame, record: pd.DataFrame, since: date) -> pd.DataFrame:
     """The rows, those published before a reign as if its champion had been in force already.
 
     Args:
@@ -85,27 +87,27 @@ def as_if_always(rows: pd.DataFrame, record: pd.DataFrame, since: date) -> pd.Da
     """
     before = rows["day"] < np.datetime64(since)
     whole = rows["by"] == "all"
-    of_ensemble = before & (rows["family"] == ENSEMBLE)
+    of_ensemble = before & (rows["family"] == ENSEMBLE_FAMILY)
     both = rows[of_ensemble & whole].merge(record, on="day", suffixes=("", "_own"))
     same = rows["day"].isin(both["day"][(both["value"] - both["value_own"]).abs() < _SAME])
-    kept = rows[~(before & (rows["family"] == PUBLISHED))]
-    parts = rows[_passed_on(rows) & before & ~whole & same].assign(family=PUBLISHED)
-    own = record.assign(family=PUBLISHED, by="all", part="")
+    kept = rows[~(before & (rows["family"] == SUBMITTED_FAMILY))]
+    parts = rows[_passed_on(rows) & before & ~whole & same].assign(family=SUBMITTED_FAMILY)
+    own = record.assign(family=SUBMITTED_FAMILY, by="all", part="")
     result: pd.DataFrame = pd.concat([kept, parts, own], ignore_index=True)
     return result
 
 
 def _passed_on(rows: pd.DataFrame) -> pd.Series:
     """The ensemble's rows, but those of its intervals: no other forecast has any."""
-    return (rows["family"] == ENSEMBLE) & (rows["by"] != "interval")
+    return (rows["family"] == ENSEMBLE_FAMILY) & (rows["by"] != "interval")
 
 
-def judged_family(families: Container[str]) -> str:
+def choose_judged_family(families: Container[str]) -> str:
     """Whose performance people are told of, of those judged: what is published, or the ensemble."""
-    return PUBLISHED if PUBLISHED in families else ENSEMBLE
+    return SUBMITTED_FAMILY if SUBMITTED_FAMILY in families else ENSEMBLE_FAMILY
 
 
-def by_markets(records: Mapping[Part, Record], family: str) -> Record:
+def ic_by_markets(records: Mapping[Part, DailyRecord], family: str) -> DailyRecord:
     """(n, 1 + p) ICs of a family: of all targets, and of each pair of markets, NaN without."""
     whole = records[family, *WHOLE]
     parts = [one for (name, by, _), one in records.items() if (name, by) == (family, "markets")]
@@ -114,7 +116,7 @@ def by_markets(records: Mapping[Part, Record], family: str) -> Record:
     for column, part in enumerate(parts, 1):
         held = np.isin(part.numbers, whole.numbers)
         values[np.searchsorted(whole.numbers, part.numbers[held]), column] = part.values[held]
-    return Record(whole.numbers, values)
+    return DailyRecord(whole.numbers, values)
 
 
 def _read(lake: Lake, table: Table, columns: str, end: date) -> pd.DataFrame:
@@ -129,7 +131,7 @@ def _read(lake: Lake, table: Table, columns: str, end: date) -> pd.DataFrame:
     )
 
 
-def _record(rows: pd.DataFrame) -> Record:
+def _record(rows: pd.DataFrame) -> DailyRecord:
     rows = rows.sort_values("number")
     numbers: IntArray = rows["number"].to_numpy(np.int64)
-    return Record(numbers, rows["value"].to_numpy(np.float64))
+    return DailyRecord(numbers, rows["value"].to_numpy(np.float64))

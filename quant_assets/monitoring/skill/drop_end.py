@@ -9,9 +9,9 @@ import numpy as np
 from quant_assets.core.typing import BoolArray, FloatArray, IntArray
 from quant_assets.monitoring.skill.reference_window import (
     LEAST,
-    Record,
+    DailyRecord,
     long_run_variance,
-    references,
+    reference_rows,
 )
 
 RECOVERED = 5.0
@@ -21,7 +21,7 @@ OUTLIER = 3.0
 """Standard deviations beyond which a day says no more."""
 
 
-def gain(z: float, drop: float, dependence: float) -> float:
+def log_likelihood_gain(z: float, drop: float, dependence: float) -> float:
     """Log-likelihood ratio that a day adds, of no drop against one.
 
     Args:
@@ -32,7 +32,9 @@ def gain(z: float, drop: float, dependence: float) -> float:
     return -drop * (z - drop / 2.0) / dependence
 
 
-def recovered(record: Record, numbers: IntArray, window: int, asked: BoolArray) -> BoolArray:
+def has_recovered(
+    record: DailyRecord, numbers: IntArray, window: int, asked: BoolArray
+) -> BoolArray:
     """(k,) whether what was low over the newest ``window`` days is over.
 
     Args:
@@ -47,7 +49,7 @@ def recovered(record: Record, numbers: IntArray, window: int, asked: BoolArray) 
     result = np.zeros(len(numbers), np.bool_)
     for day in np.flatnonzero(asked & (known >= window)):
         newest = record.values[known[day] - window : known[day]]
-        (start,), (end,) = references(record.numbers, known[day : day + 1] - window)
+        (start,), (end,) = reference_rows(record.numbers, known[day : day + 1] - window)
         if end - start >= LEAST:
             result[day] = _is_over(newest, record.values[start:end])
     return result
@@ -63,5 +65,5 @@ def _is_over(newest: FloatArray, reference: FloatArray) -> bool:
     dependence = max(long_run_variance(reference / spread), 1.0)
     drop, told = float(z[: last + 1].mean()), 0.0
     for one in z[last + 1 :].tolist():
-        told = max(told + gain(one, drop, dependence), 0.0)
+        told = max(told + log_likelihood_gain(one, drop, dependence), 0.0)
     return drop < 0.0 and told > RECOVERED

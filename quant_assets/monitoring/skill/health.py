@@ -12,18 +12,18 @@ import pandas as pd
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.schemas.monitoring_tables import HEALTH
-from quant_assets.monitoring.rows import frame_of
+from quant_assets.monitoring.rows import to_frame
 from quant_assets.monitoring.skill.daily_records import Part
 from quant_assets.monitoring.skill.reference_window import (
     BLOCK,
-    Compared,
-    Record,
-    compare,
+    DailyRecord,
+    WindowComparison,
+    compare_windows,
+    explain_shortage,
     long_run_variance,
-    running,
-    shortage,
+    running_sums,
 )
-from quant_assets.scoring.significance import drawn_blocks
+from quant_assets.scoring.significance import draw_blocks
 
 DRAWDOWN_WINDOW, FORECAST_WINDOW = 120, 20
 COVERAGE_WINDOWS = (60, 250)
@@ -32,13 +32,13 @@ _RARE = 0.99
 _DEVIATIONS = 3.0
 _DRAWS = 500
 _ROUNDING = 1e-9
-Shown = tuple[str, int, Compared]
+Shown = tuple[str, int, WindowComparison]
 """Figure, window, and what it is."""
 
 
 def health_rows(
-    records: Mapping[Part, Record],
-    agreement: Mapping[str, Record],
+    records: Mapping[Part, DailyRecord],
+    agreement: Mapping[str, DailyRecord],
     days: DayArray,
     numbers: IntArray,
 ) -> pd.DataFrame:
@@ -57,25 +57,27 @@ def health_rows(
         for family in sorted({family for family, _, _ in records})
         for figure, window, found in _figures(family, records, agreement, numbers)
     ]
-    return frame_of(HEALTH, days, numbers, figures)
+    return to_frame(HEALTH, days, numbers, figures)
 
 
-def drawdown(record: Record, numbers: IntArray, window: int = DRAWDOWN_WINDOW) -> Compared:
+def compare_drawdown(
+    record: DailyRecord, numbers: IntArray, window: int = DRAWDOWN_WINDOW
+) -> WindowComparison:
     """How far the cumulated IC is below its peak among the newest days; both bounds of chance.
 
     Bounds are 0, and what 99 % of windows drawn from the reference stay below.
     """
 
     def measure(values: FloatArray, end: IntArray) -> FloatArray:
-        return drawdowns(running(values), end, window)
+        return drawdowns(running_sums(values), end, window)
 
     def expect(reference: FloatArray) -> tuple[float, float, float]:
-        drawn = drawn_blocks(reference, window, block=BLOCK, draws=_DRAWS)
+        drawn = draw_blocks(reference, window, block=BLOCK, draws=_DRAWS)
         totals = np.concatenate([np.zeros((_DRAWS, 1)), drawn.cumsum(axis=1)], axis=1)
         below = totals.max(axis=1) - totals[:, -1]
         return float(below.mean()), 0.0, float(np.quantile(below, _RARE))
 
-    return compare(record, numbers, window, measure, expect)
+    return compare_windows(record, numbers, window, measure, expect)
 
 
 def drawdowns(totals: FloatArray, end: IntArray, window: int) -> FloatArray:
@@ -85,7 +87,9 @@ def drawdowns(totals: FloatArray, end: IntArray, window: int) -> FloatArray:
     return result
 
 
-def usual(record: Record, numbers: IntArray, window: int = FORECAST_WINDOW) -> Compared:
+def compare_mean(
+    record: DailyRecord, numbers: IntArray, window: int = FORECAST_WINDOW
+) -> WindowComparison:
     """Mean of the newest days, against the range of the reference's own windows.
 
     The range is widened by half of itself on either side, since forecasts keep their character from
@@ -97,10 +101,12 @@ def usual(record: Record, numbers: IntArray, window: int = FORECAST_WINDOW) -> C
         slack = np.ptp(means) / 2 + _ROUNDING
         return float(reference.mean()), float(means.min() - slack), float(means.max() + slack)
 
-    return compare(record, numbers, window, lambda x, end: _means(x, end, window), expect)
+    return compare_windows(record, numbers, window, lambda x, end: _means(x, end, window), expect)
 
 
-def coverage(record: Record, numbers: IntArray, window: int, nominal: float) -> Compared:
+def compare_coverage(
+    record: DailyRecord, numbers: IntArray, window: int, nominal: float
+) -> WindowComparison:
     """Mean share of labels within an interval, against the share it is made for.
 
     What it may be off by comes from how the days of the reference vary.
@@ -110,41 +116,41 @@ def coverage(record: Record, numbers: IntArray, window: int, nominal: float) -> 
         off = _DEVIATIONS * np.sqrt(max(long_run_variance(reference), 0.0) / window)
         return nominal, float(nominal - off), float(min(nominal + off, 1.0))
 
-    return compare(record, numbers, window, lambda x, end: _means(x, end, window), expect)
+    return compare_windows(record, numbers, window, lambda x, end: _means(x, end, window), expect)
 
 
 def _figures(
     family: str,
-    records: Mapping[Part, Record],
-    agreement: Mapping[str, Record],
+    records: Mapping[Part, DailyRecord],
+    agreement: Mapping[str, DailyRecord],
     numbers: IntArray,
 ) -> Iterator[Shown]:
     if whole := records.get((family, "all", "")):
-        yield "drawdown", DRAWDOWN_WINDOW, drawdown(whole, numbers)
+        yield "drawdown", DRAWDOWN_WINDOW, compare_drawdown(whole, numbers)
     turnover = records.get((family, "forecast", "turnover"))
     of_forecasts = (
         records.get((family, "forecast", "dispersion")),
-        turnover and Record(turnover.numbers, 1.0 - turnover.values),
+        turnover and DailyRecord(turnover.numbers, 1.0 - turnover.values),
         agreement.get(family),
     )
     for name, record in zip(_OF_FORECASTS, of_forecasts, strict=True):
         if record:
-            yield name, FORECAST_WINDOW, usual(record, numbers)
+            yield name, FORECAST_WINDOW, compare_mean(record, numbers)
     for percent in ("80", "95"):
         if record := records.get((family, "interval", percent)):
             for window in COVERAGE_WINDOWS:
-                found = coverage(record, numbers, window, int(percent) / 100)
+                found = compare_coverage(record, numbers, window, int(percent) / 100)
                 yield f"coverage_{percent}", window, found
 
 
 def _means(values: FloatArray, end: IntArray, window: int) -> FloatArray:
-    totals = running(values)
+    totals = running_sums(values)
     result: FloatArray = (totals[end] - totals[end - window]) / window
     return result
 
 
-def _columns(found: Compared, window: int) -> dict[str, Any]:
-    reason = shortage(found.known, found.reference, window)
+def _columns(found: WindowComparison, window: int) -> dict[str, Any]:
+    reason = explain_shortage(found.known, found.reference, window)
     low, high = found.bounds.T
     within = ((found.value >= low) & (found.value <= high)).astype(object)
     within[[one is not None for one in reason]] = None

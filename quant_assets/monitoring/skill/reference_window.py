@@ -23,7 +23,7 @@ BLOCK = 20
 
 
 @dataclass(frozen=True)
-class Record:
+class DailyRecord:
     """A daily figure, in the order in which it became known.
 
     Attributes:
@@ -40,7 +40,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Compared:
+class WindowComparison:
     """A figure of the newest judged days on each of k days, and what is expected; NaN without.
 
     Attributes:
@@ -58,13 +58,13 @@ class Compared:
     reference: IntArray
 
 
-def compare(
-    record: Record,
+def compare_windows(
+    record: DailyRecord,
     numbers: IntArray,
     window: int,
     measure: Callable[[FloatArray, IntArray], FloatArray],
     expect: Callable[[FloatArray], tuple[float, float, float]],
-) -> Compared:
+) -> WindowComparison:
     """A figure of the newest ``window`` judged days against the days before these.
 
     Args:
@@ -83,15 +83,15 @@ def compare(
     full = np.flatnonzero(known >= window)
     if len(full):
         value[full] = measure(record.values, known[full])
-        start, end = references(record.numbers, known[full] - window)
+        start, end = reference_rows(record.numbers, known[full] - window)
         length[full] = end - start
-        for rows, shared in by_reference(start, end):
+        for rows, shared in group_by_reference(start, end):
             expected[full[shared]], *held = expect(record.values[rows])
             bounds[full[shared]] = held
-    return Compared(value, expected, bounds, known, length)
+    return WindowComparison(value, expected, bounds, known, length)
 
 
-def shortage(known: IntArray, reference: IntArray, window: int) -> AnyArray:
+def explain_shortage(known: IntArray, reference: IntArray, window: int) -> AnyArray:
     """(k,) why there is nothing to compare, or to compare with; None where there is."""
     result = np.full(len(known), None, dtype=object)
     brief, few = reference < LEAST, known < window
@@ -101,12 +101,12 @@ def shortage(known: IntArray, reference: IntArray, window: int) -> AnyArray:
     return result
 
 
-def running(values: FloatArray) -> FloatArray:
+def running_sums(values: FloatArray) -> FloatArray:
     """(n + 1,) sums of the first values: each depends on those before alone."""
     return np.concatenate([[0.0], np.cumsum(values)])
 
 
-def references(numbers: IntArray, first: IntArray) -> tuple[IntArray, IntArray]:
+def reference_rows(numbers: IntArray, first: IntArray) -> tuple[IntArray, IntArray]:
     """(k,) the rows ``start`` to ``end`` of the references of windows that begin with given rows.
 
     Args:
@@ -117,7 +117,7 @@ def references(numbers: IntArray, first: IntArray) -> tuple[IntArray, IntArray]:
     return np.maximum(end - MOST, 0), end
 
 
-def by_reference(start: IntArray, end: IntArray) -> Iterator[tuple[slice, IntArray]]:
+def group_by_reference(start: IntArray, end: IntArray) -> Iterator[tuple[slice, IntArray]]:
     """Each reference that is long enough, and the positions that share it."""
     for last in np.unique(end[end - start >= LEAST]):
         shared = np.flatnonzero(end == last)

@@ -11,14 +11,14 @@ from quant_assets.core.settings import Settings
 from quant_assets.core.typing import AnyArray, FloatArray, IntArray
 from quant_assets.monitoring.skill.reference_window import (
     BLOCK,
-    Compared,
-    Record,
-    compare,
-    running,
-    shortage,
+    DailyRecord,
+    WindowComparison,
+    compare_windows,
+    explain_shortage,
+    running_sums,
 )
-from quant_assets.scoring.metric import score_of
-from quant_assets.scoring.significance import resampled
+from quant_assets.scoring.metric import score_of_ic
+from quant_assets.scoring.significance import resample_scores
 
 WINDOWS = (20, 60, 250)
 DEVIATIONS = {20: 3.7, 60: 3.0, 250: 2.8}
@@ -29,24 +29,24 @@ NO_SKILL = "the reference shows no skill that could be lost"
 _NO_SPREAD = "the daily IC does not vary"
 
 
-def rolling(record: Record, numbers: IntArray, window: int) -> Compared:
+def rolling_scores(record: DailyRecord, numbers: IntArray, window: int) -> WindowComparison:
     """The metric over the newest ``window`` days on each of the days with the given numbers.
 
     The bounds are the score below which a level is a warning, and the one for a critical.
     """
 
     def measure(values: FloatArray, end: IntArray) -> FloatArray:
-        return metric(running(values), running(values**2), end - window, end)
+        return metric_of_windows(running_sums(values), running_sums(values**2), end - window, end)
 
     def expect(reference: FloatArray) -> tuple[float, float, float]:
         if np.ptp(reference) == 0:
             return np.nan, np.nan, np.nan
-        return score_of(reference), *limits(reference, window)
+        return score_of_ic(reference), *chance_limits(reference, window)
 
-    return compare(record, numbers, window, measure, expect)
+    return compare_windows(record, numbers, window, measure, expect)
 
 
-def limits(reference: FloatArray, window: int) -> tuple[float, float]:
+def chance_limits(reference: FloatArray, window: int) -> tuple[float, float]:
     """Below which scores of so many days are a warning, and critical.
 
     Standard deviations of windows drawn from the reference, below their mean: what is as rare as
@@ -54,7 +54,7 @@ def limits(reference: FloatArray, window: int) -> tuple[float, float]:
     how unsure the reference's own score is: a difference of means of w and n days has 1 + w / n
     times the variance.
     """
-    drawn = resampled(reference, window, block=BLOCK, draws=_DRAWS)
+    drawn = resample_scores(reference, window, block=BLOCK, draws=_DRAWS)
     spread = float(drawn.std() * np.sqrt(1.0 + window / len(reference)))
     mean = float(drawn.mean())
     return mean - DEVIATIONS[window] * spread, mean - DEVIATIONS_CRITICAL[window] * spread
@@ -67,7 +67,7 @@ def shortfall(score: FloatArray, expected: FloatArray) -> FloatArray:
     return result
 
 
-def levels(found: Compared, settings: Settings) -> AnyArray:
+def score_levels(found: WindowComparison, settings: Settings) -> AnyArray:
     """(k,) ok, warning or critical; None where none can be told."""
     lost = shortfall(found.value, found.expected)
     result = np.full(len(lost), "ok", dtype=object)
@@ -81,16 +81,18 @@ def levels(found: Compared, settings: Settings) -> AnyArray:
     return result
 
 
-def reasons(found: Compared, window: int) -> AnyArray:
+def explain_missing_levels(found: WindowComparison, window: int) -> AnyArray:
     """(k,) why there is no level; None where there is one."""
-    result = shortage(found.known, found.reference, window)
+    result = explain_shortage(found.known, found.reference, window)
     told = np.array([one is not None for one in result], dtype=np.bool_)
     open_ = ~told & np.isnan(shortfall(found.value, found.expected))
     result[open_] = np.where(found.expected <= 0, NO_SKILL, _NO_SPREAD)[open_]
     return result
 
 
-def metric(totals: FloatArray, squares: FloatArray, start: IntArray, end: IntArray) -> FloatArray:
+def metric_of_windows(
+    totals: FloatArray, squares: FloatArray, start: IntArray, end: IntArray
+) -> FloatArray:
     """(k,) the metric of the rows ``start`` to ``end``, from running sums; NaN if all are equal."""
     mean = (totals[end] - totals[start]) / (end - start)
     variance = (squares[end] - squares[start]) / (end - start) - mean**2

@@ -10,18 +10,18 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.monitoring.anomalies.anomalies import anomalies
-from quant_assets.monitoring.plots import unusual
-from quant_assets.orchestration.assets.partitions import stored_range
+from quant_assets.monitoring.anomalies.anomalies import anomaly_rows
+from quant_assets.monitoring.plots import plot_anomalies
+from quant_assets.orchestration.assets.partitions import stored_day_range
 from quant_assets.orchestration.assets.table_assets import (
-    check,
     check_spec,
-    columns_of,
-    markdown,
-    picture,
-    result,
-    show,
+    make_check_result,
+    record_result,
+    show_last,
     table_asset,
+    to_columns,
+    to_image,
+    to_markdown,
 )
 
 _ORDINARY = "ordinary"
@@ -54,9 +54,9 @@ def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        start, end = stored_range(context, lake, RAW_PRICES)
-        rows, reasons = anomalies(lake, settings, start, end)
-        written = lake.replace_days(ANOMALIES, start, end, columns_of(rows))
+        start, end = stored_day_range(context, lake, RAW_PRICES)
+        rows, reasons = anomaly_rows(lake, settings, start, end)
+        written = lake.replace_days(ANOMALIES, start, end, to_columns(rows))
         for as_of, reason in reasons.items():
             context.log.warning(f"days without rows, detectors as of {as_of}: {reason}")
         recent = lake.query(
@@ -66,21 +66,21 @@ def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         newest = rows[(rows["trading_day"] == np.datetime64(end)) & (rows["severity"] != "info")]
         told = newest.drop(columns=["trading_day", "date_id"])
         if len(recent):
-            pictured = picture(unusual(recent))
-            show(context, ANOMALIES, {"unusual": markdown(told), "scores": pictured})
+            pictured = to_image(plot_anomalies(recent))
+            show_last(context, ANOMALIES, {"unusual": to_markdown(told), "scores": pictured})
         critical = told[told["severity"] == "critical"]
-        return result(
+        return record_result(
             ANOMALIES,
             written,
             {"series_unusual": int(told["series"].notna().sum())},
             checks=[
-                check(
+                make_check_result(
                     ANOMALIES,
                     _ORDINARY,
                     critical.empty,
                     blocking=False,
                     day=str(end),
-                    critical=markdown(critical),
+                    critical=to_markdown(critical),
                 )
             ],
         )

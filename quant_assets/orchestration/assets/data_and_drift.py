@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.settings import Settings
-from quant_assets.lake.readers.prices import history_start, read_raw
+from quant_assets.lake.readers.prices import find_history_start, read_raw
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, DRIFT_REPORT, REGIMES
 from quant_assets.lake.schemas.promotion_tables import DECISIONS
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
-    ENSEMBLE,
+    ENSEMBLE_FORECASTS,
     FEATURES,
     INSTRUMENT_FEATURES,
     MARKET_FEATURES,
@@ -26,38 +26,38 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.data.cells import read_cells
-from quant_assets.monitoring.data.data_quality import HISTORY, data_quality
-from quant_assets.monitoring.data.disagreement import disagreement
-from quant_assets.monitoring.data.regimes import regimes
+from quant_assets.monitoring.data.data_quality import HISTORY, data_quality_rows
+from quant_assets.monitoring.data.disagreement import disagreement_rows
+from quant_assets.monitoring.data.regimes import regime_rows
 from quant_assets.monitoring.drift.drift import (
     FAR,
     WATCHED_DAYS,
-    drift,
-    far_off,
-    first_watched,
+    drift_rows,
+    first_compared_day,
+    select_far_columns,
     severity,
     share_drifted,
 )
 from quant_assets.monitoring.drift.evidently_page import (
     COLUMNS,
-    forget_pages,
-    render,
-    worst_columns,
+    delete_old_pages,
+    read_worst_columns,
+    render_page,
 )
-from quant_assets.monitoring.plots import SHOWN_DAYS, drifting, limits_kept, states
+from quant_assets.monitoring.plots import SHOWN_DAYS, plot_drift_share, plot_limits, plot_regimes
 from quant_assets.orchestration.assets import anomalies
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range, stored_range
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range, stored_day_range
 from quant_assets.orchestration.assets.table_assets import (
     OWNER,
-    check,
+    asset_key_of,
     check_spec,
-    columns_of,
-    key_of,
-    markdown,
-    picture,
-    result,
-    show,
+    make_check_result,
+    record_result,
+    show_last,
     table_asset,
+    to_columns,
+    to_image,
+    to_markdown,
 )
 from quant_assets.sources.protocol import Source
 
@@ -82,7 +82,7 @@ def build(
 
 def _compared(families: Sequence[str]) -> list[Table]:
     """Tables that drift is told from."""
-    return [*FEATURES, ENSEMBLE, DECISIONS, *map(forecasts_table, families)]
+    return [*FEATURES, ENSEMBLE_FORECASTS, DECISIONS, *map(forecasts_table, families)]
 
 
 def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -109,33 +109,33 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
     ) -> dg.MaterializeResult:
-        start, end = stored_range(context, lake, VALIDATED_PRICES)
-        first = history_start(lake, VALIDATED_PRICES, start, HISTORY + SHOWN_DAYS)
+        start, end = stored_day_range(context, lake, VALIDATED_PRICES)
+        first = find_history_start(lake, VALIDATED_PRICES, start, HISTORY + SHOWN_DAYS)
         cells = read_cells(lake, first, end)
         kept = int((cells.days >= np.datetime64(start)).sum())
-        recent = data_quality(cells, min(len(cells.days), max(kept, SHOWN_DAYS)))
+        recent = data_quality_rows(cells, min(len(cells.days), max(kept, SHOWN_DAYS)))
         rows = recent[recent["trading_day"] >= np.datetime64(start)]
         second = source.second_prices(start, end)
         if second is not None and len(second.days):
-            twice = disagreement(read_raw(lake, start, end), second)
+            twice = disagreement_rows(read_raw(lake, start, end), second)
             rows = pd.concat([rows, twice], ignore_index=True)
-        written = lake.replace_days(DATA_QUALITY, start, end, columns_of(rows))
+        written = lake.replace_days(DATA_QUALITY, start, end, to_columns(rows))
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         broken = newest[~newest["within"]].drop(columns=["trading_day", "date_id", "within"])
         if len(rows):
-            show(context, DATA_QUALITY, {"limits": picture(limits_kept(recent))})
-        return result(
+            show_last(context, DATA_QUALITY, {"limits": to_image(plot_limits(recent))})
+        return record_result(
             DATA_QUALITY,
             written,
             {"limits_broken": int(broken["series"].isna().sum())},
             checks=[
-                check(
+                make_check_result(
                     DATA_QUALITY,
                     _WITHIN,
                     broken.empty,
                     blocking=False,
                     day=str(end),
-                    broken=markdown(broken),
+                    broken=to_markdown(broken),
                 )
             ],
         )
@@ -166,21 +166,21 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        start, end = stored_range(context, lake, MARKET_FEATURES)
-        first = first_watched(lake, start, end)
-        rows = drift(lake, families, first, end, settings.artifacts_dir)
-        written = lake.replace_days(DRIFT, start, end, columns_of(rows))
+        start, end = stored_day_range(context, lake, MARKET_FEATURES)
+        first = first_compared_day(lake, start, end)
+        rows = drift_rows(lake, families, first, end, settings.artifacts_dir)
+        written = lake.replace_days(DRIFT, start, end, to_columns(rows))
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         share = share_drifted(lake.query(f"FROM {DRIFT.quoted} WHERE trading_day <= ?", [end]))
         if len(share):
             worst = newest.loc[severity(newest).nlargest(_WORST).index, _SHOWN]
-            pictured = picture(drifting(share))
-            show(context, DRIFT, {"worst": markdown(worst.round(3)), "share": pictured})
+            pictured = to_image(plot_drift_share(share))
+            show_last(context, DRIFT, {"worst": to_markdown(worst.round(3)), "share": pictured})
         of_newest = share_drifted(newest)
         drifted_share = float(of_newest.iloc[0]) if len(of_newest) else 0.0
-        far = far_off(newest)
+        far = select_far_columns(newest)
         drifted = newest[newest["drifted"].astype(bool)]
-        return result(
+        return record_result(
             DRIFT,
             written,
             {
@@ -188,13 +188,13 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
                 "forecasts_drifted": int((drifted["level"] == "forecast").sum()),
             },
             checks=[
-                check(
+                make_check_result(
                     DRIFT,
                     _AS_TRAINED,
                     far.empty and drifted_share <= settings.drift_share,
                     blocking=False,
                     share_drifted=drifted_share,
-                    far=markdown(far[_SHOWN].round(3)),
+                    far=to_markdown(far[_SHOWN].round(3)),
                 )
             ],
         )
@@ -207,7 +207,7 @@ def _drift_report(
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey(DRIFT_REPORT),
-        deps=list(map(key_of, (DRIFT, *_compared(families)))),
+        deps=list(map(asset_key_of, (DRIFT, *_compared(families)))),
         description=f"`drift/<day>.html` in the reports folder: the {COLUMNS} columns that "
         "drifted most beside their references, by Evidently. Of a range of days the last one "
         "only; a day before the first fit has none.",
@@ -222,15 +222,15 @@ def _drift_report(
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        _, end = day_range(context)
-        worst = worst_columns(lake, end)
+        _, end = run_day_range(context)
+        worst = read_worst_columns(lake, end)
         if worst.empty:
             context.log.warning(f"no report: on {end} no column could be compared")
             return dg.MaterializeResult(metadata={"columns": 0})
         page = settings.reports_dir / "drift" / f"{end}.html"
-        write_atomically(page, render(lake, families, end, worst))
-        forget_pages(page.parent, settings.reports_kept, besides=page)
-        shown = {"page": dg.MetadataValue.path(page), "worst": markdown(worst[_SHOWN].round(3))}
+        write_atomically(page, render_page(lake, families, end, worst))
+        delete_old_pages(page.parent, settings.reports_kept, besides=page)
+        shown = {"page": dg.MetadataValue.path(page), "worst": to_markdown(worst[_SHOWN].round(3))}
         context.add_asset_metadata(shown, DRIFT_REPORT, context.partition_key_range.end)
         return dg.MaterializeResult(metadata={"columns": len(worst)})
 
@@ -251,16 +251,18 @@ def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
-        rows = regimes(lake, settings, start, end, settings.artifacts_dir)
-        written = lake.replace_days(REGIMES, start, end, columns_of(rows))
+        start, end = run_day_range(context)
+        rows = regime_rows(lake, settings, start, end, settings.artifacts_dir)
+        written = lake.replace_days(REGIMES, start, end, to_columns(rows))
         recent = lake.query(
             f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
             [end, _YEAR],
         )
         if len(recent):
-            show(context, REGIMES, {"states": picture(states(recent))})
+            show_last(context, REGIMES, {"states": to_image(plot_regimes(recent))})
         newest = rows.drop(columns=["trading_day", "date_id", "fit_as_of"]).tail(1).dropna(axis=1)
-        return result(REGIMES, written, {str(name): float(x.iloc[0]) for name, x in newest.items()})
+        return record_result(
+            REGIMES, written, {str(name): float(x.iloc[0]) for name, x in newest.items()}
+        )
 
     return regimes_asset

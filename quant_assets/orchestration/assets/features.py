@@ -6,15 +6,15 @@ from datetime import date
 import dagster as dg
 import numpy as np
 
-from quant_assets.features.catalogue import CATALOGUE_VERSION, LOOKBACK, left_out
+from quant_assets.features.catalogue import CATALOGUE_VERSION, LOOKBACK, find_left_out
 from quant_assets.features.cross_market import market_features
 from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
 from quant_assets.lake.readers.arrays import long_rows
 from quant_assets.lake.readers.features import read_features
-from quant_assets.lake.readers.labels import disagreement, label_rows
-from quant_assets.lake.readers.point_in_time import released
-from quant_assets.lake.readers.prices import history_start, read_pairs, read_panel
+from quant_assets.lake.readers.labels import compare_labels, label_rows
+from quant_assets.lake.readers.point_in_time import read_known_labels
+from quant_assets.lake.readers.prices import find_history_start, read_pairs, read_panel
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
     LABELS,
@@ -25,14 +25,14 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import MAX_LAG, released_labels
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.market.targets import MAX_LAG, labels_by_known_day
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
-    check,
     check_spec,
-    described,
-    result,
-    suite_outcome,
+    describe_asset,
+    make_check_result,
+    record_result,
+    run_suite,
     suite_spec,
     table_asset,
 )
@@ -66,25 +66,29 @@ def build(
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
+        start, end = run_day_range(context)
         panel = _panel(lake, "value", start, end, MAX_LAG + 1)
         pairs = read_pairs(lake)
-        values = released_labels(panel.close, pairs, panel.instruments)
+        values = labels_by_known_day(panel.close, pairs, panel.instruments)
         rows = label_rows(panel, pairs, values, start)
         published = source.published_labels(panel.days[0].item(), end)
-        found = disagreement(panel.days, values, pairs, published)
-        return result(
+        found = compare_labels(panel.days, values, pairs, published)
+        return record_result(
             LABELS,
             lake.replace_days(LABELS, start, end, rows),
             {"empty_share": float(np.isnan(rows["value"]).mean()) if len(rows["value"]) else 0.0},
-            checks=[check(LABELS, _PUBLISHED, found.agree, blocking=False, **found.as_metadata())],
+            checks=[
+                make_check_result(
+                    LABELS, _PUBLISHED, found.agree, blocking=False, **found.as_metadata()
+                )
+            ],
         )
 
     @dg.multi_asset(
         name="features__instruments_and_market",
         specs=[
-            described(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES]),
-            described(MARKET_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
+            describe_asset(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES]),
+            describe_asset(MARKET_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
         ],
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
@@ -92,7 +96,7 @@ def build(
     def instruments_and_market(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.MaterializeResult]:
-        start, end = day_range(context)
+        start, end = run_day_range(context)
         panel = _panel(lake, "filled", start, end, LOOKBACK)
         keep = panel.days >= np.datetime64(start)
         by_instrument = instrument_features(panel)
@@ -104,7 +108,7 @@ def build(
             kept = {name: array[keep] for name, array in values.items()}
             rows = long_rows(panel.days[keep], panel.date_ids[keep], kept, *units)
             written = lake.replace_days(table, start, end, rows)
-            yield result(table, written, {"left_out": left_out(panel)})
+            yield record_result(table, written, {"left_out": find_left_out(panel)})
 
     @table_asset(
         TARGET_FEATURES,
@@ -116,7 +120,7 @@ def build(
     def targets(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
+        start, end = run_day_range(context)
         panel = _panel(lake, "filled", start, end, LOOKBACK)
         pairs = read_pairs(lake)
         keep = panel.days >= np.datetime64(start)
@@ -125,15 +129,15 @@ def build(
             read_features(lake, INSTRUMENT_FEATURES, panel.days, "instrument", panel.instruments),
             read_features(lake, MARKET_FEATURES, panel.days),
             pairs,
-            released(lake, panel.days, pairs.targets),
+            read_known_labels(lake, panel.days, pairs.targets),
             last_rows=int(keep.sum()),
         )
         rows = long_rows(panel.days[keep], panel.date_ids[keep], values, "target", pairs.targets)
-        return result(
+        return record_result(
             TARGET_FEATURES,
             lake.replace_days(TARGET_FEATURES, start, end, rows),
-            {"catalogue_version": CATALOGUE_VERSION, "left_out": left_out(panel)},
-            checks=[suite_outcome(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)],
+            {"catalogue_version": CATALOGUE_VERSION, "left_out": find_left_out(panel)},
+            checks=[run_suite(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)],
         )
 
     return [labels, instruments_and_market, targets]
@@ -141,4 +145,4 @@ def build(
 
 def _panel(lake: Lake, value: str, start: date, end: date, history: int) -> PricePanel:
     """The panel of a range of days with the history before it that its first day needs."""
-    return read_panel(lake, value, history_start(lake, VALIDATED_PRICES, start, history), end)
+    return read_panel(lake, value, find_history_start(lake, VALIDATED_PRICES, start, history), end)

@@ -8,11 +8,16 @@ from pydantic import Field
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.tables import FEATURES, LABELS, fits_table, study_table
-from quant_assets.lake.store.lake import Lake, Written
-from quant_assets.models.parameters import tunable
-from quant_assets.models.registry import family
-from quant_assets.orchestration.assets.partitions import day_range
-from quant_assets.orchestration.assets.table_assets import check, check_spec, result, table_asset
+from quant_assets.lake.store.lake import Lake, WriteResult
+from quant_assets.models.parameters import tunable_families
+from quant_assets.models.registry import load_family
+from quant_assets.orchestration.assets.partitions import run_day_range
+from quant_assets.orchestration.assets.table_assets import (
+    check_spec,
+    make_check_result,
+    record_result,
+    table_asset,
+)
 from quant_assets.training.fits import make_fits
 
 _CHECK = "fitted"
@@ -34,12 +39,12 @@ def build(
 
 
 def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    table, chosen = fits_table(name), family(name)
+    table, chosen = fits_table(name), load_family(name)
 
     @table_asset(
         table,
         kinds={chosen.library},
-        deps=[*FEATURES, LABELS, *map(study_table, tunable([name]))],
+        deps=[*FEATURES, LABELS, *map(study_table, tunable_families([name]))],
         about=f"{chosen.description} A single day is fitted as of that day; a range, on "
         "the walk-forward days in it and those that have a fit. Parameters are those of the newest "
         "study as of a fit's day or before, else the defaults.",
@@ -60,8 +65,8 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
-        made, written = [], Written(0, lake.snapshot_id())
+        start, end = run_day_range(context)
+        made, written = [], WriteResult(0, lake.snapshot_id())
         for one in make_fits(
             lake,
             settings,
@@ -79,11 +84,13 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
             made.append(one)
         failed = [f"{one['trading_day']}: {one['failure']}" for one in made if one["failure"]]
         failures = "\n".join(failed) or "none"
-        return result(
+        return record_result(
             table,
-            Written(len(made), written.snapshot),
+            WriteResult(len(made), written.snapshot),
             {"seconds": sum(one["seconds"] for one in made)},
-            checks=[check(table, _CHECK, not failed, blocking=False, failures=failures)],
+            checks=[
+                make_check_result(table, _CHECK, not failed, blocking=False, failures=failures)
+            ],
         )
 
     return fit

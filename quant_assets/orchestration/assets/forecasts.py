@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.settings import Settings
-from quant_assets.ensemble.blend import blend
+from quant_assets.ensemble.blend import blend_forecasts
 from quant_assets.ensemble.interval_rows import interval_rows
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
-    ENSEMBLE,
+    ENSEMBLE_FORECASTS,
     FEATURES,
     INTERVALS,
     LABELS,
@@ -21,22 +21,26 @@ from quant_assets.lake.schemas.tables import (
     forecasts_table,
 )
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.registry import family
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.models.registry import load_family
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
-    check,
-    columns_of,
-    described,
-    key_of,
-    result,
-    suite_outcome,
+    asset_key_of,
+    describe_asset,
+    make_check_result,
+    record_result,
+    run_suite,
     suite_spec,
     table_asset,
+    to_columns,
 )
 from quant_assets.quality.suites import FORECASTS_SUITE
-from quant_assets.scoring.daily_performance import mean_ic, performance, track_record_of_others
-from quant_assets.scoring.judged_days import judge
-from quant_assets.training.fits import forecast
+from quant_assets.scoring.daily_performance import (
+    mean_ic,
+    performance_rows,
+    read_other_track_records,
+)
+from quant_assets.scoring.judged_days import read_scored_forecasts
+from quant_assets.training.fits import make_forecasts
 
 
 def build(
@@ -58,9 +62,9 @@ def _families(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
     @dg.multi_asset(
         name="forecasts__families",
         specs=[
-            described(
+            describe_asset(
                 table,
-                kinds={family(name).library},
+                kinds={load_family(name).library},
                 deps=[fits_table(name), *FEATURES],
             )
             for name, table in tables.items()
@@ -75,8 +79,8 @@ def _families(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        wanted = [n for n, t in tables.items() if key_of(t) in context.selected_asset_keys]
-        for name, made in forecast(lake, settings, wanted, *day_range(context)):
+        wanted = [n for n, t in tables.items() if asset_key_of(t) in context.selected_asset_keys]
+        for name, made in make_forecasts(lake, settings, wanted, *run_day_range(context)):
             if isinstance(made, Forecasts):
                 yield _stored(context, lake, tables[name], made)
             else:
@@ -97,29 +101,34 @@ def _track_record(
     def track_record(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
-        rows = performance(judge(lake, families, start, end))
-        others = track_record_of_others(lake, families, start, end)
+        start, end = run_day_range(context)
+        rows = performance_rows(read_scored_forecasts(lake, families, start, end))
+        others = read_other_track_records(lake, families, start, end)
         kept = pd.concat([part for part in (rows, others) if len(part)] or [rows])
-        written = lake.replace_days(TRACK_RECORD, start, end, columns_of(kept))
-        return result(TRACK_RECORD, written, mean_ic(rows))
+        written = lake.replace_days(TRACK_RECORD, start, end, to_columns(kept))
+        return record_result(TRACK_RECORD, written, mean_ic(rows))
 
     return track_record
 
 
 def _ensemble(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
     @table_asset(
-        ENSEMBLE,
+        ENSEMBLE_FORECASTS,
         kinds={"numpy"},
         deps=[TRACK_RECORD, *(forecasts_table(name) for name in families)],
         about="The weighted mean of the families' ranks.",
         partitions=partitions,
-        checks=[suite_spec(ENSEMBLE, FORECASTS_SUITE, blocking=False)],
+        checks=[suite_spec(ENSEMBLE_FORECASTS, FORECASTS_SUITE, blocking=False)],
     )
     def ensemble(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        return _stored(context, lake, ENSEMBLE, blend(lake, families, *day_range(context)))
+        return _stored(
+            context,
+            lake,
+            ENSEMBLE_FORECASTS,
+            blend_forecasts(lake, families, *run_day_range(context)),
+        )
 
     return ensemble
 
@@ -128,17 +137,17 @@ def _intervals(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     @table_asset(
         INTERVALS,
         kinds={"numpy"},
-        deps=[LABELS, ENSEMBLE],
+        deps=[LABELS, ENSEMBLE_FORECASTS],
         about="Conformal, and adapted to their own misses.",
         partitions=partitions,
     )
     def intervals_asset(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
+        start, end = run_day_range(context)
         rows = interval_rows(lake, start, end)
         width = rows["upper_80"] - rows["lower_80"]
-        return result(
+        return record_result(
             INTERVALS,
             lake.replace_days(INTERVALS, start, end, rows),
             {"mean_width_80": float(np.nanmean(width)) if np.isfinite(width).any() else 0.0},
@@ -151,16 +160,16 @@ def _stored(
     context: dg.AssetExecutionContext, lake: Lake, table: Table, made: Forecasts
 ) -> dg.MaterializeResult:
     rows = forecast_rows(lake, made)
-    return result(
+    return record_result(
         table,
-        lake.replace_days(table, *day_range(context), rows),
+        lake.replace_days(table, *run_day_range(context), rows),
         {"dispersion": float(made.values.std(axis=1).mean()) if len(made.days) else 0.0},
-        checks=[suite_outcome(table, FORECASTS_SUITE, rows, blocking=False)],
+        checks=[run_suite(table, FORECASTS_SUITE, rows, blocking=False)],
     )
 
 
 def _left(context: dg.AssetExecutionContext, table: Table, reason: str) -> dg.MaterializeResult:
     """A table left as it is; the ensemble goes on with the other families."""
     context.log.warning(f"{table.name}: {reason}")
-    missed = check(table, FORECASTS_SUITE.name, False, blocking=False, reason=reason)
-    return dg.MaterializeResult(asset_key=key_of(table), check_results=[missed])
+    missed = make_check_result(table, FORECASTS_SUITE.name, False, blocking=False, reason=reason)
+    return dg.MaterializeResult(asset_key=asset_key_of(table), check_results=[missed])

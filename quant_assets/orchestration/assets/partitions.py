@@ -16,7 +16,7 @@ LIVE = timedelta(days=30)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
-def known_span(source: Source, lake: Lake) -> tuple[date, date]:
+def read_known_span(source: Source, lake: Lake) -> tuple[date, date]:
     """First and last day of the source; of what is stored, while it cannot be read.
 
     So a source that is broken for the moment takes neither what is stored nor the sensors that
@@ -54,19 +54,21 @@ def trading_partitions(
     )
 
 
-def day_range(context: dg.AssetExecutionContext) -> tuple[date, date]:
+def run_day_range(context: dg.AssetExecutionContext) -> tuple[date, date]:
     """First and last day of the run's partitions; the same for a single day."""
     keys = context.partition_key_range
     return date.fromisoformat(keys.start), date.fromisoformat(keys.end)
 
 
-def stored_range(context: dg.AssetExecutionContext, lake: Lake, table: Table) -> tuple[date, date]:
-    """As :func:`day_range`, for what judges the last day: of nothing there is no judgement.
+def stored_day_range(
+    context: dg.AssetExecutionContext, lake: Lake, table: Table
+) -> tuple[date, date]:
+    """As :func:`run_day_range`, for what judges the last day: of nothing there is no judgement.
 
     Raises:
         LakeError: the table has no rows of the last day.
     """
-    start, end = day_range(context)
+    start, end = run_day_range(context)
     found = lake.columns(
         f"SELECT trading_day FROM {table.quoted} WHERE trading_day = ? LIMIT 1", [end], needs=table
     )

@@ -14,26 +14,32 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.promotion_tables import (
     DECISIONS,
     PROMOTION_DAILY,
-    PUBLISHED,
     RELEASE_FORECASTS,
     RELEASES,
+    SUBMITTED_FORECASTS,
 )
-from quant_assets.lake.schemas.tables import ENSEMBLE, FEATURES, LABELS, fits_table, forecasts_table
-from quant_assets.lake.store.lake import Lake, Written
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.lake.schemas.tables import (
+    ENSEMBLE_FORECASTS,
+    FEATURES,
+    LABELS,
+    fits_table,
+    forecasts_table,
+)
+from quant_assets.lake.store.lake import Lake, WriteResult
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
-    check,
+    asset_key_of,
     check_spec,
-    described,
-    key_of,
-    markdown,
-    result,
-    show,
+    describe_asset,
+    make_check_result,
+    record_result,
+    show_last,
     table_asset,
+    to_markdown,
 )
-from quant_assets.promotion.daily_promotion import Course, go_through
-from quant_assets.promotion.release_creation import register
-from quant_assets.promotion.release_store import deciding, not_published
+from quant_assets.promotion.daily_promotion import PromotionResult, promote_days
+from quant_assets.promotion.release_creation import register_release
+from quant_assets.promotion.release_store import find_unsubmitted_parts, lock_promotion
 
 _OF_HISTORY = frozenset({"load_history", "walk_forward"})
 _COMPLETE, _CHAMPION, _OTHERS = "complete", "champion_forecasts", "others_forecast"
@@ -69,17 +75,19 @@ def _releases(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        _, as_of = day_range(context)
+        _, as_of = run_day_range(context)
         try:
-            made = register(lake, settings, families, as_of)
+            made = register_release(lake, settings, families, as_of)
         except PromotionError as error:
             context.log.warning(str(error))
-            missing = check(RELEASES, _COMPLETE, False, blocking=False, reason=str(error))
-            return dg.MaterializeResult(asset_key=key_of(RELEASES), check_results=[missing])
-        complete = check(RELEASES, _COMPLETE, True, blocking=False, release=made.name)
-        return result(
+            missing = make_check_result(
+                RELEASES, _COMPLETE, False, blocking=False, reason=str(error)
+            )
+            return dg.MaterializeResult(asset_key=asset_key_of(RELEASES), check_results=[missing])
+        complete = make_check_result(RELEASES, _COMPLETE, True, blocking=False, release=made.name)
+        return record_result(
             RELEASES,
-            Written(len(made.fits), lake.snapshot_id()),
+            WriteResult(len(made.fits), lake.snapshot_id()),
             {"release": made.name, "walk_forward": made.no_record or "recorded"},
             checks=[complete],
         )
@@ -88,14 +96,14 @@ def _releases(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
 
 
 def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
-    inputs = [*FEATURES, LABELS, ENSEMBLE, RELEASES, *map(forecasts_table, families)]
+    inputs = [*FEATURES, LABELS, ENSEMBLE_FORECASTS, RELEASES, *map(forecasts_table, families)]
 
     @dg.multi_asset(
         name="promotion__daily",
-        specs=[described(table, kinds={"numpy"}, deps=inputs) for table in PROMOTION_DAILY],
+        specs=[describe_asset(table, kinds={"numpy"}, deps=inputs) for table in PROMOTION_DAILY],
         check_specs=[
             check_spec(
-                PUBLISHED,
+                SUBMITTED_FORECASTS,
                 _CHAMPION,
                 "The champion forecast. If not, the champion before it is published and in force, "
                 "else its challenger, else the ensemble; the day is submitted all the same.",
@@ -116,9 +124,11 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        days = day_range(context)
+        days = run_day_range(context)
         # Whoever asks for a day again by itself means it; history as a whole goes over all days.
-        parts = not_published(lake, *days) if context.run.job_name in _OF_HISTORY else [days]
+        parts = (
+            find_unsubmitted_parts(lake, *days) if context.run.job_name in _OF_HISTORY else [days]
+        )
         courses = [_gone_through(lake, settings, *part) for part in parts]
         if not courses:
             context.log.info("every day was published by a release: all stay as submitted")
@@ -127,27 +137,30 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         made = [one for course in courses for one in course.made]
         if made:
             shown = pd.DataFrame([{x: getattr(one, x) for x in _SHOWN} for one in made])
-            show(context, DECISIONS, {"decisions": markdown(shown)})
-        checks = {PUBLISHED: _champion_forecasts(courses), RELEASE_FORECASTS: _others_do(courses)}
+            show_last(context, DECISIONS, {"decisions": to_markdown(shown)})
+        checks = {
+            SUBMITTED_FORECASTS: _champion_forecasts(courses),
+            RELEASE_FORECASTS: _others_do(courses),
+        }
         for table in PROMOTION_DAILY:
             found = [checks[table]] if table in checks else []
-            figures = _figures(courses) if table is PUBLISHED else {}
+            figures = _figures(courses) if table is SUBMITTED_FORECASTS else {}
             rows = sum(len(next(iter(one.rows[table].values()))) for one in courses)
-            yield result(table, Written(rows, lake.snapshot_id()), figures, checks=found)
+            yield record_result(table, WriteResult(rows, lake.snapshot_id()), figures, checks=found)
 
     return daily
 
 
-def _gone_through(lake: Lake, settings: Settings, start: date, end: date) -> Course:
-    with deciding(settings):
-        course = go_through(lake, settings, start, end)
+def _gone_through(lake: Lake, settings: Settings, start: date, end: date) -> PromotionResult:
+    with lock_promotion(settings):
+        course = promote_days(lake, settings, start, end)
         for table in PROMOTION_DAILY:
             if table not in course.unchanged:
                 lake.replace_days(table, start, end, course.rows[table])
     return course
 
 
-def _figures(courses: Sequence[Course]) -> dict[str, str | float]:
+def _figures(courses: Sequence[PromotionResult]) -> dict[str, str | float]:
     published = [one for course in courses for one in course.published]
     if not published:
         return {}
@@ -159,16 +172,16 @@ def _figures(courses: Sequence[Course]) -> dict[str, str | float]:
     }
 
 
-def _failures(courses: Sequence[Course], *, of_champion: bool) -> list[str]:
+def _failures(courses: Sequence[PromotionResult], *, of_champion: bool) -> list[str]:
     failures = [one for course in courses for one in course.failures]
     return [str(one) for one in failures if one.was_champion == of_champion]
 
 
-def _champion_forecasts(courses: Sequence[Course]) -> dg.AssetCheckResult:
+def _champion_forecasts(courses: Sequence[PromotionResult]) -> dg.AssetCheckResult:
     failed = _failures(courses, of_champion=True)
     return dg.AssetCheckResult(
         passed=not failed,
-        asset_key=key_of(PUBLISHED),
+        asset_key=asset_key_of(SUBMITTED_FORECASTS),
         check_name=_CHAMPION,
         # Urgent, and yet nothing waits: what is published instead is as good as the day before's.
         severity=dg.AssetCheckSeverity.ERROR,
@@ -176,7 +189,9 @@ def _champion_forecasts(courses: Sequence[Course]) -> dg.AssetCheckResult:
     )
 
 
-def _others_do(courses: Sequence[Course]) -> dg.AssetCheckResult:
+def _others_do(courses: Sequence[PromotionResult]) -> dg.AssetCheckResult:
     failed = _failures(courses, of_champion=False)
     failures = "\n".join(failed) or "none"
-    return check(RELEASE_FORECASTS, _OTHERS, not failed, blocking=False, failures=failures)
+    return make_check_result(
+        RELEASE_FORECASTS, _OTHERS, not failed, blocking=False, failures=failures
+    )

@@ -10,14 +10,14 @@ import dagster as dg
 import numpy as np
 
 from quant_assets.core.errors import SourceError
-from quant_assets.core.settings import Settings, keep_to_market
+from quant_assets.core.settings import Settings, hold_market
 from quant_assets.lake.readers.prices import pairs_rows, raw_rows
 from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.assets.partitions import day_range
+from quant_assets.orchestration.assets.partitions import run_day_range
 from quant_assets.orchestration.assets.table_assets import (
-    result,
-    suite_outcome,
+    record_result,
+    run_suite,
     suite_spec,
     table_asset,
 )
@@ -42,10 +42,10 @@ def build(
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         rows = pairs_rows(source.pairs())
-        keep_to_market(settings)
+        hold_market(settings)
         written = lake.replace_all(RAW_TARGET_PAIRS, rows)
-        check = suite_outcome(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
-        return result(RAW_TARGET_PAIRS, written, checks=[check])
+        check = run_suite(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
+        return record_result(RAW_TARGET_PAIRS, written, checks=[check])
 
     @table_asset(
         RAW_PRICES,
@@ -61,7 +61,7 @@ def build(
         source: dg.ResourceParam[Source],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
+        start, end = run_day_range(context)
         table = source.prices(start, end)
         if not len(table.days):
             raise SourceError(
@@ -72,16 +72,16 @@ def build(
                 hint="materialise days that the source has",
             )
         rows = raw_rows(table, source.name)
-        keep_to_market(settings)
+        hold_market(settings)
         written = lake.replace_days(RAW_PRICES, start, end, rows)
-        return result(
+        return record_result(
             RAW_PRICES,
             written,
             {
                 "empty_share": float(np.isnan(table.values).mean()),
                 "unread_cells": len(table.unread),
             },
-            checks=[suite_outcome(RAW_PRICES, RAW_PRICES_SUITE, rows, blocking=True)],
+            checks=[run_suite(RAW_PRICES, RAW_PRICES_SUITE, rows, blocking=True)],
         )
 
     return [target_pairs, prices]

@@ -9,18 +9,18 @@ import dagster as dg
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.monitoring_tables import WATCHED
-from quant_assets.lake.schemas.promotion_tables import DECISIONS, PUBLISHED
+from quant_assets.lake.schemas.promotion_tables import DECISIONS, SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
-from quant_assets.orchestration.assets.table_assets import OWNER, key_of
-from quant_assets.orchestration.execution.submission_times import delivered
-from quant_assets.reports.page import publish
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
+from quant_assets.orchestration.assets.table_assets import OWNER, asset_key_of
+from quant_assets.orchestration.execution.submission_times import read_submission_time
+from quant_assets.reports.page import store_report
 from quant_assets.reports.periods import PERIODS, Period
-from quant_assets.reports.scope import Scope
+from quant_assets.reports.scope import ReportScope
 
-_SHOWN = (SUBMISSIONS, PUBLISHED, DECISIONS, PERFORMANCE, ATTRIBUTION, *WATCHED)
+_SHOWN = (SUBMISSIONS, SUBMITTED_FORECASTS, DECISIONS, PERFORMANCE, ATTRIBUTION, *WATCHED)
 
 
 def build(
@@ -35,7 +35,7 @@ def _report(
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey(period.key),
-        deps=list(map(key_of, _SHOWN)),
+        deps=list(map(asset_key_of, _SHOWN)),
         description=f"`{period.name}/<{period.word}>.html` in the reports folder: submission, "
         "performance, attribution, data, drift, regime, alerts and promotion up to the end "
         f"of the day, looking back over the {period.word}. Of a range of days the last one only.",
@@ -50,10 +50,10 @@ def _report(
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        _, end = day_range(context)
-        delivery = delivered(context.instance, end)
-        scope = Scope(lake, period, end, tuple(families), settings.drift_share, delivery)
-        made, page = publish(scope, settings.reports_dir)
+        _, end = run_day_range(context)
+        delivery = read_submission_time(context.instance, end)
+        scope = ReportScope(lake, period, end, tuple(families), settings.drift_share, delivery)
+        made, page = store_report(scope, settings.reports_dir)
         shown = {
             "page": dg.MetadataValue.path(page),
             "summary": dg.MetadataValue.md(made.markdown()),

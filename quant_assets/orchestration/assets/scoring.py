@@ -6,9 +6,9 @@ import dagster as dg
 
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import FloatArray
-from quant_assets.ensemble.blend import members
-from quant_assets.ensemble.interval_rows import coverage
-from quant_assets.lake.schemas.promotion_tables import PUBLISHED, PUBLISHED_AS
+from quant_assets.ensemble.blend import read_members
+from quant_assets.ensemble.interval_rows import read_coverage
+from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS, SUBMITTED_NAME
 from quant_assets.lake.schemas.scoring_tables import (
     AGREEMENT,
     ATTRIBUTION,
@@ -20,7 +20,7 @@ from quant_assets.lake.schemas.scoring_tables import (
     TRACK_RECORD,
 )
 from quant_assets.lake.schemas.tables import (
-    ENSEMBLE,
+    ENSEMBLE_FORECASTS,
     FEATURES,
     INTERVALS,
     LABELS,
@@ -28,29 +28,29 @@ from quant_assets.lake.schemas.tables import (
     forecasts_table,
 )
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
-    columns_of,
-    described,
-    markdown,
-    picture,
-    result,
-    show,
+    describe_asset,
+    record_result,
+    show_last,
     table_asset,
+    to_columns,
+    to_image,
+    to_markdown,
 )
 from quant_assets.scoring.attribution import (
     ATTRIBUTED_DAYS,
-    Parts,
-    attribution,
-    family_parts,
-    first_attributed,
+    FamilyParts,
+    attribution_rows,
+    first_attributed_day,
+    read_family_parts,
 )
-from quant_assets.scoring.daily_performance import mean_ic, performance
-from quant_assets.scoring.judged_days import Judged, judge
-from quant_assets.scoring.plots import cumulated_ic, scores, stacked_shares
-from quant_assets.scoring.scoreboard import breakdown, comparison, scoreboard
-from quant_assets.scoring.scoreboard_inputs import fit_seconds, regimes
-from quant_assets.scoring.slices import agreement, slices
+from quant_assets.scoring.daily_performance import mean_ic, performance_rows
+from quant_assets.scoring.judged_days import ScoredForecasts, read_scored_forecasts
+from quant_assets.scoring.plots import plot_cumulated_ic, plot_scores, plot_shares
+from quant_assets.scoring.scoreboard import breakdown_rows, comparison_rows, scoreboard_rows
+from quant_assets.scoring.scoreboard_inputs import read_fit_seconds, read_regimes
+from quant_assets.scoring.slices import agreement_rows, slice_rows
 from quant_assets.sources.protocol import Source
 
 _DAILY = (PERFORMANCE, SLICES, AGREEMENT)
@@ -69,11 +69,17 @@ def build(
 
 def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
     """One step, since all three start from the same forecasts and labels."""
-    inputs = [LABELS, ENSEMBLE, PUBLISHED, INTERVALS, *map(forecasts_table, families)]
+    inputs = [
+        LABELS,
+        ENSEMBLE_FORECASTS,
+        SUBMITTED_FORECASTS,
+        INTERVALS,
+        *map(forecasts_table, families),
+    ]
 
     @dg.multi_asset(
         name="monitoring__daily",
-        specs=[described(table, kinds={"numpy"}, deps=inputs) for table in _DAILY],
+        specs=[describe_asset(table, kinds={"numpy"}, deps=inputs) for table in _DAILY],
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
     )
@@ -82,28 +88,28 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
     ) -> Iterator[dg.MaterializeResult]:
-        start, end = day_range(context)
+        start, end = run_day_range(context)
         with lake.at_once():
-            found = judge(lake, (PUBLISHED_AS, "ensemble", *families), start, end)
+            found = read_scored_forecasts(lake, (SUBMITTED_NAME, "ensemble", *families), start, end)
             covered = _coverage(lake, found)
         rows = {
-            PERFORMANCE: performance(found, _oracle(source, found)),
-            SLICES: slices(found, covered),
-            AGREEMENT: agreement(found),
+            PERFORMANCE: performance_rows(found, _oracle(source, found)),
+            SLICES: slice_rows(found, covered),
+            AGREEMENT: agreement_rows(found),
         }
         for table, of_table in rows.items():
-            written = lake.replace_days(table, start, end, columns_of(of_table))
+            written = lake.replace_days(table, start, end, to_columns(of_table))
             figures = mean_ic(of_table) if table is PERFORMANCE else {}
-            yield result(table, written, figures)
+            yield record_result(table, written, figures)
 
     return daily
 
 
-def _coverage(lake: Lake, found: Judged | None) -> dict[str, FloatArray]:
-    return coverage(lake, found.days, found.pairs.targets, found.truth) if found else {}
+def _coverage(lake: Lake, found: ScoredForecasts | None) -> dict[str, FloatArray]:
+    return read_coverage(lake, found.days, found.pairs.targets, found.truth) if found else {}
 
 
-def _oracle(source: Source, found: Judged | None) -> dict[str, FloatArray]:
+def _oracle(source: Source, found: ScoredForecasts | None) -> dict[str, FloatArray]:
     if found is None:
         return {}
     best = source.best_forecast(found.days[0].item(), found.days[-1].item())
@@ -114,9 +120,9 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
     @dg.multi_asset(
         name="monitoring__boards",
         specs=[
-            described(SCOREBOARD, kinds={"matplotlib"}, deps=_DAILY),
-            described(BREAKDOWN, kinds={"pandas"}, deps=_DAILY),
-            described(COMPARISON, kinds={"pandas"}, deps=_DAILY),
+            describe_asset(SCOREBOARD, kinds={"matplotlib"}, deps=_DAILY),
+            describe_asset(BREAKDOWN, kinds={"pandas"}, deps=_DAILY),
+            describe_asset(COMPARISON, kinds={"pandas"}, deps=_DAILY),
         ],
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
@@ -126,10 +132,13 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
     ) -> Iterator[dg.MaterializeResult]:
         with lake.at_once():
             ic, parts, alike = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
-            board = scoreboard(ic, parts, fit_seconds(lake, families))
-            by_part = breakdown(ic, parts, regimes(lake))
-        compared = comparison(ic, alike)
-        pictures = {"scores": picture(scores(board)), "cumulated_ic": picture(cumulated_ic(ic))}
+            board = scoreboard_rows(ic, parts, read_fit_seconds(lake, families))
+            by_part = breakdown_rows(ic, parts, read_regimes(lake))
+        compared = comparison_rows(ic, alike)
+        pictures = {
+            "scores": to_image(plot_scores(board)),
+            "cumulated_ic": to_image(plot_cumulated_ic(ic)),
+        }
         of_scores = board.set_index("family")["score"].dropna().to_dict()
         figures = {f"score_{name}": value for name, value in of_scores.items()}
         for table, rows, shown in (
@@ -137,9 +146,11 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
             (BREAKDOWN, by_part, {}),
             (COMPARISON, compared, {}),
         ):
-            show(context, table, {table.name.split(".")[1]: markdown(rows.round(3)), **shown})
-            written = lake.replace_all(table, columns_of(rows))
-            yield result(table, written, figures if table is SCOREBOARD else {})
+            show_last(
+                context, table, {table.name.split(".")[1]: to_markdown(rows.round(3)), **shown}
+            )
+            written = lake.replace_all(table, to_columns(rows))
+            yield record_result(table, written, figures if table is SCOREBOARD else {})
 
     return boards
 
@@ -162,20 +173,22 @@ def _attribution(
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
+        start, end = run_day_range(context)
         with lake.at_once():
-            first = first_attributed(lake, start, end)
-            of_families = family_parts(lake, settings, families, first, end, context.log.warning)
-            blended = Parts("ensemble", *members(lake, families, first, end))
-            rows = attribution(lake, [blended, *of_families])
+            first = first_attributed_day(lake, start, end)
+            of_families = read_family_parts(
+                lake, settings, families, first, end, context.log.warning
+            )
+            blended = FamilyParts("ensemble", *read_members(lake, families, first, end))
+            rows = attribution_rows(lake, [blended, *of_families])
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         ensemble = newest[newest["family"] == "ensemble"]
         if len(newest):
-            shown = markdown(newest[["family", "inputs", "share"]].round(3))
-            pictured = picture(stacked_shares(newest))
-            show(context, ATTRIBUTION, {"newest_day": shown, "shares": pictured})
-        written = lake.replace_days(ATTRIBUTION, start, end, columns_of(rows))
+            shown = to_markdown(newest[["family", "inputs", "share"]].round(3))
+            pictured = to_image(plot_shares(newest))
+            show_last(context, ATTRIBUTION, {"newest_day": shown, "shares": pictured})
+        written = lake.replace_days(ATTRIBUTION, start, end, to_columns(rows))
         on = {f"ensemble_on_{one.inputs}": one.share for one in ensemble.itertuples()}
-        return result(ATTRIBUTION, written, on)
+        return record_result(ATTRIBUTION, written, on)
 
     return attribution_asset

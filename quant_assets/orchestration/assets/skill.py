@@ -20,27 +20,27 @@ from quant_assets.lake.schemas.scoring_tables import AGREEMENT, PERFORMANCE, SLI
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.monitoring.plots import figures_within, part_scores, rolling_scores
-from quant_assets.monitoring.rows import days_of
-from quant_assets.monitoring.skill.champion_periods import Reign, reigns
+from quant_assets.monitoring.plots import plot_health, plot_part_scores, plot_rolling_scores
+from quant_assets.monitoring.rows import read_days
+from quant_assets.monitoring.skill.champion_periods import ChampionPeriod, read_champion_periods
 from quant_assets.monitoring.skill.daily_records import (
-    ENSEMBLE,
-    agreement_records,
-    daily_records,
-    judged_family,
+    ENSEMBLE_FAMILY,
+    choose_judged_family,
+    read_agreement_records,
+    read_daily_records,
 )
 from quant_assets.monitoring.skill.health import health_rows
-from quant_assets.monitoring.skill.rolling_rows import rolling_rows, worst_level
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, stored_range
+from quant_assets.monitoring.skill.rolling_rows import find_worst_level, rolling_rows
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, stored_day_range
 from quant_assets.orchestration.assets.table_assets import (
-    check,
     check_spec,
-    columns_of,
-    described,
-    markdown,
-    picture,
-    result,
-    show,
+    describe_asset,
+    make_check_result,
+    record_result,
+    show_last,
+    to_columns,
+    to_image,
+    to_markdown,
 )
 
 _AS_EXPECTED = "as_expected"
@@ -72,10 +72,10 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
     @dg.multi_asset(
         name="monitoring__expected",
         specs=[
-            described(
+            describe_asset(
                 ROLLING, kinds={"numpy", "matplotlib"}, deps=[PERFORMANCE, SLICES, *_RELEASES]
             ),
-            described(
+            describe_asset(
                 HEALTH,
                 kinds={"numpy", "matplotlib"},
                 deps=[PERFORMANCE, SLICES, AGREEMENT, *_RELEASES],
@@ -90,27 +90,27 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        start, end = stored_range(context, lake, MARKET_FEATURES)
-        days, numbers = days_of(lake, start, end)
+        start, end = stored_day_range(context, lake, MARKET_FEATURES)
+        days, numbers = read_days(lake, start, end)
         held = [
             _held(lake, families, (days[part], numbers[part]), end, reign, settings)
-            for reign, part in reigns(lake, days)
+            for reign, part in read_champion_periods(lake, days)
         ]
         told_of = held[-1].told_of
         scores = pd.concat([one.scores for one in held], ignore_index=True)
         health = pd.concat([one.health for one in held], ignore_index=True)
-        written = lake.replace_days(ROLLING, start, end, columns_of(scores))
-        show(
+        written = lake.replace_days(ROLLING, start, end, to_columns(scores))
+        show_last(
             context, ROLLING, _pictured_scores(_year(lake, ROLLING, told_of, end), scores, told_of)
         )
         outcome = _outcome(scores[scores["trading_day"] == scores["trading_day"].max()], told_of)
-        yield result(ROLLING, written, _newest(scores, told_of), checks=[outcome])
-        written = lake.replace_days(HEALTH, start, end, columns_of(health))
+        yield record_result(ROLLING, written, _newest(scores, told_of), checks=[outcome])
+        written = lake.replace_days(HEALTH, start, end, to_columns(health))
         # Intervals are the ensemble's, whoever is told of.
-        coverage = _year(lake, HEALTH, ENSEMBLE, end, "AND starts_with(figure, 'coverage')")
+        coverage = _year(lake, HEALTH, ENSEMBLE_FAMILY, end, "AND starts_with(figure, 'coverage')")
         figures = _year(lake, HEALTH, told_of, end, "AND NOT starts_with(figure, 'coverage')")
-        show(context, HEALTH, _pictured_health(pd.concat([figures, coverage])))
-        yield result(HEALTH, written)
+        show_last(context, HEALTH, _pictured_health(pd.concat([figures, coverage])))
+        yield record_result(HEALTH, written)
 
     return expected
 
@@ -135,31 +135,31 @@ def _held(
     families: Sequence[str],
     days: tuple[DayArray, IntArray],
     end: date,
-    reign: Reign | None,
+    reign: ChampionPeriod | None,
     settings: Settings,
 ) -> _Held:
     end = max(days[0].tolist(), default=end)
-    records = daily_records(lake, families, end, reign)
+    records = read_daily_records(lake, families, end, reign)
     judged = {family for family, *_ in records}
-    agreement = agreement_records(lake, sorted(judged), end)
+    agreement = read_agreement_records(lake, sorted(judged), end)
     return _Held(
-        judged_family(judged),
+        choose_judged_family(judged),
         rolling_rows(records, *days, settings),
         health_rows(records, agreement, *days),
     )
 
 
 def _outcome(newest: pd.DataFrame, family: str) -> dg.AssetCheckResult:
-    level = worst_level(newest, family)
+    level = find_worst_level(newest, family)
     told = newest[(newest["family"] == family) & (newest["by"] == "all")]
-    return check(
+    return make_check_result(
         ROLLING,
         _AS_EXPECTED,
         level not in ("warning", "critical"),
         blocking=level == "critical",
         family=family,
         level=level or "cannot be told",
-        windows=markdown(told[_SHOWN].round(3)),
+        windows=to_markdown(told[_SHOWN].round(3)),
     )
 
 
@@ -183,17 +183,17 @@ def _year(lake: Lake, table: Table, family: str, end: date, of_them: str = "") -
 def _pictured_scores(year: pd.DataFrame, rows: pd.DataFrame, family: str) -> dict[str, Any]:
     whole, pictures = year[(year["by"] == "all") & year["score"].notna()], {}
     if len(whole):
-        pictures["scores"] = picture(rolling_scores(whole))
+        pictures["scores"] = to_image(plot_rolling_scores(whole))
     newest = rows[(rows["trading_day"] == rows["trading_day"].max()) & rows["score"].notna()]
     shown = newest[
         (newest["window"] == _PICTURED_WINDOW)
         & ((newest["family"] == family) | (newest["by"] == "all"))
     ]
     if len(shown):
-        pictures["parts"] = picture(part_scores(shown))
+        pictures["parts"] = to_image(plot_part_scores(shown))
     return pictures
 
 
 def _pictured_health(year: pd.DataFrame) -> dict[str, Any]:
     shown = year[year["value"].notna()]
-    return {"figures": picture(figures_within(shown))} if len(shown) else {}
+    return {"figures": to_image(plot_health(shown))} if len(shown) else {}

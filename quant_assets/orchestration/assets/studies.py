@@ -11,17 +11,22 @@ import numpy as np
 from pydantic import Field
 
 from quant_assets.core.settings import Settings
-from quant_assets.lake.readers.point_in_time import date_ids_of, observations
+from quant_assets.lake.readers.point_in_time import read_date_ids, read_observations
 from quant_assets.lake.schemas.tables import FEATURES, LABELS, study_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.parameters import tunable
-from quant_assets.models.registry import family
-from quant_assets.orchestration.assets.partitions import day_range
-from quant_assets.orchestration.assets.table_assets import markdown, picture, result, table_asset
+from quant_assets.models.parameters import tunable_families
+from quant_assets.models.registry import load_family
+from quant_assets.orchestration.assets.partitions import run_day_range
+from quant_assets.orchestration.assets.table_assets import (
+    record_result,
+    table_asset,
+    to_image,
+    to_markdown,
+)
 from quant_assets.tuning import plots
 from quant_assets.tuning.folds import Folds
-from quant_assets.tuning.study import Tuned, tune
-from quant_assets.tuning.study_rows import best_table, rows_of
+from quant_assets.tuning.study import TuningResult, tune_family
+from quant_assets.tuning.study_rows import best_parameters_table, study_rows
 
 
 class StudyConfig(dg.Config):
@@ -38,11 +43,11 @@ def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
     """The studies, one a family that has something to tune."""
-    return [_study_asset(name, partitions) for name in tunable(families)]
+    return [_study_asset(name, partitions) for name in tunable_families(families)]
 
 
 def _study_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    table, library = study_table(name), family(name).library
+    table, library = study_table(name), load_family(name).library
 
     @table_asset(
         table,
@@ -57,10 +62,10 @@ def _study_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDef
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        _, as_of = day_range(context)
-        (date_id,) = date_ids_of(lake, np.array([as_of], dtype="datetime64[D]")).tolist()
-        found = tune(
-            observations(lake, as_of),
+        _, as_of = run_day_range(context)
+        (date_id,) = read_date_ids(lake, np.array([as_of], dtype="datetime64[D]")).tolist()
+        found = tune_family(
+            read_observations(lake, as_of),
             name,
             settings.tuning_dir / f"{name}.db",
             seed=settings.seed,
@@ -71,19 +76,19 @@ def _study_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDef
             note=context.log.info,
             folds=Folds(settings.first_fit_after, config.validation_days, config.step_days),
         )
-        rows = rows_of(found, as_of, date_id, settings.seed)
-        return result(table, lake.replace_days(table, as_of, as_of, rows), _details(found))
+        rows = study_rows(found, as_of, date_id, settings.seed)
+        return record_result(table, lake.replace_days(table, as_of, as_of, rows), _details(found))
 
     return study
 
 
-def _details(found: Tuned) -> dict[str, Any]:
+def _details(found: TuningResult) -> dict[str, Any]:
     first, last = found.days
     return {
         "value": found.value,
         "default_value": found.default_value,
-        "best_parameters": markdown(best_table(found)),
+        "best_parameters": to_markdown(best_parameters_table(found)),
         "chosen_on": f"{len(found.folds)} fits, judged on the days from {first} to {last}",
-        "history": picture(plots.history(found)),
-        "importance": picture(plots.importance(found)),
+        "history": to_image(plots.plot_history(found)),
+        "importance": to_image(plots.plot_importance(found)),
     }

@@ -7,22 +7,22 @@ import numpy as np
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.forecasts import read_forecasts
-from quant_assets.lake.readers.point_in_time import known_days
+from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.readers.prices import read_pairs
-from quant_assets.lake.schemas.promotion_tables import PUBLISHED
+from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
     OWNER,
-    check,
+    asset_key_of,
     check_spec,
-    key_of,
-    markdown,
-    result,
+    make_check_result,
+    record_result,
     table_asset,
+    to_markdown,
 )
-from quant_assets.submission.submission import export, problems, submission_rows
+from quant_assets.submission.submission import export_submission, find_problems, submission_rows
 
 EXPORT = dg.AssetKey(["submissions", "export"])
 _COMPLETE = "complete"
@@ -36,7 +36,7 @@ def build(
     @table_asset(
         SUBMISSIONS,
         kinds={"numpy"},
-        deps=[PUBLISHED, RAW_TARGET_PAIRS],
+        deps=[SUBMITTED_FORECASTS, RAW_TARGET_PAIRS],
         partitions=partitions,
         checks=[
             check_spec(
@@ -51,23 +51,25 @@ def build(
     def submission(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        start, end = day_range(context)
-        forecasts = read_forecasts(lake, PUBLISHED, read_pairs(lake).targets, start, end)
-        days = known_days(lake, end)
+        start, end = run_day_range(context)
+        forecasts = read_forecasts(lake, SUBMITTED_FORECASTS, read_pairs(lake).targets, start, end)
+        days = read_known_days(lake, end)
         begun = forecasts.days[0] if len(forecasts.days) else np.datetime64(start)
-        found = problems(forecasts, days[days >= begun])
-        complete = check(
-            SUBMISSIONS, _COMPLETE, found.empty, blocking=True, problems=markdown(found.head(20))
+        found = find_problems(forecasts, days[days >= begun])
+        complete = make_check_result(
+            SUBMISSIONS, _COMPLETE, found.empty, blocking=True, problems=to_markdown(found.head(20))
         )
         if not found.empty:
             context.log.error(f"not submitted: {found.head(20).to_dict('records')}")
-            return dg.MaterializeResult(asset_key=key_of(SUBMISSIONS), check_results=[complete])
+            return dg.MaterializeResult(
+                asset_key=asset_key_of(SUBMISSIONS), check_results=[complete]
+            )
         written = lake.replace_days(SUBMISSIONS, start, end, submission_rows(lake, forecasts))
-        return result(SUBMISSIONS, written, checks=[complete])
+        return record_result(SUBMISSIONS, written, checks=[complete])
 
     @dg.asset(
         key=EXPORT,
-        deps=[key_of(SUBMISSIONS)],
+        deps=[asset_key_of(SUBMISSIONS)],
         description="`submission.parquet` and `submission.csv` in the exports folder: every "
         "stored submission, one row a day. Each file is replaced whole.",
         group_name="submissions",
@@ -79,7 +81,7 @@ def build(
     def export_files(
         lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
-        exported = export(lake, settings.exports_dir)
+        exported = export_submission(lake, settings.exports_dir)
         return dg.MaterializeResult(
             metadata={
                 "days": exported.days,

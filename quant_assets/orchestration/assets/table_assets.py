@@ -8,20 +8,20 @@ import dagster as dg
 import pandas as pd
 
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.store.lake import Written, to_arrow
+from quant_assets.lake.store.lake import WriteResult, to_arrow
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN
 from quant_assets.quality.expectations import Suite
-from quant_assets.quality.worker import validate
+from quant_assets.quality.worker import validate_in_worker
 
 OWNER = "team:quant-research"
 
 
-def key_of(table: Table) -> dg.AssetKey:
+def asset_key_of(table: Table) -> dg.AssetKey:
     """The asset key of a table."""
     return dg.AssetKey(table.key)
 
 
-def described(
+def describe_asset(
     table: Table,
     *,
     kinds: set[str],
@@ -31,8 +31,8 @@ def described(
     """The asset that writes a table: description, group, columns and upstream tables."""
     columns = [dg.TableColumn(c.name, c.type, c.description) for c in table.columns]
     return dg.AssetSpec(
-        key_of(table),
-        deps=[key_of(upstream) for upstream in deps],
+        asset_key_of(table),
+        deps=[asset_key_of(upstream) for upstream in deps],
         description=f"{table.description} {about}".strip(),
         group_name=table.name.split(".", 1)[0],
         owners=[OWNER],
@@ -54,7 +54,7 @@ def table_asset(
     about: str = "",
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Decorator: the asset that writes one table; a range of days is one run."""
-    spec = described(table, kinds=kinds, deps=deps, about=about)
+    spec = describe_asset(table, kinds=kinds, deps=deps, about=about)
     return dg.asset(
         key=spec.key,
         deps=list(spec.deps),
@@ -69,16 +69,16 @@ def table_asset(
     )
 
 
-def result(
+def record_result(
     table: Table,
-    written: Written,
+    written: WriteResult,
     details: Mapping[str, Any] | None = None,
     *,
     checks: Sequence[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
     """A materialisation: rows, snapshot, and further details, numbers being plotted over time."""
     return dg.MaterializeResult(
-        asset_key=key_of(table),
+        asset_key=asset_key_of(table),
         metadata={
             "dagster/row_count": written.rows,
             "snapshot": written.snapshot,
@@ -88,26 +88,28 @@ def result(
     )
 
 
-def show(context: dg.AssetExecutionContext, table: Table, details: Mapping[str, Any]) -> None:
+def show_last(context: dg.AssetExecutionContext, table: Table, details: Mapping[str, Any]) -> None:
     """Record tables and pictures with the last partition of a range only.
 
     Each of a load's thousands of partitions would keep a copy of its own.
     """
-    context.add_asset_metadata(details, key_of(table), context.partition_key_range.end)
+    context.add_asset_metadata(details, asset_key_of(table), context.partition_key_range.end)
 
 
 def check_spec(table: Table, name: str, description: str, *, blocking: bool) -> dg.AssetCheckSpec:
     """A check that the table's own asset reports; a blocking one stops what is downstream."""
-    return dg.AssetCheckSpec(name, asset=key_of(table), description=description, blocking=blocking)
+    return dg.AssetCheckSpec(
+        name, asset=asset_key_of(table), description=description, blocking=blocking
+    )
 
 
-def check(
+def make_check_result(
     table: Table, name: str, passed: bool, *, blocking: bool, **details: Any
 ) -> dg.AssetCheckResult:
     """The outcome of a check; a failure is an error if it blocks and a warning if not."""
     return dg.AssetCheckResult(
         passed=passed,
-        asset_key=key_of(table),
+        asset_key=asset_key_of(table),
         check_name=name,
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
         metadata=details,
@@ -119,39 +121,39 @@ def suite_spec(table: Table, suite: Suite, *, blocking: bool) -> dg.AssetCheckSp
     return check_spec(table, suite.name, suite.description, blocking=blocking)
 
 
-def suite_outcome(
+def run_suite(
     table: Table, suite: Suite, data: Mapping[str, Any], *, blocking: bool
 ) -> dg.AssetCheckResult:
     """Run a suite over rows of the table; the check's metadata say first what did not pass."""
-    found = validate(suite, frame(table, data))
+    found = validate_in_worker(suite, to_frame(table, data))
     outcomes = pd.DataFrame([vars(outcome) for outcome in found.outcomes])
-    return check(
+    return make_check_result(
         table,
         suite.name,
         found.passed,
         blocking=blocking,
         rows=found.rows,
-        expectations=markdown(outcomes.sort_values("passed", kind="stable")),
-        failing_rows=markdown(found.failing),
+        expectations=to_markdown(outcomes.sort_values("passed", kind="stable")),
+        failing_rows=to_markdown(found.failing),
     )
 
 
-def columns_of(rows: pd.DataFrame) -> dict[str, Any]:
+def to_columns(rows: pd.DataFrame) -> dict[str, Any]:
     """A frame's columns by name, as the lake takes them."""
     return {str(name): column.tolist() for name, column in rows.items()}
 
 
-def frame(table: Table, data: Mapping[str, Any]) -> pd.DataFrame:
+def to_frame(table: Table, data: Mapping[str, Any]) -> pd.DataFrame:
     """Rows of the table as a frame, repeated text as categories."""
     rows: pd.DataFrame = to_arrow(table, data).to_pandas(date_as_object=False)
     return rows
 
 
-def markdown(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+def to_markdown(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     """A frame as a table in the UI."""
     return dg.MetadataValue.md("none" if rows.empty else rows.to_markdown(index=False))
 
 
-def picture(png: bytes) -> dg.MarkdownMetadataValue:
+def to_image(png: bytes) -> dg.MarkdownMetadataValue:
     """A small image in the UI."""
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")

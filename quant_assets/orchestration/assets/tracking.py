@@ -16,14 +16,14 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES, TRACKED_RELEASES
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import TRACKED_FITS, fits_table, forecasts_table
-from quant_assets.lake.store.lake import Lake, Written
+from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN
 from quant_assets.orchestration.assets.table_assets import (
-    check,
+    asset_key_of,
     check_spec,
-    described,
-    key_of,
-    result,
+    describe_asset,
+    make_check_result,
+    record_result,
 )
 from quant_assets.tracking import mlflow_store, mlflow_sync
 
@@ -47,8 +47,8 @@ def build(
     @dg.multi_asset(
         name="tracking__mlflow",
         specs=[
-            described(TRACKED_FITS, kinds={"mlflow"}, deps=inputs),
-            described(TRACKED_RELEASES, kinds={"mlflow"}, deps=[TRACKED_FITS, *decided]),
+            describe_asset(TRACKED_FITS, kinds={"mlflow"}, deps=inputs),
+            describe_asset(TRACKED_RELEASES, kinds={"mlflow"}, deps=[TRACKED_FITS, *decided]),
         ],
         check_specs=[
             check_spec(TRACKED_FITS, _CHECK, _MISSING.format("fit"), blocking=False),
@@ -63,35 +63,35 @@ def build(
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         folder = settings.mlflow_dir
-        wanted = mlflow_sync.Wanted.read(lake, families, whole=False)
-        if not mlflow_store.database(folder).exists():
-            mlflow_sync.forget(lake)
+        wanted = mlflow_sync.DesiredState.read(lake, families, whole=False)
+        if not mlflow_store.database_path(folder).exists():
+            mlflow_sync.clear_recorded(lake)
         elif wanted.is_recorded(lake):
             yield _unchanged(lake, TRACKED_FITS, len(wanted.fits))
             yield _unchanged(lake, TRACKED_RELEASES, len(wanted.releases))
             return
         try:
-            with mlflow_store.opened(folder) as client, _mlflow_run(context, folder) as run:
-                found = mlflow_sync.record(lake, client, run, families, settings.artifacts_dir)
+            with mlflow_store.open_store(folder) as client, _mlflow_run(context, folder) as run:
+                found = mlflow_sync.synchronise(lake, client, run, families, settings.artifacts_dir)
         except TrackingError as error:
             context.log.warning(str(error))
             for table in mlflow_sync.TABLES:
                 checks = [_check_of(table, str(error))]
-                yield dg.MaterializeResult(asset_key=key_of(table), check_results=checks)
+                yield dg.MaterializeResult(asset_key=asset_key_of(table), check_results=checks)
             return
         for table, one in zip(mlflow_sync.TABLES, found, strict=True):
-            yield result(table, one.written, checks=[_check_of(table, *one.missing)])
+            yield record_result(table, one.written, checks=[_check_of(table, *one.missing)])
 
     return [recorded]
 
 
 def _unchanged(lake: Lake, table: Table, rows: int) -> dg.MaterializeResult:
-    return result(table, Written(rows, lake.snapshot_id()), checks=[_check_of(table)])
+    return record_result(table, WriteResult(rows, lake.snapshot_id()), checks=[_check_of(table)])
 
 
 def _check_of(table: Table, *missing: str) -> dg.AssetCheckResult:
     said = ", ".join(missing) or "none"
-    return check(table, _CHECK, not missing, blocking=False, missing=said)
+    return make_check_result(table, _CHECK, not missing, blocking=False, missing=said)
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def _mlflow_run(context: dg.AssetExecutionContext, folder: Path) -> Iterator["Ru
         resource = mlflow_tracking.configured(
             {
                 "experiment_name": mlflow_store.EXPERIMENT,
-                "mlflow_tracking_uri": mlflow_store.uri(folder),
+                "mlflow_tracking_uri": mlflow_store.store_uri(folder),
                 "env": {},
                 "extra_tags": {},
             }

@@ -6,14 +6,14 @@ import dagster as dg
 import numpy as np
 
 from quant_assets.core.settings import Settings
-from quant_assets.lake.readers.prices import history_start, read_raw
+from quant_assets.lake.readers.prices import find_history_start, read_raw
 from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.assets.partitions import SINGLE_RUN, day_range
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
-    described,
-    result,
-    suite_outcome,
+    describe_asset,
+    record_result,
+    run_suite,
     suite_spec,
 )
 from quant_assets.quality.cleaning import CleaningRules, clean
@@ -31,8 +31,8 @@ def build(
     @dg.multi_asset(
         name="validated",
         specs=[
-            described(VALIDATED_QUARANTINE, kinds={"numpy"}, deps=[RAW_PRICES]),
-            described(VALIDATED_PRICES, kinds={"numpy"}, deps=[RAW_PRICES]),
+            describe_asset(VALIDATED_QUARANTINE, kinds={"numpy"}, deps=[RAW_PRICES]),
+            describe_asset(VALIDATED_PRICES, kinds={"numpy"}, deps=[RAW_PRICES]),
         ],
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
@@ -44,18 +44,18 @@ def build(
         source: dg.ResourceParam[Source],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        start, end = day_range(context)
+        start, end = run_day_range(context)
         rules = CleaningRules(fill_limit=settings.fill_limit, jump_z=settings.jump_z)
-        raw = read_raw(lake, history_start(lake, RAW_PRICES, start, rules.history), end)
+        raw = read_raw(lake, find_history_start(lake, RAW_PRICES, start, rules.history), end)
         cleaned = clean(raw, source.name, rules)
         rejected = quarantine_rows(cleaned, start)
-        yield result(
+        yield record_result(
             VALIDATED_QUARANTINE,
             lake.replace_days(VALIDATED_QUARANTINE, start, end, rejected),
             {"rejected_cells": len(rejected["row"])},
         )
         rows = validated_rows(cleaned, start)
-        yield result(
+        yield record_result(
             VALIDATED_PRICES,
             lake.replace_days(VALIDATED_PRICES, start, end, rows),
             {
@@ -64,7 +64,7 @@ def build(
                 "stale_series": len(stale_series(cleaned)),
                 "ended_series": ", ".join(ended_series(cleaned)) or "none",
             },
-            checks=[suite_outcome(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, rows, blocking=True)],
+            checks=[run_suite(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, rows, blocking=True)],
         )
 
     return [validated]

@@ -13,13 +13,13 @@ from sqlalchemy import func, select
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.metrics.prometheus import Metric
-from quant_assets.orchestration.execution.submission_times import delivered
+from quant_assets.orchestration.execution.submission_times import read_submission_time
 
 _SUCCESS = "SUCCESS"
 _ENDED = (_SUCCESS, "FAILURE", "CANCELED")
 
 
-def run_metrics(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
+def collect_run_metrics(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
     """Every metric of runs.
 
     Args:
@@ -63,7 +63,7 @@ def _latency(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
     if not lake.has(SUBMISSIONS):
         return []
     day = lake.query(f"SELECT max(trading_day) AS day FROM {SUBMISSIONS.quoted}")["day"].iloc[0]
-    delivery = delivered(instance, day.date()) if day == day else None  # noqa: PLR0124 - NaT
+    delivery = read_submission_time(instance, day.date()) if day == day else None  # noqa: PLR0124 - NaT
     if delivery is None or delivery.seconds is None:
         return []
     text = "From the start of the newest day's refresh to its stored submission."

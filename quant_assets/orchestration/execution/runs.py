@@ -36,7 +36,7 @@ class RunFailedError(QuantAssetsError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """A finished run: its id, and the warnings its checks gave."""
 
     run_id: str
@@ -81,7 +81,7 @@ def prepare_home(settings: Settings, changes: Mapping[str, Any] | None = None) -
 
 
 @contextmanager
-def instance(
+def open_instance(
     settings: Settings, changes: Mapping[str, Any] | None = None
 ) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance of the data directory; the environment has its variables meanwhile.
@@ -96,7 +96,7 @@ def instance(
     os.environ.update(variables)
     try:
         with dg.DagsterInstance.get() as opened:
-            close_abandoned(opened)
+            close_abandoned_runs(opened)
             yield opened
     except DBAPIError as error:
         raise LakeError(
@@ -113,7 +113,7 @@ def instance(
                 os.environ[name] = value
 
 
-def run(
+def run_job(
     definitions: dg.Definitions,
     opened: dg.DagsterInstance,
     job: str,
@@ -122,7 +122,7 @@ def run(
     tags: dict[str, str] | None = None,
     config: Mapping[str, Mapping[str, Any]] | None = None,
     only: Sequence[str] = (),
-) -> Outcome:
+) -> RunResult:
     """Run a job over the days from ``start`` to ``end`` in this process.
 
     Args:
@@ -146,7 +146,7 @@ def run(
     run_id = str(uuid4())
     opened.add_event_listener(run_id, Progress(len(only) or len(resolved.all_node_defs)))
     days = {RANGE_START: start.isoformat(), RANGE_END: end.isoformat()}
-    with alive(opened, run_id):
+    with hold_run_lock(opened, run_id):
         done = resolved.execute_in_process(
             asset_selection=[dg.AssetKey(name.split(".")) for name in only] or None,
             run_config={
@@ -159,7 +159,9 @@ def run(
             raise_on_error=False,
         )
     failed = [
-        f"{event.step_key}: {cause(event)}" for event in done.all_events if event.is_step_failure
+        f"{event.step_key}: {find_root_cause(event)}"
+        for event in done.all_events
+        if event.is_step_failure
     ]
     checks = [e for e in done.get_asset_check_evaluations() if not e.passed]
     blocking = [
@@ -172,10 +174,10 @@ def run(
             found="\n    ".join([*failed, *blocking]) or "see the run's log",
             hint="`make ui` shows the run; nothing downstream of the failure was changed",
         )
-    return Outcome(done.run_id, tuple(_check_text(evaluation) for evaluation in checks))
+    return RunResult(done.run_id, tuple(_check_text(evaluation) for evaluation in checks))
 
 
-def last_fingerprint(opened: dg.DagsterInstance) -> str | None:
+def read_last_fingerprint(opened: dg.DagsterInstance) -> str | None:
     """Fingerprint of the newest whole load; None if it did not succeed, or there was none."""
     loads = opened.get_runs(dg.RunsFilter(job_name="load_history"))
     newest = next((one for one in loads if FINGERPRINT in one.tags), None)
@@ -188,7 +190,7 @@ def run_lock(opened: dg.DagsterInstance, run_id: str) -> FileLock:
 
 
 @contextmanager
-def alive(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+def hold_run_lock(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Hold the run's lock, which ends with the process at the latest."""
     with run_lock(opened, run_id) as lock:
         yield
@@ -211,7 +213,7 @@ def _is_command(run: dg.DagsterRun) -> bool:
     return run.tags.get(_LOCKED) == run.run_id
 
 
-def close_abandoned(opened: dg.DagsterInstance) -> None:
+def close_abandoned_runs(opened: dg.DagsterInstance) -> None:
     """Close as failed the commands' runs whose process died; one has its lock before its run is."""
     for run in opened.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         if not _is_command(run):
@@ -229,7 +231,7 @@ def close_abandoned(opened: dg.DagsterInstance) -> None:
             continue
 
 
-def cause(event: dg.DagsterEvent) -> str:
+def find_root_cause(event: dg.DagsterEvent) -> str:
     """What was at the bottom of a step's failure."""
     error = event.step_failure_data.error
     while error and error.cause:

@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from quant_assets.lake.schemas.tables import SUBMISSIONS
-from quant_assets.submission.submission import Delivery
+from quant_assets.submission.submission import SubmissionTime
 
 _ATTEMPTS = 1000
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
-def delivered(instance: dg.DagsterInstance, day: date) -> Delivery | None:
+def read_submission_time(instance: dg.DagsterInstance, day: date) -> SubmissionTime | None:
     """When the day's submission was stored first; None if there is no record of it."""
     found = _stored(instance, day)
     if found is None:
@@ -19,10 +19,10 @@ def delivered(instance: dg.DagsterInstance, day: date) -> Delivery | None:
     run = instance.get_run_record_by_id(found.run_id)
     begun = run.start_time if run and _alone(run.dagster_run) else None
     seconds = None if begun is None else found.timestamp - begun
-    return Delivery(datetime.fromtimestamp(found.timestamp, UTC), seconds)
+    return SubmissionTime(datetime.fromtimestamp(found.timestamp, UTC), seconds)
 
 
-def storing_run(instance: dg.DagsterInstance, day: date) -> str | None:
+def find_storing_run(instance: dg.DagsterInstance, day: date) -> str | None:
     """The run that stored the day's submission first; None if there is no record of it."""
     found = _stored(instance, day)
     return found.run_id if found else None

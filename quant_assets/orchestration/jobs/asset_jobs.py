@@ -9,7 +9,7 @@ from quant_assets.lake.schemas.monitoring_tables import DRIFT_REPORT, WATCHED
 from quant_assets.lake.schemas.promotion_tables import PROMOTION_DAILY, RELEASES
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.schemas.tables import fits_table, study_table
-from quant_assets.models.parameters import tunable
+from quant_assets.models.parameters import tunable_families
 from quant_assets.models.registry import DAILY
 from quant_assets.reports.periods import PERIODS
 
@@ -38,7 +38,9 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     Studies, which take long, are in the one that is for them; so is what is watched, which no
     submission waits for.
     """
-    studies = dg.AssetSelection.assets(*(study_table(name).key for name in tunable(families)))
+    studies = dg.AssetSelection.assets(
+        *(study_table(name).key for name in tunable_families(families))
+    )
     watched = dg.AssetSelection.assets(*(table.key for table in WATCHED))
     pages = {
         "drift": dg.AssetSelection.assets(DRIFT_REPORT),
@@ -99,7 +101,7 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     return {
         name: dg.define_asset_job(name, selection, description=description, tags=_tags(name))
         for name, (selection, description) in jobs.items()
-        if name != "tune_models" or tunable(families)
+        if name != "tune_models" or tunable_families(families)
     }
 
 

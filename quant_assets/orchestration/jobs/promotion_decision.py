@@ -10,7 +10,7 @@ from pydantic import Field
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
-from quant_assets.promotion.manual_decisions import Action, Wish, decide_by_hand
+from quant_assets.promotion.manual_decisions import Action, ManualDecision, decide_manually
 
 
 class DecisionConfig(dg.Config):
@@ -39,7 +39,7 @@ def decide_about_release(
 ) -> dg.Output[int]:
     """Decide as the launchpad says; what cannot be done is refused and changes nothing."""
     given: dict[str, Any] = config.model_dump()
-    made = decide_by_hand(lake, settings, Wish(**given))
+    made = decide_manually(lake, settings, ManualDecision(**given))
     for one in made:
         context.log.info(f"from {one.trading_day} on: {one.action} {one.release}: {one.reason}")
     newest = {"decision": made[-1].decision, "champion": made[-1].champion or "none"}

@@ -25,13 +25,15 @@ _ENDED = (
 UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 
 
-def attempts(instance: dg.DagsterInstance, job: str, cause: str | None = None) -> list[Attempt]:
+def read_attempts(
+    instance: dg.DagsterInstance, job: str, cause: str | None = None
+) -> list[Attempt]:
     """The newest runs of a job, oldest first; of a cause, those that were asked for it only."""
     wanted = dg.RunsFilter(job_name=job, tags={} if cause is None else {CAUSE: cause})
     return [_attempt(record) for record in reversed(instance.get_run_records(wanted, limit=NEWEST))]
 
 
-def under_way(
+def describe_unfinished_run(
     instance: dg.DagsterInstance, among: Iterable[str] = (), beside: Iterable[str] = ()
 ) -> str:
     """A run that waits or runs, in words; empty if there is none.
@@ -48,7 +50,7 @@ def under_way(
     return ""
 
 
-def tags(
+def request_tags(
     cause: str, reason: str, attempt: int, asked_at: datetime, kind: str = ""
 ) -> dict[str, str]:
     """The tags by which a run says why it is there."""

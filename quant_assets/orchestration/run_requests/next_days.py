@@ -18,7 +18,7 @@ from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import DAILY
-from quant_assets.orchestration.execution.submission_times import storing_run
+from quant_assets.orchestration.execution.submission_times import find_storing_run
 from quant_assets.orchestration.run_requests import attempts as asked
 from quant_assets.orchestration.run_requests.retry_policy import (
     RETRIES,
@@ -38,7 +38,7 @@ NEEDS_LOADING = "nothing is loaded yet: run load_history, or `quant-assets load`
 
 
 @dataclass(frozen=True)
-class Look:
+class RequestContext:
     """What an answer depends on.
 
     Attributes:
@@ -60,7 +60,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunProposal:
     """A run to ask for.
 
     Attributes:
@@ -82,7 +82,7 @@ class Wanted:
             run_key=f"{self.job}/{day}#{self.attempt}",
             job_name=self.job,
             partition_key=day,
-            tags=asked.tags(day, self.reason, self.attempt, now),
+            tags=asked.request_tags(day, self.reason, self.attempt, now),
         )
 
 
@@ -95,12 +95,12 @@ def newest_day(lake: Lake, table: Table) -> date | None:
     return day
 
 
-def is_over(day: date, now: datetime) -> bool:
+def is_day_over(day: date, now: datetime) -> bool:
     """Whether the prices of a day can be whole."""
     return now >= datetime.combine(day, CLOSE, UTC)
 
 
-def next_refresh(look: Look) -> Wanted | Wait:
+def propose_refresh(look: RequestContext) -> RunProposal | Wait:
     """The first day after the newest submission that the source has.
 
     Before it the day of that submission, while what follows the submission has failed; for as long
@@ -112,9 +112,9 @@ def next_refresh(look: Look) -> Wanted | Wait:
     newest = look.submitted
     if newest is None:
         return Wait(NEEDS_LOADING)
-    if busy := asked.under_way(look.instance, beside=BESIDE):
+    if busy := asked.describe_unfinished_run(look.instance, beside=BESIDE):
         return Wait(busy)
-    made = asked.attempts(look.instance, REFRESH, newest.isoformat())
+    made = asked.read_attempts(look.instance, REFRESH, newest.isoformat())
     if made and made[-1].outcome != "succeeded":
         most = _before_submission(look, newest, made) + 1 + RETRIES
         again = _attempt(look, REFRESH, newest, "not all was stored", most=most)
@@ -128,10 +128,10 @@ def next_refresh(look: Look) -> Wanted | Wait:
     return _attempt(look, REFRESH, days[0], f"new prices of {look.source.name}{more}")
 
 
-def _before_submission(look: Look, day: date, made: Sequence[Attempt]) -> int:
+def _before_submission(look: RequestContext, day: date, made: Sequence[Attempt]) -> int:
     """How many attempts came before the one that stored the submission; 0 if none of them did."""
     runs = [one.run for one in made]
-    stored = storing_run(look.instance, day)
+    stored = find_storing_run(look.instance, day)
     return runs.index(stored) if stored in runs else 0
 
 
@@ -146,7 +146,7 @@ def days_after(source: Source, newest: date, now: datetime) -> list[date] | Wait
         ends = "" if last == newest else f", and ends on {last}"
         return Wait(f"{source.name} has no day after {newest}{ends}")
     later = trading_days(newest + timedelta(days=1), last).tolist()
-    over = [day for day in later if is_over(day, now)]
+    over = [day for day in later if is_day_over(day, now)]
     if not over:
         return Wait(f"{last} is not over: its prices are whole from {CLOSE:%H:%M} UTC on")
     source.pairs()
@@ -154,7 +154,7 @@ def days_after(source: Source, newest: date, now: datetime) -> list[date] | Wait
     return there or Wait(f"{source.name} has none of the days from {over[0]} to {over[-1]}")
 
 
-def next_watch(look: Look) -> Wanted | Wait:
+def propose_watch(look: RequestContext) -> RunProposal | Wait:
     """The first day with a submission that is not watched yet.
 
     A day that cannot be watched is left behind; of what was loaded before any was watched, only
@@ -163,7 +163,7 @@ def next_watch(look: Look) -> Wanted | Wait:
     submitted = look.submitted
     if submitted is None:
         return Wait(NEEDS_LOADING)
-    if busy := asked.under_way(look.instance, among=(WATCH, *_WRITES_HISTORY)):
+    if busy := asked.describe_unfinished_run(look.instance, among=(WATCH, *_WRITES_HISTORY)):
         return Wait(busy)
     seen = [newest_day(look.lake, table) for table in (DATA_QUALITY, DRIFT, REGIMES)]
     watched = None if None in seen else min(day for day in seen if day)
@@ -175,12 +175,14 @@ def next_watch(look: Look) -> Wanted | Wait:
     return _first_that_goes(look, WATCH, days, f"all days to {submitted} are watched")
 
 
-def next_update(look: Look) -> Wanted | Wait:
+def propose_update(look: RequestContext) -> RunProposal | Wait:
     """The newest day with a submission, unless the families updated daily have fits as of it."""
     submitted = look.submitted
     if submitted is None:
         return Wait(NEEDS_LOADING)
-    if busy := asked.under_way(look.instance, among=(UPDATE, "retrain_models", *_WRITES_HISTORY)):
+    if busy := asked.describe_unfinished_run(
+        look.instance, among=(UPDATE, "retrain_models", *_WRITES_HISTORY)
+    ):
         return Wait(busy)
     fitted = [newest_day(look.lake, fits_table(name)) for name in DAILY]
     behind = any(day is None or day < submitted for day in fitted)
@@ -188,17 +190,19 @@ def next_update(look: Look) -> Wanted | Wait:
     return _first_that_goes(look, UPDATE, [submitted] if behind else [], nothing)
 
 
-ANSWERS: Mapping[str, Callable[[Look], Wanted | Wait]] = {
-    REFRESH: next_refresh,
-    WATCH: next_watch,
-    UPDATE: next_update,
+ANSWERS: Mapping[str, Callable[[RequestContext], RunProposal | Wait]] = {
+    REFRESH: propose_refresh,
+    WATCH: propose_watch,
+    UPDATE: propose_update,
 }
 """By job, in the order in which they are asked for."""
 
 
-def _first_that_goes(look: Look, job: str, days: Iterable[date], nothing: str) -> Wanted | Wait:
+def _first_that_goes(
+    look: RequestContext, job: str, days: Iterable[date], nothing: str
+) -> RunProposal | Wait:
     """The first day on which the job has not failed too often."""
-    answer: Wanted | Wait = Wait(nothing)
+    answer: RunProposal | Wait = Wait(nothing)
     for day in days:
         answer = _attempt(look, job, day, f"{day} is refreshed", most=1 + RETRIES)
         gave_up = isinstance(answer, Wait) and answer.given_up
@@ -208,11 +212,11 @@ def _first_that_goes(look: Look, job: str, days: Iterable[date], nothing: str) -
 
 
 def _attempt(
-    look: Look, job: str, day: date, reason: str, most: int | None = None
-) -> Wanted | Wait:
-    made = asked.attempts(look.instance, job, day.isoformat())
+    look: RequestContext, job: str, day: date, reason: str, most: int | None = None
+) -> RunProposal | Wait:
+    made = asked.read_attempts(look.instance, job, day.isoformat())
     number = next_attempt(made, look.now, most=most)
     if isinstance(number, Wait):
         return Wait(f"{day}: {number.reason}", number.given_up)
     again = f"; attempt {number}" if number > 1 else ""
-    return Wanted(job, day, number, reason + again)
+    return RunProposal(job, day, number, reason + again)

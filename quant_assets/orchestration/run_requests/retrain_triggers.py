@@ -13,22 +13,26 @@ from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.models.registry import chosen
+from quant_assets.models.registry import select_families
 from quant_assets.monitoring.drift.drift import share_drifted
-from quant_assets.monitoring.skill.daily_records import ENSEMBLE, PUBLISHED, judged_family
+from quant_assets.monitoring.skill.daily_records import (
+    ENSEMBLE_FAMILY,
+    SUBMITTED_FAMILY,
+    choose_judged_family,
+)
 from quant_assets.monitoring.skill.rolling_rows import TOLD
-from quant_assets.orchestration.run_requests.retry_policy import Cause
+from quant_assets.orchestration.run_requests.retry_policy import RetrainTrigger
 from quant_assets.training.fitting import code_digest
 
 DRIFTED_DAYS = 3
 """Watched days in a row on which too many features drifted, until that is a cause."""
 # What forecasts were published as, then what they were blended to.
-_JUDGED = (PUBLISHED, ENSEMBLE)
+_JUDGED = (SUBMITTED_FAMILY, ENSEMBLE_FAMILY)
 _DIGITS = 8
 _TOLD = '"by" = \'all\' AND list_contains(?, "window")'
 
 
-def causes(lake: Lake, settings: Settings, newest: date) -> list[Cause]:
+def find_triggers(lake: Lake, settings: Settings, newest: date) -> list[RetrainTrigger]:
     """All causes there are, the most urgent first.
 
     Args:
@@ -36,7 +40,7 @@ def causes(lake: Lake, settings: Settings, newest: date) -> list[Cause]:
         settings: families and limits.
         newest: the day that models would be retrained as of.
     """
-    families = chosen(settings.families)
+    families = select_families(settings.families)
     fits = {name: _fits(lake, name) for name in families}
     return [
         *_performance(lake),
@@ -47,7 +51,7 @@ def causes(lake: Lake, settings: Settings, newest: date) -> list[Cause]:
     ]
 
 
-def episode(days: Sequence[tuple[date, bool]]) -> list[date]:
+def current_episode(days: Sequence[tuple[date, bool]]) -> list[date]:
     """The last days on which it was so, up to the newest; none, if it is not so now."""
     held: list[date] = []
     for day, so in reversed(days):
@@ -57,7 +61,7 @@ def episode(days: Sequence[tuple[date, bool]]) -> list[date]:
     return held
 
 
-def _performance(lake: Lake) -> Iterator[Cause]:
+def _performance(lake: Lake) -> Iterator[RetrainTrigger]:
     """Performance that has fallen by a critical amount; by less, people are warned only."""
     if not lake.has(ROLLING):
         return
@@ -68,12 +72,12 @@ def _performance(lake: Lake) -> Iterator[Cause]:
         [list(_JUDGED), list(TOLD)],
     ).to_pylist()
     there = {row["family"] for row in rows}
-    family = judged_family(there)
-    held = episode(
+    family = choose_judged_family(there)
+    held = current_episode(
         [(row["trading_day"], row["critical"]) for row in rows if row["family"] == family]
     )
     if held:
-        yield Cause(
+        yield RetrainTrigger(
             f"performance/{held[0]}",
             "performance",
             f"the performance of {family} is critical since {held[0]}: "
@@ -93,16 +97,16 @@ def _worst(lake: Lake, family: str, day: date) -> str:
     return f"score {worst['score']:.3f} {over}, expected {worst['expected']:.3f}"
 
 
-def _drift(lake: Lake, limit: float) -> Iterator[Cause]:
+def _drift(lake: Lake, limit: float) -> Iterator[RetrainTrigger]:
     if not lake.has(DRIFT):
         return
     shares = share_drifted(
         lake.query(f"SELECT trading_day, level, ks, drifted FROM {DRIFT.quoted}")
     )
     days = shares.index.to_numpy("datetime64[D]").tolist()
-    held = episode(list(zip(days, (shares > limit).tolist(), strict=True)))
+    held = current_episode(list(zip(days, (shares > limit).tolist(), strict=True)))
     if len(held) >= DRIFTED_DAYS:
-        yield Cause(
+        yield RetrainTrigger(
             f"drift/{held[0]}",
             "drift",
             f"{shares.iloc[-1]:.0%} of the features have drifted, and over {limit:.0%} on each "
@@ -125,33 +129,37 @@ def _good(fits: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return next((one for one in reversed(fits) if one["failure"] is None), None)
 
 
-def _missing(fits: dict[str, list[dict[str, Any]]]) -> Iterator[Cause]:
+def _missing(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
     for name, made in fits.items():
-        failing = episode([(one["trading_day"], one["failure"] is not None) for one in made])
+        failing = current_episode(
+            [(one["trading_day"], one["failure"] is not None) for one in made]
+        )
         if not made:
-            yield Cause(f"fits/none/{name}", "fits", f"{name} was never fitted")
+            yield RetrainTrigger(f"fits/none/{name}", "fits", f"{name} was never fitted")
         elif failing:
             problem = str(made[-1]["failure"]).splitlines()[0]
-            yield Cause(
+            yield RetrainTrigger(
                 f"fits/failed/{name}/{failing[0]}",
                 "fits",
                 f"{name} cannot be fitted since {failing[0]}: {problem}",
             )
 
 
-def _aged(fits: dict[str, list[dict[str, Any]]], newest: date, most: timedelta) -> Iterator[Cause]:
+def _aged(
+    fits: dict[str, list[dict[str, Any]]], newest: date, most: timedelta
+) -> Iterator[RetrainTrigger]:
     as_of = {name: good["trading_day"] for name, made in fits.items() if (good := _good(made))}
     old = {name: day for name, day in as_of.items() if newest - day > most}
     if old:
         oldest = min(old.values())
-        yield Cause(
+        yield RetrainTrigger(
             f"fits/old/{oldest}",
             "fits",
             f"{', '.join(old)}: fitted as of {oldest}, more than {most.days} days before {newest}",
         )
 
 
-def _code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[Cause]:
+def _code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
     good = [one for made in fits.values() if (one := _good(made))]
     now = CATALOGUE_VERSION, code_digest()
     others = [one for one in good if (one["features_version"], one["code"]) != now]
@@ -165,4 +173,6 @@ def _code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[Cause]:
         )
         # Code that comes back finds other fits than it did before.
         oldest = min(one["trading_day"] for one in others)
-        yield Cause(f"code/{CATALOGUE_VERSION}/{code_digest()[:_DIGITS]}/{oldest}", "code", changed)
+        yield RetrainTrigger(
+            f"code/{CATALOGUE_VERSION}/{code_digest()[:_DIGITS]}/{oldest}", "code", changed
+        )

@@ -56,7 +56,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Cause:
+class RetrainTrigger:
     """Why a retraining is wanted.
 
     Attributes:
@@ -73,7 +73,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Limits:
+class RetrainLimits:
     """What retraining may take.
 
     Attributes:
@@ -85,7 +85,7 @@ class Limits:
     interval: timedelta
 
 
-def pause(failures: int) -> timedelta:
+def retry_pause(failures: int) -> timedelta:
     """How long to wait after so many failures, one or more: twice as long each time."""
     # Beyond this power it is the longest anyway.
     doublings = min(failures - 1, 16)
@@ -114,17 +114,17 @@ def next_attempt(
         return Wait(f"given up after {made} attempts", given_up=True)
     if made:
         asked_at = attempts[-1].asked_at
-        due = asked_at + pause(made)
+        due = asked_at + retry_pause(made)
         if asked_at <= now < due:
             return Wait(f"attempt {last} came to nothing; the next is due at {_time(due)}")
     return last + 1
 
 
-def admit(
-    cause: Cause,
+def admit_retraining(
+    cause: RetrainTrigger,
     now: datetime,
     past: Sequence[Attempt],
-    limits: Limits,
+    limits: RetrainLimits,
     handled: Sequence[str] = (),
 ) -> int | Wait:
     """Whether to retrain for a cause now: the attempt's number, or why not.
@@ -152,7 +152,7 @@ def admit(
     return _affordable(now, past, limits) or attempt
 
 
-def settled(past: Sequence[Attempt]) -> list[str]:
+def settled_triggers(past: Sequence[Attempt]) -> list[str]:
     """Causes that nothing more is done about: a retraining succeeded, or all attempts failed."""
     outcomes: dict[str, list[Outcome]] = {}
     for one in past:
@@ -164,7 +164,9 @@ def settled(past: Sequence[Attempt]) -> list[str]:
     ]
 
 
-def _due(cause: Cause, now: datetime, past: Sequence[Attempt], limits: Limits) -> datetime:
+def _due(
+    cause: RetrainTrigger, now: datetime, past: Sequence[Attempt], limits: RetrainLimits
+) -> datetime:
     """When the interval since the newest retraining that succeeded ends; now, without one."""
     interval = min(limits.interval, URGENT_INTERVAL) if cause.urgent else limits.interval
     # One from the future was asked for by a clock that has gone back since.
@@ -172,7 +174,7 @@ def _due(cause: Cause, now: datetime, past: Sequence[Attempt], limits: Limits) -
     return max(succeeded) + interval if succeeded else now
 
 
-def _affordable(now: datetime, past: Sequence[Attempt], limits: Limits) -> Wait | None:
+def _affordable(now: datetime, past: Sequence[Attempt], limits: RetrainLimits) -> Wait | None:
     """None if another retraining as long as the longest of the day stays within the budget."""
     longest = max((p.minutes for p in past if p.outcome == "succeeded"), default=math.inf)
     # A run that a crash of the machine ended is closed when Dagster is back, hours later.

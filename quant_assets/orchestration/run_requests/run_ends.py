@@ -10,8 +10,14 @@ from itertools import groupby
 
 import dagster as dg
 
-from quant_assets.alerts.alert_lifecycle import Cleared, Days, Level, Raised, key_of
-from quant_assets.orchestration.execution.runs import RANGE_END, RANGE_START, cause
+from quant_assets.alerts.alert_lifecycle import (
+    ConditionCleared,
+    ConditionRaised,
+    DayRange,
+    Level,
+    condition_key,
+)
+from quant_assets.orchestration.execution.runs import RANGE_END, RANGE_START, find_root_cause
 
 # Without these there is no submission.
 CRITICAL_JOBS = frozenset({"refresh_daily", "load_history", "submit_competition"})
@@ -58,21 +64,23 @@ class RunEnd:
         return self.name.startswith(_SUPERSEDED)
 
     @property
-    def days(self) -> Days | None:
+    def days(self) -> DayRange | None:
         """The days it was for; None if it was for none."""
         tags = self.run.tags
         day = tags.get(_PARTITION, "")
         # A run of another grain than days, from elsewhere, is one without days.
-        return Days.parse(f"{tags.get(RANGE_START, day)}..{tags.get(RANGE_END, day)}")
+        return DayRange.parse(f"{tags.get(RANGE_START, day)}..{tags.get(RANGE_END, day)}")
 
 
-def newest_position(instance: dg.DagsterInstance) -> int:
+def read_newest_position(instance: dg.DagsterInstance) -> int:
     """The position of the newest end of a run; -1 before the first."""
     newest = (instance.fetch_run_status_changes(one, limit=1).records for one in _ENDS)
     return max((records[0].storage_id for records in newest if records), default=-1)
 
 
-def ends_after(instance: dg.DagsterInstance, position: int, limit: int) -> tuple[list[RunEnd], int]:
+def read_ends_after(
+    instance: dg.DagsterInstance, position: int, limit: int
+) -> tuple[list[RunEnd], int]:
     """The next runs that ended, oldest first, and the position up to which they were read.
 
     Both kinds in one order: a success must not be read before the failure it makes good. Runs
@@ -106,7 +114,7 @@ def ends_after(instance: dg.DagsterInstance, position: int, limit: int) -> tuple
     return ends, max([position, *(record.storage_id for record in records)])
 
 
-def in_order(ends: Sequence[RunEnd], after: datetime | None) -> list[RunEnd]:
+def order_by_log(ends: Sequence[RunEnd], after: datetime | None) -> list[RunEnd]:
     """The ends with moments that rise as the log does, though a clock went back in between.
 
     Args:
@@ -120,22 +128,24 @@ def in_order(ends: Sequence[RunEnd], after: datetime | None) -> list[RunEnd]:
     return found
 
 
-def events_of(instance: dg.DagsterInstance, end: RunEnd) -> list[Raised | Cleared]:
+def alert_events_of(
+    instance: dg.DagsterInstance, end: RunEnd
+) -> list[ConditionRaised | ConditionCleared]:
     """What a run's end says: that its job failed for its days; or that it and its checks passed.
 
     Checks of a run that failed are left aside: one that blocks is the reason itself, and the
     others are made again with the run.
     """
-    key = key_of("run_failed", end.name)
+    key = condition_key("run_failed", end.name)
     if not end.failed:
         text = f"{end.name} succeeded{_for(end)} in run {end.run.run_id[:8]}."
         days = end.days
         if days and end.supersedes:
-            days = Days(date.min, days.last)
-        return [Cleared(key, text, end.at, days), *_checks(instance, end)]
+            days = DayRange(date.min, days.last)
+        return [ConditionCleared(key, text, end.at, days), *_checks(instance, end)]
     return [
-        Raised(
-            key_of("run_failed", end.name, days=end.days),
+        ConditionRaised(
+            condition_key("run_failed", end.name, days=end.days),
             "critical" if end.name in CRITICAL_JOBS else "warning",
             f"{end.name} failed{_for(end)}",
             f"{_first_error(instance, end)}\n"
@@ -159,10 +169,10 @@ def _first_error(instance: dg.DagsterInstance, end: RunEnd) -> str:
     first = failures[0]
     step = str(first.step_key).replace("__", ".")
     others = f"\n{len(failures) - 1} more failed" if len(failures) > 1 else ""
-    return f"{step}: {cause(first.get_dagster_event())[:ENOUGH]}{others}"
+    return f"{step}: {find_root_cause(first.get_dagster_event())[:ENOUGH]}{others}"
 
 
-def _checks(instance: dg.DagsterInstance, end: RunEnd) -> list[Raised | Cleared]:
+def _checks(instance: dg.DagsterInstance, end: RunEnd) -> list[ConditionRaised | ConditionCleared]:
     entries = instance.all_logs(end.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = sorted(
         (entry.get_dagster_event().asset_check_evaluation_data for entry in entries),
@@ -174,18 +184,20 @@ def _checks(instance: dg.DagsterInstance, end: RunEnd) -> list[Raised | Cleared]
     ]
 
 
-def _check(evaluations: Sequence[dg.AssetCheckEvaluation], end: RunEnd) -> Raised | Cleared:
+def _check(
+    evaluations: Sequence[dg.AssetCheckEvaluation], end: RunEnd
+) -> ConditionRaised | ConditionCleared:
     last = evaluations[-1]
-    key = key_of("check_failed", *last.asset_key.path, last.check_name)
+    key = condition_key("check_failed", *last.asset_key.path, last.check_name)
     what = f"check {last.check_name} of {last.asset_key.to_user_string()}"
     failed = [one for one in evaluations if not one.passed]
     if not failed:
         text = f"{what} passed{_for(end)}, in {end.name}."
-        return Cleared(key, text, end.at, trading_day=end.days.last if end.days else None)
+        return ConditionCleared(key, text, end.at, trading_day=end.days.last if end.days else None)
     level: Level = "warning"
     if any(one.severity is dg.AssetCheckSeverity.ERROR for one in failed):
         level = "critical"
-    return Raised(
+    return ConditionRaised(
         key,
         level,
         f"{what} did not pass{_for(end)}",

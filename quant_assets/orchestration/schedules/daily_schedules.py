@@ -22,11 +22,15 @@ from quant_assets.orchestration.run_requests.next_days import (
     REFRESH,
     UPDATE,
     WATCH,
-    Look,
+    RequestContext,
     newest_day,
 )
 from quant_assets.orchestration.run_requests.retry_policy import Wait
-from quant_assets.orchestration.sensors.refresh_sensor import REFRESH_SENSOR, UNREADABLE, unreadable
+from quant_assets.orchestration.sensors.refresh_sensor import (
+    REFRESH_SENSOR,
+    UNREADABLE,
+    describe_source_error,
+)
 from quant_assets.sources.protocol import Source
 
 if TYPE_CHECKING:
@@ -78,7 +82,7 @@ def _daily(
         sensor = context.repository_def.get_sensor_def(REFRESH_SENSOR)
         if is_on(context.instance, sensor):
             return dg.SkipReason(f"the sensor {REFRESH_SENSOR} is on and asks for every day's run")
-        return _request(job.name, Look(context.instance, lake, source, now))
+        return _request(job.name, RequestContext(context.instance, lake, source, now))
 
     return schedule
 
@@ -95,7 +99,7 @@ def is_on(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> bool:
     return any(state.name == sensor.name for state in states)
 
 
-def _request(job: str, look: Look) -> dg.RunRequest | dg.SkipReason:
+def _request(job: str, look: RequestContext) -> dg.RunRequest | dg.SkipReason:
     """The run of the evening's own day, if it is the one that comes next."""
     day = look.now.date()
     newest = newest_day(look.lake, SUBMISSIONS)
@@ -104,7 +108,7 @@ def _request(job: str, look: Look) -> dg.RunRequest | dg.SkipReason:
     try:
         answer = ANSWERS[job](look)
     except UNREADABLE as error:
-        return dg.SkipReason(unreadable(error))
+        return dg.SkipReason(describe_source_error(error))
     if isinstance(answer, Wait):
         return dg.SkipReason(answer.reason)
     if answer.day != day:

@@ -10,17 +10,17 @@ from datetime import datetime
 
 import dagster as dg
 
-from quant_assets.alerts.alert_store import Book
-from quant_assets.alerts.channels import usable_channels
-from quant_assets.alerts.delivery import deliver
+from quant_assets.alerts.alert_store import AlertStore
+from quant_assets.alerts.channels import open_usable_channels
+from quant_assets.alerts.delivery import deliver_messages
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.run_requests.run_ends import (
-    ends_after,
-    events_of,
-    in_order,
-    newest_position,
+    alert_events_of,
+    order_by_log,
+    read_ends_after,
+    read_newest_position,
 )
 
 SECONDS = 30
@@ -53,15 +53,17 @@ def watch_runs(
 ) -> dg.SensorResult:
     """Take in the runs that ended since the last tick."""
     if context.cursor is None:
-        position = newest_position(context.instance)
+        position = read_newest_position(context.instance)
         return _rest("watching runs from now on", str(position))
     known, _, told = context.cursor.partition(" ")
-    found, position = ends_after(context.instance, int(known), RUNS_A_TICK)
+    found, position = read_ends_after(context.instance, int(known), RUNS_A_TICK)
     if not found:
         return _rest("no run has ended", f"{position} {told}".strip())
-    ends = in_order(found, datetime.fromisoformat(told) if told else None)
-    events = [event for end in ends for event in events_of(context.instance, end)]
-    messages = Book(lake, settings.lake_dir).take_in(events, usable_channels(settings).names)
+    ends = order_by_log(found, datetime.fromisoformat(told) if told else None)
+    events = [event for end in ends for event in alert_events_of(context.instance, end)]
+    messages = AlertStore(lake, settings.lake_dir).take_in(
+        events, open_usable_channels(settings).names
+    )
     reason = f"{len(ends)} runs have ended; {len(messages)} messages"
     return _rest(reason, f"{position} {ends[-1].at.isoformat()}")
 
@@ -72,8 +74,8 @@ def deliver_alerts(
     clock: dg.ResourceParam[Clock],
 ) -> dg.SensorResult:
     """Send what is due; where a URL cannot be used, the tick fails and says so afterwards."""
-    channels = usable_channels(settings)
-    outcome = deliver(Book(lake, settings.lake_dir), lambda: channels, clock.now)
+    channels = open_usable_channels(settings)
+    outcome = deliver_messages(AlertStore(lake, settings.lake_dir), lambda: channels, clock.now)
     if channels.unusable:
         raise channels.unusable[0]
     return _rest(str(outcome))

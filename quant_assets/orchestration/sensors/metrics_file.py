@@ -15,10 +15,10 @@ from quant_assets.core.errors import QuantAssetsError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
-from quant_assets.metrics.lake_metrics import lake_metrics
-from quant_assets.metrics.prometheus import Metric, text_of
-from quant_assets.models.registry import chosen
-from quant_assets.orchestration.execution.run_metrics import run_metrics
+from quant_assets.metrics.lake_metrics import collect_lake_metrics
+from quant_assets.metrics.prometheus import Metric, to_prometheus_text
+from quant_assets.models.registry import select_families
+from quant_assets.orchestration.execution.run_metrics import collect_run_metrics
 
 SECONDS = 300
 
@@ -40,8 +40,8 @@ def build(
         settings: dg.ResourceParam[Settings],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        metrics = all_metrics(context.instance, lake, settings, clock.now().date())
-        write_atomically(settings.metrics_file, text_of(metrics))
+        metrics = collect_all_metrics(context.instance, lake, settings, clock.now().date())
+        write_atomically(settings.metrics_file, to_prometheus_text(metrics))
         return dg.SensorResult(
             skip_reason=f"{len(metrics)} metrics written to {settings.metrics_file}"
         )
@@ -49,7 +49,7 @@ def build(
     return write_metrics
 
 
-def all_metrics(
+def collect_all_metrics(
     instance: dg.DagsterInstance, lake: Lake, settings: Settings, today: date
 ) -> list[Metric]:
     """Metrics of the lake and of runs, and whether each part could be read.
@@ -62,11 +62,11 @@ def all_metrics(
     """
     if not settings.lake_dir.exists():
         return _read({})
-    families = chosen(settings.families)
+    families = select_families(settings.families)
     return _read(
         {
-            "lake": lambda: lake_metrics(lake, families, today),
-            "runs": lambda: run_metrics(instance, lake),
+            "lake": lambda: collect_lake_metrics(lake, families, today),
+            "runs": lambda: collect_run_metrics(instance, lake),
         }
     )
 

@@ -12,8 +12,8 @@ import dagster as dg
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import CalendarError, QuantAssetsError, SourceError
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.execution.runs import close_abandoned
-from quant_assets.orchestration.run_requests.next_days import ANSWERS, Look, Wanted
+from quant_assets.orchestration.execution.runs import close_abandoned_runs
+from quant_assets.orchestration.run_requests.next_days import ANSWERS, RequestContext, RunProposal
 from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.sources.protocol import Source
 
@@ -51,13 +51,13 @@ def build(
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
         now = clock.now()
-        if back := went_back(context.cursor, now):
+        if back := describe_clock_step(context.cursor, now):
             return dg.SensorResult(skip_reason=back, cursor=now.isoformat())
-        close_abandoned(context.instance)
-        look = Look(context.instance, lake, source, now)
+        close_abandoned_runs(context.instance)
+        look = RequestContext(context.instance, lake, source, now)
         with lake.at_once():
             found = {job: _answer(job, look, partitions) for job in ANSWERS}
-        requests = [one.request(now) for one in found.values() if isinstance(one, Wanted)]
+        requests = [one.request(now) for one in found.values() if isinstance(one, RunProposal)]
         waits = [f"{job}: {one.reason}" for job, one in found.items() if isinstance(one, Wait)]
         return dg.SensorResult(
             run_requests=requests,
@@ -68,7 +68,7 @@ def build(
     return refresh_new_days
 
 
-def went_back(cursor: str | None, now: datetime) -> str:
+def describe_clock_step(cursor: str | None, now: datetime) -> str:
     """What to say of a clock that has gone back since the tick before; empty if it has not."""
     before = datetime.fromisoformat(cursor) if cursor else now
     if now >= before:
@@ -76,18 +76,20 @@ def went_back(cursor: str | None, now: datetime) -> str:
     return f"the clock went back from {before:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC: going on"
 
 
-def unreadable(error: QuantAssetsError | OSError) -> str:
+def describe_source_error(error: QuantAssetsError | OSError) -> str:
     """A source's error in one line."""
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
     where = getattr(error, "where", None)
     return f"the source cannot be read: {first}" + (f" ({where})" if where else "")
 
 
-def _answer(job: str, look: Look, partitions: dg.PartitionsDefinition) -> Wanted | Wait:
+def _answer(
+    job: str, look: RequestContext, partitions: dg.PartitionsDefinition
+) -> RunProposal | Wait:
     try:
         found = ANSWERS[job](look)
     except UNREADABLE as error:
-        return Wait(unreadable(error))
+        return Wait(describe_source_error(error))
     if isinstance(found, Wait) or partitions.has_partition_key(found.day.isoformat()):
         return found
     return Wait(f"{found.day} is no partition: reload the definitions, the source has gone on")

@@ -19,16 +19,16 @@ from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.run_requests import attempts as asked
 from quant_assets.orchestration.run_requests.next_days import NEEDS_LOADING, newest_day
-from quant_assets.orchestration.run_requests.retrain_triggers import causes
+from quant_assets.orchestration.run_requests.retrain_triggers import find_triggers
 from quant_assets.orchestration.run_requests.retry_policy import (
     Attempt,
-    Cause,
-    Limits,
+    RetrainLimits,
+    RetrainTrigger,
     Wait,
-    admit,
-    settled,
+    admit_retraining,
+    settled_triggers,
 )
-from quant_assets.orchestration.sensors.refresh_sensor import went_back
+from quant_assets.orchestration.sensors.refresh_sensor import describe_clock_step
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -43,7 +43,7 @@ _REMEMBERED = 100
 
 
 @dataclass(frozen=True)
-class Memory:
+class RetrainCursor:
     """What the sensor knows from its ticks before.
 
     Attributes:
@@ -55,7 +55,7 @@ class Memory:
     handled: list[str] = field(default_factory=list)
 
     @classmethod
-    def parse(cls, cursor: str | None) -> "Memory":
+    def parse(cls, cursor: str | None) -> "RetrainCursor":
         """From the sensor's cursor."""
         return cls(**json.loads(cursor)) if cursor else cls()
 
@@ -66,9 +66,9 @@ class Memory:
         return json.dumps(vars(found))
 
 
-def limits_of(settings: Settings) -> Limits:
+def retrain_limits_of(settings: Settings) -> RetrainLimits:
     """The limits that the settings name."""
-    return Limits(settings.retrain_minutes, timedelta(hours=settings.retrain_interval_hours))
+    return RetrainLimits(settings.retrain_minutes, timedelta(hours=settings.retrain_interval_hours))
 
 
 def build_sensor(
@@ -91,21 +91,21 @@ def build_sensor(
         settings: dg.ResourceParam[Settings],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        now, memory = clock.now(), Memory.parse(context.cursor)
-        if back := went_back(memory.clock, now):
+        now, memory = clock.now(), RetrainCursor.parse(context.cursor)
+        if back := describe_clock_step(memory.clock, now):
             return dg.SensorResult(skip_reason=back, cursor=memory.after(now))
         with lake.at_once():
             day = newest_day(lake, MARKET_FEATURES)
-            found = causes(lake, settings, day) if day else []
+            found = find_triggers(lake, settings, day) if day else []
         if day is None:
             return dg.SensorResult(skip_reason=NEEDS_LOADING, cursor=memory.after(now))
-        past = asked.attempts(context.instance, JOB)
-        cursor = memory.after(now, settled(past))
+        past = asked.read_attempts(context.instance, JOB)
+        cursor = memory.after(now, settled_triggers(past))
         waits = []
         for cause in [*found, *_failed_weekly(past)]:
-            answer = admit(cause, now, past, limits_of(settings), memory.handled)
+            answer = admit_retraining(cause, now, past, retrain_limits_of(settings), memory.handled)
             if isinstance(answer, int):
-                request = request_of(cause, answer, day.isoformat(), now)
+                request = build_request(cause, answer, day.isoformat(), now)
                 return dg.SensorResult(run_requests=[request], cursor=cursor)
             waits.append(f"{cause.reason}: {answer.reason}")
         reason = "; ".join(waits) or "no cause to retrain"
@@ -136,30 +136,30 @@ def build_schedule(
         if day is None:
             return dg.SkipReason(NEEDS_LOADING)
         cause = _weekly(day)
-        past = asked.attempts(context.instance, JOB)
-        answer = admit(cause, now, past, limits_of(settings))
+        past = asked.read_attempts(context.instance, JOB)
+        answer = admit_retraining(cause, now, past, retrain_limits_of(settings))
         if isinstance(answer, Wait):
             return dg.SkipReason(f"{cause.reason}: {answer.reason}")
-        return request_of(cause, answer, day.isoformat(), now)
+        return build_request(cause, answer, day.isoformat(), now)
 
     return weekly_retrain
 
 
-def request_of(cause: Cause, attempt: int, day: str, now: datetime) -> dg.RunRequest:
+def build_request(cause: RetrainTrigger, attempt: int, day: str, now: datetime) -> dg.RunRequest:
     """The run that a cause asks for; its key is the same for the same attempt."""
     return dg.RunRequest(
         run_key=f"{cause.id}#{attempt}",
         partition_key=day,
-        tags=asked.tags(cause.id, cause.reason, attempt, now, cause.kind),
+        tags=asked.request_tags(cause.id, cause.reason, attempt, now, cause.kind),
     )
 
 
-def _weekly(day: date) -> Cause:
+def _weekly(day: date) -> RetrainTrigger:
     """A week's retraining: as of the same day again the fits would be the same."""
-    return Cause(f"weekly/{day}", "weekly", f"the weekly retraining, as of {day}")
+    return RetrainTrigger(f"weekly/{day}", "weekly", f"the weekly retraining, as of {day}")
 
 
-def _failed_weekly(past: Sequence[Attempt]) -> list[Cause]:
+def _failed_weekly(past: Sequence[Attempt]) -> list[RetrainTrigger]:
     """The newest weekly retraining if it failed: the schedule itself asks but once a week."""
     weekly = [one for one in past if one.kind == "weekly"]
     if not weekly or weekly[-1].outcome != "failed":

@@ -10,16 +10,20 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from quant_assets.alerts.alert_lifecycle import Cleared, Raised, key_of
-from quant_assets.alerts.alert_store import Book
-from quant_assets.alerts.channels import usable_channels
+from quant_assets.alerts.alert_lifecycle import ConditionCleared, ConditionRaised, condition_key
+from quant_assets.alerts.alert_store import AlertStore
+from quant_assets.alerts.channels import open_usable_channels
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.orchestration.run_requests.next_days import CLOSE, is_over, newest_day
-from quant_assets.orchestration.sensors.refresh_sensor import SECONDS, UNREADABLE, unreadable
+from quant_assets.orchestration.run_requests.next_days import CLOSE, is_day_over, newest_day
+from quant_assets.orchestration.sensors.refresh_sensor import (
+    SECONDS,
+    UNREADABLE,
+    describe_source_error,
+)
 from quant_assets.sources.protocol import Source
 
 KEY = "source_unreadable"
@@ -31,7 +35,7 @@ ENDED = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Seen:
+class SourceCursor:
     """What the sensor has seen so far, as its cursor keeps it.
 
     Attributes:
@@ -45,7 +49,7 @@ class Seen:
     told: str = ""
 
     @classmethod
-    def parse(cls, cursor: str | None) -> "Seen":
+    def parse(cls, cursor: str | None) -> "SourceCursor":
         """From the sensor's cursor."""
         return cls(**json.loads(cursor)) if cursor else cls()
 
@@ -55,7 +59,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceReading:
     """What a tick found.
 
     Attributes:
@@ -87,11 +91,13 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext,
     ) -> dg.SensorResult:
         now = clock.now()
-        before = Seen.parse(context.cursor)
-        found = look(lake, source, now, before.late)
-        seen, events = follow(before, found, now, timedelta(hours=settings.data_due_hours))
+        before = SourceCursor.parse(context.cursor)
+        found = read_source_state(lake, source, now, before.late)
+        seen, events = apply_reading(before, found, now, timedelta(hours=settings.data_due_hours))
         if events:
-            Book(lake, settings.lake_dir).take_in(events, usable_channels(settings).names)
+            AlertStore(lake, settings.lake_dir).take_in(
+                events, open_usable_channels(settings).names
+            )
         reason = found.error or f"{source.name} ends on {found.last}"
         late = f"; late: {', '.join(seen.late)}" if seen.late else ""
         return dg.SensorResult(skip_reason=reason + late, cursor=seen.text())
@@ -99,7 +105,9 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     return watch_source
 
 
-def look(lake: Lake, source: Source, now: datetime, late: Sequence[str]) -> Found:
+def read_source_state(
+    lake: Lake, source: Source, now: datetime, late: Sequence[str]
+) -> SourceReading:
     """Read of the source what the next refresh would read, and the days that were told late."""
     try:
         last = source.last_day
@@ -110,10 +118,10 @@ def look(lake: Lake, source: Source, now: datetime, late: Sequence[str]) -> Foun
         since = min([newest or last, *recent])
         never = [day for day in told if day <= since]
         expected = trading_days(since + timedelta(days=1), last).tolist()
-        over = [day for day in expected if is_over(day, now)]
-        return Found(last, skipped=(*never, *_lacking(source, over)))
+        over = [day for day in expected if is_day_over(day, now)]
+        return SourceReading(last, skipped=(*never, *_lacking(source, over)))
     except UNREADABLE as error:
-        return Found(None, unreadable(error))
+        return SourceReading(None, describe_source_error(error))
 
 
 def _lacking(source: Source, days: Sequence[date]) -> list[date]:
@@ -124,9 +132,9 @@ def _lacking(source: Source, days: Sequence[date]) -> list[date]:
     return [day for day in days if day not in there]
 
 
-def follow(
-    seen: Seen, found: Found, now: datetime, patience: timedelta
-) -> tuple[Seen, list[Raised | Cleared]]:
+def apply_reading(
+    seen: SourceCursor, found: SourceReading, now: datetime, patience: timedelta
+) -> tuple[SourceCursor, list[ConditionRaised | ConditionCleared]]:
     """What a tick's finding changes, and what has to be told of it.
 
     Args:
@@ -140,10 +148,16 @@ def follow(
     at = max(now, told)
     if found.last is None:
         bad = seen.bad + 1
-        events: list[Raised | Cleared] = [_unreadable(found.error, at)] if bad == TICKS_BAD else []
+        events: list[ConditionRaised | ConditionCleared] = (
+            [_unreadable(found.error, at)] if bad == TICKS_BAD else []
+        )
         return _after(seen, bad, seen.late, events), events
-    cleared = [Cleared(KEY, "The source can be read again.", at)] if seen.bad >= TICKS_BAD else []
-    due = [str(day) for day in (*found.skipped, *late_days(found.last, now, patience))]
+    cleared = (
+        [ConditionCleared(KEY, "The source can be read again.", at)]
+        if seen.bad >= TICKS_BAD
+        else []
+    )
+    due = [str(day) for day in (*found.skipped, *find_late_days(found.last, now, patience))]
     # Days of a source that is taken to have ended have not come.
     gone = [] if now.date() - found.last > ENDED else [day for day in seen.late if day not in due]
     events = [
@@ -154,12 +168,17 @@ def follow(
     return _after(seen, 0, sorted({*seen.late, *due} - {*gone}), events), events
 
 
-def _after(seen: Seen, bad: int, late: Sequence[str], events: Sequence[Raised | Cleared]) -> Seen:
+def _after(
+    seen: SourceCursor,
+    bad: int,
+    late: Sequence[str],
+    events: Sequence[ConditionRaised | ConditionCleared],
+) -> SourceCursor:
     told = events[-1].at.isoformat() if events else seen.told
-    return Seen(bad, list(late), told)
+    return SourceCursor(bad, list(late), told)
 
 
-def late_days(last: date, now: datetime, patience: timedelta) -> list[date]:
+def find_late_days(last: date, now: datetime, patience: timedelta) -> list[date]:
     """Trading days after the source's last one whose prices should have come by now."""
     if now.date() - last > ENDED or now.date() <= last:
         return []
@@ -167,8 +186,8 @@ def late_days(last: date, now: datetime, patience: timedelta) -> list[date]:
     return [day for day in days if datetime.combine(day, CLOSE, UTC) + patience <= now]
 
 
-def _unreadable(error: str, now: datetime) -> Raised:
-    return Raised(
+def _unreadable(error: str, now: datetime) -> ConditionRaised:
+    return ConditionRaised(
         KEY,
         "critical",
         "the source cannot be read",
@@ -179,7 +198,7 @@ def _unreadable(error: str, now: datetime) -> Raised:
     )
 
 
-def _late(day: str, last: date, now: datetime) -> Raised:
+def _late(day: str, last: date, now: datetime) -> ConditionRaised:
     text = (
         f"The source ends on {last}.\nhint: see whether its delivery has stopped. The day is "
         "refreshed by itself when its prices come; QUANT_DATA_DUE_HOURS says when they are late."
@@ -191,8 +210,8 @@ def _late(day: str, last: date, now: datetime) -> Raised:
             f"`quant-assets backfill --from {day}`, or `quant-assets alerts --close {LATE}/{day}` "
             "if they never will."
         )
-    return Raised(
-        key_of(LATE, day),
+    return ConditionRaised(
+        condition_key(LATE, day),
         "warning",
         f"the prices of {day} are late",
         text,
@@ -201,6 +220,8 @@ def _late(day: str, last: date, now: datetime) -> Raised:
     )
 
 
-def _came(day: str, last: date, now: datetime) -> Cleared:
+def _came(day: str, last: date, now: datetime) -> ConditionCleared:
     came = date.fromisoformat(day) <= last
-    return Cleared(key_of(LATE, day), "They have come." if came else "They are not due.", now)
+    return ConditionCleared(
+        condition_key(LATE, day), "They have come." if came else "They are not due.", now
+    )

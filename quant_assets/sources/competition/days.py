@@ -11,11 +11,11 @@ import numpy as np
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, is_trading_day, trading_days
-from quant_assets.sources.competition.file_errors import fault, line_of, whole_number
+from quant_assets.sources.competition.file_errors import file_error, line_number_of, whole_number
 from quant_assets.sources.competition.files import ID, read_rows
 
 
-def days_of(ids: IntArray, path: Path, calendar: Path, start: date) -> DayArray:
+def read_days_of_ids(ids: IntArray, path: Path, calendar: Path, start: date) -> DayArray:
     """(n,) trading day of each ``date_id`` of the file ``path``.
 
     Args:
@@ -34,10 +34,10 @@ def _counted(ids: IntArray, path: Path, start: date) -> DayArray:
     gaps = np.flatnonzero(np.diff(ids) != 1)
     if len(gaps):
         row = int(gaps[0]) + 1
-        raise fault(
+        raise file_error(
             f"a {ID} is left out",
             path,
-            line=line_of(row),
+            line=line_number_of(row),
             column=ID,
             expected=f"{ids[row - 1] + 1}, the next trading day",
             found=int(ids[row]),
@@ -45,7 +45,7 @@ def _counted(ids: IntArray, path: Path, start: date) -> DayArray:
         )
     counted = trading_days(start, LAST_DAY) if FIRST_DAY <= start <= LAST_DAY else np.array([])
     if not len(counted) or counted[0] != np.datetime64(start) or ids[-1] >= len(counted):
-        raise fault(
+        raise file_error(
             f"a {ID} lies outside the trading calendar",
             path,
             column=ID,
@@ -61,7 +61,7 @@ def _listed(ids: IntArray, path: Path, calendar: Path) -> DayArray:
     at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
     missing = np.flatnonzero(known[at] != ids)
     if len(missing):
-        raise fault(
+        raise file_error(
             f"a {ID} of {path.name} has no date",
             calendar,
             column=ID,
@@ -80,7 +80,7 @@ def _read_calendar(path: Path) -> tuple[IntArray, DayArray]:
         try:
             day = date.fromisoformat(day_text)
         except ValueError as error:
-            raise fault(
+            raise file_error(
                 "not a date",
                 path,
                 line=line,
@@ -90,7 +90,7 @@ def _read_calendar(path: Path) -> tuple[IntArray, DayArray]:
                 hint="write dates as year-month-day",
             ) from error
         if ids and (number <= ids[-1] or day <= days[-1]):
-            raise fault(
+            raise file_error(
                 "the calendar is not in ascending order",
                 path,
                 line=line,
@@ -108,14 +108,14 @@ def _checked_trading_days(path: Path, days: DayArray) -> DayArray:
         wrong = np.flatnonzero(~is_trading_day(days))
         found = f"{days[wrong[0]]}" if len(wrong) else ""
     except CalendarError as error:
-        raise fault(
+        raise file_error(
             error.problem, path, column="date", expected=error.expected, found=error.found
         ) from error
     if found:
-        raise fault(
+        raise file_error(
             "a date is no trading day",
             path,
-            line=line_of(int(wrong[0])),
+            line=line_number_of(int(wrong[0])),
             column="date",
             expected="a weekday on which London or Tokyo is open",
             found=found,

@@ -23,7 +23,7 @@ _UNREAD_SHARE = 0.01
 _UNREAD_COUNT = 5
 
 
-def fault(
+def file_error(
     problem: str,
     path: Path,
     *,
@@ -55,7 +55,7 @@ def checked_header(path: Path) -> tuple[str, ...]:
     header = next(csv.reader([_first_line(path)]))
     if len(header) == 1:
         other = next((d for d in _OTHER_DELIMITERS if d in header[0]), None)
-        raise fault(
+        raise file_error(
             "wrong delimiter" if other else "the file is not CSV",
             path,
             line=1,
@@ -65,7 +65,7 @@ def checked_header(path: Path) -> tuple[str, ...]:
         )
     repeated = next((name for name in header if header.count(name) > 1), None)
     if repeated is not None:
-        raise fault(
+        raise file_error(
             "a column occurs twice",
             path,
             line=1,
@@ -79,7 +79,7 @@ def checked_header(path: Path) -> tuple[str, ...]:
 
 def _first_line(path: Path) -> str:
     if not path.is_file():
-        raise fault(
+        raise file_error(
             "a file is missing",
             path,
             expected=f"the competition's {path.name}",
@@ -89,13 +89,13 @@ def _first_line(path: Path) -> str:
     with path.open("rb") as file:
         line = file.readline(1 << 20)
     if not line.strip():
-        raise fault("the file is empty", path, expected="a header and rows", found="no header")
+        raise file_error("the file is empty", path, expected="a header and rows", found="no header")
     try:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = ""
     if not text or "\0" in text or text.lstrip().startswith(_OTHER_FORMATS):
-        raise fault(
+        raise file_error(
             "the file is not CSV",
             path,
             expected="comma-separated text in UTF-8",
@@ -122,7 +122,7 @@ def rows(path: Path, width: int) -> Iterator[tuple[int, list[str]]]:
                     raise _wrong_width(path, reader.line_num, width, fields)
                 yield reader.line_num, fields
         except csv.Error as error:
-            raise fault(
+            raise file_error(
                 "the file is not CSV",
                 path,
                 line=reader.line_num,
@@ -135,7 +135,7 @@ def _wrong_width(path: Path, line: int, width: int, fields: list[str]) -> Source
     with path.open("rb") as file:
         file.seek(-1, 2)
         cut_short = len(fields) < width and file.read(1) != b"\n"
-    return fault(
+    return file_error(
         "the file is cut short" if cut_short else "a row has another number of fields",
         path,
         line=line,
@@ -147,7 +147,9 @@ def _wrong_width(path: Path, line: int, width: int, fields: list[str]) -> Source
 
 def no_rows(path: Path) -> SourceError:
     """The file has a header only."""
-    return fault("the file has no rows", path, expected="at least one row", found="a header only")
+    return file_error(
+        "the file has no rows", path, expected="at least one row", found="a header only"
+    )
 
 
 def whole_number(path: Path, column: str, text: str, line: int) -> int:
@@ -157,7 +159,7 @@ def whole_number(path: Path, column: str, text: str, line: int) -> int:
         SourceError: it is no whole number, or a negative one.
     """
     if not (text.isascii() and text.strip().isdecimal()):
-        raise fault(
+        raise file_error(
             f"{column} is not a whole number",
             path,
             line=line,
@@ -169,7 +171,7 @@ def whole_number(path: Path, column: str, text: str, line: int) -> int:
     return int(text)
 
 
-def line_of(row: int) -> int:
+def line_number_of(row: int) -> int:
     """Line in the file of a data row counted from 0."""
     return row + 2
 
@@ -188,10 +190,10 @@ def check_mostly_numbers(
     np.add.at(texts, [columns.index(cell.column) for cell in unread], 1)
     for i in np.flatnonzero((numbers == 0) & (texts > _UNREAD_COUNT)):
         first = next(cell for cell in unread if cell.column == columns[i])
-        raise fault(
+        raise file_error(
             "a column holds no numbers",
             path,
-            line=line_of(first.row),
+            line=line_number_of(first.row),
             column=columns[i],
             expected="numbers or empty cells",
             found=f"{first.text!r} and {texts[i] - 1} more",
@@ -199,10 +201,10 @@ def check_mostly_numbers(
         )
     filled = numbers.sum() + len(unread)
     if len(unread) > max(_UNREAD_COUNT, _UNREAD_SHARE * filled):
-        raise fault(
+        raise file_error(
             "too many cells are not numbers",
             path,
-            line=line_of(unread[0].row),
+            line=line_number_of(unread[0].row),
             column=unread[0].column,
             expected=f"at most {_UNREAD_SHARE:.0%} of {filled} filled cells",
             found=f"{len(unread)} cells, the first {unread[0].text!r}",

@@ -20,8 +20,8 @@ from quant_assets.sources.competition.file_errors import (
     check_mostly_numbers,
     checked_header,
     did_you_mean,
-    fault,
-    line_of,
+    file_error,
+    line_number_of,
     no_rows,
     rows,
     whole_number,
@@ -60,7 +60,7 @@ def header_with_id(path: Path) -> tuple[str, ...]:
     """
     header = checked_header(path)
     if ID not in header:
-        raise fault(
+        raise file_error(
             f"the {ID} column is missing",
             path,
             line=1,
@@ -105,7 +105,7 @@ def _read_numbers(
     wanted = tuple(columns or (name for name in header if name not in (ID, *leave_out)))
     missing = next((name for name in wanted if name not in header), None)
     if missing is not None:
-        raise fault(
+        raise file_error(
             "a column is missing",
             path,
             line=1,
@@ -148,10 +148,10 @@ def _ascending(path: Path, ids: IntArray) -> IntArray:
     if len(wrong):
         row = int(wrong[0])
         repeated = ids[row] in ids[:row]
-        raise fault(
+        raise file_error(
             f"a {ID} occurs twice" if repeated else f"{ID} is not in ascending order",
             path,
-            line=line_of(row),
+            line=line_number_of(row),
             column=ID,
             expected=f"more than {ids[row - 1]}, that of the row before",
             found=int(ids[row]),
@@ -173,7 +173,7 @@ def _read_with_text(
     try:
         table = _parse(path, dict.fromkeys((ID, *wanted), pa.string()))
     except pa.ArrowInvalid as error:
-        raise fault(
+        raise file_error(
             "the file is not CSV",
             path,
             expected="comma-separated text in UTF-8, a row to a line",
@@ -242,7 +242,7 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
     """
     header = checked_header(path)
     if header != columns:
-        raise fault(
+        raise file_error(
             "wrong columns",
             path,
             line=1,

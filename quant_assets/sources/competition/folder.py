@@ -14,10 +14,10 @@ import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.market.targets import MAX_LAG, TargetPairs
-from quant_assets.sources.competition.days import days_of
-from quant_assets.sources.competition.file_errors import fault, line_of
+from quant_assets.sources.competition.days import read_days_of_ids
+from quant_assets.sources.competition.file_errors import file_error, line_number_of
 from quant_assets.sources.competition.files import ID, NumberTable, edge_ids, read_numbers
-from quant_assets.sources.competition.pairs import read_pairs
+from quant_assets.sources.competition.pairs import read_pairs_file
 from quant_assets.sources.competition.tables import (
     check_same_series,
     read_labels,
@@ -119,7 +119,7 @@ class CompetitionFolder:
             SourceError: a pair is malformed or names what is no close of ``train.csv``.
         """
         path = self.folder / "target_pairs.csv"
-        return read_pairs(path, series_of(self._train), self.expected_targets)
+        return read_pairs_file(path, series_of(self._train), self.expected_targets)
 
     def published_labels(self, start: date, end: date) -> FloatArray | None:
         """(n, m) labels of ``train_labels.csv``, where empty those of ``lagged_test_labels``.
@@ -179,7 +179,7 @@ class CompetitionFolder:
         yield from self._lagged().values()
 
     def _days(self, ids: IntArray) -> DayArray:
-        return days_of(ids, self._train, self.folder / "calendar.csv", self.start)
+        return read_days_of_ids(ids, self._train, self.folder / "calendar.csv", self.start)
 
     def _day(self, date_id: int) -> date:
         day: date = self._days(np.array([date_id]))[0].item()
@@ -190,10 +190,10 @@ class CompetitionFolder:
         train = read_numbers(self._train, columns=series_of(self._train))
         last = int(train.date_ids[-1])
         if self._labels.exists() and (last_label := edge_ids(self._labels)[1]) > last:
-            raise fault(
+            raise file_error(
                 "train.csv ends before train_labels.csv does",
                 self._train,
-                line=line_of(len(train.date_ids) - 1),
+                line=line_number_of(len(train.date_ids) - 1),
                 column=ID,
                 expected=f"{last_label} in the last row",
                 found=last,

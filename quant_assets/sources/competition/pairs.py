@@ -10,13 +10,13 @@ import numpy as np
 
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.targets import MAX_LAG, TargetPairs
-from quant_assets.sources.competition.file_errors import did_you_mean, fault
+from quant_assets.sources.competition.file_errors import did_you_mean, file_error
 from quant_assets.sources.competition.files import read_rows
 
 _BETWEEN_LEGS = " - "
 
 
-def read_pairs(path: Path, series: Sequence[str], expected_targets: int | None) -> TargetPairs:
+def read_pairs_file(path: Path, series: Sequence[str], expected_targets: int | None) -> TargetPairs:
     """The targets in submission order; legs are named as instruments.
 
     Args:
@@ -39,7 +39,7 @@ def read_pairs(path: Path, series: Sequence[str], expected_targets: int | None) 
         _check_legs(path, line, names, list(closes), series)
         legs.append([closes[name].instrument for name in names])
     if expected_targets not in (None, len(lags)):
-        raise fault(
+        raise file_error(
             "wrong number of targets",
             path,
             line=len(lags) + 1,
@@ -59,7 +59,7 @@ def _check_target(path: Path, line: int, target: str, expected: str) -> None:
         return
     number = target.removeprefix("target_")
     repeated = number.isdecimal() and int(number) < int(expected.removeprefix("target_"))
-    raise fault(
+    raise file_error(
         "a target occurs twice" if repeated else "a target is out of order",
         path,
         line=line,
@@ -72,7 +72,7 @@ def _check_target(path: Path, line: int, target: str, expected: str) -> None:
 
 def _lag(path: Path, line: int, text: str) -> int:
     if text not in {str(lag) for lag in range(1, MAX_LAG + 1)}:
-        raise fault(
+        raise file_error(
             "a lag is out of range",
             path,
             line=line,
@@ -88,7 +88,7 @@ def _check_legs(
     path: Path, line: int, legs: list[str], closes: list[str], series: Sequence[str]
 ) -> None:
     if len(legs) > 2:
-        raise fault(
+        raise file_error(
             "a pair has more than two legs",
             path,
             line=line,
@@ -99,7 +99,7 @@ def _check_legs(
         )
     for leg in legs:
         if leg not in closes:
-            raise fault(
+            raise file_error(
                 "a leg is not a close" if leg in series else "a pair names an unknown series",
                 path,
                 line=line,

@@ -11,8 +11,8 @@ import numpy as np
 
 from quant_assets.core.errors import UnknownNameError
 from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.market.instruments import FIELDS, Series, column_name, parse_column
-from quant_assets.sources.competition.file_errors import did_you_mean, fault, line_of
+from quant_assets.market.instruments import FIELDS, InstrumentSeries, column_name, parse_column
+from quant_assets.sources.competition.file_errors import did_you_mean, file_error, line_number_of
 from quant_assets.sources.competition.files import ID, NumberTable, header_with_id, read_numbers
 
 _NOT_SERIES = (ID, "is_scored")
@@ -28,7 +28,7 @@ def series_of(path: Path) -> tuple[str, ...]:
     columns = tuple(name for name in header_with_id(path) if name not in _NOT_SERIES)
     unknown = next((name for name in columns if not _is_series(name)), None)
     if unknown is not None or not columns:
-        raise fault(
+        raise file_error(
             "unknown column",
             path,
             line=1,
@@ -55,7 +55,7 @@ def _likely(columns: Sequence[str]) -> list[str]:
     for name in filter(_is_series, columns):
         for field in FIELDS:
             try:
-                likely.add(column_name(Series(parse_column(name).instrument, field)))
+                likely.add(column_name(InstrumentSeries(parse_column(name).instrument, field)))
             except UnknownNameError:
                 continue
     return sorted(likely - set(columns))
@@ -67,7 +67,7 @@ def check_same_series(path: Path, columns: Sequence[str]) -> None:
     extra = [name for name in other if name not in set(columns)]
     missing = [name for name in columns if name not in set(other)]
     if extra or missing:
-        raise fault(
+        raise file_error(
             "the series are not those of train.csv",
             path,
             line=1,
@@ -89,10 +89,10 @@ def read_labels(path: Path, targets: Sequence[str], ids: IntArray) -> FloatArray
     other = np.flatnonzero(table.date_ids[:length] != ids[:length])
     if len(other) or len(ids) != len(table.date_ids):
         row = int(other[0]) if len(other) else length
-        raise fault(
+        raise file_error(
             "the rows are not those of train.csv",
             path,
-            line=line_of(row),
+            line=line_number_of(row),
             column=ID,
             expected=f"{len(ids)} rows" + (f", {ids[row]} here" if row < len(ids) else ""),
             found=f"{len(table.date_ids)} rows"
@@ -113,10 +113,10 @@ def read_lagged_labels(path: Path, targets: Sequence[str], lag: int) -> tuple[In
     wrong = np.flatnonzero(label_ids != table.date_ids - lag - 1)
     if len(wrong):
         row = int(wrong[0])
-        raise fault(
+        raise file_error(
             "a label stands on another day than that of its last price",
             path,
-            line=line_of(row),
+            line=line_number_of(row),
             column="label_date_id",
             expected=f"{table.date_ids[row] - lag - 1}, {lag + 1} before {ID}",
             found=f"{label_ids[row]:g}",
@@ -129,7 +129,7 @@ def _read_label_file(path: Path, columns: Sequence[str]) -> NumberTable:
     if found != list(columns):
         pairs = zip([*found, None], [*columns, None], strict=False)
         first, expected = next((a, b) for a, b in pairs if a != b)
-        raise fault(
+        raise file_error(
             "the targets are not those of target_pairs.csv",
             path,
             line=1,
@@ -140,10 +140,10 @@ def _read_label_file(path: Path, columns: Sequence[str]) -> NumberTable:
     table = read_numbers(path)
     if table.unread:
         cell = table.unread[0]
-        raise fault(
+        raise file_error(
             "a label is not a number",
             path,
-            line=line_of(cell.row),
+            line=line_number_of(cell.row),
             column=cell.column,
             expected="a number or an empty cell",
             found=repr(cell.text),

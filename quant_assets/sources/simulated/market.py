@@ -18,8 +18,13 @@ from quant_assets.market.instruments import FIELDS, parse_column
 from quant_assets.market.targets import MAX_LAG, TargetPairs, spread
 from quant_assets.sources.protocol import PriceTable
 from quant_assets.sources.simulated import universe
-from quant_assets.sources.simulated.mechanics import VERSION, bars, stream, true_market
-from quant_assets.sources.simulated.planted_faults import Fault, planned_faults, recorded
+from quant_assets.sources.simulated.mechanics import (
+    VERSION,
+    make_bars,
+    random_stream,
+    simulate_true_market,
+)
+from quant_assets.sources.simulated.planted_faults import PlantedFault, plan_faults, record_prices
 
 # Pairs of each lag by the markets of their legs: a quarter of the competition's.
 _PAIRS_PER_LAG = {
@@ -108,9 +113,9 @@ class SimulatedMarket:
             forecast[:, of_lag] = spread(expected, first[of_lag], second[of_lag])
         return forecast
 
-    def planted_faults(self) -> tuple[Fault, ...]:
+    def planted_faults(self) -> tuple[PlantedFault, ...]:
         """The faults within the simulated days, as the ground truth for data quality."""
-        faults = planned_faults(self.seed, self.first_day)
+        faults = plan_faults(self.seed, self.first_day)
         return tuple(fault for fault in faults if fault.day <= self.last_day)
 
 
@@ -123,9 +128,9 @@ class _Simulation:
 @lru_cache(maxsize=4)
 def _simulation(source: SimulatedMarket) -> _Simulation:
     days = trading_days(source.first_day, source.last_day)
-    market = true_market(source.seed, len(days))
-    faults = planned_faults(source.seed, source.first_day)
-    book = recorded(source.seed, days, bars(source.seed, market), faults)
+    market = simulate_true_market(source.seed, len(days))
+    faults = plan_faults(source.seed, source.first_day)
+    book = record_prices(source.seed, days, make_bars(source.seed, market), faults)
     columns = universe.columns()
     series = [parse_column(column) for column in columns]
     fields = [FIELDS.index(one.field) for one in series]
@@ -141,7 +146,7 @@ def _rows(days: DayArray, start: date, end: date) -> slice:
 
 
 def _draw_pairs(seed: int) -> TargetPairs:
-    draw = stream(seed, "pairs")
+    draw = random_stream(seed, "pairs")
     names = np.array(universe.INSTRUMENTS)
     legs = {market: names[universe.of_market(market)].tolist() for market in ("LME", "US", "FX")}
     legs["US"] = [name for name in legs["US"] if name not in _NEVER_A_LEG]

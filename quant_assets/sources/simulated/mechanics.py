@@ -64,12 +64,12 @@ class TrueMarket:
     moves: FloatArray
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
+def random_stream(seed: int, name: str) -> np.random.Generator:
     """Random numbers that depend on the seed and the purpose only."""
     return np.random.default_rng([seed, *name.encode()])
 
 
-def true_market(seed: int, rows: int) -> TrueMarket:
+def simulate_true_market(seed: int, rows: int) -> TrueMarket:
     """The first ``rows`` days of the market of this seed."""
     level = _regimes(seed, rows)
     factors = level[:, :1] * _student(seed, "factors", (rows, len(universe.FACTORS)), freedom=6)
@@ -86,11 +86,13 @@ def true_market(seed: int, rows: int) -> TrueMarket:
     ]
     expected = universe.quoted_moves(np.cumsum(later, axis=0))
     stocks = int(np.isnan(universe.FIRST_PRICE).sum())
-    first = universe.first_log_price(stream(seed, "stocks").lognormal(np.log(45), 0.6, stocks))
+    first = universe.first_log_price(
+        random_stream(seed, "stocks").lognormal(np.log(45), 0.6, stocks)
+    )
     return TrueMarket(first + np.cumsum(moves, axis=0), expected, moves)
 
 
-def bars(seed: int, market: TrueMarket) -> FloatArray:
+def make_bars(seed: int, market: TrueMarket) -> FloatArray:
     """(fields, n, k) what a faultless record of the market holds, fields as in ``FIELDS``.
 
     Every field is filled for every instrument, of which a market quotes only its own. Prices are
@@ -100,7 +102,7 @@ def bars(seed: int, market: TrueMarket) -> FloatArray:
     usual = np.abs(universe.quoted_moves(universe.VOLATILITY))
 
     def noise(name: str) -> FloatArray:
-        return stream(seed, name).standard_normal(shape)
+        return random_stream(seed, name).standard_normal(shape)
 
     close = market.log_close
     opening = close - market.moves + 0.3 * usual * noise("open")
@@ -108,7 +110,7 @@ def bars(seed: int, market: TrueMarket) -> FloatArray:
     low = np.minimum(opening, close) - 0.4 * usual * np.abs(noise("low"))
     settlement = np.clip(close + 0.05 * usual * noise("settlement"), low, high)
 
-    traded = np.log(2e6) + 1.2 * stream(seed, "traded").standard_normal(shape[1:])
+    traded = np.log(2e6) + 1.2 * random_stream(seed, "traded").standard_normal(shape[1:])
     traded -= 5.0 * universe.of_market("JPX")
     surprise = np.minimum(np.abs(market.moves) / np.maximum(usual, 1e-4), 5.0)
     volume = traded + 0.3 * noise("volume") + 0.25 * surprise
@@ -128,7 +130,7 @@ def bars(seed: int, market: TrueMarket) -> FloatArray:
 
 def _student(seed: int, name: str, shape: tuple[int, int], freedom: int) -> FloatArray:
     """Fat-tailed draws of unit variance."""
-    draws = stream(seed, name).standard_t(freedom, shape)
+    draws = random_stream(seed, name).standard_t(freedom, shape)
     return np.asarray(draws / np.sqrt(freedom / (freedom - 2)))
 
 
@@ -138,7 +140,7 @@ def _regimes(seed: int, rows: int) -> FloatArray:
     A Markov chain that leaves its state on one day in 30 for one drawn by the shares of the states.
     """
     width = 1 + len(MARKETS)
-    random = stream(seed, "regimes").random((rows, 2, width))
+    random = random_stream(seed, "regimes").random((rows, 2, width))
     day = np.arange(rows)[:, None]
     since = np.maximum.accumulate(np.where(random[:, 0] < 1 / _REGIME_DAYS, day, 0), axis=0)
     drawn = np.take_along_axis(random[:, 1], since, axis=0)
@@ -147,7 +149,7 @@ def _regimes(seed: int, rows: int) -> FloatArray:
 
 def _wave(seed: int, name: str, rows: int, width: int) -> FloatArray:
     """(rows, width) stationary first-order autoregressions of unit variance."""
-    noise = stream(seed, name).standard_normal((rows, width))
+    noise = random_stream(seed, name).standard_normal((rows, width))
     noise[1:] *= np.sqrt(1 - _WAVE_KEPT**2)
     kept = _WAVE_KEPT ** np.arange(rows)[:, None]
     return np.asarray(kept * np.cumsum(noise / kept, axis=0))
@@ -157,8 +159,8 @@ def _drifts(seed: int, rows: int) -> tuple[FloatArray, FloatArray]:
     """(assets,) constant and (n, assets) changing part of the assets' daily drift."""
     of_own = universe.OWN_SHARE * universe.VOLATILITY
     factors, assets = universe.EXPOSURE.shape
-    constant = _exposed(stream(seed, "factor constant").standard_normal((1, factors)))[0]
-    constant += of_own * stream(seed, "own constant").standard_normal(assets)
+    constant = _exposed(random_stream(seed, "factor constant").standard_normal((1, factors)))[0]
+    constant += of_own * random_stream(seed, "own constant").standard_normal(assets)
     wave = _exposed(_wave(seed, "factor wave", rows, factors))
     wave += of_own * _wave(seed, "own wave", rows, assets)
     return CONSTANT_DRIFT * constant, WAVE_DRIFT * wave

@@ -17,7 +17,7 @@ from quant_assets.core.typing import BoolArray, DayArray, FloatArray
 from quant_assets.market.calendar import LAST_DAY, trading_days
 from quant_assets.market.instruments import FIELDS, MARKETS, PRICE_FIELDS
 from quant_assets.sources.simulated import universe
-from quant_assets.sources.simulated.mechanics import stream
+from quant_assets.sources.simulated.mechanics import random_stream
 
 GAP_RATE = 0.003
 """Share of an instrument's days that are missing though its market is open; none in FX."""
@@ -38,7 +38,7 @@ _LOW, _HIGH, _CLOSE, _VOLUME = (FIELDS.index(name) for name in ("low", "high", "
 
 
 @dataclass(frozen=True)
-class Fault:
+class PlantedFault:
     """One fault that was planted, as the ground truth for whoever wants to find it.
 
     Attributes:
@@ -60,14 +60,14 @@ class Fault:
     factor: float
 
 
-def closed(seed: int, days: DayArray) -> BoolArray:
+def draw_closures(seed: int, days: DayArray) -> BoolArray:
     """(n, markets) which markets rest; LME and JPX never do on the same day, FX never does."""
     rests = np.zeros((len(days), len(MARKETS)), dtype=bool)
     for year in np.unique(days.astype("datetime64[Y]")):
         begin, end = (x.astype("datetime64[D]") for x in (year, year + np.timedelta64(1, "Y")))
         weekdays = np.arange(begin, end)
         weekdays = weekdays[np.is_busday(weekdays)]
-        draw = stream(seed, f"closed {year}")
+        draw = random_stream(seed, f"closed {year}")
         of_both, of_us = draw.permutation(weekdays), draw.permutation(weekdays)
         lme, jpx, us = _CLOSED_WEEKDAYS.values()
         for market, chosen in zip(
@@ -77,7 +77,7 @@ def closed(seed: int, days: DayArray) -> BoolArray:
     return rests
 
 
-def planned_faults(seed: int, first_day: date) -> tuple[Fault, ...]:
+def plan_faults(seed: int, first_day: date) -> tuple[PlantedFault, ...]:
     """All faults of a simulation that begins on ``first_day``, by day; one per instrument at most.
 
     The market of an instrument is open on the day of its fault and on the days around it.
@@ -87,13 +87,15 @@ def planned_faults(seed: int, first_day: date) -> tuple[Fault, ...]:
     return tuple(sorted(faults, key=lambda fault: (fault.row, fault.instrument)))
 
 
-def recorded(
-    seed: int, days: DayArray, faultless: FloatArray, faults: tuple[Fault, ...]
+def record_prices(
+    seed: int, days: DayArray, faultless: FloatArray, faults: tuple[PlantedFault, ...]
 ) -> FloatArray:
     """(fields, n, k) the record with all its faults; the faultless one is left as it is."""
     book = faultless.copy()
     column = {name: i for i, name in enumerate(universe.INSTRUMENTS)}
-    missing = closed(seed, days)[:, universe.MARKET_OF] | _gaps(seed, len(days), faults, column)
+    missing = draw_closures(seed, days)[:, universe.MARKET_OF] | _gaps(
+        seed, len(days), faults, column
+    )
     book[:, missing] = np.nan
     for fault in faults:
         if fault.row < len(days):
@@ -101,15 +103,15 @@ def recorded(
     return book
 
 
-def _endings(days: DayArray) -> Iterator[Fault]:
+def _endings(days: DayArray) -> Iterator[PlantedFault]:
     for instrument, share in _ENDINGS.items():
         row = int(share * len(days))
-        yield Fault("ends", days[row].item(), row, instrument, 1.0)
+        yield PlantedFault("ends", days[row].item(), row, instrument, 1.0)
 
 
-def _drawn(seed: int, days: DayArray) -> Iterator[Fault]:
-    draw = stream(seed, "faults")
-    rests = closed(seed, days)
+def _drawn(seed: int, days: DayArray) -> Iterator[PlantedFault]:
+    draw = random_stream(seed, "faults")
+    rests = draw_closures(seed, days)
     lasting = [name for name in universe.INSTRUMENTS if name not in _ENDINGS]
     order = [str(name) for name in draw.permutation(lasting)]
     for kind, markets in _PLAN.items():
@@ -121,7 +123,7 @@ def _drawn(seed: int, days: DayArray) -> Iterator[Fault]:
             # Some room at both ends: a fault is found by what stands before and after it.
             row = int(draw.choice(np.flatnonzero(around)[20:-20])) + 1
             factor = _factor(kind, instrument, draw)
-            yield Fault(kind, days[row].item(), row, instrument, factor)
+            yield PlantedFault(kind, days[row].item(), row, instrument, factor)
 
 
 def _factor(kind: str, instrument: str, draw: np.random.Generator) -> float:
@@ -135,16 +137,18 @@ def _factor(kind: str, instrument: str, draw: np.random.Generator) -> float:
     return float(draw.choice(choices.get(kind, [1.0])))
 
 
-def _gaps(seed: int, rows: int, faults: tuple[Fault, ...], column: dict[str, int]) -> BoolArray:
+def _gaps(
+    seed: int, rows: int, faults: tuple[PlantedFault, ...], column: dict[str, int]
+) -> BoolArray:
     """(n, k) single missing days, none beside a fault."""
-    missing = stream(seed, "gaps").random((rows, len(universe.INSTRUMENTS))) < GAP_RATE
+    missing = random_stream(seed, "gaps").random((rows, len(universe.INSTRUMENTS))) < GAP_RATE
     missing[:, universe.of_market("FX")] = False
     for fault in faults:
         missing[max(fault.row - 1, 0) : fault.row + 2, column[fault.instrument]] = False
     return missing
 
 
-def _plant(book: FloatArray, fault: Fault) -> None:
+def _plant(book: FloatArray, fault: PlantedFault) -> None:
     """Put a fault into the (fields, n) record of its instrument."""
     row = fault.row
     match fault.kind:

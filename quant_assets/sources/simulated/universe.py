@@ -10,7 +10,7 @@ of two currencies, and the Tokyo contracts are quoted in yen.
 import numpy as np
 
 from quant_assets.core.typing import BoolArray, FloatArray, IntArray
-from quant_assets.market.instruments import MARKETS, Series, column_name
+from quant_assets.market.instruments import MARKETS, InstrumentSeries, column_name
 
 FACTORS = ("world", "us", "london", "tokyo", "dollar", "rates", "oil", "gold", "emerging")
 
@@ -133,7 +133,7 @@ def of_market(market: str) -> BoolArray:
 def columns() -> tuple[str, ...]:
     """The 557 series in the competition's order."""
     return tuple(
-        column_name(Series(instrument, field))
+        column_name(InstrumentSeries(instrument, field))
         for market, fields in _LAYOUT
         for field in fields
         for instrument in np.array(INSTRUMENTS)[of_market(market)].tolist()
