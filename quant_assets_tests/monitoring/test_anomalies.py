@@ -126,7 +126,7 @@ def test_kept_detectors_are_not_learnt_again(
     def refuse(*_: object) -> None:
         raise AssertionError("learnt again")
 
-    monkeypatch.setattr("quant_assets.monitoring.anomalies.anomalies.learn", refuse)
+    monkeypatch.setattr("quant_assets.monitoring.anomalies.anomalies.learn_detectors", refuse)
     again, _ = anomaly_rows(lake, settings, day(250), day(299))
     pd.testing.assert_frame_equal(again, before, check_exact=True)
 

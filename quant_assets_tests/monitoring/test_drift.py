@@ -275,7 +275,9 @@ def test_kept_references_give_the_same_bits(
     computed = drift_rows(watched, FAMILIES, day(FIRST), day(LAST))
     made = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
     (file,) = tmp_path.rglob("*.model")
-    monkeypatch.setattr("quant_assets.monitoring.drift.training_reference.reference_of", None)
+    monkeypatch.setattr(
+        "quant_assets.monitoring.drift.training_reference.summarise_reference", None
+    )
     kept = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
     pd.testing.assert_frame_equal(made, computed, check_exact=True)
     pd.testing.assert_frame_equal(kept, computed, check_exact=True)
@@ -295,7 +297,7 @@ def test_other_features_make_references_anew(
         for one in real(*args):
             yield replace(one, names=one.names[:-1], cells=one.cells[:-1])
 
-    monkeypatch.setattr(training_reference, "feature_columns", without_the_last)
+    monkeypatch.setattr(training_reference, "read_feature_columns", without_the_last)
     monkeypatch.setattr(training_reference, "CATALOGUE_VERSION", "before they were added")
     assert read_summaries(watched, FAMILIES, tmp_path, DAYS[: LAST + 1], DAYS[FIT_ROWS[1]])
     monkeypatch.undo()

@@ -180,16 +180,16 @@ def test_a_clock_that_went_back_neither_loses_an_alert_nor_keeps_it_open(
         ends, position = taken(*arguments)
         return [replace(ends[0], at=ends[0].at + timedelta(hours=1)), *ends[1:]], position
 
-    monkeypatch.setattr(alert_sensors, "ends_after", ahead)
+    monkeypatch.setattr(alert_sensors, "read_ends_after", ahead)
     desk.run(OSError("full"))
     if ticks == 2:
         desk.watch()
-        monkeypatch.setattr(alert_sensors, "ends_after", taken)
+        monkeypatch.setattr(alert_sensors, "read_ends_after", taken)
     desk.run({})
     desk.watch()
     assert desk.keys() == {}
     desk.run(OSError("full"))
-    monkeypatch.setattr(alert_sensors, "ends_after", taken)
+    monkeypatch.setattr(alert_sensors, "read_ends_after", taken)
     desk.watch()
     assert len(desk.keys()) == 1
 
@@ -259,7 +259,7 @@ def test_what_cannot_be_stored_now_is_taken_in_later(desk: Watch) -> None:
     cursor = dict(desk.cursors)
     busy = AlertStore(desk.lake, desk.settings.lake_dir)
     with busy._changing(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alert_sensors, "Book", lambda *given: AlertStore(*given, patience=0.1))
+        patch.setattr(alert_sensors, "AlertStore", lambda *given: AlertStore(*given, patience=0.1))
         with pytest.raises(AlertError, match="another process"):
             desk.watch()
     assert desk.cursors == cursor

@@ -19,7 +19,7 @@ from quant_assets_tests.support import price_tables
 CODE = """
 import os
 from quant_assets.quality import worker
-worker.begin()
+worker.begin_worker()
 print(worker._worker().process.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
