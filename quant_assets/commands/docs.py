@@ -1,14 +1,21 @@
-"""``python -m quant_assets.commands.docs FOLDER``: reference pages written from the code itself."""
+"""``python -m quant_assets.commands.docs FOLDER``: reference pages written from the code itself.
+
+A page is here if the code says all of it: tables, features, families, settings, and the rooms of
+the package. Pages that explain are written by hand.
+"""
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from quant_assets.core.rooms import ROWS
+from quant_assets.core.settings import Settings
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import SUBMISSIONS, declared_tables
 from quant_assets.models.registry import FAMILIES, load_family
 
+_ROOMS_BEGIN, _ROOMS_END = "<!-- rooms: begin -->", "<!-- rooms: end -->"
 _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
 
 
@@ -44,6 +51,63 @@ def families_page() -> str:
     return "\n".join(["# Model families", "", _NOTE, *_families()])
 
 
+def settings_page() -> str:
+    """Return a page with every setting, its variable and its default."""
+    head = (
+        "Environment variables; `quant-assets doctor` lists the values in force. "
+        "A misspelt variable is refused.\n\n| variable | default | meaning |\n|---|---|---|"
+    )
+    return "\n".join(["# Settings", "", _NOTE, head, *_settings(), ""])
+
+
+def _settings() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if hasattr(default, "get_secret_value"):
+            default = default.get_secret_value()
+        if isinstance(default, bool):
+            default = str(default).lower()
+        shown = f"`{default}`" if str(default) else "none"
+        yield f"| `QUANT_{name.upper()}` | {shown} | {_cell(field.description or '')} |"
+
+
+def architecture_page() -> str:
+    """Return a page with the rooms of the package, top to bottom."""
+    intro = (
+        "A functional core computes; a thin shell says what depends on what, when it runs and "
+        "where it is stored. The core never imports Dagster. A room imports only from the rows "
+        "below its own, not from another room of its row; a test holds that, and reads the same "
+        "list as this page.\n\n"
+        "A day goes through the rooms like this: `sources` reads what was given, `quality` accepts "
+        "or rejects it, `features` computes inputs and `market` labels, `training` fits `models` "
+        "as of a day, `ensemble` blends their forecasts, `promotion` chooses what is submitted, "
+        "`submission` writes it, `scoring` and `monitoring` judge it once labels are known, and "
+        "`reports`, `metrics` and `alerts` tell people. Each step reads and writes the `lake`.\n"
+    )
+    return "\n".join(["# Architecture", "", _NOTE, intro, *_rooms_table(), "", *_parts(), ""])
+
+
+def rooms_block() -> str:
+    """Return the table of rooms between the marks that CONTRIBUTING has."""
+    return "\n".join([_ROOMS_BEGIN, "", *_rooms_table(), "", _ROOMS_END])
+
+
+def _rooms_table() -> list[str]:
+    head = ["| row | room | belongs there | does not |", "|---|---|---|---|"]
+    return head + [
+        f"| {number} | `{room.name}` | {_cell(room.holds)} | {_cell(room.leaves_out)} |"
+        for number, row in enumerate(ROWS, start=1)
+        for room in row
+    ]
+
+
+def _parts() -> Iterator[str]:
+    for room in (room for row in ROWS for room in row if room.parts):
+        yield f"Inside `{room.name}`:\n"
+        yield from (f"- `{name}`: {holds}" for name, holds in room.parts)
+        yield ""
+
+
 def _families() -> Iterator[str]:
     for name in FAMILIES:
         chosen = load_family(name)
@@ -68,12 +132,28 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def with_rooms(contributing: str) -> str:
+    """Return the text of CONTRIBUTING with its table of rooms made anew."""
+    before, _, rest = contributing.partition(_ROOMS_BEGIN)
+    _, _, after = rest.partition(_ROOMS_END)
+    return before + rooms_block() + after
+
+
 def write(folder: Path) -> None:
-    """Write all pages into a folder."""
+    """Write all pages into a folder, and the table of rooms into the CONTRIBUTING beside it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tables.md").write_text(tables_page())
-    (folder / "features.md").write_text(features_page())
-    (folder / "families.md").write_text(families_page())
+    pages = {
+        "architecture": architecture_page,
+        "families": families_page,
+        "features": features_page,
+        "settings": settings_page,
+        "tables": tables_page,
+    }
+    for name, page in pages.items():
+        (folder / f"{name}.md").write_text(page())
+    contributing = folder.parent / "CONTRIBUTING.md"
+    if contributing.exists():
+        contributing.write_text(with_rooms(contributing.read_text()))
 
 
 if __name__ == "__main__":
