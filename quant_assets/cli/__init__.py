@@ -1,4 +1,4 @@
-"""``quant-assets``: the command line. Each command is a few lines around what other modules do."""
+"""``quant-assets``: the command line. Each command is a few lines around ``commands``."""
 
 import gc
 import sys
@@ -14,7 +14,7 @@ __all__ = ["app", "computing", "main", "releases", "simulation", "viewing"]
 
 
 def main() -> None:
-    """Entry point: a user's error is a message, not a traceback."""
+    """Run the command line; print a user's error as a message, not as a traceback."""
     # Half of a short command is importing, and a tenth of that would be looking for garbage.
     gc.set_threshold(200_000)
     try:

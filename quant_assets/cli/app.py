@@ -1,4 +1,4 @@
-"""The program that the commands belong to."""
+"""The Typer program that every command registers with. Commands are in the modules beside it."""
 
 import typer
 
@@ -14,7 +14,7 @@ app = typer.Typer(
 
 @app.callback()
 def about() -> None:
-    """A daily forecasting desk: every artifact a Dagster asset, every table in DuckDB.
+    """Forecast return spreads daily: every artifact is a Dagster asset in DuckDB.
 
     Begin with `demo`; look around with `ui`, `tables`, `describe` and `sql`.
     """

@@ -1,4 +1,7 @@
-"""Commands that compute: loading, backfilling, fitting, tuning, judging, exporting."""
+"""Commands that compute: load, backfill, walk forward, tune, repeat a fit, score, export.
+
+Commands that only read are in ``viewing``.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,17 +21,17 @@ def demo(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="FOLDER", help="A folder in the competition's format; else QUANT_SOURCE."
+            metavar="FOLDER", help="A folder in the competition's format; default: QUANT_SOURCE."
         ),
     ] = "",
     families: Families = "",
 ) -> None:
-    """Load a whole market, export its submission, show the scoreboard."""
+    """Load a whole market, export its submission and show the scoreboard."""
     from quant_assets.commands.loading import load_everything, prepare_data_directory
     from quant_assets.commands.summaries import show_result
 
     given = {"families": families} if families else {}
-    # A bare `demo` is of the simulated market, whichever is held.
+    # Without a folder `demo` loads the simulated market, whichever the directory holds.
     if data or not is_source_given():
         given["source"] = data or SIMULATED
     settings = load_settings(**given)
@@ -70,16 +73,16 @@ def walk_forward(
         typer.Option(
             "--set",
             metavar="FAMILY.PARAMETER=VALUE",
-            help="A parameter of this walk, for example ridge.shrinkage=0.7; may be repeated.",
+            help="A parameter for this run, for example ridge.shrinkage=0.7; may be repeated.",
         ),
     ] = None,
 ) -> None:
-    """Fit and judge families over the whole history; finished fits are kept."""
-    from quant_assets.commands.loading import run_walk_forward as walk
+    """Fit and score families over the whole history; finished fits are kept."""
+    from quant_assets.commands.loading import run_walk_forward
     from quant_assets.commands.summaries import show_scoreboard
 
     settings = load_settings(**({"families": families} if families else {}))
-    walk(settings, given or ())
+    run_walk_forward(settings, given or ())
     show_scoreboard(settings)
 
 
@@ -88,19 +91,25 @@ def tune(
     family: Annotated[str, typer.Argument(metavar="FAMILY", help="For example ridge.")],
     as_of: Annotated[
         datetime | None,
-        typer.Option(help="Search on what was known on this day; else: the newest.", **_DAY),
+        typer.Option(help="Search on what was known on this day; default: the newest.", **_DAY),
     ] = None,
     broad: Annotated[int, typer.Option(min=1, help="Trials over the whole space.")] = 20,
     narrow: Annotated[int, typer.Option(min=0, help="Trials around the best of those.")] = 30,
-    minutes: Annotated[float, typer.Option(min=0, help="After them no fit is begun.")] = 30.0,
-    validation_days: Annotated[int, typer.Option(min=2, help="Each fit is judged on.")] = 90,
-    step_days: Annotated[int, typer.Option(min=1, help="From fit to fit of a trial.")] = 30,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Minutes after which no fit begins.")
+    ] = 30.0,
+    validation_days: Annotated[
+        int, typer.Option(min=2, help="Days that each fit is scored on.")
+    ] = 90,
+    step_days: Annotated[
+        int, typer.Option(min=1, help="Days from one fit of a trial to the next.")
+    ] = 30,
 ) -> None:
     """Search a family's parameters; fits as of that day or later use the best.
 
-    A search that was interrupted goes on.
+    An interrupted search continues where it stopped.
     """
-    from quant_assets.commands.loading import run_study as search
+    from quant_assets.commands.loading import run_study
     from quant_assets.commands.summaries import show_study
 
     limits = {
@@ -111,34 +120,36 @@ def tune(
         "step_days": step_days,
     }
     settings = load_settings()
-    day = search(settings, family, as_of.date() if as_of else None, limits)
+    day = run_study(settings, family, as_of.date() if as_of else None, limits)
     show_study(settings, family, day)
 
 
 @app.command()
 def repeat(
     family: Annotated[str, typer.Argument(metavar="FAMILY", help="For example ridge.")],
-    as_of: Annotated[datetime, typer.Option(help="The fit's day.", **_DAY)],
+    as_of: Annotated[datetime, typer.Option(help="As-of day of the fit.", **_DAY)],
 ) -> None:
     """Make a stored fit again from its record alone, and compare the models."""
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.training.reproduction import repeat_fit as make_again
+    from quant_assets.training.reproduction import repeat_fit
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:
-        again = make_again(lake, family, as_of.date(), settings.threads)
-    typer.echo(f"{family} as of {as_of.date()}, on snapshot {again.recorded['snapshot']}")
-    typer.echo(f"recorded  {again.recorded['sha256']}")
-    typer.echo(f"repeated  {again.made['sha256']}")
-    typer.echo("the same model, to the bit" if again.same else "another model")
-    for difference in again.changed:
+        reproduction = repeat_fit(lake, family, as_of.date(), settings.threads)
+    typer.echo(f"{family} as of {as_of.date()}, on snapshot {reproduction.recorded['snapshot']}")
+    typer.echo(f"recorded  {reproduction.recorded['sha256']}")
+    typer.echo(f"repeated  {reproduction.made['sha256']}")
+    typer.echo("both models are the same to the bit" if reproduction.same else "the models differ")
+    for difference in reproduction.changed:
         typer.echo(f"changed since: {difference}")
-    raise typer.Exit(0 if again.same else 1)
+    raise typer.Exit(0 if reproduction.same else 1)
 
 
 @app.command()
 def score(
-    output: Annotated[Path | None, typer.Option(help="Write it all to a Markdown file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the whole scoreboard to a Markdown file.")
+    ] = None,
 ) -> None:
     """Show the scoreboard."""
     from quant_assets.commands.scoreboard_page import render_scoreboard
@@ -159,10 +170,10 @@ def score(
 def export() -> None:
     """Write every stored submission to the exports folder."""
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.submission.submission import export_submission as write
+    from quant_assets.submission.submission import export_submission
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:
-        exported = write(lake, settings.exports_dir)
+        exported = export_submission(lake, settings.exports_dir)
     for file in exported.files:
         typer.echo(f"{file}  {exported.days} days")

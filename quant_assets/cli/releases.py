@@ -1,4 +1,4 @@
-"""``quant-assets releases``: which releases there are, and decisions about them by hand."""
+"""``quant-assets releases``: list releases, and decide about them by hand."""
 
 import getpass
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ app.add_typer(releases, name="releases")
 
 Name = Annotated[str, typer.Argument(metavar="RELEASE", help="For example 2023-12-29-1f2e3d.")]
 Reason = Annotated[str, typer.Option(help="Why; recorded with the decision.")]
-MadeBy = Annotated[str, typer.Option("--by", help="Who decides; else the user's name.")]
+MadeBy = Annotated[str, typer.Option("--by", help="Who decides; default: the user's name.")]
 Seen = Annotated[
     str, typer.Option(metavar="DECISION", help="Refuse if there is a newer decision than this.")
 ]
@@ -24,7 +24,7 @@ Seen = Annotated[
 
 @releases.callback(invoke_without_command=True)
 def show(context: typer.Context) -> None:
-    """List releases: where each stands, and its numbers."""
+    """List releases with their stage and their scores."""
     if context.invoked_subcommand:
         return
     from quant_assets.commands.console import format_table
@@ -51,7 +51,7 @@ def show(context: typer.Context) -> None:
 def promote(
     release: Name,
     share: Annotated[
-        float, typer.Option(help="Of the published forecast to start with; 0 is the shadow.")
+        float, typer.Option(help="Share of the submitted forecast to start with; 0 is shadow.")
     ] = 0.0,
     reason: Reason = "",
     made_by: MadeBy = "",
@@ -69,39 +69,42 @@ def pin(release: Name, reason: Reason = "", made_by: MadeBy = "", seen: Seen = "
 
 @releases.command()
 def unpin(reason: Reason = "", made_by: MadeBy = "", seen: Seen = "") -> None:
-    """Let the rules go on."""
+    """Let the rules decide again."""
     _decide("unpin", "", reason, made_by, seen)
 
 
 @releases.command()
 def rollback(
-    to: Annotated[str, typer.Option(metavar="RELEASE", help="Else the last good champion.")] = "",
+    to: Annotated[
+        str, typer.Option(metavar="RELEASE", help="Default: the last good champion.")
+    ] = "",
     reason: Reason = "",
     made_by: MadeBy = "",
     seen: Seen = "",
 ) -> None:
-    """Take the challenger back; or, if there is none, the champion."""
+    """Withdraw the challenger; without one, go back to the champion before."""
     _decide("roll_back", to, reason, made_by, seen)
 
 
 @releases.command()
 def replay() -> None:
-    """Make the rules' decisions again from the stored records, and compare."""
+    """Make the rules' decisions again from the stored records and compare them."""
     from quant_assets.lake.store.lake import Lake
     from quant_assets.promotion.listing import replay_stored
 
     with Lake(load_settings().lake_dir, read_only=True) as lake:
-        found = replay_stored(lake)
-    different = [one for one in found if not one.agrees]
-    for one in different:
-        typer.echo(f"{one.day}: stored {_said(one.stored)}; replayed {_said(one.made)}")
-    count = sum(len(one.stored) for one in found)
+        days = replay_stored(lake)
+    different = [day for day in days if not day.agrees]
+    for day in different:
+        stored, made = _name_actions(day.stored), _name_actions(day.made)
+        typer.echo(f"{day.day}: stored {stored}; replayed {made}")
+    count = sum(len(day.stored) for day in days)
     agree = "all agree" if not different else f"{len(different)} days differ"
-    typer.echo(f"{count} decisions on {len(found)} days: {agree}")
+    typer.echo(f"{count} decisions on {len(days)} days: {agree}")
     raise typer.Exit(1 if different else 0)
 
 
-def _said(made: tuple[object, ...]) -> str:
+def _name_actions(made: tuple[object, ...]) -> str:
     return ", ".join(f"{getattr(x, 'action', '')} {getattr(x, 'release', '')}" for x in made)
 
 
@@ -112,10 +115,11 @@ def _decide(
     from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
 
     settings = load_settings()
-    wish = ManualDecision(action, release, reason, made_by or getpass.getuser(), share, seen)
+    manual = ManualDecision(action, release, reason, made_by or getpass.getuser(), share, seen)
     with Lake(settings.lake_dir) as lake:
-        for one in decide_manually(lake, settings, wish):
+        for decision in decide_manually(lake, settings, manual):
             typer.echo(
-                f"from {one.trading_day} on: {one.action} {one.release},"
-                f" {one.stage_before} -> {one.stage_after}; decision {one.decision}"
+                f"from {decision.trading_day} on: {decision.action} {decision.release},"
+                f" {decision.stage_before} -> {decision.stage_after};"
+                f" decision {decision.decision}"
             )

@@ -1,4 +1,4 @@
-"""The command that rehearses a desk."""
+"""``quant-assets rehearse``: the platform runs through a simulated year."""
 
 import time
 from typing import Annotated
@@ -11,14 +11,14 @@ from quant_assets.core.settings import load_settings
 
 @app.command()
 def rehearse(
-    days: Annotated[int, typer.Option(min=1, max=250, help="Trading days to live through.")] = 250,
-    faults: Annotated[bool, typer.Option(help="Whether anything goes wrong.")] = True,
+    days: Annotated[int, typer.Option(min=1, max=250, help="Trading days to simulate.")] = 250,
+    faults: Annotated[bool, typer.Option(help="Whether incidents are planted.")] = True,
 ) -> None:
-    """Live through a simulated year, day by day, with everything that can go wrong.
+    """Run the platform through a simulated year, day by day, with everything that can go wrong.
 
-    A desk of its own below the data directory is driven by its schedules and sensors, on a market
-    that comes day by day; at the end a table says what went wrong, how it was noticed, and how long
-    it lasted. Nothing else in the data directory is touched.
+    Schedules and sensors work on a market that comes day by day, in a data directory of its own
+    below the present one. At the end a table says what went wrong, how it was detected, and how
+    long it lasted. Nothing else in the data directory is touched.
     """
     from quant_assets.commands.console import format_table
     from quant_assets.simulation.driver import Rehearsal
@@ -30,11 +30,11 @@ def rehearse(
     hurried = HURRIED if days < YEAR_DAYS else {}
     plan = Plan(root, days, build_scenario(days) if faults else (), slim=True, settings=hurried)
     rehearsal = Rehearsal(plan, typer.echo)
-    verdict = rehearsal.run()
-    typer.echo(f"\n{format_table(verdict.table())}\n")
-    for name, text in verdict.figures.items():
+    assessment = rehearsal.run()
+    typer.echo(f"\n{format_table(assessment.table())}\n")
+    for name, text in assessment.figures.items():
         typer.echo(f"{name}: {text}")
-    for failing in verdict.failings:
+    for failing in assessment.failings:
         typer.secho(f"failed: {failing}", fg="red")
     typer.echo(f"{time.perf_counter() - begun:.0f} s; everything is in {root}")
-    raise typer.Exit(1 if verdict.failings else 0)
+    raise typer.Exit(1 if assessment.failings else 0)

@@ -1,4 +1,4 @@
-"""Commands that look: into the lake, at alerts, at the machine, and the servers to look with."""
+"""Commands that read: the lake, alerts, reports, the machine; and the servers to look with."""
 
 import os
 import time
@@ -53,7 +53,7 @@ def shell() -> None:
 
 @app.command()
 def tables() -> None:
-    """List the tables: rows, none yet where a dash stands, and what a row is."""
+    """List the tables with their rows (a dash: never written) and what a row is."""
     from quant_assets.commands.console import format_table
     from quant_assets.commands.inspection import list_tables
     from quant_assets.lake.store.lake import Lake
@@ -61,51 +61,53 @@ def tables() -> None:
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:
-        found = list_tables(lake, select_families(settings.families))
-    grain = found["description"].str.split(". ", regex=False).str[0].str.removesuffix(".")
-    typer.echo(format_table(found.assign(description=grain), wrap="description"))
+        listed = list_tables(lake, select_families(settings.families))
+    grain = listed["description"].str.split(". ", regex=False).str[0].str.removesuffix(".")
+    typer.echo(format_table(listed.assign(description=grain), wrap="description"))
 
 
 @app.command()
 def describe(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="For example features.targets.")],
 ) -> None:
-    """Say what a table holds, column by column."""
+    """Describe a table, column by column."""
     from quant_assets.commands.console import format_table, wrap_text
-    from quant_assets.commands.inspection import describe_table as look
+    from quant_assets.commands.inspection import describe_table
     from quant_assets.lake.store.lake import Lake
     from quant_assets.models.registry import select_families
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:
-        meaning, columns = look(lake, table, select_families(settings.families))
+        meaning, columns = describe_table(lake, table, select_families(settings.families))
     typer.echo(f"{wrap_text(meaning)}\n\n{format_table(columns, wrap='meaning')}")
 
 
 @app.command()
 def snapshot(
-    file: Annotated[Path, typer.Argument(metavar="FILE.duckdb", help="A file not there yet.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.duckdb", help="A file that does not exist yet.")
+    ],
 ) -> None:
     """Copy the lake into one plain DuckDB file that any client opens."""
-    from quant_assets.commands.inspection import copy_lake as copy
+    from quant_assets.commands.inspection import copy_lake
 
     begun = time.perf_counter()
-    count = copy(load_settings().lake_dir, file)
+    count = copy_lake(load_settings().lake_dir, file)
     typer.echo(f"{file}: {count} tables in {time.perf_counter() - begun:.1f} s")
 
 
 @app.command()
 def alerts(
-    everything: Annotated[bool, typer.Option("--all", help="Those that ended as well.")] = False,
-    resend: Annotated[bool, typer.Option("--resend", help="Send what was given up again.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List ended alerts as well.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Send dead letters again.")] = False,
     close: Annotated[
-        str, typer.Option(metavar="KEY", help="Close one that nothing ends by itself.")
+        str, typer.Option(metavar="KEY", help="Close an alert that nothing ends by itself.")
     ] = "",
     test: Annotated[
         Level | None, typer.Option(help="Send a test message to this level's channels.")
     ] = None,
 ) -> None:
-    """List open alerts; whom they were told to, and what was given up."""
+    """List open alerts, when they were sent, and dead letters."""
     from quant_assets.commands import alerts
 
     settings = load_settings()
@@ -128,11 +130,13 @@ def report(
     day: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Its last day; else the newest."
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Last day of the page; default: the newest.",
         ),
     ] = None,
-    period: Annotated[Period, typer.Option(help="How far it looks back.")] = "daily",
-    look: Annotated[bool, typer.Option("--open", help="Open it in the browser as well.")] = False,
+    period: Annotated[Period, typer.Option(help="Period that the page covers.")] = "daily",
+    look: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Write the report of a day, week or month as one HTML file."""
     from quant_assets.commands.reporting import write_report
@@ -155,7 +159,7 @@ def doctor() -> None:
         raise typer.Exit(1) from None
     findings = list(run_checks(settings))
     for finding in findings:
-        typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject:<24}  {finding.found}")
+        typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject:<24}  {finding.value}")
         if not finding.ok:
             typer.echo(f"     -> {finding.advice}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

@@ -1,4 +1,4 @@
-"""``quant-assets alerts``: what is open, what was given up, and trying the channels."""
+"""``quant-assets alerts``: list alerts and dead letters, close one, try the channels."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,17 +21,17 @@ def _now() -> datetime:
 
 
 def list_alerts(settings: Settings, *, closed: bool = False) -> str:
-    """The open alerts, or all of them, and the messages that were given up."""
+    """Return a text with the open alerts (``closed``: all of them) and the dead letters."""
     with Lake(settings.lake_dir, read_only=True) as lake:
-        book = AlertStore(lake, settings.lake_dir)
-        alerts, messages = book.alerts(closed=closed), book.messages()
-        letters = book.dead()
-    rows = [_row(one, messages, closed=closed) for one in alerts]
-    parts = [format_table(pd.DataFrame(rows), wrap="subject") if rows else _nothing(closed)]
+        store = AlertStore(lake, settings.lake_dir)
+        alerts, messages = store.alerts(closed=closed), store.messages()
+        letters = store.dead()
+    rows = [_row(alert, messages, closed=closed) for alert in alerts]
+    parts = [format_table(pd.DataFrame(rows), wrap="subject") if rows else _explain_none(closed)]
     if letters:
         given_up = [
-            {"given up": one.subject, "channel": one.channel, "last error": one.last_error}
-            for one in letters
+            {"given up": letter.subject, "channel": letter.channel, "last error": letter.last_error}
+            for letter in letters
         ]
         parts += [
             format_table(pd.DataFrame(given_up)),
@@ -40,9 +40,9 @@ def list_alerts(settings: Settings, *, closed: bool = False) -> str:
     return "\n\n".join(parts)
 
 
-def _nothing(closed: bool) -> str:
-    found = "no alert was ever raised" if closed else "no open alerts"
-    return f"{found} (the sensor watch_runs raises them; switch it on in the UI if it is not)"
+def _explain_none(closed: bool) -> str:
+    state = "no alert was ever raised" if closed else "no open alerts"
+    return f"{state} (the sensor watch_runs raises them; switch it on in the UI if it is not)"
 
 
 def _row(alert: Alert, messages: Sequence[Message], *, closed: bool) -> dict[str, object]:
@@ -53,8 +53,8 @@ def _row(alert: Alert, messages: Sequence[Message], *, closed: bool) -> dict[str
         "key": alert.key,
         "since": _minute(alert.opened_at),
         **until,
-        "seen": alert.count,
-        "told": _told(alert, messages),
+        "times": alert.count,
+        "sent": _when_sent(alert, messages),
     }
 
 
@@ -62,24 +62,24 @@ def _minute(moment: datetime | None) -> str | None:
     return f"{moment:%Y-%m-%d %H:%M}" if moment else None
 
 
-def _told(alert: Alert, messages: Sequence[Message]) -> str | None:
+def _when_sent(alert: Alert, messages: Sequence[Message]) -> str | None:
     if alert.delivered_at:
         return _minute(alert.delivered_at)
-    about = [one for one in messages if one.alert_id == alert.id and one.kind != "recovery"]
+    about = [x for x in messages if x.alert_id == alert.id and x.kind != "recovery"]
     if not about:
         return "no channel"
-    return "not yet" if any(one.pending for one in about) else "given up"
+    return "not yet" if any(message.pending for message in about) else "given up"
 
 
 def resend(settings: Settings) -> str:
-    """Send dead letters again, now; what came of it."""
+    """Send dead letters again, now; return what came of it as text."""
     with Lake(settings.lake_dir) as lake:
-        book = AlertStore(lake, settings.lake_dir)
-        count = resend_dead_letters(book, _now)
+        store = AlertStore(lake, settings.lake_dir)
+        count = resend_dead_letters(store, _now)
         if not count:
             return "no message was given up"
-        outcome = deliver_messages(book, lambda: open_channels(settings), _now)
-    return f"{count} messages are due again: {outcome}"
+        result = deliver_messages(store, lambda: open_channels(settings), _now)
+    return f"{count} messages are due again: {result}"
 
 
 def close_alert(settings: Settings, key: str) -> str:
@@ -89,20 +89,20 @@ def close_alert(settings: Settings, key: str) -> str:
         UnknownNameError: no open alert has the key.
     """
     with Lake(settings.lake_dir) as lake:
-        book = AlertStore(lake, settings.lake_dir)
-        known = {one.key: one for one in book.alerts()}
+        store = AlertStore(lake, settings.lake_dir)
+        known = {alert.key: alert for alert in store.alerts()}
         if key not in known:
             raise unknown_name("key of an open alert", key, sorted(known))
-        # Not now: it may have come about again since, which nobody has read yet.
+        # Not the present moment: the condition may have held again since, not yet read.
         at = known[key].last_seen_at + timedelta(microseconds=1)
-        messages = book.take_in(
+        messages = store.take_in(
             [ConditionCleared(key, "Closed by hand.", at)], open_channels(settings).names
         )
     return f"{key} is closed; {len(messages)} messages will say so"
 
 
 def try_channels(settings: Settings, level: Level) -> Iterator[tuple[str, str | None]]:
-    """Send a message to each of a level's channels: its name, and why it was not taken or None.
+    """Send a test message to each channel of a level; yield its name and its error or None.
 
     Raises:
         SettingsError: the level has no channel, or one of its URLs cannot be used.
@@ -110,7 +110,7 @@ def try_channels(settings: Settings, level: Level) -> Iterator[tuple[str, str | 
     channels = open_channels(settings, [level])
     if not channels.names[level]:
         raise SettingsError(
-            f"{level} alerts have no channel: they are stored, and told to nobody",
+            f"{level} alerts have no channel: they are stored and sent to nobody",
             where=f"QUANT_ALERTS_{level.upper()}",
             hint="set it to Apprise URLs: https://appriseit.com/services/",
         )

@@ -1,4 +1,4 @@
-"""How results look in a terminal. What is shown is decided by the commands."""
+"""Format results for a terminal. What is shown is decided by the commands."""
 
 import shutil
 import textwrap
@@ -10,14 +10,14 @@ _NARROWEST = 20
 
 
 def format_table(rows: pd.DataFrame, *, wrap: str = "", as_given: bool = False) -> str:
-    """A small frame as text: words to the left, numbers by their points, a dash where empty.
+    """Return a small frame as text: words left, numbers aligned by point, a dash where empty.
 
     Args:
         rows: what to show.
-        wrap: a column to break into lines where the terminal is too narrow.
-        as_given: text that looks like a number stays as it is.
+        wrap: column to break into lines where the terminal is too narrow.
+        as_given: keep text that looks like a number as it is.
     """
-    widths = [None if name != wrap else _left_for(rows, wrap) for name in rows.columns]
+    widths = [None if name != wrap else _width_left_for(rows, wrap) for name in rows.columns]
     text: str = tabulate(
         rows.astype(object).where(rows.notna(), None).to_dict("list"),
         headers="keys",
@@ -32,15 +32,15 @@ def format_table(rows: pd.DataFrame, *, wrap: str = "", as_given: bool = False) 
 
 
 def wrap_text(text: str) -> str:
-    """Text broken into lines of the terminal's width."""
-    return textwrap.fill(text, _width())
+    """Return the text broken into lines of the terminal's width."""
+    return textwrap.fill(text, _terminal_width())
 
 
-def _width() -> int:
+def _terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def _left_for(rows: pd.DataFrame, wrap: str) -> int:
+def _width_left_for(rows: pd.DataFrame, wrap: str) -> int:
     others = [name for name in rows.columns if name != wrap]
     shown = {
         name: [
@@ -50,4 +50,4 @@ def _left_for(rows: pd.DataFrame, wrap: str) -> int:
         for name in others
     }
     taken = sum(max(map(len, cells)) + 2 for cells in shown.values())
-    return max(_width() - taken, _NARROWEST)
+    return max(_terminal_width() - taken, _NARROWEST)

@@ -1,4 +1,4 @@
-"""``quant-assets doctor``: is everything here that a run needs, and if not, what to do."""
+"""``quant-assets doctor``: check that a machine has what a run needs, and say what to do if not."""
 
 import os
 import shutil
@@ -23,16 +23,23 @@ FREE_GB = 2.0
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing looked at."""
+    """The result of one check.
+
+    Attributes:
+        subject: what was checked.
+        ok: whether a run can do with it.
+        value: what the check found.
+        advice: what to do if it is not ok.
+    """
 
     subject: str
     ok: bool
-    found: str
+    value: str
     advice: str = ""
 
 
 def run_checks(settings: Settings) -> Iterator[CheckResult]:
-    """Look at interpreter, extensions, disk, lake, source and settings, in that order."""
+    """Check interpreter, extensions, disk, lake, source, families, channels; list the settings."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield CheckResult(
         "python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer"
@@ -45,39 +52,39 @@ def run_checks(settings: Settings) -> Iterator[CheckResult]:
             f"{'wheel found' if file else 'no wheel'} for DuckDB {duckdb.__version__}",
             f"pip install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}",
         )
-    yield _data_dir(settings)
-    yield _disk(settings)
-    yield _lake(settings)
-    yield _source(settings)
-    yield _families(settings)
-    yield from (_channels(settings, level) for level in LEVELS)
+    yield _check_data_dir(settings)
+    yield _check_disk(settings)
+    yield _check_lake(settings)
+    yield _check_source(settings)
+    yield _check_families(settings)
+    yield from (_check_channels(settings, level) for level in LEVELS)
     for name, value in settings.model_dump().items():
-        yield CheckResult(f"QUANT_{name.upper()}", True, _shown(value))
+        yield CheckResult(f"QUANT_{name.upper()}", True, _format_setting(value))
 
 
-def _shown(value: object) -> str:
-    """As it is given in the environment."""
+def _format_setting(value: object) -> str:
+    """Return the value as one would set it in the environment."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _data_dir(settings: Settings) -> CheckResult:
-    place = _existing(settings.data_dir)
+def _check_data_dir(settings: Settings) -> CheckResult:
+    place = _find_existing(settings.data_dir)
     good = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
-    found = "can be written" if good else f"cannot be written: {place}"
-    return CheckResult("data directory", good, found, "set QUANT_DATA_DIR to a directory of yours")
+    state = "can be written" if good else f"cannot be written: {place}"
+    return CheckResult("data directory", good, state, "set QUANT_DATA_DIR to a directory of yours")
 
 
-def _existing(path: Path) -> Path:
-    """The path, or the nearest above it that exists."""
+def _find_existing(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that exists."""
     return next(place for place in (path, *path.parents) if place.exists())
 
 
-def _disk(settings: Settings) -> CheckResult:
-    free = shutil.disk_usage(_existing(settings.data_dir)).free / 1e9
+def _check_disk(settings: Settings) -> CheckResult:
+    free = shutil.disk_usage(_find_existing(settings.data_dir)).free / 1e9
     return CheckResult("free disk", free > FREE_GB, f"{free:.1f} GB", f"free at least {FREE_GB} GB")
 
 
-def _lake(settings: Settings) -> CheckResult:
+def _check_lake(settings: Settings) -> CheckResult:
     if not settings.lake_dir.exists():
         return CheckResult(
             "lake", True, f"none yet below {settings.data_dir}; `make demo` makes it"
@@ -86,37 +93,39 @@ def _lake(settings: Settings) -> CheckResult:
         with Lake(settings.lake_dir, read_only=True) as lake:
             return CheckResult("lake", True, f"{settings.lake_dir}, snapshot {lake.snapshot_id()}")
     except QuantAssetsError as error:
-        return CheckResult("lake", False, _line(error), "restore it from a copy, or move it away")
+        return CheckResult(
+            "lake", False, _to_line(error), "restore it from a copy, or move it away"
+        )
 
 
-def _families(settings: Settings) -> CheckResult:
+def _check_families(settings: Settings) -> CheckResult:
     try:
         return CheckResult("model families", True, ", ".join(select_families(settings.families)))
     except QuantAssetsError as error:
-        return CheckResult("model families", False, _line(error), "correct QUANT_FAMILIES")
+        return CheckResult("model families", False, _to_line(error), "correct QUANT_FAMILIES")
 
 
-def _source(settings: Settings) -> CheckResult:
+def _check_source(settings: Settings) -> CheckResult:
     try:
         source = open_source(settings)
         return CheckResult(
             "source", True, f"{source.name}, {source.first_day} to {source.last_day}"
         )
     except QuantAssetsError as error:
-        return CheckResult("source", False, _line(error), "correct QUANT_SOURCE or the folder")
+        return CheckResult("source", False, _to_line(error), "correct QUANT_SOURCE or the folder")
 
 
-def _channels(settings: Settings, level: Level) -> CheckResult:
+def _check_channels(settings: Settings, level: Level) -> CheckResult:
     subject = f"alerts {level}"
     try:
         names = open_channels(settings, [level]).names[level]
         return CheckResult(
-            subject, True, ", ".join(names) or "no channel: stored, and told to nobody"
+            subject, True, ", ".join(names) or "no channel: alerts are stored and sent to nobody"
         )
     except QuantAssetsError as error:
-        return CheckResult(subject, False, _line(error), f"correct QUANT_ALERTS_{level.upper()}")
+        return CheckResult(subject, False, _to_line(error), f"correct QUANT_ALERTS_{level.upper()}")
 
 
-def _line(error: QuantAssetsError) -> str:
+def _to_line(error: QuantAssetsError) -> str:
     parts = (error.problem, error.where, error.found)
     return "; ".join(str(part) for part in parts if part)

@@ -1,4 +1,4 @@
-"""Looking into the lake from the command line: results as text, tables, a shell, a plain copy."""
+"""Look into the lake from the command line: SQL results, tables, a shell, a plain copy."""
 
 import json
 import os
@@ -19,7 +19,12 @@ Format = Literal["table", "csv", "json"]
 
 
 def run_sql(root: Path, statement: str, how: Format) -> str:
-    """The result of a statement on the lake, opened for reading only.
+    """Run a statement on the lake, opened for reading only, and return its result as text.
+
+    Args:
+        root: folder of the lake.
+        statement: SQL.
+        how: a drawn table, CSV or JSON.
 
     Raises:
         LakeError: DuckDB refuses the statement.
@@ -29,20 +34,20 @@ def run_sql(root: Path, statement: str, how: Format) -> str:
         relation = connection.sql(statement)
         if relation is None:
             return ""
-        return str(relation) if how == "table" else _as_text(relation.to_arrow_table(), how)
+        return str(relation) if how == "table" else _to_text(relation.to_arrow_table(), how)
     except duckdb.Error as error:
         raise LakeError(
             "the statement cannot be run",
             where=statement,
             found=str(error),
-            hint="`quant-assets tables` lists what there is: one with a dash for rows was never"
-            " written, and cannot be read yet; the lake is open for reading only",
+            hint="`quant-assets tables` lists what there is: a table with a dash for rows was never"
+            " written and cannot be read yet; the lake is open for reading only",
         ) from error
     finally:
         connection.close()
 
 
-def _as_text(rows: pa.Table, how: Format) -> str:
+def _to_text(rows: pa.Table, how: Format) -> str:
     if how == "json":
         return json.dumps(rows.to_pylist(), default=str, indent=1) + "\n"
     buffer = pa.BufferOutputStream()
@@ -52,13 +57,13 @@ def _as_text(rows: pa.Table, how: Format) -> str:
 
 
 def list_tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
-    """Every table with its rows and what a row is.
+    """Return every table with its number of rows and its description.
 
     Args:
         lake: the lake.
-        families: model families of the desk. Of its tables, those never written have NA for rows.
+        families: model families whose tables are listed; NA rows where never written.
     """
-    known = _known(lake, families)
+    known = _list_known(lake, families)
     # DuckDB's own estimate counts rows that were replaced as well.
     counts = [
         f"SELECT {i} AS i, count(*) AS n FROM {name}"
@@ -70,17 +75,17 @@ def list_tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
 
 
 def describe_table(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[str, pd.DataFrame]:
-    """A table's description, and its columns with types and meanings.
+    """Return a table's description, and its columns with types and meanings.
 
     Args:
         lake: the lake.
-        name: of the table.
-        families: model families of the desk, whose tables are described before they are written.
+        name: name of the table.
+        families: model families whose tables are described even if never written.
 
     Raises:
         UnknownNameError: there is no such table.
     """
-    known = _known(lake, families).set_index("name")
+    known = _list_known(lake, families).set_index("name")
     if name not in known.index:
         raise unknown_name("table", name, known.index.tolist())
     columns = lake.query(
@@ -90,27 +95,27 @@ def describe_table(lake: Lake, name: str, families: tuple[str, ...]) -> tuple[st
         [name],
     )
     if columns.empty:
-        awaited = next(one for one in declared_tables(families) if one.name == name)
-        rows = [(one.name, one.type, one.description) for one in awaited.columns]
+        declared = next(table for table in declared_tables(families) if table.name == name)
+        rows = [(column.name, column.type, column.description) for column in declared.columns]
         columns = pd.DataFrame(rows, columns=list(columns.columns))
     return str(known.at[name, "description"]), columns
 
 
-def _known(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
-    """Name, description and name in SQL of every table; that is NA of those never written."""
+def _list_known(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
+    """Return name, description and quoted SQL name of every table; NA where never written."""
     stored = lake.query(
         "SELECT schema_name || '.' || table_name AS name, comment AS description,"
         ' format(\'"{}"."{}"\', schema_name, table_name) AS quoted'
         " FROM duckdb_tables() WHERE database_name = 'lake'"
     )
-    declared = [(one.name, one.description) for one in declared_tables(families)]
-    awaited = pd.DataFrame(declared, columns=["name", "description"])
-    awaited = awaited[~awaited["name"].isin(stored["name"])]
-    return pd.concat([stored, awaited]).sort_values("name", ignore_index=True)
+    declared = [(table.name, table.description) for table in declared_tables(families)]
+    unwritten = pd.DataFrame(declared, columns=["name", "description"])
+    unwritten = unwritten[~unwritten["name"].isin(stored["name"])]
+    return pd.concat([stored, unwritten]).sort_values("name", ignore_index=True)
 
 
 def copy_lake(root: Path, file: Path) -> int:
-    """Copy the lake into one plain DuckDB file, whole or not at all; the number of tables.
+    """Copy the lake into one plain DuckDB file, whole or not at all; return the table count.
 
     Raises:
         LakeError: the file exists, or cannot be written.
@@ -144,7 +149,7 @@ def copy_lake(root: Path, file: Path) -> int:
 
 
 def shell_command(root: Path) -> list[str]:
-    """The command that opens DuckDB's own prompt on the lake, for reading only.
+    """Return the command that opens DuckDB's own prompt on the lake, for reading only.
 
     Raises:
         LakeError: DuckDB's command line is not installed.

@@ -1,6 +1,6 @@
-"""Loading a market from the command line: which one, whether there is work, the run.
+"""Load a market from the command line: choose it, see whether there is work, run the job.
 
-What came of it is shown by ``outcomes``.
+What a run led to is shown by ``summaries``.
 """
 
 import shutil
@@ -38,12 +38,12 @@ _MARKET_PARTS = (
 
 
 def prepare_data_directory(settings: Settings) -> None:
-    """Make the data directory ready for the settings' market.
+    """Make the data directory ready for the market that the settings name.
 
-    What another market left there is moved, whole, to ``archive/`` below it; nothing is deleted.
+    If it holds another market, its files move to ``archive/`` below it; nothing is deleted.
 
     Raises:
-        SourceError: the new market cannot be read, in which case nothing is moved.
+        SourceError: the new market cannot be read; then nothing is moved.
     """
     held = read_held_market(settings)
     if held is None or held.same_as(market_in_settings(settings)):
@@ -55,12 +55,16 @@ def prepare_data_directory(settings: Settings) -> None:
     for part in _MARKET_PARTS:
         if (settings.data_dir / part).exists():
             shutil.move(settings.data_dir / part, archive / part)
-    typer.echo(f"{settings.data_dir} held the market {held}; it is kept in {archive}")
-    typer.echo("Dagster and MLflow, if they are open, still show that one: open them again")
+    typer.echo(f"{settings.data_dir} held the market {held}; its files are now in {archive}")
+    typer.echo("if Dagster or MLflow is open, open it again: it still shows that market")
 
 
 def load_everything(settings: Settings, *, force: bool = False) -> None:
-    """Run ``load_history`` over all days of the source, unless exactly that was done before.
+    """Run ``load_history`` over all days of the source, unless nothing has changed since.
+
+    Args:
+        settings: the market, and the data directory.
+        force: run even if nothing has changed.
 
     Raises:
         SettingsError: the data directory holds another market, or cannot be written.
@@ -77,7 +81,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
     require_market(settings)
     source = open_source(settings)
     days = source.first_day, source.last_day
-    fingerprint = _fingerprint(settings, source.fingerprint(), *_studies(settings))
+    fingerprint = _digest_load(settings, source.fingerprint(), *_read_studies(settings))
     with open_instance(settings) as opened:
         loaded = settings.lake_dir.exists() and read_last_fingerprint(opened) == fingerprint
     if loaded and not force:
@@ -90,31 +94,38 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
 
 
 def run_range(settings: Settings, job: str, start: date, end: date) -> None:
-    """Run a job over the trading days of a range that the source has, showing its progress.
+    """Run a job over the trading days of a range that the source has, and show its progress.
+
+    Args:
+        settings: the market, and the data directory.
+        job: name of the job.
+        start: first day, included.
+        end: last day, included.
 
     Raises:
-        CalendarError: there is no such day.
+        CalendarError: the source has no trading day in the range.
         UnknownNameError: there is no such job.
         SourceError: the source cannot be read; nothing is written then.
         RunFailedError: an asset or a blocking check failed.
     """
     require_market(settings)
     source = open_source(settings)
-    days = _days_to_run(source, start, end)
+    days = _find_days_to_run(source, start, end)
     _check_readable(source, *days)
     _run(settings, source, job, *days, {})
 
 
 def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
-    """Run ``walk_forward`` over all loaded days, with the families of the settings from now on.
+    """Run ``walk_forward`` over all loaded days; its families are those of the market from then on.
 
     Args:
         settings: the market, and the families.
-        given: parameters set by hand in this run, like ``ridge.shrinkage=0.7``.
+        given: parameters set by hand for this run, like ``ridge.shrinkage=0.7``.
 
     Raises:
         UnknownNameError: a parameter, or its family, is not among those fitted.
-        SettingsError: one is out of range; or the data directory holds no market yet, or another.
+        SettingsError: a parameter is out of range; or the data directory holds no market, or
+            another one.
         RunFailedError: an asset or a blocking check failed.
     """
     from quant_assets.models.parameters import parse_assignments
@@ -134,17 +145,17 @@ def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
 
 
 def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> date:
-    """Run a family's study as of a day, by default the newest; the day that was.
+    """Run the study of a family as of a day; return that day.
 
     Args:
-        settings: the market, and where it is.
+        settings: the market, and the data directory.
         name: the family; it need not be among those of the settings.
-        as_of: the day. Fits as of that day or later use the outcome.
+        as_of: the day, by default the newest. Fits as of that day or later use the best trial.
         limits: launch configuration of the study, by name.
 
     Raises:
         UnknownNameError: there is no such family, or it has nothing to tune.
-        SettingsError: the data directory holds no market yet, or another.
+        SettingsError: the data directory holds no market, or another one.
         CalendarError: the source has no such day.
         RunFailedError: there is too little history, or the defaults cannot be fitted.
     """
@@ -154,7 +165,7 @@ def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping
     search_space_of(name)
     require_market(settings, loaded=True)
     source = open_source(settings)
-    _, day = _days_to_run(source, as_of or source.first_day, as_of or source.last_day)
+    _, day = _find_days_to_run(source, as_of or source.first_day, as_of or source.last_day)
     alone = settings.model_copy(update={"families": name})
     study = study_table(name).name
     config = {study.replace(".", "__"): limits}
@@ -176,26 +187,26 @@ def _run(
     from quant_assets.models.registry import preload, select_families
     from quant_assets.orchestration.execution.runs import open_instance, run_job
 
-    begun = time.perf_counter()
+    started = time.perf_counter()
     typer.echo(f"{job}: {settings.source}, {start} to {end}")
     preload(select_families(settings.families), others=["matplotlib.backends.backend_agg"])
     with open_instance(settings) as opened:
         definitions = build_definitions(settings, source=source)
-        outcome = run_job(definitions, opened, job, start, end, tags, config, only)
-    for warning in outcome.warnings:
+        result = run_job(definitions, opened, job, start, end, tags, config, only)
+    for warning in result.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
-    typer.echo(f"{job}: done in {time.perf_counter() - begun:.0f} s")
+    typer.echo(f"{job}: done in {time.perf_counter() - started:.0f} s")
 
 
 def _check_readable(source: Source, start: date, end: date) -> None:
-    """Read all that the source gives, so that one that is bad as a whole is refused as a whole."""
+    """Read the whole source, so that a bad one is refused before anything is written."""
     source.pairs()
     source.prices(start, end)
     source.published_labels(start, end)
 
 
-def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
-    """First and last trading day of the range that the source has."""
+def _find_days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
+    """Return the first and last trading day of the range that the source has."""
     first, last = max(start, source.first_day, FIRST_DAY), min(end, source.last_day, LAST_DAY)
     days = trading_days(first, last).tolist()
     if start > end or not days:
@@ -208,8 +219,8 @@ def _days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
     return days[0], days[-1]
 
 
-def _studies(settings: Settings) -> list[str]:
-    """What fits take from studies, as text; empty before the first study."""
+def _read_studies(settings: Settings) -> list[str]:
+    """Return the parameters that fits take from studies, as text; empty without a study."""
     from quant_assets.lake.store.lake import Lake
     from quant_assets.models.registry import select_families
     from quant_assets.training.parameter_selection import read_best_parameters
@@ -223,11 +234,11 @@ def _studies(settings: Settings) -> list[str]:
         ]
 
 
-def _fingerprint(settings: Settings, *parts: str) -> str:
-    """Changes when a part, the features, or a setting that shapes the result changes."""
+def _digest_load(settings: Settings, *parts: str) -> str:
+    """Return a digest of the parts, the features and the settings that shape a result."""
     from quant_assets.features.catalogue import CATALOGUE_VERSION
     from quant_assets.models.registry import select_families
 
     shaping = settings.model_dump_json(exclude={"families", *settings.of_operation()})
-    found = (*parts, CATALOGUE_VERSION, *select_families(settings.families), shaping)
-    return sha256("\n".join(found).encode()).hexdigest()
+    inputs = (*parts, CATALOGUE_VERSION, *select_families(settings.families), shaping)
+    return sha256("\n".join(inputs).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""``quant-assets report``: writing a page of any day by hand."""
+"""``quant-assets report``: write the page of any day by hand."""
 
 from datetime import date
 from pathlib import Path
@@ -17,22 +17,23 @@ from quant_assets.reports.scope import ReportScope
 
 
 def write_report(settings: Settings, period: str, day: date | None = None) -> Path:
-    """Write the page of a period and say where it is.
+    """Write the page of a period and return its path.
 
     Args:
-        settings: the market, and where it is.
+        settings: the market, and the data directory.
         period: daily, weekly or monthly.
-        day: its last day, or the trading day before it; else the newest day with prices.
+        day: last day of the period; the trading day before, if it is none. Default: the newest
+            day with prices.
 
     Raises:
         UnknownNameError: there is no such period.
-        SettingsError: no market is loaded yet, or another.
-        CalendarError: there are no prices of such a day.
+        SettingsError: no market is loaded, or another one.
+        CalendarError: there are no prices of that day.
     """
     kind = find_period(period)
     require_market(settings, loaded=True)
     with Lake(settings.lake_dir, read_only=True) as lake, open_instance(settings) as opened:
-        first, last = _ends(lake)
+        first, last = _read_ends(lake)
         wanted = newest_trading_day(day) if day else last
         if not first <= wanted <= last:
             raise CalendarError(
@@ -41,18 +42,16 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
                 expected=f"a day from {first} to {last}",
                 found=day,
             )
-        families, delivery = (
-            select_families(settings.families),
-            read_submission_time(opened, wanted),
-        )
-        scope = ReportScope(lake, kind, wanted, families, settings.drift_share, delivery)
+        families = select_families(settings.families)
+        submitted = read_submission_time(opened, wanted)
+        scope = ReportScope(lake, kind, wanted, families, settings.drift_share, submitted)
         return store_report(scope, settings.reports_dir)[1]
 
 
-def _ends(lake: Lake) -> tuple[date, date]:
-    """First and last day with prices."""
-    found = lake.arrow(
+def _read_ends(lake: Lake) -> tuple[date, date]:
+    """Return the first and last day with prices."""
+    ends = lake.arrow(
         f"SELECT min(trading_day) AS first, max(trading_day) AS last FROM {RAW_PRICES.quoted}",
         needs=RAW_PRICES,
     ).to_pylist()[0]
-    return found["first"], found["last"]
+    return ends["first"], ends["last"]

@@ -1,4 +1,4 @@
-"""The scoreboard as a page: what ``quant-assets score --output`` writes."""
+"""``quant-assets score --output``: the scoreboard as a Markdown page."""
 
 from quant_assets.lake.schemas.scoring_tables import BREAKDOWN, COMPARISON, SCOREBOARD
 from quant_assets.lake.schemas.tables import study_table
@@ -13,7 +13,7 @@ only what was known on its as-of day, and forecasts the days until the next. Int
 from a block bootstrap of 20-day blocks. `share` is the part of the oracle's score, where one is
 known.
 
-Which rows chose what: the ensemble's weights of a day come from the daily correlations released by
+Which rows chose what: the ensemble's weights of a day come from the daily correlations known by
 that day. Default parameters of the families are the same on every day; variants were compared on
 the rows 504 to 2033 of one market of 2010 to 2017, so scores on that market are in sample to that
 extent.
@@ -28,7 +28,7 @@ _STUDIES = """## Studies of parameters
 
 Fits as of such a day or later use the best trial, unless studies were turned off. It was chosen on
 the forecast days from the first to the last judged: scores of these days are in sample to that
-extent, scores of days after the study are not.
+extent; scores of days after the study are not.
 """
 _STUDY = """SELECT '{}' AS family, trading_day::VARCHAR AS "as of", count(*) AS trials,
  any_value(first_judged)::VARCHAR AS "first judged",
@@ -44,7 +44,7 @@ _BY = {
 
 
 def render_scoreboard(lake: Lake) -> str:
-    """The scoreboard, the comparisons and the breakdowns as Markdown.
+    """Return the scoreboard, the comparisons and the breakdowns as Markdown.
 
     Raises:
         LakeError: nothing was scored yet.
@@ -55,25 +55,25 @@ def render_scoreboard(lake: Lake) -> str:
     parts = [
         _HEAD,
         f"Forecast days {first} to {last}.\n",
-        _table(lake, _BOARD.format(SCOREBOARD.quoted)),
+        _render_table(lake, _BOARD.format(SCOREBOARD.quoted)),
     ]
-    parts += _studies(lake)
+    parts += _render_studies(lake)
     compared = f"SELECT * FROM {COMPARISON.quoted} ORDER BY other, difference DESC"
-    parts += ["## Paired differences of scores\n", _table(lake, compared)]
+    parts += ["## Paired differences of scores\n", _render_table(lake, compared)]
     for by, title in _BY.items():
-        parts += [f"## By {title}\n", _table(lake, _BREAKDOWN.format(BREAKDOWN.quoted, by))]
+        parts += [f"## By {title}\n", _render_table(lake, _BREAKDOWN.format(BREAKDOWN.quoted, by))]
     return "\n".join(parts)
 
 
-def _studies(lake: Lake) -> list[str]:
+def _render_studies(lake: Lake) -> list[str]:
     stored = {name: study_table(name) for name in FAMILIES if lake.has(study_table(name))}
     if not stored:
         return []
     each = (_STUDY.format(name, table.quoted) for name, table in stored.items())
-    return [_STUDIES, _table(lake, f"{' UNION ALL '.join(each)} ORDER BY ALL")]
+    return [_STUDIES, _render_table(lake, f"{' UNION ALL '.join(each)} ORDER BY ALL")]
 
 
-def _table(lake: Lake, sql: str) -> str:
+def _render_table(lake: Lake, sql: str) -> str:
     rows = lake.query(sql).astype(object)
     text = rows.where(rows.notna(), None).to_markdown(index=False, floatfmt=".3f", missingval="")
     return f"{text}\n"

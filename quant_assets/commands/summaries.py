@@ -1,6 +1,6 @@
-"""What commands show of their outcome: the scoreboard, a study, and what to try next.
+"""Print what a command led to: the scoreboard, a study, and what to try next.
 
-The page of the scoreboard is ``scorecard``'s; how a table looks is ``console``'s.
+The scoreboard as a page is in ``scoreboard_page``; how a table looks is in ``console``.
 """
 
 from datetime import date
@@ -13,15 +13,21 @@ from quant_assets.lake.store.lake import Lake
 
 
 def show_study(settings: Settings, name: str, day: date) -> None:
-    """Print the best parameters of a study beside the defaults, and what both are worth."""
+    """Print the best parameters of a study beside the defaults, and the scores of both.
+
+    Args:
+        settings: where the lake is.
+        name: the family.
+        day: as-of day of the study.
+    """
     from quant_assets.tuning.study_rows import read_study_result
 
     with Lake(settings.lake_dir, read_only=True) as lake:
-        found = read_study_result(lake, name, day)
-    typer.echo(f"\n{format_table(found.parameters, as_given=True)}\n")
-    typer.echo(f"objective {found.value:.4f}, with the defaults {found.default_value:.4f}")
-    typer.echo(f"{found.trials} trials, judged on the days from {found.first} to {found.last}")
-    typer.echo(f"fits as of {day} or later use it; `walk-forward` makes those anew")
+        study = read_study_result(lake, name, day)
+    typer.echo(f"\n{format_table(study.parameters, as_given=True)}\n")
+    typer.echo(f"objective {study.value:.4f}, with the defaults {study.default_value:.4f}")
+    typer.echo(f"{study.trials} trials, scored on the days from {study.first} to {study.last}")
+    typer.echo(f"fits as of {day} or later use it; `walk-forward` makes them again")
 
 
 def show_scoreboard(settings: Settings) -> None:

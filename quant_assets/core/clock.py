@@ -1,6 +1,6 @@
 """What time it is.
 
-Who needs the time is given a clock, so that a desk can be driven through days long past.
+Whatever needs the time takes a clock, so that a simulation can run through other days.
 """
 
 from datetime import UTC, datetime
@@ -10,5 +10,5 @@ class Clock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """The moment, in UTC."""
+        """Return the present moment, in UTC."""
         return datetime.now(UTC)

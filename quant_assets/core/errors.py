@@ -1,4 +1,4 @@
-"""The exception tree. Every error a user can meet is one of these; nothing else belongs here.
+"""The exception tree: every error that a user can meet. Nothing else belongs here.
 
 A message says what is wrong, where, what was expected, what was found and what to do about it,
 in that order, so that a log line is enough to act on.
@@ -52,7 +52,7 @@ class CalendarError(QuantAssetsError):
 
 
 class SourceError(QuantAssetsError):
-    """A source's data cannot be read as a whole: nothing of it is taken over."""
+    """A source cannot be read as a whole; nothing of it is stored."""
 
 
 class LakeError(QuantAssetsError):
@@ -60,7 +60,7 @@ class LakeError(QuantAssetsError):
 
 
 class QualityError(QuantAssetsError):
-    """Data could not be validated: not that it is bad, but that it is unknown whether it is."""
+    """Data could not be validated, so it is unknown whether it is good or bad."""
 
 
 class NotEnoughHistoryError(QuantAssetsError):
@@ -68,7 +68,7 @@ class NotEnoughHistoryError(QuantAssetsError):
 
 
 class FitError(QuantAssetsError):
-    """A fit came to nothing although there was enough to fit on."""
+    """A fit failed although there was enough history."""
 
 
 class ArtifactError(QuantAssetsError):
@@ -80,11 +80,11 @@ class TrackingError(QuantAssetsError):
 
 
 class AlertError(QuantAssetsError):
-    """Alerts cannot be read or written now. None is lost: they are taken in at the next tick."""
+    """Alerts cannot be read or written now. None is lost: the next tick reads them again."""
 
 
 class PromotionError(QuantAssetsError):
-    """A release cannot be promoted, pinned or rolled back as asked. What is in force stays."""
+    """A release cannot be promoted, pinned or rolled back as asked. Nothing changes."""
 
 
 class UnknownNameError(QuantAssetsError):
@@ -103,4 +103,4 @@ def unknown_name(kind: str, name: str, known: list[str]) -> UnknownNameError:
 
 
 class RehearsalError(QuantAssetsError):
-    """A rehearsal cannot go on: the desk does not come up, or a command of it failed."""
+    """A rehearsal cannot continue: the platform does not start, or one of its commands failed."""

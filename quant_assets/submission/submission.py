@@ -1,6 +1,6 @@
 """The submission: one row a day, one column per target in the pairs' order; its files.
 
-What is forecast, and how well, belongs elsewhere.
+Which forecast is submitted is decided in ``promotion``; how good it was, in ``scoring``.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from quant_assets.lake.store.lake import Lake
 
 
 def find_problems(forecasts: Forecasts, expected: DayArray) -> pd.DataFrame:
-    """What forbids submitting the forecasts: day and reason, empty if nothing does.
+    """Return each day that must not be submitted with its reason; empty if all may be.
 
     Args:
         forecasts: the days to submit.
@@ -39,7 +39,7 @@ def find_problems(forecasts: Forecasts, expected: DayArray) -> pd.DataFrame:
 
 
 def submission_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
-    """Rows of ``submissions.competition``."""
+    """Return rows of ``submissions.competition``: one a day, a column per target."""
     return {
         "trading_day": forecasts.days,
         "date_id": read_date_ids(lake, forecasts.days),
@@ -49,11 +49,11 @@ def submission_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SubmissionTime:
-    """When a day's submission was stored first.
+    """When the submission of a day was stored first.
 
     Attributes:
         at: the moment, UTC.
-        seconds: since the run began that was for this day alone; None if it was for others too.
+        seconds: from the start of the run to then; None if the run was for other days as well.
     """
 
     at: datetime
@@ -62,7 +62,7 @@ class SubmissionTime:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The files written and the days in them."""
+    """The files that an export wrote, and the number of days in them."""
 
     files: tuple[Path, ...]
     days: int

@@ -76,9 +76,9 @@ def test_settings_and_doctor_do_not_show_urls(settings: Settings) -> None:
     told = telling(settings, critical=f"json://host/{SECRET}", warning=f"slack://{SECRET}")
     findings = {one.subject: one for one in run_checks(told)}
     assert SECRET not in f"{told!r} {told} {told.model_dump()} {told.model_dump_json()} {findings}"
-    assert findings["alerts critical"].found == "json://host"
+    assert findings["alerts critical"].value == "json://host"
     assert not findings["alerts warning"].ok
-    assert findings["alerts info"].found == "no channel: stored, and told to nobody"
+    assert findings["alerts info"].value == "no channel: alerts are stored and sent to nobody"
 
 
 def test_a_message_arrives_with_subject_text_and_level(settings: Settings) -> None:
