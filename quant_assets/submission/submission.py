@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.forecasts import Forecasts
@@ -77,13 +75,16 @@ def export_submission(lake: Lake, folder: Path) -> ExportResult:
     Raises:
         LakeError: nothing was submitted yet.
     """
+    from pyarrow.csv import write_csv
+    from pyarrow.parquet import write_table
+
     names = [column.name for column in SUBMISSIONS.columns if column.name != "trading_day"]
     columns = ", ".join(f'"{name}"' for name in names)
     rows = lake.arrow(
         f"SELECT {columns} FROM {SUBMISSIONS.quoted} ORDER BY trading_day", needs=SUBMISSIONS
     )
     files = (folder / "submission.parquet", folder / "submission.csv")
-    for file, write in zip(files, (pa.parquet.write_table, pa.csv.write_csv), strict=True):
+    for file, write in zip(files, (write_table, write_csv), strict=True):
         buffer = pa.BufferOutputStream()
         write(rows, buffer)
         write_atomically(file, buffer.getvalue().to_pybytes())

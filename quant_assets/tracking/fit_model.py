@@ -13,7 +13,6 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.lake.store.artifacts import read_artifact
@@ -76,6 +75,8 @@ def store_model(
     Raises:
         ArtifactError: a fitted model is missing there, or altered.
     """
+    from urllib.request import url2pathname
+
     from mlflow.models import Model
 
     folder = Path(url2pathname(urlparse(run.info.artifact_uri).path))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import SQLAlchemyError
 
 from quant_assets.core.errors import TrackingError
 
@@ -47,7 +46,7 @@ def open_store(folder: Path) -> Iterator["MlflowClient"]:
         with FileLock(folder / "recording.lock", _PATIENCE):
             _require_free(database_path(folder))
             yield _client(folder)
-    except (SQLAlchemyError, sqlite3.Error, OSError, Timeout, _mlflow_exception()) as error:
+    except (sqlite3.Error, OSError, Timeout, *_library_errors()) as error:
         raise TrackingError(
             "MLflow's store cannot be read or written; everything else is as it was",
             where=str(folder),
@@ -80,7 +79,8 @@ def _client(folder: Path) -> "MlflowClient":
     return client
 
 
-def _mlflow_exception() -> type[Exception]:
+def _library_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    return MlflowException
+    return MlflowException, SQLAlchemyError

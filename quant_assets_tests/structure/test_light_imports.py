@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 HEAVY = {
+    "alembic",
     "apprise",
     "evidently",
     "exchange_calendars",
@@ -14,9 +15,12 @@ HEAVY = {
     "mlflow",
     "optuna",
     "polars",
+    "rich",
     "scipy",
     "sklearn",
+    "sqlalchemy",
     "statsmodels",
+    "structlog",
     "torch",
     "xgboost",
 }

@@ -1,59 +1,83 @@
-"""What Dagster knows of runs, as metrics: how many by job and outcome, how long, how late.
+"""Metrics of runs: how many of each job by outcome, how long they took, how late submissions were.
 
-One query of its table of runs counts them all: by its own interface each job and status would be a
-query, or every run would be read.
+Only Dagster's public interface is asked, which counts the runs of one job and status at a time.
+Metrics of the lake are in ``metrics.lake_metrics``.
 """
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.storage.runs.schema import RunsTable
-from sqlalchemy import func, select
+from dagster import DagsterRunStatus as Status
 
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.metrics.prometheus import Metric
+from quant_assets.models.registry import FAMILIES
 from quant_assets.orchestration.execution.submission_times import read_submission_time
+from quant_assets.orchestration.jobs import asset_jobs
+from quant_assets.orchestration.jobs.lake_maintenance import maintain_lake
+from quant_assets.orchestration.jobs.promotion_decision import decide_promotion
 
-_SUCCESS = "SUCCESS"
-_ENDED = (_SUCCESS, "FAILURE", "CANCELED")
+_ENDED = (Status.SUCCESS, Status.FAILURE, Status.CANCELED)
+_UNNAMED_JOB = "__ASSET_JOB"
+"""The job of the assets that a person selects in the UI."""
+_PAGE = 500
+_CANDIDATES = 20
+"""Ended runs of a job that are searched for one that also began."""
+
+
+@dataclass(frozen=True)
+class _JobRuns:
+    """The recorded runs of a job.
+
+    Attributes:
+        name: of the job.
+        counts: number of runs by status, without the statuses that no run has.
+        success_at: end of the newest run that succeeded, in seconds since 1970.
+        seconds: duration of the newest run that has ended.
+    """
+
+    name: str
+    counts: dict[Status, int]
+    success_at: float | None
+    seconds: float | None
 
 
 def collect_run_metrics(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
-    """Every metric of runs.
+    """Return every metric of runs.
 
     Args:
         instance: has recorded the runs.
         lake: says which day's submission is the newest.
     """
-    counts = _counts(instance)
-    ended = [one for one in counts if one[1] in _ENDED]
-    others = [one for one in counts if one[1] not in _ENDED]
+    jobs = _read_jobs(instance)
+    counts = [(job.name, status, n) for job in jobs for status, n in job.counts.items()]
     return [
         Metric(
             "runs",
             "Runs that have ended, by job and how.",
             ("job", "status"),
-            tuple(((job, status.lower()), n) for job, status, n, _ in ended),
+            tuple(((job, how.value.lower()), n) for job, how, n in counts if how in _ENDED),
             "counter",
         ),
         Metric(
             "runs_in_progress",
             "Runs that are queued or under way.",
             ("job", "status"),
-            tuple(((job, status.lower()), n) for job, status, n, _ in others),
+            tuple(((job, how.value.lower()), n) for job, how, n in counts if how not in _ENDED),
         ),
         Metric(
             "run_success_timestamp_seconds",
             "When a job succeeded last.",
             ("job",),
-            tuple(((job,), at) for job, status, _, at in ended if status == _SUCCESS and at),
+            tuple(((job.name,), job.success_at) for job in jobs if job.success_at is not None),
         ),
         Metric(
             "run_duration_seconds",
             "Time the newest run of a job took that has ended.",
             ("job",),
-            tuple(((job,), end - start) for job, start, end in _newest(instance)),
+            tuple(((job.name,), job.seconds) for job in jobs if job.seconds is not None),
         ),
         *_latency(instance, lake),
     ]
@@ -70,31 +94,61 @@ def _latency(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
     return [Metric("submission_latency_seconds", text, (), (((), delivery.seconds),))]
 
 
-def _counts(instance: dg.DagsterInstance) -> list[tuple[str, str, int, float | None]]:
-    """Job, status, number of its runs and the newest end of one."""
-    job, status = RunsTable.c.pipeline_name, RunsTable.c.status
-    figures = func.count(), func.max(RunsTable.c.end_time)
-    statement = select(job, status, *figures).group_by(job, status).order_by(job, status)
-    return [(name, how, n, at) for name, how, n, at in _fetch(instance, statement)]
+def _read_jobs(instance: dg.DagsterInstance) -> list[_JobRuns]:
+    """Return every job that has runs, in the order of names.
+
+    The platform's jobs are asked for by name. If they have fewer runs than there are, a job was
+    renamed since, and all runs are read for their names.
+    """
+    total = instance.get_runs_count()
+    jobs = _count_jobs(instance, _platform_jobs())
+    if sum(sum(job.counts.values()) for job in jobs) < total:
+        jobs = _count_jobs(instance, _recorded_jobs(instance))
+    return jobs
 
 
-def _newest(instance: dg.DagsterInstance) -> list[tuple[str, float, float]]:
-    """Job, start and end of the newest run of each job that has both."""
-    place = func.row_number().over(
-        partition_by=RunsTable.c.pipeline_name,
-        order_by=[RunsTable.c.end_time.desc(), RunsTable.c.id.desc()],
+def _platform_jobs() -> set[str]:
+    names = {*asset_jobs.build(tuple(FAMILIES)), _UNNAMED_JOB}
+    return names | {maintain_lake.name, decide_promotion.name}
+
+
+def _recorded_jobs(instance: dg.DagsterInstance) -> set[str]:
+    names: set[str] = set()
+    records = instance.get_run_records(limit=_PAGE)
+    while records:
+        names |= {record.dagster_run.job_name for record in records}
+        records = instance.get_run_records(limit=_PAGE, cursor=records[-1].dagster_run.run_id)
+    return names
+
+
+def _count_jobs(instance: dg.DagsterInstance, names: Iterable[str]) -> list[_JobRuns]:
+    return [
+        _read_job(instance, name)
+        for name in sorted(names)
+        if instance.get_runs_count(dg.RunsFilter(job_name=name))
+    ]
+
+
+def _read_job(instance: dg.DagsterInstance, name: str) -> _JobRuns:
+    counts = {
+        status: instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=[status]))
+        for status in sorted(Status, key=lambda status: status.value)
+    }
+    successes = _newest_ended(instance, name, [Status.SUCCESS])
+    ended = _newest_ended(instance, name, _ENDED)
+    return _JobRuns(
+        name=name,
+        counts={status: n for status, n in counts.items() if n},
+        success_at=next((end for _, end in successes), None),
+        seconds=next((end - start for start, end in ended if start is not None), None),
     )
-    columns = RunsTable.c.pipeline_name, RunsTable.c.start_time
-    ranked = (
-        select(*columns, RunsTable.c.end_time, place.label("place"))
-        .where(RunsTable.c.start_time.is_not(None), RunsTable.c.end_time.is_not(None))
-        .subquery()
-    )
-    statement = select(ranked).where(ranked.c.place == 1).order_by(ranked.c.pipeline_name)
-    return [(job, start, end) for job, start, end, _ in _fetch(instance, statement)]
 
 
-def _fetch(instance: dg.DagsterInstance, statement: Any) -> list[Any]:
-    storage: Any = instance.run_storage
-    with storage.connect() as connection:
-        return list(connection.execute(statement).fetchall())
+def _newest_ended(
+    instance: dg.DagsterInstance, name: str, statuses: Iterable[Status]
+) -> Iterator[tuple[float | None, float]]:
+    """Yield start and end of a job's runs, the one that ended last first."""
+    wanted = dg.RunsFilter(job_name=name, statuses=list(statuses))
+    for record in instance.get_run_records(wanted, limit=_CANDIDATES, order_by="end_time"):
+        if record.end_time is not None:
+            yield record.start_time, record.end_time

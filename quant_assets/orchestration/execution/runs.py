@@ -6,19 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dagster as dg
 import yaml
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import DBAPIError
 
 from quant_assets.core.errors import LakeError, QuantAssetsError, SettingsError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.orchestration.execution.progress import Progress
 from quant_assets.orchestration.run_requests.attempts import UNFINISHED
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 INSTANCE_FILE = Path(__file__).parents[3] / "dagster.yaml"
 WORKSPACE_FILE = Path(__file__).parents[3] / "workspace.yaml"
@@ -80,6 +82,17 @@ def prepare_home(settings: Settings, changes: Mapping[str, Any] | None = None) -
     }
 
 
+def database_error() -> "type[DBAPIError]":
+    """The error that Dagster's storages raise when a database fails.
+
+    Its library is imported only once there is an error to compare: loading the definitions, as
+    every process of Dagster does, stays light.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    return DBAPIError
+
+
 @contextmanager
 def open_instance(
     settings: Settings, changes: Mapping[str, Any] | None = None
@@ -98,7 +111,7 @@ def open_instance(
         with dg.DagsterInstance.get() as opened:
             close_abandoned_runs(opened)
             yield opened
-    except DBAPIError as error:
+    except database_error() as error:
         raise LakeError(
             "Dagster's records cannot be read or written",
             where=str(settings.dagster_home),

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorStatus
 
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
@@ -89,14 +87,17 @@ def _daily(
 
 def is_on(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> bool:
     """Whether a sensor is switched on, by a person or by its definition."""
-    on = {InstigatorStatus.RUNNING}
+    # Dagster's enumerations of both are private, so their values are compared.
+    on = {"RUNNING"}
     # Such a row stays when the definition no longer switches it on.
     if sensor.default_status is dg.DefaultSensorStatus.RUNNING:
-        on.add(InstigatorStatus.DECLARED_IN_CODE)
-    states = instance.all_instigator_state(
-        instigator_type=InstigatorType.SENSOR, instigator_statuses=on
+        on.add("DECLARED_IN_CODE")
+    return any(
+        state.name == sensor.name
+        and state.instigator_type.value == "SENSOR"
+        and state.status.value in on
+        for state in instance.all_instigator_state()
     )
-    return any(state.name == sensor.name for state in states)
 
 
 def _request(job: str, look: RequestContext) -> dg.RunRequest | dg.SkipReason:

@@ -8,7 +8,6 @@ from datetime import date
 from time import perf_counter
 
 import dagster as dg
-from sqlalchemy.exc import DBAPIError
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import QuantAssetsError
@@ -19,6 +18,7 @@ from quant_assets.metrics.lake_metrics import collect_lake_metrics
 from quant_assets.metrics.prometheus import Metric, to_prometheus_text
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.execution.run_metrics import collect_run_metrics
+from quant_assets.orchestration.execution.runs import database_error
 
 SECONDS = 300
 
@@ -80,7 +80,7 @@ def _read(parts: dict[str, Callable[[], list[Metric]]]) -> list[Metric]:
         try:
             found += collect()
             read.append(((name,), 1.0))
-        except (QuantAssetsError, DBAPIError):
+        except (QuantAssetsError, database_error()):
             # An endpoint that answers nothing at all could not say what is wrong.
             read.append(((name,), 0.0))
         took.append(((name,), perf_counter() - begun))
