@@ -20,8 +20,8 @@ from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.orchestration.execution.progress import Progress
 from quant_assets.orchestration.run_requests.attempts import UNFINISHED
 
-INSTANCE_FILE = Path(__file__).parents[3] / "dagster.yaml"
-WORKSPACE_FILE = Path(__file__).parents[3] / "workspace.yaml"
+INSTANCE_FILE = Path(__file__).parents[1] / "config" / "dagster.yaml"
+WORKSPACE_FILE = Path(__file__).parents[1] / "config" / "workspace.yaml"
 FINGERPRINT = "quant/source_fingerprint"
 _ROWS = 8
 _LOCKS, _LOCKED = "locks", "quant/holds_lock"
