@@ -9,7 +9,9 @@ import pytest
 
 import quant_assets
 
-LIGHT = "import sys; before = set(sys.modules); import quant_assets; print(*set(sys.modules) - before)"
+LIGHT = (
+    "import sys; before = set(sys.modules); import quant_assets; print(*set(sys.modules) - before)"
+)
 SCRIPT = """
 from typing import assert_type
 import quant_assets
