@@ -32,8 +32,12 @@ def database_path(folder: Path) -> Path:
 
 
 def store_uri(folder: Path) -> str:
-    """Return the URI by which MLflow opens the store; characters that URIs reserve are escaped."""
-    return URL.create("sqlite", database=str(database_path(folder))).render_as_string()
+    """Return the URI by which MLflow opens the store; characters that URIs reserve are escaped.
+
+    The driver is named because MLflow makes the folder of a URI that begins with ``sqlite:///``,
+    and takes its escaped name for the real one.
+    """
+    return URL.create("sqlite+pysqlite", database=str(database_path(folder))).render_as_string()
 
 
 @contextmanager
