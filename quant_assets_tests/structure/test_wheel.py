@@ -1,24 +1,18 @@
 """The wheel holds the whole package and works in a folder that has nothing of the checkout."""
 
-import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import sysconfig
-import time
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
-from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
 import pytest
 
 from quant_assets_tests.support.desk import PATIENCE, Desk
 from quant_assets_tests.support.small_market import write_small_market
+from quant_assets_tests.support.ui_jobs import jobs_in_ui
 
 CHECKOUT = Path(__file__).parents[2]
 PIP = (sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check")
@@ -30,8 +24,6 @@ from quant_assets.orchestration.execution.runs import INSTANCE_FILE, WORKSPACE_F
 assert defs().jobs and INSTANCE_FILE.exists() and WORKSPACE_FILE.exists()
 print(quant_assets.__file__)
 """
-JOBS = """{ repositoriesOrError { __typename ... on RepositoryConnection { nodes {
-  jobs { name } } } } }"""
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -115,7 +107,7 @@ def test_demo_and_ui_run_from_an_installed_wheel_in_an_empty_folder(
     )
     assert demo.returncode == 0, demo.stderr
     assert (empty / "data" / "exports" / "submission.parquet").exists()
-    jobs = jobs_in_ui(programs, empty, environment(**given))
+    jobs = jobs_in_ui(str(programs / "quant-assets"), empty, environment(**given))
     assert {"load_history", "refresh_daily"} <= jobs
 
 
@@ -135,49 +127,3 @@ def install_in_environment(wheel: Path, root: Path) -> Path:
     dagster.write_text(f"#!{python}\nfrom dagster._cli import main\nmain()\n")
     dagster.chmod(0o755)
     return programs
-
-
-def jobs_in_ui(programs: Path, folder: Path, variables: dict[str, str]) -> set[str]:
-    """Start ``quant-assets ui`` and return the names of the jobs that it serves."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    log = folder / "ui.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [programs / "quant-assets", "ui", "--port", str(port)],
-            cwd=folder,
-            env=variables,
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            repositories = wait_for_repositories(server, port)
-            assert repositories, log.read_text()
-        finally:
-            server.send_signal(signal.SIGINT)
-            try:
-                assert server.wait(60) == 0, log.read_text()
-            finally:
-                server.kill()
-    return {job["name"] for repository in repositories for job in repository["jobs"]}
-
-
-def wait_for_repositories(server: "subprocess.Popen[bytes]", port: int) -> list[Any]:
-    """Ask for the loaded repositories until there are some; none if the server has ended."""
-    request = Request(
-        f"http://127.0.0.1:{port}/graphql",
-        json.dumps({"query": JOBS}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    given_up = time.monotonic() + PATIENCE
-    while server.poll() is None and time.monotonic() < given_up:
-        try:
-            with urlopen(request, timeout=60) as response:
-                answer = json.load(response)["data"]["repositoriesOrError"]
-        except (URLError, ConnectionError):
-            answer = {}
-        if answer.get("nodes"):
-            nodes: list[Any] = answer["nodes"]
-            return nodes
-        time.sleep(0.5)
-    return []
