@@ -1,6 +1,6 @@
 # Everything a user runs. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint ui bench docs clean
+.PHONY: help install demo test lint ui bench docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,6 +9,8 @@ STAMP := $(VENV)/.installed
 DATA ?=
 FAMILIES ?=
 PORT ?=
+# A variable's text as one word of the shell, whatever characters it has.
+quoted = '$(subst ','\'',$(value $1))'
 # A file's tests share what they take long to make, and stay together.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
@@ -21,8 +23,11 @@ $(STAMP): pyproject.toml constraints.txt
 	  -c constraints.txt -e '.[dev]'
 	@touch $@
 
+install: $(STAMP)  ## install into .venv, as every other command does first
+
 demo: $(STAMP)  ## load a market, export its submission, show the scoreboard; DATA=<competition folder>, FAMILIES=all
-	@$(BIN)/quant-assets demo $(DATA) $(if $(FAMILIES),--families $(FAMILIES))
+	@$(BIN)/quant-assets demo $(if $(value DATA),$(call quoted,DATA)) \
+	  $(if $(value FAMILIES),--families $(call quoted,FAMILIES))
 
 test: $(STAMP) lint  ## lint, types and all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
@@ -33,10 +38,10 @@ lint: $(STAMP)  ## style and types
 	@$(BIN)/mypy
 
 ui: $(STAMP)  ## open Dagster on http://127.0.0.1:3000; PORT=<another>
-	@$(BIN)/quant-assets ui $(if $(PORT),--port $(PORT))
+	@$(BIN)/quant-assets ui $(if $(value PORT),--port $(call quoted,PORT))
 
 bench: $(STAMP)  ## time the platform beside the alternatives; DATA=<competition folder>
-	@$(BIN)/python -m benchmarks $(DATA)
+	@$(BIN)/python -m benchmarks $(if $(value DATA),$(call quoted,DATA))
 
 docs: $(STAMP)  ## write the reference pages in docs/ from the code
 	@$(BIN)/python -m quant_assets.commands.docs docs

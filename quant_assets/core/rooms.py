@@ -66,6 +66,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
                 ("run_requests", "which run to ask for: next days, retries, retrain triggers"),
                 ("execution", "running jobs from the command line, progress, launchers"),
                 ("storages", "Dagster's storages, and its private interfaces"),
+                ("config", "the files that configure Dagster's instance and workspace"),
             ),
             dagster=True,
         ),

@@ -30,8 +30,14 @@ def database_path(folder: Path) -> Path:
 
 
 def store_uri(folder: Path) -> str:
-    """The store as MLflow names it."""
-    return f"sqlite:///{database_path(folder)}"
+    """Return the URI by which MLflow opens the store; characters that URIs reserve are escaped.
+
+    The driver is named because MLflow makes the folder of a URI that begins with ``sqlite:///``,
+    and takes its escaped name for the real one.
+    """
+    from sqlalchemy.engine import URL
+
+    return URL.create("sqlite+pysqlite", database=str(database_path(folder))).render_as_string()
 
 
 @contextmanager
@@ -67,13 +73,19 @@ def _require_free(file: Path) -> None:
 
 def _client(folder: Path) -> "MlflowClient":
     from mlflow import MlflowClient
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    client = MlflowClient(tracking_uri=store_uri(folder), registry_uri=store_uri(folder))
+    uri, artifacts = store_uri(folder), (folder / _ARTIFACTS).as_uri()
+    if not database_path(folder).exists():
+        # A client would place MLflow's default experiment below the working directory, and fail
+        # where that directory's name has both kinds of quotes.
+        SqlAlchemyStore(uri, artifacts)
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
-        client.create_experiment(EXPERIMENT, artifact_location=(folder / _ARTIFACTS).as_uri())
+        client.create_experiment(EXPERIMENT, artifact_location=artifacts)
     elif experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return client

@@ -15,6 +15,7 @@ from quant_assets.orchestration.storages.sqlite import (
     KeptSqliteRunStorage,
     KeptSqliteScheduleStorage,
 )
+from quant_assets_tests.support.odd_names import ODD_NAME
 
 
 @dg.op
@@ -46,6 +47,20 @@ def test_instances_of_one_process_see_each_others_runs(tmp_path: Path) -> None:
         other.delete_run(done.run_id)
         assert not one.get_runs()
         assert storage.alembic_version()[0] == storage.alembic_version()[1] is not None
+
+
+def test_a_home_of_any_name_keeps_its_records(tmp_path: Path) -> None:
+    for _ in range(2):
+        with open_instance(settings_of(tmp_path / ODD_NAME)) as opened:
+            done = idle.execute_in_process(instance=opened)
+            assert opened.all_logs(done.run_id)
+            assert not opened.all_instigator_state()
+    with open_instance(settings_of(tmp_path / ODD_NAME)) as opened:
+        assert len(opened.get_runs()) == 2
+    files = {path.relative_to(tmp_path / ODD_NAME).as_posix() for path in tmp_path.rglob("*.db")}
+    home = "dagster/history/runs"
+    assert files > {f"{home}.db", f"{home}/index.db", "dagster/schedules/schedules.db"}
+    assert [path.name for path in tmp_path.iterdir()] == [ODD_NAME]
 
 
 def test_home_that_was_deleted_begins_anew(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
-from quant_assets.orchestration.storages.sqlite import checked_engine
+from quant_assets.orchestration.storages.sqlite import checked_engine, database_url
 
 BULK_EVENTS = frozenset(
     {
@@ -69,6 +69,10 @@ class BatchedSqliteEventLogStorage(Plain):
         """Build from dagster.yaml; the files lie where Dagster keeps its own by default."""
         # The base class builds itself here, whatever class was asked.
         return cls(str(Path(config_value["base_dir"]) / "history" / "runs"), inst_data)
+
+    def conn_string_for_shard(self, shard_name: str) -> str:
+        """Return the URL of a shard's file; the base class escapes nothing in it."""
+        return database_url(Path(self.path_for_shard(shard_name)))
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events in the order given; neighbours of one run that allow it go in bulk.

@@ -17,15 +17,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 from weakref import WeakSet
 
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 _checked: "WeakSet[Engine]" = WeakSet()
@@ -49,7 +50,7 @@ def checked_engine(path: str, check: Callable[[Engine], object]) -> Engine:
 @lru_cache(maxsize=32)
 def _engine(path: str, inode: int) -> Engine:
     return create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=path),
         poolclass=QueuePool,
         pool_size=1,
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
@@ -88,18 +89,40 @@ class KeptSqliteScheduleStorage(SqliteScheduleStorage):
             yield connection
 
 
+def database_url(path: Path) -> str:
+    """Return SQLAlchemy's URL of a SQLite file, with the characters escaped that URLs reserve."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
 def _made(folder: Path, name: str, make: Callable[[str], object]) -> str:
-    """The connection string of a file that is there, and of the revision that Dagster wants."""
-    conn_string = create_db_conn_string(str(folder), name)
-    if not (folder / f"{name}.db").exists():
-        make(str(folder))
-    checked_engine(_path(conn_string), lambda _: make(str(folder)))
-    return conn_string
+    """Return the URL of a database file, made or migrated to the revision that Dagster wants."""
+
+    def prepare() -> None:
+        with _path_for_urls(folder) as path:
+            make(path)
+
+    file = folder / f"{name}.db"
+    if not file.exists():
+        prepare()
+    checked_engine(str(file), lambda _: prepare())
+    return database_url(file)
+
+
+@contextmanager
+def _path_for_urls(folder: Path) -> Iterator[str]:
+    """Yield a path of the folder that Dagster can put into a URL, where it escapes nothing.
+
+    A symbolic link stands for a path with ``%`` or ``?``; SQLite follows it to the real file.
+    """
+    if not set("%?") & set(str(folder)):
+        yield str(folder)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="quant-assets-") as links:
+        link = Path(links) / "storage"
+        link.symlink_to(folder.absolute(), target_is_directory=True)
+        yield str(link)
 
 
 def _kept(conn_string: str) -> Engine:
-    return checked_engine(_path(conn_string), lambda _: None)
-
-
-def _path(conn_string: str) -> str:
-    return conn_string.removeprefix("sqlite:///")
+    return checked_engine(str(make_url(conn_string).database), lambda _: None)
