@@ -169,6 +169,8 @@ class Rehearsal:
             "RETENTION_DAYS": 0,
             # Its fits take less time than processes to share them would need to start.
             "THREADS": 1,
+            # Nobody looks at its runs in the UI.
+            "PICTURES": False,
             **self._plan.settings,
             **{f"ALERTS_{level}": self._channel.url for level in ("CRITICAL", "WARNING", "INFO")},
         }

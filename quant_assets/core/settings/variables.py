@@ -87,6 +87,7 @@ class Settings(BaseSettings):
         30, ge=0, le=36500, description="Days a lake snapshot can be read back."
     )
     reports_kept: int = Field(60, ge=1, description="Days whose page of drift is kept.")
+    pictures: bool = Field(True, description="Whether runs draw pictures for Dagster's UI.")
     threads: int = Field(2, ge=1, description="Cores that fits may keep busy.")
     families: str = Field(
         "fast", min_length=1, description="'fast', 'all', or names of families joined by commas."
@@ -173,7 +174,7 @@ class Settings(BaseSettings):
                 *("drift_share", "fit_max_age_days"),
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
-                *("data_dir", "threads", "retention_days", "reports_kept"),
+                *("data_dir", "threads", "retention_days", "reports_kept", "pictures"),
             }
         )
 

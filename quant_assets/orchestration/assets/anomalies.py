@@ -3,6 +3,8 @@
 Whether they are complete and fresh belongs in ``orchestration.assets.data_and_drift``.
 """
 
+from functools import partial
+
 import dagster as dg
 import numpy as np
 
@@ -15,12 +17,12 @@ from quant_assets.monitoring.plots import plot_anomalies
 from quant_assets.orchestration.assets.partitions import stored_day_range
 from quant_assets.orchestration.assets.table_assets import (
     check_spec,
+    draw_pictures,
     make_check_result,
     record_result,
     show_last,
     table_asset,
     to_columns,
-    to_image,
     to_markdown,
 )
 
@@ -66,8 +68,8 @@ def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         newest = rows[(rows["trading_day"] == np.datetime64(end)) & (rows["severity"] != "info")]
         told = newest.drop(columns=["trading_day", "date_id"])
         if len(recent):
-            pictured = to_image(plot_anomalies(recent))
-            show_last(context, ANOMALIES, {"unusual": to_markdown(told), "scores": pictured})
+            pictures = draw_pictures(settings, scores=partial(plot_anomalies, recent))
+            show_last(context, ANOMALIES, {"unusual": to_markdown(told), **pictures})
         critical = told[told["severity"] == "critical"]
         return record_result(
             ANOMALIES,

@@ -4,6 +4,8 @@ How good the forecasts turned out belongs in ``orchestration.assets.scoring``.
 """
 
 from collections.abc import Sequence
+from datetime import date
+from functools import partial
 
 import dagster as dg
 import numpy as np
@@ -51,12 +53,12 @@ from quant_assets.orchestration.assets.table_assets import (
     OWNER,
     asset_key_of,
     check_spec,
+    draw_pictures,
     make_check_result,
     record_result,
     show_last,
     table_asset,
     to_columns,
-    to_image,
     to_markdown,
 )
 from quant_assets.sources.protocol import Source
@@ -108,6 +110,7 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = stored_day_range(context, lake, VALIDATED_PRICES)
         first = find_history_start(lake, VALIDATED_PRICES, start, HISTORY + SHOWN_DAYS)
@@ -123,7 +126,8 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         broken = newest[~newest["within"]].drop(columns=["trading_day", "date_id", "within"])
         if len(rows):
-            show_last(context, DATA_QUALITY, {"limits": to_image(plot_limits(recent))})
+            pictures = draw_pictures(settings, limits=partial(plot_limits, recent))
+            show_last(context, DATA_QUALITY, pictures)
         return record_result(
             DATA_QUALITY,
             written,
@@ -174,8 +178,8 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         share = share_drifted(lake.query(f"FROM {DRIFT.quoted} WHERE trading_day <= ?", [end]))
         if len(share):
             worst = newest.loc[severity(newest).nlargest(_WORST).index, _SHOWN]
-            pictured = to_image(plot_drift_share(share))
-            show_last(context, DRIFT, {"worst": to_markdown(worst.round(3)), "share": pictured})
+            pictures = draw_pictures(settings, share=partial(plot_drift_share, share))
+            show_last(context, DRIFT, {"worst": to_markdown(worst.round(3)), **pictures})
         of_newest = share_drifted(newest)
         drifted_share = float(of_newest.iloc[0]) if len(of_newest) else 0.0
         far = select_far_columns(newest)
@@ -254,15 +258,20 @@ def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         start, end = run_day_range(context)
         rows = regime_rows(lake, settings, start, end, settings.artifacts_dir)
         written = lake.replace_days(REGIMES, start, end, to_columns(rows))
-        recent = lake.query(
-            f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
-            [end, _YEAR],
-        )
-        if len(recent):
-            show_last(context, REGIMES, {"states": to_image(plot_regimes(recent))})
+        pictures = draw_pictures(settings, states=partial(_draw_regimes, lake, end))
+        show_last(context, REGIMES, pictures)
         newest = rows.drop(columns=["trading_day", "date_id", "fit_as_of"]).tail(1).dropna(axis=1)
         return record_result(
             REGIMES, written, {str(name): float(x.iloc[0]) for name, x in newest.items()}
         )
 
     return regimes_asset
+
+
+def _draw_regimes(lake: Lake, end: date) -> bytes | None:
+    """The regimes of the year that ends with a day."""
+    recent = lake.query(
+        f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
+        [end, _YEAR],
+    )
+    return plot_regimes(recent) if len(recent) else None

@@ -1,6 +1,7 @@
 """Layer monitoring: how good the forecasts turned out, and what they rest on."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import dagster as dg
 
@@ -31,11 +32,11 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
     describe_asset,
+    draw_pictures,
     record_result,
     show_last,
     table_asset,
     to_columns,
-    to_image,
     to_markdown,
 )
 from quant_assets.scoring.attribution import (
@@ -128,17 +129,20 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
         backfill_policy=SINGLE_RUN,
     )
     def boards(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         with lake.at_once():
             ic, parts, alike = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
             board = scoreboard_rows(ic, parts, read_fit_seconds(lake, families))
             by_part = breakdown_rows(ic, parts, read_regimes(lake))
         compared = comparison_rows(ic, alike)
-        pictures = {
-            "scores": to_image(plot_scores(board)),
-            "cumulated_ic": to_image(plot_cumulated_ic(ic)),
-        }
+        pictures = draw_pictures(
+            settings,
+            scores=partial(plot_scores, board),
+            cumulated_ic=partial(plot_cumulated_ic, ic),
+        )
         of_scores = board.set_index("family")["score"].dropna().to_dict()
         figures = {f"score_{name}": value for name, value in of_scores.items()}
         for table, rows, shown in (
@@ -185,8 +189,8 @@ def _attribution(
         ensemble = newest[newest["family"] == "ensemble"]
         if len(newest):
             shown = to_markdown(newest[["family", "inputs", "share"]].round(3))
-            pictured = to_image(plot_shares(newest))
-            show_last(context, ATTRIBUTION, {"newest_day": shown, "shares": pictured})
+            pictures = draw_pictures(settings, shares=partial(plot_shares, newest))
+            show_last(context, ATTRIBUTION, {"newest_day": shown, **pictures})
         written = lake.replace_days(ATTRIBUTION, start, end, to_columns(rows))
         on = {f"ensemble_on_{one.inputs}": one.share for one in ensemble.itertuples()}
         return record_result(ATTRIBUTION, written, on)

@@ -7,7 +7,7 @@ they used to be, in ``orchestration.assets.data_and_drift``.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from functools import partial
 
 import dagster as dg
 import pandas as pd
@@ -35,11 +35,11 @@ from quant_assets.orchestration.assets.partitions import SINGLE_RUN, stored_day_
 from quant_assets.orchestration.assets.table_assets import (
     check_spec,
     describe_asset,
+    draw_pictures,
     make_check_result,
     record_result,
     show_last,
     to_columns,
-    to_image,
     to_markdown,
 )
 
@@ -100,16 +100,17 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         scores = pd.concat([one.scores for one in held], ignore_index=True)
         health = pd.concat([one.health for one in held], ignore_index=True)
         written = lake.replace_days(ROLLING, start, end, to_columns(scores))
-        show_last(
-            context, ROLLING, _pictured_scores(_year(lake, ROLLING, told_of, end), scores, told_of)
+        pictures = draw_pictures(
+            settings,
+            scores=partial(_draw_scores, lake, told_of, end),
+            parts=partial(_draw_parts, scores, told_of),
         )
+        show_last(context, ROLLING, pictures)
         outcome = _outcome(scores[scores["trading_day"] == scores["trading_day"].max()], told_of)
         yield record_result(ROLLING, written, _newest(scores, told_of), checks=[outcome])
         written = lake.replace_days(HEALTH, start, end, to_columns(health))
-        # Intervals are the ensemble's, whoever is told of.
-        coverage = _year(lake, HEALTH, ENSEMBLE_FAMILY, end, "AND starts_with(figure, 'coverage')")
-        figures = _year(lake, HEALTH, told_of, end, "AND NOT starts_with(figure, 'coverage')")
-        show_last(context, HEALTH, _pictured_health(pd.concat([figures, coverage])))
+        pictures = draw_pictures(settings, figures=partial(_draw_health, lake, told_of, end))
+        show_last(context, HEALTH, pictures)
         yield record_result(HEALTH, written)
 
     return expected
@@ -180,20 +181,25 @@ def _year(lake: Lake, table: Table, family: str, end: date, of_them: str = "") -
     )
 
 
-def _pictured_scores(year: pd.DataFrame, rows: pd.DataFrame, family: str) -> dict[str, Any]:
-    whole, pictures = year[(year["by"] == "all") & year["score"].notna()], {}
-    if len(whole):
-        pictures["scores"] = to_image(plot_rolling_scores(whole))
+def _draw_scores(lake: Lake, family: str, end: date) -> bytes | None:
+    year = _year(lake, ROLLING, family, end)
+    whole = year[(year["by"] == "all") & year["score"].notna()]
+    return plot_rolling_scores(whole) if len(whole) else None
+
+
+def _draw_parts(rows: pd.DataFrame, family: str) -> bytes | None:
     newest = rows[(rows["trading_day"] == rows["trading_day"].max()) & rows["score"].notna()]
     shown = newest[
         (newest["window"] == _PICTURED_WINDOW)
         & ((newest["family"] == family) | (newest["by"] == "all"))
     ]
-    if len(shown):
-        pictures["parts"] = to_image(plot_part_scores(shown))
-    return pictures
+    return plot_part_scores(shown) if len(shown) else None
 
 
-def _pictured_health(year: pd.DataFrame) -> dict[str, Any]:
+def _draw_health(lake: Lake, family: str, end: date) -> bytes | None:
+    figures = _year(lake, HEALTH, family, end, "AND NOT starts_with(figure, 'coverage')")
+    # Intervals are the ensemble's, whichever family is judged.
+    coverage = _year(lake, HEALTH, ENSEMBLE_FAMILY, end, "AND starts_with(figure, 'coverage')")
+    year = pd.concat([figures, coverage])
     shown = year[year["value"].notna()]
-    return {"figures": to_image(plot_health(shown))} if len(shown) else {}
+    return plot_health(shown) if len(shown) else None

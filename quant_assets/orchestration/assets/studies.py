@@ -4,6 +4,7 @@ Studies take long. They are in no job but ``tune_models``, and fits do without t
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -18,9 +19,9 @@ from quant_assets.models.parameters import tunable_families
 from quant_assets.models.registry import load_family
 from quant_assets.orchestration.assets.partitions import run_day_range
 from quant_assets.orchestration.assets.table_assets import (
+    draw_pictures,
     record_result,
     table_asset,
-    to_image,
     to_markdown,
 )
 from quant_assets.tuning import plots
@@ -77,18 +78,22 @@ def _study_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDef
             folds=Folds(settings.first_fit_after, config.validation_days, config.step_days),
         )
         rows = study_rows(found, as_of, date_id, settings.seed)
-        return record_result(table, lake.replace_days(table, as_of, as_of, rows), _details(found))
+        written = lake.replace_days(table, as_of, as_of, rows)
+        return record_result(table, written, _details(found, settings))
 
     return study
 
 
-def _details(found: TuningResult) -> dict[str, Any]:
+def _details(found: TuningResult, settings: Settings) -> dict[str, Any]:
     first, last = found.days
     return {
         "value": found.value,
         "default_value": found.default_value,
         "best_parameters": to_markdown(best_parameters_table(found)),
         "chosen_on": f"{len(found.folds)} fits, judged on the days from {first} to {last}",
-        "history": to_image(plots.plot_history(found)),
-        "importance": to_image(plots.plot_importance(found)),
+        **draw_pictures(
+            settings,
+            history=partial(plots.plot_history, found),
+            importance=partial(plots.plot_importance, found),
+        ),
     }

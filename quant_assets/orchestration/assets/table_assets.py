@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import WriteResult, to_arrow
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN
@@ -93,7 +94,8 @@ def show_last(context: dg.AssetExecutionContext, table: Table, details: Mapping[
 
     Each of a load's thousands of partitions would keep a copy of its own.
     """
-    context.add_asset_metadata(details, asset_key_of(table), context.partition_key_range.end)
+    if details:
+        context.add_asset_metadata(details, asset_key_of(table), context.partition_key_range.end)
 
 
 def check_spec(table: Table, name: str, description: str, *, blocking: bool) -> dg.AssetCheckSpec:
@@ -154,6 +156,20 @@ def to_markdown(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("none" if rows.empty else rows.to_markdown(index=False))
 
 
-def to_image(png: bytes) -> dg.MarkdownMetadataValue:
-    """A small image in the UI."""
+def draw_pictures(
+    settings: Settings, **draw: Callable[[], bytes | None]
+) -> dict[str, dg.MarkdownMetadataValue]:
+    """Draw small images for the UI, by name; none where QUANT_PICTURES is off.
+
+    Args:
+        settings: say whether pictures are drawn.
+        draw: make the PNG of each picture, or None where there is nothing to draw.
+    """
+    if not settings.pictures:
+        return {}
+    drawn = {name: make() for name, make in draw.items()}
+    return {name: _to_image(png) for name, png in drawn.items() if png is not None}
+
+
+def _to_image(png: bytes) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
