@@ -135,5 +135,5 @@ ROWS: tuple[tuple[Room, ...], ...] = (
         ),
     ),
     (Room("market", "calendar, instruments, targets, price panel", "prices' origin"),),
-    (Room("core", "errors, clock, settings, ranks, array types", "anything about markets"),),
+    (Room("core", "errors, clock, settings, ranks, array types, digests of code", "markets"),),
 )

@@ -11,10 +11,12 @@ leg); ``y`` a target's label on the day it is released; ``f`` the daily factor o
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from quant_assets.core.code_digest import PACKAGE, digest_code
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import MARKETS, market_of
 from quant_assets.market.panel import PricePanel
@@ -35,6 +37,17 @@ DIFFERENCES = (
 )
 SUMS = ("ret_1", "ret_5", "ret_20", "vol_20", "drawdown_250")
 RANKED = ("label_mean_20", "label_mean_250", "spread_z_20", "spread_move_20", "spread_move_250")
+
+_ARITHMETIC = tuple(
+    f"quant_assets.features.{module}" for module in ("instruments", "cross_market", "spreads")
+)
+# What a version says of the order itself; the entries hold words.
+_OUTSIDE = ("quant_assets.features.catalogue.order_features",)
+VERSION_WITH_WORDS = "2681c85a6816"
+"""Version of the present arithmetic in fits made while the words of formulas were digested too."""
+_ARITHMETIC_WITH_WORDS = "c252185e7e99"
+"""The version that equals ``VERSION_WITH_WORDS``. It names the present arithmetic: where the code
+was reworded and features stay the same bit for bit, it is renewed; any other change ends it."""
 
 LOOKBACK = 520
 """Rows of history with which a day's features equal those computed from the whole history.
@@ -57,7 +70,6 @@ class Feature:
         window: rows of the longest window in the formula, today included; 0 if there is none.
         inputs: price fields without which it has no value.
         markets: markets without which it has no value.
-        version: raised when the arithmetic changes and the formula's wording does not.
     """
 
     name: str
@@ -67,7 +79,6 @@ class Feature:
     window: int
     inputs: tuple[str, ...] = ("close",)
     markets: tuple[str, ...] = ()
-    version: int = 1
 
 
 def _instrument_features() -> Iterator[Feature]:
@@ -160,13 +171,30 @@ def _target_features() -> Iterator[Feature]:
     yield feature("lag", "lag", "holding period in trading days", 0)
 
 
-def version_of(features: tuple[Feature, ...]) -> str:
-    """Digest of all entries; changes with any word of them."""
-    return hashlib.sha256(repr(features).encode()).hexdigest()[:12]
+def version_of(features: tuple[Feature, ...], package: Path = PACKAGE) -> str:
+    """Digest the names and levels of features, their order, and the code that computes them.
+
+    Groups and formulas in words leave the version as it is, and so do comments in the code.
+
+    Args:
+        features: the entries, in column order.
+        package: folder of the package whose modules compute them.
+    """
+    columns = [f"{feature.level} {feature.name}" for feature in features]
+    code = digest_code(*_ARITHMETIC, outside=_OUTSIDE, package=package)
+    return hashlib.sha256("\n".join([*columns, code]).encode()).hexdigest()[:12]
+
+
+def is_same_arithmetic(version: str | None) -> bool:
+    """Return whether features of a version equal those of ``CATALOGUE_VERSION`` bit for bit."""
+    if CATALOGUE_VERSION == _ARITHMETIC_WITH_WORDS and version == VERSION_WITH_WORDS:
+        return True
+    return version == CATALOGUE_VERSION
 
 
 CATALOGUE = (*_instrument_features(), *_market_features(), *_target_features())
 CATALOGUE_VERSION = version_of(CATALOGUE)
+"""Stored with every fit, which takes its inputs by their place."""
 
 
 def features_of(level: Level) -> tuple[str, ...]:

@@ -65,11 +65,20 @@ def preload(names: Sequence[str], others: Sequence[str] = ()) -> None:
 
 
 def load_family(name: str) -> Family:
-    """The family of that name; a module that follows the ``Family`` protocol.
+    """Import the family of that name: a module that follows the ``Family`` protocol.
 
     Raises:
         UnknownNameError: there is none.
     """
+    return cast(Family, import_module(family_module(name)))
+
+
+def family_module(name: str) -> str:
+    """Return the dotted name of a family's module, without importing it.
+
+    Raises:
+        UnknownNameError: there is no such family.
+    """
     if name not in _MODULES:
         raise unknown_name("model family", name, list(_MODULES))
-    return cast(Family, import_module(_MODULES[name]))
+    return _MODULES[name]

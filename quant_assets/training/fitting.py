@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from quant_assets.core.code_digest import digest_code
 from quant_assets.core.errors import ArtifactError, QuantAssetsError
-from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.features.catalogue import CATALOGUE_VERSION, is_same_arithmetic
 from quant_assets.lake.store.artifacts import store_artifact
-from quant_assets.models import protocol
 from quant_assets.models.protocol import Observations, Parameters, Resources
-from quant_assets.models.registry import DAILY, load_family
+from quant_assets.models.registry import DAILY, family_module, load_family
 from quant_assets.training.parameter_selection import SelectedParameters
 
 FitRow = dict[str, Any]
@@ -86,7 +86,7 @@ def make_fit(order: FitOrder, seen: Observations, artifacts: Path) -> FitRow:
         "features_version": CATALOGUE_VERSION,
         "seed": resources.seed,
         "library": _library(order.name),
-        "code": code_digest(),
+        "code": code_digest(order.name),
         "fingerprint": order.fingerprint,
         "seconds": seconds,
     }
@@ -102,7 +102,7 @@ def require_features(name: str, version: str | None) -> None:
     Raises:
         ArtifactError: it is not the version there is now, and the family uses features.
     """
-    if name not in DAILY and version != CATALOGUE_VERSION:
+    if name not in DAILY and not is_same_arithmetic(version):
         raise ArtifactError(
             "the fit was made on other features",
             where=name,
@@ -115,7 +115,7 @@ def require_features(name: str, version: str | None) -> None:
 def fingerprint_fit(name: str, known: str, parameters: Parameters, seed: int) -> str:
     """Digest of all a fit depends on: what was known, parameters, seed, code and library."""
     parts = [name, known, json.dumps(dict(parameters), sort_keys=True), str(seed)]
-    return sha256("\n".join([*parts, code_digest(), _library(name)]).encode()).hexdigest()
+    return sha256("\n".join([*parts, code_digest(name), _library(name)]).encode()).hexdigest()
 
 
 def digest_days(seen: Observations) -> list[str]:
@@ -134,10 +134,13 @@ def digest_days(seen: Observations) -> list[str]:
 
 
 @cache
-def code_digest() -> str:
-    """Digest of the families' source."""
-    files = sorted(Path(protocol.__file__).parent.rglob("*.py"))
-    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+def code_digest(name: str) -> str:
+    """Return the digest of a family's code and of all code of this package that it uses.
+
+    Raises:
+        UnknownNameError: there is no such family.
+    """
+    return digest_code(family_module(name))
 
 
 @cache

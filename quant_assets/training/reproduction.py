@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from quant_assets.core.errors import FitError, LakeError
-from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.features.catalogue import CATALOGUE_VERSION, is_same_arithmetic
 from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.artifacts import read_artifact
@@ -18,7 +18,7 @@ from quant_assets.models.registry import load_family
 from quant_assets.training.fitting import FitOrder, FitRow, make_fit
 from quant_assets.training.parameter_selection import SelectedParameters
 
-_WHERE_FROM = {"code": "the families' code", "library": "the library"}
+_WHERE_FROM = {"code": "the family's code", "library": "the library"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _record(lake: Lake, name: str, as_of: date) -> FitRow:
 def _require_repeatable(name: str, recorded: FitRow) -> None:
     if recorded["failure"]:
         raise FitError("the fit came to nothing", where=name, found=recorded["failure"])
-    if recorded["features_version"] != CATALOGUE_VERSION:
+    if not is_same_arithmetic(recorded["features_version"]):
         raise LakeError(
             "the fit was made on other features",
             where=name,

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quant_assets.core.code_digest import digest_code
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.parameters import search_space_of
 from quant_assets.models.protocol import Observations, Parameters, Resources
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 NARROWED_TO = 0.4
 """Share of each range that the second stage searches."""
 _FEWEST_TO_COMPARE = 10
-_CODE = ("distributions.py", "folds.py", "objective.py", "search.py", "study.py")
+_OUTSIDE = (
+    *("quant_assets.training", "quant_assets.models.registry", "quant_assets.models.parameters"),
+    "quant_assets.core.code_digest",
+)
+"""The family's code is covered by a fit's fingerprint, which is part of a study's identity."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +178,8 @@ def _identity(seen: Observations, family_name: str, folds: Sequence[Fold], seed:
     divided = {"folds": [asdict(fold) for fold in folds]}
     parameters = {**load_family(family_name).defaults, **divided}
     known = fingerprint_fit(family_name, digest_days(seen)[-1], parameters, seed)
-    code = [Path(__file__).with_name(name).read_bytes() for name in _CODE]
-    return sha256(b"".join([known.encode(), *code])).hexdigest()[:16]
+    code = digest_code(tune_family, outside=_OUTSIDE)
+    return sha256((known + code).encode()).hexdigest()[:16]
 
 
 def _record(stage: str, space: Space, trial: "FrozenTrial") -> Trial:

@@ -1,10 +1,13 @@
 """The catalogue and the arrays agree, and say what is left out."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from quant_assets.core.code_digest import PACKAGE
 from quant_assets.features import catalogue
 from quant_assets.features.catalogue import CATALOGUE, LOOKBACK, Level, features_of, find_left_out
 from quant_assets.market.instruments import FIELDS, MARKETS
@@ -37,10 +40,66 @@ def test_entries_are_complete_and_consistent() -> None:
         assert feature.window < LOOKBACK, feature.name
 
 
-def test_version_follows_every_entry() -> None:
-    changed = replace(CATALOGUE[-1], version=CATALOGUE[-1].version + 1)
+def test_version_follows_names_levels_and_order() -> None:
+    *others, last = CATALOGUE
     assert catalogue.version_of(CATALOGUE) == catalogue.CATALOGUE_VERSION
-    assert catalogue.version_of((*CATALOGUE[:-1], changed)) != catalogue.CATALOGUE_VERSION
+    for changed in (
+        (*others, replace(last, name="holding_period")),
+        (*others, replace(last, level="market")),
+        (last, *others),
+        tuple(others),
+    ):
+        assert catalogue.version_of(changed) != catalogue.CATALOGUE_VERSION
+
+
+def test_words_leave_the_version_as_it_is() -> None:
+    reworded = tuple(replace(each, formula="in other words", group="other") for each in CATALOGUE)
+    assert catalogue.version_of(reworded) == catalogue.CATALOGUE_VERSION
+
+
+def test_version_follows_the_arithmetic(tmp_path: Path) -> None:
+    package = tmp_path / "copy"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def version_after(file: str, old: str, new: str) -> str:
+        path = package / file
+        content = path.read_text()
+        assert old in content
+        path.write_text(content.replace(old, new, 1))
+        version = catalogue.version_of(CATALOGUE, package)
+        path.write_text(content)
+        return version
+
+    names = "features/catalogue.py"
+    same = [
+        version_after(names, "sum of r over", "total of r over"),
+        version_after("features/kernels.py", "NEGLIGIBLE = ", "# A comment.\nNEGLIGIBLE = "),
+    ]
+    assert set(same) == {catalogue.CATALOGUE_VERSION}
+    other = [
+        version_after(names, "BETA_WINDOW = 250", "BETA_WINDOW = 251"),
+        version_after("features/kernels.py", "NEGLIGIBLE = ", "NEGLIGIBLE = 2 * "),
+        version_after("features/spreads.py", "return 0.5 *", "return 0.4 *"),
+        version_after("core/ranks.py", "2.0 * ranks", "3.0 * ranks"),
+        version_after("market/targets.py", "result[rows:] = ", "result[rows:] = 2 * "),
+    ]
+    assert len({*other, catalogue.CATALOGUE_VERSION}) == len(other) + 1
+
+
+def test_fits_of_the_version_with_words_have_the_same_features_until_the_arithmetic_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If this fails, the code of features has changed.
+
+    Where it was only reworded and the features are the same bit for bit, renew
+    ``_ARITHMETIC_WITH_WORDS``; otherwise take out both constants and this test.
+    """
+    assert catalogue.is_same_arithmetic(catalogue.CATALOGUE_VERSION)
+    assert catalogue.is_same_arithmetic(catalogue.VERSION_WITH_WORDS)
+    assert not catalogue.is_same_arithmetic("another")
+    assert not catalogue.is_same_arithmetic(None)
+    monkeypatch.setattr(catalogue, "CATALOGUE_VERSION", "of other arithmetic")
+    assert not catalogue.is_same_arithmetic(catalogue.VERSION_WITH_WORDS)
 
 
 def test_nothing_is_left_out_of_a_full_market(small_market: Market) -> None:

@@ -272,7 +272,7 @@ def test_a_range_makes_fits_of_other_code_anew_though_none_is_due(
     for row in (FIT_ROWS[0], FIT_ROWS[0] + 7):
         store_fit(young, "ridge", row)
     assert fits_of(young, "ridge", 0, -1) == []
-    monkeypatch.setattr("quant_assets.training.fitting.code_digest", lambda: "new")
+    monkeypatch.setattr("quant_assets.training.fitting.code_digest", lambda name: "new")
     made = fits_of(young, "ridge", 0, -1)
     assert [(fit["date_id"], fit["code"]) for fit in made] == [(200, "new"), (207, "new")]
     young.lake.close()

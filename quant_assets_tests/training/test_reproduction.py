@@ -61,7 +61,7 @@ def test_other_code_and_libraries_are_named(corrected: Desk) -> None:
     alter(corrected.lake, corrected, code="0" * 64, library="numpy 0.1", sha256="1" * 64)
     again = repeat_fit(corrected.lake, "ridge", day)
     assert not again.same
-    assert [part.split(":")[0] for part in again.changed] == ["the families' code", "the library"]
+    assert [part.split(":")[0] for part in again.changed] == ["the family's code", "the library"]
 
 
 def test_what_cannot_be_repeated_is_said(corrected: Desk) -> None:

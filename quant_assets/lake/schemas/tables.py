@@ -155,7 +155,7 @@ def fits_table(family: str) -> Table:
             Column("features_version", "VARCHAR", "version of the feature catalogue"),
             Column("seed", "BIGINT", "seed of everything random in the fit"),
             Column("library", "VARCHAR", "library and version that fitted it"),
-            Column("code", "VARCHAR", "digest of the families' source"),
+            Column("code", "VARCHAR", "digest of the family's code, without comments and layout"),
             Column("fingerprint", "VARCHAR", "digest of all that the fit depends on"),
             Column("seconds", "DOUBLE", "time the fit took"),
             Column("dagster_run", "VARCHAR", "Dagster run that made it"),

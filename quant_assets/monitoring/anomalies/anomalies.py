@@ -11,11 +11,11 @@ from datetime import date
 from functools import cache
 from hashlib import sha256
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from quant_assets.core.code_digest import digest_code
 from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, IntArray
@@ -134,16 +134,6 @@ def _rows(
 
 @cache
 def _code() -> str:
-    """Digest of the source of all that makes detectors, and of the libraries that do."""
-    from quant_assets.features import instruments, kernels
-    from quant_assets.monitoring.anomalies import (
-        autoencoder,
-        detectors,
-        indicators,
-        isolation_forest,
-    )
-
-    modules = (instruments, kernels, autoencoder, indicators, detectors, isolation_forest)
-    source = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
+    """Return a digest of the code that makes detectors, and the versions of its libraries."""
     libraries = [metadata.version(name) for name in ("scikit-learn", "torch", "numpy")]
-    return sha256(source + " ".join(libraries).encode()).hexdigest()
+    return " ".join([digest_code(price_indicators, learn_detectors), *libraries])

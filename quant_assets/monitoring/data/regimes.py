@@ -4,10 +4,9 @@ The model of turbulence is ``models.markov_switching``. A day knows returns up t
 parameters it is judged by are older, those of the walk-forward day before.
 """
 
-import inspect
 from collections.abc import Callable
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from quant_assets.core.code_digest import digest_code
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.features.kernels import rolling_rms, row_mean
@@ -157,13 +157,18 @@ def mean_correlation(returns: FloatArray) -> float:
 
 def _fitted(lake: Lake, artifacts: Path | None, days: DayArray, returns: FloatArray) -> Regimes:
     """Regimes fitted on the returns of the first days, or kept from when they were."""
-    code = Path(str(inspect.getsourcefile(fit_regimes))).read_bytes()
-    made_by = f"{metadata.version('statsmodels')} {metadata.version('scipy')}".encode()
-    fingerprint = sha256(code + made_by + returns.tobytes()).hexdigest()
+    fingerprint = sha256(_code().encode() + returns.tobytes()).hexdigest()
     kept = ReferenceStore(lake, artifacts, "regimes").get(
         days[len(returns) - 1].item(), fingerprint, lambda: pack(**vars(fit_regimes(returns)))
     )
     return Regimes(**unpack(kept))
+
+
+@cache
+def _code() -> str:
+    """Return a digest of the code that fits regimes, and the versions of its libraries."""
+    libraries = [metadata.version(name) for name in ("statsmodels", "scipy")]
+    return " ".join([digest_code(fit_regimes), *libraries])
 
 
 def _returns(lake: Lake, days: DayArray) -> tuple[tuple[str, ...], FloatArray]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quant_assets.core.code_digest import digest_code
 from quant_assets.core.typing import AnyArray, DayArray
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.schemas.tables import fits_table
@@ -121,8 +122,5 @@ def _split(values: AnyArray, lengths: AnyArray) -> list[AnyArray]:
 
 @cache
 def _code() -> str:
-    """Digest of the source of all that makes them."""
-    from quant_assets.monitoring.drift import distances, samples
-
-    modules = (Path(__file__), Path(distances.__file__), Path(samples.__file__))
-    return sha256(b"".join(file.read_bytes() for file in modules)).hexdigest()
+    """Return a digest of the code that makes references out of what the lake holds."""
+    return digest_code(reference_days, _computed, _packed, _unpacked, outside=["quant_assets.lake"])

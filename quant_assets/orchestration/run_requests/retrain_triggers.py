@@ -6,10 +6,11 @@ is decided in ``orchestration.run_requests.retry_policy``.
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from hashlib import sha256
 from typing import Any
 
 from quant_assets.core.settings import Settings
-from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.features.catalogue import CATALOGUE_VERSION, is_same_arithmetic
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
@@ -160,19 +161,20 @@ def _aged(
 
 
 def _code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
-    good = [one for made in fits.values() if (one := _good(made))]
-    now = CATALOGUE_VERSION, code_digest()
-    others = [one for one in good if (one["features_version"], one["code"]) != now]
-    if others:
-        other_features = any(one["features_version"] != CATALOGUE_VERSION for one in others)
+    newest = {name: fit for name, made in fits.items() if (fit := _good(made))}
+    other_features = [
+        name for name, fit in newest.items() if not is_same_arithmetic(fit["features_version"])
+    ]
+    other_code = [name for name, fit in newest.items() if fit["code"] != code_digest(name)]
+    outdated = {*other_features, *other_code}
+    if outdated:
         changed = (
             f"the features are of version {CATALOGUE_VERSION}, and the fits were made on others; "
             "`quant-assets load` computes the history of the new ones"
             if other_features
-            else "the families' code has changed since they were fitted"
+            else f"code has changed since these were fitted: {', '.join(other_code)}"
         )
         # Code that comes back finds other fits than it did before.
-        oldest = min(one["trading_day"] for one in others)
-        yield RetrainTrigger(
-            f"code/{CATALOGUE_VERSION}/{code_digest()[:_DIGITS]}/{oldest}", "code", changed
-        )
+        oldest = min(newest[name]["trading_day"] for name in outdated)
+        code = sha256("".join(map(code_digest, sorted(fits))).encode()).hexdigest()[:_DIGITS]
+        yield RetrainTrigger(f"code/{CATALOGUE_VERSION}/{code}/{oldest}", "code", changed)
