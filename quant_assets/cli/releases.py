@@ -9,7 +9,7 @@ from quant_assets.cli.app import app
 from quant_assets.core.settings import load_settings
 
 if TYPE_CHECKING:
-    from quant_assets.promotion.manual_decisions import Action
+    from quant_assets.promotion.manual_decisions import ManualAction
 
 releases = typer.Typer(help="List releases; promote, pin or roll back one; replay decisions.")
 app.add_typer(releases, name="releases")
@@ -94,7 +94,7 @@ def replay() -> None:
         found = replay_stored(lake)
     different = [one for one in found if not one.agrees]
     for one in different:
-        typer.echo(f"{one.day}: stored {_said(one.stored)}; replayed {_said(one.made)}")
+        typer.echo(f"{one.day}: stored {_said(one.stored)}; replayed {_said(one.replayed)}")
     count = sum(len(one.stored) for one in found)
     agree = "all agree" if not different else f"{len(different)} days differ"
     typer.echo(f"{count} decisions on {len(found)} days: {agree}")
@@ -106,7 +106,7 @@ def _said(made: tuple[object, ...]) -> str:
 
 
 def _decide(
-    action: "Action", release: str, reason: str, made_by: str, seen: str, share: float = 0.0
+    action: "ManualAction", release: str, reason: str, made_by: str, seen: str, share: float = 0.0
 ) -> None:
     from quant_assets.lake.store.lake import Lake
     from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
