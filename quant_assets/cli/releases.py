@@ -9,7 +9,7 @@ from quant_assets.cli.app import app
 from quant_assets.core.settings import load_settings
 
 if TYPE_CHECKING:
-    from quant_assets.promotion.manual_decisions import Action
+    from quant_assets.promotion.manual_decisions import ManualAction
 
 releases = typer.Typer(help="List releases; promote, pin or roll back one; replay decisions.")
 app.add_typer(releases, name="releases")
@@ -96,7 +96,7 @@ def replay() -> None:
         days = replay_stored(lake)
     different = [day for day in days if not day.agrees]
     for day in different:
-        stored, made = _name_actions(day.stored), _name_actions(day.made)
+        stored, made = _name_actions(day.stored), _name_actions(day.replayed)
         typer.echo(f"{day.day}: stored {stored}; replayed {made}")
     count = sum(len(day.stored) for day in days)
     agree = "all agree" if not different else f"{len(different)} days differ"
@@ -109,7 +109,7 @@ def _name_actions(made: tuple[object, ...]) -> str:
 
 
 def _decide(
-    action: "Action", release: str, reason: str, made_by: str, seen: str, share: float = 0.0
+    action: "ManualAction", release: str, reason: str, made_by: str, seen: str, share: float = 0.0
 ) -> None:
     from quant_assets.lake.store.lake import Lake
     from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually

@@ -1,8 +1,8 @@
-"""The days of the releases: records, decisions, forecasts and what is published, one by one.
+"""Promotion of a range of days: decisions, track records, and the forecasts that are submitted.
 
-Each day depends on what was decided and known before it, so a range is gone through in order; a
-day done again comes out the same. What was decided for a day that was published stays, whatever has
-become of settings, prices and files since. The rules are in ``promotion.rules``.
+Each day depends on the decisions and evidence before it, so the days are promoted in order, and a
+day promoted again gives the same rows. The decisions of a day with a submitted forecast stay,
+whatever has changed since in settings, prices and files. The rules are in ``promotion.rules``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from quant_assets.core.settings import Settings
-from quant_assets.core.typing import DayArray, FloatArray
-from quant_assets.lake.readers.forecasts import read_forecasts
+from quant_assets.core.typing import FloatArray
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.promotion_tables import (
@@ -28,6 +27,7 @@ from quant_assets.lake.schemas.promotion_tables import (
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
+from quant_assets.promotion.failures import forecast_releases
 from quant_assets.promotion.promotion_state import RULES, Decision, PromotionState, fold_decisions
 from quant_assets.promotion.publishing import (
     FallbackForecast,
@@ -36,19 +36,23 @@ from quant_assets.promotion.publishing import (
     release_forecast_rows,
     submitted_rows,
 )
-from quant_assets.promotion.release_forecasts import ReleaseForecast, ReleaseForecaster
+from quant_assets.promotion.release_forecasts import (
+    ReleaseForecast,
+    ReleaseForecaster,
+    read_unjudged_forecasts,
+)
 from quant_assets.promotion.release_store import (
     Release,
     decision_rows,
     read_decisions,
-    read_newest_submitted_day,
     read_releases,
     thresholds_from_settings,
 )
-from quant_assets.promotion.rules import decide_day, forecast_releases
+from quant_assets.promotion.rules import decide_day
+from quant_assets.promotion.submitted_days import read_newest_submitted_day
 from quant_assets.promotion.track_records import TrackRecords
 from quant_assets.scoring.daily_performance import masked_ic
-from quant_assets.scoring.judged_days import DELAY, read_truths
+from quant_assets.scoring.judged_days import read_truths
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,10 @@ class ReleaseFailure:
     """A release that could not forecast a day.
 
     Attributes:
-        day: the day.
-        release: the release.
-        reason: why.
-        was_champion: whether it was to be published.
+        day: the forecast day.
+        release: name of the release.
+        reason: why, in words.
+        was_champion: whether the release was champion.
     """
 
     day: date
@@ -73,174 +77,182 @@ class ReleaseFailure:
 
 @dataclass(frozen=True)
 class PromotionResult:
-    """What came of the days of a range.
+    """The result of promoting a range of days.
 
     Attributes:
-        state: in force after them.
-        rows: of each table, for the range.
-        made: decisions of the rules that are new.
-        failures: releases that could not forecast.
-        published: what is published, day by day.
-        unchanged: tables that hold these rows already: on most days nothing is decided.
+        state: the state after the last day.
+        rows: the range's rows of each table, as columns.
+        decisions: new decisions of the rules.
+        failures: releases that could not forecast a day.
+        submitted: the submitted forecasts, ascending by day.
+        unchanged: tables whose stored rows equal ``rows``: on most days nothing is decided.
     """
 
     state: PromotionState
     rows: Mapping[Table, Mapping[str, Any]]
-    made: list[Decision]
+    decisions: list[Decision]
     failures: list[ReleaseFailure]
-    published: list[SubmittedForecast]
+    submitted: list[SubmittedForecast]
     unchanged: frozenset[Table]
 
 
 def promote_days(lake: Lake, settings: Settings, start: date, end: date) -> PromotionResult:
-    """Go through the days from ``start`` to ``end``; nothing is written.
+    """Decide about releases and forecast the days from ``start`` to ``end``, in order.
 
-    The caller is alone with releases and decisions meanwhile. A day that has neither a release nor
-    an ensemble is not published. Nothing known after a day plays a part in it.
+    Nothing is written; the caller holds the lock of ``release_store.lock_promotion`` until it has
+    written the rows. Nothing that becomes known after a day changes the day's rows. A day without
+    a release's and an ensemble's forecast has no submitted forecast.
+
+    Args:
+        lake: the lake.
+        settings: the thresholds, and where the models lie.
+        start: first forecast day.
+        end: last forecast day.
 
     Raises:
         LakeError: features or labels of the days are missing.
     """
-    walk = _Walk(lake, settings, start, end)
-    for day in walk.days.tolist():
-        walk.step(day)
-    return walk.course()
+    promotion = _RangePromotion(lake, settings, start, end)
+    for day in promotion.days.tolist():
+        promotion.promote_day(day)
+    return promotion.build_result()
 
 
 @dataclass
-class _Walk:
-    """One pass over a range, and what it has come to."""
+class _RangePromotion:
+    """The promotion of a range of days while it goes on."""
 
     lake: Lake
     settings: Settings
     start: date
     end: date
-    made: list[Decision] = field(default_factory=list)
+    new_decisions: list[Decision] = field(default_factory=list)
     failures: list[ReleaseFailure] = field(default_factory=list)
-    published: list[SubmittedForecast] = field(default_factory=list)
-    served: list[tuple[date, str, FloatArray]] = field(default_factory=list)
+    submitted: list[SubmittedForecast] = field(default_factory=list)
+    release_forecasts: list[tuple[date, str, FloatArray]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         lake, start, end = self.lake, self.start, self.end
-        self.known = read_known_days(lake, end)
-        self.days = self.known[self.known >= np.datetime64(start)]
+        self.known_days = read_known_days(lake, end)
+        self.days = self.known_days[self.known_days >= np.datetime64(start)]
         pairs = read_pairs(lake)
         self.targets = pairs.targets
         self.releases = {x.name: x for x in read_releases(lake) if x.registered_after < end}
-        self.limits = thresholds_from_settings(self.settings)
-        earlier = read_decisions(lake, end)
-        self.state = fold_decisions(x for x in earlier if x.trading_day < start)
-        self.stored = [x for x in earlier if x.trading_day >= start]
-        self.newest = read_newest_submitted_day(lake) or date.min
-        self.facts = [x for x in self.stored if x.made_by != RULES or x.trading_day <= self.newest]
-        self.waiting = list(self.facts)
-        self.book = TrackRecords.read(lake, end).before(start)
-        asked = {name for release in self.releases.values() for name in release.families}
-        families = [name for name in FAMILIES if name in asked]
-        self.serving = ReleaseForecaster(lake, self.settings, self.days, families)
-        self.fall_back = FallbackForecast(lake, self.targets, start, end)
-        self.values = _recent(lake, self.known, start, self.targets) if self.releases else {}
-        self.truth: dict[date, tuple[date, FloatArray]] = {}
+        self.thresholds = thresholds_from_settings(self.settings)
+        self.newest_submitted = read_newest_submitted_day(lake) or date.min
+        self._read_decisions()
+        self.track_records = TrackRecords.read(lake, end).select_known_before(start)
+        used = {name for release in self.releases.values() for name in release.families}
+        families = [name for name in FAMILIES if name in used]
+        self.forecaster = ReleaseForecaster(lake, self.settings, self.days, families)
+        self.fallback = FallbackForecast(lake, self.targets, start, end)
+        self.unjudged = (
+            read_unjudged_forecasts(lake, self.known_days, start, self.targets)
+            if self.releases
+            else {}
+        )
+        self.labels_by_known_day: dict[date, tuple[date, FloatArray]] = {}
         if self.releases:
-            judged, release, truth = read_truths(lake, self.known, pairs, start)
-            settled = zip(judged.tolist(), truth, strict=True)
-            self.truth = dict(zip(release.tolist(), settled, strict=True))
+            judged, known_on, labels = read_truths(lake, self.known_days, pairs, start)
+            by_forecast_day = zip(judged.tolist(), labels, strict=True)
+            self.labels_by_known_day = dict(zip(known_on.tolist(), by_forecast_day, strict=True))
 
-    def step(self, day: date) -> None:
-        """One day."""
-        due = list(takewhile(lambda x: x.trading_day <= day, self.waiting))
-        del self.waiting[: len(due)]
-        registered = [x for x in self.releases.values() if x.registered_after < day]
-        if registered:
-            self._judge(day)
-        if registered and day > self.newest:
-            served = self._decided(day, due, registered)
-        else:
-            served = self._as_decided(day, due)
-        found = mix_releases(day, self.state, served) or self.fall_back.on(day)
-        if found:
-            self.published.append(found)
-            self.values[day, SUBMITTED_NAME] = found.values
-        for name, one in served.items():
-            self.served.append((day, name, one.values))
-            self.values[day, name] = one.values
-
-    def _decided(
-        self, day: date, due: Sequence[Decision], registered: Sequence[Release]
-    ) -> dict[str, ReleaseForecast]:
-        """Forecasts of a day by releases, after what the rules decide on them."""
-        known = self.book.evidence(day, self.known, registered)
-        turn = decide_day(fold_decisions(due, self.state), known, self.limits)
-        champion = turn.state.champion
-        served, failures = forecast_releases(turn, lambda name: self._by(name, day))
-        self.failures += [ReleaseFailure(day, x, why, x == champion) for x, why in failures.items()]
-        self.state = turn.state
-        self.made += turn.made
-        return served
-
-    def _as_decided(self, day: date, due: Sequence[Decision]) -> dict[str, ReleaseForecast]:
-        """Forecasts of a day by the releases that forecast it when it was published."""
-        before = fold_decisions(takewhile(lambda x: x.action != "failed", due), self.state)
-        self.state = fold_decisions(due, self.state)
-        failed = {x.release: x.reason for x in due if x.action == "failed"}
-        names = dict.fromkeys((*before.forecasting, *self.state.forecasting))
-        tried = {name: failed.get(name) or self._by(name, day) for name in (*names, *failed)}
-        self.failures += [
-            ReleaseFailure(day, name, found, name == before.champion)
-            for name, found in tried.items()
-            if isinstance(found, str)
+    def _read_decisions(self) -> None:
+        decisions = read_decisions(self.lake, self.end)
+        self.state = fold_decisions(row for row in decisions if row.trading_day < self.start)
+        self.stored = [row for row in decisions if row.trading_day >= self.start]
+        # The rules decide anew only about the days without a submitted forecast.
+        self.kept = [
+            row
+            for row in self.stored
+            if row.made_by != RULES or row.trading_day <= self.newest_submitted
         ]
-        return {name: found for name, found in tried.items() if not isinstance(found, str)}
+        self.pending = list(self.kept)
 
-    def _judge(self, day: date) -> None:
-        """Add the ICs that the day's labels settle."""
-        if day not in self.truth:
-            return
-        judged, truth = self.truth[day]
-        for name in sorted(name for when, name in self.values if when == judged):
-            ic = masked_ic(self.values[judged, name][None], truth[None])[0]
-            if np.isfinite(ic):
-                self.book.add(name, judged, day, float(ic))
+    def promote_day(self, day: date) -> None:
+        """Record the ICs known on a day, decide about releases, and forecast the day."""
+        due = list(takewhile(lambda row: row.trading_day <= day, self.pending))
+        del self.pending[: len(due)]
+        releases = [x for x in self.releases.values() if x.registered_after < day]
+        if releases:
+            self._record_known_ics(day)
+        if releases and day > self.newest_submitted:
+            forecasts = self._decide_and_forecast(day, due, releases)
+        else:
+            forecasts = self._forecast_as_decided(day, due)
+        submitted = mix_releases(day, self.state, forecasts) or self.fallback.forecast(day)
+        if submitted:
+            self.submitted.append(submitted)
+            self.unjudged[day, SUBMITTED_NAME] = submitted.values
+        for name, forecast in forecasts.items():
+            self.release_forecasts.append((day, name, forecast.values))
+            self.unjudged[day, name] = forecast.values
 
-    def _by(self, name: str, day: date) -> ReleaseForecast | str:
-        release = self.releases.get(name)
-        return self.serving.forecast(release, day) if release else "it is not registered"
+    def _decide_and_forecast(
+        self, day: date, due: Sequence[Decision], releases: Sequence[Release]
+    ) -> dict[str, ReleaseForecast]:
+        """Apply people's decisions, let the rules decide, and forecast the day."""
+        evidence = self.track_records.collect_evidence(day, self.known_days, releases)
+        day_decisions = decide_day(fold_decisions(due, self.state), evidence, self.thresholds)
+        champion = day_decisions.state.champion
+        forecasts, failures = forecast_releases(
+            day_decisions, lambda name: self._try_forecast(name, day)
+        )
+        self.failures += [
+            ReleaseFailure(day, name, reason, name == champion) for name, reason in failures.items()
+        ]
+        self.state = day_decisions.state
+        self.new_decisions += day_decisions.decisions
+        return forecasts
 
-    def course(self) -> PromotionResult:
-        """What it has come to."""
-        decided = sorted([*self.facts, *self.made], key=lambda x: (x.trading_day, x.sequence))
-        ids = dict(zip(self.days.tolist(), read_date_ids(self.lake, self.days), strict=True))
-        rows = {
-            RELEASE_FORECASTS: release_forecast_rows(self.served, ids, self.targets),
-            RECORDS: self.book.rows_from(self.start),
-            DECISIONS: decision_rows(decided),
-            SUBMITTED_FORECASTS: submitted_rows(self.published, ids, self.targets),
+    def _forecast_as_decided(
+        self, day: date, due: Sequence[Decision]
+    ) -> dict[str, ReleaseForecast]:
+        """Forecast a day again by the releases that forecast it when it was submitted."""
+        before = fold_decisions(takewhile(lambda row: row.action != "failed", due), self.state)
+        self.state = fold_decisions(due, self.state)
+        failed = {row.release: row.reason for row in due if row.action == "failed"}
+        names = dict.fromkeys((*before.forecasting, *self.state.forecasting))
+        outcomes = {
+            name: failed.get(name) or self._try_forecast(name, day) for name in (*names, *failed)
         }
-        same = decided == self.stored and self.lake.has(DECISIONS)
+        self.failures += [
+            ReleaseFailure(day, name, outcome, name == before.champion)
+            for name, outcome in outcomes.items()
+            if isinstance(outcome, str)
+        ]
+        return {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, str)}
+
+    def _record_known_ics(self, day: date) -> None:
+        """Add the live ICs of the forecast day whose labels become known on ``day``."""
+        if day not in self.labels_by_known_day:
+            return
+        judged, labels = self.labels_by_known_day[day]
+        for name in sorted(name for forecast_day, name in self.unjudged if forecast_day == judged):
+            ic = masked_ic(self.unjudged[judged, name][None], labels[None])[0]
+            if np.isfinite(ic):
+                self.track_records.add_live_ic(name, judged, day, float(ic))
+
+    def _try_forecast(self, name: str, day: date) -> ReleaseForecast | str:
+        release = self.releases.get(name)
+        return self.forecaster.forecast(release, day) if release else "it is not registered"
+
+    def build_result(self) -> PromotionResult:
+        """Build the rows of all tables for the range."""
+        decisions = sorted(
+            [*self.kept, *self.new_decisions], key=lambda row: (row.trading_day, row.sequence)
+        )
+        date_ids = dict(zip(self.days.tolist(), read_date_ids(self.lake, self.days), strict=True))
+        rows = {
+            RELEASE_FORECASTS: release_forecast_rows(
+                self.release_forecasts, date_ids, self.targets
+            ),
+            RECORDS: self.track_records.rows_known_from(self.start),
+            DECISIONS: decision_rows(decisions),
+            SUBMITTED_FORECASTS: submitted_rows(self.submitted, date_ids, self.targets),
+        }
+        same = decisions == self.stored and self.lake.has(DECISIONS)
         unchanged = frozenset({DECISIONS} if same else ())
         return PromotionResult(
-            self.state, rows, self.made, self.failures, self.published, unchanged
+            self.state, rows, self.new_decisions, self.failures, self.submitted, unchanged
         )
-
-
-def _recent(
-    lake: Lake, known: DayArray, start: date, targets: tuple[str, ...]
-) -> dict[tuple[date, str], FloatArray]:
-    """Forecasts stored for the days whose labels the range settles: by day and release."""
-    first = int(np.searchsorted(known, np.datetime64(start)))
-    days = known[max(first - DELAY, 0) : first]
-    if not len(days) or not lake.has(RELEASE_FORECASTS):
-        return {}
-    ends = days[0].item(), days[-1].item()
-    published = read_forecasts(lake, SUBMITTED_FORECASTS, targets, *ends)
-    pairs = zip(published.days.tolist(), published.values, strict=True)
-    found = {(day, SUBMITTED_NAME): values for day, values in pairs}
-    rows = lake.query(
-        f"SELECT trading_day, release, target, value FROM {RELEASE_FORECASTS.quoted}"
-        " WHERE trading_day BETWEEN ? AND ?",
-        list(ends),
-    )
-    for (day, name), of_release in rows.groupby([rows["trading_day"].dt.date, "release"]):
-        values = of_release.set_index("target")["value"].reindex(targets).to_numpy()
-        found[day, str(name)] = values
-    return found

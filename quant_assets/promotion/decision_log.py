@@ -1,6 +1,6 @@
-"""The decisions of one day as they are made: each with its figures, its reason and who made it.
+"""The decisions of one day while they are made: each with its figures, reason and maker.
 
-Which ones are made belongs in ``promotion.rules`` and ``promotion.by_hand``.
+Which decisions are made belongs in ``promotion.rules`` and ``promotion.manual_decisions``.
 """
 
 import json
@@ -12,9 +12,10 @@ from typing import Any
 
 from quant_assets.promotion.gates import Thresholds
 from quant_assets.promotion.promotion_state import (
-    FIRST_OF_RULES,
+    FIRST_RULES_SEQUENCE,
     REFUSED,
     RULES,
+    Action,
     Decision,
     PromotionState,
     apply_decision,
@@ -24,27 +25,27 @@ from quant_assets.promotion.promotion_state import (
 
 @dataclass
 class DayDecisions:
-    """The decisions of one day as they are made, and what they leave.
+    """The decisions made for one day so far, and the state after them.
 
     Attributes:
-        day: the day.
-        state: what is in force after the decisions so far.
-        limits: recorded with every decision.
-        made: the decisions.
+        day: first day on which the decisions are in force.
+        state: the state after the decisions so far.
+        thresholds: recorded with every decision.
+        decisions: the decisions so far, in order.
         made_by: who decides.
-        first: number of the first decision.
+        first_sequence: sequence number of the first decision.
     """
 
     day: date
     state: PromotionState
-    limits: Thresholds
-    made: list[Decision] = field(default_factory=list)
+    thresholds: Thresholds
+    decisions: list[Decision] = field(default_factory=list)
     made_by: str = RULES
-    first: int = FIRST_OF_RULES
+    first_sequence: int = FIRST_RULES_SEQUENCE
 
     def decide(
         self,
-        action: str,
+        action: Action,
         release: str,
         reason: str,
         figures: Mapping[str, Any] | None = None,
@@ -53,58 +54,57 @@ class DayDecisions:
         champion: str | None = None,
         refused: bool = False,
     ) -> None:
-        """Add a decision and bring it into force.
+        """Add a decision and apply it to the state.
 
         Args:
-            action: what is done, one of those that ``promotion.state`` knows.
-            release: the release concerned.
-            reason: in words.
-            figures: it rests on.
-            share: that a challenger gets.
-            champion: whom the decision makes champion, where it does.
-            refused: whether the release is out for good.
+            action: what the decision does.
+            release: the release that the decision is about.
+            reason: why, in words.
+            figures: the numbers that the decision rests on.
+            share: the challenger's share of the submitted forecast after the decision.
+            champion: the release that becomes champion, if the decision makes one.
+            refused: whether the release is never considered again.
         """
-        before, was = self.state.stage(release), self.state.share_of(release)
+        stage_before, share_before = self.state.stage(release), self.state.share_of(release)
         draft = Decision(
             self.day,
-            self.first + len(self.made),
+            self.first_sequence + len(self.decisions),
             action,
             release,
             champion or self.state.champion,
-            before,
-            before,
-            was,
+            stage_before,
+            stage_before,
+            share_before,
             share,
-            figures_to_json(figures or {}, self.limits),
+            figures_to_json(figures or {}, self.thresholds),
             reason,
             self.made_by,
         )
-        after = apply_decision(self.state, draft)
-        stage = name_stage(1.0) if action == "promoted" else after.stage(release)
-        self.state = after
-        self.made.append(
+        self.state = apply_decision(self.state, draft)
+        stage_after = name_stage(1.0) if action == "promoted" else self.state.stage(release)
+        self.decisions.append(
             replace(
                 draft,
-                champion=after.champion,
-                stage_after=REFUSED if refused else stage,
-                share_after=after.share_of(release),
+                champion=self.state.champion,
+                stage_after=REFUSED if refused else stage_after,
+                share_after=self.state.share_of(release),
             )
         )
 
 
-def figures_to_json(figures: Mapping[str, Any], limits: Thresholds) -> str:
-    """Figures and thresholds as JSON; what is no number there is null."""
-    given = {name: _plain(value) for name, value in figures.items()}
-    return json.dumps({**given, "thresholds": asdict(limits)}, sort_keys=True)
+def figures_to_json(figures: Mapping[str, Any], thresholds: Thresholds) -> str:
+    """Write figures and thresholds as JSON; NaN becomes null and infinity a string."""
+    values = {name: _to_json_value(value) for name, value in figures.items()}
+    return json.dumps({**values, "thresholds": asdict(thresholds)}, sort_keys=True)
 
 
 def thresholds_from_json(numbers: str) -> Thresholds:
-    """The thresholds of :func:`figures_to_json`."""
-    given = json.loads(numbers)["thresholds"]
-    return Thresholds(**{**given, "shares": tuple(given["shares"])})
+    """Read the thresholds that :func:`figures_to_json` wrote."""
+    stored = json.loads(numbers)["thresholds"]
+    return Thresholds(**{**stored, "shares": tuple(stored["shares"])})
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value

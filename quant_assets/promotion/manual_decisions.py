@@ -1,7 +1,7 @@
 """Decisions that a person makes: promote, pin, unpin, roll back. In force from the next day on.
 
-What the rules decide by themselves is in ``promotion.rules``; they go on after a promotion by hand,
-which passes over the gates only.
+The decisions of the rules are in ``promotion.rules``. After a manual promotion the rules go on:
+the release skips the gates only.
 """
 
 from collections.abc import Sequence
@@ -28,30 +28,34 @@ from quant_assets.promotion.release_store import (
     decision_rows,
     lock_promotion,
     read_decisions,
-    read_newest_submitted_day,
     read_releases,
     thresholds_from_settings,
 )
 from quant_assets.promotion.rules import withdraw_challenger
+from quant_assets.promotion.submitted_days import read_newest_submitted_day
 
-Action = Literal["promote", "pin", "unpin", "roll_back"]
+ManualAction = Literal["promote", "pin", "unpin", "roll_back"]
+"""What a person can ask for; the decisions that follow have a ``promotion_state.Action``."""
 _LONGEST_BREAK = timedelta(days=15)
+"""More days than any break of trading lasts."""
 
 
 @dataclass(frozen=True)
 class ManualDecision:
-    """What a person wants.
+    """What a person asks for.
 
     Attributes:
-        action: what is to be done.
-        release: to promote, pin or roll back to; may be empty to unpin and to roll back.
+        action: what to do.
+        release: release to promote, to pin or to roll back to. It may be empty for a rollback,
+            which then returns to the last good champion, and for unpinning.
         reason: why, recorded with the decision.
-        made_by: who wants it.
-        share: of the published forecast that a promotion starts with; 0 is the shadow.
-        seen: id of the newest decision that the person knew; empty: whichever.
+        made_by: who asks.
+        share: share of the submitted forecast that a promotion starts with; 0 is the shadow.
+        seen: id of the newest decision that the person knows. The request is refused if there is
+            a newer decision; an empty id allows any.
     """
 
-    action: Action
+    action: ManualAction
     release: str = ""
     reason: str = ""
     made_by: str = ""
@@ -59,171 +63,184 @@ class ManualDecision:
     seen: str = ""
 
 
-def decide_manually(lake: Lake, settings: Settings, wish: ManualDecision) -> list[Decision]:
-    """Decide as wished, and store the decision; what was decided.
+def decide_manually(lake: Lake, settings: Settings, request: ManualDecision) -> list[Decision]:
+    """Make and store the decisions that a person asks for.
+
+    Args:
+        lake: holds releases and decisions.
+        settings: give the thresholds, which are recorded with the decisions.
+        request: what the person asks for.
+
+    Returns:
+        The new decisions, in force from the trading day after the newest submitted day on.
 
     Raises:
-        UnknownNameError: there is no such release.
-        PromotionError: nothing was published yet; the release takes part later; another promotion
-            is under way; the state is not the one that was seen; or there is nothing to do. Nothing
-            changes then.
+        UnknownNameError: the release does not exist.
+        PromotionError: nothing changes, because the request has no maker, no forecast has been
+            submitted yet, the release takes part later, another promotion is under way, a newer
+            decision exists, or there is nothing to do.
     """
-    if wish.made_by.strip() in ("", RULES):
+    if request.made_by.strip() in ("", RULES):
         raise PromotionError(
             "a decision by hand needs a name",
             where="made_by",
             expected="who decides",
-            found=repr(wish.made_by),
+            found=repr(request.made_by),
         )
     with lock_promotion(settings):
-        so_far = read_decisions(lake)
-        _as_seen(so_far, wish)
-        newest = read_newest_submitted_day(lake)
-        if newest is None:
+        earlier = read_decisions(lake)
+        _check_newest_decision(earlier, request)
+        newest_day = read_newest_submitted_day(lake)
+        if newest_day is None:
             raise PromotionError(
-                "nothing was published yet", hint="run refresh_daily or load_history first"
+                "no forecast has been submitted yet",
+                hint="run refresh_daily or load_history first",
             )
-        made = read_releases(lake)
-        _takes_part(made, wish.release, newest)
-        day = find_next_trading_day(newest)
-        before = sum(x.trading_day == day and x.made_by != RULES for x in so_far)
-        turn = DayDecisions(
+        releases = read_releases(lake)
+        _check_takes_part(releases, request.release, newest_day)
+        day = find_next_trading_day(newest_day)
+        count = sum(row.trading_day == day and row.made_by != RULES for row in earlier)
+        day_decisions = DayDecisions(
             day,
-            fold_decisions(so_far),
+            fold_decisions(earlier),
             thresholds_from_settings(settings),
-            [],
-            wish.made_by,
-            before + 1,
+            made_by=request.made_by,
+            first_sequence=count + 1,
         )
-        apply_manual_decision(turn, [one.name for one in made], wish)
-        lake.replace_matching(DECISIONS, "decision", decision_rows(turn.made))
-    return turn.made
+        apply_manual_decision(day_decisions, [release.name for release in releases], request)
+        lake.replace_matching(DECISIONS, "decision", decision_rows(day_decisions.decisions))
+    return day_decisions.decisions
 
 
 def find_next_trading_day(day: date) -> date:
-    """The trading day after a day."""
+    """Find the first trading day after a day."""
     following: date = trading_days(day + timedelta(days=1), day + _LONGEST_BREAK)[0].item()
     return following
 
 
-def _as_seen(so_far: Sequence[Decision], wish: ManualDecision) -> None:
-    newest = so_far[-1] if so_far else None
-    if wish.seen and (newest is None or newest.decision != wish.seen):
+def _check_newest_decision(decisions: Sequence[Decision], request: ManualDecision) -> None:
+    """Raise if there is a newer decision than the newest that the person knows."""
+    newest = decisions[-1] if decisions else None
+    if request.seen and (newest is None or newest.decision != request.seen):
         raise PromotionError(
-            "something was decided meanwhile",
-            expected=f"decision {wish.seen} as the newest",
+            "another decision was made meanwhile",
+            expected=f"decision {request.seen} as the newest",
             found=f"{newest.action} {newest.release} by {newest.made_by}" if newest else "none",
             hint="look at `quant-assets releases` and decide again",
         )
 
 
-def _takes_part(made: Sequence[Release], name: str, newest: date) -> None:
-    """A release that was made ahead of what is published cannot forecast the next day."""
-    for one in made:
-        if one.name == name and one.registered_after > newest:
+def _check_takes_part(releases: Sequence[Release], name: str, newest_day: date) -> None:
+    """Raise if a release was made as of a later day and cannot forecast the next day yet."""
+    for release in releases:
+        if release.name == name and release.registered_after > newest_day:
             raise PromotionError(
                 f"{name} does not take part yet",
-                expected=f"{one.registered_after} as the newest day published, or a later one",
-                found=newest,
-                hint="decide again when that day is published",
+                expected=f"{release.registered_after} or later as the newest submitted day",
+                found=newest_day,
+                hint="decide again when a forecast for that day is submitted",
             )
 
 
-def apply_manual_decision(turn: DayDecisions, known: Sequence[str], wish: ManualDecision) -> None:
-    """Add the decisions that a wish leads to.
+def apply_manual_decision(
+    day_decisions: DayDecisions, names: Sequence[str], request: ManualDecision
+) -> None:
+    """Add the decisions that follow from a person's request.
 
     Args:
-        turn: of the day from which on they are in force.
-        known: all releases, by name.
-        wish: what is wanted.
+        day_decisions: the decisions of the day from which on the new ones are in force.
+        names: names of all releases.
+        request: what the person asks for.
 
     Raises:
-        UnknownNameError: there is no such release.
-        PromotionError: it cannot be done, or there is no release at all.
+        UnknownNameError: the release does not exist.
+        PromotionError: there is no release at all, or the request cannot be done now.
     """
-    if not known:
+    if not names:
         raise PromotionError(
             "there is no release yet",
             hint="run `quant-assets backfill --job retrain_models` for the newest day stored",
         )
-    if wish.release and wish.release not in known:
-        raise unknown_name("release", wish.release, list(known))
-    if wish.action in ("promote", "pin") and not wish.release:
-        raise PromotionError(f"which release is to be {wish.action}d", expected="a release's name")
-    {"promote": _promote, "pin": _pin, "unpin": _unpin, "roll_back": _roll_back}[wish.action](
-        turn, wish
-    )
+    if request.release and request.release not in names:
+        raise unknown_name("release", request.release, list(names))
+    if request.action in ("promote", "pin") and not request.release:
+        raise PromotionError(f"name the release to {request.action}", expected="a release's name")
+    handlers = {"promote": _promote, "pin": _pin, "unpin": _unpin, "roll_back": _roll_back}
+    handlers[request.action](day_decisions, request)
 
 
-def _promote(turn: DayDecisions, wish: ManualDecision) -> None:
-    state, shares = turn.state, (0.0, *turn.limits.shares)
-    under_way = _under_way(state)
+def _promote(day_decisions: DayDecisions, request: ManualDecision) -> None:
+    state, shares = day_decisions.state, (0.0, *day_decisions.thresholds.shares)
+    under_way = _describe_promotion_under_way(state)
     if under_way:
         raise PromotionError(
             "another promotion is under way",
             found=under_way,
             hint="wait for its end, or roll it back first",
         )
-    if wish.share not in shares:
+    if request.share not in shares:
         raise PromotionError(
             "no such share",
             expected=", ".join(f"{share:g}" for share in shares),
-            found=wish.share,
+            found=request.share,
             hint="the shares are those of QUANT_PROMOTION_SHARES",
         )
-    if state.champion is None or wish.release == state.champion:
+    if state.champion is None or request.release == state.champion:
         raise PromotionError(
-            f"{wish.release} cannot be promoted",
+            f"{request.release} cannot be promoted",
             found="it is the champion" if state.champion else "there is no champion yet",
             hint=None
             if state.champion
-            else "the first release becomes it with the first day published after it",
+            else "the first release becomes champion on the first submitted day after it was made",
         )
-    reason = wish.reason or "by hand"
-    if wish.share == 1:
-        turn.decide("promoted", wish.release, reason, champion=wish.release)
+    reason = request.reason or "by hand"
+    if request.share == 1:
+        day_decisions.decide("promoted", request.release, reason, champion=request.release)
     else:
-        turn.decide("challenge", wish.release, reason, share=wish.share)
+        day_decisions.decide("challenge", request.release, reason, share=request.share)
 
 
-def _under_way(state: PromotionState) -> str:
+def _describe_promotion_under_way(state: PromotionState) -> str:
+    """Describe what keeps another release from a promotion; empty if nothing does."""
     if state.pinned:
         return f"{state.champion} is pinned"
     if state.challenger:
         stage = name_stage(state.share)
         return f"{state.challenger}, {'in ' + stage if stage == SHADOW else 'at ' + stage}"
-    if state.promoted_on:
-        return f"{state.champion}, on probation since {state.promoted_on}"
+    if state.probation_since:
+        return f"{state.champion}, on probation since {state.probation_since}"
     return ""
 
 
-def _pin(turn: DayDecisions, wish: ManualDecision) -> None:
-    withdraw_challenger(turn, f"{wish.release} is pinned")
-    turn.decide("pinned", wish.release, wish.reason or "by hand", champion=wish.release)
+def _pin(day_decisions: DayDecisions, request: ManualDecision) -> None:
+    name, reason = request.release, request.reason or "by hand"
+    withdraw_challenger(day_decisions, f"{name} is pinned")
+    day_decisions.decide("pinned", name, reason, champion=name)
 
 
-def _unpin(turn: DayDecisions, wish: ManualDecision) -> None:
-    champion = turn.state.champion
-    if not turn.state.pinned or not champion or wish.release not in ("", champion):
+def _unpin(day_decisions: DayDecisions, request: ManualDecision) -> None:
+    champion = day_decisions.state.champion
+    named = request.release in ("", champion)
+    if not day_decisions.state.pinned or not champion or not named:
         raise PromotionError(
-            "it is not pinned", where=wish.release or "champion", found=f"champion {champion}"
+            f"{request.release or 'the champion'} is not pinned", found=f"champion {champion}"
         )
-    turn.decide("unpinned", champion, wish.reason or "by hand")
+    day_decisions.decide("unpinned", champion, request.reason or "by hand")
 
 
-def _roll_back(turn: DayDecisions, wish: ManualDecision) -> None:
-    """A challenger, if there is one and nobody names a champion; else the champion."""
-    state, reason = turn.state, wish.reason or "by hand"
-    if state.challenger and not wish.release:
-        withdraw_challenger(turn, reason)
+def _roll_back(day_decisions: DayDecisions, request: ManualDecision) -> None:
+    """Withdraw the challenger if the person names no release, else replace the champion."""
+    state, reason = day_decisions.state, request.reason or "by hand"
+    if state.challenger and not request.release:
+        withdraw_challenger(day_decisions, reason)
         return
-    to = wish.release or state.last_good
-    if state.pinned or not state.champion or not to or to == state.champion:
+    target = request.release or state.last_good
+    if state.pinned or not state.champion or not target or target == state.champion:
         raise PromotionError(
             "there is nothing to roll back to",
             found=f"champion {state.champion}{', pinned' if state.pinned else ''}",
             expected="an earlier champion, or the name of a release",
             hint="unpin it first" if state.pinned else None,
         )
-    withdraw_challenger(turn, reason)
-    turn.decide("rolled_back", state.champion, reason, champion=to)
+    withdraw_challenger(day_decisions, reason)
+    day_decisions.decide("rolled_back", state.champion, reason, champion=target)

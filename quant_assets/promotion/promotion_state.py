@@ -1,31 +1,59 @@
-"""What is in force: who is champion, who challenges, with which share; a fold of decisions.
+"""Which release is champion, which one challenges it, and with which share.
 
-Pure records and functions. What is decided, and why, belongs in ``promotion.rules`` and
-``promotion.by_hand``; where decisions are kept, in ``promotion.stored``.
+The state is the fold of all decisions in their order. Pure records and functions: the rules that
+decide are in ``promotion.rules`` and ``promotion.manual_decisions``, the stored decisions in
+``promotion.release_store``.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
+from typing import Literal
+
+Action = Literal[
+    "champion_by_default",
+    "superseded",
+    "gates_refused",
+    "challenge",
+    "rejected",
+    "withdrawn",
+    "step",
+    "promoted",
+    "confirmed",
+    "rolled_back",
+    "failed",
+    "dismissed",
+    "fallback",
+    "pinned",
+    "unpinned",
+]
+"""What a decision does, as stored in the column ``action``."""
 
 RULES = "rules"
-FIRST_OF_RULES = 101
+"""Value of ``made_by`` for the decisions of the rules."""
+FIRST_RULES_SEQUENCE = 101
+"""Sequence number of the rules' first decision of a day; those of people start at 1."""
 NONE, SHADOW, REFUSED, CHAMPION = "none", "shadow", "refused", "champion"
+"""Stages of a release beside those that :func:`name_stage` gives a challenger with a share."""
 
 
 def name_stage(share: float) -> str:
-    """The stage of a challenger with that share of the published forecast."""
+    """Name the stage of a challenger by its share of the submitted forecast.
+
+    >>> name_stage(0.0), name_stage(0.3)
+    ('shadow', '30 %')
+    """
     return f"{share:.0%}".replace("%", " %") if share > 0 else SHADOW
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One decision; the columns of ``promotion.decisions``."""
+    """One decision about a release; the columns of ``promotion.decisions``."""
 
     trading_day: date
     sequence: int
-    action: str
+    action: Action
     release: str
     champion: str | None
     stage_before: str
@@ -38,58 +66,64 @@ class Decision:
 
     @property
     def decision(self) -> str:
-        """Its id: the same decision made again has the same one."""
+        """The decision's id, which is equal for equal day, sequence, action, release and maker."""
         parts = (self.trading_day, self.sequence, self.action, self.release, self.made_by)
         return sha256(" ".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class PromotionState:
-    """What is in force.
+    """The releases in force.
 
     Attributes:
-        champion: release that is published; None before the first.
-        earlier: champions before it that it may go back to, the last good one last.
-        challenger: release that may replace it.
-        share: of the challenger in the published forecast; 0 in shadow.
-        since: first day of the challenger's stage.
-        shadow_since: first day it forecast.
-        share_since: first day on which it, or the champion it has become, had a share.
-        promoted_on: first day of a champion on probation; None after it.
-        pinned: whether nothing moves until somebody says so.
-        done: releases that are no longer in question.
+        champion: release whose forecast is submitted; None before the first champion.
+        earlier_champions: champions that a rollback may return to, the most recent last.
+        challenger: release that may replace the champion; None if there is none.
+        share: the challenger's share of the submitted forecast; 0 in shadow.
+        stage_since: first day of the challenger's stage.
+        shadow_since: first day on which the challenger forecast.
+        share_since: first day on which the challenger, or the champion on probation that it has
+            become, had a share.
+        probation_since: first day of a champion on probation; None after its probation.
+        pinned: whether the rules decide nothing until a person unpins the champion.
+        decided_releases: releases that a decision was made about; the rules do not consider them
+            as challengers again.
     """
 
     champion: str | None = None
-    earlier: tuple[str, ...] = ()
+    earlier_champions: tuple[str, ...] = ()
     challenger: str | None = None
     share: float = 0.0
-    since: date | None = None
+    stage_since: date | None = None
     shadow_since: date | None = None
     share_since: date | None = None
-    promoted_on: date | None = None
+    probation_since: date | None = None
     pinned: bool = False
-    done: frozenset[str] = frozenset()
+    decided_releases: frozenset[str] = frozenset()
 
     @property
     def last_good(self) -> str | None:
-        """The champion before this one."""
-        return self.earlier[-1] if self.earlier else None
+        """The champion before the present one, which a rollback returns to."""
+        return self.earlier_champions[-1] if self.earlier_champions else None
 
     @property
     def forecasting(self) -> tuple[str, ...]:
-        """Releases that have to forecast: what is published, and what it is compared with."""
-        watched = self.last_good if self.promoted_on else None
-        return tuple(one for one in (self.champion, self.challenger, watched) if one)
+        """The releases that have to forecast a day.
+
+        These are the champion, the challenger and, during the champion's probation, the champion
+        before it.
+        """
+        predecessor = self.last_good if self.probation_since else None
+        return tuple(name for name in (self.champion, self.challenger, predecessor) if name)
 
     def stage(self, release: str) -> str:
-        """Where a release stands."""
+        """Return the release's stage: champion, a challenger's stage, or none."""
         if release == self.champion:
             return CHAMPION
         return name_stage(self.share) if release == self.challenger else NONE
 
     def share_of(self, release: str) -> float:
-        """A release's share of what is published."""
+        """Return the release's share of the submitted forecast, from 0 to 1."""
         if release == self.challenger:
             return self.share
         return 1.0 - self.share * (self.challenger is not None) if release == self.champion else 0.0
@@ -98,109 +132,115 @@ class PromotionState:
 def fold_decisions(
     decisions: Iterable[Decision], state: PromotionState | None = None
 ) -> PromotionState:
-    """What decisions leave, in their order."""
+    """Apply decisions in their order to a state, or to the state before any decision."""
     state = state or PromotionState()
-    for one in decisions:
-        state = apply_decision(state, one)
+    for decision in decisions:
+        state = apply_decision(state, decision)
     return state
 
 
 def apply_decision(state: PromotionState, decision: Decision) -> PromotionState:
-    """What is in force after a decision.
+    """Return the state after a decision.
 
     Raises:
-        KeyError: there is no such action.
+        KeyError: the decision's action is unknown.
     """
-    decided = {name for name in (decision.release, decision.champion) if name}
-    return _EFFECTS[decision.action](replace(state, done=state.done | decided), decision)
+    named = {name for name in (decision.release, decision.champion) if name}
+    state = replace(state, decided_releases=state.decided_releases | named)
+    return _EFFECTS[decision.action](state, decision)
 
 
-def _same(state: PromotionState, _: Decision) -> PromotionState:
+def _change_nothing(state: PromotionState, _: Decision) -> PromotionState:
     return state
 
 
-def _without_challenger(state: PromotionState, _: Decision) -> PromotionState:
-    shared = state.share_since if state.promoted_on else None
+def _remove_challenger(state: PromotionState, _: Decision) -> PromotionState:
+    shared = state.share_since if state.probation_since else None
     return replace(
-        state, challenger=None, share=0.0, since=None, shadow_since=None, share_since=shared
+        state, challenger=None, share=0.0, stage_since=None, shadow_since=None, share_since=shared
     )
 
 
-def _challenges(state: PromotionState, one: Decision) -> PromotionState:
-    return replace(
-        state,
-        challenger=one.release,
-        share=one.share_after,
-        since=one.trading_day,
-        shadow_since=one.trading_day,
-        share_since=one.trading_day if one.share_after > 0 else None,
-    )
-
-
-def _steps(state: PromotionState, one: Decision) -> PromotionState:
+def _start_challenge(state: PromotionState, decision: Decision) -> PromotionState:
     return replace(
         state,
-        share=one.share_after,
-        since=one.trading_day,
-        share_since=state.share_since or one.trading_day,
+        challenger=decision.release,
+        share=decision.share_after,
+        stage_since=decision.trading_day,
+        shadow_since=decision.trading_day,
+        share_since=decision.trading_day if decision.share_after > 0 else None,
     )
 
 
-def _promoted(state: PromotionState, one: Decision) -> PromotionState:
+def _raise_share(state: PromotionState, decision: Decision) -> PromotionState:
     return replace(
-        _reigns(state, one),
-        share_since=state.share_since or one.trading_day,
-        promoted_on=one.trading_day,
+        state,
+        share=decision.share_after,
+        stage_since=decision.trading_day,
+        share_since=state.share_since or decision.trading_day,
     )
 
 
-def _reigns(state: PromotionState, one: Decision) -> PromotionState:
-    """The release is champion at once; the one before it is the last good one."""
-    before = (state.champion,) if state.champion not in (None, one.release) else ()
-    earlier = tuple(x for x in (*state.earlier, *before) if x not in (None, one.release))
-    alone = _without_challenger(replace(state, promoted_on=None), one)
-    return replace(alone, champion=one.release, earlier=earlier)
+def _promote(state: PromotionState, decision: Decision) -> PromotionState:
+    """Make the release champion on probation."""
+    return replace(
+        _make_champion(state, decision),
+        share_since=state.share_since or decision.trading_day,
+        probation_since=decision.trading_day,
+    )
 
 
-def _confirmed(state: PromotionState, _: Decision) -> PromotionState:
-    return replace(state, promoted_on=None, share_since=None)
+def _make_champion(state: PromotionState, decision: Decision) -> PromotionState:
+    """Make the release champion; the champion before it becomes the last good one."""
+    before = (state.champion,) if state.champion not in (None, decision.release) else ()
+    earlier = tuple(
+        name for name in (*state.earlier_champions, *before) if name not in (None, decision.release)
+    )
+    alone = _remove_challenger(replace(state, probation_since=None), decision)
+    return replace(alone, champion=decision.release, earlier_champions=earlier)
 
 
-def _goes_back(state: PromotionState, one: Decision) -> PromotionState:
-    """To the champion that the decision names; those after it are no good."""
-    earlier = state.earlier
-    if one.champion in earlier:
-        earlier = earlier[: earlier.index(one.champion)]
-    alone = _without_challenger(replace(state, promoted_on=None), one)
-    return replace(alone, champion=one.champion, earlier=earlier)
+def _end_probation(state: PromotionState, _: Decision) -> PromotionState:
+    return replace(state, probation_since=None, share_since=None)
 
 
-def _dismissed(state: PromotionState, one: Decision) -> PromotionState:
-    return replace(state, earlier=tuple(x for x in state.earlier if x != one.release))
+def _roll_back(state: PromotionState, decision: Decision) -> PromotionState:
+    """Return to the champion that the decision names, and forget the champions after it."""
+    earlier = state.earlier_champions
+    if decision.champion in earlier:
+        earlier = earlier[: earlier.index(decision.champion)]
+    alone = _remove_challenger(replace(state, probation_since=None), decision)
+    return replace(alone, champion=decision.champion, earlier_champions=earlier)
 
 
-def _pinned(state: PromotionState, one: Decision) -> PromotionState:
-    return replace(_reigns(state, one), pinned=True)
+def _forget_champion(state: PromotionState, decision: Decision) -> PromotionState:
+    """Drop the release from the champions that a rollback may return to."""
+    kept = tuple(name for name in state.earlier_champions if name != decision.release)
+    return replace(state, earlier_champions=kept)
 
 
-def _unpinned(state: PromotionState, _: Decision) -> PromotionState:
+def _pin(state: PromotionState, decision: Decision) -> PromotionState:
+    return replace(_make_champion(state, decision), pinned=True)
+
+
+def _unpin(state: PromotionState, _: Decision) -> PromotionState:
     return replace(state, pinned=False)
 
 
-_EFFECTS: dict[str, Callable[[PromotionState, Decision], PromotionState]] = {
-    "champion_by_default": _reigns,
-    "superseded": _same,
-    "gates_refused": _same,
-    "challenge": _challenges,
-    "rejected": _without_challenger,
-    "withdrawn": _without_challenger,
-    "step": _steps,
-    "promoted": _promoted,
-    "confirmed": _confirmed,
-    "rolled_back": _goes_back,
-    "failed": _same,
-    "dismissed": _dismissed,
-    "fallback": _same,
-    "pinned": _pinned,
-    "unpinned": _unpinned,
+_EFFECTS: dict[Action, Callable[[PromotionState, Decision], PromotionState]] = {
+    "champion_by_default": _make_champion,
+    "superseded": _change_nothing,
+    "gates_refused": _change_nothing,
+    "challenge": _start_challenge,
+    "rejected": _remove_challenger,
+    "withdrawn": _remove_challenger,
+    "step": _raise_share,
+    "promoted": _promote,
+    "confirmed": _end_probation,
+    "rolled_back": _roll_back,
+    "failed": _change_nothing,
+    "dismissed": _forget_champion,
+    "fallback": _change_nothing,
+    "pinned": _pin,
+    "unpinned": _unpin,
 }

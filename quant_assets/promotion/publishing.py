@@ -1,6 +1,7 @@
-"""What is published on a day: the champion's forecast, mixed with the challenger's, or a fall-back.
+"""The submitted forecast of a day: champion's and challenger's forecasts mixed, or a fallback.
 
-Which releases are in force belongs in ``promotion.rules``.
+Which releases are in force belongs in ``promotion.rules``, how a release forecasts in
+``promotion.release_forecasts``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,12 +28,12 @@ class SubmittedForecast:
     """The forecast of one day that is submitted.
 
     Attributes:
-        day: the day.
-        values: (m,) scores.
+        day: the forecast day.
+        values: (m,) scores of the targets; only their ranks matter.
         fit_as_of: as-of day of the newest fit used.
-        champion: release that forecast; None where none did.
-        challenger: release beside it, with a share or without.
-        share: of the challenger.
+        champion: champion whose forecast is used; None for a fallback.
+        challenger: challenger that forecast the day, with a share or in shadow; None if none did.
+        share: the challenger's share.
     """
 
     day: date
@@ -44,34 +45,41 @@ class SubmittedForecast:
 
 
 def mix_releases(
-    day: date, state: PromotionState, served: Mapping[str, ReleaseForecast]
+    day: date, state: PromotionState, forecasts: Mapping[str, ReleaseForecast]
 ) -> SubmittedForecast | None:
-    """The rank average of champion and challenger by share; None without the champion's forecast.
+    """Mix the champion's and the challenger's forecasts of a day by the challenger's share.
 
-    Without a share the champion's forecast as it is.
+    Args:
+        day: the forecast day.
+        state: the releases in force on it.
+        forecasts: the day's forecasts, by release.
+
+    Returns:
+        The share-weighted average of standardised ranks; the champion's forecast unchanged if the
+        challenger has no share or no forecast; None if the champion has no forecast.
     """
-    champion = served.get(state.champion or "")
-    challenger = served.get(state.challenger or "")
+    champion = forecasts.get(state.champion or "")
+    challenger = forecasts.get(state.challenger or "")
     if champion is None:
         return None
     if challenger is None or state.share == 0:
-        beside = state.challenger if challenger else None
-        return SubmittedForecast(day, champion.values, champion.fit_as_of, state.champion, beside)
+        shadow = state.challenger if challenger else None
+        return SubmittedForecast(day, champion.values, champion.fit_as_of, state.champion, shadow)
     weights = np.array([[1.0 - state.share, state.share]])
     values = rank_average([champion.values[None], challenger.values[None]], weights)[0]
-    newest = max(champion.fit_as_of, challenger.fit_as_of)
-    return SubmittedForecast(day, values, newest, state.champion, state.challenger, state.share)
+    newest_fit = max(champion.fit_as_of, challenger.fit_as_of)
+    return SubmittedForecast(day, values, newest_fit, state.champion, state.challenger, state.share)
 
 
 @dataclass(frozen=True)
 class FallbackForecast:
-    """What is published where no release can be: the ensemble, else the rank prior.
+    """The forecast submitted on a day without a champion's: the ensemble's, else the rank prior's.
 
     Attributes:
-        lake: holds both.
-        targets: m names.
+        lake: holds the forecasts of both.
+        targets: names of the m targets.
         start: first day of the range.
-        end: last day.
+        end: last day of the range.
     """
 
     lake: Lake
@@ -79,9 +87,9 @@ class FallbackForecast:
     start: date
     end: date
 
-    def on(self, day: date) -> SubmittedForecast | None:
-        """The day's; None where there is nothing to publish."""
-        return _on(self._ensemble, day) or _on(self._rank_prior, day)
+    def forecast(self, day: date) -> SubmittedForecast | None:
+        """Return the day's fallback; None if neither has a forecast that can be ranked."""
+        return _select_day(self._ensemble, day) or _select_day(self._rank_prior, day)
 
     @cached_property
     def _ensemble(self) -> Forecasts:
@@ -93,7 +101,8 @@ class FallbackForecast:
         return read_forecasts(self.lake, table, self.targets, self.start, self.end)
 
 
-def _on(stored: Forecasts, day: date) -> SubmittedForecast | None:
+def _select_day(stored: Forecasts, day: date) -> SubmittedForecast | None:
+    """Select a day's forecast; None if it is missing, incomplete or constant."""
     row = int(np.searchsorted(stored.days, np.datetime64(day)))
     if row == len(stored.days) or stored.days[row] != np.datetime64(day):
         return None
@@ -103,33 +112,48 @@ def _on(stored: Forecasts, day: date) -> SubmittedForecast | None:
 
 
 def submitted_rows(
-    made: Sequence[SubmittedForecast], ids: Mapping[date, int], targets: tuple[str, ...]
+    forecasts: Sequence[SubmittedForecast], date_ids: Mapping[date, int], targets: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Rows of ``forecasts.published``; ``ids`` are the source's numbers of the days."""
-    days = np.array([one.day for one in made], dtype="datetime64[D]")
-    numbers = np.array([ids[one.day] for one in made], dtype=np.int64)
-    values = np.array([one.values for one in made]).reshape(len(made), len(targets))
+    """Build the rows of ``forecasts.published``, one for each day and target, as columns.
+
+    Args:
+        forecasts: the submitted forecasts, ascending by day.
+        date_ids: the source's number of each day.
+        targets: names of the m targets.
+    """
+    days = np.array([forecast.day for forecast in forecasts], dtype="datetime64[D]")
+    numbers = np.array([date_ids[forecast.day] for forecast in forecasts], dtype=np.int64)
+    values = np.array([forecast.values for forecast in forecasts])
+    values = values.reshape(len(forecasts), len(targets))
     rows = long_rows(days, numbers, {"value": values}, "target", targets)
-    fits = np.array([one.fit_as_of for one in made], dtype="datetime64[D]")
+    fits = np.array([forecast.fit_as_of for forecast in forecasts], dtype="datetime64[D]")
+    columns = {
+        name: np.array([getattr(forecast, name) for forecast in forecasts], kind)
+        for name, kind in (("champion", "object"), ("challenger", "object"), ("share", "f8"))
+    }
     return {
         **rows,
         "fit_as_of": repeat_days(fits, len(targets)),
-        **{
-            name: repeat_days(np.array([getattr(one, name) for one in made], kind), len(targets))
-            for name, kind in (("champion", "object"), ("challenger", "object"), ("share", "f8"))
-        },
+        **{name: repeat_days(column, len(targets)) for name, column in columns.items()},
     }
 
 
 def release_forecast_rows(
-    made: Sequence[tuple[date, str, FloatArray]],
-    ids: Mapping[date, int],
+    forecasts: Sequence[tuple[date, str, FloatArray]],
+    date_ids: Mapping[date, int],
     targets: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Rows of ``forecasts.releases`` from days, releases and (m,) scores."""
-    days = np.array([day for day, _, _ in made], dtype="datetime64[D]")
-    numbers = np.array([ids[day] for day, _, _ in made], dtype=np.int64)
-    values = np.array([scores for _, _, scores in made]).reshape(len(made), len(targets))
+    """Build the rows of ``forecasts.releases``, one for each day, release and target, as columns.
+
+    Args:
+        forecasts: forecast day, release and its (m,) scores, ascending by day.
+        date_ids: the source's number of each day.
+        targets: names of the m targets.
+    """
+    days = np.array([day for day, _, _ in forecasts], dtype="datetime64[D]")
+    numbers = np.array([date_ids[day] for day, _, _ in forecasts], dtype=np.int64)
+    values = np.array([scores for _, _, scores in forecasts])
+    values = values.reshape(len(forecasts), len(targets))
     rows = long_rows(days, numbers, {"value": values}, "target", targets)
-    names = np.array([name for _, name, _ in made], dtype="object")
+    names = np.array([name for _, name, _ in forecasts], dtype="object")
     return {**rows, "release": repeat_days(names, len(targets))}

@@ -1,22 +1,21 @@
-"""Releases and decisions as stored, and as records.
+"""Reading and writing releases and decisions, and the lock around them.
 
-Daily ICs are in ``promotion.records``; what is decided, in ``promotion.rules``.
+Daily ICs are in ``promotion.track_records``, the making of a release in
+``promotion.release_creation``, the rules in ``promotion.rules``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from quant_assets.core.errors import PromotionError
 from quant_assets.core.settings import Settings
-from quant_assets.lake.readers.point_in_time import read_known_days
-from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES, SUBMITTED_FORECASTS
+from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
 from quant_assets.promotion.gates import Thresholds
@@ -28,17 +27,17 @@ _ORDER = {name: i for i, name in enumerate(FAMILIES)}
 
 @dataclass(frozen=True)
 class ReleaseFit:
-    """One family's part of a release.
+    """The fit of one family in a release; columns of ``promotion.releases``.
 
     Attributes:
-        family: its name.
+        family: name of the family.
         fit_as_of: as-of day of the fit.
-        fingerprint: digest of all that the fit depends on.
-        artifact: file of the model.
+        fingerprint: digest of everything that the fit depends on.
+        artifact: file of the fitted model, below the artifacts folder.
         sha256: digest of that file.
-        pinned: whether this very fit forecasts, and not the family's newest.
-        weight: learnt by the release's as-of day.
-        features_version: of the features that the fit was made on; None if nobody wrote it down.
+        pinned: whether this fit forecasts; otherwise the family's newest fit does.
+        weight: the family's weight as of the release's as-of day.
+        features_version: version of the features that the fit was made on; None if unknown.
     """
 
     family: str
@@ -53,15 +52,16 @@ class ReleaseFit:
 
 @dataclass(frozen=True)
 class Release:
-    """Fits that go into force together.
+    """Fits of several families that go into force together.
 
     Attributes:
-        name: its id.
-        as_of: day up to which its fits know.
-        fits: one a family.
+        name: the release's id.
+        as_of: as-of day of its fits.
+        fits: one fit for each family.
         recipe: digest of families, parameters and code.
-        registered_after: it takes part from the day after.
-        place: among all releases, in the order in which they were made, from 1.
+        registered_after: newest submitted day when the release was made, or its as-of day if that
+            is later; the release takes part from the next day on.
+        place: its number, from 1, in the order in which releases were made.
         no_record: why it has no walk-forward record; None if it has one.
     """
 
@@ -75,12 +75,12 @@ class Release:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Its families."""
+        """Names of the release's families, in the order of its fits."""
         return tuple(fit.family for fit in self.fits)
 
 
 def thresholds_from_settings(settings: Settings) -> Thresholds:
-    """The thresholds that the settings name."""
+    """Build the thresholds from the settings."""
     return Thresholds(
         shares=settings.shares(),
         improvement=settings.promotion_improvement,
@@ -94,21 +94,25 @@ def thresholds_from_settings(settings: Settings) -> Thresholds:
 
 
 @contextmanager
-def lock_promotion(settings: Settings, patience: float = 60.0) -> Iterator[None]:
-    """Alone with releases and decisions, from reading what is in force to writing what follows.
+def lock_promotion(settings: Settings, timeout: float = 60.0) -> Iterator[None]:
+    """Hold the lock on releases and decisions while the context lasts.
+
+    Args:
+        settings: name the lake's directory, in which the lock file lies.
+        timeout: seconds to wait for another process that holds the lock.
 
     Raises:
-        PromotionError: somebody else decides all the time.
+        PromotionError: another process held the lock until the timeout.
     """
     settings.lake_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(Path(settings.lake_dir) / "promotion.lock", patience, poll_interval=0.005)
+    lock = FileLock(Path(settings.lake_dir) / "promotion.lock", timeout, poll_interval=0.005)
     try:
         lock.acquire()
     except Timeout:
         raise PromotionError(
             "another process is deciding about releases",
             where=lock.lock_file,
-            expected=f"an end within {patience:.0f} s",
+            expected=f"the lock becomes free within {timeout:.0f} s",
             hint="nothing has changed; try again",
         ) from None
     try:
@@ -118,7 +122,11 @@ def lock_promotion(settings: Settings, patience: float = 60.0) -> Iterator[None]
 
 
 def read_releases(lake: Lake) -> list[Release]:
-    """All releases, in the order in which they take part; of one day, as they were made."""
+    """Read all releases in the order in which they take part.
+
+    Releases that take part from the same day come in the order of their as-of days, and releases
+    of the same as-of day in the order in which they were made.
+    """
     if not lake.has(RELEASES):
         return []
     rows = lake.arrow(
@@ -127,19 +135,25 @@ def read_releases(lake: Lake) -> list[Release]:
     grouped: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault(row["release"], []).append(row)
-    return [_release(name, of_release) for name, of_release in grouped.items()]
+    return [_build_release(name, of_release) for name, of_release in grouped.items()]
 
 
-def _release(name: str, rows: Sequence[Mapping[str, Any]]) -> Release:
+def _build_release(name: str, rows: Sequence[Mapping[str, Any]]) -> Release:
     first = rows[0]
-    # In the ensemble's order: sums in another one differ in their last bits.
+    # In the ensemble's order of families: sums in another order differ in their last bits.
     ordered = sorted(rows, key=lambda row: _ORDER.get(row["family"], len(_ORDER)))
     return Release(
         name,
         first["trading_day"],
-        # A lake in which no release was made since has no features_version.
+        # A table last written by an older version of this code has no features_version.
         tuple(
-            ReleaseFit(**{x.name: row[x.name] for x in fields(ReleaseFit) if x.name in row})
+            ReleaseFit(
+                **{
+                    column.name: row[column.name]
+                    for column in fields(ReleaseFit)
+                    if column.name in row
+                }
+            )
             for row in ordered
         ),
         first["recipe"],
@@ -150,8 +164,8 @@ def _release(name: str, rows: Sequence[Mapping[str, Any]]) -> Release:
 
 
 def release_rows(release: Release) -> dict[str, list[Any]]:
-    """Rows of ``promotion.releases``."""
-    shared = {
+    """Build the rows of ``promotion.releases`` for a release, as columns."""
+    of_release = {
         "release": release.name,
         "trading_day": release.as_of,
         "recipe": release.recipe,
@@ -159,15 +173,15 @@ def release_rows(release: Release) -> dict[str, list[Any]]:
         "place": release.place,
         "no_record": release.no_record,
     }
-    rows = [{**asdict(fit), **shared} for fit in release.fits]
-    return _columns([column.name for column in RELEASES.columns], rows)
+    rows = [{**asdict(fit), **of_release} for fit in release.fits]
+    return _to_columns([column.name for column in RELEASES.columns], rows)
 
 
 def read_decisions(lake: Lake, until: date | None = None) -> list[Decision]:
-    """All decisions in order, or those in force on a day."""
+    """Read the decisions in force by ``until``, or all of them, in order."""
     if not lake.has(DECISIONS):
         return []
-    names = [one.name for one in fields(Decision)]
+    names = [column.name for column in fields(Decision)]
     rows = lake.arrow(
         f"SELECT {', '.join(names)} FROM {DECISIONS.quoted} WHERE trading_day <= ?"
         " ORDER BY trading_day, sequence",
@@ -176,69 +190,23 @@ def read_decisions(lake: Lake, until: date | None = None) -> list[Decision]:
     return [Decision(**row) for row in rows.to_pylist()]
 
 
-def decision_rows(made: Sequence[Decision]) -> dict[str, list[Any]]:
-    """Rows of ``promotion.decisions``."""
-    rows = [{"decision": one.decision, **asdict(one)} for one in made]
-    return _columns([column.name for column in DECISIONS.columns], rows)
+def decision_rows(decisions: Sequence[Decision]) -> dict[str, list[Any]]:
+    """Build the rows of ``promotion.decisions``, as columns."""
+    rows = [{"decision": decision.decision, **asdict(decision)} for decision in decisions]
+    return _to_columns([column.name for column in DECISIONS.columns], rows)
 
 
-def _columns(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _to_columns(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in names}
 
 
 def read_state(lake: Lake) -> PromotionState:
-    """What all decisions leave."""
+    """Read the state after all stored decisions."""
     return fold_decisions(read_decisions(lake))
 
 
 def read_aliases(lake: Lake) -> dict[str, str]:
-    """Release by alias, champion and challenger; what has none is left out."""
+    """Read the releases that are champion and challenger now, by these aliases; absent if none."""
     state = read_state(lake)
-    named = {CHAMPION: state.champion, CHALLENGER: state.challenger}
-    return {alias: release for alias, release in named.items() if release}
-
-
-def find_unsubmitted_parts(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
-    """The parts of a range, in order, that are not published for good.
-
-    These are the days before and after all that a release published, and those between that
-    nothing was published for, whose prices came late.
-    """
-    if not lake.has(SUBMITTED_FORECASTS):
-        return [(start, end)]
-    found = lake.arrow(
-        "SELECT min(trading_day) AS first, max(trading_day) AS last"
-        f" FROM {SUBMITTED_FORECASTS.quoted}"
-        " WHERE trading_day BETWEEN ? AND ? AND champion IS NOT NULL",
-        [start, end],
-    ).to_pylist()[0]
-    if found["first"] is None:
-        return [(start, end)]
-    day = timedelta(days=1)
-    parts = [
-        (start, found["first"] - day),
-        *((one, one) for one in _between(lake, found["first"], found["last"])),
-        (found["last"] + day, end),
-    ]
-    return [(first, last) for first, last in parts if first <= last]
-
-
-def _between(lake: Lake, first: date, last: date) -> list[date]:
-    """Days with features that nothing was published for."""
-    known = read_known_days(lake, last)
-    stored = lake.columns(
-        f"SELECT DISTINCT trading_day AS day FROM {SUBMITTED_FORECASTS.quoted}"
-        " WHERE trading_day BETWEEN ? AND ?",
-        [first, last],
-    )["day"].astype("datetime64[D]")
-    missing: list[date] = np.setdiff1d(known[known >= np.datetime64(first)], stored).tolist()
-    return missing
-
-
-def read_newest_submitted_day(lake: Lake) -> date | None:
-    """The last day published; None before the first."""
-    if not lake.has(SUBMITTED_FORECASTS):
-        return None
-    found = lake.arrow(f"SELECT max(trading_day) AS day FROM {SUBMITTED_FORECASTS.quoted}")
-    day: date | None = found["day"][0].as_py()
-    return day
+    releases = {CHAMPION: state.champion, CHALLENGER: state.challenger}
+    return {alias: release for alias, release in releases.items() if release}

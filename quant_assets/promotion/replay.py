@@ -1,6 +1,6 @@
-"""Decisions made again from what was known, and compared with those stored.
+"""Making the rules' decisions again from the evidence of each day, to compare with the stored ones.
 
-The rules are in ``promotion.rules``; nothing is changed here.
+The rules are in ``promotion.rules``; nothing is stored here.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,55 +9,61 @@ from datetime import date
 from itertools import groupby
 
 from quant_assets.promotion.decision_log import thresholds_from_json
+from quant_assets.promotion.failures import handle_failures
 from quant_assets.promotion.promotion_state import RULES, Decision, PromotionState, fold_decisions
-from quant_assets.promotion.rules import Evidence, decide_day, handle_failures
+from quant_assets.promotion.rules import Evidence, decide_day
 
 
 @dataclass(frozen=True)
 class ReplayedDay:
-    """The rules' decisions of one day.
+    """The rules' decisions of one day, as stored and as replayed.
 
     Attributes:
         day: the day.
-        stored: as they were made.
-        made: as the rules make them from the records.
+        stored: the stored decisions.
+        replayed: the decisions that the rules make from the evidence.
     """
 
     day: date
     stored: tuple[Decision, ...]
-    made: tuple[Decision, ...]
+    replayed: tuple[Decision, ...]
 
     @property
     def agrees(self) -> bool:
-        """Whether they are the same, figures and words included."""
-        return self.stored == self.made
+        """Whether stored and replayed decisions are equal, figures and reasons included."""
+        return self.stored == self.replayed
 
 
 def replay_decisions(
-    decided: Sequence[Decision], evidence_of: Callable[[date], Evidence]
+    decisions: Sequence[Decision], evidence_of: Callable[[date], Evidence]
 ) -> list[ReplayedDay]:
-    """Every day's decisions of the rules again, with the thresholds recorded with them.
+    """Make the rules' decisions of every day again, with the thresholds recorded with them.
 
     Args:
-        decided: all decisions, in order. Those by hand, and that a release failed to forecast, are
-            facts and taken as they are.
-        evidence_of: what was known at the close of a day.
+        decisions: all stored decisions, in order. Decisions of people, and those that a release
+            failed to forecast, are taken from the store and not replayed.
+        evidence_of: returns what was known at the close of a day.
+
+    Returns:
+        One entry for each day with a decision of the rules, in order.
     """
-    found, state = [], PromotionState()
-    for day, of_day in groupby(decided, key=lambda one: one.trading_day):
-        rows = list(of_day)
-        state = fold_decisions((one for one in rows if one.made_by != RULES), state)
-        by_rules = tuple(one for one in rows if one.made_by == RULES)
+    days, state = [], PromotionState()
+    for day, of_day in groupby(decisions, key=lambda decision: decision.trading_day):
+        stored = list(of_day)
+        state = fold_decisions((row for row in stored if row.made_by != RULES), state)
+        by_rules = tuple(row for row in stored if row.made_by == RULES)
         if by_rules:
-            found.append(ReplayedDay(day, by_rules, _again(state, by_rules, evidence_of(day))))
+            replayed = _replay_day(state, by_rules, evidence_of(day))
+            days.append(ReplayedDay(day, by_rules, replayed))
         state = fold_decisions(by_rules, state)
-    return found
+    return days
 
 
-def _again(
-    state: PromotionState, stored: Sequence[Decision], known: Evidence
+def _replay_day(
+    state: PromotionState, stored: Sequence[Decision], evidence: Evidence
 ) -> tuple[Decision, ...]:
-    turn = decide_day(state, known, thresholds_from_json(stored[0].numbers))
-    if failures := {one.release: one.reason for one in stored if one.action == "failed"}:
-        handle_failures(turn, failures)
-    return tuple(turn.made)
+    day_decisions = decide_day(state, evidence, thresholds_from_json(stored[0].numbers))
+    failures = {row.release: row.reason for row in stored if row.action == "failed"}
+    if failures:
+        handle_failures(day_decisions, failures)
+    return tuple(day_decisions.decisions)

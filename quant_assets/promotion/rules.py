@@ -1,13 +1,14 @@
-"""The rules: what becomes of releases on a day, given what is in force and what is known.
+"""The rules that decide about releases on a day, from the state and the evidence.
 
 Pure: no lake, no clock, no Dagster. The same evidence always leads to the same decisions, which is
-what lets them be replayed. Figures are in ``promotion.gates``, effects in ``promotion.state``.
+why they can be replayed. Comparisons of records are in ``promotion.gates``, the effects of
+decisions in ``promotion.promotion_state``, and failures to forecast in ``promotion.failures``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -22,220 +23,188 @@ from quant_assets.promotion.gates import (
     check_submitted,
     pair_records,
 )
-from quant_assets.promotion.promotion_state import PromotionState
-
-_FAILED = "it failed to forecast"
-T = TypeVar("T")
+from quant_assets.promotion.promotion_state import Action, PromotionState
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known at the close of a day.
+    """What is known about releases at the close of a day.
 
     Attributes:
         day: the day.
-        days: (n,) trading days up to and including it.
-        registered: releases made before it, oldest first.
-        live: of each release the ICs of its own forecasts, and of what was published.
-        all: of each release live ICs, and those of its walk-forward on earlier days.
-        no_record: of releases without a walk-forward, why they have none.
-        published: ICs of what was published.
+        trading_days: (n,) trading days up to and including it.
+        releases: names of the releases made before the day, oldest first.
+        live_records: record of each release's own forecasts, and of the submitted forecast.
+        full_records: live record of each release, with its walk-forward on other days.
+        missing_records: for each release without a walk-forward record, why it has none.
+        submitted_record: record of the submitted forecast.
     """
 
     day: date
-    days: DayArray
-    registered: tuple[str, ...]
-    live: Mapping[str, TrackRecord]
-    all: Mapping[str, TrackRecord]
-    no_record: Mapping[str, str] = field(default_factory=dict)
-    published: TrackRecord = field(default_factory=TrackRecord.empty)
+    trading_days: DayArray
+    releases: tuple[str, ...]
+    live_records: Mapping[str, TrackRecord]
+    full_records: Mapping[str, TrackRecord]
+    missing_records: Mapping[str, str] = field(default_factory=dict)
+    submitted_record: TrackRecord = field(default_factory=TrackRecord.empty)
 
-    def live_of(self, release: str | None) -> TrackRecord:
-        """Live ICs of a release; none if it never forecast."""
-        return self.live.get(release or "", TrackRecord.empty())
+    def live_record(self, release: str | None) -> TrackRecord:
+        """Return a release's live record, which is empty if it never forecast."""
+        return self.live_records.get(release or "", TrackRecord.empty())
 
-    def elapsed(self, since: date | None) -> int:
-        """Trading days from one on, before this one."""
-        first, now = np.searchsorted(self.days, np.array([since, self.day], "datetime64[D]"))
+    def count_days_since(self, day: date | None) -> int:
+        """Count the trading days from ``day`` on and before the evidence's day."""
+        bounds = np.array([day, self.day], "datetime64[D]")
+        first, now = np.searchsorted(self.trading_days, bounds)
         return int(now - first)
 
 
-def decide_day(state: PromotionState, known: Evidence, limits: Thresholds) -> DayDecisions:
-    """The day's decisions on what is known of releases, before the day is forecast."""
-    turn = DayDecisions(known.day, state, limits)
+def decide_day(state: PromotionState, evidence: Evidence, thresholds: Thresholds) -> DayDecisions:
+    """Make the rules' decisions of a day, before the releases forecast it.
+
+    Args:
+        state: the state before the day, with people's decisions for the day applied.
+        evidence: what is known at the close of the day.
+        thresholds: the limits, recorded with every decision.
+    """
+    day_decisions = DayDecisions(evidence.day, state, thresholds)
     if not state.pinned:
-        _crown(turn, known)
-        _watch_champion(turn, known)
-        _watch_challenger(turn, known)
-        _consider(turn, known)
-    return turn
+        _make_first_champion(day_decisions, evidence)
+        _check_champion(day_decisions, evidence)
+        _check_challenger(day_decisions, evidence)
+        _consider_new_releases(day_decisions, evidence)
+    return day_decisions
 
 
-def _open(turn: DayDecisions, known: Evidence) -> list[str]:
-    return [one for one in known.registered if one not in turn.state.done]
+def _find_undecided(day_decisions: DayDecisions, evidence: Evidence) -> list[str]:
+    decided = day_decisions.state.decided_releases
+    return [name for name in evidence.releases if name not in decided]
 
 
-def _crown(turn: DayDecisions, known: Evidence) -> None:
-    """The first champion: the newest release there is."""
-    waiting = _open(turn, known)
-    if turn.state.champion is None and waiting:
-        *older, newest = waiting
-        _pass_over(turn, older, newest)
-        turn.decide("champion_by_default", newest, "the first release")
+def _make_first_champion(day_decisions: DayDecisions, evidence: Evidence) -> None:
+    """Make the newest release champion if there is no champion yet."""
+    undecided = _find_undecided(day_decisions, evidence)
+    if day_decisions.state.champion is None and undecided:
+        *older, newest = undecided
+        _supersede(day_decisions, older, newest)
+        day_decisions.decide("champion_by_default", newest, "the first release")
 
 
-def _pass_over(turn: DayDecisions, older: Sequence[str], newest: str) -> None:
-    for one in older:
-        turn.decide("superseded", one, f"{newest} is newer", refused=True)
+def _supersede(day_decisions: DayDecisions, older: Sequence[str], newest: str) -> None:
+    for name in older:
+        day_decisions.decide("superseded", name, f"{newest} is newer", refused=True)
 
 
-def _watch_champion(turn: DayDecisions, known: Evidence) -> None:
-    """A champion on probation goes if what is published falls behind its predecessor."""
-    state = turn.state
-    if not state.promoted_on or not state.champion:
+def _check_champion(day_decisions: DayDecisions, evidence: Evidence) -> None:
+    """Roll back or confirm a champion on probation, by comparing it with its predecessor."""
+    state, thresholds = day_decisions.state, day_decisions.thresholds
+    if not state.probation_since or not state.champion:
         return
     if not state.last_good:
-        turn.decide("confirmed", state.champion, "no champion before it can forecast any more")
+        reason = "no champion before it can forecast any more"
+        day_decisions.decide("confirmed", state.champion, reason)
         return
-    before = known.live_of(state.last_good)
-    found = check_submitted(known.published.since(state.share_since), before, turn.limits)
-    if not found.passed:
-        turn.decide(
-            "rolled_back", state.champion, found.reason, found.figures, champion=state.last_good
+    predecessor = evidence.live_record(state.last_good)
+    submitted = evidence.submitted_record.since(state.share_since)
+    result = check_submitted(submitted, predecessor, thresholds)
+    if not result.passed:
+        day_decisions.decide(
+            "rolled_back", state.champion, result.reason, result.figures, champion=state.last_good
         )
         return
-    judged, _ = pair_records(known.live_of(state.champion).since(state.promoted_on), before)
-    if len(judged.days) >= turn.limits.probation_days:
-        turn.decide("confirmed", state.champion, "it has kept up on probation", found.figures)
+    live = evidence.live_record(state.champion).since(state.probation_since)
+    judged, _ = pair_records(live, predecessor)
+    if len(judged.days) >= thresholds.probation_days:
+        reason = "it has kept up on probation"
+        day_decisions.decide("confirmed", state.champion, reason, result.figures)
 
 
-def _watch_challenger(turn: DayDecisions, known: Evidence) -> None:
-    """A challenger that does not hold goes; one that does takes its next step when it is due.
+def _check_challenger(day_decisions: DayDecisions, evidence: Evidence) -> None:
+    """Drop a challenger that is worse than the champion, else raise its share when that is due.
 
-    Its first share is small and may be taken on the word of the gates; from there it waits for as
-    long as it is behind on the days that both forecast live.
+    The gates alone justify its first, small share. Each later step waits until its mean IC is at
+    least the champion's on the days that both forecast live.
     """
-    state, limits = turn.state, turn.limits
+    state, thresholds = day_decisions.state, day_decisions.thresholds
     name = state.challenger
     if not name or not state.champion:
         return
-    champion = known.live_of(state.champion)
-    live = known.live_of(name).since(state.shadow_since)
-    own, other = pair_records(live, champion)
-    if len(own.days) < limits.shadow_days:
+    champion = evidence.live_record(state.champion)
+    live = evidence.live_record(name).since(state.shadow_since)
+    new, current = pair_records(live, champion)
+    if len(new.days) < thresholds.shadow_days:
         return
-    ahead = bool(own.ic.mean() >= other.ic.mean())
-    found = check_challenger(live, champion, limits)
-    if found.passed and state.share_since:
-        shared = known.published.since(state.share_since)
-        against = check_submitted(shared, champion, limits)
-        found = GateResult(against.passed, against.reason, {**found.figures, **against.figures})
-    if not found.passed:
-        drop_challenger(turn, name, found.reason, found.figures)
-    elif state.share == 0 or (known.elapsed(state.since) >= limits.step_days and ahead):
-        _step(turn, name, found)
+    ahead = bool(new.ic.mean() >= current.ic.mean())
+    result = check_challenger(live, champion, thresholds)
+    if result.passed and state.share_since:
+        shared = evidence.submitted_record.since(state.share_since)
+        mixed = check_submitted(shared, champion, thresholds)
+        result = GateResult(mixed.passed, mixed.reason, {**result.figures, **mixed.figures})
+    if not result.passed:
+        drop_challenger(day_decisions, name, result.reason, result.figures)
+        return
+    stayed = evidence.count_days_since(state.stage_since)
+    if state.share == 0 or (stayed >= thresholds.step_days and ahead):
+        _raise_share(day_decisions, name, result)
 
 
-def drop_challenger(turn: DayDecisions, name: str, reason: str, figures: Mapping[str, Any]) -> None:
-    """A challenger that does not hold: rejected in shadow, rolled back if it had a share."""
-    shared = turn.state.share > 0
-    action = "rolled_back" if shared else "rejected"
-    turn.decide(action, name, reason, figures, champion=turn.state.champion, refused=True)
+def drop_challenger(
+    day_decisions: DayDecisions, name: str, reason: str, figures: Mapping[str, Any]
+) -> None:
+    """Reject a challenger in shadow, or roll it back if it has a share.
+
+    Args:
+        day_decisions: the decisions of the day, to which this one is added.
+        name: the challenger.
+        reason: why, in words.
+        figures: the numbers that the decision rests on.
+    """
+    action: Action = "rolled_back" if day_decisions.state.share > 0 else "rejected"
+    champion = day_decisions.state.champion
+    day_decisions.decide(action, name, reason, figures, champion=champion, refused=True)
 
 
-def withdraw_challenger(turn: DayDecisions, reason: str) -> None:
-    """Take the challenger back for no fault of its own; nothing, if there is none."""
-    if turn.state.challenger:
-        turn.decide("withdrawn", turn.state.challenger, reason)
+def withdraw_challenger(day_decisions: DayDecisions, reason: str) -> None:
+    """Withdraw the challenger, if there is one, for a reason that is not its performance."""
+    if day_decisions.state.challenger:
+        day_decisions.decide("withdrawn", day_decisions.state.challenger, reason)
 
 
-def _step(turn: DayDecisions, name: str, found: GateResult) -> None:
-    share = min(one for one in turn.limits.shares if one > turn.state.share)
+def _raise_share(day_decisions: DayDecisions, name: str, result: GateResult) -> None:
+    """Give the challenger the next share; with the last share it becomes champion."""
+    shares = day_decisions.thresholds.shares
+    share = min(share for share in shares if share > day_decisions.state.share)
     if share < 1:
-        turn.decide("step", name, found.reason, found.figures, share=share)
+        day_decisions.decide("step", name, result.reason, result.figures, share=share)
     else:
-        turn.decide("promoted", name, found.reason, found.figures, champion=name)
+        day_decisions.decide("promoted", name, result.reason, result.figures, champion=name)
 
 
-def _consider(turn: DayDecisions, known: Evidence) -> None:
-    """The newest release with a record that waits, if none is being introduced: the gates.
+def _consider_new_releases(day_decisions: DayDecisions, evidence: Evidence) -> None:
+    """Apply the gates to the newest undecided release that has a record.
 
-    One that is being introduced is not put aside for a newer one: refits of the same recipe come
-    more often than a challenger takes to prove itself.
+    Nothing is considered during a challenge or a probation: refits of the same recipe come more
+    often than a challenger takes to prove itself, so newer releases wait for its end.
     """
-    state = turn.state
-    if not state.champion or state.promoted_on or state.challenger:
+    state = day_decisions.state
+    if not state.champion or state.probation_since or state.challenger:
         return
-    for one in _open(turn, known):
-        if one in known.no_record:
-            turn.decide("gates_refused", one, known.no_record[one], refused=True)
-    waiting = _open(turn, known)
-    if not waiting:
+    for name in _find_undecided(day_decisions, evidence):
+        if name in evidence.missing_records:
+            reason = evidence.missing_records[name]
+            day_decisions.decide("gates_refused", name, reason, refused=True)
+    undecided = _find_undecided(day_decisions, evidence)
+    if not undecided:
         return
-    *older, newest = waiting
-    _pass_over(turn, older, newest)
-    of_newest, of_champion = (
-        known.all.get(x, TrackRecord.empty()) for x in (newest, state.champion)
+    *older, newest = undecided
+    _supersede(day_decisions, older, newest)
+    records = evidence.full_records
+    result = apply_gates(
+        records.get(newest, TrackRecord.empty()),
+        records.get(state.champion, TrackRecord.empty()),
+        day_decisions.thresholds,
     )
-    found = apply_gates(of_newest, of_champion, turn.limits)
-    if not found.passed:
-        turn.decide("gates_refused", newest, found.reason, found.figures, refused=True)
+    if not result.passed:
+        day_decisions.decide("gates_refused", newest, result.reason, result.figures, refused=True)
         return
-    turn.decide("challenge", newest, found.reason, found.figures)
-
-
-def forecast_releases(
-    turn: DayDecisions, by: Callable[[str], T | str]
-) -> tuple[dict[str, T], dict[str, str]]:
-    """Let every release forecast that has to, and decide what follows where one cannot.
-
-    Args:
-        turn: the day's, with the decisions so far.
-        by: a release's forecast of the day, or in words why there is none.
-
-    Returns:
-        The forecasts by release, and why there is none by release.
-    """
-    state, tried = turn.state, {name: by(name) for name in turn.state.forecasting}
-    for name in reversed(state.earlier):
-        if state.pinned or not isinstance(tried.get(state.champion or ""), str):
-            break
-        tried.setdefault(name, by(name))
-        if not isinstance(tried[name], str):
-            break
-    failures = {name: found for name, found in tried.items() if isinstance(found, str)}
-    handle_failures(turn, failures)
-    return {x: found for x, found in tried.items() if not isinstance(found, str)}, failures
-
-
-def handle_failures(turn: DayDecisions, failures: Mapping[str, str]) -> None:
-    """What follows where releases cannot forecast the day: a release of which the fault is, goes.
-
-    A challenger loses, and a predecessor is no more to go back to. A champion makes room for the
-    newest one before it that can forecast, else for its challenger. If none can, or it is pinned,
-    all stay as they are and the day is published without them: what all lack is no fault of one.
-
-    Args:
-        turn: the day's, with the decisions so far.
-        failures: why, by release. Those before the champion were asked until one could.
-    """
-    state = turn.state
-    champion, challenger, before = state.champion, state.challenger, state.last_good
-    for name, reason in failures.items():
-        turn.decide("failed", name, reason)
-    able = (one for one in reversed(state.earlier) if one not in failures)
-    heir = None if state.pinned else next(able, None)
-    if champion and champion in failures and not heir:
-        if challenger and challenger not in failures:
-            turn.decide("promoted", challenger, "the champion cannot forecast", champion=challenger)
-        else:
-            turn.decide("fallback", champion, "the ensemble is published in its place")
-        return
-    if challenger and challenger in failures:
-        drop_challenger(turn, challenger, _FAILED, {})
-    elif champion in failures:
-        withdraw_challenger(turn, "what it was compared with failed to forecast")
-    if champion and champion in failures:
-        turn.decide("rolled_back", champion, _FAILED, champion=heir)
-    elif before and before in failures:
-        turn.decide("dismissed", before, _FAILED, refused=True)
+    day_decisions.decide("challenge", newest, result.reason, result.figures)

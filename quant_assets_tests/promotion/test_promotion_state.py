@@ -1,5 +1,6 @@
-"""What decisions leave, in their order."""
+"""The state after decisions of people."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import pytest
@@ -14,70 +15,77 @@ A, B, C = "a", "b", "c"
 DAY = date(2023, 12, 29)
 
 
-def turn(state: PromotionState | None = None) -> DayDecisions:
-    return DayDecisions(
-        DAY, state or PromotionState(champion=A, done=frozenset({A})), Thresholds(), [], "ana", 1
-    )
+def day_decisions(state: PromotionState | None = None) -> DayDecisions:
+    state = state or PromotionState(champion=A, decided_releases=frozenset({A}))
+    return DayDecisions(DAY, state, Thresholds(), made_by="ana", first_sequence=1)
 
 
-def wish(one: DayDecisions, action: str, release: str = "", share: float = 0.0) -> PromotionState:
-    apply_manual_decision(one, [A, B, C], ManualDecision(action, release, "", "ana", share))  # type: ignore[arg-type]
-    assert fold_decisions(one.made, PromotionState(champion=A, done=frozenset({A}))) == one.state
-    return one.state
+def decide(
+    decisions: DayDecisions,
+    action: str,
+    release: str = "",
+    share: float = 0.0,
+    names: Sequence[str] = (A, B, C),
+) -> PromotionState:
+    request = ManualDecision(action, release, "", "ana", share)  # type: ignore[arg-type]
+    apply_manual_decision(decisions, names, request)
+    start = PromotionState(champion=A, decided_releases=frozenset({A}))
+    assert fold_decisions(decisions.decisions, start) == decisions.state
+    return decisions.state
 
 
-def test_a_release_promoted_by_hand_begins_where_it_is_told() -> None:
-    assert wish(turn(), "promote", B).stage(B) == "shadow"
-    state = wish(turn(), "promote", B, 0.3)
+def test_a_manual_promotion_begins_with_its_share() -> None:
+    assert decide(day_decisions(), "promote", B).stage(B) == "shadow"
+    state = decide(day_decisions(), "promote", B, 0.3)
     assert (state.stage(B), state.share_of(B), state.share_of(A)) == ("30 %", 0.3, 0.7)
-    assert state.share_since == state.since == DAY
+    assert state.share_since == state.stage_since == DAY
 
 
-def test_promoted_wholly_it_is_champion_on_probation() -> None:
-    state = wish(turn(), "promote", B, 1.0)
+def test_with_the_whole_share_a_release_is_champion_on_probation() -> None:
+    state = decide(day_decisions(), "promote", B, 1.0)
     assert (state.champion, state.last_good, state.challenger) == (B, A, None)
-    assert state.promoted_on == DAY
+    assert state.probation_since == DAY
     assert state.forecasting == (B, A)
 
 
 def test_only_champion_and_challenger_forecast_after_probation() -> None:
-    assert PromotionState(champion=B, earlier=(A,), challenger=C).forecasting == (B, C)
+    assert PromotionState(champion=B, earlier_champions=(A,), challenger=C).forecasting == (B, C)
 
 
 def test_rolling_back_takes_the_challenger_first_and_then_the_champion() -> None:
-    one = turn()
-    wish(one, "promote", B, 1.0)
-    assert wish(one, "roll_back").champion == A
+    decisions = day_decisions()
+    decide(decisions, "promote", B, 1.0)
+    assert decide(decisions, "roll_back").champion == A
     with pytest.raises(PromotionError, match="nothing to roll back to"):
-        wish(one, "roll_back")
-    wish(one, "promote", C, 0.1)
-    state = wish(one, "roll_back")
+        decide(decisions, "roll_back")
+    decide(decisions, "promote", C, 0.1)
+    state = decide(decisions, "roll_back")
     assert (state.champion, state.challenger) == (A, None)
-    assert [x.action for x in one.made] == [
+    assert [x.action for x in decisions.decisions] == [
         *("promoted", "rolled_back", "challenge", "withdrawn"),
     ]
 
 
-def test_rolling_back_to_an_older_champion_forgets_those_between() -> None:
-    one = turn(PromotionState(champion=C, earlier=(A, B)))
-    apply_manual_decision(one, [A, B, C], ManualDecision("roll_back", A, "", "ana"))
-    assert (one.state.champion, one.state.earlier) == (A, ())
+def test_rolling_back_to_an_older_champion_forgets_the_champions_between() -> None:
+    decisions = day_decisions(PromotionState(champion=C, earlier_champions=(A, B)))
+    apply_manual_decision(decisions, [A, B, C], ManualDecision("roll_back", A, "", "ana"))
+    assert (decisions.state.champion, decisions.state.earlier_champions) == (A, ())
 
 
-def test_rolled_back_to_a_release_is_no_longer_in_question() -> None:
-    assert wish(turn(), "roll_back", C).done == {A, C}
+def test_a_release_that_is_rolled_back_to_is_decided() -> None:
+    assert decide(day_decisions(), "roll_back", C).decided_releases == {A, C}
 
 
 def test_pinning_withdraws_the_challenger_and_stops_promotions() -> None:
-    one = turn()
-    wish(one, "promote", B, 0.5)
-    state = wish(one, "pin", C)
+    decisions = day_decisions()
+    decide(decisions, "promote", B, 0.5)
+    state = decide(decisions, "pin", C)
     assert (state.champion, state.last_good, state.challenger, state.pinned) == (C, A, None, True)
     with pytest.raises(PromotionError, match="c is pinned"):
-        wish(one, "promote", B)
+        decide(decisions, "promote", B)
     with pytest.raises(PromotionError, match="unpin it first"):
-        wish(one, "roll_back")
-    assert not wish(one, "unpin").pinned
+        decide(decisions, "roll_back")
+    assert not decide(decisions, "unpin").pinned
 
 
 @pytest.mark.parametrize(
@@ -85,41 +93,41 @@ def test_pinning_withdraws_the_challenger_and_stops_promotions() -> None:
     [
         ("promote", A, 0.0, "it is the champion"),
         ("promote", B, 0.2, "0, 0.1, 0.3, 0.5, 0.7, 1"),
-        ("promote", "", 0.0, "which release"),
-        ("pin", "", 0.0, "which release"),
+        ("promote", "", 0.0, "name the release"),
+        ("pin", "", 0.0, "name the release"),
         ("unpin", "", 0.0, "not pinned"),
         ("roll_back", A, 0.0, "nothing to roll back to"),
         ("promote", "bb", 0.0, "unknown release"),
     ],
 )
-def test_what_cannot_be_done_is_refused(
+def test_a_request_that_cannot_be_done_is_refused(
     action: str, release: str, share: float, words: str
 ) -> None:
-    one = turn()
+    decisions = day_decisions()
     with pytest.raises((PromotionError, UnknownNameError), match=words):
-        wish(one, action, release, share)
-    assert not one.made
+        decide(decisions, action, release, share)
+    assert not decisions.decisions
 
 
 def test_without_a_champion_nothing_can_challenge() -> None:
-    with pytest.raises(PromotionError, match="first release becomes it"):
+    with pytest.raises(PromotionError, match="first release becomes champion"):
         apply_manual_decision(
-            turn(PromotionState()), [A, B], ManualDecision("promote", B, "", "ana")
+            day_decisions(PromotionState()), [A, B], ManualDecision("promote", B, "", "ana")
         )
 
 
 def test_thresholds_are_read_back_from_a_decision() -> None:
-    one = DayDecisions(
+    decisions = DayDecisions(
         DAY, PromotionState(champion=A), Thresholds(shares=(0.2, 1.0), tolerance=0.3)
     )
-    one.decide("challenge", B, "why", {"low": float("nan"), "t": float("inf")})
-    assert thresholds_from_json(one.made[0].numbers) == one.limits
-    assert '"low": null' in one.made[0].numbers
-    assert '"t": "inf"' in one.made[0].numbers
+    decisions.decide("challenge", B, "why", {"low": float("nan"), "t": float("inf")})
+    assert thresholds_from_json(decisions.decisions[0].numbers) == decisions.thresholds
+    assert '"low": null' in decisions.decisions[0].numbers
+    assert '"t": "inf"' in decisions.decisions[0].numbers
 
 
 @pytest.mark.parametrize("action", ["promote", "pin", "unpin", "roll_back"])
-def test_without_any_release_one_is_told_how_to_make_one(action: str) -> None:
+def test_without_any_release_the_error_names_the_job_that_makes_one(action: str) -> None:
     with pytest.raises(PromotionError, match="no release yet") as caught:
-        apply_manual_decision(turn(PromotionState()), [], ManualDecision(action, "", "", "ana"))  # type: ignore[arg-type]
+        decide(day_decisions(PromotionState()), action, names=())
     assert "retrain_models" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Which record a release gets when it is made."""
+"""The walk-forward record that a release gets when it is made."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,12 +28,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     opened.lake.close()
 
 
-def registered(desk: Desk) -> Release:
+def register(desk: Desk) -> Release:
     return register_release(desk.lake, desk.settings, ("ridge",), day(desk, BORN))
 
 
-def walk_forward(desk: Desk) -> None:
-    """The day before last was forecast, and is judged."""
+def store_walk_forward(desk: Desk) -> None:
+    """Store a walk-forward of the day before the last, whose IC is known."""
     judged, known = day(desk, BORN - 1), day(desk, BORN)
     row = (judged, BORN - 1, None, 0.1, known)
     columns = {column.name: [x] * 2 for column, x in zip(PERFORMANCE.columns, row, strict=True)}
@@ -41,22 +41,22 @@ def walk_forward(desk: Desk) -> None:
     desk.lake.replace_days(PERFORMANCE, known, known, columns)
 
 
-def test_made_again_a_release_finds_the_record_that_it_lacked(desk: Desk) -> None:
-    before = registered(desk)
+def test_a_release_made_again_gets_the_record_that_it_lacked(desk: Desk) -> None:
+    before = register(desk)
     assert before.no_record
-    walk_forward(desk)
-    after = registered(desk)
+    store_walk_forward(desk)
+    after = register(desk)
     assert (after.name, after.place, after.no_record) == (before.name, before.place, None)
     assert read_releases(desk.lake) == [after]
     records = desk.lake.query(f"FROM {RECORDS.quoted}")
     assert records[["release", "ic"]].to_numpy().tolist() == [[after.name, 0.1]]
 
 
-def test_once_decided_on_it_stays_without(desk: Desk) -> None:
-    """Days done again would be decided on what was not known then."""
-    before = registered(desk)
-    turn = DayDecisions(day(desk, BORN), PromotionState(), Thresholds())
-    turn.decide("gates_refused", before.name, "no record", refused=True)
-    desk.lake.replace_matching(DECISIONS, "decision", decision_rows(turn.made))
-    walk_forward(desk)
-    assert registered(desk) == before
+def test_a_release_with_a_decision_gets_no_record_any_more(desk: Desk) -> None:
+    """Otherwise days done again would be decided on what was not known then."""
+    before = register(desk)
+    day_decisions = DayDecisions(day(desk, BORN), PromotionState(), Thresholds())
+    day_decisions.decide("gates_refused", before.name, "no record", refused=True)
+    desk.lake.replace_matching(DECISIONS, "decision", decision_rows(day_decisions.decisions))
+    store_walk_forward(desk)
+    assert register(desk) == before

@@ -1,4 +1,4 @@
-"""What releases forecast a day by, and why they do not."""
+"""Forecasts of a day by releases, and the reasons why they fail."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -37,18 +37,18 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def forecast(desk: Desk, release: Release) -> ReleaseForecast | str:
-    serving = ReleaseForecaster(desk.lake, desk.settings, desk.days[[BORN]], release.families)
-    return serving.forecast(release, day(desk, BORN))
+    forecaster = ReleaseForecaster(desk.lake, desk.settings, desk.days[[BORN]], release.families)
+    return forecaster.forecast(release, day(desk, BORN))
 
 
-def gone_through(desk: Desk, **changed: object) -> PromotionResult:
-    """The day after the release was made; what comes of it is stored."""
+def promote_next_day(desk: Desk, **changed: object) -> PromotionResult:
+    """Promote the day after the release was made, and store the rows."""
     settings = desk.settings.model_copy(update=changed)
     ends = [day(desk, BORN + 1)] * 2
-    course = promote_days(desk.lake, settings, *ends)
+    result = promote_days(desk.lake, settings, *ends)
     for table in PROMOTION_DAILY:
-        desk.lake.replace_days(table, *ends, course.rows[table])
-    return course
+        desk.lake.replace_days(table, *ends, result.rows[table])
+    return result
 
 
 def test_a_fit_made_on_other_features_does_not_forecast(desk: Desk) -> None:
@@ -61,52 +61,52 @@ def test_a_fit_made_on_other_features_does_not_forecast(desk: Desk) -> None:
     assert "made on other features" in str(forecast(desk, other))
 
 
-def test_a_family_that_there_is_no_more_takes_only_releases_with_it_out(desk: Desk) -> None:
+def test_a_removed_family_breaks_only_the_releases_that_hold_it(desk: Desk) -> None:
     (release,) = read_releases(desk.lake)
     (fit,) = release.fits
     gone = replace(release, name="gone", place=0, fits=(replace(fit, family="gone"),))
     desk.lake.replace_matching(RELEASES, "release", release_rows(gone))
-    (published,) = gone_through(desk).published
-    assert published.champion == release.name
+    (submitted,) = promote_next_day(desk).submitted
+    assert submitted.champion == release.name
     assert "unknown model family" in str(forecast(desk, gone))
 
 
-def test_a_published_day_done_again_keeps_its_decisions(desk: Desk) -> None:
-    """Though settings have changed since, and the model is lost."""
-    gone_through(desk)
-    made = read_decisions(desk.lake)
-    assert [one.action for one in made] == ["champion_by_default"]
+def test_a_submitted_day_done_again_keeps_its_decisions(desk: Desk) -> None:
+    """Settings have changed since, and the model is lost."""
+    promote_next_day(desk)
+    decisions = read_decisions(desk.lake)
+    assert [x.action for x in decisions] == ["champion_by_default"]
     model = model_of(desk)
     content = model.read_bytes()
-    assert DECISIONS in gone_through(desk, promotion_min_days=5).unchanged
+    assert DECISIONS in promote_next_day(desk, promotion_min_days=5).unchanged
     model.unlink()
-    (failure,) = gone_through(desk).failures
+    (failure,) = promote_next_day(desk).failures
     assert failure.was_champion
     model.write_bytes(content)
-    assert read_decisions(desk.lake) == made
+    assert read_decisions(desk.lake) == decisions
 
 
-def test_a_failure_that_is_mended_stays_one_of_the_published_day(desk: Desk) -> None:
-    """What was submitted in place of the champion's forecast is not replaced by it."""
-    fall_back = Forecasts(
+def test_a_failure_that_is_mended_stays_a_failure_of_the_submitted_day(desk: Desk) -> None:
+    """The fallback that was submitted is not replaced by the champion's forecast."""
+    fallback = Forecasts(
         desk.days[[BORN + 1]],
         np.arange(len(synthetic.pairs().targets), dtype=float)[None],
         desk.days[[BORN]],
         synthetic.pairs().targets,
     )
-    rows = forecast_rows(desk.lake, fall_back)
+    rows = forecast_rows(desk.lake, fallback)
     desk.lake.replace_days(ENSEMBLE_FORECASTS, *[day(desk, BORN + 1)] * 2, rows)
     model = model_of(desk)
     content = model.read_bytes()
     model.unlink()
-    first = gone_through(desk)
+    first = promote_next_day(desk)
     model.write_bytes(content)
-    again = gone_through(desk)
-    for course in (first, again):
-        (published,) = course.published
-        assert published.champion is None
-        np.testing.assert_array_equal(published.values, fall_back.values[0])
-        assert len(course.failures) == 1
+    again = promote_next_day(desk)
+    for result in (first, again):
+        (submitted,) = result.submitted
+        assert submitted.champion is None
+        np.testing.assert_array_equal(submitted.values, fallback.values[0])
+        assert len(result.failures) == 1
     assert [x.action for x in read_decisions(desk.lake)] == [
         "champion_by_default",
         "failed",
@@ -115,6 +115,6 @@ def test_a_failure_that_is_mended_stays_one_of_the_published_day(desk: Desk) -> 
 
 
 def model_of(desk: Desk) -> Path:
-    """File of the release's model."""
+    """Return the path of the release's model."""
     (release,) = read_releases(desk.lake)
     return desk.settings.artifacts_dir / release.fits[0].artifact

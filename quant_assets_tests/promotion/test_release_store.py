@@ -1,4 +1,4 @@
-"""What is read back of releases."""
+"""Releases read back from the lake."""
 
 from datetime import date
 from pathlib import Path
@@ -10,7 +10,7 @@ from quant_assets.promotion.release_store import Release, ReleaseFit, read_relea
 DAY = date(2024, 3, 1)
 
 
-def made(name: str, place: int) -> Release:
+def release(name: str, place: int) -> Release:
     fit = ReleaseFit("rank_prior", DAY, "fingerprint", "model", "digest", False, 1.0)
     return Release(name, DAY, (fit,), "recipe", DAY, place)
 
@@ -18,5 +18,5 @@ def made(name: str, place: int) -> Release:
 def test_releases_of_one_day_come_in_the_order_in_which_they_were_made(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
         for place, name in enumerate(("2024-03-01-f", "2024-03-01-0", "2024-03-01-a"), start=1):
-            lake.replace_matching(RELEASES, "release", release_rows(made(name, place)))
-        assert [one.name[-1] for one in read_releases(lake)] == ["f", "0", "a"]
+            lake.replace_matching(RELEASES, "release", release_rows(release(name, place)))
+        assert [x.name[-1] for x in read_releases(lake)] == ["f", "0", "a"]

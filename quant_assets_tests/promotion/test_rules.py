@@ -1,4 +1,4 @@
-"""What becomes of releases: better ones get in by steps, others do not, broken ones go."""
+"""Decisions of the rules: better releases are promoted by steps, worse and failing ones go."""
 
 import json
 from dataclasses import replace
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from quant_assets.promotion.decision_log import DayDecisions
+from quant_assets.promotion.failures import forecast_releases
 from quant_assets.promotion.gates import Thresholds
 from quant_assets.promotion.promotion_state import PromotionState, fold_decisions
-from quant_assets.promotion.rules import forecast_releases
 from quant_assets_tests.support.promotion_course import BORN, DAYS, DELAY, Course, noise
 
 OLD, NEW, NEWER = "2023-03-01-0000aa", "2023-04-03-0000bb", "2023-05-01-0000cc"
@@ -28,70 +28,77 @@ def course(new: np.ndarray = BETTER, **others: object) -> Course:
 
 def promoted(**others: object) -> Course:
     """A course up to the day on which the new release has become champion."""
-    found = course(**others)
+    run = course(**others)
     row, state = BORN + 1, fold_decisions([])
-    while "promoted" not in found.actions():
-        state = found.step(row, state)
+    while "promoted" not in run.actions():
+        state = run.step(row, state)
         row += 1
-    return found
+    return run
 
 
-def row_of(found: Course, action: str) -> int:
-    (day,) = [one.trading_day for one in found.decided if one.action == action]
+def row_of(run: Course, action: str) -> int:
+    (day,) = [decision.trading_day for decision in run.decisions if decision.action == action]
     return int(np.searchsorted(DAYS, np.datetime64(day)))
 
 
 def test_the_first_release_is_champion_at_once() -> None:
-    found = course().run(BORN + 2)
-    (one,) = found.decided
-    assert (one.action, one.champion, one.share_after) == ("champion_by_default", OLD, 1.0)
-    assert one.trading_day == DAYS[BORN + 1].item()
+    run = course().run(BORN + 2)
+    (decision,) = run.decisions
+    assert (decision.action, decision.champion, decision.share_after) == (
+        "champion_by_default",
+        OLD,
+        1.0,
+    )
+    assert decision.trading_day == DAYS[BORN + 1].item()
 
 
 def test_a_better_release_gets_in_through_every_step() -> None:
-    found = course().run(BORN + 100)
+    run = course().run(BORN + 100)
     steps = ["challenge", *["step"] * 4, "promoted", "confirmed"]
-    assert found.actions(NEW) == steps
-    assert found.shares(NEW) == [0.0, *STEPS, 1.0]
-    stages = [one.stage_after for one in found.decided if one.release == NEW]
+    assert run.actions(NEW) == steps
+    assert run.shares(NEW) == [0.0, *STEPS, 1.0]
+    stages = [decision.stage_after for decision in run.decisions if decision.release == NEW]
     assert stages == ["shadow", "10 %", "30 %", "50 %", "70 %", "100 %", "champion"]
-    assert fold_decisions(found.decided).champion == NEW
-    assert fold_decisions(found.decided).last_good == OLD
+    assert fold_decisions(run.decisions).champion == NEW
+    assert fold_decisions(run.decisions).last_good == OLD
 
 
-def test_steps_last_as_long_as_they_are_said_to() -> None:
-    found = course().run(BORN + 100)
-    rows = [int(np.searchsorted(DAYS, np.datetime64(one.trading_day))) for one in found.decided]
-    taken = [row for row, one in zip(rows, found.decided, strict=True) if one.release == NEW]
-    # The shadow's five days are judged once the labels of the last of them are released.
+def test_steps_last_as_long_as_the_thresholds_say() -> None:
+    run = course().run(BORN + 100)
+    rows = [
+        int(np.searchsorted(DAYS, np.datetime64(decision.trading_day)))
+        for decision in run.decisions
+    ]
+    taken = [
+        row for row, decision in zip(rows, run.decisions, strict=True) if decision.release == NEW
+    ]
+    # The shadow's five days are judged once the labels of the fifth are known.
     assert taken[1] - taken[0] == 4 + DELAY
     assert [b - a for a, b in pairwise(taken[1:6])] == [5] * 4
 
 
-def test_until_a_challenger_has_passed_the_champion_alone_is_published() -> None:
-    found = course().run(BORN + 100)
-    first = row_of(found, "challenge") + 4 + DELAY
-    assert [found.published[row] for row in range(BORN + 1, first)] == BASE[
-        BORN + 1 : first
-    ].tolist()
+def test_until_a_challenger_has_passed_the_champion_alone_is_submitted() -> None:
+    run = course().run(BORN + 100)
+    first = row_of(run, "challenge") + 4 + DELAY
+    assert [run.submitted[row] for row in range(BORN + 1, first)] == BASE[BORN + 1 : first].tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_worse_release_is_refused(seed: int) -> None:
-    found = course(BASE - noise(seed, 0.02, 0.01)).run(BORN + 60)
-    assert found.actions(NEW) == ["gates_refused"]
-    assert found.decided[-1].stage_after == "refused"
+    run = course(BASE - noise(seed, 0.02, 0.01)).run(BORN + 60)
+    assert run.actions(NEW) == ["gates_refused"]
+    assert run.decisions[-1].stage_after == "refused"
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_one_that_is_worse_live_never_gets_above_ten_percent(seed: int) -> None:
-    """Better in its walk-forward, which is what gates see, and worse from then on."""
+def test_a_release_that_is_worse_live_never_gets_above_ten_percent(seed: int) -> None:
+    """Better in its walk-forward, which the gates compare, and worse from then on."""
     live = np.arange(len(DAYS)) > BORN + 20
-    found = course(np.where(live, BASE - noise(seed, 0.03, 0.02), BETTER)).run(BORN + 90)
-    assert found.actions(NEW)[0] == "challenge"
-    assert found.actions(NEW)[-1] in ("rejected", "rolled_back")
-    assert max(found.shares(NEW)) <= 0.1
-    assert fold_decisions(found.decided).champion == OLD
+    run = course(np.where(live, BASE - noise(seed, 0.03, 0.02), BETTER)).run(BORN + 90)
+    assert run.actions(NEW)[0] == "challenge"
+    assert run.actions(NEW)[-1] in ("rejected", "rolled_back")
+    assert max(run.shares(NEW)) <= 0.1
+    assert fold_decisions(run.decisions).champion == OLD
 
 
 def test_an_equal_release_is_refused() -> None:
@@ -99,200 +106,197 @@ def test_an_equal_release_is_refused() -> None:
 
 
 def test_the_same_recipe_again_is_refused_although_luckier() -> None:
-    """Walk-forwards that are the same: only days since then could tell them apart."""
+    """Their walk-forwards are equal, so only the days since then could tell them apart."""
     lucky = BASE + np.where(np.arange(len(DAYS)) > BORN, noise(5, 0.002, 0.02), 0.0)
-    found = course(lucky).run(BORN + 60)
-    assert found.actions(NEW) == ["gates_refused"]
+    run = course(lucky).run(BORN + 60)
+    assert run.actions(NEW) == ["gates_refused"]
 
 
-def test_a_better_one_that_is_less_stable_is_refused() -> None:
+def test_a_better_release_that_is_less_stable_is_refused() -> None:
     mean = BETTER.mean()
-    found = course(mean + 1.3 * (BETTER - mean) + 0.03).run(BORN + 60)
-    assert found.actions(NEW) == ["gates_refused"]
-    assert "deviate more" in found.decided[-1].reason
+    run = course(mean + 1.3 * (BETTER - mean) + 0.03).run(BORN + 60)
+    assert run.actions(NEW) == ["gates_refused"]
+    assert "deviate more" in run.decisions[-1].reason
 
 
 def test_a_short_reference_window_refuses() -> None:
-    limits = Thresholds(min_days=251)
-    found = course(limits=limits).run(BORN + 60)
-    assert found.actions(NEW) == ["gates_refused"]
-    assert "reference window is too short" in found.decided[-1].reason
-    assert json.loads(found.decided[-1].numbers)["days"] < 251
+    thresholds = Thresholds(min_days=251)
+    run = course(thresholds=thresholds).run(BORN + 60)
+    assert run.actions(NEW) == ["gates_refused"]
+    assert "reference window is too short" in run.decisions[-1].reason
+    assert json.loads(run.decisions[-1].numbers)["days"] < 251
 
 
 def test_a_release_without_a_walk_forward_is_refused_with_the_reason() -> None:
-    found = course(unlike={NEW: "run walk_forward"}).run(BORN + 60)
-    assert found.actions(NEW) == ["gates_refused"]
-    assert found.decided[-1].reason == "run walk_forward"
+    run = course(missing_records={NEW: "run walk_forward"}).run(BORN + 60)
+    assert run.actions(NEW) == ["gates_refused"]
+    assert run.decisions[-1].reason == "run walk_forward"
 
 
 def test_a_release_with_a_record_is_considered_before_newer_ones_without() -> None:
-    found = three(BASE, 0)
-    found.unlike[NEWER] = "run walk_forward"
-    found.run(BORN + 22)
-    assert found.actions(NEWER) == ["gates_refused"]
-    assert found.actions(NEW) == ["challenge"]
-    assert all(one.agrees for one in found.replayed())
+    run = three(BASE, 0)
+    run.missing_records[NEWER] = "run walk_forward"
+    run.run(BORN + 22)
+    assert run.actions(NEWER) == ["gates_refused"]
+    assert run.actions(NEW) == ["challenge"]
+    assert all(day.agrees for day in run.replay())
 
 
 def test_a_champion_that_falls_behind_is_rolled_back() -> None:
-    begun = promoted()
-    row = row_of(begun, "promoted")
+    row = row_of(promoted(), "promoted")
     turned = np.where(np.arange(len(DAYS)) >= row - 3, BASE - noise(3, 0.06, 0.01), BETTER)
-    found = course(turned).run(row + 40)
-    assert found.actions(NEW)[-2:] == ["promoted", "rolled_back"]
-    assert fold_decisions(found.decided).champion == OLD
-    figures = json.loads(found.decided[-1].numbers)
+    run = course(turned).run(row + 40)
+    assert run.actions(NEW)[-2:] == ["promoted", "rolled_back"]
+    assert fold_decisions(run.decisions).champion == OLD
+    figures = json.loads(run.decisions[-1].numbers)
     assert figures["published_score"] < 0.8 * figures["champion_score"]
     assert figures["days"] >= 10
-    after = row_of(found, "rolled_back")
-    assert found.published[after] == BASE[after]
+    after = row_of(run, "rolled_back")
+    assert run.submitted[after] == BASE[after]
 
 
 def test_rolling_back_waits_for_enough_judged_days() -> None:
-    begun = promoted()
-    row = row_of(begun, "promoted")
+    row = row_of(promoted(), "promoted")
     turned = np.where(np.arange(len(DAYS)) >= row - 3, BASE - noise(3, 0.06, 0.01), BETTER)
-    patient = course(turned, limits=Thresholds(judged_days=40, probation_days=40))
+    patient = course(turned, thresholds=Thresholds(judged_days=40, probation_days=40))
     assert "rolled_back" not in patient.run(row + 15).actions()
 
 
 def test_a_challenger_that_fails_to_forecast_goes() -> None:
     row = row_of(course().run(BORN + 40), "challenge")
-    found = course(broken={(NEW, row + 2)}).run(BORN + 60)
-    assert found.actions(NEW) == ["challenge", "failed", "rejected"]
+    run = course(broken={(NEW, row + 2)}).run(BORN + 60)
+    assert run.actions(NEW) == ["challenge", "failed", "rejected"]
     shared = row_of(promoted(), "promoted") - 3
-    found = course(broken={(NEW, shared)}).run(BORN + 100)
-    assert found.actions(NEW)[-2:] == ["failed", "rolled_back"]
-    assert fold_decisions(found.decided).champion == OLD
+    run = course(broken={(NEW, shared)}).run(BORN + 100)
+    assert run.actions(NEW)[-2:] == ["failed", "rolled_back"]
+    assert fold_decisions(run.decisions).champion == OLD
 
 
-def test_a_champion_that_fails_makes_room_for_the_last_good_one() -> None:
+def test_a_champion_that_fails_is_replaced_by_the_last_good_one() -> None:
     row = row_of(promoted(), "promoted") + 3
-    found = course(broken={(NEW, row)}).run(row + 1)
-    assert found.actions()[-2:] == ["failed", "rolled_back"]
-    assert fold_decisions(found.decided).champion == OLD
-    assert row in found.forecast[OLD]
+    run = course(broken={(NEW, row)}).run(row + 1)
+    assert run.actions()[-2:] == ["failed", "rolled_back"]
+    assert fold_decisions(run.decisions).champion == OLD
+    assert row in run.forecast_rows[OLD]
 
 
 def test_a_champion_without_a_predecessor_stays_and_the_day_falls_back() -> None:
-    found = course(broken={(OLD, BORN + 5)}).run(BORN + 7)
-    assert found.actions() == ["champion_by_default", "failed", "fallback"]
-    assert fold_decisions(found.decided).champion == OLD
-    assert BORN + 6 in found.forecast[OLD]
+    run = course(broken={(OLD, BORN + 5)}).run(BORN + 7)
+    assert run.actions() == ["champion_by_default", "failed", "fallback"]
+    assert fold_decisions(run.decisions).champion == OLD
+    assert BORN + 6 in run.forecast_rows[OLD]
 
 
-def test_a_champion_without_a_predecessor_that_fails_makes_room_for_its_challenger() -> None:
-    """Else the day of its failure would last: nothing could be compared with it any more."""
+def test_a_champion_without_a_predecessor_that_fails_is_replaced_by_its_challenger() -> None:
+    """Otherwise the challenger could never be compared with it again."""
     row = row_of(course().run(BORN + 40), "challenge") + 2
-    found = course(broken={(OLD, x) for x in range(row, row + 20)}).run(row + 20)
-    assert found.actions()[-5:] == ["failed", "promoted", "failed", "dismissed", "confirmed"]
-    assert fold_decisions(found.decided).champion == NEW
-    assert found.published[row] == BETTER[row]
-    assert all(one.agrees for one in found.replayed())
+    run = course(broken={(OLD, x) for x in range(row, row + 20)}).run(row + 20)
+    assert run.actions()[-5:] == ["failed", "promoted", "failed", "dismissed", "confirmed"]
+    assert fold_decisions(run.decisions).champion == NEW
+    assert run.submitted[row] == BETTER[row]
+    assert all(day.agrees for day in run.replay())
 
 
-def test_what_all_lack_takes_nobody_out() -> None:
+def test_a_failure_of_all_releases_removes_none() -> None:
     row = row_of(promoted(), "promoted") + 3
-    found = course(broken={(NEW, row), (OLD, row)}).run(row + 2)
-    assert found.actions()[-3:] == ["failed", "failed", "fallback"]
-    after = fold_decisions(found.decided)
-    assert (after.champion, after.earlier) == (NEW, (OLD,))
-    assert row + 1 in found.forecast[NEW]
-    assert all(one.agrees for one in found.replayed())
+    run = course(broken={(NEW, row), (OLD, row)}).run(row + 2)
+    assert run.actions()[-3:] == ["failed", "failed", "fallback"]
+    after = fold_decisions(run.decisions)
+    assert (after.champion, after.earlier_champions) == (NEW, (OLD,))
+    assert row + 1 in run.forecast_rows[NEW]
+    assert all(day.agrees for day in run.replay())
 
 
-def test_a_champion_goes_back_past_those_that_cannot_forecast_either() -> None:
-    begun = PromotionState(NEWER, (OLD, NEW))
-    turn = DayDecisions(DAYS[BORN].item(), begun, Thresholds())
-    made, failures = forecast_releases(turn, lambda name: "broken" if name in (NEW, NEWER) else 1)
-    assert (set(made), list(failures)) == ({OLD}, [NEWER, NEW])
-    assert [one.action for one in turn.made] == ["failed", "failed", "rolled_back"]
-    assert (turn.state.champion, turn.state.earlier) == (OLD, ())
-
-
-def test_a_challenger_stays_when_the_fault_is_everybodys() -> None:
-    row = row_of(course().run(BORN + 40), "challenge") + 2
-    found = course(broken={(NEW, row), (OLD, row)}).run(row + 1)
-    assert found.actions()[-3:] == ["failed", "failed", "fallback"]
-    assert fold_decisions(found.decided).challenger == NEW
-
-
-def test_a_predecessor_that_cannot_forecast_is_no_yardstick() -> None:
-    """Its successor is confirmed with that said, and not for having kept up with it."""
-    row = row_of(promoted(), "promoted") + 3
-    found = course(broken={(OLD, row)}).run(row + 3)
-    assert found.actions()[-3:] == ["failed", "dismissed", "confirmed"]
-    assert "no champion before it" in found.decided[-1].reason
-    assert (fold_decisions(found.decided).champion, fold_decisions(found.decided).earlier) == (
-        NEW,
-        (),
+def test_a_rollback_skips_earlier_champions_that_cannot_forecast() -> None:
+    state = PromotionState(NEWER, (OLD, NEW))
+    day_decisions = DayDecisions(DAYS[BORN].item(), state, Thresholds())
+    forecasts, failures = forecast_releases(
+        day_decisions, lambda name: "broken" if name in (NEW, NEWER) else 1
     )
-    assert all(one.agrees for one in found.replayed())
+    assert (set(forecasts), list(failures)) == ({OLD}, [NEWER, NEW])
+    actions = [decision.action for decision in day_decisions.decisions]
+    assert actions == ["failed", "failed", "rolled_back"]
+    assert (day_decisions.state.champion, day_decisions.state.earlier_champions) == (OLD, ())
+
+
+def test_a_challenger_stays_when_the_champion_fails_too() -> None:
+    row = row_of(course().run(BORN + 40), "challenge") + 2
+    run = course(broken={(NEW, row), (OLD, row)}).run(row + 1)
+    assert run.actions()[-3:] == ["failed", "failed", "fallback"]
+    assert fold_decisions(run.decisions).challenger == NEW
+
+
+def test_a_predecessor_that_cannot_forecast_is_dismissed() -> None:
+    """Its successor is confirmed for that reason, and not for having kept up with it."""
+    row = row_of(promoted(), "promoted") + 3
+    run = course(broken={(OLD, row)}).run(row + 3)
+    assert run.actions()[-3:] == ["failed", "dismissed", "confirmed"]
+    assert "no champion before it" in run.decisions[-1].reason
+    after = fold_decisions(run.decisions)
+    assert (after.champion, after.earlier_champions) == (NEW, ())
+    assert all(day.agrees for day in run.replay())
 
 
 def three(newer: np.ndarray, after: int) -> Course:
-    found = course()
-    return replace(
-        found, ics={**found.ics, NEWER: newer}, made={**found.made, NEWER: BORN + 20 + after}
-    )
+    run = course()
+    return replace(run, ics={**run.ics, NEWER: newer}, made={**run.made, NEWER: BORN + 20 + after})
 
 
 @pytest.mark.parametrize("newer", [BETTER + 0.01, WORSE], ids=["better", "worse"])
 def test_in_shadow_a_newer_release_waits(newer: np.ndarray) -> None:
-    """A desk that retrains each week would never see the end of a shadow else."""
-    found = three(newer, 3).run(BORN + 40)
-    assert found.actions(NEW)[:2] == ["challenge", "step"]
-    assert found.actions(NEWER) == []
+    """Otherwise a platform that retrains each week would never see the end of a shadow."""
+    run = three(newer, 3).run(BORN + 40)
+    assert run.actions(NEW)[:2] == ["challenge", "step"]
+    assert run.actions(NEWER) == []
 
 
-def test_one_that_is_behind_stays_at_its_first_share() -> None:
-    """Though it is not so far behind that it has to go."""
+def test_a_challenger_that_is_behind_stays_at_its_first_share() -> None:
+    """It is not so far behind that it is dropped."""
     behind = np.where(np.arange(len(BETTER)) <= BORN + 20, BETTER, BASE - 0.0005)
-    found = course(behind).run(BORN + 120)
-    assert found.actions(NEW) == ["challenge", "step"]
-    assert fold_decisions(found.decided).share == 0.1
+    run = course(behind).run(BORN + 120)
+    assert run.actions(NEW) == ["challenge", "step"]
+    assert fold_decisions(run.decisions).share == 0.1
 
 
 def test_from_ten_percent_on_a_newer_release_waits() -> None:
-    found = three(BETTER + 0.02, 15).run(BORN + 120)
-    assert found.actions(NEW)[-1] == "confirmed"
-    first = next(one for one in found.decided if one.release == NEWER)
-    confirmed = next(one for one in found.decided if one.action == "confirmed")
+    run = three(BETTER + 0.02, 15).run(BORN + 120)
+    assert run.actions(NEW)[-1] == "confirmed"
+    first = next(decision for decision in run.decisions if decision.release == NEWER)
+    confirmed = next(decision for decision in run.decisions if decision.action == "confirmed")
     assert first.trading_day == confirmed.trading_day
     assert first.action == "challenge"
 
 
-def test_of_those_that_waited_the_newest_is_considered() -> None:
-    found = course()
-    found.ics |= {"a": BETTER, "b": BETTER}
-    found.made |= {"a": BORN + 36, "b": BORN + 41}
-    found.run(BORN + 120)
-    assert found.actions("a") == ["superseded"]
-    assert found.actions("b")[0] in ("challenge", "gates_refused")
+def test_of_the_releases_that_waited_the_newest_is_considered() -> None:
+    run = course()
+    run.ics |= {"a": BETTER, "b": BETTER}
+    run.made |= {"a": BORN + 36, "b": BORN + 41}
+    run.run(BORN + 120)
+    assert run.actions("a") == ["superseded"]
+    assert run.actions("b")[0] in ("challenge", "gates_refused")
 
 
 def test_replaying_makes_the_same_decisions() -> None:
     row = row_of(promoted(), "promoted")
-    for found in (
+    for run in (
         course().run(BORN + 100),
         course(WORSE).run(BORN + 100),
         course(broken={(NEW, row + 3), (OLD, row + 5)}).run(BORN + 100),
         three(BETTER + 0.02, 3).run(BORN + 120),
     ):
-        again = found.replayed()
-        assert all(one.agrees for one in again)
-        assert sum(len(one.stored) for one in again) == len(found.decided)
+        again = run.replay()
+        assert all(day.agrees for day in again)
+        assert sum(len(day.stored) for day in again) == len(run.decisions)
 
 
 def test_replaying_notices_a_changed_record() -> None:
-    found = course().run(BORN + 100)
-    found.ics[NEW] = WORSE
-    assert not all(one.agrees for one in found.replayed())
+    run = course().run(BORN + 100)
+    run.ics[NEW] = WORSE
+    assert not all(day.agrees for day in run.replay())
 
 
-def test_decisions_know_nothing_later() -> None:
-    """Everything after a day changed: what was decided up to then stays to the letter."""
+def test_decisions_do_not_depend_on_later_days() -> None:
+    """Everything after a day is changed; the decisions up to it stay equal."""
     whole = course().run(BORN + 100)
     for row in (BORN + 21, BORN + 35, BORN + 70):
         later = np.arange(len(DAYS)) > row - DELAY
@@ -300,14 +304,14 @@ def test_decisions_know_nothing_later() -> None:
         changed.ics[OLD] = np.where(later, noise(8), BASE)
         changed.run(BORN + 100)
         until = DAYS[row].item()
-        kept = [one for one in whole.decided if one.trading_day <= until]
-        assert [one for one in changed.decided if one.trading_day <= until] == kept
+        kept = [decision for decision in whole.decisions if decision.trading_day <= until]
+        assert [decision for decision in changed.decisions if decision.trading_day <= until] == kept
         assert kept
 
 
-def test_a_range_is_its_days() -> None:
+def test_a_range_gives_the_decisions_of_its_days() -> None:
     whole = course().run(BORN + 100)
     parts = course()
     for row in range(BORN + 1, BORN + 100):
         parts.run(row + 1, row)
-    assert parts.decided == whole.decided
+    assert parts.decisions == whole.decisions

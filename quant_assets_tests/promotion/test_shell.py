@@ -1,4 +1,4 @@
-"""Releases of a small market through the real shell: made, promoted by hand, mixed, replayed."""
+"""Releases of a small market in the real Dagster jobs: made, promoted by hand, mixed, replayed."""
 
 import json
 from collections.abc import Sequence
@@ -28,12 +28,8 @@ from quant_assets.orchestration.execution.runs import find_root_cause
 from quant_assets.promotion.listing import replay_stored
 from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
 from quant_assets.promotion.release_creation import register_release
-from quant_assets.promotion.release_store import (
-    find_unsubmitted_parts,
-    lock_promotion,
-    read_aliases,
-    read_releases,
-)
+from quant_assets.promotion.release_store import lock_promotion, read_aliases, read_releases
+from quant_assets.promotion.submitted_days import find_unsubmitted_parts
 from quant_assets_tests.conftest import Command
 from quant_assets_tests.support.desk import PATIENCE, Desk, digests
 from quant_assets_tests.support.small_market import (
@@ -62,8 +58,8 @@ def retrain(desk: Desk, row: int) -> None:
     run_range(desk.settings, "retrain_models", DAYS[row], DAYS[row])
 
 
-def evening_of(desk: Desk, row: int) -> None:
-    """Nothing was published after that day."""
+def forget_days_after(desk: Desk, row: int) -> None:
+    """Delete the submitted forecasts after a day."""
     with Lake(desk.settings.lake_dir) as lake:
         none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
         lake.replace_days(SUBMITTED_FORECASTS, DAYS[row + 1], DAYS[-1], none)
@@ -76,29 +72,29 @@ def rows(desk: Desk, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
 
 def names(desk: Desk) -> list[str]:
     with Lake(desk.settings.lake_dir, read_only=True) as lake:
-        return [one.name for one in read_releases(lake)]
+        return [release.name for release in read_releases(lake)]
 
 
-def decide(desk: Desk, **wish: object) -> None:
+def decide(desk: Desk, **request: object) -> None:
     with Lake(desk.settings.lake_dir) as lake:
-        decide_manually(lake, desk.settings, ManualDecision(made_by="tester", **wish))  # type: ignore[arg-type]
+        decide_manually(lake, desk.settings, ManualDecision(made_by="tester", **request))  # type: ignore[arg-type]
 
 
 def scores(desk: Desk, table: str, day: date, release: str = "") -> np.ndarray:
     of_release = "AND release = ?" if release else ""
-    found = rows(
+    stored = rows(
         desk,
         f"SELECT target, value FROM {table} WHERE trading_day = ? {of_release}",
         [day, *([release] if release else [])],
     )
-    return found.set_index("target")["value"].reindex(TARGETS).to_numpy()
+    return stored.set_index("target")["value"].reindex(TARGETS).to_numpy()
 
 
 @pytest.fixture(scope="module")
 def begun(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """Two releases, the second refused by the gates and promoted by hand; some days later."""
+    """Make two releases, of which the gates refuse the second; promote it by hand; go on."""
     desk = loaded.copy(tmp_path_factory.mktemp("begun"))
-    evening_of(desk, BORN)
+    forget_days_after(desk, BORN)
     retrain(desk, BORN)
     refresh(desk, BORN + 1, SECOND)
     retrain(desk, SECOND)
@@ -116,9 +112,9 @@ def mine(begun: Desk, tmp_path: Path) -> Desk:
 
 def test_a_release_is_the_fits_of_its_day(begun: Desk) -> None:
     for row, name in zip((BORN, SECOND), names(begun), strict=True):
-        found = rows(begun, "FROM promotion.releases WHERE release = ?", [name])
-        assert set(found["family"]) == set(FAST)
-        assert found.set_index("family")["pinned"].to_dict() == {
+        stored = rows(begun, "FROM promotion.releases WHERE release = ?", [name])
+        assert set(stored["family"]) == set(FAST)
+        assert stored.set_index("family")["pinned"].to_dict() == {
             family: family != "rank_prior" for family in FAST
         }
         assert name.startswith(f"{DAYS[row]}-")
@@ -126,51 +122,51 @@ def test_a_release_is_the_fits_of_its_day(begun: Desk) -> None:
             fit = rows(
                 begun, f"SELECT sha256 FROM fits.{family} WHERE trading_day = ?", [DAYS[row]]
             )
-            assert fit["sha256"].tolist() == found[found["family"] == family]["sha256"].tolist()
-        assert found["registered_after"].dt.date.unique().tolist() == [DAYS[row]]
-    assert found["recipe"].nunique() == 1
+            assert fit["sha256"].tolist() == stored[stored["family"] == family]["sha256"].tolist()
+        assert stored["registered_after"].dt.date.unique().tolist() == [DAYS[row]]
+    assert stored["recipe"].nunique() == 1
 
 
-def test_making_it_again_changes_nothing(mine: Desk) -> None:
+def test_making_a_release_again_changes_nothing(mine: Desk) -> None:
     before = digests(mine.settings, (RELEASES, *PROMOTION_DAILY))
     retrain(mine, SECOND)
     assert digests(mine.settings, (RELEASES, *PROMOTION_DAILY)) == before
 
 
-def test_before_the_first_release_the_ensemble_is_published(begun: Desk) -> None:
+def test_before_the_first_release_the_ensemble_is_submitted(begun: Desk) -> None:
     days = DAYS[BORN - 3 : BORN + 1]
     for day in days:
         np.testing.assert_array_equal(
             scores(begun, "forecasts.published", day), scores(begun, "forecasts.ensemble", day)
         )
-    found = rows(begun, "FROM forecasts.published WHERE trading_day <= ?", [DAYS[BORN]])
-    assert found["champion"].isna().all()
-    assert found["challenger"].isna().all()
-    assert (found["share"] == 0).all()
+    stored = rows(begun, "FROM forecasts.published WHERE trading_day <= ?", [DAYS[BORN]])
+    assert stored["champion"].isna().all()
+    assert stored["challenger"].isna().all()
+    assert (stored["share"] == 0).all()
 
 
 def test_decisions_are_rows_with_their_numbers(begun: Desk) -> None:
-    found = rows(begun, "FROM promotion.decisions ORDER BY trading_day, sequence")
+    stored = rows(begun, "FROM promotion.decisions ORDER BY trading_day, sequence")
     first, second = names(begun)
-    assert found[["action", "release", "made_by"]].to_numpy().tolist() == [
+    assert stored[["action", "release", "made_by"]].to_numpy().tolist() == [
         ["champion_by_default", first, "rules"],
         ["gates_refused", second, "rules"],
         ["challenge", second, "tester"],
     ]
-    assert found["trading_day"].dt.date.tolist() == [
+    assert stored["trading_day"].dt.date.tolist() == [
         DAYS[BORN + 1],
         DAYS[SECOND + 1],
         DAYS[SHARED],
     ]
-    assert "reference window is too short" in found["reason"][1]
-    assert json.loads(found["numbers"][1])["thresholds"]["min_days"] == 60
-    assert (found["share_before"][2], found["share_after"][2]) == (0.0, 0.1)
-    assert found["reason"][2] == "a trial"
+    assert "reference window is too short" in stored["reason"][1]
+    assert json.loads(stored["numbers"][1])["thresholds"]["min_days"] == 60
+    assert (stored["share_before"][2], stored["share_after"][2]) == (0.0, 0.1)
+    assert stored["reason"][2] == "a trial"
     with Lake(begun.settings.lake_dir, read_only=True) as lake:
         assert read_aliases(lake) == {"champion": first, "challenger": second}
 
 
-def test_the_share_of_the_challenger_is_published(begun: Desk) -> None:
+def test_the_challenger_has_its_share_of_the_submitted_forecast(begun: Desk) -> None:
     first, second = names(begun)
     for row in range(BORN + 1, LAST + 1):
         day = DAYS[row]
@@ -188,7 +184,7 @@ def test_the_share_of_the_challenger_is_published(begun: Desk) -> None:
 
 
 def test_a_release_of_the_newest_fits_forecasts_what_the_ensemble_does(begun: Desk) -> None:
-    """On the first day after it was made: the same fits, the same weights."""
+    """On the first day after it was made, both have equal fits and weights."""
     day = DAYS[BORN + 1]
     np.testing.assert_array_equal(
         scores(begun, "forecasts.releases", day, names(begun)[0]),
@@ -222,7 +218,7 @@ def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
     for row in (BORN + 1, SHARED, LAST):
         refresh(mine, row, row)
         assert digests(mine.settings, TABLES) == before
-    # A day that was fitted on since it was forecast has another newest fit.
+    # The families were fitted as of these days after they were forecast.
     refresh(mine, SECOND + 1, LAST)
     assert digests(mine.settings, TABLES) == before
 
@@ -241,7 +237,7 @@ def test_what_comes_later_changes_nothing_before(mine: Desk, begun: Desk) -> Non
     until = DAYS[row]
     assert digests(mine.settings, TABLES, until) == digests(begun.settings, TABLES, until)
     day = str(DAYS[LAST])
-    changed, before = (digests(one.settings, TABLES) for one in (mine, begun))
+    changed, before = (digests(desk.settings, TABLES) for desk in (mine, begun))
     assert changed["forecasts.published", day] != before["forecasts.published", day]
 
 
@@ -250,13 +246,13 @@ def test_decisions_replayed_are_the_same(begun: Desk, command: Command) -> None:
     assert "2 decisions on 2 days: all agree" in said
 
 
-def test_replaying_tells_what_differs(mine: Desk, command: Command) -> None:
+def test_replaying_shows_what_differs(mine: Desk, command: Command) -> None:
     with Lake(mine.settings.lake_dir) as lake:
-        found = lake.query("FROM promotion.decisions WHERE action = 'gates_refused'")
-        found["reason"] = "no reason"
-        columns = {str(name): column.tolist() for name, column in found.items()}
+        stored = lake.query("FROM promotion.decisions WHERE action = 'gates_refused'")
+        stored["reason"] = "no reason"
+        columns = {str(name): column.tolist() for name, column in stored.items()}
         lake.replace_matching(DECISIONS, "decision", columns)
-        assert [one.agrees for one in replay_stored(lake)] == [True, False]
+        assert [day.agrees for day in replay_stored(lake)] == [True, False]
     done = command(mine, "releases", "replay")
     assert done.status == 1
     assert str(DAYS[SECOND + 1]) in done.out
@@ -323,18 +319,18 @@ def test_a_release_that_lacks_a_family_is_refused(
     assert "check complete of promotion/releases did not pass" in done.out
     assert names(mine) == before
     refresh(mine, LAST + 1, LAST + 1)
-    found = rows(mine, "SELECT DISTINCT champion FROM forecasts.published ORDER BY 1 DESC LIMIT 1")
-    assert found["champion"].tolist() == before[:1]
+    stored = rows(mine, "SELECT DISTINCT champion FROM forecasts.published ORDER BY 1 DESC LIMIT 1")
+    assert stored["champion"].tolist() == before[:1]
 
 
 def change_fit(lake: Lake, **changed: str) -> None:
-    """Let the second release's fit of ridge have been made otherwise."""
+    """Change the stored fit of ridge in the second release."""
     fit = lake.query("FROM fits.ridge WHERE trading_day = ?", [DAYS[SECOND]]).assign(**changed)
     columns = {str(name): column.tolist() for name, column in fit.items()}
     lake.replace_days(fits_table("ridge"), DAYS[SECOND], DAYS[SECOND], columns)
 
 
-def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
+def test_parameters_unlike_those_of_the_walk_forward_are_named(mine: Desk) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         change_fit(lake, by_hand="shrinkage")
         made = register_release(lake, mine.settings, FAST, DAYS[SECOND])
@@ -348,7 +344,7 @@ def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
     assert newest["trading_day"][0].date() < DAYS[LAST + 1], "they wait: a challenger has a share"
 
 
-def test_other_code_than_the_walk_forwards_is_said(mine: Desk) -> None:
+def test_code_unlike_that_of_the_walk_forward_is_named(mine: Desk) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         change_fit(lake, code="changed")
         made = register_release(lake, mine.settings, FAST, DAYS[SECOND])
@@ -356,26 +352,26 @@ def test_other_code_than_the_walk_forwards_is_said(mine: Desk) -> None:
     assert "ridge had other code" in made.no_record
 
 
-def test_a_release_that_takes_part_later_is_not_decided_on_yet(mine: Desk) -> None:
+def test_a_release_that_takes_part_later_cannot_be_promoted_yet(mine: Desk) -> None:
     retrain(mine, LAST + 1)
     newest = names(mine)[-1]
-    for wish in ({"action": "promote", "share": 0.1}, {"action": "pin"}):
+    for request in ({"action": "promote", "share": 0.1}, {"action": "pin"}):
         with pytest.raises(PromotionError, match="does not take part yet"):
-            decide(mine, release=newest, **wish)
+            decide(mine, release=newest, **request)
     refresh(mine, LAST + 1, LAST + 1)
     decide(mine, action="pin", release=newest)
     refresh(mine, LAST + 2, LAST + 2)
-    found = rows(mine, "FROM forecasts.published WHERE trading_day = ?", [DAYS[LAST + 2]])
-    assert set(found["champion"]) == {newest}
+    stored = rows(mine, "FROM forecasts.published WHERE trading_day = ?", [DAYS[LAST + 2]])
+    assert set(stored["champion"]) == {newest}
 
 
-def test_a_day_between_that_nothing_was_published_for_is_history_to_make(mine: Desk) -> None:
+def test_a_day_between_without_a_submitted_forecast_is_an_unsubmitted_part(mine: Desk) -> None:
     none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
     with Lake(mine.settings.lake_dir) as lake:
         before = find_unsubmitted_parts(lake, DAYS[0], DAYS[LAST])
         lake.replace_days(SUBMITTED_FORECASTS, DAYS[SHARED], DAYS[SHARED], none)
         after = find_unsubmitted_parts(lake, DAYS[0], DAYS[LAST])
-    assert [one for one in after if one not in before] == [(DAYS[SHARED], DAYS[SHARED])]
+    assert [part for part in after if part not in before] == [(DAYS[SHARED], DAYS[SHARED])]
     assert sorted(after) == after
 
 
@@ -412,21 +408,21 @@ def test_decisions_by_hand_through_the_command_line(mine: Desk, command: Command
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("request_", "words"),
     [
         ({"action": "promote", "made_by": "rules"}, "needs a name"),
-        ({"action": "promote"}, "which release"),
+        ({"action": "promote"}, "name the release"),
         ({"action": "promote", "share": 0.2}, "no such share"),
         ({"action": "promote", "release": "x"}, "unknown release"),
     ],
 )
-def test_wishes_that_make_no_sense_are_refused(
-    mine: Desk, wish: dict[str, object], words: str
+def test_requests_that_cannot_be_done_are_refused(
+    mine: Desk, request_: dict[str, object], words: str
 ) -> None:
     second = names(mine)[1]
     decide(mine, action="roll_back")
     before = digests(mine.settings, PROMOTION_DAILY)
-    given = {"made_by": "tester", "release": second if "share" in wish else "", **wish}
+    given = {"made_by": "tester", "release": second if "share" in request_ else "", **request_}
     with (
         Lake(mine.settings.lake_dir) as lake,
         pytest.raises((PromotionError, UnknownNameError), match=words),
@@ -435,20 +431,20 @@ def test_wishes_that_make_no_sense_are_refused(
     assert digests(mine.settings, PROMOTION_DAILY) == before
 
 
-def launched(desk: Desk, **given: object) -> dg.ExecuteInProcessResult:
-    """The job as the launchpad starts it."""
+def launch(desk: Desk, **config: object) -> dg.ExecuteInProcessResult:
+    """Run the job as the launchpad starts it."""
     job = build_definitions(desk.settings).resolve_job_def("decide_promotion")
-    config = {"ops": {"decide_about_release": {"config": given}}}
-    return job.execute_in_process(run_config=config, raise_on_error=False)
+    run_config = {"ops": {"decide_about_release": {"config": config}}}
+    return job.execute_in_process(run_config=run_config, raise_on_error=False)
 
 
 def test_the_launchpad_decides_alike(mine: Desk) -> None:
     first = names(mine)[0]
-    refused = launched(mine, action="promote", release=first, made_by="ana")
+    refused = launch(mine, action="promote", release=first, made_by="ana")
     assert not refused.success
     (failure,) = [event for event in refused.all_events if event.is_step_failure]
     assert "another promotion is under way" in find_root_cause(failure)
-    assert launched(mine, action="roll_back", made_by="ana", reason="enough").success
+    assert launch(mine, action="roll_back", made_by="ana", reason="enough").success
     newest = rows(mine, "FROM promotion.decisions ORDER BY trading_day DESC, sequence DESC LIMIT 1")
     assert newest[["action", "made_by", "reason"]].to_numpy().tolist() == [
         ["withdrawn", "ana", "enough"]
@@ -460,47 +456,38 @@ def test_the_launchpad_decides_alike(mine: Desk) -> None:
         )
 
 
-def test_two_at_once_are_one_after_the_other(mine: Desk) -> None:
-    """Whoever comes second finds what the first decided; while one decides, another waits."""
+def test_simultaneous_decisions_are_made_one_after_the_other(mine: Desk) -> None:
+    """The second process waits for the lock and reads the decision of the first."""
     with (
         lock_promotion(mine.settings),
         pytest.raises(PromotionError, match="another process is deciding"),
-        lock_promotion(mine.settings, patience=0.05),
+        lock_promotion(mine.settings, timeout=0.05),
     ):
         pass
     first = names(mine)[0]
     decide(mine, action="roll_back")
-    commands = (
-        ["releases", "promote", names(mine)[1], "--by", "ana"],
-        [
-            "releases",
-            "promote",
-            names(mine)[1],
-            "--by",
-            "bob",
-        ],
-    )
-    with mine.start(*commands[0]) as one, mine.start(*commands[1]) as other:
-        ends = [process.communicate(timeout=PATIENCE) for process in (one, other)]
-    assert sorted([one.returncode, other.returncode]) == [0, 1], ends
-    (said,) = [err for (_, err), p in zip(ends, (one, other), strict=True) if p.returncode]
-    assert "another promotion is under way" in said
+    command = ("releases", "promote", names(mine)[1], "--by")
+    with mine.start(*command, "ana") as ana, mine.start(*command, "bob") as bob:
+        outputs = [process.communicate(timeout=PATIENCE) for process in (ana, bob)]
+    assert sorted([ana.returncode, bob.returncode]) == [0, 1], outputs
+    (error,) = [err for (_, err), p in zip(outputs, (ana, bob), strict=True) if p.returncode]
+    assert "another promotion is under way" in error
     made = rows(mine, "FROM promotion.decisions WHERE action = 'challenge' ORDER BY sequence")
     assert (made["release"] != first).all()
-    assert len(made) == 2, "the trial before, and one of the two"
+    assert len(made) == 2, "the trial before, and one of the two processes"
 
 
-def test_before_any_label_is_released_a_release_has_no_record(mine: Desk) -> None:
+def test_before_any_label_is_known_a_release_has_no_record(mine: Desk) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         made = register_release(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER])
         assert made.no_record
-        assert made.no_record.startswith("no released labels yet")
+        assert made.no_record.startswith("no labels are known yet")
         with pytest.raises(PromotionError, match=r"a family is missing[\s\S]*no fit"):
             register_release(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER + 1])
 
 
-def test_history_done_again_leaves_what_a_release_published(mine: Desk, command: Command) -> None:
-    """Though other families are walked forward, whose ensemble is another."""
+def test_history_done_again_keeps_what_a_release_submitted(mine: Desk, command: Command) -> None:
+    """Other families are walked forward, whose ensemble forecasts something else."""
     query = "FROM forecasts.published ORDER BY trading_day, target"
     others = "FROM forecasts.track_record WHERE family = 'lightgbm' ORDER BY trading_day"
     before, weighed_by = rows(mine, query), rows(mine, others)

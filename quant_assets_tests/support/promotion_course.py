@@ -1,6 +1,6 @@
-"""A course of days on which releases have given ICs, decided by the rules alone.
+"""A course of days on which releases have given ICs, and the rules decide about them.
 
-Labels are released five trading days after a forecast, as on the desk.
+Labels are known five trading days after a forecast, as in the platform.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
+from quant_assets.promotion.failures import forecast_releases
 from quant_assets.promotion.gates import Thresholds, TrackRecord
 from quant_assets.promotion.promotion_state import (
     Decision,
@@ -18,7 +19,7 @@ from quant_assets.promotion.promotion_state import (
     fold_decisions,
 )
 from quant_assets.promotion.replay import ReplayedDay, replay_decisions
-from quant_assets.promotion.rules import Evidence, decide_day, forecast_releases
+from quant_assets.promotion.rules import Evidence, decide_day
 
 DAYS = trading_days(date(2022, 1, 3), date(2023, 12, 29))
 DELAY = 5
@@ -27,7 +28,7 @@ BORN = 300
 
 
 def noise(seed: int, mean: float = 0.0, scale: float = 0.05) -> FloatArray:
-    """Daily ICs for every day of the course."""
+    """Draw normal daily ICs for every day of the course."""
     return mean + np.random.default_rng(seed).normal(0, scale, len(DAYS))
 
 
@@ -36,85 +37,88 @@ class Course:
     """Releases by name with the ICs they would have on every day.
 
     Attributes:
-        ics: of each release, as long as the course.
-        made: row of the day after which each takes part.
-        limits: thresholds.
-        broken: releases and rows of days on which they cannot forecast.
-        unlike: releases without a walk-forward, and why.
-        by_hand: further decisions.
+        ics: daily ICs of each release, as long as the course.
+        made: row of the day after which each release takes part.
+        thresholds: of the rules.
+        broken: releases, and rows of the days on which they cannot forecast.
+        missing_records: releases without a walk-forward, and why.
+        by_hand: decisions of people.
+        decisions: all decisions so far.
+        forecast_rows: rows of the days on which each release forecast.
+        submitted: IC of the submitted forecast, by row of the day.
     """
 
     ics: dict[str, FloatArray]
     made: dict[str, int]
-    limits: Thresholds = field(default_factory=Thresholds)
+    thresholds: Thresholds = field(default_factory=Thresholds)
     broken: set[tuple[str, int]] = field(default_factory=set)
-    unlike: dict[str, str] = field(default_factory=dict)
+    missing_records: dict[str, str] = field(default_factory=dict)
     by_hand: list[Decision] = field(default_factory=list)
-    decided: list[Decision] = field(default_factory=list)
-    forecast: dict[str, list[int]] = field(default_factory=dict)
-    published: dict[int, float] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    forecast_rows: dict[str, list[int]] = field(default_factory=dict)
+    submitted: dict[int, float] = field(default_factory=dict)
 
     def run(self, until: int, start: int = BORN + 1) -> "Course":
-        """Decide the days from one row to another, the last excluded."""
-        state = fold_decisions(self.decided)
+        """Decide the days from row ``start`` to the row before ``until``."""
+        state = fold_decisions(self.decisions)
         for row in range(start, until):
             state = self.step(row, state)
         return self
 
     def step(self, row: int, state: PromotionState) -> PromotionState:
-        for one in self.by_hand:
-            if one.trading_day == DAYS[row].item():
-                state = apply_decision(state, one)
-                self.decided.append(one)
-        turn = decide_day(state, self.known(row), self.limits)
-        made, _ = forecast_releases(
-            turn, lambda name: "broken" if (name, row) in self.broken else row
+        for decision in self.by_hand:
+            if decision.trading_day == DAYS[row].item():
+                state = apply_decision(state, decision)
+                self.decisions.append(decision)
+        day_decisions = decide_day(state, self.evidence(row), self.thresholds)
+        forecasts, _ = forecast_releases(
+            day_decisions, lambda name: "broken" if (name, row) in self.broken else row
         )
-        for name in made:
-            self.forecast.setdefault(name, []).append(row)
-        self.decided += turn.made
-        champion, challenger = turn.state.champion, turn.state.challenger
-        if champion:
-            share = turn.state.share
-            beside = self.ics[challenger][row] if challenger else 0.0
-            self.published[row] = (1 - share) * self.ics[champion][row] + share * beside
-        return turn.state
+        for name in forecasts:
+            self.forecast_rows.setdefault(name, []).append(row)
+        self.decisions += day_decisions.decisions
+        state = day_decisions.state
+        if state.champion:
+            mixed = self.ics[state.challenger][row] if state.challenger else 0.0
+            alone = self.ics[state.champion][row]
+            self.submitted[row] = (1 - state.share) * alone + state.share * mixed
+        return state
 
-    def known(self, row: int) -> Evidence:
-        """At the close of a day."""
-        settled = row - DELAY
+    def evidence(self, row: int) -> Evidence:
+        """Collect what is known at the close of a day."""
+        judged = row - DELAY
         live = {
             name: TrackRecord(DAYS[rows], self.ics[name][rows])
-            for name, of_release in self.forecast.items()
-            if (rows := [x for x in of_release if x <= settled])
+            for name, of_release in self.forecast_rows.items()
+            if (rows := [x for x in of_release if x <= judged])
         }
         merged = {}
         for name, made in self.made.items():
-            if name not in self.unlike and made < row:
+            if name not in self.missing_records and made < row:
                 walked = np.arange(made - DELAY - 250, made - DELAY + 1)
                 rows = np.union1d(
-                    walked, [x for x in self.forecast.get(name, []) if x <= settled]
+                    walked, [x for x in self.forecast_rows.get(name, []) if x <= judged]
                 ).astype(int)
                 merged[name] = TrackRecord(DAYS[rows], self.ics[name][rows])
-        shown = [x for x in self.published if x <= settled]
+        submitted = [x for x in self.submitted if x <= judged]
         return Evidence(
             DAYS[row].item(),
             DAYS[: row + 1],
             tuple(sorted((x for x, made in self.made.items() if made < row), key=self.made.get)),  # type: ignore[arg-type]
             live,
             merged,
-            self.unlike,
-            TrackRecord(DAYS[shown], np.array([self.published[x] for x in shown])),
+            self.missing_records,
+            TrackRecord(DAYS[submitted], np.array([self.submitted[x] for x in submitted])),
         )
 
     def actions(self, release: str = "") -> list[str]:
-        """What was done, to one release or to all, in order."""
-        return [one.action for one in self.decided if release in ("", one.release)]
+        """List the actions about one release, or about all of them, in order."""
+        return [x.action for x in self.decisions if release in ("", x.release)]
 
     def shares(self, release: str) -> list[float]:
-        """The shares a release took, in order."""
-        return [one.share_after for one in self.decided if one.release == release]
+        """List the shares after each decision about a release, in order."""
+        return [x.share_after for x in self.decisions if x.release == release]
 
-    def replayed(self) -> list[ReplayedDay]:
+    def replay(self) -> list[ReplayedDay]:
         rows = {day: row for row, day in enumerate(DAYS.tolist())}
-        return replay_decisions(self.decided, lambda day: self.known(rows[day]))
+        return replay_decisions(self.decisions, lambda day: self.evidence(rows[day]))

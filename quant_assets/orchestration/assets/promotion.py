@@ -39,7 +39,8 @@ from quant_assets.orchestration.assets.table_assets import (
 )
 from quant_assets.promotion.daily_promotion import PromotionResult, promote_days
 from quant_assets.promotion.release_creation import register_release
-from quant_assets.promotion.release_store import find_unsubmitted_parts, lock_promotion
+from quant_assets.promotion.release_store import lock_promotion
+from quant_assets.promotion.submitted_days import find_unsubmitted_parts
 
 _OF_HISTORY = frozenset({"load_history", "walk_forward"})
 _COMPLETE, _CHAMPION, _OTHERS = "complete", "champion_forecasts", "others_forecast"
@@ -134,7 +135,7 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
             context.log.info("every day was published by a release: all stay as submitted")
         for failure in (one for course in courses for one in course.failures):
             context.log.error(str(failure))
-        made = [one for course in courses for one in course.made]
+        made = [one for course in courses for one in course.decisions]
         if made:
             shown = pd.DataFrame([{x: getattr(one, x) for x in _SHOWN} for one in made])
             show_last(context, DECISIONS, {"decisions": to_markdown(shown)})
@@ -161,7 +162,7 @@ def _gone_through(lake: Lake, settings: Settings, start: date, end: date) -> Pro
 
 
 def _figures(courses: Sequence[PromotionResult]) -> dict[str, str | float]:
-    published = [one for course in courses for one in course.published]
+    published = [one for course in courses for one in course.submitted]
     if not published:
         return {}
     newest = published[-1]

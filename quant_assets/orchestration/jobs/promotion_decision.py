@@ -10,13 +10,13 @@ from pydantic import Field
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
-from quant_assets.promotion.manual_decisions import Action, ManualDecision, decide_manually
+from quant_assets.promotion.manual_decisions import ManualAction, ManualDecision, decide_manually
 
 
 class DecisionConfig(dg.Config):
     """What a person decides; in force from the next trading day on."""
 
-    action: Action = Field(description="promote, pin, unpin or roll_back.")
+    action: ManualAction = Field(description="promote, pin, unpin or roll_back.")
     release: str = Field(
         "", description="To promote, to pin, or to roll back to; else the last good champion."
     )
