@@ -37,7 +37,7 @@ def interval_rows(lake: Lake, start: date, end: date) -> dict[str, Any]:
 
 
 def read_coverage(
-    lake: Lake, days: DayArray, targets: tuple[str, ...], truth: FloatArray
+    lake: Lake, days: DayArray, targets: tuple[str, ...], labels: FloatArray
 ) -> dict[str, FloatArray]:
     """(n,) share of each day's labels within their stored intervals, by level in percent.
 
@@ -49,7 +49,7 @@ def read_coverage(
 
     NaN on a day without intervals or labels.
     """
-    within = covered(_bounds(lake, days, targets), truth)
+    within = covered(_bounds(lake, days, targets), labels)
     known = (~np.isnan(within)).sum(axis=1)
     share = np.where(known > 0, np.nansum(within, axis=1) / np.maximum(known, 1), np.nan)
     return {str(level): share[:, i] for i, level in enumerate(PERCENT)}

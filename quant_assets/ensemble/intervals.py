@@ -47,7 +47,7 @@ _EDGES = np.concatenate([[0.0], np.geomspace(0.05, 50.0, 140)])
 
 
 def intervals(
-    released: FloatArray,
+    known_labels: FloatArray,
     lags: IntArray,
     forecasts: FloatArray,
     levels: Sequence[float] = LEVELS,
@@ -75,13 +75,13 @@ def intervals(
         ValueError: shapes that do not agree, lags out of range, levels that do not ascend
             between 0 and 1.
     """
-    _require_agreement(released, lags, forecasts)
+    _require_agreement(known_labels, lags, forecasts)
     nominal = 1.0 - _ascending(levels)
-    sigma = volatility(released)
-    residuals = ratio(np.abs(released), _by_release(sigma, lags))
+    sigma = volatility(known_labels)
+    residuals = ratio(np.abs(known_labels), _by_release(sigma, lags))
     half = _quantiles(residuals, lags, nominal) * sigma[:, :, None]
     half[np.isnan(forecasts)] = np.nan
-    return np.stack([-half, half], axis=-1).reshape(*released.shape, 2 * len(nominal))
+    return np.stack([-half, half], axis=-1).reshape(*known_labels.shape, 2 * len(nominal))
 
 
 def covered(bounds: FloatArray, labels: FloatArray) -> FloatArray:
@@ -98,7 +98,7 @@ def covered(bounds: FloatArray, labels: FloatArray) -> FloatArray:
     return np.where(np.isnan(lower) | np.isnan(label), np.nan, within.astype(np.float64))
 
 
-def volatility(released: FloatArray) -> FloatArray:
+def volatility(known_labels: FloatArray) -> FloatArray:
     """(n, m) exponentially weighted root mean square of each target's labels released so far.
 
     Weights fall with the number of labels since, not of days: a missing label changes nothing.
@@ -106,10 +106,10 @@ def volatility(released: FloatArray) -> FloatArray:
     nothing moves.
     """
     decay = 0.5 ** (1.0 / HALF_LIFE)
-    observed = ~np.isnan(released)
-    squares = np.where(observed, released, 0.0) ** 2
-    total, weight = np.zeros(released.shape[1]), np.zeros(released.shape[1])
-    mean = np.zeros(released.shape)
+    observed = ~np.isnan(known_labels)
+    squares = np.where(observed, known_labels, 0.0) ** 2
+    total, weight = np.zeros(known_labels.shape[1]), np.zeros(known_labels.shape[1])
+    mean = np.zeros(known_labels.shape)
     for row, here in enumerate(observed):
         np.copyto(total, decay * total + squares[row], where=here)
         np.copyto(weight, decay * weight + 1.0, where=here)
@@ -212,10 +212,10 @@ def _ascending(levels: Sequence[float]) -> FloatArray:
     return given
 
 
-def _require_agreement(released: FloatArray, lags: IntArray, forecasts: FloatArray) -> None:
-    if released.shape != forecasts.shape or lags.shape != released.shape[1:]:
+def _require_agreement(known_labels: FloatArray, lags: IntArray, forecasts: FloatArray) -> None:
+    if known_labels.shape != forecasts.shape or lags.shape != known_labels.shape[1:]:
         raise ValueError(
-            f"labels of shape {released.shape}, forecasts of shape {forecasts.shape} and"
+            f"labels of shape {known_labels.shape}, forecasts of shape {forecasts.shape} and"
             f" lags of shape {lags.shape} do not agree"
         )
     if not ((lags >= 1) & (lags <= MAX_LAG)).all():

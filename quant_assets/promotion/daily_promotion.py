@@ -48,7 +48,7 @@ from quant_assets.promotion.release_store import (
 from quant_assets.promotion.rules import decide_day, forecast_releases
 from quant_assets.promotion.track_records import TrackRecords
 from quant_assets.scoring.daily_performance import masked_ic
-from quant_assets.scoring.judged_days import DELAY, read_truths
+from quant_assets.scoring.judged_days import DELAY, read_scored_labels
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class _Walk:
         self.values = _recent(lake, self.known, start, self.targets) if self.releases else {}
         self.truth: dict[date, tuple[date, FloatArray]] = {}
         if self.releases:
-            judged, release, truth = read_truths(lake, self.known, pairs, start)
+            judged, release, truth = read_scored_labels(lake, self.known, pairs, start)
             settled = zip(judged.tolist(), truth, strict=True)
             self.truth = dict(zip(release.tolist(), settled, strict=True))
 

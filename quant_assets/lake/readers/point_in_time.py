@@ -115,7 +115,7 @@ def read_observations(
         lags=pairs.lags,
         instruments=instruments,
         legs=np.stack(pairs.legs(instruments), axis=1),
-        released=read_known_labels(lake, days, pairs.targets),
+        known_labels=read_known_labels(lake, days, pairs.targets),
         target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
         instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
         market=FeatureBlock(market.names, market.values[:, 0]),
