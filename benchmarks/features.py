@@ -47,11 +47,11 @@ class Market:
 
     panel: PricePanel
     pairs: TargetPairs
-    released: FloatArray
+    known_labels: FloatArray
 
     def last(self, rows: int) -> "Market":
         """The last ``rows`` days."""
-        return Market(self.panel.rows(-rows), self.pairs, self.released[-rows:])
+        return Market(self.panel.rows(-rows), self.pairs, self.known_labels[-rows:])
 
 
 def load(folder: Path | None) -> Market:
@@ -80,7 +80,7 @@ def whole_catalogue(market: Market, last_rows: int | None = None) -> Arrays:
     instruments = instrument_features(market.panel)
     shared = market_features(market.panel, instruments)
     targets = target_features(
-        market.panel, instruments, shared, market.pairs, market.released, last_rows=last_rows
+        market.panel, instruments, shared, market.pairs, market.known_labels, last_rows=last_rows
     )
     return instruments | shared | targets
 
@@ -116,7 +116,7 @@ def with_kernels(market: Market) -> Arrays:
         "sum_vol_20": volatility[:, first] + leg,
         "spread_z_60": z(spread(close, first, second), 60),
         "spread_volatility": daily * np.sqrt(market.pairs.lags),
-        "label_mean_250": kernels.ratio(*kernels.rolling_mean_std(market.released, [250])[250]),
+        "label_mean_250": kernels.ratio(*kernels.rolling_mean_std(market.known_labels, [250])[250]),
     }
 
 
@@ -134,7 +134,7 @@ def long_tables(market: Market) -> Tables:
     return Tables(
         long("instrument", {name: market.panel.field(name) for name in fields}),
         pd.DataFrame(pairs | {"b": pd.Series(second).where(second >= 0).astype("Int64")}),
-        long("target", {"value": market.released}),
+        long("target", {"value": market.known_labels}),
     )
 
 

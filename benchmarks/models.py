@@ -73,7 +73,7 @@ def history(folder: Path | None) -> Exercise:
             market.pairs.lags,
             market.panel.instruments,
             np.stack(market.pairs.legs(market.panel.instruments), axis=1),
-            market.released,
+            market.known_labels,
             block("target"),
             block("instrument"),
             block("market"),
@@ -103,7 +103,7 @@ def families(exercise: Exercise, resources: Resources) -> list[Figure]:
     taken |= medians(quick, REPEATS, warm_ups=0)
     everything = exercise.sample(len(seen.targets))
     blocks = (seen.target, seen.instrument, seen.market)
-    held = sum(block.values.nbytes for block in blocks) + seen.released.nbytes
+    held = sum(block.values.nbytes for block in blocks) + seen.known_labels.nbytes
     figures = [Figure(f"observations of {len(seen.days)} days, in memory", held / 1e9, "GB")]
     figures += [
         Figure(

@@ -91,7 +91,7 @@ def weighed(found: ScoredForecasts, regime: pd.Series) -> dict[str, float]:
     """Score of the members' blend with equal weights, with learnt ones, and learnt by regime."""
     has = np.isfinite(found.forecasts["rank_prior"]).all(axis=1)
     forecasts = [values[has] for values in found.forecasts.values()]
-    truth, days, released = found.truth[has], found.days[has], found.released_on[has]
+    truth, days, released = found.labels[has], found.days[has], found.released_on[has]
     ic = np.stack([daily_ic(forecast, truth) for forecast in forecasts], axis=1)
     volatile = (regime.reindex(days) == "volatile").to_numpy()
 

@@ -1,4 +1,4 @@
-"""Ranks across a day's units: the one ranking used by features, models, ensemble and metric."""
+"""Ranks within a day: the ranking that features, models, ensemble and metric share."""
 
 import numpy as np
 
@@ -9,9 +9,17 @@ _ROWS_AT_ONCE = 128
 
 
 def average_ranks(values: FloatArray) -> FloatArray:
-    """(n, m) ranks within each row, from 1, ties sharing their average; NaN stays NaN.
+    """Compute ranks within each row, from 1 for the smallest value; ties share their average.
 
-    The same as ``scipy.stats.rankdata`` over the entries of each row that are not NaN.
+    Returns an array of shape (n, m); NaN stays NaN. Equals ``scipy.stats.rankdata`` over the
+    entries of each row that are not NaN.
+
+    Args:
+        values: (n, m) values; NaN where unknown.
+
+    Examples:
+        >>> average_ranks(np.array([[0.3, 0.1, 0.3, np.nan]]))
+        array([[2.5, 1. , 2.5, nan]])
     """
     ranks = np.empty(values.shape)
     for start in range(0, len(values) if values.size else 0, _ROWS_AT_ONCE):
@@ -21,7 +29,17 @@ def average_ranks(values: FloatArray) -> FloatArray:
 
 
 def standardised_ranks(values: FloatArray) -> FloatArray:
-    """(n, m) ranks scaled to the open interval (-1, 1) with mean zero; NaN stays NaN."""
+    """Compute ranks within each row, scaled to the open interval (-1, 1) with mean zero.
+
+    Returns an array of shape (n, m); NaN stays NaN.
+
+    Args:
+        values: (n, m) values; NaN where unknown.
+
+    Examples:
+        >>> standardised_ranks(np.array([[10.0, 30.0, 20.0, 40.0]]))
+        array([[-0.75,  0.25, -0.25,  0.75]])
+    """
     ranks = average_ranks(values)
     count = np.sum(~np.isnan(values), axis=1, keepdims=True)
     return np.asarray((2.0 * ranks - count - 1.0) / np.maximum(count, 1))

@@ -1,4 +1,4 @@
-"""Blending the families' forecasts of a day into one."""
+"""The blend: the weighted mean of the members' ranks of a day."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -17,35 +17,54 @@ from quant_assets.lake.store.lake import Lake
 
 
 def rank_average(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
-    """(n, m) weighted mean over families of each day's standardised ranks.
+    """Compute the weighted mean over families of each day's standardised ranks.
+
+    Returns an array of shape (n, m), each value in (-1, 1); NaN where no family has a forecast. A
+    day depends on that day's rows only.
 
     Args:
-        forecasts: one (n, m) array per family; a family without a forecast on a day is NaN there
-            and does not count.
-        weights: (n, families) of each day, not negative.
+        forecasts: (n, m) scores of each family; NaN on a day without a forecast of the family,
+            which then has no part in the mean.
+        weights: (n, families) weights of each day, not negative.
 
-    NaN where no family has a forecast. A day depends on that day's rows only.
+    Examples:
+        Two families disagree about the first and the last target, and the first counts thrice:
+
+        >>> forecasts = [np.array([[1.0, 2.0, 3.0]]), np.array([[9.0, 5.0, 1.0]])]
+        >>> rank_average(forecasts, np.array([[1.5, 0.5]])).round(3)
+        array([[-0.333,  0.   ,  0.333]])
     """
     total = np.zeros(forecasts[0].shape)
     weight = np.zeros(forecasts[0].shape)
     weights = fill_weights(forecasts, weights)
-    for part, of_family in zip(weighted_ranks(forecasts, weights), weights.T, strict=True):
-        total += np.nan_to_num(part)
-        weight += ~np.isnan(part) * of_family[:, None]
+    for ranks, of_family in zip(weighted_ranks(forecasts, weights), weights.T, strict=True):
+        total += np.nan_to_num(ranks)
+        weight += ~np.isnan(ranks) * of_family[:, None]
     return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
 
 
 def fill_weights(forecasts: Sequence[FloatArray], weights: FloatArray) -> FloatArray:
-    """(n, families) weights; equal among those with a forecast where none of these has one."""
-    has = np.stack([np.isfinite(one).any(axis=1) for one in forecasts], axis=1)
-    weighed = (has & (weights > 0)).any(axis=1, keepdims=True)
-    return np.where(weighed, weights, has.astype(np.float64))
+    """Return (n, families) weights of which at least one family with a forecast has some.
+
+    On a day on which every family with a forecast has weight 0, each of them gets weight 1.
+
+    Args:
+        forecasts: (n, m) scores of each family; NaN on a day without a forecast.
+        weights: (n, families) weights of each day, not negative.
+    """
+    has_forecast = np.stack([np.isfinite(scores).any(axis=1) for scores in forecasts], axis=1)
+    has_weight = (has_forecast & (weights > 0)).any(axis=1, keepdims=True)
+    return np.where(has_weight, weights, has_forecast.astype(np.float64))
 
 
 def weighted_ranks(forecasts: Sequence[FloatArray], weights: FloatArray) -> list[FloatArray]:
-    """(n, m) standardised ranks of each family times its weight; NaN without a forecast.
+    """Compute each family's (n, m) standardised ranks times its weight; NaN without a forecast.
 
-    Their sum is the blend, up to a factor a day.
+    Their sum over the families is the blend, up to a factor a day.
+
+    Args:
+        forecasts: (n, m) scores of each family.
+        weights: (n, families) weights of each day.
     """
     return [
         standardised_ranks(forecast) * of_family[:, None]
@@ -56,8 +75,18 @@ def weighted_ranks(forecasts: Sequence[FloatArray], weights: FloatArray) -> list
 def read_members(
     lake: Lake, families: Sequence[str], start: date, end: date
 ) -> tuple[DayArray, dict[str, FloatArray]]:
-    """Days with a forecast of any family, and :func:`weighted_ranks` of each family on them."""
-    stored = _stored(lake, families, start, end)
+    """Read the members' parts of the ensemble's forecasts.
+
+    Returns the days from ``start`` to ``end`` on which any family has a forecast, and each family's
+    :func:`weighted_ranks` on these days.
+
+    Args:
+        lake: the lake.
+        families: names of the members.
+        start: first forecast day.
+        end: last forecast day.
+    """
+    stored = _read_members_forecasts(lake, families, start, end)
     days = np.unique(np.concatenate([member.days for member in stored]))
     forecasts = [member.on(days) for member in stored]
     weights = fill_weights(forecasts, read_weights(lake, families, days))
@@ -66,12 +95,18 @@ def read_members(
 
 
 def blend_forecasts(lake: Lake, families: Sequence[str], start: date, end: date) -> Forecasts:
-    """The ensemble's forecasts of every day on which at least one family has one.
+    """Compute the ensemble's forecasts of every day on which at least one family has a forecast.
 
-    A day's weights are learnt from the families' daily ICs released by then. ``fit_as_of`` is
-    that of the newest fit among the families.
+    A day's weights are learnt from the daily ICs known on that day. The forecast's ``fit_as_of``
+    is the newest among the members.
+
+    Args:
+        lake: the lake.
+        families: names of the members.
+        start: first forecast day.
+        end: last forecast day.
     """
-    stored = _stored(lake, families, start, end)
+    stored = _read_members_forecasts(lake, families, start, end)
     days = np.unique(np.concatenate([member.days for member in stored]))
     fit_as_of = np.full(len(days), np.datetime64(date.min, "D"))
     for member in stored:
@@ -83,7 +118,13 @@ def blend_forecasts(lake: Lake, families: Sequence[str], start: date, end: date)
 
 
 def read_weights(lake: Lake, families: Sequence[str], days: DayArray) -> FloatArray:
-    """(n, families) weights on the given days, from what was known of the families by then."""
+    """Compute (n, families) weights on n days from the families' track records known by then.
+
+    Args:
+        lake: the lake.
+        families: names of the members.
+        days: (n,) days, ascending.
+    """
     if not len(days) or not lake.has(TRACK_RECORD):
         return np.ones((len(days), len(families)))
     record = lake.columns(
@@ -100,6 +141,8 @@ def read_weights(lake: Lake, families: Sequence[str], days: DayArray) -> FloatAr
     return np.concatenate([np.ones((1, len(families))), learned_weights(ic)])[row]
 
 
-def _stored(lake: Lake, families: Sequence[str], start: date, end: date) -> list[Forecasts]:
+def _read_members_forecasts(
+    lake: Lake, families: Sequence[str], start: date, end: date
+) -> list[Forecasts]:
     targets = read_pairs(lake).targets
     return [read_forecasts(lake, forecasts_table(name), targets, start, end) for name in families]

@@ -1,4 +1,4 @@
-"""Intervals between the lake and arrays. How they are made is said in ``ensemble.intervals``."""
+"""Intervals as rows of the lake, and their coverage. ``ensemble.intervals`` computes them."""
 
 from datetime import date
 from typing import Any
@@ -23,40 +23,45 @@ BOUNDS = tuple(column.name for column in INTERVALS.columns[3:])
 
 
 def interval_rows(lake: Lake, start: date, end: date) -> dict[str, Any]:
-    """Rows of ``forecasts.intervals`` for the days with an ensemble forecast.
+    """Compute rows of ``forecasts.intervals`` for the days with an ensemble forecast.
 
-    All labels released by ``end`` are read: intervals adapt from the first day on.
+    All labels known on ``end`` are read, since intervals adapt from the first day on.
+
+    Args:
+        lake: the lake.
+        start: first forecast day.
+        end: last forecast day.
     """
     pairs, days = read_pairs(lake), read_known_days(lake, end)
     forecasts = read_forecasts(lake, ENSEMBLE_FORECASTS, pairs.targets, start, end)
     bounds = intervals(read_known_labels(lake, days, pairs.targets), pairs.lags, forecasts.on(days))
-    of_days = bounds[np.isin(days, forecasts.days)]
-    values = {name: of_days[:, :, i] for i, name in enumerate(BOUNDS)}
+    forecast_bounds = bounds[np.isin(days, forecasts.days)]
+    values = {name: forecast_bounds[:, :, i] for i, name in enumerate(BOUNDS)}
     date_ids = read_date_ids(lake, forecasts.days)
     return long_rows(forecasts.days, date_ids, values, "target", pairs.targets)
 
 
 def read_coverage(
-    lake: Lake, days: DayArray, targets: tuple[str, ...], truth: FloatArray
+    lake: Lake, days: DayArray, targets: tuple[str, ...], labels: FloatArray
 ) -> dict[str, FloatArray]:
-    """(n,) share of each day's labels within their stored intervals, by level in percent.
+    """Compute the share of each day's labels that lie within their stored intervals.
+
+    Returns (n,) shares by level in percent; NaN on a day without intervals or labels.
 
     Args:
         lake: the lake.
-        days: n consecutive days.
+        days: (n,) consecutive forecast days.
         targets: m names.
-        truth: (n, m) labels of the days.
-
-    NaN on a day without intervals or labels.
+        labels: (n, m) labels by forecast day; NaN where empty.
     """
-    within = covered(_bounds(lake, days, targets), truth)
+    within = covered(_read_bounds(lake, days, targets), labels)
     known = (~np.isnan(within)).sum(axis=1)
     share = np.where(known > 0, np.nansum(within, axis=1) / np.maximum(known, 1), np.nan)
     return {str(level): share[:, i] for i, level in enumerate(PERCENT)}
 
 
-def _bounds(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
-    """(n, m, 4); NaN where there are none."""
+def _read_bounds(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
+    """Read the (n, m, 2 * levels) bounds of the stored intervals; NaN without an interval."""
     if not lake.has(INTERVALS):
         return np.full((len(days), len(targets), len(BOUNDS)), np.nan)
     columns = ", ".join(BOUNDS)

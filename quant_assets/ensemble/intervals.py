@@ -1,24 +1,24 @@
-"""How far a target may move: intervals for labels that cover as often as they say.
+"""Prediction intervals for labels whose coverage adapts to its nominal level.
 
-Arrays only; which labels were known when, and where intervals are stored, is decided by the caller.
+Arrays only. The caller reads the known labels and stores the intervals.
 
 With y(s) a target's label of day s and sigma(t) the exponentially weighted root mean square of its
-labels released by day t, the interval of day t is ``0 +- Q(1 - alpha(t)) * sigma(t)``:
+labels known on day t, the interval of day t is ``0 +- Q(1 - alpha(t)) * sigma(t)``:
 
 - Split conformal prediction with locally weighted residuals ``r(s) = |y(s)| / sigma(s)`` (Lei,
   G'Sell, Rinaldo, Tibshirani and Wasserman 2018, "Distribution-free predictive inference for
-  regression", section 5.2). Q is the quantile of the residuals released in the last ``WINDOW``
-  days: the target's own and, weighing as much as ``PRIOR_RESIDUALS`` of them, those of all targets.
+  regression", section 5.2). Q is the quantile of the residuals that became known in the last
+  ``WINDOW`` days: the target's own residuals, mixed with those of all targets, which weigh as much
+  as ``PRIOR_RESIDUALS`` own residuals.
 - Adaptive conformal inference (Gibbs and Candes 2021, "Adaptive conformal inference under
   distribution shift", equation 2): ``alpha(t) = alpha(t-1) + GAMMA * (alpha - missed(t))``, where
-  missed(t) is the share of the labels released on day t that lay outside their intervals.
+  missed(t) is the share of the labels that became known on day t outside their intervals.
 
-The centre is zero: an ensemble's score orders targets, and what it says about the size of a label
-is too little to make intervals shorter.
+The centre is zero: an ensemble's score orders the targets, and it predicts the size of a label too
+poorly to make intervals shorter.
 
-Everything recurs from the first row, since adaptation has no end to its memory: the rows given must
-begin with the first day of the history. In return each row costs the same, and a day has the same
-bits however many rows follow it.
+The adaptation depends on all days before, so the rows must begin with the first day of the history.
+Each row takes the same time, and a day's bits do not depend on the rows after it.
 """
 
 from collections.abc import Sequence
@@ -31,85 +31,109 @@ from quant_assets.market.targets import MAX_LAG, shift
 
 LEVELS = (0.8, 0.95)
 HALF_LIFE = 40
-"""Labels after which one weighs half as much in a target's volatility."""
+"""Number of later labels after which a label's weight in the volatility has halved."""
 MIN_LABELS = 20
-"""Labels that a volatility needs."""
+"""Labels that a target needs before it has a volatility."""
 WINDOW = 500
-"""Days whose released residuals are calibrated on."""
+"""Days whose residuals the quantiles are computed from."""
 MIN_DAYS = 60
-"""Days with residuals among them before there is any interval."""
+"""Days with residuals in the window before there are intervals."""
 PRIOR_RESIDUALS = 250.0
-"""Residuals of its own that all targets' together weigh as much as."""
+"""Number of a target's own residuals that the residuals of all targets weigh as much as."""
 GAMMA = 0.02
 """Step of the adaptation."""
 _EDGES = np.concatenate([[0.0], np.geomspace(0.05, 50.0, 140)])
-"""Residuals are counted in bins 5% wide: counts are exact, whatever was added and taken away."""
+"""Edges of the bins, 5% wide, in which residuals are counted, so that sums stay exact."""
 
 
 def intervals(
-    released: FloatArray,
+    known_labels: FloatArray,
     lags: IntArray,
     forecasts: FloatArray,
     levels: Sequence[float] = LEVELS,
 ) -> FloatArray:
-    """(n, m, 2 * levels) lower and upper bound of every label, by forecast day and level.
+    """Compute the lower and upper bound of every label, by forecast day and level.
 
-    Row t is known at the close of day t. Bounds are log returns over the target's lag, as labels
-    are, in the order of the levels: lower, upper, lower, upper. Intervals of a higher level contain
-    those of a lower one.
+    Returns an array of shape (n, m, 2 * levels) in the order lower, upper, lower, upper. Bounds are
+    log returns over the target's lag, as labels are. The interval of a higher level contains that
+    of a lower level. Row t is known at the close of day t.
+
+    Bounds are NaN where ``forecasts`` is NaN, until ``MIN_DAYS`` of the last ``WINDOW`` days have
+    residuals, for a target with fewer than ``MIN_LABELS`` labels, and for a target that never
+    moves. A target whose labels end keeps its last volatility.
 
     Args:
-        released: (n, m) labels by the day they become known, from the first day of the history on;
-            NaN where there is none, which counts neither as a hit nor as a miss.
-        lags: (m,) holding period in trading days, 1 to 4: row r holds the label of row
+        known_labels: (n, m) labels by the day on which they become known, from the first day of the
+            history on. NaN where there is no label, which counts neither as covered nor as missed.
+        lags: (m,) holding period in trading days, 1 to 4: row r holds the label of forecast day
             r - lag - 1.
-        forecasts: (n, m) scores by forecast day. Only where they are NaN matters: there is no
-            interval there. One day alone is had by leaving all the others NaN.
+        forecasts: (n, m) scores by forecast day; only whether they are NaN matters. To get the
+            intervals of one day, set all other days to NaN.
         levels: shares of the labels to cover, ascending, between 0 and 1.
 
-    NaN as well until ``MIN_DAYS`` days of the last ``WINDOW`` have residuals, for a target with
-    fewer than ``MIN_LABELS`` labels, and for one that never moves. A target whose labels cease
-    keeps its last volatility.
-
     Raises:
-        ValueError: shapes that do not agree, lags out of range, levels that do not ascend
-            between 0 and 1.
+        ValueError: shapes do not agree, lags are out of range, or levels do not ascend between 0
+            and 1.
+
+    Examples:
+        Labels whose standard deviation is 1, so that 80 % lie within about 1.28 and 95 % within
+        about 1.96:
+
+        >>> known_labels = np.random.default_rng(0).normal(size=(400, 3))
+        >>> lags = np.array([1, 2, 4])
+        >>> bounds = intervals(known_labels, lags, forecasts=np.zeros((400, 3)))
+        >>> bounds.shape
+        (400, 3, 4)
+        >>> bounds[-1, 0].round(1)
+        array([-1.2,  1.2, -1.9,  1.9])
     """
-    _require_agreement(released, lags, forecasts)
-    nominal = 1.0 - _ascending(levels)
-    sigma = volatility(released)
-    residuals = ratio(np.abs(released), _by_release(sigma, lags))
-    half = _quantiles(residuals, lags, nominal) * sigma[:, :, None]
+    _require_agreement(known_labels, lags, forecasts)
+    nominal = 1.0 - _require_ascending(levels)
+    sigma = volatility(known_labels)
+    residuals = ratio(np.abs(known_labels), _by_known_day(sigma, lags))
+    half = _adaptive_quantiles(residuals, lags, nominal) * sigma[:, :, None]
     half[np.isnan(forecasts)] = np.nan
-    return np.stack([-half, half], axis=-1).reshape(*released.shape, 2 * len(nominal))
+    return np.stack([-half, half], axis=-1).reshape(*known_labels.shape, 2 * len(nominal))
 
 
 def covered(bounds: FloatArray, labels: FloatArray) -> FloatArray:
-    """(n, m, levels) 1 where a label lies within its interval, bounds included, and 0 elsewhere.
+    """Compute whether each label lies within its interval, bounds included.
+
+    Returns an array of shape (n, m, levels): 1 where the interval covers the label, 0 where it
+    misses it, NaN where there is no label or no interval. A value is known once its label is.
 
     Args:
-        bounds: (n, m, 2 * levels) as :func:`intervals` returns them.
-        labels: (n, m) labels by forecast day.
+        bounds: (n, m, 2 * levels) bounds as :func:`intervals` returns them.
+        labels: (n, m) labels by forecast day; NaN where empty.
 
-    NaN where there is no label or no interval. Known when the label is released.
+    Examples:
+        One day and one level; the first label is covered, the second missed, the third unknown:
+
+        >>> bounds = np.array([[[-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0]]])
+        >>> covered(bounds, np.array([[0.5, 2.0, np.nan]])).ravel()
+        array([ 1.,  0., nan])
     """
     lower, upper, label = bounds[:, :, 0::2], bounds[:, :, 1::2], labels[:, :, None]
     within = (lower <= label) & (label <= upper)
     return np.where(np.isnan(lower) | np.isnan(label), np.nan, within.astype(np.float64))
 
 
-def volatility(released: FloatArray) -> FloatArray:
-    """(n, m) exponentially weighted root mean square of each target's labels released so far.
+def volatility(known_labels: FloatArray) -> FloatArray:
+    """Compute the exponentially weighted root mean square of each target's labels known so far.
 
-    Weights fall with the number of labels since, not of days: a missing label changes nothing.
-    About zero, since over so few days a mean is noise. NaN below ``MIN_LABELS`` labels and where
-    nothing moves.
+    Returns an array of shape (n, m), in the units of labels; NaN with fewer than ``MIN_LABELS``
+    labels and for a target that does not move. A weight decreases with the number of later labels,
+    not of days, so a missing label changes nothing. Squares are taken about zero, since the mean of
+    so few labels is noise.
+
+    Args:
+        known_labels: (n, m) labels by the day on which they become known; NaN where empty.
     """
     decay = 0.5 ** (1.0 / HALF_LIFE)
-    observed = ~np.isnan(released)
-    squares = np.where(observed, released, 0.0) ** 2
-    total, weight = np.zeros(released.shape[1]), np.zeros(released.shape[1])
-    mean = np.zeros(released.shape)
+    observed = ~np.isnan(known_labels)
+    squares = np.where(observed, known_labels, 0.0) ** 2
+    total, weight = np.zeros(known_labels.shape[1]), np.zeros(known_labels.shape[1])
+    mean = np.zeros(known_labels.shape)
     for row, here in enumerate(observed):
         np.copyto(total, decay * total + squares[row], where=here)
         np.copyto(weight, decay * weight + 1.0, where=here)
@@ -120,84 +144,94 @@ def volatility(released: FloatArray) -> FloatArray:
 
 
 def mixed_quantiles(counts: IntArray, probabilities: FloatArray) -> FloatArray:
-    """(m, k) quantiles of each target's residuals, shrunk towards those of all targets.
+    """Compute quantiles of each target's residuals, shrunk towards those of all targets.
+
+    The distribution is the mean of the target's own and the pooled distribution, weighted by the
+    number of the target's residuals and by ``PRIOR_RESIDUALS``: the posterior mean under a
+    Dirichlet prior. Residuals within a bin count as evenly spread, residuals above the last edge
+    as equal to it.
+
+    Returns an array of shape (m, k), in the units of residuals.
 
     Args:
-        counts: (m, bins) residuals per target and bin; one at least.
-        probabilities: (k,) between 0 and 1.
-
-    The distribution is the mean of the target's own and the pooled one, weighted by the number of
-    its residuals and by ``PRIOR_RESIDUALS``: the posterior mean under a Dirichlet prior. Within a
-    bin residuals count as evenly spread, above the last edge as equal to it.
+        counts: (m, bins) number of residuals per target and bin; at least one in all.
+        probabilities: (k,) probabilities between 0 and 1.
     """
     pooled = counts.sum(axis=0)
     mass = counts + PRIOR_RESIDUALS * (pooled / pooled.sum())
     below = np.cumsum(mass, axis=1)
-    every = np.arange(len(counts))
+    targets = np.arange(len(counts))
     edges = np.append(_EDGES, _EDGES[-1])
     result = np.empty((len(counts), len(probabilities)))
     for column, probability in enumerate(probabilities):
-        wanted = probability * below[:, -1]
-        found = np.count_nonzero(below < wanted[:, None], axis=1)
-        inside = wanted - np.where(found > 0, below[every, found - 1], 0.0)
-        width = edges[found + 1] - edges[found]
-        result[:, column] = edges[found] + inside / mass[every, found] * width
+        mass_below = probability * below[:, -1]
+        bins = np.count_nonzero(below < mass_below[:, None], axis=1)
+        inside = mass_below - np.where(bins > 0, below[targets, bins - 1], 0.0)
+        width = edges[bins + 1] - edges[bins]
+        result[:, column] = edges[bins] + inside / mass[targets, bins] * width
     return result
 
 
-def _quantiles(residuals: FloatArray, lags: IntArray, nominal: FloatArray) -> FloatArray:
-    """(n, m, levels) Q(1 - alpha(t)) of every forecast day, from residuals by release day."""
+def _adaptive_quantiles(residuals: FloatArray, lags: IntArray, nominal: FloatArray) -> FloatArray:
+    """Compute the (n, m, levels) quantiles Q(1 - alpha(t)) of every forecast day.
+
+    Args:
+        residuals: (n, m) residuals by the day on which they become known.
+        lags: (m,) holding periods.
+        nominal: (levels,) shares of the labels to miss.
+    """
     n, m = residuals.shape
     observed = ~np.isnan(residuals)
     bins = np.searchsorted(_EDGES, residuals, side="right") - 1
     enough = _days_in_window(observed) >= MIN_DAYS
     counts = np.zeros((m, len(_EDGES)), dtype=np.int64)
-    every = np.arange(m)
+    targets = np.arange(m)
     alpha = nominal
     result = np.full((n, m, len(nominal)), np.nan)
     for row in range(n):
-        # There is no interval on the first row, which stands for all before it.
-        due = result[np.maximum(row - lags - 1, 0), every]
-        alpha = _adapted(alpha, nominal, residuals[row], due)
-        _count(counts, bins, observed, row)
+        # The first row has no interval, so it can stand for all rows before the history.
+        forecast_quantiles = result[np.maximum(row - lags - 1, 0), targets]
+        alpha = _adapt(alpha, nominal, residuals[row], forecast_quantiles)
+        _update_counts(counts, bins, observed, row)
         if enough[row]:
             quantiles = mixed_quantiles(counts, 1.0 - alpha)
             result[row] = np.maximum.accumulate(quantiles, axis=1)
     return result
 
 
-def _adapted(
-    alpha: FloatArray, nominal: FloatArray, residuals: FloatArray, due: FloatArray
+def _adapt(
+    alpha: FloatArray, nominal: FloatArray, residuals: FloatArray, quantiles: FloatArray
 ) -> FloatArray:
-    """(levels,) next alpha, given a day's residuals and the quantiles that were set for them.
+    """Compute the next (levels,) alpha from a day's residuals and the quantiles forecast for them.
 
-    Kept away from 0 and 1, where quantiles mean nothing.
+    Alpha is kept away from 0 and 1, where a quantile says nothing.
     """
-    judged = ~np.isnan(residuals) & ~np.isnan(due[:, 0])
-    if not judged.any():
+    known = ~np.isnan(residuals) & ~np.isnan(quantiles[:, 0])
+    if not known.any():
         return alpha
-    missed = np.count_nonzero(residuals[judged, None] > due[judged], axis=0) / judged.sum()
+    missed = np.count_nonzero(residuals[known, None] > quantiles[known], axis=0) / known.sum()
     stepped = alpha + GAMMA * (nominal - missed)
     return np.asarray(stepped.clip(nominal / 5.0, (1.0 + nominal) / 2.0))
 
 
-def _count(counts: IntArray, bins: AnyArray, observed: BoolArray, row: int) -> None:
-    here = observed[row]
-    counts[here, bins[row, here]] += 1
+def _update_counts(counts: IntArray, bins: AnyArray, observed: BoolArray, row: int) -> None:
+    """Add the residuals of a row to the counts and remove those that leave the window."""
+    enters = observed[row]
+    counts[enters, bins[row, enters]] += 1
     if row >= WINDOW:
-        gone = observed[row - WINDOW]
-        counts[gone, bins[row - WINDOW, gone]] -= 1
+        leaves = observed[row - WINDOW]
+        counts[leaves, bins[row - WINDOW, leaves]] -= 1
 
 
 def _days_in_window(observed: BoolArray) -> IntArray:
-    """(n,) days of the window up to each row on which any residual was released."""
+    """Count the (n,) days of each row's window on which any residual became known."""
     days: IntArray = np.cumsum(observed.any(axis=1), dtype=np.int64)
     days[WINDOW:] -= days[:-WINDOW].copy()
     return days
 
 
-def _by_release(values: FloatArray, lags: IntArray) -> FloatArray:
-    """(n, m) values of the label's forecast day, by the day the label is released."""
+def _by_known_day(values: FloatArray, lags: IntArray) -> FloatArray:
+    """Index (n, m) values of forecast days by the day on which the label becomes known."""
     result = np.full_like(values, np.nan)
     for lag in range(1, MAX_LAG + 1):
         of_lag = lags == lag
@@ -205,17 +239,17 @@ def _by_release(values: FloatArray, lags: IntArray) -> FloatArray:
     return result
 
 
-def _ascending(levels: Sequence[float]) -> FloatArray:
-    given = np.asarray(levels, dtype=np.float64)
-    if not given.size or not (np.diff(given, prepend=0.0, append=1.0) > 0).all():
+def _require_ascending(levels: Sequence[float]) -> FloatArray:
+    array = np.asarray(levels, dtype=np.float64)
+    if not array.size or not (np.diff(array, prepend=0.0, append=1.0) > 0).all():
         raise ValueError(f"levels do not ascend between 0 and 1: {tuple(levels)}")
-    return given
+    return array
 
 
-def _require_agreement(released: FloatArray, lags: IntArray, forecasts: FloatArray) -> None:
-    if released.shape != forecasts.shape or lags.shape != released.shape[1:]:
+def _require_agreement(known_labels: FloatArray, lags: IntArray, forecasts: FloatArray) -> None:
+    if known_labels.shape != forecasts.shape or lags.shape != known_labels.shape[1:]:
         raise ValueError(
-            f"labels of shape {released.shape}, forecasts of shape {forecasts.shape} and"
+            f"labels of shape {known_labels.shape}, forecasts of shape {forecasts.shape} and"
             f" lags of shape {lags.shape} do not agree"
         )
     if not ((lags >= 1) & (lags <= MAX_LAG)).all():

@@ -60,7 +60,7 @@ def target_features(
     instruments: Mapping[str, FloatArray],
     market: Mapping[str, FloatArray],
     pairs: TargetPairs,
-    released: FloatArray,
+    known_labels: FloatArray,
     *,
     last_rows: int | None = None,
 ) -> dict[str, FloatArray]:
@@ -90,7 +90,7 @@ def target_features(
     daily = features["spread_volatility"] / np.sqrt(pairs.lags)
     features |= {f"spread_move_{w}": ratio(moves[w], daily * np.sqrt(w)) for w in MOVE_WINDOWS}
     features |= _beta_features(instruments["ret_1"], market, legs, rows)
-    features |= _label_features(released, rows)
+    features |= _label_features(known_labels, rows)
     features |= {f"rank_{name}": _rank(features[name]) for name in RANKED}
     features["lag"] = np.tile(pairs.lags.astype(np.float64), (rows, 1))
     return order_features("target", features)
@@ -130,8 +130,8 @@ def _beta_features(
     return {"beta_difference": difference, "beta_move_5": move}
 
 
-def _label_features(released: FloatArray, rows: int) -> dict[str, FloatArray]:
-    known = tail_rows(released, rows + max(LABEL_WINDOWS) - 1)
+def _label_features(known_labels: FloatArray, rows: int) -> dict[str, FloatArray]:
+    known = tail_rows(known_labels, rows + max(LABEL_WINDOWS) - 1)
     moments = {
         w: [tail_rows(x, rows) for x in pair]
         for w, pair in rolling_mean_std(known, LABEL_WINDOWS).items()

@@ -1,9 +1,9 @@
 """Trading days: the sessions of London or Tokyo, as a weekday calendar with its closures.
 
-Knows dates only; prices and partitions belong elsewhere. The closures, weekdays on which both
-exchanges rest, are a small table beside this module, because asking ``exchange_calendars`` costs
-over a second at every import. ``python -m quant_assets.market.calendar`` writes it again from that
-library, and a test holds the two equal.
+This module holds dates only; prices and partitions belong elsewhere. The file ``closures.txt``
+lists the weekdays on which both exchanges are closed, because importing ``exchange_calendars``
+costs over a second. ``python -m quant_assets.market.calendar`` writes the file again from that
+library, and a test compares the two.
 """
 
 from datetime import date
@@ -21,7 +21,7 @@ _TABLE = Path(__file__).with_name("closures.txt")
 
 @cache
 def closures() -> DayArray:
-    """Weekdays from FIRST_DAY to LAST_DAY on which London and Tokyo are both closed."""
+    """Return the weekdays from FIRST_DAY to LAST_DAY on which London and Tokyo are both closed."""
     return np.array(_TABLE.read_text().split(), dtype="datetime64[D]")
 
 
@@ -31,7 +31,10 @@ def _calendar() -> np.busdaycalendar:
 
 
 def is_trading_day(days: DayArray) -> BoolArray:
-    """Which of the days are trading days.
+    """Return a mask that is true where a day is a trading day.
+
+    Args:
+        days: (n,) days in any order.
 
     Raises:
         CalendarError: a day lies outside FIRST_DAY to LAST_DAY.
@@ -41,13 +44,21 @@ def is_trading_day(days: DayArray) -> BoolArray:
 
 
 def trading_days(start: date, end: date) -> DayArray:
-    """All trading days from ``start`` to ``end``, both included."""
+    """Return all trading days from ``start`` to ``end``, both included, ascending.
+
+    >>> from datetime import date
+    >>> trading_days(date(2024, 12, 30), date(2025, 1, 2)).astype(str).tolist()
+    ['2024-12-30', '2024-12-31', '2025-01-02']
+
+    Raises:
+        CalendarError: a day lies outside FIRST_DAY to LAST_DAY.
+    """
     days = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + np.timedelta64(1, "D"))
     return days[is_trading_day(days)]
 
 
 def newest_trading_day(day: date) -> date:
-    """``day`` itself if it is a trading day, else the one before it."""
+    """Return ``day`` itself if it is a trading day, else the last trading day before it."""
     newest = np.busday_offset(np.datetime64(day, "D"), 0, roll="backward", busdaycal=_calendar())
     return date.fromisoformat(str(newest))
 
@@ -64,7 +75,7 @@ def _check_covered(days: DayArray) -> None:
 
 
 def closures_by_exchange_calendars() -> DayArray:
-    """The same closures, asked of ``exchange_calendars`` (a development dependency)."""
+    """Compute :func:`closures` from ``exchange_calendars``, a development dependency."""
     import exchange_calendars
 
     weekdays = np.arange(np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY) + 1)

@@ -2,8 +2,8 @@
 
 No prices and no files belong here, only names.
 
-A *series* is one column (``US_Stock_CVX_adj_close``); an *instrument* is what is traded
-(``US_Stock_CVX``); a *field* is what was recorded of it (``close``).
+A *series* is one column, such as ``US_Stock_CVX_adj_close``. It is one *field* (``close``) of one
+*instrument* (``US_Stock_CVX``).
 """
 
 from dataclasses import dataclass
@@ -38,14 +38,17 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, order=True)
 class InstrumentSeries:
-    """One recorded series: an instrument and a field of it."""
+    """A series: one field of one instrument."""
 
     instrument: str
     field: str
 
 
 def market_of(instrument: str) -> str:
-    """Market of an instrument or column: LME, JPX, US or FX.
+    """Return the market of an instrument or column: LME, JPX, US or FX.
+
+    >>> market_of("US_Stock_CVX")
+    'US'
 
     Raises:
         UnknownNameError: the name has no known market prefix.
@@ -59,8 +62,11 @@ def market_of(instrument: str) -> str:
 def parse_column(column: str) -> InstrumentSeries:
     """Split a competition column into instrument and field.
 
+    >>> parse_column("US_Stock_CVX_adj_close")
+    InstrumentSeries(instrument='US_Stock_CVX', field='close')
+
     Raises:
-        UnknownNameError: the column follows no market's naming.
+        UnknownNameError: the column does not follow the naming of any market.
     """
     for suffix, field in _SUFFIXES[market_of(column)].items():
         if column.endswith(suffix) and len(column) > len(suffix):
@@ -69,7 +75,11 @@ def parse_column(column: str) -> InstrumentSeries:
 
 
 def column_name(series: InstrumentSeries) -> str:
-    """Competition column of a series; the inverse of :func:`parse_column`."""
+    """Return the competition column of a series; the inverse of :func:`parse_column`.
+
+    Raises:
+        UnknownNameError: the market has no such field.
+    """
     for suffix, field in _SUFFIXES[market_of(series.instrument)].items():
         if field == series.field:
             return series.instrument + suffix

@@ -19,7 +19,7 @@ class PricePanel:
         days: (n,) trading days, ascending.
         date_ids: (n,) the source's own numbering of the days.
         instruments: k names, the columns of every field.
-        fields: field name to (n, k) array; NaN where nothing was observed. A field that no
+        fields: (n, k) values by field name; NaN where nothing was observed. A field that no
             instrument has is absent.
     """
 
@@ -34,13 +34,13 @@ class PricePanel:
         return self.fields["close"]
 
     def field(self, name: str) -> FloatArray:
-        """(n, k) values of a field; all NaN if the panel has none of it."""
+        """Return the (n, k) values of a field; all NaN if the panel lacks the field."""
         if name in self.fields:
             return self.fields[name]
         return np.full((len(self.days), len(self.instruments)), np.nan)
 
     def rows(self, start: int, stop: int | None = None) -> "PricePanel":
-        """The days ``start:stop`` of the panel, as views."""
+        """Return the panel of the days ``start:stop``; its arrays are views."""
         part = slice(start, stop)
         return PricePanel(
             self.days[part],

@@ -1,7 +1,6 @@
 """Targets and their labels: the pairs, the formula, the day on which a label becomes known.
 
-Prices come in as arrays. Where labels are stored, and who may read which, is decided in
-``lake.readers.point_in_time``.
+Prices come in as arrays. ``lake.readers.point_in_time`` reads stored labels.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ MAX_LAG = 4
 
 @dataclass(frozen=True)
 class TargetPairs:
-    """The return spreads to rank, in submission order.
+    """The targets, that is the spreads whose labels are ranked, in submission order.
 
     Attributes:
         targets: m names.
@@ -34,26 +33,35 @@ class TargetPairs:
         return len(self.targets)
 
     def legs(self, instruments: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """(m,) column of each leg among ``instruments``; -1 where there is no second leg.
+        """Return the (m,) columns of leg A and of leg B; -1 where a target has no second leg.
+
+        Args:
+            instruments: names of the columns.
 
         Raises:
             KeyError: a leg is not among the instruments.
         """
-        index = {name: i for i, name in enumerate(instruments)}
-        first = np.array([index[leg] for leg in self.leg_a], dtype=np.int64)
-        second = np.array([-1 if leg is None else index[leg] for leg in self.leg_b], dtype=np.int64)
+        column = {name: i for i, name in enumerate(instruments)}
+        first = np.array([column[leg] for leg in self.leg_a], dtype=np.int64)
+        second = np.array(
+            [-1 if leg is None else column[leg] for leg in self.leg_b], dtype=np.int64
+        )
         return first, second
 
 
 def spread(values: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
-    """(n, m) value of leg A less value of leg B (nothing is taken off a single leg).
+    """Compute the value of leg A less the value of leg B for every target.
+
+    Returns an array of shape (n, m), in the units of ``values``; NaN where either leg is NaN.
 
     Args:
         values: (n, k) one value per instrument.
         first: (m,) column of leg A.
-        second: (m,) column of leg B, -1 for none.
+        second: (m,) column of leg B; -1 for a target with one leg, whose value is that of leg A.
 
-    NaN as soon as one leg is NaN.
+    Examples:
+        >>> spread(np.array([[0.25, 0.125]]), np.array([0, 1]), np.array([1, -1]))
+        array([[0.125, 0.125]])
     """
     result = values[:, first]
     paired = second >= 0
@@ -62,7 +70,13 @@ def spread(values: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
 
 
 def shift(values: FloatArray, rows: int) -> FloatArray:
-    """(n, ...) values moved ``rows`` days later (earlier if negative); the gap is NaN."""
+    """Move values ``rows`` days later, or earlier if ``rows`` is negative.
+
+    Returns an array of the same shape (n, ...); NaN on days that no value moved to.
+
+    >>> shift(np.array([1.0, 2.0, 3.0]), 1)
+    array([nan,  1.,  2.])
+    """
     result = np.full_like(values, np.nan)
     if rows == 0:
         return values.copy()
@@ -77,18 +91,28 @@ def shift(values: FloatArray, rows: int) -> FloatArray:
 def labels_by_known_day(
     close: FloatArray, pairs: TargetPairs, instruments: Sequence[str]
 ) -> FloatArray:
-    """(n, m) labels indexed by the day on which they become known.
+    """Compute the labels of all targets, indexed by the day on which they become known.
 
-    Row r holds, for a target of lag k, the label of row r - k - 1:
-    ``ln(A[r] / A[r-k]) - ln(B[r] / B[r-k])``, the competition's formula read from its last price.
+    Row r holds, for a target of lag k, the label of forecast day r - k - 1:
+    ``ln(A[r] / A[r-k]) - ln(B[r] / B[r-k])``. This is the competition's formula, written from the
+    label's last price: a forecast made at close s is followed by a position from close s + 1 on.
+
+    Returns an array of shape (n, m) of log returns over k days. It is NaN where a price is missing,
+    and in the first k + 1 rows, whose forecast days lie before the panel.
 
     Args:
         close: (n, k) observed closes, never filled; NaN where the market was closed.
         pairs: the targets.
         instruments: names of the columns of ``close``.
 
-    NaN where one of the prices is missing and in the first lag + 1 rows, whose label day lies
-    before the panel.
+    Examples:
+        A spread of lag 1 whose leg A doubles every day while leg B is constant. The label of day 0
+        is the return from day 1 to day 2, so it is known on day 2:
+
+        >>> pairs = TargetPairs(("target_0",), np.array([1]), ("A",), ("B",))
+        >>> close = np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0], [8.0, 5.0]])
+        >>> labels_by_known_day(close, pairs, ("A", "B")).round(3).ravel()
+        array([  nan,   nan, 0.693, 0.693])
     """
     first, second = pairs.legs(instruments)
     log_close = np.log(close)
@@ -101,14 +125,29 @@ def labels_by_known_day(
     return result
 
 
-def align_to_forecast_day(released: FloatArray, lags: IntArray) -> FloatArray:
-    """(n, m) labels indexed by the day they are forecast on, from labels indexed by release day.
+def align_to_forecast_day(known_labels: FloatArray, lags: IntArray) -> FloatArray:
+    """Index labels by their forecast day instead of the day on which they become known.
 
-    A label not released within the rows given is NaN: cutting ``released`` at day t therefore
-    leaves exactly what is known on day t.
+    Returns an array of shape (n, m); NaN where a label does not become known within the n days.
+    Cutting ``known_labels`` at day t therefore leaves exactly the labels that are known on day t.
+
+    Args:
+        known_labels: (n, m) labels by the day on which they become known.
+        lags: (m,) holding period in trading days, 1 to 4.
+
+    Examples:
+        A label of lag 1 that is known on day 2 belongs to forecast day 0, one of lag 2 that is
+        known on day 3 as well:
+
+        >>> known_labels = np.array([[np.nan, np.nan], [np.nan, np.nan], [0.5, np.nan], [0.6, 0.7]])
+        >>> align_to_forecast_day(known_labels, np.array([1, 2]))
+        array([[0.5, 0.7],
+               [0.6, nan],
+               [nan, nan],
+               [nan, nan]])
     """
-    result = np.full_like(released, np.nan)
+    result = np.full_like(known_labels, np.nan)
     for lag in range(1, MAX_LAG + 1):
         of_lag = lags == lag
-        result[:, of_lag] = shift(released[:, of_lag], -(lag + 1))
+        result[:, of_lag] = shift(known_labels[:, of_lag], -(lag + 1))
     return result

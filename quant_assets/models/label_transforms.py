@@ -16,7 +16,7 @@ from quant_assets.models.protocol import Observations
 MIN_DAYS = 60
 
 
-def ranked_labels(seen: Observations) -> FloatArray:
+def ranked_labels(observations: Observations) -> FloatArray:
     """(n, m) each day's labels as ranks in (-1, 1), by the day they are forecast on.
 
     NaN where a label is empty or not yet released.
@@ -24,12 +24,12 @@ def ranked_labels(seen: Observations) -> FloatArray:
     Raises:
         NotEnoughHistoryError: fewer than MIN_DAYS days have a released label.
     """
-    ranks = standardised_ranks(seen.labels())
+    ranks = standardised_ranks(observations.labels())
     days = int((~np.isnan(ranks)).any(axis=1).sum())
     if days < MIN_DAYS:
         raise NotEnoughHistoryError(
             "too few days with released labels to fit on",
-            where=f"as of {seen.days[-1]}",
+            where=f"as of {observations.days[-1]}",
             expected=f"at least {MIN_DAYS}",
             found=days,
             hint="materialise features.labels of earlier days, or fit on a later day",
@@ -37,18 +37,18 @@ def ranked_labels(seen: Observations) -> FloatArray:
     return ranks
 
 
-def standardised_labels(seen: Observations, clip: float) -> FloatArray:
+def standardised_labels(observations: Observations, clip: float) -> FloatArray:
     """(n, m) labels in units of their spread's volatility, with mean 0 and deviation 1 each day.
 
     Args:
-        seen: labels are by the day they are forecast on, the volatility is what was known then.
+        observations: labels are by the day they are forecast on, the volatility is what was known then.
         clip: of the result, plus and minus.
 
     NaN where a label is empty, not yet released or of a spread without volatility, and on days
     with a single label.
     """
-    volatility = seen.target.column("spread_volatility").astype(np.float64)
-    scaled = seen.labels() / np.where(volatility > 0, volatility, np.nan)
+    volatility = observations.target.column("spread_volatility").astype(np.float64)
+    scaled = observations.labels() / np.where(volatility > 0, volatility, np.nan)
     known = np.maximum((~np.isnan(scaled)).sum(axis=1, keepdims=True), 1)
     scaled -= np.nansum(scaled, axis=1, keepdims=True) / known
     deviation = np.sqrt(np.nansum(scaled**2, axis=1, keepdims=True) / known)

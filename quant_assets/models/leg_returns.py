@@ -17,31 +17,33 @@ from quant_assets.models.protocol import Observations
 RETURN = "ret_1"
 
 
-def deviations(seen: Observations) -> FloatArray:
+def deviations(observations: Observations) -> FloatArray:
     """(k,) standard deviation of each instrument's daily return; 0 if it never moved."""
-    returns = seen.instrument.column(RETURN).astype(np.float64)
+    returns = observations.instrument.column(RETURN).astype(np.float64)
     observed = np.maximum((~np.isnan(returns)).sum(axis=0), 1)
     mean = np.nansum(returns, axis=0) / observed
     return np.asarray(np.sqrt(np.nansum((returns - mean) ** 2, axis=0) / observed))
 
 
-def standardised(seen: Observations, deviation: FloatArray) -> FloatArray:
+def standardised(observations: Observations, deviation: FloatArray) -> FloatArray:
     """(n, k) returns in standard deviations; NaN where not observed and where it never moved."""
-    returns = seen.instrument.column(RETURN).astype(np.float64)
+    returns = observations.instrument.column(RETURN).astype(np.float64)
     return returns / np.where(deviation > 0, deviation, np.nan)
 
 
-def last_days(seen: Observations, rows: int, before: int, deviation: FloatArray) -> FloatArray:
+def last_days(
+    observations: Observations, rows: int, before: int, deviation: FloatArray
+) -> FloatArray:
     """(before + rows, k) standardised returns of the last ``rows`` days and as many before them.
 
     NaN for days before the first seen.
     """
-    start = len(seen.days) - rows - before
-    known = standardised(seen.rows(max(start, 0), len(seen.days)), deviation)
+    start = len(observations.days) - rows - before
+    known = standardised(observations.rows(max(start, 0), len(observations.days)), deviation)
     return np.concatenate([np.full((max(-start, 0), len(deviation)), np.nan), known])
 
 
-def label_width(seen: Observations, prior_days: int) -> FloatArray:
+def label_width(observations: Observations, prior_days: int) -> FloatArray:
     """(m,) divisor that turns expected spreads into expected ranks, up to a common factor.
 
     Of two normal labels the first is the larger with probability Phi of the difference of their
@@ -49,7 +51,7 @@ def label_width(seen: Observations, prior_days: int) -> FloatArray:
     so a target's variance is added to the pooled one; it is itself estimated with ``prior_days``
     days of the pooled one added.
     """
-    labels = seen.labels()
+    labels = observations.labels()
     known = ~np.isnan(labels)
     count = known.sum(axis=0)
     mean = np.nansum(labels, axis=0) / np.maximum(count, 1)
@@ -60,18 +62,18 @@ def label_width(seen: Observations, prior_days: int) -> FloatArray:
     return np.where(width > 0, width, 1.0)
 
 
-def to_target_scores(moves: FloatArray, seen: Observations) -> FloatArray:
+def to_target_scores(moves: FloatArray, observations: Observations) -> FloatArray:
     """(n, m) expected labels from (n, MAX_LAG, k) expected moves of the instruments.
 
     Args:
         moves: at lag - 1, the log return over the window of a label of that lag: it begins with the
             close of the day after the forecast's.
-        seen: for the targets' lags and legs.
+        observations: for the targets' lags and legs.
     """
-    result = np.empty((len(moves), len(seen.lags)))
-    first, second = seen.legs.T
+    result = np.empty((len(moves), len(observations.lags)))
+    first, second = observations.legs.T
     for lag in range(1, MAX_LAG + 1):
-        of_lag = seen.lags == lag
+        of_lag = observations.lags == lag
         result[:, of_lag] = spread(moves[:, lag - 1], first[of_lag], second[of_lag])
     return result
 

@@ -61,7 +61,7 @@ class Observations:
     lags: IntArray
     instruments: tuple[str, ...]
     legs: IntArray
-    released: FloatArray
+    known_labels: FloatArray
     target: FeatureBlock
     instrument: FeatureBlock
     market: FeatureBlock
@@ -75,7 +75,7 @@ class Observations:
             self.lags,
             self.instruments,
             self.legs,
-            self.released[part],
+            self.known_labels[part],
             FeatureBlock(self.target.names, self.target.values[part]),
             FeatureBlock(self.instrument.names, self.instrument.values[part]),
             FeatureBlock(self.market.names, self.market.values[part]),
@@ -83,7 +83,7 @@ class Observations:
 
     def labels(self) -> FloatArray:
         """(n, m) labels by the day they are forecast on; NaN where empty or not yet released."""
-        return align_to_forecast_day(self.released, self.lags)
+        return align_to_forecast_day(self.known_labels, self.lags)
 
 
 @dataclass(frozen=True)
@@ -119,15 +119,15 @@ def by_group(
 class Forecaster(Protocol):
     """A fitted model."""
 
-    def forecast(self, seen: Observations, rows: int) -> FloatArray:
-        """(rows, m) scores for the last ``rows`` days of ``seen``, finite everywhere.
+    def forecast(self, observations: Observations, rows: int) -> FloatArray:
+        """(rows, m) scores for the last ``rows`` days of ``observations``, finite everywhere.
 
         The forecast of a day depends on that day and the family's ``lookback`` days before it
         only, bit for bit: a day alone gives the same as the day among others.
         """
 
     def contributions(
-        self, seen: Observations, rows: int, groups: Groups
+        self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """What each group of inputs adds to :meth:`forecast`, as (rows, m) scores.
 
@@ -136,7 +136,7 @@ class Forecaster(Protocol):
         for its mean; trees learn what it means that one is unknown.
 
         Args:
-            seen: as for a forecast.
+            observations: as for a forecast.
             rows: likewise.
             groups: by which features are summed.
         """
@@ -161,8 +161,10 @@ class Family(Protocol):
     defaults: Parameters
     space: Space
 
-    def fit(self, seen: Observations, parameters: Parameters, resources: Resources) -> Forecaster:
-        """Fit on what is known as of the last day of ``seen``.
+    def fit(
+        self, observations: Observations, parameters: Parameters, resources: Resources
+    ) -> Forecaster:
+        """Fit on what is known as of the last day of ``observations``.
 
         Raises:
             NotEnoughHistoryError: too few labels are released.

@@ -52,7 +52,7 @@ from quant_assets.promotion.rules import decide_day
 from quant_assets.promotion.submitted_days import read_newest_submitted_day
 from quant_assets.promotion.track_records import TrackRecords
 from quant_assets.scoring.daily_performance import masked_ic
-from quant_assets.scoring.judged_days import read_truths
+from quant_assets.scoring.judged_days import read_scored_labels
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class _RangePromotion:
         )
         self.labels_by_known_day: dict[date, tuple[date, FloatArray]] = {}
         if self.releases:
-            judged, known_on, labels = read_truths(lake, self.known_days, pairs, start)
+            judged, known_on, labels = read_scored_labels(lake, self.known_days, pairs, start)
             by_forecast_day = zip(judged.tolist(), labels, strict=True)
             self.labels_by_known_day = dict(zip(known_on.tolist(), by_forecast_day, strict=True))
 

@@ -1,7 +1,8 @@
-"""What a day's forecasts rest on: the share of each group of inputs in their spread.
+"""Attribution: the share of each group of inputs in the variance of a day's scores.
 
-Known at the close of the day, since no label is needed. What a group adds to a score is said by
-the families (``Forecaster.contributions``), and what a family adds to the ensemble, by its blend.
+Shares need no labels, so they are known at the close of the forecast day. Families compute what a
+group of inputs adds to their scores (``Forecaster.contributions``); ``ensemble.blend`` computes
+what a family adds to the ensemble.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,10 +24,11 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.training.fits import find_fit_periods, read_observations_for
 
 ATTRIBUTED_DAYS = 20
-"""Of a range of days only so many, the newest, are attributed.
+"""Number of days, the newest of a range, that are attributed.
 
-Exact Shapley values of trees and gradients of networks take time: on two cores some 2 s for the
-fast families of a real market, 10 to 20 s for all. Older days want ranges of their own.
+Exact Shapley values of trees and gradients of networks take time: on two cores about 2 s for the
+fast families of a real market, 10 to 20 s for all. To attribute older days, run ranges that end
+with them.
 """
 _ROUNDING = 1e-12
 GROUPS = {feature.name: feature.group for feature in CATALOGUE}
@@ -34,12 +36,12 @@ GROUPS = {feature.name: feature.group for feature in CATALOGUE}
 
 @dataclass(frozen=True)
 class FamilyParts:
-    """What a family's scores of some days are made of.
+    """What each group of inputs adds to a family's scores.
 
     Attributes:
-        family: model family, or ensemble.
-        days: (n,) the days.
-        parts: (n, m) what each group adds to the scores; NaN on a day on which it has none.
+        family: name of the family, or ``ensemble``.
+        days: (n,) forecast days.
+        parts: (n, m) addends of the scores, by group; NaN on a day without a forecast of the group.
     """
 
     family: str
@@ -48,29 +50,30 @@ class FamilyParts:
 
 
 def variance_shares(parts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """(n,) share of each group in a day's spread of scores: Cov(part, score) / Var(score).
+    """Compute each group's share in the variance of a day's scores over the targets.
 
-    Over the targets. The shares of a day sum to 1, since the scores are the sum of the parts; one
-    is negative where the group works against all the others together. This is the covariance
-    principle of risk contributions (Tasche, "Risk Contributions and Performance Measurement",
-    1999), with a score's spread for the risk.
+    The share of a group is Cov(part, score) / Var(score). The shares of a day sum to 1, since a
+    score is the sum of its parts; the share of a group that offsets the others is negative. This is
+    the covariance principle of risk contributions (Tasche, "Risk Contributions and Performance
+    Measurement", 1999), with the variance of scores as the risk.
+
+    Returns arrays of shape (n,) by group; NaN on a day without a part of the group, and on a day
+    whose scores are all equal but for rounding.
 
     Args:
-        parts: (n, m) of each group; NaN on a day on which it has none.
-
-    NaN likewise, and on a day on which all scores are equal but for rounding.
+        parts: (n, m) addends of the scores, by group; NaN on a day without a forecast of the group.
     """
     known = {name: np.nan_to_num(part) for name, part in parts.items()}
     score = np.sum(list(known.values()), axis=0)
-    around = score - score.mean(axis=1, keepdims=True)
-    squares = np.einsum("ij,ij->i", around, around)
+    deviation = score - score.mean(axis=1, keepdims=True)
+    squares = np.einsum("ij,ij->i", deviation, deviation)
     size = np.sum([np.einsum("ij,ij->i", part, part) for part in known.values()], axis=0)
     squares = np.where(squares > _ROUNDING**2 * size, squares, np.nan)
-    return {name: np.einsum("ij,ij->i", part, around) / squares for name, part in parts.items()}
+    return {name: np.einsum("ij,ij->i", part, deviation) / squares for name, part in parts.items()}
 
 
 def first_attributed_day(lake: Lake, start: date, end: date) -> date:
-    """The first day of a range that is attributed."""
+    """Return the first day from ``start`` to ``end`` that is attributed."""
     return max(start, find_history_start(lake, MARKET_FEATURES, end, ATTRIBUTED_DAYS - 1))
 
 
@@ -82,29 +85,37 @@ def read_family_parts(
     end: date,
     warn: Callable[[str], None],
 ) -> Iterator[FamilyParts]:
-    """Parts of each family's forecasts from ``start`` to ``end``, fit by fit.
+    """Compute the parts of each family's forecasts from ``start`` to ``end``, fit by fit.
 
-    A family without a fit has none, nor has one whose stored fit is missing or altered: ``warn`` is
-    told, and the others go on.
+    A family without a fit yields nothing. A family whose stored fit is missing or altered yields
+    nothing for that fit and the later ones; ``warn`` is called, and the other families go on.
+
+    Args:
+        lake: the lake.
+        settings: where artifacts are.
+        families: names of the families.
+        start: first forecast day.
+        end: last forecast day.
+        warn: called with a message about a family that cannot be attributed.
     """
-    seen = read_observations_for(lake, families, start, end)
+    observations = read_observations_for(lake, families, start, end)
     for name in families:
         try:
-            for spell in find_fit_periods(lake, settings, seen, name, start):
-                parts = spell.model.contributions(spell.seen, spell.rows, GROUPS)
-                yield FamilyParts(name, spell.days, parts)
+            for period in find_fit_periods(lake, settings, observations, name, start):
+                parts = period.model.contributions(period.observations, period.rows, GROUPS)
+                yield FamilyParts(name, period.days, parts)
         except ArtifactError as error:
             warn(f"{name} is not attributed: {error}")
 
 
-def attribution_rows(lake: Lake, found: Iterable[FamilyParts]) -> pd.DataFrame:
-    """Rows of ``monitoring.attribution``; a share that is undefined has none."""
+def attribution_rows(lake: Lake, families: Iterable[FamilyParts]) -> pd.DataFrame:
+    """Compute rows of ``monitoring.attribution``; an undefined share has no row."""
     rows = [
         pd.DataFrame(
-            {"trading_day": one.days, "family": one.family, "inputs": name, "share": share}
+            {"trading_day": family.days, "family": family.family, "inputs": group, "share": share}
         )
-        for one in found
-        for name, share in variance_shares(one.parts).items()
+        for family in families
+        for group, share in variance_shares(family.parts).items()
     ]
     columns = [column.name for column in ATTRIBUTION.columns]
     if not rows:

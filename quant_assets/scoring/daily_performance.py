@@ -1,4 +1,4 @@
-"""Daily performance of stored forecasts, once their labels are released."""
+"""Daily ICs of stored forecasts, computed once all labels of a forecast day are known."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -14,41 +14,42 @@ from quant_assets.scoring.metric import daily_ic
 
 
 def performance_rows(
-    found: ScoredForecasts | None, others: Mapping[str, FloatArray] | None = None
+    scored: ScoredForecasts | None, others: Mapping[str, FloatArray] | None = None
 ) -> pd.DataFrame:
-    """Rows of ``monitoring.performance``, each family judged on the days it forecasts.
+    """Compute rows of ``monitoring.performance``: the IC of each family on each day it forecasts.
+
+    A day on which the IC is undefined has no row.
 
     Args:
-        found: forecasts and labels of some release days, if there are any.
-        others: further forecasts by name, one row a day, judged on the days on which a family
-            forecasts.
-
-    A day on which a correlation is undefined has no row.
+        scored: forecasts and their labels; None gives no rows.
+        others: (n, m) further forecasts by name, scored on the days on which any family has a
+            forecast.
     """
-    if found is None:
+    if scored is None:
         return pd.DataFrame({column.name: [] for column in PERFORMANCE.columns})
-    forecast_on = np.any([np.isfinite(x).any(axis=1) for x in found.forecasts.values()], axis=0)
-    forecasts = {**found.forecasts, **(others or {})}
-    parts = []
+    forecast_on = np.any([np.isfinite(x).any(axis=1) for x in scored.forecasts.values()], axis=0)
+    forecasts = {**scored.forecasts, **(others or {})}
+    frames = []
     for name, values in forecasts.items():
-        ic = masked_ic(values, found.truth, forecast_on)
-        parts.append(pd.DataFrame({**day_columns(found), "family": name, "ic": ic}))
-    rows = pd.concat(parts)[[column.name for column in PERFORMANCE.columns]]
+        ic = masked_ic(values, scored.labels, forecast_on)
+        frames.append(pd.DataFrame({**day_columns(scored), "family": name, "ic": ic}))
+    rows = pd.concat(frames)[[column.name for column in PERFORMANCE.columns]]
     return rows.dropna(subset="ic")
 
 
 def read_other_track_records(
     lake: Lake, families: Sequence[str], start: date, end: date
 ) -> pd.DataFrame:
-    """Stored rows of ``forecasts.track_record`` of families that are not asked for.
+    """Read the stored rows of ``forecasts.track_record`` of all families but the given ones.
 
-    They stay: releases of these families go on being weighted by them.
+    Whoever replaces the rows of the given families keeps these rows: releases of the other
+    families are still weighted by them.
 
     Args:
         lake: the lake.
-        families: whose rows are made anew.
-        start: first release day.
-        end: last release day.
+        families: families whose rows are left out.
+        start: first day on which a row's IC became known.
+        end: last such day.
     """
     if not lake.has(TRACK_RECORD):
         return pd.DataFrame()
@@ -60,24 +61,36 @@ def read_other_track_records(
     )
 
 
-def day_columns(found: ScoredForecasts) -> dict[str, AnyArray]:
-    """The columns that say of which day a judgement is, and since when it is known."""
+def day_columns(scored: ScoredForecasts) -> dict[str, AnyArray]:
+    """Return the columns that name a row's forecast day and the day on which it became known."""
     return {
-        "trading_day": found.days,
-        "date_id": found.date_ids,
-        "released_on": found.released_on,
+        "trading_day": scored.days,
+        "date_id": scored.date_ids,
+        "released_on": scored.released_on,
     }
 
 
-def masked_ic(values: FloatArray, truth: FloatArray, wanted: BoolArray | None = None) -> FloatArray:
-    """(n,) daily IC; NaN on days without a forecast, and on those not wanted."""
+def masked_ic(
+    values: FloatArray, labels: FloatArray, wanted: BoolArray | None = None
+) -> FloatArray:
+    """Compute (n,) daily ICs; NaN on days without a forecast and where ``wanted`` is false.
+
+    Args:
+        values: (n, m) scores.
+        labels: (n, m) labels by forecast day; NaN where empty.
+        wanted: (n,) days to compute; all days by default.
+    """
     ic = np.full(len(values), np.nan)
     has = np.isfinite(values).any(axis=1)
     has = has if wanted is None else has & wanted
-    ic[has] = daily_ic(values[has], truth[has])
+    ic[has] = daily_ic(values[has], labels[has])
     return ic
 
 
 def mean_ic(rows: pd.DataFrame) -> dict[str, float]:
-    """Mean IC by family, as ``ic_<family>``."""
+    """Compute each family's mean IC, by the name ``ic_<family>``.
+
+    Args:
+        rows: rows of ``monitoring.performance``.
+    """
     return {f"ic_{name}": float(ic) for name, ic in rows.groupby("family")["ic"].mean().items()}

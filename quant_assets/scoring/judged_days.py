@@ -1,4 +1,4 @@
-"""Forecasts beside what came of them: what every judgement of a family starts from."""
+"""Reading forecasts together with their labels, from which all scores of a family are computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,70 +19,89 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import MAX_LAG, TargetPairs, align_to_forecast_day, shift
 
 DELAY = MAX_LAG + 1
-"""Days from a forecast to the release of its last label."""
+"""Trading days from a forecast day to the day on which its last label is known."""
 
 
 @dataclass(frozen=True)
 class ScoredForecasts:
-    """Forecasts of days whose labels are all released, and those labels.
+    """Forecasts of days whose labels are all known, and these labels.
 
     Attributes:
-        days: (n,) days of the forecasts, ascending.
-        date_ids: (n,) their numbers.
-        released_on: (n,) days of the last labels' release.
-        pairs: the targets.
-        truth: (n, m) labels; NaN where empty.
-        forecasts: (n, m) scores of each family; NaN on a day without a forecast.
-        before: the same on the trading day before each.
+        days: (n,) forecast days, ascending.
+        date_ids: (n,) the source's number of each forecast day.
+        released_on: (n,) day on which each forecast day's last label became known.
+        pairs: the m targets.
+        labels: (n, m) labels by forecast day; NaN where empty.
+        forecasts: (n, m) scores by family; NaN on a day without a forecast.
+        forecasts_before: (n, m) scores of the trading day before each forecast day, by family.
     """
 
     days: DayArray
     date_ids: IntArray
     released_on: DayArray
     pairs: TargetPairs
-    truth: FloatArray
+    labels: FloatArray
     forecasts: dict[str, FloatArray]
-    before: dict[str, FloatArray]
+    forecasts_before: dict[str, FloatArray]
 
 
 def find_scored_days(days: DayArray, start: date) -> tuple[DayArray, DayArray]:
-    """Of ascending days those whose last label is released from ``start`` on, and on which days."""
-    judged, release = days[:-DELAY], days[DELAY:]
-    wanted = release >= np.datetime64(start)
-    return judged[wanted], release[wanted]
+    """Find the forecast days whose last label becomes known on ``start`` or later.
+
+    Returns these forecast days and the days on which their last labels become known.
+
+    Args:
+        days: (n,) consecutive trading days, ascending.
+        start: first day on which a last label becomes known.
+    """
+    forecast_days, known_on = days[:-DELAY], days[DELAY:]
+    wanted = known_on >= np.datetime64(start)
+    return forecast_days[wanted], known_on[wanted]
 
 
-def read_truths(
+def read_scored_labels(
     lake: Lake, days: DayArray, pairs: TargetPairs, start: date
 ) -> tuple[DayArray, DayArray, FloatArray]:
-    """:func:`find_scored_days` and their (n, m) labels; NaN where empty.
+    """Read the labels of the days that :func:`find_scored_days` finds.
+
+    Returns the n forecast days, the days on which their last labels became known, and the (n, m)
+    labels by forecast day, NaN where empty.
 
     Args:
         lake: the lake.
-        days: known days up to the last on which labels are released.
+        days: the days with features up to the last day whose known labels are read.
         pairs: the targets.
-        start: first day on which they are.
+        start: first day on which a forecast day's last label becomes known.
     """
-    judged, release = find_scored_days(days, start)
-    if not len(judged):
-        return judged, release, np.empty((0, len(pairs.targets)))
-    known = read_known_labels(lake, days[np.searchsorted(days, judged[0]) :], pairs.targets)
-    return judged, release, align_to_forecast_day(known, pairs.lags)[: len(judged)]
+    forecast_days, known_on = find_scored_days(days, start)
+    if not len(forecast_days):
+        return forecast_days, known_on, np.empty((0, len(pairs.targets)))
+    first = np.searchsorted(days, forecast_days[0])
+    known_labels = read_known_labels(lake, days[first:], pairs.targets)
+    labels = align_to_forecast_day(known_labels, pairs.lags)[: len(forecast_days)]
+    return forecast_days, known_on, labels
 
 
 def read_scored_forecasts(
     lake: Lake, families: Sequence[str], start: date, end: date
 ) -> ScoredForecasts | None:
-    """Forecasts and labels of the release days from ``start`` to ``end``; None if there are none.
+    """Read the forecasts whose last labels became known from ``start`` to ``end``.
 
-    Labels released after ``end`` are not read.
+    Returns None if no forecast day's last label became known within the range. Labels that became
+    known after ``end`` are not read.
+
+    Args:
+        lake: the lake.
+        families: names of the families whose forecasts are read.
+        start: first day on which a forecast day's last label becomes known.
+        end: last such day.
     """
     pairs, days = read_pairs(lake), read_known_days(lake, end)
-    judged, release, truth = read_truths(lake, days, pairs, start)
-    n = len(judged)
+    forecast_days, known_on, labels = read_scored_labels(lake, days, pairs, start)
+    n = len(forecast_days)
     if not n:
         return None
-    first = int(np.searchsorted(days, judged[0]))
+    first = int(np.searchsorted(days, forecast_days[0]))
     span = days[max(first - 1, 0) : first + n]
     ends = span[0].item(), span[-1].item()
     stored = {
@@ -90,11 +109,11 @@ def read_scored_forecasts(
         for name in families
     }
     return ScoredForecasts(
-        judged,
-        read_date_ids(lake, judged),
-        release,
+        forecast_days,
+        read_date_ids(lake, forecast_days),
+        known_on,
         pairs,
-        truth,
+        labels,
         {name: values[-n:] for name, values in stored.items()},
         {name: shift(values, 1)[-n:] for name, values in stored.items()},
     )

@@ -1,4 +1,4 @@
-"""Pictures of performance, as small PNG files in memory."""
+"""Plots of performance, as small PNG files in memory."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -20,7 +20,7 @@ _WIDE = 0.08
 
 
 def plot_cumulated_ic(ic: pd.DataFrame) -> bytes:
-    """Cumulated daily IC of each family over time.
+    """Draw the cumulated daily IC of each family over time, as PNG.
 
     Args:
         ic: rows of ``monitoring.performance``.
@@ -38,7 +38,7 @@ def plot_cumulated_ic(ic: pd.DataFrame) -> bytes:
 
 
 def plot_scores(board: pd.DataFrame) -> bytes:
-    """Each family's metric with its interval, best on top.
+    """Draw each family's score with its confidence interval, the best on top, as PNG.
 
     Args:
         board: rows of ``monitoring.scoreboard``.
@@ -56,10 +56,10 @@ def plot_scores(board: pd.DataFrame) -> bytes:
 
 
 def plot_shares(rows: pd.DataFrame) -> bytes:
-    """What each family's forecast of a day rests on: a bar each, negative shares to the left.
+    """Draw the attribution of a day: a bar for each family, negative shares to the left, as PNG.
 
     Args:
-        rows: of one day of ``monitoring.attribution``.
+        rows: rows of ``monitoring.attribution`` of one day.
     """
     from matplotlib import colormaps
 
@@ -80,14 +80,15 @@ def plot_shares(rows: pd.DataFrame) -> bytes:
 
 
 def new_figure(height: float, names: Sequence[str] = ()) -> "tuple[Figure, Axes]":
-    """A figure as wide as a page of the UI, and its axes.
+    """Create a figure as wide as a page of the UI, and its axes.
 
-    Laid out by hand, and dated by :func:`mark_dates`: matplotlib's own way takes several times as
-    long.
+    The margins are set by hand, and :func:`mark_dates` labels the dates: matplotlib's automatic
+    layout and dates take several times as long.
 
     Args:
-        height: in inches.
-        names: of the rows, for which there is room on the left; none if the rows have numbers.
+        height: height of the figure in inches.
+        names: labels of the rows, for which the left margin is made wide enough; empty if the
+            vertical axis has numbers.
     """
     from matplotlib.figure import Figure
 
@@ -101,7 +102,13 @@ def new_figure(height: float, names: Sequence[str] = ()) -> "tuple[Figure, Axes]
 
 
 def mark_dates(axes: "Axes", days: Any, *, named: bool = True) -> None:
-    """Mark a few of the days, ascending, which the axes show from the first to the last."""
+    """Set the horizontal axis to the given days and label a few of them.
+
+    Args:
+        axes: the axes.
+        days: (n,) days shown, ascending.
+        named: whether dates are written beside the ticks.
+    """
     shown = np.asarray(days, "datetime64[D]")
     at = shown[np.unique(np.linspace(0, len(shown) - 1, _DATES).astype(int))]
     axes.set_xticks(at, np.datetime_as_string(at, "D").tolist() if named else [""] * len(at))
@@ -109,7 +116,7 @@ def mark_dates(axes: "Axes", days: Any, *, named: bool = True) -> None:
 
 
 def to_png(figure: "Figure") -> bytes:
-    """The figure as a file's content."""
+    """Return the content of a PNG file of the figure."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""How good forecasts were lately: the newest daily ICs known on a day, and the metric over them."""
+"""The newest daily ICs that are known on a day, and the score over them."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,17 +12,24 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.scoring.metric import score_of_ic
 
 WINDOWS = (20, 60, 250)
-"""Judged days that the metric is given over."""
+"""Numbers of scored days over which the score is reported."""
 _FIRST = (SUBMITTED_NAME, "ensemble")
 
 
 def read_recent_ic(
     lake: Lake, families: Sequence[str], day: date, days: int = WINDOWS[-1]
 ) -> pd.DataFrame:
-    """(n, families) daily ICs by the day they became known, of the newest ``days`` such days.
+    """Read the newest daily ICs that are known on ``day``.
 
-    What is submitted comes first, then those of the families that were judged, by name. Only what
-    was released by ``day``; empty where nothing was judged by then.
+    Returns a frame with one row per day on which ICs became known, ascending, and one column per
+    family: the submitted forecast, the ensemble, then the others by name. It is empty if no IC is
+    known on ``day``.
+
+    Args:
+        lake: the lake.
+        families: families to read besides the submitted forecast and the ensemble.
+        day: no IC that became known later is read.
+        days: number of rows at most.
     """
     if not lake.has(PERFORMANCE):
         return pd.DataFrame()
@@ -38,11 +45,11 @@ def read_recent_ic(
 
 
 def score_over(ic: pd.Series, window: int) -> float:
-    """The metric over the last ``window`` daily ICs; NaN while there are fewer, or all are equal.
+    """Compute the score over the last ``window`` daily ICs; NaN if fewer or if all are equal.
 
     Args:
-        ic: daily ICs, ascending; days without one do not count.
-        window: how many.
+        ic: daily ICs by day, ascending; NaN on a day without an IC, which does not count.
+        window: number of ICs.
     """
     last = ic.dropna().iloc[-window:].to_numpy(np.float64)
     return score_of_ic(last) if len(last) == window and np.ptp(last) > 0 else float("nan")

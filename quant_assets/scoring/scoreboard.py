@@ -1,7 +1,7 @@
-"""The scoreboard: what the daily figures of all days come to, with how sure they are.
+"""The scoreboard: scores over all days, with their confidence intervals.
 
-Frames of daily figures in, frames of summary rows out. Nothing here chooses anything: which rows
-chose what is said in the families and in ``ensemble.weights``.
+Functions take frames of daily figures and return frames of summary rows. Nothing is chosen by
+these figures here: families choose their parameters, and ``ensemble.weights`` weighs the families.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,29 +14,31 @@ from quant_assets.lake.schemas.scoring_tables import BREAKDOWN, COMPARISON, SCOR
 from quant_assets.scoring.metric import score_of_ic
 from quant_assets.scoring.significance import block_bootstrap, paired_bootstrap
 
-_ABOUT = ("forecast", "interval")
+_FORECAST_FIGURES = ("forecast", "interval")
+"""Kinds of rows of ``monitoring.slices`` whose values are not ICs."""
 BASELINES = ("rank_prior", "ensemble")
 
 
 def scoreboard_rows(
     ic: pd.DataFrame, slices: pd.DataFrame, fit_seconds: Mapping[str, float]
 ) -> pd.DataFrame:
-    """Rows of ``monitoring.scoreboard``, best first.
+    """Compute rows of ``monitoring.scoreboard``, the highest score first.
 
     Args:
         ic: rows of ``monitoring.performance``.
         slices: rows of ``monitoring.slices``.
-        fit_seconds: mean seconds of a fit, by family.
+        fit_seconds: mean duration of a fit in seconds, by family.
     """
-    about = slices[slices["by"].isin(_ABOUT)].groupby(["family", "part"])["value"].mean()
+    figures = slices[slices["by"].isin(_FORECAST_FIGURES)]
+    means = figures.groupby(["family", "part"])["value"].mean()
     oracle = score_or_nan(ic.loc[ic["family"] == "oracle", "ic"].to_numpy())
     rows = []
     for name, daily in ic.sort_values("trading_day").groupby("family"):
         row = _score_row(str(name), daily)
-        row["turnover"] = about.get((name, "turnover"), np.nan)
-        row["dispersion"] = about.get((name, "dispersion"), np.nan)
-        row["coverage_80"] = about.get((name, "80"), np.nan)
-        row["coverage_95"] = about.get((name, "95"), np.nan)
+        row["turnover"] = means.get((name, "turnover"), np.nan)
+        row["dispersion"] = means.get((name, "dispersion"), np.nan)
+        row["coverage_80"] = means.get((name, "80"), np.nan)
+        row["coverage_95"] = means.get((name, "95"), np.nan)
         row["fit_seconds"] = fit_seconds.get(str(name), np.nan)
         row["share_of_oracle"] = score_or_nan(daily["ic"].to_numpy()) / oracle
         rows.append(row)
@@ -63,7 +65,7 @@ def _score_row(name: str, daily: pd.DataFrame) -> dict[str, object]:
 
 
 def breakdown_rows(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) -> pd.DataFrame:
-    """Rows of ``monitoring.breakdown``: the metric over parts of the targets and of the days.
+    """Compute rows of ``monitoring.breakdown``: scores over parts of the targets and of the days.
 
     Args:
         ic: rows of ``monitoring.performance``.
@@ -82,8 +84,9 @@ def breakdown_rows(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) ->
         ic.assign(by=by, part=part, value=ic["ic"])[["family", "by", "part", "value"]]
         for by, part in by_time.items()
     ]
-    by_target = slices.loc[~slices["by"].isin(_ABOUT), ["family", "by", "part", "value"]]
-    every = pd.concat([*daily, by_target]).dropna(subset="part")
+    is_ic = ~slices["by"].isin(_FORECAST_FIGURES)
+    by_target = slices.loc[is_ic, ["family", "by", "part", "value"]]
+    ics = pd.concat([*daily, by_target]).dropna(subset="part")
     rows = [
         {
             "family": family,
@@ -94,13 +97,15 @@ def breakdown_rows(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) ->
             "std_ic": float(values.std(ddof=0)),
             "days": len(values),
         }
-        for (family, by, part), values in every.groupby(["family", "by", "part"])["value"]
+        for (family, by, part), values in ics.groupby(["family", "by", "part"])["value"]
     ]
     return pd.DataFrame(rows, columns=[column.name for column in BREAKDOWN.columns])
 
 
 def comparison_rows(ic: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``monitoring.comparison``: each family against the baselines, on days of both.
+    """Compute rows of ``monitoring.comparison``: each family against each baseline.
+
+    A pair is compared on the days on which both have an IC.
 
     Args:
         ic: rows of ``monitoring.performance``.
@@ -108,12 +113,12 @@ def comparison_rows(ic: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
     """
     daily = ic.pivot(index="trading_day", columns="family", values="ic").sort_index()
     both_ways = [agreement, agreement.rename(columns={"family": "other", "other": "family"})]
-    alike = pd.concat(both_ways).groupby(["family", "other"])["value"].mean()
-    rows = list(_compared(daily, alike))
+    correlation = pd.concat(both_ways).groupby(["family", "other"])["value"].mean()
+    rows = list(_compare(daily, correlation))
     return pd.DataFrame(rows, columns=[column.name for column in COMPARISON.columns])
 
 
-def _compared(daily: pd.DataFrame, alike: pd.Series) -> Iterator[dict[str, object]]:
+def _compare(daily: pd.DataFrame, correlation: pd.Series) -> Iterator[dict[str, object]]:
     for other in (name for name in BASELINES if name in daily):
         for family in (name for name in daily if name not in (other, "oracle")):
             both = daily[[family, other]].dropna().to_numpy()
@@ -124,11 +129,11 @@ def _compared(daily: pd.DataFrame, alike: pd.Series) -> Iterator[dict[str, objec
                 "difference": score_or_nan(both[:, 0]) - score_or_nan(both[:, 1]),
                 "low": low,
                 "high": high,
-                "correlation": alike.get((family, other), np.nan),
+                "correlation": correlation.get((family, other), np.nan),
                 "days": len(both),
             }
 
 
 def score_or_nan(ic: FloatArray) -> float:
-    """The metric; NaN for days too few or too equal to have one."""
+    """Compute the score of (n,) daily ICs; NaN for fewer than two ICs and for equal ICs."""
     return score_of_ic(ic) if len(ic) > 1 and np.ptp(ic) > 0 else float("nan")

@@ -1,4 +1,4 @@
-"""What the scoreboard needs from the lake besides daily figures."""
+"""Reading what the scoreboard needs besides daily figures: durations of fits, and regimes."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from quant_assets.lake.store.lake import Lake
 
 
 def read_fit_seconds(lake: Lake, families: Sequence[str]) -> dict[str, float]:
-    """Mean seconds of a fit, for each family that has one."""
+    """Read the mean duration of a fit in seconds, for each family that has a fit."""
     tables = {name: fits_table(name) for name in families}
     return {
         name: float(lake.columns(f"SELECT avg(seconds) AS mean FROM {table.quoted}")["mean"][0])
@@ -19,10 +19,10 @@ def read_fit_seconds(lake: Lake, families: Sequence[str]) -> dict[str, float]:
 
 
 def read_regimes(lake: Lake) -> pd.Series:
-    """Regime by trading day, as known at its close.
+    """Read the regime of each trading day, as known at its close.
 
-    ``volatile`` where the volatility of the last 20 days is above that of the last 250, ``calm``
-    elsewhere; days on which it is unknown have none.
+    A day is ``volatile`` if the market's volatility of the last 20 days is above that of the last
+    250 days, else ``calm``. A day on which the ratio is unknown has no regime.
     """
     rows = lake.query(
         "SELECT trading_day, volatility_ratio_20_250 > 1 AS volatile"

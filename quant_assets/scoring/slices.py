@@ -1,6 +1,6 @@
-"""What a family is good at: its daily IC over parts of the targets, its turnover, its likeness.
+"""Daily figures of forecasts: ICs over parts of the targets, turnover, dispersion and agreement.
 
-One row a day, so that a trading day adds its rows and a scoreboard never reads forecasts again.
+There is one row a day, so a trading day adds its rows and the scoreboard reads no forecasts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +20,10 @@ from quant_assets.scoring.metric import daily_ic
 
 
 def split_targets(pairs: TargetPairs) -> dict[tuple[str, str], BoolArray]:
-    """(m,) which targets each part holds, by what it is a part by and its name.
+    """Split the targets by lag, and by the markets of their legs in either order.
 
-    By ``lag``, and by the ``markets`` of both legs, whichever of them is bought.
+    Returns (m,) masks by kind and name of the part, such as ``("lag", "1")`` or
+    ``("markets", "FX-LME")``.
     """
     names = [
         "-".join(sorted({market_of(leg) for leg in legs if leg}))
@@ -33,64 +34,72 @@ def split_targets(pairs: TargetPairs) -> dict[tuple[str, str], BoolArray]:
 
 
 def slice_rows(
-    found: ScoredForecasts | None, coverage: Mapping[str, FloatArray] | None = None
+    scored: ScoredForecasts | None, coverage: Mapping[str, FloatArray] | None = None
 ) -> pd.DataFrame:
-    """Rows of ``monitoring.slices``.
+    """Compute rows of ``monitoring.slices``; an undefined figure has no row.
 
     Args:
-        found: forecasts and labels of some release days, if there are any.
+        scored: forecasts and their labels; None gives no rows.
         coverage: (n,) share of the labels within the ensemble's intervals, by level in percent.
-
-    A day without a forecast, and one on which a figure is undefined, has no row.
     """
-    return _rows(SLICES, list(_slices(found, coverage or {})) if found else [])
+    return _join(SLICES, list(_compute_slices(scored, coverage or {})) if scored else [])
 
 
-def _slices(found: ScoredForecasts, coverage: Mapping[str, FloatArray]) -> Iterator[pd.DataFrame]:
+def _compute_slices(
+    scored: ScoredForecasts, coverage: Mapping[str, FloatArray]
+) -> Iterator[pd.DataFrame]:
     for level, share in coverage.items():
-        keys = {**day_columns(found), "family": "ensemble", "by": "interval", "part": level}
+        keys = {**day_columns(scored), "family": "ensemble", "by": "interval", "part": level}
         yield pd.DataFrame({**keys, "value": share})
-    parts = split_targets(found.pairs)
-    for name, values in found.forecasts.items():
+    parts = split_targets(scored.pairs)
+    for name, values in scored.forecasts.items():
         figures = {
-            part: masked_ic(values[:, of_part], found.truth[:, of_part])
+            part: masked_ic(values[:, of_part], scored.labels[:, of_part])
             for part, of_part in parts.items()
         }
         has = np.isfinite(values).all(axis=1)
-        kept = np.full(len(values), np.nan)
-        both = has & np.isfinite(found.before[name]).all(axis=1)
-        kept[both] = daily_ic(values[both], found.before[name][both])
-        figures["forecast", "turnover"] = 1.0 - kept
+        before = scored.forecasts_before[name]
+        persistence = np.full(len(values), np.nan)
+        both = has & np.isfinite(before).all(axis=1)
+        persistence[both] = daily_ic(values[both], before[both])
+        figures["forecast", "turnover"] = 1.0 - persistence
         figures["forecast", "dispersion"] = np.where(has, values.std(axis=1), np.nan)
         for (by, part), figure in figures.items():
-            keys = {**day_columns(found), "family": name, "by": by, "part": part}
+            keys = {**day_columns(scored), "family": name, "by": by, "part": part}
             yield pd.DataFrame({**keys, "value": figure})
 
 
-def agreement_rows(found: ScoredForecasts | None) -> pd.DataFrame:
-    """Rows of ``monitoring.agreement``."""
-    return _rows(AGREEMENT, list(_agreement(found)) if found else [])
+def agreement_rows(scored: ScoredForecasts | None) -> pd.DataFrame:
+    """Compute rows of ``monitoring.agreement``: the rank correlation of each pair of families.
+
+    Args:
+        scored: forecasts and their labels, which are not used; None gives no rows.
+    """
+    return _join(AGREEMENT, list(_compute_agreement(scored)) if scored else [])
 
 
-def _agreement(found: ScoredForecasts) -> Iterator[pd.DataFrame]:
-    unit = {name: _unit_ranks(values) for name, values in found.forecasts.items()}
+def _compute_agreement(scored: ScoredForecasts) -> Iterator[pd.DataFrame]:
+    unit = {name: _unit_ranks(values) for name, values in scored.forecasts.items()}
     names = list(unit)
-    for i, one in enumerate(names):
+    for i, family in enumerate(names):
         for other in names[i + 1 :]:
-            value = np.einsum("ij,ij->i", unit[one], unit[other])
-            keys = {**day_columns(found), "family": one, "other": other}
+            value = np.einsum("ij,ij->i", unit[family], unit[other])
+            keys = {**day_columns(scored), "family": family, "other": other}
             yield pd.DataFrame({**keys, "value": value})
 
 
 def _unit_ranks(values: FloatArray) -> FloatArray:
-    """(n, m) standardised ranks of length 1 a day: their products are rank correlations."""
+    """Scale standardised ranks to length 1 a day, so that their products are rank correlations.
+
+    Returns an array of shape (n, m); NaN on a day whose values are all equal.
+    """
     ranks = standardised_ranks(values)
     norm = np.sqrt(np.einsum("ij,ij->i", ranks, ranks))
     return ranks / np.where(norm > 0, norm, np.nan)[:, None]
 
 
-def _rows(table: Table, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _join(table: Table, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     columns = [column.name for column in table.columns]
-    if not parts:
+    if not frames:
         return pd.DataFrame({name: [] for name in columns})
-    return pd.concat(parts)[columns].dropna(subset="value")
+    return pd.concat(frames)[columns].dropna(subset="value")

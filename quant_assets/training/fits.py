@@ -1,4 +1,4 @@
-"""Fits as of a day and forecasts by the fit in force: families, lake and artifacts together."""
+"""Making a family's fits from the lake, and forecasting with the stored fits in force."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -42,58 +42,61 @@ def make_fits(
     warn: Callable[[str], None] | None = None,
     dagster_run: str | None = None,
 ) -> Iterator[FitRow]:
-    """Fit a family for each as-of day of the range; rows of its fits table, as they are ready.
+    """Fit a family as of each day to fit in the range, and yield rows of its fits table.
 
-    A day whose stored fit has the same fingerprint is left out. Several fits share the cores.
+    A row is yielded as soon as its fit is finished. A day whose stored fit has the same fingerprint
+    is not fitted again. Fits run in parallel on the cores that the settings allow.
 
     Args:
         lake: the lake.
-        settings: seed, cores, and whether studies are used.
-        name: the family.
+        settings: the seed, the number of cores, and whether studies are used.
+        name: name of the family.
         start: first day of the range.
-        end: last day; nothing known later is read.
-        note: told of every fit.
-        by_hand: parameters to use instead of a study's, or of the defaults.
-        warn: told of studies that cannot be used; ``note`` if None.
-        dagster_run: recorded with the fits.
+        end: last day of the range; nothing known later is read.
+        note: called with a message about every finished fit.
+        by_hand: parameters that replace those of a study and the defaults.
+        warn: called with a message about each study that cannot be used; ``note`` by default.
+        dagster_run: id of the run, stored with the fits.
 
     Raises:
-        LakeError: the single day wanted has no features.
-        UnknownNameError: the family has no parameter that is set by hand.
-        SettingsError: such a one is out of range.
+        LakeError: the only day of the range has no features.
+        UnknownNameError: the family lacks a parameter of ``by_hand``.
+        SettingsError: a value of ``by_hand`` is out of range.
     """
     from joblib import Parallel, delayed
 
     with lake.at_once() as snapshot:
-        seen = read_observations(lake, end, features=name not in DAILY)
-    stored = _fingerprints(lake, settings, name)
-    rows = rows_to_fit(seen.days, start, end, settings, list(stored))
-    chosen = select_parameters(lake, settings, name, seen.days[rows], by_hand or {}, warn or note)
-    orders = _orders(settings, name, rows, digest_days(seen), chosen)
-    todo = [order for order in orders if order.fingerprint not in stored.values()]
-    if len(todo) < len(orders):
-        note(f"{name}: {len(orders) - len(todo)} of {len(orders)} fits are there already")
-    jobs = max(1, min(settings.threads, len(todo)))
-    date_ids = read_date_ids(lake, seen.days[[order.row for order in todo]])
-    # A worker whose memory has grown is replaced by another: nothing is lost.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    made = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(make_fit)(order, seen, settings.artifacts_dir) for order in todo
+        observations = read_observations(lake, end, features=name not in DAILY)
+    stored = _read_fingerprints(lake, settings, name)
+    rows = rows_to_fit(observations.days, start, end, settings, list(stored))
+    selected = select_parameters(
+        lake, settings, name, observations.days[rows], by_hand or {}, warn or note
     )
-    for count, (row, date_id) in enumerate(zip(made, date_ids, strict=True), 1):
+    orders = _order_fits(settings, name, rows, digest_days(observations), selected)
+    missing = [order for order in orders if order.fingerprint not in stored.values()]
+    if len(missing) < len(orders):
+        note(f"{name}: {len(orders) - len(missing)} of {len(orders)} fits are there already")
+    jobs = max(1, min(settings.threads, len(missing)))
+    date_ids = read_date_ids(lake, observations.days[[order.row for order in missing]])
+    # Joblib replaces a worker whose memory has grown, and repeats its fit.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+    fit_rows = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(make_fit)(order, observations, settings.artifacts_dir) for order in missing
+    )
+    for count, (row, date_id) in enumerate(zip(fit_rows, date_ids, strict=True), 1):
         failed = f", failed: {row['failure']}" if row["failure"] else ""
         day, seconds = row["trading_day"], row["seconds"]
-        note(f"{name}: fit {count} of {len(todo)}, as of {day}, {seconds:.1f} s{failed}")
+        note(f"{name}: fit {count} of {len(missing)}, as of {day}, {seconds:.1f} s{failed}")
         origin = {"date_id": int(date_id), "snapshot": snapshot, "dagster_run": dagster_run}
         yield {**row, **origin}
 
 
-def _orders(
+def _order_fits(
     settings: Settings,
     name: str,
     rows: IntArray,
-    known: Sequence[str],
-    chosen: Sequence[SelectedParameters],
+    day_digests: Sequence[str],
+    selected: Sequence[SelectedParameters],
 ) -> list[FitOrder]:
     jobs = max(1, min(settings.threads, len(rows)))
     resources = Resources(settings.seed, max(1, settings.threads // jobs))
@@ -101,21 +104,29 @@ def _orders(
         FitOrder(
             name,
             int(row),
-            one,
+            choice,
             resources,
-            fingerprint_fit(name, known[row], one.parameters, settings.seed),
+            fingerprint_fit(name, day_digests[row], choice.parameters, settings.seed),
         )
-        for row, one in zip(rows, chosen, strict=True)
+        for row, choice in zip(rows, selected, strict=True)
     ]
 
 
 def make_forecasts(
     lake: Lake, settings: Settings, names: Sequence[str], start: date, end: date
 ) -> Iterator[tuple[str, Forecasts | ArtifactError]]:
-    """Forecasts of each family for each day of the range that has a fit as of that day or before.
+    """Forecast the days from ``start`` to ``end`` with each family's fits in force.
 
-    Features are read once for all families. One that was never fitted has no days; of one whose
-    stored fit is missing, altered or cannot forecast the error is handed out, and the others go on.
+    Yields each family's name with its forecasts, which lack the days without a fit in force. If a
+    stored fit is missing, altered or cannot forecast, the error takes the place of the family's
+    forecasts, and the other families go on. Features are read once for all families.
+
+    Args:
+        lake: the lake.
+        settings: where artifacts are.
+        names: names of the families.
+        start: first forecast day.
+        end: last forecast day.
 
     Raises:
         LakeError: no family was ever fitted.
@@ -127,23 +138,37 @@ def make_forecasts(
             where=", ".join(names),
             hint="run retrain_models or load_history first",
         )
-    seen = read_observations_for(lake, fitted, start, end)
+    observations = read_observations_for(lake, fitted, start, end)
     for name in names:
         try:
-            yield name, _forecast(seen, list(find_fit_periods(lake, settings, seen, name, start)))
+            yield (
+                name,
+                _forecast(
+                    observations, list(find_fit_periods(lake, settings, observations, name, start))
+                ),
+            )
         except ArtifactError as error:
             yield name, error
         except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on
-            yield name, _cannot_forecast(name, error)
+            yield name, _forecast_error(name, error)
 
 
-def _cannot_forecast(name: str, error: Exception) -> ArtifactError:
-    found, hint = f"{type(error).__name__}: {error}", "run retrain_models"
-    return ArtifactError("a stored fit cannot forecast", where=name, found=found, hint=hint)
+def _forecast_error(name: str, error: Exception) -> ArtifactError:
+    cause, hint = f"{type(error).__name__}: {error}", "run retrain_models"
+    return ArtifactError("a stored fit cannot forecast", where=name, found=cause, hint=hint)
 
 
 def read_observations_for(lake: Lake, names: Sequence[str], start: date, end: date) -> Observations:
-    """The days from ``start`` to ``end``, and those before that the families look back on."""
+    """Read the observations that families need to forecast the days from ``start`` to ``end``.
+
+    They begin as many days before ``start`` as the longest lookback of the families.
+
+    Args:
+        lake: the lake.
+        names: names of the families.
+        start: first forecast day.
+        end: last forecast day; nothing known later is read.
+    """
     lookback = max(load_family(name).lookback for name in names)
     return read_observations(
         lake, end, since=find_history_start(lake, MARKET_FEATURES, start, lookback)
@@ -152,68 +177,79 @@ def read_observations_for(lake: Lake, names: Sequence[str], start: date, end: da
 
 @dataclass(frozen=True)
 class FitPeriod:
-    """Days on which one fit is in force.
+    """Consecutive days on which one fit is in force.
 
     Attributes:
-        model: the fit.
-        as_of: day it was fitted as of.
-        seen: what is known on the last of the days.
-        rows: how many days, the last ones of ``seen``.
+        model: the fitted model.
+        as_of: as-of day of the fit.
+        observations: observations known on the last of the days.
+        rows: number of days, which are the last days of ``observations``.
     """
 
     model: Forecaster
     as_of: np.datetime64
-    seen: Observations
+    observations: Observations
     rows: int
 
     @property
     def days(self) -> DayArray:
-        """(rows,) the days."""
-        return self.seen.days[-self.rows :]
+        """(rows,) days of the period."""
+        return self.observations.days[-self.rows :]
 
 
 def find_fit_periods(
-    lake: Lake, settings: Settings, seen: Observations, name: str, start: date
+    lake: Lake, settings: Settings, observations: Observations, name: str, start: date
 ) -> Iterator[FitPeriod]:
-    """The family's fits in force on the days of ``seen`` from ``start`` on, in order.
+    """Find the periods of a family's fits on the days of ``observations`` from ``start`` on.
 
-    That is the newest as of the day or before; of a family that is fitted daily, the newest before
-    the day, unless the first is as of the day. None for days before the first fit, or of a family
-    that was never fitted.
+    The fit in force on a day is the newest as of that day or before. For a family that is fitted
+    daily it is the newest as of an earlier day, except on the as-of day of the first fit. Days
+    before the first fit are in no period.
+
+    Args:
+        lake: the lake.
+        settings: where artifacts are.
+        observations: the forecast days, and the lookback before them.
+        name: name of the family.
+        start: first forecast day.
+
+    Yields:
+        Periods in the order of days; none for a family that was never fitted.
 
     Raises:
-        ArtifactError: a stored fit is missing, altered, or was made on other features.
+        ArtifactError: a stored fit is missing, altered, or was made from other features.
     """
     if not lake.has(fits_table(name)):
         return
-    fits = _fits_until(lake, name, seen.days[-1].item())
+    fits = _read_fits(lake, name, observations.days[-1].item())
     as_of = fits["trading_day"].astype("datetime64[D]")
-    first = int(np.searchsorted(seen.days, np.datetime64(start, "D")))
-    days, made = seen.days[first:].astype(np.int64), as_of.astype(np.int64)
-    in_force = find_fit_in_force(days, made)
+    first = int(np.searchsorted(observations.days, np.datetime64(start, "D")))
+    days, fitted = observations.days[first:].astype(np.int64), as_of.astype(np.int64)
+    in_force = find_fit_in_force(days, fitted)
     if name in DAILY:
-        # The fit as of a day is made after its submission: done again, the day must not use it.
-        in_force = np.maximum(find_fit_in_force(days - 1, made), np.minimum(in_force, 0))
+        # The fit as of a day is made after the day's submission. Repeating the day's forecast must
+        # not use it, lest it differ from what was submitted.
+        in_force = np.maximum(find_fit_in_force(days - 1, fitted), np.minimum(in_force, 0))
     for fit in np.unique(in_force[in_force >= 0]):
         require_features(name, fits["features_version"][fit])
         stored = read_artifact(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         of_fit = np.flatnonzero(in_force == fit)
-        until = seen.rows(0, first + int(of_fit[-1]) + 1)
+        until = observations.rows(0, first + int(of_fit[-1]) + 1)
         yield FitPeriod(load_family(name).load(stored), as_of[fit], until, len(of_fit))
 
 
-def _forecast(seen: Observations, found: Sequence[FitPeriod]) -> Forecasts:
+def _forecast(observations: Observations, periods: Sequence[FitPeriod]) -> Forecasts:
     none = np.empty(0, "datetime64[D]")
-    values = [spell.model.forecast(spell.seen, spell.rows) for spell in found]
+    values = [period.model.forecast(period.observations, period.rows) for period in periods]
     return Forecasts(
-        np.concatenate([none, *(spell.days for spell in found)]),
-        np.concatenate([np.empty((0, len(seen.targets))), *values]),
-        np.concatenate([none, *(np.repeat(spell.as_of, spell.rows) for spell in found)]),
-        seen.targets,
+        np.concatenate([none, *(period.days for period in periods)]),
+        np.concatenate([np.empty((0, len(observations.targets))), *values]),
+        np.concatenate([none, *(np.repeat(period.as_of, period.rows) for period in periods)]),
+        observations.targets,
     )
 
 
-def _fits_until(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:
+def _read_fits(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:
     table = fits_table(name)
     return lake.columns(
         f"SELECT trading_day, artifact, sha256, features_version FROM {table.quoted}"
@@ -223,17 +259,20 @@ def _fits_until(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:
     )
 
 
-def _fingerprints(lake: Lake, settings: Settings, name: str) -> dict[date, str | None]:
-    """By as-of day that of the finished fit whose model is still there, unaltered; else None."""
+def _read_fingerprints(lake: Lake, settings: Settings, name: str) -> dict[date, str | None]:
+    """Read the fingerprints of a family's stored fits by as-of day.
+
+    The value is None for a fit that failed, and for one whose artifact is missing or altered.
+    """
     table = fits_table(name)
     if not lake.has(table):
         return {}
     columns = "trading_day, fingerprint, artifact, sha256, failure"
     stored = lake.arrow(f"SELECT {columns} FROM {table.quoted}").to_pylist()
     return {
-        one["trading_day"]: one["fingerprint"]
-        if not one["failure"]
-        and is_artifact_stored(settings.artifacts_dir, one["artifact"], one["sha256"])
+        fit["trading_day"]: fit["fingerprint"]
+        if not fit["failure"]
+        and is_artifact_stored(settings.artifacts_dir, fit["artifact"], fit["sha256"])
         else None
-        for one in stored
+        for fit in stored
     }

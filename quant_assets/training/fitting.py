@@ -126,7 +126,7 @@ def digest_days(seen: Observations) -> list[str]:
         digest.update(json.dumps(block.names).encode())
     found = []
     for row in range(len(seen.days)):
-        for values in (seen.released, seen.target.values, seen.instrument.values):
+        for values in (seen.known_labels, seen.target.values, seen.instrument.values):
             digest.update(np.ascontiguousarray(values[row]).tobytes())
         digest.update(seen.market.values[row].tobytes() + seen.days[row].tobytes())
         found.append(digest.copy().hexdigest())

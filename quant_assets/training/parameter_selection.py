@@ -1,7 +1,8 @@
-"""Which parameters a fit as of a day gets: by hand, of a study known by then, or the defaults.
+"""The parameters of a fit: set by hand, from a study as of the fit's day or before, or defaults.
 
-A fit as of day t uses the best trial of the newest study as of t or before. A study as of t knows
-what a fit as of t does, so nothing later reaches a fit; and it changes no fit before t.
+A fit as of day t uses the best trial of the newest study as of t or before. A study as of t sees
+the same days as a fit as of t, so a fit depends on no later day, and a study changes no fit as of
+an earlier day.
 """
 
 import json
@@ -24,12 +25,12 @@ from quant_assets.training.walk_forward import find_fit_in_force
 
 @dataclass(frozen=True)
 class SelectedParameters:
-    """Parameters of a fit and where they come from.
+    """Parameters of a fit and their origin.
 
     Attributes:
-        parameters: all of them.
-        study: as-of day of the study they are the best of; None for the defaults.
-        by_hand: names of those that somebody set instead.
+        parameters: all parameters of the family.
+        study: as-of day of the study whose best trial they are; None for the defaults.
+        by_hand: names of the parameters that a person set instead.
     """
 
     parameters: Parameters
@@ -37,7 +38,7 @@ class SelectedParameters:
     by_hand: tuple[str, ...] = ()
 
     def changed(self, by_hand: Parameters) -> "SelectedParameters":
-        """The same with some of them set by hand."""
+        """Return these parameters with some replaced by values that a person set."""
         return SelectedParameters({**self.parameters, **by_hand}, self.study, tuple(by_hand))
 
 
@@ -49,19 +50,21 @@ def select_parameters(
     by_hand: Parameters,
     warn: Callable[[str], None],
 ) -> list[SelectedParameters]:
-    """For each as-of day the parameters of a fit.
+    """Select the parameters of the fit as of each day.
+
+    A study whose parameters the family no longer accepts is replaced by the defaults.
 
     Args:
-        lake: the lake; a study whose parameters the code no longer takes counts as the defaults.
+        lake: the lake with the studies.
         settings: whether studies are used at all.
-        name: the family.
+        name: name of the family.
         days: (n,) as-of days, ascending.
-        by_hand: parameters that take precedence.
-        warn: told of studies that cannot be used.
+        by_hand: parameters that replace those of a study and the defaults.
+        warn: called with a message about each study that cannot be used.
 
     Raises:
-        UnknownNameError: the family has no parameter that is set by hand.
-        SettingsError: such a one is out of range.
+        UnknownNameError: the family lacks a parameter of ``by_hand``.
+        SettingsError: a value of ``by_hand`` is out of range.
     """
     check_parameters(name, by_hand)
     by_hand = restore_parameters(by_hand)
@@ -70,28 +73,30 @@ def select_parameters(
         return [SelectedParameters(load_family(name).defaults).changed(by_hand) for _ in days]
     as_of = np.array([study for study, _ in studies], dtype="datetime64[D]")
     in_force = find_fit_in_force(days.astype(np.int64), as_of.astype(np.int64))
-    used = {i: _usable(name, studies[i], warn) for i in np.unique(in_force).tolist() if i >= 0}
+    used = {i: _check_study(name, studies[i], warn) for i in np.unique(in_force).tolist() if i >= 0}
     default = SelectedParameters(load_family(name).defaults)
     return [used.get(int(i), default).changed(by_hand) for i in in_force]
 
 
 def read_best_parameters(lake: Lake, name: str) -> Sequence[tuple[date, str]]:
-    """As-of day and best parameters, as JSON, of each study of a family, by day."""
+    """Read each study's as-of day and best parameters, as JSON, in the order of days."""
     table = study_table(name)
     if not lake.has(table):
         return []
-    found = lake.query(
+    rows = lake.query(
         f"SELECT trading_day, parameters FROM {table.quoted} WHERE best ORDER BY trading_day"
     )
-    return list(zip(found["trading_day"].dt.date, found["parameters"], strict=True))
+    return list(zip(rows["trading_day"].dt.date, rows["parameters"], strict=True))
 
 
-def _usable(name: str, stored: tuple[date, str], warn: Callable[[str], None]) -> SelectedParameters:
-    study, text = stored
-    defaults, found = load_family(name).defaults, restore_parameters(json.loads(text))
+def _check_study(
+    name: str, study: tuple[date, str], warn: Callable[[str], None]
+) -> SelectedParameters:
+    as_of, text = study
+    defaults, best = load_family(name).defaults, restore_parameters(json.loads(text))
     try:
-        check_parameters(name, found)
+        check_parameters(name, best)
     except QuantAssetsError as error:
-        warn(f"{name}: the study as of {study} cannot be used, the defaults are: {error}")
+        warn(f"{name}: the defaults replace the study as of {as_of}, which cannot be used: {error}")
         return SelectedParameters(defaults)
-    return SelectedParameters({**defaults, **found}, study)
+    return SelectedParameters({**defaults, **best}, as_of)

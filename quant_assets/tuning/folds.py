@@ -1,9 +1,9 @@
-"""Which days a set of parameters is fitted on and which it is judged on. Row numbers only.
+"""Folds of a study: the rows that parameters are fitted on and the rows they are judged on.
 
-Expanding window, as in ``training.walk_forward``: a fit as of row r is handed
-``Observations.rows(0, r + 1)``, whose ``labels()`` hold what is released by r. A label of lag k
-therefore trains up to row r - k - 1, and its last price is known on r, before the first price of
-any label judged. Folds are purged by that alone; to leave out further days would purge twice.
+The training window expands, as in ``training.walk_forward``. A fit as of row r gets
+``Observations.rows(0, r + 1)``, whose ``labels()`` hold the labels known on row r. A label of lag k
+is therefore trained on up to row r - k - 1; its last price is the close of row r, which comes
+before the first price of any judged label. This purges the folds without a further gap.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.market.targets import MAX_LAG
 
 _DELAY = MAX_LAG + 1
-"""Days from a forecast to the release of its last label."""
+"""Days from a forecast day to the day on which its last label is known."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,19 @@ class Fold:
 
     @property
     def known_on(self) -> int:
-        """Row on which the last label judged is released."""
+        """Row on which the last judged label is known."""
         return self.stop - 1 + _DELAY
 
 
 @dataclass(frozen=True)
 class Folds:
-    """How a history is divided.
+    """The spacing of folds in a history.
 
     Attributes:
-        first_fit_after: days before the day of the first fit.
-        validation_days: days each fit is judged on.
-        step_days: days from fit to fit; if fewer than validation_days, folds overlap.
+        first_fit_after: number of days before the as-of day of the first fit.
+        validation_days: number of days that each fit is judged on.
+        step_days: days from one as-of day to the next; folds overlap if fewer than
+            ``validation_days``.
     """
 
     first_fit_after: int = 504
@@ -43,12 +44,25 @@ class Folds:
     step_days: int = 30
 
     def of(self, rows: int) -> tuple[Fold, ...]:
-        """The folds whose labels are all released within so many days, oldest first.
+        """Return the folds whose labels are all known within ``rows`` days, oldest first.
 
-        Later days add folds and move none.
+        A longer history has the same folds and further ones after them.
+
+        Args:
+            rows: number of days of the history.
 
         Raises:
-            NotEnoughHistoryError: there is none.
+            NotEnoughHistoryError: the history is too short for any fold.
+
+        Examples:
+            Of 20 days, the labels of the forecasts up to row 14 are known by the last row, 19. The
+            first fit, as of row 8, trains on labels of lag 4 up to row 3 only:
+
+            >>> folds = Folds(first_fit_after=8, validation_days=3, step_days=2)
+            >>> folds.of(20)
+            (Fold(fit=8, stop=11), Fold(fit=10, stop=13), Fold(fit=12, stop=15))
+            >>> [fold.known_on for fold in folds.of(20)]
+            [15, 17, 19]
         """
         needed = self.first_fit_after + self.validation_days + _DELAY
         if rows < needed:

@@ -39,7 +39,7 @@ def moves(rng: np.random.Generator) -> FloatArray:
 
 
 @pytest.fixture(scope="module")
-def released() -> FloatArray:
+def known_labels() -> FloatArray:
     """Labels by release day: sums of the last lag moves, every tenth missing."""
     rng = np.random.default_rng(11)
     daily = moves(rng)
@@ -63,8 +63,8 @@ def forecasts() -> FloatArray:
 
 
 @pytest.fixture(scope="module")
-def bounds(released: FloatArray, forecasts: FloatArray) -> FloatArray:
-    return intervals(released, LAGS, forecasts)
+def bounds(known_labels: FloatArray, forecasts: FloatArray) -> FloatArray:
+    return intervals(known_labels, LAGS, forecasts)
 
 
 def share(hits: FloatArray) -> FloatArray:
@@ -75,9 +75,11 @@ def assert_within_limits(hits: FloatArray) -> None:
     assert (np.abs(share(hits) - [0.8, 0.95]) <= [0.03, 0.015]).all()
 
 
-def test_labels_are_covered_as_often_as_announced(bounds: FloatArray, released: FloatArray) -> None:
+def test_labels_are_covered_as_often_as_announced(
+    bounds: FloatArray, known_labels: FloatArray
+) -> None:
     """Overall, in every third of the days, and nearly so for every target."""
-    hits = covered(bounds, align_to_forecast_day(released, LAGS))
+    hits = covered(bounds, align_to_forecast_day(known_labels, LAGS))
     judged = np.flatnonzero(~np.isnan(hits).all(axis=(1, 2)))
     assert len(judged) > DAYS - 150
     assert_within_limits(hits)
@@ -87,13 +89,13 @@ def test_labels_are_covered_as_often_as_announced(bounds: FloatArray, released: 
     assert (np.abs(of_target - [0.8, 0.95]) < [0.05, 0.025]).all()
 
 
-def slowly(released: FloatArray, lags: IntArray) -> FloatArray:
+def slowly(known_labels: FloatArray, lags: IntArray) -> FloatArray:
     """One label after another, counting each day's residuals anew."""
     nominal = np.array([0.2, 0.05])
-    alpha, sigma = nominal, volatility(released)
-    residuals = np.full(released.shape, np.nan)
-    upper = np.full((*released.shape, 2), np.nan)
-    for day, row in enumerate(released):
+    alpha, sigma = nominal, volatility(known_labels)
+    residuals = np.full(known_labels.shape, np.nan)
+    upper = np.full((*known_labels.shape, 2), np.nan)
+    for day, row in enumerate(known_labels):
         missed = []
         for column, label in enumerate(row):
             made = day - lags[column] - 1
@@ -109,11 +111,11 @@ def slowly(released: FloatArray, lags: IntArray) -> FloatArray:
         if (~np.isnan(window)).any(axis=1).sum() >= MIN_DAYS:
             counts = np.stack([binned(column[~np.isnan(column)]) for column in window.T])
             upper[day] = mixed_quantiles(counts, 1 - alpha) * sigma[day][:, None]
-    return np.stack([-upper, upper], axis=-1).reshape(*released.shape, 4)
+    return np.stack([-upper, upper], axis=-1).reshape(*known_labels.shape, 4)
 
 
-def test_against_one_label_after_another(released: FloatArray) -> None:
-    few, lags = released[:700, 4:9], LAGS[4:9]
+def test_against_one_label_after_another(known_labels: FloatArray) -> None:
+    few, lags = known_labels[:700, 4:9], LAGS[4:9]
     found = intervals(few, lags, np.zeros_like(few))
     np.testing.assert_allclose(found, slowly(few, lags), rtol=1e-9)
     assert (~np.isnan(found[-1])).sum() == 3 * 4
@@ -134,9 +136,9 @@ def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("day", [82, 400, WINDOW + 1, 1200])
 def test_nothing_released_later_matters(
-    bounds: FloatArray, released: FloatArray, forecasts: FloatArray, day: int
+    bounds: FloatArray, known_labels: FloatArray, forecasts: FloatArray, day: int
 ) -> None:
-    altered, others = released.copy(), forecasts.copy()
+    altered, others = known_labels.copy(), forecasts.copy()
     altered[day + 1 :] = 3.0 * altered[day + 1 :, ::-1] + 0.1
     others[day + 1 :] = 0.0
     theirs = intervals(altered, LAGS, others)
@@ -147,52 +149,54 @@ def test_nothing_released_later_matters(
 
 @pytest.mark.parametrize("day", [30, 100, WINDOW, 1111, DAYS - 1])
 def test_a_day_alone_equals_the_same_day_in_bulk(
-    bounds: FloatArray, released: FloatArray, forecasts: FloatArray, day: int
+    bounds: FloatArray, known_labels: FloatArray, forecasts: FloatArray, day: int
 ) -> None:
     of_day = np.full((day + 1, TARGETS), np.nan)
     of_day[day] = forecasts[day]
-    alone = intervals(released[: day + 1].copy(), LAGS, of_day)
+    alone = intervals(known_labels[: day + 1].copy(), LAGS, of_day)
     np.testing.assert_array_equal(alone[day], bounds[day])
     assert np.isnan(alone[:day]).all()
 
 
 def test_the_first_interval() -> None:
     """Labels of lag 1 from row 2 on, their volatility from the 20th, their residuals 2 rows on."""
-    released = np.random.default_rng(1).normal(size=(120, 5))
-    released[:2] = np.nan
-    found = intervals(released, np.ones(5, dtype=np.int64), np.ones((120, 5)))
+    known_labels = np.random.default_rng(1).normal(size=(120, 5))
+    known_labels[:2] = np.nan
+    found = intervals(known_labels, np.ones(5, dtype=np.int64), np.ones((120, 5)))
     first = 2 + (MIN_LABELS - 1) + 2 + (MIN_DAYS - 1)
     assert np.isnan(found[:first]).all()
     assert not np.isnan(found[first:]).any()
 
 
 def test_targets_that_are_silent_or_still_have_none_and_change_no_other(
-    bounds: FloatArray, released: FloatArray, forecasts: FloatArray
+    bounds: FloatArray, known_labels: FloatArray, forecasts: FloatArray
 ) -> None:
     assert np.isnan(bounds[:, [STILL, SILENT]]).all()
     kept = np.delete(np.arange(TARGETS), [STILL, SILENT])
-    without = intervals(released[:, kept], LAGS[kept], forecasts[:, kept])
+    without = intervals(known_labels[:, kept], LAGS[kept], forecasts[:, kept])
     np.testing.assert_array_equal(without, bounds[:, kept])
 
 
-def test_a_late_target_begins_with_what_is_known_of_the_others(released: FloatArray) -> None:
-    late = released.copy()
+def test_a_late_target_begins_with_what_is_known_of_the_others(known_labels: FloatArray) -> None:
+    late = known_labels.copy()
     late[:1000, 3] = np.nan
     found = intervals(late, LAGS, np.ones_like(late))[:, 3, 0]
     begun = np.cumsum(~np.isnan(late[:, 3])) >= MIN_LABELS
     np.testing.assert_array_equal(~np.isnan(found), begun)
 
 
-def test_higher_levels_contain_lower_ones(released: FloatArray) -> None:
-    found = intervals(released, LAGS, np.ones_like(released), (0.5, 0.8, 0.9, 0.95, 0.99))[-1]
+def test_higher_levels_contain_lower_ones(known_labels: FloatArray) -> None:
+    found = intervals(known_labels, LAGS, np.ones_like(known_labels), (0.5, 0.8, 0.9, 0.95, 0.99))[
+        -1
+    ]
     found = np.delete(found, [STILL, SILENT], axis=0)
     assert (np.diff(found[:, 1::2], axis=1) > 0).all()
     np.testing.assert_array_equal(found[:, 0::2], -found[:, 1::2])
 
 
-def test_without_days_or_recent_labels_there_are_no_intervals(released: FloatArray) -> None:
+def test_without_days_or_recent_labels_there_are_no_intervals(known_labels: FloatArray) -> None:
     assert intervals(np.empty((0, 60)), LAGS, np.empty((0, 60))).shape == (0, 60, 4)
-    ceased = np.where(np.arange(DAYS)[:, None] < 200, released, np.nan)
+    ceased = np.where(np.arange(DAYS)[:, None] < 200, known_labels, np.nan)
     found = intervals(ceased, LAGS, np.ones_like(ceased))
     last = 199 + WINDOW - MIN_DAYS
     assert (found[last - 5, :, 1] > 0).any()
@@ -206,10 +210,10 @@ def test_covered_includes_the_bounds_and_knows_nothing_of_missing_ones() -> None
     np.testing.assert_array_equal(covered(bounds, labels)[0], expected)
 
 
-def test_volatility_against_explicit_weights(released: FloatArray) -> None:
-    found = volatility(released)
+def test_volatility_against_explicit_weights(known_labels: FloatArray) -> None:
+    found = volatility(known_labels)
     for row, column in [(35, 0), (300, 1), (DAYS - 1, 2)]:
-        own = released[: row + 1, column]
+        own = known_labels[: row + 1, column]
         own = own[~np.isnan(own)]
         expected = np.average(own**2, weights=0.5 ** (np.arange(len(own))[::-1] / HALF_LIFE))
         np.testing.assert_allclose(found[row, column] ** 2, expected, rtol=1e-9)

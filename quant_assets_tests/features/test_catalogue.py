@@ -22,7 +22,7 @@ def test_outputs_are_the_catalogues_columns_in_order(
 
 
 def test_shapes_are_one_column_per_unit(small_market: Market, small_features: Features) -> None:
-    days, targets = small_market.released.shape
+    days, targets = small_market.known_labels.shape
     shapes = {"instrument": (days, len(small_market.panel.instruments)), "market": (days,)}
     shapes["target"] = (days, targets)
     for level, arrays in small_features.items():
@@ -109,7 +109,7 @@ def test_nothing_is_left_out_of_a_full_market(small_market: Market) -> None:
 def test_left_out_names_exactly_the_empty_features(small_market: Market) -> None:
     closes = replace(small_market.panel, fields={"close": small_market.panel.close})
     reasons = find_left_out(closes)
-    arrays = Market(closes, small_market.pairs, small_market.released).features()
+    arrays = Market(closes, small_market.pairs, small_market.known_labels).features()
     empty = {n for level in arrays.values() for n, x in level.items() if np.isnan(x).all()}
     assert set(reasons) == empty
     assert reasons["parkinson_20"] == "no high, no low"

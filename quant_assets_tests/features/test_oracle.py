@@ -10,10 +10,10 @@ from quant_assets_tests.support import feature_oracle
 
 @pytest.fixture(scope="module")
 def expected(small_market: Market) -> Features:
-    panel, pairs, released = small_market.panel, small_market.pairs, small_market.released
+    panel, pairs, known_labels = small_market.panel, small_market.pairs, small_market.known_labels
     own = feature_oracle.instruments(panel)
     shared = feature_oracle.market(panel, own)
-    targets = feature_oracle.targets(panel, own, shared, pairs, released)
+    targets = feature_oracle.targets(panel, own, shared, pairs, known_labels)
     return {"instrument": own, "market": shared, "target": targets}
 
 

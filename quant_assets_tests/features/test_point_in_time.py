@@ -51,9 +51,9 @@ def test_labels_recomputed_from_the_lookback_rows_are_enough(
     long_market: Market, long_features: Features
 ) -> None:
     cut = long_market.rows(800 - LOOKBACK, 801)
-    released = cut.released.copy()
-    released[:5] = np.nan
-    alone = replace(cut, released=released).features(last_rows=1)
+    known_labels = cut.known_labels.copy()
+    known_labels[:5] = np.nan
+    alone = replace(cut, known_labels=known_labels).features(last_rows=1)
     for name, values in alone["target"].items():
         assert_same_bits(values, long_features["target"][name][800:801], name)
 
@@ -63,8 +63,8 @@ def test_memory_layout_of_the_prices_does_not_matter(
 ) -> None:
     panel = long_market.panel
     turned = replace(panel, fields={k: np.asfortranarray(v) for k, v in panel.fields.items()})
-    released = np.asfortranarray(long_market.released)
-    other = Market(turned, long_market.pairs, released).features()
+    known_labels = np.asfortranarray(long_market.known_labels)
+    other = Market(turned, long_market.pairs, known_labels).features()
     for level, arrays in long_features.items():
         for name, values in arrays.items():
             assert_same_bits(other[level][name], values, name)
@@ -74,11 +74,11 @@ def test_memory_layout_of_the_prices_does_not_matter(
 def test_nothing_later_matters(long_market: Market, long_features: Features, day: int) -> None:
     rng = np.random.default_rng(day)
     fields = {name: values.copy() for name, values in long_market.panel.fields.items()}
-    released = long_market.released.copy()
-    for values in (*fields.values(), released):
+    known_labels = long_market.known_labels.copy()
+    for values in (*fields.values(), known_labels):
         values[day + 1 :] = np.exp(rng.normal(size=values[day + 1 :].shape))
     panel = replace(long_market.panel, fields=fields)
-    changed = Market(panel, long_market.pairs, released).features()
+    changed = Market(panel, long_market.pairs, known_labels).features()
     for level, arrays in long_features.items():
         for name, values in arrays.items():
             assert_same_bits(changed[level][name][: day + 1], values[: day + 1], name)
@@ -89,5 +89,5 @@ def test_nothing_later_matters(long_market: Market, long_features: Features, day
 
 def test_real_market_day_alone_equals_bulk(real_panel: Market) -> None:
     bulk = real_panel.features()
-    for day in (700, len(real_panel.released) - 1):
+    for day in (700, len(real_panel.known_labels) - 1):
         assert_day_alone_equals_bulk(real_panel, bulk, day)

@@ -71,7 +71,7 @@ def test_constant_price_has_no_scaled_features(small_market: Market) -> None:
 def test_all_prices_constant(small_market: Market) -> None:
     fields = {name: np.full_like(x, 3.0) for name, x in small_market.panel.fields.items()}
     flat = changed(small_market, **fields)
-    assert_finite_or_nan(replace(flat, released=np.zeros_like(flat.released)).features())
+    assert_finite_or_nan(replace(flat, known_labels=np.zeros_like(flat.known_labels)).features())
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.inf, 1e300, 1e-300])
@@ -99,4 +99,4 @@ def test_one_row() -> None:
 def test_leg_that_is_no_instrument_is_refused(small_market: Market) -> None:
     pairs = TargetPairs(("t",), np.array([1]), ("US_NONE",), (None,))
     with pytest.raises(KeyError, match="US_NONE"):
-        replace(small_market, pairs=pairs, released=small_market.released[:, :1]).features()
+        replace(small_market, pairs=pairs, known_labels=small_market.known_labels[:, :1]).features()

@@ -25,7 +25,7 @@ def panel() -> PricePanel:
 
 
 @pytest.fixture(scope="module")
-def released(panel: PricePanel) -> FloatArray:
+def known_labels(panel: PricePanel) -> FloatArray:
     """Numbers that say where they belong: release row and target."""
     values = np.arange(DAYS)[:, None] * 100.0 + np.arange(40)
     for row in range(DAYS):
@@ -34,8 +34,8 @@ def released(panel: PricePanel) -> FloatArray:
     return values
 
 
-def rows_from(panel: PricePanel, released: FloatArray, row: int) -> pd.DataFrame:
-    rows = label_rows(panel, synthetic.pairs(), released, panel.days[row].item())
+def rows_from(panel: PricePanel, known_labels: FloatArray, row: int) -> pd.DataFrame:
+    rows = label_rows(panel, synthetic.pairs(), known_labels, panel.days[row].item())
     return pd.DataFrame(
         {
             name: x.to_numpy(zero_copy_only=False) if name == "target" else x
@@ -46,11 +46,17 @@ def rows_from(panel: PricePanel, released: FloatArray, row: int) -> pd.DataFrame
 
 @pytest.mark.parametrize("start", [0, 1, 2, 3, 6, 24])
 def test_a_row_for_each_label_released_from_a_day_on(
-    panel: PricePanel, released: FloatArray, start: int
+    panel: PricePanel, known_labels: FloatArray, start: int
 ) -> None:
-    rows = rows_from(panel, released, start)
+    rows = rows_from(panel, known_labels, start)
     expected = [
-        (panel.days[row - lag - 1], row - lag - 1, f"target_{j}", released[row, j], panel.days[row])
+        (
+            panel.days[row - lag - 1],
+            row - lag - 1,
+            f"target_{j}",
+            known_labels[row, j],
+            panel.days[row],
+        )
         for row in range(start, DAYS)
         for j, lag in enumerate(synthetic.pairs().lags)
         if row > lag
@@ -63,33 +69,35 @@ def test_a_row_for_each_label_released_from_a_day_on(
 
 
 def test_days_written_alone_or_together_read_the_same(
-    panel: PricePanel, released: FloatArray, tmp_path: Path
+    panel: PricePanel, known_labels: FloatArray, tmp_path: Path
 ) -> None:
     days, pairs = panel.days, synthetic.pairs()
     with Lake(tmp_path / "together") as lake:
-        rows = label_rows(panel, pairs, released, days[0].item())
+        rows = label_rows(panel, pairs, known_labels, days[0].item())
         lake.replace_days(LABELS, days[0].item(), days[-1].item(), rows)
         together = read_released(lake, days, pairs.targets)
     with Lake(tmp_path / "alone") as lake:
         for row in (9, 7, 8):
             part = panel.rows(row - 5, row + 1)
-            rows = label_rows(part, pairs, released[row - 5 : row + 1], days[row].item())
+            rows = label_rows(part, pairs, known_labels[row - 5 : row + 1], days[row].item())
             lake.replace_days(LABELS, days[row].item(), days[row].item(), rows)
         alone = read_released(lake, days[7:10], pairs.targets)
-    np.testing.assert_array_equal(together, released)
-    np.testing.assert_array_equal(alone, released[7:10])
+    np.testing.assert_array_equal(together, known_labels)
+    np.testing.assert_array_equal(alone, known_labels[7:10])
 
 
 @pytest.fixture
-def published(released: FloatArray) -> FloatArray:
-    return align_to_forecast_day(released, synthetic.pairs().lags)
+def published(known_labels: FloatArray) -> FloatArray:
+    return align_to_forecast_day(known_labels, synthetic.pairs().lags)
 
 
-def test_labels_that_agree(panel: PricePanel, released: FloatArray, published: FloatArray) -> None:
+def test_labels_that_agree(
+    panel: PricePanel, known_labels: FloatArray, published: FloatArray
+) -> None:
     """Within the tolerance; what is released after the last day is not compared."""
     published += TOLERANCE / 2
     published[-1] = 77.0
-    found = compare_labels(panel.days, released, synthetic.pairs(), published)
+    found = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
     assert found.agree
     assert found.compared == sum(DAYS - lag - 1 for lag in synthetic.pairs().lags)
     assert found.worst == pytest.approx(TOLERANCE / 2, rel=1e-3)
@@ -98,23 +106,25 @@ def test_labels_that_agree(panel: PricePanel, released: FloatArray, published: F
 
 @pytest.mark.parametrize("value", [5.0, np.nan])
 def test_labels_that_do_not_agree(
-    value: float, panel: PricePanel, released: FloatArray, published: FloatArray
+    value: float, panel: PricePanel, known_labels: FloatArray, published: FloatArray
 ) -> None:
     published[4, 11] = value
-    found = compare_labels(panel.days, released, synthetic.pairs(), published)
+    found = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
     assert not found.agree
     assert found.only_one_empty == int(np.isnan(value))
 
 
 def test_an_empty_label_that_is_published_does_not_agree(
-    panel: PricePanel, released: FloatArray, published: FloatArray
+    panel: PricePanel, known_labels: FloatArray, published: FloatArray
 ) -> None:
     assert np.isnan(published[18, 3])
     published[18, 3] = 0.0
-    assert compare_labels(panel.days, released, synthetic.pairs(), published).only_one_empty == 1
+    assert (
+        compare_labels(panel.days, known_labels, synthetic.pairs(), published).only_one_empty == 1
+    )
 
 
-def test_nothing_published_agrees(panel: PricePanel, released: FloatArray) -> None:
-    assert compare_labels(panel.days, released, synthetic.pairs(), None).agree
-    few = compare_labels(panel.days[:3], released[:3], synthetic.pairs(), released[:3])
+def test_nothing_published_agrees(panel: PricePanel, known_labels: FloatArray) -> None:
+    assert compare_labels(panel.days, known_labels, synthetic.pairs(), None).agree
+    few = compare_labels(panel.days[:3], known_labels[:3], synthetic.pairs(), known_labels[:3])
     assert (few.compared, few.agree) == (0, True)

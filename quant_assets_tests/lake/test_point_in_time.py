@@ -66,7 +66,7 @@ def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
         " WHERE value IS NOT NULL AND released_on <= ?",
         [day(row)],
     )
-    assert int((~np.isnan(seen.released)).sum()) == len(stored)
+    assert int((~np.isnan(seen.known_labels)).sum()) == len(stored)
     labels = seen.labels()
     assert int((~np.isnan(labels)).sum()) == len(stored)
     rows = np.searchsorted(seen.days, stored["trading_day"].to_numpy("datetime64[D]"))

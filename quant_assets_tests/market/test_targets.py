@@ -50,16 +50,16 @@ def test_labels_are_the_formulas(days: int, seed: int, empty: float) -> None:
     random = np.random.default_rng(seed)
     close = np.exp(random.normal(size=(days, len(INSTRUMENTS))))
     close[random.random(close.shape) < empty] = np.nan
-    released = labels_by_known_day(close, PAIRS, INSTRUMENTS)
-    labels = align_to_forecast_day(released, PAIRS.lags)
+    known_labels = labels_by_known_day(close, PAIRS, INSTRUMENTS)
+    labels = align_to_forecast_day(known_labels, PAIRS.lags)
     for row in range(days):
         for target, lag in enumerate(PAIRS.lags):
             expected = label(close, row, target)
             np.testing.assert_allclose(labels[row, target], expected, rtol=0, atol=1e-12)
             if row + lag + 1 < days:
-                known = released[row + lag + 1, target]
+                known = known_labels[row + lag + 1, target]
                 np.testing.assert_array_equal(known, labels[row, target])
-    first = [released[: lag + 1, target] for target, lag in enumerate(PAIRS.lags)]
+    first = [known_labels[: lag + 1, target] for target, lag in enumerate(PAIRS.lags)]
     assert all(np.isnan(x).all() for x in first)
 
 
@@ -84,10 +84,10 @@ def test_the_real_folders_labels(real_market: Path) -> None:
     source = CompetitionFolder(real_market)
     table, pairs = source.prices(*synthetic.ALWAYS), source.pairs()
     panel = synthetic.panel_of(table, table.values)
-    released = labels_by_known_day(panel.close, pairs, panel.instruments)
+    known_labels = labels_by_known_day(panel.close, pairs, panel.instruments)
     published = source.published_labels(*synthetic.ALWAYS)
     assert published is not None
-    ours = align_to_forecast_day(released, pairs.lags)
+    ours = align_to_forecast_day(known_labels, pairs.lags)
     np.testing.assert_allclose(ours, published, rtol=0, atol=2e-6, equal_nan=True)
     assert 0.05 < np.isnan(published[: -MAX_LAG - 1]).mean() < 0.2
 

@@ -7,6 +7,6 @@ from quant_assets_tests.support import synthetic
 
 
 @pytest.fixture(scope="session")
-def seen() -> Observations:
+def observations() -> Observations:
     """All days of the small market."""
     return synthetic.observe(synthetic.prices())

@@ -91,10 +91,10 @@ def test_arma_in_autoregressive_form_forecasts_as_statsmodels(
 
 
 def test_no_model_of_a_single_leg_is_an_error() -> None:
-    seen = leg_market.observe(0.01 * np.random.default_rng(10).normal(size=(400, 4)))
+    observations = leg_market.observe(0.01 * np.random.default_rng(10).normal(size=(400, 4)))
     parameters = {**autoregressive.defaults, "arma_orders": ()}
     with pytest.raises(FitError, match="FX_EURUSD"):
-        autoregressive.fit(seen, parameters, Resources())
+        autoregressive.fit(observations, parameters, Resources())
 
 
 def test_legs_of_short_histories_get_no_moving_average() -> None:
@@ -102,8 +102,8 @@ def test_legs_of_short_histories_get_no_moving_average() -> None:
     returns = 0.01 * np.stack([process, *np.random.default_rng(12).normal(size=(3, 400))], axis=1)
     orders = []
     for days in (autoregressive.defaults["arma_days"] - 1, 400):
-        seen = leg_market.observe(returns[:days])
-        orders.append(autoregressive.fit(seen, autoregressive.defaults, Resources()).orders)
+        observations = leg_market.observe(returns[:days])
+        orders.append(autoregressive.fit(observations, autoregressive.defaults, Resources()).orders)
     assert [int(found[0, 1]) for found in orders] == [0, 1]
     assert not orders[1][1:, 1].any()
 
@@ -112,41 +112,43 @@ def test_forecasts_begin_two_days_ahead() -> None:
     """Returns that alternate: the day after next moves with today's return, the next against it."""
     returns = leg_market.vector_autoregression(-0.6 * np.eye(4), 900, seed=13)
     returns += [0.0, 0.001, 0.002, -0.001]
-    seen = leg_market.observe(returns)
-    model = autoregressive.fit(seen.rows(0, 700), autoregressive.defaults, Resources())
+    observations = leg_market.observe(returns)
+    model = autoregressive.fit(observations.rows(0, 700), autoregressive.defaults, Resources())
     np.testing.assert_allclose(model.weights[0], -0.6, atol=0.1)
     np.testing.assert_allclose(model.mean * model.deviation, returns[:700].mean(axis=0), atol=1e-4)
-    forecast = model.forecast(seen, 200)[:-5] * model.width
-    labels = seen.labels()[700:-5]
-    one_day = seen.lags == 1
+    forecast = model.forecast(observations, 200)[:-5] * model.width
+    labels = observations.labels()[700:-5]
+    one_day = observations.lags == 1
     foreseen = np.corrcoef(forecast[:, one_day].ravel(), labels[:, one_day].ravel())[0, 1]
     assert foreseen > 0.3
 
 
 def test_an_unobserved_return_is_taken_for_its_mean() -> None:
     returns = leg_market.vector_autoregression(0.5 * np.eye(4), 400, seed=14)
-    seen = leg_market.observe(returns)
-    model = autoregressive.fit(seen, autoregressive.defaults, Resources())
-    seen.instrument.values[-1] = np.nan
-    unknown = model.forecast(seen, 1)
-    seen.instrument.values[-1, :, 0] = model.mean * model.deviation
-    np.testing.assert_allclose(model.forecast(seen, 1), unknown, rtol=1e-4, atol=1e-8)
+    observations = leg_market.observe(returns)
+    model = autoregressive.fit(observations, autoregressive.defaults, Resources())
+    observations.instrument.values[-1] = np.nan
+    unknown = model.forecast(observations, 1)
+    observations.instrument.values[-1, :, 0] = model.mean * model.deviation
+    np.testing.assert_allclose(model.forecast(observations, 1), unknown, rtol=1e-4, atol=1e-8)
 
 
 def test_without_memory_forecasts_are_means_and_have_no_inputs() -> None:
-    seen = leg_market.observe(0.01 * np.random.default_rng(15).normal(size=(100, 4)))
+    observations = leg_market.observe(0.01 * np.random.default_rng(15).normal(size=(100, 4)))
     mean, deviation = np.array([0.1, 0.0, -0.1, 0.05]), np.array([0.01, 0.02, 0.0, 0.01])
     model = Autoregression(
         deviation,
         mean,
         np.zeros((LAGS, 4)),
         np.zeros((4, 2), dtype=np.int64),
-        np.full(len(seen.targets), 2.0),
+        np.full(len(observations.targets), 2.0),
     )
     moves = mean * deviation
     expected = [
         lag * (moves[a] - (moves[b] if b >= 0 else 0.0)) / 2.0
-        for lag, (a, b) in zip(seen.lags, seen.legs, strict=True)
+        for lag, (a, b) in zip(observations.lags, observations.legs, strict=True)
     ]
-    np.testing.assert_allclose(model.forecast(seen, 3), np.tile(expected, (3, 1)), rtol=1e-12)
+    np.testing.assert_allclose(
+        model.forecast(observations, 3), np.tile(expected, (3, 1)), rtol=1e-12
+    )
     assert model.importance() == {}

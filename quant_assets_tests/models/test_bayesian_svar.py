@@ -32,8 +32,8 @@ def linked(days: int = 900) -> Observations:
     return leg_market.observe(returns)
 
 
-def fitted(seen: Observations, **parameters: object) -> BayesianVar:
-    return bayesian_svar.fit(seen, {**bayesian_svar.defaults, **parameters}, Resources())
+def fitted(observations: Observations, **parameters: object) -> BayesianVar:
+    return bayesian_svar.fit(observations, {**bayesian_svar.defaults, **parameters}, Resources())
 
 
 def test_posterior_mean_is_least_squares_with_dummy_observations() -> None:
@@ -72,9 +72,9 @@ def test_evidence_is_the_density_of_the_variable() -> None:
 
 
 def test_a_flat_prior_is_the_var_of_statsmodels() -> None:
-    seen = linked(400)
-    model = bayesian_svar.fit(seen, FLAT, Resources())
-    returns = seen.instrument.column("ret_1").astype(np.float64) / model.deviation
+    observations = linked(400)
+    model = bayesian_svar.fit(observations, FLAT, Resources())
+    returns = observations.instrument.column("ret_1").astype(np.float64) / model.deviation
     returns = returns[:, model.columns]
     theirs = VAR(returns).fit(LAGS, trend="c")
     np.testing.assert_allclose(model.coefficients, theirs.params, rtol=0, atol=1e-8)
@@ -87,8 +87,8 @@ def test_a_flat_prior_is_the_var_of_statsmodels() -> None:
         past = returns[: len(returns) - 4 + row]
         ahead = theirs.forecast(past[-LAGS:], MAX_LAG + 1)
         moves[row][:, model.columns] = np.cumsum(ahead[1:], axis=0)
-    expected = to_target_scores(moves * model.deviation, seen) / model.width
-    np.testing.assert_allclose(model.forecast(seen, 5), expected, rtol=0, atol=1e-8)
+    expected = to_target_scores(moves * model.deviation, observations) / model.width
+    np.testing.assert_allclose(model.forecast(observations, 5), expected, rtol=0, atol=1e-8)
 
 
 def test_shocks_reach_markets_in_the_order_of_their_close() -> None:
@@ -113,11 +113,11 @@ def test_responses_show_the_planted_link() -> None:
 
 
 def test_forecasts_use_the_planted_link() -> None:
-    seen = linked()
-    forecast = fitted(seen.rows(0, 700)).forecast(seen, 200)[:-5]
-    labels = seen.labels()[700:-5]
+    observations = linked()
+    forecast = fitted(observations.rows(0, 700)).forecast(observations, 200)[:-5]
+    labels = observations.labels()[700:-5]
     gold_and_aluminium = 1
-    assert seen.lags[gold_and_aluminium] == 1
+    assert observations.lags[gold_and_aluminium] == 1
     foreseen = np.corrcoef(forecast[:, gold_and_aluminium], labels[:, gold_and_aluminium])[0, 1]
     assert foreseen > 0.4
 
@@ -131,12 +131,12 @@ def test_evidence_shrinks_noise_and_leaves_a_link() -> None:
 
 def test_a_tight_prior_leaves_the_recent_drift() -> None:
     returns = 0.01 * np.random.default_rng(4).normal(size=(500, 4)) + [0, 0.001, 0.002, 0.003]
-    seen = leg_market.observe(returns)
-    model = fitted(seen, tightness=(1e-9,), drift=1e6, drift_days=300)
+    observations = leg_market.observe(returns)
+    model = fitted(observations, tightness=(1e-9,), drift=1e6, drift_days=300)
     means = returns[-300:].mean(axis=0)
     moves = np.tile(np.arange(1, MAX_LAG + 1)[:, None] * means, (2, 1, 1))
-    expected = to_target_scores(moves, seen) / model.width
-    np.testing.assert_allclose(model.forecast(seen, 2), expected, rtol=0, atol=1e-6)
+    expected = to_target_scores(moves, observations) / model.width
+    np.testing.assert_allclose(model.forecast(observations, 2), expected, rtol=0, atol=1e-6)
 
 
 def test_importance_names_the_variable_that_leads() -> None:

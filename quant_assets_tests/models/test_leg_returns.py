@@ -24,9 +24,9 @@ def holed() -> np.ndarray:
 
 
 def test_standardised_returns_have_a_deviation_of_one() -> None:
-    seen = leg_market.observe(holed())
-    deviation = deviations(seen)
-    returns = standardised(seen, deviation)
+    observations = leg_market.observe(holed())
+    deviation = deviations(observations)
+    returns = standardised(observations, deviation)
     np.testing.assert_allclose(np.nanstd(returns[:, :2], axis=0), 1.0)
     np.testing.assert_array_equal(deviation[2:], 0.0)
     assert np.isnan(returns[:, 2:]).all()
@@ -34,20 +34,22 @@ def test_standardised_returns_have_a_deviation_of_one() -> None:
 
 
 def test_days_before_the_first_are_unknown() -> None:
-    seen = leg_market.observe(holed())
-    deviation = deviations(seen)
-    past = last_days(seen, 300, 5, deviation)
+    observations = leg_market.observe(holed())
+    deviation = deviations(observations)
+    past = last_days(observations, 300, 5, deviation)
     assert past.shape == (305, 4)
     assert np.isnan(past[:5]).all()
-    np.testing.assert_array_equal(past[5:], standardised(seen, deviation))
-    np.testing.assert_array_equal(last_days(seen, 3, 5, deviation), past[-8:])
+    np.testing.assert_array_equal(past[5:], standardised(observations, deviation))
+    np.testing.assert_array_equal(last_days(observations, 3, 5, deviation), past[-8:])
 
 
 def test_moves_become_spreads_of_the_targets_lag() -> None:
-    seen = leg_market.observe(holed())
+    observations = leg_market.observe(holed())
     moves = np.random.default_rng(2).normal(size=(6, MAX_LAG, 4))
-    spreads = to_target_scores(moves, seen)
-    for target, (lag, (first, second)) in enumerate(zip(seen.lags, seen.legs, strict=True)):
+    spreads = to_target_scores(moves, observations)
+    for target, (lag, (first, second)) in enumerate(
+        zip(observations.lags, observations.legs, strict=True)
+    ):
         of_lag = moves[:, lag - 1]
         expected = of_lag[:, first] - (of_lag[:, second] if second >= 0 else 0.0)
         np.testing.assert_array_equal(spreads[:, target], expected)
@@ -56,42 +58,44 @@ def test_moves_become_spreads_of_the_targets_lag() -> None:
 def test_moves_are_labels_when_returns_are_foreseen() -> None:
     """The window of a label: returns of two to lag + 1 days ahead."""
     returns = 0.01 * np.random.default_rng(3).normal(size=(60, 4))
-    seen = leg_market.observe(returns)
+    observations = leg_market.observe(returns)
     foreseen = np.zeros((60 - MAX_LAG - 1, MAX_LAG, 4))
     for row in range(len(foreseen)):
         for lag in range(1, MAX_LAG + 1):
             foreseen[row, lag - 1] = returns[row + 2 : row + lag + 2].sum(axis=0)
-    labels = seen.labels()[: len(foreseen)]
-    np.testing.assert_allclose(to_target_scores(foreseen, seen), labels, rtol=0, atol=1e-14)
+    labels = observations.labels()[: len(foreseen)]
+    np.testing.assert_allclose(to_target_scores(foreseen, observations), labels, rtol=0, atol=1e-14)
 
 
 def test_width_makes_expected_ranks_of_expected_labels() -> None:
     """Of labels with unequal means and deviations, by counting how often each beats the others."""
     random = np.random.default_rng(4)
-    seen = leg_market.observe(np.zeros((50_000, 4)))
-    m = len(seen.targets)
+    observations = leg_market.observe(np.zeros((50_000, 4)))
+    m = len(observations.targets)
     deviation, mean = random.uniform(0.005, 0.05, size=m), random.normal(scale=0.003, size=m)
-    seen.released[:] = mean + deviation * random.normal(size=seen.released.shape)
-    labels = seen.labels()[:-5]
+    observations.known_labels[:] = mean + deviation * random.normal(
+        size=observations.known_labels.shape
+    )
+    labels = observations.labels()[:-5]
     wins = (labels[:, :, None] > labels[:, None, :]).mean(axis=(0, 2))
 
     def agreement(score: np.ndarray) -> float:
         return float(np.corrcoef(score, wins)[0, 1])
 
-    ours = agreement(mean / label_width(seen, prior_days=20))
+    ours = agreement(mean / label_width(observations, prior_days=20))
     assert ours > 0.99
     assert ours > max(agreement(mean), agreement(mean / deviation))
 
 
 def test_width_of_an_unknown_target_is_the_pooled_one() -> None:
     returns = 0.01 * np.random.default_rng(5).normal(size=(300, 4))
-    seen = leg_market.observe(returns)
-    seen.released[:, 3] = np.nan
-    width = label_width(seen, prior_days=20)
-    assert width[3] == pytest.approx(np.sqrt(2.0) * np.nanstd(seen.released), rel=0.01)
+    observations = leg_market.observe(returns)
+    observations.known_labels[:, 3] = np.nan
+    width = label_width(observations, prior_days=20)
+    assert width[3] == pytest.approx(np.sqrt(2.0) * np.nanstd(observations.known_labels), rel=0.01)
     assert width.min() < width[3] < width.max()
 
 
 def test_width_is_positive_when_no_price_moves() -> None:
-    seen = leg_market.observe(np.zeros((100, 4)))
-    np.testing.assert_array_equal(label_width(seen, prior_days=20), 1.0)
+    observations = leg_market.observe(np.zeros((100, 4)))
+    np.testing.assert_array_equal(label_width(observations, prior_days=20), 1.0)

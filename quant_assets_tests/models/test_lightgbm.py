@@ -12,20 +12,20 @@ from quant_assets.models.protocol import Observations, Resources
 QUICK = {**lightgbm_family.defaults, "num_boost_round": 5}
 
 
-def forecast(seen: Observations, seed: int, **changed: object) -> FloatArray:
+def forecast(observations: Observations, seed: int, **changed: object) -> FloatArray:
     parameters = {**QUICK, "shrinkage": 1.0, **changed}
-    return lightgbm_family.fit(seen, parameters, Resources(seed)).forecast(seen, 30)
+    return lightgbm_family.fit(observations, parameters, Resources(seed)).forecast(observations, 30)
 
 
-def test_seeds_are_averaged(seen: Observations) -> None:
-    alone = [forecast(seen, seed, seeds=1) for seed in (11, 12, 13)]
+def test_seeds_are_averaged(observations: Observations) -> None:
+    alone = [forecast(observations, seed, seeds=1) for seed in (11, 12, 13)]
     assert not np.array_equal(alone[0], alone[1])
-    together = forecast(seen, 11, seeds=3)
+    together = forecast(observations, 11, seeds=3)
     np.testing.assert_allclose(together, np.mean(alone, axis=0), rtol=1e-12, atol=1e-15)
 
 
-def test_one_seed_is_the_library_s_booster(seen: Observations) -> None:
-    labels = standardised_labels(seen, QUICK["label_clip"])
+def test_one_seed_is_the_library_s_booster(observations: Observations) -> None:
+    labels = standardised_labels(observations, QUICK["label_clip"])
     known = ~np.isnan(labels)
     rows = np.argwhere(known)
     per_day = known.sum(axis=1)
@@ -35,14 +35,16 @@ def test_one_seed_is_the_library_s_booster(seen: Observations) -> None:
     options |= {"seed": 5, "num_threads": 1, "deterministic": True, "verbosity": -1}
     options |= {"force_row_wise": True}
     data = lightgbm.Dataset(
-        np.stack([seen.target.values[day, target] for day, target in rows]),
+        np.stack([observations.target.values[day, target] for day, target in rows]),
         np.array([labels[day, target] for day, target in rows]),
         weight=weight * len(rows) / weight.sum(),
         params={"max_bin": QUICK["max_bin"]},
     )
     booster = lightgbm.train(options, data, num_boost_round=QUICK["num_boost_round"])
-    expected = booster.predict(seen.target.values[-1])
-    np.testing.assert_allclose(forecast(seen, 5, seeds=1)[-1], expected, rtol=1e-12, atol=1e-15)
+    expected = booster.predict(observations.target.values[-1])
+    np.testing.assert_allclose(
+        forecast(observations, 5, seeds=1)[-1], expected, rtol=1e-12, atol=1e-15
+    )
 
 
 def test_each_day_weighs_the_same() -> None:
@@ -52,14 +54,14 @@ def test_each_day_weighs_the_same() -> None:
     assert weights.mean() == pytest.approx(1.0)
 
 
-def test_labels_are_in_units_of_their_day_and_volatility(seen: Observations) -> None:
-    ours = standardised_labels(seen, clip=100.0)
+def test_labels_are_in_units_of_their_day_and_volatility(observations: Observations) -> None:
+    ours = standardised_labels(observations, clip=100.0)
     days = (~np.isnan(ours)).sum(axis=1) > 1
     np.testing.assert_allclose(np.nanmean(ours[days], axis=1), 0.0, atol=1e-12)
     np.testing.assert_allclose(np.nanstd(ours[days], axis=1), 1.0)
-    assert np.nanmax(np.abs(standardised_labels(seen, clip=1.5))) == 1.5
-    day = len(seen.days) - 50
-    scaled = seen.labels()[day] / seen.target.column("spread_volatility")[day]
+    assert np.nanmax(np.abs(standardised_labels(observations, clip=1.5))) == 1.5
+    day = len(observations.days) - 50
+    scaled = observations.labels()[day] / observations.target.column("spread_volatility")[day]
     both = ~np.isnan(scaled)
     assert np.corrcoef(scaled[both], ours[day, both])[0, 1] == pytest.approx(1.0)
     assert np.array_equal(np.isnan(ours[day]), np.isnan(scaled))

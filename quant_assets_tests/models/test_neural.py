@@ -181,9 +181,9 @@ def test_a_damaged_state_is_as_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chosen", FAMILIES, ids=lambda chosen: str(chosen.name))
 def test_an_interrupted_fit_gives_the_same_bytes(
-    chosen: Family, seen: Observations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chosen: Family, observations: Observations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    past, file = seen.rows(0, 200), tmp_path / "state"
+    past, file = observations.rows(0, 200), tmp_path / "state"
     with monkeypatch.context() as patch:
         interrupt_after(5, patch)
         with pytest.raises(CrashError):

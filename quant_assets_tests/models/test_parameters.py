@@ -47,15 +47,17 @@ def test_a_space_names_parameters_of_its_family(name: str) -> None:
 
 @every_tunable
 @pytest.mark.parametrize("end", ["low", "high"])
-def test_both_ends_of_a_space_can_be_fitted(name: str, end: str, seen: Observations) -> None:
+def test_both_ends_of_a_space_can_be_fitted(
+    name: str, end: str, observations: Observations
+) -> None:
     at = {
         parameter: part.options[-1] if isinstance(part, Choice) else getattr(part, end)
         for parameter, part in search_space_of(name).items()
     }
     check_parameters(name, at)
     chosen = load_family(name)
-    model = chosen.fit(seen, {**chosen.defaults, **at}, Resources())
-    assert np.isfinite(model.forecast(seen, 3)).all()
+    model = chosen.fit(observations, {**chosen.defaults, **at}, Resources())
+    assert np.isfinite(model.forecast(observations, 3)).all()
 
 
 @pytest.mark.parametrize(

@@ -16,44 +16,48 @@ from quant_assets.models.registry import DAILY, load_family
 WINDOW, PRIOR_DAYS = 200, 60
 
 
-def score(seen: Observations, **changed: object) -> FloatArray:
+def score(observations: Observations, **changed: object) -> FloatArray:
     parameters = {**rank_prior.defaults, "window": WINDOW, **changed}
-    return rank_prior.fit(seen, parameters, Resources()).score
+    return rank_prior.fit(observations, parameters, Resources()).score
 
 
-def ranks_of(seen: Observations) -> FloatArray:
-    return ranked_labels(seen.rows(len(seen.days) - WINDOW, len(seen.days)))
+def ranks_of(observations: Observations) -> FloatArray:
+    return ranked_labels(observations.rows(len(observations.days) - WINDOW, len(observations.days)))
 
 
-def slow_mean(seen: Observations) -> FloatArray:
-    columns = [column[~np.isnan(column)] for column in ranks_of(seen).T]
+def slow_mean(observations: Observations) -> FloatArray:
+    columns = [column[~np.isnan(column)] for column in ranks_of(observations).T]
     return np.array([column.sum() / (len(column) + PRIOR_DAYS) for column in columns])
 
 
-def test_the_mean_counts_known_days_and_prior_days(seen: Observations) -> None:
-    ours = score(seen, variant="mean", prior_days=PRIOR_DAYS)
-    np.testing.assert_allclose(ours, slow_mean(seen), rtol=1e-12)
+def test_the_mean_counts_known_days_and_prior_days(observations: Observations) -> None:
+    ours = score(observations, variant="mean", prior_days=PRIOR_DAYS)
+    np.testing.assert_allclose(ours, slow_mean(observations), rtol=1e-12)
 
 
-def test_diagonal_divides_by_each_deviation(seen: Observations) -> None:
-    deviation = [np.std(column[~np.isnan(column)]) for column in ranks_of(seen).T]
+def test_diagonal_divides_by_each_deviation(observations: Observations) -> None:
+    deviation = [np.std(column[~np.isnan(column)]) for column in ranks_of(observations).T]
     np.testing.assert_allclose(
-        score(seen, variant="diagonal"), slow_mean(seen) / deviation, rtol=1e-12
+        score(observations, variant="diagonal"), slow_mean(observations) / deviation, rtol=1e-12
     )
 
 
-def test_ledoit_wolf_is_the_library_s_covariance(seen: Observations) -> None:
+def test_ledoit_wolf_is_the_library_s_covariance(observations: Observations) -> None:
     """Up to the scale, which a ranking does not see."""
-    days = ranks_of(seen)
+    days = ranks_of(observations)
     days = np.nan_to_num(days[(~np.isnan(days)).any(axis=1)])
-    expected = np.linalg.solve(LedoitWolf().fit(days).covariance_, slow_mean(seen))
+    expected = np.linalg.solve(LedoitWolf().fit(days).covariance_, slow_mean(observations))
     expected *= np.cov(days.T, ddof=0).trace() / days.shape[1]
-    np.testing.assert_allclose(score(seen, variant="ledoit_wolf"), expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        score(observations, variant="ledoit_wolf"), expected, rtol=1e-6, atol=1e-9
+    )
 
 
-def test_full_shrinkage_leaves_the_mean(seen: Observations) -> None:
-    np.testing.assert_allclose(score(seen, shrinkage=1.0), slow_mean(seen), rtol=1e-12)
-    assert not np.allclose(score(seen, shrinkage=0.4), slow_mean(seen), rtol=0.1)
+def test_full_shrinkage_leaves_the_mean(observations: Observations) -> None:
+    np.testing.assert_allclose(
+        score(observations, shrinkage=1.0), slow_mean(observations), rtol=1e-12
+    )
+    assert not np.allclose(score(observations, shrinkage=0.4), slow_mean(observations), rtol=0.1)
 
 
 def test_no_other_weights_have_a_better_ratio_on_the_days_they_are_from() -> None:
@@ -71,26 +75,26 @@ def test_no_other_weights_have_a_better_ratio_on_the_days_they_are_from() -> Non
     assert ratio(ranks.mean(axis=0)) < ratio(best)
 
 
-def test_an_unknown_variant_is_named_with_the_nearest(seen: Observations) -> None:
+def test_an_unknown_variant_is_named_with_the_nearest(observations: Observations) -> None:
     with pytest.raises(UnknownNameError, match="did you mean diagonal"):
-        score(seen, variant="diagonl")
+        score(observations, variant="diagonl")
 
 
-def test_families_that_are_fitted_daily_read_no_features(seen: Observations) -> None:
+def test_families_that_are_fitted_daily_read_no_features(observations: Observations) -> None:
     """Their fits are handed none."""
 
     def emptied(block: FeatureBlock) -> FeatureBlock:
         return FeatureBlock((), block.values[..., :0])
 
     bare = replace(
-        seen,
-        target=emptied(seen.target),
-        instrument=emptied(seen.instrument),
-        market=emptied(seen.market),
+        observations,
+        target=emptied(observations.target),
+        instrument=emptied(observations.instrument),
+        market=emptied(observations.market),
     )
     for name in DAILY:
         fitted = [
             load_family(name).fit(one, load_family(name).defaults, Resources()).to_bytes()
-            for one in (seen, bare)
+            for one in (observations, bare)
         ]
         assert fitted[0] == fitted[1]

@@ -10,9 +10,9 @@ from quant_assets.models.families import ridge
 from quant_assets.models.protocol import Observations, Resources
 
 
-def fitted(seen: Observations, **changed: object) -> ridge.Ridge:
+def fitted(observations: Observations, **changed: object) -> ridge.Ridge:
     parameters = {**ridge.defaults, "shrinkage": 1.0, **changed}
-    return ridge.fit(seen, parameters, Resources())
+    return ridge.fit(observations, parameters, Resources())
 
 
 def solved(x: FloatArray, y: FloatArray, penalty: float) -> FloatArray:
@@ -31,28 +31,31 @@ def test_the_error_is_that_of_leaving_out_each_day(penalty: float) -> None:
     assert ridge._press(y, u, s, u.T @ y, penalty) == pytest.approx(slow, rel=1e-10)
 
 
-def test_the_penalty_is_weak_for_a_strong_signal_and_strong_for_none(seen: Observations) -> None:
+def test_the_penalty_is_weak_for_a_strong_signal_and_strong_for_none(
+    observations: Observations,
+) -> None:
     random = np.random.default_rng(3)
-    noise = random.normal(size=seen.released.shape)
-    driver = np.asarray(np.nan_to_num(seen.market.values).sum(axis=1))
-    exposure = random.normal(size=len(seen.targets))
+    noise = random.normal(size=observations.known_labels.shape)
+    driver = np.asarray(np.nan_to_num(observations.market.values).sum(axis=1))
+    exposure = random.normal(size=len(observations.targets))
     signal = np.zeros_like(noise)
-    for target, lag in enumerate(seen.lags.tolist()):
+    for target, lag in enumerate(observations.lags.tolist()):
         signal[lag + 1 :, target] = driver[: -lag - 1] * exposure[target]
     penalties = [
-        fitted(replace(seen, released=labels)).penalty for labels in (10 * signal + noise, noise)
+        fitted(replace(observations, known_labels=labels)).penalty
+        for labels in (10 * signal + noise, noise)
     ]
     assert penalties[0] < 1e4 < penalties[1]
 
 
-def test_the_fitted_values_have_the_rank_asked_for(seen: Observations) -> None:
-    whole = fitted(seen, rank=None, penalties=(10.0,))
+def test_the_fitted_values_have_the_rank_asked_for(observations: Observations) -> None:
+    whole = fitted(observations, rank=None, penalties=(10.0,))
     ranks = {
-        rank: np.linalg.matrix_rank(fitted(seen, rank=rank, penalties=(10.0,)).coefficients)
+        rank: np.linalg.matrix_rank(fitted(observations, rank=rank, penalties=(10.0,)).coefficients)
         for rank in (1, 3, 40)
     }
     assert ranks == {1: 1, 3: 3, 40: np.linalg.matrix_rank(whole.coefficients)}
-    every_direction = fitted(seen, rank=40, penalties=(10.0,))
+    every_direction = fitted(observations, rank=40, penalties=(10.0,))
     np.testing.assert_allclose(every_direction.coefficients, whole.coefficients, atol=1e-10)
 
 

@@ -122,9 +122,9 @@ def test_returns_that_follow_one_market_rest_on_it() -> None:
     """US returns go on for some days, and Tokyo's follow them; metals and currencies are noise."""
     coefficients = np.zeros((4, 4))
     coefficients[[1, 3], 3] = 0.7
-    seen = leg_market.observe(leg_market.vector_autoregression(coefficients, 1500, seed=2))
-    model = bayesian_svar.fit(seen, bayesian_svar.defaults, Resources())
-    found = variance_shares(model.contributions(seen, 250, GROUPS))
+    observations = leg_market.observe(leg_market.vector_autoregression(coefficients, 1500, seed=2))
+    model = bayesian_svar.fit(observations, bayesian_svar.defaults, Resources())
+    found = variance_shares(model.contributions(observations, 250, GROUPS))
     assert set(found) == {"drift", "FX", "JPX", "LME", "US"}
     assert np.median(found.pop("US")) > 0.8
     assert all(np.median(share) < 0.2 for share in found.values())

@@ -41,7 +41,7 @@ def test_slices_by_hand(desk: Desk) -> None:
     rows = slice_rows(found)
     assert [*rows.columns] == [column.name for column in SLICES.columns]
     index = rows.set_index(["trading_day", "family", "by", "part"])["value"]
-    values, truth = found.forecasts["ridge"], found.truth
+    values, truth = found.forecasts["ridge"], found.labels
     for row in (0, 20, 50):
         for (by, part), mask in split_targets(found.pairs).items():
             known = mask & ~np.isnan(truth[row])

@@ -186,7 +186,7 @@ def test_the_real_folder_loads_and_its_labels_follow_the_formula(real_market: Pa
     assert published.shape == (2038, 424)
     closes = [i for i, name in enumerate(table.columns) if parse_column(name).field == "close"]
     instruments = [parse_column(table.columns[i]).instrument for i in closes]
-    released = labels_by_known_day(table.values[:, closes], pairs, instruments)
-    computed = align_to_forecast_day(released, pairs.lags)
+    known_labels = labels_by_known_day(table.values[:, closes], pairs, instruments)
+    computed = align_to_forecast_day(known_labels, pairs.lags)
     np.testing.assert_allclose(computed, published, rtol=0, atol=2e-6, equal_nan=True)
     assert (source.first_day, source.last_day) == (date(2010, 1, 4), date(2017, 11, 10))

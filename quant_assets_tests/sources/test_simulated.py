@@ -33,7 +33,7 @@ def oracle(source: SimulatedMarket, start: date, end: date) -> FloatArray:
     return forecast
 
 
-def released() -> FloatArray:
+def known_labels() -> FloatArray:
     table = whole()
     close = table.values[:, [table.columns.index(column) for column in CLOSES]]
     close[close <= 0] = np.nan
@@ -42,7 +42,7 @@ def released() -> FloatArray:
 
 def daily_spearman(forecast: FloatArray) -> FloatArray:
     """Of the days that have labels, against the labels of the default market."""
-    truth = pd.DataFrame(align_to_forecast_day(released(), MARKET.pairs().lags))
+    truth = pd.DataFrame(align_to_forecast_day(known_labels(), MARKET.pairs().lags))
     ranked = pd.DataFrame(forecast).where(truth.notna()).rank(axis=1)
     daily = ranked.corrwith(truth.rank(axis=1), axis=1).dropna()
     return np.asarray(daily, dtype=np.float64)
@@ -159,6 +159,6 @@ def test_the_oracles_score_is_small_and_clearly_above_zero() -> None:
 
 
 def test_models_can_learn_part_of_the_signal_from_released_labels() -> None:
-    known = pd.DataFrame(released()).expanding(min_periods=100).mean().to_numpy()
+    known = pd.DataFrame(known_labels()).expanding(min_periods=100).mean().to_numpy()
     daily = daily_spearman(known)
     assert 0.1 < daily.mean() / daily.std() < 0.6

@@ -118,7 +118,7 @@ def market(panel: PricePanel, own: Arrays) -> Arrays:
 
 
 def targets(
-    panel: PricePanel, own: Arrays, shared: Arrays, pairs: TargetPairs, released: FloatArray
+    panel: PricePanel, own: Arrays, shared: Arrays, pairs: TargetPairs, known_labels: FloatArray
 ) -> Arrays:
 
     def legs(values: FloatArray, sign: float) -> FloatArray:
@@ -144,14 +144,14 @@ def targets(
     beta = products / _positive(rolling(factor**2 + 0 * own["ret_1"], 250, np.sum))
     out["beta_difference"] = legs(beta, -1)
     out["beta_move_5"] = out["beta_difference"] * shared["factor_all_5"][:, None]
-    deviation = {w: _positive(rolling(released, w, np.std)) for w in (20, 60, 250, 500)}
+    deviation = {w: _positive(rolling(known_labels, w, np.std)) for w in (20, 60, 250, 500)}
     for w, std in deviation.items():
-        out[f"label_mean_{w}"] = rolling(released, w, np.mean) / std
-    out["label_newest"] = released / deviation[250]
-    out["label_rank_mean_250"] = rolling(ranks(released), 250, np.mean)
+        out[f"label_mean_{w}"] = rolling(known_labels, w, np.mean) / std
+    out["label_newest"] = known_labels / deviation[250]
+    out["label_rank_mean_250"] = rolling(ranks(known_labels), 250, np.mean)
     ranked = [x for x in out if x.startswith(("label", "spread"))]
     out |= {f"rank_{name}": ranks(out[name]) for name in ranked}
-    out["lag"] = np.array([[float(lag) for lag in pairs.lags]] * len(released))
+    out["lag"] = np.array([[float(lag) for lag in pairs.lags]] * len(known_labels))
     return out
 
 

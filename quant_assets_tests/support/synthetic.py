@@ -171,7 +171,7 @@ def same(ours: Observations, expected: Observations) -> None:
 
 def _arrays(seen: Observations) -> Iterable[FloatArray]:
     blocks = (seen.target, seen.instrument, seen.market)
-    return (seen.days, seen.lags, seen.released, *(block.values for block in blocks))
+    return (seen.days, seen.lags, seen.known_labels, *(block.values for block in blocks))
 
 
 def _block(arrays: dict[str, FloatArray]) -> FeatureBlock:

@@ -105,10 +105,10 @@ def test_a_lake_that_ends_with_the_day_gives_the_same(name: str, desk: Desk, you
 @every_family
 def test_what_a_fit_records(name: str, desk: Desk) -> None:
     for fit, row in zip(desk.fits[name], FIT_ROWS, strict=True):
-        seen = synthetic.observe(synthetic.until(synthetic.prices(), row))
+        observations = synthetic.observe(synthetic.until(synthetic.prices(), row))
         assert fit["trading_day"] == day(desk, row)
         assert fit["date_id"] == row
-        known = int((~np.isnan(seen.labels())).sum())
+        known = int((~np.isnan(observations.labels())).sum())
         assert json.loads(str(fit["metrics"])) == {"labels": known, "days": row + 1}
         assert isinstance(fit["snapshot"], int)
         assert fit["snapshot"] > 0

@@ -23,10 +23,10 @@ def test_the_record_gives_the_same_model_and_forecasts(name: str, desk: Desk) ->
     again = repeat_fit(desk.lake, name, desk.days[AS_OF].item(), threads=2)
     assert again.same
     assert not again.changed
-    seen = read_observations(desk.lake, desk.days[AS_OF + 20].item())
+    observations = read_observations(desk.lake, desk.days[AS_OF + 20].item())
     forecasts = desk.forecasts[name]
     of_fit = forecasts.fit_as_of == desk.days[AS_OF]
-    made = load_family(name).load(again.model).forecast(seen, 21)
+    made = load_family(name).load(again.model).forecast(observations, 21)
     np.testing.assert_array_equal(made, forecasts.values[of_fit][:21])
 
 

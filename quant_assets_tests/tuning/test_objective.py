@@ -51,20 +51,20 @@ def test_nothing_after_the_last_label_judged_matters(name: str, seen: Observatio
 
 def test_a_day_without_labels_is_left_out(seen: Observations) -> None:
     labels = seen.labels()
-    released = seen.released.copy()
+    known_labels = seen.known_labels.copy()
     for lag in range(1, 5):
-        released[230 + lag + 1, seen.lags == lag] = np.nan
-    holed = judged(replace(seen, released=released))
+        known_labels[230 + lag + 1, seen.lags == lag] = np.nan
+    holed = judged(replace(seen, known_labels=known_labels))
     whole = judged(seen)
     assert not np.isnan(labels[230]).all()
     np.testing.assert_array_equal(holed, np.delete(whole, 230 - FOLD.fit))
 
 
 def test_without_labels_there_is_nothing_to_judge_by(seen: Observations) -> None:
-    released = seen.released.copy()
-    released[FOLD.fit + 1 :] = np.nan
+    known_labels = seen.known_labels.copy()
+    known_labels[FOLD.fit + 1 :] = np.nan
     with pytest.raises(NotEnoughHistoryError, match="too few validation days"):
-        judged(replace(seen, released=released))
+        judged(replace(seen, known_labels=known_labels))
 
 
 def test_one_score_for_all_targets_is_a_failed_fit(seen: Observations) -> None:

@@ -167,10 +167,10 @@ def test_importance_is_a_share_of_every_tuned_parameter(seen: Observations, stor
 
 
 def test_labels_missing_from_the_start_are_reported(seen: Observations, tmp_path: Path) -> None:
-    released = seen.released.copy()
-    released[:180] = np.nan
+    known_labels = seen.known_labels.copy()
+    known_labels[:180] = np.nan
     with pytest.raises(NotEnoughHistoryError, match="too few days with released labels"):
-        tuned(replace(seen, released=released), tmp_path / "trials.db")
+        tuned(replace(seen, known_labels=known_labels), tmp_path / "trials.db")
 
 
 def test_what_cannot_be_tuned_leaves_no_file(seen: Observations, tmp_path: Path) -> None:

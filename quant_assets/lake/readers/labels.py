@@ -42,17 +42,17 @@ class LabelDisagreement:
 
 
 def label_rows(
-    panel: PricePanel, pairs: TargetPairs, released: FloatArray, start: date
+    panel: PricePanel, pairs: TargetPairs, known_labels: FloatArray, start: date
 ) -> dict[str, Any]:
     """Rows of ``features.labels`` for the release days from ``start`` on.
 
     Args:
         panel: observed prices, with at least MAX_LAG + 1 days before ``start`` if there are any.
         pairs: the targets.
-        released: (n, m) labels by release day.
+        known_labels: (n, m) labels by the day on which they become known.
         start: first release day wanted.
     """
-    n, m = released.shape
+    n, m = known_labels.shape
     release_row = np.repeat(np.arange(n), m)
     label_row = release_row - np.tile(pairs.lags + 1, n)
     wanted = (label_row >= 0) & (panel.days[release_row] >= np.datetime64(start))
@@ -62,26 +62,26 @@ def label_rows(
         "trading_day": panel.days[label_row],
         "date_id": panel.date_ids[label_row],
         "target": pa.DictionaryArray.from_arrays(targets, pa.array(pairs.targets)),
-        "value": released.ravel()[wanted],
+        "value": known_labels.ravel()[wanted],
         "released_on": panel.days[release_row],
     }
 
 
 def compare_labels(
-    days: DayArray, released: FloatArray, pairs: TargetPairs, published: FloatArray | None
+    days: DayArray, known_labels: FloatArray, pairs: TargetPairs, published: FloatArray | None
 ) -> LabelDisagreement:
     """Compare labels with published ones, both for the same days.
 
     Args:
-        days: (n,) days of ``released`` and ``published``.
-        released: (n, m) labels by release day.
+        days: (n,) days of ``known_labels`` and ``published``.
+        known_labels: (n, m) labels by the day on which they become known.
         pairs: the targets.
         published: (n, m) labels by the day they are forecast on; None if there are none.
     """
     n = len(days)
     if published is None or n <= MAX_LAG + 1:
         return LabelDisagreement(0, 0.0, 0)
-    ours = align_to_forecast_day(released, pairs.lags)
+    ours = align_to_forecast_day(known_labels, pairs.lags)
     comparable = np.arange(n)[:, None] + pairs.lags + 1 < n
     empty_here, empty_there = np.isnan(ours), np.isnan(published)
     both = comparable & ~empty_here & ~empty_there

@@ -1,7 +1,7 @@
-"""The only door to labels: what was known at the close of a day.
+"""Point-in-time reads: what was known at the close of a day. Only this module reads labels.
 
-A label of day s and lag k is released on row s + k + 1. Everything returned here is indexed by the
-day it became known and ends with the as-of day, so no caller can see further.
+A label of forecast day s and lag k is known on row s + k + 1. All arrays returned here are indexed
+by the day on which a value became known and end with the as-of day, so no caller gets later values.
 """
 
 from datetime import date
@@ -28,7 +28,7 @@ BEGINNING = date(1900, 1, 1)
 
 
 def read_known_days(lake: Lake, as_of: date) -> DayArray:
-    """(n,) days with features up to ``as_of``, ascending."""
+    """Read the (n,) days with features up to ``as_of``, ascending."""
     found = lake.columns(
         f"SELECT trading_day FROM {MARKET_FEATURES.quoted}"
         " WHERE trading_day <= ? ORDER BY trading_day",
@@ -39,10 +39,10 @@ def read_known_days(lake: Lake, as_of: date) -> DayArray:
 
 
 def read_date_ids(lake: Lake, days: DayArray) -> IntArray:
-    """(n,) the source's number of each day with features.
+    """Read the source's (n,) numbers of the given days.
 
     Raises:
-        LakeError: a day has none.
+        LakeError: a day has no features.
     """
     found = lake.columns(
         f"SELECT trading_day, date_id FROM {MARKET_FEATURES.quoted} ORDER BY trading_day",
@@ -52,11 +52,37 @@ def read_date_ids(lake: Lake, days: DayArray) -> IntArray:
 
 
 def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
-    """(n, m) labels by release day for the given days; NaN where empty.
+    """Read the labels that became known on the given days.
+
+    Returns an array of shape (n, m), indexed by the day on which a label became known; NaN where a
+    label is empty.
+
+    Args:
+        lake: the lake.
+        days: (n,) consecutive days of the history.
+        targets: m names.
 
     Raises:
         LakeError: a day from the third on has no labels stored, not even empty ones. On the first
-            two days of a history none can be released.
+            two days of a history no label can be known.
+
+    Examples:
+        A label of forecast day 2 January and lag 1 is known from 4 January on. A read as of
+        3 January does not return it:
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> days = np.array(["2024-01-02", "2024-01-03", "2024-01-04"], "datetime64[D]")
+        >>> label = {"trading_day": days[:1], "date_id": [0], "target": ["target_0"]}
+        >>> label |= {"value": [0.01], "released_on": days[2:]}
+        >>> with TemporaryDirectory() as folder, Lake(Path(folder)) as lake:
+        ...     written = lake.replace_days(LABELS, date(2024, 1, 4), date(2024, 1, 4), label)
+        ...     before = read_known_labels(lake, days[:2], ("target_0",))
+        ...     after = read_known_labels(lake, days, ("target_0",))
+        >>> before.ravel()
+        array([nan, nan])
+        >>> after.ravel()
+        array([ nan,  nan, 0.01])
     """
     rows = lake.arrow(
         f"SELECT released_on, target, value FROM {LABELS.quoted} WHERE released_on BETWEEN ? AND ?",
@@ -78,15 +104,16 @@ def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> F
 def read_observations(
     lake: Lake, as_of: date, *, since: date = BEGINNING, features: bool = True
 ) -> Observations:
-    """Features and released labels known as of a day.
+    """Read the features and labels that were known at the close of a day.
+
+    Memory: about 4 bytes per day, target and feature (float32).
 
     Args:
         lake: the lake.
-        as_of: last day; nothing known later is read.
-        since: first day wanted; all history by default.
-        features: whether features are wanted; reading them is most of the time.
-
-    Memory: about 4 bytes per day, target and feature (float32).
+        as_of: last day; nothing that became known later is read.
+        since: first day; the first day of the history by default.
+        features: whether to read features, which takes most of the time. Without them the feature
+            blocks are empty.
 
     Raises:
         NotEnoughHistoryError: no day in the range has features.
@@ -115,7 +142,7 @@ def read_observations(
         lags=pairs.lags,
         instruments=instruments,
         legs=np.stack(pairs.legs(instruments), axis=1),
-        released=read_known_labels(lake, days, pairs.targets),
+        known_labels=read_known_labels(lake, days, pairs.targets),
         target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
         instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
         market=FeatureBlock(market.names, market.values[:, 0]),

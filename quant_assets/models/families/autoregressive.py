@@ -67,16 +67,18 @@ class Autoregression:
     orders: IntArray
     width: FloatArray
 
-    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+    def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """(rows, m) expected labels in units of their width."""
-        return self._scores(seen, self._past(seen, rows))
+        return self._scores(observations, self._past(observations, rows))
 
     def contributions(
-        self, seen: Observations, rows: int, groups: Groups
+        self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """Of the drift, and of the past returns of each market."""
         return drift_and_markets(
-            partial(self._scores, seen), self._past(seen, rows), seen.instruments
+            partial(self._scores, observations),
+            self._past(observations, rows),
+            observations.instruments,
         )
 
     def importance(self) -> Mapping[str, float]:
@@ -91,11 +93,13 @@ class Autoregression:
         """All weights."""
         return pack(**vars(self))
 
-    def _past(self, seen: Observations, rows: int) -> FloatArray:
+    def _past(self, observations: Observations, rows: int) -> FloatArray:
         """(lookback + rows, k) standardised returns less their mean; 0 where not observed."""
-        return np.nan_to_num(last_days(seen, rows, lookback, self.deviation) - self.mean)
+        return np.nan_to_num(last_days(observations, rows, lookback, self.deviation) - self.mean)
 
-    def _scores(self, seen: Observations, past: FloatArray, drift: float = 1.0) -> FloatArray:
+    def _scores(
+        self, observations: Observations, past: FloatArray, drift: float = 1.0
+    ) -> FloatArray:
         """(rows, m) of past returns and ``drift`` times the mean ones; linear in both.
 
         Sums over lags are taken one lag after the other, so that a day gets the same bits alone as
@@ -107,17 +111,19 @@ class Autoregression:
         for back, weights in enumerate(np.moveaxis(cumulate_weights(self.weights), 1, 0)):
             start = lookback - back
             moves += past[start : start + rows, None] * weights
-        return to_target_scores(moves * self.deviation, seen) / self.width
+        return to_target_scores(moves * self.deviation, observations) / self.width
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Autoregression:
+def fit(observations: Observations, parameters: Parameters, resources: Resources) -> Autoregression:
     """Fit to the last ``window`` days.
 
     Raises:
         FitError: no ARMA model of a single leg converged.
     """
-    ranked_labels(seen)  # refuses too short a history
-    recent = seen.rows(max(0, len(seen.days) - parameters["window"]), len(seen.days))
+    ranked_labels(observations)  # refuses too short a history
+    recent = observations.rows(
+        max(0, len(observations.days) - parameters["window"]), len(observations.days)
+    )
     deviation = deviations(recent)
     returns = standardised(recent, deviation)
     observed = ~np.isnan(returns)
@@ -125,12 +131,12 @@ def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Aut
     centred = np.nan_to_num(returns - mean)
     weights, order = least_squares(centred, observed, parameters["max_order"])
     orders = np.stack([order, np.zeros_like(order)], axis=1)
-    for leg in np.unique(seen.legs[seen.legs[:, 1] < 0, 0]):
+    for leg in np.unique(observations.legs[observations.legs[:, 1] < 0, 0]):
         if observed[:, leg].sum() >= parameters["arma_days"]:
             weights[:, leg], orders[leg] = maximum_likelihood(
-                centred[:, leg], parameters["arma_orders"], seen.instruments[leg]
+                centred[:, leg], parameters["arma_orders"], observations.instruments[leg]
             )
-    width = label_width(seen, parameters["prior_days"])
+    width = label_width(observations, parameters["prior_days"])
     return Autoregression(deviation, mean, weights, orders, width)
 
 

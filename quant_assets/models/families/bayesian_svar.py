@@ -91,16 +91,16 @@ class BayesianVar:
     tightness: float
     width: FloatArray
 
-    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+    def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """(rows, m) expected labels in units of their width."""
-        return self._scores(seen, self._past(seen, rows))
+        return self._scores(observations, self._past(observations, rows))
 
     def contributions(
-        self, seen: Observations, rows: int, groups: Groups
+        self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """Of the drift, and of the past returns of each market."""
         return drift_and_markets(
-            partial(self._scores, seen), self._past(seen, rows), self.variables
+            partial(self._scores, observations), self._past(observations, rows), self.variables
         )
 
     def impulse_responses(self, days: int) -> FloatArray:
@@ -127,11 +127,15 @@ class BayesianVar:
         """All coefficients."""
         return pack(**vars(self))
 
-    def _past(self, seen: Observations, rows: int) -> FloatArray:
+    def _past(self, observations: Observations, rows: int) -> FloatArray:
         """(lookback + rows, k) standardised returns of the variables; 0 where not observed."""
-        return np.nan_to_num(last_days(seen, rows, lookback, self.deviation)[:, self.columns])
+        return np.nan_to_num(
+            last_days(observations, rows, lookback, self.deviation)[:, self.columns]
+        )
 
-    def _scores(self, seen: Observations, past: FloatArray, drift: float = 1.0) -> FloatArray:
+    def _scores(
+        self, observations: Observations, past: FloatArray, drift: float = 1.0
+    ) -> FloatArray:
         """(rows, m) of past returns and ``drift`` times the drifts; linear in both.
 
         One product per day: a product over many days may round differently from one over a
@@ -142,15 +146,15 @@ class BayesianVar:
         expected = np.stack([day @ across for day in lagged(past)])
         moves = np.zeros((len(expected), MAX_LAG, len(self.deviation)))
         moves[:, :, self.columns] = expected.reshape(len(expected), MAX_LAG, -1) + drift * drifts
-        return to_target_scores(moves * self.deviation, seen) / self.width
+        return to_target_scores(moves * self.deviation, observations) / self.width
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> BayesianVar:
+def fit(observations: Observations, parameters: Parameters, resources: Resources) -> BayesianVar:
     """Fit to all days with the tightness of the greatest marginal likelihood."""
-    ranked_labels(seen)  # refuses too short a history
-    deviation = deviations(seen)
-    columns = recursive_order(seen)
-    returns = np.nan_to_num(standardised(seen, deviation)[:, columns])
+    ranked_labels(observations)  # refuses too short a history
+    deviation = deviations(observations)
+    columns = recursive_order(observations)
+    returns = np.nan_to_num(standardised(observations, deviation)[:, columns])
     past, y = lagged(returns)[:-1], returns[LAGS:]
     drifts = np.arange(len(y))[::-1] < parameters["drift_days"]
     x = np.concatenate([drifts[:, None], past], axis=1)
@@ -161,12 +165,12 @@ def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Bay
     best = max(found, key=lambda tightness: found[tightness].evidence)
     return BayesianVar(
         columns,
-        tuple(seen.instruments[i] for i in columns),
+        tuple(observations.instruments[i] for i in columns),
         deviation,
         found[best].coefficients,
         found[best].covariance,
         best,
-        label_width(seen, parameters["prior_days"]),
+        label_width(observations, parameters["prior_days"]),
     )
 
 
@@ -180,10 +184,10 @@ def load(stored: bytes) -> BayesianVar:
     )
 
 
-def recursive_order(seen: Observations) -> IntArray:
+def recursive_order(observations: Observations) -> IntArray:
     """(k,) positions of the instruments that are legs, by the hour of their market's close."""
-    legs = np.unique(seen.legs[seen.legs >= 0])
-    hours = [BY_CLOSE.index(market_of(seen.instruments[leg])) for leg in legs]
+    legs = np.unique(observations.legs[observations.legs >= 0])
+    hours = [BY_CLOSE.index(market_of(observations.instruments[leg])) for leg in legs]
     return np.asarray(legs[np.argsort(hours, kind="stable")])
 
 

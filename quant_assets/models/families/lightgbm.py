@@ -71,20 +71,20 @@ class Boosters:
     boosters: tuple["lightgbm.Booster", ...]
     decorrelation: FloatArray
 
-    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+    def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """(rows, m) leaf sums; a missing feature takes the branch learnt for it."""
-        return day_by_day(self._mean(seen, rows)[..., 0], self.decorrelation)
+        return day_by_day(self._mean(observations, rows)[..., 0], self.decorrelation)
 
     def contributions(
-        self, seen: Observations, rows: int, groups: Groups
+        self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """Exact Shapley values of the trees, decorrelated as the scores are.
 
         Lundberg, Erion and Lee, "Consistent Individualized Feature Attribution for Tree
         Ensembles" (2018). What the trees expect of no inputs at all is the prior.
         """
-        values = self._mean(seen, rows, pred_contrib=True)
-        sums = by_group(np.moveaxis(values, -1, 0), (*seen.target.names, PRIOR), groups)
+        values = self._mean(observations, rows, pred_contrib=True)
+        sums = by_group(np.moveaxis(values, -1, 0), (*observations.target.names, PRIOR), groups)
         return {group: day_by_day(part, self.decorrelation) for group, part in sums.items()}
 
     def importance(self) -> Mapping[str, float]:
@@ -98,9 +98,11 @@ class Boosters:
         text = json.dumps([_without_threads(b.model_to_string()) for b in self.boosters]).encode()
         return pack(boosters=np.frombuffer(text, np.uint8), decorrelation=self.decorrelation)
 
-    def _mean(self, seen: Observations, rows: int, *, pred_contrib: bool = False) -> FloatArray:
+    def _mean(
+        self, observations: Observations, rows: int, *, pred_contrib: bool = False
+    ) -> FloatArray:
         """(rows, m, outputs) mean of the boosters' scores, or of all their parts."""
-        x = seen.target.values[len(seen.days) - rows :]
+        x = observations.target.values[len(observations.days) - rows :]
         pooled = x.reshape(-1, x.shape[-1])
         options = {"pred_contrib": pred_contrib}
         outputs = [np.asarray(b.predict(pooled, **options)) for b in self.boosters]
@@ -108,21 +110,21 @@ class Boosters:
         return np.asarray(mean.reshape(*x.shape[:2], -1))
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Boosters:
+def fit(observations: Observations, parameters: Parameters, resources: Resources) -> Boosters:
     """Fit on every released label, each day weighing the same."""
     import lightgbm
 
     options = dict(parameters)
     seeds, rounds = options.pop("seeds"), options.pop("num_boost_round")
     clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
-    matrix = decorrelation(ranked_labels(seen), shrinkage)
-    labels = standardised_labels(seen, clip)
+    matrix = decorrelation(ranked_labels(observations), shrinkage)
+    labels = standardised_labels(observations, clip)
     known = ~np.isnan(labels)
     data = lightgbm.Dataset(
-        seen.target.values[known],
+        observations.target.values[known],
         labels[known],
         weight=day_weights(labels),
-        feature_name=list(seen.target.names),
+        feature_name=list(observations.target.names),
         params={"max_bin": options["max_bin"]},
     )
     options |= {

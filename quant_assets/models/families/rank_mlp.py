@@ -52,12 +52,14 @@ space: Space = {
 }
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> NetworkForecaster:
+def fit(
+    observations: Observations, parameters: Parameters, resources: Resources
+) -> NetworkForecaster:
     """Train all networks on released labels."""
-    labels = ranked_labels(seen)
-    features = seen.target.values[labelled_days(labels)]
+    labels = ranked_labels(observations)
+    features = observations.target.values[labelled_days(labels)]
     prepared = fit_scaler(features, parameters["clip"], pooled=True).arrays("target")
-    return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
+    return fit_networks(_members, lookback, observations, labels, parameters, prepared, resources)
 
 
 def load(stored: bytes) -> NetworkForecaster:
@@ -65,13 +67,15 @@ def load(stored: bytes) -> NetworkForecaster:
     return load_networks(_members, lookback, stored)
 
 
-def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["NetworkSpec"]:
+def _members(
+    observations: Observations, parameters: Parameters, prepared: Arrays
+) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import PooledMlp, PooledRnn
     from quant_assets.models.neural.training import NetworkInput, NetworkSpec
 
-    features, dropout = len(seen.target.names), parameters["dropout"]
-    values = unpack_scaler(prepared, "target").apply(seen.target.values)
-    day, days = (NetworkInput(values, seen.target.names, steps) for steps in (1, _STEPS))
+    features, dropout = len(observations.target.names), parameters["dropout"]
+    values = unpack_scaler(prepared, "target").apply(observations.target.values)
+    day, days = (NetworkInput(values, observations.target.names, steps) for steps in (1, _STEPS))
     perceptron = partial(PooledMlp, features, tuple(parameters["hidden"]), dropout)
     recurrent = partial(PooledRnn, features, parameters["recurrent_hidden"], dropout)
     return [NetworkSpec(perceptron, (day,))] * parameters["perceptrons"] + [

@@ -38,15 +38,15 @@ class RankPrior:
 
     score: FloatArray
 
-    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+    def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """(rows, m) the same scores on every day."""
         return np.tile(self.score, (rows, 1))
 
     def contributions(
-        self, seen: Observations, rows: int, groups: Groups
+        self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """All of it is the prior."""
-        return {PRIOR: self.forecast(seen, rows)}
+        return {PRIOR: self.forecast(observations, rows)}
 
     def importance(self) -> Mapping[str, float]:
         """A constant has no inputs."""
@@ -57,7 +57,7 @@ class RankPrior:
         return pack(score=self.score)
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> RankPrior:
+def fit(observations: Observations, parameters: Parameters, resources: Resources) -> RankPrior:
     """Scores from the last ``window`` days, with ``prior_days`` days of rank zero in the mean.
 
     ``variant`` is what the mean ranks are divided by:
@@ -75,7 +75,9 @@ def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Ran
     variant = parameters["variant"]
     if variant not in _VARIANTS:
         raise unknown_name("variant", variant, list(_VARIANTS))
-    window = seen.rows(max(0, len(seen.days) - parameters["window"]), len(seen.days))
+    window = observations.rows(
+        max(0, len(observations.days) - parameters["window"]), len(observations.days)
+    )
     ranks = ranked_labels(window)
     known = (~np.isnan(ranks)).sum(axis=0)
     mean = np.nansum(ranks, axis=0) / (known + parameters["prior_days"])

@@ -54,17 +54,19 @@ space: Space = {
 _FACTOR = "factor_all_1"
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> NetworkForecaster:
+def fit(
+    observations: Observations, parameters: Parameters, resources: Resources
+) -> NetworkForecaster:
     """Fit the regimes on the market's daily factor, then train the networks."""
-    labels, clip = ranked_labels(seen), parameters["clip"]
+    labels, clip = ranked_labels(observations), parameters["clip"]
     rows = labelled_days(labels)
-    regimes = fit_regimes(seen.market.column(_FACTOR))
+    regimes = fit_regimes(observations.market.column(_FACTOR))
     prepared = {
-        **fit_scaler(seen.target.values[rows], clip, pooled=True).arrays("target"),
-        **fit_scaler(seen.market.values[rows], clip).arrays("market"),
+        **fit_scaler(observations.target.values[rows], clip, pooled=True).arrays("target"),
+        **fit_scaler(observations.market.values[rows], clip).arrays("market"),
         **{f"regimes.{field}": array for field, array in vars(regimes).items()},
     }
-    return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
+    return fit_networks(_members, lookback, observations, labels, parameters, prepared, resources)
 
 
 def load(stored: bytes) -> NetworkForecaster:
@@ -72,22 +74,27 @@ def load(stored: bytes) -> NetworkForecaster:
     return load_networks(_members, lookback, stored)
 
 
-def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["NetworkSpec"]:
+def _members(
+    observations: Observations, parameters: Parameters, prepared: Arrays
+) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import RegimeLstm
     from quant_assets.models.neural.training import NetworkInput, NetworkSpec
 
     regimes = Regimes(*(prepared[f"regimes.{field}"] for field in ("mean", "variance", "stay")))
-    returns = seen.market.column(_FACTOR)
+    returns = observations.market.column(_FACTOR)
     turbulence = filtered_windows(regimes, returns, _FILTERED, _STEPS)[..., None]
     inputs = (
         NetworkInput(
-            unpack_scaler(prepared, "target").apply(seen.target.values), seen.target.names
+            unpack_scaler(prepared, "target").apply(observations.target.values),
+            observations.target.names,
         ),
         NetworkInput(
-            unpack_scaler(prepared, "market").apply(seen.market.values), seen.market.names, _STEPS
+            unpack_scaler(prepared, "market").apply(observations.market.values),
+            observations.market.names,
+            _STEPS,
         ),
         NetworkInput((2.0 * turbulence - 1.0).astype(np.float32), ("turbulence",)),
     )
-    sizes = (len(seen.target.names), len(seen.market.names) + 1)
+    sizes = (len(observations.target.names), len(observations.market.names) + 1)
     build = partial(RegimeLstm, *sizes, parameters["hidden"], parameters["dropout"])
     return [NetworkSpec(build, inputs)] * parameters["networks"]

@@ -66,15 +66,15 @@ class Ridge:
     intercept: FloatArray
     penalty: float
 
-    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+    def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """(rows, m) linear scores."""
-        return day_by_day(self._inputs(seen, rows), self.coefficients) + self.intercept
+        return day_by_day(self._inputs(observations, rows), self.coefficients) + self.intercept
 
     def contributions(
-        self, seen: Observations, rows: int, groups: Groups
+        self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """Products of inputs and their coefficients; the intercept is the prior."""
-        x = self._inputs(seen, rows)
+        x = self._inputs(observations, rows)
         of_input = np.array([groups.get(name, name) for name in self.inputs])
         found = {
             group: day_by_day(x * (of_input == group), self.coefficients)
@@ -93,21 +93,23 @@ class Ridge:
         """All coefficients."""
         return pack(**vars(self))
 
-    def _inputs(self, seen: Observations, rows: int) -> FloatArray:
+    def _inputs(self, observations: Observations, rows: int) -> FloatArray:
         """(rows, p) standardised inputs of the last days."""
-        x = _inputs(seen.rows(len(seen.days) - rows, len(seen.days)), self.returns)
+        x = _inputs(
+            observations.rows(len(observations.days) - rows, len(observations.days)), self.returns
+        )
         return _standardise(x, self.mean, self.scale, self.clip)
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Ridge:
+def fit(observations: Observations, parameters: Parameters, resources: Resources) -> Ridge:
     """Solve for all targets at once; an empty label counts as the middle rank.
 
     ``rank`` is the number of directions the fitted values keep, None for all of them;
     ``shrinkage`` that of the covariance by which expected ranks become scores.
     """
-    ranks = ranked_labels(seen)
+    ranks = ranked_labels(observations)
     known = (~np.isnan(ranks)).any(axis=1)
-    x = _inputs(seen, parameters["returns"])[known]
+    x = _inputs(observations, parameters["returns"])[known]
     y = np.nan_to_num(ranks[known])
     mean, scale = _moments(x)
     x = _standardise(x, mean, scale, parameters["clip"])
@@ -123,10 +125,10 @@ def fit(seen: Observations, parameters: Parameters, resources: Resources) -> Rid
         coefficients = _reduced(coefficients, x, parameters["rank"])
     matrix = decorrelation(ranks, parameters["shrinkage"])
     returns = tuple(parameters["returns"])
-    instruments = seen.instrument.values.shape[1]
+    instruments = observations.instrument.values.shape[1]
     return Ridge(
         returns,
-        (*seen.market.names, *np.repeat(returns, instruments).tolist()),
+        (*observations.market.names, *np.repeat(returns, instruments).tolist()),
         parameters["clip"],
         mean,
         scale,
@@ -148,10 +150,10 @@ def load(stored: bytes) -> Ridge:
     )
 
 
-def _inputs(seen: Observations, returns: tuple[str, ...]) -> FloatArray:
+def _inputs(observations: Observations, returns: tuple[str, ...]) -> FloatArray:
     """(n, p) a day's market features and the named returns of every instrument."""
-    moves = [seen.instrument.column(name) for name in returns]
-    return np.concatenate([seen.market.values, *moves], axis=1).astype(np.float64)
+    moves = [observations.instrument.column(name) for name in returns]
+    return np.concatenate([observations.market.values, *moves], axis=1).astype(np.float64)
 
 
 def _moments(x: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -54,15 +54,17 @@ space: Space = {
 }
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> NetworkForecaster:
+def fit(
+    observations: Observations, parameters: Parameters, resources: Resources
+) -> NetworkForecaster:
     """Train the networks on released labels; every instrument has its own means and scales."""
-    labels = ranked_labels(seen)
-    features = seen.instrument.values[labelled_days(labels)]
+    labels = ranked_labels(observations)
+    features = observations.instrument.values[labelled_days(labels)]
     prepared = {
         **fit_scaler(features, parameters["clip"]).arrays("instrument"),
-        "lags": np.unique(seen.lags),
+        "lags": np.unique(observations.lags),
     }
-    return fit_networks(_members, lookback, seen, labels, parameters, prepared, resources)
+    return fit_networks(_members, lookback, observations, labels, parameters, prepared, resources)
 
 
 def load(stored: bytes) -> NetworkForecaster:
@@ -70,20 +72,22 @@ def load(stored: bytes) -> NetworkForecaster:
     return load_networks(_members, lookback, stored)
 
 
-def _members(seen: Observations, parameters: Parameters, prepared: Arrays) -> list["NetworkSpec"]:
+def _members(
+    observations: Observations, parameters: Parameters, prepared: Arrays
+) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import PairTransformer
     from quant_assets.models.neural.training import NetworkInput, NetworkSpec
 
-    values = unpack_scaler(prepared, "instrument").apply(seen.instrument.values)
+    values = unpack_scaler(prepared, "instrument").apply(observations.instrument.values)
     sizes = {key: parameters[key] for key in ("width", "heads", "layers", "dropout")}
     build = partial(
         PairTransformer,
-        seen.legs,
-        np.searchsorted(prepared["lags"], seen.lags),
-        instruments=len(seen.instruments),
-        features=len(seen.instrument.names),
+        observations.legs,
+        np.searchsorted(prepared["lags"], observations.lags),
+        instruments=len(observations.instruments),
+        features=len(observations.instrument.names),
         **sizes,
     )
-    return [NetworkSpec(build, (NetworkInput(values, seen.instrument.names),))] * parameters[
-        "networks"
-    ]
+    return [
+        NetworkSpec(build, (NetworkInput(values, observations.instrument.names),))
+    ] * parameters["networks"]

@@ -84,19 +84,23 @@ class FactorBooster:
     booster: "xgboost.Booster"
     decorrelation: FloatArray
 
-    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+    def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """(rows, m) leaf sums; a missing input takes the branch learnt for it."""
-        x = factor_inputs(seen.rows(len(seen.days) - rows, len(seen.days)))[1]
+        x = factor_inputs(observations.rows(len(observations.days) - rows, len(observations.days)))[
+            1
+        ]
         scores = self.booster.inplace_predict(x.reshape(-1, x.shape[-1])).astype(np.float64)
         return day_by_day(scores.reshape(x.shape[:2]), self.decorrelation)
 
     def contributions(
-        self, seen: Observations, rows: int, groups: Groups
+        self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """As of ``boosting``, to single precision; own inputs are summed over their windows."""
         import xgboost
 
-        names, x = factor_inputs(seen.rows(len(seen.days) - rows, len(seen.days)))
+        names, x = factor_inputs(
+            observations.rows(len(observations.days) - rows, len(observations.days))
+        )
         pooled = xgboost.DMatrix(x.reshape(-1, x.shape[-1]), feature_names=list(names), nthread=1)
         values = self.booster.predict(pooled, pred_contribs=True).astype(np.float64)
         values = values.reshape(*x.shape[:2], -1)
@@ -115,17 +119,17 @@ class FactorBooster:
         return pack(booster=raw, decorrelation=self.decorrelation)
 
 
-def fit(seen: Observations, parameters: Parameters, resources: Resources) -> FactorBooster:
+def fit(observations: Observations, parameters: Parameters, resources: Resources) -> FactorBooster:
     """Fit on every released label, each day weighing the same."""
     import xgboost
 
     options = dict(parameters)
     rounds, bins = options.pop("num_boost_round"), options["max_bin"]
     clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
-    matrix = decorrelation(ranked_labels(seen), shrinkage)
-    labels = standardised_labels(seen, clip)
+    matrix = decorrelation(ranked_labels(observations), shrinkage)
+    labels = standardised_labels(observations, clip)
     known = ~np.isnan(labels)
-    names, x = factor_inputs(seen)
+    names, x = factor_inputs(observations)
     data = xgboost.QuantileDMatrix(
         x[known],
         labels[known],
@@ -153,13 +157,13 @@ def load(stored: bytes) -> FactorBooster:
     return FactorBooster(booster, arrays["decorrelation"])
 
 
-def factor_inputs(seen: Observations) -> tuple[tuple[str, ...], FloatArray]:
+def factor_inputs(observations: Observations) -> tuple[tuple[str, ...], FloatArray]:
     """Names of p inputs, and their (n, m, p) values, float32; NaN where undefined."""
-    target, market = seen.target, seen.market
-    daily = target.column("spread_volatility") / np.sqrt(seen.lags)
+    target, market = observations.target, observations.market
+    daily = target.column("spread_volatility") / np.sqrt(observations.lags)
     daily = np.where(daily > 0, daily, np.nan)
     beta = target.column("beta_difference")
-    of_leg = [market_of(instrument) for instrument in seen.instruments]
+    of_leg = [market_of(instrument) for instrument in observations.instruments]
     inputs = {}
     for w in WINDOWS:
         explained = beta * market.column(f"factor_all_{w}")[:, None]
@@ -167,7 +171,7 @@ def factor_inputs(seen: Observations) -> tuple[tuple[str, ...], FloatArray]:
         inputs[f"explained_{w}"] = explained / unit
         inputs[f"residual_{w}"] = (target.column(f"diff_ret_{w}") - explained) / unit
         factors = np.stack([market.column(f"factor_{leg}_{w}") for leg in of_leg], axis=1)
-        inputs[f"markets_{w}"] = spread(factors, seen.legs[:, 0], seen.legs[:, 1])
+        inputs[f"markets_{w}"] = spread(factors, observations.legs[:, 0], observations.legs[:, 1])
     inputs |= {name: target.column(name) for name in OF_TARGET}
     inputs |= {
         name: np.broadcast_to(market.column(name)[:, None], daily.shape) for name in OF_MARKET

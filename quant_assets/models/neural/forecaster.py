@@ -41,19 +41,19 @@ class NetworkForecaster:
     weights: tuple[Arrays, ...]
     curves: tuple[FloatArray, ...]
 
-    def forecast(self, seen: Observations, rows: int) -> FloatArray:
+    def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """(rows, m) mean scores."""
         from quant_assets.models.neural import scores
 
-        return scores.forecast_scores(self._members(seen, rows), self.weights, rows)
+        return scores.forecast_scores(self._members(observations, rows), self.weights, rows)
 
     def contributions(
-        self, seen: Observations, rows: int, groups: Groups
+        self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """Integrated gradients; what the networks score mean inputs is the prior."""
         from quant_assets.models.neural import scores
 
-        return scores.contributions(self._members(seen, rows), self.weights, rows, groups)
+        return scores.contributions(self._members(observations, rows), self.weights, rows, groups)
 
     def importance(self) -> Mapping[str, float]:
         """Share of each input in the slopes of scores."""
@@ -73,16 +73,16 @@ class NetworkForecaster:
             arrays |= {f"weights.{i}.{name}": array for name, array in weights.items()}
         return pack(**arrays)
 
-    def _members(self, seen: Observations, rows: int) -> list["NetworkSpec"]:
-        n = len(seen.days)
-        recent = seen.rows(max(0, n - rows - self.lookback), n)
+    def _members(self, observations: Observations, rows: int) -> list["NetworkSpec"]:
+        n = len(observations.days)
+        recent = observations.rows(max(0, n - rows - self.lookback), n)
         return self.members(recent, self.parameters, self.prepared)
 
 
 def fit_networks(
     members: Members,
     lookback: int,
-    seen: Observations,
+    observations: Observations,
     labels: FloatArray,
     parameters: Parameters,
     prepared: Arrays,
@@ -91,8 +91,8 @@ def fit_networks(
     """Train a family's networks on ranked labels."""
     from quant_assets.models.neural import scores, training
 
-    longest = int(seen.lags.max())
-    networks = members(seen, parameters, prepared)
+    longest = int(observations.lags.max())
+    networks = members(observations, parameters, prepared)
     options = training.read_options(parameters)
     trained = training.train_networks(
         networks, labels, longest, options, resources.seed, resources.checkpoint

@@ -128,13 +128,23 @@ def is_drifted(found: Distances, limits: Distances) -> bool:
 
 
 def stability_index(expected: FloatArray, found: FloatArray) -> FloatArray:
-    """(...) PSI: sum over bins of (found - expected) ln(found / expected).
+    """Compute the population stability index (PSI) of a sample against a reference.
+
+    The PSI is the sum over bins of (found - expected) ln(found / expected): 0 for equal shares, and
+    0.25 or more by the rule of thumb for a major shift. An empty bin counts as a share of 1e-4, so
+    the index is finite.
+
+    Returns an array of shape (...), the leading shape of the arguments.
 
     Args:
         expected: (..., b) share of the reference in each bin.
-        found: (..., b) share of the sample.
+        found: (..., b) share of the sample in each bin.
 
-    An empty bin counts as a share of 1e-4, so the index is finite.
+    Examples:
+        >>> expected = np.array([0.25, 0.25, 0.25, 0.25])
+        >>> found = np.array([[0.25, 0.25, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4]])
+        >>> stability_index(expected, found).round(3)
+        array([0.   , 0.228])
     """
     expected, found = np.maximum(expected, _EPSILON), np.maximum(found, _EPSILON)
     index: FloatArray = ((found - expected) * np.log(found / expected)).sum(axis=-1)
@@ -142,10 +152,20 @@ def stability_index(expected: FloatArray, found: FloatArray) -> FloatArray:
 
 
 def kolmogorov_smirnov(reference: AnyArray, current: AnyArray) -> float:
-    """Largest difference of the distribution functions of two ascending samples, neither empty.
+    """Compute the largest difference between the distribution functions of two samples.
 
-    Between two values of one sample its function is level and the other's rises, so the largest
-    difference is at a value of ``current`` or just before it.
+    Between two values of ``current`` its distribution function is level while that of ``reference``
+    rises, so the largest difference is at a value of ``current`` or just before it.
+
+    Args:
+        reference: (n,) ascending values, not empty, none NaN.
+        current: (c,) ascending values, not empty, none NaN.
+
+    Examples:
+        Half of the current values lie above all values of the reference:
+
+        >>> kolmogorov_smirnov(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 5.0, 6.0]))
+        0.5
     """
     steps = np.arange(len(current) + 1) / len(current)
     at = np.searchsorted(reference, current, side="right") / len(reference)

@@ -107,7 +107,7 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
 
 
 def _coverage(lake: Lake, found: ScoredForecasts | None) -> dict[str, FloatArray]:
-    return read_coverage(lake, found.days, found.pairs.targets, found.truth) if found else {}
+    return read_coverage(lake, found.days, found.pairs.targets, found.labels) if found else {}
 
 
 def _oracle(source: Source, found: ScoredForecasts | None) -> dict[str, FloatArray]:
