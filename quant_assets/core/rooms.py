@@ -64,8 +64,11 @@ ROWS: tuple[tuple[Room, ...], ...] = (
                 ("schedules", "what runs at an hour"),
                 ("sensors", "what runs when something happened"),
                 ("run_requests", "which run to ask for: next days, retries, retrain triggers"),
-                ("execution", "running jobs from the command line, progress, launchers"),
-                ("storages", "Dagster's storages, and its private interfaces"),
+                ("execution", "running jobs from the command line, progress, metrics of runs"),
+                (
+                    "storages",
+                    "Dagster's storages and launchers: all that is private in it",
+                ),
             ),
             dagster=True,
         ),
