@@ -1,4 +1,4 @@
-"""The desk that is rehearsed: the platform as Dagster loads it, made once a process."""
+"""The simulated platform as Dagster loads it, built once in each process."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from quant_assets.definitions import build_definitions
 
 @cache
 def definitions() -> dg.Definitions:
-    """The platform for the settings of the environment."""
+    """Build the platform for the settings of the environment."""
     return build_definitions(load_settings())
 
 

@@ -14,7 +14,7 @@ from quant_assets.orchestration.execution.runs import (
     open_instance,
     run_lock,
 )
-from quant_assets.orchestration.execution.watched_launcher import WatchedRunLauncher
+from quant_assets.orchestration.storages.watched_launcher import WatchedRunLauncher
 from quant_assets_tests.support.code_station import command_run
 
 

@@ -14,9 +14,7 @@ from quant_assets.models.registry import DAILY
 from quant_assets.reports.periods import PERIODS
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import (
-        UnresolvedAssetJobDefinition,
-    )
+    from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 QUEUE = "quant/queue"
 """Tag of runs that wait for one another: one of each value is in progress at a time."""

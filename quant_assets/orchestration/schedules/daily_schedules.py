@@ -32,9 +32,7 @@ from quant_assets.orchestration.sensors.refresh_sensor import (
 from quant_assets.sources.protocol import Source
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import (
-        UnresolvedAssetJobDefinition,
-    )
+    from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 _EVENINGS = (
     ("daily_refresh", REFRESH, "0 22", "at 22:00 UTC, after New York's close."),

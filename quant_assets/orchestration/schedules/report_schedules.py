@@ -17,9 +17,7 @@ from quant_assets.market.calendar import is_trading_day, newest_trading_day
 from quant_assets.orchestration.run_requests.next_days import newest_day
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import (
-        UnresolvedAssetJobDefinition,
-    )
+    from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 _DRIFT_JOB = "report_drift"
 

@@ -18,9 +18,7 @@ from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.sources.protocol import Source
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import (
-        UnresolvedAssetJobDefinition,
-    )
+    from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 SECONDS = 30
 REFRESH_SENSOR = "refresh_new_days"

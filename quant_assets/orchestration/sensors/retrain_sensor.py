@@ -31,9 +31,7 @@ from quant_assets.orchestration.run_requests.retry_policy import (
 from quant_assets.orchestration.sensors.refresh_sensor import describe_clock_step
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import (
-        UnresolvedAssetJobDefinition,
-    )
+    from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 JOB = "retrain_models"
 # A cause lasts for days, and looking for one reads much.

@@ -22,9 +22,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any, Self
 
-from dagster._check import not_none
-from dagster._core.events import DagsterEventType
-from dagster._core.events.log import EventLogEntry
+from dagster import DagsterEventType, EventLogEntry, serialize_value
+
+# Dagster stores each event by itself, and its public interface names no storage to build on.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import SqliteEventLogStorage as Plain
 from dagster._core.storage.event_log.schema import (
@@ -32,7 +32,7 @@ from dagster._core.storage.event_log.schema import (
     AssetKeyTable,
     SqlEventLogStorageTable,
 )
-from dagster._serdes import ConfigurableClassData, serialize_value
+from dagster._serdes import ConfigurableClassData
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
@@ -151,8 +151,9 @@ class BatchedSqliteEventLogStorage(Plain):
         has_index_cols = self._has_asset_key_index_cols_on_connection(index)
         assets: dict[str, dict[Any, tuple[int, EventLogEntry]]] = {}
         for event_id, event in zip(event_ids, events, strict=True):
-            asset_key = not_none(event.get_dagster_event().asset_key).to_string()
-            assets.setdefault(asset_key, {})[event.dagster_event_type] = event_id, event
+            key = event.get_dagster_event().asset_key
+            assert key is not None, "_bulk_run_id lets only events of assets pass"  # noqa: S101
+            assets.setdefault(key.to_string(), {})[event.dagster_event_type] = event_id, event
         for asset_key, latest in assets.items():
             values: dict[str, Any] = {}
             for event_id, event in sorted(latest.values(), key=lambda pair: pair[0]):

@@ -21,6 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 from weakref import WeakSet
 
+# Dagster's public interface names no storage to build on; whose connections are kept is decided
+# in these classes.
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS

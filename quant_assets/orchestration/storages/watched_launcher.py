@@ -1,8 +1,8 @@
-"""Whether a run's process is still there: what Dagster's own launcher does not tell.
+"""Tells the run monitor whether a run's process is alive, which Dagster's own launcher does not.
 
-Dagster closes a run whose process was killed as long as the code server that began it is there;
-if that is gone as well, the run would count as in progress for ever, and no further day would be
-refreshed. Chosen in ``dagster.yaml``, where ``run_monitoring`` asks.
+Dagster closes a run whose process was killed as long as the code server that began it is alive. If
+the code server is gone as well, the run would count as in progress for ever, and no further day
+would be refreshed. Chosen in ``dagster.yaml``, where ``run_monitoring`` asks.
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,19 @@ from typing import Any, Self
 
 import dagster as dg
 import grpc
+
+# What a launcher answers with and what it catches: the public interface names none of it.
 from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+
+# Only the code server knows its processes; Dagster's interface to it is private.
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import ConfigurableClassData, deserialize_value
+from dagster._serdes import ConfigurableClassData
 
 from quant_assets.orchestration.execution.runs import holds_lock
 
 
-class WatchedRunLauncher(DefaultRunLauncher):
+class WatchedRunLauncher(dg.DefaultRunLauncher):
     """Dagster's launcher, which also knows whether a run goes on."""
 
     @classmethod
@@ -27,38 +31,42 @@ class WatchedRunLauncher(DefaultRunLauncher):
         inst_data: ConfigurableClassData,
         config_value: Mapping[str, Any],  # noqa: ARG003 - nothing can be configured
     ) -> Self:
-        """Build from dagster.yaml."""
+        """Build the launcher that ``dagster.yaml`` names."""
         return cls(inst_data)
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """It does."""
+        """Whether the run monitor may ask."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Ask the code server that began the run; of a command, whether its lock is held."""
+        """Return whether the run's process is alive.
+
+        A command's run is alive while the command holds the run's lock. For other runs the code
+        server that began the run is asked.
+        """
         held = holds_lock(self._instance, run)
         if held is not None:
             return _health(held, "the command that ran it")
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:
-            # Begun by somebody else's program, which nobody can ask.
+            # Another program began the run, and nothing says how to ask that program.
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         try:
             answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
         except DagsterUserCodeUnreachableError as error:
             return _health(not _is_gone(error), "the code server that began it")
-        known = deserialize_value(answer, CanCancelExecutionResult).can_cancel
-        return _health(known, "its process")
+        alive = dg.deserialize_value(answer, CanCancelExecutionResult).can_cancel
+        return _health(alive, "its process")
 
 
 def _is_gone(error: DagsterUserCodeUnreachableError) -> bool:
-    """Whether nobody listens; a server that is busy answers too late."""
+    """Return whether no server listens; a busy server is not gone, it answers too late."""
     answer = error.__cause__
     return isinstance(answer, grpc.RpcError) and answer.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def _health(alive: bool, who: str) -> CheckRunHealthResult:
+def _health(alive: bool, process: str) -> CheckRunHealthResult:
     if alive:
         return CheckRunHealthResult(WorkerStatus.RUNNING)
-    return CheckRunHealthResult(WorkerStatus.FAILED, f"{who} is gone")
+    return CheckRunHealthResult(WorkerStatus.FAILED, f"{process} is gone")
