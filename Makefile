@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CONSTRAINTS ?= constraints.txt
 DATA ?=
 FAMILIES ?=
 PORT ?=
@@ -20,10 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
-	  -c constraints.txt -e '.[dev]'
+	  $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[dev]'
 	@touch $@
 
-install: $(STAMP)  ## install into .venv, as every other command does first
+install: $(STAMP)  ## install into .venv, as every other command does first; CONSTRAINTS= for the newest versions
 
 demo: $(STAMP)  ## load a market, export its submission, show the scoreboard; DATA=<competition folder>, FAMILIES=all
 	@$(BIN)/quant-assets demo $(if $(value DATA),$(call quoted,DATA)) \
