@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
+from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import SUBMISSIONS, declared_tables
+from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.models.registry import FAMILIES, load_family
 
 _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
