@@ -11,8 +11,9 @@ from pathlib import Path
 from quant_assets.core.rooms import ROWS
 from quant_assets.core.settings import Settings
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
+from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import SUBMISSIONS, declared_tables
+from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.models.registry import FAMILIES, load_family
 
 _ROOMS_BEGIN, _ROOMS_END = "<!-- rooms: begin -->", "<!-- rooms: end -->"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from quant_assets.core.errors import LakeError, unknown_name
-from quant_assets.lake.schemas.tables import declared_tables
+from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.store.connection import attach_statements, connect
 from quant_assets.lake.store.lake import Lake
 

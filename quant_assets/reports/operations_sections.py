@@ -10,7 +10,7 @@ import pandas as pd
 
 from quant_assets.alerts.alert_lifecycle import LEVELS
 from quant_assets.lake.schemas.alert_tables import ALERTS
-from quant_assets.lake.schemas.monitoring_tables import WATCHED
+from quant_assets.lake.schemas.declared import watched_tables
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.table import Table
@@ -51,7 +51,7 @@ _LAYERS = (
         SUBMITTED_FORECASTS,
         SUBMISSIONS,
     ),
-    *(PERFORMANCE, ATTRIBUTION, *WATCHED),
+    *(PERFORMANCE, ATTRIBUTION),
 )
 _DECISIONS = 8
 
@@ -141,15 +141,16 @@ def _in_force(scope: ReportScope, decision: pd.Series) -> str:
 
 def freshness_section(scope: ReportScope) -> Section:
     """The newest day of each layer, and how many trading days it is behind."""
-    tables = [*_LAYERS, *map(fits_table, scope.families)]
+    layers = (*_LAYERS, *watched_tables())
+    tables = [*layers, *map(fits_table, scope.families)]
     newest = _newest_days(scope, [one for one in tables if scope.lake.has(one)])
     cells = []
     for table in tables:
         day = newest.get(table.name)
         behind = NOTHING if day is None else str(max(len(trading_days(day, scope.day)) - 1, 0))
         cells.append(text_row(table.name, format_day(day), behind))
-    current = sum(cell[-1].text == "0" for cell in cells[: len(_LAYERS)])
-    summary = f"{current} of {len(_LAYERS)} layers are as of {scope.day}."
+    current = sum(cell[-1].text == "0" for cell in cells[: len(layers)])
+    summary = f"{current} of {len(layers)} layers are as of {scope.day}."
     grid = Grid(("table", "newest day", "trading days behind"), tuple(cells))
     return Section("Freshness", summary, (grid,))
 

@@ -18,7 +18,7 @@ from quant_assets.alerts.channels import Channels, open_channels
 from quant_assets.alerts.delivery import DeliveryResult, deliver_messages, resend_dead_letters
 from quant_assets.alerts.messages import Message
 from quant_assets.core.settings import Settings
-from quant_assets.lake.schemas.alert_tables import event_tables
+from quant_assets.lake.schemas.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.alerts.test_alert_lifecycle import BEGIN, cleared, raised
 from quant_assets_tests.support.alert_receiver import (
@@ -64,7 +64,7 @@ class Office:
 
     def everything(self) -> str:
         """All that is stored, as text."""
-        tables = (self.lake.query(f"FROM {table.quoted}") for table in event_tables())
+        tables = (self.lake.query(f"FROM {table.quoted}") for table in (ALERTS, ALERT_DELIVERIES))
         return "".join(rows.to_csv() for rows in tables)
 
 
@@ -355,7 +355,7 @@ def take_in_and_die(data_dir: Path, where: str) -> None:
     """Take an event in, and be killed before the alert itself is written."""
 
     def write(self: AlertStore, table: object, records: object) -> None:
-        if table == event_tables()[0]:
+        if table == ALERTS:
             os.kill(os.getpid(), signal.SIGKILL)
         original(self, table, records)  # type: ignore[arg-type]
 

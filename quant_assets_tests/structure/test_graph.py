@@ -15,13 +15,12 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, Asset
 
 from quant_assets.core.settings import Settings
 from quant_assets.definitions import build_definitions
-from quant_assets.lake.schemas.alert_tables import event_tables
-from quant_assets.lake.schemas.tables import all_tables, study_table
+from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.models.registry import FAST
 from quant_assets.reports.periods import PERIODS
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
-STORED = (*all_tables(FAST), *map(study_table, FAST))
+STORED = declared_tables(FAST, "load", "retrain", "study", "watch")
 TABLES = {dg.AssetKey(table.name.split(".")): table for table in STORED}
 FILES = {
     dg.AssetKey(["submissions", "export"]),
@@ -127,8 +126,10 @@ def test_jobs_say_what_they_do(name: str) -> None:
     assert definitions().resolve_job_def(name).description
 
 
-def test_tables_of_events_are_written_by_sensors_and_no_asset() -> None:
-    assert not {dg.AssetKey(table.name.split(".")) for table in event_tables()} & set(TABLES)
+def test_a_table_without_an_asset_says_so() -> None:
+    others = declared_tables((), "no_asset")
+    assert others
+    assert not {dg.AssetKey(table.key) for table in others} & {node.key for node in nodes()}
 
 
 def test_checks_schedules_and_sensors_say_what_they_do() -> None:

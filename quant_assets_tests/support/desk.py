@@ -16,10 +16,8 @@ from typing import Any
 import dagster as dg
 
 from quant_assets.core.settings import Settings, market_in_settings
-from quant_assets.lake.schemas.monitoring_tables import WATCHED
-from quant_assets.lake.schemas.promotion_tables import RELEASES
+from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import all_tables
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets_tests.support.small_market import small_settings
@@ -27,7 +25,7 @@ from quant_assets_tests.support.small_market import small_settings
 # Seconds: no command takes a tenth of it on an idle machine.
 PATIENCE = 300
 PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
-TABLES = tuple(table for table in all_tables(FAST) if table not in (*WATCHED, RELEASES))
+TABLES = declared_tables(FAST, "load")
 """What a load writes."""
 # How long a fit took, on which snapshot and in which run, is no part of what was computed.
 _INCIDENTAL = ("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version")

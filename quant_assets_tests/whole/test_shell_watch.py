@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quant_assets.features.catalogue import CATALOGUE
-from quant_assets.lake.schemas.monitoring_tables import WATCHED
+from quant_assets.lake.schemas.declared import watched_tables
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
@@ -144,10 +144,10 @@ def test_the_newest_day_has_a_page_of_its_drift(
 
 
 def test_a_day_alone_is_as_in_the_range(watched: Desk, tmp_path: Path) -> None:
-    before, newest = digests(watched.settings, WATCHED), str(DAYS[-1])
+    before, newest = digests(watched.settings, watched_tables()), str(DAYS[-1])
     again = watched.copy(tmp_path)
     again.run("backfill", "--job", "watch_daily", "--from", newest, "--to", newest).succeeded()
-    assert digests(again.settings, WATCHED) == before
+    assert digests(again.settings, watched_tables()) == before
 
 
 @pytest.mark.parametrize("name", ["data_quality", "drift", "regimes", "rolling", "health"])

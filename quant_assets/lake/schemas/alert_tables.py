@@ -28,6 +28,7 @@ ALERTS = Table(
         Column("critical_at", "TIMESTAMP", "when it became critical; NULL if it did not"),
     ),
     day_column="",
+    written_by="no_asset",
 )
 ALERT_DELIVERIES = Table(
     "monitoring.alert_deliveries",
@@ -49,9 +50,5 @@ ALERT_DELIVERIES = Table(
         Column("delivered_at", "TIMESTAMP", "when the channel took it; or NULL"),
     ),
     day_column="",
+    written_by="no_asset",
 )
-
-
-def event_tables() -> tuple[Table, ...]:
-    """Every table that sensors write, in reading order."""
-    return (ALERTS, ALERT_DELIVERIES)

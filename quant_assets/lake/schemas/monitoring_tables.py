@@ -36,6 +36,7 @@ DATA_QUALITY = Table(
         ),
         Column("within", "BOOLEAN", "whether the value is not above it"),
     ),
+    written_by="watch",
 )
 DRIFT = Table(
     "monitoring.drift",
@@ -57,6 +58,7 @@ DRIFT = Table(
         Column("reason", "VARCHAR", "why a distance is NULL; NULL if none is"),
         Column("reference_until", "DATE", "last day of the reference: of a feature, of the fit"),
     ),
+    written_by="watch",
 )
 REGIMES = Table(
     "monitoring.regimes",
@@ -82,6 +84,7 @@ REGIMES = Table(
         Column("correlation_change", "DOUBLE", "correlation less that of 20 days before"),
         Column("fit_as_of", "DATE", "walk-forward day up to which the regimes' parameters know"),
     ),
+    written_by="watch",
 )
 ROLLING = Table(
     "monitoring.rolling",
@@ -118,6 +121,7 @@ ROLLING = Table(
         ),
         Column("reason", "VARCHAR", "why level is NULL; NULL if it is not"),
     ),
+    written_by="watch",
 )
 HEALTH = Table(
     "monitoring.health",
@@ -143,6 +147,7 @@ HEALTH = Table(
         Column("within", "BOOLEAN", "whether it is between; NULL where none can be told"),
         Column("reason", "VARCHAR", "why within is NULL; NULL if it is not"),
     ),
+    written_by="watch",
 )
 ANOMALIES = Table(
     "monitoring.anomalies",
@@ -176,6 +181,7 @@ ANOMALIES = Table(
         ),
         Column("text", "VARCHAR", "what is unusual; NULL for info"),
     ),
+    written_by="watch",
 )
 REFERENCES = Table(
     "monitoring.references",
@@ -193,7 +199,7 @@ REFERENCES = Table(
         Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
     ),
     day_column="",
+    written_by="no_asset",
 )
-WATCHED = (DATA_QUALITY, DRIFT, REGIMES, ANOMALIES, ROLLING, HEALTH)
 DRIFT_REPORT = ("monitoring", "drift_report")
 """Asset key of the page about :data:`DRIFT`, which is a file."""

@@ -39,6 +39,7 @@ RELEASES = Table(
         ),
         Column("place", "BIGINT", "among all releases, in the order in which they were made"),
     ),
+    written_by="retrain",
 )
 RECORDS = Table(
     "promotion.records",

@@ -1,12 +1,12 @@
 """What a table is: name, columns, how DuckDB and Arrow type them, and how arrays become its rows.
 
-The tables themselves are declared in ``lake.schemas.tables``.
+The tables themselves are declared in the modules beside this one; ``declared`` finds them there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -20,6 +20,12 @@ _ARROW = {
     "VARCHAR": pa.string(),
     "TIMESTAMP": pa.timestamp("us"),
 }
+
+
+Writer = Literal["load", "retrain", "study", "watch", "no_asset"]
+"""What writes a table: ``load`` are the jobs that write days, ``retrain`` is retrain_models,
+``study`` tune_models and ``watch`` watch_daily. ``no_asset`` is written while something else is
+done, by a sensor for example, and has no asset."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,14 @@ class Table:
         description: grain, content and when a row is known.
         columns: in order.
         day_column: the column by which days are replaced; empty for a table replaced whole.
+        written_by: decides which jobs its asset is in.
     """
 
     name: str
     description: str
     columns: tuple[Column, ...]
     day_column: str = "trading_day"
+    written_by: Writer = "load"
 
     @property
     def schema(self) -> str:
@@ -92,6 +100,21 @@ class Table:
 
     def _comment(self, column: Column) -> str:
         return f'COMMENT ON COLUMN {self.quoted}."{column.name}" IS {_literal(column.description)}'
+
+
+@dataclass(frozen=True)
+class FamilyTable:
+    """Decorator of a function that describes the table of each model family.
+
+    Attributes:
+        describe: gives a family's table by its name.
+    """
+
+    describe: Callable[[str], Table]
+
+    def __call__(self, family: str) -> Table:
+        """Return the table of a family."""
+        return self.describe(family)
 
 
 def to_arrow(table: Table, data: Mapping[str, Any]) -> pa.Table:

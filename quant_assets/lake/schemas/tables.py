@@ -1,42 +1,13 @@
-"""Every table of the lake: its columns, their meaning, what a row is and when it is known.
+"""Tables from prices to submissions: columns, their meaning, what a row is and when it is known.
 
-Those of judgements are in ``lake.schemas.scoring_tables``, those of data and drift in
-``lake.schemas.monitoring_tables``, those of releases in ``lake.schemas.promotion_tables``. A
-table's name is its Dagster asset key with a dot. Documentation, ``describe``, the assets' column
-schemas and the DDL all come from here. Reading and writing do not belong here.
+The tables of scores, of data and drift, of releases and of alerts are in the modules beside this
+one. A table's name is its Dagster asset key with a dot. Documentation, ``describe``, the assets'
+column schemas and the DDL all come from here. Reading and writing do not belong here.
 """
 
 from quant_assets.features.catalogue import CATALOGUE
-from quant_assets.lake.schemas.alert_tables import event_tables
-from quant_assets.lake.schemas.monitoring_tables import (
-    ANOMALIES,
-    DATA_QUALITY,
-    DRIFT,
-    HEALTH,
-    REFERENCES,
-    REGIMES,
-    ROLLING,
-)
-from quant_assets.lake.schemas.promotion_tables import (
-    DECISIONS,
-    RECORDS,
-    RELEASE_FORECASTS,
-    RELEASES,
-    SUBMITTED_FORECASTS,
-    TRACKED_RELEASES,
-)
-from quant_assets.lake.schemas.scoring_tables import (
-    AGREEMENT,
-    ATTRIBUTION,
-    BREAKDOWN,
-    COMPARISON,
-    DATE_ID,
-    PERFORMANCE,
-    SCOREBOARD,
-    SLICES,
-    TRACK_RECORD,
-)
-from quant_assets.lake.schemas.table import Column, Table
+from quant_assets.lake.schemas.scoring_tables import DATE_ID
+from quant_assets.lake.schemas.table import Column, FamilyTable, Table
 
 N_TARGETS = 424
 
@@ -134,6 +105,7 @@ TARGET_FEATURES = _features_table(
 FEATURES = (INSTRUMENT_FEATURES, MARKET_FEATURES, TARGET_FEATURES)
 
 
+@FamilyTable
 def fits_table(family: str) -> Table:
     """Table of a family's fits."""
     return Table(
@@ -163,6 +135,7 @@ def fits_table(family: str) -> Table:
     )
 
 
+@FamilyTable
 def study_table(family: str) -> Table:
     """Table of the searches for a family's parameters; written by studies only, never by a load."""
     return Table(
@@ -185,9 +158,11 @@ def study_table(family: str) -> Table:
             Column("seed", "BIGINT", "seed of the search and of its fits"),
             Column("search", "VARCHAR", "digest of all that the trials depend on"),
         ),
+        written_by="study",
     )
 
 
+@FamilyTable
 def forecasts_table(family: str) -> Table:
     """Table of a family's forecasts."""
     return Table(
@@ -243,49 +218,3 @@ TRACKED_FITS = Table(
         Column("alias", "VARCHAR", "champion: is published; challenger: may follow it; NULL"),
     ),
 )
-
-
-def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
-    """Every table that a load writes, in reading order."""
-    return (
-        RAW_PRICES,
-        RAW_TARGET_PAIRS,
-        VALIDATED_PRICES,
-        VALIDATED_QUARANTINE,
-        INSTRUMENT_FEATURES,
-        MARKET_FEATURES,
-        LABELS,
-        TARGET_FEATURES,
-        *(fits_table(family) for family in families),
-        *(forecasts_table(family) for family in families),
-        TRACK_RECORD,
-        ENSEMBLE_FORECASTS,
-        INTERVALS,
-        RELEASES,
-        RELEASE_FORECASTS,
-        RECORDS,
-        DECISIONS,
-        SUBMITTED_FORECASTS,
-        SUBMISSIONS,
-        PERFORMANCE,
-        SLICES,
-        AGREEMENT,
-        ATTRIBUTION,
-        SCOREBOARD,
-        BREAKDOWN,
-        COMPARISON,
-        DATA_QUALITY,
-        DRIFT,
-        REGIMES,
-        ANOMALIES,
-        ROLLING,
-        HEALTH,
-        TRACKED_FITS,
-        TRACKED_RELEASES,
-    )
-
-
-def declared_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
-    """Every table that a desk may write: by loads, studies, reports and alerts."""
-    studies = (study_table(family) for family in families)
-    return (*all_tables(families), *studies, REFERENCES, *event_tables())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from quant_assets.core.settings import Settings
-from quant_assets.lake.schemas.monitoring_tables import WATCHED
+from quant_assets.lake.schemas.declared import watched_tables
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.tables import SUBMISSIONS
@@ -20,7 +20,7 @@ from quant_assets.reports.page import store_report
 from quant_assets.reports.periods import PERIODS, Period
 from quant_assets.reports.scope import ReportScope
 
-_SHOWN = (SUBMISSIONS, SUBMITTED_FORECASTS, DECISIONS, PERFORMANCE, ATTRIBUTION, *WATCHED)
+_SHOWN = (SUBMISSIONS, SUBMITTED_FORECASTS, DECISIONS, PERFORMANCE, ATTRIBUTION)
 
 
 def build(
@@ -35,7 +35,7 @@ def _report(
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey(period.key),
-        deps=list(map(asset_key_of, _SHOWN)),
+        deps=list(map(asset_key_of, (*_SHOWN, *watched_tables()))),
         description=f"`{period.name}/<{period.word}>.html` in the reports folder: submission, "
         "performance, attribution, data, drift, regime, alerts and promotion up to the end "
         f"of the day, looking back over the {period.word}. Of a range of days the last one only.",

@@ -15,6 +15,8 @@ from quant_assets.quality.expectations import Suite
 from quant_assets.quality.worker import validate_in_worker
 
 OWNER = "team:quant-research"
+WRITER = "quant/written_by"
+"""Tag of an asset: which jobs it is in, see ``Table.written_by``."""
 
 
 def asset_key_of(table: Table) -> dg.AssetKey:
@@ -38,6 +40,7 @@ def describe_asset(
         group_name=table.name.split(".", 1)[0],
         owners=[OWNER],
         kinds={"duckdb", *kinds},
+        tags={WRITER: table.written_by},
         metadata={
             "dagster/column_schema": dg.TableSchema(columns=columns),
             "dagster/table_name": f"lake.{table.name}",
@@ -63,6 +66,7 @@ def table_asset(
         group_name=spec.group_name,
         owners=list(spec.owners),
         kinds=spec.kinds,
+        tags={WRITER: table.written_by},
         metadata=spec.metadata,
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,

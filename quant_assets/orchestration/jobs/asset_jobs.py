@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from quant_assets.lake.schemas.monitoring_tables import DRIFT_REPORT, WATCHED
-from quant_assets.lake.schemas.promotion_tables import PROMOTION_DAILY, RELEASES
+from quant_assets.lake.schemas.monitoring_tables import DRIFT_REPORT
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
-from quant_assets.lake.schemas.tables import fits_table, study_table
+from quant_assets.lake.schemas.table import Writer
+from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.models.parameters import tunable_families
 from quant_assets.models.registry import DAILY
+from quant_assets.orchestration.assets.table_assets import WRITER
 from quant_assets.reports.periods import PERIODS
 
 if TYPE_CHECKING:
@@ -26,27 +27,23 @@ _QUEUES = {
     "tune_models": "fits",
     "walk_forward": "fits",
 }
+_FROM_FITS_ON = ("fits", "forecasts", "promotion", "submissions", "monitoring", "tracking")
 # Whatever waits as well, the submission goes first.
 _PRIORITIES = {"refresh_daily": "10"}
 
 
 def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
-    """All jobs, by name.
+    """Return all jobs, by name.
 
-    Studies, which take long, are in the one that is for them; so is what is watched, which no
-    submission waits for.
+    An asset is in the jobs of what its table is ``written_by``. Studies take long and no submission
+    waits for what is watched, so these have jobs of their own.
     """
-    studies = dg.AssetSelection.assets(
-        *(study_table(name).key for name in tunable_families(families))
-    )
-    watched = dg.AssetSelection.assets(*(table.key for table in WATCHED))
+    studies, watched, releases = map(_written_by, ("study", "watch", "retrain"))
     pages = {
         "drift": dg.AssetSelection.assets(DRIFT_REPORT),
         **{name: dg.AssetSelection.assets(period.key) for name, period in PERIODS.items()},
     }
     explained = dg.AssetSelection.assets(ATTRIBUTION.key)
-    releases = dg.AssetSelection.assets(RELEASES.key)
-    published = dg.AssetSelection.assets(*(table.key for table in PROMOTION_DAILY))
     everything = dg.AssetSelection.all() - studies - watched - releases
     for page in pages.values():
         everything = everything - page
@@ -72,9 +69,7 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "the best.",
         ),
         "walk_forward": (
-            everything
-            & dg.AssetSelection.groups("fits", "forecasts", "submissions", "monitoring", "tracking")
-            | published,
+            everything & dg.AssetSelection.groups(*_FROM_FITS_ON),
             "All families over a range, from fits to scoreboard; finished fits are kept.",
         ),
         "watch_daily": (
@@ -101,6 +96,10 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
         for name, (selection, description) in jobs.items()
         if name != "tune_models" or tunable_families(families)
     }
+
+
+def _written_by(writer: Writer) -> dg.AssetSelection:
+    return dg.AssetSelection.tag(WRITER, writer)
 
 
 def _tags(name: str) -> dict[str, str]:

@@ -1,0 +1,53 @@
+"""Which tables there are: every one that a module of this package declares.
+
+A new table is one ``Table`` in one of the modules; it needs no entry here.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+
+from quant_assets.lake import schemas
+from quant_assets.lake.schemas.table import FamilyTable, Table, Writer
+
+_LAYERS = (
+    *("raw", "validated", "features", "fits", "forecasts", "promotion", "submissions"),
+    *("monitoring", "tracking"),
+)
+"""Schemas in reading order; others come after them."""
+
+
+def declared_tables(families: tuple[str, ...], *writers: Writer) -> tuple[Table, ...]:
+    """Return every table that may be written, by layer and name.
+
+    Args:
+        families: model families, each of which has tables of its own.
+        writers: only tables that one of these writes; without any, all tables.
+    """
+    tables = dict.fromkeys(_tables(families))
+    wanted = [table for table in tables if not writers or table.written_by in writers]
+    return tuple(sorted(wanted, key=_place))
+
+
+def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
+    """Return every table that jobs write, except those of studies."""
+    return declared_tables(families, "load", "retrain", "watch")
+
+
+def watched_tables() -> tuple[Table, ...]:
+    """Return the tables that say whether a day is as days used to be."""
+    return declared_tables((), "watch")
+
+
+def _tables(families: tuple[str, ...]) -> Iterator[Table]:
+    for module in iter_modules(schemas.__path__, f"{schemas.__name__}."):
+        for value in tuple(vars(import_module(module.name)).values()):
+            if isinstance(value, Table):
+                yield value
+            elif isinstance(value, FamilyTable):
+                yield from map(value, families)
+
+
+def _place(table: Table) -> tuple[int, str]:
+    known = table.schema in _LAYERS
+    return _LAYERS.index(table.schema) if known else len(_LAYERS), table.name
