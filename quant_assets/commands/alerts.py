@@ -25,7 +25,7 @@ def list_alerts(settings: Settings, *, closed: bool = False) -> str:
     with Lake(settings.lake_dir, read_only=True) as lake:
         book = AlertStore(lake, settings.lake_dir)
         alerts, messages = book.alerts(closed=closed), book.messages()
-        letters = book.dead()
+        letters = book.dead_letters()
     rows = [_row(one, messages, closed=closed) for one in alerts]
     parts = [format_table(pd.DataFrame(rows), wrap="subject") if rows else _nothing(closed)]
     if letters:
