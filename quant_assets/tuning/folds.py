@@ -1,9 +1,9 @@
-"""Which days a set of parameters is fitted on and which it is judged on. Row numbers only.
+"""Folds: the days that parameters are fitted on, and those that they are judged on.
 
-Expanding window, as in ``training.walk_forward``: a fit as of row r is handed
-``Observations.rows(0, r + 1)``, whose ``labels()`` hold what is released by r. A label of lag k
-therefore trains up to row r - k - 1, and its last price is known on r, before the first price of
-any label judged. Folds are purged by that alone; to leave out further days would purge twice.
+Row numbers only. The window expands, as in ``training.walk_forward``: a fit as of row r gets
+``Observations.rows(0, r + 1)``, whose ``labels()`` hold the labels known by r. A label of lag k
+therefore trains up to row r - k - 1 only. Its last price is known on row r, before the first price
+of any label judged, so that the folds are purged already.
 """
 
 from dataclasses import dataclass
@@ -12,43 +12,49 @@ from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.market.targets import MAX_LAG
 
 _DELAY = MAX_LAG + 1
-"""Days from a forecast to the release of its last label."""
+"""Days from a forecast to the day on which its last label is known."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A fit as of row ``fit``, judged on the forecasts of the rows from ``fit`` to ``stop - 1``."""
+    """A fit, and the rows that it is judged on.
 
-    fit: int
-    stop: int
+    Attributes:
+        fit_row: as-of row of the fit, and first row that it forecasts.
+        stop_row: row after the last one that it forecasts.
+    """
+
+    fit_row: int
+    stop_row: int
 
     @property
-    def known_on(self) -> int:
-        """Row on which the last label judged is released."""
-        return self.stop - 1 + _DELAY
+    def known_row(self) -> int:
+        """Row by which all labels that the fold is judged by are known."""
+        return self.stop_row - 1 + _DELAY
 
 
 @dataclass(frozen=True)
 class Folds:
-    """How a history is divided.
+    """How a history is divided into folds.
 
     Attributes:
-        first_fit_after: days before the day of the first fit.
-        validation_days: days each fit is judged on.
-        step_days: days from fit to fit; if fewer than validation_days, folds overlap.
+        first_fit_after: days before the as-of day of the first fit.
+        validation_days: days that each fit is judged on.
+        step_days: days from one fit to the next; with fewer than ``validation_days``, folds
+            overlap.
     """
 
     first_fit_after: int = 504
     validation_days: int = 90
     step_days: int = 30
 
-    def of(self, rows: int) -> tuple[Fold, ...]:
-        """The folds whose labels are all released within so many days, oldest first.
+    def split(self, rows: int) -> tuple[Fold, ...]:
+        """Return the folds whose labels are all known within the first ``rows`` days, oldest first.
 
-        Later days add folds and move none.
+        More days add folds and move none.
 
         Raises:
-            NotEnoughHistoryError: there is none.
+            NotEnoughHistoryError: the days are too few for one fold.
         """
         needed = self.first_fit_after + self.validation_days + _DELAY
         if rows < needed:
