@@ -3,8 +3,8 @@
 Pure functions over records; the moment and random numbers are arguments. Sending a message belongs
 in ``alerts.channels``.
 
-A message is tried at most ``MAX_ATTEMPTS`` times, over three days on average and at most six, so
-that a channel that is down for a weekend still gets all messages in order. The wait before the
+A message is tried at most ``MAX_ATTEMPTS`` times, over three days on average and at most six. A
+channel that is down for a weekend thus still gets all messages in order. The wait before the
 n-th repetition is drawn between 0 and ``FIRST_WAIT * 2 ** (n - 1)``, or ``LONGEST_WAIT`` if that is
 less. This full jitter keeps many messages from being tried at once:
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/

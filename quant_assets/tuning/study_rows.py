@@ -76,6 +76,11 @@ class StudyResult:
 def read_study_result(lake: Lake, name: str, day: date) -> StudyResult:
     """Read the result of a family's study as of a day.
 
+    Args:
+        lake: the lake.
+        name: name of the family.
+        day: as-of day of the study.
+
     Raises:
         LakeError: there is no such study.
     """
