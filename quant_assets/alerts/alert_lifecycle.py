@@ -1,7 +1,7 @@
-"""What an alert is, and how it goes on: opened, seen again, escalated, closed.
+"""Alerts, and the events that open, update, escalate and close them.
 
-Pure functions over records; every moment is given, none is asked of a clock. Where alerts are kept
-is in ``alerts.alert_store``, whom they are told to in ``alerts.messages``.
+Pure functions over records: every moment is an argument, none is read from a clock. Alerts are
+stored in ``alerts.alert_store``; the channels they are sent to are chosen in ``alerts.messages``.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,10 @@ from typing import Literal, get_args
 
 Level = Literal["critical", "warning", "info"]
 Kind = Literal["opening", "escalation", "recovery"]
-# The most urgent first.
+"""Kind of a message: an alert was opened, became more urgent, or was closed."""
 LEVELS: tuple[Level, ...] = get_args(Level)
-_TO = ".."
+"""All levels, the most urgent first."""
+_SEPARATOR = ".."
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,15 @@ class DayRange:
     def __str__(self) -> str:
         if self.first == self.last:
             return self.first.isoformat()
-        return f"{self.first.isoformat()}{_TO}{self.last.isoformat()}"
+        return f"{self.first.isoformat()}{_SEPARATOR}{self.last.isoformat()}"
 
     def __contains__(self, other: "DayRange") -> bool:
         return self.first <= other.first and other.last <= self.last
 
     @classmethod
     def parse(cls, text: str) -> "DayRange | None":
-        """The days from their text; None if it is not the text of any."""
-        first, _, last = text.partition(_TO)
+        """Parse the text that :meth:`__str__` writes; None if it is another text."""
+        first, _, last = text.partition(_SEPARATOR)
         try:
             return cls(date.fromisoformat(first), date.fromisoformat(last or first))
         except ValueError:
@@ -43,21 +44,25 @@ class DayRange:
 
 
 def condition_key(*parts: str, days: DayRange | None = None) -> str:
-    """The key of a condition, of some days where it holds for these only."""
+    """Build the key of a condition from its parts, and the days it holds for if it has any.
+
+    >>> condition_key("run_failed", "load_history")
+    'run_failed/load_history'
+    """
     return "/".join([*parts, str(days)] if days else parts)
 
 
 @dataclass(frozen=True)
 class ConditionRaised:
-    """A condition was seen.
+    """The event that a condition was observed.
 
     Attributes:
-        key: what makes it the same condition when it is seen again.
-        level: how urgent it is.
+        key: identifies the condition.
+        level: how urgent the condition is.
         subject: the condition in one line.
-        text: what was found, and what to do about it.
-        trading_day: the day concerned, the last of a range; None where there is none.
-        at: when it was seen, UTC. The same moment stands for the same sighting.
+        text: what was observed, and what to do about it.
+        trading_day: the day concerned, the last one of a range; None if there is none.
+        at: when the condition was observed, UTC. It identifies the event among those of the key.
     """
 
     key: str
@@ -70,14 +75,15 @@ class ConditionRaised:
 
 @dataclass(frozen=True)
 class ConditionCleared:
-    """A condition was seen to hold no longer.
+    """The event that a condition was observed to hold no longer.
 
     Attributes:
-        key: of the condition; without its days, if it has any.
-        text: what was found instead.
-        at: when, UTC.
-        days: it holds no longer for these days and all within them, nor for no days in particular.
-        trading_day: the day concerned; None where there is none. What is of a later day stays.
+        key: key of the condition, without its days.
+        text: what was observed instead.
+        at: when that was observed, UTC.
+        days: the event ends the conditions with this key whose days lie within these, and the
+            condition with this key and without days; None ends the latter only.
+        trading_day: the day concerned; None if there is none. Alerts of later days stay open.
     """
 
     key: str
@@ -87,7 +93,7 @@ class ConditionCleared:
     trading_day: date | None = None
 
     def ends(self, key: str) -> bool:
-        """Whether the condition with this key holds no longer."""
+        """Return whether the event ends the condition with this key."""
         if key == self.key or self.days is None:
             return key == self.key
         condition, _, text = key.rpartition("/")
@@ -116,12 +122,12 @@ class Alert:
 
 @dataclass(frozen=True)
 class AlertTransition:
-    """An alert after something happened to it.
+    """A change of an alert.
 
     Attributes:
-        alert: as it is now.
-        kind: of the message that has to be sent; None if none has to.
-        text: of that message.
+        alert: the alert after the change.
+        kind: kind of the message to send about the change; None if no message is sent.
+        text: text of that message.
     """
 
     alert: Alert
@@ -130,40 +136,46 @@ class AlertTransition:
 
 
 def apply_event(
-    newest: Mapping[str, Alert], event: ConditionRaised | ConditionCleared
+    newest_alerts: Mapping[str, Alert], event: ConditionRaised | ConditionCleared
 ) -> list[AlertTransition]:
-    """What an event does to the alerts; nothing, if it was taken in before.
+    """Compute how an event changes the alerts; an event that was applied before changes nothing.
 
     Args:
-        newest: the newest occurrence of each condition, by key.
-        event: what was seen. Events of one condition are expected in the order of their moments:
-            one that is not later than what its newest occurrence knows is taken for known. One
-            about an earlier trading day than the open alert's, from a day done again, says nothing.
+        newest_alerts: the newest alert of each condition, by key.
+        event: the event. The events of a condition have to come in the order of their moments: an
+            event that is not later than the newest alert's last observation is ignored. An event
+            about an earlier trading day than the open alert's, from a day done again, is ignored
+            as well.
+
+    Returns:
+        One transition for each alert that changes.
     """
     if isinstance(event, ConditionCleared):
         return [
             AlertTransition(replace(alert, closed_at=event.at), "recovery", event.text)
-            for alert in newest.values()
-            if not alert.closed_at and event.ends(alert.key) and _goes_on(alert, event)
+            for alert in newest_alerts.values()
+            if not alert.closed_at and event.ends(alert.key) and _is_news(alert, event)
         ]
-    alert = newest.get(event.key)
+    alert = newest_alerts.get(event.key)
     if alert is None or (alert.closed_at and event.at > alert.closed_at):
-        return [AlertTransition(_opened(event), "opening", event.text)]
-    if alert.closed_at or not _goes_on(alert, event):
+        return [AlertTransition(_open_alert(event), "opening", event.text)]
+    if alert.closed_at or not _is_news(alert, event):
         return []
-    return [_seen_again(alert, event)]
+    return [_update_alert(alert, event)]
 
 
-def _goes_on(alert: Alert, event: ConditionRaised | ConditionCleared) -> bool:
-    """Whether the event is later than what the open alert knows, and of no earlier day."""
-    of_day = event.trading_day is None or event.trading_day >= (alert.trading_day or date.min)
-    return of_day and event.at > alert.last_seen_at
+def _is_news(alert: Alert, event: ConditionRaised | ConditionCleared) -> bool:
+    """Whether the event is later than the alert's last observation, and not of an earlier day."""
+    same_or_later_day = event.trading_day is None or event.trading_day >= (
+        alert.trading_day or date.min
+    )
+    return same_or_later_day and event.at > alert.last_seen_at
 
 
-def _opened(event: ConditionRaised) -> Alert:
+def _open_alert(event: ConditionRaised) -> Alert:
     digest = sha256(f"{event.key} {event.at.isoformat()}".encode()).hexdigest()
-    opened = Alert(
-        # Derived, not drawn: what is done again after a crash finds what was written before it.
+    alert = Alert(
+        # Derived from the event, not random: after a crash the same event gives the same id again.
         id=digest[:16],
         key=event.key,
         level=event.level,
@@ -173,19 +185,20 @@ def _opened(event: ConditionRaised) -> Alert:
         opened_at=event.at,
         last_seen_at=event.at,
     )
-    return _reached(opened, event.at)
+    return _note_level_moment(alert, event.at)
 
 
-def _reached(alert: Alert, at: datetime) -> Alert:
-    """The alert with the moment at which it got its level; of info that is its opening."""
+def _note_level_moment(alert: Alert, at: datetime) -> Alert:
+    """Note when the alert reached its level; for level info ``opened_at`` says it already."""
     if alert.level == "critical":
         return replace(alert, critical_at=at)
     return replace(alert, warning_at=at) if alert.level == "warning" else alert
 
 
-def _seen_again(alert: Alert, event: ConditionRaised) -> AlertTransition:
+def _update_alert(alert: Alert, event: ConditionRaised) -> AlertTransition:
+    """Apply a later observation of an open alert's condition; its level never goes down."""
     escalates = LEVELS.index(event.level) < LEVELS.index(alert.level)
-    now = replace(
+    updated = replace(
         alert,
         level=event.level if escalates else alert.level,
         subject=event.subject,
@@ -195,5 +208,5 @@ def _seen_again(alert: Alert, event: ConditionRaised) -> AlertTransition:
         count=alert.count + 1,
     )
     if not escalates:
-        return AlertTransition(now, None, event.text)
-    return AlertTransition(_reached(now, event.at), "escalation", event.text)
+        return AlertTransition(updated, None, event.text)
+    return AlertTransition(_note_level_moment(updated, event.at), "escalation", event.text)

@@ -1,7 +1,8 @@
-"""Channels: the places of each level, from their Apprise URLs, and sending to one.
+"""Channels that messages are sent to, each given by an Apprise URL.
 
-A URL is a secret as a whole: it has tokens in its path, user or even host. Elsewhere a channel is
-known by its name, which has none of them. When and what to send is in ``alerts.messages``.
+A whole URL is a secret, since its path, user or even host may be a token. Everywhere else a
+channel is identified by its name, which holds no token. When and what to send belongs in
+``alerts.messages``.
 """
 
 import logging
@@ -19,19 +20,19 @@ from quant_assets.core.settings import Settings
 if TYPE_CHECKING:
     from apprise import AppriseResult, NotifyBase
 
-# Seconds an attempt may take. A channel that answers later has perhaps taken the message.
-PATIENCE = 15.0
+TIMEOUT = 15.0
+"""Seconds an attempt may take. A channel that answers later may have accepted the message."""
 _STATUS = re.compile(r"error=(\d{3})\b")
 
 
 @dataclass(frozen=True)
 class Channels:
-    """The channels of some settings.
+    """The channels that the settings name.
 
     Attributes:
-        names: of each level's channels.
-        services: what sends, by name.
-        unusable: what is wrong with the URLs that nothing can send by; they have names as well.
+        names: names of each level's channels, usable or not.
+        services: the Apprise service of each usable channel, by name.
+        unusable: the error of each URL that cannot be used.
     """
 
     names: Mapping[Level, tuple[str, ...]]
@@ -42,13 +43,13 @@ class Channels:
         """Send to one channel and wait for its answer.
 
         Args:
-            name: of the channel.
-            level: of the alert, for channels that show it as a colour or a sign.
-            subject: the first line.
-            text: the rest.
+            name: name of the channel.
+            level: the alert's level, which some channels show as a colour or a sign.
+            subject: first line of the message.
+            text: the rest of the message.
 
         Returns:
-            Why the channel did not take it, without anything secret; None if it did.
+            Why the channel did not accept the message, without any secret; None if it did.
         """
         from apprise import Apprise, NotifyType
 
@@ -61,27 +62,27 @@ class Channels:
         }
         sender = Apprise(asset=self.services[name].asset)
         sender.add(self.services[name])
-        answer = sender.notify(body=text, title=subject, notify_type=types[level], timeout=PATIENCE)
-        return None if answer else _why(answer)
+        answer = sender.notify(body=text, title=subject, notify_type=types[level], timeout=TIMEOUT)
+        return None if answer else _describe_failure(answer)
 
 
 def open_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
-    """The channels that the settings name, of all levels or of some.
+    """Open the channels that the settings name for some levels, or for all.
 
     Raises:
-        SettingsError: Apprise knows no service for a URL, or misses a part of it.
+        SettingsError: a URL is of no service that Apprise knows, or a part of it is missing.
     """
-    found = open_usable_channels(settings, levels)
-    if found.unusable:
-        raise found.unusable[0]
-    return found
+    channels = open_usable_channels(settings, levels)
+    if channels.unusable:
+        raise channels.unusable[0]
+    return channels
 
 
 def open_usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -> Channels:
-    """The same, but a URL that cannot be used keeps nothing from the others.
+    """Open the channels whose URLs can be used; the others are listed in ``unusable``.
 
-    Where several URLs would have the same name, each has a digest of its own in it: what waits
-    for one channel is never sent to another, whatever URLs come and go.
+    If several URLs would have the same name, each name gets a digest of its URL. A message that
+    waits for one channel is thus never sent to another, even if the settings change meanwhile.
     """
     urls = {level: list(dict.fromkeys(settings.alert_urls(level))) for level in levels}
     services: dict[str, NotifyBase | None] = {}
@@ -89,10 +90,10 @@ def open_usable_channels(settings: Settings, levels: Sequence[Level] = LEVELS) -
     for level in levels:
         for position, url in enumerate(urls[level], 1):
             if url not in services:
-                services[url] = service = _service(url)
+                services[url] = service = _instantiate_service(url)
                 if service is None:
-                    unusable.append(_refusal(url, level, position))
-    plain = {url: _name(url, service) for url, service in services.items()}
+                    unusable.append(_unusable_url_error(url, level, position))
+    plain = {url: _name_channel(url, service) for url, service in services.items()}
     shared = Counter(plain.values())
     digested = {url: f"{name} ({_digest(url)})" for url, name in plain.items()}
     names = {url: name if shared[name] == 1 else digested[url] for url, name in plain.items()}
@@ -112,14 +113,14 @@ def _digest(url: str) -> str:
     return sha256(url.encode()).hexdigest()[:6]
 
 
-def _service(url: str) -> "NotifyBase | None":
+def _instantiate_service(url: str) -> "NotifyBase | None":
     from apprise import Apprise, AppriseAsset
 
-    asset = AppriseAsset(app_id="quant_assets", app_desc="quant_assets", service_timeout=PATIENCE)
+    asset = AppriseAsset(app_id="quant_assets", app_desc="quant_assets", service_timeout=TIMEOUT)
     logger = logging.getLogger("apprise")
-    # What it logs of an attempt is in the answer as well, and may name a token in a host's place.
+    # Its log of an attempt is in the answer as well, and may hold a token in place of a host.
     logger.propagate = False
-    # A URL that it cannot use it logs as a whole.
+    # It logs the whole of a URL that it cannot use.
     logger.disabled = True
     try:
         return Apprise.instantiate(url, asset=asset)
@@ -127,7 +128,7 @@ def _service(url: str) -> "NotifyBase | None":
         logger.disabled = False
 
 
-def _refusal(url: str, level: Level, position: int) -> SettingsError:
+def _unusable_url_error(url: str, level: Level, position: int) -> SettingsError:
     return SettingsError(
         "an alert channel cannot be used",
         where=f"QUANT_ALERTS_{level.upper()}, URL {position}",
@@ -137,10 +138,10 @@ def _refusal(url: str, level: Level, position: int) -> SettingsError:
     )
 
 
-def _name(url: str, service: "NotifyBase | None") -> str:
-    """Scheme, and the host of a service that has one whatever the form of its URL.
+def _name_channel(url: str, service: "NotifyBase | None") -> str:
+    """Name a channel by its scheme, with the host only if every form of the URL has one.
 
-    What stands in a host's place is a token or a private topic for the others.
+    The other services have a token or a private topic in the place of a host.
     """
     scheme = url.partition("://")[0].lower()
     forms: tuple[str, ...] = service.templates if service else ()
@@ -150,14 +151,14 @@ def _name(url: str, service: "NotifyBase | None") -> str:
     return f"{scheme}://{service.host}{port}"
 
 
-def _why(answer: "AppriseResult") -> str:
-    """What came of an attempt, in words of our own: those of a service may repeat its URL."""
+def _describe_failure(answer: "AppriseResult") -> str:
+    """Describe a failed attempt without the service's own words, which may repeat its URL."""
     from apprise import AppriseResultStatus
 
     if answer.status is AppriseResultStatus.TIMEOUT:
-        return f"no answer within {PATIENCE:.0f} s"
-    said = "\n".join(entry.message for entry in answer.logs())
-    status = _STATUS.search(said)
+        return f"no answer within {TIMEOUT:.0f} s"
+    log = "\n".join(entry.message for entry in answer.logs())
+    status = _STATUS.search(log)
     if status:
         return f"refused with status {status[1]}"
-    return "no connection, or no answer" if "onnection" in said else "not taken"
+    return "no connection, or no answer" if "onnection" in log else "the service did not accept it"

@@ -1,7 +1,7 @@
-"""Delivering what is due: an attempt is recorded before it is made, and what came of it after.
+"""Delivery of the messages that are due.
 
-A process that is killed in between may have a message sent twice, and never loses one. Only one
-process sends at a time.
+An attempt is stored before it is made, and its outcome after it. If the process is killed in
+between, the message may be sent twice and is never lost. Only one process sends at a time.
 """
 
 import time
@@ -16,27 +16,27 @@ from quant_assets.alerts.messages import (
     Message,
     begin_attempt,
     end_attempt,
+    give_up_orphaned_recoveries,
     revive_message,
     select_dead_letters,
     select_due,
-    select_orphaned_ends,
 )
 
-# Seconds after which no attempt is begun: Dagster gives a sensor's tick 60 in all.
-ENOUGH = 40.0
+TIME_BUDGET = 40.0
+"""Seconds after which no attempt is begun: Dagster ends a sensor's tick after 60."""
 Clock = Callable[[], datetime]
-_CHANCE = SystemRandom().random
+_DRAW = SystemRandom().random
 
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """What was sent, and what was not.
+    """The messages that a delivery tried.
 
     Attributes:
-        sent: messages their channels took.
-        failed: messages they did not take, to be tried again.
-        dead: messages they did not take, given up.
-        busy: another process was sending, and nothing was tried.
+        sent: messages that their channels accepted.
+        failed: messages that were not accepted and will be tried again.
+        dead: messages that were not accepted and are given up.
+        busy: whether another process was sending, so that no message was tried.
     """
 
     sent: tuple[Message, ...] = ()
@@ -47,76 +47,85 @@ class DeliveryResult:
     def __str__(self) -> str:
         if self.busy:
             return "another process is sending"
-        errors = (f"{one.channel}: {one.last_error}" for one in (*self.failed, *self.dead))
+        errors = (f"{x.channel}: {x.last_error}" for x in (*self.failed, *self.dead))
         counts = f"{len(self.sent)} sent, {len(self.failed)} to be tried again, "
         return "; ".join([f"{counts}{len(self.dead)} given up", *errors])
 
 
 def deliver_messages(
-    book: AlertStore,
+    store: AlertStore,
     channels: Callable[[], Channels],
     clock: Clock,
-    chance: Callable[[], float] = _CHANCE,
+    draw: Callable[[], float] = _DRAW,
 ) -> DeliveryResult:
-    """Send what is due. A channel that does not take a message is left alone until the next time.
+    """Send the messages that are due.
+
+    After a failure on a channel, no further message is sent to it until the next delivery.
 
     Args:
-        book: holds the messages.
-        channels: of the settings; asked only if something is to be sent.
-        clock: the moment, UTC.
-        chance: a number drawn evenly from 0 to 1, for the waiting times.
+        store: holds the messages.
+        channels: opens the channels of the settings; called only if a message is pending.
+        clock: returns the moment, UTC.
+        draw: draws a random number evenly from 0 to 1, for the waits.
 
     Raises:
         SettingsError: a channel's URL cannot be used.
         LakeError: the lake cannot be read or written.
     """
-    if not book.pending():
-        book.note_deliveries()
+    if not store.pending():
+        store.note_deliveries()
         return DeliveryResult()
-    with book.sending() as mine:
-        if not mine:
+    with store.lock_sending() as locked:
+        if not locked:
             return DeliveryResult(busy=True)
-        tried = _tried(book, channels(), clock, chance)
-    book.note_deliveries()
+        tried = _try_due_messages(store, channels(), clock, draw)
+    store.note_deliveries()
     return DeliveryResult(
-        sent=tuple(one for one in tried if one.delivered_at),
-        failed=tuple(one for one in tried if one.pending),
-        dead=tuple(one for one in tried if not one.delivered_at and not one.pending),
+        sent=tuple(message for message in tried if message.delivered_at),
+        failed=tuple(message for message in tried if message.pending),
+        dead=tuple(x for x in tried if not x.delivered_at and not x.pending),
     )
 
 
-def _tried(
-    book: AlertStore, channels: Channels, clock: Clock, chance: Callable[[], float]
+def _try_due_messages(
+    store: AlertStore, channels: Channels, clock: Clock, draw: Callable[[], float]
 ) -> list[Message]:
-    until = time.monotonic() + ENOUGH
+    """Try the due messages within the time budget. Returns them with their outcomes."""
+    deadline = time.monotonic() + TIME_BUDGET
     tried: list[Message] = []
-    # Again, since a message may have waited for the one before it.
-    while waiting := _untried(book, tried, clock()):
-        for message in waiting:
-            if time.monotonic() > until:
+    # Selected again after each round, since a message may have waited for the one before it.
+    while due := _select_untried(store, tried, clock()):
+        for message in due:
+            if time.monotonic() > deadline:
                 return tried
-            if any(one.channel == message.channel and not one.delivered_at for one in tried):
+            if message.channel in _failed_channels(tried):
                 continue
-            now = begin_attempt(message, clock(), chance)
-            book.record([now])
-            error = channels.send(now.channel, now.level, now.subject, now.text)
-            tried.append(end_attempt(now, error, clock()))
-            book.record(tried[-1:])
+            attempt = begin_attempt(message, clock(), draw)
+            store.write_messages([attempt])
+            error = channels.send(attempt.channel, attempt.level, attempt.subject, attempt.text)
+            tried.append(end_attempt(attempt, error, clock()))
+            store.write_messages(tried[-1:])
             if error is not None and not tried[-1].pending:
-                book.record(select_orphaned_ends(book.messages()))
+                store.write_messages(give_up_orphaned_recoveries(store.messages()))
     return tried
 
 
-def _untried(book: AlertStore, tried: list[Message], now: datetime) -> list[Message]:
-    silent = {one.channel for one in tried if not one.delivered_at}
-    return [one for one in select_due(book.pending(), now) if one.channel not in silent]
+def _select_untried(store: AlertStore, tried: list[Message], now: datetime) -> list[Message]:
+    failed = _failed_channels(tried)
+    return [
+        message for message in select_due(store.pending(), now) if message.channel not in failed
+    ]
 
 
-def resend_dead_letters(book: AlertStore, clock: Clock) -> int:
-    """Make dead letters due again, with all attempts ahead; how many there were.
+def _failed_channels(tried: list[Message]) -> set[str]:
+    return {message.channel for message in tried if not message.delivered_at}
 
-    Those that would tell of the beginning of what has ended stay, unless the end is one of them.
+
+def resend_dead_letters(store: AlertStore, clock: Clock) -> int:
+    """Make dead letters due again, with all attempts ahead. Returns how many.
+
+    Dead letters that :func:`select_dead_letters` leaves out stay dead.
     """
-    letters = select_dead_letters(book.dead(), {one.id for one in book.alerts()})
-    book.record([revive_message(one, clock()) for one in letters])
+    letters = select_dead_letters(store.dead_letters(), {alert.id for alert in store.alerts()})
+    store.write_messages([revive_message(letter, clock()) for letter in letters])
     return len(letters)

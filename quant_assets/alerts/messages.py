@@ -1,12 +1,13 @@
-"""Messages: to whom an alert is told, when a message is tried, when it is given up.
+"""Messages about alerts: which channels get them, when they are tried and given up.
 
-Pure functions over records, with the moment and chance given. Sending is in ``alerts.channels``.
+Pure functions over records; the moment and random numbers are arguments. Sending a message belongs
+in ``alerts.channels``.
 
-A message is tried at most ``MAX_ATTEMPTS`` times, over three days on average and six at most, so
-that a channel that is down over a weekend still gets the whole story in its order: before the n-th
-repetition passes a time drawn between nothing and ``FIRST_WAIT * 2 ** (n - 1)``, or
-``LONGEST_WAIT`` if that is less (full jitter, which keeps many from coming back at once:
-https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+A message is tried at most ``MAX_ATTEMPTS`` times, over three days on average and at most six. A
+channel that is down for a weekend thus still gets all messages in order. The wait before the
+n-th repetition is drawn between 0 and ``FIRST_WAIT * 2 ** (n - 1)``, or ``LONGEST_WAIT`` if that is
+less. This full jitter keeps many messages from being tried at once:
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -39,35 +40,37 @@ class Message:
 
     @property
     def pending(self) -> bool:
-        """Whether it still has to be sent; a dead letter has not."""
+        """Whether the message still has to be sent; false for a dead letter."""
         return self.delivered_at is None and self.next_attempt is not None
 
 
 def address_messages(
-    step: AlertTransition,
+    transition: AlertTransition,
     channels: Mapping[Level, Sequence[str]],
-    told: Iterable[Message],
+    earlier: Iterable[Message],
     at: datetime,
 ) -> list[Message]:
-    """The messages that a step asks for, one a channel.
+    """Write the messages about a transition, one for each channel.
+
+    An opening or escalation goes to the channels of the alert's level. A recovery goes to the
+    channels with an earlier message about the alert that was delivered or still will be.
 
     Args:
-        step: what happened to the alert.
+        transition: the change of the alert.
         channels: names of each level's channels.
-        told: the messages about the alert so far. Those who were told of it are told of its end;
-            not those for whom all of it was given up.
-        at: when it happened.
+        earlier: all earlier messages about the alert.
+        at: when the alert changed.
     """
-    if step.kind is None:
+    if transition.kind is None:
         return []
-    names = [one.channel for one in told if one.delivered_at or one.pending]
-    if step.kind != "recovery":
-        names = list(channels[step.alert.level])
-    return [_message(step, step.kind, name, at) for name in dict.fromkeys(names)]
+    names = [message.channel for message in earlier if message.delivered_at or message.pending]
+    if transition.kind != "recovery":
+        names = list(channels[transition.alert.level])
+    return [_write_message(transition, transition.kind, x, at) for x in dict.fromkeys(names)]
 
 
-def _message(step: AlertTransition, kind: Kind, channel: str, at: datetime) -> Message:
-    alert = step.alert
+def _write_message(transition: AlertTransition, kind: Kind, channel: str, at: datetime) -> Message:
+    alert = transition.alert
     identity = "\n".join([alert.id, kind, alert.level, channel])
     return Message(
         id=sha256(identity.encode()).hexdigest()[:16],
@@ -76,7 +79,7 @@ def _message(step: AlertTransition, kind: Kind, channel: str, at: datetime) -> M
         level=alert.level,
         channel=channel,
         subject=f"[{'resolved' if kind == 'recovery' else alert.level}] {alert.subject}",
-        text=step.text,
+        text=transition.text,
         created_at=at,
         attempts=0,
         last_error=None,
@@ -85,45 +88,51 @@ def _message(step: AlertTransition, kind: Kind, channel: str, at: datetime) -> M
 
 
 def select_due(messages: Iterable[Message], now: datetime) -> list[Message]:
-    """The pending messages whose time has come, oldest first.
+    """Select the pending messages whose next attempt is due, oldest first.
 
-    A message waits for the one before it about the same alert on the same channel: nobody hears
-    of an end before the beginning.
+    A message waits until the one before it, about the same alert on the same channel, is delivered
+    or given up: no channel gets a recovery before the opening.
     """
-    waiting = sorted((one for one in messages if one.pending), key=lambda one: one.created_at)
+    pending = sorted((x for x in messages if x.pending), key=lambda message: message.created_at)
     first: dict[tuple[str, str], Message] = {}
-    for one in waiting:
-        first.setdefault((one.alert_id, one.channel), one)
-    return [one for one in first.values() if _is_due(one, now)]
+    for message in pending:
+        first.setdefault((message.alert_id, message.channel), message)
+    return [message for message in first.values() if _is_due(message, now)]
 
 
 def _is_due(message: Message, now: datetime) -> bool:
-    """Whether its time has come; no wait is so long that a clock must have gone back since."""
+    """Whether the next attempt is due.
+
+    A wait longer than ``LONGEST_WAIT`` means that the clock was set back; the attempt is due then.
+    """
     wait = (message.next_attempt or now) - now
     return message.attempts == 0 or not timedelta() < wait <= LONGEST_WAIT
 
 
-def begin_attempt(message: Message, now: datetime, chance: Callable[[], float]) -> Message:
-    """The message as it is recorded before an attempt: counted, and when the next one would be.
+def begin_attempt(message: Message, now: datetime, draw: Callable[[], float]) -> Message:
+    """Return the message to store before an attempt: counted, and with the time of the next.
 
     Args:
-        message: what is about to be sent.
+        message: the message that is about to be sent.
         now: the moment.
-        chance: a number drawn evenly from 0 to 1.
+        draw: draws a random number evenly from 0 to 1.
     """
     attempts = message.attempts + 1
     longest = min(FIRST_WAIT * 2 ** min(attempts - 1, 10), LONGEST_WAIT)
-    later = None if attempts >= MAX_ATTEMPTS else now + longest * chance()
+    next_attempt = None if attempts >= MAX_ATTEMPTS else now + longest * draw()
     return replace(
-        message, attempts=attempts, next_attempt=later, last_error="the attempt was cut short"
+        message,
+        attempts=attempts,
+        next_attempt=next_attempt,
+        last_error="the attempt was interrupted",
     )
 
 
 def end_attempt(message: Message, error: str | None, now: datetime) -> Message:
-    """The message after an attempt: delivered, or with what came of it.
+    """Return the message to store after an attempt: delivered, or with the error.
 
     Args:
-        message: as :func:`begin_attempt` left it.
+        message: the message that :func:`begin_attempt` returned.
         error: why it was not delivered; None if it was.
         now: the moment.
     """
@@ -132,34 +141,44 @@ def end_attempt(message: Message, error: str | None, now: datetime) -> Message:
     return replace(message, last_error=None, next_attempt=None, delivered_at=now)
 
 
-def select_orphaned_ends(messages: Iterable[Message]) -> list[Message]:
-    """Messages of an end that wait where all of its beginning was given up; given up with it."""
-    kept = list(messages)
-    begun_for = {
-        (one.alert_id, one.channel)
-        for one in kept
-        if one.kind != "recovery" and (one.delivered_at or one.pending)
+def give_up_orphaned_recoveries(messages: Iterable[Message]) -> list[Message]:
+    """Give up the pending recoveries on channels where every message before them was given up.
+
+    Returns the recoveries as dead letters.
+    """
+    all_messages = list(messages)
+    informed = {
+        (message.alert_id, message.channel)
+        for message in all_messages
+        if message.kind != "recovery" and (message.delivered_at or message.pending)
     }
     return [
-        replace(one, next_attempt=None, last_error="the beginning did not arrive")
-        for one in kept
-        if one.kind == "recovery" and one.pending and (one.alert_id, one.channel) not in begun_for
+        replace(message, next_attempt=None, last_error="the opening was not delivered")
+        for message in all_messages
+        if message.kind == "recovery"
+        and message.pending
+        and (message.alert_id, message.channel) not in informed
     ]
 
 
-def select_dead_letters(dead: Sequence[Message], still_open: Container[str]) -> list[Message]:
-    """The dead letters that are worth sending again: nobody hears of a beginning without the end.
+def select_dead_letters(dead: Sequence[Message], open_alerts: Container[str]) -> list[Message]:
+    """Select the dead letters that are worth sending again.
+
+    Openings and escalations of a closed alert are left out, unless the recovery on the same
+    channel is a dead letter too: no channel gets an opening without a recovery to follow.
 
     Args:
         dead: all dead letters.
-        still_open: ids of the alerts that are open.
+        open_alerts: ids of the open alerts.
     """
-    of_end = {(one.alert_id, one.channel) for one in dead if one.kind == "recovery"}
+    recoveries = {(x.alert_id, x.channel) for x in dead if x.kind == "recovery"}
     return [
-        one for one in dead if one.alert_id in still_open or (one.alert_id, one.channel) in of_end
+        message
+        for message in dead
+        if message.alert_id in open_alerts or (message.alert_id, message.channel) in recoveries
     ]
 
 
 def revive_message(message: Message, now: datetime) -> Message:
-    """A dead letter as a message that is due, with all its attempts ahead."""
+    """Make a dead letter due now, with all attempts ahead."""
     return replace(message, attempts=0, next_attempt=now)

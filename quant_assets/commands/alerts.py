@@ -25,7 +25,7 @@ def list_alerts(settings: Settings, *, closed: bool = False) -> str:
     with Lake(settings.lake_dir, read_only=True) as lake:
         store = AlertStore(lake, settings.lake_dir)
         alerts, messages = store.alerts(closed=closed), store.messages()
-        letters = store.dead()
+        letters = store.dead_letters()
     rows = [_row(alert, messages, closed=closed) for alert in alerts]
     parts = [format_table(pd.DataFrame(rows), wrap="subject") if rows else _explain_none(closed)]
     if letters:

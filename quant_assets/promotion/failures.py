@@ -46,10 +46,11 @@ def forecast_releases(
 def handle_failures(day_decisions: DayDecisions, failures: Mapping[str, str]) -> None:
     """Decide about the releases that cannot forecast a day.
 
-    A challenger that fails is dropped, and an earlier champion is no longer one to roll back to.
-    A champion that fails is replaced by the newest earlier champion that can forecast, else by its
-    challenger. If no release can forecast, or the champion is pinned, all releases stay in force
-    and the ensemble is submitted: a failure that all releases share is the fault of none of them.
+    A challenger that fails is dropped. A last good champion that fails is dismissed: a rollback
+    no longer returns to it. A champion that fails is replaced by the newest earlier champion that
+    can forecast, else by its challenger. If no release can forecast, or a pinned champion fails,
+    all releases stay in force and the ensemble is submitted: a failure that all releases share is
+    the fault of none of them.
 
     Args:
         day_decisions: the decisions of the day, to which these are added.

@@ -76,9 +76,9 @@ def decide_manually(lake: Lake, settings: Settings, request: ManualDecision) -> 
 
     Raises:
         UnknownNameError: the release does not exist.
-        PromotionError: nothing changes, because the request has no maker, no forecast has been
-            submitted yet, the release takes part later, another promotion is under way, a newer
-            decision exists, or there is nothing to do.
+        PromotionError: the request has no maker; no forecast has been submitted yet; the release
+            takes part later; another promotion is under way; a newer decision exists; or there is
+            nothing to do. Nothing is stored then.
     """
     if request.made_by.strip() in ("", RULES):
         raise PromotionError(

@@ -1,4 +1,4 @@
-"""Which release is champion, which one challenges it, and with which share.
+"""The state of promotion: the champion, its challenger, and the challenger's share.
 
 The state is the fold of all decisions in their order. Pure records and functions: the rules that
 decide are in ``promotion.rules`` and ``promotion.manual_decisions``, the stored decisions in

@@ -130,7 +130,14 @@ def read_unjudged_forecasts(
 ) -> dict[tuple[date, str], FloatArray]:
     """Read the (m,) stored forecasts of the days before ``start`` whose labels are not known yet.
 
-    Returns them by day and release; the submitted forecast is named ``SUBMITTED_NAME``.
+    Args:
+        lake: the lake.
+        known_days: (n,) days with features, ascending.
+        start: first day of the range that is promoted.
+        targets: names of the m targets.
+
+    Returns:
+        The forecasts by day and release; the submitted forecast is named ``SUBMITTED_NAME``.
     """
     first = int(np.searchsorted(known_days, np.datetime64(start)))
     days = known_days[max(first - DELAY, 0) : first]

@@ -124,8 +124,8 @@ def lock_promotion(settings: Settings, timeout: float = 60.0) -> Iterator[None]:
 def read_releases(lake: Lake) -> list[Release]:
     """Read all releases in the order in which they take part.
 
-    Releases that take part from the same day come in the order of their as-of days, and releases
-    of the same as-of day in the order in which they were made.
+    Releases that take part from the same day are ordered by their as-of days, and those of the
+    same as-of day by the order in which they were made.
     """
     if not lake.has(RELEASES):
         return []

@@ -15,8 +15,9 @@ from quant_assets.lake.store.lake import Lake
 def find_unsubmitted_parts(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
     """Find the parts of a range of days that no release's submitted forecast fixes.
 
-    These are the days before the first and after the last day with a submitted forecast of a
-    release, and each day between them without a submitted forecast, whose prices came late.
+    These are the days before the first and after the last day that a release's forecast was
+    submitted for. A day between them without a submitted forecast, whose prices came late, is a
+    part as well.
 
     Args:
         lake: the lake.

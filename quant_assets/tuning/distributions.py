@@ -1,4 +1,4 @@
-"""A family's space and parameters in Optuna's terms and back."""
+"""Converting a family's search space and parameters to Optuna's types and back."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,27 +10,27 @@ if TYPE_CHECKING:
 
 
 def to_distributions(space: Space) -> "dict[str, BaseDistribution]":
-    """The space in Optuna's terms."""
+    """Convert a search space to Optuna's distributions, by parameter."""
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
         IntDistribution,
     )
 
-    found: dict[str, BaseDistribution] = {}
+    distributions: dict[str, BaseDistribution] = {}
     for name, part in space.items():
         if isinstance(part, Choice):
             # Optuna stores numbers and text only.
-            found[name] = CategoricalDistribution([str(option) for option in part.options])
+            distributions[name] = CategoricalDistribution([str(option) for option in part.options])
         elif isinstance(part, Int):
-            found[name] = IntDistribution(part.low, part.high, log=part.log)
+            distributions[name] = IntDistribution(part.low, part.high, log=part.log)
         else:
-            found[name] = FloatDistribution(part.low, part.high, log=part.log)
-    return found
+            distributions[name] = FloatDistribution(part.low, part.high, log=part.log)
+    return distributions
 
 
 def encode_parameters(space: Space, parameters: Parameters) -> dict[str, Any]:
-    """The tuned ones of a family's parameters, as Optuna stores them."""
+    """Convert the tuned parameters of a family to the values that Optuna stores."""
     return {
         name: str(parameters[name]) if isinstance(part, Choice) else parameters[name]
         for name, part in space.items()
@@ -38,11 +38,11 @@ def encode_parameters(space: Space, parameters: Parameters) -> dict[str, Any]:
 
 
 def decode_parameters(space: Space, stored: Parameters) -> Parameters:
-    """What :func:`encode_parameters` was given."""
-    return {name: _option(part, stored[name]) for name, part in space.items()}
+    """Convert the values that :func:`encode_parameters` returned back to parameters."""
+    return {name: _decode_value(part, stored[name]) for name, part in space.items()}
 
 
-def _option(part: Range, stored: Any) -> Any:
+def _decode_value(part: Range, stored: Any) -> Any:
     if not isinstance(part, Choice):
         return stored
     return next(option for option in part.options if str(option) == stored)

@@ -1,9 +1,9 @@
-"""Folds of a study: the rows that parameters are fitted on and the rows they are judged on.
+"""Folds: the days that parameters are fitted on, and those that they are judged on.
 
-The training window expands, as in ``training.walk_forward``. A fit as of row r gets
-``Observations.rows(0, r + 1)``, whose ``labels()`` hold the labels known on row r. A label of lag k
-is therefore trained on up to row r - k - 1; its last price is the close of row r, which comes
-before the first price of any judged label. This purges the folds without a further gap.
+Row numbers only. The window expands, as in ``training.walk_forward``: a fit as of row r gets
+``Observations.rows(0, r + 1)``, whose ``labels()`` hold the labels known by r. A label of lag k
+therefore trains up to row r - k - 1 only. Its last price is known on row r, before the first price
+of any label judged, so that the folds are purged already.
 """
 
 from dataclasses import dataclass
@@ -12,57 +12,57 @@ from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.market.targets import MAX_LAG
 
 _DELAY = MAX_LAG + 1
-"""Days from a forecast day to the day on which its last label is known."""
+"""Days from a forecast to the day on which its last label is known."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A fit as of row ``fit``, judged on the forecasts of the rows from ``fit`` to ``stop - 1``."""
+    """A fit, and the rows that it is judged on.
 
-    fit: int
-    stop: int
+    Attributes:
+        fit_row: as-of row of the fit, and first row that it forecasts.
+        stop_row: row after the last one that it forecasts.
+    """
+
+    fit_row: int
+    stop_row: int
 
     @property
-    def known_on(self) -> int:
-        """Row on which the last judged label is known."""
-        return self.stop - 1 + _DELAY
+    def known_row(self) -> int:
+        """Row by which all labels that the fold is judged by are known."""
+        return self.stop_row - 1 + _DELAY
 
 
 @dataclass(frozen=True)
 class Folds:
-    """The spacing of folds in a history.
+    """How a history is divided into folds.
 
     Attributes:
-        first_fit_after: number of days before the as-of day of the first fit.
-        validation_days: number of days that each fit is judged on.
-        step_days: days from one as-of day to the next; folds overlap if fewer than
-            ``validation_days``.
+        first_fit_after: days before the as-of day of the first fit.
+        validation_days: days that each fit is judged on.
+        step_days: days from one fit to the next; with fewer than ``validation_days``, folds
+            overlap.
     """
 
     first_fit_after: int = 504
     validation_days: int = 90
     step_days: int = 30
 
-    def of(self, rows: int) -> tuple[Fold, ...]:
-        """Return the folds whose labels are all known within ``rows`` days, oldest first.
+    def split(self, rows: int) -> tuple[Fold, ...]:
+        """Return the folds whose labels are all known within the first ``rows`` days, oldest first.
 
-        A longer history has the same folds and further ones after them.
-
-        Args:
-            rows: number of days of the history.
+        More days add folds and move none.
 
         Raises:
-            NotEnoughHistoryError: the history is too short for any fold.
+            NotEnoughHistoryError: the days are too few for one fold.
 
         Examples:
             Of 20 days, the labels of the forecasts up to row 14 are known by the last row, 19. The
             first fit, as of row 8, trains on labels of lag 4 up to row 3 only:
 
             >>> folds = Folds(first_fit_after=8, validation_days=3, step_days=2)
-            >>> folds.of(20)
-            (Fold(fit=8, stop=11), Fold(fit=10, stop=13), Fold(fit=12, stop=15))
-            >>> [fold.known_on for fold in folds.of(20)]
-            [15, 17, 19]
+            >>> [(fold.fit_row, fold.stop_row, fold.known_row) for fold in folds.split(20)]
+            [(8, 11, 15), (10, 13, 17), (12, 15, 19)]
         """
         needed = self.first_fit_after + self.validation_days + _DELAY
         if rows < needed:

@@ -1,6 +1,7 @@
-"""What tuning maximises: the competition's metric over all validation days, if it is stable.
+"""The objective of tuning: the competition's metric over all validation days, if it is stable.
 
-No search here: parameters come in, daily correlations and their value go out.
+Parameters come in, daily ICs and their value go out. Trying parameters belongs in
+``tuning.search``.
 """
 
 from collections.abc import Sequence
@@ -14,62 +15,73 @@ from quant_assets.scoring.metric import daily_ic, score_of_ic
 from quant_assets.tuning.folds import Fold
 
 INSTABILITY_PENALTY = 0.5
+"""Weight of the standard deviation of the folds' scores in the objective."""
 _FEWEST_DAYS = 2
 
 
 def validate_fold(
-    seen: Observations, fold: Fold, chosen: Family, parameters: Parameters, resources: Resources
+    observations: Observations,
+    fold: Fold,
+    family: Family,
+    parameters: Parameters,
+    resources: Resources,
 ) -> FloatArray:
-    """Daily IC of one fit on its validation days, without days on which no ranking is right.
+    """Fit a family as of a fold's first row, and compute the daily ICs on its validation days.
 
     Args:
-        seen: at least the days up to the fold's ``known_on``; what follows is not looked at.
-        fold: rows to fit and to judge.
-        chosen: the family.
-        parameters: of the fit, complete.
-        resources: likewise.
+        observations: all days up to the fold's ``known_row``; later days are not used.
+        fold: the rows to fit and to judge.
+        family: the family to fit.
+        parameters: all parameters of the fit.
+        resources: seed and threads of the fit.
+
+    Returns:
+        (n,) ICs of the validation days whose labels differ; a day whose labels are missing or all
+        equal is left out, since its IC is undefined.
 
     Raises:
-        FitError: the fit came to nothing, or scores all targets of a day alike.
-        NotEnoughHistoryError: too few labels to fit on, or to judge by.
+        FitError: the fit failed, or it gives all targets of a day the same score.
+        NotEnoughHistoryError: there are too few labels to fit on or to judge by.
     """
     from threadpoolctl import threadpool_limits
 
-    truth = seen.rows(fold.fit, fold.known_on + 1).labels()[: fold.stop - fold.fit]
-    scored = _varies(truth)
+    days = fold.stop_row - fold.fit_row
+    validated = observations.days[fold.fit_row : fold.stop_row]
+    labels = observations.rows(fold.fit_row, fold.known_row + 1).labels()[:days]
+    scored = _labels_vary(labels)
     if scored.sum() < _FEWEST_DAYS:
         raise NotEnoughHistoryError(
             "too few validation days with labels",
-            where=f"from {seen.days[fold.fit]} to {seen.days[fold.stop - 1]}",
+            where=f"from {validated[0]} to {validated[-1]}",
             expected=f"at least {_FEWEST_DAYS}",
             found=int(scored.sum()),
         )
-    # How BLAS splits a product among threads shows in the last bits of a decomposition.
+    # The last bits of a decomposition depend on how BLAS splits a product among threads.
     with threadpool_limits(1, user_api="blas"):
-        model = chosen.fit(seen.rows(0, fold.fit + 1), parameters, resources)
-        forecast = model.forecast(seen.rows(0, fold.stop), fold.stop - fold.fit)
-    ic = daily_ic(forecast[scored], truth[scored])
+        model = family.fit(observations.rows(0, fold.fit_row + 1), parameters, resources)
+        forecast = model.forecast(observations.rows(0, fold.stop_row), days)
+    ic = daily_ic(forecast[scored], labels[scored])
     if np.isnan(ic).any():
         raise FitError(
-            "a fit scores all targets of a day alike",
-            where=f"{chosen.name} as of {seen.days[fold.fit]}",
+            "a fit gives all targets of a day the same score",
+            where=f"{family.name} as of {validated[0]}",
             hint="regularise less",
         )
     return ic
 
 
 def objective_value(ics: Sequence[FloatArray]) -> float:
-    """The metric over the days of all folds, less half the deviation of the folds' metrics.
+    """Score over the days of all folds, less half the standard deviation of the folds' scores.
 
     Args:
-        ics: daily IC of each fold. A day on which several folds are judged counts several times.
+        ics: (n,) daily ICs of each fold. A day in several folds counts several times.
     """
     whole = score_of_ic(np.concatenate(ics))
     return whole - INSTABILITY_PENALTY * float(np.std([score_of_ic(ic) for ic in ics]))
 
 
-def _varies(truth: FloatArray) -> BoolArray:
-    """(n,) whether a day has two labels that differ; on others the IC is undefined."""
-    known = ~np.isnan(truth)
-    low, high = np.where(known, truth, np.inf), np.where(known, truth, -np.inf)
+def _labels_vary(labels: FloatArray) -> BoolArray:
+    """(n,) whether a day of (n, m) labels has two that differ; NaN labels do not count."""
+    known = ~np.isnan(labels)
+    low, high = np.where(known, labels, np.inf), np.where(known, labels, -np.inf)
     return np.asarray(high.max(axis=1) > low.min(axis=1))

@@ -1,26 +1,22 @@
-"""Trials in a file: made one after the other with Optuna, resumed after a kill, bounded by time.
+"""Trials of a search, made with Optuna and stored in a file, with a deadline.
 
-What a trial is judged by comes in as a function; which stages there are is decided in ``study``.
+What a trial is judged by is given as a function. Which stages a search has belongs in
+``tuning.study``, opening the file in ``tuning.trial_file``.
 
-Every trial gets a sampler of its own, seeded by the number of trials finished before it, and one
-that was interrupted is made again. A search that was killed and resumed therefore makes the same
-trials as one that never was. (Tree-structured Parzen estimator: Bergstra et al., "Algorithms for
-Hyper-Parameter Optimization", 2011.)
+Every trial gets its own sampler, seeded by the number of finished trials before it, and an
+interrupted trial is made again. A search that was killed and resumed therefore makes the same
+trials as an uninterrupted one. The sampler is a tree-structured Parzen estimator (Bergstra et al.,
+"Algorithms for Hyper-Parameter Optimization", 2011).
 """
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from filelock import FileLock, Timeout
 
-from quant_assets.core.errors import FitError, LakeError, NotEnoughHistoryError
+from quant_assets.core.errors import FitError, NotEnoughHistoryError
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.protocol import Parameters
 from quant_assets.models.search_space import Space
@@ -34,60 +30,90 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, TrialState
 
-BROAD, NARROW = "broad", "narrow"
+Stage = Literal["broad", "narrow"]
+BROAD: Stage = "broad"
+NARROW: Stage = "narrow"
 METRICS = "metrics"
+"""Attribute of a trial in Optuna: the score of each fold."""
 _ADOPTED = "adopted"
-_DRAWN = {BROAD: 10, NARROW: 5}
+"""Attribute of a trial in Optuna that was copied from the broad stage."""
+_UNIFORM_TRIALS: dict[Stage, int] = {BROAD: 10, NARROW: 5}
 """Trials at the start of a stage that are drawn uniformly; then the sampler learns from them."""
-_NEVER_PRUNED = 5
-"""Trials of a stage to finish before another is compared with their median."""
+_UNPRUNED_TRIALS = 5
+"""Trials of a stage that have to finish before another is compared with their median."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where and how trials are made.
+    """A search for the parameters of one family.
 
     Attributes:
-        name: of the problem in the file.
-        label: for people.
-        stored: the file; nobody else is at work on it.
-        seed: of the samplers.
-        deadline: of ``time.monotonic``; after it no fold is begun, except of the first trial.
-        folds: how many there are.
-        judge: daily IC of fold after fold with the parameters given.
-        note: told of every trial.
+        name: name of the search in the file of trials.
+        label: name of the search in messages.
+        storage: the open file of trials; no other process uses it.
+        seed: seed of the samplers.
+        deadline: value of ``time.monotonic`` after which no fold is begun, except of the first
+            trial.
+        folds: number of folds.
+        judge: yields the (n,) daily ICs of one fold after another for given parameters.
+        note: called with one line of text about every finished trial.
     """
 
     name: str
     label: str
-    stored: "RDBStorage"
+    storage: "RDBStorage"
     seed: int
     deadline: float
     folds: int
     judge: Callable[[Parameters], Iterator[FloatArray]]
     note: Callable[[str], None]
 
-    def broad(self, space: Space, wanted: int, start: Parameters) -> "list[FrozenTrial]":
-        """Finished trials over the whole space, at most so many.
+    def run_broad(self, space: Space, wanted: int, start: Parameters) -> "list[FrozenTrial]":
+        """Make trials over the whole space until there are enough or the deadline has passed.
 
-        The first has the parameters given. It is finished in any case, or raises.
+        Args:
+            space: the whole search space.
+            wanted: number of trials.
+            start: parameters of the first trial, which is finished whatever the deadline.
+
+        Returns:
+            The finished trials, at most ``wanted``.
+
+        Raises:
+            FitError: the first trial failed.
+            NotEnoughHistoryError: there are too few labels for the first trial.
         """
-        study = self._study(BROAD)
-        if not _finished(study):
-            if not _in_state(study, "WAITING"):
+        study = self._open_study(BROAD)
+        if not _finished_trials(study):
+            if not _trials_in_state(study, "WAITING"):
                 study.enqueue_trial(encode_parameters(space, start))
-            self._make(study, BROAD, space, wanted, first=True)
-        return self._until(study, BROAD, space, wanted)
+            self._make_trial(study, BROAD, space, wanted, first=True)
+        return self._make_trials(study, BROAD, space, wanted)
 
-    def narrow(
-        self, space: Space, wanted: int, before: "Sequence[FrozenTrial]"
+    def run_narrow(
+        self, space: Space, wanted: int, broad_trials: "Sequence[FrozenTrial]"
     ) -> "list[FrozenTrial]":
-        """Likewise in a narrowed space, learning also from the trials before that lie in it."""
+        """Make trials in a narrowed space until there are enough or the deadline has passed.
+
+        The sampler also learns from the broad trials that lie in the narrowed space.
+
+        Args:
+            space: the narrowed space.
+            wanted: number of trials.
+            broad_trials: the finished trials of the broad stage.
+
+        Returns:
+            The finished trials of this stage, at most ``wanted``.
+        """
         from optuna.trial import TrialState, create_trial
 
-        # After another number of broad trials the best, and so the space, may be another.
-        study = self._study(f"{NARROW} after {len(before)}")
-        inside = [t for t in before if t.state == TrialState.COMPLETE and _within(space, t)]
+        # With more broad trials the best trial, and so the narrowed space, may be another.
+        study = self._open_study(f"{NARROW} after {len(broad_trials)}")
+        inside = [
+            trial
+            for trial in broad_trials
+            if trial.state == TrialState.COMPLETE and _lies_within(space, trial)
+        ]
         adopted = sum(_ADOPTED in trial.user_attrs for trial in study.trials)
         for trial in inside[adopted:]:
             study.add_trial(
@@ -99,47 +125,53 @@ class Search:
                     user_attrs={_ADOPTED: True},
                 )
             )
-        return self._until(study, NARROW, space, wanted)
+        return self._make_trials(study, NARROW, space, wanted)
 
-    def _study(self, stage: str) -> "Study":
+    def _open_study(self, name: str) -> "Study":
+        """Open or create a study in the file; interrupted trials in it become failed ones."""
         import optuna
 
         study = optuna.create_study(
-            storage=self.stored,
-            study_name=f"{self.name}/{stage}",
+            storage=self.storage,
+            study_name=f"{self.name}/{name}",
             direction="maximize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_NEVER_PRUNED),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED_TRIALS),
             load_if_exists=True,
         )
-        for interrupted in _in_state(study, "RUNNING"):
+        for interrupted in _trials_in_state(study, "RUNNING"):
             study.tell(interrupted.number, state=optuna.trial.TrialState.FAIL)
         return study
 
-    def _until(self, study: "Study", stage: str, space: Space, wanted: int) -> "list[FrozenTrial]":
-        while len(_finished(study)) < wanted and time.monotonic() < self.deadline:
-            self._make(study, stage, space, wanted)
-        return _finished(study)[:wanted]
+    def _make_trials(
+        self, study: "Study", stage: Stage, space: Space, wanted: int
+    ) -> "list[FrozenTrial]":
+        while len(_finished_trials(study)) < wanted and time.monotonic() < self.deadline:
+            self._make_trial(study, stage, space, wanted)
+        return _finished_trials(study)[:wanted]
 
-    def _make(
-        self, study: "Study", stage: str, space: Space, wanted: int, *, first: bool = False
+    def _make_trial(
+        self, study: "Study", stage: Stage, space: Space, wanted: int, *, first: bool = False
     ) -> None:
         from optuna.trial import TrialState
 
-        number = len(_finished(study))
-        study.sampler = _sampler(self.seed, stage, number)
+        number = len(_finished_trials(study))
+        study.sampler = _make_sampler(self.seed, stage, number)
         trial = study.ask(to_distributions(space))
-        state, ics = self._judged(trial, decode_parameters(space, trial.params), first)
+        state, ics = self._judge_trial(trial, decode_parameters(space, trial.params), first)
         trial.set_user_attr(METRICS, [score_of_ic(ic) for ic in ics])
         value = objective_value(ics) if state == TrialState.COMPLETE else None
         study.tell(trial, value, state)
         if state != TrialState.FAIL:
-            came_to = f"given up after {len(ics)} folds" if value is None else f"{value:.4f}"
-            self.note(f"{self.label}: {stage} trial {number + 1} of {wanted}: {came_to}")
+            outcome = f"given up after {len(ics)} folds" if value is None else f"{value:.4f}"
+            self.note(f"{self.label}: {stage} trial {number + 1} of {wanted}: {outcome}")
 
-    def _judged(
+    def _judge_trial(
         self, trial: "Trial", parameters: Parameters, first: bool
     ) -> "tuple[TrialState, list[FloatArray]]":
-        """How a trial ended, and the daily IC of each fold it got to."""
+        """Judge a trial's parameters on one fold after another.
+
+        Returns the state in which the trial ends, and the daily ICs of each fold that was judged.
+        """
         from optuna.trial import TrialState
 
         ics: list[FloatArray] = []
@@ -148,7 +180,7 @@ class Search:
                 ics.append(ic)
                 if len(ics) == self.folds:
                     break
-                # One fold has no instability yet, and the pruner remembers the best report.
+                # The pruner keeps the best report, and the value of one fold has no penalty yet.
                 if len(ics) > 1:
                     trial.report(objective_value(ics), len(ics))
                 if not first and trial.should_prune():
@@ -158,95 +190,36 @@ class Search:
         except (FitError, NotEnoughHistoryError):
             if first:
                 raise
-            # A pruned trial without a report is the worst there is: the sampler keeps away.
+            # The sampler ranks a pruned trial without a report last, and so avoids its parameters.
             return TrialState.PRUNED, []
         return TrialState.COMPLETE, ics
 
 
-@contextmanager
-def open_trials(path: Path, note: Callable[[str], None]) -> "Iterator[RDBStorage]":
-    """The file's trials, for nobody else meanwhile; Optuna is silent while it is open.
-
-    Raises:
-        LakeError: it is no file of trials, or one of another version of Optuna.
-    """
-    import optuna
-    from sqlalchemy.exc import DatabaseError
-    from sqlalchemy.pool import QueuePool
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    verbosity = optuna.logging.get_verbosity()
-    # By a function, since Optuna and SQLAlchemy give a meaning to some characters of an address.
-    engine = {"creator": partial(_connected, path), "poolclass": QueuePool}
-    with _locked(path.with_name(f"{path.name}.lock"), path, note):
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        try:
-            try:
-                storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
-            except (DatabaseError, RuntimeError) as error:
-                raise LakeError(
-                    "the file of trials cannot be read",
-                    where=str(path),
-                    found=str(error).splitlines()[0],
-                    hint="move it away; the search then begins anew",
-                ) from error
-            try:
-                yield storage
-            finally:
-                storage.remove_session()
-                storage.engine.dispose()
-        finally:
-            optuna.logging.set_verbosity(verbosity)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
-    # A trial is some twenty transactions. With a log in front a kill still loses none of them, and
-    # none waits for the disk.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
-
-
-def _within(space: Space, trial: "FrozenTrial") -> bool:
+def _lies_within(space: Space, trial: "FrozenTrial") -> bool:
     return all(
         value in space[name] for name, value in decode_parameters(space, trial.params).items()
     )
 
 
-def _sampler(seed: int, stage: str, number: int) -> "BaseSampler":
+def _make_sampler(seed: int, stage: Stage, number: int) -> "BaseSampler":
     from optuna.samplers import TPESampler
 
     entropy = np.random.SeedSequence((seed, (BROAD, NARROW).index(stage), number))
     return TPESampler(
         seed=int(entropy.generate_state(1)[0]),
-        n_startup_trials=_DRAWN[stage],
+        n_startup_trials=_UNIFORM_TRIALS[stage],
         multivariate=True,
         constant_liar=False,
     )
 
 
-def _in_state(study: "Study", *names: str) -> "list[FrozenTrial]":
+def _trials_in_state(study: "Study", *names: str) -> "list[FrozenTrial]":
     from optuna.trial import TrialState
 
     return study.get_trials(states=[TrialState[name] for name in names])
 
 
-def _finished(study: "Study") -> "list[FrozenTrial]":
-    """Trials made in the study itself."""
-    made = _in_state(study, "COMPLETE", "PRUNED")
-    return [trial for trial in made if _ADOPTED not in trial.user_attrs]
-
-
-@contextmanager
-def _locked(lock: Path, path: Path, note: Callable[[str], None]) -> Iterator[None]:
-    held = FileLock(lock)
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        note(f"waiting for another process that tunes with {path}")
-        held.acquire()
-    try:
-        yield
-    finally:
-        held.release()
+def _finished_trials(study: "Study") -> "list[FrozenTrial]":
+    """Finished trials of the study, without those copied from the broad stage."""
+    finished = _trials_in_state(study, "COMPLETE", "PRUNED")
+    return [trial for trial in finished if _ADOPTED not in trial.user_attrs]

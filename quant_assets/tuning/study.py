@@ -1,6 +1,6 @@
-"""Tuning a family: a broad search over its space, then a narrow one around the best of it.
+"""Tuning a family: a broad search over its space, then a narrow one around the best trial.
 
-How trials are made and stored is decided in ``search``, what they are judged by in ``objective``.
+Making and storing trials belongs in ``tuning.search``, their value in ``tuning.objective``.
 """
 
 import time
@@ -22,7 +22,8 @@ from quant_assets.training.fitting import digest_days, fingerprint_fit
 from quant_assets.tuning.distributions import decode_parameters, encode_parameters, to_distributions
 from quant_assets.tuning.folds import Fold, Folds
 from quant_assets.tuning.objective import validate_fold
-from quant_assets.tuning.search import BROAD, METRICS, NARROW, Search, open_trials
+from quant_assets.tuning.search import BROAD, METRICS, NARROW, Search, Stage
+from quant_assets.tuning.trial_file import open_trials
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 NARROWED_TO = 0.4
 """Share of each range that the second stage searches."""
 _FEWEST_TO_COMPARE = 10
+"""Finished trials that the importance of parameters needs."""
 _OUTSIDE = (
     *("quant_assets.training", "quant_assets.models.registry", "quant_assets.models.parameters"),
     "quant_assets.core.code_digest",
@@ -39,17 +41,17 @@ _OUTSIDE = (
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of parameters and what came of it.
+    """One set of parameters and its value.
 
     Attributes:
         stage: ``broad`` or ``narrow``.
-        parameters: those tuned; the others had their default.
-        value: of the objective; None if the trial was given up.
-        metrics: of each fold it got to, oldest first.
-        seconds: it took.
+        parameters: the tuned parameters; the others had their defaults.
+        value: value of the objective; None if the trial was given up.
+        metrics: the competition's metric on each fold that was judged, oldest first.
+        seconds: how long the trial took.
     """
 
-    stage: str
+    stage: Stage
     parameters: Parameters
     value: float | None
     metrics: tuple[float, ...]
@@ -58,19 +60,19 @@ class Trial:
 
 @dataclass(frozen=True)
 class TuningResult:
-    """The outcome of a search.
+    """The result of a search.
 
     Attributes:
-        family: that was tuned.
-        parameters: the best found, complete.
-        value: of the objective with them.
-        default_value: with the defaults, the first trial; ``value`` is never less.
-        trials: in the order they were made.
-        days: first and last forecast day judged.
-        folds: on which each was judged.
-        identity: digest of all that the trials depend on.
-        importance: share of each tuned parameter in what sets the best tenth of the trials apart,
-            largest first; empty if there are too few trials to say.
+        family: name of the tuned family.
+        parameters: all parameters of the best trial.
+        value: value of the objective with them.
+        default_value: value with the defaults, which are the first trial; ``value`` is never less.
+        trials: the trials in the order in which they were made.
+        days: first and last forecast day that trials were judged on.
+        folds: the folds that trials were judged on.
+        identity: digest of everything that the trials depend on.
+        importance: share of each tuned parameter in what distinguishes the best tenth of the
+            trials, largest first; empty if there are too few trials.
     """
 
     family: str
@@ -85,12 +87,12 @@ class TuningResult:
 
     @property
     def best(self) -> int:
-        """Position of the trial that the parameters are of: the first of the best."""
-        return max(range(len(self.trials)), key=lambda i: _value(self.trials[i]))
+        """Position of the trial with the highest value, the first one of several."""
+        return max(range(len(self.trials)), key=lambda i: _value_of(self.trials[i]))
 
 
 def tune_family(
-    seen: Observations,
+    observations: Observations,
     family_name: str,
     storage: Path,
     *,
@@ -102,87 +104,92 @@ def tune_family(
     note: Callable[[str], None],
     folds: Folds | None = None,
 ) -> TuningResult:
-    """Search a family's space, going on with what the file holds of the same search.
+    """Search the space of a family's parameters, and resume the search that the file holds.
 
-    The same search is that of the same family, code, seed, folds and observations up to the release
-    of the last label judged; what is known later changes nothing.
+    A search is resumed if family, code, seed, folds and the observations up to the last label
+    judged are the same. Observations that become known later change nothing.
 
     Args:
-        seen: everything known as of the day of the search.
-        family_name: what to tune.
-        storage: SQLite file, made if need be. Searches that share one take turns.
-        seed: of the search and of every fit.
-        threads: of every fit; the outcome does not depend on them.
-        broad: trials over the whole space, the defaults among them.
-        narrow: trials around the best of those.
-        minutes: after them no fit is begun, except with the defaults.
-        note: told of every trial.
-        folds: how the history is divided.
+        observations: everything known as of the day of the search.
+        family_name: name of the family.
+        storage: SQLite file of trials, created if it does not exist. Searches that use the same
+            file wait for each other.
+        seed: seed of the search and of every fit.
+        threads: threads of every fit; the result does not depend on them.
+        broad: trials over the whole space, including the defaults.
+        narrow: trials around the best of the broad trials.
+        minutes: time after which no fit is begun, except with the defaults.
+        note: called with one line of text about every trial.
+        folds: how the history is divided; by default ``Folds()``.
 
     Raises:
         UnknownNameError: the family does not exist or has nothing to tune.
-        NotEnoughHistoryError: too few days for one fold, or too few labels for the defaults.
+        NotEnoughHistoryError: there are too few days for one fold, or too few labels for the
+            defaults.
         FitError: the defaults cannot be fitted.
-        LakeError: the file is not one of trials.
+        LakeError: the file holds no trials.
     """
     deadline = time.monotonic() + 60.0 * minutes
     space, defaults = search_space_of(family_name), load_family(family_name).defaults
-    parts = (folds or Folds()).of(len(seen.days))
-    judged = seen.rows(0, parts[-1].known_on + 1)
-    identity = _identity(judged, family_name, parts, seed)
-    with open_trials(storage, note) as stored:
+    split = (folds or Folds()).split(len(observations.days))
+    judged = observations.rows(0, split[-1].known_row + 1)
+    identity = _identify_search(judged, family_name, split, seed)
+    with open_trials(storage, note) as opened:
         search = Search(
             name=f"{family_name}/{identity}",
             label=family_name,
-            stored=stored,
+            storage=opened,
             seed=seed,
             deadline=deadline,
-            folds=len(parts),
-            judge=partial(_ics, judged, family_name, parts, Resources(seed, threads)),
+            folds=len(split),
+            judge=partial(_validate_folds, judged, family_name, split, Resources(seed, threads)),
             note=note,
         )
-        made = search.broad(space, broad, defaults)
-        trials = [_record(BROAD, space, trial) for trial in made]
-        if len(made) >= broad and narrow:
-            near = narrow_space(space, _best(trials).parameters, NARROWED_TO)
-            trials += [_record(NARROW, space, t) for t in search.narrow(near, narrow, made)]
-        importance = _importance(space, trials)
-    best = _best(trials)
+        broad_trials = search.run_broad(space, broad, defaults)
+        trials = [_convert_trial(BROAD, space, trial) for trial in broad_trials]
+        if len(broad_trials) >= broad and narrow:
+            near = narrow_space(space, _best_trial(trials).parameters, NARROWED_TO)
+            narrow_trials = search.run_narrow(near, narrow, broad_trials)
+            trials += [_convert_trial(NARROW, space, trial) for trial in narrow_trials]
+        importance = _compute_importance(space, trials)
+    best = _best_trial(trials)
     return TuningResult(
         family_name,
         {**defaults, **best.parameters},
-        _value(best),
-        _value(trials[0]),
+        _value_of(best),
+        _value_of(trials[0]),
         tuple(trials),
-        (judged.days[parts[0].fit].item(), judged.days[parts[-1].stop - 1].item()),
-        parts,
+        (judged.days[split[0].fit_row].item(), judged.days[split[-1].stop_row - 1].item()),
+        split,
         identity,
         importance,
     )
 
 
-def _ics(
-    seen: Observations,
+def _validate_folds(
+    observations: Observations,
     family_name: str,
     folds: Sequence[Fold],
     resources: Resources,
     parameters: Parameters,
 ) -> Iterator[FloatArray]:
-    chosen = load_family(family_name)
-    complete = {**chosen.defaults, **parameters}
-    return (validate_fold(seen, fold, chosen, complete, resources) for fold in folds)
+    family = load_family(family_name)
+    complete = {**family.defaults, **parameters}
+    return (validate_fold(observations, fold, family, complete, resources) for fold in folds)
 
 
-def _identity(seen: Observations, family_name: str, folds: Sequence[Fold], seed: int) -> str:
-    """Digest of all that a trial's number and value depend on."""
-    divided = {"folds": [asdict(fold) for fold in folds]}
-    parameters = {**load_family(family_name).defaults, **divided}
-    known = fingerprint_fit(family_name, digest_days(seen)[-1], parameters, seed)
+def _identify_search(
+    observations: Observations, family_name: str, folds: Sequence[Fold], seed: int
+) -> str:
+    """Compute the digest of everything that the trials and their values depend on."""
+    folds_used = {"folds": [asdict(fold) for fold in folds]}
+    parameters = {**load_family(family_name).defaults, **folds_used}
+    fingerprint = fingerprint_fit(family_name, digest_days(observations)[-1], parameters, seed)
     code = digest_code(tune_family, outside=_OUTSIDE)
-    return sha256((known + code).encode()).hexdigest()[:16]
+    return sha256((fingerprint + code).encode()).hexdigest()[:16]
 
 
-def _record(stage: str, space: Space, trial: "FrozenTrial") -> Trial:
+def _convert_trial(stage: Stage, space: Space, trial: "FrozenTrial") -> Trial:
     from optuna.trial import TrialState
 
     return Trial(
@@ -194,24 +201,27 @@ def _record(stage: str, space: Space, trial: "FrozenTrial") -> Trial:
     )
 
 
-def _value(trial: Trial) -> float:
+def _value_of(trial: Trial) -> float:
     return float("-inf") if trial.value is None else trial.value
 
 
-def _best(trials: Sequence[Trial]) -> Trial:
-    """The first of the best."""
-    return max(trials, key=_value)
+def _best_trial(trials: Sequence[Trial]) -> Trial:
+    """The trial with the highest value, the first one of several."""
+    return max(trials, key=_value_of)
 
 
-def _importance(space: Space, trials: Sequence[Trial]) -> Mapping[str, float]:
-    """By PED-ANOVA (Watanabe et al., 2023), of the finished trials of both stages together."""
+def _compute_importance(space: Space, trials: Sequence[Trial]) -> Mapping[str, float]:
+    """Compute the importance of parameters by PED-ANOVA (Watanabe et al., 2023).
+
+    All finished trials of both stages are used together.
+    """
     import optuna
 
     finished = [trial for trial in trials if trial.value is not None]
     if len(finished) < _FEWEST_TO_COMPARE or len({trial.value for trial in finished}) == 1:
         return {}
-    together = optuna.create_study(direction="maximize")
-    together.add_trials(
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(
         optuna.trial.create_trial(
             value=trial.value,
             params=encode_parameters(space, trial.parameters),
@@ -219,4 +229,4 @@ def _importance(space: Space, trials: Sequence[Trial]) -> Mapping[str, float]:
         )
         for trial in finished
     )
-    return optuna.importance.get_param_importances(together, params=sorted(space))
+    return optuna.importance.get_param_importances(study, params=sorted(space))

@@ -1,6 +1,6 @@
-"""A search as rows of its family's study table, and in words.
+"""The result of a search as rows of its family's study table, and as a table for people.
 
-How a search goes is decided in ``study``, which fits use its outcome in
+The search itself belongs in ``tuning.study``, the choice of parameters for a fit in
 ``training.parameter_selection``.
 """
 
@@ -19,43 +19,50 @@ from quant_assets.models.registry import load_family
 from quant_assets.tuning.study import TuningResult
 
 
-def study_rows(found: TuningResult, as_of: date, date_id: int, seed: int) -> dict[str, list[Any]]:
-    """Columns of the study as of a day: one row per trial, in the order they were made."""
-    defaults, count = load_family(found.family).defaults, len(found.trials)
-    complete = [{**defaults, **trial.parameters} for trial in found.trials]
-    first, last = found.days
-    of_all = {
+def study_rows(result: TuningResult, as_of: date, date_id: int, seed: int) -> dict[str, list[Any]]:
+    """Build the rows of a study, one for each trial in the order they were made, as columns.
+
+    Args:
+        result: the result of the search.
+        as_of: as-of day of the study.
+        date_id: the source's number of that day.
+        seed: seed of the search.
+    """
+    defaults, count = load_family(result.family).defaults, len(result.trials)
+    complete = [{**defaults, **trial.parameters} for trial in result.trials]
+    first, last = result.days
+    shared = {
         "trading_day": as_of,
         "date_id": date_id,
-        "folds": len(found.folds),
+        "folds": len(result.folds),
         "first_judged": first,
         "last_judged": last,
         "seed": seed,
-        "search": found.identity,
+        "search": result.identity,
     }
     return {
-        **{column: [value] * count for column, value in of_all.items()},
+        **{column: [value] * count for column, value in shared.items()},
         "trial": list(range(1, count + 1)),
-        "stage": [trial.stage for trial in found.trials],
-        "parameters": [json.dumps(one, sort_keys=True) for one in complete],
-        "value": [trial.value for trial in found.trials],
-        "metrics": [json.dumps(trial.metrics) for trial in found.trials],
-        "best": [i == found.best for i in range(count)],
-        "seconds": [trial.seconds for trial in found.trials],
+        "stage": [trial.stage for trial in result.trials],
+        "parameters": [json.dumps(parameters, sort_keys=True) for parameters in complete],
+        "value": [trial.value for trial in result.trials],
+        "metrics": [json.dumps(trial.metrics) for trial in result.trials],
+        "best": [i == result.best for i in range(count)],
+        "seconds": [trial.seconds for trial in result.trials],
     }
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a stored study found.
+    """The result of a stored study.
 
     Attributes:
-        parameters: one row per tuned parameter: its name, the best, the default.
-        value: of the objective with the best.
-        default_value: with the defaults.
-        trials: how many there were.
-        first: first forecast day judged.
-        last: last one.
+        parameters: one row for each tuned parameter: its name, best value and default.
+        value: value of the objective with the best parameters.
+        default_value: value of the objective with the defaults.
+        trials: number of trials.
+        first: first forecast day that trials were judged on.
+        last: last forecast day that trials were judged on.
     """
 
     parameters: pd.DataFrame
@@ -67,10 +74,15 @@ class StudyResult:
 
 
 def read_study_result(lake: Lake, name: str, day: date) -> StudyResult:
-    """What the study of a family as of a day found.
+    """Read the result of a family's study as of a day.
+
+    Args:
+        lake: the lake.
+        name: name of the family.
+        day: as-of day of the study.
 
     Raises:
-        LakeError: there is none.
+        LakeError: there is no such study.
     """
     table = study_table(name)
     rows = lake.arrow(
@@ -82,11 +94,16 @@ def read_study_result(lake: Lake, name: str, day: date) -> StudyResult:
     if not rows:
         raise LakeError("there is no study as of this day", where=table.name, expected=day)
     best = next(row for row in rows if row["best"])
-    found, chosen = restore_parameters(json.loads(best["parameters"])), load_family(name)
+    best_parameters = restore_parameters(json.loads(best["parameters"]))
+    family = load_family(name)
     parameters = [
-        {"parameter": key, "best": _shown(found[key]), "default": _shown(chosen.defaults[key])}
-        for key in chosen.space
-        if key in found
+        {
+            "parameter": key,
+            "best": _format_value(best_parameters[key]),
+            "default": _format_value(family.defaults[key]),
+        }
+        for key in family.space
+        if key in best_parameters
     ]
     return StudyResult(
         pd.DataFrame(parameters),
@@ -98,22 +115,22 @@ def read_study_result(lake: Lake, name: str, day: date) -> StudyResult:
     )
 
 
-def best_parameters_table(found: TuningResult) -> pd.DataFrame:
-    """Each tuned parameter: the best found, the default, the range, its share in the outcome."""
-    chosen = load_family(found.family)
+def best_parameters_table(result: TuningResult) -> pd.DataFrame:
+    """Tabulate each tuned parameter: its best value, default, range and importance."""
+    family = load_family(result.family)
     return pd.DataFrame(
         [
             {
                 "parameter": name,
-                "best": _shown(found.parameters[name]),
-                "default": _shown(chosen.defaults[name]),
+                "best": _format_value(result.parameters[name]),
+                "default": _format_value(family.defaults[name]),
                 "range": str(part),
-                "importance": found.importance.get(name),
+                "importance": result.importance.get(name),
             }
-            for name, part in chosen.space.items()
+            for name, part in family.space.items()
         ]
     )
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)

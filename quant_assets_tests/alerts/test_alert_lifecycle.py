@@ -1,4 +1,4 @@
-"""How an alert goes on, for every order of what can happen to it."""
+"""Alerts opened, updated, escalated and closed, for every order of events."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -36,22 +36,23 @@ def cleared(number: int, key: str = "data_late", days: DayRange | None = None) -
     return ConditionCleared(key, "data has come", moment(number), days)
 
 
-def told(
+def apply_events(
     events: Iterable[ConditionRaised | ConditionCleared], newest: dict[str, Alert] | None = None
 ) -> tuple[list[Kind], list[Alert]]:
-    """The messages that events lead to, and every occurrence as it is at the end."""
+    """Apply events. Returns the kinds of the messages, and every alert as it is at the end."""
     newest = {} if newest is None else newest
     kinds, alerts = [], {}
     for event in events:
-        for step in apply_event(newest, event):
-            newest[step.alert.key] = alerts[step.alert.id] = step.alert
-            if step.kind:
-                kinds.append(step.kind)
+        for transition in apply_event(newest, event):
+            alert = transition.alert
+            newest[alert.key] = alerts[alert.id] = alert
+            if transition.kind:
+                kinds.append(transition.kind)
     return kinds, list(alerts.values())
 
 
 def test_an_alert_is_opened_counted_and_closed() -> None:
-    kinds, (alert,) = told([raised(0), raised(1), raised(2), cleared(3)])
+    kinds, (alert,) = apply_events([raised(0), raised(1), raised(2), cleared(3)])
     assert kinds == ["opening", "recovery"]
     assert (alert.count, alert.opened_at, alert.last_seen_at, alert.closed_at) == (
         3,
@@ -62,54 +63,57 @@ def test_an_alert_is_opened_counted_and_closed() -> None:
     assert (alert.trading_day, alert.text) == (DAY, "seen 2")
 
 
-def test_a_condition_that_comes_back_is_a_new_occurrence() -> None:
-    kinds, alerts = told([raised(0), cleared(1), raised(2)])
+def test_a_condition_that_comes_back_opens_a_new_alert() -> None:
+    kinds, alerts = apply_events([raised(0), cleared(1), raised(2)])
     assert kinds == ["opening", "recovery", "opening"]
-    assert len({one.id for one in alerts}) == 2
-    assert [one.count for one in alerts] == [1, 1]
+    assert len({alert.id for alert in alerts}) == 2
+    assert [alert.count for alert in alerts] == [1, 1]
 
 
-def test_escalation_is_told_once_and_there_is_no_way_down() -> None:
+def test_an_alert_escalates_once_and_its_level_never_goes_down() -> None:
     levels: list[Level] = ["warning", "critical", "critical", "warning", "critical"]
-    kinds, (alert,) = told(raised(i, level) for i, level in enumerate(levels))
+    kinds, (alert,) = apply_events(raised(i, level) for i, level in enumerate(levels))
     assert kinds == ["opening", "escalation"]
     assert (alert.level, alert.count) == ("critical", 5)
 
 
-def test_what_never_was_does_not_end() -> None:
-    assert told([cleared(0), raised(1), cleared(2), cleared(3)])[0] == ["opening", "recovery"]
+def test_a_condition_without_an_open_alert_does_not_end() -> None:
+    assert apply_events([cleared(0), raised(1), cleared(2), cleared(3)])[0] == [
+        "opening",
+        "recovery",
+    ]
 
 
 @pytest.mark.parametrize("days", [-30, -1])
-def test_an_earlier_day_done_again_says_nothing_of_a_later_one(days: int) -> None:
+def test_an_event_about_an_earlier_day_changes_no_alert_of_a_later_day(days: int) -> None:
     earlier = DAY + timedelta(days=days)
     again = [
         replace(raised(1, "critical"), trading_day=earlier),
         replace(cleared(2), trading_day=earlier),
     ]
-    kinds, (alert,) = told([raised(0), *again])
+    kinds, (alert,) = apply_events([raised(0), *again])
     assert (kinds, alert.level, alert.count) == (["opening"], "warning", 1)
-    kinds, _ = told([raised(0), *again, replace(cleared(3), trading_day=DAY)])
+    kinds, _ = apply_events([raised(0), *again, replace(cleared(3), trading_day=DAY)])
     assert kinds == ["opening", "recovery"]
 
 
-def test_conditions_do_not_touch_each_other() -> None:
-    kinds, alerts = told([raised(0, key="a"), raised(1, key="b"), cleared(2, key="a")])
+def test_conditions_are_independent() -> None:
+    kinds, alerts = apply_events([raised(0, key="a"), raised(1, key="b"), cleared(2, key="a")])
     assert kinds == ["opening", "opening", "recovery"]
-    assert [one.closed_at is None for one in alerts] == [False, True]
+    assert [alert.closed_at is None for alert in alerts] == [False, True]
 
 
 @given(st.lists(st.sampled_from([*LEVELS, None]), max_size=8), st.data())
-def test_what_is_taken_in_again_from_any_earlier_point_changes_nothing(
-    what: list[Level | None], data: st.DataObject
+def test_events_applied_again_from_any_earlier_point_change_nothing(
+    levels: list[Level | None], data: st.DataObject
 ) -> None:
-    events = [raised(i, one) if one else cleared(i) for i, one in enumerate(what, start=1)]
+    events = [raised(i, x) if x else cleared(i) for i, x in enumerate(levels, start=1)]
     newest: dict[str, Alert] = {}
-    kinds, _ = told(events, newest)
+    kinds, _ = apply_events(events, newest)
     assert kinds.count("opening") - kinds.count("recovery") in (0, 1)
     again = data.draw(st.integers(0, len(events)))
     before = dict(newest)
-    assert told(events[again:], newest) == ([], [])
+    assert apply_events(events[again:], newest) == ([], [])
     assert newest == before
 
 
@@ -117,7 +121,9 @@ def test_what_is_taken_in_again_from_any_earlier_point_changes_nothing(
     ("first", "last", "ends"),
     [("28", "28", True), ("01", "29", True), ("28", "29", True), ("29", "29", False)],
 )
-def test_a_range_of_days_ends_what_lies_within(first: str, last: str, ends: bool) -> None:
+def test_a_range_of_days_ends_the_conditions_of_days_within_it(
+    first: str, last: str, ends: bool
+) -> None:
     day = DayRange(date(2023, 12, 28), date(2023, 12, 28))
     key = condition_key("run_failed", "refresh_daily", days=day)
     assert key == "run_failed/refresh_daily/2023-12-28"
@@ -130,11 +136,11 @@ def test_a_range_of_days_ends_what_lies_within(first: str, last: str, ends: bool
     assert DayRange.parse(str(within)) == within
 
 
-def test_when_an_alert_got_its_level_is_kept() -> None:
+def test_the_moment_at_which_an_alert_reached_a_level_is_kept() -> None:
     events = [raised(0, "info"), raised(1), raised(2), raised(3, "critical"), raised(4)]
     reached = []
-    for seen in range(1, len(events) + 1):
-        _, (alert,) = told(events[:seen])
+    for count in range(1, len(events) + 1):
+        _, (alert,) = apply_events(events[:count])
         reached.append((alert.warning_at, alert.critical_at))
     warned, both = (moment(1), None), (moment(1), moment(3))
     assert reached == [(None, None), warned, warned, both, both]

@@ -1,4 +1,4 @@
-"""The book on tables that another release wrote."""
+"""The store on tables that an older version wrote."""
 
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -8,15 +8,15 @@ from quant_assets.alerts.alert_lifecycle import Level
 from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.alerts.test_alert_lifecycle import raised, told
+from quant_assets_tests.alerts.test_alert_lifecycle import apply_events, raised
 
-NOBODY: dict[Level, list[str]] = {"critical": [], "warning": [], "info": []}
+NO_CHANNELS: dict[Level, list[str]] = {"critical": [], "warning": [], "info": []}
 
 
-def test_alerts_of_an_older_release_are_read_and_go_on(tmp_path: Path) -> None:
-    """Their table lacks columns until it is written again."""
+def test_alerts_of_an_older_version_are_read_and_updated(tmp_path: Path) -> None:
+    """Their table lacks the newest columns until it is written again."""
     older = replace(ALERTS, columns=ALERTS.columns[:-2])
-    _, (alert,) = told([raised(0)])
+    _, (alert,) = apply_events([raised(0)])
     row = {
         name: [value.replace(tzinfo=None) if isinstance(value, datetime) else value]
         for name, value in asdict(alert).items()
@@ -24,8 +24,8 @@ def test_alerts_of_an_older_release_are_read_and_go_on(tmp_path: Path) -> None:
     }
     with Lake(tmp_path) as lake:
         lake.replace_all(older, row)
-        book = AlertStore(lake, tmp_path)
-        assert book.alerts() == [replace(alert, warning_at=None)]
-        book.take_in([raised(1, "critical")], NOBODY)
-        (again,) = book.alerts()
+        store = AlertStore(lake, tmp_path)
+        assert store.alerts() == [replace(alert, warning_at=None)]
+        store.take_in([raised(1, "critical")], NO_CHANNELS)
+        (again,) = store.alerts()
     assert (again.count, again.warning_at, again.critical_at) == (2, None, raised(1).at)

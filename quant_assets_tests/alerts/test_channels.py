@@ -1,4 +1,4 @@
-"""What a channel is called, and that its URL is never repeated."""
+"""Names of channels, sending to them, and that a URL is never repeated."""
 
 import logging
 from pathlib import Path
@@ -25,23 +25,23 @@ def send(channels: Channels) -> str | None:
 
 
 def test_a_name_has_the_scheme_and_no_host_that_may_be_a_token(settings: Settings) -> None:
-    told = telling(
+    named = telling(
         settings,
         critical=f"slack://{TOKENS}/ mailto://desk:{SECRET}@example.com ntfy://{SECRET}",
         warning=f"json://user:{SECRET}@host:99/{SECRET} slack://{TOKENS}x/",
         info=f"slack://{TOKENS}/",
     )
-    assert open_channels(told).names == {
+    assert open_channels(named).names == {
         "critical": ("slack:// (5546c1)", "mailto://example.com:25", "ntfy://"),
         "warning": ("json://host:99", "slack:// (9bce6c)"),
         "info": ("slack:// (5546c1)",),
     }
 
 
-def test_no_channel_is_taken_for_one_that_is_there_no_more(settings: Settings) -> None:
-    one, other = f"slack://{TOKENS}/", f"slack://{TOKENS}x/"
-    both = open_channels(telling(settings, critical=f"{one} {other}"))
-    left = open_channels(telling(settings, critical=other))
+def test_no_channel_takes_the_name_of_a_removed_channel(settings: Settings) -> None:
+    first, second = f"slack://{TOKENS}/", f"slack://{TOKENS}x/"
+    both = open_channels(telling(settings, critical=f"{first} {second}"))
+    left = open_channels(telling(settings, critical=second))
     assert set(left.services) == {"slack://", both.names["critical"][1]}
     assert left.names["critical"] == ("slack://",)
 
@@ -73,9 +73,11 @@ def test_text_that_is_no_url_is_refused_without_being_repeated(
 
 
 def test_settings_and_doctor_do_not_show_urls(settings: Settings) -> None:
-    told = telling(settings, critical=f"json://host/{SECRET}", warning=f"slack://{SECRET}")
-    findings = {one.subject: one for one in run_checks(told)}
-    assert SECRET not in f"{told!r} {told} {told.model_dump()} {told.model_dump_json()} {findings}"
+    named = telling(settings, critical=f"json://host/{SECRET}", warning=f"slack://{SECRET}")
+    findings = {finding.subject: finding for finding in run_checks(named)}
+    assert (
+        SECRET not in f"{named!r} {named} {named.model_dump()} {named.model_dump_json()} {findings}"
+    )
     assert findings["alerts critical"].value == "json://host"
     assert not findings["alerts warning"].ok
     assert findings["alerts info"].value == "no channel: alerts are stored and sent to nobody"
@@ -90,7 +92,7 @@ def test_a_message_arrives_with_subject_text_and_level(settings: Settings) -> No
 
 
 @pytest.mark.parametrize("status", [500, 403])
-def test_a_refusal_is_told_by_its_status(
+def test_a_refusal_is_described_by_its_status(
     settings: Settings, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -101,7 +103,7 @@ def test_a_refusal_is_told_by_its_status(
     assert SECRET not in caplog.text
 
 
-def test_nobody_there_and_no_answer_are_errors(
+def test_no_connection_and_no_answer_are_errors(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -116,5 +118,5 @@ def test_nobody_there_and_no_answer_are_errors(
     assert SECRET not in caplog.text
 
 
-def test_a_channel_that_is_named_no_more_is_an_error(settings: Settings) -> None:
+def test_sending_to_a_removed_channel_is_an_error(settings: Settings) -> None:
     assert "QUANT_ALERTS" in str(open_channels(settings).send("slack://", "info", "one", "two"))

@@ -1,4 +1,4 @@
-"""Alerts told through real channels on loopback: each once, and none lost."""
+"""Messages sent to real channels on loopback: each once, and none lost."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ from quant_assets_tests.support.lake_processes import ended, processes
 
 
 class Clock:
-    """A clock that goes on only when it is told to."""
+    """A clock that stands still until :meth:`wait` moves it."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
@@ -46,24 +46,24 @@ class Clock:
 
 
 class Office:
-    """A book, the channels of some settings, and a clock."""
+    """A store, the channels of some settings, and a clock."""
 
     def __init__(self, lake: Lake, settings: Settings) -> None:
         self.lake = lake
         self.settings = settings
-        self.book = AlertStore(lake, settings.lake_dir)
+        self.store = AlertStore(lake, settings.lake_dir)
         self.clock = Clock(BEGIN + timedelta(hours=1))
 
     def take_in(self, *events: ConditionRaised | ConditionCleared) -> list[Message]:
-        return self.book.take_in(events, open_channels(self.settings).names)
+        return self.store.take_in(events, open_channels(self.settings).names)
 
     def deliver(self) -> DeliveryResult:
         return deliver_messages(
-            self.book, lambda: open_channels(self.settings), self.clock, lambda: 1.0
+            self.store, lambda: open_channels(self.settings), self.clock, lambda: 1.0
         )
 
     def everything(self) -> str:
-        """All that is stored, as text."""
+        """Return everything that is stored, as text."""
         tables = (self.lake.query(f"FROM {table.quoted}") for table in (ALERTS, ALERT_DELIVERIES))
         return "".join(rows.to_csv() for rows in tables)
 
@@ -85,12 +85,12 @@ def server() -> Iterator[Receiver]:
         yield opened
 
 
-def test_opening_escalation_and_recovery_are_told_once_each(
+def test_opening_escalation_and_recovery_are_sent_once_each(
     office: OpenOffice, server: Receiver
 ) -> None:
     desk = office(warning=server.url, critical=server.url)
-    seen = [raised(0), raised(1), raised(2, "critical"), raised(3, "critical")]
-    events: list[ConditionRaised | ConditionCleared] = [*seen, cleared(4)]
+    observed = [raised(0), raised(1), raised(2, "critical"), raised(3, "critical")]
+    events: list[ConditionRaised | ConditionCleared] = [*observed, cleared(4)]
     for i in range(len(events)):
         desk.take_in(*events[: i + 1])
         desk.deliver()
@@ -100,13 +100,13 @@ def test_opening_escalation_and_recovery_are_told_once_each(
         "[critical] data is late",
         "[resolved] data is late",
     ]
-    (alert,) = desk.book.alerts(closed=True)
+    (alert,) = desk.store.alerts(closed=True)
     assert (alert.count, alert.level, alert.delivered_at) == (4, "critical", desk.clock())
-    assert desk.book.alerts() == []
-    assert [one.attempts for one in desk.book.messages()] == [1, 1, 1]
+    assert desk.store.alerts() == []
+    assert [x.attempts for x in desk.store.messages()] == [1, 1, 1]
 
 
-def test_what_happens_between_two_deliveries_is_told_in_order(
+def test_messages_written_between_two_deliveries_are_sent_in_order(
     office: OpenOffice, server: Receiver
 ) -> None:
     desk = office(warning=server.url)
@@ -122,25 +122,27 @@ def test_without_channels_alerts_are_stored_and_nothing_is_sent(office: OpenOffi
     assert desk.deliver() == DeliveryResult()
     assert desk.take_in(raised(0), cleared(1), raised(2)) == []
     assert desk.deliver() == DeliveryResult()
-    assert [one.count for one in desk.book.alerts(closed=True)] == [1, 1]
-    assert desk.book.messages() == []
+    assert [x.count for x in desk.store.alerts(closed=True)] == [1, 1]
+    assert desk.store.messages() == []
 
 
-def test_an_alert_may_be_told_from_its_escalation_on(office: OpenOffice, server: Receiver) -> None:
+def test_an_alert_may_have_its_first_message_at_its_escalation(
+    office: OpenOffice, server: Receiver
+) -> None:
     desk = office(critical=server.url)
     desk.take_in(raised(0), raised(1, "critical"), cleared(2))
     desk.deliver()
     assert server.titles == ["[critical] data is late", "[resolved] data is late"]
-    assert desk.book.alerts(closed=True)[0].delivered_at == desk.clock()
+    assert desk.store.alerts(closed=True)[0].delivered_at == desk.clock()
 
 
-def test_a_channel_that_comes_back_gets_what_it_missed_once(office: OpenOffice) -> None:
+def test_a_channel_that_comes_back_gets_each_missed_message_once(office: OpenOffice) -> None:
     port = closed_port()
     desk = office(warning=url(port))
     desk.take_in(raised(0))
     (failed,) = desk.deliver().failed
     assert failed.last_error == "no connection, or no answer"
-    assert desk.book.alerts()[0].delivered_at is None
+    assert desk.store.alerts()[0].delivered_at is None
     desk.clock.wait(seconds=29)
     assert desk.deliver() == DeliveryResult()
     with receiving(port) as server:
@@ -152,30 +154,32 @@ def test_a_channel_that_comes_back_gets_what_it_missed_once(office: OpenOffice) 
         server.status = 200
         assert len(desk.deliver().sent) == 2
         assert server.titles == ["[warning] data is late", "[resolved] data is late"]
-    assert desk.book.alerts(closed=True)[0].delivered_at == desk.clock()
+    assert desk.store.alerts(closed=True)[0].delivered_at == desk.clock()
 
 
-def test_a_channel_that_is_down_keeps_no_other_waiting(
+def test_a_channel_that_is_down_delays_no_other_channel(
     office: OpenOffice, server: Receiver
 ) -> None:
     desk = office(warning=f"{url(closed_port())} {server.url}")
     desk.take_in(*(raised(i, key=f"key {i}") for i in range(5)))
     outcome = desk.deliver()
     assert (len(outcome.sent), len(outcome.failed)) == (5, 1)
-    assert sorted(one.attempts for one in desk.book.messages()) == [0] * 4 + [1] * 6
+    assert sorted(x.attempts for x in desk.store.messages()) == [0] * 4 + [1] * 6
 
 
-def test_a_slow_channel_is_given_up_for_now(office: OpenOffice, server: Receiver) -> None:
+def test_a_slow_channel_is_left_alone_until_the_next_delivery(
+    office: OpenOffice, server: Receiver
+) -> None:
     desk = office(warning=server.url)
     server.delay = 2
     desk.take_in(raised(0), raised(1, key="another"))
     outcome = desk.deliver()
-    assert [one.last_error for one in outcome.failed] == ["no connection, or no answer"]
+    assert [x.last_error for x in outcome.failed] == ["no connection, or no answer"]
 
 
 @pytest.fixture
 def given_up(office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch) -> Office:
-    """A desk whose one message was given up, with a channel that works again."""
+    """An office whose only message was given up, with a channel that works again."""
     monkeypatch.setattr(messages, "MAX_ATTEMPTS", 4)
     desk = office(critical=server.url)
     server.status = 500
@@ -184,39 +188,39 @@ def given_up(office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPat
     for _ in range(6):
         outcomes.append(desk.deliver())
         desk.clock.wait(hours=2)
-    assert [len(one.failed) for one in outcomes] == [1, 1, 1, 0, 0, 0]
-    assert [len(one.dead) for one in outcomes] == [0, 0, 0, 1, 0, 0]
+    assert [len(x.failed) for x in outcomes] == [1, 1, 1, 0, 0, 0]
+    assert [len(x.dead) for x in outcomes] == [0, 0, 0, 1, 0, 0]
     server.status = 200
     return desk
 
 
 def test_a_dead_letter_waits_until_it_is_sent_again(given_up: Office, server: Receiver) -> None:
     desk = given_up
-    (letter,) = desk.book.dead()
+    (letter,) = desk.store.dead_letters()
     assert (letter.attempts, letter.last_error) == (4, "refused with status 500")
     assert desk.deliver() == DeliveryResult()
-    assert resend_dead_letters(desk.book, desk.clock) == 1
+    assert resend_dead_letters(desk.store, desk.clock) == 1
     assert len(desk.deliver().sent) == 1
-    assert resend_dead_letters(desk.book, desk.clock) == 0
+    assert resend_dead_letters(desk.store, desk.clock) == 0
     assert server.titles == ["[critical] data is late"]
-    assert desk.book.alerts()[0].delivered_at == desk.clock()
+    assert desk.store.alerts()[0].delivered_at == desk.clock()
 
 
-def test_who_was_not_told_of_a_beginning_hears_neither_it_nor_the_end(
+def test_a_channel_without_the_opening_gets_neither_it_nor_the_recovery(
     given_up: Office, server: Receiver
 ) -> None:
     desk = given_up
     assert desk.take_in(cleared(1)) == []
-    assert resend_dead_letters(desk.book, desk.clock) == 0
+    assert resend_dead_letters(desk.store, desk.clock) == 0
     assert desk.deliver() == DeliveryResult()
     assert server.titles == []
-    assert len(desk.book.dead()) == 1
+    assert len(desk.store.dead_letters()) == 1
 
 
-def test_an_end_waits_for_no_beginning_that_was_given_up(
+def test_a_recovery_is_given_up_with_its_opening(
     office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The channel was told of while it might still have heard the beginning."""
+    """The recovery was written while the opening might still have been delivered."""
     monkeypatch.setattr(messages, "MAX_ATTEMPTS", 2)
     desk = office(critical=server.url)
     server.status = 503
@@ -228,8 +232,8 @@ def test_an_end_waits_for_no_beginning_that_was_given_up(
     server.status = 200
     desk.clock.wait(hours=1)
     assert desk.deliver().sent == ()
-    assert resend_dead_letters(desk.book, desk.clock) == 2
-    assert [one.kind for one in desk.deliver().sent] == ["opening", "recovery"]
+    assert resend_dead_letters(desk.store, desk.clock) == 2
+    assert [x.kind for x in desk.deliver().sent] == ["opening", "recovery"]
 
 
 def test_nothing_secret_is_stored(office: OpenOffice, server: Receiver) -> None:
@@ -244,21 +248,21 @@ def test_nothing_secret_is_stored(office: OpenOffice, server: Receiver) -> None:
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
-def test_what_was_delivered_is_said_even_if_that_was_interrupted(
+def test_an_interrupted_note_of_a_delivery_is_made_up_for(
     office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = office(warning=server.url)
     desk.take_in(raised(0))
     with monkeypatch.context() as patch:
-        patch.setattr(AlertStore, "note_deliveries", lambda book: None)
+        patch.setattr(AlertStore, "note_deliveries", lambda store: None)
         desk.deliver()
-    assert desk.book.alerts()[0].delivered_at is None
+    assert desk.store.alerts()[0].delivered_at is None
     desk.deliver()
-    assert desk.book.alerts()[0].delivered_at == desk.clock()
+    assert desk.store.alerts()[0].delivered_at == desk.clock()
     assert len(server.titles) == 1
 
 
-def test_threads_that_see_the_same_take_it_in_once(office: OpenOffice, server: Receiver) -> None:
+def test_threads_take_equal_events_in_once(office: OpenOffice, server: Receiver) -> None:
     desk = office(warning=server.url)
     events: list[ConditionRaised | ConditionCleared] = [
         raised(0),
@@ -268,8 +272,8 @@ def test_threads_that_see_the_same_take_it_in_once(office: OpenOffice, server: R
     ]
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(lambda i: desk.take_in(*events[: i + 1]), [0, 3, 1, 2, 3, 0]))
-    assert sum(map(len, taken)) == len(desk.book.messages()) == 3
-    newest, first = desk.book.alerts(closed=True)
+    assert sum(map(len, taken)) == len(desk.store.messages()) == 3
+    newest, first = desk.store.alerts(closed=True)
     assert (first.count, newest.count) == (2, 1)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: desk.deliver(), range(4)))
@@ -291,8 +295,11 @@ def test_two_processes_never_send_at_once(office: OpenOffice, server: Receiver) 
 
 def hold_the_sending(data_dir: Path, report: Connection) -> None:
     settings = Settings(data_dir=data_dir)
-    with Lake(settings.lake_dir) as lake, AlertStore(lake, settings.lake_dir).sending() as mine:
-        report.send("holds it" if mine else "does not hold it")
+    with (
+        Lake(settings.lake_dir) as lake,
+        AlertStore(lake, settings.lake_dir).lock_sending() as locked,
+    ):
+        report.send("holds it" if locked else "does not hold it")
         report.recv()
 
 
@@ -303,13 +310,13 @@ def test_a_kill_between_intent_and_record_loses_nothing(
     desk = office(warning=server.url)
     desk.take_in(raised(0))
     child = processes().Process(
-        target=deliver_and_die, args=(desk.settings.data_dir, server.url, sent)
+        target=deliver_and_be_killed, args=(desk.settings.data_dir, server.url, sent)
     )
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
-    (message,) = desk.book.messages()
-    assert (message.attempts, message.last_error) == (1, "the attempt was cut short")
+    (message,) = desk.store.messages()
+    assert (message.attempts, message.last_error) == (1, "the attempt was interrupted")
     assert desk.deliver() == DeliveryResult()
     desk.clock.wait(minutes=1)
     assert len(desk.deliver().sent) == 1
@@ -317,8 +324,8 @@ def test_a_kill_between_intent_and_record_loses_nothing(
     assert desk.deliver() == DeliveryResult()
 
 
-def deliver_and_die(data_dir: Path, where: str, sent: bool) -> None:
-    """Deliver, and be killed right before or right after sending."""
+def deliver_and_be_killed(data_dir: Path, where: str, sent: bool) -> None:
+    """Deliver, and kill this process right before or right after sending."""
 
     def killed(self: Channels, name: str, level: str, subject: str, text: str) -> str | None:
         if sent:
@@ -340,19 +347,21 @@ def test_a_kill_between_messages_and_alert_loses_and_repeats_nothing(
     office: OpenOffice, server: Receiver
 ) -> None:
     desk = office(warning=server.url)
-    child = processes().Process(target=take_in_and_die, args=(desk.settings.data_dir, server.url))
+    child = processes().Process(
+        target=take_in_and_be_killed, args=(desk.settings.data_dir, server.url)
+    )
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
-    assert desk.book.alerts(closed=True) == []
+    assert desk.store.alerts(closed=True) == []
     assert len(desk.deliver().sent) == 1
     desk.take_in(raised(0), cleared(1))
     desk.deliver()
     assert server.titles == ["[warning] data is late", "[resolved] data is late"]
 
 
-def take_in_and_die(data_dir: Path, where: str) -> None:
-    """Take an event in, and be killed before the alert itself is written."""
+def take_in_and_be_killed(data_dir: Path, where: str) -> None:
+    """Take an event in, and kill this process before the alert itself is written."""
 
     def write(self: AlertStore, table: object, records: object) -> None:
         if table == ALERTS:

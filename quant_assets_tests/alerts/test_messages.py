@@ -1,4 +1,4 @@
-"""To whom an alert is told, and when a message is tried."""
+"""The channels of a message, and the moments at which it is tried."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -31,26 +31,26 @@ CHANNELS: dict[Level, tuple[str, ...]] = {
 
 
 def messages(*events: ConditionRaised | ConditionCleared) -> list[Message]:
-    """Everything that events lead to."""
+    """Apply events. Returns all messages about them."""
     newest: dict[str, Alert] = {}
-    found: list[Message] = []
+    written: list[Message] = []
     for event in events:
-        for step in apply_event(newest, event):
-            newest[step.alert.key] = step.alert
-            found += address_messages(step, CHANNELS, found, event.at)
-    return found
+        for transition in apply_event(newest, event):
+            newest[transition.alert.key] = transition.alert
+            written += address_messages(transition, CHANNELS, written, event.at)
+    return written
 
 
-def seen(found: list[Message]) -> list[tuple[str, str, str]]:
-    return [(one.kind, one.channel, one.subject) for one in found]
+def summarise(written: list[Message]) -> list[tuple[str, str, str]]:
+    return [(x.kind, x.channel, x.subject) for x in written]
 
 
 def message() -> Message:
     return messages(raised(0))[0]
 
 
-def test_a_level_goes_to_its_channels_and_the_end_to_all_who_were_told() -> None:
-    assert seen(messages(raised(0), raised(1, "critical"), cleared(2))) == [
+def test_a_message_goes_to_its_level_and_a_recovery_to_all_channels_before() -> None:
+    assert summarise(messages(raised(0), raised(1, "critical"), cleared(2))) == [
         ("opening", "mailto://desk", "[warning] data is late"),
         ("escalation", "pager://", "[critical] data is late"),
         ("escalation", "mailto://desk", "[critical] data is late"),
@@ -59,18 +59,18 @@ def test_a_level_goes_to_its_channels_and_the_end_to_all_who_were_told() -> None
     ]
 
 
-def test_without_a_channel_nothing_is_told() -> None:
+def test_without_a_channel_there_is_no_message() -> None:
     assert messages(raised(0, "info"), cleared(1)) == []
 
 
 def test_a_message_keeps_its_id_and_shares_it_with_no_other() -> None:
     events = raised(0), raised(1, "critical"), cleared(2), raised(3)
-    ids = [one.id for one in messages(*events)]
-    assert ids == [one.id for one in messages(*events)]
+    ids = [x.id for x in messages(*events)]
+    assert ids == [x.id for x in messages(*events)]
     assert len(set(ids)) == len(ids)
 
 
-def test_an_end_waits_for_its_beginning() -> None:
+def test_a_recovery_waits_for_the_opening() -> None:
     opening, recovery = messages(raised(0), cleared(1))
     assert select_due([recovery, opening], moment(2)) == [opening]
     later = begin_attempt(opening, moment(2), lambda: 1.0)
@@ -78,23 +78,23 @@ def test_an_end_waits_for_its_beginning() -> None:
     assert select_due([recovery, end_attempt(later, None, moment(2))], moment(2)) == [recovery]
 
 
-def test_waiting_times_double_up_to_an_hour_and_then_end() -> None:
-    one, waits = message(), []
-    while one.next_attempt:
-        begin = one.next_attempt
-        one = end_attempt(begin_attempt(one, begin, lambda: 1.0), "refused", begin)
-        waits.append((one.next_attempt - begin).total_seconds() if one.next_attempt else None)
+def test_waits_double_up_to_an_hour_and_then_end() -> None:
+    tried, waits = message(), []
+    while tried.next_attempt:
+        begin = tried.next_attempt
+        tried = end_attempt(begin_attempt(tried, begin, lambda: 1.0), "refused", begin)
+        waits.append((tried.next_attempt - begin).total_seconds() if tried.next_attempt else None)
     assert waits[:9] == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
     assert set(waits[9:-1]) == {3600}
     assert waits[-1] is None
-    assert len(waits) == MAX_ATTEMPTS == one.attempts
-    assert (one.pending, one.delivered_at, one.last_error) == (False, None, "refused")
-    again = revive_message(one, moment(9))
+    assert len(waits) == MAX_ATTEMPTS == tried.attempts
+    assert (tried.pending, tried.delivered_at, tried.last_error) == (False, None, "refused")
+    again = revive_message(tried, moment(9))
     assert select_due([again], moment(9)) == [again]
     assert again.attempts == 0
 
 
-def test_a_clock_that_went_back_holds_up_no_message() -> None:
+def test_a_clock_that_is_set_back_delays_no_message() -> None:
     later = moment(0) + timedelta(days=365)
     ahead = replace(message(), created_at=later, next_attempt=later)
     assert select_due([ahead], moment(0)) == [ahead]
@@ -103,12 +103,12 @@ def test_a_clock_that_went_back_holds_up_no_message() -> None:
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.25, 0.999])
-def test_the_wait_is_drawn_from_all_of_it(chance: float) -> None:
+def test_the_wait_is_drawn_from_the_whole_range(chance: float) -> None:
     tried = begin_attempt(message(), moment(0), lambda: chance)
     assert tried.next_attempt == moment(0) + timedelta(seconds=30) * chance
 
 
-def test_an_attempt_that_is_cut_short_counts() -> None:
+def test_an_interrupted_attempt_counts() -> None:
     tried = begin_attempt(message(), moment(0), lambda: 1.0)
     assert (tried.attempts, tried.delivered_at, tried.pending) == (1, None, True)
-    assert tried.last_error == "the attempt was cut short"
+    assert tried.last_error == "the attempt was interrupted"

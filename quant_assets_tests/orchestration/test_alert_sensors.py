@@ -258,8 +258,8 @@ def test_what_cannot_be_stored_now_is_taken_in_later(desk: Watch) -> None:
     desk.run(ValueError("no"))
     cursor = dict(desk.cursors)
     busy = AlertStore(desk.lake, desk.settings.lake_dir)
-    with busy._changing(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alert_sensors, "AlertStore", lambda *given: AlertStore(*given, patience=0.1))
+    with busy._lock_alerts(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alert_sensors, "AlertStore", lambda *given: AlertStore(*given, timeout=0.1))
         with pytest.raises(AlertError, match="another process"):
             desk.watch()
     assert desk.cursors == cursor

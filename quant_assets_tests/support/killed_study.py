@@ -1,4 +1,4 @@
-"""A search in a process of its own, to be killed."""
+"""A search in its own process, for tests that kill it."""
 
 import sys
 from pathlib import Path
@@ -11,10 +11,10 @@ FOLDS = Folds(first_fit_after=200, validation_days=60, step_days=40)
 BROAD, NARROW = 8, 20
 
 
-def searched(storage: Path) -> TuningResult:
-    seen = synthetic.observe(synthetic.prices())
+def run_search(storage: Path) -> TuningResult:
+    observations = synthetic.observe(synthetic.prices())
     return tune_family(
-        seen,
+        observations,
         "rank_prior",
         storage,
         seed=7,
@@ -32,4 +32,4 @@ def report(line: str) -> None:
 
 
 if __name__ == "__main__":
-    searched(Path(sys.argv[1]))
+    run_search(Path(sys.argv[1]))

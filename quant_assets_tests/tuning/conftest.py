@@ -1,4 +1,4 @@
-"""What the small market's history shows."""
+"""Observations of the small market."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from quant_assets_tests.support import synthetic
 
 
 @pytest.fixture(scope="session")
-def seen() -> Observations:
-    """All days of the small market."""
+def observations() -> Observations:
+    """Return all days of the small market."""
     return synthetic.observe(synthetic.prices())

@@ -1,4 +1,4 @@
-"""A search killed at any moment goes on with the trials it had finished."""
+"""A search killed at any moment resumes with the trials it had finished."""
 
 import subprocess
 import sys
@@ -7,18 +7,18 @@ from pathlib import Path
 from random import Random
 
 from quant_assets.tuning.study import TuningResult
-from quant_assets_tests.support.killed_study import BROAD, NARROW, searched
+from quant_assets_tests.support.killed_study import BROAD, NARROW, run_search
 
 KILL_AFTER = (1, 4, 5, 4)
-"""Trials that each process is let make; the third is in the second stage by then."""
+"""Trials after which each process is killed; the third kill is in the second stage."""
 
 
-def without_times(tuned: TuningResult) -> TuningResult:
-    return replace(tuned, trials=tuple(replace(trial, seconds=0.0) for trial in tuned.trials))
+def without_times(result: TuningResult) -> TuningResult:
+    return replace(result, trials=tuple(replace(trial, seconds=0.0) for trial in result.trials))
 
 
-def test_killed_again_and_again_a_search_makes_the_same_trials(tmp_path: Path) -> None:
-    moments, noted = Random(5), []
+def test_a_search_killed_several_times_makes_the_same_trials(tmp_path: Path) -> None:
+    moments, lines = Random(5), []
     for trials in KILL_AFTER:
         child = subprocess.Popen(
             [
@@ -32,25 +32,25 @@ def test_killed_again_and_again_a_search_makes_the_same_trials(tmp_path: Path) -
             cwd=Path(__file__).parents[2],
         )
         with child:
-            noted += [child.stdout.readline() for _ in range(trials)]
+            lines += [child.stdout.readline() for _ in range(trials)]
             try:
                 child.wait(moments.uniform(0.0, 0.1))
             except subprocess.TimeoutExpired:
                 child.kill()
-            noted += child.stdout.readlines()
+            lines += child.stdout.readlines()
         assert child.returncode == -9
-    made = [position(line) for line in noted]
+    made = [position(line) for line in lines]
     assert made == sorted(set(made)), "a finished trial was made again"
-    # At most one trial a kill was stored and not reported.
+    # Each kill leaves at most one trial that was stored and not reported.
     assert len(made) <= made[-1] <= len(made) + len(KILL_AFTER)
     assert BROAD < made[-1] < BROAD + NARROW
 
-    resumed, whole = searched(tmp_path / "killed.db"), searched(tmp_path / "whole.db")
+    resumed, whole = run_search(tmp_path / "killed.db"), run_search(tmp_path / "whole.db")
     assert len(whole.trials) == BROAD + NARROW
     assert without_times(resumed) == without_times(whole)
 
 
 def position(line: str) -> int:
-    """Number of a reported trial over both stages."""
+    """Return the number of a reported trial, counted over both stages."""
     before, _, after = line.partition(" trial ")
     return int(after.split()[0]) + BROAD * before.endswith("narrow")

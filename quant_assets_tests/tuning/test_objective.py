@@ -1,4 +1,4 @@
-"""What a set of parameters is judged by."""
+"""The value of a set of parameters."""
 
 from dataclasses import replace
 
@@ -18,21 +18,21 @@ from quant_assets_tests.support.metric_reference import row_by_row_ic
 FOLD = Fold(200, 260)
 
 
-def judged(seen: Observations, name: str = "ridge", fold: Fold = FOLD) -> FloatArray:
-    chosen = load_family(name)
-    return validate_fold(seen, fold, chosen, chosen.defaults, Resources())
+def judge(observations: Observations, name: str = "ridge", fold: Fold = FOLD) -> FloatArray:
+    family = load_family(name)
+    return validate_fold(observations, fold, family, family.defaults, Resources())
 
 
-def test_a_fold_is_judged_as_the_host_would(seen: Observations) -> None:
-    chosen = load_family("ridge")
+def test_a_fold_is_judged_by_the_competitions_metric(observations: Observations) -> None:
+    family = load_family("ridge")
     with threadpool_limits(1, user_api="blas"):
-        model = chosen.fit(seen.rows(0, FOLD.fit + 1), chosen.defaults, Resources())
-        forecast = model.forecast(seen.rows(0, FOLD.stop), FOLD.stop - FOLD.fit)
-    expected = row_by_row_ic(forecast, seen.labels()[FOLD.fit : FOLD.stop])
-    np.testing.assert_allclose(judged(seen), expected, rtol=1e-9, atol=1e-12)
+        model = family.fit(observations.rows(0, FOLD.fit_row + 1), family.defaults, Resources())
+        forecast = model.forecast(observations.rows(0, FOLD.stop_row), FOLD.stop_row - FOLD.fit_row)
+    expected = row_by_row_ic(forecast, observations.labels()[FOLD.fit_row : FOLD.stop_row])
+    np.testing.assert_allclose(judge(observations), expected, rtol=1e-9, atol=1e-12)
 
 
-def test_stability_is_worth_half_a_deviation() -> None:
+def test_instability_costs_half_a_standard_deviation() -> None:
     folds = [np.array([0.1, 0.3]), np.array([-0.1, 0.2, 0.5])]
     metrics = [f.mean() / f.std() for f in folds]
     whole = np.concatenate(folds)
@@ -42,34 +42,41 @@ def test_stability_is_worth_half_a_deviation() -> None:
 
 
 @pytest.mark.parametrize("name", ["rank_prior", "ridge"])
-def test_nothing_after_the_last_label_judged_matters(name: str, seen: Observations) -> None:
-    altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), FOLD.known_on))
-    np.testing.assert_array_equal(judged(altered, name), judged(seen, name))
-    a_day_sooner = synthetic.observe(synthetic.altered_after(synthetic.prices(), FOLD.known_on - 1))
-    assert not np.array_equal(judged(a_day_sooner, name), judged(seen, name))
+def test_nothing_after_the_last_label_judged_matters(name: str, observations: Observations) -> None:
+    altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), FOLD.known_row))
+    np.testing.assert_array_equal(judge(altered, name), judge(observations, name))
+    a_day_sooner = synthetic.observe(
+        synthetic.altered_after(synthetic.prices(), FOLD.known_row - 1)
+    )
+    assert not np.array_equal(judge(a_day_sooner, name), judge(observations, name))
 
 
-def test_a_day_without_labels_is_left_out(seen: Observations) -> None:
-    labels = seen.labels()
-    known_labels = seen.known_labels.copy()
+def test_a_day_without_labels_is_left_out(observations: Observations) -> None:
+    labels = observations.labels()
+    known_labels = observations.known_labels.copy()
     for lag in range(1, 5):
-        known_labels[230 + lag + 1, seen.lags == lag] = np.nan
-    holed = judged(replace(seen, known_labels=known_labels))
-    whole = judged(seen)
+        known_labels[230 + lag + 1, observations.lags == lag] = np.nan
+    with_gap = judge(replace(observations, known_labels=known_labels))
+    whole = judge(observations)
     assert not np.isnan(labels[230]).all()
-    np.testing.assert_array_equal(holed, np.delete(whole, 230 - FOLD.fit))
+    np.testing.assert_array_equal(with_gap, np.delete(whole, 230 - FOLD.fit_row))
 
 
-def test_without_labels_there_is_nothing_to_judge_by(seen: Observations) -> None:
-    known_labels = seen.known_labels.copy()
-    known_labels[FOLD.fit + 1 :] = np.nan
+def test_without_labels_there_is_nothing_to_judge_by(observations: Observations) -> None:
+    known_labels = observations.known_labels.copy()
+    known_labels[FOLD.fit_row + 1 :] = np.nan
     with pytest.raises(NotEnoughHistoryError, match="too few validation days"):
-        judged(replace(seen, known_labels=known_labels))
+        judge(replace(observations, known_labels=known_labels))
 
 
-def test_one_score_for_all_targets_is_a_failed_fit(seen: Observations) -> None:
-    chosen = load_family("lightgbm")
-    alike = {**chosen.defaults, "min_data_in_leaf": 5000, "bagging_fraction": 0.1, "shrinkage": 1.0}
-    with pytest.raises(FitError, match="scores all targets of a day alike") as caught:
-        validate_fold(seen, FOLD, chosen, alike, Resources())
-    assert str(seen.days[FOLD.fit]) in str(caught.value)
+def test_the_same_score_for_all_targets_is_a_failed_fit(observations: Observations) -> None:
+    family = load_family("lightgbm")
+    constant = {
+        **family.defaults,
+        "min_data_in_leaf": 5000,
+        "bagging_fraction": 0.1,
+        "shrinkage": 1.0,
+    }
+    with pytest.raises(FitError, match="gives all targets of a day the same score") as caught:
+        validate_fold(observations, FOLD, family, constant, Resources())
+    assert str(observations.days[FOLD.fit_row]) in str(caught.value)

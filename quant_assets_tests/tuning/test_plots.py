@@ -1,4 +1,4 @@
-"""The pictures of a tuning."""
+"""The pictures of a search."""
 
 from dataclasses import replace
 from datetime import date
@@ -10,7 +10,7 @@ from quant_assets.tuning.plots import plot_history, plot_importance
 from quant_assets.tuning.study import Trial, TuningResult
 
 
-def tuned() -> TuningResult:
+def result() -> TuningResult:
     trials = [
         Trial(stage, {"x": i}, None if i % 4 == 3 else 0.1 + 0.01 * i, (0.1, 0.2), 1.0)
         for stage, count in (("broad", 20), ("narrow", 30))
@@ -25,8 +25,8 @@ def tuned() -> TuningResult:
 
 @pytest.mark.parametrize("draw", [plot_history, plot_importance])
 def test_pictures_are_small_pngs(draw: object) -> None:
-    lonely = replace(tuned(), trials=tuned().trials[:1], importance={})
-    pictures = [draw(tuned()), draw(lonely)]  # type: ignore[operator]
+    single = replace(result(), trials=result().trials[:1], importance={})
+    pictures = [draw(result()), draw(single)]  # type: ignore[operator]
     assert pictures[0] != pictures[1]
     for picture in pictures:
         assert picture.startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""Trials in a file, judged by a made-up family whose best parameters are known."""
+"""Trials in a file, judged by an invented family whose best parameters are known."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,8 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.models.protocol import Parameters
 from quant_assets.models.search_space import Choice, Float, Int, Space
 from quant_assets.tuning.distributions import decode_parameters
-from quant_assets.tuning.search import Search, open_trials
+from quant_assets.tuning.search import Search
+from quant_assets.tuning.trial_file import open_trials
 
 SPACE: Space = {
     "x": Float(0.001, 10.0, log=True),
@@ -25,7 +26,7 @@ NEVER = float("inf")
 
 
 def judge(parameters: Parameters) -> Iterator[FloatArray]:
-    """Best at x = 0.1, n = 10, both inputs; a fit of more than 45 fails."""
+    """Give the best ICs at x = 0.1, n = 10 and both inputs; fail with n above 45."""
     miss = abs(np.log10(parameters["x"]) + 1) + abs(parameters["n"] - 10) / 20
     miss += parameters["inputs"] != ("a", "b")
     for fold in range(FOLDS):
@@ -34,81 +35,83 @@ def judge(parameters: Parameters) -> Iterator[FloatArray]:
         yield np.random.default_rng(fold).normal(1.0 - miss, 1.0, 40)
 
 
-def search(stored: optuna.storages.RDBStorage, said: list[str], deadline: float = NEVER) -> Search:
-    return Search("made up", "made up", stored, 3, deadline, FOLDS, judge, said.append)
+def search(
+    storage: optuna.storages.RDBStorage, lines: list[str], deadline: float = NEVER
+) -> Search:
+    return Search("invented", "invented", storage, 3, deadline, FOLDS, judge, lines.append)
 
 
-def trials_of(found: list[optuna.trial.FrozenTrial]) -> list[tuple[object, ...]]:
-    return [(t.params, t.value, t.state, t.intermediate_values) for t in found]
+def trials_of(trials: list[optuna.trial.FrozenTrial]) -> list[tuple[object, ...]]:
+    return [(t.params, t.value, t.state, t.intermediate_values) for t in trials]
 
 
-def test_the_search_comes_near_the_best_and_gives_up_what_is_bad(tmp_path: Path) -> None:
-    said: list[str] = []
-    with open_trials(tmp_path / "trials.db", said.append) as stored:
-        found = search(stored, said).broad(SPACE, 40, START)
-    assert decode_parameters(SPACE, found[0].params) == START
-    finished = [t for t in found if t.state == optuna.trial.TrialState.COMPLETE]
+def test_the_search_comes_near_the_best_and_gives_up_bad_trials(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with open_trials(tmp_path / "trials.db", lines.append) as storage:
+        trials = search(storage, lines).run_broad(SPACE, 40, START)
+    assert decode_parameters(SPACE, trials[0].params) == START
+    finished = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
     best = max(finished, key=lambda t: t.value or 0.0)
     assert best.value > finished[0].value + 1.0
     assert decode_parameters(SPACE, best.params)["inputs"] == ("a", "b")
-    given_up = [t for t in found if t.state == optuna.trial.TrialState.PRUNED]
+    given_up = [t for t in trials if t.state == optuna.trial.TrialState.PRUNED]
     failed = [t for t in given_up if t.params["n"] > 45]
     assert failed
     assert not any(t.intermediate_values for t in failed)
     early = [t for t in given_up if t not in failed]
     assert early
     assert all(0 < len(t.user_attrs["metrics"]) < FOLDS for t in early)
-    assert len(said) == 40
-    assert sum("given up" in line for line in said) == len(given_up)
+    assert len(lines) == 40
+    assert sum("given up" in line for line in lines) == len(given_up)
 
 
 def test_defaults_that_cannot_be_fitted_are_an_error_each_time(tmp_path: Path) -> None:
     for _ in range(2):
-        with open_trials(tmp_path / "trials.db", print) as stored, pytest.raises(FitError):
-            search(stored, []).broad(SPACE, 5, {**START, "n": 46})
+        with open_trials(tmp_path / "trials.db", print) as storage, pytest.raises(FitError):
+            search(storage, []).run_broad(SPACE, 5, {**START, "n": 46})
 
 
-def test_a_search_in_pieces_is_the_search_in_one(tmp_path: Path) -> None:
+def test_an_interrupted_search_makes_the_same_trials(tmp_path: Path) -> None:
     near: Space = {**SPACE, "x": Float(0.01, 1.0, log=True), "n": Int(5, 20)}
-    with open_trials(tmp_path / "one.db", print) as stored:
-        whole = search(stored, []).broad(SPACE, 20, START)
-        second = search(stored, []).narrow(near, 12, whole)
+    with open_trials(tmp_path / "one.db", print) as storage:
+        whole = search(storage, []).run_broad(SPACE, 20, START)
+        second = search(storage, []).run_narrow(near, 12, whole)
     for wanted in (1, 2, 9, 20):
-        with open_trials(tmp_path / "pieces.db", print) as stored:
-            first = search(stored, []).broad(SPACE, wanted, START)
+        with open_trials(tmp_path / "pieces.db", print) as storage:
+            first = search(storage, []).run_broad(SPACE, wanted, START)
     for wanted in (1, 7, 12):
-        with open_trials(tmp_path / "pieces.db", print) as stored:
-            pieces = search(stored, []).narrow(near, wanted, first)
+        with open_trials(tmp_path / "pieces.db", print) as storage:
+            pieces = search(storage, []).run_narrow(near, wanted, first)
     assert trials_of(first) == trials_of(whole)
     assert trials_of(pieces) == trials_of(second)
     assert all(t.params["n"] in near["n"] for t in second)
 
 
-def test_time_up_leaves_the_defaults_and_goes_on_later(tmp_path: Path) -> None:
-    with open_trials(tmp_path / "trials.db", print) as stored:
-        alone = search(stored, [], deadline=0.0).broad(SPACE, 20, START)
+def test_after_the_deadline_only_the_defaults_are_tried(tmp_path: Path) -> None:
+    with open_trials(tmp_path / "trials.db", print) as storage:
+        alone = search(storage, [], deadline=0.0).run_broad(SPACE, 20, START)
         assert [decode_parameters(SPACE, t.params) for t in alone] == [START]
-        assert search(stored, [], deadline=0.0).narrow(SPACE, 5, alone) == []
-        later = search(stored, []).broad(SPACE, 20, START)
-    with open_trials(tmp_path / "at once.db", print) as stored:
-        assert trials_of(later) == trials_of(search(stored, []).broad(SPACE, 20, START))
+        assert search(storage, [], deadline=0.0).run_narrow(SPACE, 5, alone) == []
+        later = search(storage, []).run_broad(SPACE, 20, START)
+    with open_trials(tmp_path / "at once.db", print) as storage:
+        assert trials_of(later) == trials_of(search(storage, []).run_broad(SPACE, 20, START))
 
 
-def test_optuna_is_silent_while_the_file_is_open_and_as_before_after(
+def test_optuna_logs_nothing_while_the_file_is_open(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = optuna.logging.get_verbosity()
-    with open_trials(tmp_path / "trials.db", [].append) as stored:
-        search(stored, []).broad(SPACE, 3, START)
+    with open_trials(tmp_path / "trials.db", [].append) as storage:
+        search(storage, []).run_broad(SPACE, 3, START)
     assert optuna.logging.get_verbosity() == before
     assert capfd.readouterr() == ("", "")
 
 
-def test_any_file_name_will_do(tmp_path: Path) -> None:
+def test_any_file_name_works(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "50% of {all}?x=1#.db"
-    with open_trials(path, print) as stored:
-        found = search(stored, []).broad(SPACE, 2, START)
-    assert len(found) == 2
+    with open_trials(path, print) as storage:
+        trials = search(storage, []).run_broad(SPACE, 2, START)
+    assert len(trials) == 2
     assert path.exists()
 
 

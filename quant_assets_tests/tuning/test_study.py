@@ -21,8 +21,8 @@ from quant_assets_tests.tuning.test_kill import without_times
 BROAD, NARROW = 7, 5
 
 
-def tuned(
-    seen: Observations,
+def tune(
+    observations: Observations,
     storage: Path,
     name: str = "rank_prior",
     *,
@@ -31,11 +31,11 @@ def tuned(
     broad: int = BROAD,
     narrow: int = NARROW,
     minutes: float = 30.0,
-    said: list[str] | None = None,
+    lines: list[str] | None = None,
 ) -> TuningResult:
-    note = [].append if said is None else said.append
-    found = tune_family(
-        seen,
+    note = [].append if lines is None else lines.append
+    result = tune_family(
+        observations,
         name,
         storage,
         seed=seed,
@@ -46,7 +46,7 @@ def tuned(
         note=note,
         folds=FOLDS,
     )
-    return without_times(found)
+    return without_times(result)
 
 
 @pytest.fixture(scope="module")
@@ -55,36 +55,41 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def once(seen: Observations, storage: Path) -> TuningResult:
-    return tuned(seen, storage)
+def first_result(observations: Observations, storage: Path) -> TuningResult:
+    return tune(observations, storage)
 
 
 @pytest.mark.parametrize(("name", "broad"), [("rank_prior", BROAD), ("ridge", 4), ("lightgbm", 2)])
 def test_the_best_is_never_worse_than_the_defaults(
-    name: str, broad: int, seen: Observations, storage: Path
+    name: str, broad: int, observations: Observations, storage: Path
 ) -> None:
-    found = tuned(seen, storage, name, broad=broad, narrow=broad - 1)
-    assert len(found.trials) == 2 * broad - 1
+    result = tune(observations, storage, name, broad=broad, narrow=broad - 1)
+    assert len(result.trials) == 2 * broad - 1
     defaults = load_family(name).defaults
-    assert found.trials[0].parameters.items() <= defaults.items()
-    assert found.value >= found.default_value == found.trials[0].value
-    assert set(found.parameters) == set(defaults)
-    check_parameters(name, json.loads(json.dumps(dict(found.parameters))))
+    assert result.trials[0].parameters.items() <= defaults.items()
+    assert result.value >= result.default_value == result.trials[0].value
+    assert set(result.parameters) == set(defaults)
+    check_parameters(name, json.loads(json.dumps(dict(result.parameters))))
 
 
-def test_the_value_is_that_of_the_parameters(once: TuningResult, seen: Observations) -> None:
-    chosen = load_family("rank_prior")
+def test_the_value_is_that_of_the_parameters(
+    first_result: TuningResult, observations: Observations
+) -> None:
+    family = load_family("rank_prior")
     for parameters, value in (
-        (once.parameters, once.value),
-        (chosen.defaults, once.default_value),
+        (first_result.parameters, first_result.value),
+        (family.defaults, first_result.default_value),
     ):
-        ics = [validate_fold(seen, fold, chosen, parameters, Resources()) for fold in once.folds]
+        ics = [
+            validate_fold(observations, fold, family, parameters, Resources())
+            for fold in first_result.folds
+        ]
         assert objective_value(ics) == value
 
 
-def test_the_second_stage_is_near_the_best_of_the_first(once: TuningResult) -> None:
-    assert [trial.stage for trial in once.trials] == ["broad"] * BROAD + ["narrow"] * NARROW
-    first, second = once.trials[:BROAD], once.trials[BROAD:]
+def test_the_second_stage_is_near_the_best_of_the_first(first_result: TuningResult) -> None:
+    assert [trial.stage for trial in first_result.trials] == ["broad"] * BROAD + ["narrow"] * NARROW
+    first, second = first_result.trials[:BROAD], first_result.trials[BROAD:]
     best = max(first, key=lambda trial: float("-inf") if trial.value is None else trial.value)
     for trial in second:
         difference = trial.parameters["shrinkage"] - best.parameters["shrinkage"]
@@ -94,89 +99,100 @@ def test_the_second_stage_is_near_the_best_of_the_first(once: TuningResult) -> N
 
 
 def test_a_finished_search_makes_no_trial_again(
-    once: TuningResult, seen: Observations, storage: Path
+    first_result: TuningResult, observations: Observations, storage: Path
 ) -> None:
-    said: list[str] = []
-    assert tuned(seen, storage, said=said) == once
-    assert said == []
+    lines: list[str] = []
+    assert tune(observations, storage, lines=lines) == first_result
+    assert lines == []
 
 
 def test_the_same_seed_makes_the_same_trials_with_any_threads(
-    once: TuningResult, seen: Observations, tmp_path: Path
+    first_result: TuningResult, observations: Observations, tmp_path: Path
 ) -> None:
-    assert tuned(seen, tmp_path / "again.db", threads=2) == once
-    assert tuned(seen, tmp_path / "again.db", seed=8).trials[1:] != once.trials[1:]
+    assert tune(observations, tmp_path / "again.db", threads=2) == first_result
+    assert tune(observations, tmp_path / "again.db", seed=8).trials[1:] != first_result.trials[1:]
 
 
 def test_nothing_after_the_last_label_judged_matters(
-    once: TuningResult, seen: Observations, storage: Path, tmp_path: Path
+    first_result: TuningResult, observations: Observations, storage: Path, tmp_path: Path
 ) -> None:
-    """Not later prices, and not how many later days there are: it is the same search."""
-    last = once.folds[-1].known_on
-    assert last < len(seen.days) - 1
-    said: list[str] = []
+    """Neither later prices nor the number of later days make it another search."""
+    last = first_result.folds[-1].known_row
+    assert last < len(observations.days) - 1
+    lines: list[str] = []
     altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), last))
-    cut = seen.rows(0, last + 1)
-    assert tuned(altered, storage, said=said) == tuned(cut, storage, said=said) == once
-    assert said == []
-    assert tuned(altered, tmp_path / "afresh.db") == once
+    cut = observations.rows(0, last + 1)
+    assert tune(altered, storage, lines=lines) == tune(cut, storage, lines=lines) == first_result
+    assert lines == []
+    assert tune(altered, tmp_path / "afresh.db") == first_result
 
     sooner = synthetic.observe(synthetic.altered_after(synthetic.prices(), last - 1))
-    assert tuned(sooner, storage, said=said).default_value != once.default_value
-    assert said
+    assert tune(sooner, storage, lines=lines).default_value != first_result.default_value
+    assert lines
 
 
-def test_what_a_fold_cannot_know_does_not_move_it(once: TuningResult, seen: Observations) -> None:
-    """Days after a fold's last label: its metric and those before stay, later ones do not."""
-    chosen, known_on = load_family("rank_prior"), once.folds[1].known_on
-    altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), known_on))
+def test_a_fold_does_not_depend_on_what_becomes_known_later(
+    first_result: TuningResult, observations: Observations
+) -> None:
+    """Changed days after a fold's last label change the ICs of later folds only."""
+    family, known_row = load_family("rank_prior"), first_result.folds[1].known_row
+    altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), known_row))
     ours, theirs = (
-        [validate_fold(x, fold, chosen, chosen.defaults, Resources()) for fold in once.folds]
-        for x in (altered, seen)
+        [
+            validate_fold(x, fold, family, family.defaults, Resources())
+            for fold in first_result.folds
+        ]
+        for x in (altered, observations)
     )
     np.testing.assert_array_equal(np.concatenate(ours[:2]), np.concatenate(theirs[:2]))
     assert not np.array_equal(ours[-1], theirs[-1])
 
 
 def test_without_time_the_defaults_are_judged_and_kept(
-    once: TuningResult, seen: Observations, tmp_path: Path
+    first_result: TuningResult, observations: Observations, tmp_path: Path
 ) -> None:
-    alone = tuned(seen, tmp_path / "trials.db", minutes=0.0)
-    assert alone.trials == once.trials[:1]
+    alone = tune(observations, tmp_path / "trials.db", minutes=0.0)
+    assert alone.trials == first_result.trials[:1]
     assert alone.parameters == load_family("rank_prior").defaults
-    assert alone.value == alone.default_value == once.default_value
+    assert alone.value == alone.default_value == first_result.default_value
     assert alone.importance == {}
-    assert tuned(seen, tmp_path / "trials.db") == once
+    assert tune(observations, tmp_path / "trials.db") == first_result
 
 
-def test_more_trials_go_on_from_those_there_are(
-    once: TuningResult, seen: Observations, storage: Path
+def test_more_trials_continue_the_stored_ones(
+    first_result: TuningResult, observations: Observations, storage: Path
 ) -> None:
-    said: list[str] = []
-    more = tuned(seen, storage, broad=BROAD + 2, said=said)
-    assert more.trials[:BROAD] == once.trials[:BROAD]
-    assert sum("broad" in line for line in said) == 2
-    assert tuned(seen, storage) == once
+    lines: list[str] = []
+    more = tune(observations, storage, broad=BROAD + 2, lines=lines)
+    assert more.trials[:BROAD] == first_result.trials[:BROAD]
+    assert sum("broad" in line for line in lines) == 2
+    assert tune(observations, storage) == first_result
 
 
-def test_importance_is_a_share_of_every_tuned_parameter(seen: Observations, storage: Path) -> None:
-    shares = tuned(seen, storage, broad=12).importance
+def test_importance_is_a_share_of_every_tuned_parameter(
+    observations: Observations, storage: Path
+) -> None:
+    shares = tune(observations, storage, broad=12).importance
     assert set(shares) == {"window", "prior_days", "shrinkage"}
     assert sum(shares.values()) == pytest.approx(1.0)
     assert list(shares.values()) == sorted(shares.values(), reverse=True)
 
 
-def test_labels_missing_from_the_start_are_reported(seen: Observations, tmp_path: Path) -> None:
-    known_labels = seen.known_labels.copy()
+def test_labels_missing_from_the_start_are_reported(
+    observations: Observations, tmp_path: Path
+) -> None:
+    known_labels = observations.known_labels.copy()
     known_labels[:180] = np.nan
     with pytest.raises(NotEnoughHistoryError, match="too few days with released labels"):
-        tuned(replace(seen, known_labels=known_labels), tmp_path / "trials.db")
+        tune(replace(observations, known_labels=known_labels), tmp_path / "trials.db")
 
 
-def test_what_cannot_be_tuned_leaves_no_file(seen: Observations, tmp_path: Path) -> None:
+def test_a_search_that_cannot_begin_leaves_no_file(
+    observations: Observations, tmp_path: Path
+) -> None:
     path = tmp_path / "trials.db"
     with pytest.raises(UnknownNameError, match="did you mean ridge"):
-        tuned(seen, path, "rigde")
+        tune(observations, path, "rigde")
     with pytest.raises(NotEnoughHistoryError, match="too few days to tune on"):
-        tune_family(seen, "ridge", path, seed=7, threads=1, note=print, folds=Folds())
+        tune_family(observations, "ridge", path, seed=7, threads=1, note=print, folds=Folds())
     assert not list(tmp_path.iterdir())
