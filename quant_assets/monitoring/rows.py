@@ -20,7 +20,12 @@ KNOWN_ON_JOIN = (
 
 
 def read_days(lake: Lake, start: date, end: date) -> tuple[DayArray, IntArray]:
-    """Read the k days with features from ``start`` to ``end``.
+    """Read the k days of a range that have features.
+
+    Args:
+        lake: the lake.
+        start: first day.
+        end: last day.
 
     Returns:
         (k,) days, and (k,) their numbers.

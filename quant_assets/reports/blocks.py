@@ -171,11 +171,17 @@ def to_date(value: Any) -> date:
     return pd.Timestamp(value).date()
 
 
-def newest_day_in(rows: pd.DataFrame) -> date | None:
+def find_newest_day(rows: pd.DataFrame) -> date | None:
     """Find the newest trading day of some rows; None if there are no rows."""
     return to_date(rows["trading_day"].max()) if len(rows) else None
 
 
 def format_count(count: int, singular: str, plural: str = "") -> str:
-    """Format a count with its noun, like "1 day" and "3 days"."""
+    """Format a count with its noun, like "1 day" and "3 days".
+
+    Args:
+        count: the number.
+        singular: the noun of 1.
+        plural: the noun of other numbers; else the singular with an s.
+    """
     return f"{count} {singular if count == 1 else plural or singular + 's'}"

@@ -19,13 +19,13 @@ from quant_assets.reports.blocks import (
     Cell,
     Grid,
     Section,
+    find_newest_day,
     format_count,
     format_day,
     format_number,
     format_percent,
     frame_records,
     never_watched_section,
-    newest_day_in,
     text_row,
     to_date,
 )
@@ -92,7 +92,7 @@ def drift_section(scope: ReportScope) -> Section:
         ),
         tuple(_drift_items(drifted, newest, scope.drift_share)),
         checked_table=DRIFT.name,
-        as_of=newest_day_in(rows),
+        as_of=find_newest_day(rows),
     )
 
 

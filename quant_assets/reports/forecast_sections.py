@@ -16,13 +16,13 @@ from quant_assets.reports.blocks import (
     Chart,
     Grid,
     Section,
+    find_newest_day,
     format_count,
     format_day,
     format_number,
     format_percent,
     frame_records,
     never_watched_section,
-    newest_day_in,
     text_row,
     to_date,
     unknown_section,
@@ -97,7 +97,7 @@ def performance_section(scope: ReportScope) -> Section:
         (grid, chart, *_period_grids(scope, ic)),
         tuple(items),
         checked_table=ROLLING.name,
-        as_of=newest_day_in(rolling),
+        as_of=find_newest_day(rolling),
         late=rolling.empty,
     )
 

@@ -13,13 +13,13 @@ from quant_assets.reports.blocks import (
     Grid,
     Section,
     State,
+    find_newest_day,
     format_count,
     format_day,
     format_number,
     format_percent,
     frame_records,
     never_watched_section,
-    newest_day_in,
     text_row,
     to_date,
     unknown_section,
@@ -67,7 +67,7 @@ def anomalies_section(scope: ReportScope) -> Section:
     """Say on which days of the period which markets and series are unusual."""
     title = "Anomalies"
     days = scope.read_rows(ANOMALIES, select="DISTINCT trading_day")
-    newest = newest_day_in(days)
+    newest = find_newest_day(days)
     if newest is None:
         return never_watched_section(title, "Prices have not been searched for anomalies yet")
     if newest < scope.first_day:

@@ -81,6 +81,12 @@ class ReportScope:
         return self.read_rows(table, f"{newest} {rest}", [self.day])
 
     def read_last_days(self, table: Table, days: int, rest: str = "") -> pd.DataFrame:
-        """Read the rows of the newest ``days`` days of a table, up to the report's day."""
+        """Read the rows of the newest days of a table, up to the report's day.
+
+        Args:
+            table: the table.
+            days: how many days that have rows.
+            rest: SQL after the condition on the days.
+        """
         last = f'QUALIFY dense_rank() OVER (ORDER BY "{table.day_column}" DESC) <= ?'
         return self.read_rows(table, f"{last} {rest}", [days])

@@ -90,7 +90,7 @@ class Detectors:
             instruments that it does not know.
         """
         return {
-            FOREST: forest_scores(self.forest, indicators, self.medians),
+            FOREST: _forest_scores(self.forest, indicators, self.medians),
             AUTOENCODER: self._errors(indicators, instruments),
         }
 
@@ -102,7 +102,7 @@ class Detectors:
         inputs = np.full((len(indicators), len(self.instruments), indicators.shape[2]), np.nan)
         inputs[:, known] = indicators[:, columns]
         scores = np.full(indicators.shape[:2], np.nan)
-        scores[:, columns] = larger_error(self.network.errors(join_inputs(inputs)))[:, known]
+        scores[:, columns] = _larger_error(self.network.errors(_join_inputs(inputs)))[:, known]
         return scores
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -162,11 +162,11 @@ def learn_detectors(indicators: FloatArray, instruments: tuple[str, ...], seed: 
         medians[j] = np.median(cells[~np.isnan(cells)]) if np.isfinite(cells).any() else 0.0
     rows = _fill_unknown(indicators, medians)[has_return]
     forest = grow_forest(rows, INDICATOR_BOUNDS, seed)
-    inputs = join_inputs(indicators[:, enough])
+    inputs = _join_inputs(indicators[:, enough])
     errors = np.full((len(inputs), int(enough.sum())), np.nan)
     for fold in np.array_split(np.arange(len(inputs)), _FOLDS):
         others = np.setdiff1d(np.arange(len(inputs)), fold)
-        errors[fold] = larger_error(train_autoencoder(inputs[others], seed).errors(inputs[fold]))
+        errors[fold] = _larger_error(train_autoencoder(inputs[others], seed).errors(inputs[fold]))
     names = tuple(name for name, kept in zip(instruments, enough, strict=True) if kept)
     return Detectors(
         names,
@@ -174,51 +174,37 @@ def learn_detectors(indicators: FloatArray, instruments: tuple[str, ...], seed: 
         forest,
         train_autoencoder(inputs, seed),
         {
-            FOREST: learn_limits(forest_scores(forest, indicators, medians), instruments, FOREST),
-            AUTOENCODER: learn_limits(errors, names, AUTOENCODER),
+            FOREST: _learn_limits(_forest_scores(forest, indicators, medians), instruments, FOREST),
+            AUTOENCODER: _learn_limits(errors, names, AUTOENCODER),
         },
     )
 
 
-def forest_scores(forest: Forest, indicators: FloatArray, medians: FloatArray) -> FloatArray:
-    """Compute the forest's score of each instrument.
-
-    Args:
-        forest: the isolation forest.
-        indicators: (n, k, 7); NaN where unknown.
-        medians: (7,) values that stand for unknown ones.
-
-    Returns:
-        (n, k) scores; NaN where there is no return.
-    """
+def _forest_scores(forest: Forest, indicators: FloatArray, medians: FloatArray) -> FloatArray:
+    """(n, k) the forest's scores, with medians in place of unknown values; NaN without a return."""
     has_return = ~np.isnan(indicators[..., 0])
     scores = np.full(has_return.shape, np.nan)
     scores[has_return] = forest.scores(_fill_unknown(indicators, medians)[has_return])
     return scores
 
 
-def join_inputs(indicators: FloatArray) -> FloatArray:
+def _join_inputs(indicators: FloatArray) -> FloatArray:
     """(n, 2 k) the autoencoder's inputs: returns of all instruments, then their volumes."""
     columns = [indicators[..., INDICATORS.index(name)] for name in ("return", "volume")]
     return np.concatenate(columns, axis=1)
 
 
-def larger_error(errors: FloatArray) -> FloatArray:
+def _larger_error(errors: FloatArray) -> FloatArray:
     """(n, k) larger error of an instrument's return and volume, of (n, 2 k); NaN without return."""
     of_return, of_volume = np.split(errors, 2, axis=1)
     return np.where(np.isnan(of_return), np.nan, np.fmax(of_return, of_volume))
 
 
-def learn_limits(scores: FloatArray, instruments: tuple[str, ...], kind: str) -> DetectorLimits:
-    """Learn the limits of a detector from its scores of a reference.
+def _learn_limits(scores: FloatArray, instruments: tuple[str, ...], kind: str) -> DetectorLimits:
+    """Learn the limits of a detector from its (n, k) scores of a reference.
 
     A group's limit is its score on the worst day, but at least ``MIN_LOG_SPREAD`` above the median.
     This is done on logarithms, since errors are skewed.
-
-    Args:
-        scores: (n, k); NaN where there is none.
-        instruments: names of the k instruments.
-        kind: one of ``KINDS``.
     """
     log_scores = np.log(group_scores(scores, instruments))
     warning, critical = np.full((2, len(GROUPS)), np.nan)

@@ -62,7 +62,15 @@ class Cells:
 
 
 def read_cells(lake: Lake, start: date, end: date) -> Cells:
-    """Read the cells from ``start`` to ``end``; without stored prices the result has no days.
+    """Read the cells of a range of days.
+
+    Args:
+        lake: has raw and validated prices.
+        start: first day.
+        end: last day. Series that begin later are left out.
+
+    Returns:
+        The cells; without stored prices they have no days.
 
     Raises:
         LakeError: no prices have been validated.

@@ -90,7 +90,13 @@ class ColumnDrift:
 
 
 def first_compared_day(lake: Lake, start: date, end: date) -> date:
-    """The first day of a range that is compared, see ``MAX_COMPARED_DAYS``."""
+    """Find the first day of a range that is compared, see ``MAX_COMPARED_DAYS``.
+
+    Args:
+        lake: the lake.
+        start: first day of the range.
+        end: last day of the range.
+    """
     return max(start, find_history_start(lake, MARKET_FEATURES, end, MAX_COMPARED_DAYS - 1))
 
 

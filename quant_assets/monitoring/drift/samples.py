@@ -83,7 +83,13 @@ def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
 def read_forecast_columns(
     lake: Lake, families: Sequence[str], days: DayArray
 ) -> Iterator[ColumnSample]:
-    """Read forecasts of each family and of the ensemble on consecutive days; NaN without one."""
+    """Read the forecasts of each family and of the ensemble.
+
+    Args:
+        lake: has the forecasts.
+        families: model families with forecasts.
+        days: (n,) consecutive trading days; NaN on days without a forecast.
+    """
     targets = read_pairs(lake).targets
     ends = days[0].item(), days[-1].item()
     for name in (*families, "ensemble"):

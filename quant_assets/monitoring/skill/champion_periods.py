@@ -68,7 +68,7 @@ def read_champion_periods(
             yield (ChampionPeriod(champion, day.item()) if champion else None), slice(first, last)
 
 
-def read_own_record(lake: Lake, period: ChampionPeriod, end: date) -> pd.DataFrame:
+def read_champion_record(lake: Lake, period: ChampionPeriod, end: date) -> pd.DataFrame:
     """Read the ICs of a champion for days before its period.
 
     Where a day has an IC from a walk-forward and one from a live forecast, the live one is taken.

@@ -16,7 +16,7 @@ from quant_assets.lake.schemas.scoring_tables import AGREEMENT, PERFORMANCE, SLI
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.rows import KNOWN_ON_JOIN
-from quant_assets.monitoring.skill.champion_periods import ChampionPeriod, read_own_record
+from quant_assets.monitoring.skill.champion_periods import ChampionPeriod, read_champion_record
 from quant_assets.monitoring.skill.reference_window import DailyRecord
 
 SUBMITTED_FAMILY, ENSEMBLE_FAMILY = SUBMITTED_NAME, "ensemble"
@@ -48,7 +48,7 @@ def read_daily_records(
         ]
     )
     rows = rows[rows["family"].isin([SUBMITTED_FAMILY, ENSEMBLE_FAMILY, *families])]
-    if period and len(own := read_own_record(lake, period, end)):
+    if period and len(own := read_champion_record(lake, period, end)):
         rows = prepend_champion_record(rows, own, period.since)
     else:
         rows = prepend_ensemble_record(rows)
@@ -61,7 +61,13 @@ def read_daily_records(
 def read_agreement_records(
     lake: Lake, families: Sequence[str], end: date
 ) -> dict[str, DailyRecord]:
-    """Read the mean rank correlation of each family's forecast with those of the other families."""
+    """Read the mean rank correlation of each family's forecast with the other families' forecasts.
+
+    Args:
+        lake: has the judged forecasts.
+        families: model families.
+        end: values known by this day are read.
+    """
     pairs = _read_measures(lake, AGREEMENT, "other, value", end)
     pairs = pairs[pairs["family"].isin(families) & pairs["other"].isin(families)]
     swapped = pairs.rename(columns={"family": "other", "other": "family"})
@@ -71,7 +77,7 @@ def read_agreement_records(
 
 
 def prepend_ensemble_record(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows, with the ensemble's as the submitted forecast's before the first of these.
+    """Return the rows, with the ensemble's record before the first submitted forecast.
 
     Args:
         rows: date_id, day, family, by, part and value of every family's measures.
