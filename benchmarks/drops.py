@@ -23,8 +23,8 @@ from quant_assets.monitoring.skill.daily_records import (
     ic_by_markets,
     read_daily_records,
 )
-from quant_assets.monitoring.skill.reference_window import BLOCK, DailyRecord
-from quant_assets.monitoring.skill.rolling_rows import TOLD, rolling_rows
+from quant_assets.monitoring.skill.reference_window import BLOCK_DAYS, DailyRecord
+from quant_assets.monitoring.skill.rolling_rows import ALERT_WINDOWS, rolling_rows
 
 DRAWN, YEAR = 200, 250
 """Years drawn, and judged days of each that are watched."""
@@ -104,8 +104,8 @@ def watched(
     """
     known = len(stored[ENSEMBLE_FAMILY, *WHOLE])
     rng = np.random.default_rng(seed)
-    starts = rng.integers(0, known, size=-(-(known + YEAR) // BLOCK))
-    drawn = ((starts[:, None] + np.arange(BLOCK)) % known).ravel()[: known + YEAR]
+    starts = rng.integers(0, known, size=-(-(known + YEAR) // BLOCK_DAYS))
+    drawn = ((starts[:, None] + np.arange(BLOCK_DAYS)) % known).ravel()[: known + YEAR]
     numbers = np.arange(known + YEAR)
     records = {}
     for part, one in stored.items():
@@ -115,7 +115,7 @@ def watched(
         records[part] = DailyRecord(numbers[there], values[there])
     year = numbers[known:]
     rows = rolling_rows(records, year.astype("datetime64[D]"), year, settings)
-    rows = rows[(rows["by"] == "all") & rows["window"].isin(TOLD)]
+    rows = rows[(rows["by"] == "all") & rows["window"].isin(ALERT_WINDOWS)]
     ranked = rows["level"].map({"ok": 0, "warning": 1, "critical": 2})
     worst = ranked.groupby(rows["date_id"]).max().reindex(year).fillna(0).to_numpy(np.int64)
     return np.array(["ok", "warning", "critical"], dtype=object)[worst]

@@ -1,6 +1,6 @@
-"""What a metric is, and its text in Prometheus's format. What is measured belongs elsewhere.
+"""The record of a metric, and its text in Prometheus's format. Measuring belongs elsewhere.
 
-``prometheus_client`` is imported when something is exposed, not before.
+``prometheus_client`` is imported only when metrics are exposed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
-    from prometheus_client.metrics_core import Metric as Exposed
+    from prometheus_client.metrics_core import Metric as PrometheusMetric
 
 PREFIX = "quant_assets_"
 
@@ -19,11 +19,11 @@ class Metric:
     """One metric with its samples.
 
     Attributes:
-        name: without the prefix; a counter's without ``_total``.
-        help: what it is.
+        name: without the prefix; the name of a counter also without ``_total``.
+        help: what the metric measures.
         labels: names of the labels.
-        samples: their values, and the number. A NaN is not exposed.
-        kind: a counter only ever grows.
+        samples: values of the labels, and the number; a NaN is not exposed.
+        kind: gauge, or counter, which never falls.
     """
 
     name: str
@@ -37,35 +37,35 @@ Collect = Callable[[], Sequence[Metric]]
 
 
 def build_registry(collect: Collect) -> "CollectorRegistry":
-    """A registry that collects anew each time it is asked."""
+    """Build a registry that collects the metrics anew for each request."""
     from prometheus_client import CollectorRegistry
 
     class Collector:
-        def collect(self) -> "Iterator[Exposed]":
-            return map(_exposed, collect())
+        def collect(self) -> "Iterator[PrometheusMetric]":
+            return map(_to_prometheus, collect())
 
-        def describe(self) -> "list[Exposed]":
-            """Nothing: a registry would otherwise collect once to learn the names."""
+        def describe(self) -> "list[PrometheusMetric]":
+            """Return nothing: otherwise a registry collects once to learn the names."""
             return []
 
-    made = CollectorRegistry()
-    made.register(Collector())
-    return made
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    return registry
 
 
 def to_prometheus_text(metrics: Sequence[Metric]) -> bytes:
-    """The metrics in Prometheus's text format, as a node exporter's textfile has them."""
+    """Write the metrics in Prometheus's text format, as a node exporter's text files have it."""
     from prometheus_client import generate_latest
 
     return generate_latest(build_registry(lambda: metrics))
 
 
-def _exposed(metric: Metric) -> "Exposed":
+def _to_prometheus(metric: Metric) -> "PrometheusMetric":
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    made = family(PREFIX + metric.name, metric.help, labels=metric.labels)
+    exposed = family(PREFIX + metric.name, metric.help, labels=metric.labels)
     for labels, value in metric.samples:
-        if value == value:  # noqa: PLR0124 - NaN is the one that differs from itself
-            made.add_metric(labels, value)
-    return made
+        if value == value:  # noqa: PLR0124 - only NaN differs from itself
+            exposed.add_metric(labels, value)
+    return exposed

@@ -1,4 +1,4 @@
-"""Pictures of what is watched, as small PNG files in memory."""
+"""Pictures of the monitoring tables, as small PNG files in memory."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN_DAYS = 60
+"""Newest days in the picture of data limits."""
 SHOWN_PARTS = 20
-_FIGURES = ("value", "expected", "low", "high")
-_LANE, _FLOOR = 0.74, 0.06
-"""Height of what is drawn in a lane, and of the room below it."""
-_NAME: dict[str, Any] = {"fontsize": 7, "va": "top"}
+"""Parts in the picture of part scores."""
+_SCALED_COLUMNS = ("value", "expected", "low", "high")
+_LANE_HEIGHT, _LANE_FLOOR = 0.74, 0.06
+"""Height of the drawing in a lane, and of the space below it, of a lane of height 1."""
+_LANE_TITLE: dict[str, Any] = {"fontsize": 7, "va": "top"}
 
 
 def plot_limits(rows: pd.DataFrame) -> bytes:
-    """Each market's figures over time, as squares: dark where a limit is broken.
+    """Draw each market's measures over time as squares, dark where a limit is broken.
 
     Args:
         rows: of ``monitoring.data_quality``; the newest ``SHOWN_DAYS`` days are drawn.
@@ -35,16 +37,16 @@ def plot_limits(rows: pd.DataFrame) -> bytes:
     figure, axes = new_figure(0.8 + 0.16 * len(shown), names)
     axes.imshow(shown, aspect="auto", cmap="Reds", vmin=0.0, vmax=1.0, interpolation="none")
     axes.set_yticks(range(len(shown)), names, fontsize=7)
-    _day_ticks(axes, shown.columns)
+    _set_day_ticks(axes, shown.columns)
     axes.set_xlabel("dark: above its limit")
     return to_png(figure)
 
 
 def plot_drift_share(share: pd.Series) -> bytes:
-    """Share of the features that have drifted, over time.
+    """Draw the share of the features that have drifted, over time.
 
     Args:
-        share: of each day, by day.
+        share: a value for each day, by day.
     """
     ordered = share.sort_index()
     figure, axes = new_figure(2.4)
@@ -56,7 +58,7 @@ def plot_drift_share(share: pd.Series) -> bytes:
 
 
 def plot_regimes(rows: pd.DataFrame) -> bytes:
-    """Turbulence as an area, correlation and each market's volatility as lines, over time.
+    """Draw turbulence as an area, and correlation and each market's volatility as lines, over time.
 
     Args:
         rows: of ``monitoring.regimes``.
@@ -78,7 +80,7 @@ def plot_regimes(rows: pd.DataFrame) -> bytes:
 
 
 def plot_rolling_scores(rows: pd.DataFrame) -> bytes:
-    """The score over each window over time, what is expected, and where levels begin.
+    """Draw the rolling score of each window over time, a lane each, with limits and levels.
 
     Args:
         rows: of ``monitoring.rolling``, of one family and all targets.
@@ -88,9 +90,9 @@ def plot_rolling_scores(rows: pd.DataFrame) -> bytes:
         for window, of_window in rows.groupby("window")
         if window
     ]
-    figure, axes, lanes = _lanes(shown)
+    figure, axes, lanes = _draw_lanes(shown)
     for of_window in lanes:
-        _expect(axes, of_window, of_window["expected"])
+        _draw_comparison(axes, of_window, of_window["expected"])
         for level, colour in (("warning", "tab:orange"), ("critical", "tab:red")):
             marked = of_window[of_window["level"] == level]
             axes.plot(marked["trading_day"], marked["value"], ".", color=colour)
@@ -99,32 +101,32 @@ def plot_rolling_scores(rows: pd.DataFrame) -> bytes:
 
 
 def plot_health(rows: pd.DataFrame) -> bytes:
-    """Figures over time, a panel each, with what is expected and what is no cause for concern.
+    """Draw the health measures over time, a lane each, with the values that are no concern.
 
     Args:
         rows: of ``monitoring.health``, of one family.
     """
     shown = [
-        (f"{key[0]}, {key[1]} days".replace("_", " "), of_figure)
-        for key, of_figure in rows.groupby(["figure", "window"])
+        (f"{key[0]}, {key[1]} days".replace("_", " "), of_measure)
+        for key, of_measure in rows.groupby(["figure", "window"])
         if isinstance(key, tuple)
     ]
-    figure, axes, lanes = _lanes(shown)
-    for one in lanes:
-        _expect(axes, one, one["high"])
+    figure, axes, lanes = _draw_lanes(shown)
+    for lane in lanes:
+        _draw_comparison(axes, lane, lane["high"])
     axes.set_xlabel("dotted: expected; grey: no cause for concern")
     return to_png(figure)
 
 
 def plot_part_scores(rows: pd.DataFrame) -> bytes:
-    """Scores of families and of their parts that are worst for what is expected, worst on top.
+    """Draw the scores of families and parts that are lowest beside their limits, lowest on top.
 
     Args:
         rows: of ``monitoring.rolling``, of one day and window, that have a score; ``SHOWN_PARTS``
             of them are drawn.
     """
-    beyond = (rows["score"] - rows["limit"]).astype(float)
-    shown = rows.loc[beyond.nsmallest(SHOWN_PARTS).index[::-1]]
+    above_limit = (rows["score"] - rows["limit"]).astype(float)
+    shown = rows.loc[above_limit.nsmallest(SHOWN_PARTS).index[::-1]]
     at = np.arange(len(shown))
     names = (shown["family"] + " " + shown["by"] + " " + shown["part"]).tolist()
     figure, axes = new_figure(0.8 + 0.2 * len(shown), names)
@@ -138,23 +140,27 @@ def plot_part_scores(rows: pd.DataFrame) -> bytes:
     return to_png(figure)
 
 
-def _lanes(
+def _draw_lanes(
     shown: Sequence[tuple[str, pd.DataFrame]],
 ) -> "tuple[Figure, Axes, list[pd.DataFrame]]":
-    """A lane for each of the tables, with its name and a scale of its own, over the same days.
+    """Draw a lane for each frame, with its name and a scale of its own, over the same days.
 
-    In one pair of axes: a pair a table would take several times as long.
+    All lanes share one pair of axes: a pair for each would take several times as long.
 
-    Returns the tables with their figures as heights in the axes.
+    Args:
+        shown: name and rows of each lane, the top one first.
+
+    Returns:
+        The figure, its axes, and the frames with their values as heights in the axes.
     """
     figure, axes = new_figure(0.8 + 0.8 * len(shown))
     ticks: list[tuple[float, str]] = []
     lanes = []
     for bottom, (name, rows) in zip(range(len(shown))[::-1], shown, strict=True):
-        lane, marked = _scaled(rows, bottom + _FLOOR)
+        lane, marks = _scale_to_heights(rows, bottom + _LANE_FLOOR)
         lanes.append(lane)
-        ticks += marked
-        axes.text(0.005, bottom + 0.96, name, transform=axes.get_yaxis_transform(), **_NAME)
+        ticks += marks
+        axes.text(0.005, bottom + 0.96, name, transform=axes.get_yaxis_transform(), **_LANE_TITLE)
         axes.axhline(bottom + 1.0, color="black", linewidth=0.6)
     axes.set_ylim(0.0, len(shown))
     axes.set_yticks([height for height, _ in ticks], [text for _, text in ticks], fontsize=7)
@@ -163,27 +169,29 @@ def _lanes(
     return figure, axes, lanes
 
 
-def _scaled(rows: pd.DataFrame, floor: float) -> tuple[pd.DataFrame, list[tuple[float, str]]]:
-    """The rows with their figures as heights above a floor, and the marks of their scale."""
+def _scale_to_heights(
+    rows: pd.DataFrame, floor: float
+) -> tuple[pd.DataFrame, list[tuple[float, str]]]:
+    """Return the rows with their values as heights above a floor, and the marks of their scale."""
     from matplotlib.ticker import MaxNLocator
 
-    names = [name for name in _FIGURES if name in rows]
+    names = [name for name in _SCALED_COLUMNS if name in rows]
     values = rows[names].astype(float)
     low, high = float(values.min().min()), float(values.max().max())
     if not low < high:
         low, high = (low - 0.5, low + 0.5) if low == high else (0.0, 1.0)
-    heights = floor + (values - low) * (_LANE / (high - low))
+    heights = floor + (values - low) * (_LANE_HEIGHT / (high - low))
     at = np.asarray(MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(low, high))
     at = at[(at >= low) & (at <= high)]
-    marks = (floor + (at - low) * (_LANE / (high - low))).tolist()
+    marks = (floor + (at - low) * (_LANE_HEIGHT / (high - low))).tolist()
     return (
         rows.assign(**{name: heights[name] for name in names}),
         list(zip(marks, [f"{x:.10g}" for x in at.tolist()], strict=True)),
     )
 
 
-def _expect(axes: "Axes", rows: pd.DataFrame, high: pd.Series) -> None:
-    """A figure, what is expected of it, and in grey what it may be as well."""
+def _draw_comparison(axes: "Axes", rows: pd.DataFrame, high: pd.Series) -> None:
+    """Draw values as a line, expected values as a dotted line, and the range between limits."""
     days = rows["trading_day"]
     axes.fill_between(days, rows["low"], high, color="black", alpha=0.1, linewidth=0)
     axes.plot(days, rows["expected"], "k:", linewidth=1.2)
@@ -191,14 +199,14 @@ def _expect(axes: "Axes", rows: pd.DataFrame, high: pd.Series) -> None:
 
 
 def plot_anomalies(rows: pd.DataFrame) -> bytes:
-    """How near its limit the worst market is for each detector, and how many series are beyond.
+    """Draw, for each detector, the market score nearest its limit, and count series beyond theirs.
 
     Args:
         rows: of ``monitoring.anomalies``, at least one of them a market's.
     """
     of_market = rows["series"].isna()
-    times = (rows["score"] / rows["limit"])[of_market]
-    worst = times.groupby([rows["kind"], rows["trading_day"]]).max().unstack(0)
+    times_limit = (rows["score"] / rows["limit"])[of_market]
+    worst = times_limit.groupby([rows["kind"], rows["trading_day"]]).max().unstack(0)
     beyond = rows[~of_market].groupby("trading_day").size().reindex(worst.index, fill_value=0)
     figure, axes = new_figure(2.4)
     axes.bar(worst.index, 0.1 * beyond, color="tab:gray", width=1.0, label="series beyond / 10")
@@ -212,6 +220,7 @@ def plot_anomalies(rows: pd.DataFrame) -> bytes:
     return to_png(figure)
 
 
-def _day_ticks(axes: "Axes", days: pd.Index) -> None:
+def _set_day_ticks(axes: "Axes", days: pd.Index) -> None:
+    """Mark up to five evenly spaced days of a picture whose columns are days."""
     at = np.unique(np.linspace(0, len(days) - 1, 5).astype(int))
     axes.set_xticks(at, [f"{pd.Timestamp(days[i]):%Y-%m-%d}" for i in at])

@@ -1,4 +1,4 @@
-"""Figures of some days as rows of a table: which days, and one frame of many figures."""
+"""Helpers of modules that make rows of monitoring tables: which days, and one frame of measures."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -12,36 +12,50 @@ from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_da
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 
-KNOWN_ON = (
+KNOWN_ON_JOIN = (
     "JOIN (SELECT trading_day AS known_on, date_id FROM features.market) d"
     " ON t.released_on = d.known_on"
 )
-"""SQL: of each row of ``t`` the number of the day on which it became known, ``d.date_id``."""
+"""SQL that joins to each row of ``t`` the number ``d.date_id`` of the day on which it was known."""
 
 
 def read_days(lake: Lake, start: date, end: date) -> tuple[DayArray, IntArray]:
-    """(k,) days with features from ``start`` to ``end``, and their numbers."""
+    """Read the k days of a range that have features.
+
+    Args:
+        lake: the lake.
+        start: first day.
+        end: last day.
+
+    Returns:
+        (k,) days, and (k,) their numbers.
+    """
     days = read_known_days(lake, end)
     days = days[days >= np.datetime64(start)]
     return days, read_date_ids(lake, days)
 
 
 def to_frame(
-    table: Table, days: DayArray, numbers: IntArray, figures: Sequence[Mapping[str, Any]]
+    table: Table, days: DayArray, date_ids: IntArray, measures: Sequence[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """One frame of all figures: of each the columns beside the day, of one value or (k,) values.
+    """Make one frame of all measures, with a row for each measure and day.
 
-    A frame per figure would take longer than computing it.
+    Making a frame for each measure would take longer than computing the measures.
+
+    Args:
+        table: gives the order of the columns.
+        days: (k,) days.
+        date_ids: (k,) their numbers.
+        measures: of each, the columns other than the day's: one value, or (k,) values.
     """
     names = [
         column.name for column in table.columns if column.name not in ("trading_day", "date_id")
     ]
     columns: dict[str, Any] = {
-        "trading_day": np.tile(days, len(figures)),
-        "date_id": np.tile(numbers, len(figures)),
+        "trading_day": np.tile(days, len(measures)),
+        "date_id": np.tile(date_ids, len(measures)),
     }
     for name in names:
-        given = [np.asarray(figure[name]) for figure in figures]
-        spread = [np.broadcast_to(one, (len(days),)) for one in given]
-        columns[name] = np.concatenate(spread) if spread else np.empty(0)
+        values = [np.broadcast_to(np.asarray(part[name]), (len(days),)) for part in measures]
+        columns[name] = np.concatenate(values) if values else np.empty(0)
     return pd.DataFrame(columns)[[column.name for column in table.columns]]

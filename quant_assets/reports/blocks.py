@@ -1,6 +1,6 @@
-"""What a page is made of: sections of lines, grids and charts, as records without markup.
+"""The parts of a page: sections of summaries, grids and charts, as records without markup.
 
-What is said in them belongs in the modules of sections; how they look, in ``page.html.j2``.
+The modules of sections decide what the parts say; ``page.html.j2`` decides how they look.
 """
 
 from collections.abc import Iterator
@@ -13,12 +13,18 @@ from markupsafe import Markup
 
 State = Literal["ok", "warning", "critical", "unknown"]
 _URGENCY: tuple[State, ...] = ("critical", "warning", "ok", "unknown")
-NOTHING = "–"
+DASH = "–"
+"""Shown where there is no value."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a grid; ``state`` colours it where it is of concern."""
+    """One cell of a grid.
+
+    Attributes:
+        text: what it shows.
+        state: colours a cell that is a concern.
+    """
 
     text: str
     state: State | None = None
@@ -26,7 +32,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table. Cells of all but the first ``labels`` columns are numbers."""
+    """A table of a page.
+
+    Attributes:
+        head: titles of the columns.
+        rows: cells of each row.
+        labels: how many first columns are text; the others are numbers.
+        caption: text above the table.
+        kind: tells the template which block this is.
+    """
 
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -37,7 +51,14 @@ class Grid:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing; ``legend`` names its lines, in the order of their colours."""
+    """A drawing of a page.
+
+    Attributes:
+        svg: the drawing.
+        caption: text above it.
+        legend: names of its lines, in the order of their colours.
+        kind: tells the template which block this is.
+    """
 
     svg: Markup
     caption: str
@@ -47,107 +68,120 @@ class Chart:
 
 @dataclass(frozen=True)
 class ActionItem:
-    """Something that a person has to look at.
+    """A concern that a person has to look at.
 
     Attributes:
         state: how urgent it is.
-        text: what it is.
-        told: the table whose failed check it repeats, if it does.
+        text: what the concern is.
+        failed_table: of an alert about a failed check, the checked table; empty otherwise.
     """
 
     state: State
     text: str
-    told: str = ""
+    failed_table: str = ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One question's answer.
+    """One part of a page, which answers one question.
 
     Attributes:
         title: the subject.
-        summary: the answer in a line; where it is not known, what to run.
-        blocks: what it rests on.
-        needs: what in it needs somebody.
-        known: whether there is an answer at all.
-        watched: the table whose checks fail for what the needs say.
-        as_of: the newest day that it knows, if it is of what is watched day by day.
-        late: whether a trading day has come since, up to the page's; or nobody ever watched.
+        summary: the answer in a line; if there is none, what to run.
+        blocks: tables and drawings that show the answer in detail.
+        action_items: the concerns in this section.
+        known: whether there is an answer.
+        checked_table: the table whose checks fail for the reasons in the action items.
+        as_of: newest day of the rows, for a section about a table that is written every day.
+        late: whether the rows are older than the newest trading day of the page, or there never
+            were any.
     """
 
     title: str
     summary: str
     blocks: tuple[Grid | Chart, ...] = ()
-    needs: tuple[ActionItem, ...] = ()
+    action_items: tuple[ActionItem, ...] = ()
     known: bool = True
-    watched: str = ""
+    checked_table: str = ""
     as_of: date | None = None
     late: bool = False
 
     @property
     def state(self) -> State:
-        """That of the most urgent need; of what nobody watched, a warning at least."""
-        states: list[State] = [one.state for one in self.needs]
+        """The state of the most urgent action item; at least a warning if the section is late."""
+        states: list[State] = [item.state for item in self.action_items]
         if self.late:
             states.append("warning")
         return worst_state(states, "ok" if self.known else "unknown")
 
     @property
     def anchor(self) -> str:
-        """Its id within the page."""
+        """The section's id within the page."""
         return self.title.lower().replace(" ", "-")
 
 
 def worst_state(states: list[State], otherwise: State = "ok") -> State:
-    """The most urgent of some states."""
+    """Return the most urgent of some states, or ``otherwise`` if there are none."""
     return min(states, key=_URGENCY.index, default=otherwise)
 
 
 def unknown_section(title: str, summary: str, as_of: date | None = None) -> Section:
-    """A section about what is not there; ``as_of`` a day on which it was, if any."""
+    """Make a section without an answer.
+
+    Args:
+        title: the subject.
+        summary: why there is no answer, and what to run.
+        as_of: an older day that has rows, if any.
+    """
     return Section(title, summary, known=False, as_of=as_of)
 
 
-def unwatched_section(title: str, summary: str) -> Section:
-    """A section about what nobody ever watched."""
+def never_watched_section(title: str, summary: str) -> Section:
+    """Make a section about a monitoring table that has no rows yet."""
     return Section(title, f"{summary}: run watch_daily.", known=False, late=True)
 
 
 def text_row(*values: "str | Cell") -> tuple[Cell, ...]:
-    """Cells from texts."""
-    return tuple(one if isinstance(one, Cell) else Cell(one) for one in values)
+    """Make a row of cells from texts and cells."""
+    return tuple(value if isinstance(value, Cell) else Cell(value) for value in values)
 
 
 def frame_records(rows: pd.DataFrame) -> Iterator[Any]:
-    """Rows of a frame, their columns as attributes."""
+    """Yield the rows of a frame as tuples whose attributes are the columns."""
     yield from rows.itertuples(index=False)
 
 
 def format_number(value: Any, digits: int = 2) -> str:
-    """A number with so many decimals; a dash for none."""
-    return NOTHING if pd.isna(value) else f"{value:.{digits}f}"
+    """Format a number with ``digits`` decimals; a missing one is a dash."""
+    return DASH if pd.isna(value) else f"{value:.{digits}f}"
 
 
 def format_percent(value: Any, digits: int = 0) -> str:
-    """A share in per cent; a dash for none."""
-    return NOTHING if pd.isna(value) else f"{100 * value:.{digits}f} %"
+    """Format a share in per cent; a missing one is a dash."""
+    return DASH if pd.isna(value) else f"{100 * value:.{digits}f} %"
 
 
 def format_day(value: Any) -> str:
-    """A day as 2023-12-29; a dash for none."""
-    return NOTHING if pd.isna(value) else f"{pd.Timestamp(value):%Y-%m-%d}"
+    """Format a day like 2023-12-29; a missing one is a dash."""
+    return DASH if pd.isna(value) else f"{pd.Timestamp(value):%Y-%m-%d}"
 
 
 def to_date(value: Any) -> date:
-    """A day out of a frame."""
+    """Convert a value of a frame's column of days to a date."""
     return pd.Timestamp(value).date()
 
 
-def newest_day_in(rows: pd.DataFrame) -> date | None:
-    """The newest trading day of some rows; None if there are none."""
+def find_newest_day(rows: pd.DataFrame) -> date | None:
+    """Find the newest trading day of some rows; None if there are no rows."""
     return to_date(rows["trading_day"].max()) if len(rows) else None
 
 
-def format_count(count: int, one: str, many: str = "") -> str:
-    """Like "1 day" and "3 days"."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+def format_count(count: int, singular: str, plural: str = "") -> str:
+    """Format a count with its noun, like "1 day" and "3 days".
+
+    Args:
+        count: the number.
+        singular: the noun of 1.
+        plural: the noun of other numbers; else the singular with an s.
+    """
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"

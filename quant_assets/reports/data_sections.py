@@ -1,4 +1,4 @@
-"""Sections about the state of data, features and forecasts."""
+"""Sections about data quality, and about the drift of features and forecasts."""
 
 from collections.abc import Iterator
 
@@ -7,65 +7,77 @@ import pandas as pd
 
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.market.instruments import MARKETS
-from quant_assets.monitoring.data.disagreement import FIGURE as DISAGREEMENT
-from quant_assets.monitoring.drift.drift import FAR, select_far_columns, severity, share_drifted
+from quant_assets.monitoring.data.disagreement import MEASURE as DISAGREEMENT
+from quant_assets.monitoring.drift.drift import (
+    SEVERITY_LIMIT,
+    drift_severity,
+    select_severe_columns,
+    share_drifted,
+)
 from quant_assets.reports.blocks import (
     ActionItem,
     Cell,
     Grid,
     Section,
+    find_newest_day,
     format_count,
     format_day,
     format_number,
     format_percent,
     frame_records,
-    newest_day_in,
+    never_watched_section,
     text_row,
     to_date,
-    unwatched_section,
 )
 from quant_assets.reports.charts import draw_lines
 from quant_assets.reports.scope import ReportScope
 
-_SHARES = ("missing", "outliers", DISAGREEMENT)
-_WORST, _NAMED = 10, 3
+_SHARE_MEASURES = ("missing", "outliers", DISAGREEMENT)
+"""Measures that are shares; the others are counts."""
+_SHOWN_ROWS, _NAMED_COLUMNS = 10, 3
 _DRIFT_DAYS = 60
 
 
 def data_health_section(scope: ReportScope) -> Section:
-    """Which limits the markets' prices keep, and the series that break them."""
+    """Say which limits the markets' prices keep, and which series break them."""
     title = "Data health"
-    rows = scope.newest(DATA_QUALITY)
+    rows = scope.read_newest(DATA_QUALITY)
     if rows.empty:
-        return unwatched_section(title, "Prices were not judged yet")
+        return never_watched_section(title, "Prices have not been checked yet")
     day = to_date(rows["trading_day"].iloc[0])
     of_markets, of_series = rows[rows["series"].isna()], rows[rows["series"].notna()]
     broken = of_markets[~of_markets["within"].astype(bool)]
-    needs = tuple(
+    items = tuple(
         ActionItem(
             "warning",
-            f"Prices of {one.market}: {one.figure} is {_figure(one.figure, one.value, 2)}, "
-            f"{_figure(one.figure, one.allowed, 2)} is allowed",
+            f"Prices of {row.market}: {row.figure} is {_format_measure(row.figure, row.value, 2)}, "
+            f"{_format_measure(row.figure, row.allowed, 2)} is allowed",
         )
-        for one in frame_records(broken)
+        for row in frame_records(broken)
     )
-    blocks = [_limits(of_markets)]
+    blocks = [_market_grid(of_markets)]
     if len(of_series):
-        blocks.append(_series(of_series))
+        blocks.append(_series_grid(of_series))
     kept = f"{len(of_markets) - len(broken)} of {len(of_markets)} limits are kept on {day}."
-    summary, watched = kept + _in_period(scope), DATA_QUALITY.name
-    return Section(title, summary, tuple(blocks), needs, watched=watched, as_of=day)
+    return Section(
+        title,
+        kept + _count_broken_days(scope),
+        tuple(blocks),
+        items,
+        checked_table=DATA_QUALITY.name,
+        as_of=day,
+    )
 
 
 def drift_section(scope: ReportScope) -> Section:
-    """How many features are not what their fits were trained on, and which most."""
+    """Say what share of the features differs from their training days, and which differ most."""
     title = "Drift"
-    rows = scope.last_days(DRIFT, _DRIFT_DAYS, "ORDER BY trading_day, level, name")
+    rows = scope.read_last_days(DRIFT, _DRIFT_DAYS, "ORDER BY trading_day, level, name")
     if rows.empty:
-        return unwatched_section(title, "Features were not compared yet")
+        return never_watched_section(title, "Features have not been compared yet")
     share, day = share_drifted(rows), rows["trading_day"].max()
     newest = rows[rows["trading_day"] == day]
-    worst = newest.loc[severity(newest).nlargest(_WORST).index]
+    worst = newest.loc[drift_severity(newest).nlargest(_SHOWN_ROWS).index]
     forecasts = newest[(newest["level"] == "forecast") & newest["drifted"].astype("boolean")]
     drifted = share.get(day, np.nan)
     of_features = f"{format_percent(drifted)} of the features have drifted on {format_day(day)}"
@@ -73,93 +85,103 @@ def drift_section(scope: ReportScope) -> Section:
         of_features = f"No feature could be compared on {format_day(day)}"
     return Section(
         title,
-        f"{of_features}; of the forecasts {len(forecasts)}.",
+        f"{of_features}. Drifted forecasts: {len(forecasts)}.",
         (
             draw_lines({"share": share}, "Share of the features that have drifted", floor=0.0),
-            _distances(worst),
+            _distance_grid(worst),
         ),
-        tuple(_adrift(drifted, newest, scope.drift_share)),
-        watched=DRIFT.name,
-        as_of=newest_day_in(rows),
+        tuple(_drift_items(drifted, newest, scope.drift_share)),
+        checked_table=DRIFT.name,
+        as_of=find_newest_day(rows),
     )
 
 
-def _adrift(share: float, newest: pd.DataFrame, allowed: float) -> Iterator[ActionItem]:
-    """What the day's check fails for."""
+def _drift_items(share: float, newest: pd.DataFrame, allowed: float) -> Iterator[ActionItem]:
+    """Make an action item for each reason for which the day's check fails.
+
+    Args:
+        share: of the features that have drifted.
+        newest: rows of the day.
+        allowed: largest share that is no concern.
+    """
     if share > allowed:
         drifted, limit = format_percent(share), format_percent(allowed)
         text = f"{drifted} of the features have drifted, {limit} are allowed"
         yield ActionItem("warning", text)
-    far = select_far_columns(newest).sort_values(["level", "name"])["name"].tolist()
-    if far:
-        others = f" and {len(far) - _NAMED} more" if len(far) > _NAMED else ""
-        names = ", ".join(far[:_NAMED]) + others
-        yield ActionItem("warning", f"Over {FAR:g} times their limit from what they were: {names}")
+    severe = select_severe_columns(newest).sort_values(["level", "name"])["name"].tolist()
+    if severe:
+        more = len(severe) - _NAMED_COLUMNS
+        names = ", ".join(severe[:_NAMED_COLUMNS]) + (f" and {more} more" if more > 0 else "")
+        text = f"Drift over {SEVERITY_LIMIT:g} times the limit: {names}"
+        yield ActionItem("warning", text)
 
 
-def _figure(name: str, value: float, digits: int = 1) -> str:
-    return format_percent(value, digits) if name in _SHARES else format_number(value, 0)
+def _format_measure(name: str, value: float, digits: int = 1) -> str:
+    """Format a measure: a share in per cent, a count without decimals."""
+    return format_percent(value, digits) if name in _SHARE_MEASURES else format_number(value, 0)
 
 
-def _limits(rows: pd.DataFrame) -> Grid:
-    """Figures down, markets across; a broken limit stands out."""
-    by = {(one.figure, one.market): one for one in frame_records(rows)}
-    figures = sorted({figure for figure, _ in by})
-    markets = [name for name in MARKETS if any(market == name for _, market in by)]
-    cells = []
-    for figure in figures:
-        of_figure = [by.get((figure, market)) for market in markets]
-        allowed = [_figure(figure, one.allowed) for one in of_figure if one is not None]
-        shown = [
+def _market_grid(rows: pd.DataFrame) -> Grid:
+    """Show measures in rows and markets in columns; a broken limit stands out."""
+    by_key = {(row.figure, row.market): row for row in frame_records(rows)}
+    measures = sorted({measure for measure, _ in by_key})
+    markets = [name for name in MARKETS if any(market == name for _, market in by_key)]
+    grid_rows = []
+    for measure in measures:
+        of_measure = [by_key.get((measure, market)) for market in markets]
+        limits = [_format_measure(measure, row.allowed) for row in of_measure if row is not None]
+        cells = [
             Cell("")
-            if one is None
-            else Cell(_figure(figure, one.value), None if one.within else "warning")
-            for one in of_figure
+            if row is None
+            else Cell(_format_measure(measure, row.value), None if row.within else "warning")
+            for row in of_measure
         ]
-        cells.append(
-            text_row(figure, *shown, " / ".join(allowed if len(set(allowed)) > 1 else allowed[:1]))
-        )
-    return Grid(("figure", *markets, "allowed"), tuple(cells))
+        limit = " / ".join(limits if len(set(limits)) > 1 else limits[:1])
+        grid_rows.append(text_row(measure, *cells, limit))
+    return Grid(("measure", *markets, "allowed"), tuple(grid_rows))
 
 
-def _series(rows: pd.DataFrame) -> Grid:
-    shown = rows.assign(times=rows["value"] / rows["allowed"].clip(lower=1e-9))
-    shown = shown.sort_values(["times", "series"], ascending=[False, True]).head(_WORST)
+def _series_grid(rows: pd.DataFrame) -> Grid:
+    """Show the series that break a limit, those farthest beyond it first."""
+    shown = rows.assign(times_limit=rows["value"] / rows["allowed"].clip(lower=1e-9))
+    shown = shown.sort_values(["times_limit", "series"], ascending=[False, True])
+    shown = shown.head(_SHOWN_ROWS)
     cells = tuple(
-        text_row(str(one.series), str(one.figure), _figure(str(one.figure), one.value))
-        for one in frame_records(shown)
+        text_row(str(row.series), str(row.figure), _format_measure(str(row.figure), row.value))
+        for row in frame_records(shown)
     )
-    caption = f"Series behind it: {min(len(rows), _WORST)} of {len(rows)}"
-    return Grid(("series", "figure", "value"), cells, labels=2, caption=caption)
+    caption = f"Series beyond a limit: {len(shown)} of {len(rows)}"
+    return Grid(("series", "measure", "value"), cells, labels=2, caption=caption)
 
 
-def _in_period(scope: ReportScope) -> str:
-    """On how many days of a longer period a limit was broken."""
-    if scope.first == scope.day:
+def _count_broken_days(scope: ReportScope) -> str:
+    """Say on how many days of a longer period a limit was broken; nothing for a single day."""
+    if scope.first_day == scope.day:
         return ""
-    days = scope.rows(
+    days = scope.read_rows(
         DATA_QUALITY,
         "AND trading_day >= ? AND series IS NULL",
-        [scope.first],
+        [scope.first_day],
         select="count(DISTINCT trading_day) AS n, "
         "count(DISTINCT trading_day) FILTER (NOT within) AS broken",
     ).iloc[0]
-    judged = format_count(int(days["n"]), "day")
-    return f" In the {scope.period.word} one was broken on {int(days['broken'])} of {judged}."
+    checked, word = format_count(int(days["n"]), "day"), scope.period.word
+    return f" In the {word}, a limit was broken on {int(days['broken'])} of {checked}."
 
 
-def _distances(rows: pd.DataFrame) -> Grid:
+def _distance_grid(rows: pd.DataFrame) -> Grid:
+    """Show the distances of the columns that drifted most, beside their limits."""
     cells = tuple(
         text_row(
-            str(one.name),
-            str(one.level),
+            str(row.name),
+            str(row.level),
             Cell(
-                f"{format_number(one.psi)} / {format_number(one.psi_limit)}",
-                "warning" if one.drifted else None,
+                f"{format_number(row.psi)} / {format_number(row.psi_limit)}",
+                "warning" if row.drifted else None,
             ),
-            f"{format_number(one.ks)} / {format_number(one.ks_limit)}",
+            f"{format_number(row.ks)} / {format_number(row.ks_limit)}",
         )
-        for one in frame_records(rows)
+        for row in frame_records(rows)
     )
-    caption = f"The {len(cells)} farthest from what they were, beside their limits; marked: drifted"
+    caption = f"The {len(cells)} columns that drifted most, distance / limit; marked: drifted"
     return Grid(("column", "level", "PSI", "KS"), cells, labels=2, caption=caption)

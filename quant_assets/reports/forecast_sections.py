@@ -1,4 +1,4 @@
-"""Sections about what was handed in, how good it turned out, and what it rests on."""
+"""Sections about the submission, the performance of forecasts, and the inputs they rest on."""
 
 import numpy as np
 import pandas as pd
@@ -8,105 +8,109 @@ from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.schemas.tables import N_TARGETS, SUBMISSIONS, forecasts_table
 from quant_assets.market.calendar import trading_days
 from quant_assets.monitoring.skill.daily_records import choose_judged_family
-from quant_assets.monitoring.skill.rolling_rows import TOLD
+from quant_assets.monitoring.skill.rolling_rows import ALERT_WINDOWS
 from quant_assets.reports.blocks import (
-    NOTHING,
+    DASH,
     ActionItem,
     Cell,
     Chart,
     Grid,
     Section,
+    find_newest_day,
     format_count,
     format_day,
     format_number,
     format_percent,
     frame_records,
-    newest_day_in,
+    never_watched_section,
     text_row,
     to_date,
     unknown_section,
-    unwatched_section,
     worst_state,
 )
 from quant_assets.reports.charts import draw_bars, draw_lines
 from quant_assets.reports.scope import ReportScope
 from quant_assets.scoring.recent_scores import WINDOWS, read_recent_ic, score_over
 
-_INPUTS = 4
-_MOMENT = "%Y-%m-%d %H:%M"
-_WHOLE = "coalesce(part, '') = ''"
+_SHOWN_INPUTS = 4
+_TIME_FORMAT = "%Y-%m-%d %H:%M"
+_ALL_TARGETS = "coalesce(part, '') = ''"
 _DROP = "since it began to drop"
 _CONCERNS = ("warning", "critical")
-# Any bad day may be the first of a drop: worth a row once it hardly is chance.
-_TOLD = f'("window" > 0 OR level IN {_CONCERNS})'
+# Any bad day may be the first of a drop, so a drop has a row only once it is hardly chance.
+_SHOWN_WINDOWS = f'("window" > 0 OR level IN {_CONCERNS})'
 
 
 def submission_section(scope: ReportScope) -> Section:
-    """Whether every day that should have one has a submission, and which families made it."""
+    """Say whether every trading day has a submission, and which families contribute to it."""
     title = "Submission"
-    stored = scope.rows(SUBMISSIONS, select="trading_day")
+    stored = scope.read_rows(SUBMISSIONS, select="trading_day")
     if stored.empty:
         return unknown_section(
             title, "No submission is stored yet: run load_history or refresh_daily."
         )
-    there = stored["trading_day"].to_numpy("datetime64[D]")
-    expected = trading_days(scope.first, scope.day)
-    expected = expected[expected >= there.min()]
-    missing = expected[~np.isin(expected, there)]
-    needs = [
+    stored_days = stored["trading_day"].to_numpy("datetime64[D]")
+    expected = trading_days(scope.first_day, scope.day)
+    expected = expected[expected >= stored_days.min()]
+    missing = expected[~np.isin(expected, stored_days)]
+    items = [
         ActionItem("critical", f"no submission for {day}: run refresh_daily") for day in missing
     ]
-    if np.datetime64(scope.day) in there:
-        needs += _too_late(scope)
-    members = _members(scope)
-    silent = [cells[0].text for cells in members.rows if cells[-1].state == "warning"]
-    if silent and np.datetime64(scope.day) in there:
-        needs.append(ActionItem("warning", f"submitted without {', '.join(silent)}"))
-    handed_in = len(expected) - len(missing)
-    if len(expected) == 1 and handed_in:
-        summary = f"Stored with {N_TARGETS} targets{_delivered(scope)}."
+    if np.datetime64(scope.day) in stored_days:
+        items += _late_submission_items(scope)
+    members = _member_grid(scope)
+    absent = [cells[0].text for cells in members.rows if cells[-1].state == "warning"]
+    if absent and np.datetime64(scope.day) in stored_days:
+        items.append(ActionItem("warning", f"submitted without {', '.join(absent)}"))
+    submitted = len(expected) - len(missing)
+    if len(expected) == 1 and submitted:
+        summary = f"Stored with {N_TARGETS} targets{_describe_delivery(scope)}."
     else:
-        summary = f"{handed_in} of {format_count(len(expected), 'trading day')} have a submission."
-    return Section(title, summary, (members,), tuple(needs))
+        summary = f"{submitted} of {format_count(len(expected), 'trading day')} have a submission."
+    return Section(title, summary, (members,), tuple(items))
 
 
 def performance_section(scope: ReportScope) -> Section:
-    """The metric over the last days whose labels were released, against what was expected."""
+    """Say how the score over the newest days with known labels compares with what is expected."""
     title = "Performance"
     ic = read_recent_ic(scope.lake, scope.families, scope.day)
     if ic.empty:
-        return unknown_section(
-            title, "No day's labels are released and judged yet: run refresh_daily."
-        )
-    released = to_date(ic.index[-1])
-    rolling = scope.newest(ROLLING, f"AND {_WHOLE} AND {_TOLD}")
-    grid, needs = _against_expectation(rolling) if len(rolling) else (_scores(ic), [])
+        return unknown_section(title, "No day has known labels yet: run refresh_daily.")
+    known_on = to_date(ic.index[-1])
+    rolling = scope.read_newest(ROLLING, f"AND {_ALL_TARGETS} AND {_SHOWN_WINDOWS}")
+    grid, items = _compare_scores(rolling) if len(rolling) else (_score_grid(ic), [])
     chart = draw_lines(
         {str(name): ic[name].cumsum() for name in ic.columns},
-        f"Cumulated daily IC of the last {len(ic)} days judged",
+        f"Cumulated daily IC of the last {len(ic)} judged days",
         floor=0.0,
     )
-    head = ic.columns[0]
-    lately = ic[head].iloc[-WINDOWS[0] :]
+    name = ic.columns[0]
+    newest = ic[name].iloc[-WINDOWS[0] :]
     summary = (
-        f"{head}: mean daily IC {format_number(lately.mean(), 3)} over {len(lately)} days judged, "
-        f"score {format_number(score_over(ic[head], WINDOWS[1]))} over {WINDOWS[1]}. "
-        f"Labels released by {released}."
+        f"{name}: mean daily IC {format_number(newest.mean(), 3)} over {len(newest)} judged days, "
+        f"score {format_number(score_over(ic[name], WINDOWS[1]))} over {WINDOWS[1]}. "
+        f"Labels known by {known_on}."
     )
-    blocks: tuple[Grid | Chart, ...] = (grid, chart, *_of_period(scope, ic))
-    watched, as_of, late = ROLLING.name, newest_day_in(rolling), rolling.empty
-    return Section(title, summary, blocks, tuple(needs), watched=watched, as_of=as_of, late=late)
+    return Section(
+        title,
+        summary,
+        (grid, chart, *_period_grids(scope, ic)),
+        tuple(items),
+        checked_table=ROLLING.name,
+        as_of=find_newest_day(rolling),
+        late=rolling.empty,
+    )
 
 
 def attribution_section(scope: ReportScope) -> Section:
-    """What the newest day's forecasts rest on."""
+    """Say on which inputs the newest day's forecasts rest."""
     title = "Attribution"
-    rows = scope.newest(ATTRIBUTION, "ORDER BY family, share DESC, inputs")
+    rows = scope.read_newest(ATTRIBUTION, "ORDER BY family, share DESC, inputs")
     if rows.empty:
-        return unwatched_section(title, "No forecast was attributed yet")
+        return never_watched_section(title, "No forecast has been attributed yet")
     day = to_date(rows["trading_day"].iloc[0])
-    of = {str(name): part for name, part in rows.groupby("family")}
-    ensemble = of.pop("ensemble", None)
+    by_family = {str(name): of_family for name, of_family in rows.groupby("family")}
+    ensemble = by_family.pop("ensemble", None)
     blocks: list[Grid | Chart] = []
     if ensemble is not None:
         shares = ensemble.set_index("inputs")["share"]
@@ -117,112 +121,123 @@ def attribution_section(scope: ReportScope) -> Section:
         )
     blocks.append(
         Grid(
-            ("family", "rests most on"),
-            tuple(text_row(name, _mostly(part)) for name, part in of.items()),
+            ("family", "largest shares of inputs"),
+            tuple(text_row(name, _largest_shares(rows)) for name, rows in by_family.items()),
             labels=2,
         )
     )
-    return Section(title, f"Of the forecasts of {day}.", tuple(blocks), as_of=day)
+    return Section(
+        title, f"Shares of the inputs in the forecasts of {day}.", tuple(blocks), as_of=day
+    )
 
 
-def _delivered(scope: ReportScope) -> str:
+def _describe_delivery(scope: ReportScope) -> str:
+    """Say when the submission was stored, and how long after its run began."""
     delivery = scope.delivery
     if delivery is None:
         return ""
     at = f"{delivery.at:%H:%M} UTC"
     if delivery.at >= scope.end:
-        at = f"{delivery.at:{_MOMENT}} UTC, after the day's end"
+        at = f"{delivery.at:{_TIME_FORMAT}} UTC, after the day's end"
     took = "" if delivery.seconds is None else f", {delivery.seconds:.0f} s after its run began"
     return f", at {at}{took}"
 
 
-def _too_late(scope: ReportScope) -> list[ActionItem]:
-    """That the day ended without a submission, though there is one now.
+def _late_submission_items(scope: ReportScope) -> list[ActionItem]:
+    """Make an action item if the submission was stored after the end of its day.
 
-    Only of a run for the day alone: one for many loads a history, which is never in time.
+    Only a run for a single day counts: a run for many days loads a history, which is never in time.
     """
     delivery = scope.delivery
     if delivery is None or delivery.seconds is None or delivery.at < scope.end:
         return []
-    stored = f"stored {delivery.at:{_MOMENT}} UTC"
+    stored = f"stored {delivery.at:{_TIME_FORMAT}} UTC"
     return [ActionItem("warning", f"no submission for {scope.day} by its end: {stored}")]
 
 
-def _members(scope: ReportScope) -> Grid:
-    """Which families have a forecast of the day, and how old their fits are."""
+def _member_grid(scope: ReportScope) -> Grid:
+    """Show which families have a forecast of the day, and how old their fits are."""
     cells = []
     for name in scope.families:
-        found = scope.rows(
+        counts = scope.read_rows(
             forecasts_table(name),
             "AND trading_day = ?",
             [scope.day],
             select="count(value) AS targets, max(fit_as_of) AS fit",
         )
-        if found.empty or not found["targets"].iloc[0]:
-            cells.append(text_row(name, NOTHING, Cell("no forecast", "warning")))
+        if counts.empty or not counts["targets"].iloc[0]:
+            cells.append(text_row(name, DASH, Cell("no forecast", "warning")))
             continue
-        fit = found["fit"].iloc[0]
+        fit = counts["fit"].iloc[0]
         age = len(trading_days(to_date(fit), scope.day)) - 1 if pd.notna(fit) else np.nan
         cells.append(text_row(name, format_day(fit), format_number(age, 0)))
     return Grid(("family", "fit as of", "trading days old"), tuple(cells))
 
 
-def _scores(ic: pd.DataFrame) -> Grid:
+def _score_grid(ic: pd.DataFrame) -> Grid:
+    """Show each family's scores over the newest days, without what is expected."""
     cells = [
         text_row(str(name), *(format_number(score_over(ic[name], window)) for window in WINDOWS))
         for name in ic.columns
     ]
-    caption = "Score: mean over deviation of the daily IC of the last days judged"
+    caption = "Score: mean over standard deviation of the daily IC of the last judged days"
     return Grid(("family", *(f"{w} days" for w in WINDOWS)), tuple(cells), caption=caption)
 
 
-def _against_expectation(rows: pd.DataFrame) -> tuple[Grid, list[ActionItem]]:
-    """Scores beside what was to be expected; who is told of, over windows that are told."""
+def _compare_scores(rows: pd.DataFrame) -> tuple[Grid, list[ActionItem]]:
+    """Show scores beside expected scores and limits, and make an action item of low scores.
+
+    Only the family and the windows that raise alerts make an action item.
+
+    Args:
+        rows: of ``monitoring.rolling``, of one day and all targets.
+    """
     ordered = rows.sort_values(["family", "window"])
     ordered["over"] = [f"{n} days" if n else _DROP for n in ordered["window"]]
     cells = [
         text_row(
-            str(one.family),
-            one.over,
-            Cell(format_number(one.score), one.level if one.level in _CONCERNS else None),
-            format_number(one.expected),
-            format_number(one.limit),
+            str(row.family),
+            row.over,
+            Cell(format_number(row.score), row.level if row.level in _CONCERNS else None),
+            format_number(row.expected),
+            format_number(row.limit),
         )
-        for one in frame_records(ordered)
+        for row in frame_records(ordered)
     ]
     family = choose_judged_family(set(ordered["family"]))
-    told = (ordered["family"] == family) & ordered["window"].isin(TOLD)
-    low = ordered[told & ordered["level"].isin(_CONCERNS)]
-    needs = [_too_low(family, low)] if len(low) else []
-    caption = "Score: mean over deviation of the daily IC; below its limit it is no longer chance;"
-    caption += " –: too few days to say"
-    return Grid(("family", "over", "score", "expected", "limit"), tuple(cells), 2, caption), needs
+    raises = (ordered["family"] == family) & ordered["window"].isin(ALERT_WINDOWS)
+    low = ordered[raises & ordered["level"].isin(_CONCERNS)]
+    items = [_low_score_item(family, low)] if len(low) else []
+    caption = "Score: mean over standard deviation of the daily IC. A score below its limit is"
+    caption += " hardly chance. –: too few days."
+    return Grid(("family", "over", "score", "expected", "limit"), tuple(cells), 2, caption), items
 
 
-def _too_low(family: str, rows: pd.DataFrame) -> ActionItem:
-    """That a family's scores are below their limits, in one line."""
-    found = (
-        f"{one.over} {format_number(one.score)} ({format_number(one.limit)})"
-        for one in frame_records(rows)
+def _low_score_item(family: str, rows: pd.DataFrame) -> ActionItem:
+    """Make one action item of all scores of a family that are below their limits."""
+    scores = (
+        f"{row.over} {format_number(row.score)} ({format_number(row.limit)})"
+        for row in frame_records(rows)
     )
-    text = f"Score of {family} is below its limit: {', '.join(found)}"
+    text = f"Score of {family} is below its limit: {', '.join(scores)}"
     return ActionItem(worst_state(rows["level"].tolist()), text)
 
 
-def _of_period(scope: ReportScope, ic: pd.DataFrame) -> list[Grid]:
-    if scope.first == scope.day:
+def _period_grids(scope: ReportScope, ic: pd.DataFrame) -> list[Grid]:
+    """Show the mean ICs of a longer period's own days; nothing for a single day."""
+    if scope.first_day == scope.day:
         return []
-    within = ic[ic.index >= pd.Timestamp(scope.first)]
+    within = ic[ic.index >= pd.Timestamp(scope.first_day)]
     cells = [
         text_row(str(name), str(int(within[name].count())), format_number(within[name].mean(), 3))
         for name in within.columns
     ]
-    caption = f"Days judged in this {scope.period.word}"
+    caption = f"Judged days in this {scope.period.word}"
     return [Grid(("family", "days", "mean IC"), tuple(cells), caption=caption)]
 
 
-def _mostly(part: pd.DataFrame) -> str:
-    """The inputs with the largest shares, of either sign."""
-    order = part["share"].abs().nlargest(_INPUTS).index
-    largest = frame_records(part.loc[order])
-    return ", ".join(f"{one.inputs} {format_percent(one.share)}" for one in largest)
+def _largest_shares(rows: pd.DataFrame) -> str:
+    """List the inputs with the largest shares, positive or negative."""
+    order = rows["share"].abs().nlargest(_SHOWN_INPUTS).index
+    largest = frame_records(rows.loc[order])
+    return ", ".join(f"{row.inputs} {format_percent(row.share)}" for row in largest)

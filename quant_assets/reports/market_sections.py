@@ -1,4 +1,4 @@
-"""Sections about the state of the markets: regime, and what is unusual in them."""
+"""Sections about the state of the markets: their regime, and anomalies of prices."""
 
 from typing import Any
 
@@ -13,31 +13,32 @@ from quant_assets.reports.blocks import (
     Grid,
     Section,
     State,
+    find_newest_day,
     format_count,
     format_day,
     format_number,
     format_percent,
     frame_records,
-    newest_day_in,
+    never_watched_section,
     text_row,
     to_date,
     unknown_section,
-    unwatched_section,
 )
 from quant_assets.reports.charts import draw_lines
 from quant_assets.reports.scope import ReportScope
 
-_WORST, _REGIME_DAYS = 10, 250
+_SHOWN_ROWS, _REGIME_DAYS = 10, 250
 _TURBULENT = 0.5
-_LEVELS: dict[str, State] = {"critical": "critical", "warning": "warning"}
+"""Probability above which the markets are called turbulent."""
+_STATES: dict[str, State] = {"critical": "critical", "warning": "warning"}
 
 
 def regime_section(scope: ReportScope) -> Section:
-    """Whether the markets are turbulent, and how volatile and alike they are."""
+    """Say whether the markets are turbulent, how volatile they are, and how correlated."""
     title = "Regime"
-    rows = scope.last_days(REGIMES, _REGIME_DAYS, "ORDER BY trading_day")
+    rows = scope.read_last_days(REGIMES, _REGIME_DAYS, "ORDER BY trading_day")
     if rows.empty:
-        return unwatched_section(title, "The markets' state was not estimated yet")
+        return never_watched_section(title, "The state of the markets has not been estimated yet")
     rows = rows.set_index("trading_day").drop(columns=["date_id", "fit_as_of"]).astype(float)
     now = rows.iloc[-1]
     word = "turbulent" if now["turbulence"] > _TURBULENT else "calm"
@@ -63,66 +64,71 @@ def regime_section(scope: ReportScope) -> Section:
 
 
 def anomalies_section(scope: ReportScope) -> Section:
-    """Days and series of the period that are unlike the others."""
+    """Say on which days of the period which markets and series are unusual."""
     title = "Anomalies"
-    days = scope.rows(ANOMALIES, select="DISTINCT trading_day")
-    newest = newest_day_in(days)
+    days = scope.read_rows(ANOMALIES, select="DISTINCT trading_day")
+    newest = find_newest_day(days)
     if newest is None:
-        return unwatched_section(title, "Nothing was looked through for anomalies yet")
-    if newest < scope.first:
-        return unknown_section(title, f"Nothing was looked through {scope.period.within}.", newest)
-    found = scope.rows(
+        return never_watched_section(title, "Prices have not been searched for anomalies yet")
+    if newest < scope.first_day:
+        return unknown_section(
+            title, f"No prices were searched for anomalies {scope.period.within}.", newest
+        )
+    unusual = scope.read_rows(
         ANOMALIES,
         "AND trading_day >= ? AND severity <> 'info'"
         ' ORDER BY trading_day DESC, series IS NOT NULL, score / "limit" DESC, market, series,'
         " kind",
-        [scope.first],
+        [scope.first_day],
     )
-    of_markets = found[found["series"].isna() & (found["trading_day"] == pd.Timestamp(scope.day))]
-    needs = tuple(
-        ActionItem(_LEVELS[one.severity], f"{_of(one)}, {one.kind}: {_text(one.text)}")
-        for one in frame_records(of_markets)
+    on_day = unusual[unusual["trading_day"] == pd.Timestamp(scope.day)]
+    items = tuple(
+        ActionItem(_STATES[row.severity], f"{_subject(row)}, {row.kind}: {_text(row.text)}")
+        for row in frame_records(on_day[on_day["series"].isna()])
     )
-    summary = f"{_counts(found)} {scope.period.within}.{_looked_through(scope, days)}"
-    blocks = (_conspicuous(found),) if len(found) else ()
-    return Section(title, summary, blocks, needs, watched=ANOMALIES.name, as_of=newest)
+    summary = f"{_count_unusual(unusual)} {scope.period.within}.{_count_searched(scope, days)}"
+    blocks = (_anomaly_grid(unusual),) if len(unusual) else ()
+    return Section(title, summary, blocks, items, checked_table=ANOMALIES.name, as_of=newest)
 
 
-def _counts(found: pd.DataFrame) -> str:
-    if found.empty:
+def _count_unusual(unusual: pd.DataFrame) -> str:
+    """Count the rows of markets and of series beyond their limits."""
+    if unusual.empty:
         return "Nothing beyond its limit"
-    markets = format_count(int(found["series"].isna().sum()), "market")
-    series = format_count(int(found["series"].notna().sum()), "series", "series")
+    markets = format_count(int(unusual["series"].isna().sum()), "market")
+    series = format_count(int(unusual["series"].notna().sum()), "series", "series")
     return f"{markets} and {series} beyond their limits"
 
 
-def _looked_through(scope: ReportScope, days: pd.DataFrame) -> str:
-    """On how many days of the period it was looked, where not on all."""
-    every = len(trading_days(scope.first, scope.day))
-    looked = int((days["trading_day"] >= pd.Timestamp(scope.first)).sum())
-    if looked >= every:
+def _count_searched(scope: ReportScope, days: pd.DataFrame) -> str:
+    """Say on how many days of the period prices were searched, unless on all."""
+    all_days = len(trading_days(scope.first_day, scope.day))
+    searched = int((days["trading_day"] >= pd.Timestamp(scope.first_day)).sum())
+    if searched >= all_days:
         return ""
-    return f" {looked} of {format_count(every, 'trading day')} were looked through."
+    return f" {searched} of {format_count(all_days, 'trading day')} were searched."
 
 
-def _conspicuous(found: pd.DataFrame) -> Grid:
+def _anomaly_grid(unusual: pd.DataFrame) -> Grid:
+    """Show the first anomalies of the period: newest days first, then by score over limit."""
     cells = tuple(
         text_row(
-            format_day(one.trading_day),
-            _of(one),
-            str(one.kind),
-            Cell(format_number(one.score), _LEVELS.get(str(one.severity))),
-            format_number(one.limit),
+            format_day(row.trading_day),
+            _subject(row),
+            str(row.kind),
+            Cell(format_number(row.score), _STATES.get(str(row.severity))),
+            format_number(row.limit),
         )
-        for one in frame_records(found.head(_WORST))
+        for row in frame_records(unusual.head(_SHOWN_ROWS))
     )
-    head = ("day", "of", "kind", "score", "limit")
-    return Grid(head, cells, labels=3, caption=f"The first {len(cells)}")
+    head = ("day", "market or series", "detector", "score", "limit")
+    return Grid(head, cells, labels=3, caption=f"The newest {len(cells)}")
 
 
-def _of(one: Any) -> str:
-    market = "all markets" if one.market == "all" else str(one.market)
-    return market if pd.isna(one.series) else f"{one.series}, {market}"
+def _subject(row: Any) -> str:
+    """Name the market, or the series and its market, that a row is about."""
+    market = "all markets" if row.market == "all" else str(row.market)
+    return market if pd.isna(row.series) else f"{row.series}, {market}"
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Sections about open alerts, the champion and its challenger, and how fresh each layer is."""
+"""Sections about alerts, the champion and its challenger, and the newest day of each layer."""
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
@@ -26,7 +26,7 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store.contents import read_contents
 from quant_assets.market.calendar import trading_days
 from quant_assets.reports.blocks import (
-    NOTHING,
+    DASH,
     ActionItem,
     Cell,
     Grid,
@@ -53,32 +53,32 @@ _LAYERS = (
     ),
     *(PERFORMANCE, ATTRIBUTION),
 )
-_DECISIONS = 8
+_SHOWN_DECISIONS = 8
 
 
 def alerts_section(scope: ReportScope) -> Section:
-    """Alerts that are open at the end of the day, and those of the period that have ended.
+    """Say which alerts are open at the end of the day, and which ended in the period.
 
-    An alert's subject and text are rewritten each time it is seen. Only what stays is shown, and
-    its level as it was: a page made later says the same.
+    An alert's subject and text are rewritten each time its condition is met. The section shows only
+    what does not change, and the level at the end of the day, so that a page made later is equal.
     """
     title = "Alerts"
     if not scope.lake.has(ALERTS):
         return unknown_section(
-            title, "No alert was ever raised; the sensor watch_runs raises them."
+            title, "No alert has been raised yet; the sensor watch_runs raises them."
         )
-    rows = _alerts(scope)
-    still = rows["closed_at"].isna() | (rows["closed_at"] >= scope.end.replace(tzinfo=None))
-    opened, ended = rows[still], rows[~still]
-    ended = ended[ended["closed_at"] >= pd.Timestamp(scope.first)]
-    needs = tuple(
+    rows = _read_alerts(scope)
+    is_open = rows["closed_at"].isna() | (rows["closed_at"] >= scope.end.replace(tzinfo=None))
+    opened, ended = rows[is_open], rows[~is_open]
+    ended = ended[ended["closed_at"] >= pd.Timestamp(scope.first_day)]
+    items = tuple(
         ActionItem(
-            one.level,
-            f"{_words(str(one.key))}, since {one.opened_at:%Y-%m-%d %H:%M} UTC",
-            told=_table_of(str(one.key)),
+            row.level,
+            f"{_describe_condition(str(row.key))}, since {row.opened_at:%Y-%m-%d %H:%M} UTC",
+            failed_table=_failed_table(str(row.key)),
         )
-        for one in frame_records(opened)
-        if one.level != "info"
+        for row in frame_records(opened)
+        if row.level != "info"
     )
     counts = [f"{int((opened['level'] == level).sum())} {level}" for level in LEVELS]
     summary = (
@@ -88,50 +88,54 @@ def alerts_section(scope: ReportScope) -> Section:
     if rows.empty:
         return Section(title, summary)
     shown = pd.concat([opened, ended])
-    shown["ended"] = shown["closed_at"].where(~still)
+    shown["ended"] = shown["closed_at"].where(~is_open)
     cells = tuple(
         text_row(
-            Cell(str(one.level), one.level if one.level != "info" and pd.isna(one.ended) else None),
-            _words(str(one.key)),
-            f"{one.opened_at:%Y-%m-%d %H:%M}",
-            NOTHING if pd.isna(one.ended) else f"{one.ended:%Y-%m-%d %H:%M}",
+            Cell(str(row.level), row.level if row.level != "info" and pd.isna(row.ended) else None),
+            _describe_condition(str(row.key)),
+            f"{row.opened_at:%Y-%m-%d %H:%M}",
+            DASH if pd.isna(row.ended) else f"{row.ended:%Y-%m-%d %H:%M}",
         )
-        for one in frame_records(shown)
+        for row in frame_records(shown)
     )
     grid = Grid(("level", "condition", "opened", "ended"), cells, labels=4)
-    return Section(title, summary, (grid,) if cells else (), needs)
+    return Section(title, summary, (grid,) if cells else (), items)
 
 
 def promotion_section(scope: ReportScope) -> Section:
-    """Who is champion, what the challenger is at, and the last decisions."""
+    """Name the champion, the challenger and its share, and the last decisions."""
     title = "Promotion"
-    rows = scope.rows(DECISIONS, "ORDER BY trading_day DESC, sequence DESC LIMIT ?", [_DECISIONS])
+    rows = scope.read_rows(
+        DECISIONS, "ORDER BY trading_day DESC, sequence DESC LIMIT ?", [_SHOWN_DECISIONS]
+    )
     if rows.empty:
-        return unknown_section(title, "No release was decided on yet.")
-    summary = _in_force(scope, rows.iloc[0])
+        return unknown_section(title, "There is no decision about a release yet.")
+    summary = _describe_champion(scope, rows.iloc[0])
     cells = tuple(
         text_row(
-            format_day(one["trading_day"]), _deed(one), f"{_text(one['reason'])}{_numbers(one)}"
+            format_day(row["trading_day"]),
+            _describe_decision(row),
+            f"{_text(row['reason'])}{_format_numbers(row)}",
         )
-        for one in rows.to_dict("records")
+        for row in rows.to_dict("records")
     )
     grid = Grid(("day", "decision", "why"), cells, labels=3, caption="Last decisions")
     return Section(title, summary, (grid,))
 
 
-def _deed(one: Mapping[Hashable, Any]) -> str:
-    """What was decided, and by whom unless by the rules."""
-    stages = f"{_text(one['stage_before'])} → {_text(one['stage_after'])}"
-    by = "" if one["made_by"] == "rules" else f", by {_text(one['made_by'])}"
-    return f"{_text(one['action'])} {_text(one['release'])}: {stages}{by}"
+def _describe_decision(decision: Mapping[Hashable, Any]) -> str:
+    """Say what was decided, and by whom unless by the rules."""
+    stages = f"{_text(decision['stage_before'])} → {_text(decision['stage_after'])}"
+    by = "" if decision["made_by"] == "rules" else f", by {_text(decision['made_by'])}"
+    return f"{_text(decision['action'])} {_text(decision['release'])}: {stages}{by}"
 
 
-def _in_force(scope: ReportScope, decision: pd.Series) -> str:
-    """Champion and challenger of the newest published forecast, else after the last decision."""
-    found = scope.newest(SUBMITTED_FORECASTS, "ORDER BY target LIMIT 1")
-    if found.empty:
-        return f"Champion: {_text(decision['champion'])}; nothing is published yet."
-    now = found.iloc[0]
+def _describe_champion(scope: ReportScope, decision: pd.Series) -> str:
+    """Name champion and challenger of the newest submitted forecast, else of the last decision."""
+    newest = scope.read_newest(SUBMITTED_FORECASTS, "ORDER BY target LIMIT 1")
+    if newest.empty:
+        return f"Champion: {_text(decision['champion'])}; no forecast is submitted yet."
+    now = newest.iloc[0]
     day = format_day(now["trading_day"])
     if pd.isna(now["challenger"]):
         return f"Champion on {day}: {_text(now['champion'])}; no challenger."
@@ -140,83 +144,91 @@ def _in_force(scope: ReportScope, decision: pd.Series) -> str:
 
 
 def freshness_section(scope: ReportScope) -> Section:
-    """The newest day of each layer, and how many trading days it is behind."""
+    """Show the newest day of each layer, and how many trading days it is behind."""
     layers = (*_LAYERS, *watched_tables())
     tables = [*layers, *map(fits_table, scope.families)]
-    newest = _newest_days(scope, [one for one in tables if scope.lake.has(one)])
+    newest = _read_newest_days(scope, [table for table in tables if scope.lake.has(table)])
     cells = []
     for table in tables:
         day = newest.get(table.name)
-        behind = NOTHING if day is None else str(max(len(trading_days(day, scope.day)) - 1, 0))
+        behind = DASH if day is None else str(max(len(trading_days(day, scope.day)) - 1, 0))
         cells.append(text_row(table.name, format_day(day), behind))
     current = sum(cell[-1].text == "0" for cell in cells[: len(layers)])
-    summary = f"{current} of {len(layers)} layers are as of {scope.day}."
+    summary = f"{current} of {len(layers)} layers are up to date on {scope.day}."
     grid = Grid(("table", "newest day", "trading days behind"), tuple(cells))
     return Section("Freshness", summary, (grid,))
 
 
-def _newest_days(scope: ReportScope, tables: Sequence[Table]) -> dict[str, date]:
-    """The newest day of each table that has one by the report's."""
-    newest = {one: content.newest for one, content in read_contents(scope.lake, tables).items()}
-    later = [one for one, day in newest.items() if day and day > scope.day]
-    each = (
-        f"SELECT '{one.name}' AS name, max(\"{one.day_column}\") AS newest FROM {one.quoted}"
-        f' WHERE "{one.day_column}" <= ?'
-        for one in later
+def _read_newest_days(scope: ReportScope, tables: Sequence[Table]) -> dict[str, date]:
+    """Read the newest day of each table, up to the report's; tables without one are left out."""
+    contents = read_contents(scope.lake, tables)
+    newest = {table: content.newest for table, content in contents.items()}
+    later = [table for table, day in newest.items() if day and day > scope.day]
+    selects = (
+        f"SELECT '{table.name}' AS name, max(\"{table.day_column}\") AS newest"
+        f' FROM {table.quoted} WHERE "{table.day_column}" <= ?'
+        for table in later
     )
-    found = {one.name: day for one, day in newest.items() if day and day <= scope.day}
+    result = {table.name: day for table, day in newest.items() if day and day <= scope.day}
     if later:
-        rows = scope.lake.query(" UNION ALL ".join(each), [scope.day] * len(later)).dropna()
-        found |= {str(one.name): to_date(one.newest) for one in frame_records(rows)}
-    return found
+        rows = scope.lake.query(" UNION ALL ".join(selects), [scope.day] * len(later)).dropna()
+        result |= {str(row.name): to_date(row.newest) for row in frame_records(rows)}
+    return result
 
 
-def _alerts(scope: ReportScope) -> pd.DataFrame:
-    """Alerts opened by the end of the day, most urgent first, with their level as it was then."""
+def _read_alerts(scope: ReportScope) -> pd.DataFrame:
+    """Read alerts opened by the end of the day, most urgent first, with their level at the time."""
     end = scope.end.replace(tzinfo=None)
     rows = scope.lake.query(f"FROM {ALERTS.quoted} WHERE opened_at < ?", [end])
-    rows["level"] = _level_then(rows, end)
+    rows["level"] = _level_at(rows, end)
     rows["rank"] = rows["level"].map(LEVELS.index)
     return rows.sort_values(["rank", "opened_at", "key"], ignore_index=True)
 
 
-def _level_then(rows: pd.DataFrame, end: datetime) -> pd.Series:
-    """The level at a moment; of an alert from before these moments were stored, the highest."""
-    moments = rows.reindex(columns=["warning_at", "critical_at"]).astype("datetime64[us]")
-    reached = moments < end
+def _level_at(rows: pd.DataFrame, end: datetime) -> pd.Series:
+    """Compute the level of alerts at a time.
+
+    Alerts that were stored without the times of their levels have their present level.
+
+    Args:
+        rows: of alerts.
+        end: the time, in UTC.
+    """
+    level_times = rows.reindex(columns=["warning_at", "critical_at"]).astype("datetime64[us]")
+    reached = level_times < end
     level = np.select(
         [reached["critical_at"], reached["warning_at"]], ["critical", "warning"], "info"
     )
-    return rows["level"].where(moments.isna().all(axis=1), level)
+    return rows["level"].where(level_times.isna().all(axis=1), level)
 
 
-def _words(key: str) -> str:
-    """A condition's key as words: ``run_failed/refresh_daily`` is "run failed: refresh_daily"."""
+def _describe_condition(key: str) -> str:
+    """Turn a condition's key into words: ``run_failed/x`` becomes "run failed: x"."""
     kind, _, rest = key.partition("/")
     return f"{kind.replace('_', ' ')}: {rest}" if rest else kind.replace("_", " ")
 
 
-def _table_of(key: str) -> str:
-    """The table whose check an alert is about; empty for any other."""
+def _failed_table(key: str) -> str:
+    """Name the table of an alert about a failed check; empty for any other alert."""
     kind, *parts = key.split("/")
     return ".".join(parts[:2]) if kind == "check_failed" else ""
 
 
 def _text(value: Any) -> str:
-    return NOTHING if pd.isna(value) else str(value)
+    return DASH if pd.isna(value) else str(value)
 
 
-def _numbers(one: Mapping[Hashable, Any]) -> str:
-    """The numbers of a decision, from their JSON, as words; nothing where there are none."""
-    text = one["numbers"]
+def _format_numbers(decision: Mapping[Hashable, Any]) -> str:
+    """Format the numbers of a decision, which are JSON; an empty text if there are none."""
+    text = decision["numbers"]
     if pd.isna(text) or not text:
         return ""
-    found = json.loads(text)
-    if not isinstance(found, dict):
+    numbers = json.loads(text)
+    if not isinstance(numbers, dict):
         return ""
-    shown = [f"{name} {_short(value)}" for name, value in sorted(found.items())]
+    shown = [f"{name} {_format_value(value)}" for name, value in sorted(numbers.items())]
     return f" ({', '.join(shown)})" if shown else ""
 
 
-def _short(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)

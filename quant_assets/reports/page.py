@@ -1,12 +1,12 @@
-"""The page of a period: its sections in the order in which a person asks, and as one HTML file.
+"""Compose the page of a period from its sections, and render it as one HTML file.
 
-The file holds all that it shows: no script, no font and no picture is loaded. It has no row of a
-trading day after its own, and no alert opened later; a row of its day that was stored later counts.
-Text from the lake is escaped.
+Sections are in the order in which a reader asks. The file loads nothing: no script, font or
+picture. It has no row of a trading day after its own, and no alert opened later; a row of its day
+that was stored later counts. Text from the lake is escaped.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -41,11 +41,11 @@ _TEMPLATE = "page.html.j2"
 
 @dataclass(frozen=True)
 class Report:
-    """A page before it is one.
+    """The contents of a page, before rendering.
 
     Attributes:
-        scope: what it is about.
-        sections: in order.
+        scope: day and period of the page.
+        sections: in their order on the page.
     """
 
     scope: ReportScope
@@ -53,55 +53,65 @@ class Report:
 
     @property
     def title(self) -> str:
-        """Like "Daily report, 2023-12-29"."""
+        """The title, like "Daily report, 2023-12-29"."""
         period = self.scope.period
         return f"{period.name.capitalize()} report, {period.label(self.scope.day)}"
 
     @property
-    def needs(self) -> list[ActionItem]:
-        """What needs somebody, the most urgent first; once what a check and its table both say."""
-        said = {one.watched: one.state for one in self.sections if one.needs and one.watched}
-        found = [
-            need
+    def action_items(self) -> list[ActionItem]:
+        """The action items of all sections, the most urgent first.
+
+        An alert about a failed check is left out if the section about the checked table has an
+        action item that is at least as urgent.
+        """
+        reported = {
+            section.checked_table: section.state
             for section in self.sections
-            for need in section.needs
-            if worst_state([need.state, said.get(need.told, "ok")]) != said.get(need.told)
+            if section.action_items and section.checked_table
+        }
+        items = [
+            item
+            for section in self.sections
+            for item in section.action_items
+            if not _is_reported(item, reported)
         ]
-        found += _unwatched(self.sections)
-        return sorted(found, key=lambda need: need.state != "critical")
+        items += _list_late_sections(self.sections)
+        return sorted(items, key=lambda item: item.state != "critical")
 
     @property
     def state(self) -> State:
-        """That of the most urgent need."""
-        return worst_state([need.state for need in self.needs])
+        """The state of the most urgent action item."""
+        return worst_state([item.state for item in self.action_items])
 
     @property
     def unknown(self) -> list[str]:
-        """Titles of what could not be said."""
+        """Titles of the sections without an answer."""
         return [section.title.lower() for section in self.sections if not section.known]
 
     @property
     def headline(self) -> str:
         """The page in a line."""
-        if not self.needs:
+        if not self.action_items:
             return "All well"
-        return f"{format_count(len(self.needs), 'thing needs', 'things need')} you"
+        return f"{format_count(len(self.action_items), 'thing needs', 'things need')} attention"
 
     def markdown(self) -> str:
-        """The headline, what needs somebody, and each section's summary."""
-        needs = [f"- **{need.state}**: {_plain(need.text)}" for need in self.needs]
-        summaries = [f"| {one.title} | {_plain(one.summary)} |" for one in self.sections]
-        return "\n".join([f"**{self.headline}**", "", *needs, "", "| | |", "|---|---|", *summaries])
+        """Return the headline, the action items, and a table of the sections' summaries."""
+        items = [f"- **{item.state}**: {_escape(item.text)}" for item in self.action_items]
+        summaries = [
+            f"| {section.title} | {_escape(section.summary)} |" for section in self.sections
+        ]
+        return "\n".join([f"**{self.headline}**", "", *items, "", "| | |", "|---|---|", *summaries])
 
 
 def compose_report(scope: ReportScope) -> Report:
-    """All sections, from one snapshot of the lake."""
+    """Compose all sections from one snapshot of the lake."""
     with scope.lake.at_once():
-        return Report(scope, tuple(_dated(make(scope), scope.day) for make in _SECTIONS))
+        return Report(scope, tuple(_mark_late(compose(scope), scope.day) for compose in _SECTIONS))
 
 
 def render_report(report: Report) -> bytes:
-    """The page as HTML; the same bytes for the same contents."""
+    """Render the page as HTML; the same contents give the same bytes."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -116,40 +126,70 @@ def render_report(report: Report) -> bytes:
 
 
 def store_report(scope: ReportScope, folder: Path) -> tuple[Report, Path]:
-    """Write the page into the reports folder, whole or not at all; the report and its file."""
+    """Compose a report and write its page, whole or not at all.
+
+    Args:
+        scope: day and period of the report.
+        folder: the reports folder.
+
+    Returns:
+        The report, and the file of its page.
+    """
     report, file = compose_report(scope), folder / scope.period.file(scope.day)
     write_atomically(file, render_report(report))
     return report, file
 
 
 def breakable(text: str) -> Markup:
-    """The text, escaped: long names may be broken on a narrow screen, days may not."""
+    """Escape a text for HTML, and allow line breaks within long names but not within days."""
     names = re.sub(r"([_/.])(?=[^\W\d])", r"\1<wbr>", str(escape(text)))
     return Markup(re.sub(r"\d{4}-\d\d-\d\d", r"<span>\g<0></span>", names))  # noqa: S704 - escaped
 
 
-def _dated(section: Section, day: date) -> Section:
-    """The section; one that is older than the page's day says so, and so does each of its needs."""
+def _is_reported(item: ActionItem, reported: Mapping[str, State]) -> bool:
+    """Whether the section about the item's failed table reports a concern as urgent as the item.
+
+    Args:
+        item: an action item.
+        reported: state of the section about each checked table.
+    """
+    state = reported.get(item.failed_table)
+    return state is not None and worst_state([item.state, state]) == state
+
+
+def _mark_late(section: Section, day: date) -> Section:
+    """Return the section; if its rows are older than the page, its texts say of which day.
+
+    Args:
+        section: as composed.
+        day: of the page.
+    """
     since = section.as_of
     if since is None or since >= newest_trading_day(day):
         return section
-    needs = tuple(replace(one, text=f"{one.text} (as of {since})") for one in section.needs)
+    items = tuple(
+        replace(item, text=f"{item.text} (as of {since})") for item in section.action_items
+    )
     summary = f"{section.summary} Not watched since {since}."
-    return replace(section, summary=summary, needs=needs, late=True)
+    return replace(section, summary=summary, action_items=items, late=True)
 
 
-def _unwatched(sections: Sequence[Section]) -> list[ActionItem]:
-    """One for all that was not watched since the same day: that mostly has one cause."""
+def _list_late_sections(sections: Sequence[Section]) -> list[ActionItem]:
+    """Make one action item for all sections that are late since the same day.
+
+    They mostly have one cause.
+    """
     late: dict[str, list[str]] = {}
-    for one in sections:
-        if one.late:
-            since = f"not watched since {one.as_of}" if one.as_of else "never watched"
-            late.setdefault(since, []).append(one.title)
+    for section in sections:
+        if section.late:
+            since = f"not watched since {section.as_of}" if section.as_of else "never watched"
+            late.setdefault(since, []).append(section.title)
     return [
-        ActionItem("warning", f"{', '.join(of).capitalize()} {since}: run watch_daily")
-        for since, of in sorted(late.items())
+        ActionItem("warning", f"{', '.join(titles).capitalize()} {since}: run watch_daily")
+        for since, titles in sorted(late.items())
     ]
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
+    """Escape what Markdown tables and HTML would interpret."""
     return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

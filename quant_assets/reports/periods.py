@@ -1,4 +1,4 @@
-"""Periods that a report is about: which days, and the name of its file."""
+"""The periods of reports: which days each covers, and the name of its file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,52 +9,53 @@ from quant_assets.core.errors import unknown_name
 
 @dataclass(frozen=True)
 class Period:
-    """A kind of period that ends with the day it is known of.
+    """A kind of period, such as a week. A report's period ends with the report's day.
 
     Attributes:
         name: daily, weekly or monthly.
-        word: what one of them is called.
-        within: that something lies in it.
-        first: its first calendar day, from its last.
-        label: of the one that a day lies in; names the file.
+        word: noun for one period, such as week.
+        within: phrase for what lies in the period, such as "in the week".
+        first_day: gives the first calendar day of the period from its last.
+        label: gives the label of the period that a day lies in, which names the file.
     """
 
     name: str
     word: str
     within: str
-    first: Callable[[date], date]
+    first_day: Callable[[date], date]
     label: Callable[[date], str]
 
     @property
     def key(self) -> tuple[str, str]:
-        """Asset key of its page."""
+        """Asset key of the page."""
         return "monitoring", "report" if self.name == "daily" else f"{self.name}_report"
 
     def file(self, day: date) -> str:
-        """Path of its page below the reports folder."""
+        """Path of the page that ends with a day, below the reports folder."""
         return f"{self.name}/{self.label(day)}.html"
 
 
-def _week(day: date) -> str:
+def _label_week(day: date) -> str:
+    """Label the ISO week of a day, like 2023-W52."""
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02d}"
 
 
 DAILY = Period("daily", "day", "on the day", lambda day: day, date.isoformat)
 WEEKLY = Period(
-    "weekly", "week", "in the week", lambda day: day - timedelta(days=day.weekday()), _week
+    "weekly", "week", "in the week", lambda day: day - timedelta(days=day.weekday()), _label_week
 )
 MONTHLY = Period(
     "monthly", "month", "in the month", lambda day: day.replace(day=1), lambda day: f"{day:%Y-%m}"
 )
-PERIODS = {one.name: one for one in (DAILY, WEEKLY, MONTHLY)}
+PERIODS = {period.name: period for period in (DAILY, WEEKLY, MONTHLY)}
 
 
 def find_period(name: str) -> Period:
-    """The period of that name.
+    """Find the period of a name.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: no period has this name.
     """
     if name not in PERIODS:
         raise unknown_name("period of a report", name, list(PERIODS))

@@ -1,8 +1,8 @@
-"""What a report may see: the lake up to a day, and what Dagster knows of the day's submission.
+"""What a report may read: the lake up to a day, and the time of the day's submission.
 
-Every read of a report goes through here or names the day itself: no row of a later day, no label
-released later, no alert opened later. When a row was stored is not asked: one of the day that came
-late is seen.
+Every read of a report goes through this module or names the day itself. A report has no row of a
+later day, no label known later, and no alert opened later. A row of its day that was stored later
+counts.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from quant_assets.submission.submission import SubmissionTime
 
 @dataclass(frozen=True)
 class ReportScope:
-    """A report's day and what it is about.
+    """The day of a report, its period, and where its rows come from.
 
     Attributes:
         lake: the lake.
-        period: how far it looks back.
-        day: its last day; the page is of no later one.
+        period: how far the report looks back.
+        day: last day of the report.
         families: model families with forecasts.
-        drift_share: share of drifted features from which somebody is needed.
-        delivery: of the day's submission; None where Dagster has no record of it.
+        drift_share: share of drifted features above which there is an action item.
+        delivery: time of the day's submission; None where Dagster has no record of it.
     """
 
     lake: Lake
@@ -39,16 +39,16 @@ class ReportScope:
     delivery: SubmissionTime | None = None
 
     @property
-    def first(self) -> date:
+    def first_day(self) -> date:
         """First calendar day of the period."""
-        return self.period.first(self.day)
+        return self.period.first_day(self.day)
 
     @property
     def end(self) -> datetime:
-        """The end of the day in UTC: what came later came too late for it."""
+        """The end of the day in UTC. A submission after it is late."""
         return datetime.combine(self.day + timedelta(days=1), time(), UTC)
 
-    def rows(
+    def read_rows(
         self,
         table: Table,
         rest: str = "",
@@ -57,14 +57,14 @@ class ReportScope:
         select: str = "*",
         day_column: str = "",
     ) -> pd.DataFrame:
-        """Rows of a table up to the day; none where the table was never written.
+        """Read the rows of a table up to the day; none where the table was never written.
 
         Args:
             table: the table.
-            rest: what follows the condition on the day, such as ``AND family = ? ORDER BY ALL``.
-            values: of its parameters.
-            select: the columns.
-            day_column: the day on which a row is known; else the one it is stored by.
+            rest: SQL after the condition on the day, such as ``AND family = ? ORDER BY ALL``.
+            values: of the parameters in ``rest``.
+            select: SQL of the columns.
+            day_column: column with the day on which a row is known; else the table's own.
         """
         if not self.lake.has(table):
             return pd.DataFrame()
@@ -74,13 +74,19 @@ class ReportScope:
             [self.day, *values],
         )
 
-    def newest(self, table: Table, rest: str = "") -> pd.DataFrame:
-        """Rows of the newest day that the table has, up to the report's."""
+    def read_newest(self, table: Table, rest: str = "") -> pd.DataFrame:
+        """Read the rows of the newest day of a table, up to the report's day."""
         day = f'"{table.day_column}"'
         newest = f"AND {day} = (SELECT max({day}) FROM {table.quoted} WHERE {day} <= ?)"
-        return self.rows(table, f"{newest} {rest}", [self.day])
+        return self.read_rows(table, f"{newest} {rest}", [self.day])
 
-    def last_days(self, table: Table, days: int, rest: str = "") -> pd.DataFrame:
-        """Rows of the newest ``days`` days that the table has, up to the report's."""
+    def read_last_days(self, table: Table, days: int, rest: str = "") -> pd.DataFrame:
+        """Read the rows of the newest days of a table, up to the report's day.
+
+        Args:
+            table: the table.
+            days: how many days that have rows.
+            rest: SQL after the condition on the days.
+        """
         last = f'QUALIFY dense_rank() OVER (ORDER BY "{table.day_column}" DESC) <= ?'
-        return self.rows(table, f"{last} {rest}", [days])
+        return self.read_rows(table, f"{last} {rest}", [days])

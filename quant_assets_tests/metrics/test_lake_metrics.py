@@ -21,13 +21,13 @@ Samples = dict[tuple[str, ...], float]
 
 
 def samples(text: bytes) -> dict[str, Samples]:
-    """Value by labels of each metric."""
-    found: dict[str, Samples] = {}
+    """The value of each metric, by its labels."""
+    result: dict[str, Samples] = {}
     for family in text_string_to_metric_families(text.decode()):
         assert family.documentation
-        for one in family.samples:
-            found.setdefault(one.name, {})[tuple(one.labels.values())] = one.value
-    return found
+        for sample in family.samples:
+            result.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def test_freshness_is_counted_in_trading_days(lake: Lake) -> None:
     days = pd.Timestamp(2024, 1, 9).date(), pd.Timestamp(2023, 12, 31).date()
     # 1 January is closed in London and Tokyo, 2 January is open in London.
     for today, behind in zip(days, (6, 0), strict=True):
-        found = samples(to_prometheus_text(collect_lake_metrics(lake, FAMILIES, today)))
-        assert found["quant_assets_table_behind_trading_days"]["raw.prices",] == behind
+        exposed = samples(to_prometheus_text(collect_lake_metrics(lake, FAMILIES, today)))
+        assert exposed["quant_assets_table_behind_trading_days"]["raw.prices",] == behind
 
 
 def test_scores_are_the_metric(lake: Lake, exposed: dict[str, Samples]) -> None:
@@ -75,7 +75,9 @@ def test_scores_are_the_metric(lake: Lake, exposed: dict[str, Samples]) -> None:
     assert exposed["quant_assets_daily_ic"]["ridge",] == newest
 
 
-def test_what_is_watched_is_that_of_the_newest_day(lake: Lake, exposed: dict[str, Samples]) -> None:
+def test_drift_and_data_limits_are_those_of_the_newest_day(
+    lake: Lake, exposed: dict[str, Samples]
+) -> None:
     drifted = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [LAST])
     assert exposed["quant_assets_drifted_ratio"][()] == share_drifted(drifted).iloc[0]
     quality = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [LAST])
@@ -96,8 +98,8 @@ def test_the_challengers_share_is_the_newest(exposed: dict[str, Samples]) -> Non
 
 def test_an_empty_lake_has_no_alerts_and_no_more(tmp_path: Path) -> None:
     with Lake(tmp_path) as empty:
-        found = samples(to_prometheus_text(collect_lake_metrics(empty, FAMILIES, LAST)))
-    assert set(found) == {"quant_assets_open_alerts", "quant_assets_alerts_total"}
+        exposed = samples(to_prometheus_text(collect_lake_metrics(empty, FAMILIES, LAST)))
+    assert set(exposed) == {"quant_assets_open_alerts", "quant_assets_alerts_total"}
 
 
 def test_text_keeps_labels_and_leaves_out_what_is_unknown() -> None:

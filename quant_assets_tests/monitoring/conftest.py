@@ -1,4 +1,4 @@
-"""The small market's features in a lake, with forecasts of its own, and one changed after a day."""
+"""Lakes with features and forecasts of the small market: one as it is, one changed after a day."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,13 @@ FIT_ROWS = np.array([200, 300, 400])
 
 
 def fill(folder: Path, table: PriceTable, altered_after: int | None = None) -> Lake:
-    """Forecasts from the first fit on; those after a day are others where prices are."""
+    """Fill a lake with features, and with random forecasts from the first fit on.
+
+    Args:
+        folder: of the lake.
+        table: prices.
+        altered_after: row after which forecasts are one higher.
+    """
     lake = Lake(folder)
     synthetic.fill(lake, table)
     days = table.days[FIT_ROWS[0] :]
@@ -44,7 +50,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 @pytest.fixture(scope="session")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    """Every price after a day is another."""
+    """A lake in which every price after a day differs."""
     prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
     with fill(tmp_path_factory.mktemp("altered"), prices, ALTERED_AFTER) as lake:
         yield lake

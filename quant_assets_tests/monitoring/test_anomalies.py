@@ -1,4 +1,4 @@
-"""Anomalies of stored prices: never knowing a later day, and kept detectors that are verified."""
+"""Anomalies of stored prices: no later day matters, and stored detectors are verified."""
 
 import shutil
 import warnings
@@ -27,8 +27,8 @@ DAYS = synthetic.prices().days
 
 
 def day(row: int) -> date:
-    found: date = DAYS[row].item()
-    return found
+    result: date = DAYS[row].item()
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def of_days(watched: Lake, settings: Settings) -> pd.DataFrame:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Iterator[tuple[Lake, Settings]]:
-    """Three hundred days of prices, judged by what the first two hundred were like."""
+    """Three hundred days of prices; detectors learn from the first two hundred."""
     with Lake(tmp_path / "lake") as lake:
         synthetic.fill(lake, synthetic.until(synthetic.prices(), 299))
         yield lake, Settings(data_dir=tmp_path, first_fit_after=200, refit_every=1000)
@@ -68,7 +68,7 @@ def test_every_day_since_the_first_fit_is_judged(of_days: pd.DataFrame) -> None:
 
 
 def test_nothing_later_matters(altered: Lake, settings: Settings, of_days: pd.DataFrame) -> None:
-    """Every price after a day is another, and so is what follows from it."""
+    """Every price after a day differs, and so do the scores."""
     theirs = rows_of(altered, settings, 0, len(DAYS) - 1)
     known = DAYS[ALTERED_AFTER]
     mine, same = (
@@ -90,7 +90,7 @@ def test_nothing_later_matters(altered: Lake, settings: Settings, of_days: pd.Da
 def test_a_day_alone_is_as_in_a_range(
     watched: Lake, tmp_path: Path, settings: Settings, of_days: pd.DataFrame, row: int
 ) -> None:
-    """Whether its detectors are there already or have to be learnt first."""
+    """This holds for stored detectors and for detectors that are learnt first."""
     expected = of_days[of_days["trading_day"] == DAYS[row]].reset_index(drop=True)
     kept = rows_of(watched, settings, row, row)
     pd.testing.assert_frame_equal(kept, expected, check_exact=True)
@@ -157,7 +157,7 @@ def test_altered_detectors_are_refused(short: tuple[Lake, Settings]) -> None:
         anomaly_rows(lake, settings, day(299), day(299))
 
 
-def test_detectors_that_are_gone_are_made_again(short: tuple[Lake, Settings]) -> None:
+def test_detectors_whose_files_are_missing_are_learnt_again(short: tuple[Lake, Settings]) -> None:
     lake, settings = short
     before, _ = anomaly_rows(lake, settings, day(299), day(299))
     shutil.rmtree(settings.artifacts_dir)
@@ -178,7 +178,7 @@ def test_the_check_fails_on_many_wrong_prices_alone(tmp_path: Path, wrong: bool)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
             (asset,) = build(partitions)
-        done = dg.materialize(
+        result = dg.materialize(
             [asset],
             partition_key=str(day(row)),
             resources={"lake": lake, "settings": settings},
@@ -186,10 +186,10 @@ def test_the_check_fails_on_many_wrong_prices_alone(tmp_path: Path, wrong: bool)
         )
         stored = lake.query(f"FROM {ANOMALIES.quoted}")
     assert (stored["severity"] == "critical").any() == wrong
-    (outcome,) = done.get_asset_check_evaluations()
+    (outcome,) = result.get_asset_check_evaluations()
     assert outcome.passed != wrong
     assert outcome.severity == dg.AssetCheckSeverity.WARN
-    (event,) = done.get_asset_materialization_events()
+    (event,) = result.get_asset_materialization_events()
     assert str(event.materialization.metadata["scores"].value).startswith("![plot]")
 
 

@@ -1,4 +1,4 @@
-"""The first sign of a drop: against a plain loop, how soon it comes, and how often for nothing."""
+"""The CUSUMs: compared with a plain loop, how soon they find a drop, how often they are wrong."""
 
 import math
 
@@ -8,19 +8,19 @@ import pytest
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
 from quant_assets.monitoring.skill.cusum import (
-    COLLAPSE,
-    DELAY,
-    SLACK,
+    COLLAPSE_SLACK,
+    LOSS_SLACK_SHARE,
+    REFERENCE_DELAY_DAYS,
     Cusum,
     cusum_as_window,
     nearest_cusum,
     run_cusums,
 )
-from quant_assets.monitoring.skill.drop_end import RECOVERED
+from quant_assets.monitoring.skill.drop_end import RECOVERY_LIMIT
 from quant_assets.monitoring.skill.reference_window import (
-    GRID,
-    LEAST,
-    MOST,
+    MAX_REFERENCE_DAYS,
+    MIN_REFERENCE_DAYS,
+    REFERENCE_GRID_DAYS,
     DailyRecord,
     long_run_variance,
 )
@@ -36,7 +36,7 @@ from quant_assets_tests.support.stationary import (
 
 SETTINGS = Settings()
 BEFORE, YEAR = 380, 250
-"""Judged days before the watched ones, and these."""
+"""Judged days before the monitored days, and the number of these."""
 SEEDS = range(60)
 
 
@@ -47,7 +47,7 @@ def broken(values: FloatArray, kept: float, last: int | None = None) -> FloatArr
     return result
 
 
-def told(values: FloatArray) -> AnyArray:
+def levels_of(values: FloatArray) -> AnyArray:
     """(YEAR,) levels of the watched days."""
     state = nearest_cusum(of_markets(values) if values.shape[1] > 1 else record(values))
     return score_levels(cusum_as_window(state, BEFORE + 1 + np.arange(YEAR)), SETTINGS)
@@ -55,28 +55,28 @@ def told(values: FloatArray) -> AnyArray:
 
 def delays(kept: float) -> FloatArray:
     """Days until a level; infinite if none comes in a year."""
-    alarms = [told(broken(by_market(BEFORE + YEAR, s), kept)) != "ok" for s in SEEDS]
-    return np.array([first(one) for one in alarms])
+    alarms = [levels_of(broken(by_market(BEFORE + YEAR, s), kept)) != "ok" for s in SEEDS]
+    return np.array([first_day(alarm) for alarm in alarms])
 
 
-def first(alarm: BoolArray) -> float:
+def first_day(alarm: BoolArray) -> float:
     return float(alarm.argmax() + 1) if alarm.any() else np.inf
 
 
-@pytest.mark.parametrize("fixed", [None, COLLAPSE])
-def test_by_a_plain_loop(fixed: float | None) -> None:
-    """The second test too: of all days since the sum began, each day anew."""
+@pytest.mark.parametrize("fixed_slack", [None, COLLAPSE_SLACK])
+def test_by_a_plain_loop(fixed_slack: float | None) -> None:
+    """The test for the end of a drop runs anew each day, over all days since the sum started."""
     values = by_market(530, seed=0)
     values[470:495] -= 0.5
     values[::7, 2] = np.nan
-    found = run_cusums(of_markets(values))[fixed is not None]
-    total, since, recovered = 0.0, [], []
+    cusum = run_cusums(of_markets(values))[fixed_slack is not None]
+    total, since, recovered_rows = 0.0, [], []
     for row in range(len(values)):
-        last = max(i for i in range(row + 1) if i <= max(row - DELAY, 0))
-        end = max([i for i in range(last + 1) if (500 + i) % GRID == 0], default=0)
-        reference = values[max(0, end - MOST) : end]
-        if len(reference) < LEAST:
-            assert np.isnan(found.total[row])
+        last = max(i for i in range(row + 1) if i <= max(row - REFERENCE_DELAY_DAYS, 0))
+        end = max([i for i in range(last + 1) if (500 + i) % REFERENCE_GRID_DAYS == 0], default=0)
+        reference = values[max(0, end - MAX_REFERENCE_DAYS) : end]
+        if len(reference) < MIN_REFERENCE_DAYS:
+            assert np.isnan(cusum.total[row])
             continue
         weights = 1.0 / np.nanvar(reference, axis=0)
         before = [np.average(x[~np.isnan(x)], weights=weights[~np.isnan(x)]) for x in reference]
@@ -84,30 +84,30 @@ def test_by_a_plain_loop(fixed: float | None) -> None:
         today = np.average(values[row][known], weights=weights[known])
         expected = np.mean(before) / np.std(before)
         z = np.clip((today - np.mean(before)) / np.std(before), -3.0, 3.0)
-        slack = fixed or SLACK * max(expected, 0.2)
+        slack = fixed_slack or LOSS_SLACK_SHARE * max(expected, 0.2)
         total = max(0.0, total - z - slack)
-        total = min(total, found.limit_critical[row] + 1.0)
+        total = min(total, cusum.limit_critical[row] + 1.0)
         variance = max(long_run_variance(np.array(before) / np.std(before)), 1.0)
         since = [*since, (z, slack, variance)] if total > 0 else []
-        if total > found.limit[row] and ratio(since) > RECOVERED:
-            recovered.append(row)
+        if total > cusum.limit[row] and ratio(since) > RECOVERY_LIMIT:
+            recovered_rows.append(row)
             total, since = 0.0, []
-        assert found.expected[row] == pytest.approx(expected, abs=1e-9)
-        assert found.total[row] == pytest.approx(total, abs=1e-9)
-        assert found.days[row] == len(since)
-    assert recovered
-    assert (found.total[480:494] > found.limit_critical[480:494]).all()
+        assert cusum.expected[row] == pytest.approx(expected, abs=1e-9)
+        assert cusum.total[row] == pytest.approx(total, abs=1e-9)
+        assert cusum.days[row] == len(since)
+    assert recovered_rows
+    assert (cusum.total[480:494] > cusum.limit_critical[480:494]).all()
 
 
 def ratio(since: list[tuple[float, float, float]]) -> float:
-    """The largest log-likelihood ratio, of newest days after a drop, of no drop against it."""
+    """The largest log-likelihood ratio of no drop against a drop, over newest days after it."""
     z, slack, variance = np.array(since).T
     risen = np.cumsum(-z - slack)
     over = len(risen) - int(risen[::-1].argmax())
     drop = z[:over].mean()
     gains = [
-        -drop * (one - drop / 2) / of_day
-        for one, of_day in zip(z[over:], variance[over:], strict=True)
+        -drop * (deviation - drop / 2) / of_day
+        for deviation, of_day in zip(z[over:], variance[over:], strict=True)
     ]
     return max((math.fsum(gains[i:]) for i in range(len(gains))), default=0.0)
 
@@ -126,13 +126,13 @@ def test_nothing_later_matters_and_a_day_alone_is_as_in_a_range() -> None:
 
 
 def test_scores_are_below_their_limits_exactly_where_sums_are_above_them() -> None:
-    found = nearest_cusum(of_markets(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
-    window = cusum_as_window(found, 1 + np.arange(BEFORE + YEAR))
-    np.testing.assert_array_equal(window.value < window.bounds[:, 0], found.total > found.limit)
-    critical = found.total > found.limit_critical
+    cusum = nearest_cusum(of_markets(broken(by_market(BEFORE + YEAR, seed=2), -1.0)))
+    window = cusum_as_window(cusum, 1 + np.arange(BEFORE + YEAR))
+    np.testing.assert_array_equal(window.value < window.bounds[:, 0], cusum.total > cusum.limit)
+    critical = cusum.total > cusum.limit_critical
     np.testing.assert_array_equal(window.value < window.bounds[:, 1], critical)
     assert critical.sum() > 100
-    quiet = found.total == 0
+    quiet = cusum.total == 0
     np.testing.assert_array_equal(window.value[quiet], window.expected[quiet])
 
 
@@ -145,35 +145,35 @@ def test_before_anything_is_judged_there_is_nothing() -> None:
     assert score_levels(cusum_as_window(young, np.arange(101)), SETTINGS).tolist() == [None] * 101
 
 
-def test_days_and_markets_without_an_ic_are_passed_over() -> None:
+def test_days_and_markets_without_an_ic_do_not_change_the_sum() -> None:
     values = by_market(BEFORE + YEAR, seed=3)
     values[:, 1] = np.nan
     values[450:460] = np.nan
     stored = of_markets(values)
     stored.values[450:460, 0] = np.nan
-    found = nearest_cusum(stored)
-    assert (found.total[450:460] == found.total[449]).all()
-    assert np.isfinite(found.total[300:]).all()
+    cusum = nearest_cusum(stored)
+    assert (cusum.total[450:460] == cusum.total[449]).all()
+    assert np.isfinite(cusum.total[300:]).all()
     flat = nearest_cusum(record(np.full((400, 1), 0.04)))
     assert np.isnan(flat.total).all()
 
 
 def test_days_without_markets_are_judged_by_all_targets() -> None:
-    """As those of a family whose record has no parts any more."""
+    """A family whose record has no parts any more has such days."""
     stored = of_markets(broken(by_market(BEFORE + YEAR, seed=3), -1.0))
     stored.values[:, 0] = broken(daily_ics(BEFORE + YEAR, seed=3)[:, None], -1.0)[:, 0]
     stored.values[BEFORE - 10 :, 1:] = np.nan
-    found = score_levels(
+    levels = score_levels(
         cusum_as_window(nearest_cusum(stored), BEFORE + 1 + np.arange(YEAR)), SETTINGS
     )
-    assert (found == "critical").any()
+    assert (levels == "critical").any()
 
 
 def test_clean_years_seldom_raise_a_level() -> None:
-    """After one and a half years of reference: what is expected is not known for certain."""
-    found = [told(by_market(BEFORE + YEAR, seed)) for seed in SEEDS]
-    assert np.mean([(one == "critical").any() for one in found]) <= 0.1
-    assert np.mean([(one != "ok").any() for one in found]) <= 0.2
+    """The reference is one and a half years, so the expected score is uncertain."""
+    levels = [levels_of(by_market(BEFORE + YEAR, seed)) for seed in SEEDS]
+    assert np.mean([(of_year == "critical").any() for of_year in levels]) <= 0.1
+    assert np.mean([(of_year != "ok").any() for of_year in levels]) <= 0.2
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_clean_years_seldom_raise_a_level() -> None:
     [(-5.0, 6.0, 9.0), (-3.0, 8.5, 13.0), (-1.0, 25.0, 45.0), (0.0, 80.0, np.inf)],
 )
 def test_a_broken_signal_is_found(kept: float, median: float, nearly_all: float) -> None:
-    found = delays(kept)
-    assert np.median(found) <= median
-    assert np.quantile(found, 0.9) <= nearly_all
+    days = delays(kept)
+    assert np.median(days) <= median
+    assert np.quantile(days, 0.9) <= nearly_all
 
 
-def test_each_day_is_told_by_the_sum_that_is_nearer_to_its_limits() -> None:
+def test_each_day_has_the_sum_that_is_nearer_to_its_limits() -> None:
     collapsed = of_markets(broken(by_market(BEFORE + YEAR, seed=5), -4.0, BEFORE + 10))
     lost = of_markets(broken(by_market(BEFORE + YEAR, seed=5), -0.2))
     for drop, row in ((lost, BEFORE + YEAR - 1), (collapsed, BEFORE + 8)):
@@ -196,55 +196,58 @@ def test_each_day_is_told_by_the_sum_that_is_nearer_to_its_limits() -> None:
         for name, value in vars(both).items():
             assert value[row] == getattr(own, name)[row], name
         assert own.total[row] / own.limit[row] > other.total[row] / other.limit[row]
-        of_own, of_other = (both.limit == one.limit for one in (own, other))
+        of_own, of_other = (both.limit == cusum.limit for cusum in (own, other))
         known = ~np.isnan(both.total)
         assert (of_own | of_other)[known].all()
 
 
-def test_it_finds_a_broken_signal_sooner_for_weighing_markets() -> None:
-    """The same market twice, once as the plain mean of its parts."""
+def test_weighted_markets_find_a_broken_signal_sooner() -> None:
+    """The same ICs twice, once as the plain mean of the markets."""
     values = [broken(by_market(BEFORE + YEAR, seed), -1.0) for seed in SEEDS]
-    weighed = [first(told(one) != "ok") for one in values]
-    plain = [first(told(one.mean(axis=1, keepdims=True)) != "ok") for one in values]
-    assert np.median(weighed) < 0.8 * np.median(plain)
+    weighted = [first_day(levels_of(of_markets) != "ok") for of_markets in values]
+    plain = [
+        first_day(levels_of(of_markets.mean(axis=1, keepdims=True)) != "ok")
+        for of_markets in values
+    ]
+    assert np.median(weighted) < 0.8 * np.median(plain)
 
 
 @pytest.mark.parametrize(
     ("kept", "lasts", "median", "nearly_all"), [(-1.0, 50, 12, 35), (-5.0, 14, 5, 15)]
 )
-def test_it_falls_soon_after_a_fault_is_mended(
+def test_the_level_ends_soon_after_a_fault_is_repaired(
     kept: float, lasts: int, median: float, nearly_all: float
 ) -> None:
     last = []
     for seed in SEEDS:
         values = broken(by_market(BEFORE + YEAR, seed), kept, BEFORE + lasts)
-        raised = np.flatnonzero(told(values)[: lasts + 70] != "ok")
+        raised = np.flatnonzero(levels_of(values)[: lasts + 70] != "ok")
         last.append(raised.max() - lasts + 1 if len(raised) else 0)
     assert np.median(last) <= median
     assert np.quantile(last, 0.9) <= nearly_all
 
 
-def test_a_drop_that_persists_stays_told() -> None:
-    """Good days within it are not taken for its end."""
-    held = []
+def test_a_drop_that_persists_keeps_its_level() -> None:
+    """Good days within a drop are not taken for its end."""
+    shares = []
     for seed in SEEDS:
-        alarm = told(broken(by_market(BEFORE + YEAR, seed), -1.0)) != "ok"
-        held.append(alarm[int(first(alarm)) - 1 :].mean())
-    assert np.mean(held) >= 0.95
+        alarm = levels_of(broken(by_market(BEFORE + YEAR, seed), -1.0)) != "ok"
+        shares.append(alarm[int(first_day(alarm)) - 1 :].mean())
+    assert np.mean(shares) >= 0.95
 
 
 def test_a_better_signal_is_no_drop() -> None:
-    better = told(broken(by_market(BEFORE + YEAR, seed=4), 2.0))
+    better = levels_of(broken(by_market(BEFORE + YEAR, seed=4), 2.0))
     assert set(better) == {"ok"}
 
 
 def test_one_wild_day_is_no_drop() -> None:
     values = daily_ics(BEFORE + YEAR, seed=5)[:, None]
     values[BEFORE] = -50.0 * SCORE
-    assert set(told(values)[:20]) == {"ok"}
+    assert set(levels_of(values)[:20]) == {"ok"}
 
 
-def test_a_cusum_holds_a_state_a_day() -> None:
-    found = nearest_cusum(of_markets(by_market(300, seed=6)))
-    assert {len(value) for value in vars(found).values()} == {300}
-    assert isinstance(found, Cusum)
+def test_a_cusum_has_a_state_for_each_day() -> None:
+    cusum = nearest_cusum(of_markets(by_market(300, seed=6)))
+    assert {len(value) for value in vars(cusum).values()} == {300}
+    assert isinstance(cusum, Cusum)

@@ -1,4 +1,4 @@
-"""Figures of the data against their limits: a slow version, bad days, and days one by one."""
+"""Data quality: compared with plain loops, on bad days, and on single days."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,14 +17,14 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import MARKETS, parse_column
 from quant_assets.monitoring.data.cells import Cells, read_cells
 from quant_assets.monitoring.data.data_quality import (
-    CHANCE,
-    FRESHNESS,
-    HISTORY,
-    MISSING,
-    OUTLIERS,
-    WINDOW,
-    beyond_chance,
+    CHANCE_DEVIATIONS,
+    FRESHNESS_DAYS,
+    HISTORY_DAYS,
+    MISSING_RATE,
+    OUTLIER_RATE,
+    WINDOW_DAYS,
     data_quality_rows,
+    share_limits,
 )
 from quant_assets.monitoring.plots import plot_limits
 from quant_assets.quality.cleaning import clean
@@ -41,14 +41,14 @@ N = 300
 
 
 def quiet(days: int = N) -> Cells:
-    """Everything is there, and nothing is wrong."""
+    """Cells that are all present and sound."""
     all_days = trading_days(date(2020, 1, 1), date(2022, 1, 1))[:days]
     full = np.ones((days, len(SERIES)), dtype=bool)
     return Cells(all_days, np.arange(days), SERIES, full, full, ~full, ~full, ~full)
 
 
 def troubled(seed: int) -> Cells:
-    """Cells of every kind of trouble, in stretches and alone."""
+    """Cells with every kind of fault, in stretches and alone."""
     random = np.random.default_rng(seed)
     cells = quiet()
     observed = random.random(cells.observed.shape) > 0.03
@@ -65,9 +65,9 @@ def troubled(seed: int) -> Cells:
     )
 
 
-def slowly(cells: Cells, row: int) -> Iterator[tuple[str, str, str | None, float, float]]:
-    """Market, figure, series, value and limit of one day, in plain loops."""
-    window = range(max(0, row - WINDOW + 1), row + 1)
+def compute_slowly(cells: Cells, row: int) -> Iterator[tuple[str, str, str | None, float, float]]:
+    """Market, measure, series, value and limit of one day, in plain loops."""
+    window = range(max(0, row - WINDOW_DAYS + 1), row + 1)
     for market in MARKETS:
         columns = [j for j, name in enumerate(COLUMNS) if name.startswith(market)]
         closes = [j for j in columns if SERIES[j].field == "close"]
@@ -76,7 +76,7 @@ def slowly(cells: Cells, row: int) -> Iterator[tuple[str, str, str | None, float
 
         def due(s: int, j: int, closes: list[int] = closes) -> bool:
             is_open = any(cells.observed[s, i] for i in closes)
-            return is_open and any(cells.observed[max(0, s - WINDOW) : s + 1, j])
+            return is_open and any(cells.observed[max(0, s - WINDOW_DAYS) : s + 1, j])
 
         def silent(j: int) -> int:
             return next((row - s for s in range(row, -1, -1) if cells.observed[s, j]), 9999)
@@ -86,60 +86,66 @@ def slowly(cells: Cells, row: int) -> Iterator[tuple[str, str, str | None, float
             j: [cells.unusual[s, j] for s in window if cells.unusual[s, j] or cells.observed[s, j]]
             for j in columns
         }
-        for figure, of_series, allowed in (
-            ("missing", lack, MISSING),
-            ("outliers", unusual, OUTLIERS),
+        for measure, of_series, allowed in (
+            ("missing", lack, MISSING_RATE),
+            ("outliers", unusual, OUTLIER_RATE),
         ):
-            together = [bad for of_one in of_series.values() for bad in of_one]
+            together = [bad for of_column in of_series.values() for bad in of_column]
             share = np.mean(together) if together else np.nan
             spread = np.sqrt(allowed * (1 - allowed) / len(together)) if together else 0.0
-            yield market, figure, None, share, allowed + CHANCE * spread
-            if share > allowed + CHANCE * spread:
+            yield market, measure, None, share, allowed + CHANCE_DEVIATIONS * spread
+            if share > allowed + CHANCE_DEVIATIONS * spread:
                 for j, cells_of in of_series.items():
                     if cells_of and np.mean(cells_of) > allowed:
-                        yield market, figure, COLUMNS[j], np.mean(cells_of), allowed
+                        yield market, measure, COLUMNS[j], np.mean(cells_of), allowed
         wrong = {j: int(cells.unread[row, j] or not cells.present[row, j]) for j in columns}
         stale = {
             j: sum(cells.stale[s, j] for s in window)
             for j in closes
-            if silent(j) < WINDOW and cells.stale[row - silent(j), j]
+            if silent(j) < WINDOW_DAYS and cells.stale[row - silent(j), j]
         }
-        ended = {j: silent(j) for j in closes if WINDOW <= silent(j) < HISTORY}
-        yield market, "freshness", None, min(HISTORY, row + 1, *map(silent, closes)), FRESHNESS
+        ended = {j: silent(j) for j in closes if WINDOW_DAYS <= silent(j) < HISTORY_DAYS}
+        yield (
+            market,
+            "freshness",
+            None,
+            min(HISTORY_DAYS, row + 1, *map(silent, closes)),
+            FRESHNESS_DAYS,
+        )
         yield market, "schema", None, sum(wrong.values()), 0
         yield market, "stale", None, len(stale), 0
         yield market, "ended", None, len(ended), 0
-        for figure, values in (("schema", wrong), ("stale", stale), ("ended", ended)):
+        for measure, values in (("schema", wrong), ("stale", stale), ("ended", ended)):
             for j, value in values.items():
                 if value:
-                    yield market, figure, COLUMNS[j], value, 0
+                    yield market, measure, COLUMNS[j], value, 0
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_figures_are_those_of_plain_loops(seed: int) -> None:
+def test_measures_are_those_of_plain_loops(seed: int) -> None:
     cells = troubled(seed)
     rows = data_quality_rows(cells, N)
     for row in (0, 1, 5, 19, 20, 21, 45, 62, 85, 95, 104, 108, 109, 221, 260, 299):
-        found = rows[rows["trading_day"] == cells.days[row]]
+        of_day = rows[rows["trading_day"] == cells.days[row]]
         expected = pd.DataFrame(
-            slowly(cells, row), columns=["market", "figure", "series", "value", "allowed"]
+            compute_slowly(cells, row), columns=["market", "figure", "series", "value", "allowed"]
         ).sort_values(["market", "figure", "series"], na_position="first", ignore_index=True)
         pd.testing.assert_frame_equal(
-            found[expected.columns].reset_index(drop=True),
+            of_day[expected.columns].reset_index(drop=True),
             expected,
             check_dtype=False,
             rtol=0,
             atol=1e-12,
         )
         within = ~(expected["value"] > expected["allowed"])
-        assert found["within"].tolist() == within.tolist()
+        assert of_day["within"].tolist() == within.tolist()
 
 
-def test_a_day_alone_has_the_figures_it_has_in_a_range() -> None:
+def test_a_day_alone_is_as_in_a_range() -> None:
     cells = troubled(3)
     whole = data_quality_rows(cells, N)
     for row in (3, 60, 251, 280, 299):
-        part = slice(max(0, row - HISTORY), row + 1)
+        part = slice(max(0, row - HISTORY_DAYS), row + 1)
         arrays = {
             name: getattr(cells, name)[part]
             for name in ("days", "date_ids", "present", "observed", "unusual", "stale", "unread")
@@ -149,7 +155,7 @@ def test_a_day_alone_has_the_figures_it_has_in_a_range() -> None:
         pd.testing.assert_frame_equal(alone, expected, check_exact=True)
 
 
-def test_quiet_days_have_a_row_for_each_market_and_figure() -> None:
+def test_quiet_days_have_a_row_for_each_market_and_measure() -> None:
     rows = data_quality_rows(quiet(), 2)
     assert rows.columns.tolist() == [column.name for column in DATA_QUALITY.columns]
     assert len(rows) == 2 * 3 * 6
@@ -167,10 +173,10 @@ def with_gaps(cells: Cells, *gaps: tuple[int, int]) -> Cells:
 
 def test_a_gap_in_a_small_market_is_chance_and_its_series_failing_is_not() -> None:
     """A single cell of 40 is above the rate; a share of many cells has to be near it."""
-    one = with_gaps(quiet(), (100, 2))
-    rows = data_quality_rows(one, N)
+    gap = with_gaps(quiet(), (100, 2))
+    rows = data_quality_rows(gap, N)
     share = rows[(rows["market"] == "LME") & (rows["figure"] == "missing")]["value"]
-    assert share.max() == 1 / 40 > MISSING
+    assert share.max() == 1 / 40 > MISSING_RATE
     assert rows["within"].all()
     several = with_gaps(quiet(), (100, 2), (101, 2), (103, 3))
     assert broken_on(several, 103) == {
@@ -179,9 +185,9 @@ def test_a_gap_in_a_small_market_is_chance_and_its_series_failing_is_not() -> No
 
 
 def test_the_more_cells_the_nearer_a_limit_is_to_its_rate() -> None:
-    found = beyond_chance(MISSING, np.array([0.0, 80.0, 800.0, 80_000.0]))
-    assert found[0] == MISSING
-    assert found[1:] == pytest.approx([0.0434, 0.0206, 0.0111], abs=1e-4)
+    limits = share_limits(MISSING_RATE, np.array([0.0, 80.0, 800.0, 80_000.0]))
+    assert limits[0] == MISSING_RATE
+    assert limits[1:] == pytest.approx([0.0434, 0.0206, 0.0111], abs=1e-4)
 
 
 def broken_on(cells: Cells, row: int) -> set[tuple[str, str]]:
@@ -190,25 +196,25 @@ def broken_on(cells: Cells, row: int) -> set[tuple[str, str]]:
     return set(zip(on["figure"], on["series"].fillna(on["market"]), strict=True))
 
 
-def test_a_closed_market_lacks_nothing_and_a_silent_one_is_found() -> None:
+def test_a_closed_market_lacks_nothing_and_a_silent_market_is_not_fresh() -> None:
     cells = quiet()
     observed = cells.observed.copy()
     observed[100:106, 4:] = False
     silent = replace(cells, observed=observed)
-    assert not broken_on(silent, 100 + FRESHNESS - 1)
-    assert broken_on(silent, 100 + FRESHNESS) == {("freshness", "US")}
+    assert not broken_on(silent, 100 + FRESHNESS_DAYS - 1)
+    assert broken_on(silent, 100 + FRESHNESS_DAYS) == {("freshness", "US")}
     assert not broken_on(silent, 106)
 
 
 def test_a_market_closed_on_the_first_days_is_not_silent_for_longer_than_they_are() -> None:
     cells = quiet()
     observed = cells.observed.copy()
-    observed[:FRESHNESS, 4:] = False
+    observed[:FRESHNESS_DAYS, 4:] = False
     late = replace(cells, observed=observed)
-    assert not broken_on(late, FRESHNESS - 1)
+    assert not broken_on(late, FRESHNESS_DAYS - 1)
     rows = data_quality_rows(late, N)
     fresh = rows[(rows["figure"] == "freshness") & (rows["market"] == "US")]["value"]
-    assert fresh.tolist()[: FRESHNESS + 1] == [1, 2, 3, 4, 5, 0]
+    assert fresh.tolist()[: FRESHNESS_DAYS + 1] == [1, 2, 3, 4, 5, 0]
 
 
 def test_a_series_that_ends_is_missed_reported_and_forgotten() -> None:
@@ -221,15 +227,15 @@ def test_a_series_that_ends_is_missed_reported_and_forgotten() -> None:
     # Of the 40 closes of two series two may be missing by chance.
     assert broken_on(ending, 21) == set()
     assert broken_on(ending, 22) == missed
-    assert broken_on(ending, 19 + WINDOW) == missed | ended
-    assert broken_on(ending, 19 + 2 * WINDOW - 3) == missed | ended
-    assert broken_on(ending, 19 + 2 * WINDOW) == ended
-    assert broken_on(ending, 19 + HISTORY) == set()
+    assert broken_on(ending, 19 + WINDOW_DAYS) == missed | ended
+    assert broken_on(ending, 19 + 2 * WINDOW_DAYS - 3) == missed | ended
+    assert broken_on(ending, 19 + 2 * WINDOW_DAYS) == ended
+    assert broken_on(ending, 19 + HISTORY_DAYS) == set()
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
-    """The small market with a gap, a cell that is no number, one below zero, a jump, and a stop."""
+    """The small market with a gap, an unread cell, a negative price, a jump, and a stale series."""
     table = synthetic.until(synthetic.prices(), 120)
     values = table.values.copy()
     column = {name: i for i, name in enumerate(table.columns)}

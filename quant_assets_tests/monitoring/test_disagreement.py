@@ -1,4 +1,4 @@
-"""Two deliveries of the same cells: what counts as a difference, and what has no row."""
+"""Two deliveries of the same cells: what counts as a difference, and which days have no row."""
 
 from dataclasses import replace
 
@@ -30,13 +30,13 @@ def test_without_a_second_delivery_there_is_no_row() -> None:
     assert rows.columns.tolist() == [column.name for column in DATA_QUALITY.columns]
 
 
-def test_deliveries_that_say_the_same_are_within() -> None:
+def test_deliveries_that_agree_are_within_the_limit() -> None:
     rows = disagreement_rows(USED, USED)
     assert rows["value"].tolist() == [0.0] * 5
     assert rows["within"].all()
     # On the second day the market had no number in either delivery.
-    found = set(zip(rows["date_id"], rows["market"], strict=True))
-    assert found == {(0, "LME"), (2, "LME"), (0, "FX"), (1, "FX"), (2, "FX")}
+    days_and_markets = set(zip(rows["date_id"], rows["market"], strict=True))
+    assert days_and_markets == {(0, "LME"), (2, "LME"), (0, "FX"), (1, "FX"), (2, "FX")}
 
 
 @pytest.mark.parametrize("value", [2000.01, np.nan, 20000.0, -2000.0])

@@ -1,4 +1,4 @@
-"""Distances against scipy and plain loops, and samples from which there is none."""
+"""Distances compared with scipy and plain loops, and samples without distances."""
 
 from itertools import pairwise
 
@@ -10,9 +10,9 @@ from scipy.stats import ks_2samp
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.monitoring.drift.distances import (
-    KS,
-    MISSING,
-    PSI,
+    KS_LIMIT,
+    MISSING_LIMIT,
+    PSI_LIMIT,
     Distances,
     is_drifted,
     kolmogorov_smirnov,
@@ -23,8 +23,8 @@ from quant_assets.monitoring.drift.distances import (
 )
 
 
-def ks(one: FloatArray, other: FloatArray) -> float:
-    return float(ks_2samp(one, other, method="asymp").statistic)
+def ks(first: FloatArray, second: FloatArray) -> float:
+    return float(ks_2samp(first, second, method="asymp").statistic)
 
 
 samples = st.lists(st.integers(-6, 6) | st.floats(-3, 3), min_size=2, max_size=40)
@@ -49,9 +49,9 @@ def psi_by_loops(reference: FloatArray, current: FloatArray) -> float:
 
 @settings(max_examples=200, deadline=None)
 @given(samples, samples)
-def test_kolmogorov_smirnov_is_scipy_s(one: list[float], other: list[float]) -> None:
+def test_kolmogorov_smirnov_is_scipy_s(first: list[float], second: list[float]) -> None:
     """With ties within a sample and across the two."""
-    a, b = np.sort(np.array(one, float)), np.sort(np.array(other, float))
+    a, b = np.sort(np.array(first, float)), np.sort(np.array(second, float))
     assert kolmogorov_smirnov(a, b) == pytest.approx(ks(a, b), abs=1e-12)
 
 
@@ -64,17 +64,17 @@ def test_distances_are_those_of_plain_loops(seed: int) -> None:
     windows[draw.random(windows.shape) < 0.1] = np.nan
     current[:10] = np.nan
     reference = summarise_reference(windows)
-    found, reason = measure_distances(reference, current)
+    distances, reason = measure_distances(reference, current)
     known, now = windows[~np.isnan(windows)], current[10:]
-    assert found.psi == pytest.approx(psi_by_loops(known, now), abs=1e-9)
-    assert found.ks == pytest.approx(ks(known, now), abs=1e-9)
-    assert found.missing == pytest.approx(1 / 7 - np.isnan(windows).mean(), abs=1e-12)
+    assert distances.psi == pytest.approx(psi_by_loops(known, now), abs=1e-9)
+    assert distances.ks == pytest.approx(ks(known, now), abs=1e-9)
+    assert distances.missing == pytest.approx(1 / 7 - np.isnan(windows).mean(), abs=1e-12)
     assert reason is None
 
 
 @pytest.mark.parametrize("rounded", [False, True])
 def test_limits_are_the_farthest_window_s(rounded: bool) -> None:
-    """Each window against all others: PSI over the reference's deciles, KS to a percent."""
+    """Each window compared with all others: PSI over the reference's deciles, KS to a percent."""
     draw = random(3)
     windows = draw.normal(draw.normal(0, 1.0, (7, 1)), 1.0, (7, 200))
     windows = windows.round() if rounded else windows
@@ -91,40 +91,44 @@ def test_limits_are_the_farthest_window_s(rounded: bool) -> None:
     assert 0 <= reference.limits.ks - max(distances) <= 0.01 + 1e-12
 
 
-def test_like_windows_leave_the_limits_that_hold_for_all() -> None:
-    assert summarise_reference(random().normal(size=(8, 1000))).limits == (PSI, KS, MISSING)
+def test_equal_windows_have_the_general_limits() -> None:
+    assert summarise_reference(random().normal(size=(8, 1000))).limits == (
+        PSI_LIMIT,
+        KS_LIMIT,
+        MISSING_LIMIT,
+    )
 
 
 def test_the_limits_are_a_shift_of_half_a_deviation() -> None:
     """As the rules of thumb are explained."""
     reference = summarise_reference(random().normal(size=(10, 40_000)))
     shifted, _ = measure_distances(reference, random(1).normal(0.5, 1.0, 400_000))
-    assert shifted.psi == pytest.approx(PSI, abs=0.03)
-    assert shifted.ks == pytest.approx(KS, abs=0.01)
+    assert shifted.psi == pytest.approx(PSI_LIMIT, abs=0.03)
+    assert shifted.ks == pytest.approx(KS_LIMIT, abs=0.01)
 
 
 def test_a_window_like_the_reference_s_own_has_not_drifted_and_another_has() -> None:
-    """Windows that wander: what lies among them is usual, what lies beyond is not."""
+    """The means of windows wander: a window among them is usual, one beyond them is not."""
     draw = random(4)
     windows = draw.normal(np.linspace(-2, 2, 12)[:, None], 1.0, (12, 300))
     reference = summarise_reference(windows)
     among, _ = measure_distances(reference, draw.normal(1.0, 1.0, 300))
     beyond, _ = measure_distances(reference, draw.normal(5.0, 1.0, 300))
-    assert among.psi > PSI
+    assert among.psi > PSI_LIMIT
     assert not is_drifted(among, reference.limits)
     assert is_drifted(beyond, reference.limits)
 
 
 def test_exchangeable_windows_drift_by_chance_alone() -> None:
-    """No oftener than once in ``windows + 1`` for each of both figures."""
+    """At most once in ``windows + 1`` times for each of the two distances."""
     draw = random(5)
-    far = 0
+    drifted = 0
     for _ in range(300):
         level = draw.normal(size=(13, 1))
         windows = level + 0.5 * draw.normal(size=(13, 100))
         reference = summarise_reference(windows[:12])
-        far += is_drifted(measure_distances(reference, windows[12])[0], reference.limits)
-    assert 0 < far / 300 < 2 / 13
+        drifted += is_drifted(measure_distances(reference, windows[12])[0], reference.limits)
+    assert 0 < drifted / 300 < 2 / 13
 
 
 @pytest.mark.parametrize(
@@ -145,30 +149,30 @@ def test_a_distance_is_finite_or_has_a_reason(
     windows: FloatArray, current: FloatArray, psi: bool, ks: bool, reason: str | None
 ) -> None:
     reference = summarise_reference(windows.astype(np.float32))
-    found, why = measure_distances(reference, current.astype(np.float32))
+    distances, why = measure_distances(reference, current.astype(np.float32))
     assert why == reason
-    assert (np.isfinite(found.psi), np.isfinite(found.ks)) == (psi, ks)
-    assert np.isfinite(found.missing)
+    assert (np.isfinite(distances.psi), np.isfinite(distances.ks)) == (psi, ks)
+    assert np.isfinite(distances.missing)
     assert np.isfinite(reference.limits).all()
 
 
-def test_a_value_that_was_constant_and_is_another_has_drifted() -> None:
+def test_another_value_after_a_constant_has_drifted() -> None:
     reference = summarise_reference(np.ones((4, 9)))
     assert not is_drifted(measure_distances(reference, np.ones(9))[0], reference.limits)
     assert is_drifted(measure_distances(reference, np.zeros(9))[0], reference.limits)
 
 
-def test_a_column_that_is_gone_has_drifted() -> None:
+def test_a_column_without_values_has_drifted() -> None:
     reference = summarise_reference(random().normal(size=(4, 100)))
-    found, _ = measure_distances(reference, np.full(100, np.nan))
-    assert found.missing == 1.0
-    assert is_drifted(found, reference.limits)
+    distances, _ = measure_distances(reference, np.full(100, np.nan))
+    assert distances.missing == 1.0
+    assert is_drifted(distances, reference.limits)
 
 
-def test_one_window_alone_has_nothing_to_be_compared_with() -> None:
+def test_a_single_window_has_the_general_limits() -> None:
     windows = np.full((3, 50), np.nan)
     windows[1] = random().normal(size=50)
-    assert summarise_reference(windows).limits == (PSI, KS, MISSING)
+    assert summarise_reference(windows).limits == (PSI_LIMIT, KS_LIMIT, MISSING_LIMIT)
 
 
 def test_infinite_cells_count_as_missing() -> None:
@@ -183,8 +187,8 @@ def test_infinite_cells_count_as_missing() -> None:
 
 
 def test_an_undefined_distance_is_not_beyond_a_limit() -> None:
-    nothing = Distances(np.nan, np.nan, np.nan)
-    assert not is_drifted(nothing, Distances(PSI, KS, MISSING))
+    undefined = Distances(np.nan, np.nan, np.nan)
+    assert not is_drifted(undefined, Distances(PSI_LIMIT, KS_LIMIT, MISSING_LIMIT))
 
 
 def test_quantiles_are_values_of_the_sample() -> None:

@@ -1,4 +1,4 @@
-"""Drift of stored features and forecasts: what is compared with what, and on which days."""
+"""Drift of stored features and forecasts: which days are compared with which reference."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,17 +21,17 @@ from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.drift import training_reference
 from quant_assets.monitoring.drift.drift import (
-    MEMORIES,
-    WATCHED_DAYS,
+    MAX_COMPARED_DAYS,
+    MIN_FEATURE_WINDOWS,
     drift_rows,
+    drift_severity,
     first_compared_day,
-    severity,
     share_drifted,
 )
 from quant_assets.monitoring.drift.samples import (
-    LEAST_WINDOWS,
-    WINDOW,
-    WINDOWS,
+    MAX_WINDOWS,
+    MIN_WINDOWS,
+    WINDOW_DAYS,
     ColumnSample,
     window_rows,
 )
@@ -46,8 +46,8 @@ FIRST, LAST = ALTERED_AFTER - 2, ALTERED_AFTER + 2
 
 
 def day(row: int) -> date:
-    found: date = DAYS[row].item()
-    return found
+    result: date = DAYS[row].item()
+    return result
 
 
 def rows_of(lake: Lake, first: int, last: int) -> pd.DataFrame:
@@ -69,10 +69,10 @@ def young(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 def test_windows_are_spread_evenly_and_do_not_overlap() -> None:
-    assert len(window_rows(LEAST_WINDOWS * WINDOW - 1)) == 0
+    assert len(window_rows(MIN_WINDOWS * WINDOW_DAYS - 1)) == 0
     for days in (60, 61, 319, 320, 321, 2000):
         rows = window_rows(days)
-        assert rows.shape == (min(WINDOWS, days // WINDOW), WINDOW)
+        assert rows.shape == (min(MAX_WINDOWS, days // WINDOW_DAYS), WINDOW_DAYS)
         assert rows[0, 0] == 0
         assert rows[-1, -1] == days - 1
         assert (np.diff(rows.ravel()) >= 1).all()
@@ -82,7 +82,7 @@ def test_windows_are_spread_evenly_and_do_not_overlap() -> None:
 
 def test_a_reference_ends_with_its_fit(watched: Lake) -> None:
     windows = reference_days(DAYS, DAYS[FIT_ROWS[0]])
-    assert windows.shape == (10, WINDOW)
+    assert windows.shape == (10, WINDOW_DAYS)
     assert windows.max() == DAYS[FIT_ROWS[0]]
 
 
@@ -98,38 +98,38 @@ def test_every_column_has_a_row_a_day(of_days: pd.DataFrame) -> None:
     assert set(zip(levels["level"], levels["name"], strict=True)) == expected
 
 
-def test_figures_are_finite_or_have_a_reason(of_days: pd.DataFrame) -> None:
-    figures = of_days[["psi", "ks", "missing_change", "psi_limit", "ks_limit"]]
-    assert not np.isinf(figures).any(axis=None)
+def test_distances_are_finite_or_have_a_reason(of_days: pd.DataFrame) -> None:
+    distances = of_days[["psi", "ks", "missing_change", "psi_limit", "ks_limit"]]
+    assert not np.isinf(distances).any(axis=None)
     assert not of_days[["psi_limit", "ks_limit", "missing_change"]].isna().any(axis=None)
     assert (of_days[["psi", "ks"]].isna().any(axis=1) == of_days["reason"].notna()).all()
-    told = set(of_days["reason"].dropna())
-    assert {one.split(":")[0] for one in told} == {"reference too short"}
+    reasons = set(of_days["reason"].dropna())
+    assert {reason.split(":")[0] for reason in reasons} == {"reference too short"}
 
 
-def test_what_looks_back_further_than_half_a_reference_is_not_told_from_it(
+def test_a_feature_that_looks_back_over_half_a_reference_is_not_compared(
     of_days: pd.DataFrame,
 ) -> None:
-    """But that it is missing is."""
+    """Its share of missing cells still is."""
     rows = of_days[of_days["reference_until"] == DAYS[FIT_ROWS[1]]].set_index(["level", "name"])
     for feature in CATALOGUE:
-        found = rows.loc[[(feature.level, feature.name)]]
-        assert found["missing_change"].notna().all()
-        if MEMORIES * feature.window > FIT_ROWS[1] + 1:
-            assert found["ks"].isna().all(), feature.name
+        of_feature = rows.loc[[(feature.level, feature.name)]]
+        assert of_feature["missing_change"].notna().all()
+        if MIN_FEATURE_WINDOWS * feature.window > FIT_ROWS[1] + 1:
+            assert of_feature["ks"].isna().all(), feature.name
         if feature.window <= 60:
-            assert found["ks"].notna().all(), feature.name
+            assert of_feature["ks"].notna().all(), feature.name
     assert 0.5 < rows["ks"].notna().mean() < 0.9
 
 
-def test_a_champion_is_compared_with_what_it_was_trained_on(tmp_path: Path) -> None:
-    """Whichever fits were made since; and a day before its reign is not."""
+def test_features_are_compared_with_the_champion_s_training_days(tmp_path: Path) -> None:
+    """Later fits change nothing, and neither do days before the champion is in force."""
     earlier, row = FIT_ROWS[1] + 5, FIT_ROWS[2] + 10
     with fill(tmp_path / "lake", synthetic.prices()) as lake:
         before = rows_of(lake, earlier, earlier)
-        crown(lake, row - 1)
-        found = rows_of(lake, row - 2, row)
-        features = found[found["level"] != "forecast"].groupby("date_id")["reference_until"]
+        make_champion(lake, row - 1)
+        rows = rows_of(lake, row - 2, row)
+        features = rows[rows["level"] != "forecast"].groupby("date_id")["reference_until"]
         assert features.unique().map(list).to_dict() == {
             row - 2: [pd.Timestamp(DAYS[FIT_ROWS[2]])],
             row - 1: [pd.Timestamp(DAYS[FIT_ROWS[1]])],
@@ -139,15 +139,15 @@ def test_a_champion_is_compared_with_what_it_was_trained_on(tmp_path: Path) -> N
         pd.testing.assert_frame_equal(before, again, check_exact=True)
 
 
-def crown(lake: Lake, row: int) -> None:
-    """A release with the second fit of ridge and the newest of the rank prior, from a day on."""
+def make_champion(lake: Lake, row: int) -> None:
+    """Make a release champion, with the second fit of ridge and the newest of rank_prior."""
     nothing = {column.name: [None] for column in DECISIONS.columns}
-    decided = {"decision": ["one"], "trading_day": [day(row)], "sequence": [101]}
-    lake.replace_all(DECISIONS, {**nothing, **decided, "champion": ["release"]})
+    decision = {"decision": ["one"], "trading_day": [day(row)], "sequence": [101]}
+    lake.replace_all(DECISIONS, {**nothing, **decision, "champion": ["release"]})
     nothing = {column.name: [None, None] for column in RELEASES.columns}
     fits = {"family": FAMILIES, "fit_as_of": [day(FIT_ROWS[1]), day(row)], "pinned": [True, False]}
-    made = {"release": ["release"] * 2, "trading_day": [day(row)] * 2}
-    lake.replace_all(RELEASES, {**nothing, **made, **fits})
+    release = {"release": ["release"] * 2, "trading_day": [day(row)] * 2}
+    lake.replace_all(RELEASES, {**nothing, **release, **fits})
 
 
 @pytest.mark.parametrize(
@@ -158,32 +158,34 @@ def crown(lake: Lake, row: int) -> None:
         ("target", "features.targets", "diff_ret_20"),
     ],
 )
-def test_a_feature_is_compared_with_what_its_fit_saw(
+def test_a_feature_is_compared_with_its_fit_s_training_days(
     watched: Lake, of_days: pd.DataFrame, level: str, table: str, name: str
 ) -> None:
     values = watched.query(f'SELECT trading_day, "{name}"::FLOAT AS value FROM {table}')
     windows = reference_days(DAYS, DAYS[FIT_ROWS[1]])
     before = values[values["trading_day"].isin(windows.ravel())]["value"]
-    now = values[values["trading_day"].isin(DAYS[LAST - WINDOW + 1 : LAST + 1])]["value"]
-    found = of_days[
+    now = values[values["trading_day"].isin(DAYS[LAST - WINDOW_DAYS + 1 : LAST + 1])]["value"]
+    row = of_days[
         (of_days["date_id"] == LAST) & (of_days["level"] == level) & (of_days["name"] == name)
     ].iloc[0]
     expected = ks_2samp(before.dropna(), now.dropna(), method="asymp").statistic
-    assert found["ks"] == pytest.approx(expected, abs=1e-9)
+    assert row["ks"] == pytest.approx(expected, abs=1e-9)
     change = now.isna().mean() - before.isna().mean()
-    assert found["missing_change"] == pytest.approx(change, abs=1e-9)
-    assert found["reference_until"] == DAYS[FIT_ROWS[1]]
+    assert row["missing_change"] == pytest.approx(change, abs=1e-9)
+    assert row["reference_until"] == DAYS[FIT_ROWS[1]]
 
 
-def test_a_forecast_is_compared_with_those_before(watched: Lake, of_days: pd.DataFrame) -> None:
+def test_a_forecast_is_compared_with_earlier_forecasts(
+    watched: Lake, of_days: pd.DataFrame
+) -> None:
     targets = read_pairs(watched).targets
     stored = read_forecasts(watched, forecasts_table("ridge"), targets, day(0), day(LAST))
-    before, now = stored.values[:-WINDOW], stored.values[-WINDOW:].astype(np.float32)
+    before, now = stored.values[:-WINDOW_DAYS], stored.values[-WINDOW_DAYS:].astype(np.float32)
     before = before[window_rows(len(before))].astype(np.float32)
-    found = of_days[(of_days["date_id"] == LAST) & (of_days["name"] == "ridge")].iloc[0]
+    row = of_days[(of_days["date_id"] == LAST) & (of_days["name"] == "ridge")].iloc[0]
     expected = ks_2samp(before.ravel(), now.ravel(), method="asymp").statistic
-    assert found["ks"] == pytest.approx(expected, abs=1e-9)
-    assert found["reference_until"] == DAYS[LAST - WINDOW]
+    assert row["ks"] == pytest.approx(expected, abs=1e-9)
+    assert row["reference_until"] == DAYS[LAST - WINDOW_DAYS]
 
 
 def test_nothing_later_matters(altered: Lake, of_days: pd.DataFrame) -> None:
@@ -192,13 +194,13 @@ def test_nothing_later_matters(altered: Lake, of_days: pd.DataFrame) -> None:
     assert same.sum() == 3 * COLUMNS
     pd.testing.assert_frame_equal(of_days[same], theirs[same], check_exact=True)
     later = ~same & (of_days["level"] != "market") & (of_days["ks"] > 0)
-    figures = ["psi", "ks", "missing_change"]
-    assert (of_days[later][figures] != theirs[later][figures]).any(axis=1).mean() > 0.9
+    distances = ["psi", "ks", "missing_change"]
+    assert (of_days[later][distances] != theirs[later][distances]).any(axis=1).mean() > 0.9
 
 
 def test_a_market_that_changes_is_found(watched: Lake, altered: Lake) -> None:
-    """Returns are ten times as large and forecasts one deviation higher since a window ago."""
-    row = ALTERED_AFTER + WINDOW + 5
+    """For a window, returns are ten times as large and forecasts one deviation higher."""
+    row = ALTERED_AFTER + WINDOW_DAYS + 5
     calm, rough = (rows_of(lake, row, row) for lake in (watched, altered))
     assert share_drifted(calm).item() < 0.25
     assert share_drifted(rough).item() > 0.5
@@ -233,12 +235,12 @@ def test_a_young_history_says_so(young: Lake) -> None:
     assert rows["reason"].notna().all()
     assert rows[["psi", "ks", "missing_change"]].isna().all(axis=None)
     assert share_drifted(rows).empty
-    assert (severity(rows) == 0).all()
+    assert (drift_severity(rows) == 0).all()
 
 
-def test_what_has_drifted_is_severe(of_days: pd.DataFrame) -> None:
-    far = severity(of_days)
-    assert ((far > 1) == of_days["drifted"]).all()
+def test_drifted_columns_have_a_severity_above_1(of_days: pd.DataFrame) -> None:
+    severity = drift_severity(of_days)
+    assert ((severity > 1) == of_days["drifted"]).all()
     by_day = share_drifted(of_days)
     features = of_days[of_days["level"] != "forecast"]
     compared = features.groupby("trading_day")["ks"].count()
@@ -258,9 +260,9 @@ def test_days_without_features_have_no_rows(watched: Lake) -> None:
     assert rows.columns.tolist() == [column.name for column in DRIFT.columns]
 
 
-def test_of_a_range_the_newest_days_are_compared(watched: Lake) -> None:
+def test_the_newest_days_of_a_range_are_compared(watched: Lake) -> None:
     end = day(300)
-    assert first_compared_day(watched, day(0), end) == day(301 - WATCHED_DAYS)
+    assert first_compared_day(watched, day(0), end) == day(301 - MAX_COMPARED_DAYS)
     assert first_compared_day(watched, day(295), end) == day(295)
     assert first_compared_day(watched, end, end) == end
 
@@ -268,18 +270,18 @@ def test_of_a_range_the_newest_days_are_compared(watched: Lake) -> None:
 def test_kept_references_give_the_same_bits(
     watched: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Made once a fit, known by its fingerprint."""
+    """A reference belongs to a fit, by its fingerprint."""
     monkeypatch.setattr(
         "quant_assets.monitoring.drift.training_reference._fingerprints", lambda *_: ["of the fit"]
     )
     computed = drift_rows(watched, FAMILIES, day(FIRST), day(LAST))
-    made = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+    stored = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
     (file,) = tmp_path.rglob("*.model")
     monkeypatch.setattr(
         "quant_assets.monitoring.drift.training_reference.summarise_reference", None
     )
     kept = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
-    pd.testing.assert_frame_equal(made, computed, check_exact=True)
+    pd.testing.assert_frame_equal(stored, computed, check_exact=True)
     pd.testing.assert_frame_equal(kept, computed, check_exact=True)
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ArtifactError):
@@ -289,13 +291,13 @@ def test_kept_references_give_the_same_bits(
 def test_other_features_make_references_anew(
     watched: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fit's fingerprint does not change with the code that features are made by."""
+    """A fit's fingerprint does not change with the code that computes features."""
     monkeypatch.setattr(training_reference, "_fingerprints", lambda *_: ["of the fit"])
-    real = training_reference.feature_columns
+    real = training_reference.read_feature_columns
 
     def without_the_last(*args: Any) -> Iterator[ColumnSample]:
-        for one in real(*args):
-            yield replace(one, names=one.names[:-1], cells=one.cells[:-1])
+        for columns in real(*args):
+            yield replace(columns, names=columns.names[:-1], cells=columns.cells[:-1])
 
     monkeypatch.setattr(training_reference, "read_feature_columns", without_the_last)
     monkeypatch.setattr(training_reference, "CATALOGUE_VERSION", "before they were added")

@@ -1,4 +1,4 @@
-"""The page of a day's drift: what is on it, that it loads nothing, and days without one."""
+"""The page of a day's drift: its contents, that it loads nothing, and days without a page."""
 
 import re
 import subprocess
@@ -12,13 +12,13 @@ import pytest
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.store.lake import Lake
-from quant_assets.monitoring.drift.drift import drift_rows, severity
+from quant_assets.monitoring.drift.drift import drift_rows, drift_severity
 from quant_assets.monitoring.drift.evidently_page import (
-    COLUMNS,
+    MAX_COLUMNS,
     delete_old_pages,
     read_worst_columns,
     render_page,
-    thin_out,
+    thin_values,
 )
 from quant_assets.orchestration.assets.table_assets import to_columns
 from quant_assets_tests.monitoring.conftest import FAMILIES, FIT_ROWS
@@ -38,42 +38,45 @@ def compared(watched: Lake) -> Lake:
 
 def test_the_worst_come_first(compared: Lake) -> None:
     worst = read_worst_columns(compared, LATE)
-    assert len(worst) == COLUMNS
-    assert severity(worst).is_monotonic_decreasing
+    assert len(worst) == MAX_COLUMNS
+    assert drift_severity(worst).is_monotonic_decreasing
     every = compared.query("FROM monitoring.drift WHERE trading_day = ?", [LATE])
-    assert severity(worst).min() >= np.sort(severity(every[every["ks"].notna()]))[-COLUMNS]
+    assert (
+        drift_severity(worst).min()
+        >= np.sort(drift_severity(every[every["ks"].notna()]))[-MAX_COLUMNS]
+    )
 
 
 def test_the_page_has_every_column_and_loads_nothing(compared: Lake) -> None:
-    """Sockets are blocked here, so neither did making it."""
+    """Sockets are blocked here, so making the page loads nothing either."""
     worst = read_worst_columns(compared, LATE)
     page = render_page(compared, FAMILIES, LATE, worst).decode()
-    for one in worst.itertuples():
-        assert f"{one.name} ({one.level})" in page
+    for row in worst.itertuples():
+        assert f"{row.name} ({row.level})" in page
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=", page)
     assert not re.findall(r"(?:@import\s*|url\()['\"]?https?:", page)
 
 
-def test_a_column_whose_values_are_gone_is_left_out(compared: Lake) -> None:
-    """A limit of zero is always passed and one of nine never: the others keep their own."""
+def test_a_column_without_values_is_left_out(compared: Lake) -> None:
+    """Every column is beyond a limit of zero and none beyond nine; the others keep their limits."""
     worst = read_worst_columns(compared, LATE).head(3).assign(psi_limit=0.0)
     dropped = worst.head(1).assign(level="forecast", name="dropped_since", psi_limit=9.0)
     page = render_page(compared, FAMILIES, LATE, pd.concat([dropped, worst])).decode()
     assert "dropped_since" not in page
-    found = re.findall(r"Drift in column '([^']*)'\", \"label\": \"Data drift (\w+)", page)
-    assert found == [(f"{one.name} ({one.level})", "detected") for one in worst.itertuples()]
+    results = re.findall(r"Drift in column '([^']*)'\", \"label\": \"Data drift (\w+)", page)
+    assert results == [(f"{row.name} ({row.level})", "detected") for row in worst.itertuples()]
 
 
 def test_rendering_asks_for_no_telemetry() -> None:
-    """Evidently reports its use from its server alone, which is never imported by a page."""
+    """Evidently reports its use only from its server, which a page never imports."""
     program = (
         "import sys, evidently.metrics; from evidently import Report; "
         "print(*(name for name in sys.modules if 'iterative_telemetry' in name))"
     )
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == ""
+    assert process.stdout.strip() == ""
 
 
 def test_a_day_before_the_first_fit_has_nothing_to_show(compared: Lake) -> None:
@@ -90,11 +93,11 @@ def test_a_day_that_was_not_compared_is_refused(compared: Lake, tmp_path: Path) 
 def test_a_thinned_sample_is_spread_as_the_whole() -> None:
     cells = np.random.default_rng(0).normal(size=(50, 1000)).astype(np.float32)
     cells[:, ::7] = np.nan
-    few = thin_out(cells)
+    few = thin_values(cells)
     assert len(few) == 2000
     for share in (0.0, 0.1, 0.5, 0.9, 1.0):
         assert np.quantile(few, share) == pytest.approx(np.nanquantile(cells, share), abs=0.01)
-    np.testing.assert_array_equal(thin_out(np.array([3.0, np.inf, 1.0, np.nan])), [1.0, 3.0])
+    np.testing.assert_array_equal(thin_values(np.array([3.0, np.inf, 1.0, np.nan])), [1.0, 3.0])
 
 
 def test_the_newest_pages_are_kept_and_the_one_just_written(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What later days bring changes nothing, and a day that has brought nothing yet is not judged."""
+"""Later days change nothing, and a day without prices is not judged."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +25,8 @@ DAY, LATER = DAYS[-3].item(), DAYS[-1].item()
 AFTER = np.busday_offset(DAYS[-1], 1).item()
 
 
-def begin(lake: Lake, instrument: str) -> None:
-    """Have an instrument on the last day, the same as one that there is."""
+def add_instrument(lake: Lake, instrument: str) -> None:
+    """Add an instrument on the last day, with the rows of another."""
     for table in (RAW_PRICES, VALIDATED_PRICES, INSTRUMENT_FEATURES):
         rows = lake.query(f"FROM {table.quoted} WHERE trading_day = ?", [LATER])
         added = rows[rows["instrument"] == "US_Stock_XOM"].assign(instrument=instrument)
@@ -38,38 +38,40 @@ def begin(lake: Lake, instrument: str) -> None:
 def test_an_instrument_that_begins_later_changes_nothing(tmp_path: Path) -> None:
     with fill(tmp_path, synthetic.prices()) as lake:
 
-        def watched() -> Sequence[pd.DataFrame]:
+        def make_rows() -> Sequence[pd.DataFrame]:
             cells = read_cells(lake, DAYS[0].item(), DAY)
             return data_quality_rows(cells, 1), drift_rows(lake, FAMILIES, DAY, DAY)
 
-        before = watched()
-        begin(lake, "US_Stock_NEW")
-        for found, expected in zip(watched(), before, strict=True):
-            pd.testing.assert_frame_equal(found, expected, check_exact=True)
+        before = make_rows()
+        add_instrument(lake, "US_Stock_NEW")
+        for rows, expected in zip(make_rows(), before, strict=True):
+            pd.testing.assert_frame_equal(rows, expected, check_exact=True)
         cells = read_cells(lake, DAYS[0].item(), LATER)
-        assert ("US_Stock_NEW", "close") in {(one.instrument, one.field) for one in cells.series}
+        assert ("US_Stock_NEW", "close") in {
+            (series.instrument, series.field) for series in cells.series
+        }
         newest = data_quality_rows(cells, 3)
         assert not newest["value"][newest["figure"] == "schema"].any()
 
 
 @pytest.mark.parametrize("start", [AFTER, DAY], ids=["alone", "last of a range"])
 def test_a_day_without_prices_is_not_judged(tmp_path: Path, start: object) -> None:
-    """No check passes, which would end what it is told for; and nothing stored is replaced."""
+    """No check passes, which would end its alert, and no stored row is replaced."""
     partitions = trading_partitions(DAYS[0].item(), AFTER, AFTER)
     assets = [
         *data_and_drift.build(partitions, FAMILIES),
         *skill.build(partitions, FAMILIES),
     ]
     names = {"data_quality", "drift", "anomalies", "rolling", "health"}
-    watched = [one for one in assets if {key.path[-1] for key in one.keys} & names]
-    assert len(watched) == 4
+    monitored = [asset for asset in assets if {key.path[-1] for key in asset.keys} & names]
+    assert len(monitored) == 4
     with fill(tmp_path / "lake", synthetic.prices()) as lake:
         with lake.at_once() as before:
             pass
-        for one in watched:
+        for asset in monitored:
             with pytest.raises(LakeError, match="cannot be watched"):
                 dg.materialize(
-                    [one],
+                    [asset],
                     resources={
                         "lake": lake,
                         "source": synthetic.SOURCE,

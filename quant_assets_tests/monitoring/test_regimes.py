@@ -1,4 +1,4 @@
-"""The state of the markets: against plain loops and pandas, and never knowing a later day."""
+"""The state of the markets: compared with pandas, and without later days."""
 
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ from quant_assets.monitoring.data.regimes import (
     mean_correlation,
     mean_correlations,
     regime_rows,
-    turbulence,
+    turbulence_probabilities,
     volatilities,
 )
 from quant_assets.monitoring.plots import plot_regimes
@@ -29,8 +29,8 @@ SETTINGS = Settings(first_fit_after=int(FIT_ROWS[0]), refit_every=100)
 
 
 def day(row: int) -> date:
-    found: date = DAYS[row].item()
-    return found
+    result: date = DAYS[row].item()
+    return result
 
 
 def rows_of(lake: Lake, first: int, last: int) -> pd.DataFrame:
@@ -44,9 +44,9 @@ def of_days(watched: Lake) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def returns(watched: Lake) -> pd.DataFrame:
-    """By day and instrument."""
-    found = watched.query("SELECT trading_day, instrument, ret_1 FROM features.instruments")
-    return found.pivot(index="trading_day", columns="instrument", values="ret_1")
+    """Daily returns by day and instrument."""
+    rows = watched.query("SELECT trading_day, instrument, ret_1 FROM features.instruments")
+    return rows.pivot(index="trading_day", columns="instrument", values="ret_1")
 
 
 def gapped(seed: int = 0) -> FloatArray:
@@ -61,7 +61,7 @@ def gapped(seed: int = 0) -> FloatArray:
 
 
 def by_pandas(values: FloatArray) -> float:
-    """Each pair over the days that both have, at least thirty."""
+    """Mean correlation of pairs over the days that both have, at least thirty."""
     correlations = pd.DataFrame(values).corr(min_periods=30).to_numpy()
     return float(np.nanmean(correlations[np.triu_indices(len(correlations), 1)]))
 
@@ -96,7 +96,9 @@ def test_there_is_a_row_a_day(of_days: pd.DataFrame) -> None:
     np.testing.assert_array_equal(of_days["date_id"], np.arange(len(DAYS)))
 
 
-def test_figures_are_those_of_pandas(of_days: pd.DataFrame, returns: pd.DataFrame) -> None:
+def test_volatilities_and_correlations_are_those_of_pandas(
+    of_days: pd.DataFrame, returns: pd.DataFrame
+) -> None:
     for market in MARKETS:
         mine = returns[[name for name in returns if market_of(str(name)) == market]]
         squares = mine.mean(axis=1).pow(2).rolling(20, min_periods=10).mean()
@@ -126,29 +128,29 @@ def test_a_rough_stretch_is_turbulent() -> None:
     draw = np.random.default_rng(2)
     rough = (np.arange(600) // 100) % 2 == 1
     values = draw.normal(0.0, np.where(rough, 3.0, 0.5))
-    found = turbulence(values, np.array([399]), np.arange(400, 600))
-    assert found[20:100].mean() < 0.1
-    assert found[120:].mean() > 0.9
+    probabilities = turbulence_probabilities(values, np.array([399]), np.arange(400, 600))
+    assert probabilities[20:100].mean() < 0.1
+    assert probabilities[120:].mean() > 0.9
 
 
 def test_without_a_fit_there_is_no_turbulence() -> None:
-    nothing = turbulence(np.zeros(50), np.empty(0, np.int64), np.arange(50))
-    assert np.isnan(nothing).all()
+    probabilities = turbulence_probabilities(np.zeros(50), np.empty(0, np.int64), np.arange(50))
+    assert np.isnan(probabilities).all()
 
 
 def test_a_market_without_instruments_has_no_volatility() -> None:
-    found = volatilities(np.ones((40, 1)), ("FX_EURUSD",))
-    assert np.isfinite(found["FX"][20:]).all()
-    assert np.isnan(found["US"]).all()
+    by_market = volatilities(np.ones((40, 1)), ("FX_EURUSD",))
+    assert np.isfinite(by_market["FX"][20:]).all()
+    assert np.isnan(by_market["US"]).all()
 
 
 def test_nothing_later_matters(altered: Lake, of_days: pd.DataFrame) -> None:
-    """Every price after a day is another, and so is what follows from it."""
+    """Every price after a day differs, and so do the rows."""
     theirs = rows_of(altered, 0, len(DAYS) - 1)
     same = of_days["trading_day"] <= DAYS[ALTERED_AFTER]
     pd.testing.assert_frame_equal(of_days[same], theirs[same], check_exact=True)
-    figures = of_days.columns.drop(["trading_day", "date_id", "fit_as_of"])
-    assert (of_days[~same][figures] != theirs[~same][figures]).mean().min() > 0.9
+    columns = of_days.columns.drop(["trading_day", "date_id", "fit_as_of"])
+    assert (of_days[~same][columns] != theirs[~same][columns]).mean().min() > 0.9
 
 
 @pytest.mark.parametrize("row", [10, 70, 200, 299, 300, 429])
@@ -158,7 +160,7 @@ def test_a_day_alone_is_as_in_a_range(watched: Lake, of_days: pd.DataFrame, row:
     pd.testing.assert_frame_equal(alone, expected, check_exact=True)
 
 
-def test_a_history_before_its_first_fit_has_the_rest(watched: Lake) -> None:
+def test_a_history_before_its_first_fit_has_correlations_only(watched: Lake) -> None:
     young = SETTINGS.model_copy(update={"first_fit_after": 10_000})
     rows = regime_rows(watched, young, day(400), day(429))
     assert rows["turbulence"].isna().all()
@@ -180,11 +182,11 @@ def test_kept_regimes_give_the_same_bits(
     watched: Lake, of_days: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, last = day(0), day(len(DAYS) - 1)
-    made = regime_rows(watched, SETTINGS, first, last, tmp_path)
+    stored = regime_rows(watched, SETTINGS, first, last, tmp_path)
     assert len(list(tmp_path.rglob("*.model"))) == len(FIT_ROWS)
     monkeypatch.setattr(
         "quant_assets.models.markov_switching._guess", lambda _: pytest.fail("fitted again")
     )
     kept = regime_rows(watched, SETTINGS, first, last, tmp_path)
-    pd.testing.assert_frame_equal(made, of_days, check_exact=True)
+    pd.testing.assert_frame_equal(stored, of_days, check_exact=True)
     pd.testing.assert_frame_equal(kept, of_days, check_exact=True)

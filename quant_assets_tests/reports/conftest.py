@@ -1,4 +1,4 @@
-"""A filled lake that tests may change, and a page's scope."""
+"""A filled lake that tests may change, and the scope of a page."""
 
 import shutil
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ DRIFT_SHARE = 0.3
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a lake that tests change copies of: filling one takes seconds."""
+    """Folder of a lake; tests change copies of it, since filling a lake takes seconds."""
     folder = tmp_path_factory.mktemp("filled")
     fill(folder).close()
     return folder

@@ -1,4 +1,4 @@
-"""Drawings: within their frame, interrupted where nothing is known, their axis round."""
+"""Drawings stay within their frame, break where values are missing, and have a round axis."""
 
 import re
 from datetime import date
@@ -19,16 +19,16 @@ def drawing(chart: Chart) -> ElementTree.Element:
 
 
 def paths(chart: Chart, kind: str) -> list[np.ndarray]:
-    """(n, 2) places of each path of a kind."""
-    found = [one for one in drawing(chart).iter("path") if kind in one.attrib["class"].split()]
+    """(n, 2) positions of each path of a kind."""
+    elements = [e for e in drawing(chart).iter("path") if kind in e.attrib["class"].split()]
     return [
-        np.array(re.findall(r"-?[\d.]+", one.attrib["d"]), dtype=float).reshape(-1, 2)
-        for one in found
+        np.array(re.findall(r"-?[\d.]+", element.attrib["d"]), dtype=float).reshape(-1, 2)
+        for element in elements
     ]
 
 
 def texts(chart: Chart) -> list[str]:
-    return [one.text or "" for one in drawing(chart).iter("text")]
+    return [element.text or "" for element in drawing(chart).iter("text")]
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 3e5])
@@ -52,7 +52,7 @@ def test_an_unknown_value_interrupts_the_line() -> None:
     values = pd.Series(1.0, DAYS)
     values.iloc[[10, 12]] = np.nan
     chart = draw_lines({"one": values}, "of one")
-    assert [len(one) for one in paths(chart, "line")] == [10, 27]
+    assert [len(path) for path in paths(chart, "line")] == [10, 27]
     assert len(list(drawing(chart).iter("circle"))) == 1
 
 
@@ -63,10 +63,10 @@ def test_series_of_other_days_share_the_axis() -> None:
     assert draw_lines(series, "of two").legend == ("long", "short")
 
 
-def test_nothing_known_is_said() -> None:
+def test_a_chart_without_values_says_so() -> None:
     chart = draw_lines({"one": pd.Series(np.nan, DAYS)}, "of one")
     assert str(chart.svg) == ""
-    assert chart.caption == "of one: nothing known yet"
+    assert chart.caption == "of one: no values yet"
 
 
 def test_one_day_is_a_point() -> None:
@@ -76,6 +76,6 @@ def test_one_day_is_a_point() -> None:
 
 def test_bars_are_as_long_as_shares_and_names_are_text() -> None:
     chart = draw_bars({"<a>": 0.5, "b": 0.25, "c": -0.25}, 'shares of "all"')
-    found = [float(one.attrib["width"]) for one in drawing(chart).iter("rect")]
-    np.testing.assert_allclose(found, np.array([0.5, 0.25, 0.25]) / 0.5 * found[0], atol=0.11)
+    widths = [float(element.attrib["width"]) for element in drawing(chart).iter("rect")]
+    np.testing.assert_allclose(widths, np.array([0.5, 0.25, 0.25]) / 0.5 * widths[0], atol=0.11)
     assert texts(chart) == ["<a>", "50 %", "b", "25 %", "c", "-25 %"]

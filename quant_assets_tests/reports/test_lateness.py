@@ -1,4 +1,4 @@
-"""What was stored late, or was not watched up to the page's day, is said to be."""
+"""A page names late submissions, and sections whose rows are older than the page."""
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from quant_assets_tests.support.report_tables import DAY, LAST, add_others, at
 
 
 @pytest.mark.parametrize(
-    ("moment", "seconds", "said", "late"),
+    ("moment", "seconds", "text", "late"),
     [
         (at(DAY, 22, 1), 31.4, "at 22:01 UTC, 31 s after its run began", False),
         (at(DAY, 23, 59), None, "at 23:59 UTC", False),
@@ -38,33 +38,33 @@ from quant_assets_tests.support.report_tables import DAY, LAST, add_others, at
     ids=["in time", "just in time", "late", "a history loaded"],
 )
 def test_a_submission_says_when_it_was_stored(
-    lake: Lake, moment: datetime, seconds: float | None, said: str, late: bool
+    lake: Lake, moment: datetime, seconds: float | None, text: str, late: bool
 ) -> None:
     section = forecast_sections.submission_section(
         scope(lake, delivery=SubmissionTime(moment, seconds))
     )
-    assert section.summary == f"Stored with 424 targets, {said}."
-    text = f"no submission for {DAY} by its end: stored 2023-11-16 00:00 UTC"
-    assert section.needs == ((ActionItem("warning", text),) if late else ())
+    assert section.summary == f"Stored with 424 targets, {text}."
+    concern = f"no submission for {DAY} by its end: stored 2023-11-16 00:00 UTC"
+    assert section.action_items == ((ActionItem("warning", concern),) if late else ())
 
 
 def test_a_submission_is_missing_or_late_but_not_both(lake: Lake) -> None:
     without(lake, SUBMISSIONS, DAY)
-    once = SubmissionTime(at(DAY + timedelta(days=1), 2), 9.0)
-    (need,) = forecast_sections.submission_section(scope(lake, delivery=once)).needs
-    assert need.text == f"no submission for {DAY}: run refresh_daily"
+    delivery = SubmissionTime(at(DAY + timedelta(days=1), 2), 9.0)
+    (item,) = forecast_sections.submission_section(scope(lake, delivery=delivery)).action_items
+    assert item.text == f"no submission for {DAY}: run refresh_daily"
 
 
-@pytest.mark.parametrize("period", [DAILY, WEEKLY, MONTHLY], ids=lambda one: one.name)
-def test_what_nobody_watched_needs_somebody(lake: Lake, period: Period) -> None:
+@pytest.mark.parametrize("period", [DAILY, WEEKLY, MONTHLY], ids=lambda period: period.name)
+def test_late_sections_make_one_action_item(lake: Lake, period: Period) -> None:
     add_others(lake)
     last = DAY - timedelta(days=1)
     low = pd.concat([report_tables.rolling(day, -1.0, "critical") for day in (last, DAY)])
     report_tables.write(lake, report_tables.ROLLING, low)
-    watched = {"performance", "data-health", "drift", "regime", "anomalies", "attribution"}
-    made = compose_report(scope(lake, period=period))
-    assert not any("not watched" in need.text for need in made.needs)
-    assert all(section.late is False for section in made.sections)
+    monitored = {"performance", "data-health", "drift", "regime", "anomalies", "attribution"}
+    page = compose_report(scope(lake, period=period))
+    assert not any("not watched" in item.text for item in page.action_items)
+    assert all(section.late is False for section in page.sections)
 
     tables = (
         report_tables.ROLLING,
@@ -76,37 +76,37 @@ def test_what_nobody_watched_needs_somebody(lake: Lake, period: Period) -> None:
     )
     for table in tables:
         without(lake, table, DAY)
-    made = compose_report(scope(lake, period=period))
-    late = {section.anchor: section for section in made.sections if section.late}
-    assert set(late) == watched
+    page = compose_report(scope(lake, period=period))
+    late = {section.anchor: section for section in page.sections if section.late}
+    assert set(late) == monitored
     for section in late.values():
         assert section.state in ("warning", "critical")
         assert section.summary.endswith(f" Not watched since {last}.")
-    (need,) = (need for need in made.needs if "not watched" in need.text)
-    assert need == ActionItem(
+    (item,) = (item for item in page.action_items if "not watched" in item.text)
+    assert item == ActionItem(
         "warning",
         "Performance, attribution, data health, drift, regime, anomalies not watched since"
         f" {last}: run watch_daily",
     )
-    (old,) = late["performance"].needs
-    assert old.state == "critical"
-    assert old.text.endswith(f" (as of {last})")
+    (low_score,) = late["performance"].action_items
+    assert low_score.state == "critical"
+    assert low_score.text.endswith(f" (as of {last})")
 
 
-def test_what_nobody_ever_watched_needs_somebody(lake: Lake) -> None:
+def test_sections_that_never_had_rows_make_one_action_item(lake: Lake) -> None:
     for table in (ATTRIBUTION, DATA_QUALITY, DRIFT, REGIMES):
         lake.replace_all(table, {column.name: [] for column in table.columns})
-    made = compose_report(scope(lake))
-    (need,) = (need for need in made.needs if "watched" in need.text)
-    assert need == ActionItem(
+    page = compose_report(scope(lake))
+    (item,) = (item for item in page.action_items if "watched" in item.text)
+    assert item == ActionItem(
         "warning",
         "Performance, attribution, data health, drift, regime, anomalies never watched:"
         " run watch_daily",
     )
-    assert all(section.state == "warning" for section in made.sections if section.late)
+    assert all(section.state == "warning" for section in page.sections if section.late)
 
 
-def test_only_trading_days_make_it_late(lake: Lake) -> None:
+def test_a_section_is_late_after_a_trading_day_only(lake: Lake) -> None:
     friday = date(2023, 11, 17)
     for table in (DATA_QUALITY, DRIFT, REGIMES):
         rows = lake.query(f"FROM {table.quoted} WHERE trading_day <= ?", [friday])
@@ -122,24 +122,24 @@ def test_only_trading_days_make_it_late(lake: Lake) -> None:
     assert late == [[], [], [], ["Data health", "Drift", "Regime"]]
 
 
-def test_what_nobody_watched_hides_no_alert(lake: Lake, tmp_path: Path) -> None:
+def test_a_late_section_hides_no_alert(lake: Lake, tmp_path: Path) -> None:
     last = DAY - timedelta(days=1)
     rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [last])
     lake.replace_days(DATA_QUALITY, last, DAY, to_columns(rows.assign(within=True)))
     key = "check_failed/monitoring/data_quality/within_limits"
-    seen = report_tables.raised(key, "warning", report_tables.at(DAY, 22))
-    AlertStore(lake, tmp_path).take_in([seen], report_tables.NOBODY)
-    made = compose_report(scope(lake))
-    assert made.sections[4].late
-    assert any("within_limits" in need.text for need in made.needs)
+    alert = report_tables.raised(key, "warning", report_tables.at(DAY, 22))
+    AlertStore(lake, tmp_path).take_in([alert], report_tables.NOBODY)
+    page = compose_report(scope(lake))
+    assert page.sections[4].late
+    assert any("within_limits" in item.text for item in page.action_items)
 
 
-def test_anomalies_of_a_day_that_was_not_looked_through_are_unknown(lake: Lake) -> None:
+def test_anomalies_of_a_day_without_rows_are_unknown(lake: Lake) -> None:
     day_before = DAY - timedelta(days=1)
     quiet = report_tables.anomaly(day_before, 0.5, "info").head(1)
     report_tables.write(lake, report_tables.ANOMALIES, quiet)
-    seen = market_sections.anomalies_section(scope(lake, day_before))
-    assert (seen.known, seen.summary) == (True, "Nothing beyond its limit on the day.")
+    earlier = market_sections.anomalies_section(scope(lake, day_before))
+    assert (earlier.known, earlier.summary) == (True, "Nothing beyond its limit on the day.")
     section = market_sections.anomalies_section(scope(lake))
     assert (section.known, section.as_of) == (False, day_before)
-    assert section.summary == "Nothing was looked through on the day."
+    assert section.summary == "No prices were searched for anomalies on the day."

@@ -1,4 +1,4 @@
-"""Pages: nothing of later days, complete in themselves, and safe whatever the lake holds."""
+"""Pages know no later day, load nothing, and escape text from the lake."""
 
 import re
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 @pytest.fixture(scope="module")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    """Everything after the day is another, and more has happened."""
+    """All values after the day differ, and more events follow."""
     with fill(tmp_path_factory.mktemp("altered"), DAY) as other:
         add_others(other, DAY)
         yield other
@@ -44,7 +44,7 @@ def report(lake: Lake, period: Period = DAILY, **others: object) -> Report:
 
 
 class Balanced(HTMLParser):
-    """Holds that every tag that is opened is closed, in order."""
+    """A parser that asserts that every open tag is closed, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,30 +88,30 @@ def test_a_page_knows_nothing_of_later_days(lake: Lake, altered: Lake, period: P
 
 def test_a_page_says_which_rows_it_has(lake: Lake) -> None:
     text = parsed(render_report(report(lake))).text
-    assert f"Rows of trading days up to {DAY}, whenever they were stored" in text
+    assert f"Rows of trading days up to {DAY}, also those stored later" in text
 
 
 @periods
 def test_a_page_answers_all_questions_in_order(lake: Lake, period: Period) -> None:
-    made = report(lake, period)
-    assert tuple(section.title for section in made.sections) == SECTIONS
-    assert made.unknown == []
-    found = parsed(render_report(made))
-    anchors = [attributes.get("id") for tag, attributes in found.tags if tag == "section"]
-    links = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
+    contents = report(lake, period)
+    assert tuple(section.title for section in contents.sections) == SECTIONS
+    assert contents.unknown == []
+    html = parsed(render_report(contents))
+    anchors = [attributes.get("id") for tag, attributes in html.tags if tag == "section"]
+    links = [attributes["href"] for tag, attributes in html.tags if tag == "a"]
     assert links == [f"#{anchor}" for anchor in anchors]
-    assert sum(tag == "svg" for tag, _ in found.tags) >= 4
+    assert sum(tag == "svg" for tag, _ in html.tags) >= 4
 
 
 @periods
 def test_a_page_is_small_and_loads_nothing(lake: Lake, period: Period) -> None:
     page = render_report(report(lake, period))
     assert len(page) < LIMIT
-    found = parsed(page)
-    assert not {tag for tag, _ in found.tags} & {"script", "link", "img", "iframe", "object"}
+    html = parsed(page)
+    assert not {tag for tag, _ in html.tags} & {"script", "link", "img", "iframe", "object"}
     assert not re.search(rb"https?:|@import|url\(", page)
     assert b"prefers-color-scheme: dark" in page
-    viewport = [a for tag, a in found.tags if tag == "meta" and a.get("name") == "viewport"]
+    viewport = [a for tag, a in html.tags if tag == "meta" and a.get("name") == "viewport"]
     assert viewport[0]["content"] == "width=device-width, initial-scale=1"
 
 
@@ -126,36 +126,38 @@ def test_text_from_the_lake_is_text(lake: Lake, tmp_path: Path) -> None:
             report_tables.write(other, table, rows)
         page = render_report(report(other))
         summary = report(other).markdown()
-    found = parsed(page)
-    assert "script" not in {tag for tag, _ in found.tags}
-    assert found.text.count(evil) >= 3
+    html = parsed(page)
+    assert "script" not in {tag for tag, _ in html.tags}
+    assert html.text.count(evil) >= 3
     assert "<script" not in summary
 
 
 def test_a_lake_without_anything_says_what_to_run(tmp_path: Path) -> None:
     with Lake(tmp_path) as empty:
-        made = compose_report(ReportScope(empty, DAILY, DAY, FAMILIES, DRIFT_SHARE))
+        contents = compose_report(ReportScope(empty, DAILY, DAY, FAMILIES, DRIFT_SHARE))
     unknown = [title.lower() for title in SECTIONS if title != "Freshness"]
-    assert made.unknown == unknown
-    for section in made.sections[1:8]:
+    assert contents.unknown == unknown
+    for section in contents.sections[1:8]:
         assert "run" in section.summary
-    parsed(render_report(made))
+    parsed(render_report(contents))
 
 
 def test_the_headline_counts_what_is_listed(lake: Lake) -> None:
-    made = report(lake)
-    found = parsed(render_report(made))
-    listed = [a for tag, a in found.tags if tag == "li"]
-    assert len(listed) == len(made.needs) > 1
-    assert f"{len(made.needs)} things need you" in found.text
-    states = [need.state for need in made.needs]
+    contents = report(lake)
+    html = parsed(render_report(contents))
+    listed = [a for tag, a in html.tags if tag == "li"]
+    assert len(listed) == len(contents.action_items) > 1
+    assert f"{len(contents.action_items)} things need attention" in html.text
+    states = [item.state for item in contents.action_items]
     assert states == sorted(states, key=["critical", "warning"].index)
 
 
 def test_the_file_is_named_by_its_period(lake: Lake, tmp_path: Path) -> None:
     names = {"daily": "2023-11-15", "weekly": "2023-W46", "monthly": "2023-11"}
     for period in PERIODS.values():
-        made, file = store_report(ReportScope(lake, period, DAY, FAMILIES, DRIFT_SHARE), tmp_path)
+        contents, file = store_report(
+            ReportScope(lake, period, DAY, FAMILIES, DRIFT_SHARE), tmp_path
+        )
         assert file == tmp_path / period.name / f"{names[period.name]}.html"
-        assert file.read_bytes() == render_report(made)
-        assert [one.name for one in file.parent.iterdir()] == [file.name]
+        assert file.read_bytes() == render_report(contents)
+        assert [other.name for other in file.parent.iterdir()] == [file.name]

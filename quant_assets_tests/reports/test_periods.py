@@ -1,4 +1,4 @@
-"""Which days a period has, at the ends of years too."""
+"""First day and file of each period, also at the ends of years."""
 
 from datetime import date
 
@@ -20,7 +20,7 @@ from quant_assets.reports.periods import find_period
 )
 def test_a_period_begins_and_is_named(name: str, day: date, first: date, file: str) -> None:
     period = find_period(name)
-    assert period.first(day) == first
+    assert period.first_day(day) == first
     assert period.file(day) == file
 
 

@@ -1,4 +1,4 @@
-"""What sections say, against what was put into the lake."""
+"""The texts and grids of sections, compared with the rows of the lake."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
 from quant_assets.lake.schemas.tables import SUBMISSIONS, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.monitoring.data.disagreement import FIGURE as DISAGREEMENT
+from quant_assets.monitoring.data.disagreement import MEASURE as DISAGREEMENT
 from quant_assets.monitoring.drift.drift import share_drifted
 from quant_assets.orchestration.assets.table_assets import to_columns
 from quant_assets.reports import (
@@ -31,7 +31,7 @@ from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_ot
 
 
 def grid(section: Section, position: int = 0) -> list[list[str]]:
-    """Texts of one of its grids, row by row."""
+    """The texts of a section's grid, row by row."""
     grids = [block for block in section.blocks if isinstance(block, Grid)]
     return [[cell.text for cell in cells] for cells in grids[position].rows]
 
@@ -39,27 +39,27 @@ def grid(section: Section, position: int = 0) -> list[list[str]]:
 def test_a_missing_submission_is_critical_on_its_day_and_in_its_period(lake: Lake) -> None:
     without(lake, SUBMISSIONS, DAY)
     expected = (ActionItem("critical", f"no submission for {DAY}: run refresh_daily"),)
-    assert forecast_sections.submission_section(scope(lake)).needs == expected
+    assert forecast_sections.submission_section(scope(lake)).action_items == expected
     after = DAY + timedelta(days=2)
-    assert forecast_sections.submission_section(scope(lake, after)).needs == ()
+    assert forecast_sections.submission_section(scope(lake, after)).action_items == ()
     week = forecast_sections.submission_section(scope(lake, after, WEEKLY))
-    assert week.needs == expected
+    assert week.action_items == expected
     assert week.summary == "4 of 5 trading days have a submission."
 
 
 def test_a_family_without_a_forecast_is_named(lake: Lake) -> None:
     without(lake, forecasts_table("ridge"), DAY)
     section = forecast_sections.submission_section(scope(lake))
-    assert section.needs == (ActionItem("warning", "submitted without ridge"),)
+    assert section.action_items == (ActionItem("warning", "submitted without ridge"),)
     assert grid(section)[1][-1] == "no forecast"
     assert grid(section)[0] == ["rank_prior", "2023-10-04", "30"]
     without(lake, SUBMISSIONS, DAY - timedelta(days=1))
     week = forecast_sections.submission_section(scope(lake, period=WEEKLY))
-    assert [need.state for need in week.needs] == ["critical", "warning"]
-    assert week.needs[-1] == section.needs[0]
+    assert [item.state for item in week.action_items] == ["critical", "warning"]
+    assert week.action_items[-1] == section.action_items[0]
 
 
-def test_scores_are_the_metric_over_days_released_by_then(lake: Lake) -> None:
+def test_scores_are_the_metric_over_days_known_by_then(lake: Lake) -> None:
     rows = lake.query(f"FROM {PERFORMANCE.quoted} ORDER BY released_on")
     known = rows[rows["released_on"] <= pd.Timestamp(DAY)]
     shown = {
@@ -78,7 +78,7 @@ def test_a_window_without_enough_days_has_no_score(lake: Lake) -> None:
         assert cells[2:] == ["–", "–"]
 
 
-def test_expectations_take_the_place_of_bare_scores(lake: Lake) -> None:
+def test_scores_are_shown_beside_expected_scores(lake: Lake) -> None:
     low = pd.concat(
         report_tables.rolling(DAY, score, level).assign(window=window)
         for window, score, level in ((0, 2.0, "critical"), (20, -0.3, "warning"), (60, 0.4, "ok"))
@@ -90,9 +90,9 @@ def test_expectations_take_the_place_of_bare_scores(lake: Lake) -> None:
         ["published", "20 days", "-0.30", "0.50", "0.10"],
         ["published", "60 days", "0.40", "0.50", "0.10"],
     ]
-    (need,) = section.needs
-    assert need.state == "critical"
-    assert need.text.endswith("since it began to drop 2.00 (0.10), 20 days -0.30 (0.10)")
+    (item,) = section.action_items
+    assert item.state == "critical"
+    assert item.text.endswith("since it began to drop 2.00 (0.10), 20 days -0.30 (0.10)")
 
 
 def test_a_few_bad_days_are_no_drop(lake: Lake) -> None:
@@ -103,11 +103,11 @@ def test_a_few_bad_days_are_no_drop(lake: Lake) -> None:
     report_tables.write(lake, report_tables.ROLLING, calm)
     section = forecast_sections.performance_section(scope(lake))
     assert [cells[1] for cells in grid(section)] == ["20 days"]
-    assert not section.needs
+    assert not section.action_items
 
 
-def test_longer_windows_and_other_families_are_shown_and_need_nobody(lake: Lake) -> None:
-    """They stay low for as long as they are after what was wrong is mended."""
+def test_longer_windows_and_other_families_are_shown_without_action_items(lake: Lake) -> None:
+    """Longer windows stay low for long after a fault is repaired."""
     shown = pd.concat(
         [
             report_tables.rolling(DAY, 0.4, "ok"),
@@ -122,7 +122,7 @@ def test_longer_windows_and_other_families_are_shown_and_need_nobody(lake: Lake)
         ["published", "250 days"],
         ["ridge", "20 days"],
     ]
-    assert not section.needs
+    assert not section.action_items
     before = shown[shown["family"] == "ridge"].assign(family="ensemble")
     report_tables.write(lake, report_tables.ROLLING, before)
     assert forecast_sections.performance_section(scope(lake)).state == "critical"
@@ -135,19 +135,19 @@ def test_a_period_is_judged_by_its_own_days(lake: Lake) -> None:
         [date(2023, 11, 1), DAY],
     )
     section = forecast_sections.performance_section(scope(lake, period=MONTHLY))
-    expected = [[one.family, f"{one.n}", f"{one.mean:.3f}"] for one in rows.itertuples()]
+    expected = [[row.family, f"{row.n}", f"{row.mean:.3f}"] for row in rows.itertuples()]
     assert grid(section, -1) == expected
 
 
-def test_what_forecasts_rest_on_is_the_newest_known(lake: Lake) -> None:
+def test_attribution_is_of_the_newest_known_day(lake: Lake) -> None:
     section = forecast_sections.attribution_section(scope(lake))
-    assert section.summary == f"Of the forecasts of {DAY}."
+    assert section.summary == f"Shares of the inputs in the forecasts of {DAY}."
     assert grid(section)[0] == ["rank_prior", "prior 100 %"]
     before = forecast_sections.attribution_section(scope(lake, report_tables.DAYS[-81].item()))
     assert not before.known
 
 
-def test_broken_limits_are_counted_and_need_somebody(lake: Lake) -> None:
+def test_broken_limits_are_counted_and_make_action_items(lake: Lake) -> None:
     rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [DAY])
     rows["value"], rows["within"] = 0.0, True
     rows.loc[(rows["market"] == "FX") & (rows["figure"] == "freshness"), "value"] = 6.0
@@ -156,7 +156,9 @@ def test_broken_limits_are_counted_and_need_somebody(lake: Lake) -> None:
     rows = pd.concat([rows, series])
     lake.replace_days(DATA_QUALITY, DAY, DAY, to_columns(rows))
     section = data_sections.data_health_section(scope(lake))
-    assert section.needs == (ActionItem("warning", "Prices of FX: freshness is 6, 5 is allowed"),)
+    assert section.action_items == (
+        ActionItem("warning", "Prices of FX: freshness is 6, 5 is allowed"),
+    )
     assert section.summary == f"7 of 8 limits are kept on {DAY}."
     assert grid(section)[0] == ["freshness", "0", "0", "0", "6", "5"]
     assert grid(section, 1) == [["FX_USDJPY", "freshness", "6"]]
@@ -167,13 +169,13 @@ def test_every_share_is_shown_as_one(lake: Lake) -> None:
     rows = rows.assign(market="LME", figure=DISAGREEMENT, value=0.25, allowed=0.0, within=False)
     lake.replace_days(DATA_QUALITY, DAY, DAY, to_columns(rows))
     section = data_sections.data_health_section(scope(lake))
-    assert [need.text for need in section.needs] == [
+    assert [item.text for item in section.action_items] == [
         "Prices of LME: disagreement is 25.00 %, 0.00 % is allowed"
     ]
     assert grid(section) == [[DISAGREEMENT, "25.0 %", "0.0 %"]]
 
 
-def test_drift_is_the_share_that_is_watched(lake: Lake) -> None:
+def test_drift_is_the_share_of_drifted_features(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
     share = float(share_drifted(rows).iloc[0])
     section = data_sections.drift_section(scope(lake))
@@ -181,32 +183,32 @@ def test_drift_is_the_share_that_is_watched(lake: Lake) -> None:
     assert len(grid(section)) == 10
 
 
-def test_what_drift_is_told_for_needs_somebody(lake: Lake) -> None:
+def test_drift_that_raises_an_alert_makes_an_action_item(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ? ORDER BY name", [DAY])
     rows = rows.assign(psi=0.1, ks=0.1, drifted=False)
     lake.replace_days(DRIFT, DAY, DAY, to_columns(rows))
-    assert not data_sections.drift_section(scope(lake)).needs
-    far = rows["name"].isin(["column_3", "column_7"])
-    lake.replace_days(DRIFT, DAY, DAY, to_columns(rows.assign(psi=rows["psi"].where(~far, 9.0))))
-    assert data_sections.drift_section(scope(lake)).needs == (
-        ActionItem("warning", "Over 3 times their limit from what they were: column_3, column_7"),
+    assert not data_sections.drift_section(scope(lake)).action_items
+    severe = rows["name"].isin(["column_3", "column_7"])
+    lake.replace_days(DRIFT, DAY, DAY, to_columns(rows.assign(psi=rows["psi"].where(~severe, 9.0))))
+    assert data_sections.drift_section(scope(lake)).action_items == (
+        ActionItem("warning", "Drift over 3 times the limit: column_3, column_7"),
     )
     lake.replace_days(DRIFT, DAY, DAY, to_columns(rows.assign(drifted=True)))
-    assert data_sections.drift_section(scope(lake)).needs == (
+    assert data_sections.drift_section(scope(lake)).action_items == (
         ActionItem("warning", "100 % of the features have drifted, 30 % are allowed"),
     )
 
 
-def test_a_day_of_which_nothing_could_be_compared_says_so(lake: Lake) -> None:
+def test_a_day_without_a_compared_feature_says_so(lake: Lake) -> None:
     rows = lake.query(f"FROM {DRIFT.quoted} WHERE trading_day = ?", [DAY])
     rows = rows.assign(psi=np.nan, ks=np.nan, missing_change=np.nan, drifted=False)
     lake.replace_days(DRIFT, DAY, DAY, to_columns(rows))
     section = data_sections.drift_section(scope(lake))
-    assert section.summary == f"No feature could be compared on {DAY}; of the forecasts 0."
-    assert not section.needs
+    assert section.summary == f"No feature could be compared on {DAY}. Drifted forecasts: 0."
+    assert not section.action_items
 
 
-def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
+def test_only_markets_of_the_day_make_action_items(lake: Lake) -> None:
     day_before = DAY - timedelta(days=1)
     rows = [
         report_tables.anomaly(day_before, 4.0, "critical"),
@@ -215,41 +217,40 @@ def test_only_markets_of_the_day_need_somebody(lake: Lake) -> None:
     report_tables.write(lake, report_tables.ANOMALIES, pd.concat(rows))
     assert market_sections.anomalies_section(scope(lake, day_before)).state == "critical"
     week = market_sections.anomalies_section(scope(lake, DAY, WEEKLY))
-    assert week.needs == ()
+    assert week.action_items == ()
     assert week.summary == (
-        "1 market and 2 series beyond their limits in the week."
-        " 2 of 3 trading days were looked through."
+        "1 market and 2 series beyond their limits in the week. 2 of 3 trading days were searched."
     )
     assert [cells[0] for cells in grid(week)] == [str(DAY), *[str(day_before)] * 2]
 
 
-def test_alerts_are_as_they_were(lake: Lake, tmp_path: Path) -> None:
+def test_alerts_have_their_level_at_the_end_of_the_day(lake: Lake, tmp_path: Path) -> None:
     now = operations_sections.alerts_section(scope(lake))
-    assert [need.state for need in now.needs] == ["warning", "warning"]
+    assert [item.state for item in now.action_items] == ["warning", "warning"]
     assert now.summary.endswith("1 ended on the day.")
     with fill(tmp_path / "later", DAY) as later:
         assert operations_sections.alerts_section(scope(later)) == now
         next_day = operations_sections.alerts_section(scope(later, DAY + timedelta(days=1)))
-    assert [need.state for need in next_day.needs] == ["critical", "critical"]
+    assert [item.state for item in next_day.action_items] == ["critical", "critical"]
     assert grid(next_day)[0][:2] == ["critical", "data late"]
     assert grid(next_day)[-1][1] == "check failed: monitoring/drift/within"
 
 
-def test_a_failed_check_and_what_it_is_about_count_once(lake: Lake, tmp_path: Path) -> None:
+def test_a_failed_check_and_its_section_count_once(lake: Lake, tmp_path: Path) -> None:
     rows = lake.query(f"FROM {DATA_QUALITY.quoted} WHERE trading_day = ?", [DAY])
     rows["within"] = rows["figure"] == "missing"
     lake.replace_days(DATA_QUALITY, DAY, DAY, to_columns(rows))
     key = "check_failed/monitoring/data_quality/within_limits"
-    seen = report_tables.raised(key, "warning", report_tables.at(DAY, 22))
-    AlertStore(lake, tmp_path).take_in([seen], report_tables.NOBODY)
-    made = compose_report(scope(lake))
-    alerts, data = made.sections[0], made.sections[4]
-    assert any(key.rsplit("/", maxsplit=1)[-1] in need.text for need in alerts.needs)
-    assert not any(key.rsplit("/", maxsplit=1)[-1] in need.text for need in made.needs)
-    assert set(data.needs) <= set(made.needs)
+    alert = report_tables.raised(key, "warning", report_tables.at(DAY, 22))
+    AlertStore(lake, tmp_path).take_in([alert], report_tables.NOBODY)
+    page = compose_report(scope(lake))
+    alerts, data = page.sections[0], page.sections[4]
+    assert any(key.rsplit("/", maxsplit=1)[-1] in item.text for item in alerts.action_items)
+    assert not any(key.rsplit("/", maxsplit=1)[-1] in item.text for item in page.action_items)
+    assert set(data.action_items) <= set(page.action_items)
 
 
-def test_promotion_is_what_was_in_force(lake: Lake) -> None:
+def test_promotion_names_the_champion_and_the_challenger(lake: Lake) -> None:
     add_others(lake)
     section = operations_sections.promotion_section(scope(lake))
     assert section.summary == (
@@ -271,5 +272,5 @@ def test_freshness_counts_trading_days(lake: Lake) -> None:
     assert shown["submissions.competition"] == [str(LAST), str(behind)]
     assert shown["features.market"] == ["–", "–"]
     assert operations_sections.freshness_section(scope(lake)).summary.startswith(
-        "7 of 15 layers are as of"
+        "7 of 15 layers are up to date on"
     )

@@ -12,8 +12,8 @@ from quant_assets.lake.schemas.declared import watched_tables
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
-from quant_assets.monitoring.drift.drift import WATCHED_DAYS
-from quant_assets.monitoring.drift.evidently_page import COLUMNS
+from quant_assets.monitoring.drift.drift import MAX_COMPARED_DAYS
+from quant_assets.monitoring.drift.evidently_page import MAX_COLUMNS
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets_tests.support.desk import Desk, digests, pictured
 from quant_assets_tests.support.small_market import (
@@ -63,7 +63,7 @@ def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
 
 
 def test_the_newest_days_are_compared_with_what_their_fit_saw(lake: Lake) -> None:
-    np.testing.assert_array_equal(days_in(lake, "monitoring.drift"), DAYS[-WATCHED_DAYS:])
+    np.testing.assert_array_equal(days_in(lake, "monitoring.drift"), DAYS[-MAX_COMPARED_DAYS:])
     rows = lake.query("FROM monitoring.drift")
     names = {(one.level, one.name) for one in CATALOGUE}
     names |= {("forecast", name) for name in JUDGED}
@@ -140,7 +140,7 @@ def test_the_newest_day_has_a_page_of_its_drift(
         "FROM monitoring.drift WHERE trading_day = ? AND ks IS NOT NULL", [DAYS[-1].item()]
     )
     assert len(compared) > 20
-    assert shown["columns"].value == min(COLUMNS, len(compared))
+    assert shown["columns"].value == min(MAX_COLUMNS, len(compared))
 
 
 def test_a_day_alone_is_as_in_the_range(watched: Desk, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Anomalies of prices and volumes: rows of ``monitoring.anomalies``.
 
-A day is judged by detectors that learnt, on the walk-forward day before it, from the ``REFERENCE``
-days until then, or all there are. The arithmetic is in ``monitoring.detectors`` and
-``monitoring.verdicts``.
+A day is judged by the detectors of the last walk-forward day up to it. These learnt from the
+``REFERENCE_DAYS`` days up to that day, or from all there are. The arithmetic is in
+``monitoring.anomalies.detectors`` and ``monitoring.anomalies.detector_results``.
 """
 
 from collections.abc import Iterator
@@ -27,22 +27,22 @@ from quant_assets.lake.store.references import ReferenceStore
 from quant_assets.models.packing import pack, unpack
 from quant_assets.monitoring.anomalies.detector_results import apply_detectors
 from quant_assets.monitoring.anomalies.detectors import Detectors, learn_detectors, unpack_detectors
-from quant_assets.monitoring.anomalies.indicators import LOOKBACK, price_indicators
+from quant_assets.monitoring.anomalies.indicators import LOOKBACK_DAYS, price_indicators
 from quant_assets.training.walk_forward import find_fit_in_force, fit_rows
 
-REFERENCE = 750
-"""Days learnt from at most: three years."""
-_NONE_YET = "no walk-forward day before"
+REFERENCE_DAYS = 750
+"""Days that detectors learn from at most: three years."""
+_NO_DETECTORS = "no walk-forward day before"
 
 
 @dataclass(frozen=True)
 class KnownPrices:
-    """What is known of prices as given, without the prices.
+    """The days that have raw prices, and a digest of each day's prices.
 
     Attributes:
         days: (n,) days that have prices.
-        date_ids: (n,) the source's numbers of them.
-        digests: (n,) of each day's prices.
+        date_ids: (n,) the source's numbers of the days.
+        digests: n digests of the prices of a day.
     """
 
     days: DayArray
@@ -53,28 +53,37 @@ class KnownPrices:
 def anomaly_rows(
     lake: Lake, settings: Settings, start: date, end: date
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Rows of ``monitoring.anomalies`` from ``start`` to ``end``, and why days have none.
+    """Make rows of ``monitoring.anomalies`` from ``start`` to ``end``.
 
-    The reasons are by as-of day of the detectors, or ``none`` before the first. Detectors that are
-    not stored yet are learnt and stored.
+    Detectors that are not stored yet are learnt and stored.
+
+    Args:
+        lake: the lake.
+        settings: walk-forward days, seed, and the artifacts folder.
+        start: first day.
+        end: last day.
+
+    Returns:
+        The rows, and why days have none: a reason by as-of day of the detectors, or by ``none``
+        for days before the first detectors.
 
     Raises:
         LakeError: there are no raw prices.
         ArtifactError: stored detectors are altered.
     """
     known = read_known_prices(lake, end)
-    grid = fit_rows(len(known.days), settings.first_fit_after, settings.refit_every)
+    walk_forward = fit_rows(len(known.days), settings.first_fit_after, settings.refit_every)
     wanted = np.flatnonzero(known.days >= np.datetime64(start))
-    in_force = find_fit_in_force(wanted, grid)
+    in_force = find_fit_in_force(wanted, walk_forward)
     parts: list[pd.DataFrame] = []
-    reasons = {"none": _NONE_YET} if (in_force < 0).any() else {}
+    reasons = {"none": _NO_DETECTORS} if (in_force < 0).any() else {}
     for fit in np.unique(in_force[in_force >= 0]):
         try:
-            detectors = detectors_as_of(lake, settings, known, int(grid[fit]))
+            detectors = load_detectors(lake, settings, known, int(walk_forward[fit]))
         except NotEnoughHistoryError as error:
-            reasons[str(known.days[grid[fit]])] = str(error)
+            reasons[str(known.days[walk_forward[fit]])] = str(error)
             continue
-        parts.extend(_rows(lake, known, detectors, wanted[in_force == fit]))
+        parts.extend(_detector_rows(lake, known, detectors, wanted[in_force == fit]))
     names = [column.name for column in ANOMALIES.columns]
     rows = pd.concat(parts) if parts else pd.DataFrame({name: [] for name in names})
     order = ["trading_day", "kind", "market", "series"]
@@ -82,7 +91,7 @@ def anomaly_rows(
 
 
 def read_known_prices(lake: Lake, until: date) -> KnownPrices:
-    """Days with prices up to one, and a digest of each."""
+    """Read the days with prices up to ``until``, and a digest of each day's prices."""
     rows = lake.columns(
         "SELECT trading_day, min(date_id) AS date_id,"
         " sum(hash(instrument, field, value))::VARCHAR AS digest"
@@ -94,41 +103,47 @@ def read_known_prices(lake: Lake, until: date) -> KnownPrices:
     return KnownPrices(days, rows["date_id"], tuple(map(str, rows["digest"])))
 
 
-def detectors_as_of(lake: Lake, settings: Settings, known: KnownPrices, row: int) -> Detectors:
-    """Detectors that know the prices up to a row of the known days.
+def load_detectors(lake: Lake, settings: Settings, known: KnownPrices, row: int) -> Detectors:
+    """Load the detectors as of a day, or learn and store them.
+
+    Args:
+        lake: the lake.
+        settings: seed, and the artifacts folder.
+        known: the days with prices.
+        row: of the as-of day among these; later prices are not used.
 
     Raises:
-        NotEnoughHistoryError: too little is known.
-        ArtifactError: they are stored, but altered.
+        NotEnoughHistoryError: the reference is too short.
+        ArtifactError: the detectors are stored, but altered.
     """
-    first = max(0, row + 1 - REFERENCE)
-    before = max(0, first - LOOKBACK)
+    first = max(0, row + 1 - REFERENCE_DAYS)
+    before = max(0, first - LOOKBACK_DAYS)
     as_of: date = known.days[row].item()
 
-    def make() -> bytes:
+    def learn() -> bytes:
         panel = read_panel(lake, "value", known.days[before].item(), as_of, RAW_PRICES)
-        figures = price_indicators(panel)[first - before :]
-        return pack(**learn_detectors(figures, panel.instruments, settings.seed).arrays())
+        indicators = price_indicators(panel)[first - before :]
+        return pack(**learn_detectors(indicators, panel.instruments, settings.seed).arrays())
 
     parts = [_code(), str(settings.seed), str(first - before), *known.digests[before : row + 1]]
     fingerprint = sha256("\n".join(parts).encode()).hexdigest()
-    kept = ReferenceStore(lake, settings.artifacts_dir, "anomalies")
-    return unpack_detectors(unpack(kept.get(as_of, fingerprint, make)))
+    store = ReferenceStore(lake, settings.artifacts_dir, "anomalies")
+    return unpack_detectors(unpack(store.get(as_of, fingerprint, learn)))
 
 
-def _rows(
+def _detector_rows(
     lake: Lake, known: KnownPrices, detectors: Detectors, wanted: IntArray
 ) -> Iterator[pd.DataFrame]:
-    """Rows of consecutive days that the same detectors judge."""
-    first = max(0, int(wanted[0]) - LOOKBACK)
+    """Make the rows of consecutive days that the same detectors judge."""
+    first = max(0, int(wanted[0]) - LOOKBACK_DAYS)
     ends = known.days[first].item(), known.days[wanted[-1]].item()
     panel = read_panel(lake, "value", *ends, RAW_PRICES)
-    figures = price_indicators(panel)[wanted - first]
-    for one in apply_detectors(detectors, figures, panel.instruments):
-        for found in (one.market_rows(), one.series_rows()):
-            row = wanted[found.pop("row").to_numpy()]
-            yield found.assign(
-                trading_day=known.days[row], date_id=known.date_ids[row], kind=one.kind
+    indicators = price_indicators(panel)[wanted - first]
+    for result in apply_detectors(detectors, indicators, panel.instruments):
+        for rows in (result.market_rows(), result.series_rows()):
+            row = wanted[rows.pop("row").to_numpy()]
+            yield rows.assign(
+                trading_day=known.days[row], date_id=known.date_ids[row], kind=result.kind
             )
 
 

@@ -1,8 +1,8 @@
-"""A small autoencoder: how badly a day's returns and volumes fit what these have in common.
+"""A small autoencoder: how far a day's returns and volumes are from their usual joint movement.
 
-A day's standardised figures of all instruments go through ``WIDTH`` numbers and back (Hinton and
-Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 2006). PyTorch
-trains it; what is kept of it is arrays, which are applied without it.
+The inputs of all instruments of a day are reduced to ``HIDDEN_UNITS`` numbers and rebuilt from them
+(Hinton and Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science
+2006). PyTorch trains the network; its weights are kept as arrays and applied without PyTorch.
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,20 @@ import numpy as np
 
 from quant_assets.core.typing import AnyArray, FloatArray
 
-WIDTH = 8
-_STEPS, _RATE, _DECAY = 300, 0.02, 0.003
+HIDDEN_UNITS = 8
+"""Units of the hidden layer."""
+_STEPS, _LEARNING_RATE, _WEIGHT_DECAY = 300, 0.02, 0.003
 
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """A trained network of one hidden layer.
+    """A trained network of one hidden layer, for k inputs.
 
     Attributes:
-        inward: (k, WIDTH) weights.
-        inward_bias: (WIDTH,).
-        outward: (WIDTH, k) weights.
-        outward_bias: (k,).
+        inward: (k, HIDDEN_UNITS) weights from the inputs to the hidden layer.
+        inward_bias: (HIDDEN_UNITS,) biases of the hidden layer.
+        outward: (HIDDEN_UNITS, k) weights from the hidden layer to the outputs.
+        outward_bias: (k,) biases of the outputs.
     """
 
     inward: FloatArray
@@ -32,51 +33,63 @@ class Autoencoder:
     outward: FloatArray
     outward_bias: FloatArray
 
-    def errors(self, figures: FloatArray) -> FloatArray:
-        """(n, k) squared errors of (n, k) figures; NaN where there is none.
+    def errors(self, inputs: FloatArray) -> FloatArray:
+        """Compute the squared error of each rebuilt input.
 
-        A day's do not depend, to the bit, on which others are asked for with it.
+        The errors of a day are the same to the bit whichever other days are given with it.
+
+        Args:
+            inputs: (n, k) of n days; NaN where unknown, which the network sees as 0.
+
+        Returns:
+            (n, k) squared errors; NaN where the input is unknown.
         """
-        known = np.nan_to_num(figures)
-        found = np.empty(figures.shape)
-        # A product of many rows is summed in another order than that of one.
+        known = np.nan_to_num(inputs)
+        outputs = np.empty(inputs.shape)
+        # The product of a matrix and the product of one of its rows are summed in another order.
         for row, day in enumerate(known):
-            found[row] = np.tanh(day @ self.inward + self.inward_bias) @ self.outward
-        return (found + self.outward_bias - figures) ** 2
+            outputs[row] = np.tanh(day @ self.inward + self.inward_bias) @ self.outward
+        return (outputs + self.outward_bias - inputs) ** 2
 
     def arrays(self) -> dict[str, AnyArray]:
-        """All of it, by name, to be stored."""
+        """Return the weights and biases by name, to be stored."""
         return dict(vars(self))
 
 
 def unpack_autoencoder(arrays: Mapping[str, AnyArray]) -> Autoencoder:
-    """What :meth:`Autoencoder.arrays` gave, as a network again."""
+    """Rebuild a network from what :meth:`Autoencoder.arrays` returned."""
     names = ("inward", "inward_bias", "outward", "outward_bias")
     return Autoencoder(*(arrays[name] for name in names))
 
 
-def train_autoencoder(figures: FloatArray, seed: int) -> Autoencoder:
-    """The network that errs least on (n, k) figures; NaN, where unknown, is no error.
+def train_autoencoder(inputs: FloatArray, seed: int) -> Autoencoder:
+    """Train a network to rebuild the inputs of some days.
 
-    Whole days at once by AdamW, on one thread, so the same figures give the same bits.
+    AdamW takes all days at once, on one thread, so that the same inputs give the same bits.
+
+    Args:
+        inputs: (n, k) of n days; NaN where unknown, which does not count as an error.
+        seed: of the initial weights.
     """
     import torch
 
     from quant_assets.models.neural.optimisation import reproducible
 
     with reproducible(seed):
-        known = torch.tensor(np.nan_to_num(figures), dtype=torch.float32)
-        there = torch.tensor(np.isfinite(figures), dtype=torch.float32)
-        k = figures.shape[1]
+        known = torch.tensor(np.nan_to_num(inputs), dtype=torch.float32)
+        weight = torch.tensor(np.isfinite(inputs), dtype=torch.float32)
+        k = inputs.shape[1]
         network = torch.nn.Sequential(
-            torch.nn.Linear(k, WIDTH), torch.nn.Tanh(), torch.nn.Linear(WIDTH, k)
+            torch.nn.Linear(k, HIDDEN_UNITS), torch.nn.Tanh(), torch.nn.Linear(HIDDEN_UNITS, k)
         )
-        descent = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
+        )
         for _ in range(_STEPS):
-            descent.zero_grad()
-            error = (((network(known) - known) ** 2) * there).sum() / there.sum()
+            optimiser.zero_grad()
+            error = (((network(known) - known) ** 2) * weight).sum() / weight.sum()
             error.backward()
-            descent.step()
+            optimiser.step()
         weights = [p.detach().numpy().astype(np.float64) for p in network.parameters()]
     inward, inward_bias, outward, outward_bias = weights
     return Autoencoder(

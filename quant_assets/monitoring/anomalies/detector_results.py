@@ -1,6 +1,6 @@
-"""What the scores of some days come to: which are beyond their limits, how far, and in words.
+"""Rows about the days that detectors judged: scores beyond their limits, severities, and texts.
 
-Limits are learnt in ``monitoring.detectors``. Arrays only; days are rows here.
+``monitoring.anomalies.detectors`` learns the limits. Arrays only; days are rows here.
 """
 
 from collections.abc import Iterator
@@ -18,42 +18,43 @@ from quant_assets.monitoring.anomalies.detectors import (
     group_members,
     group_scores,
 )
-from quant_assets.monitoring.anomalies.indicators import NAMES
+from quant_assets.monitoring.anomalies.indicators import INDICATORS
 
-MANY, AT_LEAST = 0.03, 5
-"""Share of a market's series, and how many at least, that are critical if beyond their limits."""
-_TOLD = 5
+CRITICAL_SERIES_SHARE, CRITICAL_SERIES_COUNT = 0.03, 5
+"""A group is critical if this share of its series, and at least this many, exceed their limit."""
+_NAMED_SERIES = 5
 
 
 @dataclass(frozen=True)
 class DetectorResult:
-    """Some days by one detector.
+    """The scores that one detector gives to k instruments on n days.
 
     Attributes:
-        kind: which.
+        kind: the detector, one of ``KINDS``.
         limits: of the detector.
-        instruments: k names.
-        figures: (n, k, 7) what is judged.
-        of_series: (n, k) score of each instrument.
-        of_groups: (n, 5) score of each of ``GROUPS``.
+        instruments: names of the k instruments.
+        indicators: (n, k, 7) what is judged.
+        series_scores: (n, k) score of each instrument; NaN without one.
+        group_scores: (n, 5) score of each of ``GROUPS``; NaN without one.
     """
 
     kind: str
     limits: DetectorLimits
     instruments: tuple[str, ...]
-    figures: FloatArray
-    of_series: FloatArray
-    of_groups: FloatArray
+    indicators: FloatArray
+    series_scores: FloatArray
+    group_scores: FloatArray
 
     def market_rows(self) -> pd.DataFrame:
-        """A row for each day and group that has a score."""
-        row, group = np.nonzero(~np.isnan(self.of_groups) & ~np.isnan(self.limits.warning))
-        score, limit = self.of_groups[row, group], self.limits.warning[group]
-        beyond, there = self._counted()
-        many = beyond[row, group] >= np.maximum(AT_LEAST, MANY * there[row, group])
+        """Make a row for each day and group that has a score."""
+        row, group = np.nonzero(~np.isnan(self.group_scores) & ~np.isnan(self.limits.warning))
+        score, limit = self.group_scores[row, group], self.limits.warning[group]
+        beyond, scored = self._count_series()
+        needed = np.maximum(CRITICAL_SERIES_COUNT, CRITICAL_SERIES_SHARE * scored[row, group])
+        many = beyond[row, group] >= needed
         critical = (score > self.limits.critical[group]) | many
         severity = np.where(critical, "critical", np.where(score > limit, "warning", "info"))
-        told = zip(row.tolist(), group.tolist(), severity.tolist(), strict=True)
+        keys = zip(row.tolist(), group.tolist(), severity.tolist(), strict=True)
         return pd.DataFrame(
             {
                 "row": row,
@@ -62,54 +63,63 @@ class DetectorResult:
                 "score": score,
                 "limit": limit,
                 "severity": severity.astype(object),
-                "text": [None if s == "info" else self._of_group(r, g) for r, g, s in told],
+                "text": [None if s == "info" else self._describe_group(r, g) for r, g, s in keys],
             }
         )
 
     def series_rows(self) -> pd.DataFrame:
-        """A row for each day and instrument beyond its limit."""
-        row, column = np.nonzero(self.of_series > self.limits.series)
+        """Make a row for each day and instrument whose score exceeds its limit."""
+        row, column = np.nonzero(self.series_scores > self.limits.series)
         names = [self.instruments[i] for i in column]
         return pd.DataFrame(
             {
                 "row": row,
                 "market": [market_of(name) for name in names],
                 "series": names,
-                "score": self.of_series[row, column],
+                "score": self.series_scores[row, column],
                 "limit": self.limits.series,
                 "severity": "warning",
                 "text": [
-                    self._of_series(r, c)
+                    self._describe_series(r, c)
                     for r, c in zip(row.tolist(), column.tolist(), strict=True)
                 ],
             }
         )
 
-    def _counted(self) -> tuple[IntArray, IntArray]:
-        """(n, 5) how many of a group's series are beyond their limit, and how many have a score."""
+    def _count_series(self) -> tuple[IntArray, IntArray]:
+        """(n, 5) how many of a group's series exceed their limit, and how many have a score."""
         of_group = group_members(self.instruments).T.astype(np.int64)
-        beyond = (self.of_series > self.limits.series).astype(np.int64)
-        return beyond @ of_group, (~np.isnan(self.of_series)).astype(np.int64) @ of_group
+        beyond = (self.series_scores > self.limits.series).astype(np.int64)
+        scored = (~np.isnan(self.series_scores)).astype(np.int64)
+        return beyond @ of_group, scored @ of_group
 
-    def _of_group(self, row: int, group: int) -> str:
-        mine = np.flatnonzero(group_members(self.instruments)[group])
-        scores = np.nan_to_num(self.of_series[row, mine])
-        most = mine[np.argsort(-scores, kind="stable")[:_TOLD]]
+    def _describe_group(self, row: int, group: int) -> str:
+        """Say how many series of a group exceed their limit, and name the most unusual ones."""
+        members = np.flatnonzero(group_members(self.instruments)[group])
+        scores = np.nan_to_num(self.series_scores[row, members])
+        most = members[np.argsort(-scores, kind="stable")[:_NAMED_SERIES]]
         beyond = int((scores > self.limits.series).sum())
         names = ", ".join(self.instruments[i] for i in most)
-        return f"{beyond} of {len(mine)} series beyond their limit; most unusual: {names}"
+        return f"{beyond} of {len(members)} series beyond their limit; most unusual: {names}"
 
-    def _of_series(self, row: int, column: int) -> str:
-        """The two figures farthest from zero, no longer squeezed."""
-        found = np.nan_to_num(self.figures[row, column])
-        most = np.argsort(-np.abs(found), kind="stable")[:2]
-        return ", ".join(f"{NAMES[j]} {np.sinh(found[j]):+.1f}" for j in most)
+    def _describe_series(self, row: int, column: int) -> str:
+        """Name the two indicators farthest from zero, with their values before asinh."""
+        indicators = np.nan_to_num(self.indicators[row, column])
+        most = np.argsort(-np.abs(indicators), kind="stable")[:2]
+        return ", ".join(f"{INDICATORS[j]} {np.sinh(indicators[j]):+.1f}" for j in most)
 
 
 def apply_detectors(
-    detectors: Detectors, figures: FloatArray, instruments: tuple[str, ...]
+    detectors: Detectors, indicators: FloatArray, instruments: tuple[str, ...]
 ) -> Iterator[DetectorResult]:
-    """The (n, k, 7) figures of some days by each detector."""
-    for kind, scores in detectors.scores(figures, instruments).items():
+    """Judge some days by each detector.
+
+    Args:
+        detectors: as of a day not after these.
+        indicators: (n, k, 7) of the days; NaN where unknown.
+        instruments: names of the k instruments.
+    """
+    for kind, scores in detectors.scores(indicators, instruments).items():
         of_groups = group_scores(scores, instruments)
-        yield DetectorResult(kind, detectors.limits[kind], instruments, figures, scores, of_groups)
+        limits = detectors.limits[kind]
+        yield DetectorResult(kind, limits, instruments, indicators, scores, of_groups)

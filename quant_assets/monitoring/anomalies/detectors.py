@@ -1,8 +1,9 @@
-"""Two detectors of anomalies and their limits, learnt from days of the past.
+"""Two detectors of anomalies and their limits, learnt from a reference of earlier days.
 
-An isolation forest sees each instrument of each day on its own, all figures at once; an autoencoder
-sees the returns of all instruments of a day together. What they see is in
-``monitoring.conspicuous``; which days they learn from, in ``monitoring.anomalies``. Arrays only.
+An isolation forest sees each instrument of each day on its own, with all its indicators. An
+autoencoder sees the returns and volumes of all instruments of a day together. The indicators are in
+``monitoring.anomalies.indicators``; ``monitoring.anomalies.anomalies`` decides which days detectors
+learn from. Arrays only.
 """
 
 from collections.abc import Mapping
@@ -18,39 +19,40 @@ from quant_assets.monitoring.anomalies.autoencoder import (
     train_autoencoder,
     unpack_autoencoder,
 )
-from quant_assets.monitoring.anomalies.indicators import NAMES, REACH
+from quant_assets.monitoring.anomalies.indicators import INDICATOR_BOUNDS, INDICATORS
 from quant_assets.monitoring.anomalies.isolation_forest import Forest, grow_forest, unpack_forest
 
 FOREST, AUTOENCODER = "isolation_forest", "autoencoder"
 KINDS = (FOREST, AUTOENCODER)
 GROUPS = (*MARKETS, "all")
-"""What is judged as a whole: each market, and all together."""
-LEAST_DAYS = 120
+"""The groups of instruments that have a score: each market, and all instruments together."""
+MIN_RETURN_DAYS = 120
 """Days with returns that a reference needs."""
-LEAST_INSTRUMENTS = 2
-RARE = 1e-4
+MIN_INSTRUMENTS = 2
+"""Instruments with returns on half of these days that a reference needs."""
+SERIES_TAIL_SHARE = 1e-4
 """Share of the reference's cells beyond a series' limit: one in a market of 143 in 70 days."""
-MARGIN = {FOREST: 0.08, AUTOENCODER: 0.6}
+CRITICAL_LOG_MARGIN = {FOREST: 0.08, AUTOENCODER: 0.6}
 """How far beyond a market's limit a day is critical, in logarithms: 8 % and 82 %.
 
-So chosen that 2 of 1,305 days of a simulated market are critical and 3 of 1,787 of a real one,
+Chosen so that 2 of 1,305 days of a simulated market are critical and 3 of 1,787 of a real one,
 among them the Swiss franc's of January 2015 and the crash of August 2015.
 """
-LEAST_SPREAD = {FOREST: 0.2, AUTOENCODER: 1.6}
-"""How far, in logarithms, the worst day is taken to be at least: a reference of a few quiet months
-has not seen much."""
-_PARTS = 3
-_SHARE_KNOWN = 0.25
+MIN_LOG_SPREAD = {FOREST: 0.2, AUTOENCODER: 1.6}
+"""How far above the median a group's limit is at least, in logarithms: the worst day of a reference
+of a few quiet months is not extreme enough to be a limit."""
+_FOLDS = 3
+_MIN_KNOWN_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class DetectorLimits:
-    """What is still ordinary, for one detector.
+    """The largest scores of one detector that are no anomaly.
 
     Attributes:
-        series: largest score of one instrument that is.
-        warning: (5,) largest score of each of ``GROUPS`` that is ordinary; NaN without one.
-        critical: (5,) largest score of each that is not critical.
+        series: largest ordinary score of one instrument.
+        warning: (5,) largest ordinary score of each of ``GROUPS``; NaN for a group without scores.
+        critical: (5,) largest score of each group that is not critical; NaN likewise.
     """
 
     series: float
@@ -60,59 +62,62 @@ class DetectorLimits:
 
 @dataclass(frozen=True)
 class Detectors:
-    """Both, as of a day.
+    """Both detectors as of a day.
 
     Attributes:
-        instruments: k names that the autoencoder knows, in its order.
-        usual: (7,) median of each figure, taken where one is unknown.
+        instruments: names that the autoencoder knows, in its order.
+        medians: (7,) median of each indicator, which stands for an unknown value.
         forest: the isolation forest.
         network: the autoencoder.
         limits: of each of ``KINDS``.
     """
 
     instruments: tuple[str, ...]
-    usual: FloatArray
+    medians: FloatArray
     forest: Forest
     network: Autoencoder
     limits: Mapping[str, DetectorLimits]
 
-    def scores(self, figures: FloatArray, instruments: tuple[str, ...]) -> dict[str, FloatArray]:
-        """(n, k) score of each instrument by each of ``KINDS``, to be compared with its limits.
+    def scores(self, indicators: FloatArray, instruments: tuple[str, ...]) -> dict[str, FloatArray]:
+        """Compute each detector's score of each instrument, which its limits are compared with.
 
         Args:
-            figures: (n, k, 7) of ``monitoring.conspicuous``.
-            instruments: k names.
+            indicators: (n, k, 7) as :func:`price_indicators` computes them.
+            instruments: names of the k instruments.
 
-        NaN where there is no return, and of the autoencoder for instruments it does not know.
+        Returns:
+            By kind, (n, k) scores; NaN where there is no return. The autoencoder's are NaN for
+            instruments that it does not know.
         """
         return {
-            FOREST: forest_scores(self.forest, figures, self.usual),
-            AUTOENCODER: self._errors(figures, instruments),
+            FOREST: _forest_scores(self.forest, indicators, self.medians),
+            AUTOENCODER: self._errors(indicators, instruments),
         }
 
-    def _errors(self, figures: FloatArray, instruments: tuple[str, ...]) -> FloatArray:
+    def _errors(self, indicators: FloatArray, instruments: tuple[str, ...]) -> FloatArray:
+        """(n, k) scores of the autoencoder, whose instruments are in another order."""
         place = {name: i for i, name in enumerate(instruments)}
         known = [i for i, name in enumerate(self.instruments) if name in place]
-        at = [place[self.instruments[i]] for i in known]
-        given = np.full((len(figures), len(self.instruments), figures.shape[2]), np.nan)
-        given[:, known] = figures[:, at]
-        found = np.full(figures.shape[:2], np.nan)
-        found[:, at] = larger_error(self.network.errors(join_inputs(given)))[:, known]
-        return found
+        columns = [place[self.instruments[i]] for i in known]
+        inputs = np.full((len(indicators), len(self.instruments), indicators.shape[2]), np.nan)
+        inputs[:, known] = indicators[:, columns]
+        scores = np.full(indicators.shape[:2], np.nan)
+        scores[:, columns] = _larger_error(self.network.errors(_join_inputs(inputs)))[:, known]
+        return scores
 
     def arrays(self) -> dict[str, AnyArray]:
-        """All of it, by name, to be stored."""
+        """Return everything as arrays by name, to be stored."""
         limits = {
             f"{kind}.{name}": np.asarray(value)
             for kind, of_kind in self.limits.items()
             for name, value in vars(of_kind).items()
         }
-        named = {"instruments": np.array(self.instruments), "usual": self.usual}
-        return named | limits | self.forest.arrays() | self.network.arrays()
+        own = {"instruments": np.array(self.instruments), "usual": self.medians}
+        return own | limits | self.forest.arrays() | self.network.arrays()
 
 
 def unpack_detectors(arrays: Mapping[str, AnyArray]) -> Detectors:
-    """What :meth:`Detectors.arrays` gave, as detectors again."""
+    """Rebuild detectors from what :meth:`Detectors.arrays` returned."""
     limits = {
         kind: DetectorLimits(
             float(arrays[f"{kind}.series"]), arrays[f"{kind}.warning"], arrays[f"{kind}.critical"]
@@ -125,104 +130,116 @@ def unpack_detectors(arrays: Mapping[str, AnyArray]) -> Detectors:
     )
 
 
-def learn_detectors(figures: FloatArray, instruments: tuple[str, ...], seed: int) -> Detectors:
-    """Detectors from the (n, k, 7) figures of a reference, in which a figure may be all NaN.
+def learn_detectors(indicators: FloatArray, instruments: tuple[str, ...], seed: int) -> Detectors:
+    """Learn both detectors and their limits from the days of a reference.
 
-    The autoencoder's limits are those of days that it was not trained on: a third of them at a
-    time, by a network of the others.
+    The autoencoder's limits come from days that it was not trained on: each third of the days is
+    scored by a network that was trained on the others.
+
+    Args:
+        indicators: (n, k, 7) of the reference; NaN where unknown, even for all days.
+        instruments: names of the k instruments.
+        seed: of the forest and the networks.
 
     Raises:
-        NotEnoughHistoryError: fewer than ``LEAST_DAYS`` days have returns, or fewer than
-            ``LEAST_INSTRUMENTS`` instruments have one on half of these.
+        NotEnoughHistoryError: fewer than ``MIN_RETURN_DAYS`` days have returns, or fewer than
+            ``MIN_INSTRUMENTS`` instruments have one on half of these.
     """
-    returns = figures[..., 0]
-    there = ~np.isnan(returns)
-    days = int(there.any(axis=1).sum())
-    enough = there.sum(axis=0) * 2 >= days
-    if days < LEAST_DAYS or enough.sum() < LEAST_INSTRUMENTS:
+    has_return = ~np.isnan(indicators[..., 0])
+    days = int(has_return.any(axis=1).sum())
+    enough = has_return.sum(axis=0) * 2 >= days
+    if days < MIN_RETURN_DAYS or enough.sum() < MIN_INSTRUMENTS:
         raise NotEnoughHistoryError(
             "too little to learn from what is ordinary",
             where="daily returns of raw prices, where a price moved in the 60 days before",
-            expected=f"{LEAST_DAYS} days, and {LEAST_INSTRUMENTS} instruments on half of them",
+            expected=f"{MIN_RETURN_DAYS} days, and {MIN_INSTRUMENTS} instruments on half of them",
             found=f"{days} days, {int(enough.sum())} instruments",
             hint="anomalies are looked for from a later walk-forward day on",
         )
-    usual = np.zeros(len(NAMES))
-    for j in range(len(NAMES)):
-        cells = figures[..., j][there]
-        usual[j] = np.median(cells[~np.isnan(cells)]) if np.isfinite(cells).any() else 0.0
-    forest = grow_forest(_filled(figures, usual)[there], REACH, seed)
-    known = join_inputs(figures[:, enough])
-    errors = np.full((len(known), int(enough.sum())), np.nan)
-    for part in np.array_split(np.arange(len(known)), _PARTS):
-        others = np.setdiff1d(np.arange(len(known)), part)
-        errors[part] = larger_error(train_autoencoder(known[others], seed).errors(known[part]))
+    medians = np.zeros(len(INDICATORS))
+    for j in range(len(INDICATORS)):
+        cells = indicators[..., j][has_return]
+        medians[j] = np.median(cells[~np.isnan(cells)]) if np.isfinite(cells).any() else 0.0
+    rows = _fill_unknown(indicators, medians)[has_return]
+    forest = grow_forest(rows, INDICATOR_BOUNDS, seed)
+    inputs = _join_inputs(indicators[:, enough])
+    errors = np.full((len(inputs), int(enough.sum())), np.nan)
+    for fold in np.array_split(np.arange(len(inputs)), _FOLDS):
+        others = np.setdiff1d(np.arange(len(inputs)), fold)
+        errors[fold] = _larger_error(train_autoencoder(inputs[others], seed).errors(inputs[fold]))
     names = tuple(name for name, kept in zip(instruments, enough, strict=True) if kept)
     return Detectors(
         names,
-        usual,
+        medians,
         forest,
-        train_autoencoder(known, seed),
+        train_autoencoder(inputs, seed),
         {
-            FOREST: learn_limits(forest_scores(forest, figures, usual), instruments, FOREST),
-            AUTOENCODER: learn_limits(errors, names, AUTOENCODER),
+            FOREST: _learn_limits(_forest_scores(forest, indicators, medians), instruments, FOREST),
+            AUTOENCODER: _learn_limits(errors, names, AUTOENCODER),
         },
     )
 
 
-def forest_scores(forest: Forest, figures: FloatArray, usual: FloatArray) -> FloatArray:
-    """(n, k) scores of (n, k, 7) figures, unknown ones taken as usual; NaN without a return."""
-    there = ~np.isnan(figures[..., 0])
-    found = np.full(there.shape, np.nan)
-    found[there] = forest.scores(_filled(figures, usual)[there])
-    return found
+def _forest_scores(forest: Forest, indicators: FloatArray, medians: FloatArray) -> FloatArray:
+    """(n, k) the forest's scores, with medians in place of unknown values; NaN without a return."""
+    has_return = ~np.isnan(indicators[..., 0])
+    scores = np.full(has_return.shape, np.nan)
+    scores[has_return] = forest.scores(_fill_unknown(indicators, medians)[has_return])
+    return scores
 
 
-def join_inputs(figures: FloatArray) -> FloatArray:
-    """(n, 2 k) returns of all instruments, then their volumes."""
-    columns = [figures[..., NAMES.index(name)] for name in ("return", "volume")]
+def _join_inputs(indicators: FloatArray) -> FloatArray:
+    """(n, 2 k) the autoencoder's inputs: returns of all instruments, then their volumes."""
+    columns = [indicators[..., INDICATORS.index(name)] for name in ("return", "volume")]
     return np.concatenate(columns, axis=1)
 
 
-def larger_error(errors: FloatArray) -> FloatArray:
-    """(n, k) the larger of an instrument's two errors; NaN without a return."""
+def _larger_error(errors: FloatArray) -> FloatArray:
+    """(n, k) larger error of an instrument's return and volume, of (n, 2 k); NaN without return."""
     of_return, of_volume = np.split(errors, 2, axis=1)
     return np.where(np.isnan(of_return), np.nan, np.fmax(of_return, of_volume))
 
 
-def learn_limits(scores: FloatArray, instruments: tuple[str, ...], kind: str) -> DetectorLimits:
-    """Limits from the (n, k) scores of a reference.
+def _learn_limits(scores: FloatArray, instruments: tuple[str, ...], kind: str) -> DetectorLimits:
+    """Learn the limits of a detector from its (n, k) scores of a reference.
 
-    The worst day is the limit, or what is ``LEAST_SPREAD`` above the median if that is more. On the
-    logarithm, since errors are skewed.
+    A group's limit is its score on the worst day, but at least ``MIN_LOG_SPREAD`` above the median.
+    This is done on logarithms, since errors are skewed.
     """
-    of_groups = np.log(group_scores(scores, instruments))
+    log_scores = np.log(group_scores(scores, instruments))
     warning, critical = np.full((2, len(GROUPS)), np.nan)
-    for g, found in enumerate(of_groups.T):
-        if (~np.isnan(found)).any():
-            median = np.nanmedian(found)
-            worst = max(np.nanmax(found), median + LEAST_SPREAD[kind])
-            warning[g], critical[g] = np.exp([worst, worst + MARGIN[kind]])
-    return DetectorLimits(float(np.nanquantile(scores, 1.0 - RARE)), warning, critical)
+    for g, of_group in enumerate(log_scores.T):
+        if (~np.isnan(of_group)).any():
+            median = np.nanmedian(of_group)
+            worst = max(np.nanmax(of_group), median + MIN_LOG_SPREAD[kind])
+            warning[g], critical[g] = np.exp([worst, worst + CRITICAL_LOG_MARGIN[kind]])
+    return DetectorLimits(float(np.nanquantile(scores, 1.0 - SERIES_TAIL_SHARE)), warning, critical)
 
 
 def group_scores(scores: FloatArray, instruments: tuple[str, ...]) -> FloatArray:
-    """(n, 5) mean score of each of ``GROUPS``, its largest left out.
+    """Compute the mean score of each group, without its largest score.
 
-    So no single instrument makes a market conspicuous. NaN with fewer than two, or less than a
-    quarter of the group's.
+    Leaving out the largest score keeps a single instrument from making a market unusual.
+
+    Args:
+        scores: (n, k); NaN where there is none.
+        instruments: names of the k instruments.
+
+    Returns:
+        (n, 5) scores of ``GROUPS``; NaN where fewer than two instruments, or less than a quarter of
+        the group's, have a score.
     """
-    of_group = group_members(instruments)
+    members = group_members(instruments)
     known = ~np.isnan(scores)
-    found = np.full((len(scores), len(GROUPS)), np.nan)
+    result = np.full((len(scores), len(GROUPS)), np.nan)
     for g in range(len(GROUPS)):
-        # Of one layout whatever the days are cut from: the sums are the same to the bit.
-        mine = np.ascontiguousarray(np.where(known, scores, 0.0)[:, of_group[g]])
-        count = known[:, of_group[g]].sum(axis=1)
-        enough = (count >= 2) & (count >= _SHARE_KNOWN * of_group[g].sum())
+        # One memory layout, whatever the days are cut from, gives the same sums to the bit.
+        of_group = np.ascontiguousarray(np.where(known, scores, 0.0)[:, members[g]])
+        count = known[:, members[g]].sum(axis=1)
+        enough = (count >= 2) & (count >= _MIN_KNOWN_SHARE * members[g].sum())
         for row in np.flatnonzero(enough):
-            found[row, g] = (mine[row].sum() - mine[row].max()) / (count[row] - 1)
-    return found
+            result[row, g] = (of_group[row].sum() - of_group[row].max()) / (count[row] - 1)
+    return result
 
 
 def group_members(instruments: tuple[str, ...]) -> BoolArray:
@@ -231,5 +248,6 @@ def group_members(instruments: tuple[str, ...]) -> BoolArray:
     return np.array([(markets == group) | (group == GROUPS[-1]) for group in GROUPS])
 
 
-def _filled(figures: FloatArray, usual: FloatArray) -> FloatArray:
-    return np.where(np.isnan(figures), usual, figures)
+def _fill_unknown(indicators: FloatArray, medians: FloatArray) -> FloatArray:
+    """(n, k, 7) indicators with medians in place of NaN."""
+    return np.where(np.isnan(indicators), medians, indicators)

@@ -1,4 +1,4 @@
-"""What is known of each cell of the stored prices, as arrays: there, used, unusual, unread."""
+"""Read the state of each cell of the stored prices: present, observed, unusual, stale, unread."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from quant_assets.market.instruments import MARKETS, InstrumentSeries, column_na
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells of some days.
+    """The state of the cells of c series on n days.
 
     Attributes:
         days: (n,) trading days, ascending.
-        date_ids: (n,) the source's numbering of the days.
-        series: c series, in order of name.
+        date_ids: (n,) the source's numbers of the days.
+        series: the c series, by name.
         present: (n, c) whether the validated table has a row for the cell.
-        observed: (n, c) whether it has an accepted value.
-        unusual: (n, c) whether it is a jump kept as real, or was rejected.
-        stale: (n, c) whether its price has stood still.
+        observed: (n, c) whether the cell has an accepted value.
+        unusual: (n, c) whether the cell is a jump that was kept as real, or was rejected.
+        stale: (n, c) whether the price has been the same for long.
         unread: (n, c) whether the source gave something that is not a number.
     """
 
@@ -43,33 +43,41 @@ class Cells:
     @cached_property
     def names(self) -> AnyArray:
         """(c,) names of the series in the source."""
-        return np.array([column_name(one) for one in self.series], dtype=object)
+        return np.array([column_name(series) for series in self.series], dtype=object)
 
     @cached_property
     def markets(self) -> AnyArray:
         """(c,) market of each series."""
-        return np.array([market_of(one.instrument) for one in self.series], dtype=object)
+        return np.array([market_of(series.instrument) for series in self.series], dtype=object)
 
     @cached_property
     def is_close(self) -> BoolArray:
         """(c,) which series are closes."""
-        return np.array([one.field == "close" for one in self.series], dtype=np.bool_)
+        return np.array([series.field == "close" for series in self.series], dtype=np.bool_)
 
     @cached_property
     def by_market(self) -> Mapping[str, BoolArray]:
-        """(c,) which series each market has, for those that have any."""
+        """(c,) which series each market has, for the markets that have any."""
         return {name: self.markets == name for name in MARKETS if name in self.markets}
 
 
 def read_cells(lake: Lake, start: date, end: date) -> Cells:
-    """Cells from ``start`` to ``end``; no days if nothing is stored.
+    """Read the cells of a range of days.
+
+    Args:
+        lake: has raw and validated prices.
+        start: first day.
+        end: last day. Series that begin later are left out.
+
+    Returns:
+        The cells; without stored prices they have no days.
 
     Raises:
-        LakeError: prices were never validated.
+        LakeError: no prices have been validated.
     """
     series = tuple(
-        InstrumentSeries(*one)
-        for one in lake.query(
+        InstrumentSeries(*row)
+        for row in lake.query(
             f"SELECT DISTINCT instrument, field FROM {VALIDATED_PRICES.quoted}"
             " WHERE trading_day <= ? ORDER BY ALL",
             [end],
@@ -90,26 +98,26 @@ def read_cells(lake: Lake, start: date, end: date) -> Cells:
         [start, end],
         needs=RAW_PRICES,
     )
-    found, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
-    days = found.astype("datetime64[D]")
+    distinct, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
+    days = distinct.astype("datetime64[D]")
     return Cells(
         days,
         rows["date_id"].to_numpy()[first],
         series,
-        present=_marked(rows, days, series),
-        observed=_marked(rows.filter(rows["observed"]), days, series),
-        unusual=_marked(rows.filter(rows["unusual"]), days, series),
-        stale=_marked(rows.filter(rows["stale"]), days, series),
-        unread=_marked(
+        present=_mark_cells(rows, days, series),
+        observed=_mark_cells(rows.filter(rows["observed"]), days, series),
+        unusual=_mark_cells(rows.filter(rows["unusual"]), days, series),
+        stale=_mark_cells(rows.filter(rows["stale"]), days, series),
+        unread=_mark_cells(
             unread.filter(pc.is_in(unread["trading_day"], rows["trading_day"])), days, series
         ),
     )
 
 
-def _marked(rows: pa.Table, days: DayArray, series: tuple[InstrumentSeries, ...]) -> BoolArray:
-    """(n, c) which cells have a row."""
+def _mark_cells(rows: pa.Table, days: DayArray, series: tuple[InstrumentSeries, ...]) -> BoolArray:
+    """(n, c) whether a cell has a row in ``rows``."""
     marked = np.zeros((len(days), len(series)), dtype=np.bool_)
-    names = [f"{one.instrument}\t{one.field}" for one in series]
+    names = [f"{name.instrument}\t{name.field}" for name in series]
     if rows.num_rows:
         day = day_positions(rows["trading_day"].to_numpy(), days)
         marked[day, unit_positions(rows["series"], names)] = True

@@ -1,7 +1,7 @@
-"""What state the markets are in on each day: turbulence, volatility, and how alike they move.
+"""The state of the markets on each day: turbulence, volatility, and the mean correlation.
 
-The model of turbulence is ``models.markov_switching``. A day knows returns up to it only; the
-parameters it is judged by are older, those of the walk-forward day before.
+The model of turbulence is ``models.markov_switching``. A day is judged by the returns up to it, and
+by parameters that were fitted as of the last walk-forward day up to it.
 """
 
 from collections.abc import Callable
@@ -29,22 +29,23 @@ from quant_assets.models.markov_switching import Regimes, fit_regimes
 from quant_assets.models.packing import pack, unpack
 from quant_assets.training.walk_forward import find_fit_in_force, fit_rows
 
-VOLATILITY, CORRELATION, CHANGE = 20, 60, 20
-_LEAST = 30
-"""Days on which two instruments have a return, for their correlation to count."""
-_YEAR = 252
+VOLATILITY_DAYS, CORRELATION_DAYS, CHANGE_DAYS = 20, 60, 20
+"""Days of a volatility, of a correlation, and between the two correlations of a change."""
+_MIN_PAIR_DAYS = 30
+"""Days on which both instruments need a return for their correlation to count."""
+_TRADING_DAYS_A_YEAR = 252
 _PERCENT = 100.0
-_TINY = 1e-18
+_MIN_VARIANCE = 1e-18
 
 
 def regime_rows(
     lake: Lake, settings: Settings, start: date, end: date, artifacts: Path | None = None
 ) -> pd.DataFrame:
-    """Rows of ``monitoring.regimes`` for every day with features from ``start`` to ``end``.
+    """Make rows of ``monitoring.regimes`` for every day with features from ``start`` to ``end``.
 
     Args:
         lake: the lake.
-        settings: which days are walk-forward days.
+        settings: tells which days are walk-forward days.
         start: first day.
         end: last day.
         artifacts: folder where fitted regimes are kept; None keeps nothing.
@@ -54,42 +55,49 @@ def regime_rows(
     names = [column.name for column in REGIMES.columns]
     if not len(wanted):
         return pd.DataFrame({name: [] for name in names})
-    instruments, returns = _returns(lake, days)
-    grid = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
-    # -1, before the first fit, is the last of what it is looked up in.
-    fit = find_fit_in_force(wanted, grid)
-    rows = np.union1d(wanted, wanted - CHANGE)
-    alike = mean_correlations(returns, rows)
-    correlation, before = (alike[np.searchsorted(rows, one)] for one in (wanted, wanted - CHANGE))
+    instruments, returns = _read_returns(lake, days)
+    walk_forward = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
+    # Before the first fit this is -1, which reads the last of the days below: NaT.
+    fit = find_fit_in_force(wanted, walk_forward)
+    rows = np.union1d(wanted, wanted - CHANGE_DAYS)
+    correlations = mean_correlations(returns, rows)
+    correlation = correlations[np.searchsorted(rows, wanted)]
+    before = correlations[np.searchsorted(rows, wanted - CHANGE_DAYS)]
     columns = {
         "trading_day": days[wanted],
         "date_id": read_date_ids(lake, days[wanted]),
-        "turbulence": turbulence(
-            _PERCENT * row_mean(returns), grid, wanted, partial(_fitted, lake, artifacts, days)
+        "turbulence": turbulence_probabilities(
+            _PERCENT * row_mean(returns),
+            walk_forward,
+            wanted,
+            partial(_fitted, lake, artifacts, days),
         ),
         **{f"volatility_{m}": v[wanted] for m, v in volatilities(returns, instruments).items()},
         "correlation": correlation,
         "correlation_change": correlation - before,
-        "fit_as_of": np.append(days[grid], np.datetime64("NaT", "D"))[fit],
+        "fit_as_of": np.append(days[walk_forward], np.datetime64("NaT", "D"))[fit],
     }
     return pd.DataFrame(columns)[names]
 
 
-def turbulence(
+def turbulence_probabilities(
     returns: FloatArray,
     fits: IntArray,
     wanted: IntArray,
     fitted: Callable[[FloatArray], Regimes] = fit_regimes,
 ) -> FloatArray:
-    """(w,) filtered probability of the turbulent regime on the wanted rows.
+    """Compute the filtered probability of the turbulent regime on some rows.
+
+    The parameters of each fit filter the whole history from its beginning.
 
     Args:
-        returns: (n,) daily returns of the market; NaN where unknown.
+        returns: (n,) daily returns of the market, in per cent; NaN where unknown.
         fits: rows as of which the parameters are fitted, ascending.
-        wanted: rows, ascending.
+        wanted: (w,) rows, ascending.
         fitted: gives the parameters from the returns up to a fit's row.
 
-    NaN before the first fit. Each fit filters the history from its beginning.
+    Returns:
+        (w,) probabilities; NaN before the first fit.
     """
     result = np.full(len(wanted), np.nan)
     in_force = find_fit_in_force(wanted, fits)
@@ -102,54 +110,73 @@ def turbulence(
 
 
 def volatilities(returns: FloatArray, instruments: tuple[str, ...]) -> dict[str, FloatArray]:
-    """(n,) annualised volatility of each market's equally weighted return over 20 days.
+    """Compute the annualised volatility of each market's equally weighted return over 20 days.
 
-    Root mean square times sqrt(252); NaN where less than half of the days have a return.
+    Args:
+        returns: (n, k) daily log returns; NaN where there is none.
+        instruments: names of the k instruments.
+
+    Returns:
+        By market, (n,) root mean square times sqrt(252); NaN where less than half of the days have
+        a return.
     """
     markets = np.array([market_of(name) for name in instruments])
     result = {}
     for market in MARKETS:
         of_market = row_mean(returns[:, markets == market])
-        result[market] = np.sqrt(_YEAR) * rolling_rms(of_market, [VOLATILITY])[VOLATILITY]
+        result[market] = (
+            np.sqrt(_TRADING_DAYS_A_YEAR)
+            * rolling_rms(of_market, [VOLATILITY_DAYS])[VOLATILITY_DAYS]
+        )
     return result
 
 
 def mean_correlations(returns: FloatArray, rows: IntArray) -> FloatArray:
-    """(w,) :func:`mean_correlation` over the ``CORRELATION`` rows that end with each row.
+    """Compute :func:`mean_correlation` over the ``CORRELATION_DAYS`` rows that end with each row.
 
-    NaN where there are fewer.
+    Args:
+        returns: (n, k) daily returns; NaN where there is none.
+        rows: (w,) rows.
+
+    Returns:
+        (w,) correlations; NaN where there are fewer rows.
     """
     result = np.full(len(rows), np.nan)
     for i, row in enumerate(rows):
-        if row >= CORRELATION - 1:
-            # Of one layout whatever the array is cut from: the sums are the same to the bit.
-            window = np.ascontiguousarray(returns[row - CORRELATION + 1 : row + 1])
+        if row >= CORRELATION_DAYS - 1:
+            # One memory layout, whatever the array is cut from, gives the same sums to the bit.
+            window = np.ascontiguousarray(returns[row - CORRELATION_DAYS + 1 : row + 1])
             result[i] = mean_correlation(window)
     return result
 
 
 def mean_correlation(returns: FloatArray) -> float:
-    """Mean of the correlations of all pairs of columns, each over the days that both have.
+    """Compute the mean of the correlations of all pairs of columns, over the days that both have.
+
+    Pairs with fewer than ``_MIN_PAIR_DAYS`` such days, and pairs with a column that does not move,
+    are left out.
 
     Args:
         returns: (n, k) daily returns; NaN where there is none.
 
-    Pairs with fewer than ``_LEAST`` days, or of which one does not move, are left out; NaN if none
-    is left.
+    Returns:
+        The mean; NaN if no pair is left.
     """
     observed = np.isfinite(returns)
     count = observed.sum(axis=0)
     known = np.where(observed, returns, 0.0)
-    # Around its own mean first, so that squares of means do not cancel.
-    around = np.where(observed, known - known.sum(axis=0) / np.maximum(count, 1), 0.0)
-    there = observed.astype(np.float64)
-    both = there.T @ there
+    # Columns are centred first, so that large squares of means do not cancel.
+    centred = np.where(observed, known - known.sum(axis=0) / np.maximum(count, 1), 0.0)
+    observed_float = observed.astype(np.float64)
+    both = observed_float.T @ observed_float
     days = np.maximum(both, 1.0)
-    total, squares = around.T @ there, (around * around).T @ there
+    total, squares = centred.T @ observed_float, (centred * centred).T @ observed_float
     variance = squares - total * total / days
-    covariance = around.T @ around - total * total.T / days
+    covariance = centred.T @ centred - total * total.T / days
     scale = variance * variance.T
-    pairs = np.triu((both >= _LEAST) & (variance > _TINY) & (variance.T > _TINY), 1)
+    pairs = np.triu(
+        (both >= _MIN_PAIR_DAYS) & (variance > _MIN_VARIANCE) & (variance.T > _MIN_VARIANCE), 1
+    )
     if not pairs.any():
         return float("nan")
     return float((covariance[pairs] / np.sqrt(scale[pairs])).mean())
@@ -171,8 +198,8 @@ def _code() -> str:
     return " ".join([digest_code(fit_regimes), *libraries])
 
 
-def _returns(lake: Lake, days: DayArray) -> tuple[tuple[str, ...], FloatArray]:
-    """The instruments, and (n, k) their winsorised daily log returns."""
+def _read_returns(lake: Lake, days: DayArray) -> tuple[tuple[str, ...], FloatArray]:
+    """Read the k instruments and their (n, k) winsorised daily log returns; NaN without one."""
     rows = lake.arrow(
         f"SELECT trading_day, instrument, ret_1 FROM {INSTRUMENT_FEATURES.quoted}"
         " WHERE trading_day <= ?",

@@ -1,13 +1,13 @@
-"""How far a sample is from what it used to be like: PSI, Kolmogorov-Smirnov, missing values.
+"""Distances of a sample from a reference: PSI, Kolmogorov-Smirnov, and the share that is missing.
 
-Distances, no tests: pooled samples hold thousands of values that move together, so every p-value
-is zero. What is far is learnt from the reference itself, whose own windows differ as well: slow
-features more than fast ones, 20 values of the market more than 8,480 of the targets. A column has
-drifted if it is farther off than any window of the reference is from the others, and farther than
-a limit that holds for all. Were all windows alike by nature, one figure would say so once in
-``windows + 1`` times.
+Distances are not tests: pooled samples hold thousands of values that move together, so every
+p-value would be zero. The limits come from the reference itself, because its own windows differ as
+well: slow features more than fast ones, and 20 values of the market more than 8,480 of the targets.
+A column has drifted if its window is farther from the reference than any window of the reference is
+from the others, and farther than a limit for all columns. If all windows were alike by nature, a
+distance would exceed the limit by chance once in ``windows + 1`` times.
 
-Knows arrays only; which days they are of is decided in ``monitoring.samples``.
+Arrays only; ``monitoring.drift.samples`` decides which days they hold.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ import numpy as np
 
 from quant_assets.core.typing import AnyArray, FloatArray, IntArray
 
-PSI = 0.25
+PSI_LIMIT = 0.25
 """The rule of thumb for a major shift (Siddiqi, *Credit Risk Scorecards*, 2006).
 
-PSI is the symmetrised Kullback-Leibler divergence: of two normal distributions apart by d standard
-deviations it is d^2, so this is half a standard deviation.
+PSI is the symmetrised Kullback-Leibler divergence. For two normal distributions whose means are d
+standard deviations apart it is d^2, so this limit is half a standard deviation.
 """
-KS = 0.2
-"""The same half: 2 Phi(d / 2) - 1 = 0.197."""
-MISSING = 0.1
-"""Rise of the share of cells without a value. Nothing is learnt for it: the first windows of a
-history lack whatever looks far back."""
-_EPSILON = 1e-4
+KS_LIMIT = 0.2
+"""The KS distance for half a standard deviation as well: 2 Phi(d / 2) - 1 = 0.197."""
+MISSING_LIMIT = 0.1
+"""Rise of the share of cells without a value. It does not depend on the reference: the first
+windows of a history lack every feature that looks far back."""
+_MIN_SHARE = 1e-4
 _PERCENT = np.arange(1, 100)
-_GRID = 0.01
-"""What a distance read off percentiles can lack: no more lies between two of them."""
+_GRID_SHARE = 0.01
+"""Largest error of a KS distance read at percentiles: the share that lies between two of them."""
 
 
 class Distances(NamedTuple):
@@ -50,11 +50,11 @@ class Distances(NamedTuple):
 
 @dataclass(frozen=True)
 class ReferenceSummary:
-    """What a column used to be like.
+    """The distribution of a column over the windows of a reference.
 
     Attributes:
-        ordered: (n,) its known values, ascending.
-        edges: (b,) its deciles, each once; none if all values are equal.
+        ordered: (n,) the known values, ascending.
+        edges: (b,) the distinct deciles; none if all values are equal.
         shares: (b + 1,) share of the values up to each edge, and beyond the last.
         missing: share of cells without a value.
         spanned: share of the windows that have any value.
@@ -70,24 +70,24 @@ class ReferenceSummary:
 
     @property
     def reason(self) -> str | None:
-        """Why a distance from it is undefined; None if none is."""
+        """Why a distance from this reference is undefined; None if all are defined."""
         if not len(self.ordered):
             return "no value in the reference"
         return None if len(self.edges) else "constant in the reference"
 
 
 def summarise_reference(windows: AnyArray) -> ReferenceSummary:
-    """Summary of a column, and how far its own windows are from one another.
+    """Summarise a column, and find how far its own windows are from one another.
 
     Args:
-        windows: (w, c) cells of each of w windows; what is not finite counts as missing.
+        windows: (w, c) the c cells of each of w windows; values that are not finite are missing.
     """
     windows = np.where(np.isfinite(windows), windows, np.nan)
     by_window = np.sort(windows, axis=1)
     ordered = np.sort(windows, axis=None)
     ordered = ordered[: len(ordered) - int(np.isnan(ordered).sum())]
-    grid = quantiles(ordered, _PERCENT)
-    edges = np.unique(grid[9::10])
+    percentiles = quantiles(ordered, _PERCENT)
+    edges = np.unique(percentiles[9::10])
     if len(edges) and ordered[0] == ordered[-1]:
         edges = edges[:0]
     return ReferenceSummary(
@@ -96,20 +96,22 @@ def summarise_reference(windows: AnyArray) -> ReferenceSummary:
         _shares(counts_between(ordered, edges)),
         1.0 - len(ordered) / max(windows.size, 1),
         float((~np.isnan(by_window)).any(axis=1).sum()) / max(len(windows), 1),
-        _limits(by_window, grid, edges),
+        _find_limits(by_window, percentiles, edges),
     )
 
 
 def measure_distances(
     reference: ReferenceSummary, current: AnyArray
 ) -> tuple[Distances, str | None]:
-    """Distances of a sample from a reference, and why one is NaN.
+    """Measure the distances of a sample from a reference.
 
     Args:
-        reference: what it is compared with.
-        current: (c,) cells; what is not finite counts as missing.
+        reference: the distribution that the sample is compared with.
+        current: (c,) cells of the sample; values that are not finite are missing.
 
-    PSI is NaN where the reference is constant, both PSI and KS where one of the two has no value.
+    Returns:
+        The distances, and why one of them is NaN, or None. PSI is NaN where the reference is
+        constant; PSI and KS are NaN where the reference or the sample has no value.
     """
     ordered = np.sort(current[np.isfinite(current)])
     missing = 1.0 - len(ordered) / max(current.size, 1) - reference.missing
@@ -122,15 +124,15 @@ def measure_distances(
     return Distances(float(psi), distance, missing), reference.reason
 
 
-def is_drifted(found: Distances, limits: Distances) -> bool:
-    """Whether one of the distances is beyond its limit; an undefined one is not."""
-    return any(value > limit for value, limit in zip(found, limits, strict=True))
+def is_drifted(distances: Distances, limits: Distances) -> bool:
+    """Whether one of the distances is beyond its limit; an undefined distance is not."""
+    return any(value > limit for value, limit in zip(distances, limits, strict=True))
 
 
-def stability_index(expected: FloatArray, found: FloatArray) -> FloatArray:
+def stability_index(expected: FloatArray, actual: FloatArray) -> FloatArray:
     """Compute the population stability index (PSI) of a sample against a reference.
 
-    The PSI is the sum over bins of (found - expected) ln(found / expected): 0 for equal shares, and
+    The PSI is the sum over bins of (actual - expected) ln(actual / expected): 0 for equal shares, and
     0.25 or more by the rule of thumb for a major shift. An empty bin counts as a share of 1e-4, so
     the index is finite.
 
@@ -138,16 +140,16 @@ def stability_index(expected: FloatArray, found: FloatArray) -> FloatArray:
 
     Args:
         expected: (..., b) share of the reference in each bin.
-        found: (..., b) share of the sample in each bin.
+        actual: (..., b) share of the sample in each bin.
 
     Examples:
         >>> expected = np.array([0.25, 0.25, 0.25, 0.25])
-        >>> found = np.array([[0.25, 0.25, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4]])
-        >>> stability_index(expected, found).round(3)
+        >>> actual = np.array([[0.25, 0.25, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4]])
+        >>> stability_index(expected, actual).round(3)
         array([0.   , 0.228])
     """
-    expected, found = np.maximum(expected, _EPSILON), np.maximum(found, _EPSILON)
-    index: FloatArray = ((found - expected) * np.log(found / expected)).sum(axis=-1)
+    expected, actual = np.maximum(expected, _MIN_SHARE), np.maximum(actual, _MIN_SHARE)
+    index: FloatArray = ((actual - expected) * np.log(actual / expected)).sum(axis=-1)
     return index
 
 
@@ -170,7 +172,7 @@ def kolmogorov_smirnov(reference: AnyArray, current: AnyArray) -> float:
     steps = np.arange(len(current) + 1) / len(current)
     at = np.searchsorted(reference, current, side="right") / len(reference)
     before = np.searchsorted(reference, current, side="left") / len(reference)
-    # Of equal values only the last has the function's value, and the first the one before.
+    # Of equal values only the last has the function's value, and the first the value before it.
     last = np.append(current[1:] != current[:-1], True)
     first = np.append(True, current[1:] != current[:-1])
     above = np.abs(steps[1:] - at)[last].max()
@@ -179,12 +181,20 @@ def kolmogorov_smirnov(reference: AnyArray, current: AnyArray) -> float:
 
 
 def quantiles(ordered: AnyArray, percent: IntArray) -> AnyArray:
-    """(p,) smallest of the ascending values with at least that share of them up to it."""
+    """Find the smallest value up to which a sample has at least each given share of its values.
+
+    Args:
+        ordered: (n,) ascending; an empty one gives an empty result.
+        percent: (p,) shares in per cent, whole numbers.
+
+    Returns:
+        (p,) values of the sample.
+    """
     if not len(ordered):
         return ordered
     # In whole numbers: 0.07 * 100 is a little more than 7.
-    found: AnyArray = ordered[np.maximum(-(-percent * len(ordered) // 100), 1) - 1]
-    return found
+    result: AnyArray = ordered[np.maximum(-(-percent * len(ordered) // 100), 1) - 1]
+    return result
 
 
 def counts_between(ordered: AnyArray, edges: AnyArray) -> IntArray:
@@ -195,27 +205,33 @@ def counts_between(ordered: AnyArray, edges: AnyArray) -> IntArray:
 
 
 def _shares(counts: IntArray) -> FloatArray:
-    """(..., b) counts as shares of their sum; NaN where there is nothing."""
+    """(..., b) counts as shares of their sum; NaN where the sum is 0."""
     total = counts.sum(axis=-1, keepdims=True)
     shares = np.full(counts.shape, np.nan)
     np.divide(counts, total, out=shares, where=total > 0)
     return shares
 
 
-def _limits(by_window: AnyArray, grid: AnyArray, edges: AnyArray) -> Distances:
-    """The largest distance of a window from all others, where it is above what holds for all."""
+def _find_limits(by_window: AnyArray, percentiles: AnyArray, edges: AnyArray) -> Distances:
+    """Find the largest distance of a window from all other windows, at least the general limit.
+
+    Args:
+        by_window: (w, c) cells of each window, ascending, NaN last.
+        percentiles: (99,) of all windows together.
+        edges: (b,) distinct deciles of all windows together.
+    """
     known = by_window.shape[1] - np.isnan(by_window).sum(axis=1)
     others = known.sum() - known
     both = (known > 0) & (others > 0)
     if not both.any():
-        return Distances(PSI, KS, MISSING)
+        return Distances(PSI_LIMIT, KS_LIMIT, MISSING_LIMIT)
     rows = [row[:n] for row, n in zip(by_window, known, strict=True)]
-    up_to = np.array([np.searchsorted(row, grid, side="right") for row in rows])
+    up_to = np.array([np.searchsorted(row, percentiles, side="right") for row in rows])
     counts = np.array([counts_between(row, edges) for row in rows])
     share, rest = up_to[both] / known[both, None], (up_to.sum(0) - up_to)[both] / others[both, None]
     index = stability_index(_shares(counts.sum(0) - counts)[both], _shares(counts)[both])
     return Distances(
-        float(max(PSI, index.max())),
-        float(min(1.0, max(KS, np.abs(share - rest).max() + _GRID))),
-        MISSING,
+        float(max(PSI_LIMIT, index.max())),
+        float(min(1.0, max(KS_LIMIT, np.abs(share - rest).max() + _GRID_SHARE))),
+        MISSING_LIMIT,
     )

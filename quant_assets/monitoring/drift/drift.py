@@ -1,6 +1,7 @@
-"""Drift of every feature and forecast on a day: rows of ``monitoring.drift``.
+"""Drift of every feature and forecast on a day: rows of ``monitoring.drift``, the table.
 
-The distances are in ``monitoring.distances``, the days compared in ``monitoring.samples``.
+The distances are in ``monitoring.drift.distances``, the days that are compared in
+``monitoring.drift.samples``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,9 @@ from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.drift.distances import (
-    KS,
-    MISSING,
-    PSI,
+    KS_LIMIT,
+    MISSING_LIMIT,
+    PSI_LIMIT,
     Distances,
     ReferenceSummary,
     is_drifted,
@@ -30,8 +31,8 @@ from quant_assets.monitoring.drift.distances import (
     summarise_reference,
 )
 from quant_assets.monitoring.drift.samples import (
-    FORECAST_DAYS,
-    WINDOW,
+    FORECAST_REFERENCE_DAYS,
+    WINDOW_DAYS,
     read_feature_columns,
     read_forecast_columns,
     read_reference_fits,
@@ -39,53 +40,70 @@ from quant_assets.monitoring.drift.samples import (
 )
 from quant_assets.monitoring.drift.training_reference import read_summaries
 
-WATCHED_DAYS = 20
-"""Of a range of days only so many, the newest, are compared.
+MAX_COMPARED_DAYS = 20
+"""Of a range of days only the newest ones are compared, at most this many.
 
-A day alone takes most of a second on a real market, for reading what the fit was trained on, and a
-further one a tenth of that. Older days want ranges of their own.
+A single day takes most of a second on a real market, because the training days of the fit are read;
+each further day takes a tenth of that. Older days need a run over a range of their own.
 """
-FAR = 3.0
-"""Times its limit from which a single column's distance is told: a year without faults, as
-``quant-assets rehearse --no-faults`` makes one, comes close to it."""
-MEMORIES = 2
-"""Times its longest window that a feature has to be known in a reference: what looks back a year
-hardly changes within one, and would be taken for drifted ever after."""
-_MEMORY = {(str(one.level), one.name): one.window for one in CATALOGUE}
+SEVERITY_LIMIT = 3.0
+"""Times its limit beyond which a single column's distance raises an alert. A year without faults,
+as ``quant-assets rehearse --no-faults`` simulates it, comes close to this."""
+MIN_FEATURE_WINDOWS = 2
+"""Times its longest window that a feature has to be known in a reference. A feature that looks back
+a year hardly changes within one; with fewer days it would count as drifted ever after."""
+_FEATURE_WINDOW_DAYS = {(str(feature.level), feature.name): feature.window for feature in CATALOGUE}
 _NO_FIT = "no forecast, so no fit in force"
 _SHORT = "reference too short"
-_NOTHING = Distances(np.nan, np.nan, np.nan)
-_BASE = Distances(PSI, KS, MISSING)
+_UNDEFINED = Distances(np.nan, np.nan, np.nan)
+_GENERAL_LIMITS = Distances(PSI_LIMIT, KS_LIMIT, MISSING_LIMIT)
 
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """What became of one column on one day."""
+    """The drift of one column on one day.
+
+    Attributes:
+        day: the day.
+        level: instrument, market, target or forecast.
+        name: name of the feature, or of the family of a forecast.
+        distances: of the window that ends with the day from the reference.
+        limits: distances beyond which the column has drifted.
+        reason: why a distance is NaN; None if none is.
+        reference_until: last day of the reference; NaT without one.
+    """
 
     day: np.datetime64
     level: str
     name: str
-    found: Distances
+    distances: Distances
     limits: Distances
     reason: str | None
     reference_until: np.datetime64
 
-    def row(self) -> tuple[object, ...]:
-        """In the table's order, without the day's number."""
-        limits, far = self.limits, is_drifted(self.found, self.limits)
-        figures = self.found.psi, limits.psi, self.found.ks, limits.ks, self.found.missing, far
-        return (self.day, self.level, self.name, *figures, self.reason, self.reference_until)
+    def to_row(self) -> tuple[object, ...]:
+        """Return the values in the order of the table's columns, without the day's number."""
+        distances, limits = self.distances, self.limits
+        measures = distances.psi, limits.psi, distances.ks, limits.ks, distances.missing
+        outcome = is_drifted(distances, limits), self.reason, self.reference_until
+        return (self.day, self.level, self.name, *measures, *outcome)
 
 
 def first_compared_day(lake: Lake, start: date, end: date) -> date:
-    """The first day of a range that is compared."""
-    return max(start, find_history_start(lake, MARKET_FEATURES, end, WATCHED_DAYS - 1))
+    """Find the first day of a range that is compared, see ``MAX_COMPARED_DAYS``.
+
+    Args:
+        lake: the lake.
+        start: first day of the range.
+        end: last day of the range.
+    """
+    return max(start, find_history_start(lake, MARKET_FEATURES, end, MAX_COMPARED_DAYS - 1))
 
 
 def drift_rows(
     lake: Lake, families: Sequence[str], start: date, end: date, artifacts: Path | None = None
 ) -> pd.DataFrame:
-    """Rows of ``monitoring.drift`` for every day with features from ``start`` to ``end``.
+    """Make rows of ``monitoring.drift`` for every day with features from ``start`` to ``end``.
 
     Args:
         lake: the lake.
@@ -96,116 +114,128 @@ def drift_rows(
     """
     days = read_known_days(lake, end)
     wanted = np.flatnonzero(days >= np.datetime64(start))
-    found = [
-        *_of_features(lake, families, artifacts, days, wanted),
-        *_of_forecasts(lake, families, days, wanted),
+    drifts = [
+        *_compare_features(lake, families, artifacts, days, wanted),
+        *_compare_forecasts(lake, families, days, wanted),
     ]
     names = [column.name for column in DRIFT.columns if column.name != "date_id"]
-    rows = pd.DataFrame([one.row() for one in found], columns=names)
+    rows = pd.DataFrame([drift.to_row() for drift in drifts], columns=names)
     rows["date_id"] = read_date_ids(lake, rows["trading_day"].to_numpy().astype("datetime64[D]"))
     return rows[[column.name for column in DRIFT.columns]]
 
 
 def share_drifted(rows: pd.DataFrame) -> pd.Series:
-    """Share of each day's features that have drifted, of those that could be compared."""
+    """Compute, for each day, the share of the compared features that have drifted.
+
+    Args:
+        rows: of ``monitoring.drift``. Days without a compared feature are not in the result.
+    """
     known = rows["ks"].notna() | rows["drifted"].astype(bool)
     compared = rows[(rows["level"] != "forecast") & known]
     return compared["drifted"].astype(float).groupby(compared["trading_day"]).mean()
 
 
-def severity(rows: pd.DataFrame) -> pd.Series:
-    """How many times its limit a column's largest distance is; 0 where none is known."""
+def drift_severity(rows: pd.DataFrame) -> pd.Series:
+    """Compute how many times its limit each column's largest distance is; 0 where none is known.
+
+    Args:
+        rows: of ``monitoring.drift``.
+    """
     times = pd.concat(
         [
             rows["psi"] / rows["psi_limit"],
             rows["ks"] / rows["ks_limit"],
-            rows["missing_change"] / MISSING,
+            rows["missing_change"] / MISSING_LIMIT,
         ],
         axis=1,
     )
     return times.max(axis=1).fillna(0.0).clip(lower=0.0)
 
 
-def select_far_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the columns that are told of one by one."""
-    found: pd.DataFrame = rows[severity(rows) > FAR]
-    return found
+def select_severe_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows whose drift raises an alert on its own, see ``SEVERITY_LIMIT``."""
+    severe: pd.DataFrame = rows[drift_severity(rows) > SEVERITY_LIMIT]
+    return severe
 
 
-def reference_forecasts(values: AnyArray) -> AnyArray:
-    """(w, WINDOW, u) windows of the last ``FORECAST_DAYS`` days, of those with a forecast.
+def split_reference_forecasts(values: AnyArray) -> AnyArray:
+    """Split the forecasts before a window into windows that it is compared with.
 
     Args:
-        values: (n, u) forecasts up to the day before the window compared; NaN on days without.
+        values: (n, u) forecasts up to the day before the window; NaN on days without a forecast.
+
+    Returns:
+        (w, WINDOW_DAYS, u) windows out of the last ``FORECAST_REFERENCE_DAYS`` days, days without
+        a forecast left out.
     """
-    before = values[-FORECAST_DAYS:]
+    before = values[-FORECAST_REFERENCE_DAYS:]
     before = before[~np.isnan(before).all(axis=1)]
     windows: AnyArray = before[window_rows(len(before))]
     return windows
 
 
-def _of_features(
+def _compare_features(
     lake: Lake,
     families: Sequence[str],
     artifacts: Path | None,
     days: DayArray,
     wanted: IntArray,
 ) -> Iterator[ColumnDrift]:
-    """Of days that share a fit the reference is read once."""
+    """Compare features; the reference is read once for all days that share a fit."""
     if not len(wanted):
         return
-    first = max(0, int(wanted[0]) - WINDOW + 1)
+    first = max(0, int(wanted[0]) - WINDOW_DAYS + 1)
     recent = list(read_feature_columns(lake, days[first : wanted[-1] + 1]))
-    in_force = read_reference_fits(lake, families, days[wanted])
-    for as_of, group in groupby(zip(wanted, in_force, strict=True), key=lambda pair: str(pair[1])):
+    fits = read_reference_fits(lake, families, days[wanted])
+    for as_of, group in groupby(zip(wanted, fits, strict=True), key=lambda pair: str(pair[1])):
         references = read_summaries(lake, families, artifacts, days, np.datetime64(as_of))
-        seen = int(np.searchsorted(days, np.datetime64(as_of), side="right"))
-        why = _NO_FIT if as_of == "NaT" else _SHORT
+        training_days = int(np.searchsorted(days, np.datetime64(as_of), side="right"))
+        why_none = _NO_FIT if as_of == "NaT" else _SHORT
         for row, _ in group:
             for columns in recent:
                 for j, name in enumerate(columns.names):
                     key = (days[row], columns.level, name)
-                    current = _window(columns.cells[j], row - first)
-                    reference = references[columns.level, name] if references else why
-                    found = _compared(*key, reference, current, np.datetime64(as_of))
+                    current = _window_cells(columns.cells[j], row - first)
+                    reference = references[columns.level, name] if references else why_none
+                    drift = _compare_column(*key, reference, current, np.datetime64(as_of))
                     if isinstance(reference, ReferenceSummary):
-                        found = _long_enough(found, round(seen * reference.spanned))
-                    yield found
+                        drift = _require_days(drift, round(training_days * reference.spanned))
+                    yield drift
 
 
-def _of_forecasts(
+def _compare_forecasts(
     lake: Lake, families: Sequence[str], days: DayArray, wanted: IntArray
 ) -> Iterator[ColumnDrift]:
     if not len(wanted):
         return
-    first = max(0, int(wanted[0]) - WINDOW - FORECAST_DAYS + 1)
+    first = max(0, int(wanted[0]) - WINDOW_DAYS - FORECAST_REFERENCE_DAYS + 1)
     for columns in read_forecast_columns(lake, families, days[first : wanted[-1] + 1]):
         values = columns.cells[0]
         for row in wanted - first:
-            windows = reference_forecasts(values[: max(0, row - WINDOW + 1)])
+            windows = split_reference_forecasts(values[: max(0, row - WINDOW_DAYS + 1)])
             reference = (
                 summarise_reference(windows.reshape(len(windows), -1)) if len(windows) else _SHORT
             )
             key = (days[first + row], columns.level, columns.names[0])
-            until = days[first + max(0, row - WINDOW)]
-            yield _compared(*key, reference, _window(values, row), until)
+            until = days[first + max(0, row - WINDOW_DAYS)]
+            yield _compare_column(*key, reference, _window_cells(values, row), until)
 
 
-def _window(values: AnyArray, row: int) -> AnyArray:
-    """Cells of the window that ends with a row."""
-    return values[max(0, row - WINDOW + 1) : row + 1].ravel()
+def _window_cells(values: AnyArray, row: int) -> AnyArray:
+    """The cells, in one dimension, of the window that ends with a row."""
+    return values[max(0, row - WINDOW_DAYS + 1) : row + 1].ravel()
 
 
-def _long_enough(found: ColumnDrift, known: int) -> ColumnDrift:
-    """The drift of a feature, without distances if it was known on too few days of a reference."""
-    needed = MEMORIES * _MEMORY[found.level, found.name]
-    if known >= needed or found.reason:
-        return found
-    why = f"{_SHORT}: known on {known} days of it, {needed} are needed"
-    return replace(found, found=Distances(np.nan, np.nan, found.found.missing), reason=why)
+def _require_days(drift: ColumnDrift, known_days: int) -> ColumnDrift:
+    """Remove a feature's PSI and KS if it was known on too few days of its reference."""
+    needed = MIN_FEATURE_WINDOWS * _FEATURE_WINDOW_DAYS[drift.level, drift.name]
+    if known_days >= needed or drift.reason:
+        return drift
+    why = f"{_SHORT}: known on {known_days} days of it, {needed} are needed"
+    return replace(drift, distances=Distances(np.nan, np.nan, drift.distances.missing), reason=why)
 
 
-def _compared(
+def _compare_column(
     day: np.datetime64,
     level: str,
     name: str,
@@ -213,8 +243,9 @@ def _compared(
     current: AnyArray,
     until: np.datetime64,
 ) -> ColumnDrift:
-    """The column's drift; a ``reference`` of text says why there is none."""
+    """Compare one column; a ``reference`` that is a text says why there is none."""
     if isinstance(reference, str):
-        return ColumnDrift(day, level, name, _NOTHING, _BASE, reference, np.datetime64("NaT"))
-    found, reason = measure_distances(reference, current)
-    return ColumnDrift(day, level, name, found, reference.limits, reason, until)
+        nat = np.datetime64("NaT")
+        return ColumnDrift(day, level, name, _UNDEFINED, _GENERAL_LIMITS, reference, nat)
+    distances, reason = measure_distances(reference, current)
+    return ColumnDrift(day, level, name, distances, reference.limits, reason, until)

@@ -1,4 +1,4 @@
-"""Which days a column is compared with, and its cells on them: of features and of forecasts."""
+"""Read the cells of features and forecasts, and choose the days that they are compared with."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,13 +21,14 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import DAILY
 from quant_assets.monitoring.skill.champion_periods import read_champion_periods
 
-WINDOW = 20
-"""Days compared, ending with the day itself."""
-WINDOWS = 16
+WINDOW_DAYS = 20
+"""Days of the window that is compared; it ends with the day itself."""
+MAX_WINDOWS = 16
 """Windows of a reference at most: 320 days, spread evenly over all of it."""
-LEAST_WINDOWS = 3
-FORECAST_DAYS = 250
-"""Days before the window that forecasts are compared with: they have no training days."""
+MIN_WINDOWS = 3
+"""Windows of a reference at least; with fewer there is no reference."""
+FORECAST_REFERENCE_DAYS = 250
+"""Days before the window with which forecasts are compared; forecasts have no training days."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class ColumnSample:
 
     Attributes:
         level: instrument, market, target or forecast.
-        names: k columns.
-        cells: (k, n, u) float32 values of n days and u units; NaN where there is none.
+        names: names of the k columns.
+        cells: (k, n, u) float32 values of n days and u units, such as instruments; NaN where there
+            is no value.
     """
 
     level: str
@@ -46,21 +48,21 @@ class ColumnSample:
 
 
 def window_rows(days: int) -> IntArray:
-    """(w, WINDOW) rows of windows spread evenly over so many days, the newest day included.
+    """(w, WINDOW_DAYS) rows of windows spread evenly over so many days, the newest day included.
 
-    Windows do not overlap. There are none if the days hold fewer than ``LEAST_WINDOWS``.
+    Windows do not overlap. There is none if the days hold fewer than ``MIN_WINDOWS``.
     """
-    count = min(WINDOWS, days // WINDOW)
-    if count < LEAST_WINDOWS:
-        return np.empty((0, WINDOW), np.int64)
-    starts = np.linspace(0, days - WINDOW, count).astype(np.int64)
-    return starts[:, None] + np.arange(WINDOW)
+    count = min(MAX_WINDOWS, days // WINDOW_DAYS)
+    if count < MIN_WINDOWS:
+        return np.empty((0, WINDOW_DAYS), np.int64)
+    starts = np.linspace(0, days - WINDOW_DAYS, count).astype(np.int64)
+    return starts[:, None] + np.arange(WINDOW_DAYS)
 
 
 def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
-    """Features of each level on the given days, which may lie apart.
+    """Read the features of each level on the given days, which need not be consecutive.
 
-    Of instruments that the newest of the days knows.
+    Instruments are those that have features by the newest of the days.
     """
     instruments = lake.columns(
         f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} WHERE trading_day <= ?"
@@ -81,56 +83,72 @@ def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
 def read_forecast_columns(
     lake: Lake, families: Sequence[str], days: DayArray
 ) -> Iterator[ColumnSample]:
-    """Forecasts of each family and of the ensemble on consecutive days; NaN on days without."""
+    """Read the forecasts of each family and of the ensemble.
+
+    Args:
+        lake: has the forecasts.
+        families: model families with forecasts.
+        days: (n,) consecutive trading days; NaN on days without a forecast.
+    """
     targets = read_pairs(lake).targets
     ends = days[0].item(), days[-1].item()
     for name in (*families, "ensemble"):
-        found = read_forecasts(lake, forecasts_table(name), targets, *ends)
-        yield ColumnSample("forecast", (name,), found.on(days).astype(np.float32)[None])
+        forecasts = read_forecasts(lake, forecasts_table(name), targets, *ends)
+        yield ColumnSample("forecast", (name,), forecasts.on(days).astype(np.float32)[None])
 
 
 def read_reference_fits(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:
-    """(n,) as-of day of the champion's newest fit; without one, of the newest fit in use.
+    """Find, for each day, the fit whose training days the features are compared with.
 
-    Families that are fitted anew each day are left aside: they see no features, and a reference
-    that ends with yesterday would take every drift for normal. NaT on days before the first
-    forecast.
+    This is the champion's newest fit, or, without a champion, the newest fit that a forecast used.
+    Families that are fitted every day do not count: they see no features, and a reference that ends
+    with yesterday would make every drift look normal.
+
+    Args:
+        lake: has releases, decisions and forecasts.
+        families: model families with forecasts.
+        days: (n,) ascending.
+
+    Returns:
+        (n,) as-of days; NaT on days before the first forecast.
     """
-    result = _newest_in_use(lake, families, days)
-    for reign, held in read_champion_periods(lake, days):
-        if reign:
-            result[held] = _trained_until(lake, reign.release)
+    result = _newest_fits_in_use(lake, families, days)
+    for period, positions in read_champion_periods(lake, days):
+        if period:
+            result[positions] = _read_newest_fit(lake, period.release)
     return result
 
 
-def _trained_until(lake: Lake, release: str) -> np.datetime64:
-    """As-of day of the newest fit that a release holds on to; of its newest if it holds on to none.
+def _read_newest_fit(lake: Lake, release: str) -> np.datetime64:
+    """Read the as-of day of a release's newest pinned fit, or of its newest fit if none is pinned.
 
-    A release whose record is gone gives NaT.
+    NaT for a release that is not in the table.
     """
-    found = lake.columns(
+    row = lake.columns(
         "SELECT coalesce(max(fit_as_of) FILTER (pinned), max(fit_as_of)) AS as_of"
         f" FROM {RELEASES.quoted} WHERE release = ?",
         [release],
     )
-    as_of: np.datetime64 = found["as_of"].astype("datetime64[D]")[0]
+    as_of: np.datetime64 = row["as_of"].astype("datetime64[D]")[0]
     return as_of
 
 
-def _newest_in_use(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:
-    """(n,) as-of day of the newest fit that a forecast of the day or before used."""
+def _newest_fits_in_use(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:
+    """(n,) as-of day of the newest fit that a forecast of the day or the days before used."""
     result = np.full(len(days), np.datetime64("NaT", "D"))
-    others = [name for name in families if name not in DAILY] or families
-    tables = [table for name in others if lake.has(table := forecasts_table(name))]
+    not_daily = [name for name in families if name not in DAILY] or families
+    tables = [table for name in not_daily if lake.has(table := forecasts_table(name))]
     if not len(days) or not tables:
         return result
-    every = " UNION ALL ".join(f"SELECT trading_day, fit_as_of FROM {t.quoted}" for t in tables)
-    found = lake.columns(
-        f"SELECT trading_day, max(fit_as_of) AS as_of FROM ({every})"
+    every_forecast = " UNION ALL ".join(
+        f"SELECT trading_day, fit_as_of FROM {t.quoted}" for t in tables
+    )
+    newest = lake.columns(
+        f"SELECT trading_day, max(fit_as_of) AS as_of FROM ({every_forecast})"
         " WHERE trading_day <= ? GROUP BY trading_day ORDER BY trading_day",
         [days[-1].item()],
     )
-    row = np.searchsorted(found["trading_day"].astype("datetime64[D]"), days, side="right") - 1
-    forecast = row >= 0
-    result[forecast] = found["as_of"].astype("datetime64[D]")[row[forecast]]
+    row = np.searchsorted(newest["trading_day"].astype("datetime64[D]"), days, side="right") - 1
+    has_forecast = row >= 0
+    result[has_forecast] = newest["as_of"].astype("datetime64[D]")[row[has_forecast]]
     return result

@@ -1,8 +1,8 @@
-"""What features were like on the days a fit was trained on, made once a fit.
+"""The training reference of a fit: summaries of the features on the days that the fit saw.
 
-A fit's fingerprint covers everything known on its as-of day, so with the catalogue's version it
-stands for the features, which need not be read again. Distances are in ``monitoring.distances``,
-the days in ``monitoring.samples``.
+The reference is made once a fit and kept. A fit's fingerprint covers everything known on its as-of
+day. So the fingerprint and the catalogue's version identify the features, which need not be read
+again. Distances are in ``monitoring.drift.distances``, the days in ``monitoring.drift.samples``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,14 +23,22 @@ from quant_assets.models.packing import pack, unpack
 from quant_assets.monitoring.drift.distances import Distances, ReferenceSummary, summarise_reference
 from quant_assets.monitoring.drift.samples import read_feature_columns, window_rows
 
-NEWEST = 2
-"""Fits of which it is kept, the last one asked for among them: some 25 MB each."""
+KEPT_FITS = 2
+"""How many fits' references are kept, the last one used among them: some 25 MB each."""
 Summaries = Mapping[tuple[str, str], ReferenceSummary]
-"""By level and feature."""
+"""Summary of each feature, by its level and name."""
 
 
 def reference_days(days: DayArray, as_of: np.datetime64) -> DayArray:
-    """(w, WINDOW) days of windows that a fit as of a day saw; none if too few, or no fit (NaT)."""
+    """Choose the windows of a fit's training days that make its reference.
+
+    Args:
+        days: all known days, ascending.
+        as_of: as-of day of the fit; NaT for no fit.
+
+    Returns:
+        (w, WINDOW_DAYS) days; w is 0 if the fit saw too few days, or there is no fit.
+    """
     known = 0 if np.isnat(as_of) else int(np.searchsorted(days, as_of, side="right"))
     return days[window_rows(known)]
 
@@ -42,78 +50,85 @@ def read_summaries(
     days: DayArray,
     as_of: np.datetime64,
 ) -> Summaries | None:
-    """Each feature's reference, or None if the fit saw too few days.
+    """Read the training reference of a fit, or make and keep it.
 
     Args:
         lake: the lake.
-        families: whose fits may be as of the day.
-        artifacts: folder where it is kept; None keeps nothing.
-        days: all days known.
-        as_of: of the fit; NaT for none.
+        families: model families; those with a fit as of the day identify the reference.
+        artifacts: folder where references are kept; None keeps nothing.
+        days: all known days, ascending.
+        as_of: as-of day of the fit; NaT for no fit.
+
+    Returns:
+        Summary of each feature; None if the fit saw too few days.
 
     Raises:
-        ArtifactError: it is kept, but its file is altered.
+        ArtifactError: the reference is kept, but its file is altered.
     """
     windows = reference_days(days, as_of)
     if not len(windows):
         return None
     fits = _fingerprints(lake, families, as_of)
     if artifacts is None or not fits:
-        return dict(_computed(lake, windows))
-    kept = ReferenceStore(lake, artifacts, "drift", newest=NEWEST)
+        return dict(_summarise_features(lake, windows))
+    store = ReferenceStore(lake, artifacts, "drift", newest=KEPT_FITS)
     parts = [_code(), CATALOGUE_VERSION, str(windows.tolist()), *fits]
     digest = sha256("\n".join(parts).encode()).hexdigest()
     day = date.fromisoformat(str(as_of))
-    return _unpacked(kept.get(day, digest, lambda: _packed(dict(_computed(lake, windows)))))
+    content = store.get(day, digest, lambda: _pack(dict(_summarise_features(lake, windows))))
+    return _unpack(content)
 
 
-def _computed(lake: Lake, windows: DayArray) -> Iterator[tuple[tuple[str, str], ReferenceSummary]]:
+def _summarise_features(
+    lake: Lake, windows: DayArray
+) -> Iterator[tuple[tuple[str, str], ReferenceSummary]]:
     for columns in read_feature_columns(lake, windows.ravel()):
         for name, cells in zip(columns.names, columns.cells, strict=True):
             yield (columns.level, name), summarise_reference(cells.reshape(len(windows), -1))
 
 
 def _fingerprints(lake: Lake, families: Sequence[str], as_of: np.datetime64) -> list[str]:
-    """Of the families' fits as of a day; none if none is recorded."""
+    """Read the fingerprints of the families' fits as of a day; none if no fit is recorded."""
     tables = [fits_table(name) for name in families if lake.has(fits_table(name))]
     if not tables:
         return []
     selects = " UNION ALL ".join(
         f"SELECT fingerprint FROM {table.quoted} WHERE trading_day = ?" for table in tables
     )
-    found = lake.columns(f"{selects} ORDER BY 1", [as_of.item()] * len(tables))
-    return [str(one) for one in found["fingerprint"]]
+    rows = lake.columns(f"{selects} ORDER BY 1", [as_of.item()] * len(tables))
+    return [str(fingerprint) for fingerprint in rows["fingerprint"]]
 
 
-def _packed(found: Summaries) -> bytes:
-    """Arrays of all references end to end, and how long each is."""
-    references = list(found.values())
+def _pack(summaries: Summaries) -> bytes:
+    """Pack all summaries into bytes: their arrays joined end to end, and the length of each."""
+    references = list(summaries.values())
     return pack(
-        levels=np.array([level for level, _ in found]),
-        names=np.array([name for _, name in found]),
-        ordered=np.concatenate([one.ordered for one in references]),
-        edges=np.concatenate([one.edges for one in references]),
-        shares=np.concatenate([one.shares for one in references]),
-        lengths=np.array([(len(one.ordered), len(one.edges)) for one in references]),
-        missing=np.array([one.missing for one in references]),
-        spanned=np.array([one.spanned for one in references]),
-        limits=np.array([one.limits for one in references]),
+        levels=np.array([level for level, _ in summaries]),
+        names=np.array([name for _, name in summaries]),
+        ordered=np.concatenate([summary.ordered for summary in references]),
+        edges=np.concatenate([summary.edges for summary in references]),
+        shares=np.concatenate([summary.shares for summary in references]),
+        lengths=np.array([(len(summary.ordered), len(summary.edges)) for summary in references]),
+        missing=np.array([summary.missing for summary in references]),
+        spanned=np.array([summary.spanned for summary in references]),
+        limits=np.array([summary.limits for summary in references]),
     )
 
 
-def _unpacked(content: bytes) -> Summaries:
+def _unpack(content: bytes) -> Summaries:
+    """Read back what :func:`_pack` made."""
     arrays = unpack(content)
-    many, few = arrays["lengths"].T
+    n_ordered, n_edges = arrays["lengths"].T
     parts = (
-        _split(arrays["ordered"], many),
-        _split(arrays["edges"], few),
-        _split(arrays["shares"], few + 1),
+        _split(arrays["ordered"], n_ordered),
+        _split(arrays["edges"], n_edges),
+        _split(arrays["shares"], n_edges + 1),
         arrays["missing"].tolist(),
         arrays["spanned"].tolist(),
         (Distances(*limits) for limits in arrays["limits"].tolist()),
     )
     keys = zip(arrays["levels"].tolist(), arrays["names"].tolist(), strict=True)
-    return {key: ReferenceSummary(*one) for key, *one in zip(keys, *parts, strict=True)}
+    return {key: ReferenceSummary(*values) for key, *values in zip(keys, *parts, strict=True)}
 
 
 def _split(values: AnyArray, lengths: AnyArray) -> list[AnyArray]:

@@ -1,7 +1,8 @@
-"""Which release was in force on which days, and its own record before them.
+"""The champion of each day, and the track record of a champion before it came into force.
 
-What is published is held against that record, a walk-forward above all: what its predecessors
-published says nothing of a champion. How the two are joined is in ``monitoring.records``.
+The submitted forecast is compared with that record, which is mostly a walk-forward. What earlier
+champions submitted says nothing about the present one. ``monitoring.skill.daily_records`` joins the
+two.
 """
 
 from collections.abc import Iterator
@@ -14,12 +15,17 @@ import pandas as pd
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, LIVE, RECORDS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.monitoring.rows import KNOWN_ON
+from quant_assets.monitoring.rows import KNOWN_ON_JOIN
 
 
 @dataclass(frozen=True)
 class ChampionPeriod:
-    """A release, and the first day on which it has been in force since."""
+    """A time in which one release is champion.
+
+    Attributes:
+        release: the champion.
+        since: the first day on which it is in force.
+    """
 
     release: str
     since: date
@@ -28,47 +34,57 @@ class ChampionPeriod:
 def read_champion_periods(
     lake: Lake, days: DayArray
 ) -> Iterator[tuple[ChampionPeriod | None, slice]]:
-    """The champion of some days, as decided by each of them; None where none was in force.
+    """Yield the champion periods of some days, by the decisions known on each day.
 
     Args:
-        lake: with the decisions.
+        lake: has the decisions.
         days: (k,) ascending.
 
-    Neighbouring days with the same champion come as one slice; no days as an empty one.
+    Yields:
+        A period and the slice of ``days`` that it covers; None for days without a champion. If
+        there are no days, None and an empty slice.
     """
     if not len(days):
         yield None, slice(0, 0)
         return
-    decided = {"champion": np.empty(0, object), "trading_day": np.empty(0, "datetime64[D]")}
+    decisions = {"champion": np.empty(0, object), "trading_day": np.empty(0, "datetime64[D]")}
     if lake.has(DECISIONS):
-        decided = lake.columns(
+        decisions = lake.columns(
             f"SELECT trading_day, champion FROM {DECISIONS.quoted} WHERE trading_day <= ?"
             " ORDER BY trading_day, sequence",
             [days[-1].item()],
         )
-    since = decided["trading_day"].astype("datetime64[D]")
-    begun: list[tuple[np.datetime64, str | None]] = []
-    for day, champion in zip(since, decided["champion"], strict=True):
-        if not begun or begun[-1][1] != champion:
-            begun.append((day, champion))
-    starts = np.searchsorted(days, np.array([day for day, _ in begun], "datetime64[D]"))
+    decision_days = decisions["trading_day"].astype("datetime64[D]")
+    changes: list[tuple[np.datetime64, str | None]] = []
+    for day, champion in zip(decision_days, decisions["champion"], strict=True):
+        if not changes or changes[-1][1] != champion:
+            changes.append((day, champion))
+    starts = np.searchsorted(days, np.array([day for day, _ in changes], "datetime64[D]"))
     edges = [0, *starts.tolist(), len(days)]
     for (day, champion), first, last in zip(
-        [(days[0], None), *begun], edges[:-1], edges[1:], strict=True
+        [(days[0], None), *changes], edges[:-1], edges[1:], strict=True
     ):
         if first < last:
             yield (ChampionPeriod(champion, day.item()) if champion else None), slice(first, last)
 
 
-def read_own_record(lake: Lake, reign: ChampionPeriod, end: date) -> pd.DataFrame:
-    """A champion's ICs of days before its reign, known by a day: number, day and value.
+def read_champion_record(lake: Lake, period: ChampionPeriod, end: date) -> pd.DataFrame:
+    """Read the ICs of a champion for days before its period.
 
-    Of a day that it was walked forward on and forecast as well, what it forecast counts.
+    Where a day has an IC from a walk-forward and one from a live forecast, the live one is taken.
+
+    Args:
+        lake: has the track records of releases.
+        period: of the champion.
+        end: labels known by this day count.
+
+    Returns:
+        A row for each day: ``date_id`` of the day on which the IC is known, ``day``, ``value``.
     """
     return lake.query(
-        "SELECT d.date_id AS number, t.trading_day AS day, arg_max(ic, origin = $live) AS value"
-        f" FROM {RECORDS.quoted} t {KNOWN_ON}"
+        "SELECT d.date_id, t.trading_day AS day, arg_max(ic, origin = $live) AS value"
+        f" FROM {RECORDS.quoted} t {KNOWN_ON_JOIN}"
         " WHERE release = $release AND t.trading_day < $since AND t.released_on <= $end"
         " GROUP BY ALL ORDER BY ALL",
-        {"live": LIVE, "release": reign.release, "since": reign.since, "end": end},
+        {"live": LIVE, "release": period.release, "since": period.since, "end": end},
     )

@@ -1,7 +1,7 @@
-"""What else there is to a family's forecasts, against what it used to be: ``monitoring.health``.
+"""Measures of a family's forecasts besides their score: rows of ``monitoring.health``.
 
-How good they are is in ``monitoring.rolling``. Nobody is told of these figures: they are there to
-see what a drop comes from, or that one is coming.
+Scores are in ``monitoring.skill.rolling_score``. These measures raise no alerts: they help to see
+where a drop comes from, or that one is coming.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ import pandas as pd
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.schemas.monitoring_tables import HEALTH
 from quant_assets.monitoring.rows import to_frame
-from quant_assets.monitoring.skill.daily_records import Part
+from quant_assets.monitoring.skill.daily_records import WHOLE, Part
 from quant_assets.monitoring.skill.reference_window import (
-    BLOCK,
+    BLOCK_DAYS,
     DailyRecord,
     WindowComparison,
     compare_windows,
@@ -27,136 +27,170 @@ from quant_assets.scoring.significance import draw_blocks
 
 DRAWDOWN_WINDOW, FORECAST_WINDOW = 120, 20
 COVERAGE_WINDOWS = (60, 250)
-_OF_FORECASTS = ("dispersion", "stability", "agreement")
-_RARE = 0.99
-_DEVIATIONS = 3.0
+_FORECAST_MEASURES = ("dispersion", "stability", "agreement")
+_DRAWDOWN_QUANTILE = 0.99
+_COVERAGE_DEVIATIONS = 3.0
 _DRAWS = 500
 _ROUNDING = 1e-9
-Shown = tuple[str, int, WindowComparison]
-"""Figure, window, and what it is."""
+NamedComparison = tuple[str, int, WindowComparison]
+"""Name of a measure, its window in judged days, and its comparison with the reference."""
 
 
 def health_rows(
     records: Mapping[Part, DailyRecord],
     agreement: Mapping[str, DailyRecord],
     days: DayArray,
-    numbers: IntArray,
+    date_ids: IntArray,
 ) -> pd.DataFrame:
-    """Rows of ``monitoring.health`` for some days.
+    """Make rows of ``monitoring.health`` for some days.
+
+    A day has a row for each measure that a family has had by the last day.
 
     Args:
-        records: what is known by the last of the days, by family and part.
-        agreement: likewise, each family's mean rank correlation with the others.
+        records: measures known by the last of the days, by family and part.
+        agreement: of each family, mean rank correlation of its forecast with the others'.
         days: (k,) days.
-        numbers: (k,) their numbers.
-
-    A day has a row for each figure that a family ever had by the last day.
+        date_ids: (k,) their numbers.
     """
-    figures = [
-        {"family": family, "figure": figure, "window": window, **_columns(found, window)}
+    measures = [
+        {"family": family, "figure": name, "window": window, **_to_columns(comparison, window)}
         for family in sorted({family for family, _, _ in records})
-        for figure, window, found in _figures(family, records, agreement, numbers)
+        for name, window, comparison in _compare_measures(family, records, agreement, date_ids)
     ]
-    return to_frame(HEALTH, days, numbers, figures)
+    return to_frame(HEALTH, days, date_ids, measures)
 
 
 def compare_drawdown(
-    record: DailyRecord, numbers: IntArray, window: int = DRAWDOWN_WINDOW
+    record: DailyRecord, date_ids: IntArray, window: int = DRAWDOWN_WINDOW
 ) -> WindowComparison:
-    """How far the cumulated IC is below its peak among the newest days; both bounds of chance.
+    """Compare how far the cumulated IC is below its peak in the window with what chance allows.
 
-    Bounds are 0, and what 99 % of windows drawn from the reference stay below.
+    The bounds are 0 and the 99 % quantile over windows drawn from the reference.
+
+    Args:
+        record: (n,) daily ICs.
+        date_ids: (k,) numbers of the days asked for.
+        window: judged days.
     """
 
     def measure(values: FloatArray, end: IntArray) -> FloatArray:
         return drawdowns(running_sums(values), end, window)
 
     def expect(reference: FloatArray) -> tuple[float, float, float]:
-        drawn = draw_blocks(reference, window, block=BLOCK, draws=_DRAWS)
+        drawn = draw_blocks(reference, window, block=BLOCK_DAYS, draws=_DRAWS)
         totals = np.concatenate([np.zeros((_DRAWS, 1)), drawn.cumsum(axis=1)], axis=1)
-        below = totals.max(axis=1) - totals[:, -1]
-        return float(below.mean()), 0.0, float(np.quantile(below, _RARE))
+        below_peak = totals.max(axis=1) - totals[:, -1]
+        return float(below_peak.mean()), 0.0, float(np.quantile(below_peak, _DRAWDOWN_QUANTILE))
 
-    return compare_windows(record, numbers, window, measure, expect)
+    return compare_windows(record, date_ids, window, measure, expect)
 
 
 def drawdowns(totals: FloatArray, end: IntArray, window: int) -> FloatArray:
-    """(k,) peak of the running sums of the ``window`` values before each end, less the last."""
+    """Compute how far running sums are below their peak over the ``window`` values before an end.
+
+    Args:
+        totals: (n + 1,) running sums of n values.
+        end: (k,) rows after the windows, at least ``window``.
+        window: number of values.
+
+    Returns:
+        (k,) peak less last sum, never below 0.
+    """
     windows = np.lib.stride_tricks.sliding_window_view(totals, window + 1)
     result: FloatArray = windows[end - window].max(axis=1) - totals[end]
     return result
 
 
 def compare_mean(
-    record: DailyRecord, numbers: IntArray, window: int = FORECAST_WINDOW
+    record: DailyRecord, date_ids: IntArray, window: int = FORECAST_WINDOW
 ) -> WindowComparison:
-    """Mean of the newest days, against the range of the reference's own windows.
+    """Compare the mean of the newest days with the range of means over the reference's windows.
 
-    The range is widened by half of itself on either side, since forecasts keep their character from
-    one fit to the next, so a reference holds few that are independent; and by what sums round.
+    The range is widened by half of itself on either side: a fit's forecasts keep their character,
+    so a reference holds few windows that are independent. It is widened by rounding as well.
+
+    Args:
+        record: (n,) a daily measure.
+        date_ids: (k,) numbers of the days asked for.
+        window: judged days.
     """
 
+    def measure(values: FloatArray, end: IntArray) -> FloatArray:
+        return _window_means(values, end, window)
+
     def expect(reference: FloatArray) -> tuple[float, float, float]:
-        means = _means(reference, np.arange(window, len(reference) + 1), window)
+        means = _window_means(reference, np.arange(window, len(reference) + 1), window)
         slack = np.ptp(means) / 2 + _ROUNDING
         return float(reference.mean()), float(means.min() - slack), float(means.max() + slack)
 
-    return compare_windows(record, numbers, window, lambda x, end: _means(x, end, window), expect)
+    return compare_windows(record, date_ids, window, measure, expect)
 
 
 def compare_coverage(
-    record: DailyRecord, numbers: IntArray, window: int, nominal: float
+    record: DailyRecord, date_ids: IntArray, window: int, nominal: float
 ) -> WindowComparison:
-    """Mean share of labels within an interval, against the share it is made for.
+    """Compare the share of labels within an interval with the nominal share.
 
-    What it may be off by comes from how the days of the reference vary.
+    The bounds are three standard errors from the nominal share. The standard error comes from how
+    the days of the reference vary.
+
+    Args:
+        record: (n,) share of a day's labels within the interval.
+        date_ids: (k,) numbers of the days asked for.
+        window: judged days.
+        nominal: share of labels that the interval is made to hold.
     """
 
+    def measure(values: FloatArray, end: IntArray) -> FloatArray:
+        return _window_means(values, end, window)
+
     def expect(reference: FloatArray) -> tuple[float, float, float]:
-        off = _DEVIATIONS * np.sqrt(max(long_run_variance(reference), 0.0) / window)
+        error = np.sqrt(max(long_run_variance(reference), 0.0) / window)
+        off = _COVERAGE_DEVIATIONS * error
         return nominal, float(nominal - off), float(min(nominal + off, 1.0))
 
-    return compare_windows(record, numbers, window, lambda x, end: _means(x, end, window), expect)
+    return compare_windows(record, date_ids, window, measure, expect)
 
 
-def _figures(
+def _compare_measures(
     family: str,
     records: Mapping[Part, DailyRecord],
     agreement: Mapping[str, DailyRecord],
-    numbers: IntArray,
-) -> Iterator[Shown]:
-    if whole := records.get((family, "all", "")):
-        yield "drawdown", DRAWDOWN_WINDOW, compare_drawdown(whole, numbers)
+    date_ids: IntArray,
+) -> Iterator[NamedComparison]:
+    if whole := records.get((family, *WHOLE)):
+        yield "drawdown", DRAWDOWN_WINDOW, compare_drawdown(whole, date_ids)
     turnover = records.get((family, "forecast", "turnover"))
     of_forecasts = (
         records.get((family, "forecast", "dispersion")),
-        turnover and DailyRecord(turnover.numbers, 1.0 - turnover.values),
+        turnover and DailyRecord(turnover.date_ids, 1.0 - turnover.values),
         agreement.get(family),
     )
-    for name, record in zip(_OF_FORECASTS, of_forecasts, strict=True):
+    for name, record in zip(_FORECAST_MEASURES, of_forecasts, strict=True):
         if record:
-            yield name, FORECAST_WINDOW, compare_mean(record, numbers)
+            yield name, FORECAST_WINDOW, compare_mean(record, date_ids)
     for percent in ("80", "95"):
         if record := records.get((family, "interval", percent)):
             for window in COVERAGE_WINDOWS:
-                found = compare_coverage(record, numbers, window, int(percent) / 100)
-                yield f"coverage_{percent}", window, found
+                coverage = compare_coverage(record, date_ids, window, int(percent) / 100)
+                yield f"coverage_{percent}", window, coverage
 
 
-def _means(values: FloatArray, end: IntArray, window: int) -> FloatArray:
+def _window_means(values: FloatArray, end: IntArray, window: int) -> FloatArray:
+    """(k,) mean of the ``window`` values before each end."""
     totals = running_sums(values)
     result: FloatArray = (totals[end] - totals[end - window]) / window
     return result
 
 
-def _columns(found: WindowComparison, window: int) -> dict[str, Any]:
-    reason = explain_shortage(found.known, found.reference, window)
-    low, high = found.bounds.T
-    within = ((found.value >= low) & (found.value <= high)).astype(object)
-    within[[one is not None for one in reason]] = None
+def _to_columns(comparison: WindowComparison, window: int) -> dict[str, Any]:
+    reason = explain_shortage(comparison.known_days, comparison.reference_days, window)
+    low, high = comparison.bounds.T
+    within = ((comparison.value >= low) & (comparison.value <= high)).astype(object)
+    within[[text is not None for text in reason]] = None
     return {
-        "value": found.value,
-        "expected": found.expected,
+        "value": comparison.value,
+        "expected": comparison.expected,
         "low": low,
         "high": high,
         "within": within,

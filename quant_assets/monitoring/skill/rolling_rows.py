@@ -1,6 +1,6 @@
-"""Rows of ``monitoring.rolling``: each family and part on each day, with what it was before.
+"""Rows of ``monitoring.rolling``: the scores of each family and part, compared with earlier days.
 
-The arithmetic is in ``monitoring.rolling``, ``monitoring.cusum`` and ``monitoring.recovery``.
+The arithmetic is in ``monitoring.skill.rolling_score``, ``.cusum`` and ``.drop_end``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,77 +30,86 @@ from quant_assets.monitoring.skill.rolling_score import (
     shortfall,
 )
 
-SINCE_A_SIGN = 0
-"""The ``window`` of the days since the first sign of a drop."""
-TOLD = (SINCE_A_SIGN, 20)
-"""Windows whose levels people are told of: the longer ones find no drop that these do not, and stay
-low for as long as they are after it was mended. Over 20 days a level ends with the drop."""
+CUSUM_WINDOW = 0
+"""The ``window`` of rows about the days since the first sign of a drop, which the CUSUM found."""
+ALERT_WINDOWS = (CUSUM_WINDOW, 20)
+"""Windows whose levels raise alerts, in judged days. Longer windows find no drop that these two do
+not find, and stay low long after it was repaired. Over 20 days a level ends with the drop."""
 _PARTS = ("all", "lag", "markets")
 _NO_RECORD = DailyRecord(np.empty(0, np.int64), np.empty(0))
 _NO_MARKETS = DailyRecord(np.empty(0, np.int64), np.empty((0, 1)))
 
 
 def rolling_rows(
-    records: Mapping[Part, DailyRecord], days: DayArray, numbers: IntArray, settings: Settings
+    records: Mapping[Part, DailyRecord], days: DayArray, date_ids: IntArray, settings: Settings
 ) -> pd.DataFrame:
-    """Rows of ``monitoring.rolling`` for some days.
+    """Make rows of ``monitoring.rolling`` for some days.
+
+    A day has a row for each window of each part that has been judged by the last day. The family
+    whose performance raises alerts has rows even if nothing has been judged.
 
     Args:
-        records: what is known by the last of the days; those of a family may be any other's
-            before its first day, which are then what is expected of it.
+        records: daily ICs known by the last of the days. Before the first day of a family, its
+            record may hold another family's, which is then what the family is compared with.
         days: (k,) days.
-        numbers: (k,) their numbers.
+        date_ids: (k,) their numbers.
         settings: how large a shortfall matters.
-
-    A day has a row for each part that was ever judged by the last day; the ensemble's has one
-    even if nothing was.
     """
-    told = {
+    with_judged = {
         (choose_judged_family({family for family, *_ in records}), *WHOLE): _NO_RECORD,
         **records,
     }
-    figures = [
-        {"family": part[0], "by": part[1], "part": part[2], "window": window, **figures}
-        for part, record in told.items()
+    measures = [
+        {"family": part[0], "by": part[1], "part": part[2], "window": window, **columns}
+        for part, record in with_judged.items()
         if part[1] in _PARTS
-        for window, figures in _windows(records, part, record, numbers, settings)
+        for window, columns in _compare_windows(records, part, record, date_ids, settings)
     ]
-    return to_frame(ROLLING, days, numbers, figures)
+    return to_frame(ROLLING, days, date_ids, measures)
 
 
 def find_worst_level(rows: pd.DataFrame, family: str) -> str | None:
-    """The worst level of a family that people are told of; None where none can be told."""
-    told = (rows["family"] == family) & (rows["by"] == "all") & rows["window"].isin(TOLD)
-    found = rows["level"][told]
-    return next((one for one in ("critical", "warning", "ok") if (found == one).any()), None)
+    """Find the worst level of a family among the windows that raise alerts.
+
+    Args:
+        rows: of ``monitoring.rolling``, of one day.
+        family: whose level is wanted.
+
+    Returns:
+        ok, warning or critical; None where no window has a level.
+    """
+    raises = (rows["family"] == family) & (rows["by"] == "all") & rows["window"].isin(ALERT_WINDOWS)
+    levels = rows["level"][raises]
+    return next((level for level in ("critical", "warning", "ok") if (levels == level).any()), None)
 
 
-def _windows(
+def _compare_windows(
     records: Mapping[Part, DailyRecord],
     part: Part,
     record: DailyRecord,
-    numbers: IntArray,
+    date_ids: IntArray,
     settings: Settings,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each window of a part, and its columns of the table."""
     for window in WINDOWS:
-        figures = _columns(rolling_scores(record, numbers, window), window, settings)
-        if window in TOLD:
-            low = np.isin(figures["level"], ("warning", "critical"))
-            figures["level"][has_recovered(record, numbers, window, low)] = "ok"
-        yield window, figures
+        columns = _to_columns(rolling_scores(record, date_ids, window), window, settings)
+        if window in ALERT_WINDOWS:
+            is_low = np.isin(columns["level"], ("warning", "critical"))
+            columns["level"][has_recovered(record, date_ids, window, is_low)] = "ok"
+        yield window, columns
     if part[1:] == WHOLE:
         markets = ic_by_markets(records, part[0]) if part in records else _NO_MARKETS
-        found = cusum_as_window(nearest_cusum(markets), markets.known(numbers))
-        yield SINCE_A_SIGN, _columns(found, 1, settings)
+        comparison = cusum_as_window(nearest_cusum(markets), markets.count_known(date_ids))
+        yield CUSUM_WINDOW, _to_columns(comparison, 1, settings)
 
 
-def _columns(found: WindowComparison, window: int, settings: Settings) -> dict[str, Any]:
+def _to_columns(comparison: WindowComparison, window: int, settings: Settings) -> dict[str, Any]:
     return {
-        "score": found.value,
-        "expected": found.expected,
-        "limit": found.bounds[:, 0],
-        "limit_critical": found.bounds[:, 1],
-        "shortfall": shortfall(found.value, found.expected),
-        "level": score_levels(found, settings),
-        "reason": explain_missing_levels(found, window),
+        "score": comparison.value,
+        "expected": comparison.expected,
+        "limit": comparison.bounds[:, 0],
+        "limit_critical": comparison.bounds[:, 1],
+        "shortfall": shortfall(comparison.value, comparison.expected),
+        "level": score_levels(comparison, settings),
+        "reason": explain_missing_levels(comparison, window),
     }

@@ -28,20 +28,20 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.data.cells import read_cells
-from quant_assets.monitoring.data.data_quality import HISTORY, data_quality_rows
+from quant_assets.monitoring.data.data_quality import HISTORY_DAYS, data_quality_rows
 from quant_assets.monitoring.data.disagreement import disagreement_rows
 from quant_assets.monitoring.data.regimes import regime_rows
 from quant_assets.monitoring.drift.drift import (
-    FAR,
-    WATCHED_DAYS,
+    MAX_COMPARED_DAYS,
+    SEVERITY_LIMIT,
     drift_rows,
+    drift_severity,
     first_compared_day,
-    select_far_columns,
-    severity,
+    select_severe_columns,
     share_drifted,
 )
 from quant_assets.monitoring.drift.evidently_page import (
-    COLUMNS,
+    MAX_COLUMNS,
     delete_old_pages,
     read_worst_columns,
     render_page,
@@ -113,7 +113,7 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = stored_day_range(context, lake, VALIDATED_PRICES)
-        first = find_history_start(lake, VALIDATED_PRICES, start, HISTORY + SHOWN_DAYS)
+        first = find_history_start(lake, VALIDATED_PRICES, start, HISTORY_DAYS + SHOWN_DAYS)
         cells = read_cells(lake, first, end)
         kept = int((cells.days >= np.datetime64(start)).sum())
         recent = data_quality_rows(cells, min(len(cells.days), max(kept, SHOWN_DAYS)))
@@ -152,15 +152,15 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         DRIFT,
         kinds={"numpy", "matplotlib"},
         deps=_compared(families),
-        about=f"Of a range of days the newest {WATCHED_DAYS} only; the others have no rows. Run a "
-        "range of its own for older ones.",
+        about=f"Of a range of days the newest {MAX_COMPARED_DAYS} only; the others have no rows. "
+        "Run a range of its own for older ones.",
         partitions=partitions,
         checks=[
             check_spec(
                 DRIFT,
                 _AS_TRAINED,
-                f"On the last day no column is {FAR:g} times as far from its reference as its "
-                "limit, and no more features have drifted than models are retrained for.",
+                f"On the last day no column is {SEVERITY_LIMIT:g} times as far from its reference "
+                "as its limit, and no more features have drifted than models are retrained for.",
                 blocking=False,
             )
         ],
@@ -177,12 +177,12 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         share = share_drifted(lake.query(f"FROM {DRIFT.quoted} WHERE trading_day <= ?", [end]))
         if len(share):
-            worst = newest.loc[severity(newest).nlargest(_WORST).index, _SHOWN]
+            worst = newest.loc[drift_severity(newest).nlargest(_WORST).index, _SHOWN]
             pictures = draw_pictures(settings, share=partial(plot_drift_share, share))
             show_last(context, DRIFT, {"worst": to_markdown(worst.round(3)), **pictures})
         of_newest = share_drifted(newest)
         drifted_share = float(of_newest.iloc[0]) if len(of_newest) else 0.0
-        far = select_far_columns(newest)
+        far = select_severe_columns(newest)
         drifted = newest[newest["drifted"].astype(bool)]
         return record_result(
             DRIFT,
@@ -212,7 +212,7 @@ def _drift_report(
     @dg.asset(
         key=dg.AssetKey(DRIFT_REPORT),
         deps=list(map(asset_key_of, (DRIFT, *_compared(families)))),
-        description=f"`drift/<day>.html` in the reports folder: the {COLUMNS} columns that "
+        description=f"`drift/<day>.html` in the reports folder: the {MAX_COLUMNS} columns that "
         "drifted most beside their references, by Evidently. Of a range of days the last one "
         "only; a day before the first fit has none.",
         group_name="monitoring",

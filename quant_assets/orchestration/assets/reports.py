@@ -59,6 +59,6 @@ def _report(
             "summary": dg.MetadataValue.md(made.markdown()),
         }
         context.add_asset_metadata(shown, dg.AssetKey(period.key), context.partition_key_range.end)
-        return dg.MaterializeResult(metadata={"needs": len(made.needs)})
+        return dg.MaterializeResult(metadata={"needs": len(made.action_items)})
 
     return report

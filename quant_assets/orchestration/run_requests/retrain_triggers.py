@@ -21,7 +21,7 @@ from quant_assets.monitoring.skill.daily_records import (
     SUBMITTED_FAMILY,
     choose_judged_family,
 )
-from quant_assets.monitoring.skill.rolling_rows import TOLD
+from quant_assets.monitoring.skill.rolling_rows import ALERT_WINDOWS
 from quant_assets.orchestration.run_requests.retry_policy import RetrainTrigger
 from quant_assets.training.fitting import code_digest
 
@@ -70,7 +70,7 @@ def _performance(lake: Lake) -> Iterator[RetrainTrigger]:
         "SELECT family, trading_day, coalesce(bool_or(level = 'critical'), false) AS critical"
         f" FROM {ROLLING.quoted} WHERE list_contains(?, family) AND {_TOLD}"
         " GROUP BY ALL ORDER BY trading_day",
-        [list(_JUDGED), list(TOLD)],
+        [list(_JUDGED), list(ALERT_WINDOWS)],
     ).to_pylist()
     there = {row["family"] for row in rows}
     family = choose_judged_family(there)
@@ -92,7 +92,7 @@ def _worst(lake: Lake, family: str, day: date) -> str:
         f'SELECT "window", score, expected FROM {ROLLING.quoted}'
         f" WHERE family = ? AND trading_day = ? AND level = 'critical' AND {_TOLD}"
         " ORDER BY shortfall DESC NULLS LAST LIMIT 1",
-        [family, day, list(TOLD)],
+        [family, day, list(ALERT_WINDOWS)],
     ).to_pylist()[0]
     over = f"over {worst['window']} days" if worst["window"] else "since the drop began"
     return f"score {worst['score']:.3f} {over}, expected {worst['expected']:.3f}"
