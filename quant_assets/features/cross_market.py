@@ -1,7 +1,7 @@
-"""Features of the market as a whole: factors, dispersion, regime, moves between markets.
+"""Features of the market as a whole: factors, dispersion, volatility, moves between markets.
 
-One value a day, the same for every target; what sets targets apart belongs in ``spreads``. Row t is
-known at the close of day t.
+A feature has one value a day, the same for every target. Features that differ between targets
+belong in ``features.spreads``. Row t is known at the close of day t.
 """
 
 from collections.abc import Mapping
@@ -26,14 +26,16 @@ from quant_assets.market.targets import shift
 def market_features(
     panel: PricePanel, instruments: Mapping[str, FloatArray]
 ) -> dict[str, FloatArray]:
-    """Feature name to (n,) array, in the catalogue's order.
+    """Compute all features of the market from the features of its instruments.
+
+    Returns are scaled by the volatility known the day before, so that a day's shock does not raise
+    its own scale. Returns arrays of shape (n,) by feature name, in the catalogue's order; NaN where
+    a market has no instrument and where less than half of a window is observed.
 
     Args:
-        panel: the prices the instrument features were made from; read for its names.
-        instruments: what :func:`quant_assets.features.instruments.instrument_features` returned.
-
-    Returns are scaled by the volatility known the day before, so a day's shock does not hide
-    itself. NaN where a market is absent or less than half of a window is observed.
+        panel: the prices of the instruments; only the instruments' names are used.
+        instruments: (n, k) instrument features by name, as
+            :func:`quant_assets.features.instruments.instrument_features` returns them.
     """
     scaled = ratio(instruments["ret_1"], shift(instruments["vol_60"], 1))
     members = {

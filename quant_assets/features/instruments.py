@@ -1,7 +1,8 @@
 """Features of single instruments: returns, volatility, momentum, reversal, activity.
 
-Nothing here compares instruments or knows of targets. Every feature is a function of log prices or
-log volumes, so no unit, scale or split factor matters. Row t is known at the close of day t.
+No feature here depends on other instruments or on targets. All features are functions of changes
+in log prices, volumes and open interest, so units and scales do not matter. Row t is known at the
+close of day t.
 """
 
 import numpy as np
@@ -26,14 +27,14 @@ _LN2 = float(np.log(2.0))
 
 
 def instrument_features(panel: PricePanel) -> dict[str, FloatArray]:
-    """Feature name to (n, k) array, in the catalogue's order.
+    """Compute all features of the instruments.
+
+    Returns arrays of shape (n, k) by feature name, in the catalogue's order; NaN where less than
+    half of a window is observed and where a scale is zero, as for a constant price; never infinite.
 
     Args:
-        panel: prices, filled upstream as far as they may be. Fields the panel lacks give features
-            that are all NaN (:func:`quant_assets.features.catalogue.find_left_out` names them).
-
-    NaN where less than half of a window is observed and where a scale is zero, as for a constant
-    price; never infinite.
+        panel: (n, k) prices after cleaning. A field that the panel lacks gives features that are
+            all NaN (:func:`quant_assets.features.catalogue.find_left_out` lists them).
     """
     close = positive_log(panel.close)
     returns = winsorised_returns(close)
@@ -52,10 +53,14 @@ def instrument_features(panel: PricePanel) -> dict[str, FloatArray]:
 
 
 def winsorised_returns(close: FloatArray) -> FloatArray:
-    """(n, k) daily log returns, clipped at ``WINSOR_LIMIT`` trailing root mean squares.
+    """Compute daily log returns, clipped at ``WINSOR_LIMIT`` times their trailing root mean square.
 
-    The limit of day t is known on day t - 1; returns without one (a short or constant history)
-    stay as they are. Prices and labels are never clipped, only what enters features.
+    Returns an array of shape (n, k); NaN where a close or the one before it is missing. The limit
+    of day t is known on day t - 1. Returns without a limit, after a short or constant history, are
+    not clipped.
+
+    Args:
+        close: (n, k) logs of closing prices.
     """
     returns = close - shift(close, 1)
     trailing = shift(rolling_rms(returns, [WINSOR_WINDOW])[WINSOR_WINDOW], 1)
@@ -64,9 +69,9 @@ def winsorised_returns(close: FloatArray) -> FloatArray:
 
 
 def _range_volatility(panel: PricePanel, close: FloatArray) -> dict[str, FloatArray]:
-    """Volatility from the day's range, and the average true range of log prices.
+    """Compute volatilities from daily ranges, and the average true range of log prices.
 
-    Parkinson (1980), Garman and Klass (1980), Yang and Zhang (2000), Wilder (1978).
+    Sources: Parkinson (1980), Garman and Klass (1980), Yang and Zhang (2000), Wilder (1978).
     """
     opening, high, low = (positive_log(panel.field(name)) for name in ("open", "high", "low"))
     before = shift(close, 1)
@@ -90,10 +95,10 @@ def _range_volatility(panel: PricePanel, close: FloatArray) -> dict[str, FloatAr
 
 
 def _oscillators(close: FloatArray, returns: FloatArray) -> dict[str, FloatArray]:
-    """Position of the price in its recent past.
+    """Compute where the price lies within its recent range.
 
-    RSI takes plain means (Cutler) and MACD truncated ones of log prices, so that neither depends
-    on where the history began or on the price level.
+    The RSI uses plain means (Cutler's variant), and the MACD exponential means of log prices over
+    limited windows. Neither then depends on the first day of the history or on the price level.
     """
     gains = rolling_sum(np.maximum(returns, 0.0), [14])[14]
     macd = exponential_mean(close, 12, 128) - exponential_mean(close, 26, 128)

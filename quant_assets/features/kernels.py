@@ -1,14 +1,14 @@
-"""Rolling, exponential and cross-sectional arithmetic over arrays whose first axis is the day.
+"""Rolling, exponential and cross-sectional statistics over arrays whose first axis is the day.
 
-Knows arrays only; which instrument or target a column stands for belongs elsewhere.
+Arrays only: instruments and targets belong elsewhere.
 
-Every kernel gives row t the same bits whether it was handed the whole history or just the rows its
-window covers. Running totals and recursive means cannot: their rounding depends on where the array
-began. Windows are built by doubling instead, ``S[2k](t) = S[k](t) + S[k](t-k)``, and joined along
-the bits of the window length, so the order of additions is fixed and takes O(log w) passes.
+Every kernel gives row t the same bits from the whole history and from the rows of its window alone.
+The rounding of running totals and recursive means depends on the first row, so windows are built
+by doubling instead: ``S[2k](t) = S[k](t) + S[k](t-k)``, joined along the bits of the window length.
+The order of additions is then fixed and takes O(log w) passes.
 
-Missing observations are NaN and are left out. A window of w rows has a value if at least half of
-them, ``min_count(w)``, are observed; rows before the array count as missing.
+Missing observations are NaN and do not count. A window of w rows has a value if at least half of
+its rows, ``min_count(w)``, are observed; rows before the array count as missing.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,146 +24,182 @@ _Block = TypeVar("_Block")
 
 
 class MeanStd(NamedTuple):
-    """Mean and standard deviation of one window length."""
+    """Mean and standard deviation over windows of one length.
+
+    Attributes:
+        mean: (n, ...) means; NaN where too few rows are observed.
+        std: (n, ...) standard deviations; NaN where too few rows are observed.
+    """
 
     mean: FloatArray
     std: FloatArray
 
 
 class _Moments(NamedTuple):
+    """Number of observations, mean and sum of squared deviations of each row's block."""
+
     observed: FloatArray
     mean: FloatArray
     squares: FloatArray
 
 
 def min_count(window: int) -> int:
-    """Observations that a window of that many rows needs: half of them, rounded up."""
+    """Return the number of observations that a window needs: half of its rows, rounded up."""
     return (window + 1) // 2
 
 
 def positive_log(values: FloatArray) -> FloatArray:
-    """Natural logarithm; NaN where a value is missing, infinite, zero or negative."""
+    """Compute natural logarithms; NaN where a value is missing, infinite, zero or negative."""
     values = np.ascontiguousarray(values)
     return np.log(np.where((values > 0) & (values < np.inf), values, np.nan))
 
 
 def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Quotient by a scale; NaN where the scale is missing or below ``NEGLIGIBLE``."""
+    """Divide by a scale; NaN where the scale is missing or below ``NEGLIGIBLE``.
+
+    Args:
+        numerator: values, of any shape.
+        denominator: scales, of a shape that broadcasts with the numerator's.
+    """
     result = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
     np.divide(numerator, denominator, out=result, where=denominator >= NEGLIGIBLE)
     return result
 
 
 def tail_rows(values: AnyArray, rows: int) -> AnyArray:
-    """The last ``rows`` rows, all of them if there are fewer; a view."""
+    """Return a view of the last ``rows`` rows, or of all rows if there are fewer."""
     return values[max(len(values) - rows, 0) :]
 
 
 def rolling_sum(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatArray]:
-    """Sum of the observed values in each window, by window length."""
-    sums, counts = _sums(values, windows)
+    """Sum the observed values of each window.
+
+    Returns arrays of the shape of ``values`` by window length; NaN where too few are observed.
+
+    >>> rolling_sum(np.array([1.0, np.nan, 3.0, 4.0]), [2])[2]
+    array([1., 1., 3., 7.])
+    """
+    sums, counts = _sum_windows(values, windows)
     return {w: np.where(counts[w] >= min_count(w), sums[w], np.nan) for w in windows}
 
 
 def rolling_mean(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatArray]:
-    """Mean of the observed values in each window, by window length.
+    """Compute the mean of the observed values of each window.
 
-    Relative error near machine precision only for values of one sign or around zero.
+    Returns arrays of the shape of ``values`` by window length; NaN where too few are observed. The
+    relative error is near machine precision only for values of one sign or around zero.
     """
-    sums, counts = _sums(values, windows)
-    return {w: _where_enough(sums[w], counts[w], min_count(w)) for w in windows}
+    sums, counts = _sum_windows(values, windows)
+    return {w: _divide_where_enough(sums[w], counts[w], min_count(w)) for w in windows}
 
 
 def rolling_rms(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatArray]:
-    """Root mean square (about zero, not about the mean) in each window, by window length."""
+    """Compute the root mean square, about zero, of each window, by window length."""
     return {w: np.sqrt(mean) for w, mean in rolling_mean(values * values, windows).items()}
 
 
 def rolling_max(values: FloatArray, window: int) -> FloatArray:
-    """Largest observed value in the window."""
-    largest = _by_doubling(values, [window], _joined_by(np.fmax))[window]
-    return np.where(
-        _counts(~np.isnan(values), [window])[window] < min_count(window), np.nan, largest
-    )
+    """Compute the largest observed value of each window; NaN where too few are observed."""
+    largest = _build_by_doubling(values, [window], _join_with(np.fmax))[window]
+    observed = _count_windows(~np.isnan(values), [window])[window]
+    return np.where(observed < min_count(window), np.nan, largest)
 
 
 def rolling_mean_std(
     values: FloatArray, windows: Sequence[int], ddof: int = 0
 ) -> dict[int, MeanStd]:
-    """Mean and standard deviation in each window, by window length.
+    """Compute the mean and standard deviation of each window, by window length.
 
-    Windows are merged by the pairwise update of Chan, Golub and LeVeque (1979), which
-    loses no more digits than the mean itself: equal values give exactly zero.
+    Blocks are merged by the pairwise update of Chan, Golub and LeVeque (1979), which loses no more
+    digits than the mean itself: equal values give a deviation of exactly zero.
+
+    Args:
+        values: (n, ...) values; NaN where missing.
+        windows: window lengths in rows.
+        ddof: number subtracted from the count in the variance's denominator.
     """
     columns = values.reshape(len(values), -1)
     result = {w: MeanStd(np.empty_like(columns), np.empty_like(columns)) for w in windows}
     for start in range(0, columns.shape[1], _COLUMNS_AT_ONCE):
         part = slice(start, start + _COLUMNS_AT_ONCE)
-        for w, moments in _by_doubling(_single(columns[:, part]), windows, _merged).items():
+        single = _single_rows(columns[:, part])
+        for w, moments in _build_by_doubling(single, windows, _merge_moments).items():
             enough = moments.observed >= max(min_count(w), ddof + 1)
             result[w].mean[:, part] = np.where(enough, moments.mean, np.nan)
-            variance = _where_enough(moments.squares, moments.observed - ddof, 1)
+            variance = _divide_where_enough(moments.squares, moments.observed - ddof, 1)
             result[w].std[:, part] = np.where(enough, np.sqrt(variance), np.nan)
     return {w: MeanStd(*(x.reshape(values.shape) for x in pair)) for w, pair in result.items()}
 
 
 def exponential_mean(values: FloatArray, span: int, window: int) -> FloatArray:
-    """Exponentially weighted mean over the last ``window`` rows, a power of two.
+    """Compute the exponentially weighted mean of the last ``window`` rows.
 
-    The value j rows back weighs ``((span - 1) / (span + 1)) ** j``; weights are taken relative to
-    those observed. NaN if less than half of the full weight is observed.
+    The value j rows back has the weight ``((span - 1) / (span + 1)) ** j``, divided by the sum of
+    the observed values' weights. NaN where less than half of the full weight is observed.
+
+    Args:
+        values: (n, ...) values; NaN where missing.
+        span: span of the weights in rows.
+        window: number of rows, a power of two.
     """
     decay = (span - 1) / (span + 1)
 
-    def joined(newer: FloatArray, older: FloatArray, gap: int) -> FloatArray:
+    def join(newer: FloatArray, older: FloatArray, gap: int) -> FloatArray:
         result = newer.copy()
         result[gap:] += decay**gap * older[:-gap]
         return result
 
     observed = ~np.isnan(values)
-    total = _by_doubling(np.where(observed, values, 0.0), [window], joined)[window]
-    weight = _by_doubling(observed.astype(np.float64), [window], joined)[window]
-    return _where_enough(total, weight, 0.5 * (1 - decay**window) / (1 - decay))
+    total = _build_by_doubling(np.where(observed, values, 0.0), [window], join)[window]
+    weight = _build_by_doubling(observed.astype(np.float64), [window], join)[window]
+    return _divide_where_enough(total, weight, 0.5 * (1 - decay**window) / (1 - decay))
 
 
 def row_mean(values: FloatArray) -> FloatArray:
-    """(n,) mean of the observed values of each row of (n, k); NaN if there is none."""
+    """Compute the (n,) mean of the observed values of each row of (n, k); NaN if there is none."""
     observed = ~np.isnan(values)
     total = np.where(observed, values, 0.0).sum(axis=1)
-    return _where_enough(total, observed.sum(axis=1), 1)
+    return _divide_where_enough(total, observed.sum(axis=1), 1)
 
 
 def row_std(values: FloatArray) -> FloatArray:
-    """(n,) population standard deviation of each row of (n, k); NaN below two values."""
+    """Compute the (n,) population standard deviation of each row of (n, k).
+
+    NaN with fewer than two observed values.
+    """
     deviation = values - row_mean(values)[:, None]
     spread = np.sqrt(row_mean(deviation * deviation))
     return np.where((~np.isnan(values)).sum(axis=1) >= 2, spread, np.nan)
 
 
-def _where_enough(total: FloatArray, count: AnyArray, least: float) -> FloatArray:
+def _divide_where_enough(total: FloatArray, count: AnyArray, least: float) -> FloatArray:
     result = np.full(total.shape, np.nan)
     np.divide(total, count, out=result, where=count >= least)
     return result
 
 
-def _sums(
+def _sum_windows(
     values: FloatArray, windows: Sequence[int]
 ) -> tuple[dict[int, FloatArray], dict[int, AnyArray]]:
     observed = ~np.isnan(values)
     filled = np.where(observed, values, 0.0)
-    return _by_doubling(filled, windows, _joined_by(np.add)), _counts(observed, windows)
+    sums = _build_by_doubling(filled, windows, _join_with(np.add))
+    return sums, _count_windows(observed, windows)
 
 
-def _counts(observed: BoolArray, windows: Sequence[int]) -> dict[int, AnyArray]:
-    return _by_doubling(observed.astype(np.uint16), windows, _joined_by(np.add))
+def _count_windows(observed: BoolArray, windows: Sequence[int]) -> dict[int, AnyArray]:
+    return _build_by_doubling(observed.astype(np.uint16), windows, _join_with(np.add))
 
 
-def _by_doubling(
+def _build_by_doubling(
     single: _Block, windows: Sequence[int], join: Callable[[_Block, _Block, int], _Block]
 ) -> dict[int, _Block]:
-    """Windows built from blocks of 1, 2, 4, ... rows.
+    """Build windows from blocks of 1, 2, 4, ... rows.
 
-    ``join(newer, older, gap)`` puts to row t of ``newer`` what ``older`` has at row t - gap.
+    Args:
+        single: blocks of one row.
+        windows: window lengths in rows.
+        join: ``join(newer, older, gap)`` combines row t of ``newer`` with row t - gap of ``older``.
     """
     result: dict[int, _Block] = {}
     block, size = single, 1
@@ -177,29 +213,29 @@ def _by_doubling(
         block, size = join(block, block, size), 2 * size
 
 
-def _joined_by(operation: np.ufunc) -> Callable[[AnyArray, AnyArray, int], AnyArray]:
-    def joined(newer: AnyArray, older: AnyArray, gap: int) -> AnyArray:
+def _join_with(operation: np.ufunc) -> Callable[[AnyArray, AnyArray, int], AnyArray]:
+    def join(newer: AnyArray, older: AnyArray, gap: int) -> AnyArray:
         result: np.ndarray[Any, Any] = np.empty_like(newer)
         result[:gap] = newer[:gap]
         operation(newer[gap:], older[:-gap], out=result[gap:])
         return result
 
-    return joined
+    return join
 
 
-def _single(values: FloatArray) -> _Moments:
+def _single_rows(values: FloatArray) -> _Moments:
     observed = ~np.isnan(values)
     return _Moments(
         observed.astype(np.float64), np.where(observed, values, 0.0), np.zeros(values.shape)
     )
 
 
-def _merged(newer: _Moments, older: _Moments, gap: int) -> _Moments:
+def _merge_moments(newer: _Moments, older: _Moments, gap: int) -> _Moments:
     result = _Moments(*(np.empty_like(part) for part in newer))
     for target, part in zip(result, newer, strict=True):
         target[:gap] = part[:gap]
-    here, there = (part[gap:] for part in newer), (part[:-gap] for part in older)
-    (count, mean, squares), (count_old, mean_old, squares_old) = here, there
+    count, mean, squares = (part[gap:] for part in newer)
+    count_old, mean_old, squares_old = (part[:-gap] for part in older)
     both = np.add(count, count_old, out=result.observed[gap:])
     difference = mean_old - mean
     step = difference * (count_old / np.maximum(both, 1.0))

@@ -1,7 +1,7 @@
-"""Features of targets: differences and sums over the legs, the spread itself, released labels.
+"""Features of targets: differences and sums over the legs, the spread itself, known labels.
 
-Features of one leg alone belong in ``instruments``; models get what is here, one row per day and
-target. Row t is known at the close of day t: labels enter by the day they are released.
+Features of one leg alone belong in ``features.instruments``. Row t is known at the close of day t:
+a label enters on the day on which it becomes known.
 """
 
 from collections.abc import Mapping
@@ -36,22 +36,22 @@ from quant_assets.market.targets import TargetPairs
 
 @dataclass(frozen=True)
 class _Legs:
-    """(m,) columns of both legs; a second leg of -1 takes the zeros put after the last column."""
+    """(m,) columns of both legs; -1 for no second leg, whose values are zeros."""
 
     first: IntArray
     second: IntArray
 
-    def of(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(n, m) values of leg A and of leg B, from (n, k)."""
+    def select(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Select the (n, m) values of leg A and of leg B from (n, k) values."""
         padded = np.concatenate([values, np.zeros((len(values), 1))], axis=1)
         return np.take(values, self.first, axis=1), np.take(padded, self.second, axis=1)
 
     def difference(self, values: FloatArray) -> FloatArray:
-        first, second = self.of(values)
+        first, second = self.select(values)
         return np.subtract(first, second, out=first)
 
     def sum(self, values: FloatArray) -> FloatArray:
-        first, second = self.of(values)
+        first, second = self.select(values)
         return np.add(first, second, out=first)
 
 
@@ -64,19 +64,21 @@ def target_features(
     *,
     last_rows: int | None = None,
 ) -> dict[str, FloatArray]:
-    """Feature name to (n, m) array, in the catalogue's order.
+    """Compute all features of the targets.
+
+    Returns arrays of shape (n, m) by feature name, in the catalogue's order; NaN where a leg has no
+    value. The missing second leg of a target with one leg counts as 0. Memory: about 60 arrays of
+    n x m doubles at once, 0.4 GB for 2,000 days of 424 targets.
 
     Args:
         panel: (n, k) prices.
-        instruments: what ``instrument_features(panel)`` returned.
-        market: what ``market_features(panel, instruments)`` returned.
-        pairs: m targets, their legs among the panel's instruments.
-        released: (n, m) labels indexed by the day they are released.
-        last_rows: return only that many last rows; they are bit for bit those of the whole, if the
-            panel holds ``catalogue.LOOKBACK`` rows before them or begins with the history.
-
-    NaN as soon as a leg has no value; the missing second leg of a single-leg target counts as 0.
-    About 60 arrays of n x m doubles live at once: 0.4 GB for 2,000 days of 424 targets.
+        instruments: (n, k) instrument features, as ``instrument_features(panel)`` returns them.
+        market: (n,) market features, as ``market_features(panel, instruments)`` returns them.
+        pairs: m targets, whose legs are among the panel's instruments.
+        known_labels: (n, m) labels by the day on which they become known.
+        last_rows: number of last rows to return; all rows by default. Their bits equal those of
+            all rows if the panel holds ``catalogue.LOOKBACK`` rows before them or begins with the
+            history.
 
     Raises:
         KeyError: a leg is not among the panel's instruments.
@@ -119,7 +121,10 @@ def _spread_features(
 def _beta_features(
     returns: FloatArray, market: Mapping[str, FloatArray], legs: _Legs, rows: int
 ) -> dict[str, FloatArray]:
-    """Beta through the origin to the factor of all instruments, over days that have both."""
+    """Compute the betas of legs to the factor of all instruments, by regression through 0.
+
+    A day without a return or without a factor does not count.
+    """
     reach = rows + BETA_WINDOW - 1
     factor = tail_rows(market["factor_all_1"], reach)[:, None]
     products = tail_rows(returns, reach) * factor
@@ -144,5 +149,5 @@ def _label_features(known_labels: FloatArray, rows: int) -> dict[str, FloatArray
 
 
 def _rank(values: FloatArray) -> FloatArray:
-    """(n, m) rank among the observed values of the row, from -0.5 to 0.5, mean zero."""
+    """Compute (n, m) ranks among each row's observed values, from -0.5 to 0.5 with mean zero."""
     return 0.5 * standardised_ranks(values)
