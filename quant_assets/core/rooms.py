@@ -69,7 +69,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
                     "storages",
                     "Dagster's storages and launchers: all that is private in it",
                 ),
-                ("config", "the files that configure Dagster\'s instance and workspace"),
+                ("config", "the files that configure Dagster's instance and workspace"),
             ),
             dagster=True,
         ),

@@ -132,9 +132,9 @@ def is_drifted(distances: Distances, limits: Distances) -> bool:
 def stability_index(expected: FloatArray, actual: FloatArray) -> FloatArray:
     """Compute the population stability index (PSI) of a sample against a reference.
 
-    The PSI is the sum over bins of (actual - expected) ln(actual / expected): 0 for equal shares, and
-    0.25 or more by the rule of thumb for a major shift. An empty bin counts as a share of 1e-4, so
-    the index is finite.
+    The PSI is the sum over bins of (actual - expected) ln(actual / expected): 0 for equal shares,
+    and 0.25 or more by the rule of thumb for a major shift. An empty bin counts as a share of 1e-4,
+    so the index is finite.
 
     Returns an array of shape (...), the leading shape of the arguments.
 

@@ -138,4 +138,6 @@ def _split(values: AnyArray, lengths: AnyArray) -> list[AnyArray]:
 @cache
 def _code() -> str:
     """Return a digest of the code that makes references out of what the lake holds."""
-    return digest_code(reference_days, _computed, _packed, _unpacked, outside=["quant_assets.lake"])
+    return digest_code(
+        reference_days, _summarise_features, _pack, _unpack, outside=["quant_assets.lake"]
+    )
