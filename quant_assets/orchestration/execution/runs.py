@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dagster as dg
-import yaml
 from filelock import FileLock, Timeout
 
 from quant_assets.core.errors import LakeError, QuantAssetsError, SettingsError, unknown_name
 from quant_assets.core.settings import Settings
-from quant_assets.lake.store.artifacts import write_atomically
+from quant_assets.orchestration.execution.instance_file import write_instance_file
 from quant_assets.orchestration.execution.progress import Progress
 from quant_assets.orchestration.run_requests.attempts import UNFINISHED
 
@@ -46,21 +45,21 @@ class RunResult:
 
 
 def prepare_home(settings: Settings, changes: Mapping[str, Any] | None = None) -> dict[str, str]:
-    """Make Dagster's home below the data directory; the variables its processes need.
+    """Make Dagster's home below the data directory. Returns the variables its processes need.
+
+    The home's ``dagster.yaml`` has the platform's defaults, and over them the top-level keys of the
+    ``dagster.yaml`` that a user puts into the data directory.
 
     Args:
-        settings: where the data directory is.
-        changes: parts of ``dagster.yaml`` that are to say something else.
+        settings: say where the data directory is.
+        changes: top-level keys of ``dagster.yaml`` that replace the defaults' and the user's.
 
     Raises:
-        SettingsError: the data directory cannot be written.
+        SettingsError: the data directory cannot be written, or the user's file cannot be read.
     """
     try:
         (settings.dagster_home / _LOCKS).mkdir(parents=True, exist_ok=True)
-        configuration = {**yaml.safe_load(INSTANCE_FILE.read_text()), **(changes or {})}
-        write_atomically(
-            settings.dagster_home / "dagster.yaml", yaml.safe_dump(configuration).encode()
-        )
+        write_instance_file(INSTANCE_FILE, settings, changes or {})
     except OSError as error:
         raise SettingsError(
             "the data directory cannot be written",
@@ -97,12 +96,17 @@ def database_error() -> "type[DBAPIError]":
 def open_instance(
     settings: Settings, changes: Mapping[str, Any] | None = None
 ) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance of the data directory; the environment has its variables meanwhile.
+    """Open Dagster's instance of the data directory; the environment has its variables meanwhile.
 
     Runs whose process died are closed as failed, so that they hold no place in the queue.
 
+    Args:
+        settings: say where the data directory is.
+        changes: top-level keys of ``dagster.yaml`` that replace the defaults' and the user's.
+
     Raises:
-        SettingsError: the data directory cannot be written.
+        SettingsError: the data directory cannot be written, or Dagster refuses its settings.
+        LakeError: Dagster's records cannot be read or written.
     """
     variables = prepare_home(settings, changes)
     before = {name: os.environ.get(name) for name in variables}
@@ -111,6 +115,13 @@ def open_instance(
         with dg.DagsterInstance.get() as opened:
             close_abandoned_runs(opened)
             yield opened
+    except dg.DagsterInvalidConfigError as error:
+        raise SettingsError(
+            "Dagster refuses the settings of its instance",
+            where=str(settings.data_dir / "dagster.yaml"),
+            expected="settings that docs.dagster.io lists for dagster.yaml",
+            found="\n    ".join(each.message for each in error.errors),
+        ) from error
     except database_error() as error:
         raise LakeError(
             "Dagster's records cannot be read or written",
