@@ -21,8 +21,8 @@ from quant_assets.orchestration.run_requests.attempts import UNFINISHED
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
-INSTANCE_FILE = Path(__file__).parents[3] / "dagster.yaml"
-WORKSPACE_FILE = Path(__file__).parents[3] / "workspace.yaml"
+INSTANCE_FILE = Path(__file__).parents[1] / "config" / "dagster.yaml"
+WORKSPACE_FILE = Path(__file__).parents[1] / "config" / "workspace.yaml"
 FINGERPRINT = "quant/source_fingerprint"
 _ROWS = 8
 _LOCKS, _LOCKED = "locks", "quant/holds_lock"
