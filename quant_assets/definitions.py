@@ -43,7 +43,12 @@ LAYERS = (
 
 
 def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
-    """The whole platform for some settings; ``resources`` replace the real ones by name."""
+    """Build the definitions of the whole platform.
+
+    Args:
+        settings: which market, families and paths; whether schedules and sensors begin switched on.
+        resources: replace the real resources of the same name.
+    """
     source = resources.get("source") or open_source(settings)
     families = select_families(settings.families)
     clock = resources.get("clock") or Clock()
@@ -90,7 +95,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What Dagster loads: the platform for the settings of its environment."""
+    """Build what Dagster loads: the platform for the settings of the environment."""
     settings = load_settings()
     require_market(settings)
     return build_definitions(settings)

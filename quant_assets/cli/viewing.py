@@ -177,10 +177,9 @@ def mlflow(host: Host = "127.0.0.1", port: Port = 5000) -> None:
 @app.command()
 def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
     """Open Dagster: webserver and daemon."""
-    from quant_assets.commands.servers import dagster_command
+    from quant_assets.commands.servers import serve_dagster
 
-    command = dagster_command(load_settings(), host, port)
-    os.execv(command[0], command)  # noqa: S606 - Dagster takes this process's place
+    serve_dagster(load_settings(), host, port)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The servers a person opens: Dagster's and MLflow's, in this one's place, and that of metrics."""
+"""The servers that a person opens: Dagster, MLflow, and metrics for Prometheus."""
 
 import os
 import signal
@@ -14,29 +14,45 @@ from quant_assets.metrics.prometheus import Metric
 from quant_assets.tracking import mlflow_store
 
 
-def dagster_command(settings: Settings, host: str, port: int) -> list[str]:
-    """Dagster's webserver and daemon, with the environment made ready for them.
+def serve_dagster(settings: Settings, host: str, port: int) -> None:
+    """Run Dagster's webserver and daemon until a signal or the end of either ends both.
+
+    Args:
+        settings: of the market that Dagster shows.
+        host: the address that the webserver listens on.
+        port: the port that the webserver listens on.
 
     Raises:
         SettingsError: the data directory holds another market, or the port is taken.
+        QuantAssetsError: the webserver or the daemon ended by itself.
     """
+    from quant_assets.commands.supervision import run_together
     from quant_assets.orchestration.execution.runs import WORKSPACE_FILE, prepare_home
 
     require_market(settings)
     _require_free(host, port)
     os.environ.update(prepare_home(settings))
-    # A shell that starts it in the background has it ignore the signal that Dagster stops by.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # In a folder with a dagster.yaml Dagster warns that it uses another.
-    os.chdir(settings.data_dir)
-    return [_program("dagster"), "dev", "-w", str(WORKSPACE_FILE), "-h", host, "-p", str(port)]
+    both = ["-w", str(WORKSPACE_FILE), "--code-server-log-level", "warning"]
+    programs = {
+        "dagster-webserver": [*both, "-h", host, "-p", str(port), "--dagster-log-level", "info"],
+        "dagster-daemon": ["run", *both],
+    }
+    commands = {name: [_program(name), *arguments] for name, arguments in programs.items()}
+    run_together(commands, settings.data_dir)
 
 
 def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
-    """MLflow's server on the data directory's store, likewise.
+    """Return the command line of MLflow's server on the data directory's store.
+
+    The environment is changed as the server needs it.
+
+    Args:
+        settings: say where the store is.
+        host: the address to listen on.
+        port: the port to listen on.
 
     Raises:
-        TrackingError: nothing was recorded yet.
+        TrackingError: no fit was recorded yet.
         SettingsError: the port is taken.
     """
     folder = settings.mlflow_dir
@@ -55,7 +71,7 @@ def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
     )
-    where = [
+    arguments = [
         "--backend-store-uri",
         mlflow_store.store_uri(folder),
         "--host",
@@ -63,11 +79,17 @@ def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:
         "--port",
         str(port),
     ]
-    return [_program("mlflow"), "server", *where, "--workers", "1", "--no-serve-artifacts"]
+    return [_program("mlflow"), "server", *arguments, "--workers", "1", "--no-serve-artifacts"]
 
 
 def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str], object]) -> None:
-    """Answer Prometheus's scrapes until a signal ends it; ``say`` is told the address.
+    """Answer Prometheus's scrapes until a signal arrives.
+
+    Args:
+        settings: of the market whose metrics are served.
+        host: the address to listen on.
+        port: the port to listen on.
+        say: called with the address once the server listens.
 
     Raises:
         SettingsError: no market is loaded yet, or another; or the port is taken.

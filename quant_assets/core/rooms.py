@@ -65,10 +65,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
                 ("sensors", "what runs when something happened"),
                 ("run_requests", "which run to ask for: next days, retries, retrain triggers"),
                 ("execution", "running jobs from the command line, progress, metrics of runs"),
-                (
-                    "storages",
-                    "Dagster's storages and launchers: all that is private in it",
-                ),
+                ("storages", "Dagster's storages and launchers, and its private interfaces"),
                 ("config", "the files that configure Dagster's instance and workspace"),
             ),
             dagster=True,

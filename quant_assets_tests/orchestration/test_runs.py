@@ -10,12 +10,8 @@ from dagster import DagsterRunStatus as Status
 from filelock import FileLock
 
 from quant_assets.core.settings import Settings
-from quant_assets.orchestration.execution.runs import (
-    close_abandoned_runs,
-    hold_run_lock,
-    open_instance,
-    prepare_home,
-)
+from quant_assets.orchestration.execution.run_locks import close_abandoned_runs, hold_run_lock
+from quant_assets.orchestration.execution.runs import open_instance, prepare_home
 from quant_assets_tests.support.code_station import command_run
 from quant_assets_tests.support.desk import PATIENCE, Desk, digests
 

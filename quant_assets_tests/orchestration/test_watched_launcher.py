@@ -8,12 +8,12 @@ from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from quant_assets.core.settings import Settings
-from quant_assets.orchestration.execution.runs import (
+from quant_assets.orchestration.execution.run_locks import (
     close_abandoned_runs,
     holds_lock,
-    open_instance,
     run_lock,
 )
+from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.storages.watched_launcher import WatchedRunLauncher
 from quant_assets_tests.support.code_station import command_run
 

@@ -1,4 +1,4 @@
-"""A run's progress in the terminal: one line a step, with seconds, and the notes of long steps."""
+"""Writes a run's progress to the terminal: a line for each step and for each message of a step."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ class Progress:
     """Listens to a run's events and writes the few that a person waits for.
 
     Args:
-        steps: number of steps the run has, for the count in front of each.
+        steps: the number of the run's steps, which each line shows beside the step's own number.
     """
 
     def __init__(self, steps: int) -> None:
@@ -19,7 +19,7 @@ class Progress:
         self._begun = time.monotonic()
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
-        """Write an event's line, if it has one."""
+        """Write the line of an event; most events have none."""
         event = entry.dagster_event
         if event is None:
             self._write(f"          {entry.user_message}")

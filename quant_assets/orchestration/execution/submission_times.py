@@ -1,4 +1,7 @@
-"""When a day's submission was stored, from Dagster's records; what it was is in the lake."""
+"""Reads from Dagster's records when a day's submission was stored.
+
+The submission itself is in the lake.
+"""
 
 from datetime import UTC, date, datetime
 
@@ -12,36 +15,38 @@ _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_
 
 
 def read_submission_time(instance: dg.DagsterInstance, day: date) -> SubmissionTime | None:
-    """When the day's submission was stored first; None if there is no record of it."""
-    found = _stored(instance, day)
-    if found is None:
+    """Return when the day's submission was stored first; None if Dagster has no record of it."""
+    record = _first_storage(instance, day)
+    if record is None:
         return None
-    run = instance.get_run_record_by_id(found.run_id)
-    begun = run.start_time if run and _alone(run.dagster_run) else None
-    seconds = None if begun is None else found.timestamp - begun
-    return SubmissionTime(datetime.fromtimestamp(found.timestamp, UTC), seconds)
+    run = instance.get_run_record_by_id(record.run_id)
+    begun = run.start_time if run and _is_of_one_day(run.dagster_run) else None
+    seconds = None if begun is None else record.timestamp - begun
+    return SubmissionTime(datetime.fromtimestamp(record.timestamp, UTC), seconds)
 
 
 def find_storing_run(instance: dg.DagsterInstance, day: date) -> str | None:
-    """The run that stored the day's submission first; None if there is no record of it."""
-    found = _stored(instance, day)
-    return found.run_id if found else None
+    """Return the id of the run that stored the day's submission first; None without a record."""
+    record = _first_storage(instance, day)
+    return record.run_id if record else None
 
 
-def _stored(instance: dg.DagsterInstance, day: date) -> dg.EventLogRecord | None:
-    wanted = dg.AssetRecordsFilter(dg.AssetKey(SUBMISSIONS.key), asset_partitions=[day.isoformat()])
-    attempts = instance.fetch_materializations(wanted, limit=_ATTEMPTS, ascending=True).records
+def _first_storage(instance: dg.DagsterInstance, day: date) -> dg.EventLogRecord | None:
+    submissions = dg.AssetRecordsFilter(
+        dg.AssetKey(SUBMISSIONS.key), asset_partitions=[day.isoformat()]
+    )
+    attempts = instance.fetch_materializations(submissions, limit=_ATTEMPTS, ascending=True).records
     return next(filter(_has_rows, attempts), None)
 
 
 def _has_rows(attempt: dg.EventLogRecord) -> bool:
-    """Whether anything was stored: Dagster records an attempt that was blocked as well."""
+    """Return whether rows were stored: Dagster records an attempt that a check blocked as well."""
     recorded = attempt.asset_materialization
     rows = recorded.metadata.get("dagster/row_count") if recorded else None
     return isinstance(rows, dg.IntMetadataValue) and bool(rows.value)
 
 
-def _alone(run: dg.DagsterRun) -> bool:
-    """Whether the run was for one day."""
+def _is_of_one_day(run: dg.DagsterRun) -> bool:
+    """Return whether the run was for one day."""
     first, last = (run.tags.get(name) for name in _RANGE)
     return first == last

@@ -12,7 +12,7 @@ import dagster as dg
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import CalendarError, QuantAssetsError, SourceError
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.execution.runs import close_abandoned_runs
+from quant_assets.orchestration.execution.run_locks import close_abandoned_runs
 from quant_assets.orchestration.run_requests.next_days import ANSWERS, RequestContext, RunProposal
 from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.sources.protocol import Source

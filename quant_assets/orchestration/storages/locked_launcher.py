@@ -15,7 +15,7 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLa
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from filelock import Timeout
 
-from quant_assets.orchestration.execution.runs import hold_run_lock, run_lock
+from quant_assets.orchestration.execution.run_locks import hold_run_lock, run_lock
 
 
 class LockedRunLauncher(RunLauncher, ConfigurableClass):

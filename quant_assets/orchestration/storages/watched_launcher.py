@@ -19,7 +19,7 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import ConfigurableClassData
 
-from quant_assets.orchestration.execution.runs import holds_lock
+from quant_assets.orchestration.execution.run_locks import holds_lock
 
 
 class WatchedRunLauncher(dg.DefaultRunLauncher):
