@@ -1,8 +1,9 @@
-"""The one settings object: read from ``QUANT_*`` variables, passed down, never global.
+"""All settings in one object, which is read from ``QUANT_*`` variables and passed down.
 
-No other module reads the environment.
+No other module reads the environment, and no module keeps settings as a global.
 """
 
+from quant_assets.core.settings.field_types import SIMULATED
 from quant_assets.core.settings.market_file import (
     Market,
     hold_market,
@@ -13,7 +14,7 @@ from quant_assets.core.settings.market_file import (
     require_market,
     store_market,
 )
-from quant_assets.core.settings.variables import SIMULATED, Settings
+from quant_assets.core.settings.variables import Settings
 
 __all__ = [
     "SIMULATED",

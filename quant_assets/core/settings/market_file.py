@@ -10,21 +10,25 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from quant_assets.core.errors import SettingsError
-from quant_assets.core.settings.variables import FIRST_DAY, SIMULATED, Settings
+from quant_assets.core.settings.field_types import SIMULATED
+from quant_assets.core.settings.variables import FIRST_DAY, Settings
 
 _NEAR = 0.8
 """Likeness of two names: ``QUANT_FAMILY`` and ``QUANT_FAMILIES`` have 0.85."""
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment, from the market that the data directory holds, from defaults.
+    """Read the settings that apply to this process.
+
+    A setting comes from ``overrides``, else from its ``QUANT_*`` variable, else from the market
+    that the data directory holds, else from its default.
 
     Raises:
-        SettingsError: a variable has the wrong type or range, one has nearly the name of a setting,
-            or ``market.json`` cannot be read.
+        SettingsError: a value has the wrong type or range, a variable has nearly the name of a
+            setting, or ``market.json`` cannot be read.
     """
     _refuse_misspelt()
-    settings = _without_market(overrides)
+    settings = _settings_without_market(overrides)
     held, given = read_held_market(settings), settings.model_fields_set
     if held is None or ("source" in given and settings.source != held.source):
         return settings
@@ -37,13 +41,13 @@ def is_source_given() -> bool:
     """Whether the environment names a source.
 
     Raises:
-        SettingsError: as :func:`load_settings`.
+        SettingsError: a variable has the wrong type or range.
     """
-    return "source" in _without_market({}).model_fields_set
+    return "source" in _settings_without_market({}).model_fields_set
 
 
-def _without_market(overrides: Mapping[str, Any]) -> Settings:
-    """Settings from the environment and from defaults alone."""
+def _settings_without_market(overrides: Mapping[str, Any]) -> Settings:
+    """Read the settings from overrides, the environment and defaults alone."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -51,36 +55,39 @@ def _without_market(overrides: Mapping[str, Any]) -> Settings:
         raise SettingsError(
             "a setting cannot be used",
             where="QUANT_" + "_".join(str(part) for part in first["loc"]).upper(),
-            expected=first["msg"],
-            found="not shown, since it is secret"
-            if _secret(first["loc"])
+            expected=first["msg"].removeprefix("Value error, "),
+            found="a secret value, which is not shown"
+            if _is_secret(first["loc"])
             else repr(first["input"]),
-            hint="correct or unset the variable; `quant-assets doctor` lists all settings",
+            hint="correct the variable or unset it; `quant-assets doctor` lists all settings",
         ) from None
 
 
 def _refuse_misspelt() -> None:
-    """A slip of the pen would leave a default in force. Other tools may have the prefix as well."""
+    """Refuse a variable whose name resembles a setting's: the setting would keep its default.
+
+    Names that resemble none pass, because other tools may use the prefix as well.
+    """
     known = [f"QUANT_{name.upper()}" for name in Settings.model_fields]
     unknown = {name for name in os.environ if name.startswith("QUANT_")}.difference(known)
     for name in sorted(unknown):
         if near := get_close_matches(name, known, n=1, cutoff=_NEAR):
             raise SettingsError(
-                "a variable is no setting, but has nearly the name of one",
+                "a variable has nearly the name of a setting",
                 where=name,
                 expected=near[0],
-                hint="rename or unset the variable; `quant-assets doctor` lists all settings",
+                hint="rename the variable or unset it; `quant-assets doctor` lists all settings",
             )
 
 
-def _secret(place: tuple[int | str, ...]) -> bool:
-    """Whether the setting that an error is about may not be repeated in it."""
+def _is_secret(place: tuple[int | str, ...]) -> bool:
+    """Whether the setting at pydantic's ``loc`` is secret: no message may show its value."""
     field = Settings.model_fields.get(str(place[0])) if place else None
     return field is not None and field.annotation is SecretStr
 
 
 class Market(BaseModel):
-    """What a data directory holds: one market for good, and the families asked for last."""
+    """The one market that a data directory holds, and the families that were last chosen for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -95,12 +102,12 @@ class Market(BaseModel):
         return f"{self.source} from {self.first_day}"
 
     def same_as(self, other: "Market") -> bool:
-        """Whether prices of the two go together, whatever the families."""
+        """Whether both have the same prices; their families may differ."""
         return str(self) == str(other)
 
 
 def market_in_settings(settings: Settings) -> Market:
-    """The market that the settings name."""
+    """Return the market that the settings name."""
     return Market(
         source=settings.source,
         first_day=settings.first_day,
@@ -110,10 +117,10 @@ def market_in_settings(settings: Settings) -> Market:
 
 
 def read_held_market(settings: Settings) -> Market | None:
-    """The market that the data directory holds; None before the first load.
+    """Read which market the data directory holds; None before the first load.
 
     Raises:
-        SettingsError: the file that says so cannot be read.
+        SettingsError: ``market.json`` cannot be read.
     """
     if not settings.market_file.exists():
         return None
@@ -123,17 +130,21 @@ def read_held_market(settings: Settings) -> Market | None:
         raise SettingsError(
             "the data directory does not say which market it holds",
             where=str(settings.market_file),
-            expected="a source and a first day, as JSON",
+            expected="JSON with a source and a first day",
             found=str(error).splitlines()[0],
             hint="restore the file, or set QUANT_DATA_DIR to another directory",
         ) from None
 
 
 def require_market(settings: Settings, *, loaded: bool = False) -> None:
-    """Refuse to mix two markets in one lake.
+    """Refuse settings that name another market than the data directory holds.
+
+    Args:
+        settings: name a market and the data directory.
+        loaded: refuse a data directory without a market as well.
 
     Raises:
-        SettingsError: the data directory holds another market; or, if one must be ``loaded``, none.
+        SettingsError: the data directory holds another market, or none although ``loaded``.
     """
     market, held = market_in_settings(settings), read_held_market(settings)
     if held.same_as(market) if held else not loaded:
@@ -143,16 +154,16 @@ def require_market(settings: Settings, *, loaded: bool = False) -> None:
         where=str(settings.data_dir),
         expected=held,
         found=market,
-        hint="set QUANT_DATA_DIR to another directory; `demo` puts the old market aside"
+        hint="set QUANT_DATA_DIR to another directory; `demo` archives the market that is held"
         if held
         else "run `quant-assets load` first",
     )
 
 
 def store_market(settings: Settings) -> None:
-    """Say in ``market.json`` which market the data directory holds, and the families asked for.
+    """Write the market and the families of the settings to ``market.json``.
 
-    Of two markets that come at once into an empty directory, one is refused.
+    If two processes store different markets in an empty directory at once, one is refused.
 
     Raises:
         SettingsError: the data directory holds another market.
@@ -169,9 +180,9 @@ def store_market(settings: Settings) -> None:
 
 
 def hold_market(settings: Settings) -> None:
-    """Refuse another market than the one held; where none is held yet, hold this one from now on.
+    """Store the market if the data directory holds none yet; refuse another than it holds.
 
-    The families stay those asked for last: a server that began before may know earlier ones.
+    Families in ``market.json`` stay as they are: a server that started earlier may know older ones.
 
     Raises:
         SettingsError: the data directory holds another market.

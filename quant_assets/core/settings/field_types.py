@@ -1,0 +1,54 @@
+"""Types of settings that take more than a number's range: folders, URLs, ascending shares.
+
+A value that does not fit raises ``ValueError`` with what was expected, as pydantic wants it.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+SIMULATED = "simulated"
+
+
+def _make_absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:
+        raise ValueError(f"a folder that exists or can be made: {error}") from None
+
+
+def _require_name(path: object) -> object:
+    if path == "":
+        raise ValueError("a folder, or the variable unset")
+    return path
+
+
+def _make_source_absolute(source: str) -> str:
+    return source if source == SIMULATED else str(_make_absolute(Path(source)))
+
+
+def _require_urls(text: SecretStr) -> SecretStr:
+    """Check the form of the URLs only: the library that knows the services imports slowly."""
+    if all(re.fullmatch(r"[A-Za-z][\w+.-]*://\S+", url) for url in text.get_secret_value().split()):
+        return text
+    raise ValueError("URLs of the form scheme://..., separated by spaces")
+
+
+def _require_ascending(text: str) -> str:
+    expected = "shares above 0 in ascending order, separated by commas, the last one 1"
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(expected) from None
+    steps = zip([0.0, *shares], shares, strict=False)
+    if all(before < after for before, after in steps) and shares[-1] == 1:
+        return text
+    raise ValueError(expected)
+
+
+DataDirectory = Annotated[Path, BeforeValidator(_require_name), AfterValidator(_make_absolute)]
+SourceName = Annotated[str, AfterValidator(_make_source_absolute)]
+AlertUrls = Annotated[SecretStr, AfterValidator(_require_urls)]
+AscendingShares = Annotated[str, AfterValidator(_require_ascending)]
