@@ -33,7 +33,8 @@ def collect_lake_metrics(lake: Lake, families: Sequence[str], today: date) -> li
         families: model families with forecasts.
         today: against which freshness is counted.
     """
-    with lake.at_once():
+
+    def collect() -> list[Metric]:
         return [
             *_tables(lake, families, today),
             *_scores(lake, families, today),
@@ -41,6 +42,9 @@ def collect_lake_metrics(lake: Lake, families: Sequence[str], today: date) -> li
             *_alerts(lake),
             *_promotion(lake),
         ]
+
+    with lake.at_once():
+        return lake.once_a_snapshot("metrics", collect, tuple(families), today)
 
 
 def _tables(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric]:

@@ -101,10 +101,11 @@ def promote_days(lake: Lake, settings: Settings, start: date, end: date) -> Prom
     Raises:
         LakeError: features or labels of the days are missing.
     """
-    walk = _Walk(lake, settings, start, end)
-    for day in walk.days.tolist():
-        walk.step(day)
-    return walk.course()
+    with lake.at_once():
+        walk = _Walk(lake, settings, start, end)
+        for day in walk.days.tolist():
+            walk.step(day)
+        return walk.course()
 
 
 @dataclass

@@ -155,8 +155,9 @@ def _of_features(
     if not len(wanted):
         return
     first = max(0, int(wanted[0]) - WINDOW + 1)
-    recent = list(read_feature_columns(lake, days[first : wanted[-1] + 1]))
-    in_force = read_reference_fits(lake, families, days[wanted])
+    with lake.at_once():
+        recent = list(read_feature_columns(lake, days[first : wanted[-1] + 1]))
+        in_force = read_reference_fits(lake, families, days[wanted])
     for as_of, group in groupby(zip(wanted, in_force, strict=True), key=lambda pair: str(pair[1])):
         references = read_summaries(lake, families, artifacts, days, np.datetime64(as_of))
         seen = int(np.searchsorted(days, np.datetime64(as_of), side="right"))
@@ -179,7 +180,9 @@ def _of_forecasts(
     if not len(wanted):
         return
     first = max(0, int(wanted[0]) - WINDOW - FORECAST_DAYS + 1)
-    for columns in read_forecast_columns(lake, families, days[first : wanted[-1] + 1]):
+    with lake.at_once():
+        samples = list(read_forecast_columns(lake, families, days[first : wanted[-1] + 1]))
+    for columns in samples:
         values = columns.cells[0]
         for row in wanted - first:
             windows = reference_forecasts(values[: max(0, row - WINDOW + 1)])
