@@ -36,7 +36,8 @@ def collect_lake_metrics(lake: Lake, families: Sequence[str], today: date) -> li
         families: model families with forecasts.
         today: the day up to which freshness is counted.
     """
-    with lake.at_once():
+
+    def collect() -> list[Metric]:
         return [
             *_table_metrics(lake, families, today),
             *_score_metrics(lake, families, today),
@@ -44,6 +45,9 @@ def collect_lake_metrics(lake: Lake, families: Sequence[str], today: date) -> li
             *_alert_metrics(lake),
             *_promotion_metrics(lake),
         ]
+
+    with lake.at_once():
+        return lake.once_a_snapshot("metrics", collect, tuple(families), today)
 
 
 def _table_metrics(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric]:

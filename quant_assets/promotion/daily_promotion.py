@@ -112,10 +112,11 @@ def promote_days(lake: Lake, settings: Settings, start: date, end: date) -> Prom
     Raises:
         LakeError: features or labels of the days are missing.
     """
-    promotion = _RangePromotion(lake, settings, start, end)
-    for day in promotion.days.tolist():
-        promotion.promote_day(day)
-    return promotion.build_result()
+    with lake.at_once():
+        promotion = _RangePromotion(lake, settings, start, end)
+        for day in promotion.days.tolist():
+            promotion.promote_day(day)
+        return promotion.build_result()
 
 
 @dataclass

@@ -161,14 +161,27 @@ def _validate_part(
 
 
 def _run(definition: Any, part: pd.DataFrame, numbered: Numbered) -> dict[int, Any]:
-    """Results of Great Expectations by number; it returns them in an order of its own."""
-    built = [_build(expect, number) for number, expect in numbered]
+    """Results of Great Expectations by number; it returns them in an order of its own.
+
+    The labels of failing rows take it a quarter of its time: they are asked for where there are
+    any.
+    """
     batch = definition.get_batch({"dataframe": part})
-    found = batch.validate(
-        _library().ExpectationSuite(definition.name, expectations=built),
-        result_format={"result_format": "SUMMARY", "partial_unexpected_count": SHOWN_ROWS},
-    )
-    return {result.expectation_config.meta["number"]: result for result in found.results}
+
+    def validate(chosen: Numbered, result_format: str) -> dict[int, Any]:
+        built = [_build(expect, number) for number, expect in chosen]
+        results = batch.validate(
+            _library().ExpectationSuite(definition.name, expectations=built),
+            result_format={
+                "result_format": result_format,
+                "partial_unexpected_count": SHOWN_ROWS,
+            },
+        ).results
+        return {result.expectation_config.meta["number"]: result for result in results}
+
+    results = validate(numbered, "BASIC")
+    failed = [(number, expect) for number, expect in numbered if not results[number].success]
+    return results | validate(failed, "SUMMARY") if failed else results
 
 
 @contextmanager

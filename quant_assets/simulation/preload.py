@@ -10,7 +10,8 @@ from quant_assets.quality.expectations import prepare
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
 for name in (
     *("apprise", "jinja2", "lightgbm", "matplotlib.backends.backend_agg", "mlflow.tracking"),
-    *("prometheus_client", "scipy.stats", "sklearn.ensemble", "statsmodels.api"),
+    *("mlflow.store.tracking.sqlalchemy_store", "prometheus_client", "scipy.stats"),
+    *("sklearn.ensemble", "statsmodels.api", "tabulate"),
     *("torch", "torch._inductor"),
     *("quant_assets.cli", "quant_assets.definitions", "quant_assets.simulation.daemon"),
 ):

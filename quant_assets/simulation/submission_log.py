@@ -4,6 +4,7 @@ What the notes say of the desk is judged in ``verdict``.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import sha256
@@ -53,10 +54,10 @@ class SubmissionLog:
             self._look()
 
     def _look(self) -> None:
-        found = digest_submissions(self._lake, self._begin)
+        found = digest_submissions(self._lake, self._begin, besides=self._noted)
         known = newest_prices(self._lake)
         with (self._root / _NOTES).open("a") as file:
-            for day in sorted(found.keys() - self._noted):
+            for day in sorted(found):
                 file.write(json.dumps(asdict(LoggedSubmission(day, known, found[day]))) + "\n")
         self._noted |= found.keys()
 
@@ -75,10 +76,18 @@ def newest_prices(lake: Lake) -> str:
     return str(found["day"][0].as_py())
 
 
-def digest_submissions(lake: Lake, begin: date) -> dict[str, str]:
-    """A digest of each stored submission from a day on, by day."""
+def digest_submissions(lake: Lake, begin: date, besides: Collection[str] = ()) -> dict[str, str]:
+    """A digest of each stored submission from a day on, by day.
+
+    Args:
+        lake: the lake.
+        begin: first day.
+        besides: days that are left out.
+    """
     rows = lake.arrow(
-        f"FROM {SUBMISSIONS.quoted} WHERE trading_day >= ? ORDER BY trading_day", [begin]
+        f"FROM {SUBMISSIONS.quoted} WHERE trading_day >= ?"
+        " AND NOT list_contains(?::VARCHAR[], trading_day::VARCHAR) ORDER BY trading_day",
+        [begin, list(besides)],
     ).to_pylist()
     return {
         str(row["trading_day"]): sha256(repr(list(row.values())).encode()).hexdigest()

@@ -29,13 +29,8 @@ BEGINNING = date(1900, 1, 1)
 
 def read_known_days(lake: Lake, as_of: date) -> DayArray:
     """Read the (n,) days with features up to ``as_of``, ascending."""
-    found = lake.columns(
-        f"SELECT trading_day FROM {MARKET_FEATURES.quoted}"
-        " WHERE trading_day <= ? ORDER BY trading_day",
-        [as_of],
-        needs=MARKET_FEATURES,
-    )
-    return found["trading_day"].astype("datetime64[D]")
+    days, _ = _read_days_with_features(lake)
+    return days[days <= np.datetime64(as_of)]
 
 
 def read_date_ids(lake: Lake, days: DayArray) -> IntArray:
@@ -44,11 +39,21 @@ def read_date_ids(lake: Lake, days: DayArray) -> IntArray:
     Raises:
         LakeError: a day has no features.
     """
-    found = lake.columns(
-        f"SELECT trading_day, date_id FROM {MARKET_FEATURES.quoted} ORDER BY trading_day",
-        needs=MARKET_FEATURES,
-    )
-    return found["date_id"][day_positions(days, found["trading_day"].astype("datetime64[D]"))]
+    stored, numbers = _read_days_with_features(lake)
+    return numbers[day_positions(days, stored)]
+
+
+def _read_days_with_features(lake: Lake) -> tuple[DayArray, IntArray]:
+    """Return all (n,) days with features, ascending, and the source's (n,) numbers of them."""
+
+    def read() -> tuple[DayArray, IntArray]:
+        rows = lake.columns(
+            f"SELECT trading_day, date_id FROM {MARKET_FEATURES.quoted} ORDER BY trading_day",
+            needs=MARKET_FEATURES,
+        )
+        return rows["trading_day"].astype("datetime64[D]"), rows["date_id"]
+
+    return lake.once_a_snapshot("days with features", read)
 
 
 def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
@@ -118,35 +123,36 @@ def read_observations(
     Raises:
         NotEnoughHistoryError: no day in the range has features.
     """
-    days = read_known_days(lake, as_of)
-    days = days[days >= np.datetime64(since)]
-    if not len(days):
-        raise NotEnoughHistoryError(
-            "no features are known",
-            where="features.targets",
-            expected=f"days from {since} to {as_of}",
-            hint="materialise the features of these days first",
+    with lake.at_once():
+        days = read_known_days(lake, as_of)
+        days = days[days >= np.datetime64(since)]
+        if not len(days):
+            raise NotEnoughHistoryError(
+                "no features are known",
+                where="features.targets",
+                expected=f"days from {since} to {as_of}",
+                hint="materialise the features of these days first",
+            )
+        pairs = read_pairs(lake)
+        instruments = tuple(
+            lake.columns(
+                f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} ORDER BY 1",
+                needs=INSTRUMENT_FEATURES,
+            )["instrument"]
         )
-    pairs = read_pairs(lake)
-    instruments = tuple(
-        lake.columns(
-            f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} ORDER BY 1",
-            needs=INSTRUMENT_FEATURES,
-        )["instrument"]
-    )
-    block = _block if features else _no_features
-    market = block(lake, MARKET_FEATURES, days)
-    return Observations(
-        days=days,
-        targets=pairs.targets,
-        lags=pairs.lags,
-        instruments=instruments,
-        legs=np.stack(pairs.legs(instruments), axis=1),
-        known_labels=read_known_labels(lake, days, pairs.targets),
-        target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
-        instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
-        market=FeatureBlock(market.names, market.values[:, 0]),
-    )
+        block = _block if features else _no_features
+        market = block(lake, MARKET_FEATURES, days)
+        return Observations(
+            days=days,
+            targets=pairs.targets,
+            lags=pairs.lags,
+            instruments=instruments,
+            legs=np.stack(pairs.legs(instruments), axis=1),
+            known_labels=read_known_labels(lake, days, pairs.targets),
+            target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
+            instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
+            market=FeatureBlock(market.names, market.values[:, 0]),
+        )
 
 
 def _block(

@@ -1,6 +1,7 @@
 """Prices between the lake and arrays: as given, and as the panels of labels and features."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,10 @@ def pairs_rows(pairs: TargetPairs) -> dict[str, Any]:
 
 def read_pairs(lake: Lake) -> TargetPairs:
     """The targets, in submission order."""
+    return lake.once_a_snapshot("target pairs", partial(_read_pairs, lake))
+
+
+def _read_pairs(lake: Lake) -> TargetPairs:
     rows = lake.arrow(f"FROM {RAW_TARGET_PAIRS.quoted}", needs=RAW_TARGET_PAIRS)
     order = np.argsort([int(name.rsplit("_", 1)[1]) for name in rows["target"].to_pylist()])
     rows = rows.take(pa.array(order))

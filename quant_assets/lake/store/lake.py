@@ -4,12 +4,12 @@ What the tables are is said in ``lake.schemas.tables``; who may see which labels
 ``lake.readers.point_in_time``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -21,13 +21,14 @@ from quant_assets.core.typing import AnyArray
 from quant_assets.lake.schemas.table import Table, to_arrow
 from quant_assets.lake.store.access import LakeAccess, newest_snapshot
 from quant_assets.lake.store.connection import FILES
-from quant_assets.lake.store.writing import COLUMNS, replace_rows
+from quant_assets.lake.store.writing import is_stored, replace_rows
 
 __all__ = ["Lake", "WriteResult", "to_arrow"]
 
 _TABLES = (
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
 )
+T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
 """Of a statement, by place or by name."""
 
@@ -63,6 +64,7 @@ class Lake:
         self._access = LakeAccess(root, read_only=read_only, snapshot=snapshot, patience=patience)
         self._ready: set[Table] = set()
         self._known: set[str] = set()
+        self._computed: dict[str, tuple[Hashable, Any]] = {}
 
     @property
     def exists(self) -> bool:
@@ -86,6 +88,27 @@ class Lake:
             LakeError: the lake cannot be opened.
         """
         return self._access.at_once()
+
+    def once_a_snapshot(self, name: str, compute: Callable[[], T], *given: Hashable) -> T:
+        """Compute a value from the lake; within :meth:`at_once` once for each snapshot.
+
+        The newest value is kept in memory: whoever looks again, as sensors do, finds it there
+        while nothing was written.
+
+        Args:
+            name: of the value.
+            compute: reads the lake, and must not change it.
+            given: all that the value depends on besides the lake.
+        """
+        snapshot = self._access.snapshot
+        if snapshot is None:
+            return compute()
+        inputs = (snapshot, *given)
+        known = self._computed.get(name)
+        if known is None or known[0] != inputs:
+            known = self._computed[name] = inputs, compute()
+        value: T = known[1]
+        return value
 
     def as_of(self, snapshot: int) -> "Lake":
         """The same lake as it was at a snapshot, for reading only."""
@@ -128,7 +151,9 @@ class Lake:
 
     def has(self, table: Table) -> bool:
         """Whether the table has ever been written."""
-        if table.name not in self._known and len(self.query(COLUMNS, [table.name])):
+        if table.name not in self._known and self._access.read(
+            lambda one: is_stored(one, table), table.name
+        ):
             self._known.add(table.name)
         return table.name in self._known
 

@@ -185,8 +185,9 @@ def _compare_features(
     if not len(wanted):
         return
     first = max(0, int(wanted[0]) - WINDOW_DAYS + 1)
-    recent = list(read_feature_columns(lake, days[first : wanted[-1] + 1]))
-    fits = read_reference_fits(lake, families, days[wanted])
+    with lake.at_once():
+        recent = list(read_feature_columns(lake, days[first : wanted[-1] + 1]))
+        fits = read_reference_fits(lake, families, days[wanted])
     for as_of, group in groupby(zip(wanted, fits, strict=True), key=lambda pair: str(pair[1])):
         references = read_summaries(lake, families, artifacts, days, np.datetime64(as_of))
         training_days = int(np.searchsorted(days, np.datetime64(as_of), side="right"))
@@ -209,7 +210,9 @@ def _compare_forecasts(
     if not len(wanted):
         return
     first = max(0, int(wanted[0]) - WINDOW_DAYS - FORECAST_REFERENCE_DAYS + 1)
-    for columns in read_forecast_columns(lake, families, days[first : wanted[-1] + 1]):
+    with lake.at_once():
+        samples = list(read_forecast_columns(lake, families, days[first : wanted[-1] + 1]))
+    for columns in samples:
         values = columns.cells[0]
         for row in wanted - first:
             windows = split_reference_forecasts(values[: max(0, row - WINDOW_DAYS + 1)])

@@ -91,11 +91,12 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         start, end = stored_day_range(context, lake, MARKET_FEATURES)
-        days, numbers = read_days(lake, start, end)
-        held = [
-            _held(lake, families, (days[part], numbers[part]), end, reign, settings)
-            for reign, part in read_champion_periods(lake, days)
-        ]
+        with lake.at_once():
+            days, numbers = read_days(lake, start, end)
+            held = [
+                _held(lake, families, (days[part], numbers[part]), end, reign, settings)
+                for reign, part in read_champion_periods(lake, days)
+            ]
         told_of = held[-1].told_of
         scores = pd.concat([one.scores for one in held], ignore_index=True)
         health = pd.concat([one.health for one in held], ignore_index=True)

@@ -88,11 +88,15 @@ class RunProposal:
 
 def newest_day(lake: Lake, table: Table) -> date | None:
     """The newest day of a table that has rows; None if it has none."""
-    if not lake.has(table):
-        return None
-    found = lake.arrow(f"SELECT max({table.day_column}) AS day FROM {table.quoted}")
-    day: date | None = found.to_pylist()[0]["day"]
-    return day
+
+    def read() -> date | None:
+        if not lake.has(table):
+            return None
+        rows = lake.arrow(f"SELECT max({table.day_column}) AS day FROM {table.quoted}")
+        day: date | None = rows["day"][0].as_py()
+        return day
+
+    return lake.once_a_snapshot(f"newest day of {table.name}", read)
 
 
 def is_day_over(day: date, now: datetime) -> bool:

@@ -94,7 +94,7 @@ def build_sensor(
             return dg.SensorResult(skip_reason=back, cursor=memory.after(now))
         with lake.at_once():
             day = newest_day(lake, MARKET_FEATURES)
-            found = find_triggers(lake, settings, day) if day else []
+            found = _triggers(lake, settings, day) if day else []
         if day is None:
             return dg.SensorResult(skip_reason=NEEDS_LOADING, cursor=memory.after(now))
         past = asked.read_attempts(context.instance, JOB)
@@ -110,6 +110,15 @@ def build_sensor(
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
     return retrain_for_cause
+
+
+def _triggers(lake: Lake, settings: Settings, day: date) -> list[RetrainTrigger]:
+    """Find the causes that the lake shows, once for each snapshot of it."""
+
+    def find() -> list[RetrainTrigger]:
+        return find_triggers(lake, settings, day)
+
+    return lake.once_a_snapshot("retrain triggers", find, settings, day)
 
 
 def build_schedule(

@@ -15,7 +15,7 @@ each asset; Dagster's own storage gives every one three connections and two comm
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -125,8 +125,9 @@ class BatchedSqliteEventLogStorage(Plain):
             try:
                 engine = checked_engine(path, self._initdb)
             except FileNotFoundError:
-                _begin(Path(path), _empty_shard())
-                engine = checked_engine(path, self._initdb)
+                # What has just been made is of the revision that Dagster wants.
+                made = _begin(Path(path), _empty_shard())
+                engine = checked_engine(path, (lambda _: None) if made else self._initdb)
             with engine.begin() as connection:
                 yield connection
 
@@ -192,13 +193,16 @@ def _empty_shard() -> bytes:
         return (Path(folder) / "empty.db").read_bytes()
 
 
-def _begin(path: Path, content: bytes) -> None:
-    """Make the file, unless another process makes it meanwhile."""
+def _begin(path: Path, content: bytes) -> bool:
+    """Make the file, unless another process makes it meanwhile; whether this one did."""
     with NamedTemporaryFile(dir=path.parent) as draft:
         draft.write(content)
         draft.flush()
-        with suppress(FileExistsError):
+        try:
             os.link(draft.name, path)
+        except FileExistsError:
+            return False
+        return True
 
 
 def _bulk_run_id(event: EventLogEntry) -> str | None:
