@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from quant_assets.core.errors import PromotionError
 from quant_assets.core.settings import Settings
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES, SUBMITTED_FORECASTS
 from quant_assets.lake.store.lake import Lake
@@ -237,8 +238,4 @@ def _between(lake: Lake, first: date, last: date) -> list[date]:
 
 def read_newest_submitted_day(lake: Lake) -> date | None:
     """The last day published; None before the first."""
-    if not lake.has(SUBMITTED_FORECASTS):
-        return None
-    found = lake.arrow(f"SELECT max(trading_day) AS day FROM {SUBMITTED_FORECASTS.quoted}")
-    day: date | None = found["day"][0].as_py()
-    return day
+    return read_newest_day(lake, SUBMITTED_FORECASTS)

@@ -291,7 +291,7 @@ def test_other_features_make_references_anew(
 ) -> None:
     """A fit's fingerprint does not change with the code that features are made by."""
     monkeypatch.setattr(training_reference, "_fingerprints", lambda *_: ["of the fit"])
-    real = training_reference.feature_columns
+    real = training_reference.read_feature_columns
 
     def without_the_last(*args: Any) -> Iterator[ColumnSample]:
         for one in real(*args):
