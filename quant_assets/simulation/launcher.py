@@ -13,9 +13,8 @@ from dagster._core.execution.api import execute_run
 from dagster._core.launcher import LaunchRunContext, RunLauncher
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
-from filelock import Timeout
 
-from quant_assets.orchestration.execution.runs import hold_run_lock, run_lock
+from quant_assets.orchestration.execution.runs import hold_run_lock, is_run_locked
 from quant_assets.simulation.code_location import definitions
 
 LISTENERS: list[Callable[[dg.EventLogEntry], None]] = []
@@ -74,8 +73,6 @@ class InProcessRunLauncher(RunLauncher, ConfigurableClass):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether a process holds the run's lock."""
-        try:
-            with run_lock(self._instance, run.run_id).acquire(timeout=0):
-                return CheckRunHealthResult(WorkerStatus.FAILED, "the run's process has ended")
-        except Timeout:
+        if is_run_locked(self._instance, run.run_id):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.FAILED, "the run's process has ended")

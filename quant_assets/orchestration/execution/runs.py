@@ -199,10 +199,13 @@ def hold_run_lock(opened: dg.DagsterInstance, run_id: str) -> Iterator[None]:
 
 def holds_lock(opened: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
     """Whether the command that runs it is alive; None if the run is not a command's."""
-    if not _is_command(run):
-        return None
+    return is_run_locked(opened, run.run_id) if _is_command(run) else None
+
+
+def is_run_locked(opened: dg.DagsterInstance, run_id: str) -> bool:
+    """Return whether a living process holds the run's lock."""
     try:
-        with run_lock(opened, run.run_id).acquire(timeout=0):
+        with run_lock(opened, run_id).acquire(timeout=0):
             return False
     except Timeout:
         return True
