@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.store.lake import Lake
@@ -61,8 +62,4 @@ def _find_missing_days(lake: Lake, first: date, last: date) -> list[date]:
 
 def read_newest_submitted_day(lake: Lake) -> date | None:
     """Read the newest day with a submitted forecast; None if there is none."""
-    if not lake.has(SUBMITTED_FORECASTS):
-        return None
-    newest = lake.arrow(f"SELECT max(trading_day) AS day FROM {SUBMITTED_FORECASTS.quoted}")
-    day: date | None = newest["day"][0].as_py()
-    return day
+    return read_newest_day(lake, SUBMITTED_FORECASTS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 
@@ -72,8 +73,7 @@ def read_log(root: Path) -> list[LoggedSubmission]:
 
 def newest_prices(lake: Lake) -> str:
     """The newest day of which the lake holds prices."""
-    found = lake.arrow(f"SELECT max(trading_day) AS day FROM {VALIDATED_PRICES.quoted}")
-    return str(found["day"][0].as_py())
+    return str(read_newest_day(lake, VALIDATED_PRICES))
 
 
 def digest_submissions(lake: Lake, begin: date, besides: Collection[str] = ()) -> dict[str, str]:

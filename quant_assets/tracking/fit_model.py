@@ -7,10 +7,12 @@ must be installed. What the loaded model is asked is ``Observations``; it gives 
 import json
 import os
 import shutil
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from platform import python_version
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
@@ -20,11 +22,11 @@ from quant_assets.models.protocol import Forecaster, Observations
 from quant_assets.models.registry import load_family
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlflow.entities import Run
 
-_MODEL, _ABOUT = "fitted.model", "about.json"
+_DATA, _MODEL, _ABOUT = "fitted", "fitted.model", "about.json"
 
 
 @dataclass(frozen=True)
@@ -80,20 +82,26 @@ def store_model(
     from mlflow.models import Model
 
     folder = Path(url2pathname(urlparse(run.info.artifact_uri).path))
-    data = folder / "model" / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    for name, kept in files.items():
-        read_artifact(artifacts, kept["artifact"], kept["sha256"])
-        _link(artifacts / kept["artifact"], data / name)
-    (data / _ABOUT).write_text(json.dumps(about))
+    folder.mkdir(parents=True, exist_ok=True)
     needed = dict.fromkeys(["quant-assets", *(load_family(name).library for name in families)])
-    lines = [f"{name}=={metadata.version(name)}\n" for name in needed]
-    (folder / "model" / "requirements.txt").write_text("".join(lines))
-    described = Model("model", run_id=run.info.run_id, metadata=dict(about))
-    described.add_flavor(
-        "python_function", loader_module=loader, data="data", python_version=python_version()
-    )
-    described.save(str(folder / "model" / "MLmodel"))
+    # Beside the artifacts, so that hard links are possible and MLflow does not list it.
+    with TemporaryDirectory(dir=folder.parent) as staging:
+        data = Path(staging, _DATA)
+        data.mkdir()
+        (data / _ABOUT).write_text(json.dumps(about))
+        for name, kept in files.items():
+            read_artifact(artifacts, kept["artifact"], kept["sha256"])
+            _link(artifacts / kept["artifact"], data / name)
+        _save_model()(
+            folder / "model",
+            loader_module=loader,
+            data_path=str(data),
+            # Without them MLflow would try out in new processes which packages are used.
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in needed],
+            mlflow_model=Model("model", run_id=run.info.run_id, metadata=dict(about)),
+        )
+        for name in files:
+            _replace(folder / "model" / "data" / _DATA / name, data / name)
     return folder
 
 
@@ -113,6 +121,22 @@ def _load_pyfunc(path: str) -> LoadedFit:
     return LoadedFit(
         load_family(about["family"]).load(read_artifact(Path(path), _MODEL, about["sha256"]))
     )
+
+
+def _save_model() -> "Callable[..., None]":
+    with warnings.catch_warnings():
+        # MLflow warns about type hints of its own.
+        warnings.simplefilter("ignore", UserWarning)
+        from mlflow.pyfunc import save_model
+    return save_model
+
+
+def _replace(copy: Path, original: Path) -> None:
+    """Put a hard link in the place of a file's copy; leave the copy where links are impossible."""
+    draft = copy.with_suffix(".draft")
+    with suppress(OSError):
+        os.link(original, draft)
+        draft.replace(copy)
 
 
 def _link(source: Path, target: Path) -> None:

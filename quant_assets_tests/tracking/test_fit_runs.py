@@ -1,10 +1,12 @@
 """Fits in a real MLflow store: what is recorded, what is made again, what goes wrong."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import mlflow
@@ -103,7 +105,40 @@ def test_a_run_says_all_that_made_the_fit(tmp_path: Path, fits: list[Fit], model
         assert run.data.tags[key] == str(ridge[key])
     files = Path(run.info.artifact_uri.removeprefix("file://"))
     assert json.loads((files / "importance.json").read_text()) == json.loads(ridge["importance"])
-    assert (files / "model" / "requirements.txt").read_text().startswith("quant-assets==")
+    needed = (files / "model" / "requirements.txt").read_text().splitlines()
+    assert [line.partition("==")[0] for line in needed] == ["mlflow", "quant-assets", "numpy"]
+
+
+def test_a_model_takes_no_space_of_its_own(tmp_path: Path, fits: list[Fit], models: Path) -> None:
+    folder = tmp_path / "mlflow"
+    found = record(folder, fits, models)
+    run = client_of(folder).get_run(found["ridge-300"].run)
+    files = Path(run.info.artifact_uri.removeprefix("file://"))
+    (stored,) = files.rglob("*.model")
+    assert stored.samefile(models / fits[-1]["artifact"])
+    assert [path.name for path in files.parent.iterdir()] == ["artifacts"]
+
+
+@pytest.mark.parametrize(
+    "loader", ["quant_assets.tracking.served", "quant_assets.tracking.fit_model"]
+)
+def test_a_model_stored_by_an_earlier_version_loads(
+    loader: str, tmp_path: Path, fits: list[Fit], models: Path, seen: Observations
+) -> None:
+    """Versions until 0.1.0 wrote the description of a model themselves."""
+    ridge, folder = fits[-1], tmp_path / "model"
+    (folder / "data").mkdir(parents=True)
+    shutil.copy(models / ridge["artifact"], folder / "data" / "fitted.model")
+    about = {"family": "ridge", "sha256": ridge["sha256"]}
+    (folder / "data" / "about.json").write_text(json.dumps(about))
+    (folder / "MLmodel").write_text(
+        "artifact_path: model\nflavors:\n  python_function:\n    data: data\n"
+        f"    loader_module: quant_assets.tracking.{loader}\n"
+        f"    python_version: {python_version()}\n"
+    )
+    expected = load_family("ridge").load((models / ridge["artifact"]).read_bytes())
+    scores = mlflow.pyfunc.load_model(str(folder)).predict(seen)
+    np.testing.assert_array_equal(scores, expected.forecast(seen, 1))
 
 
 def test_a_model_loads_by_its_alias_and_forecasts_the_same(

@@ -5,6 +5,7 @@ from datetime import date, datetime, time, timedelta
 import dagster as dg
 
 from quant_assets.core.errors import LakeError, SourceError
+from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
@@ -28,12 +29,10 @@ def read_known_span(source: Source, lake: Lake) -> tuple[date, date]:
     try:
         return source.first_day, source.last_day
     except SourceError:
-        if not lake.exists or not lake.has(RAW_PRICES):
+        stored = read_day_span(lake, RAW_PRICES) if lake.exists else None
+        if stored is None:
             raise
-        found = lake.arrow(
-            f"SELECT min(trading_day) AS first, max(trading_day) AS last FROM {RAW_PRICES.quoted}"
-        ).to_pylist()[0]
-        return found["first"], found["last"]
+        return stored
 
 
 def trading_partitions(

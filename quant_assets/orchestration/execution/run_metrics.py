@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterRunStatus as Status
 
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.metrics.prometheus import Metric
@@ -84,10 +85,8 @@ def collect_run_metrics(instance: dg.DagsterInstance, lake: Lake) -> list[Metric
 
 
 def _latency(instance: dg.DagsterInstance, lake: Lake) -> list[Metric]:
-    if not lake.has(SUBMISSIONS):
-        return []
-    day = lake.query(f"SELECT max(trading_day) AS day FROM {SUBMISSIONS.quoted}")["day"].iloc[0]
-    delivery = read_submission_time(instance, day.date()) if day == day else None  # noqa: PLR0124 - NaT
+    day = read_newest_day(lake, SUBMISSIONS)
+    delivery = read_submission_time(instance, day) if day else None
     if delivery is None or delivery.seconds is None:
         return []
     text = "From the start of the newest day's refresh to its stored submission."

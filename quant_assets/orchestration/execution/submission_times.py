@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.orchestration.execution.runs import RANGE_END, RANGE_START
 from quant_assets.submission.submission import SubmissionTime
 
 _ATTEMPTS = 1000
-_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 def read_submission_time(instance: dg.DagsterInstance, day: date) -> SubmissionTime | None:
@@ -48,5 +48,4 @@ def _has_rows(attempt: dg.EventLogRecord) -> bool:
 
 def _is_of_one_day(run: dg.DagsterRun) -> bool:
     """Return whether the run was for one day."""
-    first, last = (run.tags.get(name) for name in _RANGE)
-    return first == last
+    return run.tags.get(RANGE_START) == run.tags.get(RANGE_END)

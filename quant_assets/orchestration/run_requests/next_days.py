@@ -12,8 +12,8 @@ from functools import cached_property
 
 import dagster as dg
 
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
-from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
@@ -56,7 +56,7 @@ class RequestContext:
     @cached_property
     def submitted(self) -> date | None:
         """The newest day with a submission."""
-        return newest_day(self.lake, SUBMISSIONS)
+        return read_newest_day(self.lake, SUBMISSIONS)
 
 
 @dataclass(frozen=True)
@@ -84,19 +84,6 @@ class RunProposal:
             partition_key=day,
             tags=asked.request_tags(day, self.reason, self.attempt, now),
         )
-
-
-def newest_day(lake: Lake, table: Table) -> date | None:
-    """The newest day of a table that has rows; None if it has none."""
-
-    def read() -> date | None:
-        if not lake.has(table):
-            return None
-        rows = lake.arrow(f"SELECT max({table.day_column}) AS day FROM {table.quoted}")
-        day: date | None = rows["day"][0].as_py()
-        return day
-
-    return lake.once_a_snapshot(f"newest day of {table.name}", read)
 
 
 def is_day_over(day: date, now: datetime) -> bool:
@@ -169,7 +156,7 @@ def propose_watch(look: RequestContext) -> RunProposal | Wait:
         return Wait(NEEDS_LOADING)
     if busy := asked.describe_unfinished_run(look.instance, among=(WATCH, *_WRITES_HISTORY)):
         return Wait(busy)
-    seen = [newest_day(look.lake, table) for table in (DATA_QUALITY, DRIFT, REGIMES)]
+    seen = [read_newest_day(look.lake, table) for table in (DATA_QUALITY, DRIFT, REGIMES)]
     watched = None if None in seen else min(day for day in seen if day)
     found = look.lake.columns(
         f"SELECT trading_day AS day FROM {SUBMISSIONS.quoted} WHERE trading_day > ? ORDER BY 1",
@@ -188,7 +175,7 @@ def propose_update(look: RequestContext) -> RunProposal | Wait:
         look.instance, among=(UPDATE, "retrain_models", *_WRITES_HISTORY)
     ):
         return Wait(busy)
-    fitted = [newest_day(look.lake, fits_table(name)) for name in DAILY]
+    fitted = [read_newest_day(look.lake, fits_table(name)) for name in DAILY]
     behind = any(day is None or day < submitted for day in fitted)
     nothing = f"fits as of {submitted} are there"
     return _first_that_goes(look, UPDATE, [submitted] if behind else [], nothing)

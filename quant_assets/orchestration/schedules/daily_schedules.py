@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import numpy as np
 
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import is_trading_day
@@ -21,7 +22,6 @@ from quant_assets.orchestration.run_requests.next_days import (
     UPDATE,
     WATCH,
     RequestContext,
-    newest_day,
 )
 from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.orchestration.sensors.refresh_sensor import (
@@ -101,7 +101,7 @@ def is_on(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> bool:
 def _request(job: str, look: RequestContext) -> dg.RunRequest | dg.SkipReason:
     """The run of the evening's own day, if it is the one that comes next."""
     day = look.now.date()
-    newest = newest_day(look.lake, SUBMISSIONS)
+    newest = read_newest_day(look.lake, SUBMISSIONS)
     if job == REFRESH and newest and newest >= day:
         return dg.SkipReason(f"{day} is refreshed already")
     try:

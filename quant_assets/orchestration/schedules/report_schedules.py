@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import numpy as np
 
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import is_trading_day, newest_trading_day
-from quant_assets.orchestration.run_requests.next_days import newest_day
 
 if TYPE_CHECKING:
     from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
@@ -86,7 +86,7 @@ def _of_drift(
     def report(
         context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]
     ) -> dg.RunRequest | dg.SkipReason:
-        day = newest_day(lake, DRIFT)
+        day = read_newest_day(lake, DRIFT)
         if day is None:
             return dg.SkipReason("no drift is known yet: watch_daily is due")
         if _was_asked_for(context.instance, day):

@@ -15,10 +15,11 @@ import dagster as dg
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.run_requests import attempts as asked
-from quant_assets.orchestration.run_requests.next_days import NEEDS_LOADING, newest_day
+from quant_assets.orchestration.run_requests.next_days import NEEDS_LOADING
 from quant_assets.orchestration.run_requests.retrain_triggers import find_triggers
 from quant_assets.orchestration.run_requests.retry_policy import (
     Attempt,
@@ -93,7 +94,7 @@ def build_sensor(
         if back := describe_clock_step(memory.clock, now):
             return dg.SensorResult(skip_reason=back, cursor=memory.after(now))
         with lake.at_once():
-            day = newest_day(lake, MARKET_FEATURES)
+            day = read_newest_day(lake, MARKET_FEATURES)
             found = _triggers(lake, settings, day) if day else []
         if day is None:
             return dg.SensorResult(skip_reason=NEEDS_LOADING, cursor=memory.after(now))
@@ -139,7 +140,7 @@ def build_schedule(
         settings: dg.ResourceParam[Settings],
     ) -> dg.RunRequest | dg.SkipReason:
         now = context.scheduled_execution_time
-        day = newest_day(lake, MARKET_FEATURES)
+        day = read_newest_day(lake, MARKET_FEATURES)
         if day is None:
             return dg.SkipReason(NEEDS_LOADING)
         cause = _weekly(day)

@@ -15,10 +15,11 @@ from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.alerts.channels import open_usable_channels
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
+from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.orchestration.run_requests.next_days import CLOSE, is_day_over, newest_day
+from quant_assets.orchestration.run_requests.next_days import CLOSE, is_day_over
 from quant_assets.orchestration.sensors.refresh_sensor import (
     SECONDS,
     UNREADABLE,
@@ -111,7 +112,7 @@ def read_source_state(
     """Read of the source what the next refresh would read, and the days that were told late."""
     try:
         last = source.last_day
-        newest = newest_day(lake, SUBMISSIONS) if lake.exists else None
+        newest = read_newest_day(lake, SUBMISSIONS) if lake.exists else None
         told = [date.fromisoformat(day) for day in late]
         # A day that never comes would have ever more read again.
         recent = [day - timedelta(days=1) for day in told if last - day <= ENDED]
