@@ -88,7 +88,7 @@ def test_a_page_knows_nothing_of_later_days(lake: Lake, altered: Lake, period: P
 
 def test_a_page_says_which_rows_it_has(lake: Lake) -> None:
     text = parsed(render_report(report(lake))).text
-    assert f"Rows of trading days up to {DAY}, also those stored later" in text
+    assert f"rows of trading days up to {DAY}, also those stored later" in text
 
 
 @periods
