@@ -5,10 +5,10 @@ import pytest
 
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.leg_returns import (
-    deviations,
     label_width,
-    last_days,
-    standardised,
+    last_returns,
+    return_deviations,
+    standardised_returns,
     to_target_scores,
 )
 from quant_assets_tests.support import leg_market
@@ -25,8 +25,8 @@ def holed() -> np.ndarray:
 
 def test_standardised_returns_have_a_deviation_of_one() -> None:
     observations = leg_market.observe(holed())
-    deviation = deviations(observations)
-    returns = standardised(observations, deviation)
+    deviation = return_deviations(observations)
+    returns = standardised_returns(observations, deviation)
     np.testing.assert_allclose(np.nanstd(returns[:, :2], axis=0), 1.0)
     np.testing.assert_array_equal(deviation[2:], 0.0)
     assert np.isnan(returns[:, 2:]).all()
@@ -35,12 +35,12 @@ def test_standardised_returns_have_a_deviation_of_one() -> None:
 
 def test_days_before_the_first_are_unknown() -> None:
     observations = leg_market.observe(holed())
-    deviation = deviations(observations)
-    past = last_days(observations, 300, 5, deviation)
+    deviation = return_deviations(observations)
+    past = last_returns(observations, 300, 5, deviation)
     assert past.shape == (305, 4)
     assert np.isnan(past[:5]).all()
-    np.testing.assert_array_equal(past[5:], standardised(observations, deviation))
-    np.testing.assert_array_equal(last_days(observations, 3, 5, deviation), past[-8:])
+    np.testing.assert_array_equal(past[5:], standardised_returns(observations, deviation))
+    np.testing.assert_array_equal(last_returns(observations, 3, 5, deviation), past[-8:])
 
 
 def test_moves_become_spreads_of_the_targets_lag() -> None:

@@ -32,8 +32,8 @@ def by_statsmodels(regimes: Regimes, returns: FloatArray) -> FloatArray:
     model = MarkovRegression(returns, k_regimes=2, switching_variance=True)
     stay = regimes.stay
     given = [stay[0], 1.0 - stay[1], *regimes.mean, *regimes.variance]
-    found: FloatArray = model.filter(given).filtered_marginal_probabilities[:, 1]
-    return found
+    probabilities: FloatArray = model.filter(given).filtered_marginal_probabilities[:, 1]
+    return probabilities
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

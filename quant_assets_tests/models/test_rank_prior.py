@@ -9,7 +9,7 @@ from sklearn.covariance import LedoitWolf
 from quant_assets.core.errors import UnknownNameError
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.families import rank_prior
-from quant_assets.models.label_transforms import decorrelation, ranked_labels
+from quant_assets.models.label_transforms import decorrelation_matrix, ranked_labels
 from quant_assets.models.protocol import FeatureBlock, Observations, Resources
 from quant_assets.models.registry import DAILY, load_family
 
@@ -65,7 +65,7 @@ def test_no_other_weights_have_a_better_ratio_on_the_days_they_are_from() -> Non
     random = np.random.default_rng(1)
     mixing = random.normal(size=(12, 12))
     ranks = 0.3 * random.normal(size=12) + random.normal(size=(500, 12)) @ mixing
-    best = ranks.mean(axis=0) @ decorrelation(ranks, 1e-9)
+    best = ranks.mean(axis=0) @ decorrelation_matrix(ranks, 1e-9)
 
     def ratio(weights: FloatArray) -> float:
         return float(np.mean(ranks @ weights) / np.std(ranks @ weights))
@@ -94,7 +94,7 @@ def test_families_that_are_fitted_daily_read_no_features(observations: Observati
     )
     for name in DAILY:
         fitted = [
-            load_family(name).fit(one, load_family(name).defaults, Resources()).to_bytes()
-            for one in (observations, bare)
+            load_family(name).fit(known, load_family(name).defaults, Resources()).to_bytes()
+            for known in (observations, bare)
         ]
         assert fitted[0] == fitted[1]

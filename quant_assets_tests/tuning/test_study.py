@@ -169,7 +169,7 @@ def test_importance_is_a_share_of_every_tuned_parameter(seen: Observations, stor
 def test_labels_missing_from_the_start_are_reported(seen: Observations, tmp_path: Path) -> None:
     known_labels = seen.known_labels.copy()
     known_labels[:180] = np.nan
-    with pytest.raises(NotEnoughHistoryError, match="too few days with released labels"):
+    with pytest.raises(NotEnoughHistoryError, match="too few days with known labels"):
         tuned(replace(seen, known_labels=known_labels), tmp_path / "trials.db")
 
 
