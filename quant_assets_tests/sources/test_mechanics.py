@@ -51,7 +51,7 @@ def test_the_expected_move_is_what_happens_when_no_shock_comes_after(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     day, rows = 40, 60
-    student, wave = mechanics._student, mechanics._wave
+    student, wave = mechanics._draw_student, mechanics._draw_wave
 
     def silenced(*args: Any, **kwargs: Any) -> FloatArray:
         shocks = student(*args, **kwargs)
@@ -64,8 +64,8 @@ def test_the_expected_move_is_what_happens_when_no_shock_comes_after(
         return drift
 
     expected = simulate_true_market(SEED, rows).expected[:, day]
-    monkeypatch.setattr(mechanics, "_student", silenced)
-    monkeypatch.setattr(mechanics, "_wave", fading)
+    monkeypatch.setattr(mechanics, "_draw_student", silenced)
+    monkeypatch.setattr(mechanics, "_draw_wave", fading)
     quiet = simulate_true_market(SEED, rows).log_close
     for lag in LAGS:
         np.testing.assert_allclose(expected[lag - 1], realised(quiet, lag)[day], atol=1e-12)

@@ -15,7 +15,7 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import InstrumentSeries, column_name, market_of
 from quant_assets.market.targets import align_to_forecast_day, labels_by_known_day
 from quant_assets.sources.protocol import PriceTable, Source
-from quant_assets.sources.simulated.market import SimulatedMarket, _simulation
+from quant_assets.sources.simulated.market import SimulatedMarket, _simulate
 from quant_assets.sources.simulated.universe import INSTRUMENTS
 
 MARKET = SimulatedMarket()
@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not() -> None:
     prices = whole().values
     forecast = oracle(MARKET, LONG_AGO, FAR_AHEAD)
     pairs = MARKET.pairs()
-    _simulation.cache_clear()
+    _simulate.cache_clear()
     again = SimulatedMarket()
     np.testing.assert_array_equal(prices, whole(again).values)
     np.testing.assert_array_equal(forecast, oracle(again, LONG_AGO, FAR_AHEAD))
@@ -141,10 +141,10 @@ def test_impossible_parameters_are_refused(seed: int, last_day: date) -> None:
 
 
 def test_planted_faults_are_told_up_to_the_last_day() -> None:
-    told = MARKET.planted_faults()
-    assert len(told) == 24
-    short = replace(MARKET, last_day=told[5].day)
-    assert short.planted_faults() == tuple(f for f in told if f.day <= told[5].day)
+    faults = MARKET.planted_faults()
+    assert len(faults) == 24
+    short = replace(MARKET, last_day=faults[5].day)
+    assert short.planted_faults() == tuple(f for f in faults if f.day <= faults[5].day)
 
 
 def test_the_oracles_score_is_small_and_clearly_above_zero() -> None:
