@@ -98,12 +98,12 @@ def slowly(known_labels: FloatArray, lags: IntArray) -> FloatArray:
     for day, row in enumerate(known_labels):
         missed = []
         for column, label in enumerate(row):
-            made = day - lags[column] - 1
-            if made < 0 or np.isnan(label) or np.isnan(sigma[made, column]):
+            forecast_day = day - lags[column] - 1
+            if forecast_day < 0 or np.isnan(label) or np.isnan(sigma[forecast_day, column]):
                 continue
-            residuals[day, column] = abs(label) / sigma[made, column]
-            if not np.isnan(upper[made, column, 0]):
-                missed.append(abs(label) > upper[made, column])
+            residuals[day, column] = abs(label) / sigma[forecast_day, column]
+            if not np.isnan(upper[forecast_day, column, 0]):
+                missed.append(abs(label) > upper[forecast_day, column])
         if missed:
             alpha = alpha + GAMMA * (nominal - np.mean(missed, axis=0))
             alpha = np.clip(alpha, nominal / 5, (1 + nominal) / 2)
@@ -116,9 +116,9 @@ def slowly(known_labels: FloatArray, lags: IntArray) -> FloatArray:
 
 def test_against_one_label_after_another(known_labels: FloatArray) -> None:
     few, lags = known_labels[:700, 4:9], LAGS[4:9]
-    found = intervals(few, lags, np.zeros_like(few))
-    np.testing.assert_allclose(found, slowly(few, lags), rtol=1e-9)
-    assert (~np.isnan(found[-1])).sum() == 3 * 4
+    result = intervals(few, lags, np.zeros_like(few))
+    np.testing.assert_allclose(result, slowly(few, lags), rtol=1e-9)
+    assert (~np.isnan(result[-1])).sum() == 3 * 4
 
 
 def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,10 +162,10 @@ def test_the_first_interval() -> None:
     """Labels of lag 1 from row 2 on, their volatility from the 20th, their residuals 2 rows on."""
     known_labels = np.random.default_rng(1).normal(size=(120, 5))
     known_labels[:2] = np.nan
-    found = intervals(known_labels, np.ones(5, dtype=np.int64), np.ones((120, 5)))
+    result = intervals(known_labels, np.ones(5, dtype=np.int64), np.ones((120, 5)))
     first = 2 + (MIN_LABELS - 1) + 2 + (MIN_DAYS - 1)
-    assert np.isnan(found[:first]).all()
-    assert not np.isnan(found[first:]).any()
+    assert np.isnan(result[:first]).all()
+    assert not np.isnan(result[first:]).any()
 
 
 def test_targets_that_are_silent_or_still_have_none_and_change_no_other(
@@ -180,27 +180,27 @@ def test_targets_that_are_silent_or_still_have_none_and_change_no_other(
 def test_a_late_target_begins_with_what_is_known_of_the_others(known_labels: FloatArray) -> None:
     late = known_labels.copy()
     late[:1000, 3] = np.nan
-    found = intervals(late, LAGS, np.ones_like(late))[:, 3, 0]
+    result = intervals(late, LAGS, np.ones_like(late))[:, 3, 0]
     begun = np.cumsum(~np.isnan(late[:, 3])) >= MIN_LABELS
-    np.testing.assert_array_equal(~np.isnan(found), begun)
+    np.testing.assert_array_equal(~np.isnan(result), begun)
 
 
 def test_higher_levels_contain_lower_ones(known_labels: FloatArray) -> None:
-    found = intervals(known_labels, LAGS, np.ones_like(known_labels), (0.5, 0.8, 0.9, 0.95, 0.99))[
+    result = intervals(known_labels, LAGS, np.ones_like(known_labels), (0.5, 0.8, 0.9, 0.95, 0.99))[
         -1
     ]
-    found = np.delete(found, [STILL, SILENT], axis=0)
-    assert (np.diff(found[:, 1::2], axis=1) > 0).all()
-    np.testing.assert_array_equal(found[:, 0::2], -found[:, 1::2])
+    result = np.delete(result, [STILL, SILENT], axis=0)
+    assert (np.diff(result[:, 1::2], axis=1) > 0).all()
+    np.testing.assert_array_equal(result[:, 0::2], -result[:, 1::2])
 
 
 def test_without_days_or_recent_labels_there_are_no_intervals(known_labels: FloatArray) -> None:
     assert intervals(np.empty((0, 60)), LAGS, np.empty((0, 60))).shape == (0, 60, 4)
     ceased = np.where(np.arange(DAYS)[:, None] < 200, known_labels, np.nan)
-    found = intervals(ceased, LAGS, np.ones_like(ceased))
+    result = intervals(ceased, LAGS, np.ones_like(ceased))
     last = 199 + WINDOW - MIN_DAYS
-    assert (found[last - 5, :, 1] > 0).any()
-    assert np.isnan(found[last + 5 :]).all()
+    assert (result[last - 5, :, 1] > 0).any()
+    assert np.isnan(result[last + 5 :]).all()
 
 
 def test_covered_includes_the_bounds_and_knows_nothing_of_missing_ones() -> None:
@@ -211,12 +211,12 @@ def test_covered_includes_the_bounds_and_knows_nothing_of_missing_ones() -> None
 
 
 def test_volatility_against_explicit_weights(known_labels: FloatArray) -> None:
-    found = volatility(known_labels)
+    result = volatility(known_labels)
     for row, column in [(35, 0), (300, 1), (DAYS - 1, 2)]:
         own = known_labels[: row + 1, column]
         own = own[~np.isnan(own)]
         expected = np.average(own**2, weights=0.5 ** (np.arange(len(own))[::-1] / HALF_LIFE))
-        np.testing.assert_allclose(found[row, column] ** 2, expected, rtol=1e-9)
+        np.testing.assert_allclose(result[row, column] ** 2, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("own", [0, 40, 500])
@@ -232,8 +232,8 @@ def test_quantiles_of_a_mixture(own: int) -> None:
     below = np.cumsum(weights[order]) / weights.sum()
     probabilities = np.array([0.2, 0.8, 0.95])
     expected = values[order][np.searchsorted(below, probabilities)]
-    found = mixed_quantiles(counts, probabilities)
-    np.testing.assert_allclose(found[0], expected, rtol=0.05)
+    result = mixed_quantiles(counts, probabilities)
+    np.testing.assert_allclose(result[0], expected, rtol=0.05)
 
 
 def binned(residuals: FloatArray) -> IntArray:

@@ -105,8 +105,8 @@ def test_shift() -> None:
 
 def test_spread_leaves_its_input_alone() -> None:
     values = np.array([[1.0, 2.0, np.nan]])
-    found = spread(values, np.array([0, 0, 0, 2]), np.array([1, -1, 2, -1]))
-    np.testing.assert_array_equal(found, [[-1.0, 1.0, nan, nan]])
+    result = spread(values, np.array([0, 0, 0, 2]), np.array([1, -1, 2, -1]))
+    np.testing.assert_array_equal(result, [[-1.0, 1.0, nan, nan]])
     np.testing.assert_array_equal(values, [[1.0, 2.0, nan]])
 
 
