@@ -41,7 +41,7 @@ def day(observations: Observations, row: int) -> date:
 
 
 def expected(observations: Observations, row: int) -> np.ndarray:
-    """Bounds of a day by the arrays alone, from labels released by it."""
+    """Compute the bounds of a day from arrays, with the labels known on the day."""
     known = observations.rows(0, row + 1)
     forecasts = np.full(known.known_labels.shape, np.nan)
     forecasts[row] = 0.0

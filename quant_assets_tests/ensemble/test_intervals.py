@@ -1,4 +1,4 @@
-"""Intervals of labels: what they cover, what they know, and their parts against slow versions."""
+"""Intervals of labels: coverage, point-in-time, and their parts against slow versions."""
 
 import numpy as np
 import pytest
@@ -22,11 +22,11 @@ from quant_assets.market.targets import align_to_forecast_day, shift
 DAYS, TARGETS = 1500, 60
 LAGS = np.arange(TARGETS) % 4 + 1
 STILL, SILENT = 5, 7
-"""Targets whose label is always zero, and that never have one."""
+"""A target whose labels are all zero, and a target without labels."""
 
 
 def moves(rng: np.random.Generator) -> FloatArray:
-    """Daily moves with fat tails that calm down and flare up, together and each for itself."""
+    """Daily fat-tailed moves, whose volatility varies for all instruments and for each."""
     shared = np.zeros(DAYS)
     own = np.zeros((DAYS, TARGETS))
     for day in range(1, DAYS):
@@ -40,7 +40,7 @@ def moves(rng: np.random.Generator) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def known_labels() -> FloatArray:
-    """Labels by release day: sums of the last lag moves, every tenth missing."""
+    """Labels by the day on which they become known: sums of the last moves, a tenth missing."""
     rng = np.random.default_rng(11)
     daily = moves(rng)
     result = np.full((DAYS, TARGETS), np.nan)
@@ -78,7 +78,7 @@ def assert_within_limits(hits: FloatArray) -> None:
 def test_labels_are_covered_as_often_as_announced(
     bounds: FloatArray, known_labels: FloatArray
 ) -> None:
-    """Overall, in every third of the days, and nearly so for every target."""
+    """Coverage is right over all days, in each third of the days, and nearly for each target."""
     hits = covered(bounds, align_to_forecast_day(known_labels, LAGS))
     judged = np.flatnonzero(~np.isnan(hits).all(axis=(1, 2)))
     assert len(judged) > DAYS - 150
@@ -90,7 +90,7 @@ def test_labels_are_covered_as_often_as_announced(
 
 
 def slowly(known_labels: FloatArray, lags: IntArray) -> FloatArray:
-    """One label after another, counting each day's residuals anew."""
+    """Compute intervals label by label, with each day's residuals counted afresh."""
     nominal = np.array([0.2, 0.05])
     alpha, sigma = nominal, volatility(known_labels)
     residuals = np.full(known_labels.shape, np.nan)
@@ -122,7 +122,7 @@ def test_against_one_label_after_another(known_labels: FloatArray) -> None:
 
 
 def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tails that grow fat at one stroke: residuals of the past are too small."""
+    """Tails suddenly grow fat, so residuals of the past are too small."""
     rng = np.random.default_rng(5)
     tail = np.where(np.arange(1200) < 800, 0.0, 1.0)[:, None]
     labels = rng.normal(size=(1200, 40)) * np.exp(tail * rng.normal(size=(1200, 40)))
@@ -159,7 +159,7 @@ def test_a_day_alone_equals_the_same_day_in_bulk(
 
 
 def test_the_first_interval() -> None:
-    """Labels of lag 1 from row 2 on, their volatility from the 20th, their residuals 2 rows on."""
+    """Labels begin on row 2, volatility with the 20th label, residuals 2 rows later."""
     known_labels = np.random.default_rng(1).normal(size=(120, 5))
     known_labels[:2] = np.nan
     result = intervals(known_labels, np.ones(5, dtype=np.int64), np.ones((120, 5)))
@@ -221,7 +221,7 @@ def test_volatility_against_explicit_weights(known_labels: FloatArray) -> None:
 
 @pytest.mark.parametrize("own", [0, 40, 500])
 def test_quantiles_of_a_mixture(own: int) -> None:
-    """Against sorted residuals with their weights, as closely as bins allow."""
+    """Quantiles equal those of sorted, weighted residuals as closely as the bins allow."""
     rng = np.random.default_rng(own)
     mine, others = 2.0 * np.abs(rng.normal(size=own)), np.abs(rng.normal(size=20_000))
     counts = np.stack([binned(mine), binned(others)])

@@ -1,4 +1,4 @@
-"""Weights of families, against one day after another, and how they come from the lake."""
+"""Weights of families, against a computation day by day, and read from the lake."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def ic() -> FloatArray:
 
 
 def slowly(ic: FloatArray, prior: int) -> list[float]:
-    """The formula for one day, families and pairs one after another."""
+    """Compute the weights after the last day with loops over families and pairs."""
     k = ic.shape[1]
     own = [column[~np.isnan(column)] for column in ic.T]
     if max(map(len, own)) <= MIN_DAYS:
@@ -72,7 +72,7 @@ def test_the_better_counts_more(ic: FloatArray) -> None:
 
 
 def test_the_steadier_of_two_that_are_equally_good_counts_more() -> None:
-    """Half the deviation at the same ratio of mean to deviation: twice the weight."""
+    """With the same ratio of mean to deviation, half the deviation gives twice the weight."""
     first = np.random.default_rng(5).normal(0.1, 0.2, size=400)
     other = np.random.default_rng(6).normal(size=400)
     other = first.mean() + first.std() * (other - other.mean()) / other.std()
@@ -100,7 +100,7 @@ def test_without_any_good_family_all_count_the_same() -> None:
 
 @pytest.fixture
 def lake(tmp_path: Path, ic: FloatArray) -> Iterator[Lake]:
-    """The ICs as a track record: forecast three days before they are known."""
+    """A lake whose track record holds the ICs, each known three days after its forecast."""
     row, column = np.nonzero(~np.isnan(ic))
     rows = {
         "trading_day": DAYS[row] - 3,

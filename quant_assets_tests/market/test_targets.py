@@ -31,7 +31,7 @@ PAIRS = TargetPairs(
 
 
 def label(close: FloatArray, row: int, target: int) -> float:
-    """``ln(A[t+lag+1] / A[t+1]) - ln(B[t+lag+1] / B[t+1])``, empty as soon as a price is."""
+    """A label is ``ln(A[t+lag+1] / A[t+1]) - ln(B[t+lag+1] / B[t+1])``; NaN if a price is."""
     lag = int(PAIRS.lags[target])
     if row + lag + 1 >= len(close):
         return nan
@@ -80,7 +80,7 @@ def test_a_cut_history_has_the_labels_released_by_then(until: int) -> None:
 
 
 def test_the_real_folders_labels(real_market: Path) -> None:
-    """Equal to the published ones to 2e-6, and empty where they are; from arrays alone."""
+    """Labels from arrays equal the published labels to 2e-6 and are empty where these are."""
     source = CompetitionFolder(real_market)
     table, pairs = source.prices(*synthetic.ALWAYS), source.pairs()
     panel = synthetic.panel_of(table, table.values)
@@ -119,7 +119,7 @@ def test_legs() -> None:
 
 
 def test_world_has_every_lag_and_single_legs() -> None:
-    """The small market that other tests use is like the real one."""
+    """The small market of other tests has the structure of the real market."""
     pairs = synthetic.pairs()
     assert len(pairs) == 40
     assert np.bincount(pairs.lags).tolist() == [0, 10, 10, 10, 10]

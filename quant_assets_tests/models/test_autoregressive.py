@@ -16,7 +16,7 @@ from quant_assets_tests.support import leg_market
 
 
 def series(days: int, *weights: float, ma: float = 0.0, seed: int = 0) -> FloatArray:
-    """(days,) centred draws of an ARMA process with errors of one."""
+    """(days,) centred draws of an ARMA process whose errors have variance one."""
     process = ArmaProcess(np.r_[1.0, -np.array(weights)], [1.0, ma])
     draw = process.generate_sample(
         days, burnin=200, distrvs=np.random.default_rng(seed).standard_normal

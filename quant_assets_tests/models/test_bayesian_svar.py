@@ -26,7 +26,7 @@ def regression(days: int, inputs: int, variables: int) -> tuple[FloatArray, Floa
 
 
 def linked(days: int = 900) -> Observations:
-    """Tokyo follows two days after New York: what is known today is of use for the labels."""
+    """Tokyo follows New York two days later, so today's returns predict labels."""
     returns = 0.01 * np.random.default_rng(2).normal(size=(days, 4))
     returns[2:, 1] += 0.8 * returns[:-2, 3]
     return leg_market.observe(returns)

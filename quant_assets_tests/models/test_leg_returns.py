@@ -1,4 +1,4 @@
-"""What models of the legs share, against loops over days and targets."""
+"""Returns of legs and scores of targets, against loops over days and targets."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from quant_assets_tests.support import leg_market
 
 
 def holed() -> np.ndarray:
-    """Returns of which some are missing, one instrument's all and one's all zero."""
+    """Some returns are missing; one instrument has no returns, and another only zeros."""
     returns = 0.01 * np.random.default_rng(1).normal(size=(300, 4))
     returns[40:60, 1] = np.nan
     returns[:, 2] = np.nan
@@ -56,7 +56,7 @@ def test_moves_become_spreads_of_the_targets_lag() -> None:
 
 
 def test_moves_are_labels_when_returns_are_foreseen() -> None:
-    """The window of a label: returns of two to lag + 1 days ahead."""
+    """A label's window holds the returns of two to lag + 1 days ahead."""
     returns = 0.01 * np.random.default_rng(3).normal(size=(60, 4))
     observations = leg_market.observe(returns)
     foreseen = np.zeros((60 - MAX_LAG - 1, MAX_LAG, 4))
@@ -68,7 +68,7 @@ def test_moves_are_labels_when_returns_are_foreseen() -> None:
 
 
 def test_width_makes_expected_ranks_of_expected_labels() -> None:
-    """Of labels with unequal means and deviations, by counting how often each beats the others."""
+    """Expected ranks of labels that differ in mean and deviation, against simulated ranks."""
     random = np.random.default_rng(4)
     observations = leg_market.observe(np.zeros((50_000, 4)))
     m = len(observations.targets)

@@ -1,4 +1,4 @@
-"""Training of networks: loss, steps, stopping, going on after an interruption, forecasts."""
+"""Training of networks: loss, steps, early stopping, checkpoints, forecasts."""
 
 from dataclasses import replace
 from functools import partial
@@ -29,11 +29,11 @@ FAMILIES: tuple[Family, ...] = (rank_mlp, regime_lstm, transformer_mat)
 
 
 class CrashError(Exception):
-    """What stands for a crash."""
+    """An exception that simulates a crash."""
 
 
 def interrupt_after(writes: int, patch: pytest.MonkeyPatch) -> None:
-    """Crash right after the given number of checkpoints."""
+    """Raise ``Crash`` after the given number of checkpoints."""
     write, count = Checkpoint.write, iter(range(1, 1000))
 
     def crashing(self: Checkpoint, arrays: dict[str, AnyArray]) -> None:
@@ -121,7 +121,7 @@ def test_a_planted_signal_is_learnt_and_named() -> None:
 
 
 def test_the_best_epoch_is_kept() -> None:
-    """Labels that turn round: whatever is learnt on the early days is wrong on the last ones."""
+    """Labels change their sign, so what is learnt on the early days is wrong on the last days."""
     x, labels = planted()
     labels[-65:] *= -1
     specs = perceptrons(x)

@@ -1,4 +1,4 @@
-"""What the networks compute, what they can learn, and the inputs they are fed."""
+"""Scores of the networks, what networks can learn, and their inputs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +36,7 @@ def test_inputs_are_standardised(pooled: bool) -> None:
 
 
 def scores_of(legs: list[list[int]], periods: list[int]) -> AnyArray:
-    """Of one drawn transformer that has learnt nothing yet but a head."""
+    """Scores of a random transformer, whose head is drawn as well."""
     with reproducible(1):
         network = PairTransformer(
             np.array(legs),
@@ -64,7 +64,7 @@ def test_a_target_is_leg_a_minus_leg_b() -> None:
 
 
 def follows_the_regime(build: Callable[[], torch.nn.Module], *market: NetworkInput) -> float:
-    """Mean correlation with labels whose dependence on an input turns with the market."""
+    """Mean correlation with labels whose dependence on an input changes with the market."""
     x, _ = planted()
     sign = np.where(np.arange(DAYS) // 5 % 2, 1.0, -1.0)
     labels = standardised_ranks(sign[:, None] * x[..., 1])

@@ -1,4 +1,4 @@
-"""Integrated gradients against what can be said of them without integrating."""
+"""Integrated gradients against closed forms."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ NAMES = ("a", "b", "c")
 
 
 class Product(nn.Module):
-    """Scores a b + c, whatever the target, and one more for the second of them."""
+    """A network whose score is a b + c for the first target and 1 more for the second."""
 
     def forward(self, x: Tensor) -> Tensor:
         a, b, c = x[:, -1].unbind(dim=-1)
@@ -25,7 +25,7 @@ def drawn(days: int) -> NetworkInput:
 
 
 def test_a_product_is_shared_and_a_sum_is_not() -> None:
-    """By symmetry both factors have half of their product (Sundararajan et al., section 3)."""
+    """By symmetry each factor has half of the product (Sundararajan et al., section 3)."""
     inputs = drawn(4)
     result = contributions([NetworkSpec(Product, (inputs,))], [{}], 3, {})
     a, b, c = np.moveaxis(inputs.values[-3:].astype(np.float64), -1, 0)

@@ -1,4 +1,4 @@
-"""Spaces lie around the defaults, and what lies outside of them is refused."""
+"""Search spaces contain the defaults, and values outside of them are refused."""
 
 import json
 from typing import Any

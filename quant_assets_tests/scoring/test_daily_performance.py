@@ -1,4 +1,4 @@
-"""Daily performance of a small lake, against one day after another."""
+"""Daily performance of a small lake, against a computation day by day."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -28,7 +28,7 @@ DELAY = MAX_LAG + 1
 
 
 def truth_of(desk: Desk) -> FloatArray:
-    """Labels by the formula, from the validated prices, one after another."""
+    """Compute labels by the formula from validated prices, label by label."""
     panel = read_panel(desk.lake, "value", *synthetic.ALWAYS)
     close = dict(zip(panel.instruments, panel.close.T, strict=True))
     pairs = synthetic.pairs()
@@ -42,7 +42,7 @@ def truth_of(desk: Desk) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def expected(desk: Desk) -> pd.DataFrame:
-    """IC of each day and family, by scipy."""
+    """Compute the IC of each day and family with scipy."""
     truth = truth_of(desk)
     rows = []
     for name in FAMILIES:

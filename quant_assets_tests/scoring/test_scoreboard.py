@@ -1,4 +1,4 @@
-"""What the daily figures come to, against plain arithmetic on each part."""
+"""Scoreboard, breakdown and comparison, against plain arithmetic on each part."""
 
 import numpy as np
 import pandas as pd

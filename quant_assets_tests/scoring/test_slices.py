@@ -1,4 +1,4 @@
-"""Daily figures over parts of the targets, against scipy on those targets alone."""
+"""Daily figures over parts of the targets, against scipy on the targets of each part."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The mechanism of the simulated market: sizes of its moves, and what it lets one expect."""
+"""The mechanism of the simulated market: sizes of moves, and expected moves."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ LAGS = (1, 2, 3, 4)
 
 
 def realised(log_close: FloatArray, lag: int) -> FloatArray:
-    """Log moves from the close of t + 1 to that of t + lag + 1, by t."""
+    """Log moves from the close of t + 1 to the close of t + lag + 1, by t."""
     return log_close[lag + 1 :] - log_close[1:-lag]
 
 

@@ -1,4 +1,4 @@
-"""The record of the simulated market: every planted fault is there, and no other."""
+"""The record of the simulated market has every planted fault and no other."""
 
 from functools import cache
 

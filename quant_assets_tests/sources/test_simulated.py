@@ -1,4 +1,4 @@
-"""The simulated market as a source: its shape, its determinism and the signal a model can reach."""
+"""The simulated market as a source: shape, determinism, and the oracle's score."""
 
 from collections import Counter
 from dataclasses import astuple, replace
@@ -41,7 +41,7 @@ def known_labels() -> FloatArray:
 
 
 def daily_spearman(forecast: FloatArray) -> FloatArray:
-    """Of the days that have labels, against the labels of the default market."""
+    """Daily ICs of a forecast against the labels of the default market."""
     truth = pd.DataFrame(align_to_forecast_day(known_labels(), MARKET.pairs().lags))
     ranked = pd.DataFrame(forecast).where(truth.notna()).rank(axis=1)
     daily = ranked.corrwith(truth.rank(axis=1), axis=1).dropna()

@@ -66,7 +66,7 @@ def test_forecasts_see_nothing_later(name: str, desk: Desk, altered: Desk) -> No
 
 @every_family
 def test_a_day_uses_the_newest_fit_as_of_it_or_before(name: str, desk: Desk) -> None:
-    """Of a family that is fitted daily, after the submission, the newest before it, if there is."""
+    """A family that is fitted daily uses its newest fit as of an earlier day, if it has one."""
     forecasts = desk.forecasts[name]
     rows = np.searchsorted(desk.days, forecasts.days)
     last = rows - (name in DAILY)
@@ -87,7 +87,7 @@ def test_a_replay_day_by_day_equals_the_backfill(name: str, desk: Desk) -> None:
 
 @every_family
 def test_a_lake_that_ends_with_the_day_gives_the_same(name: str, desk: Desk, young: Desk) -> None:
-    """What was fitted and forecast on the day, a backfill of years later makes again."""
+    """A later backfill repeats the fit and the forecast of a day."""
     table = fits_table(name)
     for row in FIT_ROWS[0 if name in DAILY else 1 : 2]:
         (fit,) = fits_of(young, name, row, row)
@@ -201,7 +201,7 @@ def test_whatever_a_library_raises_when_it_forecasts_leaves_the_others(
 
 
 def test_a_fit_made_on_other_features_is_refused_where_it_is_in_force(tmp_path: Path) -> None:
-    """One that uses no features is not, nor are days on which another is in force."""
+    """A fit whose family uses no features, and days of another fit in force, are not refused."""
     young = open_desk(tmp_path, synthetic.until(synthetic.prices(), FIT_ROWS[1]))
     for name in ("ridge", "rank_prior"):
         store_fit(young, name, FIT_ROWS[0], features_version="others")
@@ -267,7 +267,7 @@ def test_a_finished_fit_is_not_made_again(desk: Desk) -> None:
 def test_a_range_makes_fits_of_other_code_anew_though_none_is_due(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of retrainings, which would stay in force between the walk-forward's."""
+    """Fits of retrainings would otherwise stay in force between the walk-forward fits."""
     young = open_desk(tmp_path, synthetic.until(synthetic.prices(), FIT_ROWS[0] + 20))
     for row in (FIT_ROWS[0], FIT_ROWS[0] + 7):
         store_fit(young, "ridge", row)
@@ -282,7 +282,7 @@ def test_a_range_makes_fits_of_other_code_anew_though_none_is_due(
 def test_fits_beside_one_another_are_those_made_alone(
     name: str, altered: Desk, tmp_path: Path
 ) -> None:
-    """Two at a time in other processes, into an empty folder of models."""
+    """Fits run two at a time in other processes and write into an empty folder."""
     table, settings = fits_table(name), altered.settings.model_copy(update={"threads": 2})
     elsewhere = settings.model_copy(update={"data_dir": tmp_path})
     ends = day(altered, 0), day(altered, -1)

@@ -1,4 +1,4 @@
-"""Which parameters a fit gets: those of a study known by its day, by hand, or the defaults."""
+"""Parameters of a fit: from a study as of its day or before, set by hand, or defaults."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def fresh(tmp_path: Path) -> Iterator[Desk]:
 
 
 def put_study(desk: Desk, name: str, row: int, parameters: Parameters) -> date:
-    """Store a study of two trials, the defaults and a better one, as of a row."""
+    """Store a study as of a row with two trials: the defaults and better parameters."""
     table, day = study_table(name), desk.days[row].item()
     complete = [load_family(name).defaults, {**load_family(name).defaults, **parameters}]
     rows = {
@@ -193,7 +193,7 @@ def test_parameters_by_hand_are_checked(
 
 
 def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
-    """Search as of a row and store it; the rows without times."""
+    """Run and store a study as of a row; return its rows without times."""
     day = desk.days[row].item()
     result = tune_family(
         read_observations(desk.lake, day),
@@ -228,7 +228,7 @@ def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("name", OTHER)
 def test_nothing_later_reaches_a_fit_through_a_study(name: str, tmp_path: Path) -> None:
-    """A study and the fits that use it, where every price after a day is another."""
+    """A study, and the fits that use it, do not depend on the prices after their day."""
     whole = synthetic.prices()
     tables = (whole, synthetic.altered_after(whole, ALTERED_AFTER))
     desks = [open_desk(tmp_path / str(i), table) for i, table in enumerate(tables)]
