@@ -135,7 +135,7 @@ def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("day", [82, 400, WINDOW + 1, 1200])
-def test_nothing_released_later_matters(
+def test_nothing_known_later_matters(
     bounds: FloatArray, known_labels: FloatArray, forecasts: FloatArray, day: int
 ) -> None:
     altered, others = known_labels.copy(), forecasts.copy()

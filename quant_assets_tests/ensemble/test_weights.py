@@ -114,7 +114,7 @@ def lake(tmp_path: Path, ic: FloatArray) -> Iterator[Lake]:
         yield opened
 
 
-def test_a_day_is_weighted_by_what_was_released_by_then(lake: Lake, ic: FloatArray) -> None:
+def test_a_day_is_weighted_by_what_was_known_by_then(lake: Lake, ic: FloatArray) -> None:
     weights = read_weights(lake, NAMES, DAYS)
     known = ~np.isnan(ic).all(axis=1)
     np.testing.assert_array_equal(weights[known], learned_weights(ic)[known])

@@ -64,7 +64,7 @@ def test_labels_are_the_formulas(days: int, seed: int, empty: float) -> None:
 
 
 @pytest.mark.parametrize("until", [0, 1, 4, 5, 9])
-def test_a_cut_history_has_the_labels_released_by_then(until: int) -> None:
+def test_a_cut_history_has_the_labels_known_by_then(until: int) -> None:
     close = np.exp(np.random.default_rng(0).normal(size=(12, 3)))
     whole = labels_by_known_day(close, PAIRS, INSTRUMENTS)
     cut = labels_by_known_day(close[: until + 1], PAIRS, INSTRUMENTS)

@@ -265,8 +265,8 @@ def test_labels_may_be_missing(name: str, observations: Observations) -> None:
 
 @every_family
 def test_too_few_days_are_refused(name: str, observations: Observations) -> None:
-    first_release = 2
-    enough = MIN_DAYS + first_release - 1
+    first_known = 2
+    enough = MIN_DAYS + first_known - 1
     check_complete(
         fitted(name, as_of(observations, enough)).forecast(observations, 5), 5, observations
     )

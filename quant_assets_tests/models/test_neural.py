@@ -98,7 +98,7 @@ def test_steps_are_torchs_adamw() -> None:
 
 
 @pytest.mark.parametrize(("days", "longest"), [(60, 4), (300, 4), (1000, 1)])
-def test_what_is_trained_on_is_released_before_validation(days: int, longest: int) -> None:
+def test_what_is_trained_on_is_known_before_validation(days: int, longest: int) -> None:
     labels = np.zeros((days + 10, 3))
     labels[:5], labels[-5:] = np.nan, np.nan
     fitting, validation = split_days(labels, longest)

@@ -77,7 +77,9 @@ def test_all_days_at_once(desk: Desk, expected: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 6, 30])
-def test_a_range_of_release_days(length: int, desk: Desk, expected: pd.DataFrame) -> None:
+def test_a_range_of_days_on_which_labels_become_known(
+    length: int, desk: Desk, expected: pd.DataFrame
+) -> None:
     first = 250
     result = judged(desk, FAMILIES, *ends(desk, first, first + length - 1))
     of_range = expected["date_id"].between(first - DELAY, first - DELAY + length - 1)
@@ -85,7 +87,7 @@ def test_a_range_of_release_days(length: int, desk: Desk, expected: pd.DataFrame
     check_same(result, expected[of_range])
 
 
-def test_labels_released_later_are_not_read(desk: Desk, altered: Desk) -> None:
+def test_labels_known_later_are_not_read(desk: Desk, altered: Desk) -> None:
     """With other prices after row 330 the performance known on row 330 is the same."""
     ranges = (ends(x, 205, 330) for x in (desk, altered))
     ours, theirs = (
@@ -106,9 +108,9 @@ def test_other_forecasts_are_judged_on_the_days_of_the_families(
     desk: Desk, expected: pd.DataFrame
 ) -> None:
     start, end = ends(desk, 190, 240)
-    days, release = find_scored_days(read_known_days(desk.lake, end), start)
+    days, known_on = find_scored_days(read_known_days(desk.lake, end), start)
     np.testing.assert_array_equal(days, desk.days[185:236])
-    np.testing.assert_array_equal(release, desk.days[190:241])
+    np.testing.assert_array_equal(known_on, desk.days[190:241])
     perfect = np.nan_to_num(truth_of(desk)[185:236])
     result = performance_rows(
         read_scored_forecasts(desk.lake, FAMILIES[:1], start, end), {"oracle": perfect}

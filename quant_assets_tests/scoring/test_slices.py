@@ -84,7 +84,7 @@ def test_agreement_by_hand(desk: Desk) -> None:
         assert value == pytest.approx(spearmanr(ours, theirs).statistic, abs=1e-12)
 
 
-def test_nothing_released_later_is_read(desk: Desk, altered: Desk) -> None:
+def test_nothing_known_later_is_read(desk: Desk, altered: Desk) -> None:
     for figures in (slice_rows, agreement_rows):
         ours, theirs = (figures(judged(x, 205, 330)) for x in (desk, altered))
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)

@@ -158,7 +158,7 @@ def test_the_oracles_score_is_small_and_clearly_above_zero() -> None:
         assert half.mean() > 4 * half.std() / np.sqrt(len(half))
 
 
-def test_models_can_learn_part_of_the_signal_from_released_labels() -> None:
+def test_models_can_learn_part_of_the_signal_from_known_labels() -> None:
     known = pd.DataFrame(known_labels()).expanding(min_periods=100).mean().to_numpy()
     daily = daily_spearman(known)
     assert 0.1 < daily.mean() / daily.std() < 0.6

@@ -1,13 +1,13 @@
-"""How far a sample is from what it used to be like: PSI, Kolmogorov-Smirnov, missing values.
+"""Distances of a sample from a reference: PSI, Kolmogorov-Smirnov and the share of missing values.
 
-Distances, no tests: pooled samples hold thousands of values that move together, so every p-value
-is zero. What is far is learnt from the reference itself, whose own windows differ as well: slow
-features more than fast ones, 20 values of the market more than 8,480 of the targets. A column has
-drifted if it is farther off than any window of the reference is from the others, and farther than
-a limit that holds for all. Were all windows alike by nature, one figure would say so once in
-``windows + 1`` times.
+These are distances without significance tests: a pooled sample holds thousands of dependent values,
+so every p-value is zero. Limits are learnt from the reference instead, whose own windows differ
+too: windows of slow features more than those of fast features, and 20 values of the market more
+than 8,480 values of the targets. A column has drifted if its distance exceeds both the distance of
+every reference window from the other windows, and a limit that is the same for all columns. If all
+windows had the same distribution, a distance would exceed the former once in ``windows + 1`` times.
 
-Knows arrays only; which days they are of is decided in ``monitoring.samples``.
+Arrays only; ``monitoring.drift.samples`` chooses the days.
 """
 
 from dataclasses import dataclass
@@ -20,27 +20,30 @@ from quant_assets.core.typing import AnyArray, FloatArray, IntArray
 PSI = 0.25
 """The rule of thumb for a major shift (Siddiqi, *Credit Risk Scorecards*, 2006).
 
-PSI is the symmetrised Kullback-Leibler divergence: of two normal distributions apart by d standard
-deviations it is d^2, so this is half a standard deviation.
+PSI is the symmetrised Kullback-Leibler divergence. For two normal distributions whose means are d
+standard deviations apart it is d^2, so this limit is half a standard deviation.
 """
 KS = 0.2
-"""The same half: 2 Phi(d / 2) - 1 = 0.197."""
+"""Limit of the Kolmogorov-Smirnov distance: 2 Phi(d / 2) - 1 = 0.197 for the same d."""
 MISSING = 0.1
-"""Rise of the share of cells without a value. Nothing is learnt for it: the first windows of a
-history lack whatever looks far back."""
+"""Limit of the rise of the share of cells without a value.
+
+No limit is learnt from the reference, because the first windows of a history lack all features with
+long windows.
+"""
 _EPSILON = 1e-4
 _PERCENT = np.arange(1, 100)
 _GRID = 0.01
-"""What a distance read off percentiles can lack: no more lies between two of them."""
+"""Largest error of a distance computed at percentiles, since 1 % lies between two of them."""
 
 
 class Distances(NamedTuple):
-    """How far a sample is from a reference.
+    """Distances of a sample from a reference.
 
     Attributes:
         psi: population stability index over the reference's deciles.
         ks: largest difference of the two distribution functions.
-        missing: share of cells without a value, less that of the reference.
+        missing: share of cells without a value, less the same share of the reference.
     """
 
     psi: float
@@ -50,15 +53,15 @@ class Distances(NamedTuple):
 
 @dataclass(frozen=True)
 class ReferenceSummary:
-    """What a column used to be like.
+    """Summary of a column's values in the reference.
 
     Attributes:
-        ordered: (n,) its known values, ascending.
-        edges: (b,) its deciles, each once; none if all values are equal.
-        shares: (b + 1,) share of the values up to each edge, and beyond the last.
+        ordered: (n,) known values, ascending.
+        edges: (b,) distinct deciles; empty if all values are equal.
+        shares: (b + 1,) share of the values up to each edge, and beyond the last edge.
         missing: share of cells without a value.
         spanned: share of the windows that have any value.
-        limits: distances beyond which a sample has drifted, none of them NaN.
+        limits: distances beyond which a sample has drifted, none NaN.
     """
 
     ordered: AnyArray
@@ -70,17 +73,17 @@ class ReferenceSummary:
 
     @property
     def reason(self) -> str | None:
-        """Why a distance from it is undefined; None if none is."""
+        """Return why a distance from this reference is undefined; None if all are defined."""
         if not len(self.ordered):
             return "no value in the reference"
         return None if len(self.edges) else "constant in the reference"
 
 
 def summarise_reference(windows: AnyArray) -> ReferenceSummary:
-    """Summary of a column, and how far its own windows are from one another.
+    """Summarise a column and the distances of its windows from one another.
 
     Args:
-        windows: (w, c) cells of each of w windows; what is not finite counts as missing.
+        windows: (w, c) cells of each of w windows; values that are not finite count as missing.
     """
     windows = np.where(np.isfinite(windows), windows, np.nan)
     by_window = np.sort(windows, axis=1)
@@ -103,13 +106,14 @@ def summarise_reference(windows: AnyArray) -> ReferenceSummary:
 def measure_distances(
     reference: ReferenceSummary, current: AnyArray
 ) -> tuple[Distances, str | None]:
-    """Distances of a sample from a reference, and why one is NaN.
+    """Compute the distances of a sample from a reference, and the reason if a distance is NaN.
+
+    The PSI is NaN if the reference is constant. PSI and KS are NaN if the reference or the sample
+    has no value.
 
     Args:
-        reference: what it is compared with.
-        current: (c,) cells; what is not finite counts as missing.
-
-    PSI is NaN where the reference is constant, both PSI and KS where one of the two has no value.
+        reference: summary of the reference.
+        current: (c,) cells of the sample; values that are not finite count as missing.
     """
     ordered = np.sort(current[np.isfinite(current)])
     missing = 1.0 - len(ordered) / max(current.size, 1) - reference.missing
@@ -123,7 +127,7 @@ def measure_distances(
 
 
 def is_drifted(found: Distances, limits: Distances) -> bool:
-    """Whether one of the distances is beyond its limit; an undefined one is not."""
+    """Return whether any distance exceeds its limit; an undefined distance does not."""
     return any(value > limit for value, limit in zip(found, limits, strict=True))
 
 
@@ -179,7 +183,10 @@ def kolmogorov_smirnov(reference: AnyArray, current: AnyArray) -> float:
 
 
 def quantiles(ordered: AnyArray, percent: IntArray) -> AnyArray:
-    """(p,) smallest of the ascending values with at least that share of them up to it."""
+    """Find the (p,) quantiles of ascending values.
+
+    A quantile is the smallest value with at least the given percentage of the values up to it.
+    """
     if not len(ordered):
         return ordered
     # In whole numbers: 0.07 * 100 is a little more than 7.
@@ -188,14 +195,14 @@ def quantiles(ordered: AnyArray, percent: IntArray) -> AnyArray:
 
 
 def counts_between(ordered: AnyArray, edges: AnyArray) -> IntArray:
-    """(b + 1,) how many of the ascending values lie up to each edge, and beyond the last."""
+    """Count the ascending values up to each edge and beyond the last; returns (b + 1,) counts."""
     up_to = np.searchsorted(ordered, edges, side="right")
     counts: IntArray = np.diff(up_to, prepend=0, append=len(ordered))
     return counts
 
 
 def _shares(counts: IntArray) -> FloatArray:
-    """(..., b) counts as shares of their sum; NaN where there is nothing."""
+    """Divide (..., b) counts by their sum; NaN where the sum is 0."""
     total = counts.sum(axis=-1, keepdims=True)
     shares = np.full(counts.shape, np.nan)
     np.divide(counts, total, out=shares, where=total > 0)
@@ -203,7 +210,7 @@ def _shares(counts: IntArray) -> FloatArray:
 
 
 def _limits(by_window: AnyArray, grid: AnyArray, edges: AnyArray) -> Distances:
-    """The largest distance of a window from all others, where it is above what holds for all."""
+    """Compute limits: the largest distance of a window from all others, or the general limit."""
     known = by_window.shape[1] - np.isnan(by_window).sum(axis=1)
     others = known.sum() - known
     both = (known > 0) & (others > 0)
