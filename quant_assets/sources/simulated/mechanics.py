@@ -13,8 +13,8 @@ The log move of an asset on day t is
 - own shocks partly reverse from the second to the fifth day after.
 - a drift is a constant of each factor and asset plus an autoregression with a half-life of 60 days.
 
-Each random quantity has its own stream, is drawn row by row and is summed in the order of days
-without matrix products, so a longer simulation begins with exactly the same rows.
+Each random quantity is drawn row by row from a stream of its own, and sums are taken in the order
+of days without matrix products. A longer simulation therefore begins with exactly the same rows.
 """
 
 from dataclasses import dataclass
