@@ -16,8 +16,13 @@ from quant_assets.core.settings import load_settings
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.families import bayesian_svar
-from quant_assets.models.families.bayesian_svar import LAGS, BayesianVar, lagged, prior_variance
-from quant_assets.models.leg_returns import standardised, to_target_scores
+from quant_assets.models.families.bayesian_svar import (
+    LAGS,
+    BayesianVar,
+    lagged_returns,
+    prior_variance,
+)
+from quant_assets.models.leg_returns import standardised_returns, to_target_scores
 from quant_assets.models.protocol import Resources
 
 RESPONSE_DAYS = 10
@@ -43,7 +48,7 @@ def difference(ours: BayesianVar, known: FloatArray) -> float:
     options, k = bayesian_svar.defaults, known.shape[1]
     variance = prior_variance(k, ours.tightness, options["decay"], options["drift"])
     drifts = np.arange(len(known) - LAGS)[::-1] < options["drift_days"]
-    x = np.concatenate([drifts[:, None], lagged(known)[:-1]], axis=1)
+    x = np.concatenate([drifts[:, None], lagged_returns(known)[:-1]], axis=1)
     days = np.concatenate([x, np.diag(1.0 / np.sqrt(variance))])
     expected = np.concatenate([known[LAGS:], np.zeros((len(variance), k))])
     slow = np.linalg.lstsq(days, expected, rcond=None)[0]
@@ -56,7 +61,7 @@ def run(market: Path | None) -> list[Figure]:
     options, resources = bayesian_svar.defaults, Resources(settings.seed, settings.threads)
     fit = partial(bayesian_svar.fit, exercise.seen, options, resources)
     ours = fit()
-    returns = np.nan_to_num(standardised(exercise.whole, ours.deviation)[:, ours.columns])
+    returns = np.nan_to_num(standardised_returns(exercise.whole, ours.deviation)[:, ours.columns])
     known = returns[:-JUDGED_DAYS]
     theirs = VAR(known).fit(LAGS, trend="c")
     taken = medians(

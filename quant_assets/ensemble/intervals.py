@@ -2,8 +2,8 @@
 
 Arrays only. The caller reads the known labels and stores the intervals.
 
-With y(s) a target's label of day s and sigma(t) the exponentially weighted root mean square of its
-labels known on day t, the interval of day t is ``0 +- Q(1 - alpha(t)) * sigma(t)``:
+Let y(s) be a target's label of day s, and sigma(t) the exponentially weighted root mean square of
+its labels known on day t. The interval of day t is ``0 +- Q(1 - alpha(t)) * sigma(t)``:
 
 - Split conformal prediction with locally weighted residuals ``r(s) = |y(s)| / sigma(s)`` (Lei,
   G'Sell, Rinaldo, Tibshirani and Wasserman 2018, "Distribution-free predictive inference for

@@ -1,9 +1,9 @@
-"""What the families learn: labels made comparable across days and targets, and their covariance.
+"""Labels made comparable across days and targets, and the covariance of their ranks.
 
-A score's daily correlation with the labels is a portfolio's return with the score as its weights.
-The competition's metric, mean over standard deviation, is therefore largest for the expected labels
-times the inverse of their covariance (Markowitz, "Portfolio Selection", 1952), not for the expected
-labels themselves.
+The daily correlation of scores and labels is the return of a portfolio whose weights are the
+scores. The competition's score, mean over standard deviation, is therefore largest for the expected
+labels times the inverse of their covariance (Markowitz, "Portfolio Selection", 1952), not for the
+expected labels themselves.
 """
 
 import numpy as np
@@ -17,18 +17,18 @@ MIN_DAYS = 60
 
 
 def ranked_labels(observations: Observations) -> FloatArray:
-    """(n, m) each day's labels as ranks in (-1, 1), by the day they are forecast on.
+    """Compute each day's labels as ranks in (-1, 1), by forecast day.
 
-    NaN where a label is empty or not yet released.
+    Returns an array of shape (n, m); NaN where a label is empty or not known on the last day.
 
     Raises:
-        NotEnoughHistoryError: fewer than MIN_DAYS days have a released label.
+        NotEnoughHistoryError: fewer than MIN_DAYS days have a known label.
     """
     ranks = standardised_ranks(observations.labels())
     days = int((~np.isnan(ranks)).any(axis=1).sum())
     if days < MIN_DAYS:
         raise NotEnoughHistoryError(
-            "too few days with released labels to fit on",
+            "too few days with known labels to fit on",
             where=f"as of {observations.days[-1]}",
             expected=f"at least {MIN_DAYS}",
             found=days,
@@ -38,14 +38,15 @@ def ranked_labels(observations: Observations) -> FloatArray:
 
 
 def standardised_labels(observations: Observations, clip: float) -> FloatArray:
-    """(n, m) labels in units of their spread's volatility, with mean 0 and deviation 1 each day.
+    """Compute labels in units of their spread's volatility, with mean 0 and deviation 1 each day.
+
+    The volatility of a label is the value known on its forecast day. Returns an array of shape
+    (n, m) by forecast day; NaN where a label is empty or not known on the last day, where the
+    spread has no volatility, and on days with a single label.
 
     Args:
-        observations: labels are by the day they are forecast on, the volatility is what was known then.
-        clip: of the result, plus and minus.
-
-    NaN where a label is empty, not yet released or of a spread without volatility, and on days
-    with a single label.
+        observations: labels and target features.
+        clip: the result is clipped to plus and minus this.
     """
     volatility = observations.target.column("spread_volatility").astype(np.float64)
     scaled = observations.labels() / np.where(volatility > 0, volatility, np.nan)
@@ -57,21 +58,21 @@ def standardised_labels(observations: Observations, clip: float) -> FloatArray:
 
 
 def day_weights(labels: FloatArray) -> FloatArray:
-    """(k,) weights of the k known labels: each day weighs the same, and the mean is 1."""
+    """Compute the (k,) weights of the k known labels: days weigh equally, the mean weight is 1."""
     known = ~np.isnan(labels)
     weight = (known / np.maximum(known.sum(axis=1, keepdims=True), 1))[known]
     return np.asarray(weight / weight.mean())
 
 
-def decorrelation(ranks: FloatArray, shrinkage: float) -> FloatArray:
-    """(m, m) inverse of the covariance of ranks, in units of their mean variance.
+def decorrelation_matrix(ranks: FloatArray, shrinkage: float) -> FloatArray:
+    """Compute the (m, m) inverse of the covariance of ranks, in units of their mean variance.
 
-    Expected ranks times this is the score with the largest mean over deviation.
+    Expected ranks times this matrix are the scores with the largest mean over deviation.
 
     Args:
-        ranks: (n, m) daily ranks; an empty one counts as the middle.
-        shrinkage: share of the identity mixed in; with 1 the result is the identity. Ranks of
-            overlapping holding periods hold less than n days, so it wants to be large.
+        ranks: (n, m) daily ranks; NaN counts as the middle rank, 0.
+        shrinkage: share of the identity in the covariance; with 1 the result is the identity. It
+            should be large, since overlapping holding periods make n days worth fewer.
     """
     known = (~np.isnan(ranks)).any(axis=1)
     covariance = np.cov(np.nan_to_num(ranks[known]), rowvar=False, ddof=0)
@@ -80,10 +81,10 @@ def decorrelation(ranks: FloatArray, shrinkage: float) -> FloatArray:
     return np.asarray(np.linalg.inv(mixed), dtype=np.float64)
 
 
-def day_by_day(x: FloatArray, matrix: FloatArray) -> FloatArray:
-    """(n, m) product of (n, p) days and a (p, m) matrix, one day at a time.
+def multiply_by_day(x: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Compute the (n, m) product of (n, p) inputs and a (p, m) matrix, one day at a time.
 
-    A product over many days may round differently from one over a single day, and a replayed day
-    must give the same bits.
+    A product over many days may round differently from one over a single day, and a day forecast
+    again alone must give the same bits.
     """
     return np.stack([day @ matrix for day in x])

@@ -1,8 +1,8 @@
-"""What models of the legs share: their daily returns in, forecasts of them mapped to targets out.
+"""Daily returns of instruments, and the step from their forecasts to scores of targets.
 
-How returns are modelled belongs to the families. While a market is closed its price is filled, its
-return is 0 and the whole move falls on the reopening; a return is NaN only once a closure outlasts
-the filling. Families take such a return for its expectation: no news.
+The families that model the returns of legs share these functions. While a market is closed its
+price is filled, so its return is 0 and the whole move falls on the reopening. A return is NaN only
+if a closure outlasts the filling; families replace it by its expectation.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,39 +17,56 @@ from quant_assets.models.protocol import Observations
 RETURN = "ret_1"
 
 
-def deviations(observations: Observations) -> FloatArray:
-    """(k,) standard deviation of each instrument's daily return; 0 if it never moved."""
+def return_deviations(observations: Observations) -> FloatArray:
+    """Compute the (k,) standard deviations of instruments' daily returns; 0 if all are equal."""
     returns = observations.instrument.column(RETURN).astype(np.float64)
     observed = np.maximum((~np.isnan(returns)).sum(axis=0), 1)
     mean = np.nansum(returns, axis=0) / observed
     return np.asarray(np.sqrt(np.nansum((returns - mean) ** 2, axis=0) / observed))
 
 
-def standardised(observations: Observations, deviation: FloatArray) -> FloatArray:
-    """(n, k) returns in standard deviations; NaN where not observed and where it never moved."""
+def standardised_returns(observations: Observations, deviation: FloatArray) -> FloatArray:
+    """Compute (n, k) daily returns in standard deviations; NaN where unknown.
+
+    Args:
+        observations: instrument features.
+        deviation: (k,) standard deviations; all returns are NaN where it is 0.
+    """
     returns = observations.instrument.column(RETURN).astype(np.float64)
     return returns / np.where(deviation > 0, deviation, np.nan)
 
 
-def last_days(
+def last_returns(
     observations: Observations, rows: int, before: int, deviation: FloatArray
 ) -> FloatArray:
-    """(before + rows, k) standardised returns of the last ``rows`` days and as many before them.
+    """Compute the standardised returns of the last ``rows`` days and the days before them.
 
-    NaN for days before the first seen.
+    Returns an array of shape (before + rows, k); NaN where unknown and before the first day.
+
+    Args:
+        observations: instrument features.
+        rows: number of last days.
+        before: number of days before these.
+        deviation: (k,) standard deviations of the returns.
     """
     start = len(observations.days) - rows - before
-    known = standardised(observations.rows(max(start, 0), len(observations.days)), deviation)
+    known = standardised_returns(
+        observations.rows(max(start, 0), len(observations.days)), deviation
+    )
     return np.concatenate([np.full((max(-start, 0), len(deviation)), np.nan), known])
 
 
 def label_width(observations: Observations, prior_days: int) -> FloatArray:
-    """(m,) divisor that turns expected spreads into expected ranks, up to a common factor.
+    """Compute the (m,) divisors that turn expected labels into expected ranks, up to one factor.
 
-    Of two normal labels the first is the larger with probability Phi of the difference of their
-    means over the root of the sum of their variances. The other label stands for all others here,
-    so a target's variance is added to the pooled one; it is itself estimated with ``prior_days``
-    days of the pooled one added.
+    Of two independent normal labels, the first is larger with probability Phi(d / s), where d is
+    the difference of their means and s the root of the sum of their variances. Here the pooled
+    variance of all targets stands for that of the second label.
+
+    Args:
+        observations: known labels.
+        prior_days: a target's variance is estimated as if it also had this many days with the
+            pooled variance.
     """
     labels = observations.labels()
     known = ~np.isnan(labels)
@@ -63,12 +80,12 @@ def label_width(observations: Observations, prior_days: int) -> FloatArray:
 
 
 def to_target_scores(moves: FloatArray, observations: Observations) -> FloatArray:
-    """(n, m) expected labels from (n, MAX_LAG, k) expected moves of the instruments.
+    """Compute (n, m) expected labels from the expected moves of the instruments.
 
     Args:
-        moves: at lag - 1, the log return over the window of a label of that lag: it begins with the
-            close of the day after the forecast's.
-        observations: for the targets' lags and legs.
+        moves: (n, MAX_LAG, k) expected log returns; at index lag - 1, over the window of a label of
+            that lag, which begins with the close of the day after the forecast day.
+        observations: the lags and legs of the targets.
     """
     result = np.empty((len(moves), len(observations.lags)))
     first, second = observations.legs.T
@@ -78,15 +95,16 @@ def to_target_scores(moves: FloatArray, observations: Observations) -> FloatArra
     return result
 
 
-def drift_and_markets(
+def split_by_market(
     scores: Callable[[FloatArray, float], FloatArray], past: FloatArray, names: Sequence[str]
 ) -> dict[str, FloatArray]:
-    """What the drift and each market's past returns add to scores that are linear in both.
+    """Split scores into the parts of the drift and of each market's past returns.
 
     Args:
-        scores: (rows, m) scores of past returns and of so many times the drift.
-        past: (days, k) returns.
-        names: k instruments.
+        scores: function from (days, k) past returns and a factor of the drift to (rows, m) scores;
+            linear in both.
+        past: (days, k) past returns.
+        names: names of the k instruments.
     """
     markets = np.array([market_of(name) for name in names])
     parts = {

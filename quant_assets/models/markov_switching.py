@@ -1,9 +1,9 @@
-"""Two-regime Markov switching of a return series, filtered: never knowing a later day.
+"""A Markov-switching model of returns with two regimes, and its filtered probabilities.
 
 r[t] ~ N(mean[s], variance[s]) with s[t] a two-state Markov chain (Hamilton, "A New Approach to the
-Economic Analysis of Nonstationary Time Series and the Business Cycle", Econometrica 1989). The
-parameters are statsmodels' maximum likelihood; smoothed probabilities, which know later days, are
-computed nowhere.
+Economic Analysis of Nonstationary Time Series and the Business Cycle", Econometrica 1989).
+Parameters are statsmodels' maximum-likelihood estimates. A filtered probability depends on no later
+day; smoothed probabilities, which do, are not computed.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 
-_ENOUGH = 100
+_MIN_RETURNS = 100
 _LEAST_SHARE = 1e-3
 
 
@@ -33,10 +33,14 @@ class Regimes:
     stay: FloatArray
 
     def filtered(self, returns: FloatArray) -> FloatArray:
-        """(n,) probability of the turbulent regime on each day, given the returns up to it.
+        """Compute the probability of the turbulent regime on each day, given the returns up to it.
 
-        Begins with the chain's long-run probability; a day without a return is predicted from the
-        day before. Plain floats, day by day: the same window always gives the same bits.
+        The first day starts from the chain's long-run probability. A day without a return keeps the
+        probability predicted from the day before. The recursion uses plain floats, so that the same
+        window always gives the same bits.
+
+        Args:
+            returns: (n,) daily returns; NaN where unknown.
         """
         (calm_stay, rough_stay), (calm_mean, rough_mean) = self.stay.tolist(), self.mean.tolist()
         calm_variance, rough_variance = self.variance.tolist()
@@ -44,7 +48,7 @@ class Regimes:
         # The odds exp(log_scale + ...) of a return under the turbulent against the calm regime.
         log_scale = 0.5 * math.log(calm_variance / rough_variance)
         before = leave / (leave + 1.0 - rough_stay)
-        after, out = before, []
+        after, probabilities = before, []
         for r in returns.tolist():
             if not math.isnan(r):
                 surprise = (r - calm_mean) ** 2 / calm_variance
@@ -53,63 +57,69 @@ class Regimes:
                 after = before * odds / (before * odds + 1.0 - before)
             else:
                 after = before
-            out.append(after)
+            probabilities.append(after)
             before = after * rough_stay + (1.0 - after) * leave
-        return np.array(out)
+        return np.array(probabilities)
 
 
 def filtered_windows(regimes: Regimes, returns: FloatArray, window: int, kept: int) -> FloatArray:
-    """(n, kept) probabilities of the last ``kept`` days, each row filtered over its own window.
+    """Compute filtered probabilities of the last days of each day's own window.
+
+    Returns an array of shape (n, kept): row t has the probabilities of days t - kept + 1 to t, from
+    the returns of the window that ends with day t.
 
     Args:
         regimes: fitted parameters.
         returns: (n,) daily returns.
-        window: days filtered for each row, ending with it; days before the first count as unknown.
-        kept: of these, how many last ones are returned.
+        window: days per window; days before the first count as unknown.
+        kept: number of last days of a window to return.
     """
     padded = np.concatenate([np.full(window - 1, np.nan), returns.astype(np.float64)])
-    each = np.lib.stride_tricks.sliding_window_view(padded, window)
-    return np.stack([regimes.filtered(row)[-kept:] for row in each])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window)
+    return np.stack([regimes.filtered(row)[-kept:] for row in windows])
 
 
 def fit_regimes(returns: FloatArray) -> Regimes:
-    """Maximum likelihood over the known returns.
+    """Fit two regimes to the known returns by maximum likelihood.
 
-    A short or constant series, and one in which the search finds no two regimes, gets regimes of
-    half and twice its variance that last 40 days on average.
+    A series that is short or constant, or in which the search finds no two regimes, gets regimes
+    with half and twice its variance that last 40 days on average.
+
+    Args:
+        returns: (n,) daily returns; NaN where unknown.
     """
     known = returns[~np.isnan(returns)].astype(np.float64)
-    guess = _guess(known)
-    if len(known) < _ENOUGH or np.ptp(known) == 0:
+    guess = _guess_regimes(known)
+    if len(known) < _MIN_RETURNS or np.ptp(known) == 0:
         return guess
     from statsmodels.tsa.regime_switching.markov_regression import MarkovRegression
 
     start = [guess.stay[0], 1.0 - guess.stay[1], *guess.mean, *guess.variance]
     with warnings.catch_warnings():
-        # Not converging shows in the parameters, which are looked at below.
+        # The parameters are checked below; a search that does not converge fails the check.
         warnings.simplefilter("ignore")
         model = MarkovRegression(known, k_regimes=2, switching_variance=True)
         try:
-            found = model.fit(start, em_iter=10, maxiter=100, cov_type="none", disp=False)
+            estimate = model.fit(start, em_iter=10, maxiter=100, cov_type="none", disp=False)
         except np.linalg.LinAlgError:
             return guess
-    calm_stay, rough_leave, *moments = np.asarray(found.params).tolist()
+    calm_stay, rough_leave, *moments = np.asarray(estimate.params).tolist()
     mean, variance = np.array(moments[:2]), np.array(moments[2:])
     order = np.argsort(variance)
     stay = np.array([calm_stay, 1.0 - rough_leave])[order]
     fitted = Regimes(mean[order], variance[order], stay)
-    return fitted if _plausible(fitted, float(known.var())) else guess
+    return fitted if _is_plausible(fitted, float(known.var())) else guess
 
 
-def _guess(known: FloatArray) -> Regimes:
+def _guess_regimes(known: FloatArray) -> Regimes:
     variance = float(known.var()) if len(known) > 1 else 0.0
     scale = variance if variance > 0 else 1.0
     mean = np.full(2, known.mean() if len(known) else 0.0)
     return Regimes(mean, scale * np.array([0.5, 2.0]), np.full(2, 0.975))
 
 
-def _plausible(regimes: Regimes, variance: float) -> bool:
-    """Whether both regimes last, neither is a single point, and all is finite."""
+def _is_plausible(regimes: Regimes, variance: float) -> bool:
+    """Return whether both regimes last, neither is a single point, and all values are finite."""
     numbers = np.concatenate([regimes.mean, regimes.variance, regimes.stay])
     if not np.isfinite(numbers).all():
         return False

@@ -1,4 +1,4 @@
-"""Arrays as bytes and back, for models that are nothing but arrays. Never pickles."""
+"""Arrays as bytes and back, for models that consist of arrays. Nothing is pickled."""
 
 from io import BytesIO
 
@@ -8,13 +8,13 @@ from quant_assets.core.typing import AnyArray
 
 
 def pack(**arrays: AnyArray) -> bytes:
-    """Named arrays as one npz; the same arrays always give the same bytes."""
+    """Write named arrays as one npz; the same arrays always give the same bytes."""
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
 def unpack(stored: bytes) -> dict[str, AnyArray]:
-    """The arrays of :func:`pack`."""
+    """Read the arrays that :func:`pack` wrote."""
     with np.load(BytesIO(stored), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

@@ -1,6 +1,6 @@
-"""What parameters a family may be fitted with, and reading them from text and stored JSON.
+"""Checking a family's parameters, and reading them from text and stored JSON.
 
-Which of them a fit gets is decided in ``training.parameter_selection``.
+``training.parameter_selection`` selects the parameters of a fit.
 """
 
 import json
@@ -16,15 +16,15 @@ from quant_assets.models.search_space import Space
 
 
 def tunable_families(families: Sequence[str] = FAMILIES) -> tuple[str, ...]:
-    """Those of the families that have something to tune."""
+    """Return the families that have parameters to tune."""
     return tuple(name for name in families if load_family(name).space)
 
 
 def search_space_of(family_name: str) -> Space:
-    """What of a family is tuned.
+    """Return the ranges of a family's tuned parameters.
 
     Raises:
-        UnknownNameError: nothing is, or there is no such family.
+        UnknownNameError: there is no such family, or it has no parameters to tune.
     """
     if family_name not in tunable_families():
         raise unknown_name("family to tune", family_name, list(tunable_families()))
@@ -32,23 +32,28 @@ def search_space_of(family_name: str) -> Space:
 
 
 def check_parameters(family_name: str, parameters: Parameters) -> None:
-    """Refuse what a fit would stumble over, or silently ignore.
+    """Refuse parameters that a fit cannot use or would ignore.
 
-    A tuned parameter must lie in its range, another be of its default's kind.
+    A tuned parameter must lie in its range; another must be of the kind of its default.
+
+    Args:
+        family_name: name of the family.
+        parameters: values by parameter; not necessarily all parameters.
 
     Raises:
         UnknownNameError: there is no such family, or it has no such parameter.
-        SettingsError: a value is out of range, or of another kind.
+        SettingsError: a value is out of range or of the wrong kind.
     """
-    chosen = load_family(family_name)
+    family = load_family(family_name)
     for name, value in parameters.items():
-        if name not in chosen.defaults:
-            raise unknown_name(f"parameter of {family_name}", name, list(chosen.defaults))
-        if name in chosen.space:
-            fits, expected = value in chosen.space[name], str(chosen.space[name])
+        if name not in family.defaults:
+            raise unknown_name(f"parameter of {family_name}", name, list(family.defaults))
+        if name in family.space:
+            valid, expected = value in family.space[name], str(family.space[name])
         else:
-            fits, expected = _alike(value, chosen.defaults[name]), _kind(chosen.defaults[name])
-        if not fits:
+            default = family.defaults[name]
+            valid, expected = _is_like(value, default), _describe_kind(default)
+        if not valid:
             raise SettingsError(
                 "a parameter is out of its range",
                 where=f"{family_name}.{name}",
@@ -58,23 +63,26 @@ def check_parameters(family_name: str, parameters: Parameters) -> None:
 
 
 def restore_parameters(parameters: Parameters) -> Parameters:
-    """Parameters that came through JSON, which knows no tuples: its lists become some."""
-    return {name: _tuples(value) for name, value in parameters.items()}
+    """Turn the lists of parameters read from JSON, which has no tuples, into tuples."""
+    return {name: _to_tuples(value) for name, value in parameters.items()}
 
 
-def parse_assignments(given: Sequence[str], families: Sequence[str]) -> Mapping[str, Parameters]:
-    """Parameters by family, from texts like ``ridge.shrinkage=0.7``; values are JSON or else text.
+def parse_assignments(texts: Sequence[str], families: Sequence[str]) -> Mapping[str, Parameters]:
+    """Parse texts like ``ridge.shrinkage=0.7`` into parameters by family.
+
+    A value is read as JSON; what is not JSON is taken as text.
 
     Args:
-        given: the texts.
-        families: that are fitted; a parameter of another would have no effect.
+        texts: assignments of the form FAMILY.PARAMETER=VALUE.
+        families: the families that are fitted.
 
     Raises:
-        SettingsError: a text is not of that form, or a value out of range.
-        UnknownNameError: no such family is fitted, or it has no such parameter.
+        SettingsError: a text has another form, its family is not fitted, or its value is out of
+            range.
+        UnknownNameError: there is no such family, or it has no such parameter.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for text in given:
+    parsed: dict[str, dict[str, Any]] = {}
+    for text in texts:
         key, equals, value = text.partition("=")
         family_name, dot, name = key.strip().partition(".")
         if not (equals and dot):
@@ -91,50 +99,53 @@ def parse_assignments(given: Sequence[str], families: Sequence[str]) -> Mapping[
                 found=repr(family_name),
                 hint=f"add it: --families {','.join((*families, family_name))}",
             )
-        found.setdefault(family_name, {})[name] = _value(value.strip())
-    for family_name, parameters in found.items():
+        parsed.setdefault(family_name, {})[name] = _parse_value(value.strip())
+    for family_name, parameters in parsed.items():
         check_parameters(family_name, parameters)
-    return found
+    return parsed
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
-        return _tuples(json.loads(text))
+        return _to_tuples(json.loads(text))
     except ValueError:
         return text
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _to_tuples(value: Any) -> Any:
+    return tuple(map(_to_tuples, value)) if isinstance(value, list) else value
 
 
-def _whole(value: Any) -> bool:
+def _is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     real = isinstance(value, Real) and not isinstance(value, bool)
     return real and math.isfinite(value) and value >= 0
 
 
 _KINDS: Mapping[type, tuple[Callable[[Any], bool], str]] = {
     bool: (lambda value: isinstance(value, bool), "true or false"),
-    int: (_whole, "a whole number not below zero"),
-    float: (_number, "a number not below zero"),
+    int: (_is_whole, "a whole number not below zero"),
+    float: (_is_number, "a number not below zero"),
     str: (lambda value: isinstance(value, str), "text"),
-    type(None): (lambda value: value is None or _whole(value), "a whole number, or null"),
+    type(None): (lambda value: value is None or _is_whole(value), "a whole number, or null"),
 }
-"""What stands in a default's place, by its type. No family has a parameter below zero."""
+"""Check and description of the values that may replace a default, by the default's type.
+
+No family has a parameter below zero.
+"""
 
 
-def _alike(value: Any, default: Any) -> bool:
+def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, tuple):
         several = isinstance(value, list | tuple) and len(value) > 0
-        return several and all(_alike(one, default[0]) for one in value)
+        return several and all(_is_like(element, default[0]) for element in value)
     return _KINDS[type(default)][0](value)
 
 
-def _kind(default: Any) -> str:
+def _describe_kind(default: Any) -> str:
     if isinstance(default, tuple):
-        return f"a list, each of it {_kind(default[0])}"
+        return f"a list, each element {_describe_kind(default[0])}"
     return _KINDS[type(default)][1]

@@ -1,7 +1,7 @@
-"""The protocol every model family follows, and the arrays it sees.
+"""The protocol of model families, and the arrays that they get.
 
-Families know neither lake nor Dagster. They are handed ``Observations`` and can therefore only use
-what was known.
+Families use neither the lake nor Dagster. They get ``Observations``, which hold only what was known
+on the last of their days.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,17 +15,17 @@ from quant_assets.models.search_space import Space
 
 Parameters = Mapping[str, Any]
 Groups = Mapping[str, str]
-"""The group of each feature; one without is a group of its own."""
+"""The group of each feature; a feature without a group is a group by itself."""
 PRIOR = "prior"
-"""The group of what a model scores whatever the day's inputs are."""
+"""The group of the part of a score that does not depend on the day's inputs."""
 
 
 @dataclass(frozen=True)
 class FeatureBlock:
-    """Features of one level.
+    """Features of targets, of instruments or of the market.
 
     Attributes:
-        names: p features.
+        names: names of the p features.
         values: (n, units, p) float32, or (n, p) for the market as a whole; NaN where undefined.
     """
 
@@ -33,26 +33,26 @@ class FeatureBlock:
     values: FloatArray
 
     def column(self, name: str) -> FloatArray:
-        """One feature's values, without the feature axis."""
+        """Return the values of one feature, without the feature axis."""
         return self.values[..., self.names.index(name)]
 
 
 @dataclass(frozen=True)
 class Observations:
-    """Everything known at the close of the last day.
+    """The features and labels that are known at the close of the last day.
 
-    Every array is indexed by the day its values became known: what was known on an earlier day is
-    a slice.
+    Every array is indexed by the day on which its values became known, so the observations known on
+    an earlier day are a slice.
 
     Attributes:
         days: (n,) trading days, ascending.
-        targets: m names.
-        lags: (m,) holding periods.
-        instruments: k names, those of the instrument features.
+        targets: names of the m targets.
+        lags: (m,) holding periods in trading days.
+        instruments: names of the k instruments.
         legs: (m, 2) positions of both legs among the instruments; -1 for no second leg.
-        released: (n, m) labels by release day; NaN where empty.
-        target: features per target, (n, m, p).
-        instrument: features per instrument, (n, k, q).
+        known_labels: (n, m) labels by the day on which they became known; NaN where empty.
+        target: features of each target, (n, m, p).
+        instrument: features of each instrument, (n, k, q).
         market: features of the market, (n, f).
     """
 
@@ -67,7 +67,10 @@ class Observations:
     market: FeatureBlock
 
     def rows(self, start: int, stop: int) -> "Observations":
-        """The days ``start:stop``, as views; as of row t is ``rows(0, t + 1)``."""
+        """Return the observations of the days ``start:stop``; their arrays are views.
+
+        The observations as of row t are ``rows(0, t + 1)``.
+        """
         part = slice(start, stop)
         return Observations(
             self.days[part],
@@ -81,20 +84,24 @@ class Observations:
             FeatureBlock(self.market.names, self.market.values[part]),
         )
 
+    def last(self, rows: int) -> "Observations":
+        """Return the observations of the last ``rows`` days; their arrays are views."""
+        return self.rows(len(self.days) - rows, len(self.days))
+
     def labels(self) -> FloatArray:
-        """(n, m) labels by the day they are forecast on; NaN where empty or not yet released."""
+        """(n, m) labels by forecast day; NaN where empty or not known on the last day."""
         return align_to_forecast_day(self.known_labels, self.lags)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a fit may use besides what was known.
+    """Seed, threads and checkpoint file of a fit.
 
     Attributes:
-        seed: of everything random.
-        threads: how many it may keep busy; the result does not depend on them.
-        checkpoint: file in which a long fit may keep its state, and from which it goes on if it
-            was interrupted; the caller removes it afterwards. None: nothing is kept.
+        seed: seed of all random numbers.
+        threads: number of threads; the result does not depend on it.
+        checkpoint: file to which a long fit may write its state, and from which it continues after
+            an interruption. The caller deletes it after the fit. None for no checkpoint.
     """
 
     seed: int = 7
@@ -102,12 +109,18 @@ class Resources:
     checkpoint: Path | None = None
 
 
-def by_group(
+def sum_by_group(
     parts: Iterable[FloatArray], names: Sequence[str], groups: Groups
 ) -> dict[str, FloatArray]:
-    """Sums of the named inputs' contributions over each group, in the order of the names.
+    """Sum the contributions of inputs by their groups.
 
-    One after the other: a sum over an axis may round differently for a day alone.
+    Contributions are added one after the other, because a sum over an axis may round differently
+    for a single day.
+
+    Args:
+        parts: contribution of each input, all of one shape.
+        names: name of each input.
+        groups: group of each input.
     """
     sums: dict[str, FloatArray] = {}
     for part, name in zip(parts, names, strict=True):
@@ -120,38 +133,45 @@ class Forecaster(Protocol):
     """A fitted model."""
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, m) scores for the last ``rows`` days of ``observations``, finite everywhere.
+        """Forecast the last ``rows`` days of ``observations``.
 
-        The forecast of a day depends on that day and the family's ``lookback`` days before it
-        only, bit for bit: a day alone gives the same as the day among others.
+        Returns an array of shape (rows, m) of scores, finite everywhere; only their order within a
+        day matters. The forecast of a day depends on that day and the family's ``lookback`` days
+        before it only: a day forecast alone has the same bits as among other days.
         """
 
     def contributions(
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
-        """What each group of inputs adds to :meth:`forecast`, as (rows, m) scores.
+        """Compute what each group of inputs adds to :meth:`forecast`.
 
-        They sum to the forecast up to a constant a day, which no rank depends on, and depend on
-        the same days, bit for bit. An unknown input has no part of its own in models that take it
-        for its mean; trees learn what it means that one is unknown.
+        Returns arrays of shape (rows, m) by group. They sum to the forecast up to a constant a day,
+        which changes no rank, and depend on the same days as the forecast. An unknown input adds
+        nothing in models that replace it by its mean; trees have a branch for unknown inputs.
 
         Args:
-            observations: as for a forecast.
-            rows: likewise.
-            groups: by which features are summed.
+            observations: observations as for a forecast.
+            rows: number of last days.
+            groups: group of each feature.
         """
 
     def importance(self) -> Mapping[str, float]:
-        """Share of each input in the forecasts, summing to 1; empty where inputs have none."""
+        """Return each input's share in the forecasts; shares sum to 1. Empty without inputs."""
 
     def to_bytes(self) -> bytes:
-        """The fitted model as stored; ``Family.load`` reads it."""
+        """Return the model as bytes, from which ``Family.load`` restores it."""
 
 
 class Family(Protocol):
-    """A kind of model: how it is fitted and read back.
+    """A kind of model: a module with ``fit`` and ``load``.
 
-    ``defaults`` are all its parameters, ``space`` the ranges of those that are tuned.
+    Attributes:
+        name: name of the family.
+        description: one sentence for the reference page.
+        library: distribution that the family needs.
+        lookback: number of days before a forecast day that the forecast depends on.
+        defaults: all parameters with their defaults.
+        space: ranges of the tuned parameters.
     """
 
     name: str
@@ -164,12 +184,17 @@ class Family(Protocol):
     def fit(
         self, observations: Observations, parameters: Parameters, resources: Resources
     ) -> Forecaster:
-        """Fit on what is known as of the last day of ``observations``.
+        """Fit to what is known on the last day of ``observations``.
+
+        Args:
+            observations: features and labels up to the as-of day.
+            parameters: all parameters of the family.
+            resources: seed, threads and checkpoint file.
 
         Raises:
-            NotEnoughHistoryError: too few labels are released.
-            FitError: the fit came to nothing, for example because it did not converge.
+            NotEnoughHistoryError: too few labels are known.
+            FitError: the fit failed, for example because it did not converge.
         """
 
     def load(self, stored: bytes) -> Forecaster:
-        """Read a model back from ``Forecaster.to_bytes``."""
+        """Restore a model from the bytes of ``Forecaster.to_bytes``."""

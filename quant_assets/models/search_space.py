@@ -1,7 +1,7 @@
-"""Ranges that the parameters of a family are tuned in, in plain data.
+"""Ranges within which the parameters of a family are tuned, as plain data.
 
-Each family declares its own beside its defaults. What is done with them is decided in ``tuning``,
-what a family may be fitted with in ``models.parameters``.
+Each family declares its ranges beside its defaults. ``tuning`` searches them, and
+``models.parameters`` checks parameters against them.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Float:
-    """Numbers from ``low`` to ``high``; with ``log`` searched by order of magnitude."""
+    """Numbers from ``low`` to ``high``, both included; searched on a log scale if ``log``."""
 
     low: float
     high: float
@@ -27,19 +27,27 @@ class Float:
         return f"a number from {self.low:g} to {self.high:g}"
 
     def around(self, centre: float, share: float) -> "Float":
-        """A range of that share of this one's width with the centre in its middle, or near it."""
-        scale, back = (math.log, math.exp) if self.log else (float, float)
+        """Return a narrower range around ``centre``, within this range.
+
+        >>> Float(0.0, 10.0).around(9.0, share=0.5)
+        Float(low=5.0, high=10.0, log=False)
+
+        Args:
+            centre: a value of this range; the middle of the new range unless an end is too near.
+            share: width of the new range as a share of this range's width.
+        """
+        scale, unscale = (math.log, math.exp) if self.log else (float, float)
         low, high = scale(self.low), scale(self.high)
         width = share * (high - low)
         start = min(max(scale(centre) - width / 2, low), high - width)
-        # Going to logarithms and back may miss an end by a rounding.
-        first = max(min(back(start), centre), self.low)
-        return Float(first, min(max(back(start + width), centre), self.high), self.log)
+        # Taking logarithms and exponentials may miss an end by a rounding error.
+        first = max(min(unscale(start), centre), self.low)
+        return Float(first, min(max(unscale(start + width), centre), self.high), self.log)
 
 
 @dataclass(frozen=True)
 class Int:
-    """Whole numbers from ``low`` to ``high``, both included; ``log`` as in :class:`Float`."""
+    """Whole numbers from ``low`` to ``high``, both included; searched on a log scale if ``log``."""
 
     low: int
     high: int
@@ -53,9 +61,9 @@ class Int:
         return f"a whole number from {self.low} to {self.high}"
 
     def around(self, centre: int, share: float) -> "Int":
-        """As :meth:`Float.around`, rounded outward."""
-        part = Float(self.low, self.high, self.log).around(centre, share)
-        return Int(math.floor(part.low), math.ceil(part.high), self.log)
+        """Return a narrower range as :meth:`Float.around` does, with ends rounded outward."""
+        exact = Float(self.low, self.high, self.log).around(centre, share)
+        return Int(math.floor(exact.low), math.ceil(exact.high), self.log)
 
 
 @dataclass(frozen=True)
@@ -65,14 +73,14 @@ class Choice:
     options: tuple[Any, ...]
 
     def __contains__(self, value: object) -> bool:
-        # JSON knows no tuples: parameters read back from it have lists.
+        # JSON has no tuples, so parameters read from it have lists.
         return (tuple(value) if isinstance(value, list) else value) in self.options
 
     def __str__(self) -> str:
         return f"one of {', '.join(map(str, self.options))}"
 
     def around(self, centre: object, share: float) -> "Choice":
-        """All options: there is no order among them."""
+        """Return all options, since they have no order."""
         return self
 
 
@@ -82,5 +90,11 @@ Space = Mapping[str, Range]
 
 
 def narrow_space(space: Space, centre: Mapping[str, Any], share: float) -> Space:
-    """Each range reduced to that share of its width around the value of that name."""
-    return {name: part.around(centre[name], share) for name, part in space.items()}
+    """Narrow each range of a space around a value.
+
+    Args:
+        space: ranges by parameter.
+        centre: the value of each parameter.
+        share: width of a new range as a share of the old width.
+    """
+    return {name: limits.around(centre[name], share) for name, limits in space.items()}

@@ -118,7 +118,7 @@ class GrowingMarket:
 
     @cached_property
     def _columns(self) -> tuple[str, ...]:
-        columns = universe.columns()
+        columns = universe.series_columns()
         if not self.slim:
             return columns
         series = [parse_column(name) for name in columns]

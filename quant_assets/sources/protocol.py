@@ -1,7 +1,7 @@
-"""The protocol between the platform and whatever prices come from.
+"""The protocol of sources, which deliver prices, target pairs and published labels.
 
-A source delivers series as they were given: nothing is cleaned, filled or dropped here. It refuses
-data whose structure is wrong as a whole; single bad cells it passes on for quarantine.
+A source delivers series as it got them: it cleans, fills and drops nothing. It refuses data whose
+structure is wrong as a whole, and delivers single unreadable cells for quarantine.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from quant_assets.market.targets import TargetPairs
 
 @dataclass(frozen=True)
 class UnreadCell:
-    """A cell that should hold a number and does not.
+    """A cell that holds text instead of a number.
 
     Attributes:
-        row: position among the rows of the table it came with.
+        row: row of the cell in its table, from 0.
         column: name of the series.
-        text: what stood there.
+        text: the text in the cell.
     """
 
     row: int
@@ -30,15 +30,15 @@ class UnreadCell:
 
 @dataclass(frozen=True)
 class PriceTable:
-    """Prices as given, one row a day and one column a series.
+    """Prices as the source delivers them, one row a day and one column a series.
 
     Attributes:
         days: (n,) trading days, strictly ascending.
         date_ids: (n,) the source's numbering of the days.
-        columns: c series, in the competition's naming.
-        values: (n, c) numbers as given (infinite and negative ones included), NaN where empty or
-            unread.
-        unread: the cells that hold something other than a number.
+        columns: names of the c series, in the competition's naming.
+        values: (n, c) numbers as delivered, infinite and negative numbers included; NaN where a
+            cell is empty or unread.
+        unread: cells that hold text instead of a number.
     """
 
     days: DayArray
@@ -49,55 +49,55 @@ class PriceTable:
 
 
 class Source(Protocol):
-    """Where prices, pairs and, if known, labels come from."""
+    """A source of prices, target pairs and, if it publishes them, labels."""
 
     @property
     def name(self) -> str:
-        """Short name, stored with every price."""
+        """Short name, which is stored with every price."""
 
     @property
     def first_day(self) -> date:
-        """First day the source has; cheap to ask, reads no prices."""
+        """First day of the source's prices, found without reading all prices."""
 
     @property
     def last_day(self) -> date:
-        """Newest day the source has; cheap to ask, reads no prices."""
+        """Newest day of the source's prices, found without reading all prices."""
 
     def fingerprint(self) -> str:
-        """Hex digest that changes when what the source would deliver changes."""
+        """Compute a hex digest that changes whenever the source's data change."""
 
     def prices(self, start: date, end: date) -> PriceTable:
-        """The days from ``start`` to ``end`` (both included) that the source has.
+        """Read the source's prices of the days from ``start`` to ``end``, both included.
 
         Raises:
             SourceError: the data cannot be read as a whole.
         """
 
     def second_prices(self, start: date, end: date) -> PriceTable | None:
-        """Another delivery of prices from ``start`` to ``end``, of the days that it has.
+        """Read a second delivery of prices of the days from ``start`` to ``end``, for comparison.
 
-        None if there is none. For comparison only: prices are those of :meth:`prices`.
+        Returns None if the source has no second delivery.
 
         Raises:
-            SourceError: it cannot be read as a whole.
+            SourceError: the data cannot be read as a whole.
         """
 
     def pairs(self) -> TargetPairs:
-        """The targets, in submission order; legs are named as instruments.
+        """Read the targets in submission order; legs are named as instruments.
 
         Raises:
-            SourceError: the pairs cannot be used as they are.
+            SourceError: the pairs are malformed.
         """
 
     def published_labels(self, start: date, end: date) -> FloatArray | None:
-        """(n, m) published labels of the days ``start`` to ``end``, by the day they are for.
+        """Read the (n, m) published labels of the days from ``start`` to ``end``, by forecast day.
 
-        None if the source publishes none. For comparison only: labels are always computed from
-        prices.
+        Returns None if the source publishes no labels. Published labels are for comparison only;
+        the platform computes its labels from prices.
         """
 
     def best_forecast(self, start: date, end: date) -> FloatArray | None:
-        """(n, m) forecast of an oracle, who knows the mechanism but not the noise to come.
+        """Compute the (n, m) forecast of an oracle, which knows the mechanism but no later noise.
 
-        None where the mechanism is unknown.
+        Returns None if the mechanism of the market is unknown.
         """

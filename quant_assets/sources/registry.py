@@ -1,4 +1,4 @@
-"""Which source a setting names."""
+"""Opening the source that the settings name."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from quant_assets.sources.simulated.market import SimulatedMarket
 
 
 def open_source(settings: Settings) -> Source:
-    """The simulated market, or a folder in the competition's format.
+    """Open the simulated market, or a folder in the competition's format.
 
     Raises:
         SourceError: the folder does not exist.

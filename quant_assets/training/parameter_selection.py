@@ -1,8 +1,8 @@
 """The parameters of a fit: set by hand, from a study as of the fit's day or before, or defaults.
 
 A fit as of day t uses the best trial of the newest study as of t or before. A study as of t sees
-the same days as a fit as of t, so a fit depends on no later day, and a study changes no fit as of
-an earlier day.
+the same days as a fit as of t, so a fit depends on no later day. A study changes no fit as of an
+earlier day.
 """
 
 import json

@@ -39,12 +39,12 @@ def test_blend_is_the_mean_of_ranks_whatever_their_scale() -> None:
 
 
 def test_a_family_without_forecast_does_not_count() -> None:
-    one, two = random_scores(0), random_scores(1)
-    two[3:6] = np.nan
-    one[5:8] = np.nan
-    blended = average([one, two])
-    np.testing.assert_array_equal(blended[3:5], average([one])[3:5])
-    np.testing.assert_array_equal(blended[6:8], average([two])[6:8])
+    first, second = random_scores(0), random_scores(1)
+    second[3:6] = np.nan
+    first[5:8] = np.nan
+    blended = average([first, second])
+    np.testing.assert_array_equal(blended[3:5], average([first])[3:5])
+    np.testing.assert_array_equal(blended[6:8], average([second])[6:8])
     assert np.isnan(blended[5]).all()
     assert np.isfinite(np.delete(blended, 5, axis=0)).all()
 
@@ -59,25 +59,27 @@ def test_a_day_does_not_depend_on_others() -> None:
 
 
 def test_weights_count_by_day() -> None:
-    one, two = random_scores(0), random_scores(1)
+    first, second = random_scores(0), random_scores(1)
     weights = np.tile([1.0, 1.0], (N, 1))
     weights[3:5] = [3.0, 1.0]
     weights[6] = [0.0, 2.0]
-    blended = rank_average([one, two], weights)
-    np.testing.assert_array_equal(blended[:3], average([one, two])[:3])
-    np.testing.assert_array_equal(blended[6], average([two])[6])
-    expected = [(3 * standardised(a) + standardised(b)) / 4 for a, b in zip(one, two, strict=True)]
+    blended = rank_average([first, second], weights)
+    np.testing.assert_array_equal(blended[:3], average([first, second])[:3])
+    np.testing.assert_array_equal(blended[6], average([second])[6])
+    expected = [
+        (3 * standardised(a) + standardised(b)) / 4 for a, b in zip(first, second, strict=True)
+    ]
     np.testing.assert_allclose(blended[3:5], expected[3:5], rtol=0, atol=1e-15)
 
 
 def test_families_without_weight_stand_in_where_no_other_has_a_forecast() -> None:
-    one, two, three = (random_scores(seed) for seed in range(3))
-    three[2:4] = np.nan
-    two[3] = np.nan
-    blended = rank_average([one, two, three], np.tile([0.0, 0.0, 2.0], (N, 1)))
-    np.testing.assert_array_equal(blended[2], average([one, two])[2])
-    np.testing.assert_array_equal(blended[3], average([one])[3])
-    np.testing.assert_array_equal(blended[4:], average([three])[4:])
+    first, second, third = (random_scores(seed) for seed in range(3))
+    third[2:4] = np.nan
+    second[3] = np.nan
+    blended = rank_average([first, second, third], np.tile([0.0, 0.0, 2.0], (N, 1)))
+    np.testing.assert_array_equal(blended[2], average([first, second])[2])
+    np.testing.assert_array_equal(blended[3], average([first])[3])
+    np.testing.assert_array_equal(blended[4:], average([third])[4:])
 
 
 def test_no_days() -> None:
@@ -95,33 +97,33 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
 def store(lake: Lake, name: str, rows: slice, values: FloatArray, fit_row: int) -> None:
     days = synthetic.prices().days
     fit_as_of = np.full(len(days[rows]), days[fit_row])
-    made = Forecasts(days[rows], values, fit_as_of, synthetic.pairs().targets)
+    forecasts = Forecasts(days[rows], values, fit_as_of, synthetic.pairs().targets)
     ends = days[rows][0].item(), days[rows][-1].item()
-    lake.replace_days(forecasts_table(name), *ends, forecast_rows(lake, made))
+    lake.replace_days(forecasts_table(name), *ends, forecast_rows(lake, forecasts))
 
 
 def test_blend_of_stored_forecasts(lake: Lake) -> None:
-    """One family begins later, one never; the newest fit is named."""
+    """One family begins later, one has no forecast; ``fit_as_of`` is the newest."""
     days = synthetic.prices().days[:N]
     first, second = random_scores(0), random_scores(1, days=N - 5)
     store(lake, "first", slice(0, N), first, fit_row=0)
     store(lake, "second", slice(5, N), second, fit_row=4)
-    found = blend_forecasts(lake, ["first", "second", "never"], days[2].item(), days[-1].item())
-    np.testing.assert_array_equal(found.days, days[2:])
-    np.testing.assert_array_equal(found.values[:3], average([first[2:5]]))
-    np.testing.assert_array_equal(found.values[3:], average([first[5:], second]))
-    assert found.fit_as_of.tolist() == [days[0].item()] * 3 + [days[4].item()] * (N - 5)
-    assert found.targets == synthetic.pairs().targets
+    result = blend_forecasts(lake, ["first", "second", "never"], days[2].item(), days[-1].item())
+    np.testing.assert_array_equal(result.days, days[2:])
+    np.testing.assert_array_equal(result.values[:3], average([first[2:5]]))
+    np.testing.assert_array_equal(result.values[3:], average([first[5:], second]))
+    assert result.fit_as_of.tolist() == [days[0].item()] * 3 + [days[4].item()] * (N - 5)
+    assert result.targets == synthetic.pairs().targets
 
 
 def test_members_make_up_the_blend(lake: Lake) -> None:
-    """Where one begins later, and one never."""
+    """One family begins later, and one never has a forecast."""
     days = synthetic.prices().days[:N]
     store(lake, "first", slice(0, N), random_scores(0), fit_row=0)
     store(lake, "second", slice(5, N), random_scores(1, days=N - 5), fit_row=4)
     names, ends = ["first", "second", "never"], (days[2].item(), days[-1].item())
-    found, parts = read_members(lake, names, *ends)
-    np.testing.assert_array_equal(found, days[2:])
+    result, parts = read_members(lake, names, *ends)
+    np.testing.assert_array_equal(result, days[2:])
     count = 3 - np.isnan(list(parts.values())).sum(axis=0)
     assert count[:, 0].tolist() == [1] * 3 + [2] * (N - 5)
     mean = np.nansum(list(parts.values()), axis=0) / count
@@ -130,9 +132,9 @@ def test_members_make_up_the_blend(lake: Lake) -> None:
 
 def test_without_any_forecast_there_is_no_day(lake: Lake) -> None:
     days = synthetic.prices().days
-    found = blend_forecasts(lake, ["never", "ever"], days[0].item(), days[-1].item())
-    assert found.values.shape == (0, 40)
-    assert len(found.days) == len(found.fit_as_of) == 0
+    result = blend_forecasts(lake, ["never", "ever"], days[0].item(), days[-1].item())
+    assert result.values.shape == (0, 40)
+    assert len(result.days) == len(result.fit_as_of) == 0
     none, parts = read_members(lake, ["never", "ever"], days[0].item(), days[-1].item())
     assert len(none) == 0
     assert {name: part.shape for name, part in parts.items()} == {"never": (0, 40), "ever": (0, 40)}

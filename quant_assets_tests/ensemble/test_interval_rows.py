@@ -1,4 +1,4 @@
-"""Intervals through the lake: made from what was released by the day, judged by labels later."""
+"""Intervals through the lake, against intervals computed from the labels known on the day."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -29,9 +29,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory, observations: Observations) -
         synthetic.fill(opened, synthetic.prices())
         days = observations.days[FIRST:]
         values = np.random.default_rng(0).normal(size=(len(days), len(observations.targets)))
-        made = Forecasts(days, values, np.full(len(days), days[0]), observations.targets)
+        forecasts = Forecasts(days, values, np.full(len(days), days[0]), observations.targets)
         ends = days[0].item(), days[-1].item()
-        opened.replace_days(ENSEMBLE_FORECASTS, *ends, forecast_rows(opened, made))
+        opened.replace_days(ENSEMBLE_FORECASTS, *ends, forecast_rows(opened, forecasts))
         opened.replace_days(INTERVALS, *ends, interval_rows(opened, *ends))
         yield opened
 
@@ -41,7 +41,7 @@ def day(observations: Observations, row: int) -> date:
 
 
 def expected(observations: Observations, row: int) -> np.ndarray:
-    """Bounds of a day by the arrays alone, from labels released by it."""
+    """Compute the bounds of a day from arrays, with the labels known on the day."""
     known = observations.rows(0, row + 1)
     forecasts = np.full(known.known_labels.shape, np.nan)
     forecasts[row] = 0.0
@@ -63,14 +63,14 @@ def test_a_day_alone_is_the_day_of_a_backfill(
 
 def test_coverage_is_the_share_of_labels_within(lake: Lake, observations: Observations) -> None:
     days, truth = observations.days[FIRST:400], observations.labels()[FIRST:400]
-    found = read_coverage(lake, days, observations.targets, truth)
-    assert set(found) == {"80", "95"}
+    result = read_coverage(lake, days, observations.targets, truth)
+    assert set(result) == {"80", "95"}
     for row in (0, 50, 150):
         bounds = expected(observations, FIRST + row)
         known = ~np.isnan(truth[row]) & ~np.isnan(bounds).any(axis=1)
         inside = (bounds[known, 0] <= truth[row, known]) & (truth[row, known] <= bounds[known, 1])
-        assert found["80"][row] == pytest.approx(inside.mean())
-    assert 0.7 < np.nanmean(found["80"]) < 0.9 < np.nanmean(found["95"])
+        assert result["80"][row] == pytest.approx(inside.mean())
+    assert 0.7 < np.nanmean(result["80"]) < 0.9 < np.nanmean(result["95"])
 
 
 def test_without_intervals_there_is_no_coverage(lake: Lake, observations: Observations) -> None:

@@ -1,4 +1,4 @@
-"""Intervals of labels: what they cover, what they know, and their parts against slow versions."""
+"""Intervals of labels: coverage, point-in-time, and their parts against slow versions."""
 
 import numpy as np
 import pytest
@@ -22,11 +22,11 @@ from quant_assets.market.targets import align_to_forecast_day, shift
 DAYS, TARGETS = 1500, 60
 LAGS = np.arange(TARGETS) % 4 + 1
 STILL, SILENT = 5, 7
-"""Targets whose label is always zero, and that never have one."""
+"""A target whose labels are all zero, and a target without labels."""
 
 
 def moves(rng: np.random.Generator) -> FloatArray:
-    """Daily moves with fat tails that calm down and flare up, together and each for itself."""
+    """Daily fat-tailed moves, whose volatility varies for all instruments and for each."""
     shared = np.zeros(DAYS)
     own = np.zeros((DAYS, TARGETS))
     for day in range(1, DAYS):
@@ -40,7 +40,7 @@ def moves(rng: np.random.Generator) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def known_labels() -> FloatArray:
-    """Labels by release day: sums of the last lag moves, every tenth missing."""
+    """Labels by the day on which they become known: sums of the last moves, a tenth missing."""
     rng = np.random.default_rng(11)
     daily = moves(rng)
     result = np.full((DAYS, TARGETS), np.nan)
@@ -78,7 +78,7 @@ def assert_within_limits(hits: FloatArray) -> None:
 def test_labels_are_covered_as_often_as_announced(
     bounds: FloatArray, known_labels: FloatArray
 ) -> None:
-    """Overall, in every third of the days, and nearly so for every target."""
+    """Coverage is right over all days, in each third of the days, and nearly for each target."""
     hits = covered(bounds, align_to_forecast_day(known_labels, LAGS))
     judged = np.flatnonzero(~np.isnan(hits).all(axis=(1, 2)))
     assert len(judged) > DAYS - 150
@@ -90,7 +90,7 @@ def test_labels_are_covered_as_often_as_announced(
 
 
 def slowly(known_labels: FloatArray, lags: IntArray) -> FloatArray:
-    """One label after another, counting each day's residuals anew."""
+    """Compute intervals label by label, with each day's residuals counted afresh."""
     nominal = np.array([0.2, 0.05])
     alpha, sigma = nominal, volatility(known_labels)
     residuals = np.full(known_labels.shape, np.nan)
@@ -98,12 +98,12 @@ def slowly(known_labels: FloatArray, lags: IntArray) -> FloatArray:
     for day, row in enumerate(known_labels):
         missed = []
         for column, label in enumerate(row):
-            made = day - lags[column] - 1
-            if made < 0 or np.isnan(label) or np.isnan(sigma[made, column]):
+            forecast_day = day - lags[column] - 1
+            if forecast_day < 0 or np.isnan(label) or np.isnan(sigma[forecast_day, column]):
                 continue
-            residuals[day, column] = abs(label) / sigma[made, column]
-            if not np.isnan(upper[made, column, 0]):
-                missed.append(abs(label) > upper[made, column])
+            residuals[day, column] = abs(label) / sigma[forecast_day, column]
+            if not np.isnan(upper[forecast_day, column, 0]):
+                missed.append(abs(label) > upper[forecast_day, column])
         if missed:
             alpha = alpha + GAMMA * (nominal - np.mean(missed, axis=0))
             alpha = np.clip(alpha, nominal / 5, (1 + nominal) / 2)
@@ -116,13 +116,13 @@ def slowly(known_labels: FloatArray, lags: IntArray) -> FloatArray:
 
 def test_against_one_label_after_another(known_labels: FloatArray) -> None:
     few, lags = known_labels[:700, 4:9], LAGS[4:9]
-    found = intervals(few, lags, np.zeros_like(few))
-    np.testing.assert_allclose(found, slowly(few, lags), rtol=1e-9)
-    assert (~np.isnan(found[-1])).sum() == 3 * 4
+    result = intervals(few, lags, np.zeros_like(few))
+    np.testing.assert_allclose(result, slowly(few, lags), rtol=1e-9)
+    assert (~np.isnan(result[-1])).sum() == 3 * 4
 
 
 def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tails that grow fat at one stroke: residuals of the past are too small."""
+    """Tails suddenly grow fat, so residuals of the past are too small."""
     rng = np.random.default_rng(5)
     tail = np.where(np.arange(1200) < 800, 0.0, 1.0)[:, None]
     labels = rng.normal(size=(1200, 40)) * np.exp(tail * rng.normal(size=(1200, 40)))
@@ -135,7 +135,7 @@ def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("day", [82, 400, WINDOW + 1, 1200])
-def test_nothing_released_later_matters(
+def test_nothing_known_later_matters(
     bounds: FloatArray, known_labels: FloatArray, forecasts: FloatArray, day: int
 ) -> None:
     altered, others = known_labels.copy(), forecasts.copy()
@@ -159,13 +159,13 @@ def test_a_day_alone_equals_the_same_day_in_bulk(
 
 
 def test_the_first_interval() -> None:
-    """Labels of lag 1 from row 2 on, their volatility from the 20th, their residuals 2 rows on."""
+    """Labels begin on row 2, volatility with the 20th label, residuals 2 rows later."""
     known_labels = np.random.default_rng(1).normal(size=(120, 5))
     known_labels[:2] = np.nan
-    found = intervals(known_labels, np.ones(5, dtype=np.int64), np.ones((120, 5)))
+    result = intervals(known_labels, np.ones(5, dtype=np.int64), np.ones((120, 5)))
     first = 2 + (MIN_LABELS - 1) + 2 + (MIN_DAYS - 1)
-    assert np.isnan(found[:first]).all()
-    assert not np.isnan(found[first:]).any()
+    assert np.isnan(result[:first]).all()
+    assert not np.isnan(result[first:]).any()
 
 
 def test_targets_that_are_silent_or_still_have_none_and_change_no_other(
@@ -180,27 +180,27 @@ def test_targets_that_are_silent_or_still_have_none_and_change_no_other(
 def test_a_late_target_begins_with_what_is_known_of_the_others(known_labels: FloatArray) -> None:
     late = known_labels.copy()
     late[:1000, 3] = np.nan
-    found = intervals(late, LAGS, np.ones_like(late))[:, 3, 0]
+    result = intervals(late, LAGS, np.ones_like(late))[:, 3, 0]
     begun = np.cumsum(~np.isnan(late[:, 3])) >= MIN_LABELS
-    np.testing.assert_array_equal(~np.isnan(found), begun)
+    np.testing.assert_array_equal(~np.isnan(result), begun)
 
 
 def test_higher_levels_contain_lower_ones(known_labels: FloatArray) -> None:
-    found = intervals(known_labels, LAGS, np.ones_like(known_labels), (0.5, 0.8, 0.9, 0.95, 0.99))[
+    result = intervals(known_labels, LAGS, np.ones_like(known_labels), (0.5, 0.8, 0.9, 0.95, 0.99))[
         -1
     ]
-    found = np.delete(found, [STILL, SILENT], axis=0)
-    assert (np.diff(found[:, 1::2], axis=1) > 0).all()
-    np.testing.assert_array_equal(found[:, 0::2], -found[:, 1::2])
+    result = np.delete(result, [STILL, SILENT], axis=0)
+    assert (np.diff(result[:, 1::2], axis=1) > 0).all()
+    np.testing.assert_array_equal(result[:, 0::2], -result[:, 1::2])
 
 
 def test_without_days_or_recent_labels_there_are_no_intervals(known_labels: FloatArray) -> None:
     assert intervals(np.empty((0, 60)), LAGS, np.empty((0, 60))).shape == (0, 60, 4)
     ceased = np.where(np.arange(DAYS)[:, None] < 200, known_labels, np.nan)
-    found = intervals(ceased, LAGS, np.ones_like(ceased))
+    result = intervals(ceased, LAGS, np.ones_like(ceased))
     last = 199 + WINDOW - MIN_DAYS
-    assert (found[last - 5, :, 1] > 0).any()
-    assert np.isnan(found[last + 5 :]).all()
+    assert (result[last - 5, :, 1] > 0).any()
+    assert np.isnan(result[last + 5 :]).all()
 
 
 def test_covered_includes_the_bounds_and_knows_nothing_of_missing_ones() -> None:
@@ -211,17 +211,17 @@ def test_covered_includes_the_bounds_and_knows_nothing_of_missing_ones() -> None
 
 
 def test_volatility_against_explicit_weights(known_labels: FloatArray) -> None:
-    found = volatility(known_labels)
+    result = volatility(known_labels)
     for row, column in [(35, 0), (300, 1), (DAYS - 1, 2)]:
         own = known_labels[: row + 1, column]
         own = own[~np.isnan(own)]
         expected = np.average(own**2, weights=0.5 ** (np.arange(len(own))[::-1] / HALF_LIFE))
-        np.testing.assert_allclose(found[row, column] ** 2, expected, rtol=1e-9)
+        np.testing.assert_allclose(result[row, column] ** 2, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("own", [0, 40, 500])
 def test_quantiles_of_a_mixture(own: int) -> None:
-    """Against sorted residuals with their weights, as closely as bins allow."""
+    """Quantiles equal those of sorted, weighted residuals as closely as the bins allow."""
     rng = np.random.default_rng(own)
     mine, others = 2.0 * np.abs(rng.normal(size=own)), np.abs(rng.normal(size=20_000))
     counts = np.stack([binned(mine), binned(others)])
@@ -232,8 +232,8 @@ def test_quantiles_of_a_mixture(own: int) -> None:
     below = np.cumsum(weights[order]) / weights.sum()
     probabilities = np.array([0.2, 0.8, 0.95])
     expected = values[order][np.searchsorted(below, probabilities)]
-    found = mixed_quantiles(counts, probabilities)
-    np.testing.assert_allclose(found[0], expected, rtol=0.05)
+    result = mixed_quantiles(counts, probabilities)
+    np.testing.assert_allclose(result[0], expected, rtol=0.05)
 
 
 def binned(residuals: FloatArray) -> IntArray:

@@ -1,4 +1,4 @@
-"""Weights of families, against one day after another, and how they come from the lake."""
+"""Weights of families, against a computation day by day, and read from the lake."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +18,14 @@ DAYS = np.datetime64("2024-01-01") + np.arange(60)
 
 @pytest.fixture
 def ic() -> FloatArray:
-    found = np.random.default_rng(3).normal([0.1, 0.2, -0.2], 0.3, size=(60, 3))
-    found[:20, 1] = np.nan
-    found[30] = np.nan
-    return found
+    ic = np.random.default_rng(3).normal([0.1, 0.2, -0.2], 0.3, size=(60, 3))
+    ic[:20, 1] = np.nan
+    ic[30] = np.nan
+    return ic
 
 
 def slowly(ic: FloatArray, prior: int) -> list[float]:
-    """The formula for one day, families and pairs one after another."""
+    """Compute the weights after the last day with loops over families and pairs."""
     k = ic.shape[1]
     own = [column[~np.isnan(column)] for column in ic.T]
     if max(map(len, own)) <= MIN_DAYS:
@@ -45,8 +45,8 @@ def slowly(ic: FloatArray, prior: int) -> list[float]:
             both = ~np.isnan(ic[:, i]) & ~np.isnan(ic[:, j])
             if i != j and both.any() and some[i] and some[j]:
                 product = (ic[both, i] * ic[both, j]).mean() - own[i].mean() * own[j].mean()
-                found = np.clip(product / deviations[i] / deviations[j], -1, 1)
-                correlation[i, j] = found * both.sum() / (both.sum() + prior)
+                value = np.clip(product / deviations[i] / deviations[j], -1, 1)
+                correlation[i, j] = value * both.sum() / (both.sum() + prior)
     solved = np.linalg.inv(correlation) @ np.maximum(shrunk, 0.0)
     raw = np.maximum(solved / np.where(some, deviations, typical), 0.0)
     return list(raw / raw.sum() * k) if raw.sum() > 0 else [1.0] * k
@@ -72,11 +72,11 @@ def test_the_better_counts_more(ic: FloatArray) -> None:
 
 
 def test_the_steadier_of_two_that_are_equally_good_counts_more() -> None:
-    """Half the deviation at the same ratio of mean to deviation: twice the weight."""
-    one = np.random.default_rng(5).normal(0.1, 0.2, size=400)
+    """With the same ratio of mean to deviation, half the deviation gives twice the weight."""
+    first = np.random.default_rng(5).normal(0.1, 0.2, size=400)
     other = np.random.default_rng(6).normal(size=400)
-    other = one.mean() + one.std() * (other - other.mean()) / other.std()
-    last = learned_weights(np.stack([one, other / 2], axis=1), 500)[-1]
+    other = first.mean() + first.std() * (other - other.mean()) / other.std()
+    last = learned_weights(np.stack([first, other / 2], axis=1), 500)[-1]
     assert last[1] / last[0] == pytest.approx(2.0)
 
 
@@ -100,7 +100,7 @@ def test_without_any_good_family_all_count_the_same() -> None:
 
 @pytest.fixture
 def lake(tmp_path: Path, ic: FloatArray) -> Iterator[Lake]:
-    """The ICs as a track record: forecast three days before they are known."""
+    """A lake whose track record holds the ICs, each known three days after its forecast."""
     row, column = np.nonzero(~np.isnan(ic))
     rows = {
         "trading_day": DAYS[row] - 3,
@@ -114,15 +114,17 @@ def lake(tmp_path: Path, ic: FloatArray) -> Iterator[Lake]:
         yield opened
 
 
-def test_a_day_is_weighted_by_what_was_released_by_then(lake: Lake, ic: FloatArray) -> None:
-    found = read_weights(lake, NAMES, DAYS)
+def test_a_day_is_weighted_by_what_was_known_by_then(lake: Lake, ic: FloatArray) -> None:
+    weights = read_weights(lake, NAMES, DAYS)
     known = ~np.isnan(ic).all(axis=1)
-    np.testing.assert_array_equal(found[known], learned_weights(ic)[known])
-    np.testing.assert_array_equal(found[30], found[29])
+    np.testing.assert_array_equal(weights[known], learned_weights(ic)[known])
+    np.testing.assert_array_equal(weights[30], weights[29])
     before = read_weights(lake, NAMES, DAYS[:1] - 1)
     np.testing.assert_array_equal(before, np.ones((1, 3)))
     for row in (0, 25, 30, 59):
-        np.testing.assert_array_equal(read_weights(lake, NAMES, DAYS[row : row + 1])[0], found[row])
+        np.testing.assert_array_equal(
+            read_weights(lake, NAMES, DAYS[row : row + 1])[0], weights[row]
+        )
 
 
 def test_without_a_record_all_count_the_same(tmp_path: Path) -> None:

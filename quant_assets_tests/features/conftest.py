@@ -27,7 +27,7 @@ Features = dict[str, dict[str, FloatArray]]
 
 @dataclass(frozen=True)
 class Market:
-    """A panel, its targets and their labels by release day."""
+    """A panel, its targets and their labels by the day on which they become known."""
 
     panel: PricePanel
     pairs: TargetPairs
@@ -37,7 +37,7 @@ class Market:
         return Market(self.panel.rows(start, stop), self.pairs, self.known_labels[start:stop])
 
     def features(self, last_rows: int | None = None) -> Features:
-        """All levels; the target level of the last rows only, if so many are given."""
+        """Compute all features; with ``last_rows``, target features of these last rows only."""
         instruments = instrument_features(self.panel)
         market = market_features(self.panel, instruments)
         targets = target_features(

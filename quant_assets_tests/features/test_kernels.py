@@ -69,6 +69,6 @@ def test_recent_takes_what_there_is() -> None:
 
 
 def test_logarithm_gives_rows_in_memory_order() -> None:
-    """Sums along a row depend on the layout, so it is settled where prices come in."""
+    """Sums along a row depend on the memory layout, so ``positive_log`` fixes the layout."""
     turned = np.asfortranarray(np.ones((5, 3)))
     assert kernels.positive_log(turned).flags.c_contiguous

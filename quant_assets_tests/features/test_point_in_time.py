@@ -1,4 +1,4 @@
-"""A day's features depend on nothing later, and equal the bulk's bit for bit when made alone."""
+"""A day's features depend on nothing later, and computed alone they equal the bulk bit for bit."""
 
 from dataclasses import replace
 

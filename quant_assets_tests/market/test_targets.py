@@ -31,7 +31,7 @@ PAIRS = TargetPairs(
 
 
 def label(close: FloatArray, row: int, target: int) -> float:
-    """``ln(A[t+lag+1] / A[t+1]) - ln(B[t+lag+1] / B[t+1])``, empty as soon as a price is."""
+    """A label is ``ln(A[t+lag+1] / A[t+1]) - ln(B[t+lag+1] / B[t+1])``; NaN if a price is."""
     lag = int(PAIRS.lags[target])
     if row + lag + 1 >= len(close):
         return nan
@@ -64,7 +64,7 @@ def test_labels_are_the_formulas(days: int, seed: int, empty: float) -> None:
 
 
 @pytest.mark.parametrize("until", [0, 1, 4, 5, 9])
-def test_a_cut_history_has_the_labels_released_by_then(until: int) -> None:
+def test_a_cut_history_has_the_labels_known_by_then(until: int) -> None:
     close = np.exp(np.random.default_rng(0).normal(size=(12, 3)))
     whole = labels_by_known_day(close, PAIRS, INSTRUMENTS)
     cut = labels_by_known_day(close[: until + 1], PAIRS, INSTRUMENTS)
@@ -80,7 +80,7 @@ def test_a_cut_history_has_the_labels_released_by_then(until: int) -> None:
 
 
 def test_the_real_folders_labels(real_market: Path) -> None:
-    """Equal to the published ones to 2e-6, and empty where they are; from arrays alone."""
+    """Labels from arrays equal the published labels to 2e-6 and are empty where these are."""
     source = CompetitionFolder(real_market)
     table, pairs = source.prices(*synthetic.ALWAYS), source.pairs()
     panel = synthetic.panel_of(table, table.values)
@@ -105,8 +105,8 @@ def test_shift() -> None:
 
 def test_spread_leaves_its_input_alone() -> None:
     values = np.array([[1.0, 2.0, np.nan]])
-    found = spread(values, np.array([0, 0, 0, 2]), np.array([1, -1, 2, -1]))
-    np.testing.assert_array_equal(found, [[-1.0, 1.0, nan, nan]])
+    result = spread(values, np.array([0, 0, 0, 2]), np.array([1, -1, 2, -1]))
+    np.testing.assert_array_equal(result, [[-1.0, 1.0, nan, nan]])
     np.testing.assert_array_equal(values, [[1.0, 2.0, nan]])
 
 
@@ -119,7 +119,7 @@ def test_legs() -> None:
 
 
 def test_world_has_every_lag_and_single_legs() -> None:
-    """The small market that other tests use is like the real one."""
+    """The small market of other tests has the structure of the real market."""
     pairs = synthetic.pairs()
     assert len(pairs) == 40
     assert np.bincount(pairs.lags).tolist() == [0, 10, 10, 10, 10]

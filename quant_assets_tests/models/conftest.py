@@ -1,4 +1,4 @@
-"""What the small market's history shows, and fits on it."""
+"""Observations of the small market."""
 
 import pytest
 
@@ -8,5 +8,5 @@ from quant_assets_tests.support import synthetic
 
 @pytest.fixture(scope="session")
 def observations() -> Observations:
-    """All days of the small market."""
+    """Observations of all days of the small market."""
     return synthetic.observe(synthetic.prices())

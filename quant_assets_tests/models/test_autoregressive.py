@@ -16,7 +16,7 @@ from quant_assets_tests.support import leg_market
 
 
 def series(days: int, *weights: float, ma: float = 0.0, seed: int = 0) -> FloatArray:
-    """(days,) centred draws of an ARMA process with errors of one."""
+    """(days,) centred draws of an ARMA process whose errors have variance one."""
     process = ArmaProcess(np.r_[1.0, -np.array(weights)], [1.0, ma])
     draw = process.generate_sample(
         days, burnin=200, distrvs=np.random.default_rng(seed).standard_normal
@@ -35,7 +35,7 @@ def test_order_and_weights_are_those_of_statsmodels() -> None:
         axis=1,
     )
     observed = np.ones(drawn.shape, dtype=bool)
-    weights, orders = autoregressive.least_squares(drawn, observed, 5, prior_days=0.0)
+    weights, orders = autoregressive.fit_least_squares(drawn, observed, 5, prior_days=0.0)
     assert orders.tolist() == [0, 1, 2, 4]
     for column, order in enumerate(orders):
         chosen = ar_select_order(drawn[:, column], maxlag=5, ic="bic", trend="n")
@@ -50,7 +50,7 @@ def test_days_without_a_return_are_not_fitted() -> None:
     drawn = series(500, 0.4, -0.2, seed=5)[:, None]
     observed = np.random.default_rng(6).random(drawn.shape) > 0.2
     drawn[~observed] = 0.0
-    weights, (order,) = autoregressive.least_squares(drawn, observed, 4, prior_days=0.0)
+    weights, (order,) = autoregressive.fit_least_squares(drawn, observed, 4, prior_days=0.0)
     rows = [row for row in range(4, 500) if observed[row, 0]]
     x = np.array([[drawn[row - lag, 0] for lag in range(1, order + 1)] for row in rows])
     expected = np.linalg.lstsq(x, drawn[rows, 0], rcond=None)[0]
@@ -61,7 +61,7 @@ def test_days_without_a_return_are_not_fitted() -> None:
 def test_prices_that_hardly_move_can_be_solved() -> None:
     drawn = np.zeros((200, 3))
     drawn[100, 0] = drawn[199, 1] = 14.0
-    weights, _ = autoregressive.least_squares(drawn, np.ones(drawn.shape, dtype=bool), 5)
+    weights, _ = autoregressive.fit_least_squares(drawn, np.ones(drawn.shape, dtype=bool), 5)
     assert np.abs(weights).max() < 1
 
 
@@ -83,10 +83,10 @@ def test_arma_in_autoregressive_form_forecasts_as_statsmodels(
 ) -> None:
     drawn = series(800, *weights, ma=ma, seed=9)
     orders = autoregressive.defaults["arma_orders"]
-    found, chosen = autoregressive.maximum_likelihood(drawn, orders, "LME_AH")
+    weights, chosen = autoregressive.fit_maximum_likelihood(drawn, orders, "LME_AH")
     assert chosen == order
     theirs = ARIMA(drawn, order=(order[0], 0, order[1]), trend="n").fit().forecast(MAX_LAG + 1)
-    windows = autoregressive.cumulate_weights(found[:, None])[..., 0] @ drawn[: -LAGS - 1 : -1]
+    windows = autoregressive.cumulate_weights(weights[:, None])[..., 0] @ drawn[: -LAGS - 1 : -1]
     np.testing.assert_allclose(windows, np.cumsum(theirs[1:]), atol=1e-5)
 
 
@@ -104,7 +104,7 @@ def test_legs_of_short_histories_get_no_moving_average() -> None:
     for days in (autoregressive.defaults["arma_days"] - 1, 400):
         observations = leg_market.observe(returns[:days])
         orders.append(autoregressive.fit(observations, autoregressive.defaults, Resources()).orders)
-    assert [int(found[0, 1]) for found in orders] == [0, 1]
+    assert [int(order[0, 1]) for order in orders] == [0, 1]
     assert not orders[1][1:, 1].any()
 
 

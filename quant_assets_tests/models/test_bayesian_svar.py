@@ -9,7 +9,7 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.families import bayesian_svar
-from quant_assets.models.families.bayesian_svar import BY_CLOSE, LAGS, BayesianVar, posterior
+from quant_assets.models.families.bayesian_svar import CLOSING_ORDER, LAGS, BayesianVar, posterior
 from quant_assets.models.leg_returns import to_target_scores
 from quant_assets.models.protocol import Observations, Resources
 from quant_assets_tests.support import leg_market
@@ -26,7 +26,7 @@ def regression(days: int, inputs: int, variables: int) -> tuple[FloatArray, Floa
 
 
 def linked(days: int = 900) -> Observations:
-    """Tokyo follows two days after New York: what is known today is of use for the labels."""
+    """Tokyo follows New York two days later, so today's returns predict labels."""
     returns = 0.01 * np.random.default_rng(2).normal(size=(days, 4))
     returns[2:, 1] += 0.8 * returns[:-2, 3]
     return leg_market.observe(returns)
@@ -41,20 +41,20 @@ def test_posterior_mean_is_least_squares_with_dummy_observations() -> None:
     x, y = regression(50, 7, 3)
     variance = np.array([9.0, 0.04, 0.04, 0.04, 0.01, 0.01, 0.01])
     dummies = np.diag(1.0 / np.sqrt(variance))
-    found = posterior(x, y, variance)
+    result = posterior(x, y, variance)
     for variable in range(3):
         slow = np.linalg.lstsq(
             np.concatenate([x, dummies]), np.concatenate([y[:, variable], np.zeros(7)]), rcond=None
         )[0]
-        np.testing.assert_allclose(found.coefficients[:, variable], slow, rtol=1e-10)
+        np.testing.assert_allclose(result.coefficients[:, variable], slow, rtol=1e-10)
 
 
 def test_posterior_covariance_adds_prior_and_residuals() -> None:
     x, y = regression(50, 7, 3)
     variance = np.full(7, 0.05)
-    found = posterior(x, y, variance)
+    result = posterior(x, y, variance)
     scale = np.eye(3) + y.T @ np.linalg.inv(np.eye(50) + x @ np.diag(variance) @ x.T) @ y
-    np.testing.assert_allclose(found.covariance, scale / (50 + 5 - 3 - 1), rtol=1e-10)
+    np.testing.assert_allclose(result.covariance, scale / (50 + 5 - 3 - 1), rtol=1e-10)
 
 
 def test_evidence_is_the_density_of_the_variable() -> None:
@@ -93,7 +93,7 @@ def test_a_flat_prior_is_the_var_of_statsmodels() -> None:
 
 def test_shocks_reach_markets_in_the_order_of_their_close() -> None:
     model = fitted(linked())
-    hours = [BY_CLOSE.index(market_of(variable)) for variable in model.variables]
+    hours = [CLOSING_ORDER.index(market_of(variable)) for variable in model.variables]
     assert hours == sorted(hours)
     assert model.variables[0] == "JPX_Gold_Standard_Futures"
     same_day = model.impulse_responses(0)[0]

@@ -1,4 +1,4 @@
-"""What every family of the registry must keep to, however it works inside."""
+"""Properties that every family of the registry must have."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ Usual = Callable[[str], Forecaster]
 
 @pytest.fixture(scope="module")
 def usual(observations: Observations) -> Usual:
-    """A family's fit as of ``AS_OF``, made once: to look at, as any fit is."""
+    """A family's fit as of ``AS_OF``, shared by the tests that only read it."""
     return cache(lambda name: fitted(name, as_of(observations, AS_OF)))
 
 
@@ -40,7 +40,7 @@ def as_of(observations: Observations, row: int) -> Observations:
 
 
 def with_features(observations: Observations, **values: FloatArray) -> Observations:
-    """Other values for the blocks named."""
+    """Replace the values of the named feature blocks."""
     blocks = {
         level: FeatureBlock(getattr(observations, level).names, x) for level, x in values.items()
     }
@@ -56,7 +56,7 @@ def check_complete(forecast: FloatArray, days: int, observations: Observations) 
 def check_contributions(
     name: str, model: Forecaster, observations: Observations, days: int
 ) -> None:
-    """Each is complete, and together they are the forecast up to a constant a day."""
+    """Contributions have no NaN, and they sum to the forecast up to a constant a day."""
     parts, forecast = (
         model.contributions(observations, days, GROUPS),
         model.forecast(observations, days),
@@ -75,7 +75,7 @@ def check_contributions(
 def test_nothing_later_matters(
     name: str, row: int, observations: Observations, usual: Usual
 ) -> None:
-    """Every price after a day and every label not released on it are changed."""
+    """All prices after a day and all labels that are not known on it are changed."""
     altered = synthetic.observe(synthetic.altered_after(synthetic.prices(), row, seed=row))
     known_labels = altered.known_labels.copy()
     known_labels[row + 1 :] = np.random.default_rng(row).normal(size=known_labels[row + 1 :].shape)
@@ -102,7 +102,7 @@ def test_nothing_later_matters(
 
 @every_family
 def test_what_is_known_does_matter(name: str, observations: Observations, usual: Usual) -> None:
-    """The test above can fail: a fit sees labels up to the very day of their release."""
+    """The test above can fail: a fit depends on the labels that became known on its day."""
     before = as_of(observations, AS_OF)
     known_labels = before.known_labels.copy()
     known_labels[AS_OF] = -known_labels[AS_OF]
@@ -184,7 +184,7 @@ def test_only_the_prior_does_not_depend_on_the_day(
 def test_what_a_linear_model_does_not_see_adds_nothing(
     name: str, observations: Observations, usual: Usual
 ) -> None:
-    """A forecast without the returns of a market, or of all, misses just what they contribute."""
+    """A forecast without a market's returns differs by exactly their contribution."""
     model = usual(name)
     parts = model.contributions(observations, 10, GROUPS)
     markets = np.array([market_of(instrument) for instrument in observations.instruments])
@@ -230,7 +230,7 @@ def test_threads_do_not_change_the_model(
 def test_days_are_forecast_differently_or_all_alike(
     name: str, observations: Observations, usual: Usual
 ) -> None:
-    """Scores tell targets apart: a day with one score for all could not be submitted."""
+    """Scores differ between targets, since a day with equal scores could not be submitted."""
     forecast = usual(name).forecast(observations, 50)
     assert (np.ptp(forecast, axis=1) > 0).all()
 
@@ -238,7 +238,7 @@ def test_days_are_forecast_differently_or_all_alike(
 @every_family
 @pytest.mark.parametrize("when", ["before the fit", "after the fit"])
 def test_features_may_be_missing(name: str, when: str, observations: Observations) -> None:
-    """An instrument, a target, a feature of the market and whole days without any value."""
+    """An instrument, a target, a market feature and some days have no values."""
     part = slice(None, AS_OF) if when == "before the fit" else slice(AS_OF, None)
     blocks = {
         level: getattr(observations, level).values.copy()
@@ -255,7 +255,7 @@ def test_features_may_be_missing(name: str, when: str, observations: Observation
 
 @every_family
 def test_labels_may_be_missing(name: str, observations: Observations) -> None:
-    """A target without labels, and a week on which none is released."""
+    """A target has no labels, and in one week no label becomes known."""
     known_labels = observations.known_labels.copy()
     known_labels[:, 7] = np.nan
     known_labels[200:205] = np.nan
@@ -265,8 +265,8 @@ def test_labels_may_be_missing(name: str, observations: Observations) -> None:
 
 @every_family
 def test_too_few_days_are_refused(name: str, observations: Observations) -> None:
-    first_release = 2
-    enough = MIN_DAYS + first_release - 1
+    first_known = 2
+    enough = MIN_DAYS + first_known - 1
     check_complete(
         fitted(name, as_of(observations, enough)).forecast(observations, 5), 5, observations
     )

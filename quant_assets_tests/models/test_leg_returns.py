@@ -1,21 +1,21 @@
-"""What models of the legs share, against loops over days and targets."""
+"""Returns of legs and scores of targets, against loops over days and targets."""
 
 import numpy as np
 import pytest
 
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.leg_returns import (
-    deviations,
     label_width,
-    last_days,
-    standardised,
+    last_returns,
+    return_deviations,
+    standardised_returns,
     to_target_scores,
 )
 from quant_assets_tests.support import leg_market
 
 
 def holed() -> np.ndarray:
-    """Returns of which some are missing, one instrument's all and one's all zero."""
+    """Some returns are missing; one instrument has no returns, and another only zeros."""
     returns = 0.01 * np.random.default_rng(1).normal(size=(300, 4))
     returns[40:60, 1] = np.nan
     returns[:, 2] = np.nan
@@ -25,8 +25,8 @@ def holed() -> np.ndarray:
 
 def test_standardised_returns_have_a_deviation_of_one() -> None:
     observations = leg_market.observe(holed())
-    deviation = deviations(observations)
-    returns = standardised(observations, deviation)
+    deviation = return_deviations(observations)
+    returns = standardised_returns(observations, deviation)
     np.testing.assert_allclose(np.nanstd(returns[:, :2], axis=0), 1.0)
     np.testing.assert_array_equal(deviation[2:], 0.0)
     assert np.isnan(returns[:, 2:]).all()
@@ -35,12 +35,12 @@ def test_standardised_returns_have_a_deviation_of_one() -> None:
 
 def test_days_before_the_first_are_unknown() -> None:
     observations = leg_market.observe(holed())
-    deviation = deviations(observations)
-    past = last_days(observations, 300, 5, deviation)
+    deviation = return_deviations(observations)
+    past = last_returns(observations, 300, 5, deviation)
     assert past.shape == (305, 4)
     assert np.isnan(past[:5]).all()
-    np.testing.assert_array_equal(past[5:], standardised(observations, deviation))
-    np.testing.assert_array_equal(last_days(observations, 3, 5, deviation), past[-8:])
+    np.testing.assert_array_equal(past[5:], standardised_returns(observations, deviation))
+    np.testing.assert_array_equal(last_returns(observations, 3, 5, deviation), past[-8:])
 
 
 def test_moves_become_spreads_of_the_targets_lag() -> None:
@@ -56,7 +56,7 @@ def test_moves_become_spreads_of_the_targets_lag() -> None:
 
 
 def test_moves_are_labels_when_returns_are_foreseen() -> None:
-    """The window of a label: returns of two to lag + 1 days ahead."""
+    """A label's window holds the returns of two to lag + 1 days ahead."""
     returns = 0.01 * np.random.default_rng(3).normal(size=(60, 4))
     observations = leg_market.observe(returns)
     foreseen = np.zeros((60 - MAX_LAG - 1, MAX_LAG, 4))
@@ -68,7 +68,7 @@ def test_moves_are_labels_when_returns_are_foreseen() -> None:
 
 
 def test_width_makes_expected_ranks_of_expected_labels() -> None:
-    """Of labels with unequal means and deviations, by counting how often each beats the others."""
+    """Expected ranks of labels that differ in mean and deviation, against simulated ranks."""
     random = np.random.default_rng(4)
     observations = leg_market.observe(np.zeros((50_000, 4)))
     m = len(observations.targets)

@@ -1,4 +1,4 @@
-"""Regime probabilities: filtered, the same as statsmodels', and found where they were planted."""
+"""Filtered regime probabilities, against statsmodels and against planted regimes."""
 
 import warnings
 
@@ -13,7 +13,7 @@ TRUE = Regimes(np.array([0.05, -0.1]), np.array([0.3, 2.0]), np.array([0.98, 0.9
 
 
 def planted(days: int, seed: int = 1) -> tuple[FloatArray, BoolArray]:
-    """Returns drawn from ``TRUE``, and on which days the turbulent regime ruled."""
+    """Returns drawn from ``TRUE``, and a mask of the days of the turbulent regime."""
     random = np.random.default_rng(seed)
     state, states = 0, []
     for draw in random.random(days):
@@ -32,8 +32,8 @@ def by_statsmodels(regimes: Regimes, returns: FloatArray) -> FloatArray:
     model = MarkovRegression(returns, k_regimes=2, switching_variance=True)
     stay = regimes.stay
     given = [stay[0], 1.0 - stay[1], *regimes.mean, *regimes.variance]
-    found: FloatArray = model.filter(given).filtered_marginal_probabilities[:, 1]
-    return found
+    probabilities: FloatArray = model.filter(given).filtered_marginal_probabilities[:, 1]
+    return probabilities
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -71,7 +71,7 @@ def test_planted_regimes_are_found(fitted: Regimes) -> None:
 
 
 def test_the_fit_is_the_likeliest(fitted: Regimes) -> None:
-    """As likely as statsmodels' own search from its own start finds."""
+    """The likelihood is as large as that of statsmodels' search from its own start."""
     model = MarkovRegression(planted(1500)[0], k_regimes=2, switching_variance=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

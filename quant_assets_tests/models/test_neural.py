@@ -1,4 +1,4 @@
-"""Training of networks: loss, steps, stopping, going on after an interruption, forecasts."""
+"""Training of networks: loss, steps, early stopping, checkpoints, forecasts."""
 
 from dataclasses import replace
 from functools import partial
@@ -13,8 +13,8 @@ from quant_assets.core.typing import AnyArray
 from quant_assets.models.families import rank_mlp, regime_lstm, transformer_mat
 from quant_assets.models.neural.checkpoint import Checkpoint
 from quant_assets.models.neural.networks import PooledMlp
-from quant_assets.models.neural.optimisation import AdamW, loss, reproducible
-from quant_assets.models.neural.scores import forecast_scores, saliency
+from quant_assets.models.neural.optimisation import AdamW, reproducible, training_loss
+from quant_assets.models.neural.scores import forecast_scores, input_saliency
 from quant_assets.models.neural.training import (
     NetworkInput,
     NetworkSpec,
@@ -29,11 +29,11 @@ FAMILIES: tuple[Family, ...] = (rank_mlp, regime_lstm, transformer_mat)
 
 
 class CrashError(Exception):
-    """What stands for a crash."""
+    """An exception that simulates a crash."""
 
 
 def interrupt_after(writes: int, patch: pytest.MonkeyPatch) -> None:
-    """Crash right after the given number of checkpoints."""
+    """Raise ``Crash`` after the given number of checkpoints."""
     write, count = Checkpoint.write, iter(range(1, 1000))
 
     def crashing(self: Checkpoint, arrays: dict[str, AnyArray]) -> None:
@@ -67,14 +67,14 @@ def test_the_loss_is_squared_error_and_correlation() -> None:
         known = np.array([s, y])[:, ~np.isnan(y)]
         squared = np.mean(np.diff(known, axis=0) ** 2)
         expected.append(squared + 0.3 * (1 - np.corrcoef(known)[0, 1]))
-    found = loss(torch.tensor(scores), torch.tensor(labels), 0.3)
-    assert float(found) == pytest.approx(np.mean(expected), abs=1e-4)
+    result = training_loss(torch.tensor(scores), torch.tensor(labels), 0.3)
+    assert float(result) == pytest.approx(np.mean(expected), abs=1e-4)
 
 
 def test_equal_scores_have_a_finite_slope() -> None:
     scores = torch.zeros(2, 5, requires_grad=True)
     labels = torch.linspace(-1, 1, 10).reshape(2, 5)
-    (slope,) = torch.autograd.grad(loss(scores, labels, 1.0), scores)
+    (slope,) = torch.autograd.grad(training_loss(scores, labels, 1.0), scores)
     assert torch.isfinite(slope).all()
     assert (slope[:, 0] > slope[:, -1]).all()
 
@@ -98,7 +98,7 @@ def test_steps_are_torchs_adamw() -> None:
 
 
 @pytest.mark.parametrize(("days", "longest"), [(60, 4), (300, 4), (1000, 1)])
-def test_what_is_trained_on_is_released_before_validation(days: int, longest: int) -> None:
+def test_what_is_trained_on_is_known_before_validation(days: int, longest: int) -> None:
     labels = np.zeros((days + 10, 3))
     labels[:5], labels[-5:] = np.nan, np.nan
     fitting, validation = split_days(labels, longest)
@@ -109,26 +109,26 @@ def test_what_is_trained_on_is_released_before_validation(days: int, longest: in
 
 def test_a_planted_signal_is_learnt_and_named() -> None:
     x, labels = planted()
-    members = perceptrons(x)
-    trained = train_networks(members, labels, 1, OPTIONS, 7)
-    weights = [one.weights for one in trained]
-    scores = forecast_scores(members, weights, 40)
+    specs = perceptrons(x)
+    trained = train_networks(specs, labels, 1, OPTIONS, 7)
+    weights = [network.weights for network in trained]
+    scores = forecast_scores(specs, weights, 40)
     ic = [np.corrcoef(s, x[DAYS - 40 + i, :, 1])[0, 1] for i, s in enumerate(scores)]
     assert np.mean(ic) > 0.95
-    share = saliency(members, weights, np.arange(DAYS - 40, DAYS))
+    share = input_saliency(specs, weights, np.arange(DAYS - 40, DAYS))
     assert share["b"] > 0.8
     assert sum(share.values()) == pytest.approx(1.0)
 
 
 def test_the_best_epoch_is_kept() -> None:
-    """Labels that turn round: whatever is learnt on the early days is wrong on the last ones."""
+    """Labels change their sign, so what is learnt on the early days is wrong on the last days."""
     x, labels = planted()
     labels[-65:] *= -1
-    members = perceptrons(x)
-    stopped = train_networks(members, labels, 1, OPTIONS, 7)
-    assert [len(one.curve) - 1 - int(np.argmin(one.curve)) for one in stopped] == [3, 3]
+    specs = perceptrons(x)
+    stopped = train_networks(specs, labels, 1, OPTIONS, 7)
+    assert [len(network.curve) - 1 - int(np.argmin(network.curve)) for network in stopped] == [3, 3]
     epochs = int(np.argmin(stopped[0].curve)) + 1
-    exact = train_networks(members[:1], labels, 1, replace(OPTIONS, epochs=epochs), 7)
+    exact = train_networks(specs[:1], labels, 1, replace(OPTIONS, epochs=epochs), 7)
     np.testing.assert_array_equal(exact[0].curve, stopped[0].curve[:epochs])
     assert all(np.array_equal(exact[0].weights[k], v) for k, v in stopped[0].weights.items())
 
@@ -138,34 +138,34 @@ def test_an_interrupted_training_goes_on(
     writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, labels = planted()
-    members, file = perceptrons(x), tmp_path / "deep" / "state"
+    specs, file = perceptrons(x), tmp_path / "deep" / "state"
     options = replace(OPTIONS, patience=99)
-    whole = train_networks(members, labels, 1, options, 7)
+    whole = train_networks(specs, labels, 1, options, 7)
     with monkeypatch.context() as patch:
         interrupt_after(writes, patch)
         with pytest.raises(CrashError):
-            train_networks(members, labels, 1, options, 7, file)
+            train_networks(specs, labels, 1, options, 7, file)
     assert [path.name for path in file.parent.iterdir()] == ["state"]
     with monkeypatch.context() as patch:
         interrupt_after(2 * options.epochs - writes + 1, patch)
-        resumed = train_networks(members, labels, 1, options, 7, file)
+        resumed = train_networks(specs, labels, 1, options, 7, file)
     assert same(resumed, whole)
 
 
 def test_another_fits_state_is_not_used(tmp_path: Path) -> None:
     x, labels = planted()
-    members, file = perceptrons(x, 1), tmp_path / "state"
+    specs, file = perceptrons(x, 1), tmp_path / "state"
     changed = x.copy()
     changed[3, 4, 0] += 1
     others = (
-        (members, labels, OPTIONS, 8),
-        (members, -labels, OPTIONS, 7),
-        (members, labels, replace(OPTIONS, weight_decay=0.2), 7),
+        (specs, labels, OPTIONS, 8),
+        (specs, -labels, OPTIONS, 7),
+        (specs, labels, replace(OPTIONS, weight_decay=0.2), 7),
         (perceptrons(changed, 1), labels, OPTIONS, 7),
-        ([NetworkSpec(partial(PooledMlp, 3, (5,), 0.2), members[0].inputs)], labels, OPTIONS, 7),
+        ([NetworkSpec(partial(PooledMlp, 3, (5,), 0.2), specs[0].inputs)], labels, OPTIONS, 7),
     )
     for network, y, options, seed in others:
-        train_networks(members, labels, 1, OPTIONS, 7, file)
+        train_networks(specs, labels, 1, OPTIONS, 7, file)
         alone = train_networks(network, y, 1, options, seed)
         assert same(train_networks(network, y, 1, options, seed, file), alone)
 

@@ -1,4 +1,4 @@
-"""What the networks compute, what they can learn, and the inputs they are fed."""
+"""Scores of the networks, what networks can learn, and their inputs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +36,7 @@ def test_inputs_are_standardised(pooled: bool) -> None:
 
 
 def scores_of(legs: list[list[int]], periods: list[int]) -> AnyArray:
-    """Of one drawn transformer that has learnt nothing yet but a head."""
+    """Scores of a random transformer, whose head is drawn as well."""
     with reproducible(1):
         network = PairTransformer(
             np.array(legs),
@@ -64,13 +64,13 @@ def test_a_target_is_leg_a_minus_leg_b() -> None:
 
 
 def follows_the_regime(build: Callable[[], torch.nn.Module], *market: NetworkInput) -> float:
-    """Mean correlation with labels whose dependence on an input turns with the market."""
+    """Mean correlation with labels whose dependence on an input changes with the market."""
     x, _ = planted()
     sign = np.where(np.arange(DAYS) // 5 % 2, 1.0, -1.0)
     labels = standardised_ranks(sign[:, None] * x[..., 1])
-    members = [NetworkSpec(build, (NetworkInput(x, ("a", "b", "c")), *market))]
-    trained = train_networks(members, labels, 1, replace(OPTIONS, epochs=20, learning_rate=0.05), 7)
-    scores = forecast_scores(members, [trained[0].weights], 60)
+    specs = [NetworkSpec(build, (NetworkInput(x, ("a", "b", "c")), *market))]
+    trained = train_networks(specs, labels, 1, replace(OPTIONS, epochs=20, learning_rate=0.05), 7)
+    scores = forecast_scores(specs, [trained[0].weights], 60)
     pairs = zip(scores, labels[-60:], strict=True)
     return float(np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs]))
 
@@ -88,8 +88,8 @@ def test_a_recurrent_network_remembers_the_days_before() -> None:
     x, _ = planted()
     labels = standardised_ranks(np.roll(x[..., 0], 2, axis=0))
     for steps, learnt in ((4, True), (1, False)):
-        members = [
+        specs = [
             NetworkSpec(partial(PooledRnn, 3, 8, 0.0), (NetworkInput(x, ("a", "b", "c"), steps),))
         ]
-        trained = train_networks(members, labels, 1, replace(OPTIONS, epochs=20, patience=20), 7)
+        trained = train_networks(specs, labels, 1, replace(OPTIONS, epochs=20, patience=20), 7)
         assert (trained[0].curve.min() < 0.5) == learnt

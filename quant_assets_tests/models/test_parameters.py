@@ -1,4 +1,4 @@
-"""Spaces lie around the defaults, and what lies outside of them is refused."""
+"""Search spaces contain the defaults, and values outside of them are refused."""
 
 import json
 from typing import Any
@@ -77,9 +77,9 @@ def test_both_ends_of_a_space_can_be_fitted(
         ("lightgbm", {"label_clip": True}, ("lightgbm.label_clip", "a number", "True")),
         ("rank_prior", {"variant": 3}, ("rank_prior.variant", "text", "3")),
         ("ridge", {"rank": "few"}, ("ridge.rank", "a whole number, or null", "'few'")),
-        ("ridge", {"penalties": []}, ("ridge.penalties", "a list, each of it a number", "[]")),
+        ("ridge", {"penalties": []}, ("ridge.penalties", "a list, each element a number", "[]")),
         ("ridge", {"penalties": [1, "a"]}, ("ridge.penalties", "a list", "[1, 'a']")),
-        ("autoregressive", {"arma_orders": [1]}, ("arma_orders", "a list, each of it a list")),
+        ("autoregressive", {"arma_orders": [1]}, ("arma_orders", "a list, each element a list")),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_range(

@@ -9,7 +9,7 @@ from sklearn.covariance import LedoitWolf
 from quant_assets.core.errors import UnknownNameError
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.families import rank_prior
-from quant_assets.models.label_transforms import decorrelation, ranked_labels
+from quant_assets.models.label_transforms import decorrelation_matrix, ranked_labels
 from quant_assets.models.protocol import FeatureBlock, Observations, Resources
 from quant_assets.models.registry import DAILY, load_family
 
@@ -43,7 +43,7 @@ def test_diagonal_divides_by_each_deviation(observations: Observations) -> None:
 
 
 def test_ledoit_wolf_is_the_library_s_covariance(observations: Observations) -> None:
-    """Up to the scale, which a ranking does not see."""
+    """Equal up to a factor, which changes no rank."""
     days = ranks_of(observations)
     days = np.nan_to_num(days[(~np.isnan(days)).any(axis=1)])
     expected = np.linalg.solve(LedoitWolf().fit(days).covariance_, slow_mean(observations))
@@ -61,11 +61,11 @@ def test_full_shrinkage_leaves_the_mean(observations: Observations) -> None:
 
 
 def test_no_other_weights_have_a_better_ratio_on_the_days_they_are_from() -> None:
-    """Mean over deviation of the product with the ranks, which is what the metric measures."""
+    """Mean over deviation of the product of scores and ranks, as in the competition's score."""
     random = np.random.default_rng(1)
     mixing = random.normal(size=(12, 12))
     ranks = 0.3 * random.normal(size=12) + random.normal(size=(500, 12)) @ mixing
-    best = ranks.mean(axis=0) @ decorrelation(ranks, 1e-9)
+    best = ranks.mean(axis=0) @ decorrelation_matrix(ranks, 1e-9)
 
     def ratio(weights: FloatArray) -> float:
         return float(np.mean(ranks @ weights) / np.std(ranks @ weights))
@@ -81,7 +81,7 @@ def test_an_unknown_variant_is_named_with_the_nearest(observations: Observations
 
 
 def test_families_that_are_fitted_daily_read_no_features(observations: Observations) -> None:
-    """Their fits are handed none."""
+    """Families that are fitted daily give the same fit with and without features."""
 
     def emptied(block: FeatureBlock) -> FeatureBlock:
         return FeatureBlock((), block.values[..., :0])
@@ -94,7 +94,7 @@ def test_families_that_are_fitted_daily_read_no_features(observations: Observati
     )
     for name in DAILY:
         fitted = [
-            load_family(name).fit(one, load_family(name).defaults, Resources()).to_bytes()
-            for one in (observations, bare)
+            load_family(name).fit(known, load_family(name).defaults, Resources()).to_bytes()
+            for known in (observations, bare)
         ]
         assert fitted[0] == fitted[1]

@@ -1,4 +1,4 @@
-"""What the factor booster is fed, and that what it stores is XGBoost's own model."""
+"""Inputs of the factor booster, and its stored bytes, which are XGBoost's own model."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Shares of what forecasts rest on: planted ones, and those of stored fits through the lake."""
+"""Attribution: shares of planted parts, and shares of stored fits through the lake."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -41,7 +41,7 @@ def unwanted(warning: str) -> None:
 
 
 def rows_of(desk: Desk, first: int, last: int) -> pd.DataFrame:
-    """Rows of every family and of the ensemble, in order."""
+    """Attribution rows of every family and of the ensemble, sorted."""
     ends = day(desk, first), day(desk, last)
     of_families = read_family_parts(desk.lake, desk.settings, FAMILIES, *ends, unwanted)
     blended = FamilyParts("ensemble", *read_members(desk.lake, FAMILIES, *ends))
@@ -51,20 +51,20 @@ def rows_of(desk: Desk, first: int, last: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def of_days(desk: Desk) -> pd.DataFrame:
-    """The last days that the altered market has in common, and one more."""
+    """Attribution rows of the last days that both markets share, and of the next day."""
     return rows_of(desk, FIRST, LAST)
 
 
 @pytest.fixture(scope="module")
 def young_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    """Features of some days, and nothing fitted."""
+    """A lake with features of some days and no fits."""
     with Lake(tmp_path_factory.mktemp("young")) as opened:
         synthetic.fill(opened, synthetic.until(synthetic.prices(), 110))
         yield opened
 
 
 def planted(days: int, targets: int) -> dict[str, FloatArray]:
-    """Parts that do not vary together, of variance 1 and 9, and a constant."""
+    """Uncorrelated parts of variance 1 and 9, and a constant part."""
     random = np.random.default_rng(5)
     rows = []
     for _ in range(days):
@@ -76,10 +76,10 @@ def planted(days: int, targets: int) -> dict[str, FloatArray]:
 
 
 def test_planted_shares_are_found() -> None:
-    found = variance_shares(planted(4, 30))
-    np.testing.assert_allclose(found["small"], 0.1, atol=1e-12)
-    np.testing.assert_allclose(found["large"], 0.9, atol=1e-12)
-    np.testing.assert_allclose(found["constant"], 0.0, atol=1e-12)
+    result = variance_shares(planted(4, 30))
+    np.testing.assert_allclose(result["small"], 0.1, atol=1e-12)
+    np.testing.assert_allclose(result["large"], 0.9, atol=1e-12)
+    np.testing.assert_allclose(result["constant"], 0.0, atol=1e-12)
 
 
 def test_shares_are_those_of_the_covariance() -> None:
@@ -88,30 +88,32 @@ def test_shares_are_those_of_the_covariance() -> None:
     parts["a"] *= 3.0
     parts["against"] = -0.5 * parts["a"]
     score = sum(parts.values())
-    found = variance_shares(parts)
+    result = variance_shares(parts)
     for name, part in parts.items():
         for row in range(3):
             covariance = np.cov(part[row], score[row])
-            assert found[name][row] == pytest.approx(covariance[0, 1] / covariance[1, 1], rel=1e-12)
-    assert (found["against"] < 0).all()
+            assert result[name][row] == pytest.approx(
+                covariance[0, 1] / covariance[1, 1], rel=1e-12
+            )
+    assert (result["against"] < 0).all()
 
 
 def test_a_part_missing_on_a_day_has_no_share_of_it() -> None:
     parts = planted(3, 30)
     parts["small"][1] = np.nan
-    found = variance_shares(parts)
-    assert np.isnan(found["small"]).tolist() == [False, True, False]
-    assert found["large"][1] == pytest.approx(1.0)
+    result = variance_shares(parts)
+    assert np.isnan(result["small"]).tolist() == [False, True, False]
+    assert result["large"][1] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e9])
 def test_equal_scores_rest_on_nothing(level: float) -> None:
-    """Also where they are equal but for rounding."""
+    """Shares are NaN also if scores are equal but for rounding."""
     noise = level * 1e-15 * np.random.default_rng(0).normal(size=(2, 10))
-    found = variance_shares(
+    result = variance_shares(
         {"a": np.full((2, 10), level) + noise, "b": np.full((2, 10), 3.0 * level)}
     )
-    assert all(np.isnan(share).all() for share in found.values())
+    assert all(np.isnan(share).all() for share in result.values())
 
 
 def test_a_feature_has_the_same_group_on_every_level() -> None:
@@ -119,15 +121,15 @@ def test_a_feature_has_the_same_group_on_every_level() -> None:
 
 
 def test_returns_that_follow_one_market_rest_on_it() -> None:
-    """US returns go on for some days, and Tokyo's follow them; metals and currencies are noise."""
+    """US returns continue for some days and Tokyo follows; metals and currencies are noise."""
     coefficients = np.zeros((4, 4))
     coefficients[[1, 3], 3] = 0.7
     observations = leg_market.observe(leg_market.vector_autoregression(coefficients, 1500, seed=2))
     model = bayesian_svar.fit(observations, bayesian_svar.defaults, Resources())
-    found = variance_shares(model.contributions(observations, 250, GROUPS))
-    assert set(found) == {"drift", "FX", "JPX", "LME", "US"}
-    assert np.median(found.pop("US")) > 0.8
-    assert all(np.median(share) < 0.2 for share in found.values())
+    result = variance_shares(model.contributions(observations, 250, GROUPS))
+    assert set(result) == {"drift", "FX", "JPX", "LME", "US"}
+    assert np.median(result.pop("US")) > 0.8
+    assert all(np.median(share) < 0.2 for share in result.values())
 
 
 def test_shares_of_a_day_sum_to_one(of_days: pd.DataFrame) -> None:
@@ -145,7 +147,7 @@ def test_rows_are_those_of_the_table(of_days: pd.DataFrame) -> None:
 
 
 def test_the_ensemble_rests_on_its_members(desk: Desk, of_days: pd.DataFrame) -> None:
-    """Before anything is known of them all weigh the same."""
+    """Families have equal weights before any IC is known."""
     ranks = np.stack([standardised_ranks(desk.forecasts[name].values) for name in FAMILIES])
     at = np.searchsorted(desk.forecasts["ridge"].days, desk.days[FIRST])
     of_ensemble = of_days[of_days["family"] == "ensemble"].set_index("inputs")
@@ -157,7 +159,7 @@ def test_the_ensemble_rests_on_its_members(desk: Desk, of_days: pd.DataFrame) ->
 
 
 def test_nothing_later_matters(altered: Desk, of_days: pd.DataFrame) -> None:
-    """Every price after a day is another."""
+    """Every price after a day is changed."""
     theirs = rows_of(altered, FIRST, LAST)
     same = of_days["trading_day"] <= altered.days[ALTERED_AFTER]
     assert len(theirs) == len(of_days)
@@ -175,11 +177,11 @@ def test_a_day_alone_is_attributed_as_in_a_range(desk: Desk, of_days: pd.DataFra
 
 
 def test_the_fit_in_force_is_attributed(desk: Desk) -> None:
-    """Days before the first fit have no rows, and each later one those of its own fit."""
+    """Days before the first fit have no parts; later days have those of the fit in force."""
     ends = day(desk, 190), day(desk, 310)
-    found = list(read_family_parts(desk.lake, desk.settings, ["ridge"], *ends, unwanted))
-    spells = [desk.days[FIT_ROWS[0] : FIT_ROWS[1]], desk.days[FIT_ROWS[1] : 311]]
-    for parts, days in zip(found, spells, strict=True):
+    result = list(read_family_parts(desk.lake, desk.settings, ["ridge"], *ends, unwanted))
+    periods = [desk.days[FIT_ROWS[0] : FIT_ROWS[1]], desk.days[FIT_ROWS[1] : 311]]
+    for parts, days in zip(result, periods, strict=True):
         np.testing.assert_array_equal(parts.days, days)
         score = np.sum(list(parts.parts.values()), axis=0)
         np.testing.assert_allclose(score, desk.forecasts["ridge"].on(days), rtol=0, atol=1e-12)

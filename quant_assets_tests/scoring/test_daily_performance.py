@@ -1,4 +1,4 @@
-"""Daily performance of a small lake, against one day after another."""
+"""Daily performance of a small lake, against a computation day by day."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -28,7 +28,7 @@ DELAY = MAX_LAG + 1
 
 
 def truth_of(desk: Desk) -> FloatArray:
-    """Labels by the formula, from the validated prices, one after another."""
+    """Compute labels by the formula from validated prices, label by label."""
     panel = read_panel(desk.lake, "value", *synthetic.ALWAYS)
     close = dict(zip(panel.instruments, panel.close.T, strict=True))
     pairs = synthetic.pairs()
@@ -42,7 +42,7 @@ def truth_of(desk: Desk) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def expected(desk: Desk) -> pd.DataFrame:
-    """IC of each day and family, by scipy."""
+    """Compute the IC of each day and family with scipy."""
     truth = truth_of(desk)
     rows = []
     for name in FAMILIES:
@@ -63,10 +63,10 @@ def judged(desk: Desk, names: Sequence[str], start: date, end: date) -> pd.DataF
     return performance_rows(read_scored_forecasts(desk.lake, names, start, end))
 
 
-def check_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    assert list(found.columns) == list(expected.columns)
+def check_same(result: pd.DataFrame, expected: pd.DataFrame) -> None:
+    assert list(result.columns) == list(expected.columns)
     keys = ["family", "trading_day"]
-    ours, theirs = (x.sort_values(keys, ignore_index=True) for x in (found, expected))
+    ours, theirs = (x.sort_values(keys, ignore_index=True) for x in (result, expected))
     for name in ("trading_day", "date_id", "family", "released_on"):
         assert ours[name].tolist() == theirs[name].tolist()
     np.testing.assert_allclose(ours["ic"], theirs["ic"], rtol=0, atol=1e-12)
@@ -77,15 +77,17 @@ def test_all_days_at_once(desk: Desk, expected: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 6, 30])
-def test_a_range_of_release_days(length: int, desk: Desk, expected: pd.DataFrame) -> None:
+def test_a_range_of_days_on_which_labels_become_known(
+    length: int, desk: Desk, expected: pd.DataFrame
+) -> None:
     first = 250
-    found = judged(desk, FAMILIES, *ends(desk, first, first + length - 1))
+    result = judged(desk, FAMILIES, *ends(desk, first, first + length - 1))
     of_range = expected["date_id"].between(first - DELAY, first - DELAY + length - 1)
     assert of_range.sum() == length * len(FAMILIES)
-    check_same(found, expected[of_range])
+    check_same(result, expected[of_range])
 
 
-def test_labels_released_later_are_not_read(desk: Desk, altered: Desk) -> None:
+def test_labels_known_later_are_not_read(desk: Desk, altered: Desk) -> None:
     """With other prices after row 330 the performance known on row 330 is the same."""
     ranges = (ends(x, 205, 330) for x in (desk, altered))
     ours, theirs = (
@@ -106,18 +108,18 @@ def test_other_forecasts_are_judged_on_the_days_of_the_families(
     desk: Desk, expected: pd.DataFrame
 ) -> None:
     start, end = ends(desk, 190, 240)
-    days, release = find_scored_days(read_known_days(desk.lake, end), start)
+    days, known_on = find_scored_days(read_known_days(desk.lake, end), start)
     np.testing.assert_array_equal(days, desk.days[185:236])
-    np.testing.assert_array_equal(release, desk.days[190:241])
+    np.testing.assert_array_equal(known_on, desk.days[190:241])
     perfect = np.nan_to_num(truth_of(desk)[185:236])
-    found = performance_rows(
+    result = performance_rows(
         read_scored_forecasts(desk.lake, FAMILIES[:1], start, end), {"oracle": perfect}
     )
-    oracle = found[found["family"] == "oracle"]
+    oracle = result[result["family"] == "oracle"]
     assert oracle["date_id"].tolist() == list(range(FIT_ROWS[0], 236))
     np.testing.assert_allclose(oracle["ic"], 1.0, rtol=0, atol=1e-12)
     of_first = (expected["family"] == FAMILIES[0]) & expected["date_id"].between(185, 235)
-    check_same(found[found["family"] == FAMILIES[0]], expected[of_first])
+    check_same(result[result["family"] == FAMILIES[0]], expected[of_first])
 
 
 def test_a_constant_forecast_has_no_row(desk: Desk) -> None:
@@ -128,8 +130,8 @@ def test_a_constant_forecast_has_no_row(desk: Desk) -> None:
     table = forecasts_table("flat_once")
     rows = forecast_rows(desk.lake, flat)
     desk.lake.replace_days(table, *ends(desk, 0, -1), rows)
-    found = judged(desk, ["flat_once"], *ends(desk, 0, -1))
-    assert set(range(200, 426)) - set(found["date_id"]) == {220}
+    result = judged(desk, ["flat_once"], *ends(desk, 0, -1))
+    assert set(range(200, 426)) - set(result["date_id"]) == {220}
 
 
 def test_the_track_record_of_other_families_is_kept(tmp_path: Path) -> None:
@@ -145,5 +147,5 @@ def test_the_track_record_of_other_families_is_kept(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
         assert read_other_track_records(lake, ["ridge"], *known).empty
         lake.replace_days(TRACK_RECORD, *known, rows)
-        found = read_other_track_records(lake, ["ridge"], known[0], known[0])
-    assert found[["family", "ic"]].to_numpy().tolist() == [["lightgbm", 0.2]]
+        result = read_other_track_records(lake, ["ridge"], known[0], known[0])
+    assert result[["family", "ic"]].to_numpy().tolist() == [["lightgbm", 0.2]]

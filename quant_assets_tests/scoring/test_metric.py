@@ -15,7 +15,7 @@ Score = Callable[[FloatArray, FloatArray], float]
 def random_days(
     days: int, targets: int, seed: int, decimals: int = 12
 ) -> tuple[FloatArray, FloatArray]:
-    """Forecasts that know a little about the truths, of which every fifth is empty."""
+    """Forecasts that correlate with the labels, a fifth of which are empty."""
     random = np.random.default_rng(seed)
     truth = random.standard_t(3, size=(days, targets)).round(decimals)
     forecast = (0.2 * truth + random.normal(size=truth.shape)).round(decimals)

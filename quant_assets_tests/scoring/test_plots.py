@@ -1,4 +1,4 @@
-"""Pictures of performance and attribution."""
+"""Plots of performance and attribution."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What the daily figures come to, against plain arithmetic on each part."""
+"""Scoreboard, breakdown and comparison, against plain arithmetic on each part."""
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,8 @@ Daily = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def daily(desk: Desk) -> Daily:
-    found = read_scored_forecasts(desk.lake, FAST, desk.days[0].item(), desk.days[-1].item())
-    return performance_rows(found), slice_rows(found), agreement_rows(found)
+    result = read_scored_forecasts(desk.lake, FAST, desk.days[0].item(), desk.days[-1].item())
+    return performance_rows(result), slice_rows(result), agreement_rows(result)
 
 
 def metric(ic: pd.Series) -> float:
@@ -72,30 +72,30 @@ def test_breakdown(desk: Desk, daily: Daily) -> None:
     ic, parts, _ = daily
     regime = read_regimes(desk.lake)
     assert set(regime) == {"calm", "volatile"}
-    found = breakdown_rows(ic, parts, regime).set_index(["family", "by", "part"])
-    assert [*found.reset_index().columns] == [column.name for column in BREAKDOWN.columns]
+    result = breakdown_rows(ic, parts, regime).set_index(["family", "by", "part"])
+    assert [*result.reset_index().columns] == [column.name for column in BREAKDOWN.columns]
     own = ic[ic["family"] == "ridge"].set_index("trading_day")["ic"].sort_index()
     year = own[own.index.year == own.index[0].year]
-    assert found.loc[("ridge", "year", str(own.index[0].year)), "score"] == pytest.approx(
+    assert result.loc[("ridge", "year", str(own.index[0].year)), "score"] == pytest.approx(
         metric(year)
     )
     calm = own[[regime.get(day) == "calm" for day in own.index]]
-    assert found.loc[("ridge", "regime", "calm"), "score"] == pytest.approx(metric(calm))
-    thirds = [found.loc[("ridge", "third", str(k)), "days"] for k in (1, 2, 3)]
+    assert result.loc[("ridge", "regime", "calm"), "score"] == pytest.approx(metric(calm))
+    thirds = [result.loc[("ridge", "third", str(k)), "days"] for k in (1, 2, 3)]
     assert sum(thirds) == len(own)
     assert max(thirds) - min(thirds) <= 1
     of_lag = parts[(parts["family"] == "ridge") & (parts["by"] == "lag") & (parts["part"] == "2")]
-    assert found.loc[("ridge", "lag", "2"), "score"] == pytest.approx(metric(of_lag["value"]))
-    assert "forecast" not in found.index.get_level_values("by")
+    assert result.loc[("ridge", "lag", "2"), "score"] == pytest.approx(metric(of_lag["value"]))
+    assert "forecast" not in result.index.get_level_values("by")
 
 
 def test_comparison(daily: Daily) -> None:
     ic, _, alike = daily
-    found = comparison_rows(ic, alike).set_index(["family", "other"])
-    assert [*found.reset_index().columns] == [column.name for column in COMPARISON.columns]
-    assert set(found.index) == {("ridge", "rank_prior"), ("lightgbm", "rank_prior")}
+    result = comparison_rows(ic, alike).set_index(["family", "other"])
+    assert [*result.reset_index().columns] == [column.name for column in COMPARISON.columns]
+    assert set(result.index) == {("ridge", "rank_prior"), ("lightgbm", "rank_prior")}
     wide = ic.pivot(index="trading_day", columns="family", values="ic")
-    row = found.loc[("ridge", "rank_prior")]
+    row = result.loc[("ridge", "rank_prior")]
     assert row["difference"] == pytest.approx(metric(wide["ridge"]) - metric(wide["rank_prior"]))
     ours, theirs = wide["ridge"].to_numpy(), wide["rank_prior"].to_numpy()
     assert (row["low"], row["high"]) == paired_bootstrap(ours, theirs)

@@ -1,4 +1,4 @@
-"""What the interval of a score covers."""
+"""Coverage of the confidence interval of a score."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_equal_days_have_no_interval() -> None:
 
 
 def test_every_day_is_drawn_as_often() -> None:
-    """Blocks wrap around: with one single day apart the score is the same wherever it lies."""
+    """Blocks are circular: the position of a single different day does not matter."""
     scores = []
     for at in (0, 50, 99):
         ic = np.zeros(100)

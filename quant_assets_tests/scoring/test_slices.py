@@ -1,4 +1,4 @@
-"""Daily figures over parts of the targets, against scipy on those targets alone."""
+"""Daily figures over parts of the targets, against scipy on the targets of each part."""
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,9 @@ from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk
 
 
 def judged(desk: Desk, first: int, last: int) -> ScoredForecasts:
-    found = read_scored_forecasts(desk.lake, FAST, desk.days[first].item(), desk.days[last].item())
-    assert found is not None
-    return found
+    scored = read_scored_forecasts(desk.lake, FAST, desk.days[first].item(), desk.days[last].item())
+    assert scored is not None
+    return scored
 
 
 def test_every_target_has_one_lag_and_one_pair_of_markets() -> None:
@@ -37,23 +37,23 @@ def test_every_target_has_one_lag_and_one_pair_of_markets() -> None:
 
 
 def test_slices_by_hand(desk: Desk) -> None:
-    found = judged(desk, 205, 260)
-    rows = slice_rows(found)
+    scored = judged(desk, 205, 260)
+    rows = slice_rows(scored)
     assert [*rows.columns] == [column.name for column in SLICES.columns]
     index = rows.set_index(["trading_day", "family", "by", "part"])["value"]
-    values, truth = found.forecasts["ridge"], found.labels
+    values, truth = scored.forecasts["ridge"], scored.labels
     for row in (0, 20, 50):
-        for (by, part), mask in split_targets(found.pairs).items():
+        for (by, part), mask in split_targets(scored.pairs).items():
             known = mask & ~np.isnan(truth[row])
             expected = spearmanr(values[row, known], truth[row, known]).statistic
-            key = pd.Timestamp(found.days[row]), "ridge", by, part
+            key = pd.Timestamp(scored.days[row]), "ridge", by, part
             if np.isnan(expected):
                 assert key not in index.index
             else:
                 assert index[key] == pytest.approx(expected, abs=1e-12)
         if row:
             kept = spearmanr(values[row], values[row - 1]).statistic
-            key = pd.Timestamp(found.days[row]), "ridge", "forecast", "turnover"
+            key = pd.Timestamp(scored.days[row]), "ridge", "forecast", "turnover"
             assert index[key] == pytest.approx(1 - kept, abs=1e-12)
 
 
@@ -74,17 +74,17 @@ def test_turnover_begins_with_the_second_forecast_and_needs_no_more_than_the_day
 
 
 def test_agreement_by_hand(desk: Desk) -> None:
-    found = judged(desk, 205, 230)
-    rows = agreement_rows(found)
+    scored = judged(desk, 205, 230)
+    rows = agreement_rows(scored)
     assert [*rows.columns] == [column.name for column in AGREEMENT.columns]
-    assert len(rows) == 3 * len(found.days)
+    assert len(rows) == 3 * len(scored.days)
     pair = rows[(rows["family"] == "rank_prior") & (rows["other"] == "ridge")]
     for row, value in enumerate(pair["value"]):
-        ours, theirs = found.forecasts["rank_prior"][row], found.forecasts["ridge"][row]
+        ours, theirs = scored.forecasts["rank_prior"][row], scored.forecasts["ridge"][row]
         assert value == pytest.approx(spearmanr(ours, theirs).statistic, abs=1e-12)
 
 
-def test_nothing_released_later_is_read(desk: Desk, altered: Desk) -> None:
+def test_nothing_known_later_is_read(desk: Desk, altered: Desk) -> None:
     for figures in (slice_rows, agreement_rows):
         ours, theirs = (figures(judged(x, 205, 330)) for x in (desk, altered))
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)

@@ -1,4 +1,4 @@
-"""What the competition's folder delivers, and which bad cells it passes on."""
+"""Data that the competition's folder delivers, and its unread cells."""
 
 import shutil
 from datetime import date

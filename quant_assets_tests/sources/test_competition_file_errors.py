@@ -1,4 +1,4 @@
-"""Which malformed files are refused, and that the message names the place."""
+"""Malformed files are refused, and the message names the place."""
 
 from pathlib import Path
 

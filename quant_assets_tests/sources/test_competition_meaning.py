@@ -1,4 +1,4 @@
-"""Which well-formed files are refused because they do not say what they must."""
+"""Well-formed files with wrong content are refused."""
 
 from pathlib import Path
 

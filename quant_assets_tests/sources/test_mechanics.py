@@ -1,4 +1,4 @@
-"""The mechanism of the simulated market: sizes of its moves, and what it lets one expect."""
+"""The mechanism of the simulated market: sizes of moves, and expected moves."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ LAGS = (1, 2, 3, 4)
 
 
 def realised(log_close: FloatArray, lag: int) -> FloatArray:
-    """Log moves from the close of t + 1 to that of t + lag + 1, by t."""
+    """Log moves from the close of t + 1 to the close of t + lag + 1, by t."""
     return log_close[lag + 1 :] - log_close[1:-lag]
 
 
@@ -51,7 +51,7 @@ def test_the_expected_move_is_what_happens_when_no_shock_comes_after(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     day, rows = 40, 60
-    student, wave = mechanics._student, mechanics._wave
+    student, wave = mechanics._draw_student, mechanics._draw_wave
 
     def silenced(*args: Any, **kwargs: Any) -> FloatArray:
         shocks = student(*args, **kwargs)
@@ -64,8 +64,8 @@ def test_the_expected_move_is_what_happens_when_no_shock_comes_after(
         return drift
 
     expected = simulate_true_market(SEED, rows).expected[:, day]
-    monkeypatch.setattr(mechanics, "_student", silenced)
-    monkeypatch.setattr(mechanics, "_wave", fading)
+    monkeypatch.setattr(mechanics, "_draw_student", silenced)
+    monkeypatch.setattr(mechanics, "_draw_wave", fading)
     quiet = simulate_true_market(SEED, rows).log_close
     for lag in LAGS:
         np.testing.assert_allclose(expected[lag - 1], realised(quiet, lag)[day], atol=1e-12)

@@ -1,4 +1,4 @@
-"""The record of the simulated market: every planted fault is there, and no other."""
+"""The record of the simulated market has every planted fault and no other."""
 
 from functools import cache
 
@@ -67,10 +67,10 @@ def test_prices_of_a_day_are_in_order_but_for_the_planted_cells(seed: int) -> No
     opening, high, low, close = (field(name, seed) for name in ("open", "high", "low", "close"))
     wrong = (low > np.minimum(opening, close)) | (high < np.maximum(opening, close))
     rows, columns = np.nonzero(wrong & HAS_BARS)
-    found = {(INSTRUMENTS[column], int(row)) for row, column in zip(rows, columns, strict=True)}
+    cells = {(INSTRUMENTS[column], int(row)) for row, column in zip(rows, columns, strict=True)}
     crossed = planted("low above high", seed)
     assert len(crossed) == 2
-    assert found == {
+    assert cells == {
         (fault.instrument, fault.row)
         for fault in crossed + planted("price not positive", seed)
         if market_of(fault.instrument) != "LME"
@@ -93,9 +93,9 @@ def test_volumes_and_open_interest_are_whole_and_not_negative() -> None:
 
 def test_prices_that_are_not_positive_are_exactly_the_planted_ones() -> None:
     rows, columns = np.nonzero(field("close") <= 0)
-    found = {(INSTRUMENTS[column], int(row)) for row, column in zip(rows, columns, strict=True)}
-    assert found == {(fault.instrument, fault.row) for fault in planted("price not positive")}
-    assert len(found) == 3
+    cells = {(INSTRUMENTS[column], int(row)) for row, column in zip(rows, columns, strict=True)}
+    assert cells == {(fault.instrument, fault.row) for fault in planted("price not positive")}
+    assert len(cells) == 3
 
 
 def test_outliers_are_far_off_for_one_day_only() -> None:

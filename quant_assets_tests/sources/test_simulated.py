@@ -1,4 +1,4 @@
-"""The simulated market as a source: its shape, its determinism and the signal a model can reach."""
+"""The simulated market as a source: shape, determinism, and the oracle's score."""
 
 from collections import Counter
 from dataclasses import astuple, replace
@@ -15,7 +15,7 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import InstrumentSeries, column_name, market_of
 from quant_assets.market.targets import align_to_forecast_day, labels_by_known_day
 from quant_assets.sources.protocol import PriceTable, Source
-from quant_assets.sources.simulated.market import SimulatedMarket, _simulation
+from quant_assets.sources.simulated.market import SimulatedMarket, _simulate
 from quant_assets.sources.simulated.universe import INSTRUMENTS
 
 MARKET = SimulatedMarket()
@@ -41,7 +41,7 @@ def known_labels() -> FloatArray:
 
 
 def daily_spearman(forecast: FloatArray) -> FloatArray:
-    """Of the days that have labels, against the labels of the default market."""
+    """Daily ICs of a forecast against the labels of the default market."""
     truth = pd.DataFrame(align_to_forecast_day(known_labels(), MARKET.pairs().lags))
     ranked = pd.DataFrame(forecast).where(truth.notna()).rank(axis=1)
     daily = ranked.corrwith(truth.rank(axis=1), axis=1).dropna()
@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not() -> None:
     prices = whole().values
     forecast = oracle(MARKET, LONG_AGO, FAR_AHEAD)
     pairs = MARKET.pairs()
-    _simulation.cache_clear()
+    _simulate.cache_clear()
     again = SimulatedMarket()
     np.testing.assert_array_equal(prices, whole(again).values)
     np.testing.assert_array_equal(forecast, oracle(again, LONG_AGO, FAR_AHEAD))
@@ -141,10 +141,10 @@ def test_impossible_parameters_are_refused(seed: int, last_day: date) -> None:
 
 
 def test_planted_faults_are_told_up_to_the_last_day() -> None:
-    told = MARKET.planted_faults()
-    assert len(told) == 24
-    short = replace(MARKET, last_day=told[5].day)
-    assert short.planted_faults() == tuple(f for f in told if f.day <= told[5].day)
+    faults = MARKET.planted_faults()
+    assert len(faults) == 24
+    short = replace(MARKET, last_day=faults[5].day)
+    assert short.planted_faults() == tuple(f for f in faults if f.day <= faults[5].day)
 
 
 def test_the_oracles_score_is_small_and_clearly_above_zero() -> None:
@@ -158,7 +158,7 @@ def test_the_oracles_score_is_small_and_clearly_above_zero() -> None:
         assert half.mean() > 4 * half.std() / np.sqrt(len(half))
 
 
-def test_models_can_learn_part_of_the_signal_from_released_labels() -> None:
+def test_models_can_learn_part_of_the_signal_from_known_labels() -> None:
     known = pd.DataFrame(known_labels()).expanding(min_periods=100).mean().to_numpy()
     daily = daily_spearman(known)
     assert 0.1 < daily.mean() / daily.std() < 0.6

@@ -32,9 +32,9 @@ def fits_of(desk: Desk, name: str, first: int, last: int) -> list[FitRow]:
 
 
 def forecast_of(desk: Desk, name: str, start: date, end: date) -> Forecasts:
-    ((_, made),) = make_forecasts(desk.lake, desk.settings, [name], start, end)
-    assert isinstance(made, Forecasts)
-    return made
+    ((_, forecasts),) = make_forecasts(desk.lake, desk.settings, [name], start, end)
+    assert isinstance(forecasts, Forecasts)
+    return forecasts
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_forecasts_see_nothing_later(name: str, desk: Desk, altered: Desk) -> No
 
 @every_family
 def test_a_day_uses_the_newest_fit_as_of_it_or_before(name: str, desk: Desk) -> None:
-    """Of a family that is fitted daily, after the submission, the newest before it, if there is."""
+    """A family that is fitted daily uses its newest fit as of an earlier day, if it has one."""
     forecasts = desk.forecasts[name]
     rows = np.searchsorted(desk.days, forecasts.days)
     last = rows - (name in DAILY)
@@ -87,15 +87,15 @@ def test_a_replay_day_by_day_equals_the_backfill(name: str, desk: Desk) -> None:
 
 @every_family
 def test_a_lake_that_ends_with_the_day_gives_the_same(name: str, desk: Desk, young: Desk) -> None:
-    """What was fitted and forecast on the day, a backfill of years later makes again."""
+    """A later backfill repeats the fit and the forecast of a day."""
     table = fits_table(name)
     for row in FIT_ROWS[0 if name in DAILY else 1 : 2]:
-        (made,) = fits_of(young, name, row, row)
-        of_day = {c.name: [made[c.name]] for c in table.columns}
+        (fit,) = fits_of(young, name, row, row)
+        of_day = {c.name: [fit[c.name]] for c in table.columns}
         young.lake.replace_days(table, day(young, row), day(young, row), of_day)
     backfilled = desk.fits[name][1]
-    assert made["sha256"] == backfilled["sha256"]
-    assert made["metrics"] == backfilled["metrics"]
+    assert fit["sha256"] == backfilled["sha256"]
+    assert fit["metrics"] == backfilled["metrics"]
     today = young.days[-1].item()
     forecasts = forecast_of(young, name, today, today)
     at = np.flatnonzero(desk.forecasts[name].days == young.days[-1])
@@ -125,17 +125,17 @@ def test_days_before_the_first_fit_have_no_forecast(desk: Desk) -> None:
 
 def test_all_families_at_once_forecast_as_each_alone(desk: Desk) -> None:
     ends = day(desk, 295), day(desk, 305)
-    found = dict(make_forecasts(desk.lake, desk.settings, FAMILIES, *ends))
-    assert tuple(found) == FAMILIES
-    for name, together in found.items():
+    result = dict(make_forecasts(desk.lake, desk.settings, FAMILIES, *ends))
+    assert tuple(result) == FAMILIES
+    for name, together in result.items():
         alone = forecast_of(desk, name, *ends)
         np.testing.assert_array_equal(together.values, alone.values)
         np.testing.assert_array_equal(together.fit_as_of, alone.fit_as_of)
 
 
 def store_fit(desk: Desk, name: str, row: int, **changed: str) -> None:
-    (made,) = fits_of(desk, name, row, row)
-    columns = {c.name: [{**made, **changed}[c.name]] for c in fits_table(name).columns}
+    (fit,) = fits_of(desk, name, row, row)
+    columns = {c.name: [{**fit, **changed}[c.name]] for c in fits_table(name).columns}
     desk.lake.replace_days(fits_table(name), day(desk, row), day(desk, row), columns)
 
 
@@ -145,9 +145,9 @@ def test_a_family_never_fitted_has_no_days_beside_others(tmp_path: Path) -> None
     with pytest.raises(LakeError, match="no family has a fit yet"):
         list(make_forecasts(young.lake, young.settings, ["ridge"], *ends))
     store_fit(young, "rank_prior", FIT_ROWS[1])
-    found = dict(make_forecasts(young.lake, young.settings, ["rank_prior", "ridge"], *ends))
-    assert len(found["rank_prior"].days) == 1
-    assert found["ridge"].values.shape == (0, 40)
+    result = dict(make_forecasts(young.lake, young.settings, ["rank_prior", "ridge"], *ends))
+    assert len(result["rank_prior"].days) == 1
+    assert result["ridge"].values.shape == (0, 40)
     young.lake.close()
 
 
@@ -169,13 +169,13 @@ def test_an_altered_or_missing_artifact_is_refused(
     try:
         harm(file)
         days, names = (day(desk, 405), day(desk, 406)), ["rank_prior", "ridge", name]
-        found = dict(make_forecasts(desk.lake, desk.settings, names, *days))
-        refused = found.pop(name)
+        result = dict(make_forecasts(desk.lake, desk.settings, names, *days))
+        refused = result.pop(name)
         assert isinstance(refused, ArtifactError)
         for word in (words, str(file), "materialise the fit"):
             assert word in str(refused)
-        assert found
-        assert all(isinstance(others, Forecasts) for others in found.values())
+        assert result
+        assert all(isinstance(others, Forecasts) for others in result.values())
         unharmed = forecast_of(desk, name, day(desk, 390), day(desk, 399))
         assert len(unharmed.days) == 10
     finally:
@@ -193,24 +193,24 @@ def test_whatever_a_library_raises_when_it_forecasts_leaves_the_others(
         store_fit(young, name, FIT_ROWS[1])
     monkeypatch.setattr("quant_assets.models.families.ridge.load", unreadable)
     ends = day(young, -1), day(young, -1)
-    found = dict(make_forecasts(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
-    assert isinstance(found["ridge"], ArtifactError)
-    assert "RuntimeError: written by another version" in str(found["ridge"])
-    assert len(found["rank_prior"].days) == 1
+    result = dict(make_forecasts(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
+    assert isinstance(result["ridge"], ArtifactError)
+    assert "RuntimeError: written by another version" in str(result["ridge"])
+    assert len(result["rank_prior"].days) == 1
     young.lake.close()
 
 
 def test_a_fit_made_on_other_features_is_refused_where_it_is_in_force(tmp_path: Path) -> None:
-    """One that uses no features is not, nor are days on which another is in force."""
+    """A fit whose family uses no features, and days of another fit in force, are not refused."""
     young = open_desk(tmp_path, synthetic.until(synthetic.prices(), FIT_ROWS[1]))
     for name in ("ridge", "rank_prior"):
         store_fit(young, name, FIT_ROWS[0], features_version="others")
     store_fit(young, "ridge", FIT_ROWS[0] + 5)
     ends = day(young, FIT_ROWS[0]), day(young, -1)
-    found = dict(make_forecasts(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
-    assert isinstance(found["ridge"], ArtifactError)
-    assert "made on other features" in str(found["ridge"])
-    assert len(found["rank_prior"].days) == FIT_ROWS[1] - FIT_ROWS[0] + 1
+    result = dict(make_forecasts(young.lake, young.settings, ["ridge", "rank_prior"], *ends))
+    assert isinstance(result["ridge"], ArtifactError)
+    assert "made on other features" in str(result["ridge"])
+    assert len(result["rank_prior"].days) == FIT_ROWS[1] - FIT_ROWS[0] + 1
     assert len(forecast_of(young, "ridge", day(young, FIT_ROWS[0] + 5), ends[1]).days)
     young.lake.close()
 
@@ -221,17 +221,17 @@ def test_whatever_a_library_raises_is_recorded(desk: Desk, monkeypatch: pytest.M
 
     monkeypatch.setattr("quant_assets.models.families.ridge.fit", singular)
     unseen = replace(desk, settings=desk.settings.model_copy(update={"seed": 8}))
-    (made,) = fits_of(unseen, "ridge", 310, 310)
-    assert made["failure"] == "LinAlgError: Singular matrix"
-    assert made["artifact"] is None
+    (fit,) = fits_of(unseen, "ridge", 310, 310)
+    assert fit["failure"] == "LinAlgError: Singular matrix"
+    assert fit["artifact"] is None
 
 
 @every_family
 def test_too_few_days_leave_a_record_with_the_reason(name: str, desk: Desk) -> None:
-    (made,) = fits_of(desk, name, 30, 30)
-    assert "too few days with released labels" in str(made["failure"])
-    assert made["artifact"] is made["sha256"] is None
-    assert set(made) == {column.name for column in fits_table(name).columns}
+    (fit,) = fits_of(desk, name, 30, 30)
+    assert "too few days with known labels" in str(fit["failure"])
+    assert fit["artifact"] is fit["sha256"] is None
+    assert set(fit) == {column.name for column in fits_table(name).columns}
 
 
 def test_a_failed_fit_leaves_the_one_before_in_force(desk: Desk) -> None:
@@ -241,8 +241,8 @@ def test_a_failed_fit_leaves_the_one_before_in_force(desk: Desk) -> None:
     for broken, expected in ((True, FIT_ROWS[0]), (False, FIT_ROWS[1])):
         row = {column.name: [put[broken][column.name]] for column in table.columns}
         desk.lake.replace_days(table, day(desk, FIT_ROWS[1]), day(desk, FIT_ROWS[1]), row)
-        found = forecast_of(desk, "rank_prior", day(desk, 310), day(desk, 312))
-        assert found.fit_as_of.tolist() == [day(desk, expected)] * 3
+        result = forecast_of(desk, "rank_prior", day(desk, 310), day(desk, 312))
+        assert result.fit_as_of.tolist() == [day(desk, expected)] * 3
 
 
 def test_a_finished_fit_is_not_made_again(desk: Desk) -> None:
@@ -267,14 +267,14 @@ def test_a_finished_fit_is_not_made_again(desk: Desk) -> None:
 def test_a_range_makes_fits_of_other_code_anew_though_none_is_due(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of retrainings, which would stay in force between the walk-forward's."""
+    """Fits of retrainings would otherwise stay in force between the walk-forward fits."""
     young = open_desk(tmp_path, synthetic.until(synthetic.prices(), FIT_ROWS[0] + 20))
     for row in (FIT_ROWS[0], FIT_ROWS[0] + 7):
         store_fit(young, "ridge", row)
     assert fits_of(young, "ridge", 0, -1) == []
     monkeypatch.setattr("quant_assets.training.fitting.code_digest", lambda name: "new")
-    made = fits_of(young, "ridge", 0, -1)
-    assert [(fit["date_id"], fit["code"]) for fit in made] == [(200, "new"), (207, "new")]
+    fits = fits_of(young, "ridge", 0, -1)
+    assert [(fit["date_id"], fit["code"]) for fit in fits] == [(200, "new"), (207, "new")]
     young.lake.close()
 
 
@@ -282,16 +282,16 @@ def test_a_range_makes_fits_of_other_code_anew_though_none_is_due(
 def test_fits_beside_one_another_are_those_made_alone(
     name: str, altered: Desk, tmp_path: Path
 ) -> None:
-    """Two at a time in other processes, into an empty folder of models."""
+    """Fits run two at a time in other processes and write into an empty folder."""
     table, settings = fits_table(name), altered.settings.model_copy(update={"threads": 2})
     elsewhere = settings.model_copy(update={"data_dir": tmp_path})
     ends = day(altered, 0), day(altered, -1)
-    made = list(make_fits(altered.lake, elsewhere, name, *ends, lambda note: None))
+    fits = list(make_fits(altered.lake, elsewhere, name, *ends, lambda note: None))
     expected = [
         [fit[key] for key in ("date_id", "sha256", "fingerprint")] for fit in altered.fits[name]
     ]
-    assert [[fit[key] for key in ("date_id", "sha256", "fingerprint")] for fit in made] == expected
-    assert {column.name for column in table.columns} == set(made[0])
+    assert [[fit[key] for key in ("date_id", "sha256", "fingerprint")] for fit in fits] == expected
+    assert {column.name for column in table.columns} == set(fits[0])
 
 
 def test_days_to_fit(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Which parameters a fit gets: those of a study known by its day, by hand, or the defaults."""
+"""Parameters of a fit: from a study as of its day or before, set by hand, or defaults."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def fresh(tmp_path: Path) -> Iterator[Desk]:
 
 
 def put_study(desk: Desk, name: str, row: int, parameters: Parameters) -> date:
-    """Store a study of two trials, the defaults and a better one, as of a row."""
+    """Store a study as of a row with two trials: the defaults and better parameters."""
     table, day = study_table(name), desk.days[row].item()
     complete = [load_family(name).defaults, {**load_family(name).defaults, **parameters}]
     rows = {
@@ -59,7 +59,7 @@ def put_study(desk: Desk, name: str, row: int, parameters: Parameters) -> date:
         "trial": [1, 2],
         "value": [0.1, 0.2],
         "best": [False, True],
-        "parameters": [json.dumps(dict(one)) for one in complete],
+        "parameters": [json.dumps(dict(trial)) for trial in complete],
     }
     desk.lake.replace_days(
         table, day, day, {**{column: [value] * 2 for column, value in rows.items()}, **several}
@@ -73,9 +73,9 @@ def fits_of(desk: Desk, name: str, **options: Any) -> list[FitRow]:
     return list(make_fits(desk.lake, settings, name, *ends, SILENT.append, **options))
 
 
-def store(desk: Desk, name: str, made: list[FitRow]) -> None:
+def store(desk: Desk, name: str, fits: list[FitRow]) -> None:
     table = fits_table(name)
-    for fit in made:
+    for fit in fits:
         row = {column.name: [fit[column.name]] for column in table.columns}
         desk.lake.replace_days(table, fit["trading_day"], fit["trading_day"], row)
 
@@ -86,8 +86,8 @@ def test_a_study_changes_no_fit_before_it(name: str, row: int, fresh: Desk) -> N
     plain = fits_of(fresh, name)
     store(fresh, name, plain)
     study = put_study(fresh, name, row, OTHER[name])
-    made = fits_of(fresh, name)
-    assert [fit["date_id"] for fit in made] == FIT_ROWS[1:], "the first fit is there already"
+    fits = fits_of(fresh, name)
+    assert [fit["date_id"] for fit in fits] == FIT_ROWS[1:], "the first fit is there already"
     elsewhere = fresh.settings.model_copy(update={"data_dir": fresh.settings.data_dir / "other"})
     first, *later = fits_of(fresh, name, settings=elsewhere)
     same = ("fingerprint", "sha256", "parameters", "study")
@@ -108,10 +108,19 @@ def test_the_newest_study_of_the_day_or_before_is_used(fresh: Desk) -> None:
         for row, window in ((250, 130), (300, 140), (310, 150))
     }
     days = fresh.days[[249, 250, 299, 300, 305, 400]]
-    found = select_parameters(fresh.lake, fresh.settings, "rank_prior", days, {}, SILENT.append)
-    assert [one.parameters["window"] for one in found] == [2000, 130, 130, 140, 140, 150]
+    parameters = select_parameters(
+        fresh.lake, fresh.settings, "rank_prior", days, {}, SILENT.append
+    )
+    assert [selected.parameters["window"] for selected in parameters] == [
+        2000,
+        130,
+        130,
+        140,
+        140,
+        150,
+    ]
     expected = [None, *(studies[row] for row in (250, 250, 300, 300, 310))]
-    assert [one.study for one in found] == expected
+    assert [selected.study for selected in parameters] == expected
     assert (
         select_parameters(fresh.lake, fresh.settings, "ridge", days, {}, SILENT.append)[0].study
         is None
@@ -148,22 +157,24 @@ def test_what_the_code_no_longer_takes_counts_as_the_defaults(
     plain = [fit["fingerprint"] for fit in fits_of(fresh, "rank_prior")]
     study = put_study(fresh, "rank_prior", 250, parameters)
     warned: list[str] = []
-    made = fits_of(fresh, "rank_prior", warn=warned.append)
-    assert [fit["fingerprint"] for fit in made] == plain
-    assert not any(fit["failure"] or fit["study"] for fit in made)
+    fits = fits_of(fresh, "rank_prior", warn=warned.append)
+    assert [fit["fingerprint"] for fit in fits] == plain
+    assert not any(fit["failure"] or fit["study"] for fit in fits)
     (warning,) = warned
     assert all(part in warning for part in ("rank_prior", str(study), "defaults", why))
 
 
 def test_parameters_by_hand_take_precedence_and_are_recorded(fresh: Desk) -> None:
     study = put_study(fresh, "ridge", 250, OTHER["ridge"])
-    made = fits_of(fresh, "ridge", by_hand={"clip": 2.0, "returns": ["ret_1", "ret_20"]})
-    assert [fit["study"] for fit in made] == [None, study, study]
-    assert {fit["by_hand"] for fit in made} == {"clip, returns"}
-    found = [json.loads(str(fit["parameters"])) for fit in made]
-    assert [one["shrinkage"] for one in found] == [0.5, 0.9, 0.9]
-    assert all(one["clip"] == 2.0 and one["returns"] == ["ret_1", "ret_20"] for one in found)
-    assert not any(fit["failure"] for fit in made)
+    fits = fits_of(fresh, "ridge", by_hand={"clip": 2.0, "returns": ["ret_1", "ret_20"]})
+    assert [fit["study"] for fit in fits] == [None, study, study]
+    assert {fit["by_hand"] for fit in fits} == {"clip, returns"}
+    parameters = [json.loads(str(fit["parameters"])) for fit in fits]
+    assert [values["shrinkage"] for values in parameters] == [0.5, 0.9, 0.9]
+    assert all(
+        values["clip"] == 2.0 and values["returns"] == ["ret_1", "ret_20"] for values in parameters
+    )
+    assert not any(fit["failure"] for fit in fits)
 
 
 @pytest.mark.parametrize(
@@ -182,9 +193,9 @@ def test_parameters_by_hand_are_checked(
 
 
 def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
-    """Search as of a row and store it; the rows without times."""
+    """Run and store a study as of a row; return its rows without times."""
     day = desk.days[row].item()
-    found = tune_family(
+    result = tune_family(
         read_observations(desk.lake, day),
         name,
         desk.settings.tuning_dir / f"{name}.db",
@@ -195,16 +206,16 @@ def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
         note=SILENT.append,
         folds=FOLDS,
     )
-    rows = study_rows(found, day, row, 7)
+    rows = study_rows(result, day, row, 7)
     desk.lake.replace_days(study_table(name), day, day, rows)
     shown = read_study_result(desk.lake, name, day)
-    assert (shown.value, shown.default_value) == (found.value, found.default_value)
-    assert (shown.trials, shown.first, shown.last) == (7, *found.days)
+    assert (shown.value, shown.default_value) == (result.value, result.default_value)
+    assert (shown.trials, shown.first, shown.last) == (7, *result.days)
     chosen = load_family(name)
     assert shown.parameters["parameter"].tolist() == list(chosen.space)
     for shown_of in shown.parameters.itertuples():
         for text, values in (
-            (shown_of.best, found.parameters),
+            (shown_of.best, result.parameters),
             (shown_of.default, chosen.defaults),
         ):
             value = values[shown_of.parameter]
@@ -217,7 +228,7 @@ def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("name", OTHER)
 def test_nothing_later_reaches_a_fit_through_a_study(name: str, tmp_path: Path) -> None:
-    """A study and the fits that use it, where every price after a day is another."""
+    """A study, and the fits that use it, do not depend on the prices after their day."""
     whole = synthetic.prices()
     tables = (whole, synthetic.altered_after(whole, ALTERED_AFTER))
     desks = [open_desk(tmp_path / str(i), table) for i, table in enumerate(tables)]
@@ -225,14 +236,14 @@ def test_nothing_later_reaches_a_fit_through_a_study(name: str, tmp_path: Path) 
     assert rows[0] == rows[1]
     judged = rows[0]["last_judged"][0]
     assert judged < rows[0]["trading_day"][0]
-    made = [fits_of(desk, name) for desk in desks]
-    known = [fit for fit in made[0] if fit["date_id"] <= ALTERED_AFTER]
+    fits = [fits_of(desk, name) for desk in desks]
+    known = [fit for fit in fits[0] if fit["date_id"] <= ALTERED_AFTER]
     assert [fit["date_id"] for fit in known] == [200, 300]
     assert known[1]["study"] == rows[0]["trading_day"][0]
-    for fit, other in zip(known, made[1], strict=False):
+    for fit, other in zip(known, fits[1], strict=False):
         assert fit["fingerprint"] == other["fingerprint"]
         assert fit["sha256"] == other["sha256"]
-    assert made[0][2]["fingerprint"] != made[1][2]["fingerprint"]
+    assert fits[0][2]["fingerprint"] != fits[1][2]["fingerprint"]
     for desk in desks:
         desk.lake.close()
 

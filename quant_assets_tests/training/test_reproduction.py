@@ -1,4 +1,4 @@
-"""A fit is made again from its record alone."""
+"""A fit is repeated from its stored row."""
 
 from collections.abc import Iterator
 
@@ -26,18 +26,18 @@ def test_the_record_gives_the_same_model_and_forecasts(name: str, desk: Desk) ->
     observations = read_observations(desk.lake, desk.days[AS_OF + 20].item())
     forecasts = desk.forecasts[name]
     of_fit = forecasts.fit_as_of == desk.days[AS_OF]
-    made = load_family(name).load(again.model).forecast(observations, 21)
-    np.testing.assert_array_equal(made, forecasts.values[of_fit][:21])
+    forecast = load_family(name).load(again.model).forecast(observations, 21)
+    np.testing.assert_array_equal(forecast, forecasts.values[of_fit][:21])
 
 
 @pytest.fixture(scope="module")
 def corrected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A fit of ridge, and afterwards other features and labels of its days."""
+    """A desk whose features and labels were changed after a fit of ridge."""
     desk = open_desk(tmp_path_factory.mktemp("corrected"), synthetic.prices())
     start, end = desk.days[0].item(), desk.days[-1].item()
     day = desk.days[AS_OF].item()
-    (made,) = make_fits(desk.lake, desk.settings, "ridge", day, day, lambda note: None)
-    desk.lake.replace_days(fits_table("ridge"), day, day, {k: [v] for k, v in made.items()})
+    (fit,) = make_fits(desk.lake, desk.settings, "ridge", day, day, lambda note: None)
+    desk.lake.replace_days(fits_table("ridge"), day, day, {k: [v] for k, v in fit.items()})
     for table in (TARGET_FEATURES, LABELS):
         rows = desk.lake.arrow(f"FROM {table.quoted}")
         columns = {name: rows[name].to_numpy() for name in rows.column_names}
@@ -88,7 +88,7 @@ def test_an_expired_snapshot_is_said(corrected: Desk) -> None:
 
 
 def alter(lake: Lake, desk: Desk, **changes: str) -> None:
-    """Write other values into the record of the one fit; those not named are as they were made."""
+    """Change the named values in the row of the only fit."""
     day, table = desk.days[AS_OF].item(), fits_table("ridge")
     (row,) = lake.arrow(f"FROM {table.quoted}").to_pylist()
     first = desk.fits.setdefault("ridge", [row])[0]

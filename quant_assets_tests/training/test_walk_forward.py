@@ -1,4 +1,4 @@
-"""On which rows fits are made, and which of them a row uses."""
+"""The as-of rows of walk-forward fits, and the fit in force on a row."""
 
 import numpy as np
 import pytest

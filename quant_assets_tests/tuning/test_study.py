@@ -183,7 +183,7 @@ def test_labels_missing_from_the_start_are_reported(
 ) -> None:
     known_labels = observations.known_labels.copy()
     known_labels[:180] = np.nan
-    with pytest.raises(NotEnoughHistoryError, match="too few days with released labels"):
+    with pytest.raises(NotEnoughHistoryError, match="too few days with known labels"):
         tune(replace(observations, known_labels=known_labels), tmp_path / "trials.db")
 
 

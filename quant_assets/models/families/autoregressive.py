@@ -1,9 +1,9 @@
-"""``autoregressive``: each leg's return from its own past, the order chosen by BIC.
+"""``autoregressive``: each instrument's return from its own past, with orders chosen by BIC.
 
-Every instrument gets an autoregression by least squares given its first returns (Hamilton, "Time
-Series Analysis", 1994, section 5.2), all of them at once. A leg that is a target by itself gets an
-ARIMA(p, 1, q) of its log price, that is an ARMA(p, q) of its return, by maximum likelihood with
-statsmodels; it is kept in its autoregressive form, cut after ``LAGS`` days.
+Every instrument gets an autoregression, fitted by least squares conditional on its first returns
+(Hamilton, "Time Series Analysis", 1994, section 5.2), all instruments at once. A leg that is a
+target by itself gets an ARIMA(p, 1, q) of its log price, that is an ARMA(p, q) of its return, by
+maximum likelihood with statsmodels. Its autoregressive form, cut after ``LAGS`` days, is stored.
 """
 
 import warnings
@@ -18,11 +18,11 @@ from quant_assets.core.typing import BoolArray, FloatArray, IntArray
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.label_transforms import ranked_labels
 from quant_assets.models.leg_returns import (
-    deviations,
-    drift_and_markets,
     label_width,
-    last_days,
-    standardised,
+    last_returns,
+    return_deviations,
+    split_by_market,
+    standardised_returns,
     to_target_scores,
 )
 from quant_assets.models.packing import pack, unpack
@@ -54,10 +54,10 @@ class Autoregression:
     """One autoregression per instrument, of returns in standard deviations.
 
     Attributes:
-        deviation: (k,) of a day's return; 0 for an instrument that never moved.
-        mean: (k,) of the standardised return.
-        weights: (LAGS, k) of the next return on those before it, newest first.
-        orders: (k, 2) of the autoregressive and of the moving-average part.
+        deviation: (k,) standard deviation of daily returns; 0 for an instrument that never moved.
+        mean: (k,) mean of the standardised returns.
+        weights: (LAGS, k) weights of past returns in the next return, the newest first.
+        orders: (k, 2) orders of the autoregressive and of the moving-average part.
         width: (m,) divisor of a target's expected label.
     """
 
@@ -68,48 +68,48 @@ class Autoregression:
     width: FloatArray
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, m) expected labels in units of their width."""
+        """Compute (rows, m) expected labels in units of their width."""
         return self._scores(observations, self._past(observations, rows))
 
     def contributions(
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
-        """Of the drift, and of the past returns of each market."""
-        return drift_and_markets(
+        """Compute the contributions of the drift and of each market's past returns."""
+        return split_by_market(
             partial(self._scores, observations),
             self._past(observations, rows),
             observations.instruments,
         )
 
     def importance(self) -> Mapping[str, float]:
-        """Share of the return of so many days ago in the sum of absolute weights."""
+        """Return the share of each lagged return in the sum of absolute weights."""
         weight = np.abs(self.weights).sum(axis=1)
         if not weight.any():
             return {}
         share = weight / weight.sum()
-        return {f"return_{back}_days_ago": float(share[back]) for back in np.flatnonzero(share)}
+        return {f"return_{ago}_days_ago": float(share[ago]) for ago in np.flatnonzero(share)}
 
     def to_bytes(self) -> bytes:
-        """All weights."""
+        """Return all fields as bytes."""
         return pack(**vars(self))
 
     def _past(self, observations: Observations, rows: int) -> FloatArray:
-        """(lookback + rows, k) standardised returns less their mean; 0 where not observed."""
-        return np.nan_to_num(last_days(observations, rows, lookback, self.deviation) - self.mean)
+        """Compute (lookback + rows, k) standardised returns less their mean; 0 where unknown."""
+        return np.nan_to_num(last_returns(observations, rows, lookback, self.deviation) - self.mean)
 
     def _scores(
         self, observations: Observations, past: FloatArray, drift: float = 1.0
     ) -> FloatArray:
-        """(rows, m) of past returns and ``drift`` times the mean ones; linear in both.
+        """Compute (rows, m) scores from past returns and ``drift`` times the mean returns.
 
-        Sums over lags are taken one lag after the other, so that a day gets the same bits alone as
-        among others.
+        Scores are linear in both. Sums over lags are taken one lag after the other, so that a day
+        has the same bits alone as among other days.
         """
         rows = len(past) - lookback
         mean = drift * self.mean
         moves = mean * np.arange(1, MAX_LAG + 1)[:, None] + np.zeros((rows, 1, 1))
-        for back, weights in enumerate(np.moveaxis(cumulate_weights(self.weights), 1, 0)):
-            start = lookback - back
+        for ago, weights in enumerate(np.moveaxis(cumulate_weights(self.weights), 1, 0)):
+            start = lookback - ago
             moves += past[start : start + rows, None] * weights
         return to_target_scores(moves * self.deviation, observations) / self.width
 
@@ -118,22 +118,23 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
     """Fit to the last ``window`` days.
 
     Raises:
+        NotEnoughHistoryError: too few labels are known.
         FitError: no ARMA model of a single leg converged.
     """
-    ranked_labels(observations)  # refuses too short a history
+    ranked_labels(observations)  # raises if the history is too short
     recent = observations.rows(
         max(0, len(observations.days) - parameters["window"]), len(observations.days)
     )
-    deviation = deviations(recent)
-    returns = standardised(recent, deviation)
+    deviation = return_deviations(recent)
+    returns = standardised_returns(recent, deviation)
     observed = ~np.isnan(returns)
     mean = np.nansum(returns, axis=0) / np.maximum(observed.sum(axis=0), 1)
     centred = np.nan_to_num(returns - mean)
-    weights, order = least_squares(centred, observed, parameters["max_order"])
+    weights, order = fit_least_squares(centred, observed, parameters["max_order"])
     orders = np.stack([order, np.zeros_like(order)], axis=1)
     for leg in np.unique(observations.legs[observations.legs[:, 1] < 0, 0]):
         if observed[:, leg].sum() >= parameters["arma_days"]:
-            weights[:, leg], orders[leg] = maximum_likelihood(
+            weights[:, leg], orders[leg] = fit_maximum_likelihood(
                 centred[:, leg], parameters["arma_orders"], observations.instruments[leg]
             )
     width = label_width(observations, parameters["prior_days"])
@@ -141,24 +142,24 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
 
 
 def load(stored: bytes) -> Autoregression:
-    """Read the weights back."""
+    """Restore a model from its bytes."""
     return Autoregression(**unpack(stored))
 
 
-def least_squares(
+def fit_least_squares(
     centred: FloatArray, observed: BoolArray, max_order: int, prior_days: float = 1.0
 ) -> tuple[FloatArray, IntArray]:
-    """(LAGS, k) weights and (k,) order with the least BIC, 0 to ``max_order``, of each column.
+    """Fit an autoregression to each column, with the order from 0 to ``max_order`` of least BIC.
 
-    One QR decomposition per column, all in one call, serves every order: the first p columns of Q
-    span the first p lags.
+    Returns (LAGS, k) weights and the (k,) orders. One QR decomposition per column gives the fits of
+    all orders, because the first p columns of Q span the first p lags.
 
     Args:
-        centred: (n, k) standardised returns less their mean, 0 where not observed.
-        observed: (n, k).
-        max_order: at most LAGS.
-        prior_days: days on which a lag was one and nothing followed, added once a lag. They keep a
-            price solvable that hardly ever moves.
+        centred: (n, k) standardised returns less their mean; 0 where not observed.
+        observed: (n, k) whether a return is observed.
+        max_order: largest order, at most LAGS.
+        prior_days: number of days per lag that are added to the data, on which the lagged return
+            was 1 and the next return 0. With them a price that hardly moves can be fitted.
     """
     n, k = centred.shape
     lagged = np.stack([centred[max_order - j : n - j] for j in range(1, max_order + 1)], axis=-1)
@@ -175,49 +176,60 @@ def least_squares(
     order = np.argmin(bic, axis=1)
     weights = np.zeros((LAGS, k))
     for p in range(1, max_order + 1):
-        of = order == p
-        weights[:p, of] = np.linalg.solve(r[of, :p, :p], projected[of, :p, None])[..., 0].T
+        of_order = order == p
+        solved = np.linalg.solve(r[of_order, :p, :p], projected[of_order, :p, None])
+        weights[:p, of_order] = solved[..., 0].T
     return weights, order
 
 
-def maximum_likelihood(
+def fit_maximum_likelihood(
     centred: FloatArray, orders: Sequence[tuple[int, int]], instrument: str
 ) -> tuple[FloatArray, tuple[int, int]]:
-    """(LAGS,) weights and order of the ARMA model of one series with the least BIC.
+    """Fit the ARMA model of least BIC to one series, among the models that converge.
 
-    A model that does not converge is not a candidate.
+    Returns the (LAGS,) weights of its autoregressive form, and its order.
+
+    Args:
+        centred: (n,) standardised returns less their mean; 0 where not observed.
+        orders: orders (p, q) to try.
+        instrument: name of the instrument, for the error.
 
     Raises:
-        FitError: none converged.
+        FitError: no model converged.
     """
     from statsmodels.tools.sm_exceptions import ModelWarning
     from statsmodels.tsa.arima.model import ARIMA
     from statsmodels.tsa.arima_process import arma2ar
 
-    found = []
+    candidates = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ModelWarning)
         for p, q in orders:
             model = ARIMA(centred, order=(p, 0, q), trend="n").fit(cov_type="none")
             if model.mle_retvals["converged"] and np.isfinite(model.bic):
-                found.append((model, (p, q)))
-    if not found:
+                candidates.append((model, (p, q)))
+    if not candidates:
         raise FitError(
             "no ARMA model converged",
             where=instrument,
             expected=f"one of the orders {orders}",
             hint="leave out larger orders (arma_orders), or fit on another window",
         )
-    best, order = min(found, key=lambda candidate: candidate[0].bic)
+    best, order = min(candidates, key=lambda candidate: candidate[0].bic)
     polynomials = best.polynomial_ar, best.polynomial_ma
     return -arma2ar(*polynomials, lags=LAGS + 1)[1:], order
 
 
 def cumulate_weights(weights: FloatArray) -> FloatArray:
-    """(MAX_LAG, LAGS, k) weights of the moves of each label's window on the returns known.
+    """Compute the weights of past returns in the expected move over each label's window.
 
-    Forecasts are iterated: the next return is replaced by its own forecast. The window of a label
-    begins with the close of the day after the forecast's, so the next return itself is not in it.
+    Forecasts are iterated: a future return is replaced by its own forecast. The window of a label
+    begins with the close of the day after the forecast day, so it excludes the next return.
+
+    Returns an array of shape (MAX_LAG, LAGS, k), at index lag - 1 for labels of that lag.
+
+    Args:
+        weights: (LAGS, k) weights of past returns in the next return, the newest first.
     """
     ahead, total, windows = weights, np.zeros_like(weights), []
     for _ in range(MAX_LAG):

@@ -1,12 +1,13 @@
 """``bayesian_svar``: a vector autoregression of all legs' returns with a Minnesota prior.
 
-The prior takes returns for unpredictable: coefficients are normal around zero and tighter for
-older returns (Litterman, "Forecasting with Bayesian Vector Autoregressions", 1986), the errors'
-covariance is inverse Wishart, and both are conjugate, so that the posterior is one linear solve
-(Kadiyala and Karlsson, 1997). How tight is chosen by the marginal likelihood, in closed form as
-well (Giannone, Lenza and Primiceri, "Prior Selection for Vector Autoregressions", 2015). Returns
-drift in the last ``drift_days`` only: a drift does not last as long as what links the markets.
-Shocks are identified recursively, in the order in which the markets close.
+The prior assumes that returns are unpredictable: coefficients are normal around zero, with a
+smaller variance for older returns (Litterman, "Forecasting with Bayesian Vector Autoregressions",
+1986), and the errors' covariance is inverse Wishart. Both are conjugate, so the posterior is one
+linear solve (Kadiyala and Karlsson, 1997). The tightness of the prior maximises the marginal
+likelihood, which has a closed form (Giannone, Lenza and Primiceri, "Prior Selection for Vector
+Autoregressions", 2015). Drifts are estimated from the last ``drift_days`` only, since a drift
+changes sooner than the links between markets. Shocks are identified recursively, in the order in
+which the markets close.
 """
 
 from collections.abc import Mapping
@@ -21,11 +22,11 @@ from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.label_transforms import ranked_labels
 from quant_assets.models.leg_returns import (
-    deviations,
-    drift_and_markets,
     label_width,
-    last_days,
-    standardised,
+    last_returns,
+    return_deviations,
+    split_by_market,
+    standardised_returns,
     to_target_scores,
 )
 from quant_assets.models.packing import pack, unpack
@@ -33,8 +34,8 @@ from quant_assets.models.protocol import Groups, Observations, Parameters, Resou
 from quant_assets.models.search_space import Float, Int, Space
 
 LAGS = 2
-BY_CLOSE = ("JPX", "LME", "US", "FX")
-"""Markets by the hour of their close: none answers on the same day to one that closes after it."""
+CLOSING_ORDER = ("JPX", "LME", "US", "FX")
+"""Markets in the order of their closes: a market cannot react to a later close on the same day."""
 
 name = "bayesian_svar"
 description = "Minnesota-prior VAR of all legs' returns, recursively identified."
@@ -59,9 +60,9 @@ class Posterior(NamedTuple):
     """A matrix-normal inverse-Wishart posterior of a VAR.
 
     Attributes:
-        coefficients: (1 + p k, k) mean: the drift, then lag by lag.
-        covariance: (k, k) mean of the errors' covariance.
-        evidence: log marginal likelihood, up to a constant of the data's shape.
+        coefficients: (1 + p k, k) posterior mean: the drift, then the p lags one after another.
+        covariance: (k, k) posterior mean of the errors' covariance.
+        evidence: log marginal likelihood, up to a constant that depends on the data's shape only.
     """
 
     coefficients: FloatArray
@@ -75,11 +76,12 @@ class BayesianVar:
 
     Attributes:
         columns: (k,) positions of the variables among the instruments, in recursive order.
-        variables: their names.
-        deviation: (i,) of a day's return, for all instruments; 0 for one that never moved.
-        coefficients: (1 + LAGS k, k) posterior mean.
-        covariance: (k, k) posterior mean.
-        tightness: the one chosen.
+        variables: names of the variables.
+        deviation: (i,) standard deviation of each instrument's daily returns; 0 for an instrument
+            that never moved.
+        coefficients: (1 + LAGS k, k) posterior mean of the coefficients.
+        covariance: (k, k) posterior mean of the errors' covariance.
+        tightness: tightness of the prior, chosen by the marginal likelihood.
         width: (m,) divisor of a target's expected label.
     """
 
@@ -92,22 +94,23 @@ class BayesianVar:
     width: FloatArray
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, m) expected labels in units of their width."""
+        """Compute (rows, m) expected labels in units of their width."""
         return self._scores(observations, self._past(observations, rows))
 
     def contributions(
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
-        """Of the drift, and of the past returns of each market."""
-        return drift_and_markets(
+        """Compute the contributions of the drift and of each market's past returns."""
+        return split_by_market(
             partial(self._scores, observations), self._past(observations, rows), self.variables
         )
 
     def impulse_responses(self, days: int) -> FloatArray:
-        """(days + 1, k, k) response of each variable to each structural shock, days after it.
+        """Compute the response of each variable to each structural shock.
 
-        Shocks have a variance of one and are ordered as the variables; responses are in standard
-        deviations of the responding variable's daily return. On day 0 it is the Cholesky factor.
+        Returns an array of shape (days + 1, k, k), by days since the shock; on day 0 it is the
+        Cholesky factor of the errors' covariance. Shocks have variance one and are in the order of
+        the variables. Responses are in standard deviations of the variable's daily returns.
         """
         k = len(self.variables)
         blocks = self.coefficients[1:].reshape(LAGS, k, k).transpose(0, 2, 1)
@@ -118,64 +121,68 @@ class BayesianVar:
         return np.stack(responses)
 
     def importance(self) -> Mapping[str, float]:
-        """Share of each variable's past returns in the sum of absolute coefficients."""
+        """Return the share of each variable's past returns in the sum of absolute coefficients."""
         weight = np.abs(self.coefficients[1:]).reshape(LAGS, len(self.variables), -1)
         share = weight.sum(axis=(0, 2)) / max(weight.sum(), np.finfo(float).tiny)
         return dict(zip(self.variables, share.tolist(), strict=True)) if share.any() else {}
 
     def to_bytes(self) -> bytes:
-        """All coefficients."""
+        """Return all fields as bytes."""
         return pack(**vars(self))
 
     def _past(self, observations: Observations, rows: int) -> FloatArray:
-        """(lookback + rows, k) standardised returns of the variables; 0 where not observed."""
+        """Compute (lookback + rows, k) standardised returns of the variables; 0 where unknown."""
         return np.nan_to_num(
-            last_days(observations, rows, lookback, self.deviation)[:, self.columns]
+            last_returns(observations, rows, lookback, self.deviation)[:, self.columns]
         )
 
     def _scores(
         self, observations: Observations, past: FloatArray, drift: float = 1.0
     ) -> FloatArray:
-        """(rows, m) of past returns and ``drift`` times the drifts; linear in both.
+        """Compute (rows, m) scores from past returns and ``drift`` times the drifts.
 
-        One product per day: a product over many days may round differently from one over a
-        single day, and a replayed day must give the same bits.
+        Scores are linear in both. There is one product per day, because a product over many days
+        may round differently, and a day forecast again alone must give the same bits.
         """
         drifts, maps = cumulate_maps(self.coefficients)
         across = np.ascontiguousarray(np.concatenate(list(maps), axis=1))
-        expected = np.stack([day @ across for day in lagged(past)])
+        expected = np.stack([day @ across for day in lagged_returns(past)])
         moves = np.zeros((len(expected), MAX_LAG, len(self.deviation)))
         moves[:, :, self.columns] = expected.reshape(len(expected), MAX_LAG, -1) + drift * drifts
         return to_target_scores(moves * self.deviation, observations) / self.width
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> BayesianVar:
-    """Fit to all days with the tightness of the greatest marginal likelihood."""
-    ranked_labels(observations)  # refuses too short a history
-    deviation = deviations(observations)
+    """Fit to all days with the tightness of the greatest marginal likelihood.
+
+    Raises:
+        NotEnoughHistoryError: too few labels are known.
+    """
+    ranked_labels(observations)  # raises if the history is too short
+    deviation = return_deviations(observations)
     columns = recursive_order(observations)
-    returns = np.nan_to_num(standardised(observations, deviation)[:, columns])
-    past, y = lagged(returns)[:-1], returns[LAGS:]
+    returns = np.nan_to_num(standardised_returns(observations, deviation)[:, columns])
+    past, y = lagged_returns(returns)[:-1], returns[LAGS:]
     drifts = np.arange(len(y))[::-1] < parameters["drift_days"]
     x = np.concatenate([drifts[:, None], past], axis=1)
-    found = {}
+    posteriors = {}
     for tightness in parameters["tightness"]:
         variance = prior_variance(len(columns), tightness, parameters["decay"], parameters["drift"])
-        found[tightness] = posterior(x, y, variance)
-    best = max(found, key=lambda tightness: found[tightness].evidence)
+        posteriors[tightness] = posterior(x, y, variance)
+    best = max(posteriors, key=lambda tightness: posteriors[tightness].evidence)
     return BayesianVar(
         columns,
         tuple(observations.instruments[i] for i in columns),
         deviation,
-        found[best].coefficients,
-        found[best].covariance,
+        posteriors[best].coefficients,
+        posteriors[best].covariance,
         best,
         label_width(observations, parameters["prior_days"]),
     )
 
 
 def load(stored: bytes) -> BayesianVar:
-    """Read the coefficients back."""
+    """Restore a model from its bytes."""
     arrays = unpack(stored)
     return BayesianVar(
         variables=tuple(arrays.pop("variables").tolist()),
@@ -185,33 +192,42 @@ def load(stored: bytes) -> BayesianVar:
 
 
 def recursive_order(observations: Observations) -> IntArray:
-    """(k,) positions of the instruments that are legs, by the hour of their market's close."""
+    """Return the (k,) positions of the instruments that are legs, by their market's close."""
     legs = np.unique(observations.legs[observations.legs >= 0])
-    hours = [BY_CLOSE.index(market_of(observations.instruments[leg])) for leg in legs]
-    return np.asarray(legs[np.argsort(hours, kind="stable")])
+    places = [CLOSING_ORDER.index(market_of(observations.instruments[leg])) for leg in legs]
+    return np.asarray(legs[np.argsort(places, kind="stable")])
 
 
-def lagged(returns: FloatArray) -> FloatArray:
-    """(n - LAGS + 1, LAGS k) each day's return and those before it, newest first."""
+def lagged_returns(returns: FloatArray) -> FloatArray:
+    """Join each day's (k,) returns with those of the days before it, the newest first.
+
+    Returns an array of shape (n - LAGS + 1, LAGS k) from returns of shape (n, k).
+    """
     last = len(returns)
-    parts = [returns[LAGS - 1 - back : last - back] for back in range(LAGS)]
-    return np.ascontiguousarray(np.concatenate(parts, axis=1))
+    shifted = [returns[LAGS - 1 - ago : last - ago] for ago in range(LAGS)]
+    return np.ascontiguousarray(np.concatenate(shifted, axis=1))
 
 
 def prior_variance(k: int, tightness: float, decay: float, drift: float) -> FloatArray:
-    """(1 + LAGS k,) variance of the coefficients of each input around zero.
+    """Compute the (1 + LAGS k,) prior variances of the coefficients of each input.
 
     Variables are in standard deviations, so the Minnesota prior needs no scales.
+
+    Args:
+        k: number of variables.
+        tightness: prior standard deviation of a coefficient of lag 1.
+        decay: power of the lag by which the standard deviation is divided.
+        drift: prior standard deviation of a drift.
     """
     lags = [np.full(k, (tightness / lag**decay) ** 2) for lag in range(1, LAGS + 1)]
     return np.concatenate([[drift**2], *lags])
 
 
 def posterior(x: FloatArray, y: FloatArray, variance: FloatArray) -> Posterior:
-    """Posterior of a regression of all variables on the same inputs.
+    """Compute the posterior of a regression of all variables on the same inputs.
 
-    The prior of the errors' covariance is inverse Wishart with mean one and k + 2 degrees of
-    freedom, the fewest with which it has a mean.
+    The prior of the errors' covariance is inverse Wishart with the identity as its mean and k + 2
+    degrees of freedom, the smallest number with which it has a mean.
 
     Args:
         x: (n, q) inputs.
@@ -234,18 +250,24 @@ def posterior(x: FloatArray, y: FloatArray, variance: FloatArray) -> Posterior:
 
 
 def cumulate_maps(coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(MAX_LAG, k) drifts and (MAX_LAG, LAGS k, k) maps from known returns to windows' moves.
+    """Compute drifts and maps from past returns to the expected moves over labels' windows.
 
-    Forecasts are iterated: the next returns are replaced by their own forecasts. The window of a
-    label begins with the close of the day after the forecast's, so the next return is not in it.
+    Forecasts are iterated: future returns are replaced by their own forecasts. The window of a
+    label begins with the close of the day after the forecast day, so it excludes the next return.
+
+    Returns drifts of shape (MAX_LAG, k) and maps of shape (MAX_LAG, LAGS k, k), at index lag - 1
+    for labels of that lag.
+
+    Args:
+        coefficients: (1 + LAGS k, k) drifts and coefficients of past returns.
     """
     k = coefficients.shape[1]
-    drift, one = coefficients[0], coefficients[1:]
-    level, ahead = drift, one
-    levels, maps = [np.zeros(k)], [np.zeros_like(one)]
+    drift, one_day = coefficients[0], coefficients[1:]
+    level, ahead = drift, one_day
+    levels, maps = [np.zeros(k)], [np.zeros_like(one_day)]
     for _ in range(MAX_LAG):
         level = level + drift @ ahead[:k]
-        ahead = one @ ahead[:k] + np.concatenate([ahead[k:], np.zeros((k, k))])
+        ahead = one_day @ ahead[:k] + np.concatenate([ahead[k:], np.zeros((k, k))])
         levels.append(levels[-1] + level)
         maps.append(maps[-1] + ahead)
     return np.stack(levels[1:]), np.stack(maps[1:])

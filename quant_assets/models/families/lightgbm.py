@@ -1,4 +1,4 @@
-"""``lightgbm``: boosters over all (day, target) rows, shallow and strongly regularised."""
+"""``lightgbm``: shallow, strongly regularised boosters over all (day, target) rows."""
 
 import json
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.models.label_transforms import (
-    day_by_day,
     day_weights,
-    decorrelation,
+    decorrelation_matrix,
+    multiply_by_day,
     ranked_labels,
     standardised_labels,
 )
@@ -22,7 +22,7 @@ from quant_assets.models.protocol import (
     Observations,
     Parameters,
     Resources,
-    by_group,
+    sum_by_group,
 )
 from quant_assets.models.search_space import Float, Int, Space
 
@@ -61,47 +61,47 @@ space: Space = {
 
 @dataclass(frozen=True)
 class Boosters:
-    """Boosters that differ in their seed.
+    """Boosters that differ in their seed, and whose scores are averaged.
 
     Attributes:
-        boosters: one a seed; their scores are averaged.
-        decorrelation: (m, m), applied to the scores of a day.
+        boosters: one booster per seed.
+        decorrelation: (m, m) matrix by which the scores of a day are multiplied.
     """
 
     boosters: tuple["lightgbm.Booster", ...]
     decorrelation: FloatArray
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, m) leaf sums; a missing feature takes the branch learnt for it."""
-        return day_by_day(self._mean(observations, rows)[..., 0], self.decorrelation)
+        """Compute (rows, m) scores; a missing feature takes the branch learnt for it."""
+        return multiply_by_day(self._mean(observations, rows)[..., 0], self.decorrelation)
 
     def contributions(
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
-        """Exact Shapley values of the trees, decorrelated as the scores are.
+        """Compute exact Shapley values of the trees, decorrelated as the scores are.
 
-        Lundberg, Erion and Lee, "Consistent Individualized Feature Attribution for Tree
-        Ensembles" (2018). What the trees expect of no inputs at all is the prior.
+        Source: Lundberg, Erion and Lee, "Consistent Individualized Feature Attribution for Tree
+        Ensembles" (2018). The prior is the trees' expected score without any inputs.
         """
         values = self._mean(observations, rows, pred_contrib=True)
-        sums = by_group(np.moveaxis(values, -1, 0), (*observations.target.names, PRIOR), groups)
-        return {group: day_by_day(part, self.decorrelation) for group, part in sums.items()}
+        sums = sum_by_group(np.moveaxis(values, -1, 0), (*observations.target.names, PRIOR), groups)
+        return {group: multiply_by_day(part, self.decorrelation) for group, part in sums.items()}
 
     def importance(self) -> Mapping[str, float]:
-        """Share of each feature in the gain of all splits."""
+        """Return each feature's share in the gain of all splits."""
         gain = np.sum([b.feature_importance("gain") for b in self.boosters], axis=0)
         names = self.boosters[0].feature_name()
         return dict(zip(names, gain / gain.sum(), strict=True)) if gain.any() else {}
 
     def to_bytes(self) -> bytes:
-        """LightGBM's text format, and the matrix."""
-        text = json.dumps([_without_threads(b.model_to_string()) for b in self.boosters]).encode()
+        """Return the boosters in LightGBM's text format, and the matrix."""
+        text = json.dumps([_drop_threads(b.model_to_string()) for b in self.boosters]).encode()
         return pack(boosters=np.frombuffer(text, np.uint8), decorrelation=self.decorrelation)
 
     def _mean(
         self, observations: Observations, rows: int, *, pred_contrib: bool = False
     ) -> FloatArray:
-        """(rows, m, outputs) mean of the boosters' scores, or of all their parts."""
+        """Compute the (rows, m, outputs) mean of the boosters' scores or contributions."""
         x = observations.target.values[len(observations.days) - rows :]
         pooled = x.reshape(-1, x.shape[-1])
         options = {"pred_contrib": pred_contrib}
@@ -111,13 +111,13 @@ class Boosters:
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> Boosters:
-    """Fit on every released label, each day weighing the same."""
+    """Fit to all known labels, with the same total weight for each day."""
     import lightgbm
 
     options = dict(parameters)
     seeds, rounds = options.pop("seeds"), options.pop("num_boost_round")
     clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
-    matrix = decorrelation(ranked_labels(observations), shrinkage)
+    matrix = decorrelation_matrix(ranked_labels(observations), shrinkage)
     labels = standardised_labels(observations, clip)
     known = ~np.isnan(labels)
     data = lightgbm.Dataset(
@@ -142,7 +142,7 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
 
 
 def load(stored: bytes) -> Boosters:
-    """Read the text format and the matrix back."""
+    """Restore a model from its bytes."""
     import lightgbm
 
     arrays = unpack(stored)
@@ -151,6 +151,6 @@ def load(stored: bytes) -> Boosters:
     return Boosters(boosters, arrays["decorrelation"])
 
 
-def _without_threads(model: str) -> str:
-    """LightGBM's text less the number of threads, which is no part of the model."""
+def _drop_threads(model: str) -> str:
+    """Remove the number of threads from LightGBM's text, so that equal models are equal bytes."""
     return "\n".join(x for x in model.split("\n") if not x.startswith("[num_threads:"))

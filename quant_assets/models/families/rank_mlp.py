@@ -1,8 +1,9 @@
 """``rank_mlp``: small networks over pooled (day, target) rows, averaged.
 
-The same weights score every target: perceptrons on the day's target features, and one recurrent
-network on the last four days of them. They differ in their random beginning; averaging them takes
-out what only that explains (Hansen and Salamon, "Neural Network Ensembles", 1990).
+A network has the same weights for every target. There are several perceptrons on the day's target
+features, and one recurrent network on the last four days' target features. Networks start from
+different random weights; averaging their scores removes the differences that result (Hansen and
+Salamon, "Neural Network Ensembles", 1990).
 """
 
 from functools import partial
@@ -55,19 +56,21 @@ space: Space = {
 def fit(
     observations: Observations, parameters: Parameters, resources: Resources
 ) -> NetworkForecaster:
-    """Train all networks on released labels."""
+    """Train all networks on known labels."""
     labels = ranked_labels(observations)
     features = observations.target.values[labelled_days(labels)]
     prepared = fit_scaler(features, parameters["clip"], pooled=True).arrays("target")
-    return fit_networks(_members, lookback, observations, labels, parameters, prepared, resources)
+    return fit_networks(
+        _build_networks, lookback, observations, labels, parameters, prepared, resources
+    )
 
 
 def load(stored: bytes) -> NetworkForecaster:
-    """Read the networks back."""
-    return load_networks(_members, lookback, stored)
+    """Restore a model from its bytes."""
+    return load_networks(_build_networks, lookback, stored)
 
 
-def _members(
+def _build_networks(
     observations: Observations, parameters: Parameters, prepared: Arrays
 ) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import PooledMlp, PooledRnn

@@ -1,4 +1,4 @@
-"""``rank_prior``: each target's mean rank in the past. To beat, and to fall back on."""
+"""``rank_prior``: each target's mean rank in the past; the baseline, and the fall-back family."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from quant_assets.core.errors import unknown_name
 from quant_assets.core.typing import FloatArray
-from quant_assets.models.label_transforms import decorrelation, ranked_labels
+from quant_assets.models.label_transforms import decorrelation_matrix, ranked_labels
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import PRIOR, Groups, Observations, Parameters, Resources
 from quant_assets.models.search_space import Float, Int, Space
@@ -34,42 +34,47 @@ space: Space = {
 
 @dataclass(frozen=True)
 class RankPrior:
-    """One constant score per target, (m,)."""
+    """One constant score per target.
+
+    Attributes:
+        score: (m,) scores.
+    """
 
     score: FloatArray
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, m) the same scores on every day."""
+        """Return (rows, m) scores, equal on all days."""
         return np.tile(self.score, (rows, 1))
 
     def contributions(
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
-        """All of it is the prior."""
+        """Return the scores as the contribution of the prior."""
         return {PRIOR: self.forecast(observations, rows)}
 
     def importance(self) -> Mapping[str, float]:
-        """A constant has no inputs."""
+        """Return nothing, since the scores have no inputs."""
         return {}
 
     def to_bytes(self) -> bytes:
-        """The scores."""
+        """Return the scores as bytes."""
         return pack(score=self.score)
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> RankPrior:
-    """Scores from the last ``window`` days, with ``prior_days`` days of rank zero in the mean.
+    """Compute mean ranks of the last ``window`` days, with ``prior_days`` days of rank 0 added.
 
-    ``variant`` is what the mean ranks are divided by:
+    The parameter ``variant`` says by what the mean ranks are divided:
 
-    - ``mean``: nothing.
-    - ``diagonal``: each target's standard deviation.
-    - ``covariance``: the covariance of all targets, shrunk by ``shrinkage``.
-    - ``ledoit_wolf``: likewise, shrunk by as much as Ledoit and Wolf ("A well-conditioned estimator
-      for large-dimensional covariance matrices", 2004) estimate for independent days.
+    - ``mean``: by nothing.
+    - ``diagonal``: by each target's standard deviation.
+    - ``covariance``: by the covariance of all targets, shrunk by ``shrinkage``.
+    - ``ledoit_wolf``: by the covariance of all targets, shrunk by the estimate of Ledoit and Wolf
+      ("A well-conditioned estimator for large-dimensional covariance matrices", 2004) for
+      independent days.
 
     Raises:
-        NotEnoughHistoryError: too few labels are released.
+        NotEnoughHistoryError: too few labels are known.
         UnknownNameError: there is no such variant.
     """
     variant = parameters["variant"]
@@ -85,35 +90,41 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
 
 
 def load(stored: bytes) -> RankPrior:
-    """Read the scores back."""
+    """Restore a model from its bytes."""
     return RankPrior(**unpack(stored))
 
 
-def _plain(mean: FloatArray, ranks: FloatArray, parameters: Parameters) -> FloatArray:
+def _keep(mean: FloatArray, ranks: FloatArray, parameters: Parameters) -> FloatArray:
     return mean
 
 
-def _diagonal(mean: FloatArray, ranks: FloatArray, parameters: Parameters) -> FloatArray:
+def _divide_by_deviation(mean: FloatArray, ranks: FloatArray, parameters: Parameters) -> FloatArray:
     known = np.maximum((~np.isnan(ranks)).sum(axis=0), 1)
     centre = np.nansum(ranks, axis=0) / known
     deviation = np.sqrt(np.nansum((ranks - centre) ** 2, axis=0) / known)
     return np.asarray(mean / np.where(deviation > 0, deviation, 1.0))
 
 
-def _covariance(mean: FloatArray, ranks: FloatArray, parameters: Parameters) -> FloatArray:
-    return np.asarray(mean @ decorrelation(ranks, parameters["shrinkage"]))
+def _divide_by_covariance(
+    mean: FloatArray, ranks: FloatArray, parameters: Parameters
+) -> FloatArray:
+    return np.asarray(mean @ decorrelation_matrix(ranks, parameters["shrinkage"]))
 
 
-def _ledoit_wolf(mean: FloatArray, ranks: FloatArray, parameters: Parameters) -> FloatArray:
+def _divide_by_ledoit_wolf(
+    mean: FloatArray, ranks: FloatArray, parameters: Parameters
+) -> FloatArray:
     from sklearn.covariance import ledoit_wolf_shrinkage
 
     days = ranks[(~np.isnan(ranks)).any(axis=1)]
-    return np.asarray(mean @ decorrelation(ranks, ledoit_wolf_shrinkage(np.nan_to_num(days))))
+    return np.asarray(
+        mean @ decorrelation_matrix(ranks, ledoit_wolf_shrinkage(np.nan_to_num(days)))
+    )
 
 
 _VARIANTS: Mapping[str, Callable[[FloatArray, FloatArray, Parameters], FloatArray]] = {
-    "mean": _plain,
-    "diagonal": _diagonal,
-    "covariance": _covariance,
-    "ledoit_wolf": _ledoit_wolf,
+    "mean": _keep,
+    "diagonal": _divide_by_deviation,
+    "covariance": _divide_by_covariance,
+    "ledoit_wolf": _divide_by_ledoit_wolf,
 }

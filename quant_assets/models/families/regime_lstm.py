@@ -1,7 +1,7 @@
-"""``regime_lstm``: weights of the target features that follow the market's regime.
+"""``regime_lstm``: a linear score of target features whose weights depend on the market's regime.
 
-An LSTM reads the market's last twenty days and the filtered probability of turbulence on each of
-them (``regimes``; Hamilton 1989), and sets the weights with which target features are summed.
+An LSTM reads the market features of the last twenty days and the filtered probability of turbulence
+on each of them (``models.markov_switching``), and sets the weights of the target features.
 """
 
 from functools import partial
@@ -57,7 +57,7 @@ _FACTOR = "factor_all_1"
 def fit(
     observations: Observations, parameters: Parameters, resources: Resources
 ) -> NetworkForecaster:
-    """Fit the regimes on the market's daily factor, then train the networks."""
+    """Fit the regimes to the market's daily factor, then train the networks on known labels."""
     labels, clip = ranked_labels(observations), parameters["clip"]
     rows = labelled_days(labels)
     regimes = fit_regimes(observations.market.column(_FACTOR))
@@ -66,15 +66,17 @@ def fit(
         **fit_scaler(observations.market.values[rows], clip).arrays("market"),
         **{f"regimes.{field}": array for field, array in vars(regimes).items()},
     }
-    return fit_networks(_members, lookback, observations, labels, parameters, prepared, resources)
+    return fit_networks(
+        _build_networks, lookback, observations, labels, parameters, prepared, resources
+    )
 
 
 def load(stored: bytes) -> NetworkForecaster:
-    """Read regimes and networks back."""
-    return load_networks(_members, lookback, stored)
+    """Restore a model from its bytes."""
+    return load_networks(_build_networks, lookback, stored)
 
 
-def _members(
+def _build_networks(
     observations: Observations, parameters: Parameters, prepared: Arrays
 ) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import RegimeLstm

@@ -1,9 +1,9 @@
 """``ridge``: all targets in one linear solve on the day's returns and market features.
 
-One SVD serves every penalty and every target; the penalty is the one with the least leave-one-out
+One SVD gives the solutions for all penalties and targets. The penalty has the least leave-one-out
 error (Allen's PRESS in closed form: Hastie, Tibshirani and Friedman, "The Elements of Statistical
-Learning", section 7.10). Optionally the fitted values keep their leading directions only (Izenman,
-"Reduced-rank regression for the multivariate linear model", 1975).
+Learning", section 7.10). Optionally only the leading directions of the fitted values are used
+(Izenman, "Reduced-rank regression for the multivariate linear model", 1975).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.models.label_transforms import day_by_day, decorrelation, ranked_labels
+from quant_assets.models.label_transforms import (
+    decorrelation_matrix,
+    multiply_by_day,
+    ranked_labels,
+)
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import PRIOR, Groups, Observations, Parameters, Resources
 from quant_assets.models.search_space import Choice, Float, Space
@@ -47,14 +51,15 @@ class Ridge:
     """Coefficients on standardised inputs.
 
     Attributes:
-        returns: names of the instrument features used.
-        inputs: p names: market features, and those returns, once an instrument.
+        returns: names of the instrument features that are inputs.
+        inputs: names of the p inputs: the market features, then each of ``returns`` once per
+            instrument.
         clip: standardised inputs are clipped to plus and minus this.
-        mean: (p,) of the inputs over the fitting days.
-        scale: (p,) likewise; 1 where an input does not vary.
-        coefficients: (p, m), decorrelated.
-        intercept: (m,) likewise.
-        penalty: the one chosen.
+        mean: (p,) mean of each input over the fitting days.
+        scale: (p,) standard deviation of each input; 1 for an input that does not vary.
+        coefficients: (p, m) decorrelated coefficients.
+        intercept: (m,) decorrelated intercept.
+        penalty: penalty of least leave-one-out error.
     """
 
     returns: tuple[str, ...]
@@ -67,63 +72,67 @@ class Ridge:
     penalty: float
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, m) linear scores."""
-        return day_by_day(self._inputs(observations, rows), self.coefficients) + self.intercept
+        """Compute (rows, m) linear scores."""
+        return (
+            multiply_by_day(self._standardised_inputs(observations, rows), self.coefficients)
+            + self.intercept
+        )
 
     def contributions(
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
-        """Products of inputs and their coefficients; the intercept is the prior."""
-        x = self._inputs(observations, rows)
+        """Compute the products of inputs and their coefficients; the intercept is the prior."""
+        x = self._standardised_inputs(observations, rows)
         of_input = np.array([groups.get(name, name) for name in self.inputs])
-        found = {
-            group: day_by_day(x * (of_input == group), self.coefficients)
+        parts = {
+            group: multiply_by_day(x * (of_input == group), self.coefficients)
             for group in dict.fromkeys(of_input.tolist())
         }
-        return found | {PRIOR: np.tile(self.intercept, (rows, 1))}
+        return parts | {PRIOR: np.tile(self.intercept, (rows, 1))}
 
     def importance(self) -> Mapping[str, float]:
-        """Share of each market feature and return in the sum of absolute coefficients."""
+        """Return the share of each market feature and return in the absolute coefficients."""
         weight = np.abs(self.coefficients).sum(axis=1)
         share = weight / max(weight.sum(), np.finfo(float).tiny)
-        names, which = np.unique(self.inputs, return_inverse=True)
-        return dict(zip(names.tolist(), np.bincount(which, share).tolist(), strict=True))
+        names, index = np.unique(self.inputs, return_inverse=True)
+        return dict(zip(names.tolist(), np.bincount(index, share).tolist(), strict=True))
 
     def to_bytes(self) -> bytes:
-        """All coefficients."""
+        """Return all fields as bytes."""
         return pack(**vars(self))
 
-    def _inputs(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, p) standardised inputs of the last days."""
-        x = _inputs(
-            observations.rows(len(observations.days) - rows, len(observations.days)), self.returns
-        )
+    def _standardised_inputs(self, observations: Observations, rows: int) -> FloatArray:
+        """Compute (rows, p) standardised inputs of the last days."""
+        x = _join_inputs(observations.last(rows), self.returns)
         return _standardise(x, self.mean, self.scale, self.clip)
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> Ridge:
     """Solve for all targets at once; an empty label counts as the middle rank.
 
-    ``rank`` is the number of directions the fitted values keep, None for all of them;
-    ``shrinkage`` that of the covariance by which expected ranks become scores.
+    The parameter ``rank`` is the number of directions of the fitted values, None for all of them.
+    ``shrinkage`` is that of the covariance by which expected ranks are divided.
+
+    Raises:
+        NotEnoughHistoryError: too few labels are known.
     """
     ranks = ranked_labels(observations)
     known = (~np.isnan(ranks)).any(axis=1)
-    x = _inputs(observations, parameters["returns"])[known]
+    x = _join_inputs(observations, parameters["returns"])[known]
     y = np.nan_to_num(ranks[known])
-    mean, scale = _moments(x)
+    mean, scale = _compute_moments(x)
     x = _standardise(x, mean, scale, parameters["clip"])
     intercept = y.mean(axis=0)
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     projected = u.T @ (y - intercept)
     penalty = min(
         parameters["penalties"],
-        key=lambda candidate: _press(y - intercept, u, s, projected, candidate),
+        key=lambda candidate: _press_error(y - intercept, u, s, projected, candidate),
     )
     coefficients = vt.T @ ((s / (s**2 + penalty))[:, None] * projected)
     if parameters["rank"] is not None:
-        coefficients = _reduced(coefficients, x, parameters["rank"])
-    matrix = decorrelation(ranks, parameters["shrinkage"])
+        coefficients = _reduce_rank(coefficients, x, parameters["rank"])
+    matrix = decorrelation_matrix(ranks, parameters["shrinkage"])
     returns = tuple(parameters["returns"])
     instruments = observations.instrument.values.shape[1]
     return Ridge(
@@ -139,7 +148,7 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
 
 
 def load(stored: bytes) -> Ridge:
-    """Read the coefficients back."""
+    """Restore a model from its bytes."""
     arrays = unpack(stored)
     return Ridge(
         returns=tuple(arrays.pop("returns").tolist()),
@@ -150,14 +159,14 @@ def load(stored: bytes) -> Ridge:
     )
 
 
-def _inputs(observations: Observations, returns: tuple[str, ...]) -> FloatArray:
-    """(n, p) a day's market features and the named returns of every instrument."""
+def _join_inputs(observations: Observations, returns: tuple[str, ...]) -> FloatArray:
+    """Join market features and the named returns of all instruments to (n, p) inputs."""
     moves = [observations.instrument.column(name) for name in returns]
     return np.concatenate([observations.market.values, *moves], axis=1).astype(np.float64)
 
 
-def _moments(x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation of each input; 0 and 1 for one that is never known."""
+def _compute_moments(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Compute each input's mean and standard deviation; 0 and 1 for an input never known."""
     known = np.maximum((~np.isnan(x)).sum(axis=0), 1)
     mean = np.nansum(x, axis=0) / known
     scale = np.sqrt(np.nansum((x - mean) ** 2, axis=0) / known)
@@ -165,20 +174,20 @@ def _moments(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _standardise(x: FloatArray, mean: FloatArray, scale: FloatArray, clip: float) -> FloatArray:
-    """Inputs with mean 0 and deviation 1 over the fitting days, clipped; unknown is the mean."""
+    """Scale inputs to mean 0 and deviation 1 over the fitting days, and clip; 0 where unknown."""
     return np.nan_to_num(np.clip((x - mean) / scale, -clip, clip))
 
 
-def _reduced(coefficients: FloatArray, x: FloatArray, rank: int) -> FloatArray:
-    """Coefficients whose fitted values are the leading ``rank`` directions of those given."""
+def _reduce_rank(coefficients: FloatArray, x: FloatArray, rank: int) -> FloatArray:
+    """Project coefficients so that fitted values have their leading ``rank`` directions only."""
     directions = np.linalg.svd(x @ coefficients, full_matrices=False)[2][:rank]
     return np.asarray(coefficients @ directions.T @ directions)
 
 
-def _press(
+def _press_error(
     y: FloatArray, u: FloatArray, s: FloatArray, projected: FloatArray, penalty: float
 ) -> float:
-    """Sum of squared leave-one-out errors over all targets."""
+    """Compute the sum of squared leave-one-out errors over all targets."""
     shrink = s**2 / (s**2 + penalty)
     leverage = np.einsum("ij,j,ij->i", u, shrink, u)
     errors = (y - u @ (shrink[:, None] * projected)) / (1.0 - leverage)[:, None]

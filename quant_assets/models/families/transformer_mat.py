@@ -1,8 +1,8 @@
-"""``transformer_mat``: attention across all instruments; a target is leg A's score minus leg B's.
+"""``transformer_mat``: attention across instruments; a target's score is leg A's less leg B's.
 
-The network sees single instruments only, never targets: a target is scored by its legs and holding
-period, and so consistently with every other target that shares a leg (the encoder is that of
-Vaswani et al. 2017, see ``networks``).
+The network's inputs are features of instruments, not of targets. A target's score depends on its
+legs and holding period only, so it is consistent with all other targets that share a leg.
+``neural.networks`` has the network.
 """
 
 from functools import partial
@@ -57,22 +57,24 @@ space: Space = {
 def fit(
     observations: Observations, parameters: Parameters, resources: Resources
 ) -> NetworkForecaster:
-    """Train the networks on released labels; every instrument has its own means and scales."""
+    """Train the networks on known labels; every instrument has its own means and scales."""
     labels = ranked_labels(observations)
     features = observations.instrument.values[labelled_days(labels)]
     prepared = {
         **fit_scaler(features, parameters["clip"]).arrays("instrument"),
         "lags": np.unique(observations.lags),
     }
-    return fit_networks(_members, lookback, observations, labels, parameters, prepared, resources)
+    return fit_networks(
+        _build_networks, lookback, observations, labels, parameters, prepared, resources
+    )
 
 
 def load(stored: bytes) -> NetworkForecaster:
-    """Read the networks back."""
-    return load_networks(_members, lookback, stored)
+    """Restore a model from its bytes."""
+    return load_networks(_build_networks, lookback, stored)
 
 
-def _members(
+def _build_networks(
     observations: Observations, parameters: Parameters, prepared: Arrays
 ) -> list["NetworkSpec"]:
     from quant_assets.models.neural.networks import PairTransformer

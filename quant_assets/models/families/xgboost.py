@@ -1,8 +1,8 @@
-"""``xgboost``: one booster over all (day, target) rows of what factors explain, and of the rest.
+"""``xgboost``: one booster over all (day, target) rows of explained and residual moves.
 
-A spread's move over some days is the part that its beta to all instruments explains and a residual;
-both are in units of the spread's volatility. Beside them stand the moves of the two legs' own
-markets and the slow features of the target.
+A spread's move over some days is the sum of a part that its beta to the factor of all instruments
+explains, and a residual. Both are in units of the spread's volatility. Further inputs are the moves
+of the two legs' own markets and slow features of the target.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import spread
 from quant_assets.models.label_transforms import (
-    day_by_day,
     day_weights,
-    decorrelation,
+    decorrelation_matrix,
+    multiply_by_day,
     ranked_labels,
     standardised_labels,
 )
@@ -28,7 +28,7 @@ from quant_assets.models.protocol import (
     Observations,
     Parameters,
     Resources,
-    by_group,
+    sum_by_group,
 )
 from quant_assets.models.search_space import Float, Int, Space
 
@@ -61,8 +61,8 @@ space: Space = {
 }
 
 WINDOWS = (1, 5, 20)
-OF_MARKET = ("factor_all_5", "factor_all_20", "volatility_ratio_20_250", "dispersion_20")
-OF_TARGET = (
+MARKET_INPUTS = ("factor_all_5", "factor_all_20", "volatility_ratio_20_250", "dispersion_20")
+TARGET_INPUTS = (
     *("beta_difference", "diff_vol_20", "spread_volatility_ratio_20_250", "lag"),
     *("spread_z_60", "spread_z_250", "spread_move_250"),
     *("label_mean_20", "label_mean_250", "label_mean_500", "label_rank_mean_250"),
@@ -77,56 +77,55 @@ class FactorBooster:
     """A fitted booster.
 
     Attributes:
-        booster: of scores.
-        decorrelation: (m, m), applied to the scores of a day.
+        booster: the booster, which predicts standardised labels.
+        decorrelation: (m, m) matrix by which the scores of a day are multiplied.
     """
 
     booster: "xgboost.Booster"
     decorrelation: FloatArray
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, m) leaf sums; a missing input takes the branch learnt for it."""
-        x = factor_inputs(observations.rows(len(observations.days) - rows, len(observations.days)))[
-            1
-        ]
+        """Compute (rows, m) scores; a missing input takes the branch learnt for it."""
+        _, x = factor_inputs(observations.last(rows))
         scores = self.booster.inplace_predict(x.reshape(-1, x.shape[-1])).astype(np.float64)
-        return day_by_day(scores.reshape(x.shape[:2]), self.decorrelation)
+        return multiply_by_day(scores.reshape(x.shape[:2]), self.decorrelation)
 
     def contributions(
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
-        """As of ``boosting``, to single precision; own inputs are summed over their windows."""
+        """Compute exact Shapley values in single precision, as the family ``lightgbm`` does.
+
+        The explained, residual and market moves are each summed over their windows.
+        """
         import xgboost
 
-        names, x = factor_inputs(
-            observations.rows(len(observations.days) - rows, len(observations.days))
-        )
+        names, x = factor_inputs(observations.last(rows))
         pooled = xgboost.DMatrix(x.reshape(-1, x.shape[-1]), feature_names=list(names), nthread=1)
         values = self.booster.predict(pooled, pred_contribs=True).astype(np.float64)
         values = values.reshape(*x.shape[:2], -1)
-        sums = by_group(np.moveaxis(values, -1, 0), (*names, PRIOR), {**groups, **_OWN_GROUPS})
-        return {group: day_by_day(part, self.decorrelation) for group, part in sums.items()}
+        sums = sum_by_group(np.moveaxis(values, -1, 0), (*names, PRIOR), {**groups, **_OWN_GROUPS})
+        return {group: multiply_by_day(part, self.decorrelation) for group, part in sums.items()}
 
     def importance(self) -> Mapping[str, float]:
-        """Share of each input in the gain of all splits; 0 for one never split on."""
+        """Return each input's share in the gain of all splits; 0 for an input without splits."""
         gain = cast(Mapping[str, float], self.booster.get_score(importance_type="total_gain"))
         total, names = sum(gain.values()), self.booster.feature_names or ()
         return {name: gain.get(name, 0.0) / total for name in names} if total else {}
 
     def to_bytes(self) -> bytes:
-        """XGBoost's UBJSON, and the matrix."""
+        """Return the booster as XGBoost's UBJSON, and the matrix."""
         raw = np.frombuffer(self.booster.save_raw("ubj"), np.uint8)
         return pack(booster=raw, decorrelation=self.decorrelation)
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> FactorBooster:
-    """Fit on every released label, each day weighing the same."""
+    """Fit to all known labels, with the same total weight for each day."""
     import xgboost
 
     options = dict(parameters)
     rounds, bins = options.pop("num_boost_round"), options["max_bin"]
     clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
-    matrix = decorrelation(ranked_labels(observations), shrinkage)
+    matrix = decorrelation_matrix(ranked_labels(observations), shrinkage)
     labels = standardised_labels(observations, clip)
     known = ~np.isnan(labels)
     names, x = factor_inputs(observations)
@@ -149,7 +148,7 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
 
 
 def load(stored: bytes) -> FactorBooster:
-    """Read the UBJSON and the matrix back."""
+    """Restore a model from its bytes."""
     import xgboost
 
     arrays = unpack(stored)
@@ -158,7 +157,10 @@ def load(stored: bytes) -> FactorBooster:
 
 
 def factor_inputs(observations: Observations) -> tuple[tuple[str, ...], FloatArray]:
-    """Names of p inputs, and their (n, m, p) values, float32; NaN where undefined."""
+    """Compute the inputs of the booster.
+
+    Returns the names of the p inputs and their (n, m, p) values, float32; NaN where undefined.
+    """
     target, market = observations.target, observations.market
     daily = target.column("spread_volatility") / np.sqrt(observations.lags)
     daily = np.where(daily > 0, daily, np.nan)
@@ -172,8 +174,8 @@ def factor_inputs(observations: Observations) -> tuple[tuple[str, ...], FloatArr
         inputs[f"residual_{w}"] = (target.column(f"diff_ret_{w}") - explained) / unit
         factors = np.stack([market.column(f"factor_{leg}_{w}") for leg in of_leg], axis=1)
         inputs[f"markets_{w}"] = spread(factors, observations.legs[:, 0], observations.legs[:, 1])
-    inputs |= {name: target.column(name) for name in OF_TARGET}
+    inputs |= {name: target.column(name) for name in TARGET_INPUTS}
     inputs |= {
-        name: np.broadcast_to(market.column(name)[:, None], daily.shape) for name in OF_MARKET
+        name: np.broadcast_to(market.column(name)[:, None], daily.shape) for name in MARKET_INPUTS
     }
     return tuple(inputs), np.stack([x.astype(np.float32) for x in inputs.values()], axis=-1)

@@ -1,4 +1,4 @@
-"""State of an unfinished fit on disk: written whole or not at all, used for the same fit only."""
+"""Checkpoints: the state of an unfinished fit in a file that only the same fit reads."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,43 +15,43 @@ _MADE_FOR = "made_for"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file, and what it must have been made for.
+    """A file with the state of a fit.
 
     Attributes:
-        file: None keeps nothing.
-        made_for: digest of data, parameters and seed.
+        file: path of the file; None for no checkpoint.
+        fingerprint: digest of the fit's data, parameters and seed.
     """
 
     file: Path | None
-    made_for: str
+    fingerprint: str
 
     def read(self) -> dict[str, AnyArray]:
-        """The arrays last written; empty if there are none, or they are another fit's."""
+        """Read the arrays last written; empty without a file and for another fit's file."""
         if self.file is None or not self.file.exists():
             return {}
         try:
             arrays = unpack(self.file.read_bytes())
         except (BadZipFile, ValueError, EOFError):
             return {}
-        return arrays if str(arrays.pop(_MADE_FOR, "")) == self.made_for else {}
+        return arrays if str(arrays.pop(_MADE_FOR, "")) == self.fingerprint else {}
 
     def write(self, arrays: dict[str, AnyArray]) -> None:
-        """Replace what was written before."""
+        """Replace the file's content with the given arrays, in one step."""
         if self.file is None:
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)
         part = self.file.with_name(f"{self.file.name}.part")
-        part.write_bytes(pack(**arrays, **{_MADE_FOR: np.array(self.made_for)}))
+        part.write_bytes(pack(**arrays, **{_MADE_FOR: np.array(self.fingerprint)}))
         part.replace(self.file)
 
 
-def digest(*parts: AnyArray | str) -> str:
-    """Sha256 of arrays, their types and shapes, and texts."""
-    running = hashlib.sha256()
+def digest_parts(*parts: AnyArray | str) -> str:
+    """Compute the SHA-256 of texts, and of arrays with their types and shapes."""
+    digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):
-            running.update(part.encode())
+            digest.update(part.encode())
             continue
-        running.update(f"{part.dtype} {part.shape}".encode())
-        running.update(np.ascontiguousarray(part).data)
-    return running.hexdigest()
+        digest.update(f"{part.dtype} {part.shape}".encode())
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()

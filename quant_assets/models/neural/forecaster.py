@@ -1,4 +1,4 @@
-"""Trained networks as a forecaster, and as stored: arrays and a text, never pickles."""
+"""Trained networks as a forecaster, stored as arrays and JSON. Nothing is pickled."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from quant_assets.models.neural.training import NetworkSpec
 
 Arrays = Mapping[str, AnyArray]
-Members = Callable[[Observations, Parameters, Arrays], list["NetworkSpec"]]
-"""The networks and their inputs, given days, parameters and what was prepared for a fit."""
+BuildNetworks = Callable[[Observations, Parameters, Arrays], list["NetworkSpec"]]
+"""Builds a family's networks and their inputs from observations, parameters and prepared arrays."""
 
 
 @dataclass(frozen=True)
 class NetworkForecaster:
-    """A mean of networks.
+    """Networks whose scores are averaged.
 
     Attributes:
-        members: the family's, building networks and inputs.
-        lookback: the family's.
-        parameters: the family's, as fitted.
-        prepared: what else inputs are made with, such as means and scales.
-        share: of each input.
-        weights: of each network, by name.
-        curves: validation losses of each network, by epoch.
+        build_networks: function of the family that builds the networks and their inputs.
+        lookback: lookback of the family in days.
+        parameters: parameters of the fit.
+        prepared: further arrays from which inputs are computed, such as means and scales.
+        share: share of each input in the slopes of scores.
+        weights: weights of each network, by name.
+        curves: validation loss of each network, by epoch.
     """
 
-    members: Members
+    build_networks: BuildNetworks
     lookback: int
     parameters: Parameters
     prepared: Arrays
@@ -42,25 +42,29 @@ class NetworkForecaster:
     curves: tuple[FloatArray, ...]
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
-        """(rows, m) mean scores."""
+        """Compute (rows, m) mean scores of the networks."""
         from quant_assets.models.neural import scores
 
-        return scores.forecast_scores(self._members(observations, rows), self.weights, rows)
+        return scores.forecast_scores(
+            self._build_with_lookback(observations, rows), self.weights, rows
+        )
 
     def contributions(
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
-        """Integrated gradients; what the networks score mean inputs is the prior."""
+        """Compute integrated gradients; the prior is the score of inputs at their means."""
         from quant_assets.models.neural import scores
 
-        return scores.contributions(self._members(observations, rows), self.weights, rows, groups)
+        return scores.contributions(
+            self._build_with_lookback(observations, rows), self.weights, rows, groups
+        )
 
     def importance(self) -> Mapping[str, float]:
-        """Share of each input in the slopes of scores."""
+        """Return each input's share in the slopes of scores."""
         return self.share
 
     def to_bytes(self) -> bytes:
-        """Weights by name, what was prepared, and parameters as JSON."""
+        """Return the weights, the prepared arrays, and the parameters as JSON."""
         about = {"parameters": dict(self.parameters), "networks": len(self.weights)}
         arrays = {
             "about": np.array(json.dumps(about, sort_keys=True)),
@@ -73,14 +77,14 @@ class NetworkForecaster:
             arrays |= {f"weights.{i}.{name}": array for name, array in weights.items()}
         return pack(**arrays)
 
-    def _members(self, observations: Observations, rows: int) -> list["NetworkSpec"]:
+    def _build_with_lookback(self, observations: Observations, rows: int) -> list["NetworkSpec"]:
         n = len(observations.days)
         recent = observations.rows(max(0, n - rows - self.lookback), n)
-        return self.members(recent, self.parameters, self.prepared)
+        return self.build_networks(recent, self.parameters, self.prepared)
 
 
 def fit_networks(
-    members: Members,
+    build_networks: BuildNetworks,
     lookback: int,
     observations: Observations,
     labels: FloatArray,
@@ -88,44 +92,60 @@ def fit_networks(
     prepared: Arrays,
     resources: Resources,
 ) -> NetworkForecaster:
-    """Train a family's networks on ranked labels."""
+    """Train a family's networks on ranked labels.
+
+    Args:
+        build_networks: function of the family that builds the networks and their inputs.
+        lookback: lookback of the family in days.
+        observations: features up to the as-of day.
+        labels: (n, m) ranked labels by forecast day; NaN where unknown.
+        parameters: parameters of the fit.
+        prepared: further arrays from which inputs are computed.
+        resources: seed and checkpoint file.
+    """
     from quant_assets.models.neural import scores, training
 
     longest = int(observations.lags.max())
-    networks = members(observations, parameters, prepared)
+    networks = build_networks(observations, parameters, prepared)
     options = training.read_options(parameters)
     trained = training.train_networks(
         networks, labels, longest, options, resources.seed, resources.checkpoint
     )
     weights = tuple(network.weights for network in trained)
     _, newest = training.split_days(labels, longest)
-    share = scores.saliency(networks, weights, newest)
+    share = scores.input_saliency(networks, weights, newest)
     curves = tuple(network.curve for network in trained)
-    return NetworkForecaster(members, lookback, parameters, prepared, share, weights, curves)
+    return NetworkForecaster(build_networks, lookback, parameters, prepared, share, weights, curves)
 
 
 def labelled_days(labels: FloatArray) -> BoolArray:
-    """(n,) the days with a released label."""
+    """(n,) mask of the days with a known label."""
     return np.asarray((~np.isnan(labels)).any(axis=1))
 
 
-def load_networks(members: Members, lookback: int, stored: bytes) -> NetworkForecaster:
-    """Read :meth:`NetworkForecaster.to_bytes` back."""
+def load_networks(build_networks: BuildNetworks, lookback: int, stored: bytes) -> NetworkForecaster:
+    """Restore a forecaster from the bytes of :meth:`NetworkForecaster.to_bytes`.
+
+    Args:
+        build_networks: function of the family that builds the networks and their inputs.
+        lookback: lookback of the family in days.
+        stored: the bytes.
+    """
     arrays = unpack(stored)
     about = json.loads(str(arrays["about"]))
     inputs, share = arrays["inputs"].tolist(), arrays["share"].tolist()
     count = range(about["networks"])
     return NetworkForecaster(
-        members,
+        build_networks,
         lookback,
         about["parameters"],
-        _under(arrays, "prepared."),
+        _select_prefix(arrays, "prepared."),
         dict(zip(inputs, share, strict=True)),
-        tuple(_under(arrays, f"weights.{i}.") for i in count),
+        tuple(_select_prefix(arrays, f"weights.{i}.") for i in count),
         tuple(arrays[f"curve.{i}"] for i in count),
     )
 
 
-def _under(arrays: Arrays, prefix: str) -> Arrays:
-    """The arrays whose name begins so, without it."""
+def _select_prefix(arrays: Arrays, prefix: str) -> Arrays:
+    """Select the arrays whose name begins with a prefix, and remove it from their names."""
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -1,7 +1,7 @@
-"""What the networks compute. How they are trained is in ``neural``; what they are fed, in families.
+"""The networks. ``neural.training`` trains them, and the families build their inputs.
 
-Imported inside functions only, since it loads torch. Every network takes (days, steps, ..., p)
-inputs and gives (days, m) scores.
+This module loads torch, so it is imported inside functions only. Every network computes (days, m)
+scores from (days, steps, ..., p) inputs.
 """
 
 from itertools import pairwise
@@ -13,7 +13,13 @@ from quant_assets.core.typing import IntArray
 
 
 class PooledMlp(nn.Module):
-    """A linear score and a small perceptron beside it, the same for every target."""
+    """A linear score plus the score of a small perceptron, with the same weights for all targets.
+
+    Args:
+        features: number of target features.
+        hidden: widths of the hidden layers.
+        dropout: dropout after each hidden layer.
+    """
 
     def __init__(self, features: int, hidden: tuple[int, ...], dropout: float) -> None:
         super().__init__()
@@ -25,14 +31,22 @@ class PooledMlp(nn.Module):
         _score_zero(self.head, self.direct)
 
     def forward(self, target: Tensor) -> Tensor:
-        """Scores from (days, steps, m, p) target features, those of the last step."""
+        """Compute scores from (days, steps, m, p) target features; only the last step counts."""
         x = target[:, -1]
         scores: Tensor = (self.head(self.body(x)) + self.direct(x)).squeeze(-1)
         return scores
 
 
 class PooledRnn(nn.Module):
-    """Elman's recurrent network ("Finding Structure in Time", 1990) over a target's last days."""
+    """Elman's recurrent network over a target's last days, with the same weights for all targets.
+
+    Source: Elman, "Finding Structure in Time" (1990).
+
+    Args:
+        features: number of target features.
+        hidden: width of the state.
+        dropout: dropout on the last state.
+    """
 
     def __init__(self, features: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -42,7 +56,7 @@ class PooledRnn(nn.Module):
         _score_zero(self.head)
 
     def forward(self, target: Tensor) -> Tensor:
-        """Scores from (days, steps, m, p) target features."""
+        """Compute scores from (days, steps, m, p) target features."""
         days, steps, m, p = target.shape
         states, _ = self.recurrent(target.transpose(1, 2).reshape(days * m, steps, p))
         scores: Tensor = self.head(self.dropout(states[:, -1])).reshape(days, m)
@@ -50,11 +64,17 @@ class PooledRnn(nn.Module):
 
 
 class RegimeLstm(nn.Module):
-    """A linear score whose weights a memory of the market sets.
+    """A linear score whose weights depend on the market's last days.
 
     An LSTM (Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997) reads the market's last
-    days; its final state h turns the weights w of the target features x into w + G h, so the score
+    days. Its final state h changes the weights w of the target features x to w + G h, so the score
     is x . (w + G h).
+
+    Args:
+        features: number of target features.
+        market: number of market inputs, the regime probability included.
+        hidden: width of the state.
+        dropout: dropout on the last state.
     """
 
     def __init__(self, features: int, market: int, hidden: int, dropout: float) -> None:
@@ -66,7 +86,7 @@ class RegimeLstm(nn.Module):
         _score_zero(self.gate)
 
     def forward(self, target: Tensor, market: Tensor, regime: Tensor) -> Tensor:
-        """Scores of a day.
+        """Compute the scores.
 
         Args:
             target: (days, 1, m, p) target features.
@@ -79,20 +99,21 @@ class RegimeLstm(nn.Module):
 
 
 class PairTransformer(nn.Module):
-    """A token per instrument, attention across them, and a target scored as leg A minus leg B.
+    """A transformer over instruments that scores a target as leg A's score less leg B's.
 
-    Vaswani et al., "Attention Is All You Need" (2017), encoder blocks with the normalisation
-    first. A token is an instrument's features, projected, plus the instrument's own vector.
+    Encoder blocks are those of Vaswani et al., "Attention Is All You Need" (2017), with the
+    normalisation first. There is one token per instrument: a projection of the instrument's
+    features plus a learnt vector of the instrument.
 
     Args:
-        legs: (m, 2) positions of both legs; -1, which scores 0, for no second leg.
-        periods: (m,) which of the head's outputs, one per holding period, a target takes.
-        instruments: tokens.
-        features: of an instrument.
-        width: of a token.
-        heads: of the attention.
-        layers: blocks.
-        dropout: on tokens and in blocks.
+        legs: (m, 2) positions of both legs; -1, which has the score 0, for no second leg.
+        periods: (m,) index of the head's output for each target's holding period.
+        instruments: number of instruments.
+        features: number of features of an instrument.
+        width: width of a token.
+        heads: number of attention heads.
+        layers: number of blocks.
+        dropout: dropout on tokens and in blocks.
     """
 
     def __init__(
@@ -118,7 +139,7 @@ class PairTransformer(nn.Module):
         _score_zero(self.head)
 
     def forward(self, instrument: Tensor) -> Tensor:
-        """Scores from (days, 1, k, q) instrument features."""
+        """Compute scores from (days, 1, k, q) instrument features."""
         tokens = self.dropout(self.project(instrument[:, -1]) + self.own)
         legs: Tensor = self.head(self.blocks(tokens))
         legs = torch.cat([legs, torch.zeros_like(legs[:, :1])], dim=1)
@@ -127,7 +148,7 @@ class PairTransformer(nn.Module):
 
 
 class _Block(nn.Module):
-    """Attention and a perceptron, each added to what came in."""
+    """An encoder block: attention and a perceptron, each added to its input."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -141,13 +162,16 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(days, k, width) tokens of the same shape."""
+        """Compute (days, k, width) tokens from tokens of the same shape."""
         tokens = tokens + self.dropout(self._attend(self.before_attention(tokens)))
         out: Tensor = tokens + self.dropout(self.body(self.before_body(tokens)))
         return out
 
     def _attend(self, x: Tensor) -> Tensor:
-        """Scaled dot-product attention, in plain products: their gradients are deterministic."""
+        """Compute scaled dot-product attention by plain products.
+
+        Their gradients are deterministic, unlike those of fused kernels.
+        """
         days, k, width = x.shape
         parts = self.queries_keys_values(x).reshape(days, k, 3, self.heads, -1)
         q, keys, values = parts.permute(2, 0, 3, 1, 4)
@@ -157,7 +181,7 @@ class _Block(nn.Module):
 
 
 def _score_zero(*last: nn.Linear) -> None:
-    """Begin with equal scores for all: what a network prefers is then learnt, never drawn."""
+    """Set the last layers to zero, so that no target's score begins with a random advantage."""
     for layer in last:
         for parameter in layer.parameters():
             nn.init.zeros_(parameter)

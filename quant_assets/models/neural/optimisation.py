@@ -1,11 +1,11 @@
 """One step of training: the loss of a batch of days, AdamW, and reproducible arithmetic.
 
-Imported inside functions only, since it loads torch.
+This module loads torch, so it is imported inside functions only.
 
-The loss is the squared error on ranked labels plus a listwise term, one minus the correlation of a
-day's scores with its ranked labels: a smooth stand-in for Spearman's, by which forecasts are judged
-(for learning whole lists see Cao et al., "Learning to Rank: From Pairwise Approach to Listwise
-Approach", ICML 2007).
+The loss is the squared error on ranked labels plus a listwise term, which is one minus the
+correlation of a day's scores with its ranked labels. This correlation is differentiable, unlike
+Spearman's, by which forecasts are scored. For listwise losses see Cao et al., "Learning to Rank:
+From Pairwise Approach to Listwise Approach" (ICML 2007).
 """
 
 import os
@@ -18,22 +18,26 @@ from torch import Tensor, nn
 from quant_assets.core.typing import AnyArray
 
 _FLAT = 1e-4
-"""Added to the variance of scores, so that nearly equal ones have no steep correlation."""
+"""Added to the variance of scores, which limits the loss's slope where scores are nearly equal."""
 _DECAY, _SQUARE_DECAY, _EPSILON, _LONGEST_GRADIENT = 0.9, 0.999, 1e-8, 1.0
 
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
-    """One thread, deterministic kernels, own random numbers; all as before afterwards.
+    """Run torch with one thread, deterministic kernels and its own random numbers.
 
-    One thread, since a sum over several is rounded otherwise.
+    The previous state is restored afterwards. One thread is used because sums over several threads
+    round differently.
+
+    Args:
+        seed: seed of torch's random numbers.
     """
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     lenient = torch.is_deterministic_algorithms_warn_only_enabled()
-    # Only a GPU in use has random numbers to keep: to look for one would begin to use it.
+    # Only a GPU in use has random numbers to restore; asking for others would initialise a GPU.
     cards = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     if cards:
-        # cuBLAS refuses to be deterministic without it.
+        # cuBLAS is deterministic only with this variable.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with torch.random.fork_rng(devices=cards):
         torch.manual_seed(seed)
@@ -46,13 +50,14 @@ def reproducible(seed: int) -> Iterator[None]:
             torch.use_deterministic_algorithms(strict, warn_only=lenient)
 
 
-def loss(scores: Tensor, labels: Tensor, rank_weight: float) -> Tensor:
-    """Mean over days of squared error + ``rank_weight`` x (1 - correlation).
+def training_loss(scores: Tensor, labels: Tensor, rank_weight: float) -> Tensor:
+    """Compute the mean over days of squared error + ``rank_weight`` x (1 - correlation).
 
     Args:
-        scores: (days, m).
-        labels: (days, m) ranks; NaN, which counts for nothing, where unknown. Each day has one.
-        rank_weight: of the listwise term.
+        scores: (days, m) scores.
+        labels: (days, m) ranked labels; NaN, which does not count, where unknown. Each day has at
+            least one label.
+        rank_weight: weight of the listwise term.
     """
     known = (~torch.isnan(labels)).to(scores.dtype)
     share = known / known.sum(dim=1, keepdim=True)
@@ -65,11 +70,17 @@ def loss(scores: Tensor, labels: Tensor, rank_weight: float) -> Tensor:
 
 
 class AdamW:
-    """Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (ICLR 2019), on one vector.
+    """The AdamW optimiser on one vector of all parameters.
 
-    Torch's own loads its compiler, two seconds, and its state is a tree of dictionaries; this one's
-    is three vectors and a count, which a checkpoint holds as they are. Gradients longer than 1 are
-    shortened to it.
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (ICLR 2019). Torch's
+    AdamW loads its compiler, which takes two seconds, and keeps its state in nested dictionaries.
+    The state of this one is three vectors and a count, which a checkpoint stores as they are.
+    Gradients longer than 1 are scaled to length 1.
+
+    Args:
+        network: network whose parameters are optimised.
+        learning_rate: step size.
+        weight_decay: decay of the parameters per unit of the step size.
     """
 
     def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:
@@ -79,7 +90,7 @@ class AdamW:
         self.steps = 0
 
     def step(self, value: Tensor) -> None:
-        """Go downhill from a loss."""
+        """Take one step down the gradient of a loss."""
         self.network.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
         slopes = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters()]
@@ -90,18 +101,18 @@ class AdamW:
         self.square = _SQUARE_DECAY * self.square + (1 - _SQUARE_DECAY) * gradient**2
         mean = self.mean / (1 - _DECAY**self.steps)
         root = torch.sqrt(self.square / (1 - _SQUARE_DECAY**self.steps))
-        moved = self.rate * mean / (root + _EPSILON)
-        self.vector = self.vector * (1 - self.rate * self.decay) - moved
+        change = self.rate * mean / (root + _EPSILON)
+        self.vector = self.vector * (1 - self.rate * self.decay) - change
         assign_weights(self.network, self.vector)
 
     def state(self) -> dict[str, AnyArray]:
-        """What :meth:`restore` goes on from."""
+        """Return the state, from which :meth:`restore` continues."""
         vectors = {"vector": self.vector, "mean": self.mean, "square": self.square}
         arrays = {name: vector.cpu().numpy() for name, vector in vectors.items()}
         return {**arrays, "steps": torch.tensor(self.steps).numpy()}
 
     def restore(self, state: Mapping[str, AnyArray]) -> None:
-        """Take over a state, and give the network its weights."""
+        """Continue from a state of :meth:`state`, and assign its parameters to the network."""
         device = self.vector.device
         self.vector, self.mean, self.square = (
             torch.tensor(state[name], device=device) for name in ("vector", "mean", "square")
@@ -114,7 +125,7 @@ class AdamW:
 
 
 def assign_weights(network: nn.Module, vector: Tensor) -> None:
-    """Copy a vector of all parameters, in the network's order, into it."""
+    """Copy a vector of all parameters, in the network's order, into the network."""
     sizes = [parameter.numel() for parameter in network.parameters()]
     with torch.no_grad():
         for parameter, part in zip(network.parameters(), torch.split(vector, sizes), strict=True):

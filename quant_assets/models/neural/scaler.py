@@ -1,4 +1,4 @@
-"""Inputs of the neural families made comparable: standardised, clipped, nothing missing."""
+"""Scaling of the neural families' inputs: standardised, clipped, unknown values set to 0."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ import numpy as np
 from quant_assets.core.typing import AnyArray, FloatArray
 
 _ROWS_AT_ONCE = 128
-"""Double-precision intermediates of so many days stay small."""
+"""Number of days per block, which limits the memory of double-precision intermediates."""
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """Moments over the fitting days.
+    """Means and standard deviations of inputs over the fitting days.
 
     Attributes:
-        mean: (..., p) of each input; 0 for one that is never known.
-        scale: likewise the standard deviation; 1 for one that does not vary.
+        mean: (..., p) mean of each input; 0 for an input that is never known.
+        scale: (..., p) standard deviation of each input; 1 for an input that does not vary.
         clip: standardised inputs are clipped to plus and minus this.
     """
 
@@ -26,7 +26,13 @@ class Scaler:
     clip: float
 
     def apply(self, values: AnyArray) -> AnyArray:
-        """(n, ..., p) float32 inputs; unknown is the mean, so 0."""
+        """Standardise inputs.
+
+        Returns an array of shape (n, ..., p), float32; 0, which is the mean, where unknown.
+
+        Args:
+            values: (n, ..., p) inputs; NaN where unknown.
+        """
         out = np.empty(values.shape, dtype=np.float32)
         for start in range(0, len(values), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
@@ -35,28 +41,28 @@ class Scaler:
         return out
 
     def arrays(self, prefix: str) -> dict[str, AnyArray]:
-        """What :func:`unpack_scaler` reads back."""
+        """Return the fields as arrays named ``<prefix>.<field>``, for :func:`unpack_scaler`."""
         return {f"{prefix}.{name}": np.asarray(value) for name, value in vars(self).items()}
 
 
 def unpack_scaler(arrays: Mapping[str, AnyArray], prefix: str) -> Scaler:
-    """The scaler stored under that prefix."""
+    """Restore the scaler from arrays named ``<prefix>.<field>``."""
     mean, scale, clip = (arrays[f"{prefix}.{name}"] for name in ("mean", "scale", "clip"))
     return Scaler(mean, scale, float(clip))
 
 
 def fit_scaler(values: AnyArray, clip: float, *, pooled: bool = False) -> Scaler:
-    """Moments over (n, ..., p) values.
+    """Compute the means and standard deviations of inputs.
 
     Args:
-        values: inputs of the fitting days; NaN where undefined.
-        clip: see :class:`Scaler`.
-        pooled: one mean and scale per input over days and units, not one per unit and input.
+        values: (n, ..., p) inputs of the fitting days; NaN where undefined.
+        clip: standardised inputs are clipped to plus and minus this.
+        pooled: whether each input has one mean and scale over all units, not one per unit.
     """
     axes = tuple(range(values.ndim - 1)) if pooled else (0,)
     known = np.maximum((~np.isnan(values)).sum(axis=axes), 1)
     mean = np.nansum(values, axis=axes, dtype=np.float64) / known
-    # The mean of the squared distances, block by block: no second copy of all inputs.
+    # Squares are summed block by block, because a second copy of all inputs takes much memory.
     squares = np.zeros_like(mean)
     for start in range(0, len(values), _ROWS_AT_ONCE):
         distance = values[start : start + _ROWS_AT_ONCE] - mean

@@ -1,6 +1,6 @@
-"""Scores of trained networks, and what they depend on.
+"""Scores of trained networks, and how much each input adds to them.
 
-Imported inside functions only, since it loads torch.
+This module loads torch, so it is imported inside functions only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,99 +16,118 @@ from quant_assets.models.neural.training import NetworkSpec
 from quant_assets.models.protocol import PRIOR, Groups
 
 _STEPS = 16
-"""Points of the quadrature by which slopes are integrated."""
+"""Number of points of the quadrature that integrates slopes."""
 
 
 def forecast_scores(
-    members: Sequence[NetworkSpec], weights: Sequence[Mapping[str, AnyArray]], rows: int
+    specs: Sequence[NetworkSpec], weights: Sequence[Mapping[str, AnyArray]], rows: int
 ) -> FloatArray:
-    """(rows, m) mean scores of the networks for the last rows of their inputs.
+    """Compute the (rows, m) mean scores of the networks for the last rows of their inputs.
 
-    One day at a time, on the processor: a product over many days may round differently.
+    Days are computed one at a time on the processor, because a product over many days may round
+    differently.
+
+    Args:
+        specs: the networks and their inputs.
+        weights: weights of each network, by name.
+        rows: number of last rows.
     """
-    n = len(members[0].inputs[0].values)
+    n = len(specs[0].inputs[0].values)
     with reproducible(0), torch.inference_mode():
-        networks = [_loaded(*pair) for pair in zip(members, weights, strict=True)]
+        networks = [_load_network(*pair) for pair in zip(specs, weights, strict=True)]
         days = [np.array([row]) for row in range(n - rows, n)]
         scores = [
             sum(
-                network(*(series.batch(day) for series in member.inputs)).numpy()[0]
-                for network, member in zip(networks, members, strict=True)
+                network(*(series.batch(day) for series in spec.inputs)).numpy()[0]
+                for network, spec in zip(networks, specs, strict=True)
             )
             for day in days
         ]
-    return np.stack(scores).astype(np.float64) / len(members)
+    return np.stack(scores).astype(np.float64) / len(specs)
 
 
 def contributions(
-    members: Sequence[NetworkSpec],
+    specs: Sequence[NetworkSpec],
     weights: Sequence[Mapping[str, AnyArray]],
     rows: int,
     groups: Groups,
 ) -> dict[str, FloatArray]:
-    """(rows, m) part of each group of inputs in the scores of the last rows, and the prior.
+    """Compute what each group of inputs, and the prior, add to the scores of the last rows.
 
-    Integrated gradients from the mean of all inputs (Sundararajan, Taly and Yan, "Axiomatic
-    Attribution for Deep Networks", 2017): a group's part is the integral, over the straight way
-    from there to the day's inputs, of the scores' slope in the direction of the group alone.
-    By quadrature (Gauss-Legendre); what the parts miss of a forecast is below a thousandth of its
-    deviation. In double precision, in which every layer can be derived twice; one day at a time.
+    Returns (rows, m) arrays by group. These are integrated gradients from the mean of all inputs
+    (Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks", 2017): a group's part is
+    the integral of the scores' slope in the direction of the group's inputs, along the straight
+    line from the mean to the day's inputs. By Gauss-Legendre quadrature, the parts sum to the
+    scores with an error below a thousandth of their deviation. Days are computed one at a time, in
+    double precision, in which every layer has second derivatives.
+
+    Args:
+        specs: the networks and their inputs.
+        weights: weights of each network, by name.
+        rows: number of last rows.
+        groups: group of each input.
     """
-    n = len(members[0].inputs[0].values)
+    n = len(specs[0].inputs[0].values)
     total: dict[str, FloatArray] = {}
     with reproducible(0):
-        for member, kept in zip(members, weights, strict=True):
-            network = _loaded(member, kept).double()
-            days = [_of_day(network, member, row, groups) for row in range(n - rows, n)]
+        for spec, arrays in zip(specs, weights, strict=True):
+            network = _load_network(spec, arrays).double()
+            days = [_compute_day_parts(network, spec, row, groups) for row in range(n - rows, n)]
             for group in days[0]:
-                part = np.stack([day[group] for day in days]) / len(members)
+                part = np.stack([day[group] for day in days]) / len(specs)
                 total[group] = total[group] + part if group in total else part
     return total
 
 
-def _of_day(
-    network: nn.Module, member: NetworkSpec, row: int, groups: Groups
+def _compute_day_parts(
+    network: nn.Module, spec: NetworkSpec, row: int, groups: Groups
 ) -> dict[str, FloatArray]:
-    """(m,) part of each group in one network's scores of one day."""
-    inputs = [series.batch(np.array([row])).double() for series in member.inputs]
-    of_input = [[groups.get(name, name) for name in series.names] for series in member.inputs]
+    """Compute the (m,) part of each group in one network's scores of one day."""
+    inputs = [series.batch(np.array([row])).double() for series in spec.inputs]
+    of_input = [[groups.get(name, name) for name in series.names] for series in spec.inputs]
     nodes, shares = np.polynomial.legendre.leggauss(_STEPS)
-    way = torch.from_numpy((nodes + 1.0) / 2.0)
-    points = [(way.view(-1, *[1] * (x.ndim - 1)) * x).requires_grad_() for x in inputs]
+    fractions = torch.from_numpy((nodes + 1.0) / 2.0)
+    points = [(fractions.view(-1, *[1] * (x.ndim - 1)) * x).requires_grad_() for x in inputs]
     scores = network(*points)
-    # A product with slopes is linear in its weights: deriving it by them gives the scores' slopes
-    # in one direction, for all targets at once.
+    # The products of slopes and a direction are linear in ``weights``. Their derivative by weights
+    # is the scores' slope in this direction, for all targets at once.
     weights = torch.zeros_like(scores, requires_grad=True)
     slopes = torch.autograd.grad(scores, points, weights, create_graph=True)
-    found = {}
+    parts = {}
     for name in dict.fromkeys(chain(*of_input)):
-        along = [
+        directions = [
             x * torch.tensor([group == name for group in of_series])
             for x, of_series in zip(inputs, of_input, strict=True)
         ]
-        moved = [(slope * d).sum() for slope, d in zip(slopes, along, strict=True)]
-        (by_target,) = torch.autograd.grad(moved, weights, retain_graph=True)
-        found[name] = shares / 2.0 @ by_target.numpy()
+        products = [(slope * d).sum() for slope, d in zip(slopes, directions, strict=True)]
+        (by_target,) = torch.autograd.grad(products, weights, retain_graph=True)
+        parts[name] = shares / 2.0 @ by_target.numpy()
     prior = network(*map(torch.zeros_like, inputs)).detach()
-    return {**found, PRIOR: prior[0].numpy()}
+    return {**parts, PRIOR: prior[0].numpy()}
 
 
-def saliency(
-    members: Sequence[NetworkSpec], weights: Sequence[Mapping[str, AnyArray]], rows: IntArray
+def input_saliency(
+    specs: Sequence[NetworkSpec], weights: Sequence[Mapping[str, AnyArray]], rows: IntArray
 ) -> dict[str, float]:
-    """Share of each input in the mean absolute slope of the spread of a day's scores.
+    """Compute each input's share in the mean absolute slope of the spread of a day's scores.
 
-    The slope is the gradient with respect to standardised inputs (Simonyan, Vedaldi and Zisserman,
-    "Deep Inside Convolutional Networks", 2013) of the scores' sum of squares about their mean.
+    The slope is the gradient of the scores' sum of squares about their mean with respect to
+    standardised inputs (Simonyan, Vedaldi and Zisserman, "Deep Inside Convolutional Networks",
+    2013).
+
+    Args:
+        specs: the networks and their inputs.
+        weights: weights of each network, by name.
+        rows: (r,) rows of the inputs over which slopes are averaged.
     """
     share: dict[str, float] = {}
     with reproducible(0):
-        for member, kept in zip(members, weights, strict=True):
-            inputs = [series.batch(rows).requires_grad_() for series in member.inputs]
-            scores = _loaded(member, kept)(*inputs)
+        for spec, arrays in zip(specs, weights, strict=True):
+            inputs = [series.batch(rows).requires_grad_() for series in spec.inputs]
+            scores = _load_network(spec, arrays)(*inputs)
             spread = (scores - scores.mean(dim=1, keepdim=True)).square().sum()
             slopes = torch.autograd.grad(spread, inputs)
-            for series, slope in zip(member.inputs, slopes, strict=True):
+            for series, slope in zip(spec.inputs, slopes, strict=True):
                 size = slope.abs().flatten(0, -2).mean(dim=0).tolist()
                 for name, value in zip(series.names, size, strict=True):
                     share[name] = share.get(name, 0.0) + value
@@ -116,7 +135,7 @@ def saliency(
     return {name: value / total for name, value in share.items()}
 
 
-def _loaded(member: NetworkSpec, weights: Mapping[str, AnyArray]) -> nn.Module:
-    network = member.build()
+def _load_network(spec: NetworkSpec, weights: Mapping[str, AnyArray]) -> nn.Module:
+    network = spec.build()
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     return network.eval()

@@ -1,7 +1,7 @@
-"""What the neural families share: inputs, training with early stopping, checkpoints.
+"""Training of networks with early stopping and checkpoints, and their inputs.
 
-Imported inside functions only, since it loads torch. What a network computes is in ``networks``,
-one step of training in ``descent``, forecasts in ``scoring``; what a network is fed, in its family.
+This module loads torch, so it is imported inside functions only. ``neural.networks`` has the
+networks, ``neural.optimisation`` one step of training, ``neural.scores`` forecasts.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +14,13 @@ from torch import Tensor, nn
 
 from quant_assets.core.errors import FitError
 from quant_assets.core.typing import AnyArray, FloatArray, IntArray
-from quant_assets.models.neural.checkpoint import Checkpoint, digest
-from quant_assets.models.neural.optimisation import AdamW, assign_weights, loss, reproducible
+from quant_assets.models.neural.checkpoint import Checkpoint, digest_parts
+from quant_assets.models.neural.optimisation import (
+    AdamW,
+    assign_weights,
+    reproducible,
+    training_loss,
+)
 from quant_assets.models.protocol import Parameters
 
 _VALIDATION_DAYS = 90
@@ -23,16 +28,16 @@ _VALIDATION_DAYS = 90
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How networks are trained.
+    """Options of training.
 
     Attributes:
-        epochs: at most.
+        epochs: largest number of epochs.
         patience: epochs without a better validation loss before training ends.
-        days_per_epoch: drawn anew for every epoch.
-        batch_days: days a step.
-        learning_rate: of AdamW.
-        weight_decay: likewise.
-        rank_weight: of the loss's listwise term.
+        days_per_epoch: number of days that are drawn for each epoch.
+        batch_days: days per step.
+        learning_rate: learning rate of AdamW.
+        weight_decay: weight decay of AdamW.
+        rank_weight: weight of the loss's listwise term.
     """
 
     epochs: int
@@ -45,7 +50,7 @@ class TrainingOptions:
 
 
 def read_options(parameters: Parameters) -> TrainingOptions:
-    """A family's parameters as far as they are about training."""
+    """Select the options of training from a family's parameters."""
     return TrainingOptions(
         **{field.name: parameters[field.name] for field in fields(TrainingOptions)}
     )
@@ -56,9 +61,9 @@ class NetworkInput:
     """One input of a network.
 
     Attributes:
-        values: (n, ..., p) float32, standardised.
-        names: of the p inputs.
-        days: how many a forecast sees, its own the last.
+        values: (n, ..., p) float32 standardised inputs.
+        names: names of the p inputs.
+        days: number of days that a forecast depends on, of which its own day is the last.
     """
 
     values: AnyArray
@@ -66,9 +71,10 @@ class NetworkInput:
     days: int = 1
 
     def batch(self, rows: IntArray) -> Tensor:
-        """(rows, days, ..., p) in memory of torch's own; days before the first are 0.
+        """Copy the inputs of the given rows; days before the first row are 0.
 
-        Kernels may round otherwise where memory is aligned otherwise, hence never views.
+        Returns a tensor of shape (rows, days, ..., p) in torch's own memory and never a view,
+        because kernels may round differently where memory is aligned differently.
         """
         steps = rows[:, None] + np.arange(1 - self.days, 1)
         picked = torch.tensor(self.values[np.maximum(steps, 0)])
@@ -78,7 +84,12 @@ class NetworkInput:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """One network: how it is built, and its inputs."""
+    """One network to train or to forecast with.
+
+    Attributes:
+        build: function that builds the untrained network.
+        inputs: the network's inputs.
+    """
 
     build: Callable[[], nn.Module]
     inputs: tuple[NetworkInput, ...]
@@ -86,17 +97,26 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """Weights by name, those of the epoch with the least validation loss, and all losses."""
+    """A trained network.
+
+    Attributes:
+        weights: weights by name, from the epoch with the least validation loss.
+        curve: (epochs,) validation loss after each epoch.
+    """
 
     weights: Mapping[str, AnyArray]
     curve: FloatArray
 
 
 def split_days(labels: FloatArray, longest: int) -> tuple[IntArray, IntArray]:
-    """Rows to train on, and the last labelled rows to stop by, at most a fifth of all.
+    """Split the labelled rows into rows to train on and later rows for validation.
 
-    Every label trained on is released by the first day of validation: with the longest holding
-    period, ``longest`` + 1 days between are left out.
+    Validation has the last labelled rows, at most a fifth of all. The ``longest`` + 1 days before
+    them are left out, so that every training label is known on the first day of validation.
+
+    Args:
+        labels: (n, m) labels by forecast day; NaN where unknown.
+        longest: longest holding period in days.
     """
     rows = np.flatnonzero((~np.isnan(labels)).any(axis=1))
     later = rows[-min(_VALIDATION_DAYS, len(rows) // 5) :]
@@ -104,7 +124,7 @@ def split_days(labels: FloatArray, longest: int) -> tuple[IntArray, IntArray]:
 
 
 def train_networks(
-    members: Sequence[NetworkSpec],
+    specs: Sequence[NetworkSpec],
     labels: FloatArray,
     longest: int,
     options: TrainingOptions,
@@ -114,33 +134,33 @@ def train_networks(
     """Train one network after the other, on a GPU if there is one.
 
     Args:
-        members: the networks.
-        labels: (n, m) ranked labels by the day they are forecast on; NaN where unknown.
-        longest: the longest holding period, in days.
-        options: how.
-        seed: of first weights, order of days and dropout.
-        file: where the state is kept after every epoch, and from where it goes on if it is this
-            fit's; the result is the same to the bit.
+        specs: the networks and their inputs.
+        labels: (n, m) ranked labels by forecast day; NaN where unknown.
+        longest: longest holding period in days.
+        options: options of training.
+        seed: seed of the initial weights, the order of days and dropout.
+        file: checkpoint file, written after every epoch. Training continues from it if this fit
+            wrote it; the result has the same bits.
 
     Raises:
         FitError: a loss is not finite.
     """
-    device = _device()
-    made_for = _made_for(members, labels, options, seed, device) if file else ""
-    checkpoint = Checkpoint(file, made_for)
-    kept = checkpoint.read()
-    done = {name: array for name, array in kept.items() if name.startswith("done.")}
-    current = {name: array for name, array in kept.items() if name not in done}
+    device = _choose_device()
+    fingerprint = _fingerprint_training(specs, labels, options, seed, device) if file else ""
+    checkpoint = Checkpoint(file, fingerprint)
+    state = checkpoint.read()
+    done = {name: array for name, array in state.items() if name.startswith("done.")}
+    current = {name: array for name, array in state.items() if name not in done}
     split, trained = split_days(labels, longest), []
-    for i, member in enumerate(members):
+    for i, spec in enumerate(specs):
         with reproducible(seed * 1000 + i):
-            run = _Run(member, labels, split, options, seed * 1000 + i, device)
+            run = _Run(spec, labels, split, options, seed * 1000 + i, device)
             if f"done.{i}.best" in done:
                 run.best, run.curve = done[f"done.{i}.best"], done[f"done.{i}.curve"].tolist()
             else:
                 run.resume(current)
-                while not run.finished():
-                    run.epoch()
+                while not run.is_finished():
+                    run.train_epoch()
                     checkpoint.write({**done, **run.state()})
                 current = {}
                 done |= {f"done.{i}.best": run.best, f"done.{i}.curve": np.array(run.curve)}
@@ -149,11 +169,11 @@ def train_networks(
 
 
 class _Run:
-    """One network in training."""
+    """The training of one network."""
 
     def __init__(
         self,
-        member: NetworkSpec,
+        spec: NetworkSpec,
         labels: FloatArray,
         split: tuple[IntArray, IntArray],
         options: TrainingOptions,
@@ -161,21 +181,21 @@ class _Run:
         device: torch.device,
     ) -> None:
         self.device = device
-        self.network = member.build().to(device)
-        self.inputs, self.labels, self.options, self.seed = member.inputs, labels, options, seed
+        self.network = spec.build().to(device)
+        self.inputs, self.labels, self.options, self.seed = spec.inputs, labels, options, seed
         self.fitting, self.validation = split
         self.optimiser = AdamW(self.network, options.learning_rate, options.weight_decay)
         self.best = self.optimiser.vector.cpu().numpy()
         self.curve: list[float] = []
 
-    def finished(self) -> bool:
-        """Whether the best epoch lies ``patience`` back, or all are over."""
+    def is_finished(self) -> bool:
+        """Return whether all epochs are over or the best epoch was ``patience`` epochs ago."""
         epochs = len(self.curve)
         stale = epochs - 1 - int(np.argmin(self.curve)) if epochs else 0
         return epochs >= self.options.epochs or stale >= self.options.patience
 
-    def epoch(self) -> None:
-        """Steps over days drawn for this epoch, then the validation loss."""
+    def train_epoch(self) -> None:
+        """Train on days drawn for this epoch, then compute the validation loss."""
         random = np.random.default_rng([self.seed, len(self.curve)])
         torch.manual_seed(int(random.integers(2**31)))
         days = random.permutation(self.fitting)[: self.options.days_per_epoch]
@@ -184,8 +204,10 @@ class _Run:
             self.optimiser.step(self._loss(rows))
         self.network.eval()
         with torch.no_grad():
-            parts = [self._loss(rows).item() * len(rows) for rows in self._batches(self.validation)]
-        value = sum(parts) / len(self.validation)
+            losses = [
+                self._loss(rows).item() * len(rows) for rows in self._batches(self.validation)
+            ]
+        value = sum(losses) / len(self.validation)
         if not np.isfinite(value):
             raise FitError(
                 "a network's loss is not finite",
@@ -199,17 +221,17 @@ class _Run:
         self.curve.append(value)
 
     def state(self) -> dict[str, AnyArray]:
-        """All that the epochs to come depend on."""
+        """Return the state that later epochs depend on."""
         return {**self.optimiser.state(), "best": self.best, "curve": np.array(self.curve)}
 
     def resume(self, state: Mapping[str, AnyArray]) -> None:
-        """Go on from :meth:`state`, if there is any."""
+        """Continue from a state of :meth:`state`; do nothing if it is empty."""
         if state:
             self.optimiser.restore(state)
             self.best, self.curve = state["best"], state["curve"].tolist()
 
     def result(self) -> TrainedNetwork:
-        """The best epoch's weights."""
+        """Return the network with the weights of the best epoch."""
         assign_weights(self.network, torch.from_numpy(self.best))
         weights = {name: p.detach().cpu().numpy() for name, p in self.network.named_parameters()}
         return TrainedNetwork(weights, np.array(self.curve))
@@ -221,28 +243,31 @@ class _Run:
     def _loss(self, rows: IntArray) -> Tensor:
         scores = self.network(*(series.batch(rows).to(self.device) for series in self.inputs))
         labels = torch.tensor(self.labels[rows], dtype=torch.float32, device=self.device)
-        return loss(scores, labels, self.options.rank_weight)
+        return training_loss(scores, labels, self.options.rank_weight)
 
 
-def _device() -> torch.device:
-    """A GPU if there is one, in use from now on: ``reproducible`` keeps its random numbers."""
+def _choose_device() -> torch.device:
+    """Choose a GPU if there is one, and initialise it so that ``reproducible`` includes it."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def _made_for(
-    members: Sequence[NetworkSpec],
+def _fingerprint_training(
+    specs: Sequence[NetworkSpec],
     labels: FloatArray,
     options: TrainingOptions,
     seed: int,
     device: torch.device,
 ) -> str:
-    """Digest of everything a training run depends on: a GPU rounds otherwise than a processor."""
-    made_on = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    described = [f"{seed} {options} {made_on}"]
-    values = {id(s.values): s.values for member in members for s in member.inputs}
-    for member in members:
+    """Compute the digest of all that training depends on, the device included.
+
+    GPUs round differently from processors.
+    """
+    device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    described = [f"{seed} {options} {device_name}"]
+    values = {id(s.values): s.values for spec in specs for s in spec.inputs}
+    for spec in specs:
         with reproducible(0):
-            described.append(f"{member.build()} {[(s.names, s.days) for s in member.inputs]}")
-    return digest(*described, np.asarray(labels), *values.values())
+            described.append(f"{spec.build()} {[(s.names, s.days) for s in spec.inputs]}")
+    return digest_parts(*described, np.asarray(labels), *values.values())

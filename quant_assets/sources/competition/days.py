@@ -1,6 +1,6 @@
-"""From ``date_id`` to trading day: by the folder's ``calendar.csv``, or by counting trading days.
+"""The trading day of each ``date_id``: from ``calendar.csv``, or by counting trading days.
 
-Prices and labels are read elsewhere; which days are trading days is known to ``market.calendar``.
+Prices and labels are read elsewhere. ``market.calendar`` defines the trading days.
 """
 
 from datetime import date
@@ -11,26 +11,32 @@ import numpy as np
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, is_trading_day, trading_days
-from quant_assets.sources.competition.file_errors import file_error, line_number_of, whole_number
-from quant_assets.sources.competition.files import ID, read_rows
+from quant_assets.sources.competition.file_errors import (
+    file_error,
+    line_number_of,
+    parse_whole_number,
+)
+from quant_assets.sources.competition.files import ID, read_small_file
 
 
 def read_days_of_ids(ids: IntArray, path: Path, calendar: Path, start: date) -> DayArray:
-    """(n,) trading day of each ``date_id`` of the file ``path``.
+    """Find the (n,) trading day of each ``date_id`` of a file.
 
     Args:
-        ids: (n,) strictly ascending.
-        path: file the ids stand in.
-        calendar: ``calendar.csv``; need not exist.
-        start: day of ``date_id`` 0 if it does not.
+        ids: (n,) ids, strictly ascending.
+        path: the file with the ids, for error messages.
+        calendar: path of ``calendar.csv``, which need not exist.
+        start: day of ``date_id`` 0, used if there is no calendar.
 
     Raises:
-        SourceError: an id has no day, or without a calendar an id is left out.
+        SourceError: an id has no day, or without a calendar the ids have a gap.
     """
-    return _listed(ids, path, calendar) if calendar.exists() else _counted(ids, path, start)
+    if calendar.exists():
+        return _look_up_days(ids, path, calendar)
+    return _count_days(ids, path, start)
 
 
-def _counted(ids: IntArray, path: Path, start: date) -> DayArray:
+def _count_days(ids: IntArray, path: Path, start: date) -> DayArray:
     gaps = np.flatnonzero(np.diff(ids) != 1)
     if len(gaps):
         row = int(gaps[0]) + 1
@@ -56,10 +62,10 @@ def _counted(ids: IntArray, path: Path, start: date) -> DayArray:
     return counted[ids]
 
 
-def _listed(ids: IntArray, path: Path, calendar: Path) -> DayArray:
+def _look_up_days(ids: IntArray, path: Path, calendar: Path) -> DayArray:
     known, days = _read_calendar(calendar)
-    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    missing = np.flatnonzero(known[at] != ids)
+    positions = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    missing = np.flatnonzero(known[positions] != ids)
     if len(missing):
         raise file_error(
             f"a {ID} of {path.name} has no date",
@@ -69,14 +75,14 @@ def _listed(ids: IntArray, path: Path, calendar: Path) -> DayArray:
             found=f"{len(known)} rows, {known[0]} to {known[-1]}",
             hint="complete calendar.csv, or remove it if the ids count trading days",
         )
-    return days[at]
+    return days[positions]
 
 
 def _read_calendar(path: Path) -> tuple[IntArray, DayArray]:
     ids: list[int] = []
     days: list[date] = []
-    for line, (id_text, day_text) in read_rows(path, (ID, "date")):
-        number = whole_number(path, ID, id_text, line)
+    for line, (id_text, day_text) in read_small_file(path, (ID, "date")):
+        number = parse_whole_number(path, ID, id_text, line)
         try:
             day = date.fromisoformat(day_text)
         except ValueError as error:
@@ -100,25 +106,25 @@ def _read_calendar(path: Path) -> tuple[IntArray, DayArray]:
             )
         ids.append(number)
         days.append(day)
-    return np.array(ids), _checked_trading_days(path, np.array(days, dtype="datetime64[D]"))
+    calendar_days = np.array(days, dtype="datetime64[D]")
+    _check_trading_days(path, calendar_days)
+    return np.array(ids), calendar_days
 
 
-def _checked_trading_days(path: Path, days: DayArray) -> DayArray:
+def _check_trading_days(path: Path, days: DayArray) -> None:
     try:
         wrong = np.flatnonzero(~is_trading_day(days))
-        found = f"{days[wrong[0]]}" if len(wrong) else ""
     except CalendarError as error:
         raise file_error(
             error.problem, path, column="date", expected=error.expected, found=error.found
         ) from error
-    if found:
+    if len(wrong):
         raise file_error(
             "a date is no trading day",
             path,
             line=line_number_of(int(wrong[0])),
             column="date",
             expected="a weekday on which London or Tokyo is open",
-            found=found,
+            found=f"{days[wrong[0]]}",
             hint="correct the date, or remove the row and its prices",
         )
-    return days

@@ -1,6 +1,6 @@
-"""What can be wrong with a CSV file as a whole: where it is, and how it is said.
+"""Errors of CSV files, with file, line and column, and the checks of a file as a whole.
 
-Only files, lines and fields; the readers that meet these faults are in ``competition_files``.
+Only files, lines and fields belong here; ``sources.competition.files`` reads the numbers.
 """
 
 import csv
@@ -19,7 +19,7 @@ AGAIN = "unpack the competition's archive again; the file may be incomplete or o
 _OTHER_FORMATS = ("PAR1", "PK\3\4", "<", "{")
 _OTHER_DELIMITERS = ";\t|"
 _UNREAD_SHARE = 0.01
-# One bad cell in a file of a day or two is a bad cell, not a wrong file.
+# A single bad cell in a file of a day or two does not make it a wrong file.
 _UNREAD_COUNT = 5
 
 
@@ -33,26 +33,42 @@ def file_error(
     line: int | None = None,
     column: str | None = None,
 ) -> SourceError:
-    """A fault at a place in a file; lines count from 1, the header's, as an editor shows them."""
+    """Create the error for a fault in a file.
+
+    Args:
+        problem: what is wrong.
+        path: the file.
+        expected: what should be in this place.
+        found: what is in this place.
+        hint: what a person can do.
+        line: line of the fault; the header is line 1, as in an editor.
+        column: name of the column.
+    """
     where = str(path)
     where += f", line {line}" if line is not None else ""
     where += f", column {column!r}" if column is not None else ""
     return SourceError(problem, where=where, expected=expected, found=found, hint=hint)
 
 
-def did_you_mean(name: str, known: list[str], otherwise: str) -> str:
-    """Hint with the nearest known names."""
+def suggest_names(name: str, known: list[str], otherwise: str) -> str:
+    """Return a hint with the known names that are nearest to ``name``.
+
+    Args:
+        name: the unknown name.
+        known: the known names.
+        otherwise: the hint if no known name is near.
+    """
     near = get_close_matches(name, known, n=3)
     return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
-def checked_header(path: Path) -> tuple[str, ...]:
-    """Names of the columns of a file that is CSV.
+def read_header(path: Path) -> tuple[str, ...]:
+    """Read the names of a CSV file's columns.
 
     Raises:
-        SourceError: the file is missing, empty or no comma-separated text, or a name repeats.
+        SourceError: the file is missing, empty or not comma-separated text, or a name repeats.
     """
-    header = next(csv.reader([_first_line(path)]))
+    header = next(csv.reader([_read_first_line(path)]))
     if len(header) == 1:
         other = next((d for d in _OTHER_DELIMITERS if d in header[0]), None)
         raise file_error(
@@ -77,7 +93,7 @@ def checked_header(path: Path) -> tuple[str, ...]:
     return tuple(header)
 
 
-def _first_line(path: Path) -> str:
+def _read_first_line(path: Path) -> str:
     if not path.is_file():
         raise file_error(
             "a file is missing",
@@ -105,11 +121,15 @@ def _first_line(path: Path) -> str:
     return text.rstrip("\r\n")
 
 
-def rows(path: Path, width: int) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of every row under the header; slow, and strict about the width.
+def read_csv_rows(path: Path, width: int) -> Iterator[tuple[int, list[str]]]:
+    """Read the line number and fields of every row under the header, slowly.
+
+    Args:
+        path: the file.
+        width: number of fields that every row must have.
 
     Raises:
-        SourceError: a row has more or fewer fields, or the file is no CSV from there on.
+        SourceError: a row has more or fewer fields, or is not CSV.
     """
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file)
@@ -119,7 +139,7 @@ def rows(path: Path, width: int) -> Iterator[tuple[int, list[str]]]:
                 if not fields:
                     continue
                 if len(fields) != width:
-                    raise _wrong_width(path, reader.line_num, width, fields)
+                    raise _width_error(path, reader.line_num, width, fields)
                 yield reader.line_num, fields
         except csv.Error as error:
             raise file_error(
@@ -131,7 +151,7 @@ def rows(path: Path, width: int) -> Iterator[tuple[int, list[str]]]:
             ) from error
 
 
-def _wrong_width(path: Path, line: int, width: int, fields: list[str]) -> SourceError:
+def _width_error(path: Path, line: int, width: int, fields: list[str]) -> SourceError:
     with path.open("rb") as file:
         file.seek(-1, 2)
         cut_short = len(fields) < width and file.read(1) != b"\n"
@@ -145,18 +165,24 @@ def _wrong_width(path: Path, line: int, width: int, fields: list[str]) -> Source
     )
 
 
-def no_rows(path: Path) -> SourceError:
-    """The file has a header only."""
+def no_rows_error(path: Path) -> SourceError:
+    """Create the error for a file that has a header only."""
     return file_error(
         "the file has no rows", path, expected="at least one row", found="a header only"
     )
 
 
-def whole_number(path: Path, column: str, text: str, line: int) -> int:
-    """The number in a field.
+def parse_whole_number(path: Path, column: str, text: str, line: int) -> int:
+    """Parse the number in a field.
+
+    Args:
+        path: the file, for the error.
+        column: name of the column, for the error.
+        text: the field.
+        line: line of the field, for the error.
 
     Raises:
-        SourceError: it is no whole number, or a negative one.
+        SourceError: the text is not a whole number, or the number is negative.
     """
     if not (text.isascii() and text.strip().isdecimal()):
         raise file_error(
@@ -172,18 +198,24 @@ def whole_number(path: Path, column: str, text: str, line: int) -> int:
 
 
 def line_number_of(row: int) -> int:
-    """Line in the file of a data row counted from 0."""
+    """Return the line in a file of the data row with this index, counted from 0."""
     return row + 2
 
 
 def check_mostly_numbers(
     path: Path, columns: tuple[str, ...], values: FloatArray, unread: tuple[UnreadCell, ...]
 ) -> None:
-    """Refuse a file that is another one than it should be.
+    """Refuse a file with so much text that it must be the wrong file.
+
+    Args:
+        path: the file.
+        columns: names of the c columns.
+        values: (n, c) numbers; NaN where empty or unread.
+        unread: cells that hold text instead of a number.
 
     Raises:
-        SourceError: over 1 % (and over 5) of the filled cells are no numbers, or all of a column
-            with over 5.
+        SourceError: over 1 %, and over 5, of the filled cells are text, or a column has over 5
+            cells with text and no number.
     """
     numbers = (~np.isnan(values)).sum(axis=0)
     texts = np.zeros(len(columns), dtype=np.int64)

@@ -1,7 +1,6 @@
-"""The competition's CSV files as numbers, read fast; slowly only where something is not a number.
+"""Reading the competition's CSV files as numbers: fast, and slowly where a cell holds text.
 
-What a column means, which day a row is and which files make up a folder is decided in
-``sources.competition.folder``.
+``sources.competition.folder`` joins the files and dates their rows.
 """
 
 import csv
@@ -18,13 +17,13 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.sources.competition.file_errors import (
     check_mostly_numbers,
-    checked_header,
-    did_you_mean,
     file_error,
     line_number_of,
-    no_rows,
-    rows,
-    whole_number,
+    no_rows_error,
+    parse_whole_number,
+    read_csv_rows,
+    read_header,
+    suggest_names,
 )
 from quant_assets.sources.protocol import UnreadCell
 
@@ -35,14 +34,14 @@ _TAIL_BYTES = 1 << 17
 
 @dataclass(frozen=True)
 class NumberTable:
-    """One CSV file, read.
+    """The content of one CSV file.
 
     Attributes:
         path: the file.
-        date_ids: (n,) strictly ascending.
-        columns: c names, without ``date_id``.
-        values: (n, c) numbers as given, NaN where empty or unread.
-        unread: cells that hold something other than a number.
+        date_ids: (n,) ids of the rows, strictly ascending.
+        columns: names of the c columns, without ``date_id``.
+        values: (n, c) numbers as in the file; NaN where empty or unread.
+        unread: cells that hold text instead of a number.
     """
 
     path: Path
@@ -52,13 +51,13 @@ class NumberTable:
     unread: tuple[UnreadCell, ...] = ()
 
 
-def header_with_id(path: Path) -> tuple[str, ...]:
-    """Names of the columns, ``date_id`` among them.
+def read_header_with_id(path: Path) -> tuple[str, ...]:
+    """Read the names of a file's columns, which must include ``date_id``.
 
     Raises:
         SourceError: the file is missing or not CSV, a name repeats, or there is no ``date_id``.
     """
-    header = checked_header(path)
+    header = read_header(path)
     if ID not in header:
         raise file_error(
             f"the {ID} column is missing",
@@ -67,7 +66,7 @@ def header_with_id(path: Path) -> tuple[str, ...]:
             column=ID,
             expected=f"a column {ID}",
             found=", ".join(header[:5]) + " …",
-            hint=did_you_mean(ID, list(header), "the first line must name the columns"),
+            hint=suggest_names(ID, list(header), "the first line must name the columns"),
         )
     return header
 
@@ -75,18 +74,18 @@ def header_with_id(path: Path) -> tuple[str, ...]:
 def read_numbers(
     path: Path, *, columns: Sequence[str] | None = None, leave_out: Sequence[str] = ()
 ) -> NumberTable:
-    """All rows of a file.
+    """Read the numbers of all rows of a file.
+
+    Empty cells and the words nan, NaN and null are NaN. Other text is returned in ``unread``.
 
     Args:
         path: file with a ``date_id`` column.
-        columns: which columns, in which order; all of the file's if None.
-        leave_out: columns that need not be numbers and are not wanted.
-
-    Empty cells and the words nan, NaN and null are NaN. Other text comes back in ``unread``.
+        columns: columns to read, in this order; all columns by default.
+        leave_out: columns that are not read, if ``columns`` is None.
 
     Raises:
-        SourceError: the file's structure is wrong, or so many cells are text that the file must
-            be another one: over 1 % (and over 5) of them, or all of a column with over 5.
+        SourceError: the file's structure is wrong, or too many cells are text, as
+            :func:`check_mostly_numbers` defines.
     """
     stat = path.stat() if path.exists() else None
     unchanged = (stat.st_mtime_ns, stat.st_size) if stat else None
@@ -100,8 +99,11 @@ def _read_numbers(
     leave_out: tuple[str, ...],
     unchanged: tuple[int, int] | None,
 ) -> NumberTable:
-    """Kept as long as the file is ``unchanged``: one run asks for the same rows several times."""
-    header = header_with_id(path)
+    """Read a file and cache it until its time or size, ``unchanged``, differ.
+
+    A run reads the same rows several times.
+    """
+    header = read_header_with_id(path)
     wanted = tuple(columns or (name for name in header if name not in (ID, *leave_out)))
     missing = next((name for name in wanted if name not in header), None)
     if missing is not None:
@@ -112,11 +114,11 @@ def _read_numbers(
             column=missing,
             expected=f"{len(wanted)} columns with {missing!r} among them",
             found=f"{len(header)} columns without it",
-            hint=did_you_mean(missing, sorted(set(header) - set(wanted)), "compare the headers"),
+            hint=suggest_names(missing, sorted(set(header) - set(wanted)), "compare the headers"),
         )
     try:
         table = _parse(path, {ID: pa.int64()} | dict.fromkeys(wanted, pa.float64()))
-        values = _matrix([column.to_numpy() for column in table.columns[1:]], len(table))
+        values = _stack_columns([column.to_numpy() for column in table.columns[1:]], len(table))
         unread: tuple[UnreadCell, ...] = ()
     except pa.ArrowInvalid:
         values, unread = _read_with_text(path, header, wanted)
@@ -124,7 +126,8 @@ def _read_numbers(
     ids = table[ID]
     if ids.null_count or (ids.to_numpy() < 0).any():
         _check_rows(path, header)
-    return NumberTable(path, _ascending(path, ids.to_numpy()), wanted, values, unread)
+    _check_ascending(path, ids.to_numpy())
+    return NumberTable(path, ids.to_numpy(), wanted, values, unread)
 
 
 def _parse(path: Path, types: dict[str, pa.DataType]) -> pa.Table:
@@ -137,13 +140,13 @@ def _parse(path: Path, types: dict[str, pa.DataType]) -> pa.Table:
     return arrow_csv.read_csv(path, convert_options=options)
 
 
-def _matrix(columns: list[FloatArray], length: int) -> FloatArray:
+def _stack_columns(columns: list[FloatArray], length: int) -> FloatArray:
     return np.column_stack(columns) if columns else np.empty((length, 0))
 
 
-def _ascending(path: Path, ids: IntArray) -> IntArray:
+def _check_ascending(path: Path, ids: IntArray) -> None:
     if len(ids) == 0:
-        raise no_rows(path)
+        raise no_rows_error(path)
     wrong = np.flatnonzero(np.diff(ids) <= 0) + 1
     if len(wrong):
         row = int(wrong[0])
@@ -157,13 +160,12 @@ def _ascending(path: Path, ids: IntArray) -> IntArray:
             found=int(ids[row]),
             hint="remove the repeated row" if repeated else f"sort the rows by {ID}",
         )
-    return ids
 
 
 def _check_rows(path: Path, header: tuple[str, ...]) -> None:
-    """Refuse, at its line, the first row of another length or without a ``date_id``; slow."""
-    for line, fields in rows(path, len(header)):
-        whole_number(path, ID, fields[header.index(ID)], line)
+    """Raise an error for the first row of the wrong length or without a ``date_id``; slow."""
+    for line, fields in read_csv_rows(path, len(header)):
+        parse_whole_number(path, ID, fields[header.index(ID)], line)
 
 
 def _read_with_text(
@@ -179,53 +181,53 @@ def _read_with_text(
             expected="comma-separated text in UTF-8, a row to a line",
             found=str(error)[:200],
         ) from error
-    read = [_numbers(table[name]) for name in wanted]
+    parsed = [_parse_column(table[name]) for name in wanted]
     unread = tuple(
         UnreadCell(row, name, text)
-        for name, (_, texts) in zip(wanted, read, strict=True)
+        for name, (_, texts) in zip(wanted, parsed, strict=True)
         for row, text in texts
     )
-    values = _matrix([numbers for numbers, _ in read], len(table))
+    values = _stack_columns([numbers for numbers, _ in parsed], len(table))
     check_mostly_numbers(path, wanted, values, unread)
     return values, unread
 
 
-def _numbers(column: pa.ChunkedArray) -> tuple[FloatArray, list[tuple[int, str]]]:
-    """A column's numbers, NaN where there is none, and its texts with their rows."""
+def _parse_column(column: pa.ChunkedArray) -> tuple[FloatArray, list[tuple[int, str]]]:
+    """Parse a column into numbers, NaN where empty or text, and its texts with their rows."""
     try:
         return column.cast(pa.float64()).to_numpy(), []
     except pa.ArrowInvalid:
         cells = column.to_pylist()
-    numbers = [np.nan if text is None else _number(text) for text in cells]
+    numbers = [np.nan if text is None else _parse_number(text) for text in cells]
     texts = [(row, cells[row]) for row, number in enumerate(numbers) if number is None]
     return np.array(numbers, dtype=np.float64), texts
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         return None if "_" in text else float(text)
     except ValueError:
         return None
 
 
-def edge_ids(path: Path) -> tuple[int, int]:
-    """First and last ``date_id`` of a file, without reading what lies between.
+def read_edge_ids(path: Path) -> tuple[int, int]:
+    """Read the first and the last ``date_id`` of a file, without the rows between them.
 
     Raises:
         SourceError: the header, the first or the last row is malformed.
     """
-    header = header_with_id(path)
+    header = read_header_with_id(path)
     with path.open("rb") as file:
         file.readline()
         first = file.readline()
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         last = file.read().rstrip().rsplit(b"\n", 1)[-1]
     if not first.strip():
-        raise no_rows(path)
-    return _id_in(path, header, first), _id_in(path, header, last)
+        raise no_rows_error(path)
+    return _parse_id(path, header, first), _parse_id(path, header, last)
 
 
-def _id_in(path: Path, header: tuple[str, ...], line: bytes) -> int:
+def _parse_id(path: Path, header: tuple[str, ...], line: bytes) -> int:
     fields = next(csv.reader([line.decode("utf-8", errors="replace")]))
     text = fields[header.index(ID)] if len(fields) == len(header) else ""
     if not text.isdecimal():
@@ -234,13 +236,17 @@ def _id_in(path: Path, header: tuple[str, ...], line: bytes) -> int:
     return int(text)
 
 
-def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of each row of a small file with exactly these columns.
+def read_small_file(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    """Read the line number and fields of each row of a small file.
+
+    Args:
+        path: the file.
+        columns: the columns that the file must have, in this order.
 
     Raises:
-        SourceError: other columns, a row of another length, or no rows.
+        SourceError: the file has other columns, a row of the wrong length, or no rows.
     """
-    header = checked_header(path)
+    header = read_header(path)
     if header != columns:
         raise file_error(
             "wrong columns",
@@ -250,7 +256,7 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
             found=",".join(header)[:200],
         )
     line = 0
-    for line, fields in rows(path, len(columns)):
+    for line, fields in read_csv_rows(path, len(columns)):
         yield line, fields
     if line == 0:
-        raise no_rows(path)
+        raise no_rows_error(path)

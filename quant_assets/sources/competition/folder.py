@@ -1,7 +1,7 @@
-"""The competition's folder as a source: prices, pairs and labels exactly as a user unpacks them.
+"""The competition's unpacked folder as a source of prices, pairs and labels.
 
-Here the files are joined. What each must say is in ``competition_tables``, ``competition_pairs``
-and ``competition_days``, how it is read in ``competition_files``. Nothing is cleaned or computed.
+This module joins the files. ``sources.competition.tables``, ``pairs`` and ``days`` check their
+content, and ``files`` reads them. Nothing is cleaned or computed.
 """
 
 import hashlib
@@ -16,29 +16,29 @@ from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.market.targets import MAX_LAG, TargetPairs
 from quant_assets.sources.competition.days import read_days_of_ids
 from quant_assets.sources.competition.file_errors import file_error, line_number_of
-from quant_assets.sources.competition.files import ID, NumberTable, edge_ids, read_numbers
+from quant_assets.sources.competition.files import ID, NumberTable, read_edge_ids, read_numbers
 from quant_assets.sources.competition.pairs import read_pairs_file
 from quant_assets.sources.competition.tables import (
     check_same_series,
     read_labels,
     read_lagged_labels,
-    series_of,
+    read_series_names,
 )
 from quant_assets.sources.protocol import PriceTable
 
 
 @dataclass(frozen=True)
 class CompetitionFolder:
-    """Source reading ``train.csv`` and ``target_pairs.csv`` and, where they are, the other files.
+    """A source that reads ``train.csv``, ``target_pairs.csv`` and, if they exist, the other files.
 
-    Rows of ``test.csv`` after the last of ``train.csv`` are prices too. Any subset of the series
-    will do. ``calendar.csv`` (``date_id,date``) dates the rows; without it ``date_id`` counts
-    trading days.
+    Rows of ``test.csv`` after the last row of ``train.csv`` are prices too. The files may hold any
+    subset of the competition's series. ``calendar.csv`` (``date_id,date``) dates the rows; without
+    it ``date_id`` counts trading days.
 
     Attributes:
-        folder: where the files are.
-        start: trading day of ``date_id`` 0 if there is no ``calendar.csv``.
-        expected_targets: how many pairs there must be; None for any number.
+        folder: folder with the files.
+        start: trading day of ``date_id`` 0, used if there is no ``calendar.csv``.
+        expected_targets: required number of pairs; None for any number.
     """
 
     folder: Path
@@ -47,7 +47,7 @@ class CompetitionFolder:
 
     @property
     def name(self) -> str:
-        """Short name, stored with every price."""
+        """Short name, which is stored with every price."""
         return "competition"
 
     @property
@@ -55,22 +55,22 @@ class CompetitionFolder:
         """Day of the first row of ``train.csv``.
 
         Raises:
-            SourceError: the file's edges are malformed, or the day is not known.
+            SourceError: the first or last row is malformed, or the row has no day.
         """
-        return self._day(edge_ids(self._train)[0])
+        return self._day(read_edge_ids(self._train)[0])
 
     @property
     def last_day(self) -> date:
         """Day of the last row of ``train.csv`` or ``test.csv``, whichever is later.
 
         Raises:
-            SourceError: a file's edges are malformed, or the day is not known.
+            SourceError: the first or last row of a file is malformed, or the row has no day.
         """
-        last = edge_ids(self._train)[1]
-        return self._day(max(last, edge_ids(self._test)[1]) if self._test.exists() else last)
+        last = read_edge_ids(self._train)[1]
+        return self._day(max(last, read_edge_ids(self._test)[1]) if self._test.exists() else last)
 
     def fingerprint(self) -> str:
-        """SHA-256 over names and contents of the files, and the day that ids count from."""
+        """Compute the SHA-256 of the files' names and contents and the source's parameters."""
         digest = hashlib.sha256(f"{self.start} {self.expected_targets}\n".encode())
         for path in self._files():
             content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -78,7 +78,7 @@ class CompetitionFolder:
         return digest.hexdigest()
 
     def prices(self, start: date, end: date) -> PriceTable:
-        """Days ``start`` to ``end`` as given; NaN where a cell is empty or unread.
+        """Read the prices of the days from ``start`` to ``end``; NaN where empty or unread.
 
         Raises:
             SourceError: a file cannot be read as a whole; the message names the place.
@@ -96,15 +96,15 @@ class CompetitionFolder:
         )
 
     def second_prices(self, start: date, end: date) -> PriceTable | None:
-        """Rows of ``test.csv`` that ``train.csv`` has as well; None if there are none.
+        """Read the rows of ``test.csv`` that ``train.csv`` has as well; None if there are none.
 
         Raises:
             SourceError: ``test.csv`` cannot be read, or has other series.
         """
-        last = edge_ids(self._train)[1]
-        if not self._test.exists() or edge_ids(self._test)[0] > last:
+        last = read_edge_ids(self._train)[1]
+        if not self._test.exists() or read_edge_ids(self._test)[0] > last:
             return None
-        columns = series_of(self._train)
+        columns = read_series_names(self._train)
         check_same_series(self._test, columns)
         test = read_numbers(self._test, columns=columns)
         ids = test.date_ids[test.date_ids <= last]
@@ -113,19 +113,20 @@ class CompetitionFolder:
         return PriceTable(days[part], ids[part], columns, test.values[: len(ids)][part])
 
     def pairs(self) -> TargetPairs:
-        """The targets of ``target_pairs.csv``.
+        """Read the targets of ``target_pairs.csv``.
 
         Raises:
-            SourceError: a pair is malformed or names what is no close of ``train.csv``.
+            SourceError: a pair is malformed, or a leg is not a close of ``train.csv``.
         """
         path = self.folder / "target_pairs.csv"
-        return read_pairs_file(path, series_of(self._train), self.expected_targets)
+        return read_pairs_file(path, read_series_names(self._train), self.expected_targets)
 
     def published_labels(self, start: date, end: date) -> FloatArray | None:
-        """(n, m) labels of ``train_labels.csv``, where empty those of ``lagged_test_labels``.
+        """Read labels from ``train_labels.csv`` and, where it has none, ``lagged_test_labels``.
 
-        Rows are those of :meth:`prices`, indexed by the day forecast on; NaN where no label is
-        published. Lagged labels of days without prices are left aside. None without such files.
+        Returns an array of shape (n, m) with the rows of :meth:`prices`, by forecast day; NaN where
+        no label is published. Returns None if neither exists. Lagged labels of days without prices
+        are ignored.
 
         Raises:
             SourceError: rows or columns do not fit ``train.csv`` and ``target_pairs.csv``.
@@ -135,7 +136,7 @@ class CompetitionFolder:
         pairs, ids = self.pairs(), self._rows().date_ids
         labels = np.full((len(ids), len(pairs)), np.nan)
         if self._labels.exists():
-            of_train = ids[ids <= edge_ids(self._train)[1]]
+            of_train = ids[ids <= read_edge_ids(self._train)[1]]
             labels[: len(of_train)] = read_labels(self._labels, pairs.targets, of_train)
         for lag, path in self._lagged().items():
             of_lag = np.flatnonzero(pairs.lags == lag)
@@ -146,7 +147,7 @@ class CompetitionFolder:
         return labels[_between(self._days(ids), start, end)]
 
     def best_forecast(self, start: date, end: date) -> FloatArray | None:
-        """None: the mechanism of a real market is unknown."""
+        """Return None, since the mechanism of a real market is unknown."""
         return None
 
     @property
@@ -186,10 +187,10 @@ class CompetitionFolder:
         return day
 
     def _rows(self) -> NumberTable:
-        """Rows of ``train.csv`` and, after its last, those of ``test.csv``."""
-        train = read_numbers(self._train, columns=series_of(self._train))
+        """Read the rows of ``train.csv`` and the later rows of ``test.csv``."""
+        train = read_numbers(self._train, columns=read_series_names(self._train))
         last = int(train.date_ids[-1])
-        if self._labels.exists() and (last_label := edge_ids(self._labels)[1]) > last:
+        if self._labels.exists() and (last_label := read_edge_ids(self._labels)[1]) > last:
             raise file_error(
                 "train.csv ends before train_labels.csv does",
                 self._train,
@@ -198,7 +199,7 @@ class CompetitionFolder:
                 expected=f"{last_label} in the last row",
                 found=last,
             )
-        if not self._test.exists() or edge_ids(self._test)[1] <= last:
+        if not self._test.exists() or read_edge_ids(self._test)[1] <= last:
             return train
         check_same_series(self._test, train.columns)
         return _append(train, read_numbers(self._test, columns=train.columns))

@@ -1,7 +1,4 @@
-"""The competition's ``target_pairs.csv``: what is to be forecast, checked row by row.
-
-Prices and labels of the targets are read elsewhere.
-"""
+"""Reading the targets from the competition's ``target_pairs.csv``, with a check of every row."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,31 +7,31 @@ import numpy as np
 
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.targets import MAX_LAG, TargetPairs
-from quant_assets.sources.competition.file_errors import did_you_mean, file_error
-from quant_assets.sources.competition.files import read_rows
+from quant_assets.sources.competition.file_errors import file_error, suggest_names
+from quant_assets.sources.competition.files import read_small_file
 
 _BETWEEN_LEGS = " - "
 
 
 def read_pairs_file(path: Path, series: Sequence[str], expected_targets: int | None) -> TargetPairs:
-    """The targets in submission order; legs are named as instruments.
+    """Read the targets in submission order; legs are named as instruments.
 
     Args:
         path: file with the columns target, lag, pair.
-        series: the series with prices, of which every leg must be a close.
-        expected_targets: how many rows there must be; None for any number.
+        series: the series with prices; every leg must be a close among them.
+        expected_targets: required number of rows; None for any number.
 
     Raises:
-        SourceError: a row is malformed, repeated or out of order, names what is no close, or there
+        SourceError: a row is malformed, repeated or out of order, a leg is not a close, or there
             are more or fewer rows than expected.
     """
     closes = {name: parse_column(name) for name in series}
     closes = {name: parsed for name, parsed in closes.items() if parsed.field == "close"}
     lags: list[int] = []
     legs: list[list[str]] = []
-    for line, (target, lag, pair) in read_rows(path, ("target", "lag", "pair")):
+    for line, (target, lag, pair) in read_small_file(path, ("target", "lag", "pair")):
         _check_target(path, line, target, f"target_{len(lags)}")
-        lags.append(_lag(path, line, lag))
+        lags.append(_parse_lag(path, line, lag))
         names = pair.split(_BETWEEN_LEGS)
         _check_legs(path, line, names, list(closes), series)
         legs.append([closes[name].instrument for name in names])
@@ -70,7 +67,7 @@ def _check_target(path: Path, line: int, target: str, expected: str) -> None:
     )
 
 
-def _lag(path: Path, line: int, text: str) -> int:
+def _parse_lag(path: Path, line: int, text: str) -> int:
     if text not in {str(lag) for lag in range(1, MAX_LAG + 1)}:
         raise file_error(
             "a lag is out of range",
@@ -106,5 +103,5 @@ def _check_legs(
                 column="pair",
                 expected="a closing price of train.csv",
                 found=repr(leg),
-                hint=did_you_mean(leg, closes, "train.csv must hold the closes of all pairs"),
+                hint=suggest_names(leg, closes, "train.csv must hold the closes of all pairs"),
             )

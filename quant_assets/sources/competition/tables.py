@@ -1,6 +1,6 @@
-"""Which columns the competition's price and label files must have, and which rows the labels.
+"""Checks of the columns of the competition's price and label files, and of the labels' rows.
 
-Days are dated in ``competition_days``; text becomes numbers in ``competition_files``.
+``sources.competition.days`` dates the rows, and ``sources.competition.files`` parses the numbers.
 """
 
 import re
@@ -12,20 +12,25 @@ import numpy as np
 from quant_assets.core.errors import UnknownNameError
 from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.market.instruments import FIELDS, InstrumentSeries, column_name, parse_column
-from quant_assets.sources.competition.file_errors import did_you_mean, file_error, line_number_of
-from quant_assets.sources.competition.files import ID, NumberTable, header_with_id, read_numbers
+from quant_assets.sources.competition.file_errors import file_error, line_number_of, suggest_names
+from quant_assets.sources.competition.files import (
+    ID,
+    NumberTable,
+    read_header_with_id,
+    read_numbers,
+)
 
 _NOT_SERIES = (ID, "is_scored")
 _FX = re.compile(r"FX_[A-Z]{6}")
 
 
-def series_of(path: Path) -> tuple[str, ...]:
-    """Series of a price file, in its order.
+def read_series_names(path: Path) -> tuple[str, ...]:
+    """Read the names of a price file's series, in the order of its columns.
 
     Raises:
-        SourceError: a column is no series of the competition's naming.
+        SourceError: a column does not follow the competition's naming of series.
     """
-    columns = tuple(name for name in header_with_id(path) if name not in _NOT_SERIES)
+    columns = tuple(name for name in read_header_with_id(path) if name not in _NOT_SERIES)
     unknown = next((name for name in columns if not _is_series(name)), None)
     if unknown is not None or not columns:
         raise file_error(
@@ -36,7 +41,7 @@ def series_of(path: Path) -> tuple[str, ...]:
             expected="LME_<metal>_Close, JPX_<contract>_Futures_<field>, "
             "US_Stock_<ticker>_adj_<field> or FX_<pair>",
             found=repr(unknown) if unknown else "no series",
-            hint=did_you_mean(unknown or "", _likely(columns), "remove or rename it"),
+            hint=suggest_names(unknown or "", _absent_series(columns), "remove or rename it"),
         )
     return columns
 
@@ -49,21 +54,25 @@ def _is_series(column: str) -> bool:
     return not column.startswith("FX_") or _FX.fullmatch(column) is not None
 
 
-def _likely(columns: Sequence[str]) -> list[str]:
-    """Series that the instruments among the columns could have, and lack."""
-    likely = set()
+def _absent_series(columns: Sequence[str]) -> list[str]:
+    """List the series that the instruments of the columns could have but are not columns."""
+    possible = set()
     for name in filter(_is_series, columns):
         for field in FIELDS:
             try:
-                likely.add(column_name(InstrumentSeries(parse_column(name).instrument, field)))
+                possible.add(column_name(InstrumentSeries(parse_column(name).instrument, field)))
             except UnknownNameError:
                 continue
-    return sorted(likely - set(columns))
+    return sorted(possible - set(columns))
 
 
 def check_same_series(path: Path, columns: Sequence[str]) -> None:
-    """Refuse a price file with other series than ``columns``, in whatever order."""
-    other = series_of(path)
+    """Refuse a price file whose series differ from ``columns``; their order does not matter.
+
+    Raises:
+        SourceError: a series is missing, or there is a further one.
+    """
+    other = read_series_names(path)
     extra = [name for name in other if name not in set(columns)]
     missing = [name for name in columns if name not in set(other)]
     if extra or missing:
@@ -79,16 +88,21 @@ def check_same_series(path: Path, columns: Sequence[str]) -> None:
 
 
 def read_labels(path: Path, targets: Sequence[str], ids: IntArray) -> FloatArray:
-    """(n, m) labels of ``train_labels.csv``, whose rows must be those of ``ids``.
+    """Read the (n, m) labels of ``train_labels.csv``.
+
+    Args:
+        path: the file.
+        targets: names of the m targets, which the file's columns must be.
+        ids: (n,) ids that the file's rows must have.
 
     Raises:
-        SourceError: other targets, other rows, or a cell that is no number.
+        SourceError: the targets or rows differ, or a cell holds text.
     """
     table = _read_label_file(path, targets)
     length = min(len(ids), len(table.date_ids))
-    other = np.flatnonzero(table.date_ids[:length] != ids[:length])
-    if len(other) or len(ids) != len(table.date_ids):
-        row = int(other[0]) if len(other) else length
+    different = np.flatnonzero(table.date_ids[:length] != ids[:length])
+    if len(different) or len(ids) != len(table.date_ids):
+        row = int(different[0]) if len(different) else length
         raise file_error(
             "the rows are not those of train.csv",
             path,
@@ -103,10 +117,16 @@ def read_labels(path: Path, targets: Sequence[str], ids: IntArray) -> FloatArray
 
 
 def read_lagged_labels(path: Path, targets: Sequence[str], lag: int) -> tuple[IntArray, FloatArray]:
-    """(n,) ids of the label days and (n, m) labels of one lag's file.
+    """Read the (n,) ids of the forecast days and the (n, m) labels of one lag's file.
+
+    Args:
+        path: the file.
+        targets: names of the m targets of this lag, which the file's columns must be.
+        lag: the lag in trading days.
 
     Raises:
-        SourceError: other targets, or a row whose days do not lie ``lag + 1`` apart.
+        SourceError: the targets differ, or a label's forecast day is not ``lag + 1`` days before
+            the row's day.
     """
     table = _read_label_file(path, [*targets, "label_date_id"])
     label_ids = table.values[:, -1]
@@ -125,9 +145,9 @@ def read_lagged_labels(path: Path, targets: Sequence[str], lag: int) -> tuple[In
 
 
 def _read_label_file(path: Path, columns: Sequence[str]) -> NumberTable:
-    found = [name for name in header_with_id(path) if name != ID]
-    if found != list(columns):
-        pairs = zip([*found, None], [*columns, None], strict=False)
+    header = [name for name in read_header_with_id(path) if name != ID]
+    if header != list(columns):
+        pairs = zip([*header, None], [*columns, None], strict=False)
         first, expected = next((a, b) for a, b in pairs if a != b)
         raise file_error(
             "the targets are not those of target_pairs.csv",
@@ -135,7 +155,7 @@ def _read_label_file(path: Path, columns: Sequence[str]) -> NumberTable:
             line=1,
             column=first or expected,
             expected=f"{len(columns)} columns" + (f", {expected!r} here" if expected else ""),
-            found=f"{len(found)} columns" + (f", {first!r} here" if first else ""),
+            found=f"{len(header)} columns" + (f", {first!r} here" if first else ""),
         )
     table = read_numbers(path)
     if table.unread:

@@ -1,7 +1,7 @@
-"""The market that needs no data: simulated prices in the competition's columns, and its pairs.
+"""The simulated market as a source: prices in the competition's columns, and target pairs.
 
-The source only: what is traded is in ``market_universe``, how prices move in ``market_mechanics``,
-what goes wrong in the record in ``market_faults``.
+``simulated.universe`` lists what is traded, ``simulated.mechanics`` moves the prices, and
+``simulated.planted_faults`` puts faults into the recorded prices.
 """
 
 from dataclasses import astuple, dataclass
@@ -43,10 +43,15 @@ _NEVER_A_LEG = ("US_Stock_GOLD",)
 
 @dataclass(frozen=True)
 class SimulatedMarket:
-    """A whole market made from a seed.
+    """A market simulated from a seed.
 
     The same seed and first day give the same prices, bit for bit; a later ``last_day`` only adds
     rows. Nothing is read or written.
+
+    Attributes:
+        seed: seed of all random numbers, 0 or more.
+        first_day: first simulated day.
+        last_day: last simulated day.
 
     Raises:
         SettingsError: the seed is negative or the days are in the wrong order.
@@ -66,44 +71,47 @@ class SimulatedMarket:
 
     @property
     def name(self) -> str:
-        """Short name, stored with every price."""
+        """Short name, which is stored with every price."""
         return "simulated"
 
     def fingerprint(self) -> str:
-        """Hex digest of the parameters and the version of the mechanism."""
+        """Compute a hex digest of the parameters and the version of the mechanism."""
         return sha256(repr((self.name, VERSION, *astuple(self))).encode()).hexdigest()
 
     def prices(self, start: date, end: date) -> PriceTable:
-        """The trading days from ``start`` to ``end``; ``date_ids`` count from the first day."""
-        whole = _simulation(self).table
-        rows = _rows(whole.days, start, end)
+        """Simulate the prices of the trading days from ``start`` to ``end``.
+
+        ``date_ids`` count the trading days from ``first_day``.
+        """
+        table = _simulate(self).table
+        rows = _find_rows(table.days, start, end)
         return PriceTable(
-            whole.days[rows].copy(),
-            whole.date_ids[rows].copy(),
-            whole.columns,
-            whole.values[rows].copy(),
+            table.days[rows].copy(),
+            table.date_ids[rows].copy(),
+            table.columns,
+            table.values[rows].copy(),
         )
 
     def second_prices(self, start: date, end: date) -> PriceTable | None:
-        """None: the market is recorded once."""
+        """Return None, since the market is recorded once only."""
         return None
 
     def pairs(self) -> TargetPairs:
-        """424 targets drawn by seed: 106 for each lag, of them one single leg."""
+        """Draw 424 targets by the seed: 106 of each lag, of which one has a single leg."""
         return _draw_pairs(self.seed)
 
     def published_labels(self, start: date, end: date) -> FloatArray | None:
-        """None: labels follow from the prices alone."""
+        """Return None, since no labels are published."""
         return None
 
     def best_forecast(self, start: date, end: date) -> FloatArray | None:
-        """(n, 424) expected labels given the true market up to each day, drifts included.
+        """Compute the (n, 424) expected labels given the true market up to each day.
 
-        Known at the end of the day; never NaN, also where the label will be. The oracle sees the
-        true moves and drifts, so no forecast from recorded prices can be expected to beat it.
+        They are known at the close of the day, and never NaN. They are computed from the true moves
+        and drifts, so no forecast from recorded prices can be expected to be better.
         """
-        simulation = _simulation(self)
-        rows = _rows(simulation.table.days, start, end)
+        simulation = _simulate(self)
+        rows = _find_rows(simulation.table.days, start, end)
         pairs = self.pairs()
         first, second = pairs.legs(universe.INSTRUMENTS)
         forecast = np.empty((len(simulation.table.days[rows]), len(pairs)))
@@ -114,7 +122,7 @@ class SimulatedMarket:
         return forecast
 
     def planted_faults(self) -> tuple[PlantedFault, ...]:
-        """The faults within the simulated days, as the ground truth for data quality."""
+        """Return the planted faults within the simulated days, to test data quality against."""
         faults = plan_faults(self.seed, self.first_day)
         return tuple(fault for fault in faults if fault.day <= self.last_day)
 
@@ -126,20 +134,20 @@ class _Simulation:
 
 
 @lru_cache(maxsize=4)
-def _simulation(source: SimulatedMarket) -> _Simulation:
+def _simulate(source: SimulatedMarket) -> _Simulation:
     days = trading_days(source.first_day, source.last_day)
     market = simulate_true_market(source.seed, len(days))
     faults = plan_faults(source.seed, source.first_day)
-    book = record_prices(source.seed, days, make_bars(source.seed, market), faults)
-    columns = universe.columns()
+    recorded = record_prices(source.seed, days, make_bars(source.seed, market), faults)
+    columns = universe.series_columns()
     series = [parse_column(column) for column in columns]
-    fields = [FIELDS.index(one.field) for one in series]
-    instruments = [universe.INSTRUMENTS.index(one.instrument) for one in series]
-    values = np.ascontiguousarray(book[fields, :, instruments].T)
+    fields = [FIELDS.index(column.field) for column in series]
+    instruments = [universe.INSTRUMENTS.index(column.instrument) for column in series]
+    values = np.ascontiguousarray(recorded[fields, :, instruments].T)
     return _Simulation(PriceTable(days, np.arange(len(days)), columns, values), market.expected)
 
 
-def _rows(days: DayArray, start: date, end: date) -> slice:
+def _find_rows(days: DayArray, start: date, end: date) -> slice:
     first = np.searchsorted(days, np.datetime64(start, "D"))
     last = np.searchsorted(days, np.datetime64(end, "D"), side="right")
     return slice(int(first), int(last))
@@ -173,7 +181,7 @@ def _draw_pairs(seed: int) -> TargetPairs:
 def _draw_spreads(
     draw: np.random.Generator, legs: dict[str, list[str]]
 ) -> list[tuple[str, str | None]]:
-    """The spreads of one lag, no two of the same legs, in random order and direction."""
+    """Draw the legs of one lag's spreads, each pair once, in random order and direction."""
     spreads: list[tuple[str, str | None]] = []
     for (market_a, market_b), count in _PAIRS_PER_LAG.items():
         candidates = [

@@ -1,20 +1,20 @@
-"""How prices of the simulated market move, and what could be known of that beforehand.
+"""The moves of the simulated market, and their expectations on each day.
 
-The true market only: closures, gaps and wrong figures are put on top in ``market_faults``.
+This is the true market; ``simulated.planted_faults`` adds closures, gaps and wrong prices.
 
 The log move of an asset on day t is
 
     move(t) = drift(t) + sum over delays d = 0..5 of
               reaction(d) * common(t - d) + own_reaction(d) * own(t - d)
 
-- *common* shocks are factor shocks times exposures, *own* shocks the asset's own. Both are
-  unpredictable: Student-t, scaled by volatility regimes (Markov switching).
-- a market takes up a common shock over several days: New York at once, Tokyo mostly a day later.
-- own shocks partly reverse over the second to fifth day after.
-- drift is a constant of each factor and asset plus a wave that halves in 60 days.
+- *common* shocks are factor shocks times exposures, *own* shocks are the asset's own. Both are
+  unpredictable: Student-t draws, scaled by volatility regimes (Markov switching).
+- a market reacts to a common shock over several days: New York at once, Tokyo mostly a day later.
+- own shocks partly reverse from the second to the fifth day after.
+- a drift is a constant of each factor and asset plus an autoregression with a half-life of 60 days.
 
-Everything is drawn row by row from streams of their own and summed in the order of days, without
-matrix products, so a longer simulation begins with exactly the same rows.
+Each random quantity is drawn row by row from a stream of its own, and sums are taken in the order
+of days without matrix products. A longer simulation therefore begins with exactly the same rows.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from quant_assets.market.targets import MAX_LAG
 from quant_assets.sources.simulated import universe
 
 VERSION = "1"
-"""Part of a market's fingerprint: raise it with every change that moves a price."""
+"""Part of a market's fingerprint: raise it with every change that alters a price."""
 
 # Standard deviation of the drifts, in daily volatilities of the factor or asset.
 CONSTANT_DRIFT, WAVE_DRIFT = 0.04, 0.05
@@ -50,12 +50,12 @@ _REGIME_DAYS = 30
 
 @dataclass(frozen=True)
 class TrueMarket:
-    """The market without errors of measurement.
+    """The market without faults of the record.
 
     Attributes:
-        log_close: (n, k) log prices at the close of each day, the days it is closed included.
-        expected: (lags, n, k) log move expected at the end of day t from the close of t + 1 to that
-            of t + lag + 1; row 0 is lag 1.
+        log_close: (n, k) log prices at the close of each day, also on days of closures.
+        expected: (lags, n, k) log moves from the close of t + 1 to the close of t + lag + 1, as
+            expected at the close of day t; index lag - 1 on the first axis.
         moves: (n, k) log move of each day.
     """
 
@@ -65,23 +65,24 @@ class TrueMarket:
 
 
 def random_stream(seed: int, name: str) -> np.random.Generator:
-    """Random numbers that depend on the seed and the purpose only."""
+    """Create a random generator that depends on the seed and on the name of its purpose only."""
     return np.random.default_rng([seed, *name.encode()])
 
 
 def simulate_true_market(seed: int, rows: int) -> TrueMarket:
-    """The first ``rows`` days of the market of this seed."""
-    level = _regimes(seed, rows)
-    factors = level[:, :1] * _student(seed, "factors", (rows, len(universe.FACTORS)), freedom=6)
-    own = level[:, 1 + universe.ASSET_MARKET] * _student(
+    """Simulate the first ``rows`` days of the market of this seed."""
+    level = _draw_regimes(seed, rows)
+    shape = (rows, len(universe.FACTORS))
+    factors = level[:, :1] * _draw_student(seed, "factors", shape, freedom=6)
+    own = level[:, 1 + universe.ASSET_MARKET] * _draw_student(
         seed, "own", (rows, len(universe.VOLATILITY)), freedom=5
     )
-    common, own = _exposed(factors), own * universe.OWN_SHARE * universe.VOLATILITY
-    constant, wave = _drifts(seed, rows)
+    common, own = _expose(factors), own * universe.OWN_SHARE * universe.VOLATILITY
+    constant, wave = _draw_drifts(seed, rows)
 
-    moves = universe.quoted_moves(constant + wave + _decided(common, own, ahead=0))
+    moves = universe.quoted_moves(constant + wave + _sum_reactions(common, own, ahead=0))
     later = [
-        constant + wave * _WAVE_KEPT**ahead + _decided(common, own, ahead)
+        constant + wave * _WAVE_KEPT**ahead + _sum_reactions(common, own, ahead)
         for ahead in range(2, MAX_LAG + 2)
     ]
     expected = universe.quoted_moves(np.cumsum(later, axis=0))
@@ -93,28 +94,34 @@ def simulate_true_market(seed: int, rows: int) -> TrueMarket:
 
 
 def make_bars(seed: int, market: TrueMarket) -> FloatArray:
-    """(fields, n, k) what a faultless record of the market holds, fields as in ``FIELDS``.
+    """Draw all fields of all instruments for a record without faults.
 
-    Every field is filled for every instrument, of which a market quotes only its own. Prices are
-    rounded to 6 decimals, volumes and open interest to whole numbers. Low <= open, close <= high.
+    Returns an array of shape (fields, n, k), fields as in ``FIELDS``. All fields have values, also
+    those that an instrument's market does not quote. Prices are rounded to 6 decimals, volumes and
+    open interest to whole numbers. Low <= open, close <= high.
+
+    Args:
+        seed: seed of the market.
+        market: the true market.
     """
     shape = market.moves.shape
-    usual = np.abs(universe.quoted_moves(universe.VOLATILITY))
+    typical_move = np.abs(universe.quoted_moves(universe.VOLATILITY))
 
-    def noise(name: str) -> FloatArray:
+    def draw_noise(name: str) -> FloatArray:
         return random_stream(seed, name).standard_normal(shape)
 
     close = market.log_close
-    opening = close - market.moves + 0.3 * usual * noise("open")
-    high = np.maximum(opening, close) + 0.4 * usual * np.abs(noise("high"))
-    low = np.minimum(opening, close) - 0.4 * usual * np.abs(noise("low"))
-    settlement = np.clip(close + 0.05 * usual * noise("settlement"), low, high)
+    opening = close - market.moves + 0.3 * typical_move * draw_noise("open")
+    high = np.maximum(opening, close) + 0.4 * typical_move * np.abs(draw_noise("high"))
+    low = np.minimum(opening, close) - 0.4 * typical_move * np.abs(draw_noise("low"))
+    settlement = np.clip(close + 0.05 * typical_move * draw_noise("settlement"), low, high)
 
     traded = np.log(2e6) + 1.2 * random_stream(seed, "traded").standard_normal(shape[1:])
     traded -= 5.0 * universe.of_market("JPX")
-    surprise = np.minimum(np.abs(market.moves) / np.maximum(usual, 1e-4), 5.0)
-    volume = traded + 0.3 * noise("volume") + 0.25 * surprise
-    standing = traded + 2.5 + 0.3 * _wave(seed, "open interest", rows=shape[0], width=shape[1])
+    surprise = np.minimum(np.abs(market.moves) / np.maximum(typical_move, 1e-4), 5.0)
+    volume = traded + 0.3 * draw_noise("volume") + 0.25 * surprise
+    wave = _draw_wave(seed, "open interest", rows=shape[0], width=shape[1])
+    open_interest = traded + 2.5 + 0.3 * wave
 
     by_field = {
         "open": np.round(np.exp(opening), 6),
@@ -123,21 +130,21 @@ def make_bars(seed: int, market: TrueMarket) -> FloatArray:
         "close": np.round(np.exp(close), 6),
         "settlement": np.round(np.exp(settlement), 6),
         "volume": np.rint(np.exp(volume)),
-        "open_interest": np.rint(np.exp(standing)),
+        "open_interest": np.rint(np.exp(open_interest)),
     }
     return np.stack([by_field[field] for field in FIELDS])
 
 
-def _student(seed: int, name: str, shape: tuple[int, int], freedom: int) -> FloatArray:
-    """Fat-tailed draws of unit variance."""
+def _draw_student(seed: int, name: str, shape: tuple[int, int], freedom: int) -> FloatArray:
+    """Draw from a Student-t distribution, scaled to unit variance."""
     draws = random_stream(seed, name).standard_t(freedom, shape)
     return np.asarray(draws / np.sqrt(freedom / (freedom - 2)))
 
 
-def _regimes(seed: int, rows: int) -> FloatArray:
-    """(n, 1 + markets) volatility level of the world and of each market.
+def _draw_regimes(seed: int, rows: int) -> FloatArray:
+    """Draw the (n, 1 + markets) volatility levels of the factors and of each market.
 
-    A Markov chain that leaves its state on one day in 30 for one drawn by the shares of the states.
+    Each is a Markov chain: on one day in 30 a new state is drawn by the shares of the states.
     """
     width = 1 + len(MARKETS)
     random = random_stream(seed, "regimes").random((rows, 2, width))
@@ -147,37 +154,45 @@ def _regimes(seed: int, rows: int) -> FloatArray:
     return np.array(_REGIME_LEVEL)[np.searchsorted(np.cumsum(_REGIME_SHARE)[:-1], drawn)]
 
 
-def _wave(seed: int, name: str, rows: int, width: int) -> FloatArray:
-    """(rows, width) stationary first-order autoregressions of unit variance."""
+def _draw_wave(seed: int, name: str, rows: int, width: int) -> FloatArray:
+    """Draw (rows, width) stationary first-order autoregressions of unit variance."""
     noise = random_stream(seed, name).standard_normal((rows, width))
     noise[1:] *= np.sqrt(1 - _WAVE_KEPT**2)
-    kept = _WAVE_KEPT ** np.arange(rows)[:, None]
-    return np.asarray(kept * np.cumsum(noise / kept, axis=0))
+    decay = _WAVE_KEPT ** np.arange(rows)[:, None]
+    return np.asarray(decay * np.cumsum(noise / decay, axis=0))
 
 
-def _drifts(seed: int, rows: int) -> tuple[FloatArray, FloatArray]:
-    """(assets,) constant and (n, assets) changing part of the assets' daily drift."""
-    of_own = universe.OWN_SHARE * universe.VOLATILITY
+def _draw_drifts(seed: int, rows: int) -> tuple[FloatArray, FloatArray]:
+    """Draw the (assets,) constant and the (n, assets) changing part of the daily drifts."""
+    own_volatility = universe.OWN_SHARE * universe.VOLATILITY
     factors, assets = universe.EXPOSURE.shape
-    constant = _exposed(random_stream(seed, "factor constant").standard_normal((1, factors)))[0]
-    constant += of_own * random_stream(seed, "own constant").standard_normal(assets)
-    wave = _exposed(_wave(seed, "factor wave", rows, factors))
-    wave += of_own * _wave(seed, "own wave", rows, assets)
+    constant = _expose(random_stream(seed, "factor constant").standard_normal((1, factors)))[0]
+    constant += own_volatility * random_stream(seed, "own constant").standard_normal(assets)
+    wave = _expose(_draw_wave(seed, "factor wave", rows, factors))
+    wave += own_volatility * _draw_wave(seed, "own wave", rows, assets)
     return CONSTANT_DRIFT * constant, WAVE_DRIFT * wave
 
 
-def _exposed(factors: FloatArray) -> FloatArray:
-    """(n, assets) moves that (n, factors) bring about, without BLAS: its last bits vary with n."""
+def _expose(factors: FloatArray) -> FloatArray:
+    """Multiply (n, factors) moves by the exposures of the assets; returns (n, assets) moves.
+
+    BLAS is not used, because the last bits of its products vary with n.
+    """
     total = np.zeros((len(factors), len(universe.VOLATILITY)))
     for factor, exposure in zip(factors.T, universe.EXPOSURE * universe.VOLATILITY, strict=True):
         total += factor[:, None] * exposure
     return total
 
 
-def _decided(common: FloatArray, own: FloatArray, ahead: int) -> FloatArray:
-    """(n, assets) part of the move ``ahead`` days later that shocks up to each day have decided.
+def _sum_reactions(common: FloatArray, own: FloatArray, ahead: int) -> FloatArray:
+    """Sum the reactions, ``ahead`` days after each day, to the shocks up to that day.
 
-    With ``ahead`` 0 it is the whole move of the day less its drift.
+    Returns an array of shape (n, assets). With ``ahead`` 0 it is the day's move less its drift.
+
+    Args:
+        common: (n, assets) common shocks.
+        own: (n, assets) own shocks.
+        ahead: number of days.
     """
     reaction = np.array([_REACTION[market] for market in MARKETS])[universe.ASSET_MARKET].T
     total = np.zeros_like(own)

@@ -1,10 +1,10 @@
-"""What is traded in the simulated market: names, daily volatilities, first prices and exposures.
+"""Assets and instruments of the simulated market: names, volatilities, first prices, exposures.
 
-Tables only. How prices move from them is in ``market_mechanics``.
+This module holds tables; ``simulated.mechanics`` moves the prices.
 
-An *asset* is what carries a risk of its own: 4 metals, 6 Tokyo contracts, 95 US stocks and 9
-currencies against the dollar. An *instrument* is what is quoted: the 38 FX crosses are differences
-of two currencies, and the Tokyo contracts are quoted in yen.
+An *asset* has a risk of its own: 4 metals, 6 Tokyo contracts, 95 US stocks and 9 currencies against
+the dollar. An *instrument* is quoted: the 38 FX crosses are differences of two currencies, and the
+Tokyo contracts are quoted in yen.
 """
 
 import numpy as np
@@ -120,18 +120,18 @@ FIRST_PRICE: FloatArray = np.array([row[3] for row in _ASSETS])
 EXPOSURE: FloatArray = np.array(
     [[_EXPOSURES[row[1]].get(factor, 0.0) for row in _ASSETS] for factor in FACTORS]
 )
-"""(factors, assets) share of the asset's volatility."""
+"""(factors, assets) share of the asset's volatility that comes from each factor."""
 
 OWN_SHARE: FloatArray = np.sqrt(1.0 - (EXPOSURE**2).sum(axis=0))
 
 
 def of_market(market: str) -> BoolArray:
-    """(instruments,) which instruments are of the market."""
+    """(instruments,) mask of the instruments of a market."""
     return np.equal(MARKET_OF, MARKETS.index(market))
 
 
-def columns() -> tuple[str, ...]:
-    """The 557 series in the competition's order."""
+def series_columns() -> tuple[str, ...]:
+    """Return the columns of the 557 series in the competition's order."""
     return tuple(
         column_name(InstrumentSeries(instrument, field))
         for market, fields in _LAYOUT
@@ -142,15 +142,15 @@ def columns() -> tuple[str, ...]:
 
 
 def quoted_moves(of_assets: FloatArray) -> FloatArray:
-    """(..., instruments) log moves of what is quoted, from (..., assets) log moves.
+    """Compute (..., instruments) log moves of the quoted prices from (..., assets) log moves.
 
-    Linear, so it maps expected moves as well as realised ones.
+    The map is linear, so it applies to expected moves as well as to realised moves.
     """
     crosses = [
         [_CURRENCY_COLUMN.get(cross[part], -1) for cross in _FX_CROSSES]
         for part in (slice(0, 3), slice(3, 6))
     ]
-    # The dollar is the column of zeros put last, hence the -1.
+    # The dollar is the last column, of zeros, hence the -1 above.
     against_dollar = np.concatenate([of_assets, np.zeros_like(of_assets[..., :1])], axis=-1)
     quoted = of_assets[..., :_QUOTED].copy()
     tokyo = of_market("JPX")[:_QUOTED]
@@ -160,7 +160,11 @@ def quoted_moves(of_assets: FloatArray) -> FloatArray:
 
 
 def first_log_price(stock_prices: FloatArray) -> FloatArray:
-    """(instruments,) log of the first prices, given those of the US stocks."""
+    """Compute the (instruments,) logs of the first prices.
+
+    Args:
+        stock_prices: first prices of the US stocks in dollars.
+    """
     prices = FIRST_PRICE.copy()
     prices[np.isnan(prices)] = stock_prices
     quoted = quoted_moves(np.log(prices))
