@@ -128,7 +128,8 @@ def _save_model() -> "Callable[..., None]":
         # MLflow warns about type hints of its own.
         warnings.simplefilter("ignore", UserWarning)
         from mlflow.pyfunc import save_model
-    return save_model
+    saved: Callable[..., None] = save_model
+    return saved
 
 
 def _replace(copy: Path, original: Path) -> None:

@@ -52,7 +52,7 @@ def open_store(folder: Path) -> Iterator["MlflowClient"]:
         with FileLock(folder / "recording.lock", _PATIENCE):
             _require_free(database_path(folder))
             yield _client(folder)
-    except (sqlite3.Error, OSError, Timeout, *_library_errors()) as error:
+    except _store_errors() as error:
         raise TrackingError(
             "MLflow's store cannot be read or written; everything else is as it was",
             where=str(folder),
@@ -81,7 +81,7 @@ def _client(folder: Path) -> "MlflowClient":
     if not database_path(folder).exists():
         # A client would place MLflow's default experiment below the working directory, and fail
         # where that directory's name has both kinds of quotes.
-        SqlAlchemyStore(uri, artifacts)
+        SqlAlchemyStore(uri, artifacts)  # type: ignore[no-untyped-call]  # has no annotations
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
@@ -91,8 +91,8 @@ def _client(folder: Path) -> "MlflowClient":
     return client
 
 
-def _library_errors() -> tuple[type[Exception], ...]:
+def _store_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    return MlflowException, SQLAlchemyError
+    return sqlite3.Error, OSError, Timeout, MlflowException, SQLAlchemyError
