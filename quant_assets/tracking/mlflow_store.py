@@ -81,7 +81,7 @@ def _client(folder: Path) -> "MlflowClient":
     if not database_path(folder).exists():
         # A client would place MLflow's default experiment below the working directory, and fail
         # where that directory's name has both kinds of quotes.
-        SqlAlchemyStore(uri, artifacts)
+        SqlAlchemyStore(uri, artifacts)  # type: ignore[no-untyped-call]
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
