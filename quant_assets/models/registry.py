@@ -1,4 +1,4 @@
-"""The families there are. A new family is one module beside this one and its name below."""
+"""Which families exist. A new family is a module in ``families`` and its name below."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,16 +22,16 @@ _MODULES = {
 }
 FAMILIES = tuple(_MODULES)
 FAST = ("rank_prior", "ridge", "lightgbm")
-"""What a demo fits if nobody says otherwise."""
+"""Families that a demo fits unless it is given others."""
 FALL_BACK = "rank_prior"
-"""Always among the families: it needs labels only, and a day on which all others fail has it."""
+"""Always among the families: it needs labels only, so it can forecast when all others fail."""
 DAILY = (FALL_BACK,)
-"""Fitted anew each day, since that costs next to nothing. They see labels only, no features.
-What they learnt since a release goes into its forecasts: they are never pinned."""
+"""Families that are fitted every day, which costs little. They use labels only, no features.
+A release forecasts with their newest fit: they are never pinned."""
 
 
 def select_families(text: str) -> tuple[str, ...]:
-    """The families that a setting names, and the fall-back.
+    """Return the families that a setting names, and the fall-back.
 
     Args:
         text: names joined by commas, ``fast`` or ``all``.
@@ -41,17 +41,21 @@ def select_families(text: str) -> tuple[str, ...]:
     """
     groups = {"fast": FAST, "all": FAMILIES}
     names = [name.strip() for name in text.split(",") if name.strip()]
-    found = [one for name in names for one in groups.get(name, (name,))]
-    for name in found:
+    wanted = [family for name in names for family in groups.get(name, (name,))]
+    for name in wanted:
         if name not in _MODULES:
             raise unknown_name("model family", name, [*groups, *_MODULES])
-    return tuple(name for name in FAMILIES if name in (FALL_BACK, *found))
+    return tuple(name for name in FAMILIES if name in (FALL_BACK, *wanted))
 
 
 def preload(names: Sequence[str], others: Sequence[str] = ()) -> None:
-    """Begin to import the families' libraries, and others, beside what goes on; return at once.
+    """Begin to import the families' libraries in the background, and return at once.
 
-    A run waits for its first validation, and needs the libraries later.
+    A run needs them only after its first validation, which takes seconds.
+
+    Args:
+        names: the families.
+        others: further modules to import.
     """
     libraries = dict.fromkeys([*(load_family(name).library for name in names), *others])
 

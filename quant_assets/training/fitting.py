@@ -1,7 +1,7 @@
-"""One fit and its record. Knows families and artifacts, not the lake: it runs in other processes.
+"""Making one fit and its record. Knows families and artifacts, not the lake: it runs in workers.
 
-A fingerprint covers everything a fit depends on. Two fits with the same one are the same fit, so a
-finished one is never made again.
+A fingerprint covers everything that a fit depends on. Two fits with the same fingerprint are the
+same fit, so a finished fit is never made again.
 """
 
 import json
@@ -28,13 +28,13 @@ FitRow = dict[str, Any]
 
 @dataclass(frozen=True)
 class FitOrder:
-    """A fit to be made.
+    """What to fit: a family, as of a day, with which parameters.
 
     Attributes:
         name: the family.
-        row: as-of row among the days seen.
+        row: as-of row among the days of the observations.
         chosen: parameters of the fit, and where they come from.
-        resources: of the fit.
+        resources: seed and threads of the fit.
         fingerprint: digest of everything the fit depends on.
     """
 
@@ -46,13 +46,13 @@ class FitOrder:
 
 
 def make_fit(order: FitOrder, seen: Observations, artifacts: Path) -> FitRow:
-    """Fit as ordered and store the model; the fit's record.
+    """Fit a family, store the model, and return the fit's record.
 
     A family that cannot fit leaves a record with its reason and without a model.
 
     Args:
         order: what to fit.
-        seen: days of which the fit is shown those up to the order's row.
+        seen: observations; the fit is given their days up to the order's row.
         artifacts: folder of the fitted models.
     """
     from threadpoolctl import threadpool_limits
@@ -93,14 +93,14 @@ def make_fit(order: FitOrder, seen: Observations, artifacts: Path) -> FitRow:
 
 
 def require_features(name: str, version: str | None) -> None:
-    """Refuse a fit that was made on other features: it takes its inputs by their place.
+    """Refuse a fit that was made on other features, since it takes its inputs by their place.
 
     Args:
         name: the family.
-        version: of the features that the fit was made on.
+        version: version of the features that the fit was made on.
 
     Raises:
-        ArtifactError: it is not the version there is now, and the family uses features.
+        ArtifactError: those features differ from today's, and the family uses features.
     """
     if name not in DAILY and not is_same_arithmetic(version):
         raise ArtifactError(
@@ -113,24 +113,31 @@ def require_features(name: str, version: str | None) -> None:
 
 
 def fingerprint_fit(name: str, known: str, parameters: Parameters, seed: int) -> str:
-    """Digest of all a fit depends on: what was known, parameters, seed, code and library."""
+    """Digest all that a fit depends on: the code and library of its family, and the arguments.
+
+    Args:
+        name: the family.
+        known: digest of everything known on the as-of day, see :func:`digest_days`.
+        parameters: parameters of the fit.
+        seed: seed of everything random in the fit.
+    """
     parts = [name, known, json.dumps(dict(parameters), sort_keys=True), str(seed)]
     return sha256("\n".join([*parts, code_digest(name), _library(name)]).encode()).hexdigest()
 
 
 def digest_days(seen: Observations) -> list[str]:
-    """For each day a digest of everything known on it: of its values and of the day before's."""
+    """Digest, for each day, everything known on it: its own values and those of all days before."""
     digest = sha256(json.dumps([seen.targets, seen.instruments]).encode())
     digest.update(seen.legs.tobytes() + seen.lags.tobytes())
     for block in (seen.target, seen.instrument, seen.market):
         digest.update(json.dumps(block.names).encode())
-    found = []
+    digests = []
     for row in range(len(seen.days)):
         for values in (seen.known_labels, seen.target.values, seen.instrument.values):
             digest.update(np.ascontiguousarray(values[row]).tobytes())
         digest.update(seen.market.values[row].tobytes() + seen.days[row].tobytes())
-        found.append(digest.copy().hexdigest())
-    return found
+        digests.append(digest.copy().hexdigest())
+    return digests
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A stored fit made again from its record alone: as-of day, lake snapshot, parameters and seed."""
+"""Repeating a stored fit from its record: as-of day, lake snapshot, parameters and seed."""
 
 import json
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ _WHERE_FROM = {"code": "the family's code", "library": "the library"}
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A fit made again, beside its record.
+    """A repeated fit beside the record of the first one.
 
     Attributes:
         recorded: row of the fits table.
-        made: the same of the new fit; nothing of it is stored.
-        model: the new model's bytes.
+        made: the record of the repeated fit, which is not stored.
+        model: bytes of the repeated fit's model.
     """
 
     recorded: FitRow
@@ -37,12 +37,12 @@ class Reproduction:
 
     @property
     def same(self) -> bool:
-        """Whether the models are the same to the bit, and with them all forecasts."""
+        """Whether the two models are equal bit for bit, and with them all forecasts."""
         return bool(self.made["sha256"] == self.recorded["sha256"])
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """What the models may differ by."""
+        """What differs between the two fits: their code and their library."""
         return tuple(
             f"{what}: {self.recorded[key]} then, {self.made[key]} now"
             for key, what in _WHERE_FROM.items()
@@ -51,18 +51,19 @@ class Reproduction:
 
 
 def repeat_fit(lake: Lake, name: str, as_of: date, threads: int = 1) -> Reproduction:
-    """Make a family's fit as of a day again, from the lake as it was then.
+    """Repeat a family's fit as of a day, from the lake as it was then.
 
     Args:
         lake: the lake.
         name: the family.
-        as_of: the fit's day.
-        threads: to keep busy; the outcome does not depend on them.
+        as_of: as-of day of the fit.
+        threads: how many to use; the result does not depend on it.
 
     Raises:
         UnknownNameError: there is no such family.
-        LakeError: there is no such fit, its snapshot has expired, or its features were others.
-        FitError: the fit came to nothing then, or does now.
+        LakeError: there is no such fit, its snapshot has expired, or it was made on other
+            features.
+        FitError: the fit failed then, or fails now.
     """
     recorded = _record(lake, name, as_of)
     _require_repeatable(name, recorded)

@@ -119,9 +119,7 @@ def test_a_model_takes_no_space_of_its_own(tmp_path: Path, fits: list[Fit], mode
     assert [path.name for path in files.parent.iterdir()] == ["artifacts"]
 
 
-@pytest.mark.parametrize(
-    "loader", ["quant_assets.tracking.served", "quant_assets.tracking.fit_model"]
-)
+@pytest.mark.parametrize("loader", ["served", "fit_model"])
 def test_a_model_stored_by_an_earlier_version_loads(
     loader: str, tmp_path: Path, fits: list[Fit], models: Path, seen: Observations
 ) -> None:

@@ -9,7 +9,7 @@ from quant_assets.core.errors import ArtifactError
 
 
 def store_artifact(folder: Path, content: bytes) -> tuple[str, str]:
-    """Keep the bytes; (file name, sha256). The file appears whole or not at all."""
+    """Store bytes and return their file name and sha256. The file appears whole or not at all."""
     digest = hashlib.sha256(content).hexdigest()
     name = f"{digest[:2]}/{digest}.model"
     write_atomically(folder / name, content)
@@ -17,7 +17,7 @@ def store_artifact(folder: Path, content: bytes) -> tuple[str, str]:
 
 
 def is_artifact_stored(folder: Path, name: str, digest: str) -> bool:
-    """Whether the bytes are there, unaltered."""
+    """Return whether a file is stored and has the sha256 recorded."""
     try:
         read_artifact(folder, name, digest)
     except ArtifactError:
@@ -26,7 +26,12 @@ def is_artifact_stored(folder: Path, name: str, digest: str) -> bool:
 
 
 def read_artifact(folder: Path, name: str, digest: str) -> bytes:
-    """The bytes kept under that name.
+    """Read the bytes of a stored file and verify their sha256.
+
+    Args:
+        folder: of the fitted models.
+        name: of the file, below the folder.
+        digest: sha256 recorded for it.
 
     Raises:
         ArtifactError: the file is missing, or its sha256 is not the one recorded.

@@ -1,7 +1,8 @@
-"""What reports compare days with, kept from one run to the next. How it is made is not known here.
+"""References that reports compare days with, stored from one run to the next.
 
-A fingerprint covers everything it depends on. With the same one it is the same, and made again only
-if its file is gone; with another it is made anew and takes the place of the old one, file and all.
+How a reference is computed is not known here. A fingerprint covers everything that it depends on: a
+stored reference with the same fingerprint is used again, one with another fingerprint is replaced,
+and its file is deleted.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,14 +17,14 @@ from quant_assets.lake.store.lake import Lake
 
 @dataclass(frozen=True)
 class ReferenceStore:
-    """Those of one report.
+    """The stored references of one report.
 
     Attributes:
-        lake: where they are recorded.
-        artifacts: folder where they are kept; None keeps nothing.
-        report: what they are for.
-        newest: how many are kept: the last one made, and beside it those of the newest as-of days;
-            None keeps all.
+        lake: the lake that holds their records.
+        artifacts: folder of their files; None stores nothing.
+        report: name of the report.
+        newest: how many references to keep: the last one made, and then those of the newest as-of
+            days; None keeps all.
     """
 
     lake: Lake
@@ -32,15 +33,15 @@ class ReferenceStore:
     newest: int | None = None
 
     def get(self, as_of: date, fingerprint: str, make: Callable[[], bytes]) -> bytes:
-        """The bytes that ``make`` gave or would give.
+        """Return a reference: the stored bytes, or those that ``make`` returns, which are stored.
 
         Args:
-            as_of: last day that they know.
-            fingerprint: digest of all they depend on.
-            make: what makes them.
+            as_of: last day that the reference uses.
+            fingerprint: digest of all that it depends on.
+            make: computes it.
 
         Raises:
-            ArtifactError: they are recorded, but their file is altered.
+            ArtifactError: it is recorded, but its file is altered.
         """
         if self.artifacts is None:
             return make()
@@ -57,7 +58,7 @@ class ReferenceStore:
         return made
 
     def _kept(self) -> dict[str, tuple[str, str, str]]:
-        """Fingerprint, file and sha256 by id."""
+        """Return fingerprint, file and sha256 of each reference that has a file, by id."""
         if not self.lake.has(REFERENCES):
             return {}
         rows = self.lake.arrow(
@@ -73,7 +74,7 @@ class ReferenceStore:
         self.lake.replace_matching(REFERENCES, "id", {"id": [key], "trading_day": [as_of], **row})
 
     def _forget(self, old: Mapping[str, tuple[str, str, str]]) -> None:
-        """The record stays, without a file, and is never looked at again."""
+        """Take the file out of records. The records stay, and are not used again."""
         for key, (fingerprint, _, digest) in old.items():
             row = {"artifact": [None], "sha256": [digest], "fingerprint": [fingerprint]}
             as_of = date.fromisoformat(key.rpartition("/")[2])
@@ -82,7 +83,7 @@ class ReferenceStore:
             )
 
     def _clear(self, artifacts: Path, files: Iterable[str]) -> None:
-        """Delete those of the files that no report's record names: equal bytes share one."""
-        found = self.lake.columns(f"SELECT DISTINCT artifact FROM {REFERENCES.quoted}")
-        for unnamed in set(files) - set(found["artifact"].tolist()):
+        """Delete the files that no report's record names. Equal references share a file."""
+        named = self.lake.columns(f"SELECT DISTINCT artifact FROM {REFERENCES.quoted}")
+        for unnamed in set(files) - set(named["artifact"].tolist()):
             (artifacts / unnamed).unlink(missing_ok=True)
