@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from quant_assets import cli
-from quant_assets_tests.support.desk import Desk, Finished
+from quant_assets_tests.support.installation import CommandResult, Installation
 from quant_assets_tests.support.small_market import write_small_market
 
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
-Command = Callable[..., Finished]
+Command = Callable[..., CommandResult]
 _LONGEST = (
     *("test_simulation.py", "promotion/test_shell.py", "test_families.py", "test_tune.py"),
     *("test_bad_surroundings.py", "test_replay.py", "test_shell_releases.py"),
@@ -41,35 +41,35 @@ def real_market() -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, Finished]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Installation, CommandResult]:
     """The small market loaded by ``quant-assets demo FOLDER``, and what the command said."""
-    desk = Desk(tmp_path_factory.mktemp("desk"))
-    write_small_market(desk.folder)
-    return desk, desk.run("demo", str(desk.folder))
+    installation = Installation(tmp_path_factory.mktemp("installation"))
+    write_small_market(installation.folder)
+    return installation, installation.run("demo", str(installation.folder))
 
 
 @pytest.fixture(scope="session")
-def loaded(demo: tuple[Desk, Finished]) -> Desk:
+def loaded(demo: tuple[Installation, CommandResult]) -> Installation:
     """The small market, loaded: to look at, not to change."""
-    desk, finished = demo
+    installation, finished = demo
     finished.succeeded()
-    return desk
+    return installation
 
 
 @pytest.fixture
-def desk(loaded: Desk, tmp_path: Path) -> Desk:
+def installation(loaded: Installation, tmp_path: Path) -> Installation:
     """A copy of the loaded small market, to change."""
     return loaded.copy(tmp_path)
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command line's entry point, in this process: ``command(desk, "load", "--force")``."""
+    """The command line's entry point, in this process: ``command(copy, "load", "--force")``."""
 
-    def run(desk: Desk, *arguments: str, **variables: str) -> Finished:
+    def run(installation: Installation, *arguments: str, **variables: str) -> CommandResult:
         capsys.readouterr()
         thresholds = gc.get_threshold()
-        for name, value in {**desk.environment, **variables}.items():
+        for name, value in {**installation.environment, **variables}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["quant-assets", *arguments])
         with pytest.raises(SystemExit) as end:
@@ -80,6 +80,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         for name in variables:
             monkeypatch.delenv(name)
         captured = capsys.readouterr()
-        return Finished(int(end.value.code or 0), captured.out, captured.err)
+        return CommandResult(int(end.value.code or 0), captured.out, captured.err)
 
     return run

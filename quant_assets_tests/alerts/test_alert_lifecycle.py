@@ -36,7 +36,7 @@ def cleared(number: int, key: str = "data_late", days: DayRange | None = None) -
     return ConditionCleared(key, "data has come", moment(number), days)
 
 
-def told(
+def apply_events(
     events: Iterable[ConditionRaised | ConditionCleared], newest: dict[str, Alert] | None = None
 ) -> tuple[list[Kind], list[Alert]]:
     """The messages that events lead to, and every occurrence as it is at the end."""
@@ -51,7 +51,7 @@ def told(
 
 
 def test_an_alert_is_opened_counted_and_closed() -> None:
-    kinds, (alert,) = told([raised(0), raised(1), raised(2), cleared(3)])
+    kinds, (alert,) = apply_events([raised(0), raised(1), raised(2), cleared(3)])
     assert kinds == ["opening", "recovery"]
     assert (alert.count, alert.opened_at, alert.last_seen_at, alert.closed_at) == (
         3,
@@ -63,7 +63,7 @@ def test_an_alert_is_opened_counted_and_closed() -> None:
 
 
 def test_a_condition_that_comes_back_is_a_new_occurrence() -> None:
-    kinds, alerts = told([raised(0), cleared(1), raised(2)])
+    kinds, alerts = apply_events([raised(0), cleared(1), raised(2)])
     assert kinds == ["opening", "recovery", "opening"]
     assert len({one.id for one in alerts}) == 2
     assert [one.count for one in alerts] == [1, 1]
@@ -71,13 +71,16 @@ def test_a_condition_that_comes_back_is_a_new_occurrence() -> None:
 
 def test_escalation_is_told_once_and_there_is_no_way_down() -> None:
     levels: list[Level] = ["warning", "critical", "critical", "warning", "critical"]
-    kinds, (alert,) = told(raised(i, level) for i, level in enumerate(levels))
+    kinds, (alert,) = apply_events(raised(i, level) for i, level in enumerate(levels))
     assert kinds == ["opening", "escalation"]
     assert (alert.level, alert.count) == ("critical", 5)
 
 
 def test_what_never_was_does_not_end() -> None:
-    assert told([cleared(0), raised(1), cleared(2), cleared(3)])[0] == ["opening", "recovery"]
+    assert apply_events([cleared(0), raised(1), cleared(2), cleared(3)])[0] == [
+        "opening",
+        "recovery",
+    ]
 
 
 @pytest.mark.parametrize("days", [-30, -1])
@@ -87,14 +90,14 @@ def test_an_earlier_day_done_again_says_nothing_of_a_later_one(days: int) -> Non
         replace(raised(1, "critical"), trading_day=earlier),
         replace(cleared(2), trading_day=earlier),
     ]
-    kinds, (alert,) = told([raised(0), *again])
+    kinds, (alert,) = apply_events([raised(0), *again])
     assert (kinds, alert.level, alert.count) == (["opening"], "warning", 1)
-    kinds, _ = told([raised(0), *again, replace(cleared(3), trading_day=DAY)])
+    kinds, _ = apply_events([raised(0), *again, replace(cleared(3), trading_day=DAY)])
     assert kinds == ["opening", "recovery"]
 
 
 def test_conditions_do_not_touch_each_other() -> None:
-    kinds, alerts = told([raised(0, key="a"), raised(1, key="b"), cleared(2, key="a")])
+    kinds, alerts = apply_events([raised(0, key="a"), raised(1, key="b"), cleared(2, key="a")])
     assert kinds == ["opening", "opening", "recovery"]
     assert [one.closed_at is None for one in alerts] == [False, True]
 
@@ -105,11 +108,11 @@ def test_what_is_taken_in_again_from_any_earlier_point_changes_nothing(
 ) -> None:
     events = [raised(i, one) if one else cleared(i) for i, one in enumerate(what, start=1)]
     newest: dict[str, Alert] = {}
-    kinds, _ = told(events, newest)
+    kinds, _ = apply_events(events, newest)
     assert kinds.count("opening") - kinds.count("recovery") in (0, 1)
     again = data.draw(st.integers(0, len(events)))
     before = dict(newest)
-    assert told(events[again:], newest) == ([], [])
+    assert apply_events(events[again:], newest) == ([], [])
     assert newest == before
 
 
@@ -134,7 +137,7 @@ def test_when_an_alert_got_its_level_is_kept() -> None:
     events = [raised(0, "info"), raised(1), raised(2), raised(3, "critical"), raised(4)]
     reached = []
     for seen in range(1, len(events) + 1):
-        _, (alert,) = told(events[:seen])
+        _, (alert,) = apply_events(events[:seen])
         reached.append((alert.warning_at, alert.critical_at))
     warned, both = (moment(1), None), (moment(1), moment(3))
     assert reached == [(None, None), warned, warned, both, both]

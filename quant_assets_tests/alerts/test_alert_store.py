@@ -8,7 +8,7 @@ from quant_assets.alerts.alert_lifecycle import Level
 from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.alerts.test_alert_lifecycle import raised, told
+from quant_assets_tests.alerts.test_alert_lifecycle import apply_events, raised
 
 NOBODY: dict[Level, list[str]] = {"critical": [], "warning": [], "info": []}
 
@@ -16,7 +16,7 @@ NOBODY: dict[Level, list[str]] = {"critical": [], "warning": [], "info": []}
 def test_alerts_of_an_older_release_are_read_and_go_on(tmp_path: Path) -> None:
     """Their table lacks columns until it is written again."""
     older = replace(ALERTS, columns=ALERTS.columns[:-2])
-    _, (alert,) = told([raised(0)])
+    _, (alert,) = apply_events([raised(0)])
     row = {
         name: [value.replace(tzinfo=None) if isinstance(value, datetime) else value]
         for name, value in asdict(alert).items()

@@ -25,11 +25,11 @@ from quant_assets_tests.support.alert_receiver import (
     SECRET,
     Receiver,
     closed_port,
-    receiving,
-    telling,
+    open_receiver,
     url,
+    with_channels,
 )
-from quant_assets_tests.support.lake_processes import ended, processes
+from quant_assets_tests.support.lake_processes import process_context, running
 
 
 class Clock:
@@ -45,21 +45,21 @@ class Clock:
         self.moment += timedelta(**time)
 
 
-class Office:
+class Dispatcher:
     """A book, the channels of some settings, and a clock."""
 
     def __init__(self, lake: Lake, settings: Settings) -> None:
         self.lake = lake
         self.settings = settings
-        self.book = AlertStore(lake, settings.lake_dir)
+        self.alert_store = AlertStore(lake, settings.lake_dir)
         self.clock = Clock(BEGIN + timedelta(hours=1))
 
     def take_in(self, *events: ConditionRaised | ConditionCleared) -> list[Message]:
-        return self.book.take_in(events, open_channels(self.settings).names)
+        return self.alert_store.take_in(events, open_channels(self.settings).names)
 
     def deliver(self) -> DeliveryResult:
         return deliver_messages(
-            self.book, lambda: open_channels(self.settings), self.clock, lambda: 1.0
+            self.alert_store, lambda: open_channels(self.settings), self.clock, lambda: 1.0
         )
 
     def everything(self) -> str:
@@ -68,198 +68,210 @@ class Office:
         return "".join(rows.to_csv() for rows in tables)
 
 
-OpenOffice = Callable[..., Office]
+OpenDispatcher = Callable[..., Dispatcher]
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[OpenOffice]:
-    """Make an office: ``office(warning=url)``."""
+def open_dispatcher(tmp_path: Path) -> Iterator[OpenDispatcher]:
+    """Make an open_dispatcher: ``open_dispatcher(warning=url)``."""
     settings = Settings(data_dir=tmp_path)
     with Lake(settings.lake_dir) as lake:
-        yield lambda **urls: Office(lake, telling(settings, **urls))
+        yield lambda **urls: Dispatcher(lake, with_channels(settings, **urls))
 
 
 @pytest.fixture
 def server() -> Iterator[Receiver]:
-    with receiving() as opened:
+    with open_receiver() as opened:
         yield opened
 
 
 def test_opening_escalation_and_recovery_are_told_once_each(
-    office: OpenOffice, server: Receiver
+    open_dispatcher: OpenDispatcher, server: Receiver
 ) -> None:
-    desk = office(warning=server.url, critical=server.url)
+    dispatcher = open_dispatcher(warning=server.url, critical=server.url)
     seen = [raised(0), raised(1), raised(2, "critical"), raised(3, "critical")]
     events: list[ConditionRaised | ConditionCleared] = [*seen, cleared(4)]
     for i in range(len(events)):
-        desk.take_in(*events[: i + 1])
-        desk.deliver()
-        desk.deliver()
+        dispatcher.take_in(*events[: i + 1])
+        dispatcher.deliver()
+        dispatcher.deliver()
     assert server.titles == [
         "[warning] data is late",
         "[critical] data is late",
         "[resolved] data is late",
     ]
-    (alert,) = desk.book.alerts(closed=True)
-    assert (alert.count, alert.level, alert.delivered_at) == (4, "critical", desk.clock())
-    assert desk.book.alerts() == []
-    assert [one.attempts for one in desk.book.messages()] == [1, 1, 1]
+    (alert,) = dispatcher.alert_store.alerts(closed=True)
+    assert (alert.count, alert.level, alert.delivered_at) == (4, "critical", dispatcher.clock())
+    assert dispatcher.alert_store.alerts() == []
+    assert [one.attempts for one in dispatcher.alert_store.messages()] == [1, 1, 1]
 
 
 def test_what_happens_between_two_deliveries_is_told_in_order(
-    office: OpenOffice, server: Receiver
+    open_dispatcher: OpenDispatcher, server: Receiver
 ) -> None:
-    desk = office(warning=server.url)
-    desk.take_in(raised(0), cleared(1), raised(2), cleared(3))
-    assert len(desk.deliver().sent) == 4
+    dispatcher = open_dispatcher(warning=server.url)
+    dispatcher.take_in(raised(0), cleared(1), raised(2), cleared(3))
+    assert len(dispatcher.deliver().sent) == 4
     assert Counter(server.titles) == {"[warning] data is late": 2, "[resolved] data is late": 2}
     texts = [body["message"] for _, body in server.requests]
     assert texts.index("seen 0") < texts.index("data has come")
 
 
-def test_without_channels_alerts_are_stored_and_nothing_is_sent(office: OpenOffice) -> None:
-    desk = office()
-    assert desk.deliver() == DeliveryResult()
-    assert desk.take_in(raised(0), cleared(1), raised(2)) == []
-    assert desk.deliver() == DeliveryResult()
-    assert [one.count for one in desk.book.alerts(closed=True)] == [1, 1]
-    assert desk.book.messages() == []
+def test_without_channels_alerts_are_stored_and_nothing_is_sent(
+    open_dispatcher: OpenDispatcher,
+) -> None:
+    dispatcher = open_dispatcher()
+    assert dispatcher.deliver() == DeliveryResult()
+    assert dispatcher.take_in(raised(0), cleared(1), raised(2)) == []
+    assert dispatcher.deliver() == DeliveryResult()
+    assert [one.count for one in dispatcher.alert_store.alerts(closed=True)] == [1, 1]
+    assert dispatcher.alert_store.messages() == []
 
 
-def test_an_alert_may_be_told_from_its_escalation_on(office: OpenOffice, server: Receiver) -> None:
-    desk = office(critical=server.url)
-    desk.take_in(raised(0), raised(1, "critical"), cleared(2))
-    desk.deliver()
+def test_an_alert_may_be_told_from_its_escalation_on(
+    open_dispatcher: OpenDispatcher, server: Receiver
+) -> None:
+    dispatcher = open_dispatcher(critical=server.url)
+    dispatcher.take_in(raised(0), raised(1, "critical"), cleared(2))
+    dispatcher.deliver()
     assert server.titles == ["[critical] data is late", "[resolved] data is late"]
-    assert desk.book.alerts(closed=True)[0].delivered_at == desk.clock()
+    assert dispatcher.alert_store.alerts(closed=True)[0].delivered_at == dispatcher.clock()
 
 
-def test_a_channel_that_comes_back_gets_what_it_missed_once(office: OpenOffice) -> None:
+def test_a_channel_that_comes_back_gets_what_it_missed_once(
+    open_dispatcher: OpenDispatcher,
+) -> None:
     port = closed_port()
-    desk = office(warning=url(port))
-    desk.take_in(raised(0))
-    (failed,) = desk.deliver().failed
+    dispatcher = open_dispatcher(warning=url(port))
+    dispatcher.take_in(raised(0))
+    (failed,) = dispatcher.deliver().failed
     assert failed.last_error == "no connection, or no answer"
-    assert desk.book.alerts()[0].delivered_at is None
-    desk.clock.wait(seconds=29)
-    assert desk.deliver() == DeliveryResult()
-    with receiving(port) as server:
-        desk.clock.wait(seconds=2)
+    assert dispatcher.alert_store.alerts()[0].delivered_at is None
+    dispatcher.clock.wait(seconds=29)
+    assert dispatcher.deliver() == DeliveryResult()
+    with open_receiver(port) as server:
+        dispatcher.clock.wait(seconds=2)
         server.status = 500
-        assert desk.deliver().failed[0].last_error == "refused with status 500"
-        desk.take_in(cleared(1))
-        desk.clock.wait(minutes=2)
+        assert dispatcher.deliver().failed[0].last_error == "refused with status 500"
+        dispatcher.take_in(cleared(1))
+        dispatcher.clock.wait(minutes=2)
         server.status = 200
-        assert len(desk.deliver().sent) == 2
+        assert len(dispatcher.deliver().sent) == 2
         assert server.titles == ["[warning] data is late", "[resolved] data is late"]
-    assert desk.book.alerts(closed=True)[0].delivered_at == desk.clock()
+    assert dispatcher.alert_store.alerts(closed=True)[0].delivered_at == dispatcher.clock()
 
 
 def test_a_channel_that_is_down_keeps_no_other_waiting(
-    office: OpenOffice, server: Receiver
+    open_dispatcher: OpenDispatcher, server: Receiver
 ) -> None:
-    desk = office(warning=f"{url(closed_port())} {server.url}")
-    desk.take_in(*(raised(i, key=f"key {i}") for i in range(5)))
-    outcome = desk.deliver()
+    dispatcher = open_dispatcher(warning=f"{url(closed_port())} {server.url}")
+    dispatcher.take_in(*(raised(i, key=f"key {i}") for i in range(5)))
+    outcome = dispatcher.deliver()
     assert (len(outcome.sent), len(outcome.failed)) == (5, 1)
-    assert sorted(one.attempts for one in desk.book.messages()) == [0] * 4 + [1] * 6
+    assert sorted(one.attempts for one in dispatcher.alert_store.messages()) == [0] * 4 + [1] * 6
 
 
-def test_a_slow_channel_is_given_up_for_now(office: OpenOffice, server: Receiver) -> None:
-    desk = office(warning=server.url)
+def test_a_slow_channel_is_given_up_for_now(
+    open_dispatcher: OpenDispatcher, server: Receiver
+) -> None:
+    dispatcher = open_dispatcher(warning=server.url)
     server.delay = 2
-    desk.take_in(raised(0), raised(1, key="another"))
-    outcome = desk.deliver()
+    dispatcher.take_in(raised(0), raised(1, key="another"))
+    outcome = dispatcher.deliver()
     assert [one.last_error for one in outcome.failed] == ["no connection, or no answer"]
 
 
 @pytest.fixture
-def given_up(office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch) -> Office:
-    """A desk whose one message was given up, with a channel that works again."""
+def given_up(
+    open_dispatcher: OpenDispatcher, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> Dispatcher:
+    """A dispatcher whose one message was given up, with a channel that works again."""
     monkeypatch.setattr(messages, "MAX_ATTEMPTS", 4)
-    desk = office(critical=server.url)
+    dispatcher = open_dispatcher(critical=server.url)
     server.status = 500
-    desk.take_in(raised(0, "critical"))
+    dispatcher.take_in(raised(0, "critical"))
     outcomes = []
     for _ in range(6):
-        outcomes.append(desk.deliver())
-        desk.clock.wait(hours=2)
+        outcomes.append(dispatcher.deliver())
+        dispatcher.clock.wait(hours=2)
     assert [len(one.failed) for one in outcomes] == [1, 1, 1, 0, 0, 0]
     assert [len(one.dead) for one in outcomes] == [0, 0, 0, 1, 0, 0]
     server.status = 200
-    return desk
+    return dispatcher
 
 
-def test_a_dead_letter_waits_until_it_is_sent_again(given_up: Office, server: Receiver) -> None:
-    desk = given_up
-    (letter,) = desk.book.dead()
+def test_a_dead_letter_waits_until_it_is_sent_again(given_up: Dispatcher, server: Receiver) -> None:
+    dispatcher = given_up
+    (letter,) = dispatcher.alert_store.dead()
     assert (letter.attempts, letter.last_error) == (4, "refused with status 500")
-    assert desk.deliver() == DeliveryResult()
-    assert resend_dead_letters(desk.book, desk.clock) == 1
-    assert len(desk.deliver().sent) == 1
-    assert resend_dead_letters(desk.book, desk.clock) == 0
+    assert dispatcher.deliver() == DeliveryResult()
+    assert resend_dead_letters(dispatcher.alert_store, dispatcher.clock) == 1
+    assert len(dispatcher.deliver().sent) == 1
+    assert resend_dead_letters(dispatcher.alert_store, dispatcher.clock) == 0
     assert server.titles == ["[critical] data is late"]
-    assert desk.book.alerts()[0].delivered_at == desk.clock()
+    assert dispatcher.alert_store.alerts()[0].delivered_at == dispatcher.clock()
 
 
 def test_who_was_not_told_of_a_beginning_hears_neither_it_nor_the_end(
-    given_up: Office, server: Receiver
+    given_up: Dispatcher, server: Receiver
 ) -> None:
-    desk = given_up
-    assert desk.take_in(cleared(1)) == []
-    assert resend_dead_letters(desk.book, desk.clock) == 0
-    assert desk.deliver() == DeliveryResult()
+    dispatcher = given_up
+    assert dispatcher.take_in(cleared(1)) == []
+    assert resend_dead_letters(dispatcher.alert_store, dispatcher.clock) == 0
+    assert dispatcher.deliver() == DeliveryResult()
     assert server.titles == []
-    assert len(desk.book.dead()) == 1
+    assert len(dispatcher.alert_store.dead()) == 1
 
 
 def test_an_end_waits_for_no_beginning_that_was_given_up(
-    office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch
+    open_dispatcher: OpenDispatcher, server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The channel was told of while it might still have heard the beginning."""
     monkeypatch.setattr(messages, "MAX_ATTEMPTS", 2)
-    desk = office(critical=server.url)
+    dispatcher = open_dispatcher(critical=server.url)
     server.status = 503
-    desk.take_in(raised(0, "critical"))
-    desk.deliver()
-    desk.take_in(cleared(5))
-    desk.clock.wait(hours=1)
-    assert len(desk.deliver().dead) == 1
+    dispatcher.take_in(raised(0, "critical"))
+    dispatcher.deliver()
+    dispatcher.take_in(cleared(5))
+    dispatcher.clock.wait(hours=1)
+    assert len(dispatcher.deliver().dead) == 1
     server.status = 200
-    desk.clock.wait(hours=1)
-    assert desk.deliver().sent == ()
-    assert resend_dead_letters(desk.book, desk.clock) == 2
-    assert [one.kind for one in desk.deliver().sent] == ["opening", "recovery"]
+    dispatcher.clock.wait(hours=1)
+    assert dispatcher.deliver().sent == ()
+    assert resend_dead_letters(dispatcher.alert_store, dispatcher.clock) == 2
+    assert [one.kind for one in dispatcher.deliver().sent] == ["opening", "recovery"]
 
 
-def test_nothing_secret_is_stored(office: OpenOffice, server: Receiver) -> None:
-    desk = office(critical=f"{server.url} {url(closed_port())} ntfy://{SECRET}")
+def test_nothing_secret_is_stored(open_dispatcher: OpenDispatcher, server: Receiver) -> None:
+    dispatcher = open_dispatcher(critical=f"{server.url} {url(closed_port())} ntfy://{SECRET}")
     server.status = 403
-    desk.take_in(raised(0, "critical"), cleared(1))
-    desk.deliver()
-    assert server.name in desk.everything()
-    assert SECRET not in desk.everything()
-    files = [path for path in desk.settings.data_dir.rglob("*") if path.is_file()]
+    dispatcher.take_in(raised(0, "critical"), cleared(1))
+    dispatcher.deliver()
+    assert server.name in dispatcher.everything()
+    assert SECRET not in dispatcher.everything()
+    files = [path for path in dispatcher.settings.data_dir.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
 def test_what_was_delivered_is_said_even_if_that_was_interrupted(
-    office: OpenOffice, server: Receiver, monkeypatch: pytest.MonkeyPatch
+    open_dispatcher: OpenDispatcher, server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = office(warning=server.url)
-    desk.take_in(raised(0))
+    dispatcher = open_dispatcher(warning=server.url)
+    dispatcher.take_in(raised(0))
     with monkeypatch.context() as patch:
         patch.setattr(AlertStore, "note_deliveries", lambda book: None)
-        desk.deliver()
-    assert desk.book.alerts()[0].delivered_at is None
-    desk.deliver()
-    assert desk.book.alerts()[0].delivered_at == desk.clock()
+        dispatcher.deliver()
+    assert dispatcher.alert_store.alerts()[0].delivered_at is None
+    dispatcher.deliver()
+    assert dispatcher.alert_store.alerts()[0].delivered_at == dispatcher.clock()
     assert len(server.titles) == 1
 
 
-def test_threads_that_see_the_same_take_it_in_once(office: OpenOffice, server: Receiver) -> None:
-    desk = office(warning=server.url)
+def test_threads_that_see_the_same_take_it_in_once(
+    open_dispatcher: OpenDispatcher, server: Receiver
+) -> None:
+    dispatcher = open_dispatcher(warning=server.url)
     events: list[ConditionRaised | ConditionCleared] = [
         raised(0),
         raised(1, "critical"),
@@ -267,26 +279,30 @@ def test_threads_that_see_the_same_take_it_in_once(office: OpenOffice, server: R
         raised(3),
     ]
     with ThreadPoolExecutor(4) as pool:
-        taken = list(pool.map(lambda i: desk.take_in(*events[: i + 1]), [0, 3, 1, 2, 3, 0]))
-    assert sum(map(len, taken)) == len(desk.book.messages()) == 3
-    newest, first = desk.book.alerts(closed=True)
+        taken = list(pool.map(lambda i: dispatcher.take_in(*events[: i + 1]), [0, 3, 1, 2, 3, 0]))
+    assert sum(map(len, taken)) == len(dispatcher.alert_store.messages()) == 3
+    newest, first = dispatcher.alert_store.alerts(closed=True)
     assert (first.count, newest.count) == (2, 1)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: desk.deliver(), range(4)))
+        list(pool.map(lambda _: dispatcher.deliver(), range(4)))
     assert len(server.titles) == 3
 
 
-def test_two_processes_never_send_at_once(office: OpenOffice, server: Receiver) -> None:
-    desk = office(warning=server.url)
-    desk.take_in(raised(0))
-    ours, theirs = processes().Pipe()
-    child = processes().Process(target=hold_the_sending, args=(desk.settings.data_dir, theirs))
-    with ended(child):
+def test_two_processes_never_send_at_once(
+    open_dispatcher: OpenDispatcher, server: Receiver
+) -> None:
+    dispatcher = open_dispatcher(warning=server.url)
+    dispatcher.take_in(raised(0))
+    ours, theirs = process_context().Pipe()
+    child = process_context().Process(
+        target=hold_the_sending, args=(dispatcher.settings.data_dir, theirs)
+    )
+    with running(child):
         assert ours.recv() == "holds it"
-        assert desk.deliver().busy
+        assert dispatcher.deliver().busy
         assert server.titles == []
     # The lock ended with the process.
-    assert len(desk.deliver().sent) == 1
+    assert len(dispatcher.deliver().sent) == 1
 
 
 def hold_the_sending(data_dir: Path, report: Connection) -> None:
@@ -298,23 +314,23 @@ def hold_the_sending(data_dir: Path, report: Connection) -> None:
 
 @pytest.mark.parametrize("sent", [False, True])
 def test_a_kill_between_intent_and_record_loses_nothing(
-    office: OpenOffice, server: Receiver, sent: bool
+    open_dispatcher: OpenDispatcher, server: Receiver, sent: bool
 ) -> None:
-    desk = office(warning=server.url)
-    desk.take_in(raised(0))
-    child = processes().Process(
-        target=deliver_and_die, args=(desk.settings.data_dir, server.url, sent)
+    dispatcher = open_dispatcher(warning=server.url)
+    dispatcher.take_in(raised(0))
+    child = process_context().Process(
+        target=deliver_and_die, args=(dispatcher.settings.data_dir, server.url, sent)
     )
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
-    (message,) = desk.book.messages()
+    (message,) = dispatcher.alert_store.messages()
     assert (message.attempts, message.last_error) == (1, "the attempt was cut short")
-    assert desk.deliver() == DeliveryResult()
-    desk.clock.wait(minutes=1)
-    assert len(desk.deliver().sent) == 1
+    assert dispatcher.deliver() == DeliveryResult()
+    dispatcher.clock.wait(minutes=1)
+    assert len(dispatcher.deliver().sent) == 1
     assert server.titles == ["[warning] data is late"] * (2 if sent else 1)
-    assert desk.deliver() == DeliveryResult()
+    assert dispatcher.deliver() == DeliveryResult()
 
 
 def deliver_and_die(data_dir: Path, where: str, sent: bool) -> None:
@@ -328,7 +344,7 @@ def deliver_and_die(data_dir: Path, where: str, sent: bool) -> None:
 
     original = Channels.send
     Channels.send = killed  # type: ignore[method-assign]
-    settings = telling(Settings(data_dir=data_dir), warning=where)
+    settings = with_channels(Settings(data_dir=data_dir), warning=where)
     with Lake(settings.lake_dir) as lake:
         clock = Clock(BEGIN + timedelta(hours=1))
         deliver_messages(
@@ -337,17 +353,19 @@ def deliver_and_die(data_dir: Path, where: str, sent: bool) -> None:
 
 
 def test_a_kill_between_messages_and_alert_loses_and_repeats_nothing(
-    office: OpenOffice, server: Receiver
+    open_dispatcher: OpenDispatcher, server: Receiver
 ) -> None:
-    desk = office(warning=server.url)
-    child = processes().Process(target=take_in_and_die, args=(desk.settings.data_dir, server.url))
+    dispatcher = open_dispatcher(warning=server.url)
+    child = process_context().Process(
+        target=take_in_and_die, args=(dispatcher.settings.data_dir, server.url)
+    )
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
-    assert desk.book.alerts(closed=True) == []
-    assert len(desk.deliver().sent) == 1
-    desk.take_in(raised(0), cleared(1))
-    desk.deliver()
+    assert dispatcher.alert_store.alerts(closed=True) == []
+    assert len(dispatcher.deliver().sent) == 1
+    dispatcher.take_in(raised(0), cleared(1))
+    dispatcher.deliver()
     assert server.titles == ["[warning] data is late", "[resolved] data is late"]
 
 
@@ -361,6 +379,6 @@ def take_in_and_die(data_dir: Path, where: str) -> None:
 
     original = AlertStore._write
     AlertStore._write = write  # type: ignore[method-assign]
-    settings = telling(Settings(data_dir=data_dir), warning=where)
+    settings = with_channels(Settings(data_dir=data_dir), warning=where)
     with Lake(settings.lake_dir) as lake:
         AlertStore(lake, settings.lake_dir).take_in([raised(0)], open_channels(settings).names)

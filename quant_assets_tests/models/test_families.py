@@ -76,7 +76,7 @@ def test_nothing_later_matters(name: str, row: int, seen: Observations, usual: U
         altered.target.values[row + 1], seen.target.values[row + 1], equal_nan=True
     )
 
-    synthetic.same(as_of(altered, row), as_of(seen, row))
+    synthetic.assert_same(as_of(altered, row), as_of(seen, row))
     ours = fitted(name, as_of(altered, row))
     theirs = usual(name) if row == AS_OF else fitted(name, as_of(seen, row))
     assert ours.to_bytes() == theirs.to_bytes()
@@ -259,7 +259,7 @@ def test_too_few_days_are_refused(name: str, seen: Observations) -> None:
 @every_family
 def test_fitting_and_forecasting_change_nothing(name: str, seen: Observations) -> None:
     fitted(name, as_of(seen, AS_OF)).forecast(seen, 50)
-    synthetic.same(seen, synthetic.observe(synthetic.prices()))
+    synthetic.assert_same(seen, synthetic.observe(synthetic.prices()))
 
 
 def test_the_fall_back_is_always_chosen() -> None:

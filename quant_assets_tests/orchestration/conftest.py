@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets_tests.support.code_station import DAYS, Station, evening, standing
+from quant_assets_tests.support.scheduler import DAYS, Scheduler, evening, open_scheduler
 from quant_assets_tests.support.small_market import small_settings, write_small_market
 
 
@@ -17,9 +17,9 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def station(market: Path, tmp_path: Path) -> Iterator[Station]:
+def scheduler(market: Path, tmp_path: Path) -> Iterator[Scheduler]:
     """The small market on the evening of its last day, of which nothing is stored."""
     folder = Path(shutil.copytree(market, tmp_path / "market"))
     settings = small_settings(folder, tmp_path / "data")
-    with standing(folder, settings, evening(DAYS[-1])) as opened:
+    with open_scheduler(folder, settings, evening(DAYS[-1])) as opened:
         yield opened

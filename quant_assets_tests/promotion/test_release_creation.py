@@ -13,50 +13,50 @@ from quant_assets.promotion.promotion_state import PromotionState
 from quant_assets.promotion.release_creation import register_release
 from quant_assets.promotion.release_store import Release, decision_rows, read_releases
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.fitted_lake import Desk, open_desk
+from quant_assets_tests.support.fitted_lake import FittedLake, open_lake
 from quant_assets_tests.training.test_fits import day, store_fit
 
-BORN = 210
+FIRST_RELEASE = 210
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def fitted(tmp_path: Path) -> Iterator[FittedLake]:
     """A lake with a fit as of its last day."""
-    opened = open_desk(tmp_path, synthetic.until(synthetic.prices(), BORN))
-    store_fit(opened, "ridge", BORN)
+    opened = open_lake(tmp_path, synthetic.until(synthetic.prices(), FIRST_RELEASE))
+    store_fit(opened, "ridge", FIRST_RELEASE)
     yield opened
     opened.lake.close()
 
 
-def registered(desk: Desk) -> Release:
-    return register_release(desk.lake, desk.settings, ("ridge",), day(desk, BORN))
+def registered(fitted: FittedLake) -> Release:
+    return register_release(fitted.lake, fitted.settings, ("ridge",), day(fitted, FIRST_RELEASE))
 
 
-def walk_forward(desk: Desk) -> None:
+def walk_forward(fitted: FittedLake) -> None:
     """The day before last was forecast, and is judged."""
-    judged, known = day(desk, BORN - 1), day(desk, BORN)
-    row = (judged, BORN - 1, None, 0.1, known)
+    judged, known = day(fitted, FIRST_RELEASE - 1), day(fitted, FIRST_RELEASE)
+    row = (judged, FIRST_RELEASE - 1, None, 0.1, known)
     columns = {column.name: [x] * 2 for column, x in zip(PERFORMANCE.columns, row, strict=True)}
     columns["family"] = ["ridge", "ensemble"]
-    desk.lake.replace_days(PERFORMANCE, known, known, columns)
+    fitted.lake.replace_days(PERFORMANCE, known, known, columns)
 
 
-def test_made_again_a_release_finds_the_record_that_it_lacked(desk: Desk) -> None:
-    before = registered(desk)
+def test_made_again_a_release_finds_the_record_that_it_lacked(fitted: FittedLake) -> None:
+    before = registered(fitted)
     assert before.no_record
-    walk_forward(desk)
-    after = registered(desk)
+    walk_forward(fitted)
+    after = registered(fitted)
     assert (after.name, after.place, after.no_record) == (before.name, before.place, None)
-    assert read_releases(desk.lake) == [after]
-    records = desk.lake.query(f"FROM {RECORDS.quoted}")
+    assert read_releases(fitted.lake) == [after]
+    records = fitted.lake.query(f"FROM {RECORDS.quoted}")
     assert records[["release", "ic"]].to_numpy().tolist() == [[after.name, 0.1]]
 
 
-def test_once_decided_on_it_stays_without(desk: Desk) -> None:
+def test_once_decided_on_it_stays_without(fitted: FittedLake) -> None:
     """Days done again would be decided on what was not known then."""
-    before = registered(desk)
-    turn = DayDecisions(day(desk, BORN), PromotionState(), Thresholds())
+    before = registered(fitted)
+    turn = DayDecisions(day(fitted, FIRST_RELEASE), PromotionState(), Thresholds())
     turn.decide("gates_refused", before.name, "no record", refused=True)
-    desk.lake.replace_matching(DECISIONS, "decision", decision_rows(turn.made))
-    walk_forward(desk)
-    assert registered(desk) == before
+    fitted.lake.replace_matching(DECISIONS, "decision", decision_rows(turn.made))
+    walk_forward(fitted)
+    assert registered(fitted) == before

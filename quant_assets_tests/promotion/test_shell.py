@@ -35,7 +35,7 @@ from quant_assets.promotion.release_store import (
     read_releases,
 )
 from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import PATIENCE, Desk, digests
+from quant_assets_tests.support.installation import PATIENCE, Installation, digests
 from quant_assets_tests.support.small_market import (
     FIRST_DAY,
     FIRST_FIT_AFTER,
@@ -46,48 +46,48 @@ from quant_assets_tests.whole.test_replay import later_prices_changed
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
 TARGETS = [f"target_{i}" for i in range(424)]
-BORN = len(DAYS) - 15
+FIRST_RELEASE = len(DAYS) - 15
 """Row of the day on which the first release is made."""
-SECOND = BORN + 2
-SHARED = BORN + 4
-LAST = BORN + 9
+SECOND = FIRST_RELEASE + 2
+SHARED = FIRST_RELEASE + 4
+LAST = FIRST_RELEASE + 9
 TABLES = (*PROMOTION_DAILY, SUBMISSIONS)
 
 
-def refresh(desk: Desk, first: int, last: int) -> None:
-    run_range(desk.settings, "refresh_daily", DAYS[first], DAYS[last])
+def refresh(installation: Installation, first: int, last: int) -> None:
+    run_range(installation.settings, "refresh_daily", DAYS[first], DAYS[last])
 
 
-def retrain(desk: Desk, row: int) -> None:
-    run_range(desk.settings, "retrain_models", DAYS[row], DAYS[row])
+def retrain(installation: Installation, row: int) -> None:
+    run_range(installation.settings, "retrain_models", DAYS[row], DAYS[row])
 
 
-def evening_of(desk: Desk, row: int) -> None:
+def evening_of(installation: Installation, row: int) -> None:
     """Nothing was published after that day."""
-    with Lake(desk.settings.lake_dir) as lake:
+    with Lake(installation.settings.lake_dir) as lake:
         none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
         lake.replace_days(SUBMITTED_FORECASTS, DAYS[row + 1], DAYS[-1], none)
 
 
-def rows(desk: Desk, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+def rows(installation: Installation, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         return lake.query(sql, values)
 
 
-def names(desk: Desk) -> list[str]:
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+def names(installation: Installation) -> list[str]:
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         return [one.name for one in read_releases(lake)]
 
 
-def decide(desk: Desk, **wish: object) -> None:
-    with Lake(desk.settings.lake_dir) as lake:
-        decide_manually(lake, desk.settings, ManualDecision(made_by="tester", **wish))  # type: ignore[arg-type]
+def decide(installation: Installation, **wish: object) -> None:
+    with Lake(installation.settings.lake_dir) as lake:
+        decide_manually(lake, installation.settings, ManualDecision(made_by="tester", **wish))  # type: ignore[arg-type]
 
 
-def scores(desk: Desk, table: str, day: date, release: str = "") -> np.ndarray:
+def scores(installation: Installation, table: str, day: date, release: str = "") -> np.ndarray:
     of_release = "AND release = ?" if release else ""
     found = rows(
-        desk,
+        installation,
         f"SELECT target, value FROM {table} WHERE trading_day = ? {of_release}",
         [day, *([release] if release else [])],
     )
@@ -95,28 +95,30 @@ def scores(desk: Desk, table: str, day: date, release: str = "") -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def begun(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def with_releases(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Two releases, the second refused by the gates and promoted by hand; some days later."""
-    desk = loaded.copy(tmp_path_factory.mktemp("begun"))
-    evening_of(desk, BORN)
-    retrain(desk, BORN)
-    refresh(desk, BORN + 1, SECOND)
-    retrain(desk, SECOND)
-    refresh(desk, SECOND + 1, SECOND + 1)
-    decide(desk, action="promote", release=names(desk)[1], share=0.1, reason="a trial")
-    refresh(desk, SHARED, LAST)
-    return desk
+    installation = loaded.copy(tmp_path_factory.mktemp("with_releases"))
+    evening_of(installation, FIRST_RELEASE)
+    retrain(installation, FIRST_RELEASE)
+    refresh(installation, FIRST_RELEASE + 1, SECOND)
+    retrain(installation, SECOND)
+    refresh(installation, SECOND + 1, SECOND + 1)
+    decide(
+        installation, action="promote", release=names(installation)[1], share=0.1, reason="a trial"
+    )
+    refresh(installation, SHARED, LAST)
+    return installation
 
 
 @pytest.fixture
-def mine(begun: Desk, tmp_path: Path) -> Desk:
+def mine(with_releases: Installation, tmp_path: Path) -> Installation:
     """A copy to change."""
-    return begun.copy(tmp_path)
+    return with_releases.copy(tmp_path)
 
 
-def test_a_release_is_the_fits_of_its_day(begun: Desk) -> None:
-    for row, name in zip((BORN, SECOND), names(begun), strict=True):
-        found = rows(begun, "FROM promotion.releases WHERE release = ?", [name])
+def test_a_release_is_the_fits_of_its_day(with_releases: Installation) -> None:
+    for row, name in zip((FIRST_RELEASE, SECOND), names(with_releases), strict=True):
+        found = rows(with_releases, "FROM promotion.releases WHERE release = ?", [name])
         assert set(found["family"]) == set(FAST)
         assert found.set_index("family")["pinned"].to_dict() == {
             family: family != "rank_prior" for family in FAST
@@ -124,41 +126,46 @@ def test_a_release_is_the_fits_of_its_day(begun: Desk) -> None:
         assert name.startswith(f"{DAYS[row]}-")
         for family in FAST:
             fit = rows(
-                begun, f"SELECT sha256 FROM fits.{family} WHERE trading_day = ?", [DAYS[row]]
+                with_releases,
+                f"SELECT sha256 FROM fits.{family} WHERE trading_day = ?",
+                [DAYS[row]],
             )
             assert fit["sha256"].tolist() == found[found["family"] == family]["sha256"].tolist()
         assert found["registered_after"].dt.date.unique().tolist() == [DAYS[row]]
     assert found["recipe"].nunique() == 1
 
 
-def test_making_it_again_changes_nothing(mine: Desk) -> None:
+def test_making_it_again_changes_nothing(mine: Installation) -> None:
     before = digests(mine.settings, (RELEASES, *PROMOTION_DAILY))
     retrain(mine, SECOND)
     assert digests(mine.settings, (RELEASES, *PROMOTION_DAILY)) == before
 
 
-def test_before_the_first_release_the_ensemble_is_published(begun: Desk) -> None:
-    days = DAYS[BORN - 3 : BORN + 1]
+def test_before_the_first_release_the_ensemble_is_published(with_releases: Installation) -> None:
+    days = DAYS[FIRST_RELEASE - 3 : FIRST_RELEASE + 1]
     for day in days:
         np.testing.assert_array_equal(
-            scores(begun, "forecasts.published", day), scores(begun, "forecasts.ensemble", day)
+            scores(with_releases, "forecasts.published", day),
+            scores(with_releases, "forecasts.ensemble", day),
         )
-    found = rows(begun, "FROM forecasts.published WHERE trading_day <= ?", [DAYS[BORN]])
+    found = rows(
+        with_releases, "FROM forecasts.published WHERE trading_day <= ?", [DAYS[FIRST_RELEASE]]
+    )
     assert found["champion"].isna().all()
     assert found["challenger"].isna().all()
     assert (found["share"] == 0).all()
 
 
-def test_decisions_are_rows_with_their_numbers(begun: Desk) -> None:
-    found = rows(begun, "FROM promotion.decisions ORDER BY trading_day, sequence")
-    first, second = names(begun)
+def test_decisions_are_rows_with_their_numbers(with_releases: Installation) -> None:
+    found = rows(with_releases, "FROM promotion.decisions ORDER BY trading_day, sequence")
+    first, second = names(with_releases)
     assert found[["action", "release", "made_by"]].to_numpy().tolist() == [
         ["champion_by_default", first, "rules"],
         ["gates_refused", second, "rules"],
         ["challenge", second, "tester"],
     ]
     assert found["trading_day"].dt.date.tolist() == [
-        DAYS[BORN + 1],
+        DAYS[FIRST_RELEASE + 1],
         DAYS[SECOND + 1],
         DAYS[SHARED],
     ]
@@ -166,60 +173,64 @@ def test_decisions_are_rows_with_their_numbers(begun: Desk) -> None:
     assert json.loads(found["numbers"][1])["thresholds"]["min_days"] == 60
     assert (found["share_before"][2], found["share_after"][2]) == (0.0, 0.1)
     assert found["reason"][2] == "a trial"
-    with Lake(begun.settings.lake_dir, read_only=True) as lake:
+    with Lake(with_releases.settings.lake_dir, read_only=True) as lake:
         assert read_aliases(lake) == {"champion": first, "challenger": second}
 
 
-def test_the_share_of_the_challenger_is_published(begun: Desk) -> None:
-    first, second = names(begun)
-    for row in range(BORN + 1, LAST + 1):
+def test_the_share_of_the_challenger_is_published(with_releases: Installation) -> None:
+    first, second = names(with_releases)
+    for row in range(FIRST_RELEASE + 1, LAST + 1):
         day = DAYS[row]
-        champion = scores(begun, "forecasts.releases", day, first)
-        published = scores(begun, "forecasts.published", day)
+        champion = scores(with_releases, "forecasts.releases", day, first)
+        published = scores(with_releases, "forecasts.published", day)
         if row < SHARED:
             np.testing.assert_array_equal(published, champion)
         else:
-            beside = scores(begun, "forecasts.releases", day, second)
+            beside = scores(with_releases, "forecasts.releases", day, second)
             mixed = rank_average([champion[None], beside[None]], np.array([[0.9, 0.1]]))
             np.testing.assert_allclose(published, mixed[0], rtol=0, atol=1e-15)
             assert np.corrcoef(champion, beside)[0, 1] < 0.9999
-        stored = rows(begun, "FROM submissions.competition WHERE trading_day = ?", [day])
+        stored = rows(with_releases, "FROM submissions.competition WHERE trading_day = ?", [day])
         np.testing.assert_array_equal(stored[TARGETS].to_numpy()[0], published)
 
 
-def test_a_release_of_the_newest_fits_forecasts_what_the_ensemble_does(begun: Desk) -> None:
+def test_a_release_of_the_newest_fits_forecasts_what_the_ensemble_does(
+    with_releases: Installation,
+) -> None:
     """On the first day after it was made: the same fits, the same weights."""
-    day = DAYS[BORN + 1]
+    day = DAYS[FIRST_RELEASE + 1]
     np.testing.assert_array_equal(
-        scores(begun, "forecasts.releases", day, names(begun)[0]),
-        scores(begun, "forecasts.ensemble", day),
+        scores(with_releases, "forecasts.releases", day, names(with_releases)[0]),
+        scores(with_releases, "forecasts.ensemble", day),
     )
 
 
-def test_live_ics_are_recorded_when_their_labels_are_known(begun: Desk) -> None:
+def test_live_ics_are_recorded_when_their_labels_are_known(with_releases: Installation) -> None:
     live = rows(
-        begun,
+        with_releases,
         "SELECT trading_day, released_on FROM promotion.records"
         " WHERE origin = 'live' AND release = ? ORDER BY 1",
-        [names(begun)[0]],
+        [names(with_releases)[0]],
     )
-    count = LAST - BORN - 5
-    assert live["trading_day"].dt.date.tolist() == DAYS[BORN + 1 : BORN + 1 + count]
-    assert live["released_on"].dt.date.tolist() == DAYS[BORN + 6 : LAST + 1]
+    count = LAST - FIRST_RELEASE - 5
+    assert (
+        live["trading_day"].dt.date.tolist() == DAYS[FIRST_RELEASE + 1 : FIRST_RELEASE + 1 + count]
+    )
+    assert live["released_on"].dt.date.tolist() == DAYS[FIRST_RELEASE + 6 : LAST + 1]
     walked = rows(
-        begun,
+        with_releases,
         "SELECT p.ic = r.ic AS same, r.released_on <= ? AS known FROM promotion.records r"
         " JOIN monitoring.performance p USING (trading_day, released_on)"
         " WHERE origin = 'walk_forward' AND release = ? AND family = 'ensemble'",
-        [DAYS[BORN], names(begun)[0]],
+        [DAYS[FIRST_RELEASE], names(with_releases)[0]],
     )
     assert len(walked)
     assert walked.all(axis=None)
 
 
-def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
+def test_days_done_again_alone_come_out_the_same(mine: Installation) -> None:
     before = digests(mine.settings, TABLES)
-    for row in (BORN + 1, SHARED, LAST):
+    for row in (FIRST_RELEASE + 1, SHARED, LAST):
         refresh(mine, row, row)
         assert digests(mine.settings, TABLES) == before
     # A day that was fitted on since it was forecast has another newest fit.
@@ -227,30 +238,32 @@ def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
     assert digests(mine.settings, TABLES) == before
 
 
-def test_a_day_done_again_after_its_daily_fits_comes_out_the_same(mine: Desk) -> None:
+def test_a_day_done_again_after_its_daily_fits_comes_out_the_same(mine: Installation) -> None:
     run_range(mine.settings, "update_daily", DAYS[LAST], DAYS[LAST])
     before = digests(mine.settings, TABLES)
     refresh(mine, LAST, LAST)
     assert digests(mine.settings, TABLES) == before
 
 
-def test_what_comes_later_changes_nothing_before(mine: Desk, begun: Desk) -> None:
+def test_what_comes_later_changes_nothing_before(
+    mine: Installation, with_releases: Installation
+) -> None:
     row = LAST - 2
     change_train(mine.folder, lambda lines: later_prices_changed(lines, row))
     refresh(mine, SECOND + 1, LAST)
     until = DAYS[row]
-    assert digests(mine.settings, TABLES, until) == digests(begun.settings, TABLES, until)
+    assert digests(mine.settings, TABLES, until) == digests(with_releases.settings, TABLES, until)
     day = str(DAYS[LAST])
-    changed, before = (digests(one.settings, TABLES) for one in (mine, begun))
+    changed, before = (digests(one.settings, TABLES) for one in (mine, with_releases))
     assert changed["forecasts.published", day] != before["forecasts.published", day]
 
 
-def test_decisions_replayed_are_the_same(begun: Desk, command: Command) -> None:
-    said = command(begun, "releases", "replay").succeeded().out
+def test_decisions_replayed_are_the_same(with_releases: Installation, command: Command) -> None:
+    said = command(with_releases, "releases", "replay").succeeded().out
     assert "2 decisions on 2 days: all agree" in said
 
 
-def test_replaying_tells_what_differs(mine: Desk, command: Command) -> None:
+def test_replaying_tells_what_differs(mine: Installation, command: Command) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         found = lake.query("FROM promotion.decisions WHERE action = 'gates_refused'")
         found["reason"] = "no reason"
@@ -263,7 +276,7 @@ def test_replaying_tells_what_differs(mine: Desk, command: Command) -> None:
 
 
 def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
-    mine: Desk, command: Command
+    mine: Installation, command: Command
 ) -> None:
     first = names(mine)[0]
     decide(mine, action="roll_back", reason="no challenger to take the place")
@@ -289,7 +302,7 @@ def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
 
 
 def test_a_challenger_that_cannot_forecast_goes_with_a_warning(
-    mine: Desk, command: Command
+    mine: Installation, command: Command
 ) -> None:
     second = names(mine)[1]
     artifact = rows(
@@ -311,7 +324,7 @@ def test_a_challenger_that_cannot_forecast_goes_with_a_warning(
 
 
 def test_a_release_that_lacks_a_family_is_refused(
-    mine: Desk, command: Command, monkeypatch: pytest.MonkeyPatch
+    mine: Installation, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def singular(*_: object) -> None:
         raise np.linalg.LinAlgError("Singular matrix")
@@ -334,7 +347,7 @@ def change_fit(lake: Lake, **changed: str) -> None:
     lake.replace_days(fits_table("ridge"), DAYS[SECOND], DAYS[SECOND], columns)
 
 
-def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
+def test_parameters_that_no_walk_forward_had_are_said(mine: Installation) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         change_fit(lake, by_hand="shrinkage")
         made = register_release(lake, mine.settings, FAST, DAYS[SECOND])
@@ -348,7 +361,7 @@ def test_parameters_that_no_walk_forward_had_are_said(mine: Desk) -> None:
     assert newest["trading_day"][0].date() < DAYS[LAST + 1], "they wait: a challenger has a share"
 
 
-def test_other_code_than_the_walk_forwards_is_said(mine: Desk) -> None:
+def test_other_code_than_the_walk_forwards_is_said(mine: Installation) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         change_fit(lake, code="changed")
         made = register_release(lake, mine.settings, FAST, DAYS[SECOND])
@@ -356,7 +369,7 @@ def test_other_code_than_the_walk_forwards_is_said(mine: Desk) -> None:
     assert "ridge had other code" in made.no_record
 
 
-def test_a_release_that_takes_part_later_is_not_decided_on_yet(mine: Desk) -> None:
+def test_a_release_that_takes_part_later_is_not_decided_on_yet(mine: Installation) -> None:
     retrain(mine, LAST + 1)
     newest = names(mine)[-1]
     for wish in ({"action": "promote", "share": 0.1}, {"action": "pin"}):
@@ -369,7 +382,9 @@ def test_a_release_that_takes_part_later_is_not_decided_on_yet(mine: Desk) -> No
     assert set(found["champion"]) == {newest}
 
 
-def test_a_day_between_that_nothing_was_published_for_is_history_to_make(mine: Desk) -> None:
+def test_a_day_between_that_nothing_was_published_for_is_history_to_make(
+    mine: Installation,
+) -> None:
     none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
     with Lake(mine.settings.lake_dir) as lake:
         before = find_unsubmitted_parts(lake, DAYS[0], DAYS[LAST])
@@ -379,7 +394,7 @@ def test_a_day_between_that_nothing_was_published_for_is_history_to_make(mine: D
     assert sorted(after) == after
 
 
-def test_decisions_by_hand_through_the_command_line(mine: Desk, command: Command) -> None:
+def test_decisions_by_hand_through_the_command_line(mine: Installation, command: Command) -> None:
     first, second = names(mine)
     listed = command(mine, "releases").succeeded().out
     assert first in listed
@@ -421,7 +436,7 @@ def test_decisions_by_hand_through_the_command_line(mine: Desk, command: Command
     ],
 )
 def test_wishes_that_make_no_sense_are_refused(
-    mine: Desk, wish: dict[str, object], words: str
+    mine: Installation, wish: dict[str, object], words: str
 ) -> None:
     second = names(mine)[1]
     decide(mine, action="roll_back")
@@ -435,14 +450,14 @@ def test_wishes_that_make_no_sense_are_refused(
     assert digests(mine.settings, PROMOTION_DAILY) == before
 
 
-def launched(desk: Desk, **given: object) -> dg.ExecuteInProcessResult:
+def launched(installation: Installation, **given: object) -> dg.ExecuteInProcessResult:
     """The job as the launchpad starts it."""
-    job = build_definitions(desk.settings).resolve_job_def("decide_promotion")
+    job = build_definitions(installation.settings).resolve_job_def("decide_promotion")
     config = {"ops": {"decide_about_release": {"config": given}}}
     return job.execute_in_process(run_config=config, raise_on_error=False)
 
 
-def test_the_launchpad_decides_alike(mine: Desk) -> None:
+def test_the_launchpad_decides_alike(mine: Installation) -> None:
     first = names(mine)[0]
     refused = launched(mine, action="promote", release=first, made_by="ana")
     assert not refused.success
@@ -460,7 +475,7 @@ def test_the_launchpad_decides_alike(mine: Desk) -> None:
         )
 
 
-def test_two_at_once_are_one_after_the_other(mine: Desk) -> None:
+def test_two_at_once_are_one_after_the_other(mine: Installation) -> None:
     """Whoever comes second finds what the first decided; while one decides, another waits."""
     with (
         lock_promotion(mine.settings),
@@ -490,7 +505,7 @@ def test_two_at_once_are_one_after_the_other(mine: Desk) -> None:
     assert len(made) == 2, "the trial before, and one of the two"
 
 
-def test_before_any_label_is_released_a_release_has_no_record(mine: Desk) -> None:
+def test_before_any_label_is_released_a_release_has_no_record(mine: Installation) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         made = register_release(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER])
         assert made.no_record
@@ -499,7 +514,9 @@ def test_before_any_label_is_released_a_release_has_no_record(mine: Desk) -> Non
             register_release(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER + 1])
 
 
-def test_history_done_again_leaves_what_a_release_published(mine: Desk, command: Command) -> None:
+def test_history_done_again_leaves_what_a_release_published(
+    mine: Installation, command: Command
+) -> None:
     """Though other families are walked forward, whose ensemble is another."""
     query = "FROM forecasts.published ORDER BY trading_day, target"
     others = "FROM forecasts.track_record WHERE family = 'lightgbm' ORDER BY trading_day"

@@ -21,7 +21,7 @@ FIT_ROWS = [200, 300, 400]
 
 
 @dataclass(frozen=True)
-class Desk:
+class FittedLake:
     """A lake, and what was fitted and forecast in it in one run over all days."""
 
     lake: Lake
@@ -31,42 +31,42 @@ class Desk:
     forecasts: dict[str, Forecasts]
 
 
-def open_desk(folder: Path, table: PriceTable) -> Desk:
+def open_lake(folder: Path, table: PriceTable) -> FittedLake:
     settings = Settings(data_dir=folder, first_fit_after=200, refit_every=100, threads=1)
     lake = Lake(settings.lake_dir)
     synthetic.fill(lake, table)
-    return Desk(lake, settings, table.days, {}, {})
+    return FittedLake(lake, settings, table.days, {}, {})
 
 
-def run_all_days(desk: Desk) -> None:
-    start, end = desk.days[0].item(), desk.days[-1].item()
+def run_all_days(fitted: FittedLake) -> None:
+    start, end = fitted.days[0].item(), fitted.days[-1].item()
     for name in FAMILIES:
         table = fits_table(name)
-        made = list(make_fits(desk.lake, desk.settings, name, start, end, lambda note: None))
+        made = list(make_fits(fitted.lake, fitted.settings, name, start, end, lambda note: None))
         rows = {column.name: [fit[column.name] for fit in made] for column in table.columns}
-        desk.lake.replace_days(table, start, end, rows)
-        ((_, forecasts),) = make_forecasts(desk.lake, desk.settings, [name], start, end)
+        fitted.lake.replace_days(table, start, end, rows)
+        ((_, forecasts),) = make_forecasts(fitted.lake, fitted.settings, [name], start, end)
         assert isinstance(forecasts, Forecasts)
-        desk.lake.replace_days(
-            forecasts_table(name), start, end, forecast_rows(desk.lake, forecasts)
+        fitted.lake.replace_days(
+            forecasts_table(name), start, end, forecast_rows(fitted.lake, forecasts)
         )
-        desk.fits[name], desk.forecasts[name] = made, forecasts
+        fitted.fits[name], fitted.forecasts[name] = made, forecasts
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
     """The small market, run over all days at once."""
-    opened = open_desk(tmp_path_factory.mktemp("desk"), synthetic.prices())
+    opened = open_lake(tmp_path_factory.mktemp("fitted"), synthetic.prices())
     run_all_days(opened)
     yield opened
     opened.lake.close()
 
 
 @pytest.fixture(scope="session")
-def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
     """Likewise, with other prices on every day after ALTERED_AFTER."""
     prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
-    opened = open_desk(tmp_path_factory.mktemp("altered"), prices)
+    opened = open_lake(tmp_path_factory.mktemp("altered"), prices)
     run_all_days(opened)
     yield opened
     opened.lake.close()

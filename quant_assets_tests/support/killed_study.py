@@ -11,7 +11,7 @@ FOLDS = Folds(first_fit_after=200, validation_days=60, step_days=40)
 BROAD, NARROW = 8, 20
 
 
-def searched(storage: Path) -> TuningResult:
+def run_search(storage: Path) -> TuningResult:
     seen = synthetic.observe(synthetic.prices())
     return tune_family(
         seen,
@@ -32,4 +32,4 @@ def report(line: str) -> None:
 
 
 if __name__ == "__main__":
-    searched(Path(sys.argv[1]))
+    run_search(Path(sys.argv[1]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from quant_assets.tuning.study import TuningResult
-from quant_assets_tests.support.killed_study import BROAD, NARROW, searched
+from quant_assets_tests.support.killed_study import BROAD, NARROW, run_search
 
 KILL_AFTER = (1, 4, 5, 4)
 """Trials that each process is let make; the third is in the second stage by then."""
@@ -45,7 +45,7 @@ def test_killed_again_and_again_a_search_makes_the_same_trials(tmp_path: Path) -
     assert len(made) <= made[-1] <= len(made) + len(KILL_AFTER)
     assert BROAD < made[-1] < BROAD + NARROW
 
-    resumed, whole = searched(tmp_path / "killed.db"), searched(tmp_path / "whole.db")
+    resumed, whole = run_search(tmp_path / "killed.db"), run_search(tmp_path / "whole.db")
     assert len(whole.trials) == BROAD + NARROW
     assert without_times(resumed) == without_times(whole)
 

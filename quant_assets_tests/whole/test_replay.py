@@ -8,7 +8,7 @@ import numpy as np
 
 from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.market.calendar import trading_days
-from quant_assets_tests.support.desk import Desk, digests
+from quant_assets_tests.support.installation import Installation, digests
 from quant_assets_tests.support.small_market import (
     FIRST_DAY,
     FIRST_FIT_AFTER,
@@ -25,8 +25,10 @@ REPLAYED = 4
 AS_OF = FIRST_FIT_AFTER + REFIT_EVERY
 
 
-def test_replaying_day_by_day_gives_what_the_backfill_gave(loaded: Desk, tmp_path: Path) -> None:
-    live = Desk(tmp_path)
+def test_replaying_day_by_day_gives_what_the_backfill_gave(
+    loaded: Installation, tmp_path: Path
+) -> None:
+    live = Installation(tmp_path)
     write_small_market(live.folder)
     every_row: Rows = []
 
@@ -49,8 +51,8 @@ def test_replaying_day_by_day_gives_what_the_backfill_gave(loaded: Desk, tmp_pat
     assert {key: replayed[key] for key in backfilled} == backfilled
 
 
-def test_what_comes_later_changes_nothing_before(loaded: Desk, tmp_path: Path) -> None:
-    other = Desk(tmp_path)
+def test_what_comes_later_changes_nothing_before(loaded: Installation, tmp_path: Path) -> None:
+    other = Installation(tmp_path)
     write_small_market(other.folder)
     change_train(other.folder, lambda rows: later_prices_changed(rows, AS_OF))
     load_everything(other.settings)

@@ -35,7 +35,7 @@ Digests = dict[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
-class Desk:
+class Installation:
     """A market folder and the data directory beside it.
 
     Attributes:
@@ -54,14 +54,14 @@ class Desk:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables with which a command finds this desk."""
+        """The variables with which a command finds this installation."""
         given = self.settings.model_dump(mode="json", exclude_unset=True, exclude={"source"})
         return {f"QUANT_{name.upper()}": str(value) for name, value in given.items()}
 
-    def copy(self, root: Path) -> "Desk":
-        """The same desk below another root, where it may be changed."""
+    def copy(self, root: Path) -> "Installation":
+        """The same installation below another root, where it may be changed."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
-        twin = Desk(root)
+        twin = Installation(root)
         twin.settings.market_file.write_text(market_in_settings(twin.settings).model_dump_json())
         return twin
 
@@ -79,15 +79,15 @@ class Desk:
             **given,
         )
 
-    def run(self, *arguments: str, **options: Any) -> "Finished":
+    def run(self, *arguments: str, **options: Any) -> "CommandResult":
         """Wait for the command in a process of its own."""
         with self.start(*arguments, **options) as process:
             out, err = process.communicate(timeout=PATIENCE)
-        return Finished(process.returncode, out, err)
+        return CommandResult(process.returncode, out, err)
 
 
 @dataclass(frozen=True)
-class Finished:
+class CommandResult:
     """How a command ended."""
 
     status: int
@@ -103,7 +103,7 @@ class Finished:
         for word in words:
             assert word in message, self.err
 
-    def succeeded(self) -> "Finished":
+    def succeeded(self) -> "CommandResult":
         assert self.status == 0, self.err
         return self
 
@@ -134,7 +134,9 @@ def _digest_of(table: Table, until: date | None) -> str:
     )
 
 
-def pictured(history: dg.DagsterInstance, name: str, days: Sequence[str]) -> list[str | None]:
+def days_with_picture(
+    history: dg.DagsterInstance, name: str, days: Sequence[str]
+) -> list[str | None]:
     """Those of the days, all materialised, whose record of a monitoring asset has a picture."""
     wanted = dg.AssetRecordsFilter(dg.AssetKey(["monitoring", name]), asset_partitions=days)
     records = history.fetch_materializations(wanted, limit=len(days)).records

@@ -1,6 +1,6 @@
 """A course of days on which releases have given ICs, decided by the rules alone.
 
-Labels are released five trading days after a forecast, as on the desk.
+Labels are released five trading days after a forecast, as on the installation.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from quant_assets.promotion.rules import Evidence, decide_day, forecast_releases
 
 DAYS = trading_days(date(2022, 1, 3), date(2023, 12, 29))
 DELAY = 5
-BORN = 300
+FIRST_RELEASE = 300
 """Row after which the first release takes part."""
 
 
@@ -32,7 +32,7 @@ def noise(seed: int, mean: float = 0.0, scale: float = 0.05) -> FloatArray:
 
 
 @dataclass
-class Course:
+class PromotionHistory:
     """Releases by name with the ICs they would have on every day.
 
     Attributes:
@@ -54,7 +54,7 @@ class Course:
     forecast: dict[str, list[int]] = field(default_factory=dict)
     published: dict[int, float] = field(default_factory=dict)
 
-    def run(self, until: int, start: int = BORN + 1) -> "Course":
+    def run(self, until: int, start: int = FIRST_RELEASE + 1) -> "PromotionHistory":
         """Decide the days from one row to another, the last excluded."""
         state = fold_decisions(self.decided)
         for row in range(start, until):
