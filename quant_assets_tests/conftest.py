@@ -3,17 +3,15 @@
 import gc
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from quant_assets import cli
-from quant_assets_tests.support.installation import CommandResult, Installation
+from quant_assets_tests.support.installation import Command, CommandResult, Installation
 from quant_assets_tests.support.small_market import write_small_market
 
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
-Command = Callable[..., CommandResult]
 _LONGEST = (
     *("test_simulation.py", "promotion/test_shell.py", "test_families.py", "test_tune.py"),
     *("test_bad_surroundings.py", "test_replay.py", "test_shell_releases.py"),

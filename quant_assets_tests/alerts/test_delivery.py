@@ -20,7 +20,6 @@ from quant_assets.alerts.messages import Message
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.alert_tables import event_tables
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.alerts.test_alert_lifecycle import BEGIN, cleared, raised
 from quant_assets_tests.support.alert_receiver import (
     SECRET,
     Receiver,
@@ -29,6 +28,7 @@ from quant_assets_tests.support.alert_receiver import (
     url,
     with_channels,
 )
+from quant_assets_tests.support.conditions import BEGIN, cleared, raised
 from quant_assets_tests.support.lake_processes import process_context, running
 
 

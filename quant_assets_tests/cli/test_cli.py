@@ -12,8 +12,7 @@ import pytest
 
 from quant_assets.lake.schemas.tables import TARGET_FEATURES
 from quant_assets.models.registry import FAST
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import TABLES, Installation, digests
+from quant_assets_tests.support.installation import TABLES, Command, Installation, digests
 
 PAIRS = "FROM raw.target_pairs ORDER BY lag, target LIMIT 3"
 NEED_A_LAKE = (

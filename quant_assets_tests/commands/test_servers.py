@@ -13,8 +13,7 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 import pytest
 
 from quant_assets.models.registry import FAST
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import PATIENCE, Installation
+from quant_assets_tests.support.installation import PATIENCE, Command, Installation
 
 
 def ask(server: Popen[str], port: int, what: str) -> dict[str, list[dict[str, object]]]:

@@ -37,8 +37,8 @@ from quant_assets.monitoring.drift.samples import (
 )
 from quant_assets.monitoring.drift.training_reference import read_summaries, reference_days
 from quant_assets.monitoring.plots import plot_drift_share
-from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FAMILIES, FIT_ROWS, fill
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, FAMILIES, FIT_ROWS, fill
 
 DAYS = synthetic.prices().days
 COLUMNS = len(CATALOGUE) + len(FAMILIES) + 1

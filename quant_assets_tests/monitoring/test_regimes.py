@@ -21,8 +21,8 @@ from quant_assets.monitoring.data.regimes import (
     volatilities,
 )
 from quant_assets.monitoring.plots import plot_regimes
-from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FIT_ROWS
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, FIT_ROWS
 
 DAYS = synthetic.prices().days
 SETTINGS = Settings(first_fit_after=int(FIT_ROWS[0]), refit_every=100)

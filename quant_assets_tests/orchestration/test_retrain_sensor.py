@@ -25,7 +25,7 @@ from quant_assets.orchestration.run_requests.retrain_triggers import (
 )
 from quant_assets.orchestration.sensors.retrain_sensor import JOB
 from quant_assets.training.fitting import code_digest
-from quant_assets_tests.support.scheduler import DAYS, Scheduler, TickResult
+from quant_assets_tests.support.scheduler import DAYS, Scheduler, TickResult, evening
 
 NEWEST = DAYS[-1]
 
@@ -282,11 +282,10 @@ def test_on_days_of_rest_models_are_retrained_as_of_the_session_before(
 
 def test_no_more_causes_are_remembered_than_needed() -> None:
     from quant_assets.orchestration.sensors.retrain_sensor import RetrainCursor
-    from quant_assets_tests.orchestration.test_retry_policy import NOW
 
     memory = RetrainCursor()
     for number in range(300):
-        memory = RetrainCursor.parse(memory.after(NOW, [f"drift/{number}"]))
+        memory = RetrainCursor.parse(memory.after(evening(DAYS[-1]), [f"drift/{number}"]))
     assert len(memory.handled) == 100
     assert memory.handled[-1] == "drift/299"
     assert module.DRIFTED_DAYS == 3

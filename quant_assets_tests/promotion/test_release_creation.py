@@ -13,8 +13,7 @@ from quant_assets.promotion.promotion_state import PromotionState
 from quant_assets.promotion.release_creation import register_release
 from quant_assets.promotion.release_store import Release, decision_rows, read_releases
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.fitted_lake import FittedLake, open_lake
-from quant_assets_tests.training.test_fits import day, store_fit
+from quant_assets_tests.support.fitted_lake import FittedLake, day, open_lake, store_fit
 
 FIRST_RELEASE = 210
 

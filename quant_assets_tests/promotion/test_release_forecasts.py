@@ -20,8 +20,7 @@ from quant_assets.promotion.release_store import (
     release_rows,
 )
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.fitted_lake import FittedLake, open_lake
-from quant_assets_tests.training.test_fits import day, store_fit
+from quant_assets_tests.support.fitted_lake import FittedLake, day, open_lake, store_fit
 
 FIRST_RELEASE = 210
 

@@ -1,8 +1,6 @@
 """Releases of a small market through the real shell: made, promoted by hand, mixed, replayed."""
 
 import json
-from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -22,7 +20,6 @@ from quant_assets.lake.schemas.promotion_tables import (
 )
 from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
 from quant_assets.orchestration.execution.runs import find_root_cause
 from quant_assets.promotion.listing import replay_stored
@@ -32,66 +29,30 @@ from quant_assets.promotion.release_store import (
     find_unsubmitted_parts,
     lock_promotion,
     read_aliases,
-    read_releases,
 )
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import PATIENCE, Installation, digests
+from quant_assets_tests.support.installation import PATIENCE, Command, Installation, digests
+from quant_assets_tests.support.releases import (
+    DAYS,
+    FIRST_RELEASE,
+    LAST,
+    SECOND,
+    SHARED,
+    TARGETS,
+    decide,
+    evening_of,
+    names,
+    refresh,
+    retrain,
+    rows,
+    scores,
+)
 from quant_assets_tests.support.small_market import (
-    FIRST_DAY,
     FIRST_FIT_AFTER,
-    LAST_DAY,
+    change_later_prices,
     change_train,
 )
-from quant_assets_tests.whole.test_replay import later_prices_changed
 
-DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
-TARGETS = [f"target_{i}" for i in range(424)]
-FIRST_RELEASE = len(DAYS) - 15
-"""Row of the day on which the first release is made."""
-SECOND = FIRST_RELEASE + 2
-SHARED = FIRST_RELEASE + 4
-LAST = FIRST_RELEASE + 9
 TABLES = (*PROMOTION_DAILY, SUBMISSIONS)
-
-
-def refresh(installation: Installation, first: int, last: int) -> None:
-    run_range(installation.settings, "refresh_daily", DAYS[first], DAYS[last])
-
-
-def retrain(installation: Installation, row: int) -> None:
-    run_range(installation.settings, "retrain_models", DAYS[row], DAYS[row])
-
-
-def evening_of(installation: Installation, row: int) -> None:
-    """Nothing was published after that day."""
-    with Lake(installation.settings.lake_dir) as lake:
-        none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
-        lake.replace_days(SUBMITTED_FORECASTS, DAYS[row + 1], DAYS[-1], none)
-
-
-def rows(installation: Installation, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
-    with Lake(installation.settings.lake_dir, read_only=True) as lake:
-        return lake.query(sql, values)
-
-
-def names(installation: Installation) -> list[str]:
-    with Lake(installation.settings.lake_dir, read_only=True) as lake:
-        return [one.name for one in read_releases(lake)]
-
-
-def decide(installation: Installation, **wish: object) -> None:
-    with Lake(installation.settings.lake_dir) as lake:
-        decide_manually(lake, installation.settings, ManualDecision(made_by="tester", **wish))  # type: ignore[arg-type]
-
-
-def scores(installation: Installation, table: str, day: date, release: str = "") -> np.ndarray:
-    of_release = "AND release = ?" if release else ""
-    found = rows(
-        installation,
-        f"SELECT target, value FROM {table} WHERE trading_day = ? {of_release}",
-        [day, *([release] if release else [])],
-    )
-    return found.set_index("target")["value"].reindex(TARGETS).to_numpy()
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +210,7 @@ def test_what_comes_later_changes_nothing_before(
     mine: Installation, with_releases: Installation
 ) -> None:
     row = LAST - 2
-    change_train(mine.folder, lambda lines: later_prices_changed(lines, row))
+    change_train(mine.folder, lambda lines: change_later_prices(lines, row))
     refresh(mine, SECOND + 1, LAST)
     until = DAYS[row]
     assert digests(mine.settings, TABLES, until) == digests(with_releases.settings, TABLES, until)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,18 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
     run_all_days(opened)
     yield opened
     opened.lake.close()
+
+
+def day(fitted: FittedLake, row: int) -> date:
+    return fitted.days[row].item()
+
+
+def fits_of(fitted: FittedLake, name: str, first: int, last: int) -> list[FitRow]:
+    days = day(fitted, first), day(fitted, last)
+    return list(make_fits(fitted.lake, fitted.settings, name, *days, lambda note: None))
+
+
+def store_fit(fitted: FittedLake, name: str, row: int, **changed: str) -> None:
+    (made,) = fits_of(fitted, name, row, row)
+    columns = {c.name: [{**made, **changed}[c.name]] for c in fits_table(name).columns}
+    fitted.lake.replace_days(fits_table(name), day(fitted, row), day(fitted, row), columns)

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -106,6 +106,10 @@ class CommandResult:
     def succeeded(self) -> "CommandResult":
         assert self.status == 0, self.err
         return self
+
+
+Command = Callable[..., CommandResult]
+"""The command line's entry point: ``command(installation, "load", "--force")``."""
 
 
 def digests(

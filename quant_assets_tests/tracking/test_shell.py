@@ -8,8 +8,7 @@ from mlflow import MlflowClient
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets.tracking import mlflow_store
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import CommandResult, Installation
+from quant_assets_tests.support.installation import Command, CommandResult, Installation
 
 _FITS = " UNION ALL ".join(f"SELECT '{name}' AS family, * FROM fits.{name}" for name in FAST)
 

@@ -13,8 +13,9 @@ from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets.tracking import mlflow_store
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.promotion.test_shell import (
+from quant_assets_tests.support.installation import Command, Installation
+from quant_assets_tests.support.mlflow_fits import load
+from quant_assets_tests.support.releases import (
     DAYS,
     FIRST_RELEASE,
     SECOND,
@@ -26,8 +27,6 @@ from quant_assets_tests.promotion.test_shell import (
     rows,
     scores,
 )
-from quant_assets_tests.support.installation import Installation
-from quant_assets_tests.tracking.test_fit_runs import load
 
 PINNED = [name for name in FAST if name != "rank_prior"]
 NOW = SECOND + 1

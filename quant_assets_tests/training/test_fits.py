@@ -17,18 +17,17 @@ from quant_assets.models.registry import DAILY, FAMILIES
 from quant_assets.training.fits import FitRow, make_fits, make_forecasts
 from quant_assets.training.walk_forward import rows_to_fit
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, FittedLake, open_lake
+from quant_assets_tests.support.fitted_lake import (
+    ALTERED_AFTER,
+    FIT_ROWS,
+    FittedLake,
+    day,
+    fits_of,
+    open_lake,
+    store_fit,
+)
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
-
-
-def day(fitted: FittedLake, row: int) -> date:
-    return fitted.days[row].item()
-
-
-def fits_of(fitted: FittedLake, name: str, first: int, last: int) -> list[FitRow]:
-    days = day(fitted, first), day(fitted, last)
-    return list(make_fits(fitted.lake, fitted.settings, name, *days, lambda note: None))
 
 
 def forecast_of(fitted: FittedLake, name: str, start: date, end: date) -> Forecasts:
@@ -133,12 +132,6 @@ def test_all_families_at_once_forecast_as_each_alone(fitted: FittedLake) -> None
         alone = forecast_of(fitted, name, *ends)
         np.testing.assert_array_equal(together.values, alone.values)
         np.testing.assert_array_equal(together.fit_as_of, alone.fit_as_of)
-
-
-def store_fit(fitted: FittedLake, name: str, row: int, **changed: str) -> None:
-    (made,) = fits_of(fitted, name, row, row)
-    columns = {c.name: [{**made, **changed}[c.name]] for c in fits_table(name).columns}
-    fitted.lake.replace_days(fits_table(name), day(fitted, row), day(fitted, row), columns)
 
 
 def test_a_family_never_fitted_has_no_days_beside_others(tmp_path: Path) -> None:

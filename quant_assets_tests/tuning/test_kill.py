@@ -2,19 +2,13 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from quant_assets.tuning.study import TuningResult
-from quant_assets_tests.support.killed_study import BROAD, NARROW, run_search
+from quant_assets_tests.support.killed_study import BROAD, NARROW, run_search, without_times
 
 KILL_AFTER = (1, 4, 5, 4)
 """Trials that each process is let make; the third is in the second stage by then."""
-
-
-def without_times(tuned: TuningResult) -> TuningResult:
-    return replace(tuned, trials=tuple(replace(trial, seconds=0.0) for trial in tuned.trials))
 
 
 def test_killed_again_and_again_a_search_makes_the_same_trials(tmp_path: Path) -> None:

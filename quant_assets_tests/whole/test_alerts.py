@@ -13,7 +13,6 @@ from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.alerts.channels import open_channels
 from quant_assets.alerts.delivery import deliver_messages
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.conftest import Command
 from quant_assets_tests.support.alert_receiver import (
     SECRET,
     Receiver,
@@ -22,7 +21,7 @@ from quant_assets_tests.support.alert_receiver import (
     url,
     with_channels,
 )
-from quant_assets_tests.support.installation import Installation
+from quant_assets_tests.support.installation import Command, Installation
 
 KEY = "run_failed/refresh_daily/2023-12-29"
 AT = datetime(2023, 12, 29, 22, 15, tzinfo=UTC)

@@ -1,8 +1,7 @@
 """Single bad cells do not stop a run: they go to the quarantine, with place and reason."""
 
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import Installation
+from quant_assets_tests.support.installation import Command, Installation
 from quant_assets_tests.support.small_market import LAST_DAY, Rows, change_train
 
 BAD = {

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import Installation, digests
+from quant_assets_tests.support.installation import Command, Installation, digests
 from quant_assets_tests.support.small_market import Rows, change_train
 
 Change = Callable[[Path], object]

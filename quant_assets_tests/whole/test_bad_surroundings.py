@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import PATIENCE, CommandResult, Installation, digests
+from quant_assets_tests.support.installation import (
+    PATIENCE,
+    Command,
+    CommandResult,
+    Installation,
+    digests,
+)
 from quant_assets_tests.support.small_market import write_small_market
 
 REFRESH = ("backfill", "--from", "2023-12-29", "--to", "2023-12-29", "--job", "refresh_daily")

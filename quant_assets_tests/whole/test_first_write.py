@@ -15,8 +15,7 @@ from quant_assets.core.settings import (
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.runs import RunFailedError, open_instance, run_job
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import Installation
+from quant_assets_tests.support.installation import Command, Installation
 from quant_assets_tests.support.small_market import FIRST_DAY, write_small_market
 
 RAW = ("raw.target_pairs", "raw.prices")

@@ -20,9 +20,8 @@ from quant_assets.metrics.prometheus import to_prometheus_text
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.execution.submission_times import read_submission_time
 from quant_assets.orchestration.sensors.metrics_file import build, collect_all_metrics
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.metrics.test_lake_metrics import samples
-from quant_assets_tests.support.installation import PATIENCE, Installation
+from quant_assets_tests.support.installation import PATIENCE, Command, Installation
+from quant_assets_tests.support.prometheus_samples import samples
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY
 
 DAYS = trading_days(FIRST_DAY, LAST_DAY)

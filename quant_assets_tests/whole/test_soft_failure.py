@@ -5,8 +5,7 @@ import pytest
 
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import Installation, digests
+from quant_assets_tests.support.installation import Command, Installation, digests
 
 _NEWEST = "SELECT max(trading_day)::VARCHAR AS day FROM raw.prices"
 

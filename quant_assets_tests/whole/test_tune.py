@@ -14,8 +14,13 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST, load_family
 from quant_assets.orchestration.execution.runs import open_instance
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.installation import PATIENCE, CommandResult, Installation, digests
+from quant_assets_tests.support.installation import (
+    PATIENCE,
+    Command,
+    CommandResult,
+    Installation,
+    digests,
+)
 from quant_assets_tests.support.small_market import (
     FIRST_DAY,
     FIRST_FIT_AFTER,
