@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from quant_assets import cli
-from quant_assets_tests.support.installation import Command, CommandResult, Installation
-from quant_assets_tests.support.small_market import write_small_market
+from quant_assets_tests.support.installation import (
+    Command,
+    CommandResult,
+    Installation,
+    copy_demo,
+)
 
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
 _LONGEST = (
@@ -41,16 +45,14 @@ def real_market() -> Path:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Installation, CommandResult]:
     """The small market loaded by ``quant-assets demo FOLDER``, and what the command said."""
-    installation = Installation(tmp_path_factory.mktemp("installation"))
-    write_small_market(installation.folder)
-    return installation, installation.run("demo", str(installation.folder))
+    return copy_demo(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="session")
 def loaded(demo: tuple[Installation, CommandResult]) -> Installation:
     """The small market, loaded: to look at, not to change."""
-    installation, finished = demo
-    finished.succeeded()
+    installation, result = demo
+    result.succeeded()
     return installation
 
 

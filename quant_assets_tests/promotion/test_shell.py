@@ -38,8 +38,8 @@ from quant_assets_tests.support.releases import (
     SECOND,
     SHARED,
     TARGETS,
+    copy_promoted,
     decide,
-    evening_of,
     names,
     refresh,
     retrain,
@@ -56,19 +56,9 @@ TABLES = (*PROMOTION_DAILY, SUBMISSIONS)
 
 
 @pytest.fixture(scope="module")
-def with_releases(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def with_releases(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Two releases, the second refused by the gates and promoted by hand; some days later."""
-    installation = loaded.copy(tmp_path_factory.mktemp("with_releases"))
-    evening_of(installation, FIRST_RELEASE)
-    retrain(installation, FIRST_RELEASE)
-    refresh(installation, FIRST_RELEASE + 1, SECOND)
-    retrain(installation, SECOND)
-    refresh(installation, SECOND + 1, SECOND + 1)
-    decide(
-        installation, action="promote", release=names(installation)[1], share=0.1, reason="a trial"
-    )
-    refresh(installation, SHARED, LAST)
-    return installation
+    return copy_promoted(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture

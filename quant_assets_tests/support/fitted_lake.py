@@ -1,5 +1,6 @@
 """A lake of the small market with all fits and forecasts, and one changed after a day."""
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -16,9 +17,11 @@ from quant_assets.models.registry import FAMILIES
 from quant_assets.sources.protocol import PriceTable
 from quant_assets.training.fits import FitRow, make_fits, make_forecasts
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.prepared import copy_prepared
 
 ALTERED_AFTER = 330
 FIT_ROWS = [200, 300, 400]
+_RESULTS = "results.pickle"
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,12 @@ class FittedLake:
     forecasts: dict[str, Forecasts]
 
 
+def settings_of(folder: Path) -> Settings:
+    return Settings(data_dir=folder, first_fit_after=200, refit_every=100, threads=1)
+
+
 def open_lake(folder: Path, table: PriceTable) -> FittedLake:
-    settings = Settings(data_dir=folder, first_fit_after=200, refit_every=100, threads=1)
+    settings = settings_of(folder)
     lake = Lake(settings.lake_dir)
     synthetic.fill(lake, table)
     return FittedLake(lake, settings, table.days, {}, {})
@@ -54,21 +61,34 @@ def run_all_days(fitted: FittedLake) -> None:
         fitted.fits[name], fitted.forecasts[name] = made, forecasts
 
 
+def open_prepared(name: str, table: PriceTable, folder: Path) -> FittedLake:
+    """The prices run over all days at once, in a folder of the caller's own."""
+
+    def make(kept: Path) -> None:
+        made = open_lake(kept, table)
+        run_all_days(made)
+        made.lake.close()
+        (kept / _RESULTS).write_bytes(pickle.dumps((made.fits, made.forecasts)))
+
+    copy_prepared(name, make, folder)
+    settings = settings_of(folder)
+    results = pickle.loads((folder / _RESULTS).read_bytes())
+    return FittedLake(Lake(settings.lake_dir), settings, table.days, *results)
+
+
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
     """The small market, run over all days at once."""
-    opened = open_lake(tmp_path_factory.mktemp("fitted"), synthetic.prices())
-    run_all_days(opened)
+    opened = open_prepared("fitted", synthetic.prices(), tmp_path_factory.mktemp("fitted"))
     yield opened
     opened.lake.close()
 
 
 @pytest.fixture(scope="session")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
-    """Likewise, with other prices on every day after ALTERED_AFTER."""
+    """The small market with other prices on every day after ALTERED_AFTER."""
     prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
-    opened = open_lake(tmp_path_factory.mktemp("altered"), prices)
-    run_all_days(opened)
+    opened = open_prepared("fitted-altered", prices, tmp_path_factory.mktemp("altered"))
     yield opened
     opened.lake.close()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
 from quant_assets.promotion.release_store import read_releases
-from quant_assets_tests.support.installation import Installation
+from quant_assets_tests.support.installation import Installation, copy_changed
+from quant_assets_tests.support.prepared import copy_prepared
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
@@ -62,3 +64,30 @@ def scores(installation: Installation, table: str, day: date, release: str = "")
         [day, *([release] if release else [])],
     )
     return found.set_index("target")["value"].reindex(TARGETS).to_numpy()
+
+
+def register_two_releases(installation: Installation) -> None:
+    """A champion by default, and a release that the gates refused."""
+    evening_of(installation, FIRST_RELEASE)
+    retrain(installation, FIRST_RELEASE)
+    refresh(installation, FIRST_RELEASE + 1, SECOND)
+    retrain(installation, SECOND)
+    refresh(installation, SECOND + 1, SECOND + 1)
+
+
+def copy_two_releases(root: Path) -> Installation:
+    """A loaded market with a champion by default, and a release that the gates refused."""
+    return copy_changed("two-releases", register_two_releases, root)
+
+
+def copy_promoted(root: Path) -> Installation:
+    """Two releases, the second refused by the gates and promoted by hand; some days later."""
+
+    def make(kept: Path) -> None:
+        installation = copy_two_releases(kept)
+        second = names(installation)[1]
+        decide(installation, action="promote", release=second, share=0.1, reason="a trial")
+        refresh(installation, SHARED, LAST)
+
+    made = copy_prepared("promoted", make, root)
+    return Installation(root).moved_from(made)

@@ -19,11 +19,10 @@ from quant_assets_tests.support.releases import (
     DAYS,
     FIRST_RELEASE,
     SECOND,
+    copy_two_releases,
     decide,
-    evening_of,
     names,
     refresh,
-    retrain,
     rows,
     scores,
 )
@@ -33,15 +32,9 @@ NOW = SECOND + 1
 
 
 @pytest.fixture(scope="module")
-def with_releases(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def with_releases(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A champion by default, and a release that the gates refused."""
-    installation = loaded.copy(tmp_path_factory.mktemp("with_releases"))
-    evening_of(installation, FIRST_RELEASE)
-    retrain(installation, FIRST_RELEASE)
-    refresh(installation, FIRST_RELEASE + 1, SECOND)
-    retrain(installation, SECOND)
-    refresh(installation, NOW, NOW)
-    return installation
+    return copy_two_releases(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture
