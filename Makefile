@@ -1,6 +1,6 @@
 # Everything a user runs. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint ui bench docs clean
+.PHONY: help demo test test-all coverage lint ui bench docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 DATA ?=
 FAMILIES ?=
 PORT ?=
-# A file's tests share what they take long to make, and stay together.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Each process takes a stretch of the tests; one that has done its own takes from another's end.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once) ..."
@@ -24,8 +24,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## load a market, export its submission, show the scoreboard; DATA=<competition folder>, FAMILIES=all
 	@$(BIN)/quant-assets demo $(DATA) $(if $(FAMILIES),--families $(FAMILIES))
 
-test: $(STAMP) lint  ## lint, types and all tests
+test: $(STAMP) lint  ## lint, types and the tests that a change is likely to break
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+
+test-all: $(STAMP) lint  ## lint, types and all tests, the slow ones too
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+coverage: $(STAMP)  ## lines that the tests of `make test` run, by module
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" --cov --cov-report=term:skip-covered
 
 lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff check .
@@ -45,4 +51,4 @@ clean:  ## remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -16,21 +16,18 @@ from quant_assets_tests.support.installation import (
 )
 
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
-_LONGEST = (
-    *("test_simulation.py", "promotion/test_shell.py", "test_families.py", "test_tune.py"),
-    *("test_bad_surroundings.py", "test_replay.py", "test_shell_releases.py"),
-    *("test_shell_report.py", "test_ui.py", "test_demo.py"),
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first: begun last, other processes would wait for it."""
+    """Run slow tests first: begun last, other processes would wait for them.
 
-    def place(item: pytest.Item) -> int:
-        path = item.path.as_posix()
-        return next((i for i, end in enumerate(_LONGEST) if path.endswith(end)), len(_LONGEST))
-
-    items.sort(key=place)
+    Raises:
+        pytest.UsageError: a test is marked as slow without a reason.
+    """
+    for item in items:
+        if any(not marker.args for marker in item.iter_markers("slow")):
+            raise pytest.UsageError(f'{item.nodeid}: give the reason: slow("what takes long")')
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

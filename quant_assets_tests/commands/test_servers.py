@@ -31,6 +31,7 @@ def ask(server: Popen[str], port: int, what: str) -> dict[str, list[dict[str, ob
             time.sleep(0.5)
 
 
+@pytest.mark.slow("MLflow's real server, which takes long to start")
 def test_mlflow_shows_the_registry_on_loopback(loaded: Installation) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

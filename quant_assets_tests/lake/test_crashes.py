@@ -5,6 +5,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.lake_processes import (
     marks,
@@ -14,10 +16,13 @@ from quant_assets_tests.support.lake_processes import (
     write_forever,
 )
 
+slow = pytest.mark.slow("dozens of processes killed while they write")
+
 DAYS = 3
 KILLS = 50
 
 
+@slow
 def test_a_kill_at_any_moment_of_a_write_leaves_every_day_whole(tmp_path: Path) -> None:
     moments, context = Random(1), process_context()
     pipes = [context.Pipe() for _ in range(KILLS)]
@@ -54,6 +59,7 @@ def newest_report(connection: Connection) -> int:
     return reported
 
 
+@slow
 def test_a_kill_while_the_lake_or_the_table_is_made_does_no_harm(tmp_path: Path) -> None:
     moments = Random(2)
     for i in range(10):

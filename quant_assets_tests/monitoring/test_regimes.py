@@ -183,7 +183,7 @@ def test_kept_regimes_give_the_same_bits(
     made = regime_rows(watched, SETTINGS, first, last, tmp_path)
     assert len(list(tmp_path.rglob("*.model"))) == len(FIT_ROWS)
     monkeypatch.setattr(
-        "quant_assets.models.markov_switching._guess", lambda _: pytest.fail("fitted again")
+        "quant_assets.monitoring.data.regimes.fit_regimes", lambda _: pytest.fail("fitted again")
     )
     kept = regime_rows(watched, SETTINGS, first, last, tmp_path)
     pd.testing.assert_frame_equal(made, of_days, check_exact=True)

@@ -26,6 +26,10 @@ from quant_assets.simulation.scenario import (
 )
 from quant_assets_tests.support.installation import PROGRAM, CommandResult
 
+pytestmark = pytest.mark.slow(
+    "forty simulated days with every fault, run by the daemon: some ten minutes"
+)
+
 DAYS = 40
 PATIENCE = 3600
 

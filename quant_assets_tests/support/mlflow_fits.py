@@ -48,8 +48,10 @@ def fit_of(seen: Observations, name: str, row: int, models: Path, **changes: Any
 
 
 @contextmanager
-def recording(folder: Path) -> Iterator[tuple[MlflowClient, Any]]:
-    with mlflow_store.open_store(folder) as client:
+def recording(
+    folder: Path, patience: float = mlflow_store.PATIENCE
+) -> Iterator[tuple[MlflowClient, Any]]:
+    with mlflow_store.open_store(folder, patience) as client:
         experiment = client.get_experiment_by_name(mlflow_store.EXPERIMENT)
         parent = client.create_run(experiment.experiment_id)
         yield client, parent

@@ -159,15 +159,17 @@ def test_an_altered_model_is_neither_recorded_nor_loaded(
 
 
 def test_a_locked_store_is_said_and_left_as_it_was(
-    tmp_path: Path, fits: list[Fit], models: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fits: list[Fit], models: Path
 ) -> None:
     folder = tmp_path / "mlflow"
     before = record(folder, fits[:2], models)
-    monkeypatch.setattr(mlflow_store, "_PATIENCE", 0.2)
     holder = sqlite3.connect(mlflow_store.database_path(folder))
     holder.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(TrackingError, match=r"database is locked(?s:.*)catches up"):
-        record(folder, fits, models)
+    with (
+        pytest.raises(TrackingError, match=r"database is locked(?s:.*)catches up"),
+        recording(folder, patience=0.2),
+    ):
+        pass
     holder.close()
     after = record(folder, fits, models)
     assert {name: after[name] for name in before} == before

@@ -32,10 +32,10 @@ def test_every_fit_has_its_run_below_that_of_the_load(loaded: Installation) -> N
         assert client.get_model_version_by_alias(name, "champion").run_id == newest["mlflow_run"]
 
 
+@pytest.mark.slow("two retrainings in real runs")
 def test_a_locked_store_is_a_warning_and_the_next_run_catches_up(
-    installation: Installation, command: Command, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, command: Command
 ) -> None:
-    monkeypatch.setattr(mlflow_store, "_PATIENCE", 0.2)
     with Lake(installation.settings.lake_dir, read_only=True) as lake:
         day = str(lake.query("SELECT max(trading_day)::VARCHAR AS day FROM raw.prices")["day"][0])
 

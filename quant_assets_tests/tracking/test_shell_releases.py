@@ -27,6 +27,10 @@ from quant_assets_tests.support.releases import (
     scores,
 )
 
+pytestmark = pytest.mark.slow(
+    "two retrainings in real runs, recorded in MLflow, and runs that come after them"
+)
+
 PINNED = [name for name in FAST if name != "rank_prior"]
 NOW = SECOND + 1
 

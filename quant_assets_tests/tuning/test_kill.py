@@ -5,12 +5,15 @@ import sys
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from quant_assets_tests.support.killed_study import BROAD, NARROW, run_search, without_times
 
 KILL_AFTER = (1, 4, 5, 4)
 """Trials that each process is let make; the third is in the second stage by then."""
 
 
+@pytest.mark.slow("four searches killed and gone on with")
 def test_killed_again_and_again_a_search_makes_the_same_trials(tmp_path: Path) -> None:
     moments, noted = Random(5), []
     for trials in KILL_AFTER:

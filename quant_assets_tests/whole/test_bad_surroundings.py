@@ -18,6 +18,8 @@ from quant_assets_tests.support.installation import (
 )
 from quant_assets_tests.support.small_market import write_small_market
 
+slow = pytest.mark.slow("processes whose disk is full, and what they do once it is not")
+
 REFRESH = ("backfill", "--from", "2023-12-29", "--to", "2023-12-29", "--job", "refresh_daily")
 # Those of <linux/prctl.h> and <linux/capability.h>.
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
@@ -125,6 +127,7 @@ def full(process: int, free: int = 0) -> None:
     resource.prlimit(process, resource.RLIMIT_FSIZE, (free, free))
 
 
+@slow
 def test_a_disk_full_from_the_beginning_is_refused(installation: Installation) -> None:
     before = digests(installation.settings)
     finished = installation.run(*REFRESH, preexec_fn=lambda: full(0, free=20_000))
@@ -132,6 +135,7 @@ def test_a_disk_full_from_the_beginning_is_refused(installation: Installation) -
     assert digests(installation.settings) == before
 
 
+@slow
 def test_a_disk_that_fills_up_during_a_run_is_survived(installation: Installation) -> None:
     before = digests(installation.settings)
     with installation.start(*REFRESH) as process:

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import dagster as dg
+import pytest
 
 from quant_assets.models.registry import FAST
 from quant_assets.orchestration.execution.runs import open_instance
@@ -41,6 +42,7 @@ def test_a_second_demo_has_nothing_to_do(demo: tuple[Installation, CommandResult
     assert digests(installation.settings) == before
 
 
+@pytest.mark.slow("another load, killed midway and made again")
 def test_another_market_puts_the_first_aside_and_a_kill_does_no_harm(
     installation: Installation,
 ) -> None:

@@ -4,6 +4,8 @@ prices of later days change nothing before."""
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.market.calendar import trading_days
 from quant_assets_tests.support.installation import Installation, digests
@@ -17,6 +19,8 @@ from quant_assets_tests.support.small_market import (
     change_train,
     write_small_market,
 )
+
+pytestmark = pytest.mark.slow("two more loads, one of them followed by four days in real runs")
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
 REPLAYED = 4

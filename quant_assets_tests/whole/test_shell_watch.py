@@ -23,6 +23,8 @@ from quant_assets_tests.support.small_market import (
     REFIT_EVERY,
 )
 
+pytestmark = pytest.mark.slow("every day watched in real runs")
+
 DAYS = trading_days(FIRST_DAY, LAST_DAY)
 FIT_DAYS = DAYS[FIRST_FIT_AFTER::REFIT_EVERY]
 JUDGED = ("ensemble", *FAST)

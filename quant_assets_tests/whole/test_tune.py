@@ -28,6 +28,8 @@ from quant_assets_tests.support.small_market import (
     REFIT_EVERY,
 )
 
+slow = pytest.mark.slow("real studies, and loads that notice them")
+
 DAYS = trading_days(FIRST_DAY, LAST_DAY).astype(str).tolist()
 FIT_DAYS = DAYS[FIRST_FIT_AFTER::REFIT_EVERY]
 # Between the two fits of the walk-forward.
@@ -58,6 +60,7 @@ def tuned(
     return installation, installation.run("tune", "rank_prior", *SHORT, *TRIALS).succeeded()
 
 
+@slow
 def test_a_study_is_rows_of_its_table(tuned: tuple[Installation, CommandResult]) -> None:
     found = trials_of(tuned[0])
     assert found["stage"].tolist() == ["broad"] * BROAD + ["narrow"] * NARROW
@@ -72,6 +75,7 @@ def test_a_study_is_rows_of_its_table(tuned: tuple[Installation, CommandResult])
     assert json.loads(found["parameters"][0]) == dict(load_family("rank_prior").defaults)
 
 
+@slow
 def test_the_command_shows_every_trial_and_the_outcome(
     tuned: tuple[Installation, CommandResult],
 ) -> None:
@@ -91,6 +95,7 @@ def test_the_command_shows_every_trial_and_the_outcome(
     assert f"fits as of {AS_OF} or later" in said.out
 
 
+@slow
 def test_the_asset_pictures_it(tuned: tuple[Installation, CommandResult]) -> None:
     installation, _ = tuned
     with open_instance(installation.settings) as opened:
@@ -111,6 +116,7 @@ def test_the_asset_pictures_it(tuned: tuple[Installation, CommandResult]) -> Non
         assert len(text) < 140_000
 
 
+@slow
 def test_the_score_page_says_on_which_days_parameters_were_chosen(
     tuned: tuple[Installation, CommandResult], loaded: Installation
 ) -> None:
@@ -126,6 +132,7 @@ def test_the_score_page_says_on_which_days_parameters_were_chosen(
     assert "Studies" not in pages[1]
 
 
+@slow
 def test_only_fits_of_that_day_or_later_use_it(
     tuned: tuple[Installation, CommandResult], loaded: Installation, command: Command
 ) -> None:
@@ -158,6 +165,7 @@ def test_no_other_family_is_tuned(installation: Installation, command: Command) 
         assert not lake.has(study_table("rank_prior"))
 
 
+@slow
 def test_a_load_notices_a_study(
     tuned: tuple[Installation, CommandResult], command: Command
 ) -> None:
@@ -168,6 +176,7 @@ def test_a_load_notices_a_study(
     assert "nothing has changed" in command(installation, "load").succeeded().out
 
 
+@slow
 def test_parameters_by_hand_are_those_of_that_walk(
     installation: Installation, command: Command
 ) -> None:
@@ -218,6 +227,7 @@ def killed(
     return installation, 3 + rest.count(" trial ")
 
 
+@slow
 def test_a_killed_study_goes_on(
     killed: tuple[Installation, int], tuned: tuple[Installation, CommandResult]
 ) -> None:

@@ -19,6 +19,8 @@ from quant_assets_tests.support.alert_receiver import SECRET, Receiver, open_rec
 from quant_assets_tests.support.installation import PATIENCE, Digests, Installation, digests
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
 
+pytestmark = pytest.mark.slow("the real web server with its daemon, and the runs that they launch")
+
 DAYS = trading_days(FIRST_DAY, LAST_DAY).astype(str).tolist()
 LOCATION = {"repositoryLocationName": "quant_assets", "repositoryName": "__repository__"}
 BACKFILLED = (("submissions", "competition"), ("submissions", "export"))
