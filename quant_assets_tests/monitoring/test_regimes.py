@@ -183,7 +183,8 @@ def test_kept_regimes_give_the_same_bits(
     made = regime_rows(watched, SETTINGS, first, last, tmp_path)
     assert len(list(tmp_path.rglob("*.model"))) == len(FIT_ROWS)
     monkeypatch.setattr(
-        "quant_assets.monitoring.data.regimes.fit_regimes", lambda _: pytest.fail("fitted again")
+        "statsmodels.tsa.regime_switching.markov_regression.MarkovRegression",
+        lambda *_, **__: pytest.fail("fitted again"),
     )
     kept = regime_rows(watched, SETTINGS, first, last, tmp_path)
     pd.testing.assert_frame_equal(made, of_days, check_exact=True)
