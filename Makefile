@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 DATA ?=
 FAMILIES ?=
 PORT ?=
-# Each process takes a stretch of the tests; one that has done its own takes from another's end.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+# Which tests stay together, and which are begun first, is decided in the tests' conftest.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once) ..."

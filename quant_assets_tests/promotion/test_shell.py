@@ -52,9 +52,12 @@ from quant_assets_tests.support.small_market import (
     change_train,
 )
 
-pytestmark = pytest.mark.slow(
-    "two retrainings and a dozen refreshed days in real runs, and copies of them that go on"
-)
+pytestmark = [
+    pytest.mark.independent,
+    pytest.mark.slow(
+        "two retrainings and a dozen refreshed days in real runs, and copies of them that go on"
+    ),
+]
 
 TABLES = (*PROMOTION_DAILY, SUBMISSIONS)
 

@@ -27,7 +27,7 @@ from quant_assets.simulation.scenario import (
 from quant_assets_tests.support.installation import PROGRAM, CommandResult
 
 pytestmark = pytest.mark.slow(
-    "forty simulated days with every fault, run by the daemon: some ten minutes"
+    "forty simulated days with every fault, run by the daemon", seconds=600
 )
 
 DAYS = 40

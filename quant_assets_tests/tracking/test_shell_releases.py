@@ -27,9 +27,12 @@ from quant_assets_tests.support.releases import (
     scores,
 )
 
-pytestmark = pytest.mark.slow(
-    "two retrainings in real runs, recorded in MLflow, and runs that come after them"
-)
+pytestmark = [
+    pytest.mark.independent,
+    pytest.mark.slow(
+        "two retrainings in real runs, recorded in MLflow, and runs that come after them"
+    ),
+]
 
 PINNED = [name for name in FAST if name != "rank_prior"]
 NOW = SECOND + 1
