@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 DATA ?=
 FAMILIES ?=
 PORT ?=
-# Which tests stay together, and which are begun first, is decided in the tests' conftest.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+# A file's tests share what they take long to make, and stay together; the longest begin first.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once) ..."

@@ -18,28 +18,20 @@ from quant_assets_tests.support.installation import (
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and begin with those that take longest.
-
-    A file's tests share what they take long to make, unless they are marked as independent. What
-    takes longest is begun first, since other processes would wait for it at the end.
+    """Begin with the files that take longest: at the end, other processes would wait for them.
 
     Raises:
         pytest.UsageError: a test is marked as slow without a reason.
     """
+    longest: dict[Path, int] = {}
     for item in items:
-        if any(not marker.args for marker in item.iter_markers("slow")):
-            raise pytest.UsageError(f'{item.nodeid}: give the reason: slow("what takes long")')
-        if not item.get_closest_marker("independent"):
-            group = item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
-            item.add_marker(pytest.mark.xdist_group(group))
-
-    def seconds(item: pytest.Item) -> int:
         marker = item.get_closest_marker("slow")
-        return marker.kwargs.get("seconds", 20) if marker else 0
-
-    items.sort(key=seconds, reverse=True)
+        if marker and not marker.args:
+            raise pytest.UsageError(f'{item.nodeid}: give the reason: slow("what takes long")')
+        seconds = marker.kwargs.get("seconds", 20) if marker else int("loaded" in item.fixturenames)
+        longest[item.path] = max(seconds, longest.get(item.path, 0))
+    items.sort(key=lambda item: longest[item.path], reverse=True)
 
 
 @pytest.fixture(scope="session")

@@ -52,12 +52,10 @@ from quant_assets_tests.support.small_market import (
     change_train,
 )
 
-pytestmark = [
-    pytest.mark.independent,
-    pytest.mark.slow(
-        "two retrainings and a dozen refreshed days in real runs, and copies of them that go on"
-    ),
-]
+pytestmark = pytest.mark.slow(
+    "two retrainings and a dozen refreshed days in real runs, and copies of them that go on",
+    seconds=300,
+)
 
 TABLES = (*PROMOTION_DAILY, SUBMISSIONS)
 

@@ -27,12 +27,9 @@ from quant_assets_tests.support.releases import (
     scores,
 )
 
-pytestmark = [
-    pytest.mark.independent,
-    pytest.mark.slow(
-        "two retrainings in real runs, recorded in MLflow, and runs that come after them"
-    ),
-]
+pytestmark = pytest.mark.slow(
+    "two retrainings in real runs, recorded in MLflow, and runs that come after them", seconds=90
+)
 
 PINNED = [name for name in FAST if name != "rank_prior"]
 NOW = SECOND + 1

@@ -20,10 +20,9 @@ from quant_assets_tests.support.small_market import (
     write_small_market,
 )
 
-pytestmark = [
-    pytest.mark.independent,
-    pytest.mark.slow("two more loads, one of them followed by four days in real runs"),
-]
+pytestmark = pytest.mark.slow(
+    "two more loads, one of them followed by four days in real runs", seconds=90
+)
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
 REPLAYED = 4
