@@ -11,8 +11,10 @@ from quant_assets import cli
 from quant_assets_tests.support.installation import (
     Command,
     CommandResult,
+    Digests,
     Installation,
     copy_demo,
+    digests,
 )
 
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
@@ -55,6 +57,12 @@ def loaded(demo: tuple[Installation, CommandResult]) -> Installation:
     installation, result = demo
     result.succeeded()
     return installation
+
+
+@pytest.fixture(scope="session")
+def loaded_digests(loaded: Installation) -> Digests:
+    """Of every day of every table of the loaded market, and of a copy that nobody has changed."""
+    return digests(loaded.settings)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from quant_assets.lake.schemas.tables import TARGET_FEATURES
 from quant_assets.models.registry import FAST
-from quant_assets_tests.support.installation import TABLES, Command, Installation, digests
+from quant_assets_tests.support.installation import TABLES, Command, Digests, Installation, digests
 
 PAIRS = "FROM raw.target_pairs ORDER BY lag, target LIMIT 3"
 NEED_A_LAKE = (
@@ -104,11 +104,14 @@ def test_sql_shows_a_table_or_writes_a_file(
     ],
 )
 def test_sql_refuses_what_is_wrong_or_writes(
-    statement: str, words: tuple[str, ...], loaded: Installation, command: Command
+    statement: str,
+    words: tuple[str, ...],
+    loaded: Installation,
+    loaded_digests: Digests,
+    command: Command,
 ) -> None:
-    before = digests(loaded.settings)
     command(loaded, "sql", statement).refused_with(*words)
-    assert digests(loaded.settings) == before
+    assert digests(loaded.settings) == loaded_digests
 
 
 def test_shell_is_duckdbs_prompt_on_the_lake(loaded: Installation, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Sensors on a real instance, over real runs that fail and succeed, and a channel on loopback."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -115,10 +116,11 @@ def server() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def runner(tmp_path: Path, server: Receiver) -> Iterator[SensorRunner]:
+def runner(empty_data_dir: Path, tmp_path: Path, server: Receiver) -> Iterator[SensorRunner]:
     """Sensors that have just been switched on, all levels on one channel."""
+    data_dir = Path(shutil.copytree(empty_data_dir, tmp_path / "data"))
     settings = with_channels(
-        Settings(data_dir=tmp_path), critical=server.url, warning=server.url, info=server.url
+        Settings(data_dir=data_dir), critical=server.url, warning=server.url, info=server.url
     )
     with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
         runner = SensorRunner(opened, lake, settings)

@@ -13,6 +13,7 @@ from quant_assets_tests.support.installation import (
     PATIENCE,
     Command,
     CommandResult,
+    Digests,
     Installation,
     digests,
 )
@@ -66,13 +67,16 @@ def test_a_misspelt_job_is_refused_with_the_nearest(loaded: Installation, comman
 @pytest.mark.parametrize("source", ["no-such-folder", "", "simulated"])
 @pytest.mark.parametrize("asked", [("load",), REFRESH, ("walk-forward",), ("ui", "--port", "0")])
 def test_another_source_than_the_one_loaded_is_refused(
-    source: str, asked: tuple[str, ...], loaded: Installation, command: Command
+    source: str,
+    asked: tuple[str, ...],
+    loaded: Installation,
+    loaded_digests: Digests,
+    command: Command,
 ) -> None:
-    before = digests(loaded.settings)
     other = source if source == "simulated" else str(loaded.root / source)
     finished = command(loaded, *asked, QUANT_SOURCE=other)
     finished.refused_with("holds another market", str(loaded.root / "data"), "QUANT_DATA_DIR")
-    assert digests(loaded.settings) == before
+    assert digests(loaded.settings) == loaded_digests
 
 
 def test_a_taken_port_is_said(loaded: Installation, command: Command) -> None:
@@ -81,11 +85,12 @@ def test_a_taken_port_is_said(loaded: Installation, command: Command) -> None:
         command(loaded, "ui", "--port", port).refused_with("cannot be listened on", port, "--port")
 
 
-def test_a_demo_of_no_market_moves_nothing(loaded: Installation, command: Command) -> None:
-    before = digests(loaded.settings)
+def test_a_demo_of_no_market_moves_nothing(
+    loaded: Installation, loaded_digests: Digests, command: Command
+) -> None:
     command(loaded, "demo", str(loaded.root / "nothing")).refused_with("train.csv", "missing")
     assert not (loaded.root / "data" / "archive").exists()
-    assert digests(loaded.settings) == before
+    assert digests(loaded.settings) == loaded_digests
 
 
 def test_a_spoilt_market_file_is_named(installation: Installation, command: Command) -> None:

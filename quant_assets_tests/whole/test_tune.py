@@ -18,6 +18,7 @@ from quant_assets_tests.support.installation import (
     PATIENCE,
     Command,
     CommandResult,
+    Digests,
     Installation,
     digests,
 )
@@ -204,11 +205,14 @@ def test_parameters_by_hand_are_those_of_that_walk(
     ids=lambda value: " ".join(value[:3]) if value[0] in ("tune", "walk-forward") else "",
 )
 def test_what_cannot_be_done_is_refused(
-    arguments: tuple[str, ...], words: tuple[str, ...], installation: Installation, command: Command
+    arguments: tuple[str, ...],
+    words: tuple[str, ...],
+    installation: Installation,
+    loaded_digests: Digests,
+    command: Command,
 ) -> None:
-    before = digests(installation.settings)
     command(installation, *arguments).refused_with(*words)
-    assert digests(installation.settings) == before
+    assert digests(installation.settings) == loaded_digests
 
 
 @pytest.fixture

@@ -76,11 +76,6 @@ def change_last_day(rows: Rows) -> None:
 
 
 @pytest.fixture(scope="module")
-def before(loaded: Installation) -> Digests:
-    return digests(loaded.settings)
-
-
-@pytest.fixture(scope="module")
 def installation(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A copy of the loaded market whose newest day was corrected since."""
     copy = loaded.copy(tmp_path_factory.mktemp("ui"))
@@ -133,7 +128,7 @@ def ui(installation: Installation, channel: Receiver) -> Iterator[Ui]:
 
 
 def test_a_day_is_materialised_and_a_range_is_one_run(
-    installation: Installation, ui: Ui, before: Digests
+    installation: Installation, ui: Ui, loaded_digests: Digests
 ) -> None:
     """Both at once, as they would come: the daemon looks for backfills every half minute."""
     repository = ui.ask(LOADED)["nodes"][0]
@@ -174,7 +169,7 @@ def test_a_day_is_materialised_and_a_range_is_one_run(
     assert tags["dagster/asset_partition_range_end"] == range_[-1]
 
     after = digests(installation.settings)
-    changed = {key for key in before | after if before.get(key) != after.get(key)}
+    changed = {key for key in loaded_digests | after if loaded_digests.get(key) != after.get(key)}
     assert {when for _, when in changed} <= {day, "all"}
     assert {("validated.prices", day), ("submissions.competition", day)} <= changed
 
