@@ -1,6 +1,6 @@
 # Everything a user runs. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint ui bench docs clean
+.PHONY: help install demo test test-all coverage lint ui bench docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +12,7 @@ FAMILIES ?=
 PORT ?=
 # A variable's text as one word of the shell, whatever characters it has.
 quoted = '$(subst ','\'',$(value $1))'
-# A file's tests share what they take long to make, and stay together.
+# A file's tests share what they take long to make, and stay together; the longest begin first.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 $(STAMP): pyproject.toml constraints.txt
@@ -30,8 +30,14 @@ demo: $(STAMP)  ## load a market, export its submission, show the scoreboard; DA
 	@$(BIN)/quant-assets demo $(if $(value DATA),$(call quoted,DATA)) \
 	  $(if $(value FAMILIES),--families $(call quoted,FAMILIES))
 
-test: $(STAMP) lint  ## lint, types and all tests
+test: $(STAMP) lint  ## lint, types and the tests that a change is likely to break
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+
+test-all: $(STAMP) lint  ## lint, types and all tests, the slow ones too
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+coverage: $(STAMP)  ## lines that the tests of `make test` run, by module
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" --cov --cov-report=term:skip-covered
 
 lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff check .
@@ -51,4 +57,4 @@ clean:  ## remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -3,32 +3,37 @@
 import gc
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from quant_assets import cli
-from quant_assets_tests.support.desk import Desk, Finished
-from quant_assets_tests.support.small_market import write_small_market
+from quant_assets_tests.support.installation import (
+    Command,
+    CommandResult,
+    Digests,
+    Installation,
+    copy_demo,
+    digests,
+)
 
 REAL_MARKET = Path(__file__).parents[2] / "shared" / "markets-2010-2017"
-Command = Callable[..., Finished]
-_LONGEST = (
-    *("test_simulation.py", "promotion/test_shell.py", "test_families.py", "test_tune.py"),
-    *("test_bad_surroundings.py", "test_replay.py", "test_shell_releases.py"),
-    *("test_shell_report.py", "test_ui.py", "test_demo.py"),
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first: begun last, other processes would wait for it."""
+    """Begin with the files that take longest: at the end, other processes would wait for them.
 
-    def place(item: pytest.Item) -> int:
-        path = item.path.as_posix()
-        return next((i for i, end in enumerate(_LONGEST) if path.endswith(end)), len(_LONGEST))
-
-    items.sort(key=place)
+    Raises:
+        pytest.UsageError: a test is marked as slow without a reason.
+    """
+    longest: dict[Path, int] = {}
+    for item in items:
+        marker = item.get_closest_marker("slow")
+        if marker and not marker.args:
+            raise pytest.UsageError(f'{item.nodeid}: give the reason: slow("what takes long")')
+        seconds = marker.kwargs.get("seconds", 20) if marker else int("loaded" in item.fixturenames)
+        longest[item.path] = max(seconds, longest.get(item.path, 0))
+    items.sort(key=lambda item: longest[item.path], reverse=True)
 
 
 @pytest.fixture(scope="session")
@@ -41,35 +46,39 @@ def real_market() -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, Finished]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Installation, CommandResult]:
     """The small market loaded by ``quant-assets demo FOLDER``, and what the command said."""
-    desk = Desk(tmp_path_factory.mktemp("desk"))
-    write_small_market(desk.folder)
-    return desk, desk.run("demo", str(desk.folder))
+    return copy_demo(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="session")
-def loaded(demo: tuple[Desk, Finished]) -> Desk:
+def loaded(demo: tuple[Installation, CommandResult]) -> Installation:
     """The small market, loaded: to look at, not to change."""
-    desk, finished = demo
-    finished.succeeded()
-    return desk
+    installation, result = demo
+    result.succeeded()
+    return installation
+
+
+@pytest.fixture(scope="session")
+def loaded_digests(loaded: Installation) -> Digests:
+    """Of every day of every table of the loaded market, and of a copy that nobody has changed."""
+    return digests(loaded.settings)
 
 
 @pytest.fixture
-def desk(loaded: Desk, tmp_path: Path) -> Desk:
+def installation(loaded: Installation, tmp_path: Path) -> Installation:
     """A copy of the loaded small market, to change."""
     return loaded.copy(tmp_path)
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command line's entry point, in this process: ``command(desk, "load", "--force")``."""
+    """The command line's entry point, in this process: ``command(copy, "load", "--force")``."""
 
-    def run(desk: Desk, *arguments: str, **variables: str) -> Finished:
+    def run(installation: Installation, *arguments: str, **variables: str) -> CommandResult:
         capsys.readouterr()
         thresholds = gc.get_threshold()
-        for name, value in {**desk.environment, **variables}.items():
+        for name, value in {**installation.environment, **variables}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["quant-assets", *arguments])
         with pytest.raises(SystemExit) as end:
@@ -80,6 +89,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         for name in variables:
             monkeypatch.delenv(name)
         captured = capsys.readouterr()
-        return Finished(int(end.value.code or 0), captured.out, captured.err)
+        return CommandResult(int(end.value.code or 0), captured.out, captured.err)
 
     return run

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "quant_assets"
 _DATABASE, _ARTIFACTS = "mlflow.db", "artifacts"
-_PATIENCE = 5.0
+PATIENCE = 5.0
 """Seconds to wait for others who write."""
 
 
@@ -41,16 +41,20 @@ def store_uri(folder: Path) -> str:
 
 
 @contextmanager
-def open_store(folder: Path) -> Iterator["MlflowClient"]:
+def open_store(folder: Path, patience: float = PATIENCE) -> Iterator["MlflowClient"]:
     """The store, made if there is none, with its experiment; nobody else records meanwhile.
+
+    Args:
+        folder: of the store.
+        patience: seconds to wait for others who write.
 
     Raises:
         TrackingError: it cannot be read or written, or others hold it for too long.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "recording.lock", _PATIENCE):
-            _require_free(database_path(folder))
+        with FileLock(folder / "recording.lock", patience):
+            _require_free(database_path(folder), patience)
             yield _client(folder)
     except _store_errors() as error:
         raise TrackingError(
@@ -61,10 +65,10 @@ def open_store(folder: Path) -> Iterator["MlflowClient"]:
         ) from error
 
 
-def _require_free(file: Path) -> None:
+def _require_free(file: Path, patience: float) -> None:
     """Refuse a locked database at once: MLflow itself would try for minutes."""
     if file.exists():
-        connection = sqlite3.connect(file, timeout=_PATIENCE)
+        connection = sqlite3.connect(file, timeout=patience)
         try:
             connection.execute("BEGIN IMMEDIATE")
         finally:

@@ -1,8 +1,7 @@
 """Alerts opened, updated, escalated and closed, for every order of events."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,44 +10,11 @@ from hypothesis import strategies as st
 from quant_assets.alerts.alert_lifecycle import (
     LEVELS,
     Alert,
-    ConditionCleared,
-    ConditionRaised,
     DayRange,
-    Kind,
     Level,
-    apply_event,
     condition_key,
 )
-
-BEGIN = datetime(2023, 12, 29, 22, tzinfo=UTC)
-DAY = date(2023, 12, 29)
-
-
-def moment(number: int) -> datetime:
-    return BEGIN + timedelta(minutes=number)
-
-
-def raised(number: int, level: Level = "warning", key: str = "data_late") -> ConditionRaised:
-    return ConditionRaised(key, level, "data is late", f"seen {number}", DAY, moment(number))
-
-
-def cleared(number: int, key: str = "data_late", days: DayRange | None = None) -> ConditionCleared:
-    return ConditionCleared(key, "data has come", moment(number), days)
-
-
-def apply_events(
-    events: Iterable[ConditionRaised | ConditionCleared], newest: dict[str, Alert] | None = None
-) -> tuple[list[Kind], list[Alert]]:
-    """Apply events. Returns the kinds of the messages, and every alert as it is at the end."""
-    newest = {} if newest is None else newest
-    kinds, alerts = [], {}
-    for event in events:
-        for transition in apply_event(newest, event):
-            alert = transition.alert
-            newest[alert.key] = alerts[alert.id] = alert
-            if transition.kind:
-                kinds.append(transition.kind)
-    return kinds, list(alerts.values())
+from quant_assets_tests.support.conditions import DAY, apply_events, cleared, moment, raised
 
 
 def test_an_alert_is_opened_counted_and_closed() -> None:

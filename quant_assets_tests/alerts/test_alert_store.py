@@ -8,7 +8,7 @@ from quant_assets.alerts.alert_lifecycle import Level
 from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.alerts.test_alert_lifecycle import apply_events, raised
+from quant_assets_tests.support.conditions import apply_events, raised
 
 NO_CHANNELS: dict[Level, list[str]] = {"critical": [], "warning": [], "info": []}
 

@@ -9,7 +9,13 @@ from quant_assets.alerts.channels import Channels, open_channels
 from quant_assets.commands.doctor import run_checks
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.settings import Settings, load_settings
-from quant_assets_tests.support.alert_receiver import SECRET, closed_port, receiving, telling, url
+from quant_assets_tests.support.alert_receiver import (
+    SECRET,
+    closed_port,
+    open_receiver,
+    url,
+    with_channels,
+)
 
 TOKENS = "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 
@@ -25,7 +31,7 @@ def send(channels: Channels) -> str | None:
 
 
 def test_a_name_has_the_scheme_and_no_host_that_may_be_a_token(settings: Settings) -> None:
-    named = telling(
+    named = with_channels(
         settings,
         critical=f"slack://{TOKENS}/ mailto://desk:{SECRET}@example.com ntfy://{SECRET}",
         warning=f"json://user:{SECRET}@host:99/{SECRET} slack://{TOKENS}x/",
@@ -40,8 +46,8 @@ def test_a_name_has_the_scheme_and_no_host_that_may_be_a_token(settings: Setting
 
 def test_no_channel_takes_the_name_of_a_removed_channel(settings: Settings) -> None:
     first, second = f"slack://{TOKENS}/", f"slack://{TOKENS}x/"
-    both = open_channels(telling(settings, critical=f"{first} {second}"))
-    left = open_channels(telling(settings, critical=second))
+    both = open_channels(with_channels(settings, critical=f"{first} {second}"))
+    left = open_channels(with_channels(settings, critical=second))
     assert set(left.services) == {"slack://", both.names["critical"][1]}
     assert left.names["critical"] == ("slack://",)
 
@@ -55,7 +61,7 @@ def test_a_url_apprise_cannot_use_is_refused_without_being_repeated(
     settings: Settings, bad: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        open_channels(telling(settings, warning=f"json://host {bad}"))
+        open_channels(with_channels(settings, warning=f"json://host {bad}"))
     assert caught.value.where == "QUANT_ALERTS_WARNING, URL 2"
     assert caught.value.hint
     assert bad.partition("://")[0] in str(caught.value)
@@ -73,7 +79,7 @@ def test_text_that_is_no_url_is_refused_without_being_repeated(
 
 
 def test_settings_and_doctor_do_not_show_urls(settings: Settings) -> None:
-    named = telling(settings, critical=f"json://host/{SECRET}", warning=f"slack://{SECRET}")
+    named = with_channels(settings, critical=f"json://host/{SECRET}", warning=f"slack://{SECRET}")
     findings = {finding.subject: finding for finding in run_checks(named)}
     assert (
         SECRET not in f"{named!r} {named} {named.model_dump()} {named.model_dump_json()} {findings}"
@@ -84,8 +90,8 @@ def test_settings_and_doctor_do_not_show_urls(settings: Settings) -> None:
 
 
 def test_a_message_arrives_with_subject_text_and_level(settings: Settings) -> None:
-    with receiving() as server:
-        assert send(open_channels(telling(settings, critical=server.url))) is None
+    with open_receiver() as server:
+        assert send(open_channels(with_channels(settings, critical=server.url))) is None
     ((path, body),) = server.requests
     assert path.startswith(f"/{SECRET}")
     assert (body["title"], body["message"], body["type"]) == ("the subject", "the text", "failure")
@@ -96,9 +102,9 @@ def test_a_refusal_is_described_by_its_status(
     settings: Settings, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with receiving() as server:
+    with open_receiver() as server:
         server.status = status
-        error = send(open_channels(telling(settings, critical=server.url)))
+        error = send(open_channels(with_channels(settings, critical=server.url)))
     assert error == f"refused with status {status}"
     assert SECRET not in caplog.text
 
@@ -107,12 +113,12 @@ def test_no_connection_and_no_answer_are_errors(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    assert send(open_channels(telling(settings, info=url(closed_port())))) == (
+    assert send(open_channels(with_channels(settings, info=url(closed_port())))) == (
         "no connection, or no answer"
     )
-    with receiving() as server:
+    with open_receiver() as server:
         server.delay = 2
-        assert send(open_channels(telling(settings, info=server.url))) == (
+        assert send(open_channels(with_channels(settings, info=server.url))) == (
             "no connection, or no answer"
         )
     assert SECRET not in caplog.text

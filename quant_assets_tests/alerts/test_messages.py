@@ -21,7 +21,7 @@ from quant_assets.alerts.messages import (
     revive_message,
     select_due,
 )
-from quant_assets_tests.alerts.test_alert_lifecycle import cleared, moment, raised
+from quant_assets_tests.support.conditions import cleared, moment, raised
 
 CHANNELS: dict[Level, tuple[str, ...]] = {
     "critical": ("pager://", "mailto://desk"),

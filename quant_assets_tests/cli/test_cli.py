@@ -12,8 +12,7 @@ import pytest
 
 from quant_assets.lake.schemas.tables import TARGET_FEATURES
 from quant_assets.models.registry import FAST
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import TABLES, Desk, digests
+from quant_assets_tests.support.installation import TABLES, Command, Digests, Installation, digests
 
 PAIRS = "FROM raw.target_pairs ORDER BY lag, target LIMIT 3"
 NEED_A_LAKE = (
@@ -26,13 +25,13 @@ NEED_A_LAKE = (
 )
 
 
-def test_without_a_command_the_commands_are_listed(loaded: Desk) -> None:
+def test_without_a_command_the_commands_are_listed(loaded: Installation) -> None:
     told = loaded.run("--help").succeeded().out
     for name in ("demo", "load", "backfill", "sql", "tables", "describe", "snapshot", "doctor"):
         assert f"\n  {name} " in told
 
 
-def test_an_unknown_command_is_a_usage_error(loaded: Desk, command: Command) -> None:
+def test_an_unknown_command_is_a_usage_error(loaded: Installation, command: Command) -> None:
     finished = command(loaded, "dmeo")
     assert finished.status == 2
     assert "dmeo" in finished.err
@@ -43,17 +42,17 @@ def test_an_unknown_command_is_a_usage_error(loaded: Desk, command: Command) -> 
 def test_without_a_lake_one_is_told_how_to_make_it(
     arguments: tuple[str, ...], tmp_path: Path, command: Command
 ) -> None:
-    command(Desk(tmp_path), *arguments).refused_with("there is no lake yet", "make demo")
+    command(Installation(tmp_path), *arguments).refused_with("there is no lake yet", "make demo")
     assert not (tmp_path / "data").exists()
     assert not Path("copy.duckdb").exists()
 
 
 def test_without_a_lake_the_prompt_does_not_open(tmp_path: Path) -> None:
-    finished = Desk(tmp_path).run("shell", stdin=subprocess.DEVNULL)
+    finished = Installation(tmp_path).run("shell", stdin=subprocess.DEVNULL)
     finished.refused_with("there is no lake yet", "make demo")
 
 
-def test_tables_lists_every_table_with_its_rows(loaded: Desk, command: Command) -> None:
+def test_tables_lists_every_table_with_its_rows(loaded: Installation, command: Command) -> None:
     lines = command(loaded, "tables").succeeded().out.splitlines()
     rows = {line.split()[0]: line.split()[1] for line in lines if line[:1].isalpha()}
     assert {table.name for table in TABLES} <= set(rows)
@@ -62,18 +61,18 @@ def test_tables_lists_every_table_with_its_rows(loaded: Desk, command: Command) 
     assert rows["features.targets"] == "46,640"
 
 
-def test_describe_says_what_each_column_means(loaded: Desk, command: Command) -> None:
+def test_describe_says_what_each_column_means(loaded: Installation, command: Command) -> None:
     told = command(loaded, "describe", "features.targets").succeeded().out
     assert "one row per day and target" in told.replace("\n", " ")
     assert all(f"\n{column.name} " in told for column in TARGET_FEATURES.columns)
 
 
-def test_describe_suggests_the_nearest_table(loaded: Desk, command: Command) -> None:
+def test_describe_suggests_the_nearest_table(loaded: Installation, command: Command) -> None:
     finished = command(loaded, "describe", "feature.targets")
     finished.refused_with("unknown table", "'feature.targets'", "did you mean features.targets")
 
 
-def test_sql_writes_the_same_rows_as_csv_and_json(loaded: Desk, command: Command) -> None:
+def test_sql_writes_the_same_rows_as_csv_and_json(loaded: Installation, command: Command) -> None:
     text = command(loaded, "sql", PAIRS, "--format", "csv").succeeded().out
     parsed = json.loads(command(loaded, "sql", PAIRS, "--format", "json").succeeded().out)
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -84,7 +83,9 @@ def test_sql_writes_the_same_rows_as_csv_and_json(loaded: Desk, command: Command
     ]
 
 
-def test_sql_shows_a_table_or_writes_a_file(loaded: Desk, command: Command, tmp_path: Path) -> None:
+def test_sql_shows_a_table_or_writes_a_file(
+    loaded: Installation, command: Command, tmp_path: Path
+) -> None:
     shown = command(loaded, "sql", "SELECT count(*) AS n FROM raw.target_pairs").succeeded().out
     assert "424" in shown
     file = tmp_path / "pairs.csv"
@@ -103,14 +104,17 @@ def test_sql_shows_a_table_or_writes_a_file(loaded: Desk, command: Command, tmp_
     ],
 )
 def test_sql_refuses_what_is_wrong_or_writes(
-    statement: str, words: tuple[str, ...], loaded: Desk, command: Command
+    statement: str,
+    words: tuple[str, ...],
+    loaded: Installation,
+    loaded_digests: Digests,
+    command: Command,
 ) -> None:
-    before = digests(loaded.settings)
     command(loaded, "sql", statement).refused_with(*words)
-    assert digests(loaded.settings) == before
+    assert digests(loaded.settings) == loaded_digests
 
 
-def test_shell_is_duckdbs_prompt_on_the_lake(loaded: Desk, tmp_path: Path) -> None:
+def test_shell_is_duckdbs_prompt_on_the_lake(loaded: Installation, tmp_path: Path) -> None:
     typed = tmp_path / "typed.sql"
     typed.write_text("SELECT count(*) AS n FROM raw.target_pairs;\nDELETE FROM raw.target_pairs;\n")
     with typed.open() as keyboard:
@@ -120,7 +124,7 @@ def test_shell_is_duckdbs_prompt_on_the_lake(loaded: Desk, tmp_path: Path) -> No
 
 
 def test_snapshot_is_a_plain_duckdb_file_with_everything(
-    loaded: Desk, command: Command, tmp_path: Path
+    loaded: Installation, command: Command, tmp_path: Path
 ) -> None:
     file = tmp_path / "copy.duckdb"
     told = command(loaded, "snapshot", str(file)).succeeded().out
@@ -134,7 +138,7 @@ def test_snapshot_is_a_plain_duckdb_file_with_everything(
     assert [file] == list(tmp_path.iterdir())
 
 
-def test_score_shows_every_family_best_first(loaded: Desk, command: Command) -> None:
+def test_score_shows_every_family_best_first(loaded: Installation, command: Command) -> None:
     told = command(loaded, "score").succeeded().out
     table = told[told.index("---") :].splitlines()[1:]
     scores = [float(line.split()[1]) for line in table]
@@ -142,29 +146,33 @@ def test_score_shows_every_family_best_first(loaded: Desk, command: Command) -> 
     assert scores == sorted(scores, reverse=True)
 
 
-def test_export_writes_the_files_again(desk: Desk, command: Command) -> None:
-    written = {file: file.read_bytes() for file in desk.settings.exports_dir.iterdir()}
+def test_export_writes_the_files_again(installation: Installation, command: Command) -> None:
+    written = {file: file.read_bytes() for file in installation.settings.exports_dir.iterdir()}
     for file in written:
         file.unlink()
-    told = command(desk, "export").succeeded().out
+    told = command(installation, "export").succeeded().out
     for file, content in written.items():
         assert f"{file}  40 days" in told
         assert file.read_bytes() == content
-    exported = pq.read_table(desk.settings.exports_dir / "submission.parquet")
+    exported = pq.read_table(installation.settings.exports_dir / "submission.parquet")
     assert exported.num_columns == 425
 
 
-def test_doctor_finds_nothing_wrong_with_a_loaded_desk(loaded: Desk, command: Command) -> None:
+def test_doctor_finds_nothing_wrong_with_a_loaded_installation(
+    loaded: Installation, command: Command
+) -> None:
     told = command(loaded, "doctor").succeeded().out
     assert "BAD" not in told
     assert "2023-07-31 to 2023-12-29" in told
     assert f"QUANT_DATA_DIR            {loaded.settings.data_dir}" in told
 
 
-def test_doctor_says_what_is_wrong_and_what_to_do(desk: Desk, command: Command) -> None:
-    (desk.folder / "train.csv").write_bytes(b"")
-    (desk.settings.lake_dir / "catalogue.sqlite").write_bytes(b"no database")
-    finished = command(desk, "doctor")
+def test_doctor_says_what_is_wrong_and_what_to_do(
+    installation: Installation, command: Command
+) -> None:
+    (installation.folder / "train.csv").write_bytes(b"")
+    (installation.settings.lake_dir / "catalogue.sqlite").write_bytes(b"no database")
+    finished = command(installation, "doctor")
     assert finished.status == 1
     bad = [line for line in finished.out.splitlines() if line.startswith("BAD")]
     assert [line.split()[1] for line in bad] == ["lake", "source"]

@@ -3,10 +3,10 @@
 from quant_assets.commands.scoreboard_page import render_scoreboard
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets_tests.support.desk import Desk
+from quant_assets_tests.support.installation import Installation
 
 
-def test_page(loaded: Desk) -> None:
+def test_page(loaded: Installation) -> None:
     with Lake(loaded.settings.lake_dir, read_only=True) as lake:
         text = render_scoreboard(lake)
         scores = lake.query("SELECT family, score FROM monitoring.scoreboard")

@@ -13,8 +13,7 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 import pytest
 
 from quant_assets.models.registry import FAST
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import PATIENCE, Desk
+from quant_assets_tests.support.installation import PATIENCE, Command, Installation
 
 
 def ask(server: Popen[str], port: int, what: str) -> dict[str, list[dict[str, object]]]:
@@ -32,7 +31,8 @@ def ask(server: Popen[str], port: int, what: str) -> dict[str, list[dict[str, ob
             time.sleep(0.5)
 
 
-def test_mlflow_shows_the_registry_on_loopback(loaded: Desk) -> None:
+@pytest.mark.slow("MLflow's real server, which takes long to start")
+def test_mlflow_shows_the_registry_on_loopback(loaded: Installation) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -55,11 +55,13 @@ def test_mlflow_shows_the_registry_on_loopback(loaded: Desk) -> None:
 
 @pytest.mark.parametrize("server", ["ui", "mlflow", "metrics"])
 def test_a_port_that_cannot_be_is_refused(tmp_path: Path, command: Command, server: str) -> None:
-    finished = command(Desk(tmp_path), server, "--port", "70000")
+    finished = command(Installation(tmp_path), server, "--port", "70000")
     assert finished.status == 2
     assert "Invalid value for '--port'" in finished.err
 
 
-def test_without_fits_there_is_nothing_to_show(desk: Desk, command: Command) -> None:
-    (desk.settings.mlflow_dir / "mlflow.db").unlink()
-    command(desk, "mlflow").refused_with("MLflow has no fits yet", "load")
+def test_without_fits_there_is_nothing_to_show(
+    installation: Installation, command: Command
+) -> None:
+    (installation.settings.mlflow_dir / "mlflow.db").unlink()
+    command(installation, "mlflow").refused_with("MLflow has no fits yet", "load")

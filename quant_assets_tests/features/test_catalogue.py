@@ -11,7 +11,7 @@ from quant_assets.core.code_digest import PACKAGE
 from quant_assets.features import catalogue
 from quant_assets.features.catalogue import CATALOGUE, LOOKBACK, Level, features_of, find_left_out
 from quant_assets.market.instruments import FIELDS, MARKETS
-from quant_assets_tests.features.conftest import Features, Market
+from quant_assets_tests.support.random_market import Features, Market
 
 
 @pytest.mark.parametrize("level", ["instrument", "market", "target"])

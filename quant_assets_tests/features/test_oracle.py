@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from quant_assets.features.catalogue import Level, features_of
-from quant_assets_tests.features.conftest import Features, Market
 from quant_assets_tests.support import feature_oracle
+from quant_assets_tests.support.random_market import Features, Market
 
 
 @pytest.fixture(scope="module")

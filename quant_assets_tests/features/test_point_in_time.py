@@ -7,7 +7,7 @@ import pytest
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.features.catalogue import LOOKBACK
-from quant_assets_tests.features.conftest import Features, Market, random_market
+from quant_assets_tests.support.random_market import Features, Market, random_market
 
 
 def assert_same_bits(ours: FloatArray, expected: FloatArray, name: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quant_assets.market.targets import TargetPairs
-from quant_assets_tests.features.conftest import Features, Market, random_market
+from quant_assets_tests.support.random_market import Features, Market, random_market
 
 pytestmark = pytest.mark.filterwarnings("error")
 

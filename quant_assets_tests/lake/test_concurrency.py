@@ -7,17 +7,17 @@ import numpy as np
 
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.lake_processes import (
-    MARKED,
+    MARKS,
     day,
-    ended,
     maintain_until,
     marks,
-    processes,
+    process_context,
     read_until,
+    running,
     write,
-    write_abreast,
     write_days,
-    write_for_ever,
+    write_forever,
+    write_in_step,
 )
 
 WRITERS, READERS = 4, 4
@@ -25,7 +25,7 @@ SHARED = list(range(10))
 
 
 def test_writers_and_readers_that_start_together_do_not_hurt_each_other(tmp_path: Path) -> None:
-    context = processes()
+    context = process_context()
     gate, done = context.Barrier(WRITERS + READERS), context.Event()
     own = {w: [100 * w + i for i in range(10)] for w in range(1, WRITERS + 1)}
     writers = [
@@ -43,7 +43,7 @@ def test_writers_and_readers_that_start_together_do_not_hurt_each_other(tmp_path
     readers = [
         context.Process(target=read_until, args=(tmp_path, gate, done)) for _ in range(READERS)
     ]
-    with ended(*writers, *readers):
+    with running(*writers, *readers):
         for child in writers:
             child.join(60)
         done.set()
@@ -59,13 +59,13 @@ def test_writers_and_readers_that_start_together_do_not_hurt_each_other(tmp_path
 
 
 def test_a_day_first_written_by_several_at_once_is_there_once(tmp_path: Path) -> None:
-    context = processes()
+    context = process_context()
     gate = context.Barrier(WRITERS)
     writers = [
-        context.Process(target=write_abreast, args=(tmp_path, gate, list(range(8)), mark))
+        context.Process(target=write_in_step, args=(tmp_path, gate, list(range(8)), mark))
         for mark in range(WRITERS)
     ]
-    with ended(*writers):
+    with running(*writers):
         for child in writers:
             child.join(60)
         assert [child.exitcode for child in writers] == [0] * WRITERS
@@ -74,7 +74,7 @@ def test_a_day_first_written_by_several_at_once_is_there_once(tmp_path: Path) ->
 
 
 def test_maintenance_reads_and_writes_go_together(tmp_path: Path) -> None:
-    context = processes()
+    context = process_context()
     gate, done = context.Barrier(3), context.Event()
     with Lake(tmp_path) as lake:
         for number in range(5):
@@ -87,7 +87,7 @@ def test_maintenance_reads_and_writes_go_together(tmp_path: Path) -> None:
         context.Process(target=read_until, args=(tmp_path, gate, done)),
         context.Process(target=maintain_until, args=(tmp_path, done)),
     ]
-    with ended(*writers, *others):
+    with running(*writers, *others):
         for child in writers:
             child.join(60)
         done.set()
@@ -106,7 +106,7 @@ def test_a_look_goes_on_while_its_files_are_merged(tmp_path: Path) -> None:
         for number in range(5):
             write(lake, number, 90 + number)
         with reader.at_once():
-            assert reader.has(MARKED)
+            assert reader.has(MARKS)
             lake.maintain(1)
             assert len(marks(reader)) == 5
         assert len(marks(lake)) == 5
@@ -129,22 +129,22 @@ def test_threads_share_one_lake(tmp_path: Path) -> None:
 
 
 def test_a_long_write_comes_through_among_many_short_ones(tmp_path: Path) -> None:
-    context = processes()
+    context = process_context()
     orders = [context.Pipe() for _ in range(2)]
     short = [
-        context.Process(target=write_for_ever, args=(tmp_path, 1, theirs)) for _, theirs in orders
+        context.Process(target=write_forever, args=(tmp_path, 1, theirs)) for _, theirs in orders
     ]
     for ours, _ in orders:
         ours.send(0)
     with Lake(tmp_path) as lake:
-        with ended(*short):
-            while not lake.has(MARKED):
+        with running(*short):
+            while not lake.has(MARKS):
                 pass
             n = 1_000_000
             long = {"trading_day": np.full(n, np.datetime64(day(9))), "mark": np.arange(float(n))}
             before = lake.snapshot_id()
-            assert lake.replace_days(MARKED, day(9), day(9), long).rows == n
+            assert lake.replace_days(MARKS, day(9), day(9), long).rows == n
             assert all(child.is_alive() for child in short)
             assert lake.snapshot_id() > before
-        rows = "SELECT count(*) AS n FROM raw.marked WHERE trading_day = ?"
+        rows = "SELECT count(*) AS n FROM raw.marks WHERE trading_day = ?"
         assert lake.query(rows, [day(9)]).at[0, "n"] == n

@@ -9,13 +9,13 @@ from quant_assets.core.errors import LakeError
 from quant_assets.lake.schemas.table import Column, Table
 from quant_assets.lake.store.contents import TableContent, read_contents
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.support.lake_processes import MARKED, day, rows_of, write
+from quant_assets_tests.support.lake_processes import MARKS, day, rows_of, write
 
 NAMES = Table("raw.names", "No days.", (Column("name", "VARCHAR", "a name"),), day_column="")
 
 
 def counted(lake: Lake) -> TableContent:
-    days = lake.arrow(f"SELECT trading_day, mark FROM {MARKED.quoted}")["trading_day"].to_pylist()
+    days = lake.arrow(f"SELECT trading_day, mark FROM {MARKS.quoted}")["trading_day"].to_pylist()
     return TableContent(len(days), max(days, default=None))
 
 
@@ -28,28 +28,28 @@ def test_it_is_what_the_rows_say_whatever_was_written(tmp_path: Path) -> None:
             lambda: write(lake, 5, 2),
             lambda: write(lake, 4, 3),
             lambda: write(lake, 5, 4),
-            lambda: lake.replace_days(MARKED, day(5), day(5), nothing),
+            lambda: lake.replace_days(MARKS, day(5), day(5), nothing),
             lambda: lake.maintain(retention_days=100),
             lambda: write(lake, 9, 5),
-            lambda: lake.replace_all(MARKED, nothing),
+            lambda: lake.replace_all(MARKS, nothing),
             lambda: write(lake, 2, 6),
         )
         for change in writes:
             change()
-            assert read_contents(lake, [MARKED]) == {MARKED: counted(lake)}
+            assert read_contents(lake, [MARKS]) == {MARKS: counted(lake)}
             snapshots[lake.snapshot_id()] = counted(lake)
         assert counted(lake) == TableContent(rows_of(6), day(2))
         for snapshot, then in snapshots.items():
             with lake.as_of(snapshot) as past:
-                assert read_contents(past, [MARKED])[MARKED] == then
+                assert read_contents(past, [MARKS])[MARKS] == then
 
 
 def test_tables_without_days_have_no_newest(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
         lake.replace_all(NAMES, {"name": ["a", "b"]})
         write(lake, 1, 1)
-        found = read_contents(lake, [NAMES, MARKED])
-        assert list(found) == [NAMES, MARKED]
+        found = read_contents(lake, [NAMES, MARKS])
+        assert list(found) == [NAMES, MARKS]
         assert found[NAMES] == TableContent(2, None)
         assert read_contents(lake, []) == {}
 
@@ -59,10 +59,10 @@ def test_within_another_look_it_is_of_its_snapshot(tmp_path: Path) -> None:
         write(lake, 1, 1)
         with lake.at_once() as snapshot:
             write(other, 2, 2)
-            assert read_contents(lake, [MARKED])[MARKED] == TableContent(rows_of(1), day(1))
+            assert read_contents(lake, [MARKS])[MARKS] == TableContent(rows_of(1), day(1))
             with lake.at_once() as again:
                 assert again == snapshot
-        assert read_contents(lake, [MARKED])[MARKED].newest == day(2)
+        assert read_contents(lake, [MARKS])[MARKS].newest == day(2)
 
 
 def test_a_table_never_written_is_an_error(tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+from quant_assets.lake.schemas.table import Column, Table
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.lake.test_contents import NAMES
-from quant_assets_tests.support.lake_processes import MARKED, write
+from quant_assets_tests.support.lake_processes import MARKS, write
+
+NAMES = Table("raw.names", "No days.", (Column("name", "VARCHAR", "a name"),), day_column="")
 
 
 def count(lake: Lake, looks: list[int]) -> int:
     """Rows of the table; each look at the lake is noted."""
 
     def read() -> int:
-        rows: int = lake.arrow(f"SELECT count(*) AS n FROM {MARKED.quoted}")["n"][0].as_py()
+        rows: int = lake.arrow(f"SELECT count(*) AS n FROM {MARKS.quoted}")["n"][0].as_py()
         looks.append(rows)
         return rows
 
@@ -63,6 +65,6 @@ def test_a_table_is_there_from_its_first_write_on(tmp_path: Path) -> None:
         write(other, 1, 1)
         with lake.at_once():
             assert not lake.has(NAMES)
-            assert lake.has(MARKED)
+            assert lake.has(MARKS)
         other.replace_all(NAMES, {"name": ["a"]})
         assert lake.has(NAMES)

@@ -46,7 +46,7 @@ def day(row: int) -> date:
 
 def test_the_lake_gives_what_was_computed(lake: Lake, everything: Observations) -> None:
     """Every feature and label, bit for bit, as if no table had been in between."""
-    synthetic.same(read_observations(lake, day(-1)), everything)
+    synthetic.assert_same(read_observations(lake, day(-1)), everything)
 
 
 @pytest.mark.parametrize("row", [0, 1, 5, 120, 300, 429])
@@ -54,7 +54,7 @@ def test_nothing_known_later_is_read(lake: Lake, row: int) -> None:
     """Equal to a market that ended on the day: neither its prices nor its labels go further."""
     found = read_observations(lake, day(row))
     assert found.days[-1] == synthetic.prices().days[row]
-    synthetic.same(found, synthetic.observe(synthetic.until(synthetic.prices(), row)))
+    synthetic.assert_same(found, synthetic.observe(synthetic.until(synthetic.prices(), row)))
 
 
 @pytest.mark.parametrize("row", [5, 300])
@@ -80,17 +80,17 @@ def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
 
 @pytest.mark.parametrize("row", [120, 300])
 def test_a_slice_is_what_was_known_then(lake: Lake, everything: Observations, row: int) -> None:
-    synthetic.same(everything.rows(0, row + 1), read_observations(lake, day(row)))
+    synthetic.assert_same(everything.rows(0, row + 1), read_observations(lake, day(row)))
 
 
 def test_days_since(lake: Lake, everything: Observations) -> None:
     found = read_observations(lake, day(300), since=day(290))
-    synthetic.same(found, everything.rows(290, 301))
+    synthetic.assert_same(found, everything.rows(290, 301))
 
 
 def test_a_day_the_market_was_closed_shows_the_day_before(lake: Lake) -> None:
     friday = next(row for row in range(300, 310) if day(row).weekday() == 4)
-    synthetic.same(
+    synthetic.assert_same(
         read_observations(lake, day(friday) + timedelta(days=1)),
         read_observations(lake, day(friday)),
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
@@ -15,19 +14,8 @@ from quant_assets.metrics.lake_metrics import collect_lake_metrics
 from quant_assets.metrics.prometheus import Metric, to_prometheus_text
 from quant_assets.monitoring.drift.drift import share_drifted
 from quant_assets.scoring.metric import score_of_ic
+from quant_assets_tests.support.prometheus_samples import Samples, samples
 from quant_assets_tests.support.report_tables import DAYS, FAMILIES, LAST, add_others, fill
-
-Samples = dict[tuple[str, ...], float]
-
-
-def samples(text: bytes) -> dict[str, Samples]:
-    """The value of each metric, by its labels."""
-    result: dict[str, Samples] = {}
-    for family in text_string_to_metric_families(text.decode()):
-        assert family.documentation
-        for sample in family.samples:
-            result.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
-    return result
 
 
 @pytest.fixture(scope="module")

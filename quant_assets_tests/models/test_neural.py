@@ -23,7 +23,7 @@ from quant_assets.models.neural.training import (
     train_networks,
 )
 from quant_assets.models.protocol import Family, Observations, Resources
-from quant_assets_tests.support.planted_signal import DAYS, OPTIONS, planted
+from quant_assets_tests.support.planted_signal import DAYS, OPTIONS, planted_signal
 
 FAMILIES: tuple[Family, ...] = (rank_mlp, regime_lstm, transformer_mat)
 
@@ -108,7 +108,7 @@ def test_what_is_trained_on_is_known_before_validation(days: int, longest: int) 
 
 
 def test_a_planted_signal_is_learnt_and_named() -> None:
-    x, labels = planted()
+    x, labels = planted_signal()
     specs = perceptrons(x)
     trained = train_networks(specs, labels, 1, OPTIONS, 7)
     weights = [network.weights for network in trained]
@@ -122,7 +122,7 @@ def test_a_planted_signal_is_learnt_and_named() -> None:
 
 def test_the_best_epoch_is_kept() -> None:
     """Labels change their sign, so what is learnt on the early days is wrong on the last days."""
-    x, labels = planted()
+    x, labels = planted_signal()
     labels[-65:] *= -1
     specs = perceptrons(x)
     stopped = train_networks(specs, labels, 1, OPTIONS, 7)
@@ -137,7 +137,7 @@ def test_the_best_epoch_is_kept() -> None:
 def test_an_interrupted_training_goes_on(
     writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    x, labels = planted()
+    x, labels = planted_signal()
     specs, file = perceptrons(x), tmp_path / "deep" / "state"
     options = replace(OPTIONS, patience=99)
     whole = train_networks(specs, labels, 1, options, 7)
@@ -153,7 +153,7 @@ def test_an_interrupted_training_goes_on(
 
 
 def test_another_fits_state_is_not_used(tmp_path: Path) -> None:
-    x, labels = planted()
+    x, labels = planted_signal()
     specs, file = perceptrons(x, 1), tmp_path / "state"
     changed = x.copy()
     changed[3, 4, 0] += 1
@@ -171,7 +171,7 @@ def test_another_fits_state_is_not_used(tmp_path: Path) -> None:
 
 
 def test_a_damaged_state_is_as_none(tmp_path: Path) -> None:
-    x, labels = planted()
+    x, labels = planted_signal()
     file = tmp_path / "state"
     whole = train_networks(perceptrons(x), labels, 1, OPTIONS, 7, file)
     for content in (b"", b"no archive", file.read_bytes()[:500]):
@@ -193,7 +193,7 @@ def test_an_interrupted_fit_gives_the_same_bytes(
 
 
 def test_a_loss_without_bounds_is_an_error() -> None:
-    x, labels = planted()
+    x, labels = planted_signal()
     with pytest.raises(FitError, match="lower learning_rate"):
         train_networks(perceptrons(x), labels, 1, replace(OPTIONS, learning_rate=np.inf), 7)
 

@@ -15,7 +15,7 @@ from quant_assets.models.neural.optimisation import reproducible
 from quant_assets.models.neural.scaler import fit_scaler
 from quant_assets.models.neural.scores import forecast_scores
 from quant_assets.models.neural.training import NetworkInput, NetworkSpec, train_networks
-from quant_assets_tests.support.planted_signal import DAYS, OPTIONS, planted
+from quant_assets_tests.support.planted_signal import DAYS, OPTIONS, planted_signal
 
 
 @pytest.mark.parametrize("pooled", [True, False])
@@ -65,7 +65,7 @@ def test_a_target_is_leg_a_minus_leg_b() -> None:
 
 def follows_the_regime(build: Callable[[], torch.nn.Module], *market: NetworkInput) -> float:
     """Mean correlation with labels whose dependence on an input changes with the market."""
-    x, _ = planted()
+    x, _ = planted_signal()
     sign = np.where(np.arange(DAYS) // 5 % 2, 1.0, -1.0)
     labels = standardised_ranks(sign[:, None] * x[..., 1])
     specs = [NetworkSpec(build, (NetworkInput(x, ("a", "b", "c")), *market))]
@@ -85,7 +85,7 @@ def test_weights_follow_the_regime() -> None:
 
 
 def test_a_recurrent_network_remembers_the_days_before() -> None:
-    x, _ = planted()
+    x, _ = planted_signal()
     labels = standardised_ranks(np.roll(x[..., 0], 2, axis=0))
     for steps, learnt in ((4, True), (1, False)):
         specs = [

@@ -20,8 +20,8 @@ from quant_assets.monitoring.anomalies.anomalies import anomaly_rows
 from quant_assets.monitoring.plots import plot_anomalies
 from quant_assets.orchestration.assets.anomalies import build
 from quant_assets.orchestration.assets.partitions import trading_partitions
-from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FIT_ROWS
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, FIT_ROWS
 
 DAYS = synthetic.prices().days
 

@@ -17,7 +17,7 @@ from quant_assets.lake.readers.forecasts import read_forecasts
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
-from quant_assets.lake.schemas.tables import forecasts_table
+from quant_assets.lake.schemas.tables import fits_table, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.drift import training_reference
 from quant_assets.monitoring.drift.drift import (
@@ -37,8 +37,8 @@ from quant_assets.monitoring.drift.samples import (
 )
 from quant_assets.monitoring.drift.training_reference import read_summaries, reference_days
 from quant_assets.monitoring.plots import plot_drift_share
-from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FAMILIES, FIT_ROWS, fill
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, FAMILIES, FIT_ROWS, fill
 
 DAYS = synthetic.prices().days
 COLUMNS = len(CATALOGUE) + len(FAMILIES) + 1
@@ -267,29 +267,43 @@ def test_the_newest_days_of_a_range_are_compared(watched: Lake) -> None:
     assert first_compared_day(watched, end, end) == end
 
 
+@pytest.fixture
+def recorded(watched: Lake) -> Iterator[Lake]:
+    """The lake while it has records of the fits, whose fingerprints references are known by."""
+    table = fits_table("ridge")
+    none = {column.name: [] for column in table.columns}
+    for row in FIT_ROWS:
+        fit = {column.name: [None] for column in table.columns}
+        fit |= {"trading_day": [day(row)], "date_id": [int(row)], "fingerprint": [f"of {row}"]}
+        watched.replace_days(table, day(row), day(row), fit)
+    yield watched
+    for row in FIT_ROWS:
+        watched.replace_days(table, day(row), day(row), none)
+
+
 def test_kept_references_give_the_same_bits(
-    watched: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorded: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reference belongs to a fit, by its fingerprint."""
     monkeypatch.setattr(
         "quant_assets.monitoring.drift.training_reference._fingerprints", lambda *_: ["of the fit"]
     )
-    computed = drift_rows(watched, FAMILIES, day(FIRST), day(LAST))
-    stored = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+    computed = drift_rows(recorded, FAMILIES, day(FIRST), day(LAST))
+    stored = drift_rows(recorded, FAMILIES, day(FIRST), day(LAST), tmp_path)
     (file,) = tmp_path.rglob("*.model")
     monkeypatch.setattr(
         "quant_assets.monitoring.drift.training_reference.summarise_reference", None
     )
-    kept = drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+    kept = drift_rows(recorded, FAMILIES, day(FIRST), day(LAST), tmp_path)
     pd.testing.assert_frame_equal(stored, computed, check_exact=True)
     pd.testing.assert_frame_equal(kept, computed, check_exact=True)
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ArtifactError):
-        drift_rows(watched, FAMILIES, day(FIRST), day(LAST), tmp_path)
+        drift_rows(recorded, FAMILIES, day(FIRST), day(LAST), tmp_path)
 
 
 def test_other_features_make_references_anew(
-    watched: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorded: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fit's fingerprint does not change with the code that computes features."""
     monkeypatch.setattr(training_reference, "_fingerprints", lambda *_: ["of the fit"])
@@ -301,9 +315,8 @@ def test_other_features_make_references_anew(
 
     monkeypatch.setattr(training_reference, "read_feature_columns", without_the_last)
     monkeypatch.setattr(training_reference, "CATALOGUE_VERSION", "before they were added")
-    assert read_summaries(watched, FAMILIES, tmp_path, DAYS[: LAST + 1], DAYS[FIT_ROWS[1]])
+    assert read_summaries(recorded, FAMILIES, tmp_path, DAYS[: LAST + 1], DAYS[FIT_ROWS[1]])
     monkeypatch.undo()
-    monkeypatch.setattr(training_reference, "_fingerprints", lambda *_: ["of the fit"])
-    computed = drift_rows(watched, FAMILIES, day(LAST), day(LAST))
-    kept = drift_rows(watched, FAMILIES, day(LAST), day(LAST), tmp_path)
+    computed = drift_rows(recorded, FAMILIES, day(LAST), day(LAST))
+    kept = drift_rows(recorded, FAMILIES, day(LAST), day(LAST), tmp_path)
     pd.testing.assert_frame_equal(kept, computed, check_exact=True)

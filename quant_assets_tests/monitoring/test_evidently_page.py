@@ -21,8 +21,8 @@ from quant_assets.monitoring.drift.evidently_page import (
     thin_values,
 )
 from quant_assets.orchestration.assets.table_assets import to_columns
-from quant_assets_tests.monitoring.conftest import FAMILIES, FIT_ROWS
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.monitored_lake import FAMILIES, FIT_ROWS
 
 DAYS = synthetic.prices().days
 EARLY, LATE, NEVER = (DAYS[row].item() for row in (FIT_ROWS[0] - 1, 420, 421))

@@ -17,8 +17,8 @@ from quant_assets.monitoring.data.data_quality import data_quality_rows
 from quant_assets.monitoring.drift.drift import drift_rows
 from quant_assets.orchestration.assets import data_and_drift, skill
 from quant_assets.orchestration.assets.partitions import trading_partitions
-from quant_assets_tests.monitoring.conftest import FAMILIES, fill
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.monitored_lake import FAMILIES, fill
 
 DAYS = synthetic.prices().days
 DAY, LATER = DAYS[-3].item(), DAYS[-1].item()

@@ -21,8 +21,8 @@ from quant_assets.monitoring.data.regimes import (
     volatilities,
 )
 from quant_assets.monitoring.plots import plot_regimes
-from quant_assets_tests.monitoring.conftest import ALTERED_AFTER, FIT_ROWS
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, FIT_ROWS
 
 DAYS = synthetic.prices().days
 SETTINGS = Settings(first_fit_after=int(FIT_ROWS[0]), refit_every=100)
@@ -185,7 +185,8 @@ def test_kept_regimes_give_the_same_bits(
     stored = regime_rows(watched, SETTINGS, first, last, tmp_path)
     assert len(list(tmp_path.rglob("*.model"))) == len(FIT_ROWS)
     monkeypatch.setattr(
-        "quant_assets.models.markov_switching._guess_regimes", lambda _: pytest.fail("fitted again")
+        "statsmodels.tsa.regime_switching.markov_regression.MarkovRegression",
+        lambda *_, **__: pytest.fail("fitted again"),
     )
     kept = regime_rows(watched, SETTINGS, first, last, tmp_path)
     pd.testing.assert_frame_equal(stored, of_days, check_exact=True)

@@ -1,5 +1,6 @@
 """Sensors on a real instance, over real runs that fail and succeed, and a channel on loopback."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,8 +27,8 @@ from quant_assets.orchestration.execution.runs import (
 )
 from quant_assets.orchestration.run_requests import run_ends
 from quant_assets.orchestration.sensors import alert_sensors
-from quant_assets_tests.support.alert_receiver import SECRET, Receiver, receiving, telling
-from quant_assets_tests.support.desk import Desk
+from quant_assets_tests.support.alert_receiver import SECRET, Receiver, open_receiver, with_channels
+from quant_assets_tests.support.installation import Installation
 
 LATER, DAY, OTHER_DAY = "2023-12-30", "2023-12-29", "2023-12-28"
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -38,7 +39,7 @@ Deed = Exception | dict[str, dg.AssetCheckSeverity]
 
 
 @dataclass
-class Watch:
+class SensorRunner:
     """An instance, a lake, channels, and a job of one asset that does as it is told.
 
     Attributes:
@@ -51,7 +52,7 @@ class Watch:
     cursors: dict[str, str | None] = field(default_factory=dict)
 
     @property
-    def book(self) -> AlertStore:
+    def alert_store(self) -> AlertStore:
         return AlertStore(self.lake, self.settings.lake_dir)
 
     def tick(self, sensor: dg.SensorDefinition, *, kept: bool = True) -> str:
@@ -105,74 +106,75 @@ class Watch:
 
     def keys(self) -> dict[str, str]:
         """Level of each open alert, by key."""
-        return {one.key: one.level for one in self.book.alerts()}
+        return {one.key: one.level for one in self.alert_store.alerts()}
 
 
 @pytest.fixture
 def server() -> Iterator[Receiver]:
-    with receiving() as opened:
+    with open_receiver() as opened:
         yield opened
 
 
 @pytest.fixture
-def desk(tmp_path: Path, server: Receiver) -> Iterator[Watch]:
+def runner(empty_data_dir: Path, tmp_path: Path, server: Receiver) -> Iterator[SensorRunner]:
     """Sensors that have just been switched on, all levels on one channel."""
-    settings = telling(
-        Settings(data_dir=tmp_path), critical=server.url, warning=server.url, info=server.url
+    data_dir = Path(shutil.copytree(empty_data_dir, tmp_path / "data"))
+    settings = with_channels(
+        Settings(data_dir=data_dir), critical=server.url, warning=server.url, info=server.url
     )
     with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
-        watch = Watch(opened, lake, settings)
-        assert watch.watch() == "watching runs from now on"
-        yield watch
+        runner = SensorRunner(opened, lake, settings)
+        assert runner.watch() == "watching runs from now on"
+        yield runner
 
 
-def test_a_failed_run_is_told_once_and_its_end_once(desk: Watch, server: Receiver) -> None:
-    desk.run(ValueError("no prices today"))
-    assert desk.watch() == "1 runs have ended; 1 messages"
-    assert desk.watch() == "no run has ended"
-    assert desk.deliver().startswith("1 sent")
-    assert desk.deliver().startswith("0 sent")
-    (alert,) = desk.book.alerts()
+def test_a_failed_run_is_told_once_and_its_end_once(runner: SensorRunner, server: Receiver) -> None:
+    runner.run(ValueError("no prices today"))
+    assert runner.watch() == "1 runs have ended; 1 messages"
+    assert runner.watch() == "no run has ended"
+    assert runner.deliver().startswith("1 sent")
+    assert runner.deliver().startswith("0 sent")
+    (alert,) = runner.alert_store.alerts()
     assert (alert.key, alert.level) == (f"run_failed/refresh_daily/{DAY}", "critical")
     assert alert.trading_day == date.fromisoformat(DAY)
     assert alert.subject == f"refresh_daily failed for {DAY}"
     assert alert.text.startswith("fits.ridge: ValueError: no prices today\nhint: see run ")
-    desk.run(ValueError("still none"))
-    desk.run({})
-    desk.watch()
-    desk.deliver()
-    assert desk.keys() == {}
-    assert [one.count for one in desk.book.alerts(closed=True)] == [2]
+    runner.run(ValueError("still none"))
+    runner.run({})
+    runner.watch()
+    runner.deliver()
+    assert runner.keys() == {}
+    assert [one.count for one in runner.alert_store.alerts(closed=True)] == [2]
     assert server.titles == [
         f"[critical] refresh_daily failed for {DAY}",
         f"[resolved] refresh_daily failed for {DAY}",
     ]
 
 
-def test_only_the_same_job_and_day_end_an_alert(desk: Watch) -> None:
-    desk.run(ValueError("no"))
-    desk.run({}, day=OTHER_DAY)
-    desk.run({}, job="retrain_models")
-    desk.watch()
-    assert list(desk.keys()) == [f"run_failed/refresh_daily/{DAY}"]
+def test_only_the_same_job_and_day_end_an_alert(runner: SensorRunner) -> None:
+    runner.run(ValueError("no"))
+    runner.run({}, day=OTHER_DAY)
+    runner.run({}, job="retrain_models")
+    runner.watch()
+    assert list(runner.keys()) == [f"run_failed/refresh_daily/{DAY}"]
 
 
-def test_a_later_day_makes_good_what_is_about_the_newest_one_only(desk: Watch) -> None:
-    desk.run(OSError("full"), job="watch_daily")
-    desk.run(OSError("full"))
-    desk.run({}, job="watch_daily", day=OTHER_DAY)
-    desk.watch()
+def test_a_later_day_makes_good_what_is_about_the_newest_one_only(runner: SensorRunner) -> None:
+    runner.run(OSError("full"), job="watch_daily")
+    runner.run(OSError("full"))
+    runner.run({}, job="watch_daily", day=OTHER_DAY)
+    runner.watch()
     refresh, watch = (f"run_failed/{job}/{DAY}" for job in ("refresh_daily", "watch_daily"))
-    assert set(desk.keys()) == {refresh, watch}
-    desk.run({}, job="watch_daily", day=LATER)
-    desk.run({}, day=LATER)
-    desk.watch()
-    assert set(desk.keys()) == {refresh}
+    assert set(runner.keys()) == {refresh, watch}
+    runner.run({}, job="watch_daily", day=LATER)
+    runner.run({}, day=LATER)
+    runner.watch()
+    assert set(runner.keys()) == {refresh}
 
 
 @pytest.mark.parametrize("ticks", [1, 2])
 def test_a_clock_that_went_back_neither_loses_an_alert_nor_keeps_it_open(
-    desk: Watch, monkeypatch: pytest.MonkeyPatch, ticks: int
+    runner: SensorRunner, monkeypatch: pytest.MonkeyPatch, ticks: int
 ) -> None:
     taken = run_ends.read_ends_after
 
@@ -181,24 +183,24 @@ def test_a_clock_that_went_back_neither_loses_an_alert_nor_keeps_it_open(
         return [replace(ends[0], at=ends[0].at + timedelta(hours=1)), *ends[1:]], position
 
     monkeypatch.setattr(alert_sensors, "read_ends_after", ahead)
-    desk.run(OSError("full"))
+    runner.run(OSError("full"))
     if ticks == 2:
-        desk.watch()
+        runner.watch()
         monkeypatch.setattr(alert_sensors, "read_ends_after", taken)
-    desk.run({})
-    desk.watch()
-    assert desk.keys() == {}
-    desk.run(OSError("full"))
+    runner.run({})
+    runner.watch()
+    assert runner.keys() == {}
+    runner.run(OSError("full"))
     monkeypatch.setattr(alert_sensors, "read_ends_after", taken)
-    desk.watch()
-    assert len(desk.keys()) == 1
+    runner.watch()
+    assert len(runner.keys()) == 1
 
 
-def test_jobs_without_which_there_is_no_submission_are_critical(desk: Watch) -> None:
+def test_jobs_without_which_there_is_no_submission_are_critical(runner: SensorRunner) -> None:
     for job in ("load_history", "submit_competition", "retrain_models"):
-        desk.run(ValueError("no"), job=job)
-    desk.watch()
-    assert desk.keys() == {
+        runner.run(ValueError("no"), job=job)
+    runner.watch()
+    assert runner.keys() == {
         f"run_failed/load_history/{DAY}": "critical",
         f"run_failed/submit_competition/{DAY}": "critical",
         f"run_failed/retrain_models/{DAY}": "warning",
@@ -206,26 +208,26 @@ def test_jobs_without_which_there_is_no_submission_are_critical(desk: Watch) -> 
 
 
 def test_checks_of_a_successful_run_are_told_by_their_severity(
-    desk: Watch, server: Receiver
+    runner: SensorRunner, server: Receiver
 ) -> None:
-    desk.run({"fitted": WARN, "complete": ERROR})
-    desk.watch()
+    runner.run({"fitted": WARN, "complete": ERROR})
+    runner.watch()
     fitted, complete = "check_failed/fits/ridge/fitted", "check_failed/fits/ridge/complete"
-    assert desk.keys() == {fitted: "warning", complete: "critical"}
-    assert f"failures: {DAY}: singular" in desk.book.alerts()[0].text
-    desk.run({"fitted": WARN})
-    desk.watch()
-    assert desk.keys() == {fitted: "warning"}
-    desk.run({"fitted": ERROR}, day=LATER)
-    desk.watch()
-    assert desk.keys() == {fitted: "critical"}
-    desk.run({}, day=DAY)
-    desk.watch()
-    assert desk.keys() == {fitted: "critical"}
-    desk.run({}, day=LATER)
-    desk.watch()
-    assert desk.keys() == {}
-    while not desk.deliver().startswith("0 sent"):
+    assert runner.keys() == {fitted: "warning", complete: "critical"}
+    assert f"failures: {DAY}: singular" in runner.alert_store.alerts()[0].text
+    runner.run({"fitted": WARN})
+    runner.watch()
+    assert runner.keys() == {fitted: "warning"}
+    runner.run({"fitted": ERROR}, day=LATER)
+    runner.watch()
+    assert runner.keys() == {fitted: "critical"}
+    runner.run({}, day=DAY)
+    runner.watch()
+    assert runner.keys() == {fitted: "critical"}
+    runner.run({}, day=LATER)
+    runner.watch()
+    assert runner.keys() == {}
+    while not runner.deliver().startswith("0 sent"):
         pass
     assert sorted(title.partition("]")[0] for title in server.titles) == [
         "[critical",
@@ -237,70 +239,72 @@ def test_checks_of_a_successful_run_are_told_by_their_severity(
 
 
 def test_a_tick_whose_cursor_was_not_kept_changes_nothing_the_second_time(
-    desk: Watch, server: Receiver
+    runner: SensorRunner, server: Receiver
 ) -> None:
     deeds: list[Deed] = [ValueError("no"), {"fitted": WARN}, {}, ValueError("no again")]
     for deed in deeds:
-        desk.run(deed)
-    desk.watch(kept=False)
-    before: list[Alert] = desk.book.alerts(closed=True)
-    desk.deliver()
-    desk.watch()
-    again = desk.book.alerts(closed=True)
+        runner.run(deed)
+    runner.watch(kept=False)
+    before: list[Alert] = runner.alert_store.alerts(closed=True)
+    runner.deliver()
+    runner.watch()
+    again = runner.alert_store.alerts(closed=True)
     assert [(one.id, one.count, one.closed_at) for one in again] == [
         (one.id, one.count, one.closed_at) for one in before
     ]
-    desk.deliver()
-    assert len(server.titles) == len(set(map(str, desk.book.messages()))) == 5
+    runner.deliver()
+    assert len(server.titles) == len(set(map(str, runner.alert_store.messages()))) == 5
 
 
-def test_what_cannot_be_stored_now_is_taken_in_later(desk: Watch) -> None:
-    desk.run(ValueError("no"))
-    cursor = dict(desk.cursors)
-    busy = AlertStore(desk.lake, desk.settings.lake_dir)
+def test_what_cannot_be_stored_now_is_taken_in_later(runner: SensorRunner) -> None:
+    runner.run(ValueError("no"))
+    cursor = dict(runner.cursors)
+    busy = AlertStore(runner.lake, runner.settings.lake_dir)
     with busy._lock_alerts(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(alert_sensors, "AlertStore", lambda *given: AlertStore(*given, timeout=0.1))
         with pytest.raises(AlertError, match="another process"):
-            desk.watch()
-    assert desk.cursors == cursor
-    desk.watch()
-    assert desk.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
+            runner.watch()
+    assert runner.cursors == cursor
+    runner.watch()
+    assert runner.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
 
 
 @pytest.mark.parametrize("level", ["critical", "info"])
 def test_a_url_that_cannot_be_used_fails_the_tick_and_holds_up_no_other(
-    desk: Watch, server: Receiver, level: str
+    runner: SensorRunner, server: Receiver, level: str
 ) -> None:
-    desk.settings = telling(desk.settings, **{level: f"slack://{SECRET} {server.url}"})
-    desk.run(ValueError("no"))
-    desk.watch()
+    runner.settings = with_channels(runner.settings, **{level: f"slack://{SECRET} {server.url}"})
+    runner.run(ValueError("no"))
+    runner.watch()
     with pytest.raises(SettingsError, match=f"QUANT_ALERTS_{level.upper()}") as caught:
-        desk.deliver()
+        runner.deliver()
     assert SECRET not in str(caught.value)
     assert server.titles == [f"[critical] refresh_daily failed for {DAY}"]
     # What is for the channel itself waits.
-    assert [one.channel for one in desk.book.pending()] == ["slack://"] * (level == "critical")
+    assert [one.channel for one in runner.alert_store.pending()] == ["slack://"] * (
+        level == "critical"
+    )
 
 
-def test_closing_by_hand_ends_nothing_that_was_not_seen_yet(desk: Watch) -> None:
+def test_closing_by_hand_ends_nothing_that_was_not_seen_yet(runner: SensorRunner) -> None:
     key = f"run_failed/refresh_daily/{DAY}"
-    desk.run(ValueError("seen"))
-    desk.watch()
-    desk.run(ValueError("not read yet"))
-    close_alert(desk.settings, key)
-    assert desk.keys() == {}
-    desk.watch()
-    assert list(desk.keys()) == [key]
+    runner.run(ValueError("seen"))
+    runner.watch()
+    runner.run(ValueError("not read yet"))
+    close_alert(runner.settings, key)
+    assert runner.keys() == {}
+    runner.watch()
+    assert list(runner.keys()) == [key]
 
 
 def test_more_runs_than_a_tick_takes_are_taken_in_order(
-    desk: Watch, monkeypatch: pytest.MonkeyPatch
+    runner: SensorRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alert_sensors, "RUNS_A_TICK", 2)
     deeds: list[Deed] = [{}, {}, ValueError("no"), {}, ValueError("again")]
     for deed in deeds:
-        desk.run(deed)
-    assert [desk.watch() for _ in range(4)] == [
+        runner.run(deed)
+    assert [runner.watch() for _ in range(4)] == [
         "2 runs have ended; 0 messages",
         "2 runs have ended; 2 messages",
         "1 runs have ended; 1 messages",
@@ -308,15 +312,15 @@ def test_more_runs_than_a_tick_takes_are_taken_in_order(
     ]
 
 
-def test_runs_that_were_deleted_or_cancelled_are_passed_over(desk: Watch) -> None:
-    desk.run(ValueError("no"))
-    gone = desk.opened.get_runs()[0]
+def test_runs_that_were_deleted_or_cancelled_are_passed_over(runner: SensorRunner) -> None:
+    runner.run(ValueError("no"))
+    gone = runner.opened.get_runs()[0]
     cancelled = dg.DagsterRun("refresh_daily")
-    desk.opened.add_run(cancelled)
-    desk.opened.report_run_canceled(cancelled)
-    desk.opened.run_storage.delete_run(gone.run_id)
-    assert desk.watch() == "no run has ended"
-    assert desk.keys() == {}
+    runner.opened.add_run(cancelled)
+    runner.opened.report_run_canceled(cancelled)
+    runner.opened.run_storage.delete_run(gone.run_id)
+    assert runner.watch() == "no run has ended"
+    assert runner.keys() == {}
 
 
 def delete_all(opened: dg.DagsterInstance) -> None:
@@ -326,23 +330,23 @@ def delete_all(opened: dg.DagsterInstance) -> None:
 
 @pytest.mark.parametrize("forget", [delete_all, dg.DagsterInstance.wipe])
 def test_runs_that_end_after_others_were_deleted_are_told(
-    desk: Watch, forget: Callable[[dg.DagsterInstance], None]
+    runner: SensorRunner, forget: Callable[[dg.DagsterInstance], None]
 ) -> None:
     for day in (OTHER_DAY, DAY):
-        desk.run({}, day=day)
-    desk.watch()
-    forget(desk.opened)
-    desk.run(ValueError("no"))
-    desk.watch()
-    assert desk.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
+        runner.run({}, day=day)
+    runner.watch()
+    forget(runner.opened)
+    runner.run(ValueError("no"))
+    runner.watch()
+    assert runner.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
 
 
-def test_a_run_whose_process_died_is_told(desk: Watch) -> None:
+def test_a_run_whose_process_died_is_told(runner: SensorRunner) -> None:
     dead = dg.DagsterRun("maintain_lake")
-    desk.opened.add_run(dead)
-    desk.opened.report_run_failed(dead, "The process of this run ended before the run did.")
-    desk.watch()
-    (alert,) = desk.book.alerts()
+    runner.opened.add_run(dead)
+    runner.opened.report_run_failed(dead, "The process of this run ended before the run did.")
+    runner.watch()
+    (alert,) = runner.alert_store.alerts()
     assert (alert.key, alert.level) == ("run_failed/maintain_lake", "warning")
     assert alert.text.startswith("The process of this run ended")
     assert alert.trading_day is None
@@ -371,36 +375,31 @@ def test_the_days_of_a_run_are_those_of_its_tags(tags: dict[str, str], days: str
     assert str(end.days) == days
 
 
-def test_the_platforms_own_runs_are_watched(desk_of_market: Desk, server: Receiver) -> None:
+def test_the_platforms_own_runs_are_watched(installation: Installation, server: Receiver) -> None:
     """A day whose source cannot be read, and again when it can."""
-    settings = telling(desk_of_market.settings, critical=server.url)
-    train = desk_of_market.folder / "train.csv"
+    settings = with_channels(installation.settings, critical=server.url)
+    train = installation.folder / "train.csv"
     whole = train.read_bytes()
     day = date(2023, 12, 29)
     with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
-        watch = Watch(opened, lake, settings)
-        watch.watch()
+        runner = SensorRunner(opened, lake, settings)
+        runner.watch()
         definitions = build_definitions(settings, lake=lake)
         names = {sensor.name for sensor in definitions.sensors or ()}
         assert names >= {"watch_runs", "deliver_alerts"}
         train.write_bytes(whole[: len(whole) // 2])
         with pytest.raises(RunFailedError):
             run_job(definitions, opened, "refresh_daily", day, day)
-        watch.watch()
-        watch.deliver()
-        (alert,) = watch.book.alerts()
+        runner.watch()
+        runner.deliver()
+        (alert,) = runner.alert_store.alerts()
         assert alert.key == f"run_failed/refresh_daily/{day}"
         assert "raw.prices: " in alert.text
         train.write_bytes(whole)
         run_job(build_definitions(settings, lake=lake), opened, "refresh_daily", day, day)
-        watch.watch()
-        watch.deliver()
+        runner.watch()
+        runner.deliver()
     assert server.titles == [
         f"[critical] refresh_daily failed for {day}",
         f"[resolved] refresh_daily failed for {day}",
     ]
-
-
-@pytest.fixture
-def desk_of_market(loaded: Desk, tmp_path: Path) -> Desk:
-    return loaded.copy(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from quant_assets.definitions import build_definitions
 from quant_assets.orchestration.run_requests.attempts import CAUSE, KIND, REASON
 from quant_assets.orchestration.sensors.refresh_sensor import REFRESH_SENSOR
-from quant_assets_tests.support.code_station import DAYS, Station, Ticked, evening
+from quant_assets_tests.support.scheduler import DAYS, Scheduler, TickResult, evening
 
 # Christmas: London rests, Tokyo trades.
 FRIDAY, CHRISTMAS, BOXING_DAY = date(2023, 12, 22), date(2023, 12, 25), date(2023, 12, 26)
@@ -20,110 +20,114 @@ CULTURE_DAY, BEFORE_IT = date(2023, 11, 3), date(2023, 11, 2)
 EVENINGS = {"daily_refresh": time(22), "daily_watch": time(22, 30), "daily_update": time(22, 45)}
 
 
-def at(station: Station, name: str, day: date) -> Ticked:
+def at(scheduler: Scheduler, name: str, day: date) -> TickResult:
     """What the schedule answers at its hour of that day."""
-    return station.evaluate(name, datetime.combine(day, EVENINGS[name], UTC))
+    return scheduler.evaluate(name, datetime.combine(day, EVENINGS[name], UTC))
 
 
 @pytest.mark.parametrize(
     ("before", "day"), [(FRIDAY, CHRISTMAS), (CHRISTMAS, BOXING_DAY), (BEFORE_IT, CULTURE_DAY)]
 )
 def test_a_trading_day_is_refreshed_watched_and_updated_that_evening(
-    station: Station, before: date, day: date
+    scheduler: Scheduler, before: date, day: date
 ) -> None:
-    station.deliver(day)
-    station.submit(before)
-    (request,) = at(station, "daily_refresh", day).requests
+    scheduler.deliver(day)
+    scheduler.submit(before)
+    (request,) = at(scheduler, "daily_refresh", day).requests
     assert (request.partition_key, request.tags[CAUSE]) == (str(day), str(day))
-    asset = station.definitions.resolve_asset_graph().get(dg.AssetKey(["raw", "prices"]))
+    asset = scheduler.definitions.resolve_asset_graph().get(dg.AssetKey(["raw", "prices"]))
     assert asset.partitions_def
     assert asset.partitions_def.has_partition_key(str(day))
-    station.submit(day)
+    scheduler.submit(day)
     for name in ("daily_watch", "daily_update"):
-        (request,) = at(station, name, day).requests
+        (request,) = at(scheduler, name, day).requests
         assert (request.partition_key, request.tags[REASON]) == (str(day), f"{day} is refreshed")
 
 
 @pytest.mark.parametrize("name", EVENINGS)
 @pytest.mark.parametrize("day", [SATURDAY, date(2023, 12, 31), NEW_YEAR])
-def test_days_on_which_all_markets_rest_are_skipped(station: Station, name: str, day: date) -> None:
-    station.submit(DAYS[-1])
-    found = at(station, name, day)
+def test_days_on_which_all_markets_rest_are_skipped(
+    scheduler: Scheduler, name: str, day: date
+) -> None:
+    scheduler.submit(DAYS[-1])
+    found = at(scheduler, name, day)
     assert not found.requests
     assert found.reason == f"{day} is not a trading day: London and Tokyo are closed"
 
 
 @pytest.mark.parametrize("name", [*EVENINGS, "weekly_retrain"])
-def test_before_the_first_load_a_schedule_says_what_to_do(station: Station, name: str) -> None:
-    found = station.evaluate(name, evening(DAYS[-1]))
+def test_before_the_first_load_a_schedule_says_what_to_do(scheduler: Scheduler, name: str) -> None:
+    found = scheduler.evaluate(name, evening(DAYS[-1]))
     assert not found.requests
     assert found.reason.startswith("nothing is loaded yet: run load_history")
 
 
-def test_a_day_that_is_done_is_not_done_again(station: Station) -> None:
+def test_a_day_that_is_done_is_not_done_again(scheduler: Scheduler) -> None:
     day = DAYS[-1]
-    station.submit(day)
-    station.watch(day)
-    station.update(day)
-    assert at(station, "daily_refresh", day).reason == f"{day} is refreshed already"
-    assert at(station, "daily_watch", day).reason == f"all days to {day} are watched"
-    assert at(station, "daily_update", day).reason == f"fits as of {day} are there"
+    scheduler.submit(day)
+    scheduler.watch(day)
+    scheduler.update(day)
+    assert at(scheduler, "daily_refresh", day).reason == f"{day} is refreshed already"
+    assert at(scheduler, "daily_watch", day).reason == f"all days to {day} are watched"
+    assert at(scheduler, "daily_update", day).reason == f"fits as of {day} are there"
 
 
-def test_a_day_under_way_is_not_begun_again(station: Station) -> None:
-    station.submit(DAYS[-2])
-    station.begin("refresh_daily")
-    assert "refresh_daily is under way" in at(station, "daily_refresh", DAYS[-1]).reason
+def test_a_day_under_way_is_not_begun_again(scheduler: Scheduler) -> None:
+    scheduler.submit(DAYS[-2])
+    scheduler.begin("refresh_daily")
+    assert "refresh_daily is under way" in at(scheduler, "daily_refresh", DAYS[-1]).reason
 
 
-def test_an_earlier_day_comes_first(station: Station) -> None:
-    station.submit(DAYS[-3])
-    found = at(station, "daily_refresh", DAYS[-1])
+def test_an_earlier_day_comes_first(scheduler: Scheduler) -> None:
+    scheduler.submit(DAYS[-3])
+    found = at(scheduler, "daily_refresh", DAYS[-1])
     assert not found.requests
     assert found.reason == (
         f"{DAYS[-2]} comes first: refresh_new_days, switched on, catches up day by day"
     )
 
 
-def test_a_day_that_has_not_come_is_not_refreshed(station: Station) -> None:
-    station.deliver(DAYS[-2])
-    station.submit(DAYS[-2])
-    assert at(station, "daily_refresh", DAYS[-1]).reason == (
+def test_a_day_that_has_not_come_is_not_refreshed(scheduler: Scheduler) -> None:
+    scheduler.deliver(DAYS[-2])
+    scheduler.submit(DAYS[-2])
+    assert at(scheduler, "daily_refresh", DAYS[-1]).reason == (
         f"competition has no day after {DAYS[-2]}"
     )
 
 
-def test_a_source_that_cannot_be_read_is_a_reason_to_rest(station: Station) -> None:
-    station.submit(DAYS[-2])
-    (station.folder / "train.csv").write_text("")
-    assert at(station, "daily_refresh", DAYS[-1]).reason.startswith("the source cannot be read: ")
+def test_a_source_that_cannot_be_read_is_a_reason_to_rest(scheduler: Scheduler) -> None:
+    scheduler.submit(DAYS[-2])
+    (scheduler.folder / "train.csv").write_text("")
+    assert at(scheduler, "daily_refresh", DAYS[-1]).reason.startswith("the source cannot be read: ")
 
 
 @pytest.mark.parametrize("name", EVENINGS)
-def test_where_the_sensor_is_on_a_schedule_leaves_it_to_that(station: Station, name: str) -> None:
+def test_where_the_sensor_is_on_a_schedule_leaves_it_to_that(
+    scheduler: Scheduler, name: str
+) -> None:
     """Else both would see no run and ask for one each."""
-    station.submit(DAYS[-2])
-    switch_on(station, REFRESH_SENSOR)
-    found = at(station, name, DAYS[-1])
+    scheduler.submit(DAYS[-2])
+    switch_on(scheduler, REFRESH_SENSOR)
+    found = at(scheduler, name, DAYS[-1])
     assert not found.requests
     assert found.reason == "the sensor refresh_new_days is on and asks for every day's run"
 
 
 @pytest.mark.parametrize("automation", [False, True])
 def test_what_code_switched_on_is_on_as_long_as_the_code_says_so(
-    station: Station, automation: bool
+    scheduler: Scheduler, automation: bool
 ) -> None:
     """Dagster keeps the row after QUANT_AUTOMATION is unset."""
-    station.submit(DAYS[-2])
-    switch_on(station, REFRESH_SENSOR, "DECLARED_IN_CODE")
-    settings = station.settings.model_copy(update={"automation": automation})
-    built = build_definitions(settings, lake=station.lake, clock=station.clock)
-    found = at(replace(station, definitions=built), "daily_refresh", DAYS[-1])
+    scheduler.submit(DAYS[-2])
+    switch_on(scheduler, REFRESH_SENSOR, "DECLARED_IN_CODE")
+    settings = scheduler.settings.model_copy(update={"automation": automation})
+    built = build_definitions(settings, lake=scheduler.lake, clock=scheduler.clock)
+    found = at(replace(scheduler, definitions=built), "daily_refresh", DAYS[-1])
     assert bool(found.requests) is not automation
     assert ("refresh_new_days is on" in found.reason) is automation
 
 
-def switch_on(station: Station, name: str, status: str = "RUNNING") -> None:
+def switch_on(scheduler: Scheduler, name: str, status: str = "RUNNING") -> None:
     """As a person does in the UI, or the daemon for what is declared in code."""
     from dagster._core.remote_origin import (
         InProcessCodeLocationOrigin,
@@ -140,47 +144,47 @@ def switch_on(station: Station, name: str, status: str = "RUNNING") -> None:
 
     location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="quant_assets"))
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
-    station.opened.add_instigator_state(
+    scheduler.opened.add_instigator_state(
         InstigatorState(
             origin, InstigatorType.SENSOR, InstigatorStatus[status], SensorInstigatorData()
         )
     )
 
 
-def test_models_are_retrained_on_sunday_as_of_the_newest_day(station: Station) -> None:
-    station.submit(FRIDAY)
-    (request,) = station.evaluate("weekly_retrain", SUNDAY).requests
+def test_models_are_retrained_on_sunday_as_of_the_newest_day(scheduler: Scheduler) -> None:
+    scheduler.submit(FRIDAY)
+    (request,) = scheduler.evaluate("weekly_retrain", SUNDAY).requests
     assert request.partition_key == str(FRIDAY)
     assert (request.tags[KIND], request.tags[CAUSE]) == ("weekly", f"weekly/{FRIDAY}")
     assert request.tags[REASON] == f"the weekly retraining, as of {FRIDAY}"
-    station.run(request, "retrain_models")
-    again = station.evaluate("weekly_retrain", SUNDAY)
+    scheduler.run(request, "retrain_models")
+    again = scheduler.evaluate("weekly_retrain", SUNDAY)
     assert not again.requests
     assert "it was retrained for already" in again.reason
 
 
-def test_the_weekly_retraining_rests_while_no_day_has_come(station: Station) -> None:
+def test_the_weekly_retraining_rests_while_no_day_has_come(scheduler: Scheduler) -> None:
     """A week of holidays, or a source that has ended."""
-    station.submit(FRIDAY)
-    (request,) = station.evaluate("weekly_retrain", SUNDAY).requests
-    station.run(request, "retrain_models")
-    later = station.evaluate("weekly_retrain", datetime(2023, 12, 31, 6, tzinfo=UTC))
+    scheduler.submit(FRIDAY)
+    (request,) = scheduler.evaluate("weekly_retrain", SUNDAY).requests
+    scheduler.run(request, "retrain_models")
+    later = scheduler.evaluate("weekly_retrain", datetime(2023, 12, 31, 6, tzinfo=UTC))
     assert later.reason == (f"the weekly retraining, as of {FRIDAY}: it was retrained for already")
 
 
-def test_the_weekly_retraining_does_not_stack(station: Station) -> None:
-    station.submit(FRIDAY)
-    station.begin("retrain_models")
-    found = station.evaluate("weekly_retrain", SUNDAY)
+def test_the_weekly_retraining_does_not_stack(scheduler: Scheduler) -> None:
+    scheduler.submit(FRIDAY)
+    scheduler.begin("retrain_models")
+    found = scheduler.evaluate("weekly_retrain", SUNDAY)
     assert "a retraining is under way" in found.reason
 
 
-def test_crons_name_the_days_and_hours_in_utc(station: Station) -> None:
+def test_crons_name_the_days_and_hours_in_utc(scheduler: Scheduler) -> None:
     """Of a whole fortnight over New Year: when each schedule is evaluated at all."""
     begin, end = datetime(2023, 12, 23, tzinfo=UTC), datetime(2024, 1, 6, tzinfo=UTC)
     moments = {
-        one.name: _moments(station, one.name, begin, end)
-        for one in station.definitions.schedules or ()
+        one.name: _moments(scheduler, one.name, begin, end)
+        for one in scheduler.definitions.schedules or ()
     }
     weekdays = [date(2023, 12, d) for d in (25, 26, 27, 28, 29)]
     weekdays += [date(2024, 1, d) for d in (1, 2, 3, 4, 5)]
@@ -193,8 +197,8 @@ def test_crons_name_the_days_and_hours_in_utc(station: Station) -> None:
     ]
 
 
-def _moments(station: Station, name: str, begin: datetime, end: datetime) -> list[datetime]:
-    schedule = station.definitions.resolve_schedule_def(name)
+def _moments(scheduler: Scheduler, name: str, begin: datetime, end: datetime) -> list[datetime]:
+    schedule = scheduler.definitions.resolve_schedule_def(name)
     from dagster._utils.schedules import schedule_execution_time_iterator
 
     found = []

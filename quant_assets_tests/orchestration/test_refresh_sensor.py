@@ -10,7 +10,7 @@ from dagster._core.events import StepMaterializationData
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.orchestration.run_requests.attempts import ASKED_AT, CAUSE, NUMBER, REASON
 from quant_assets.orchestration.sensors.refresh_sensor import REFRESH_SENSOR
-from quant_assets_tests.support.code_station import DAYS, Station, Ticked, command_run, evening
+from quant_assets_tests.support.scheduler import DAYS, Scheduler, TickResult, command_run, evening
 from quant_assets_tests.support.small_market import Rows, change_train
 
 # The last days: 25 to 29 December 2023; London rests on the first two, Tokyo trades.
@@ -19,40 +19,40 @@ NEW_YEAR = date(2024, 1, 1)
 AFTER = [timedelta(minutes=m) for m in (5, 10, 20, 40, 80, 120, 120)]
 
 
-def tick(station: Station) -> Ticked:
-    return station.tick(REFRESH_SENSOR)
+def tick(scheduler: Scheduler) -> TickResult:
+    return scheduler.tick(REFRESH_SENSOR)
 
 
-def done(station: Station, *days: date) -> None:
+def done(scheduler: Scheduler, *days: date) -> None:
     """As if all was done for the days."""
-    station.submit(*days)
-    station.watch(*days)
-    station.update(*days)
+    scheduler.submit(*days)
+    scheduler.watch(*days)
+    scheduler.update(*days)
 
 
-def test_before_the_first_load_it_says_what_to_do(station: Station) -> None:
-    found = tick(station)
+def test_before_the_first_load_it_says_what_to_do(scheduler: Scheduler) -> None:
+    found = tick(scheduler)
     assert not found.requests
     assert "refresh_daily: nothing is loaded yet: run load_history" in found.reason
 
 
-def test_a_new_day_is_refreshed_then_watched_and_updated(station: Station) -> None:
-    done(station, THURSDAY)
-    found = tick(station)
-    assert found.wanted == [f"refresh_daily {FRIDAY}"]
+def test_a_new_day_is_refreshed_then_watched_and_updated(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
+    found = tick(scheduler)
+    assert found.requested == [f"refresh_daily {FRIDAY}"]
     (request,) = found.requests
     assert request.run_key == f"refresh_daily/{FRIDAY}#1"
     assert request.tags[CAUSE] == str(FRIDAY)
     assert request.tags[REASON] == "new prices of competition"
     assert request.tags[NUMBER] == "1"
-    assert request.tags[ASKED_AT] == station.clock.moment.isoformat()
-    station.run(request)
-    station.submit(FRIDAY)
-    found = tick(station)
-    assert found.wanted == [f"watch_daily {FRIDAY}", f"update_daily {FRIDAY}"]
-    station.watch(FRIDAY)
-    station.update(FRIDAY)
-    found = tick(station)
+    assert request.tags[ASKED_AT] == scheduler.clock.moment.isoformat()
+    scheduler.run(request)
+    scheduler.submit(FRIDAY)
+    found = tick(scheduler)
+    assert found.requested == [f"watch_daily {FRIDAY}", f"update_daily {FRIDAY}"]
+    scheduler.watch(FRIDAY)
+    scheduler.update(FRIDAY)
+    found = tick(scheduler)
     assert not found.requests
     assert found.reason == (
         f"refresh_daily: competition has no day after {FRIDAY}; "
@@ -61,112 +61,112 @@ def test_a_new_day_is_refreshed_then_watched_and_updated(station: Station) -> No
     )
 
 
-def test_missed_days_are_caught_up_in_order_one_at_a_time(station: Station) -> None:
-    done(station, DAYS[-6])
+def test_missed_days_are_caught_up_in_order_one_at_a_time(scheduler: Scheduler) -> None:
+    done(scheduler, DAYS[-6])
     seen = []
     for _ in range(5):
-        refreshes = [one for one in tick(station).requests if one.job_name == "refresh_daily"]
+        refreshes = [one for one in tick(scheduler).requests if one.job_name == "refresh_daily"]
         (request,) = refreshes
-        waiting = station.begin("refresh_daily", **request.tags)
-        again = tick(station)
+        waiting = scheduler.begin("refresh_daily", **request.tags)
+        again = tick(scheduler)
         assert not [one for one in again.requests if one.job_name == "refresh_daily"]
-        station.opened.report_run_canceled(waiting)
-        station.opened.delete_run(waiting.run_id)
-        station.run(request)
-        station.submit(date.fromisoformat(request.partition_key or ""))
+        scheduler.opened.report_run_canceled(waiting)
+        scheduler.opened.delete_run(waiting.run_id)
+        scheduler.run(request)
+        scheduler.submit(date.fromisoformat(request.partition_key or ""))
         seen.append(request.partition_key)
     assert seen == [str(day) for day in DAYS[-5:]]
     watched = []
     for _ in range(5):
-        (request,) = [one for one in tick(station).requests if one.job_name == "watch_daily"]
+        (request,) = [one for one in tick(scheduler).requests if one.job_name == "watch_daily"]
         watched.append(request.partition_key)
-        station.watch(date.fromisoformat(request.partition_key or ""))
+        scheduler.watch(date.fromisoformat(request.partition_key or ""))
     assert watched == seen
 
 
 @pytest.mark.parametrize("job", ["load_history", "walk_forward", "refresh_daily", "__ASSET_JOB"])
-def test_no_day_is_refreshed_beside_another_run_over_days(station: Station, job: str) -> None:
-    done(station, THURSDAY)
-    run = station.begin(job)
-    found = tick(station)
+def test_no_day_is_refreshed_beside_another_run_over_days(scheduler: Scheduler, job: str) -> None:
+    done(scheduler, THURSDAY)
+    run = scheduler.begin(job)
+    found = tick(scheduler)
     assert not found.requests
     assert f"refresh_daily: {job} is under way (run {run.run_id[:8]})" in found.reason
 
 
 @pytest.mark.parametrize("job", ["retrain_models", "tune_models", "watch_daily", "maintain_lake"])
-def test_a_refresh_does_not_wait_for_what_writes_no_days(station: Station, job: str) -> None:
-    done(station, THURSDAY)
-    station.begin(job)
-    assert tick(station).wanted == [f"refresh_daily {FRIDAY}"]
+def test_a_refresh_does_not_wait_for_what_writes_no_days(scheduler: Scheduler, job: str) -> None:
+    done(scheduler, THURSDAY)
+    scheduler.begin(job)
+    assert tick(scheduler).requested == [f"refresh_daily {FRIDAY}"]
 
 
-def test_a_day_that_fails_is_tried_again_after_ever_longer_pauses(station: Station) -> None:
-    done(station, THURSDAY)
+def test_a_day_that_fails_is_tried_again_after_ever_longer_pauses(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
     for attempt, pause in enumerate(AFTER, 1):
-        (request,) = tick(station).requests
+        (request,) = tick(scheduler).requests
         assert request.tags[NUMBER] == str(attempt)
         assert request.run_key == f"refresh_daily/{FRIDAY}#{attempt}"
-        station.run(request, fails=True)
-        station.clock.moment += pause - timedelta(seconds=1)
-        found = tick(station)
+        scheduler.run(request, fails=True)
+        scheduler.clock.moment += pause - timedelta(seconds=1)
+        found = tick(scheduler)
         assert not found.requests
         assert f"attempt {attempt} came to nothing; the next is due at" in found.reason
-        station.clock.moment += timedelta(seconds=1)
+        scheduler.clock.moment += timedelta(seconds=1)
 
 
-def test_a_day_of_which_a_failed_run_was_deleted_is_tried_again(station: Station) -> None:
+def test_a_day_of_which_a_failed_run_was_deleted_is_tried_again(scheduler: Scheduler) -> None:
     """A run's key that another has launches nothing."""
-    done(station, THURSDAY)
+    done(scheduler, THURSDAY)
     for _ in range(2):
-        (request,) = tick(station).requests
-        station.run(request, fails=True)
-        station.clock.moment += timedelta(hours=2)
-    station.opened.delete_run(station.opened.get_runs()[-1].run_id)
-    (request,) = tick(station).requests
+        (request,) = tick(scheduler).requests
+        scheduler.run(request, fails=True)
+        scheduler.clock.moment += timedelta(hours=2)
+    scheduler.opened.delete_run(scheduler.opened.get_runs()[-1].run_id)
+    (request,) = tick(scheduler).requests
     assert request.run_key == f"refresh_daily/{FRIDAY}#3"
 
 
 def test_a_day_that_fails_after_its_submission_is_tried_again_before_the_next(
-    station: Station,
+    scheduler: Scheduler,
 ) -> None:
-    done(station, DAYS[-3])
-    station.clock.moment = evening(THURSDAY, 22, 5)
+    done(scheduler, DAYS[-3])
+    scheduler.clock.moment = evening(THURSDAY, 22, 5)
     for attempt in range(1, 6):
-        (request,) = tick(station).requests
+        (request,) = tick(scheduler).requests
         assert request.run_key == f"refresh_daily/{THURSDAY}#{attempt}"
-        done(station, THURSDAY)
-        station.run(request, fails=True)
-        assert f"{THURSDAY}: attempt {attempt} came to nothing" in tick(station).reason or (
+        done(scheduler, THURSDAY)
+        scheduler.run(request, fails=True)
+        assert f"{THURSDAY}: attempt {attempt} came to nothing" in tick(scheduler).reason or (
             attempt == 5
         )
-        station.clock.moment += timedelta(hours=2)
-    station.clock.moment = evening(FRIDAY)
-    assert tick(station).wanted == [f"refresh_daily {FRIDAY}"]
+        scheduler.clock.moment += timedelta(hours=2)
+    scheduler.clock.moment = evening(FRIDAY)
+    assert tick(scheduler).requested == [f"refresh_daily {FRIDAY}"]
 
 
-def test_what_fails_after_the_submission_has_its_own_attempts(station: Station) -> None:
-    done(station, DAYS[-3])
-    station.deliver(THURSDAY)
+def test_what_fails_after_the_submission_has_its_own_attempts(scheduler: Scheduler) -> None:
+    done(scheduler, DAYS[-3])
+    scheduler.deliver(THURSDAY)
     for attempt in range(1, 6):
-        (request,) = tick(station).requests
+        (request,) = tick(scheduler).requests
         assert request.tags[NUMBER] == str(attempt)
-        station.run(request, fails=True)
-        station.clock.moment += timedelta(hours=2)
-    (request,) = tick(station).requests
-    run = station.begin("refresh_daily", **request.tags)
-    _record_submission(station, run, THURSDAY)
-    done(station, THURSDAY)
-    station.opened.report_run_failed(run)
+        scheduler.run(request, fails=True)
+        scheduler.clock.moment += timedelta(hours=2)
+    (request,) = tick(scheduler).requests
+    run = scheduler.begin("refresh_daily", **request.tags)
+    _record_submission(scheduler, run, THURSDAY)
+    done(scheduler, THURSDAY)
+    scheduler.opened.report_run_failed(run)
     for attempt in range(7, 11):
-        station.clock.moment += timedelta(hours=2)
-        (request,) = tick(station).requests
+        scheduler.clock.moment += timedelta(hours=2)
+        (request,) = tick(scheduler).requests
         assert request.run_key == f"refresh_daily/{THURSDAY}#{attempt}"
-        station.run(request, fails=True)
-    station.clock.moment += timedelta(hours=2)
-    assert not tick(station).requests
+        scheduler.run(request, fails=True)
+    scheduler.clock.moment += timedelta(hours=2)
+    assert not tick(scheduler).requests
 
 
-def _record_submission(station: Station, run: dg.DagsterRun, day: date) -> None:
+def _record_submission(scheduler: Scheduler, run: dg.DagsterRun, day: date) -> None:
     stored = dg.AssetMaterialization(
         SUBMISSIONS.key, partition=str(day), metadata={"dagster/row_count": 1}
     )
@@ -176,152 +176,152 @@ def _record_submission(station: Station, run: dg.DagsterRun, day: date) -> None:
         step_key="submission",
         event_specific_data=StepMaterializationData(stored),
     )
-    station.opened.report_dagster_event(event, run.run_id)
+    scheduler.opened.report_dagster_event(event, run.run_id)
 
 
-def test_a_day_whose_second_attempt_succeeds_is_done(station: Station) -> None:
-    done(station, THURSDAY)
-    (request,) = tick(station).requests
-    done(station, FRIDAY)
-    station.run(request, fails=True)
-    station.clock.moment += timedelta(minutes=5)
-    (request,) = tick(station).requests
+def test_a_day_whose_second_attempt_succeeds_is_done(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
+    (request,) = tick(scheduler).requests
+    done(scheduler, FRIDAY)
+    scheduler.run(request, fails=True)
+    scheduler.clock.moment += timedelta(minutes=5)
+    (request,) = tick(scheduler).requests
     assert request.run_key == f"refresh_daily/{FRIDAY}#2"
-    station.run(request)
-    assert not tick(station).requests
+    scheduler.run(request)
+    assert not tick(scheduler).requests
 
 
-def test_a_run_that_succeeds_without_a_submission_counts_as_failed(station: Station) -> None:
-    done(station, THURSDAY)
-    (request,) = tick(station).requests
-    station.run(request)
-    assert "attempt 1 came to nothing" in tick(station).reason
+def test_a_run_that_succeeds_without_a_submission_counts_as_failed(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
+    (request,) = tick(scheduler).requests
+    scheduler.run(request)
+    assert "attempt 1 came to nothing" in tick(scheduler).reason
 
 
-def test_a_day_that_cannot_be_watched_holds_up_no_other(station: Station) -> None:
-    done(station, *DAYS[-3:])
-    station.lake.replace_days(*_without(station, "monitoring.regimes", DAYS[-2], DAYS[-1]))
+def test_a_day_that_cannot_be_watched_holds_up_no_other(scheduler: Scheduler) -> None:
+    done(scheduler, *DAYS[-3:])
+    scheduler.lake.replace_days(*_without(scheduler, "monitoring.regimes", DAYS[-2], DAYS[-1]))
     for _ in range(5):
-        (request,) = tick(station).requests
+        (request,) = tick(scheduler).requests
         assert (request.job_name, request.partition_key) == ("watch_daily", str(DAYS[-2]))
-        station.run(request, fails=True)
-        station.clock.moment += timedelta(hours=2)
-    assert tick(station).wanted == [f"watch_daily {DAYS[-1]}"]
+        scheduler.run(request, fails=True)
+        scheduler.clock.moment += timedelta(hours=2)
+    assert tick(scheduler).requested == [f"watch_daily {DAYS[-1]}"]
 
 
-def _without(station: Station, name: str, start: date, end: date):  # type: ignore[no-untyped-def]
+def _without(scheduler: Scheduler, name: str, start: date, end: date):  # type: ignore[no-untyped-def]
     from quant_assets.lake.schemas.monitoring_tables import REGIMES
 
     assert REGIMES.name == name
     return REGIMES, start, end, {column.name: [] for column in REGIMES.columns}
 
 
-def test_a_day_is_not_refreshed_before_it_is_over(station: Station) -> None:
+def test_a_day_is_not_refreshed_before_it_is_over(scheduler: Scheduler) -> None:
     """Its file is there early, or the clock is slow."""
-    done(station, THURSDAY)
-    station.clock.moment = evening(FRIDAY, 21, 59)
-    found = tick(station)
+    done(scheduler, THURSDAY)
+    scheduler.clock.moment = evening(FRIDAY, 21, 59)
+    found = tick(scheduler)
     assert not found.requests
     assert (
         f"refresh_daily: {FRIDAY} is not over: its prices are whole from 22:00 UTC" in found.reason
     )
-    station.clock.moment = evening(FRIDAY, 22, 0)
-    assert tick(station).wanted == [f"refresh_daily {FRIDAY}"]
+    scheduler.clock.moment = evening(FRIDAY, 22, 0)
+    assert tick(scheduler).requested == [f"refresh_daily {FRIDAY}"]
 
 
-def test_days_on_which_all_markets_rest_are_not_missing(station: Station) -> None:
+def test_days_on_which_all_markets_rest_are_not_missing(scheduler: Scheduler) -> None:
     """A weekend and New Year's Day; nothing is asked for until the next session."""
-    done(station, FRIDAY)
+    done(scheduler, FRIDAY)
     for day in (date(2023, 12, 30), date(2023, 12, 31), NEW_YEAR):
-        station.clock.moment = evening(day)
-        assert not tick(station).requests
+        scheduler.clock.moment = evening(day)
+        assert not tick(scheduler).requests
 
 
-def test_a_weekend_between_two_sessions_is_passed_over(station: Station) -> None:
+def test_a_weekend_between_two_sessions_is_passed_over(scheduler: Scheduler) -> None:
     friday = date(2023, 12, 22)
-    station.deliver(friday)
-    done(station, friday)
-    station.clock.moment = evening(date(2023, 12, 24))
-    assert not tick(station).requests
-    station.deliver(date(2023, 12, 25))
-    station.clock.moment = evening(date(2023, 12, 25))
-    assert tick(station).wanted == ["refresh_daily 2023-12-25"]
+    scheduler.deliver(friday)
+    done(scheduler, friday)
+    scheduler.clock.moment = evening(date(2023, 12, 24))
+    assert not tick(scheduler).requests
+    scheduler.deliver(date(2023, 12, 25))
+    scheduler.clock.moment = evening(date(2023, 12, 25))
+    assert tick(scheduler).requested == ["refresh_daily 2023-12-25"]
 
 
-def test_rows_that_are_appended_are_seen_without_a_reload(station: Station) -> None:
-    station.deliver(DAYS[-3])
-    done(station, DAYS[-3])
-    assert not tick(station).requests
-    station.deliver(THURSDAY)
-    assert tick(station).wanted == [f"refresh_daily {THURSDAY}"]
-    last = station.whole[len(DAYS)]
-    (station.folder / "test.csv").write_text(
-        "\n".join(",".join(cells) for cells in (station.whole[0], last)) + "\n"
+def test_rows_that_are_appended_are_seen_without_a_reload(scheduler: Scheduler) -> None:
+    scheduler.deliver(DAYS[-3])
+    done(scheduler, DAYS[-3])
+    assert not tick(scheduler).requests
+    scheduler.deliver(THURSDAY)
+    assert tick(scheduler).requested == [f"refresh_daily {THURSDAY}"]
+    last = scheduler.whole[len(DAYS)]
+    (scheduler.folder / "test.csv").write_text(
+        "\n".join(",".join(cells) for cells in (scheduler.whole[0], last)) + "\n"
     )
-    station.submit(THURSDAY)
-    assert f"refresh_daily {FRIDAY}" in tick(station).wanted
+    scheduler.submit(THURSDAY)
+    assert f"refresh_daily {FRIDAY}" in tick(scheduler).requested
 
 
-def test_a_day_that_the_source_leaves_out_is_passed_over(station: Station) -> None:
+def test_a_day_that_the_source_leaves_out_is_passed_over(scheduler: Scheduler) -> None:
     """The folder's calendar says so; the day after it is the next."""
     lines = [f"{i},{day}" for i, day in enumerate(DAYS)]
-    (station.folder / "calendar.csv").write_text("\n".join(["date_id,date", *lines]) + "\n")
+    (scheduler.folder / "calendar.csv").write_text("\n".join(["date_id,date", *lines]) + "\n")
 
     def leave_out(rows: Rows) -> Rows:
         return [*rows[:-2], rows[-1]]
 
-    done(station, DAYS[-3])
-    change_train(station.folder, leave_out)
-    assert tick(station).wanted == [f"refresh_daily {FRIDAY}"]
+    done(scheduler, DAYS[-3])
+    change_train(scheduler.folder, leave_out)
+    assert tick(scheduler).requested == [f"refresh_daily {FRIDAY}"]
 
 
-def test_a_source_that_cannot_be_read_costs_no_run(station: Station) -> None:
-    done(station, THURSDAY)
-    whole = (station.folder / "train.csv").read_bytes()
-    (station.folder / "train.csv").write_bytes(whole[: len(whole) // 2])
-    found = tick(station)
+def test_a_source_that_cannot_be_read_costs_no_run(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
+    whole = (scheduler.folder / "train.csv").read_bytes()
+    (scheduler.folder / "train.csv").write_bytes(whole[: len(whole) // 2])
+    found = tick(scheduler)
     assert not found.requests
     assert "refresh_daily: the source cannot be read: " in found.reason
     assert "train.csv" in found.reason
-    (station.folder / "train.csv").write_bytes(whole)
-    assert tick(station).wanted == [f"refresh_daily {FRIDAY}"]
+    (scheduler.folder / "train.csv").write_bytes(whole)
+    assert tick(scheduler).requested == [f"refresh_daily {FRIDAY}"]
 
 
-def test_a_clock_that_goes_back_runs_nothing_twice_and_goes_on(station: Station) -> None:
-    done(station, THURSDAY)
-    (request,) = tick(station).requests
-    station.run(request, fails=True)
-    station.clock.moment -= timedelta(days=365)
-    found = tick(station)
+def test_a_clock_that_goes_back_runs_nothing_twice_and_goes_on(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
+    (request,) = tick(scheduler).requests
+    scheduler.run(request, fails=True)
+    scheduler.clock.moment -= timedelta(days=365)
+    found = tick(scheduler)
     assert not found.requests
     assert found.reason.startswith("the clock went back from 2023-12-29 22:05 to 2022-12-29 22:05")
     # By this clock the day is to come.
-    station.clock.moment += timedelta(minutes=1)
-    assert f"{FRIDAY} is not over" in tick(station).reason
-    station.clock.moment = evening(FRIDAY, 22, 6)
-    assert "the next is due at 2023-12-29 22:10" in tick(station).reason
-    station.clock.moment = evening(FRIDAY, 22, 10)
-    assert [one.tags[NUMBER] for one in tick(station).requests] == ["2"]
+    scheduler.clock.moment += timedelta(minutes=1)
+    assert f"{FRIDAY} is not over" in tick(scheduler).reason
+    scheduler.clock.moment = evening(FRIDAY, 22, 6)
+    assert "the next is due at 2023-12-29 22:10" in tick(scheduler).reason
+    scheduler.clock.moment = evening(FRIDAY, 22, 10)
+    assert [one.tags[NUMBER] for one in tick(scheduler).requests] == ["2"]
 
 
-def test_a_clock_that_goes_ahead_and_back_leaves_no_day_waiting(station: Station) -> None:
-    done(station, THURSDAY)
-    station.clock.moment = evening(FRIDAY) + timedelta(days=300)
-    (request,) = tick(station).requests
-    station.run(request, fails=True)
-    station.clock.moment = evening(FRIDAY, 23)
-    assert "went back" in tick(station).reason
-    assert [one.tags[NUMBER] for one in tick(station).requests] == ["2"]
+def test_a_clock_that_goes_ahead_and_back_leaves_no_day_waiting(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
+    scheduler.clock.moment = evening(FRIDAY) + timedelta(days=300)
+    (request,) = tick(scheduler).requests
+    scheduler.run(request, fails=True)
+    scheduler.clock.moment = evening(FRIDAY, 23)
+    assert "went back" in tick(scheduler).reason
+    assert [one.tags[NUMBER] for one in tick(scheduler).requests] == ["2"]
 
 
-def test_a_command_that_died_holds_up_nothing(station: Station) -> None:
-    done(station, THURSDAY)
+def test_a_command_that_died_holds_up_nothing(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
     dead = command_run("load_history")
-    station.opened.add_run(dead)
-    station.opened.report_engine_event("begun", dead)
-    station.opened.handle_new_event(_started(dead))
-    assert tick(station).wanted == [f"refresh_daily {FRIDAY}"]
-    (record,) = station.opened.get_run_records(dg.RunsFilter(run_ids=[dead.run_id]))
+    scheduler.opened.add_run(dead)
+    scheduler.opened.report_engine_event("begun", dead)
+    scheduler.opened.handle_new_event(_started(dead))
+    assert tick(scheduler).requested == [f"refresh_daily {FRIDAY}"]
+    (record,) = scheduler.opened.get_run_records(dg.RunsFilter(run_ids=[dead.run_id]))
     assert record.dagster_run.status is dg.DagsterRunStatus.FAILURE
 
 
@@ -340,7 +340,7 @@ def _started(run: dg.DagsterRun) -> dg.EventLogEntry:
     )
 
 
-def test_the_cursor_is_the_moment_of_the_tick(station: Station) -> None:
-    tick(station)
-    assert station.cursors[REFRESH_SENSOR] == station.clock.moment.isoformat()
-    assert json.dumps(station.cursors)
+def test_the_cursor_is_the_moment_of_the_tick(scheduler: Scheduler) -> None:
+    tick(scheduler)
+    assert scheduler.cursors[REFRESH_SENSOR] == scheduler.clock.moment.isoformat()
+    assert json.dumps(scheduler.cursors)

@@ -9,7 +9,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from quant_assets.core.clock import Clock
 from quant_assets.definitions import build_definitions
-from quant_assets_tests.support.code_station import DAYS, Station, evening
+from quant_assets_tests.support.scheduler import DAYS, Scheduler, evening
 from quant_assets_tests.support.small_market import LAST_DAY, small_settings, write_small_market
 
 
@@ -78,38 +78,38 @@ def test_other_days_are_skipped_with_the_reason(
     assert reason in tick(definitions, name, day)
 
 
-def test_the_drift_of_a_day_that_came_late_has_a_page_within_the_hour(station: Station) -> None:
-    station.watch(*DAYS[:-1])
-    (first,) = station.evaluate("drift_report", evening(DAYS[-1], minute=50)).requests
-    station.run(first, "report_drift")
+def test_the_drift_of_a_day_that_came_late_has_a_page_within_the_hour(scheduler: Scheduler) -> None:
+    scheduler.watch(*DAYS[:-1])
+    (first,) = scheduler.evaluate("drift_report", evening(DAYS[-1], minute=50)).requests
+    scheduler.run(first, "report_drift")
     night = evening(DAYS[-1]) + timedelta(hours=5)
-    station.watch(DAYS[-1])
-    tick = moment_after(station, "drift_report", night)
+    scheduler.watch(DAYS[-1])
+    tick = moment_after(scheduler, "drift_report", night)
     assert tick - night <= timedelta(hours=1)
-    (late,) = station.evaluate("drift_report", tick).requests
+    (late,) = scheduler.evaluate("drift_report", tick).requests
     assert [first.partition_key, late.partition_key] == [str(day) for day in DAYS[-2:]]
     assert late.run_key == late.partition_key
 
 
-def test_a_page_of_the_drift_is_asked_for_once(station: Station) -> None:
+def test_a_page_of_the_drift_is_asked_for_once(scheduler: Scheduler) -> None:
     """Whatever became of it."""
-    station.watch(DAYS[-1])
-    (request,) = station.evaluate("drift_report", evening(DAYS[-1], minute=50)).requests
-    station.run(request, "report_drift", fails=True)
-    again = station.evaluate("drift_report", evening(DAYS[-1], hour=23, minute=50))
+    scheduler.watch(DAYS[-1])
+    (request,) = scheduler.evaluate("drift_report", evening(DAYS[-1], minute=50)).requests
+    scheduler.run(request, "report_drift", fails=True)
+    again = scheduler.evaluate("drift_report", evening(DAYS[-1], hour=23, minute=50))
     assert not again.requests
     assert again.reason == f"the page of {DAYS[-1]} was asked for"
 
 
-def test_without_a_day_that_was_watched_there_is_no_page_of_the_drift(station: Station) -> None:
-    found = station.evaluate("drift_report", evening(DAYS[-1], minute=50))
+def test_without_a_day_that_was_watched_there_is_no_page_of_the_drift(scheduler: Scheduler) -> None:
+    found = scheduler.evaluate("drift_report", evening(DAYS[-1], minute=50))
     assert not found.requests
     assert found.reason == "no drift is known yet: watch_daily is due"
 
 
-def moment_after(station: Station, name: str, moment: datetime) -> datetime:
+def moment_after(scheduler: Scheduler, name: str, moment: datetime) -> datetime:
     """When the schedule is evaluated next."""
-    schedule = station.definitions.resolve_schedule_def(name)
+    schedule = scheduler.definitions.resolve_schedule_def(name)
     moments = schedule_execution_time_iterator(
         moment.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True
     )

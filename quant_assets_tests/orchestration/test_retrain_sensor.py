@@ -26,29 +26,29 @@ from quant_assets.orchestration.run_requests.retrain_triggers import (
 )
 from quant_assets.orchestration.sensors.retrain_sensor import JOB
 from quant_assets.training.fitting import code_digest
-from quant_assets_tests.support.code_station import DAYS, Station, Ticked
+from quant_assets_tests.support.scheduler import DAYS, Scheduler, TickResult, evening
 
 NEWEST = DAYS[-1]
 
 
 @pytest.fixture
-def fitted(station: Station) -> Station:
+def fitted(scheduler: Scheduler) -> Scheduler:
     """All is well: every family has a good fit of today's code."""
-    station.submit(*DAYS[-8:])
+    scheduler.submit(*DAYS[-8:])
     for name in FAST:
-        fit(station, name, DAYS[-8])
-    return station
+        fit(scheduler, name, DAYS[-8])
+    return scheduler
 
 
 def fit(
-    station: Station,
+    scheduler: Scheduler,
     name: str,
     day: date,
     failure: str | None = None,
     code: str = "",
     features: str = CATALOGUE_VERSION,
 ) -> None:
-    station.store(
+    scheduler.store(
         fits_table(name),
         day,
         failure=failure,
@@ -57,7 +57,7 @@ def fit(
     )
 
 
-def drift(station: Station, day: date, share: float) -> None:
+def drift(scheduler: Scheduler, day: date, share: float) -> None:
     """A day on which that share of ten features has drifted; forecasts always have."""
     rows = [("market", f"feature_{i}", i < round(10 * share)) for i in range(10)]
     rows += [("forecast", f"family_{i}", True) for i in range(10)]
@@ -71,10 +71,10 @@ def drift(station: Station, day: date, share: float) -> None:
         "reason": [None] * count,
         "reference_until": [DAYS[0]] * count,
     }
-    station.lake.replace_days(DRIFT, day, day, data)
+    scheduler.lake.replace_days(DRIFT, day, day, data)
 
 
-def judge(station: Station, day: date, level: str | None, family: str = "ensemble") -> None:
+def judge(scheduler: Scheduler, day: date, level: str | None, family: str = "ensemble") -> None:
     data = {
         **{column.name: [None, None] for column in ROLLING.columns},
         "trading_day": [day, day],
@@ -87,23 +87,23 @@ def judge(station: Station, day: date, level: str | None, family: str = "ensembl
         "shortfall": [1.5, 2.0],
         "level": [level, "critical"],
     }
-    station.lake.replace_days(ROLLING, day, day, data)
+    scheduler.lake.replace_days(ROLLING, day, day, data)
 
 
-def tick(station: Station) -> Ticked:
-    return station.tick("retrain_for_cause")
+def tick(scheduler: Scheduler) -> TickResult:
+    return scheduler.tick("retrain_for_cause")
 
 
-def found(station: Station) -> dict[str, str]:
-    return {one.id: one.reason for one in find_triggers(station.lake, station.settings, NEWEST)}
+def found(scheduler: Scheduler) -> dict[str, str]:
+    return {one.id: one.reason for one in find_triggers(scheduler.lake, scheduler.settings, NEWEST)}
 
 
-def test_without_a_cause_nothing_is_asked_for(fitted: Station) -> None:
+def test_without_a_cause_nothing_is_asked_for(fitted: Scheduler) -> None:
     assert tick(fitted).reason == "no cause to retrain"
 
 
-def test_before_the_first_load_it_says_what_to_do(station: Station) -> None:
-    assert tick(station).reason.startswith("nothing is loaded yet")
+def test_before_the_first_load_it_says_what_to_do(scheduler: Scheduler) -> None:
+    assert tick(scheduler).reason.startswith("nothing is loaded yet")
 
 
 def test_an_episode_is_what_lasts_until_now() -> None:
@@ -113,7 +113,7 @@ def test_an_episode_is_what_lasts_until_now() -> None:
     assert current_episode([]) == []
 
 
-def test_drift_on_three_days_in_a_row_is_a_cause(fitted: Station) -> None:
+def test_drift_on_three_days_in_a_row_is_a_cause(fitted: Scheduler) -> None:
     drift(fitted, DAYS[-5], 0.3)
     for day in DAYS[-4 : -4 + DRIFTED_DAYS - 1]:
         drift(fitted, day, 0.4)
@@ -132,7 +132,7 @@ def test_drift_on_three_days_in_a_row_is_a_cause(fitted: Station) -> None:
     assert found(fitted) == {}
 
 
-def test_critical_performance_is_a_cause_and_a_warning_is_none(fitted: Station) -> None:
+def test_critical_performance_is_a_cause_and_a_warning_is_none(fitted: Scheduler) -> None:
     judge(fitted, DAYS[-3], "warning")
     assert found(fitted) == {}
     judge(fitted, DAYS[-2], "critical")
@@ -145,7 +145,7 @@ def test_critical_performance_is_a_cause_and_a_warning_is_none(fitted: Station) 
     assert cause.urgent
 
 
-def test_what_was_published_counts_before_the_ensemble(fitted: Station) -> None:
+def test_what_was_published_counts_before_the_ensemble(fitted: Scheduler) -> None:
     judge(fitted, DAYS[-2], "critical")
     judge(fitted, DAYS[-1], "ok", "published")
     assert found(fitted) == {}
@@ -153,7 +153,7 @@ def test_what_was_published_counts_before_the_ensemble(fitted: Station) -> None:
     assert found(fitted) == {}
 
 
-def test_a_family_without_a_fit_or_with_a_failed_one_is_a_cause(fitted: Station) -> None:
+def test_a_family_without_a_fit_or_with_a_failed_one_is_a_cause(fitted: Scheduler) -> None:
     fit(fitted, "ridge", DAYS[-3], "singular matrix\n  where: ridge")
     fit(fitted, "ridge", DAYS[-2], "singular matrix")
     assert found(fitted) == {
@@ -167,7 +167,7 @@ def test_a_family_without_a_fit_or_with_a_failed_one_is_a_cause(fitted: Station)
     }
 
 
-def test_a_fit_that_is_old_is_a_cause(fitted: Station) -> None:
+def test_a_fit_that_is_old_is_a_cause(fitted: Scheduler) -> None:
     day = DAYS[-8]
     later = day + timedelta(days=fitted.settings.fit_max_age_days)
     assert find_triggers(fitted.lake, fitted.settings, later) == []
@@ -177,7 +177,7 @@ def test_a_fit_that_is_old_is_a_cause(fitted: Station) -> None:
 
 
 @pytest.mark.parametrize(("code", "features"), [("other", CATALOGUE_VERSION), ("", "other")])
-def test_other_code_or_features_are_a_cause(fitted: Station, code: str, features: str) -> None:
+def test_other_code_or_features_are_a_cause(fitted: Scheduler, code: str, features: str) -> None:
     fit(fitted, "lightgbm", DAYS[-1], code=code, features=features)
     (cause,) = find_triggers(fitted.lake, fitted.settings, NEWEST)
     assert cause.kind == "code"
@@ -188,12 +188,12 @@ def test_other_code_or_features_are_a_cause(fitted: Station, code: str, features
         assert cause.reason == "code has changed since these were fitted: lightgbm"
 
 
-def test_fits_made_when_the_words_of_formulas_were_digested_are_no_cause(fitted: Station) -> None:
+def test_fits_made_when_the_words_of_formulas_were_digested_are_no_cause(fitted: Scheduler) -> None:
     fit(fitted, "lightgbm", DAYS[-1], features=VERSION_WITH_WORDS)
     assert found(fitted) == {}
 
 
-def test_a_cause_is_retrained_for_once(fitted: Station) -> None:
+def test_a_cause_is_retrained_for_once(fitted: Scheduler) -> None:
     judge(fitted, DAYS[-1], "critical")
     (request,) = tick(fitted).requests
     fitted.run(request, "retrain_models")
@@ -207,7 +207,7 @@ def test_a_cause_is_retrained_for_once(fitted: Station) -> None:
     assert tick(fitted).reason.endswith("it was retrained for already")
 
 
-def test_code_that_comes_back_is_a_cause_again(fitted: Station) -> None:
+def test_code_that_comes_back_is_a_cause_again(fitted: Scheduler) -> None:
     for day in DAYS[-4:-2]:
         for name in FAST:
             fit(fitted, name, day, code="other")
@@ -220,7 +220,7 @@ def test_code_that_comes_back_is_a_cause_again(fitted: Station) -> None:
         fitted.clock.moment += timedelta(days=2)
 
 
-def test_a_run_executed_again_in_the_ui_was_asked_for_then(fitted: Station) -> None:
+def test_a_run_executed_again_in_the_ui_was_asked_for_then(fitted: Scheduler) -> None:
     asked_at = fitted.clock.moment - timedelta(days=3)
     first = fitted.begin(
         JOB, **request_tags("drift/2023-12-20", "it drifted", 1, asked_at, "drift")
@@ -234,7 +234,7 @@ def test_a_run_executed_again_in_the_ui_was_asked_for_then(fitted: Station) -> N
     assert datetime.now(UTC) - after.asked_at < timedelta(minutes=5)
 
 
-def test_an_urgent_cause_comes_first_and_the_next_after_the_interval(fitted: Station) -> None:
+def test_an_urgent_cause_comes_first_and_the_next_after_the_interval(fitted: Scheduler) -> None:
     for day in DAYS[-3:]:
         drift(fitted, day, 0.8)
     judge(fitted, DAYS[-1], "critical")
@@ -249,7 +249,7 @@ def test_an_urgent_cause_comes_first_and_the_next_after_the_interval(fitted: Sta
     assert request.tags[KIND] == "drift"
 
 
-def test_a_failed_retraining_is_tried_again_and_then_given_up(fitted: Station) -> None:
+def test_a_failed_retraining_is_tried_again_and_then_given_up(fitted: Scheduler) -> None:
     judge(fitted, DAYS[-1], "critical")
     for attempt in range(1, 6):
         (request,) = tick(fitted).requests
@@ -260,7 +260,7 @@ def test_a_failed_retraining_is_tried_again_and_then_given_up(fitted: Station) -
     assert not tick(fitted).requests
 
 
-def test_a_weekly_retraining_that_failed_is_tried_again_by_the_sensor(fitted: Station) -> None:
+def test_a_weekly_retraining_that_failed_is_tried_again_by_the_sensor(fitted: Scheduler) -> None:
     (request,) = fitted.evaluate("weekly_retrain", fitted.clock.moment).requests
     fitted.run(request, "retrain_models", fails=True)
     fitted.clock.moment += timedelta(minutes=5)
@@ -269,7 +269,7 @@ def test_a_weekly_retraining_that_failed_is_tried_again_by_the_sensor(fitted: St
     assert again.tags[CAUSE] == request.tags[CAUSE]
 
 
-def test_a_clock_that_goes_back_starts_nothing_twice(fitted: Station) -> None:
+def test_a_clock_that_goes_back_starts_nothing_twice(fitted: Scheduler) -> None:
     judge(fitted, DAYS[-1], "critical")
     (request,) = tick(fitted).requests
     fitted.run(request, "retrain_models")
@@ -281,7 +281,7 @@ def test_a_clock_that_goes_back_starts_nothing_twice(fitted: Station) -> None:
 
 @pytest.mark.parametrize("day", [date(2023, 12, 30), date(2023, 12, 31), date(2024, 1, 1)])
 def test_on_days_of_rest_models_are_retrained_as_of_the_session_before(
-    fitted: Station, day: date
+    fitted: Scheduler, day: date
 ) -> None:
     judge(fitted, DAYS[-1], "critical")
     fitted.clock.moment = fitted.clock.moment.replace(year=day.year, month=day.month, day=day.day)
@@ -291,11 +291,10 @@ def test_on_days_of_rest_models_are_retrained_as_of_the_session_before(
 
 def test_no_more_causes_are_remembered_than_needed() -> None:
     from quant_assets.orchestration.sensors.retrain_sensor import RetrainCursor
-    from quant_assets_tests.orchestration.test_retry_policy import NOW
 
     memory = RetrainCursor()
     for number in range(300):
-        memory = RetrainCursor.parse(memory.after(NOW, [f"drift/{number}"]))
+        memory = RetrainCursor.parse(memory.after(evening(DAYS[-1]), [f"drift/{number}"]))
     assert len(memory.handled) == 100
     assert memory.handled[-1] == "drift/299"
     assert module.DRIFTED_DAYS == 3

@@ -10,7 +10,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.metrics.prometheus import to_prometheus_text
 from quant_assets.orchestration.execution.run_metrics import collect_run_metrics
 from quant_assets.orchestration.execution.runs import open_instance
-from quant_assets_tests.metrics.test_lake_metrics import Samples, samples
+from quant_assets_tests.support.prometheus_samples import Samples, samples
 
 
 def executed(opened: dg.DagsterInstance, name: str, error: Exception | None = None) -> None:

@@ -12,8 +12,8 @@ from filelock import FileLock
 from quant_assets.core.settings import Settings
 from quant_assets.orchestration.execution.run_locks import close_abandoned_runs, hold_run_lock
 from quant_assets.orchestration.execution.runs import open_instance, prepare_home
-from quant_assets_tests.support.code_station import command_run
-from quant_assets_tests.support.desk import PATIENCE, Desk, digests
+from quant_assets_tests.support.installation import PATIENCE, Installation, digests
+from quant_assets_tests.support.scheduler import command_run
 
 RUNNING = {
     "of a dead process": command_run("load_history"),
@@ -68,19 +68,21 @@ def test_the_environment_is_as_before_afterwards(settings: Settings) -> None:
     assert dict(os.environ) == before
 
 
-def test_an_interrupted_run_is_closed_and_leaves_the_tables_whole(desk: Desk) -> None:
+def test_an_interrupted_run_is_closed_and_leaves_the_tables_whole(
+    installation: Installation,
+) -> None:
     """Ctrl-C in the middle, of a day that gives the same again."""
-    before = digests(desk.settings)
+    before = digests(installation.settings)
     arguments = ("backfill", "--from", "2023-12-29", "--to", "2023-12-29", "--job", "refresh_daily")
-    with desk.start(*arguments) as process:
+    with installation.start(*arguments) as process:
         assert process.stderr
         assert any("features.targets ..." in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode not in (0, None)
     assert "Traceback" not in err
-    with open_instance(desk.settings) as opened:
+    with open_instance(installation.settings) as opened:
         newest = opened.get_runs(limit=1)[0]
     assert newest.is_finished
     assert not newest.is_success
-    assert digests(desk.settings) == before
+    assert digests(installation.settings) == before

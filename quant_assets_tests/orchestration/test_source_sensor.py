@@ -16,7 +16,7 @@ from quant_assets.orchestration.sensors.source_sensor import (
     read_source_state,
 )
 from quant_assets.sources.registry import open_source
-from quant_assets_tests.support.code_station import DAYS, Station, evening
+from quant_assets_tests.support.scheduler import DAYS, Scheduler, evening
 from quant_assets_tests.support.small_market import change_train
 
 THURSDAY, FRIDAY = DAYS[-2:]
@@ -52,131 +52,135 @@ def test_days_that_were_told_stay_told_when_the_source_is_taken_to_have_ended() 
     assert (after.late, events) == (["2024-01-02"], [])
 
 
-def test_late_days_are_told_once_each_and_closed_when_they_come(station: Station) -> None:
-    station.deliver(DAYS[-3])
-    station.submit(DAYS[-3])
-    station.clock.moment = evening(THURSDAY, 22)
-    assert station.tick("watch_source").reason == f"competition ends on {DAYS[-3]}"
-    station.clock.moment = evening(FRIDAY, 2)
-    found = station.tick("watch_source")
+def test_late_days_are_told_once_each_and_closed_when_they_come(scheduler: Scheduler) -> None:
+    scheduler.deliver(DAYS[-3])
+    scheduler.submit(DAYS[-3])
+    scheduler.clock.moment = evening(THURSDAY, 22)
+    assert scheduler.tick("watch_source").reason == f"competition ends on {DAYS[-3]}"
+    scheduler.clock.moment = evening(FRIDAY, 2)
+    found = scheduler.tick("watch_source")
     assert found.reason == f"competition ends on {DAYS[-3]}; late: {THURSDAY}"
-    station.tick("watch_source")
-    assert station.alerts() == {f"data_late/{THURSDAY}": "warning"}
-    station.clock.moment = evening(FRIDAY, 2) + timedelta(days=1)
-    station.tick("watch_source")
-    assert set(station.alerts()) == {f"data_late/{THURSDAY}", f"data_late/{FRIDAY}"}
-    station.deliver(FRIDAY)
-    station.tick("watch_source")
-    assert station.alerts() == {}
-    assert sorted((one.key, one.count) for one in station.book.alerts(closed=True)) == [
+    scheduler.tick("watch_source")
+    assert scheduler.alerts() == {f"data_late/{THURSDAY}": "warning"}
+    scheduler.clock.moment = evening(FRIDAY, 2) + timedelta(days=1)
+    scheduler.tick("watch_source")
+    assert set(scheduler.alerts()) == {f"data_late/{THURSDAY}", f"data_late/{FRIDAY}"}
+    scheduler.deliver(FRIDAY)
+    scheduler.tick("watch_source")
+    assert scheduler.alerts() == {}
+    assert sorted((one.key, one.count) for one in scheduler.alert_store.alerts(closed=True)) == [
         (f"data_late/{THURSDAY}", 1),
         (f"data_late/{FRIDAY}", 1),
     ]
 
 
-def test_a_day_that_the_source_goes_on_without_stays_late_until_it_comes(station: Station) -> None:
-    station.submit(DAYS[-3])
-    station.clock.moment = evening(FRIDAY, 23)
+def test_a_day_that_the_source_goes_on_without_stays_late_until_it_comes(
+    scheduler: Scheduler,
+) -> None:
+    scheduler.submit(DAYS[-3])
+    scheduler.clock.moment = evening(FRIDAY, 23)
     lines = [f"{i},{day}" for i, day in enumerate(DAYS)]
-    (station.folder / "calendar.csv").write_text("\n".join(["date_id,date", *lines]) + "\n")
-    change_train(station.folder, lambda rows: [*rows[:-2], rows[-1]])
-    station.tick("watch_source")
-    (alert,) = station.book.alerts()
+    (scheduler.folder / "calendar.csv").write_text("\n".join(["date_id,date", *lines]) + "\n")
+    change_train(scheduler.folder, lambda rows: [*rows[:-2], rows[-1]])
+    scheduler.tick("watch_source")
+    (alert,) = scheduler.alert_store.alerts()
     assert alert.key == f"data_late/{THURSDAY}"
     assert f"goes on to {FRIDAY} without them" in alert.text
-    station.submit(FRIDAY)
-    station.tick("watch_source")
-    assert list(station.alerts()) == [alert.key]
-    station.deliver(FRIDAY)
-    station.tick("watch_source")
-    assert station.alerts() == {}
+    scheduler.submit(FRIDAY)
+    scheduler.tick("watch_source")
+    assert list(scheduler.alerts()) == [alert.key]
+    scheduler.deliver(FRIDAY)
+    scheduler.tick("watch_source")
+    assert scheduler.alerts() == {}
 
 
 def test_a_late_day_has_not_come_because_the_source_has_a_day_that_is_not_over(
-    station: Station,
+    scheduler: Scheduler,
 ) -> None:
     lines = [f"{i},{day}" for i, day in enumerate(DAYS)]
-    (station.folder / "calendar.csv").write_text("\n".join(["date_id,date", *lines]) + "\n")
-    station.deliver(DAYS[-3])
-    station.submit(DAYS[-3])
-    station.clock.moment = evening(FRIDAY, 2)
-    station.tick("watch_source")
-    change_train(station.folder, lambda _: [*station.whole[:-2], station.whole[-1]])
+    (scheduler.folder / "calendar.csv").write_text("\n".join(["date_id,date", *lines]) + "\n")
+    scheduler.deliver(DAYS[-3])
+    scheduler.submit(DAYS[-3])
+    scheduler.clock.moment = evening(FRIDAY, 2)
+    scheduler.tick("watch_source")
+    change_train(scheduler.folder, lambda _: [*scheduler.whole[:-2], scheduler.whole[-1]])
     for hour in (21, 22):
-        station.clock.moment = evening(FRIDAY, hour)
-        station.tick("watch_source")
-        assert list(station.alerts()) == [f"data_late/{THURSDAY}"]
-    (alert,) = station.book.alerts(closed=True)
+        scheduler.clock.moment = evening(FRIDAY, hour)
+        scheduler.tick("watch_source")
+        assert list(scheduler.alerts()) == [f"data_late/{THURSDAY}"]
+    (alert,) = scheduler.alert_store.alerts(closed=True)
     assert alert.count == 1
 
 
-def test_a_day_that_was_told_is_looked_for_again_for_a_month(station: Station) -> None:
-    station.submit(FRIDAY)
-    source, now = open_source(station.settings), evening(FRIDAY)
+def test_a_day_that_was_told_is_looked_for_again_for_a_month(scheduler: Scheduler) -> None:
+    scheduler.submit(FRIDAY)
+    source, now = open_source(scheduler.settings), evening(FRIDAY)
     recent, long_ago = DAYS[-10], next(day for day in reversed(DAYS) if FRIDAY - day > ENDED)
-    assert read_source_state(station.lake, source, now, [str(recent)]).skipped == ()
-    assert read_source_state(station.lake, source, now, [str(long_ago)]).skipped == (long_ago,)
+    assert read_source_state(scheduler.lake, source, now, [str(recent)]).skipped == ()
+    assert read_source_state(scheduler.lake, source, now, [str(long_ago)]).skipped == (long_ago,)
 
 
-def test_a_clock_that_jumps_ahead_and_back_closes_what_it_told(station: Station) -> None:
-    station.submit(FRIDAY)
-    station.clock.moment = evening(date(2024, 1, 3), 23)
-    station.tick("watch_source")
-    assert list(station.alerts()) == ["data_late/2024-01-02"]
-    station.clock.moment = evening(FRIDAY, 23)
-    station.tick("watch_source")
-    assert station.alerts() == {}
-    station.clock.moment = evening(date(2024, 1, 3), 23) + timedelta(minutes=1)
-    station.tick("watch_source")
-    assert list(station.alerts()) == ["data_late/2024-01-02"]
+def test_a_clock_that_jumps_ahead_and_back_closes_what_it_told(scheduler: Scheduler) -> None:
+    scheduler.submit(FRIDAY)
+    scheduler.clock.moment = evening(date(2024, 1, 3), 23)
+    scheduler.tick("watch_source")
+    assert list(scheduler.alerts()) == ["data_late/2024-01-02"]
+    scheduler.clock.moment = evening(FRIDAY, 23)
+    scheduler.tick("watch_source")
+    assert scheduler.alerts() == {}
+    scheduler.clock.moment = evening(date(2024, 1, 3), 23) + timedelta(minutes=1)
+    scheduler.tick("watch_source")
+    assert list(scheduler.alerts()) == ["data_late/2024-01-02"]
 
 
 @pytest.mark.parametrize("name", ["train.csv", "target_pairs.csv"])
-def test_a_source_that_stays_bad_is_told_once_and_closed_once(station: Station, name: str) -> None:
-    station.submit(THURSDAY)
-    path = station.folder / name
+def test_a_source_that_stays_bad_is_told_once_and_closed_once(
+    scheduler: Scheduler, name: str
+) -> None:
+    scheduler.submit(THURSDAY)
+    path = scheduler.folder / name
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    station.tick("watch_source")
-    assert station.alerts() == {}
+    scheduler.tick("watch_source")
+    assert scheduler.alerts() == {}
     for _ in range(3):
-        station.clock.moment += timedelta(seconds=30)
-        assert name in station.tick("watch_source").reason
-    assert station.alerts() == {KEY: "critical"}
+        scheduler.clock.moment += timedelta(seconds=30)
+        assert name in scheduler.tick("watch_source").reason
+    assert scheduler.alerts() == {KEY: "critical"}
     path.write_bytes(whole)
-    station.clock.moment += timedelta(seconds=30)
-    assert station.tick("watch_source").reason == f"competition ends on {FRIDAY}"
-    assert station.alerts() == {}
-    (alert,) = station.book.alerts(closed=True)
+    scheduler.clock.moment += timedelta(seconds=30)
+    assert scheduler.tick("watch_source").reason == f"competition ends on {FRIDAY}"
+    assert scheduler.alerts() == {}
+    (alert,) = scheduler.alert_store.alerts(closed=True)
     assert (alert.key, alert.count) == (KEY, 1)
     assert name in alert.text
 
 
-def test_a_file_that_is_being_written_is_not_told(station: Station) -> None:
-    station.submit(THURSDAY)
-    path = station.folder / "train.csv"
+def test_a_file_that_is_being_written_is_not_told(scheduler: Scheduler) -> None:
+    scheduler.submit(THURSDAY)
+    path = scheduler.folder / "train.csv"
     whole = path.read_bytes()
     for content in (whole[:-50], whole, whole[:-60], whole):
         path.write_bytes(content)
-        station.tick("watch_source")
-    assert station.book.alerts(closed=True) == []
+        scheduler.tick("watch_source")
+    assert scheduler.alert_store.alerts(closed=True) == []
 
 
-def test_definitions_load_from_what_is_stored_while_the_source_is_bad(station: Station) -> None:
-    station.submit(THURSDAY, FRIDAY)
-    station.watch(FRIDAY)
-    station.update(FRIDAY)
-    (station.folder / "train.csv").write_text("nothing\n")
-    loaded = build_definitions(station.settings, lake=station.lake, clock=station.clock)
+def test_definitions_load_from_what_is_stored_while_the_source_is_bad(scheduler: Scheduler) -> None:
+    scheduler.submit(THURSDAY, FRIDAY)
+    scheduler.watch(FRIDAY)
+    scheduler.update(FRIDAY)
+    (scheduler.folder / "train.csv").write_text("nothing\n")
+    loaded = build_definitions(scheduler.settings, lake=scheduler.lake, clock=scheduler.clock)
     assert {one.name for one in loaded.sensors or ()} >= {"watch_source", "refresh_new_days"}
-    station.definitions = loaded
-    assert "the source cannot be read" in station.tick("refresh_new_days").reason
+    scheduler.definitions = loaded
+    assert "the source cannot be read" in scheduler.tick("refresh_new_days").reason
     node = next(iter(loaded.resolve_asset_graph().asset_nodes))
     assert node.partitions_def
     assert node.partitions_def.has_partition_key(str(FRIDAY))
 
 
-def test_with_nothing_stored_a_bad_source_is_an_error(station: Station) -> None:
-    (station.folder / "train.csv").write_text("nothing\n")
+def test_with_nothing_stored_a_bad_source_is_an_error(scheduler: Scheduler) -> None:
+    (scheduler.folder / "train.csv").write_text("nothing\n")
     with pytest.raises(SourceError, match="train"):
-        build_definitions(station.settings, lake=station.lake, clock=station.clock)
+        build_definitions(scheduler.settings, lake=scheduler.lake, clock=scheduler.clock)

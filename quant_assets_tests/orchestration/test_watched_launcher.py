@@ -15,7 +15,7 @@ from quant_assets.orchestration.execution.run_locks import (
 )
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.storages.watched_launcher import WatchedRunLauncher
-from quant_assets_tests.support.code_station import command_run
+from quant_assets_tests.support.scheduler import command_run
 
 
 def test_a_run_whose_code_server_is_gone_is_gone(tmp_path: Path) -> None:

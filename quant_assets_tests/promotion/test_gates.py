@@ -19,7 +19,7 @@ from quant_assets.promotion.gates import (
 )
 from quant_assets.scoring.metric import score_of_ic
 from quant_assets.scoring.significance import paired_bootstrap
-from quant_assets_tests.support.promotion_course import DAYS, noise
+from quant_assets_tests.support.promotion_history import DAYS, noise
 
 THRESHOLDS = Thresholds()
 

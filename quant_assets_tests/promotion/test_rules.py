@@ -11,7 +11,13 @@ from quant_assets.promotion.decision_log import DayDecisions
 from quant_assets.promotion.failures import forecast_releases
 from quant_assets.promotion.gates import Thresholds
 from quant_assets.promotion.promotion_state import PromotionState, fold_decisions
-from quant_assets_tests.support.promotion_course import BORN, DAYS, DELAY, Course, noise
+from quant_assets_tests.support.promotion_history import (
+    DAYS,
+    DELAY,
+    FIRST_RELEASE,
+    PromotionHistory,
+    noise,
+)
 
 OLD, NEW, NEWER = "2023-03-01-0000aa", "2023-04-03-0000bb", "2023-05-01-0000cc"
 BASE = noise(0, 0.02)
@@ -20,40 +26,40 @@ WORSE = BASE - noise(2, 0.02, 0.01)
 STEPS = [0.1, 0.3, 0.5, 0.7, 1.0]
 
 
-def course(new: np.ndarray = BETTER, **others: object) -> Course:
+def history(new: np.ndarray = BETTER, **others: object) -> PromotionHistory:
     """A champion from the start, and a release twenty days later."""
-    ics, made = {OLD: BASE, NEW: new}, {OLD: BORN, NEW: BORN + 20}
-    return Course(ics, made, **others)  # type: ignore[arg-type]
+    ics, made = {OLD: BASE, NEW: new}, {OLD: FIRST_RELEASE, NEW: FIRST_RELEASE + 20}
+    return PromotionHistory(ics, made, **others)  # type: ignore[arg-type]
 
 
-def promoted(**others: object) -> Course:
-    """A course up to the day on which the new release has become champion."""
-    run = course(**others)
-    row, state = BORN + 1, fold_decisions([])
+def promoted(**others: object) -> PromotionHistory:
+    """A history up to the day on which the new release has become champion."""
+    run = history(**others)
+    row, state = FIRST_RELEASE + 1, fold_decisions([])
     while "promoted" not in run.actions():
         state = run.step(row, state)
         row += 1
     return run
 
 
-def row_of(run: Course, action: str) -> int:
+def row_of(run: PromotionHistory, action: str) -> int:
     (day,) = [decision.trading_day for decision in run.decisions if decision.action == action]
     return int(np.searchsorted(DAYS, np.datetime64(day)))
 
 
 def test_the_first_release_is_champion_at_once() -> None:
-    run = course().run(BORN + 2)
+    run = history().run(FIRST_RELEASE + 2)
     (decision,) = run.decisions
     assert (decision.action, decision.champion, decision.share_after) == (
         "champion_by_default",
         OLD,
         1.0,
     )
-    assert decision.trading_day == DAYS[BORN + 1].item()
+    assert decision.trading_day == DAYS[FIRST_RELEASE + 1].item()
 
 
 def test_a_better_release_gets_in_through_every_step() -> None:
-    run = course().run(BORN + 100)
+    run = history().run(FIRST_RELEASE + 100)
     steps = ["challenge", *["step"] * 4, "promoted", "confirmed"]
     assert run.actions(NEW) == steps
     assert run.shares(NEW) == [0.0, *STEPS, 1.0]
@@ -64,7 +70,7 @@ def test_a_better_release_gets_in_through_every_step() -> None:
 
 
 def test_steps_last_as_long_as_the_thresholds_say() -> None:
-    run = course().run(BORN + 100)
+    run = history().run(FIRST_RELEASE + 100)
     rows = [
         int(np.searchsorted(DAYS, np.datetime64(decision.trading_day)))
         for decision in run.decisions
@@ -78,14 +84,16 @@ def test_steps_last_as_long_as_the_thresholds_say() -> None:
 
 
 def test_until_a_challenger_has_passed_the_champion_alone_is_submitted() -> None:
-    run = course().run(BORN + 100)
+    run = history().run(FIRST_RELEASE + 100)
     first = row_of(run, "challenge") + 4 + DELAY
-    assert [run.submitted[row] for row in range(BORN + 1, first)] == BASE[BORN + 1 : first].tolist()
+    assert [run.submitted[row] for row in range(FIRST_RELEASE + 1, first)] == BASE[
+        FIRST_RELEASE + 1 : first
+    ].tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_worse_release_is_refused(seed: int) -> None:
-    run = course(BASE - noise(seed, 0.02, 0.01)).run(BORN + 60)
+    run = history(BASE - noise(seed, 0.02, 0.01)).run(FIRST_RELEASE + 60)
     assert run.actions(NEW) == ["gates_refused"]
     assert run.decisions[-1].stage_after == "refused"
 
@@ -93,8 +101,8 @@ def test_a_worse_release_is_refused(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_release_that_is_worse_live_never_gets_above_ten_percent(seed: int) -> None:
     """Better in its walk-forward, which the gates compare, and worse from then on."""
-    live = np.arange(len(DAYS)) > BORN + 20
-    run = course(np.where(live, BASE - noise(seed, 0.03, 0.02), BETTER)).run(BORN + 90)
+    live = np.arange(len(DAYS)) > FIRST_RELEASE + 20
+    run = history(np.where(live, BASE - noise(seed, 0.03, 0.02), BETTER)).run(FIRST_RELEASE + 90)
     assert run.actions(NEW)[0] == "challenge"
     assert run.actions(NEW)[-1] in ("rejected", "rolled_back")
     assert max(run.shares(NEW)) <= 0.1
@@ -102,33 +110,33 @@ def test_a_release_that_is_worse_live_never_gets_above_ten_percent(seed: int) ->
 
 
 def test_an_equal_release_is_refused() -> None:
-    assert course(BASE).run(BORN + 60).actions(NEW) == ["gates_refused"]
+    assert history(BASE).run(FIRST_RELEASE + 60).actions(NEW) == ["gates_refused"]
 
 
 def test_the_same_recipe_again_is_refused_although_luckier() -> None:
     """Their walk-forwards are equal, so only the days since then could tell them apart."""
-    lucky = BASE + np.where(np.arange(len(DAYS)) > BORN, noise(5, 0.002, 0.02), 0.0)
-    run = course(lucky).run(BORN + 60)
+    lucky = BASE + np.where(np.arange(len(DAYS)) > FIRST_RELEASE, noise(5, 0.002, 0.02), 0.0)
+    run = history(lucky).run(FIRST_RELEASE + 60)
     assert run.actions(NEW) == ["gates_refused"]
 
 
 def test_a_better_release_that_is_less_stable_is_refused() -> None:
     mean = BETTER.mean()
-    run = course(mean + 1.3 * (BETTER - mean) + 0.03).run(BORN + 60)
+    run = history(mean + 1.3 * (BETTER - mean) + 0.03).run(FIRST_RELEASE + 60)
     assert run.actions(NEW) == ["gates_refused"]
     assert "deviate more" in run.decisions[-1].reason
 
 
 def test_a_short_reference_window_refuses() -> None:
     thresholds = Thresholds(min_days=251)
-    run = course(thresholds=thresholds).run(BORN + 60)
+    run = history(thresholds=thresholds).run(FIRST_RELEASE + 60)
     assert run.actions(NEW) == ["gates_refused"]
     assert "reference window is too short" in run.decisions[-1].reason
     assert json.loads(run.decisions[-1].numbers)["days"] < 251
 
 
 def test_a_release_without_a_walk_forward_is_refused_with_the_reason() -> None:
-    run = course(missing_records={NEW: "run walk_forward"}).run(BORN + 60)
+    run = history(missing_records={NEW: "run walk_forward"}).run(FIRST_RELEASE + 60)
     assert run.actions(NEW) == ["gates_refused"]
     assert run.decisions[-1].reason == "run walk_forward"
 
@@ -136,7 +144,7 @@ def test_a_release_without_a_walk_forward_is_refused_with_the_reason() -> None:
 def test_a_release_with_a_record_is_considered_before_newer_ones_without() -> None:
     run = three(BASE, 0)
     run.missing_records[NEWER] = "run walk_forward"
-    run.run(BORN + 22)
+    run.run(FIRST_RELEASE + 22)
     assert run.actions(NEWER) == ["gates_refused"]
     assert run.actions(NEW) == ["challenge"]
     assert all(day.agrees for day in run.replay())
@@ -145,7 +153,7 @@ def test_a_release_with_a_record_is_considered_before_newer_ones_without() -> No
 def test_a_champion_that_falls_behind_is_rolled_back() -> None:
     row = row_of(promoted(), "promoted")
     turned = np.where(np.arange(len(DAYS)) >= row - 3, BASE - noise(3, 0.06, 0.01), BETTER)
-    run = course(turned).run(row + 40)
+    run = history(turned).run(row + 40)
     assert run.actions(NEW)[-2:] == ["promoted", "rolled_back"]
     assert fold_decisions(run.decisions).champion == OLD
     figures = json.loads(run.decisions[-1].numbers)
@@ -158,39 +166,39 @@ def test_a_champion_that_falls_behind_is_rolled_back() -> None:
 def test_rolling_back_waits_for_enough_judged_days() -> None:
     row = row_of(promoted(), "promoted")
     turned = np.where(np.arange(len(DAYS)) >= row - 3, BASE - noise(3, 0.06, 0.01), BETTER)
-    patient = course(turned, thresholds=Thresholds(judged_days=40, probation_days=40))
+    patient = history(turned, thresholds=Thresholds(judged_days=40, probation_days=40))
     assert "rolled_back" not in patient.run(row + 15).actions()
 
 
 def test_a_challenger_that_fails_to_forecast_goes() -> None:
-    row = row_of(course().run(BORN + 40), "challenge")
-    run = course(broken={(NEW, row + 2)}).run(BORN + 60)
+    row = row_of(history().run(FIRST_RELEASE + 40), "challenge")
+    run = history(broken={(NEW, row + 2)}).run(FIRST_RELEASE + 60)
     assert run.actions(NEW) == ["challenge", "failed", "rejected"]
     shared = row_of(promoted(), "promoted") - 3
-    run = course(broken={(NEW, shared)}).run(BORN + 100)
+    run = history(broken={(NEW, shared)}).run(FIRST_RELEASE + 100)
     assert run.actions(NEW)[-2:] == ["failed", "rolled_back"]
     assert fold_decisions(run.decisions).champion == OLD
 
 
 def test_a_champion_that_fails_is_replaced_by_the_last_good_one() -> None:
     row = row_of(promoted(), "promoted") + 3
-    run = course(broken={(NEW, row)}).run(row + 1)
+    run = history(broken={(NEW, row)}).run(row + 1)
     assert run.actions()[-2:] == ["failed", "rolled_back"]
     assert fold_decisions(run.decisions).champion == OLD
     assert row in run.forecast_rows[OLD]
 
 
 def test_a_champion_without_a_predecessor_stays_and_the_day_falls_back() -> None:
-    run = course(broken={(OLD, BORN + 5)}).run(BORN + 7)
+    run = history(broken={(OLD, FIRST_RELEASE + 5)}).run(FIRST_RELEASE + 7)
     assert run.actions() == ["champion_by_default", "failed", "fallback"]
     assert fold_decisions(run.decisions).champion == OLD
-    assert BORN + 6 in run.forecast_rows[OLD]
+    assert FIRST_RELEASE + 6 in run.forecast_rows[OLD]
 
 
 def test_a_champion_without_a_predecessor_that_fails_is_replaced_by_its_challenger() -> None:
     """Otherwise the challenger could never be compared with it again."""
-    row = row_of(course().run(BORN + 40), "challenge") + 2
-    run = course(broken={(OLD, x) for x in range(row, row + 20)}).run(row + 20)
+    row = row_of(history().run(FIRST_RELEASE + 40), "challenge") + 2
+    run = history(broken={(OLD, x) for x in range(row, row + 20)}).run(row + 20)
     assert run.actions()[-5:] == ["failed", "promoted", "failed", "dismissed", "confirmed"]
     assert fold_decisions(run.decisions).champion == NEW
     assert run.submitted[row] == BETTER[row]
@@ -199,7 +207,7 @@ def test_a_champion_without_a_predecessor_that_fails_is_replaced_by_its_challeng
 
 def test_a_failure_of_all_releases_removes_none() -> None:
     row = row_of(promoted(), "promoted") + 3
-    run = course(broken={(NEW, row), (OLD, row)}).run(row + 2)
+    run = history(broken={(NEW, row), (OLD, row)}).run(row + 2)
     assert run.actions()[-3:] == ["failed", "failed", "fallback"]
     after = fold_decisions(run.decisions)
     assert (after.champion, after.earlier_champions) == (NEW, (OLD,))
@@ -209,7 +217,7 @@ def test_a_failure_of_all_releases_removes_none() -> None:
 
 def test_a_rollback_skips_earlier_champions_that_cannot_forecast() -> None:
     state = PromotionState(NEWER, (OLD, NEW))
-    day_decisions = DayDecisions(DAYS[BORN].item(), state, Thresholds())
+    day_decisions = DayDecisions(DAYS[FIRST_RELEASE].item(), state, Thresholds())
     forecasts, failures = forecast_releases(
         day_decisions, lambda name: "broken" if name in (NEW, NEWER) else 1
     )
@@ -220,8 +228,8 @@ def test_a_rollback_skips_earlier_champions_that_cannot_forecast() -> None:
 
 
 def test_a_challenger_stays_when_the_champion_fails_too() -> None:
-    row = row_of(course().run(BORN + 40), "challenge") + 2
-    run = course(broken={(NEW, row), (OLD, row)}).run(row + 1)
+    row = row_of(history().run(FIRST_RELEASE + 40), "challenge") + 2
+    run = history(broken={(NEW, row), (OLD, row)}).run(row + 1)
     assert run.actions()[-3:] == ["failed", "failed", "fallback"]
     assert fold_decisions(run.decisions).challenger == NEW
 
@@ -229,7 +237,7 @@ def test_a_challenger_stays_when_the_champion_fails_too() -> None:
 def test_a_predecessor_that_cannot_forecast_is_dismissed() -> None:
     """Its successor is confirmed for that reason, and not for having kept up with it."""
     row = row_of(promoted(), "promoted") + 3
-    run = course(broken={(OLD, row)}).run(row + 3)
+    run = history(broken={(OLD, row)}).run(row + 3)
     assert run.actions()[-3:] == ["failed", "dismissed", "confirmed"]
     assert "no champion before it" in run.decisions[-1].reason
     after = fold_decisions(run.decisions)
@@ -237,29 +245,31 @@ def test_a_predecessor_that_cannot_forecast_is_dismissed() -> None:
     assert all(day.agrees for day in run.replay())
 
 
-def three(newer: np.ndarray, after: int) -> Course:
-    run = course()
-    return replace(run, ics={**run.ics, NEWER: newer}, made={**run.made, NEWER: BORN + 20 + after})
+def three(newer: np.ndarray, after: int) -> PromotionHistory:
+    run = history()
+    return replace(
+        run, ics={**run.ics, NEWER: newer}, made={**run.made, NEWER: FIRST_RELEASE + 20 + after}
+    )
 
 
 @pytest.mark.parametrize("newer", [BETTER + 0.01, WORSE], ids=["better", "worse"])
 def test_in_shadow_a_newer_release_waits(newer: np.ndarray) -> None:
     """Otherwise a platform that retrains each week would never see the end of a shadow."""
-    run = three(newer, 3).run(BORN + 40)
+    run = three(newer, 3).run(FIRST_RELEASE + 40)
     assert run.actions(NEW)[:2] == ["challenge", "step"]
     assert run.actions(NEWER) == []
 
 
 def test_a_challenger_that_is_behind_stays_at_its_first_share() -> None:
     """It is not so far behind that it is dropped."""
-    behind = np.where(np.arange(len(BETTER)) <= BORN + 20, BETTER, BASE - 0.0005)
-    run = course(behind).run(BORN + 120)
+    behind = np.where(np.arange(len(BETTER)) <= FIRST_RELEASE + 20, BETTER, BASE - 0.0005)
+    run = history(behind).run(FIRST_RELEASE + 120)
     assert run.actions(NEW) == ["challenge", "step"]
     assert fold_decisions(run.decisions).share == 0.1
 
 
 def test_from_ten_percent_on_a_newer_release_waits() -> None:
-    run = three(BETTER + 0.02, 15).run(BORN + 120)
+    run = three(BETTER + 0.02, 15).run(FIRST_RELEASE + 120)
     assert run.actions(NEW)[-1] == "confirmed"
     first = next(decision for decision in run.decisions if decision.release == NEWER)
     confirmed = next(decision for decision in run.decisions if decision.action == "confirmed")
@@ -268,10 +278,10 @@ def test_from_ten_percent_on_a_newer_release_waits() -> None:
 
 
 def test_of_the_releases_that_waited_the_newest_is_considered() -> None:
-    run = course()
+    run = history()
     run.ics |= {"a": BETTER, "b": BETTER}
-    run.made |= {"a": BORN + 36, "b": BORN + 41}
-    run.run(BORN + 120)
+    run.made |= {"a": FIRST_RELEASE + 36, "b": FIRST_RELEASE + 41}
+    run.run(FIRST_RELEASE + 120)
     assert run.actions("a") == ["superseded"]
     assert run.actions("b")[0] in ("challenge", "gates_refused")
 
@@ -279,10 +289,10 @@ def test_of_the_releases_that_waited_the_newest_is_considered() -> None:
 def test_replaying_makes_the_same_decisions() -> None:
     row = row_of(promoted(), "promoted")
     for run in (
-        course().run(BORN + 100),
-        course(WORSE).run(BORN + 100),
-        course(broken={(NEW, row + 3), (OLD, row + 5)}).run(BORN + 100),
-        three(BETTER + 0.02, 3).run(BORN + 120),
+        history().run(FIRST_RELEASE + 100),
+        history(WORSE).run(FIRST_RELEASE + 100),
+        history(broken={(NEW, row + 3), (OLD, row + 5)}).run(FIRST_RELEASE + 100),
+        three(BETTER + 0.02, 3).run(FIRST_RELEASE + 120),
     ):
         again = run.replay()
         assert all(day.agrees for day in again)
@@ -290,19 +300,19 @@ def test_replaying_makes_the_same_decisions() -> None:
 
 
 def test_replaying_notices_a_changed_record() -> None:
-    run = course().run(BORN + 100)
+    run = history().run(FIRST_RELEASE + 100)
     run.ics[NEW] = WORSE
     assert not all(day.agrees for day in run.replay())
 
 
 def test_decisions_do_not_depend_on_later_days() -> None:
     """Everything after a day is changed; the decisions up to it stay equal."""
-    whole = course().run(BORN + 100)
-    for row in (BORN + 21, BORN + 35, BORN + 70):
+    whole = history().run(FIRST_RELEASE + 100)
+    for row in (FIRST_RELEASE + 21, FIRST_RELEASE + 35, FIRST_RELEASE + 70):
         later = np.arange(len(DAYS)) > row - DELAY
-        changed = course(np.where(later, noise(9), BETTER))
+        changed = history(np.where(later, noise(9), BETTER))
         changed.ics[OLD] = np.where(later, noise(8), BASE)
-        changed.run(BORN + 100)
+        changed.run(FIRST_RELEASE + 100)
         until = DAYS[row].item()
         kept = [decision for decision in whole.decisions if decision.trading_day <= until]
         assert [decision for decision in changed.decisions if decision.trading_day <= until] == kept
@@ -310,8 +320,8 @@ def test_decisions_do_not_depend_on_later_days() -> None:
 
 
 def test_a_range_gives_the_decisions_of_its_days() -> None:
-    whole = course().run(BORN + 100)
-    parts = course()
-    for row in range(BORN + 1, BORN + 100):
+    whole = history().run(FIRST_RELEASE + 100)
+    parts = history()
+    for row in range(FIRST_RELEASE + 1, FIRST_RELEASE + 100):
         parts.run(row + 1, row)
     assert parts.decisions == whole.decisions

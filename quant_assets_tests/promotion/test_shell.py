@@ -1,8 +1,6 @@
 """Releases of a small market in the real Dagster jobs: made, promoted by hand, mixed, replayed."""
 
 import json
-from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -22,97 +20,58 @@ from quant_assets.lake.schemas.promotion_tables import (
 )
 from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST
 from quant_assets.orchestration.execution.runs import find_root_cause
 from quant_assets.promotion.listing import replay_stored
 from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
 from quant_assets.promotion.release_creation import register_release
-from quant_assets.promotion.release_store import lock_promotion, read_aliases, read_releases
+from quant_assets.promotion.release_store import lock_promotion, read_aliases
 from quant_assets.promotion.submitted_days import find_unsubmitted_parts
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import PATIENCE, Desk, digests
+from quant_assets_tests.support.installation import PATIENCE, Command, Installation, digests
+from quant_assets_tests.support.releases import (
+    DAYS,
+    FIRST_RELEASE,
+    LAST,
+    SECOND,
+    SHARED,
+    TARGETS,
+    copy_promoted,
+    decide,
+    names,
+    refresh,
+    retrain,
+    rows,
+    scores,
+)
 from quant_assets_tests.support.small_market import (
-    FIRST_DAY,
     FIRST_FIT_AFTER,
-    LAST_DAY,
+    change_later_prices,
     change_train,
 )
-from quant_assets_tests.whole.test_replay import later_prices_changed
 
-DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
-TARGETS = [f"target_{i}" for i in range(424)]
-BORN = len(DAYS) - 15
-"""Row of the day on which the first release is made."""
-SECOND = BORN + 2
-SHARED = BORN + 4
-LAST = BORN + 9
+pytestmark = pytest.mark.slow(
+    "two retrainings and a dozen refreshed days in real runs, and copies of them that go on",
+    seconds=300,
+)
+
 TABLES = (*PROMOTION_DAILY, SUBMISSIONS)
 
 
-def refresh(desk: Desk, first: int, last: int) -> None:
-    run_range(desk.settings, "refresh_daily", DAYS[first], DAYS[last])
-
-
-def retrain(desk: Desk, row: int) -> None:
-    run_range(desk.settings, "retrain_models", DAYS[row], DAYS[row])
-
-
-def forget_days_after(desk: Desk, row: int) -> None:
-    """Delete the submitted forecasts after a day."""
-    with Lake(desk.settings.lake_dir) as lake:
-        none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
-        lake.replace_days(SUBMITTED_FORECASTS, DAYS[row + 1], DAYS[-1], none)
-
-
-def rows(desk: Desk, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
-        return lake.query(sql, values)
-
-
-def names(desk: Desk) -> list[str]:
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
-        return [release.name for release in read_releases(lake)]
-
-
-def decide(desk: Desk, **request: object) -> None:
-    with Lake(desk.settings.lake_dir) as lake:
-        decide_manually(lake, desk.settings, ManualDecision(made_by="tester", **request))  # type: ignore[arg-type]
-
-
-def scores(desk: Desk, table: str, day: date, release: str = "") -> np.ndarray:
-    of_release = "AND release = ?" if release else ""
-    stored = rows(
-        desk,
-        f"SELECT target, value FROM {table} WHERE trading_day = ? {of_release}",
-        [day, *([release] if release else [])],
-    )
-    return stored.set_index("target")["value"].reindex(TARGETS).to_numpy()
-
-
 @pytest.fixture(scope="module")
-def begun(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """Make two releases, of which the gates refuse the second; promote it by hand; go on."""
-    desk = loaded.copy(tmp_path_factory.mktemp("begun"))
-    forget_days_after(desk, BORN)
-    retrain(desk, BORN)
-    refresh(desk, BORN + 1, SECOND)
-    retrain(desk, SECOND)
-    refresh(desk, SECOND + 1, SECOND + 1)
-    decide(desk, action="promote", release=names(desk)[1], share=0.1, reason="a trial")
-    refresh(desk, SHARED, LAST)
-    return desk
+def with_releases(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Two releases, the second refused by the gates and promoted by hand; some days later."""
+    return copy_promoted(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture
-def mine(begun: Desk, tmp_path: Path) -> Desk:
+def mine(with_releases: Installation, tmp_path: Path) -> Installation:
     """A copy to change."""
-    return begun.copy(tmp_path)
+    return with_releases.copy(tmp_path)
 
 
-def test_a_release_is_the_fits_of_its_day(begun: Desk) -> None:
-    for row, name in zip((BORN, SECOND), names(begun), strict=True):
-        stored = rows(begun, "FROM promotion.releases WHERE release = ?", [name])
+def test_a_release_is_the_fits_of_its_day(with_releases: Installation) -> None:
+    for row, name in zip((FIRST_RELEASE, SECOND), names(with_releases), strict=True):
+        stored = rows(with_releases, "FROM promotion.releases WHERE release = ?", [name])
         assert set(stored["family"]) == set(FAST)
         assert stored.set_index("family")["pinned"].to_dict() == {
             family: family != "rank_prior" for family in FAST
@@ -120,41 +79,46 @@ def test_a_release_is_the_fits_of_its_day(begun: Desk) -> None:
         assert name.startswith(f"{DAYS[row]}-")
         for family in FAST:
             fit = rows(
-                begun, f"SELECT sha256 FROM fits.{family} WHERE trading_day = ?", [DAYS[row]]
+                with_releases,
+                f"SELECT sha256 FROM fits.{family} WHERE trading_day = ?",
+                [DAYS[row]],
             )
             assert fit["sha256"].tolist() == stored[stored["family"] == family]["sha256"].tolist()
         assert stored["registered_after"].dt.date.unique().tolist() == [DAYS[row]]
     assert stored["recipe"].nunique() == 1
 
 
-def test_making_a_release_again_changes_nothing(mine: Desk) -> None:
+def test_making_a_release_again_changes_nothing(mine: Installation) -> None:
     before = digests(mine.settings, (RELEASES, *PROMOTION_DAILY))
     retrain(mine, SECOND)
     assert digests(mine.settings, (RELEASES, *PROMOTION_DAILY)) == before
 
 
-def test_before_the_first_release_the_ensemble_is_submitted(begun: Desk) -> None:
-    days = DAYS[BORN - 3 : BORN + 1]
+def test_before_the_first_release_the_ensemble_is_submitted(with_releases: Installation) -> None:
+    days = DAYS[FIRST_RELEASE - 3 : FIRST_RELEASE + 1]
     for day in days:
         np.testing.assert_array_equal(
-            scores(begun, "forecasts.published", day), scores(begun, "forecasts.ensemble", day)
+            scores(with_releases, "forecasts.published", day),
+            scores(with_releases, "forecasts.ensemble", day),
         )
-    stored = rows(begun, "FROM forecasts.published WHERE trading_day <= ?", [DAYS[BORN]])
+    stored = rows(
+        with_releases, "FROM forecasts.published WHERE trading_day <= ?", [DAYS[FIRST_RELEASE]]
+    )
     assert stored["champion"].isna().all()
     assert stored["challenger"].isna().all()
     assert (stored["share"] == 0).all()
 
 
-def test_decisions_are_rows_with_their_numbers(begun: Desk) -> None:
-    stored = rows(begun, "FROM promotion.decisions ORDER BY trading_day, sequence")
-    first, second = names(begun)
+def test_decisions_are_rows_with_their_numbers(with_releases: Installation) -> None:
+    stored = rows(with_releases, "FROM promotion.decisions ORDER BY trading_day, sequence")
+    first, second = names(with_releases)
     assert stored[["action", "release", "made_by"]].to_numpy().tolist() == [
         ["champion_by_default", first, "rules"],
         ["gates_refused", second, "rules"],
         ["challenge", second, "tester"],
     ]
     assert stored["trading_day"].dt.date.tolist() == [
-        DAYS[BORN + 1],
+        DAYS[FIRST_RELEASE + 1],
         DAYS[SECOND + 1],
         DAYS[SHARED],
     ]
@@ -162,60 +126,66 @@ def test_decisions_are_rows_with_their_numbers(begun: Desk) -> None:
     assert json.loads(stored["numbers"][1])["thresholds"]["min_days"] == 60
     assert (stored["share_before"][2], stored["share_after"][2]) == (0.0, 0.1)
     assert stored["reason"][2] == "a trial"
-    with Lake(begun.settings.lake_dir, read_only=True) as lake:
+    with Lake(with_releases.settings.lake_dir, read_only=True) as lake:
         assert read_aliases(lake) == {"champion": first, "challenger": second}
 
 
-def test_the_challenger_has_its_share_of_the_submitted_forecast(begun: Desk) -> None:
-    first, second = names(begun)
-    for row in range(BORN + 1, LAST + 1):
+def test_the_challenger_has_its_share_of_the_submitted_forecast(
+    with_releases: Installation,
+) -> None:
+    first, second = names(with_releases)
+    for row in range(FIRST_RELEASE + 1, LAST + 1):
         day = DAYS[row]
-        champion = scores(begun, "forecasts.releases", day, first)
-        published = scores(begun, "forecasts.published", day)
+        champion = scores(with_releases, "forecasts.releases", day, first)
+        published = scores(with_releases, "forecasts.published", day)
         if row < SHARED:
             np.testing.assert_array_equal(published, champion)
         else:
-            beside = scores(begun, "forecasts.releases", day, second)
+            beside = scores(with_releases, "forecasts.releases", day, second)
             mixed = rank_average([champion[None], beside[None]], np.array([[0.9, 0.1]]))
             np.testing.assert_allclose(published, mixed[0], rtol=0, atol=1e-15)
             assert np.corrcoef(champion, beside)[0, 1] < 0.9999
-        stored = rows(begun, "FROM submissions.competition WHERE trading_day = ?", [day])
+        stored = rows(with_releases, "FROM submissions.competition WHERE trading_day = ?", [day])
         np.testing.assert_array_equal(stored[TARGETS].to_numpy()[0], published)
 
 
-def test_a_release_of_the_newest_fits_forecasts_what_the_ensemble_does(begun: Desk) -> None:
+def test_a_release_of_the_newest_fits_forecasts_what_the_ensemble_does(
+    with_releases: Installation,
+) -> None:
     """On the first day after it was made, both have equal fits and weights."""
-    day = DAYS[BORN + 1]
+    day = DAYS[FIRST_RELEASE + 1]
     np.testing.assert_array_equal(
-        scores(begun, "forecasts.releases", day, names(begun)[0]),
-        scores(begun, "forecasts.ensemble", day),
+        scores(with_releases, "forecasts.releases", day, names(with_releases)[0]),
+        scores(with_releases, "forecasts.ensemble", day),
     )
 
 
-def test_live_ics_are_recorded_when_their_labels_are_known(begun: Desk) -> None:
+def test_live_ics_are_recorded_when_their_labels_are_known(with_releases: Installation) -> None:
     live = rows(
-        begun,
+        with_releases,
         "SELECT trading_day, released_on FROM promotion.records"
         " WHERE origin = 'live' AND release = ? ORDER BY 1",
-        [names(begun)[0]],
+        [names(with_releases)[0]],
     )
-    count = LAST - BORN - 5
-    assert live["trading_day"].dt.date.tolist() == DAYS[BORN + 1 : BORN + 1 + count]
-    assert live["released_on"].dt.date.tolist() == DAYS[BORN + 6 : LAST + 1]
+    count = LAST - FIRST_RELEASE - 5
+    assert (
+        live["trading_day"].dt.date.tolist() == DAYS[FIRST_RELEASE + 1 : FIRST_RELEASE + 1 + count]
+    )
+    assert live["released_on"].dt.date.tolist() == DAYS[FIRST_RELEASE + 6 : LAST + 1]
     walked = rows(
-        begun,
+        with_releases,
         "SELECT p.ic = r.ic AS same, r.released_on <= ? AS known FROM promotion.records r"
         " JOIN monitoring.performance p USING (trading_day, released_on)"
         " WHERE origin = 'walk_forward' AND release = ? AND family = 'ensemble'",
-        [DAYS[BORN], names(begun)[0]],
+        [DAYS[FIRST_RELEASE], names(with_releases)[0]],
     )
     assert len(walked)
     assert walked.all(axis=None)
 
 
-def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
+def test_days_done_again_alone_come_out_the_same(mine: Installation) -> None:
     before = digests(mine.settings, TABLES)
-    for row in (BORN + 1, SHARED, LAST):
+    for row in (FIRST_RELEASE + 1, SHARED, LAST):
         refresh(mine, row, row)
         assert digests(mine.settings, TABLES) == before
     # The families were fitted as of these days after they were forecast.
@@ -223,30 +193,34 @@ def test_days_done_again_alone_come_out_the_same(mine: Desk) -> None:
     assert digests(mine.settings, TABLES) == before
 
 
-def test_a_day_done_again_after_its_daily_fits_comes_out_the_same(mine: Desk) -> None:
+def test_a_day_done_again_after_its_daily_fits_comes_out_the_same(mine: Installation) -> None:
     run_range(mine.settings, "update_daily", DAYS[LAST], DAYS[LAST])
     before = digests(mine.settings, TABLES)
     refresh(mine, LAST, LAST)
     assert digests(mine.settings, TABLES) == before
 
 
-def test_what_comes_later_changes_nothing_before(mine: Desk, begun: Desk) -> None:
+def test_what_comes_later_changes_nothing_before(
+    mine: Installation, with_releases: Installation
+) -> None:
     row = LAST - 2
-    change_train(mine.folder, lambda lines: later_prices_changed(lines, row))
+    change_train(mine.folder, lambda lines: change_later_prices(lines, row))
     refresh(mine, SECOND + 1, LAST)
     until = DAYS[row]
-    assert digests(mine.settings, TABLES, until) == digests(begun.settings, TABLES, until)
+    assert digests(mine.settings, TABLES, until) == digests(with_releases.settings, TABLES, until)
     day = str(DAYS[LAST])
-    changed, before = (digests(desk.settings, TABLES) for desk in (mine, begun))
+    changed, before = (
+        digests(installation.settings, TABLES) for installation in (mine, with_releases)
+    )
     assert changed["forecasts.published", day] != before["forecasts.published", day]
 
 
-def test_decisions_replayed_are_the_same(begun: Desk, command: Command) -> None:
-    said = command(begun, "releases", "replay").succeeded().out
+def test_decisions_replayed_are_the_same(with_releases: Installation, command: Command) -> None:
+    said = command(with_releases, "releases", "replay").succeeded().out
     assert "2 decisions on 2 days: all agree" in said
 
 
-def test_replaying_shows_what_differs(mine: Desk, command: Command) -> None:
+def test_replaying_shows_what_differs(mine: Installation, command: Command) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         stored = lake.query("FROM promotion.decisions WHERE action = 'gates_refused'")
         stored["reason"] = "no reason"
@@ -259,7 +233,7 @@ def test_replaying_shows_what_differs(mine: Desk, command: Command) -> None:
 
 
 def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
-    mine: Desk, command: Command
+    mine: Installation, command: Command
 ) -> None:
     first = names(mine)[0]
     decide(mine, action="roll_back", reason="no challenger to take the place")
@@ -285,7 +259,7 @@ def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
 
 
 def test_a_challenger_that_cannot_forecast_goes_with_a_warning(
-    mine: Desk, command: Command
+    mine: Installation, command: Command
 ) -> None:
     second = names(mine)[1]
     artifact = rows(
@@ -307,7 +281,7 @@ def test_a_challenger_that_cannot_forecast_goes_with_a_warning(
 
 
 def test_a_release_that_lacks_a_family_is_refused(
-    mine: Desk, command: Command, monkeypatch: pytest.MonkeyPatch
+    mine: Installation, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def singular(*_: object) -> None:
         raise np.linalg.LinAlgError("Singular matrix")
@@ -330,7 +304,7 @@ def change_fit(lake: Lake, **changed: str) -> None:
     lake.replace_days(fits_table("ridge"), DAYS[SECOND], DAYS[SECOND], columns)
 
 
-def test_parameters_unlike_those_of_the_walk_forward_are_named(mine: Desk) -> None:
+def test_parameters_unlike_those_of_the_walk_forward_are_named(mine: Installation) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         change_fit(lake, by_hand="shrinkage")
         made = register_release(lake, mine.settings, FAST, DAYS[SECOND])
@@ -344,7 +318,7 @@ def test_parameters_unlike_those_of_the_walk_forward_are_named(mine: Desk) -> No
     assert newest["trading_day"][0].date() < DAYS[LAST + 1], "they wait: a challenger has a share"
 
 
-def test_code_unlike_that_of_the_walk_forward_is_named(mine: Desk) -> None:
+def test_code_unlike_that_of_the_walk_forward_is_named(mine: Installation) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         change_fit(lake, code="changed")
         made = register_release(lake, mine.settings, FAST, DAYS[SECOND])
@@ -352,7 +326,7 @@ def test_code_unlike_that_of_the_walk_forward_is_named(mine: Desk) -> None:
     assert "ridge had other code" in made.no_record
 
 
-def test_a_release_that_takes_part_later_cannot_be_promoted_yet(mine: Desk) -> None:
+def test_a_release_that_takes_part_later_cannot_be_promoted_yet(mine: Installation) -> None:
     retrain(mine, LAST + 1)
     newest = names(mine)[-1]
     for request in ({"action": "promote", "share": 0.1}, {"action": "pin"}):
@@ -365,7 +339,9 @@ def test_a_release_that_takes_part_later_cannot_be_promoted_yet(mine: Desk) -> N
     assert set(stored["champion"]) == {newest}
 
 
-def test_a_day_between_without_a_submitted_forecast_is_an_unsubmitted_part(mine: Desk) -> None:
+def test_a_day_between_without_a_submitted_forecast_is_an_unsubmitted_part(
+    mine: Installation,
+) -> None:
     none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
     with Lake(mine.settings.lake_dir) as lake:
         before = find_unsubmitted_parts(lake, DAYS[0], DAYS[LAST])
@@ -375,7 +351,7 @@ def test_a_day_between_without_a_submitted_forecast_is_an_unsubmitted_part(mine:
     assert sorted(after) == after
 
 
-def test_decisions_by_hand_through_the_command_line(mine: Desk, command: Command) -> None:
+def test_decisions_by_hand_through_the_command_line(mine: Installation, command: Command) -> None:
     first, second = names(mine)
     listed = command(mine, "releases").succeeded().out
     assert first in listed
@@ -417,7 +393,7 @@ def test_decisions_by_hand_through_the_command_line(mine: Desk, command: Command
     ],
 )
 def test_requests_that_cannot_be_done_are_refused(
-    mine: Desk, request_: dict[str, object], words: str
+    mine: Installation, request_: dict[str, object], words: str
 ) -> None:
     second = names(mine)[1]
     decide(mine, action="roll_back")
@@ -431,14 +407,14 @@ def test_requests_that_cannot_be_done_are_refused(
     assert digests(mine.settings, PROMOTION_DAILY) == before
 
 
-def launch(desk: Desk, **config: object) -> dg.ExecuteInProcessResult:
+def launch(installation: Installation, **config: object) -> dg.ExecuteInProcessResult:
     """Run the job as the launchpad starts it."""
-    job = build_definitions(desk.settings).resolve_job_def("decide_promotion")
+    job = build_definitions(installation.settings).resolve_job_def("decide_promotion")
     run_config = {"ops": {"decide_about_release": {"config": config}}}
     return job.execute_in_process(run_config=run_config, raise_on_error=False)
 
 
-def test_the_launchpad_decides_alike(mine: Desk) -> None:
+def test_the_launchpad_decides_alike(mine: Installation) -> None:
     first = names(mine)[0]
     refused = launch(mine, action="promote", release=first, made_by="ana")
     assert not refused.success
@@ -456,7 +432,7 @@ def test_the_launchpad_decides_alike(mine: Desk) -> None:
         )
 
 
-def test_simultaneous_decisions_are_made_one_after_the_other(mine: Desk) -> None:
+def test_simultaneous_decisions_are_made_one_after_the_other(mine: Installation) -> None:
     """The second process waits for the lock and reads the decision of the first."""
     with (
         lock_promotion(mine.settings),
@@ -477,7 +453,7 @@ def test_simultaneous_decisions_are_made_one_after_the_other(mine: Desk) -> None
     assert len(made) == 2, "the trial before, and one of the two processes"
 
 
-def test_before_any_label_is_known_a_release_has_no_record(mine: Desk) -> None:
+def test_before_any_label_is_known_a_release_has_no_record(mine: Installation) -> None:
     with Lake(mine.settings.lake_dir) as lake:
         made = register_release(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER])
         assert made.no_record
@@ -486,7 +462,9 @@ def test_before_any_label_is_known_a_release_has_no_record(mine: Desk) -> None:
             register_release(lake, mine.settings, FAST, DAYS[FIRST_FIT_AFTER + 1])
 
 
-def test_history_done_again_keeps_what_a_release_submitted(mine: Desk, command: Command) -> None:
+def test_history_done_again_keeps_what_a_release_submitted(
+    mine: Installation, command: Command
+) -> None:
     """Other families are walked forward, whose ensemble forecasts something else."""
     query = "FROM forecasts.published ORDER BY trading_day, target"
     others = "FROM forecasts.track_record WHERE family = 'lightgbm' ORDER BY trading_day"

@@ -28,22 +28,20 @@ os.kill(os.getpid(), 9)
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a process that has not imported Great Expectations; this one may have."""
-    monkeypatch.setattr(worker, "_imported", lambda: False)
+    monkeypatch.delitem(sys.modules, "great_expectations", raising=False)
 
 
-@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("keep", [1.0, 0.5])
-def test_the_same_result_as_here(keep: float) -> None:
-    found = (
+def test_the_same_result_as_here(keep: float, request: pytest.FixtureRequest) -> None:
+    tables = (
         (RAW_PRICES_SUITE, price_tables.raw_prices()),
         (FORECASTS_SUITE, price_tables.forecasts()),
     )
-    for suite, frame in found:
-        part = frame.head(int(keep * len(frame)))
-        here, there = (
-            expectations.validate_suite(suite, part),
-            worker.validate_in_worker(suite, part),
-        )
+    parts = [(suite, frame.head(int(keep * len(frame)))) for suite, frame in tables]
+    expected = [expectations.validate_suite(*part) for part in parts]
+    request.getfixturevalue("elsewhere")
+    results = [worker.validate_in_worker(*part) for part in parts]
+    for here, there in zip(expected, results, strict=True):
         assert (here.passed, here.rows, here.outcomes) == (there.passed, there.rows, there.outcomes)
         pd.testing.assert_frame_equal(here.failing, there.failing)
 

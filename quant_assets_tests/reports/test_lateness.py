@@ -17,8 +17,8 @@ from quant_assets.reports.blocks import ActionItem
 from quant_assets.reports.page import compose_report
 from quant_assets.reports.periods import DAILY, MONTHLY, WEEKLY, Period
 from quant_assets.submission.submission import SubmissionTime
-from quant_assets_tests.reports.conftest import scope, without
 from quant_assets_tests.support import report_tables
+from quant_assets_tests.support.report_scopes import scope, without
 from quant_assets_tests.support.report_tables import DAY, LAST, add_others, at
 
 

@@ -11,8 +11,8 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.reports.page import Report, compose_report, render_report, store_report
 from quant_assets.reports.periods import DAILY, PERIODS, Period
 from quant_assets.reports.scope import ReportScope
-from quant_assets_tests.reports.conftest import DRIFT_SHARE
 from quant_assets_tests.support import report_tables
+from quant_assets_tests.support.report_scopes import DRIFT_SHARE
 from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_others, fill
 
 SECTIONS = (

@@ -25,8 +25,8 @@ from quant_assets.reports.blocks import ActionItem, Grid, Section
 from quant_assets.reports.page import compose_report
 from quant_assets.reports.periods import MONTHLY, WEEKLY
 from quant_assets.scoring.metric import score_of_ic
-from quant_assets_tests.reports.conftest import scope, without
 from quant_assets_tests.support import report_tables
+from quant_assets_tests.support.report_scopes import scope, without
 from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_others, fill
 
 

@@ -27,32 +27,32 @@ from quant_assets.scoring.attribution import (
     variance_shares,
 )
 from quant_assets_tests.support import leg_market, synthetic
-from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, Desk
+from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, FittedLake
 
 FIRST, LAST = ALTERED_AFTER - 3, ALTERED_AFTER + 1
 
 
-def day(desk: Desk, row: int) -> date:
-    return desk.days[row].item()
+def day(fitted: FittedLake, row: int) -> date:
+    return fitted.days[row].item()
 
 
 def unwanted(warning: str) -> None:
     raise AssertionError(warning)
 
 
-def rows_of(desk: Desk, first: int, last: int) -> pd.DataFrame:
+def rows_of(fitted: FittedLake, first: int, last: int) -> pd.DataFrame:
     """Attribution rows of every family and of the ensemble, sorted."""
-    ends = day(desk, first), day(desk, last)
-    of_families = read_family_parts(desk.lake, desk.settings, FAMILIES, *ends, unwanted)
-    blended = FamilyParts("ensemble", *read_members(desk.lake, FAMILIES, *ends))
-    rows = attribution_rows(desk.lake, [blended, *of_families])
+    ends = day(fitted, first), day(fitted, last)
+    of_families = read_family_parts(fitted.lake, fitted.settings, FAMILIES, *ends, unwanted)
+    blended = FamilyParts("ensemble", *read_members(fitted.lake, FAMILIES, *ends))
+    rows = attribution_rows(fitted.lake, [blended, *of_families])
     return rows.sort_values(["trading_day", "family", "inputs"], ignore_index=True)
 
 
 @pytest.fixture(scope="module")
-def of_days(desk: Desk) -> pd.DataFrame:
+def of_days(fitted: FittedLake) -> pd.DataFrame:
     """Attribution rows of the last days that both markets share, and of the next day."""
-    return rows_of(desk, FIRST, LAST)
+    return rows_of(fitted, FIRST, LAST)
 
 
 @pytest.fixture(scope="module")
@@ -146,10 +146,10 @@ def test_rows_are_those_of_the_table(of_days: pd.DataFrame) -> None:
     assert not of_days.duplicated(["trading_day", "family", "inputs"]).any()
 
 
-def test_the_ensemble_rests_on_its_members(desk: Desk, of_days: pd.DataFrame) -> None:
+def test_the_ensemble_rests_on_its_members(fitted: FittedLake, of_days: pd.DataFrame) -> None:
     """Families have equal weights before any IC is known."""
-    ranks = np.stack([standardised_ranks(desk.forecasts[name].values) for name in FAMILIES])
-    at = np.searchsorted(desk.forecasts["ridge"].days, desk.days[FIRST])
+    ranks = np.stack([standardised_ranks(fitted.forecasts[name].values) for name in FAMILIES])
+    at = np.searchsorted(fitted.forecasts["ridge"].days, fitted.days[FIRST])
     of_ensemble = of_days[of_days["family"] == "ensemble"].set_index("inputs")
     mean = ranks[:, at].mean(axis=0)
     for name, rank in zip(FAMILIES, ranks[:, at], strict=True):
@@ -158,7 +158,7 @@ def test_the_ensemble_rests_on_its_members(desk: Desk, of_days: pd.DataFrame) ->
         assert share == pytest.approx(covariance[0, 1] / covariance[1, 1], rel=1e-9)
 
 
-def test_nothing_later_matters(altered: Desk, of_days: pd.DataFrame) -> None:
+def test_nothing_later_matters(altered: FittedLake, of_days: pd.DataFrame) -> None:
     """Every price after a day is changed."""
     theirs = rows_of(altered, FIRST, LAST)
     same = of_days["trading_day"] <= altered.days[ALTERED_AFTER]
@@ -169,39 +169,39 @@ def test_nothing_later_matters(altered: Desk, of_days: pd.DataFrame) -> None:
     assert (of_days[moving]["share"] != theirs[moving]["share"]).all()
 
 
-def test_a_day_alone_is_attributed_as_in_a_range(desk: Desk, of_days: pd.DataFrame) -> None:
+def test_a_day_alone_is_attributed_as_in_a_range(fitted: FittedLake, of_days: pd.DataFrame) -> None:
     for row in (FIRST, LAST):
-        alone = rows_of(desk, row, row)
+        alone = rows_of(fitted, row, row)
         expected = of_days[of_days["date_id"] == row].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, expected, check_exact=True)
 
 
-def test_the_fit_in_force_is_attributed(desk: Desk) -> None:
+def test_the_fit_in_force_is_attributed(fitted: FittedLake) -> None:
     """Days before the first fit have no parts; later days have those of the fit in force."""
-    ends = day(desk, 190), day(desk, 310)
-    result = list(read_family_parts(desk.lake, desk.settings, ["ridge"], *ends, unwanted))
-    periods = [desk.days[FIT_ROWS[0] : FIT_ROWS[1]], desk.days[FIT_ROWS[1] : 311]]
+    ends = day(fitted, 190), day(fitted, 310)
+    result = list(read_family_parts(fitted.lake, fitted.settings, ["ridge"], *ends, unwanted))
+    periods = [fitted.days[FIT_ROWS[0] : FIT_ROWS[1]], fitted.days[FIT_ROWS[1] : 311]]
     for parts, days in zip(result, periods, strict=True):
         np.testing.assert_array_equal(parts.days, days)
         score = np.sum(list(parts.parts.values()), axis=0)
-        np.testing.assert_allclose(score, desk.forecasts["ridge"].on(days), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(score, fitted.forecasts["ridge"].on(days), rtol=0, atol=1e-12)
 
 
-def test_a_family_without_a_fit_has_no_rows(young_lake: Lake, desk: Desk) -> None:
-    ends = day(desk, 100), day(desk, 110)
-    assert not list(read_family_parts(young_lake, desk.settings, FAMILIES, *ends, unwanted))
+def test_a_family_without_a_fit_has_no_rows(young_lake: Lake, fitted: FittedLake) -> None:
+    ends = day(fitted, 100), day(fitted, 110)
+    assert not list(read_family_parts(young_lake, fitted.settings, FAMILIES, *ends, unwanted))
     days, parts = read_members(young_lake, FAMILIES, *ends)
     rows = attribution_rows(young_lake, [FamilyParts("ensemble", days, parts)])
     assert rows.columns.tolist() == [column.name for column in ATTRIBUTION.columns]
     assert rows.empty
 
 
-def test_a_family_with_a_bad_fit_is_left_out(desk: Desk, tmp_path: Path) -> None:
-    empty = desk.settings.model_copy(update={"data_dir": tmp_path})
+def test_a_family_with_a_bad_fit_is_left_out(fitted: FittedLake, tmp_path: Path) -> None:
+    empty = fitted.settings.model_copy(update={"data_dir": tmp_path})
     said: list[str] = []
-    ends = day(desk, 300), day(desk, 301)
+    ends = day(fitted, 300), day(fitted, 301)
     assert not list(
-        read_family_parts(desk.lake, empty, ["ridge", "rank_prior"], *ends, said.append)
+        read_family_parts(fitted.lake, empty, ["ridge", "rank_prior"], *ends, said.append)
     )
     assert [text.split(":")[0] for text in said] == [
         "ridge is not attributed",
@@ -209,8 +209,10 @@ def test_a_family_with_a_bad_fit_is_left_out(desk: Desk, tmp_path: Path) -> None
     ]
 
 
-def test_of_a_range_the_newest_days_are_attributed(desk: Desk) -> None:
-    end = day(desk, 300)
-    assert first_attributed_day(desk.lake, day(desk, 0), end) == day(desk, 301 - ATTRIBUTED_DAYS)
-    assert first_attributed_day(desk.lake, day(desk, 295), end) == day(desk, 295)
-    assert first_attributed_day(desk.lake, end, end) == end
+def test_of_a_range_the_newest_days_are_attributed(fitted: FittedLake) -> None:
+    end = day(fitted, 300)
+    assert first_attributed_day(fitted.lake, day(fitted, 0), end) == day(
+        fitted, 301 - ATTRIBUTED_DAYS
+    )
+    assert first_attributed_day(fitted.lake, day(fitted, 295), end) == day(fitted, 295)
+    assert first_attributed_day(fitted.lake, end, end) == end

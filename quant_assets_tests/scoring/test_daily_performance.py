@@ -22,45 +22,45 @@ from quant_assets.models.registry import FAMILIES
 from quant_assets.scoring.daily_performance import performance_rows, read_other_track_records
 from quant_assets.scoring.judged_days import find_scored_days, read_scored_forecasts
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk
+from quant_assets_tests.support.fitted_lake import FIT_ROWS, FittedLake
 
 DELAY = MAX_LAG + 1
 
 
-def truth_of(desk: Desk) -> FloatArray:
+def truth_of(fitted: FittedLake) -> FloatArray:
     """Compute labels by the formula from validated prices, label by label."""
-    panel = read_panel(desk.lake, "value", *synthetic.ALWAYS)
+    panel = read_panel(fitted.lake, "value", *synthetic.ALWAYS)
     close = dict(zip(panel.instruments, panel.close.T, strict=True))
     pairs = synthetic.pairs()
-    truth = np.full((len(desk.days), len(pairs)), np.nan)
+    truth = np.full((len(fitted.days), len(pairs)), np.nan)
     for j, (lag, a, b) in enumerate(zip(pairs.lags, pairs.leg_a, pairs.leg_b, strict=True)):
-        for t in range(len(desk.days) - lag - 1):
+        for t in range(len(fitted.days) - lag - 1):
             value = log(close[a][t + lag + 1] / close[a][t + 1])
             truth[t, j] = value - (log(close[b][t + lag + 1] / close[b][t + 1]) if b else 0.0)
     return truth
 
 
 @pytest.fixture(scope="module")
-def expected(desk: Desk) -> pd.DataFrame:
+def expected(fitted: FittedLake) -> pd.DataFrame:
     """Compute the IC of each day and family with scipy."""
-    truth = truth_of(desk)
+    truth = truth_of(fitted)
     rows = []
     for name in FAMILIES:
-        forecasts = desk.forecasts[name]
-        for row in range(FIT_ROWS[0], len(desk.days) - DELAY):
+        forecasts = fitted.forecasts[name]
+        for row in range(FIT_ROWS[0], len(fitted.days) - DELAY):
             known = ~np.isnan(truth[row])
             values = forecasts.values[row - FIT_ROWS[0]]
             ic = spearmanr(values[known], truth[row][known]).statistic
-            rows.append((desk.days[row], row, name, ic, desk.days[row + DELAY]))
+            rows.append((fitted.days[row], row, name, ic, fitted.days[row + DELAY]))
     return pd.DataFrame(rows, columns=[column.name for column in PERFORMANCE.columns])
 
 
-def ends(desk: Desk, first: int, last: int) -> tuple:
-    return desk.days[first].item(), desk.days[last].item()
+def ends(fitted: FittedLake, first: int, last: int) -> tuple:
+    return fitted.days[first].item(), fitted.days[last].item()
 
 
-def judged(desk: Desk, names: Sequence[str], start: date, end: date) -> pd.DataFrame:
-    return performance_rows(read_scored_forecasts(desk.lake, names, start, end))
+def judged(fitted: FittedLake, names: Sequence[str], start: date, end: date) -> pd.DataFrame:
+    return performance_rows(read_scored_forecasts(fitted.lake, names, start, end))
 
 
 def check_same(result: pd.DataFrame, expected: pd.DataFrame) -> None:
@@ -72,48 +72,48 @@ def check_same(result: pd.DataFrame, expected: pd.DataFrame) -> None:
     np.testing.assert_allclose(ours["ic"], theirs["ic"], rtol=0, atol=1e-12)
 
 
-def test_all_days_at_once(desk: Desk, expected: pd.DataFrame) -> None:
-    check_same(judged(desk, FAMILIES, *ends(desk, 0, -1)), expected)
+def test_all_days_at_once(fitted: FittedLake, expected: pd.DataFrame) -> None:
+    check_same(judged(fitted, FAMILIES, *ends(fitted, 0, -1)), expected)
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 6, 30])
 def test_a_range_of_days_on_which_labels_become_known(
-    length: int, desk: Desk, expected: pd.DataFrame
+    length: int, fitted: FittedLake, expected: pd.DataFrame
 ) -> None:
     first = 250
-    result = judged(desk, FAMILIES, *ends(desk, first, first + length - 1))
+    result = judged(fitted, FAMILIES, *ends(fitted, first, first + length - 1))
     of_range = expected["date_id"].between(first - DELAY, first - DELAY + length - 1)
     assert of_range.sum() == length * len(FAMILIES)
     check_same(result, expected[of_range])
 
 
-def test_labels_known_later_are_not_read(desk: Desk, altered: Desk) -> None:
+def test_labels_known_later_are_not_read(fitted: FittedLake, altered: FittedLake) -> None:
     """With other prices after row 330 the performance known on row 330 is the same."""
-    ranges = (ends(x, 205, 330) for x in (desk, altered))
+    ranges = (ends(x, 205, 330) for x in (fitted, altered))
     ours, theirs = (
-        judged(x, FAMILIES, *days) for x, days in zip((desk, altered), ranges, strict=True)
+        judged(x, FAMILIES, *days) for x, days in zip((fitted, altered), ranges, strict=True)
     )
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
-    assert ours["released_on"].max() == pd.Timestamp(desk.days[330])
+    assert ours["released_on"].max() == pd.Timestamp(fitted.days[330])
 
 
-def test_days_without_forecasts_have_no_row(desk: Desk) -> None:
-    assert judged(desk, FAMILIES, *ends(desk, 0, FIT_ROWS[0] + DELAY - 1)).empty
-    assert judged(desk, FAMILIES, *ends(desk, 0, 3)).empty
-    first = judged(desk, FAMILIES, *ends(desk, 0, FIT_ROWS[0] + DELAY))
+def test_days_without_forecasts_have_no_row(fitted: FittedLake) -> None:
+    assert judged(fitted, FAMILIES, *ends(fitted, 0, FIT_ROWS[0] + DELAY - 1)).empty
+    assert judged(fitted, FAMILIES, *ends(fitted, 0, 3)).empty
+    first = judged(fitted, FAMILIES, *ends(fitted, 0, FIT_ROWS[0] + DELAY))
     assert first["date_id"].tolist() == [FIT_ROWS[0]] * len(FAMILIES)
 
 
 def test_other_forecasts_are_judged_on_the_days_of_the_families(
-    desk: Desk, expected: pd.DataFrame
+    fitted: FittedLake, expected: pd.DataFrame
 ) -> None:
-    start, end = ends(desk, 190, 240)
-    days, known_on = find_scored_days(read_known_days(desk.lake, end), start)
-    np.testing.assert_array_equal(days, desk.days[185:236])
-    np.testing.assert_array_equal(known_on, desk.days[190:241])
-    perfect = np.nan_to_num(truth_of(desk)[185:236])
+    start, end = ends(fitted, 190, 240)
+    days, known_on = find_scored_days(read_known_days(fitted.lake, end), start)
+    np.testing.assert_array_equal(days, fitted.days[185:236])
+    np.testing.assert_array_equal(known_on, fitted.days[190:241])
+    perfect = np.nan_to_num(truth_of(fitted)[185:236])
     result = performance_rows(
-        read_scored_forecasts(desk.lake, FAMILIES[:1], start, end), {"oracle": perfect}
+        read_scored_forecasts(fitted.lake, FAMILIES[:1], start, end), {"oracle": perfect}
     )
     oracle = result[result["family"] == "oracle"]
     assert oracle["date_id"].tolist() == list(range(FIT_ROWS[0], 236))
@@ -122,15 +122,15 @@ def test_other_forecasts_are_judged_on_the_days_of_the_families(
     check_same(result[result["family"] == FAMILIES[0]], expected[of_first])
 
 
-def test_a_constant_forecast_has_no_row(desk: Desk) -> None:
-    forecasts = desk.forecasts["ridge"]
+def test_a_constant_forecast_has_no_row(fitted: FittedLake) -> None:
+    forecasts = fitted.forecasts["ridge"]
     values = forecasts.values.copy()
     values[20] = 1.0
     flat = type(forecasts)(forecasts.days, values, forecasts.fit_as_of, forecasts.targets)
     table = forecasts_table("flat_once")
-    rows = forecast_rows(desk.lake, flat)
-    desk.lake.replace_days(table, *ends(desk, 0, -1), rows)
-    result = judged(desk, ["flat_once"], *ends(desk, 0, -1))
+    rows = forecast_rows(fitted.lake, flat)
+    fitted.lake.replace_days(table, *ends(fitted, 0, -1), rows)
+    result = judged(fitted, ["flat_once"], *ends(fitted, 0, -1))
     assert set(range(200, 426)) - set(result["date_id"]) == {220}
 
 

@@ -12,14 +12,14 @@ from quant_assets.scoring.scoreboard import breakdown_rows, comparison_rows, sco
 from quant_assets.scoring.scoreboard_inputs import read_fit_seconds, read_regimes
 from quant_assets.scoring.significance import block_bootstrap, paired_bootstrap
 from quant_assets.scoring.slices import agreement_rows, slice_rows
-from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk
+from quant_assets_tests.support.fitted_lake import FIT_ROWS, FittedLake
 
 Daily = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
-def daily(desk: Desk) -> Daily:
-    result = read_scored_forecasts(desk.lake, FAST, desk.days[0].item(), desk.days[-1].item())
+def daily(fitted: FittedLake) -> Daily:
+    result = read_scored_forecasts(fitted.lake, FAST, fitted.days[0].item(), fitted.days[-1].item())
     return performance_rows(result), slice_rows(result), agreement_rows(result)
 
 
@@ -27,9 +27,9 @@ def metric(ic: pd.Series) -> float:
     return float(ic.mean() / ic.std(ddof=0))
 
 
-def test_scoreboard(desk: Desk, daily: Daily) -> None:
+def test_scoreboard(fitted: FittedLake, daily: Daily) -> None:
     ic, parts, _ = daily
-    seconds = read_fit_seconds(desk.lake, FAST)
+    seconds = read_fit_seconds(fitted.lake, FAST)
     shuffled = ic.sample(frac=1.0, random_state=1)
     board = scoreboard_rows(shuffled, parts, seconds).set_index("family")
     assert [*board.reset_index().columns] == [column.name for column in SCOREBOARD.columns]
@@ -38,7 +38,7 @@ def test_scoreboard(desk: Desk, daily: Daily) -> None:
     turnover = parts[parts["part"] == "turnover"].groupby("family")["value"].mean()
     for name, row in board.iterrows():
         own = ic[ic["family"] == name].sort_values("trading_day")["ic"]
-        assert row["days"] == len(own) == len(desk.days) - FIT_ROWS[0] - 5
+        assert row["days"] == len(own) == len(fitted.days) - FIT_ROWS[0] - 5
         assert row["score"] == pytest.approx(metric(own), rel=1e-12)
         assert row["score_90"] == pytest.approx(metric(own[-90:]), rel=1e-12)
         assert row["score_250"] == pytest.approx(metric(own), rel=1e-12)
@@ -46,11 +46,11 @@ def test_scoreboard(desk: Desk, daily: Daily) -> None:
         assert row["low"] < row["score"] < row["high"]
         assert row["turnover"] == pytest.approx(turnover[name])
         assert row["fit_seconds"] == pytest.approx(
-            np.mean([fit["seconds"] for fit in desk.fits[str(name)]])
+            np.mean([fit["seconds"] for fit in fitted.fits[str(name)]])
         )
         assert np.isnan(row["share_of_oracle"])
-    desk.lake.replace_all(SCOREBOARD, dict(board.reset_index()))
-    assert desk.lake.query(f"FROM {SCOREBOARD.quoted}")["family"].tolist() == list(board.index)
+    fitted.lake.replace_all(SCOREBOARD, dict(board.reset_index()))
+    assert fitted.lake.query(f"FROM {SCOREBOARD.quoted}")["family"].tolist() == list(board.index)
 
 
 def test_a_share_of_the_oracle_where_there_is_one() -> None:
@@ -68,9 +68,9 @@ def test_a_share_of_the_oracle_where_there_is_one() -> None:
     assert np.isnan(board.loc["a", "turnover"])
 
 
-def test_breakdown(desk: Desk, daily: Daily) -> None:
+def test_breakdown(fitted: FittedLake, daily: Daily) -> None:
     ic, parts, _ = daily
-    regime = read_regimes(desk.lake)
+    regime = read_regimes(fitted.lake)
     assert set(regime) == {"calm", "volatile"}
     result = breakdown_rows(ic, parts, regime).set_index(["family", "by", "part"])
     assert [*result.reset_index().columns] == [column.name for column in BREAKDOWN.columns]

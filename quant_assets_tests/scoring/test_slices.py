@@ -11,11 +11,13 @@ from quant_assets.models.registry import FAST
 from quant_assets.scoring.judged_days import ScoredForecasts, read_scored_forecasts
 from quant_assets.scoring.slices import agreement_rows, slice_rows, split_targets
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.fitted_lake import FIT_ROWS, Desk
+from quant_assets_tests.support.fitted_lake import FIT_ROWS, FittedLake
 
 
-def judged(desk: Desk, first: int, last: int) -> ScoredForecasts:
-    scored = read_scored_forecasts(desk.lake, FAST, desk.days[first].item(), desk.days[last].item())
+def judged(fitted: FittedLake, first: int, last: int) -> ScoredForecasts:
+    scored = read_scored_forecasts(
+        fitted.lake, FAST, fitted.days[first].item(), fitted.days[last].item()
+    )
     assert scored is not None
     return scored
 
@@ -36,8 +38,8 @@ def test_every_target_has_one_lag_and_one_pair_of_markets() -> None:
                 assert set(part.split("-")) == set(map(market_of, legs)), expected
 
 
-def test_slices_by_hand(desk: Desk) -> None:
-    scored = judged(desk, 205, 260)
+def test_slices_by_hand(fitted: FittedLake) -> None:
+    scored = judged(fitted, 205, 260)
     rows = slice_rows(scored)
     assert [*rows.columns] == [column.name for column in SLICES.columns]
     index = rows.set_index(["trading_day", "family", "by", "part"])["value"]
@@ -58,10 +60,10 @@ def test_slices_by_hand(desk: Desk) -> None:
 
 
 def test_turnover_begins_with_the_second_forecast_and_needs_no_more_than_the_day_before(
-    desk: Desk,
+    fitted: FittedLake,
 ) -> None:
     def turnover(first: int, last: int) -> pd.Series:
-        rows = slice_rows(judged(desk, first, last))
+        rows = slice_rows(judged(fitted, first, last))
         own = rows[(rows["part"] == "turnover") & (rows["family"] == "ridge")]
         return own.set_index("date_id")["value"]
 
@@ -73,8 +75,8 @@ def test_turnover_begins_with_the_second_forecast_and_needs_no_more_than_the_day
         assert alone.iloc[0] == bulk[row - 5]
 
 
-def test_agreement_by_hand(desk: Desk) -> None:
-    scored = judged(desk, 205, 230)
+def test_agreement_by_hand(fitted: FittedLake) -> None:
+    scored = judged(fitted, 205, 230)
     rows = agreement_rows(scored)
     assert [*rows.columns] == [column.name for column in AGREEMENT.columns]
     assert len(rows) == 3 * len(scored.days)
@@ -84,14 +86,17 @@ def test_agreement_by_hand(desk: Desk) -> None:
         assert value == pytest.approx(spearmanr(ours, theirs).statistic, abs=1e-12)
 
 
-def test_nothing_known_later_is_read(desk: Desk, altered: Desk) -> None:
+def test_nothing_known_later_is_read(fitted: FittedLake, altered: FittedLake) -> None:
     for figures in (slice_rows, agreement_rows):
-        ours, theirs = (figures(judged(x, 205, 330)) for x in (desk, altered))
+        ours, theirs = (figures(judged(x, 205, 330)) for x in (fitted, altered))
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
-def test_before_any_forecast_there_is_nothing(desk: Desk) -> None:
-    assert read_scored_forecasts(desk.lake, FAST, desk.days[0].item(), desk.days[4].item()) is None
+def test_before_any_forecast_there_is_nothing(fitted: FittedLake) -> None:
+    assert (
+        read_scored_forecasts(fitted.lake, FAST, fitted.days[0].item(), fitted.days[4].item())
+        is None
+    )
     for figures in (slice_rows, agreement_rows):
         assert figures(None).empty
-        assert figures(judged(desk, 20, 60)).empty
+        assert figures(judged(fitted, 20, 60)).empty

@@ -1,4 +1,4 @@
-"""The market around a rehearsed desk: what is in the folder at which moment."""
+"""The market around a rehearsed installation: what is in the folder at which moment."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta

@@ -24,14 +24,18 @@ from quant_assets.simulation.scenario import (
     WORSE,
     build_scenario,
 )
-from quant_assets_tests.support.desk import PROGRAM, Finished
+from quant_assets_tests.support.installation import PROGRAM, CommandResult
+
+pytestmark = pytest.mark.slow(
+    "forty simulated days with every fault, run by the daemon", seconds=600
+)
 
 DAYS = 40
 PATIENCE = 3600
 
 
 @pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CommandResult]:
     data = tmp_path_factory.mktemp("rehearsed")
     others = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
     done = subprocess.run(
@@ -42,10 +46,10 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]
         timeout=PATIENCE,
         check=False,
     )
-    return data / "rehearsal", Finished(done.returncode, done.stdout, done.stderr)
+    return data / "rehearsal", CommandResult(done.returncode, done.stdout, done.stderr)
 
 
-def test_the_desk_comes_through_everything(rehearsed: tuple[Path, Finished]) -> None:
+def test_the_platform_comes_through_everything(rehearsed: tuple[Path, CommandResult]) -> None:
     _, done = rehearsed
     assert done.status == 0, done.out + done.err
     assert f"submissions: {DAYS} of {DAYS}" in done.out
@@ -76,23 +80,25 @@ def judged(root: Path, lost: int = 0, undone: str = "") -> Assessment:
         return assess(plan, lake, opened, done, taken[: len(taken) - lost], 1)
 
 
-def test_what_was_judged_well_is_judged_so_again(rehearsed: tuple[Path, Finished]) -> None:
+def test_what_was_judged_well_is_judged_so_again(rehearsed: tuple[Path, CommandResult]) -> None:
     root, _ = rehearsed
     assert judged(root).failings == []
 
 
-def test_a_message_that_did_not_arrive_is_seen(rehearsed: tuple[Path, Finished]) -> None:
+def test_a_message_that_did_not_arrive_is_seen(rehearsed: tuple[Path, CommandResult]) -> None:
     root, _ = rehearsed
     (found,) = judged(root, lost=1).failings
     assert found.endswith("0 arrived of 1")
 
 
-def test_a_fault_that_never_came_about_is_seen(rehearsed: tuple[Path, Finished]) -> None:
+def test_a_fault_that_never_came_about_is_seen(rehearsed: tuple[Path, CommandResult]) -> None:
     root, _ = rehearsed
     assert f"{FULL}: never came about" in judged(root, undone=FULL).failings
 
 
-def test_a_worse_challenger_that_was_never_made_is_seen(rehearsed: tuple[Path, Finished]) -> None:
+def test_a_worse_challenger_that_was_never_made_is_seen(
+    rehearsed: tuple[Path, CommandResult],
+) -> None:
     root, _ = rehearsed
     _, settings, _ = again(root)
     with Lake(settings.lake_dir) as lake:
@@ -104,7 +110,9 @@ def test_a_worse_challenger_that_was_never_made_is_seen(rehearsed: tuple[Path, F
     assert "nothing was decided about the worse challenger" in found
 
 
-def test_a_submission_that_is_changed_or_missing_is_seen(rehearsed: tuple[Path, Finished]) -> None:
+def test_a_submission_that_is_changed_or_missing_is_seen(
+    rehearsed: tuple[Path, CommandResult],
+) -> None:
     root, _ = rehearsed
     plan, settings, _ = again(root)
     changed, missing = plan.world.day(5), plan.world.day(7)
@@ -122,7 +130,7 @@ def test_a_submission_that_is_changed_or_missing_is_seen(rehearsed: tuple[Path, 
     assert f"the submission of {changed} was changed afterwards" in found
 
 
-def test_an_alert_that_was_never_closed_is_seen(rehearsed: tuple[Path, Finished]) -> None:
+def test_an_alert_that_was_never_closed_is_seen(rehearsed: tuple[Path, CommandResult]) -> None:
     root, _ = rehearsed
     _, settings, _ = again(root)
     with Lake(settings.lake_dir) as lake:

@@ -1,7 +1,5 @@
 """The mechanism of the simulated market: sizes of moves, and expected moves."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -51,21 +49,29 @@ def test_the_expected_move_is_what_happens_when_no_shock_comes_after(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     day, rows = 40, 60
-    student, wave = mechanics._draw_student, mechanics._draw_wave
 
-    def silenced(*args: Any, **kwargs: Any) -> FloatArray:
-        shocks = student(*args, **kwargs)
-        shocks[day + 1 :] = 0.0
-        return shocks
+    class Silenced:
+        """Draws of which those of later days are zero: drifts fade and no shock comes."""
 
-    def fading(*args: Any, **kwargs: Any) -> FloatArray:
-        drift = wave(*args, **kwargs)
-        drift[day + 1 :] = drift[day] * 0.5 ** (np.arange(1, rows - day)[:, None] / 60)
-        return drift
+        def __init__(self, seed: int, name: str) -> None:
+            self.stream = random_stream(seed, name)
+            self.random = self.stream.random
+            self.lognormal = self.stream.lognormal
 
+        def standard_t(self, freedom: int, shape: tuple[int, int]) -> FloatArray:
+            return self.until_day(self.stream.standard_t(freedom, shape))
+
+        def standard_normal(self, shape: int | tuple[int, ...]) -> FloatArray:
+            return self.until_day(self.stream.standard_normal(shape))
+
+        def until_day(self, draws: FloatArray) -> FloatArray:
+            if len(draws) == rows:
+                draws[day + 1 :] = 0.0
+            return draws
+
+    random_stream = mechanics.random_stream
     expected = simulate_true_market(SEED, rows).expected[:, day]
-    monkeypatch.setattr(mechanics, "_draw_student", silenced)
-    monkeypatch.setattr(mechanics, "_draw_wave", fading)
+    monkeypatch.setattr(mechanics, "random_stream", Silenced)
     quiet = simulate_true_market(SEED, rows).log_close
     for lag in LAGS:
         np.testing.assert_allclose(expected[lag - 1], realised(quiet, lag)[day], atol=1e-12)

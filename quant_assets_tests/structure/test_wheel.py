@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from quant_assets_tests.support.desk import PATIENCE, Desk
+from quant_assets_tests.support.installation import PATIENCE, Installation
 from quant_assets_tests.support.small_market import write_small_market
 from quant_assets_tests.support.ui_jobs import jobs_in_ui
 
@@ -87,7 +87,7 @@ def test_an_installed_wheel_loads_its_definitions_anywhere(wheel: Path, tmp_path
     assert not list(empty.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.slow("makes a virtual environment, and runs the demo and the UI from a wheel in it")
 def test_demo_and_ui_run_from_an_installed_wheel_in_an_empty_folder(
     wheel: Path, tmp_path: Path
 ) -> None:
@@ -95,7 +95,7 @@ def test_demo_and_ui_run_from_an_installed_wheel_in_an_empty_folder(
     write_small_market(tmp_path / "market")
     empty = tmp_path / "empty"
     empty.mkdir()
-    given = {k: v for k, v in Desk(tmp_path).environment.items() if k != "QUANT_DATA_DIR"}
+    given = {k: v for k, v in Installation(tmp_path).environment.items() if k != "QUANT_DATA_DIR"}
     demo = subprocess.run(
         [programs / "quant-assets", "demo", str(tmp_path / "market")],
         cwd=empty,

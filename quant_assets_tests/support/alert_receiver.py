@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiving(port: int = 0) -> Iterator[Receiver]:
+def open_receiver(port: int = 0) -> Iterator[Receiver]:
     """A server meanwhile, on that port or on any."""
     with Receiver(port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -85,7 +85,7 @@ def closed_port() -> int:
     return port
 
 
-def telling(settings: Settings, **urls: str) -> Settings:
-    """The settings with channels: ``telling(settings, critical=..., warning=...)``."""
+def with_channels(settings: Settings, **urls: str) -> Settings:
+    """The settings with channels: ``with_channels(settings, critical=..., warning=...)``."""
     given = {f"alerts_{level}": value for level, value in urls.items()}
     return load_settings(**{**settings.model_dump(exclude_unset=True), **given})

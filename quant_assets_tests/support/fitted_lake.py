@@ -1,7 +1,9 @@
 """A lake of the small market with all fits and forecasts, and one changed after a day."""
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,13 +17,15 @@ from quant_assets.models.registry import FAMILIES
 from quant_assets.sources.protocol import PriceTable
 from quant_assets.training.fits import FitRow, make_fits, make_forecasts
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.prepared import copy_prepared
 
 ALTERED_AFTER = 330
 FIT_ROWS = [200, 300, 400]
+_RESULTS = "results.pickle"
 
 
 @dataclass(frozen=True)
-class Desk:
+class FittedLake:
     """A lake, and what was fitted and forecast in it in one run over all days."""
 
     lake: Lake
@@ -31,42 +35,74 @@ class Desk:
     forecasts: dict[str, Forecasts]
 
 
-def open_desk(folder: Path, table: PriceTable) -> Desk:
-    settings = Settings(data_dir=folder, first_fit_after=200, refit_every=100, threads=1)
+def settings_of(folder: Path) -> Settings:
+    return Settings(data_dir=folder, first_fit_after=200, refit_every=100, threads=1)
+
+
+def open_lake(folder: Path, table: PriceTable) -> FittedLake:
+    settings = settings_of(folder)
     lake = Lake(settings.lake_dir)
     synthetic.fill(lake, table)
-    return Desk(lake, settings, table.days, {}, {})
+    return FittedLake(lake, settings, table.days, {}, {})
 
 
-def run_all_days(desk: Desk) -> None:
-    start, end = desk.days[0].item(), desk.days[-1].item()
+def run_all_days(fitted: FittedLake) -> None:
+    start, end = fitted.days[0].item(), fitted.days[-1].item()
     for name in FAMILIES:
         table = fits_table(name)
-        made = list(make_fits(desk.lake, desk.settings, name, start, end, lambda note: None))
+        made = list(make_fits(fitted.lake, fitted.settings, name, start, end, lambda note: None))
         rows = {column.name: [fit[column.name] for fit in made] for column in table.columns}
-        desk.lake.replace_days(table, start, end, rows)
-        ((_, forecasts),) = make_forecasts(desk.lake, desk.settings, [name], start, end)
+        fitted.lake.replace_days(table, start, end, rows)
+        ((_, forecasts),) = make_forecasts(fitted.lake, fitted.settings, [name], start, end)
         assert isinstance(forecasts, Forecasts)
-        desk.lake.replace_days(
-            forecasts_table(name), start, end, forecast_rows(desk.lake, forecasts)
+        fitted.lake.replace_days(
+            forecasts_table(name), start, end, forecast_rows(fitted.lake, forecasts)
         )
-        desk.fits[name], desk.forecasts[name] = made, forecasts
+        fitted.fits[name], fitted.forecasts[name] = made, forecasts
+
+
+def open_prepared(name: str, table: PriceTable, folder: Path) -> FittedLake:
+    """The prices run over all days at once, in a folder of the caller's own."""
+
+    def make(kept: Path) -> None:
+        made = open_lake(kept, table)
+        run_all_days(made)
+        made.lake.close()
+        (kept / _RESULTS).write_bytes(pickle.dumps((made.fits, made.forecasts)))
+
+    copy_prepared(name, make, folder)
+    settings = settings_of(folder)
+    results = pickle.loads((folder / _RESULTS).read_bytes())
+    return FittedLake(Lake(settings.lake_dir), settings, table.days, *results)
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
     """The small market, run over all days at once."""
-    opened = open_desk(tmp_path_factory.mktemp("desk"), synthetic.prices())
-    run_all_days(opened)
+    opened = open_prepared("fitted", synthetic.prices(), tmp_path_factory.mktemp("fitted"))
     yield opened
     opened.lake.close()
 
 
 @pytest.fixture(scope="session")
-def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """Likewise, with other prices on every day after ALTERED_AFTER."""
+def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
+    """The small market with other prices on every day after ALTERED_AFTER."""
     prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
-    opened = open_desk(tmp_path_factory.mktemp("altered"), prices)
-    run_all_days(opened)
+    opened = open_prepared("fitted-altered", prices, tmp_path_factory.mktemp("altered"))
     yield opened
     opened.lake.close()
+
+
+def day(fitted: FittedLake, row: int) -> date:
+    return fitted.days[row].item()
+
+
+def fits_of(fitted: FittedLake, name: str, first: int, last: int) -> list[FitRow]:
+    days = day(fitted, first), day(fitted, last)
+    return list(make_fits(fitted.lake, fitted.settings, name, *days, lambda note: None))
+
+
+def store_fit(fitted: FittedLake, name: str, row: int, **changed: str) -> None:
+    (made,) = fits_of(fitted, name, row, row)
+    columns = {c.name: [{**made, **changed}[c.name]] for c in fits_table(name).columns}
+    fitted.lake.replace_days(fits_table(name), day(fitted, row), day(fitted, row), columns)

@@ -1,6 +1,7 @@
 """A search in its own process, for tests that kill it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from quant_assets.tuning.folds import Folds
@@ -29,6 +30,10 @@ def run_search(storage: Path) -> TuningResult:
 def report(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def without_times(tuned: TuningResult) -> TuningResult:
+    return replace(tuned, trials=tuple(replace(trial, seconds=0.0) for trial in tuned.trials))
 
 
 if __name__ == "__main__":

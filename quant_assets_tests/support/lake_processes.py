@@ -19,15 +19,15 @@ import numpy as np
 from quant_assets.lake.schemas.table import Column, Table
 from quant_assets.lake.store.lake import Lake, WriteResult
 
-MARKED = Table(
-    "raw.marked",
+MARKS = Table(
+    "raw.marks",
     "Days of equal marks.",
     (Column("trading_day", "DATE", "the day"), Column("mark", "DOUBLE", "the same all day")),
 )
 FIRST = date(2020, 1, 1)
 
 
-def processes() -> ForkServerContext:
+def process_context() -> ForkServerContext:
     """A way to start processes that costs one import of the lake, not one a process."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["quant_assets_tests.support.lake_processes"])
@@ -35,7 +35,7 @@ def processes() -> ForkServerContext:
 
 
 @contextmanager
-def ended(*children: BaseProcess) -> Iterator[None]:
+def running(*children: BaseProcess) -> Iterator[None]:
     """Start the processes, and leave none behind."""
     try:
         for child in children:
@@ -61,7 +61,7 @@ def content(number: int, mark: int) -> dict[str, Any]:
 
 
 def write(lake: Lake, number: int, mark: int) -> WriteResult:
-    return lake.replace_days(MARKED, day(number), day(number), content(number, mark))
+    return lake.replace_days(MARKS, day(number), day(number), content(number, mark))
 
 
 def marks(lake: Lake, version: int | None = None) -> dict[int, int]:
@@ -69,7 +69,7 @@ def marks(lake: Lake, version: int | None = None) -> dict[int, int]:
     at = "" if version is None else f"AT (VERSION => {version})"
     found = lake.arrow(
         "SELECT trading_day, min(mark) AS low, max(mark) AS high, count(*) AS n"
-        f" FROM raw.marked {at} GROUP BY ALL"
+        f" FROM raw.marks {at} GROUP BY ALL"
     ).to_pylist()
     for row in found:
         assert row["low"] == row["high"], row
@@ -77,7 +77,7 @@ def marks(lake: Lake, version: int | None = None) -> dict[int, int]:
     return {(row["trading_day"] - FIRST).days: int(row["low"]) for row in found}
 
 
-def write_for_ever(root: Path, days: int, orders: Connection) -> None:
+def write_forever(root: Path, days: int, orders: Connection) -> None:
     """Replace day after day with ever higher marks, from the one ordered, and report each."""
     with Lake(root) as lake:
         lake.snapshot_id()
@@ -94,7 +94,7 @@ def write_days(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
             write(lake, number, mark)
 
 
-def write_abreast(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
+def write_in_step(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
     """As :func:`write_days`, but starting each day together with the others."""
     with Lake(root) as lake:
         for number in numbers:
@@ -107,7 +107,7 @@ def read_until(root: Path, gate: Any, done: Any) -> None:
     gate.wait()
     with Lake(root) as lake:
         while not done.wait(0.01):
-            if lake.has(MARKED):
+            if lake.has(MARKS):
                 marks(lake)
 
 

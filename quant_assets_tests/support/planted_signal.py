@@ -10,7 +10,7 @@ OPTIONS = TrainingOptions(8, 3, 200, 16, 1e-2, 0.1, 1.0)
 DAYS, TARGETS = 300, 25
 
 
-def planted(noise: float = 0.5) -> tuple[AnyArray, FloatArray]:
+def planted_signal(noise: float = 0.5) -> tuple[AnyArray, FloatArray]:
     """(n, m, 3) inputs, of which the middle one orders the labels."""
     random = np.random.default_rng(0)
     x = random.normal(size=(DAYS, TARGETS, 3)).astype(np.float32)

@@ -63,6 +63,16 @@ def change_train(folder: Path, change: Callable[[Rows], Rows | None]) -> None:
     _write(path, rows[0], rows[1:])
 
 
+def change_later_prices(rows: Rows, row: int) -> None:
+    """Every price after that row's day times a number of its own, some of them removed."""
+    random = np.random.default_rng(1)
+    for cells in rows[row + 2 :]:
+        factors = np.exp(random.normal(0, 0.05, len(cells)))
+        for i, factor in enumerate(factors[1:], start=1):
+            kept = cells[i] and random.random() < 0.9
+            cells[i] = repr(float(cells[i]) * float(factor)) if kept else ""
+
+
 def _text(number: float) -> str:
     return "" if np.isnan(number) else repr(float(number))
 

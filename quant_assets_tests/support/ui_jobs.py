@@ -10,7 +10,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from quant_assets_tests.support.desk import PATIENCE
+from quant_assets_tests.support.installation import PATIENCE
 
 JOBS = """{ repositoriesOrError { __typename ... on RepositoryConnection { nodes {
   jobs { name } } } } }"""

@@ -3,27 +3,21 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from platform import python_version
-from typing import Any
 
 import mlflow
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 
 from quant_assets.core.errors import ArtifactError, TrackingError
-from quant_assets.lake.store.artifacts import store_artifact as keep
-from quant_assets.models.protocol import Observations, Resources
+from quant_assets.models.protocol import Observations
 from quant_assets.models.registry import load_family
 from quant_assets.tracking import mlflow_store
 from quant_assets.tracking.fit_runs import Fit, record_fits
 from quant_assets.tracking.mlflow_registry import RegistryEntry
 from quant_assets_tests.support import synthetic
-
-NAMES = ("rank_prior", "ridge")
+from quant_assets_tests.support.mlflow_fits import NAMES, client_of, fit_of, load, recording
 
 
 @pytest.fixture(scope="module")
@@ -41,54 +35,10 @@ def fits(seen: Observations, models: Path) -> list[Fit]:
     return [fit_of(seen, name, row, models) for name in NAMES for row in (200, 300)]
 
 
-def fit_of(seen: Observations, name: str, row: int, models: Path, **changes: Any) -> Fit:
-    """A real fit and its record."""
-    chosen = load_family(name)
-    model = chosen.fit(seen.rows(0, row + 1), chosen.defaults, Resources())
-    artifact, digest = keep(models, model.to_bytes())
-    return {
-        "family": name,
-        "trading_day": seen.days[row].item(),
-        "date_id": row,
-        "parameters": json.dumps(dict(chosen.defaults)),
-        "metrics": json.dumps({"labels": 1000, "days": row + 1}),
-        "importance": json.dumps(dict(model.importance())),
-        "artifact": artifact,
-        "sha256": digest,
-        "failure": None,
-        "snapshot": 12,
-        "features_version": "f",
-        "seed": 7,
-        "library": "numpy 2",
-        "code": "c",
-        "fingerprint": f"{name}-{row}",
-        "seconds": 0.25,
-        "dagster_run": "a-dagster-run",
-        "study": None,
-        "by_hand": "clip",
-        **changes,
-    }
-
-
-@contextmanager
-def recording(folder: Path) -> Iterator[tuple[MlflowClient, Any]]:
-    with mlflow_store.open_store(folder) as client:
-        experiment = client.get_experiment_by_name(mlflow_store.EXPERIMENT)
-        parent = client.create_run(experiment.experiment_id)
-        yield client, parent
-        client.set_terminated(parent.info.run_id)
-
-
 def record(folder: Path, fits: list[Fit], models: Path, **named: str) -> dict[str, RegistryEntry]:
     with recording(folder) as (client, parent):
         found = record_fits(client, parent, fits, named, models)
     return {fingerprint: kept for fingerprint, (_, kept) in found.items()}
-
-
-def client_of(folder: Path) -> MlflowClient:
-    return MlflowClient(
-        tracking_uri=mlflow_store.store_uri(folder), registry_uri=mlflow_store.store_uri(folder)
-    )
 
 
 def test_a_run_says_all_that_made_the_fit(tmp_path: Path, fits: list[Fit], models: Path) -> None:
@@ -243,15 +193,17 @@ def test_an_altered_model_is_neither_recorded_nor_loaded(
 
 
 def test_a_locked_store_is_said_and_left_as_it_was(
-    tmp_path: Path, fits: list[Fit], models: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fits: list[Fit], models: Path
 ) -> None:
     folder = tmp_path / "mlflow"
     before = record(folder, fits[:2], models)
-    monkeypatch.setattr(mlflow_store, "_PATIENCE", 0.2)
     holder = sqlite3.connect(mlflow_store.database_path(folder))
     holder.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(TrackingError, match=r"database is locked(?s:.*)catches up"):
-        record(folder, fits, models)
+    with (
+        pytest.raises(TrackingError, match=r"database is locked(?s:.*)catches up"),
+        recording(folder, patience=0.2),
+    ):
+        pass
     holder.close()
     after = record(folder, fits, models)
     assert {name: after[name] for name in before} == before
@@ -263,8 +215,3 @@ def test_a_store_that_is_no_database_is_said(tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match="not a database"), mlflow_store.open_store(tmp_path):
         pass
     assert file.read_bytes() == b"not a database" * 100
-
-
-def load(folder: Path, name: str) -> Any:
-    mlflow.set_tracking_uri(mlflow_store.store_uri(folder))
-    return mlflow.pyfunc.load_model(name)

@@ -19,7 +19,7 @@ from quant_assets.tracking import fit_runs as tracked
 from quant_assets.tracking.mlflow_registry import RegistryEntry
 from quant_assets.tracking.release_runs import record_releases
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.tracking.test_fit_runs import NAMES, client_of, fit_of, load, recording
+from quant_assets_tests.support.mlflow_fits import NAMES, client_of, fit_of, load, recording
 
 WEIGHTS = (0.25, 0.75)
 Rows = Sequence[tracked.Fit]

@@ -8,13 +8,12 @@ from mlflow import MlflowClient
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets.tracking import mlflow_store
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import Desk, Finished
+from quant_assets_tests.support.installation import Command, CommandResult, Installation
 
 _FITS = " UNION ALL ".join(f"SELECT '{name}' AS family, * FROM fits.{name}" for name in FAST)
 
 
-def test_every_fit_has_its_run_below_that_of_the_load(loaded: Desk) -> None:
+def test_every_fit_has_its_run_below_that_of_the_load(loaded: Installation) -> None:
     with Lake(loaded.settings.lake_dir, read_only=True) as lake:
         tracked = lake.query("FROM tracking.fits ORDER BY family, trading_day")
         fits = lake.query(f"FROM ({_FITS}) ORDER BY family, trading_day")
@@ -33,27 +32,27 @@ def test_every_fit_has_its_run_below_that_of_the_load(loaded: Desk) -> None:
         assert client.get_model_version_by_alias(name, "champion").run_id == newest["mlflow_run"]
 
 
+@pytest.mark.slow("two retrainings in real runs")
 def test_a_locked_store_is_a_warning_and_the_next_run_catches_up(
-    desk: Desk, command: Command, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, command: Command
 ) -> None:
-    monkeypatch.setattr(mlflow_store, "_PATIENCE", 0.2)
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         day = str(lake.query("SELECT max(trading_day)::VARCHAR AS day FROM raw.prices")["day"][0])
 
-    def retrain() -> Finished:
+    def retrain() -> CommandResult:
         days = ("--from", day, "--to", day)
-        return command(desk, "backfill", "--job", "retrain_models", *days).succeeded()
+        return command(installation, "backfill", "--job", "retrain_models", *days).succeeded()
 
-    holder = sqlite3.connect(mlflow_store.database_path(desk.settings.mlflow_dir))
+    holder = sqlite3.connect(mlflow_store.database_path(installation.settings.mlflow_dir))
     holder.execute("BEGIN EXCLUSIVE")
     assert "check recorded of tracking/fits did not pass" in retrain().out
-    assert aliases_on(desk, day) == {}
+    assert aliases_on(installation, day) == {}
     holder.close()
     assert "did not pass" not in retrain().out
-    assert aliases_on(desk, day) == dict.fromkeys(FAST, "challenger")
+    assert aliases_on(installation, day) == dict.fromkeys(FAST, "challenger")
 
 
-def aliases_on(desk: Desk, day: str) -> dict[str, str]:
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+def aliases_on(installation: Installation, day: str) -> dict[str, str]:
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         found = lake.query("SELECT family, alias FROM tracking.fits WHERE trading_day = ?", [day])
     return dict(zip(found["family"], found["alias"], strict=True))

@@ -13,51 +13,47 @@ from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets.tracking import mlflow_store
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.promotion.test_shell import (
-    BORN,
+from quant_assets_tests.support.installation import Command, Installation
+from quant_assets_tests.support.mlflow_fits import load
+from quant_assets_tests.support.releases import (
     DAYS,
+    FIRST_RELEASE,
     SECOND,
+    copy_two_releases,
     decide,
-    evening_of,
     names,
     refresh,
-    retrain,
     rows,
     scores,
 )
-from quant_assets_tests.support.desk import Desk
-from quant_assets_tests.tracking.test_fit_runs import load
+
+pytestmark = pytest.mark.slow(
+    "two retrainings in real runs, recorded in MLflow, and runs that come after them", seconds=90
+)
 
 PINNED = [name for name in FAST if name != "rank_prior"]
 NOW = SECOND + 1
 
 
 @pytest.fixture(scope="module")
-def begun(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def with_releases(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A champion by default, and a release that the gates refused."""
-    desk = loaded.copy(tmp_path_factory.mktemp("begun"))
-    evening_of(desk, BORN)
-    retrain(desk, BORN)
-    refresh(desk, BORN + 1, SECOND)
-    retrain(desk, SECOND)
-    refresh(desk, NOW, NOW)
-    return desk
+    return copy_two_releases(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture
-def mine(begun: Desk, tmp_path: Path) -> Desk:
+def mine(with_releases: Installation, tmp_path: Path) -> Installation:
     """A copy to change."""
-    return begun.copy(tmp_path)
+    return with_releases.copy(tmp_path)
 
 
-def client_of(desk: Desk) -> MlflowClient:
-    uri = mlflow_store.store_uri(desk.settings.mlflow_dir)
+def client_of(installation: Installation) -> MlflowClient:
+    uri = mlflow_store.store_uri(installation.settings.mlflow_dir)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def releases_by_alias(desk: Desk) -> dict[str, str]:
-    client = client_of(desk)
+def releases_by_alias(installation: Installation) -> dict[str, str]:
+    client = client_of(installation)
     held = client.get_registered_model("release").aliases
     return {
         alias: client.get_model_version("release", str(version)).tags["release"]
@@ -65,35 +61,44 @@ def releases_by_alias(desk: Desk) -> dict[str, str]:
     }
 
 
-def test_every_release_has_its_run_below_that_of_the_retraining(begun: Desk) -> None:
-    client, tracked = client_of(begun), rows(begun, "FROM tracking.releases ORDER BY version")
-    assert tracked["release"].tolist() == names(begun)
+def test_every_release_has_its_run_below_that_of_the_retraining(
+    with_releases: Installation,
+) -> None:
+    client, tracked = (
+        client_of(with_releases),
+        rows(with_releases, "FROM tracking.releases ORDER BY version"),
+    )
+    assert tracked["release"].tolist() == names(with_releases)
     assert tracked["version"].tolist() == [1, 2]
-    for run, row in zip(tracked["mlflow_run"], (BORN, SECOND), strict=True):
+    for run, row in zip(tracked["mlflow_run"], (FIRST_RELEASE, SECOND), strict=True):
         parent = client.get_run(client.get_run(run).data.tags["mlflow.parentRunId"])
-        fits = rows(begun, "SELECT dagster_run FROM fits.ridge WHERE trading_day = ?", [DAYS[row]])
+        fits = rows(
+            with_releases, "SELECT dagster_run FROM fits.ridge WHERE trading_day = ?", [DAYS[row]]
+        )
         assert parent.data.tags["dagster_run_id"] == fits["dagster_run"][0]
-    assert releases_by_alias(begun) == {"champion": names(begun)[0]}
+    assert releases_by_alias(with_releases) == {"champion": names(with_releases)[0]}
 
 
-def test_the_champion_is_loaded_and_gives_what_the_same_fits_gave_that_day(mine: Desk) -> None:
+def test_the_champion_is_loaded_and_gives_what_the_same_fits_gave_that_day(
+    mine: Installation,
+) -> None:
     """On its as-of day, done again with its fits, the ensemble has its fits and its weights.
 
     A day uses a daily fit as of the day only if there is none before it.
     """
-    day = DAYS[BORN]
+    day = DAYS[FIRST_RELEASE]
     champion = load(mine.settings.mlflow_dir, "models:/release@champion")
     with Lake(mine.settings.lake_dir, read_only=True) as lake:
         found = champion.predict(read_observations(lake, as_of=day))
     with Lake(mine.settings.lake_dir) as lake:
         table = fits_table("rank_prior")
         none = {column.name: [] for column in table.columns}
-        lake.replace_days(table, DAYS[0], DAYS[BORN - 1], none)
-    refresh(mine, BORN, BORN)
+        lake.replace_days(table, DAYS[0], DAYS[FIRST_RELEASE - 1], none)
+    refresh(mine, FIRST_RELEASE, FIRST_RELEASE)
     np.testing.assert_array_equal(found[0], scores(mine, "forecasts.ensemble", day))
 
 
-def test_aliases_follow_what_is_decided_by_hand(mine: Desk) -> None:
+def test_aliases_follow_what_is_decided_by_hand(mine: Installation) -> None:
     first, second = names(mine)
     decide(mine, action="promote", release=second, share=0.1)
     refresh(mine, NOW + 1, NOW + 1)
@@ -113,7 +118,7 @@ def test_aliases_follow_what_is_decided_by_hand(mine: Desk) -> None:
         assert of_release.to_numpy().tolist() == [list(held)]
 
 
-def test_a_day_without_news_does_not_open_the_store(mine: Desk, command: Command) -> None:
+def test_a_day_without_news_does_not_open_the_store(mine: Installation, command: Command) -> None:
     holder = sqlite3.connect(mlflow_store.database_path(mine.settings.mlflow_dir))
     holder.execute("BEGIN EXCLUSIVE")
     day = str(DAYS[NOW + 1])
@@ -123,7 +128,7 @@ def test_a_day_without_news_does_not_open_the_store(mine: Desk, command: Command
 
 
 def test_a_store_that_is_gone_costs_nothing_and_is_made_again(
-    mine: Desk, command: Command, monkeypatch: pytest.MonkeyPatch
+    mine: Installation, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = mine.settings.mlflow_dir
     shutil.rmtree(folder)

@@ -20,7 +20,7 @@ from quant_assets.tuning.folds import Folds
 from quant_assets.tuning.study import tune_family
 from quant_assets.tuning.study_rows import read_study_result, study_rows
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, Desk, open_desk
+from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, FittedLake, open_lake
 
 AS_OF = FIT_ROWS[1]
 FOLDS = Folds(first_fit_after=200, validation_days=60, step_days=10)
@@ -32,16 +32,16 @@ SILENT: list[str] = []
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Desk]:
+def fresh(tmp_path: Path) -> Iterator[FittedLake]:
     """A lake of the small market without fits and studies."""
-    opened = open_desk(tmp_path, synthetic.prices())
+    opened = open_lake(tmp_path, synthetic.prices())
     yield opened
     opened.lake.close()
 
 
-def put_study(desk: Desk, name: str, row: int, parameters: Parameters) -> date:
+def put_study(fitted: FittedLake, name: str, row: int, parameters: Parameters) -> date:
     """Store a study as of a row with two trials: the defaults and better parameters."""
-    table, day = study_table(name), desk.days[row].item()
+    table, day = study_table(name), fitted.days[row].item()
     complete = [load_family(name).defaults, {**load_family(name).defaults, **parameters}]
     rows = {
         "trading_day": day,
@@ -61,28 +61,28 @@ def put_study(desk: Desk, name: str, row: int, parameters: Parameters) -> date:
         "best": [False, True],
         "parameters": [json.dumps(dict(trial)) for trial in complete],
     }
-    desk.lake.replace_days(
+    fitted.lake.replace_days(
         table, day, day, {**{column: [value] * 2 for column, value in rows.items()}, **several}
     )
     return day
 
 
-def fits_of(desk: Desk, name: str, **options: Any) -> list[FitRow]:
-    ends = desk.days[0].item(), desk.days[-1].item()
-    settings = options.pop("settings", desk.settings)
-    return list(make_fits(desk.lake, settings, name, *ends, SILENT.append, **options))
+def fits_of(fitted: FittedLake, name: str, **options: Any) -> list[FitRow]:
+    ends = fitted.days[0].item(), fitted.days[-1].item()
+    settings = options.pop("settings", fitted.settings)
+    return list(make_fits(fitted.lake, settings, name, *ends, SILENT.append, **options))
 
 
-def store(desk: Desk, name: str, fits: list[FitRow]) -> None:
+def store(fitted: FittedLake, name: str, fits: list[FitRow]) -> None:
     table = fits_table(name)
     for fit in fits:
         row = {column.name: [fit[column.name]] for column in table.columns}
-        desk.lake.replace_days(table, fit["trading_day"], fit["trading_day"], row)
+        fitted.lake.replace_days(table, fit["trading_day"], fit["trading_day"], row)
 
 
 @pytest.mark.parametrize("name", OTHER)
 @pytest.mark.parametrize("row", [AS_OF - 1, AS_OF])
-def test_a_study_changes_no_fit_before_it(name: str, row: int, fresh: Desk) -> None:
+def test_a_study_changes_no_fit_before_it(name: str, row: int, fresh: FittedLake) -> None:
     plain = fits_of(fresh, name)
     store(fresh, name, plain)
     study = put_study(fresh, name, row, OTHER[name])
@@ -102,7 +102,7 @@ def test_a_study_changes_no_fit_before_it(name: str, row: int, fresh: Desk) -> N
         assert fit["sha256"] != before["sha256"]
 
 
-def test_the_newest_study_of_the_day_or_before_is_used(fresh: Desk) -> None:
+def test_the_newest_study_of_the_day_or_before_is_used(fresh: FittedLake) -> None:
     studies = {
         row: put_study(fresh, "rank_prior", row, {"window": window})
         for row, window in ((250, 130), (300, 140), (310, 150))
@@ -129,7 +129,7 @@ def test_the_newest_study_of_the_day_or_before_is_used(fresh: Desk) -> None:
     assert none == []
 
 
-def test_studies_can_be_turned_off(fresh: Desk) -> None:
+def test_studies_can_be_turned_off(fresh: FittedLake) -> None:
     plain = [fit["fingerprint"] for fit in fits_of(fresh, "ridge")]
     put_study(fresh, "ridge", 200, OTHER["ridge"])
     off = fresh.settings.model_copy(update={"tuned": False})
@@ -137,7 +137,7 @@ def test_studies_can_be_turned_off(fresh: Desk) -> None:
     assert all(fit["study"] for fit in fits_of(fresh, "ridge"))
 
 
-def test_a_study_that_keeps_the_defaults_makes_no_fit_again(fresh: Desk) -> None:
+def test_a_study_that_keeps_the_defaults_makes_no_fit_again(fresh: FittedLake) -> None:
     store(fresh, "ridge", fits_of(fresh, "ridge"))
     put_study(fresh, "ridge", 200, {})
     assert fits_of(fresh, "ridge") == []
@@ -152,7 +152,7 @@ def test_a_study_that_keeps_the_defaults_makes_no_fit_again(fresh: Desk) -> None
     ],
 )
 def test_what_the_code_no_longer_takes_counts_as_the_defaults(
-    parameters: Parameters, why: str, fresh: Desk
+    parameters: Parameters, why: str, fresh: FittedLake
 ) -> None:
     plain = [fit["fingerprint"] for fit in fits_of(fresh, "rank_prior")]
     study = put_study(fresh, "rank_prior", 250, parameters)
@@ -164,7 +164,7 @@ def test_what_the_code_no_longer_takes_counts_as_the_defaults(
     assert all(part in warning for part in ("rank_prior", str(study), "defaults", why))
 
 
-def test_parameters_by_hand_take_precedence_and_are_recorded(fresh: Desk) -> None:
+def test_parameters_by_hand_take_precedence_and_are_recorded(fresh: FittedLake) -> None:
     study = put_study(fresh, "ridge", 250, OTHER["ridge"])
     fits = fits_of(fresh, "ridge", by_hand={"clip": 2.0, "returns": ["ret_1", "ret_20"]})
     assert [fit["study"] for fit in fits] == [None, study, study]
@@ -186,19 +186,19 @@ def test_parameters_by_hand_take_precedence_and_are_recorded(fresh: Desk) -> Non
     ],
 )
 def test_parameters_by_hand_are_checked(
-    by_hand: Parameters, error: type[Exception], said: str, fresh: Desk
+    by_hand: Parameters, error: type[Exception], said: str, fresh: FittedLake
 ) -> None:
     with pytest.raises(error, match=said):
         fits_of(fresh, "ridge", by_hand=by_hand)
 
 
-def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
+def studied(fitted: FittedLake, name: str, row: int) -> dict[str, list[Any]]:
     """Run and store a study as of a row; return its rows without times."""
-    day = desk.days[row].item()
+    day = fitted.days[row].item()
     result = tune_family(
-        read_observations(desk.lake, day),
+        read_observations(fitted.lake, day),
         name,
-        desk.settings.tuning_dir / f"{name}.db",
+        fitted.settings.tuning_dir / f"{name}.db",
         seed=7,
         threads=1,
         broad=4,
@@ -207,8 +207,8 @@ def studied(desk: Desk, name: str, row: int) -> dict[str, list[Any]]:
         folds=FOLDS,
     )
     rows = study_rows(result, day, row, 7)
-    desk.lake.replace_days(study_table(name), day, day, rows)
-    shown = read_study_result(desk.lake, name, day)
+    fitted.lake.replace_days(study_table(name), day, day, rows)
+    shown = read_study_result(fitted.lake, name, day)
     assert (shown.value, shown.default_value) == (result.value, result.default_value)
     assert (shown.trials, shown.first, shown.last) == (7, *result.days)
     chosen = load_family(name)
@@ -231,12 +231,12 @@ def test_nothing_later_reaches_a_fit_through_a_study(name: str, tmp_path: Path) 
     """A study, and the fits that use it, do not depend on the prices after their day."""
     whole = synthetic.prices()
     tables = (whole, synthetic.altered_after(whole, ALTERED_AFTER))
-    desks = [open_desk(tmp_path / str(i), table) for i, table in enumerate(tables)]
-    rows = [studied(desk, name, ALTERED_AFTER - 40) for desk in desks]
+    opened = [open_lake(tmp_path / str(i), table) for i, table in enumerate(tables)]
+    rows = [studied(fitted, name, ALTERED_AFTER - 40) for fitted in opened]
     assert rows[0] == rows[1]
     judged = rows[0]["last_judged"][0]
     assert judged < rows[0]["trading_day"][0]
-    fits = [fits_of(desk, name) for desk in desks]
+    fits = [fits_of(fitted, name) for fitted in opened]
     known = [fit for fit in fits[0] if fit["date_id"] <= ALTERED_AFTER]
     assert [fit["date_id"] for fit in known] == [200, 300]
     assert known[1]["study"] == rows[0]["trading_day"][0]
@@ -244,11 +244,11 @@ def test_nothing_later_reaches_a_fit_through_a_study(name: str, tmp_path: Path) 
         assert fit["fingerprint"] == other["fingerprint"]
         assert fit["sha256"] == other["sha256"]
     assert fits[0][2]["fingerprint"] != fits[1][2]["fingerprint"]
-    for desk in desks:
-        desk.lake.close()
+    for fitted in opened:
+        fitted.lake.close()
 
 
-def test_rows_of_a_study(fresh: Desk) -> None:
+def test_rows_of_a_study(fresh: FittedLake) -> None:
     rows = studied(fresh, "rank_prior", 300)
     columns = {column.name for column in study_table("rank_prior").columns}
     assert set(rows) == columns - {"seconds"}

@@ -2,21 +2,18 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from quant_assets.tuning.study import TuningResult
-from quant_assets_tests.support.killed_study import BROAD, NARROW, run_search
+import pytest
+
+from quant_assets_tests.support.killed_study import BROAD, NARROW, run_search, without_times
 
 KILL_AFTER = (1, 4, 5, 4)
 """Trials after which each process is killed; the third kill is in the second stage."""
 
 
-def without_times(result: TuningResult) -> TuningResult:
-    return replace(result, trials=tuple(replace(trial, seconds=0.0) for trial in result.trials))
-
-
+@pytest.mark.slow("four searches killed and gone on with")
 def test_a_search_killed_several_times_makes_the_same_trials(tmp_path: Path) -> None:
     moments, lines = Random(5), []
     for trials in KILL_AFTER:

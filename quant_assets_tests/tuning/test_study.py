@@ -15,8 +15,7 @@ from quant_assets.tuning.folds import Folds
 from quant_assets.tuning.objective import objective_value, validate_fold
 from quant_assets.tuning.study import TuningResult, tune_family
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.killed_study import FOLDS
-from quant_assets_tests.tuning.test_kill import without_times
+from quant_assets_tests.support.killed_study import FOLDS, without_times
 
 BROAD, NARROW = 7, 5
 

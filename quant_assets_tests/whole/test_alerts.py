@@ -13,16 +13,15 @@ from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.alerts.channels import open_channels
 from quant_assets.alerts.delivery import deliver_messages
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.conftest import Command
 from quant_assets_tests.support.alert_receiver import (
     SECRET,
     Receiver,
     closed_port,
-    receiving,
-    telling,
+    open_receiver,
     url,
+    with_channels,
 )
-from quant_assets_tests.support.desk import Desk
+from quant_assets_tests.support.installation import Command, Installation
 
 KEY = "run_failed/refresh_daily/2023-12-29"
 AT = datetime(2023, 12, 29, 22, 15, tzinfo=UTC)
@@ -33,21 +32,24 @@ RAISED = ConditionRaised(
 
 @pytest.fixture
 def server() -> Iterator[Receiver]:
-    with receiving() as opened:
+    with open_receiver() as opened:
         yield opened
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Desk:
-    """A desk with nothing loaded and no alerts."""
-    return Desk(tmp_path)
+def empty(tmp_path: Path) -> Installation:
+    """A installation with nothing loaded and no alerts."""
+    return Installation(tmp_path)
 
 
 def take_in(
-    desk: Desk, *events: ConditionRaised | ConditionCleared, where: str, attempts: int = 0
+    installation: Installation,
+    *events: ConditionRaised | ConditionCleared,
+    where: str,
+    attempts: int = 0,
 ) -> None:
     """Bring alerts in with a channel, and try to deliver that often, always when it is due."""
-    settings = telling(desk.settings, critical=where)
+    settings = with_channels(installation.settings, critical=where)
     with Lake(settings.lake_dir) as lake:
         book = AlertStore(lake, settings.lake_dir)
         book.take_in(events, open_channels(settings).names)
@@ -59,7 +61,9 @@ def take_in(
             )  # type: ignore[misc]
 
 
-def test_with_nothing_to_tell_it_says_so_and_makes_no_lake(empty: Desk, command: Command) -> None:
+def test_with_nothing_to_tell_it_says_so_and_makes_no_lake(
+    empty: Installation, command: Command
+) -> None:
     assert command(empty, "alerts").succeeded().out.startswith("no open alerts (")
     assert (
         command(empty, "alerts", "--all").succeeded().out.startswith("no alert was ever raised (")
@@ -67,7 +71,9 @@ def test_with_nothing_to_tell_it_says_so_and_makes_no_lake(empty: Desk, command:
     assert not empty.settings.lake_dir.exists()
 
 
-def test_open_alerts_are_listed_and_closed_ones_on_request(empty: Desk, command: Command) -> None:
+def test_open_alerts_are_listed_and_closed_ones_on_request(
+    empty: Installation, command: Command
+) -> None:
     another = ConditionRaised("data_late", "warning", "data is late", "", None, AT)
     later = datetime(2023, 12, 29, 23, tzinfo=UTC)
     take_in(empty, RAISED, another, ConditionCleared("data_late", "it came", later), where="")
@@ -81,7 +87,7 @@ def test_open_alerts_are_listed_and_closed_ones_on_request(empty: Desk, command:
 
 
 def test_a_test_message_says_of_each_channel_what_came_of_it(
-    empty: Desk, command: Command, server: Receiver
+    empty: Installation, command: Command, server: Receiver
 ) -> None:
     port = closed_port()
     finished = command(
@@ -100,7 +106,7 @@ def test_a_test_message_says_of_each_channel_what_came_of_it(
 
 
 def test_dead_letters_are_shown_and_sent_again(
-    empty: Desk, command: Command, server: Receiver, monkeypatch: pytest.MonkeyPatch
+    empty: Installation, command: Command, server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(messages, "MAX_ATTEMPTS", 3)
     server.status = 500
@@ -117,7 +123,9 @@ def test_dead_letters_are_shown_and_sent_again(
     assert last.out == "no message was given up\n"
 
 
-def test_an_alert_can_be_closed_by_hand(empty: Desk, command: Command, server: Receiver) -> None:
+def test_an_alert_can_be_closed_by_hand(
+    empty: Installation, command: Command, server: Receiver
+) -> None:
     take_in(empty, RAISED, where=server.url, attempts=1)
     command(empty, "alerts", "--close", KEY[:-1]).refused_with("unknown key", KEY)
     closed = command(empty, "alerts", "--close", KEY, QUANT_ALERTS_CRITICAL=server.url)
@@ -126,7 +134,7 @@ def test_an_alert_can_be_closed_by_hand(empty: Desk, command: Command, server: R
 
 
 def test_a_clock_that_went_back_does_not_keep_one_open(
-    empty: Desk, command: Command, server: Receiver
+    empty: Installation, command: Command, server: Receiver
 ) -> None:
     ahead = replace(RAISED, at=datetime.now(UTC) + timedelta(hours=1))
     take_in(empty, ahead, where=server.url)
@@ -135,7 +143,7 @@ def test_a_clock_that_went_back_does_not_keep_one_open(
 
 
 def test_a_url_that_cannot_be_used_is_refused_without_being_shown(
-    empty: Desk, command: Command
+    empty: Installation, command: Command
 ) -> None:
     for bad in (SECRET, f"slack://{SECRET}"):
         finished = command(empty, "alerts", "--test", "critical", QUANT_ALERTS_CRITICAL=bad)
@@ -144,7 +152,7 @@ def test_a_url_that_cannot_be_used_is_refused_without_being_shown(
 
 
 def test_channels_do_not_make_a_market_load_again(
-    loaded: Desk, command: Command, server: Receiver
+    loaded: Installation, command: Command, server: Receiver
 ) -> None:
     finished = command(loaded, "load", QUANT_ALERTS_CRITICAL=server.url)
     assert "nothing has changed" in finished.succeeded().out

@@ -1,8 +1,7 @@
 """Single bad cells do not stop a run: they go to the quarantine, with place and reason."""
 
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import Desk
+from quant_assets_tests.support.installation import Command, Installation
 from quant_assets_tests.support.small_market import LAST_DAY, Rows, change_train
 
 BAD = {
@@ -14,7 +13,9 @@ BAD = {
 }
 
 
-def test_bad_cells_are_quarantined_with_their_reason(desk: Desk, command: Command) -> None:
+def test_bad_cells_are_quarantined_with_their_reason(
+    installation: Installation, command: Command
+) -> None:
     names: list[str] = []
 
     def spoil(rows: Rows) -> None:
@@ -23,10 +24,12 @@ def test_bad_cells_are_quarantined_with_their_reason(desk: Desk, command: Comman
             rows[-1][i] = text
             names.append(rows[0][i])
 
-    change_train(desk.folder, spoil)
+    change_train(installation.folder, spoil)
     day = LAST_DAY.isoformat()
-    command(desk, "backfill", "--from", day, "--to", day, "--job", "refresh_daily").succeeded()
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+    command(
+        installation, "backfill", "--from", day, "--to", day, "--job", "refresh_daily"
+    ).succeeded()
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         rows = lake.query("FROM validated.quarantine")
         kept = lake.query(
             "SELECT count(*) AS n FROM validated.prices WHERE contains(flag, 'rejected')"
@@ -45,15 +48,19 @@ def test_bad_cells_are_quarantined_with_their_reason(desk: Desk, command: Comman
     assert answered.at[0, "n"] == 424
 
 
-def test_a_day_of_nothing_but_bad_cells_stops_the_run(desk: Desk, command: Command) -> None:
+def test_a_day_of_nothing_but_bad_cells_stops_the_run(
+    installation: Installation, command: Command
+) -> None:
     """That is no bad cell but a bad day: what follows is not computed from it."""
 
     def spoil(rows: Rows) -> None:
         rows[-1][1:] = ["-1"] * (len(rows[-1]) - 1)
 
-    change_train(desk.folder, spoil)
+    change_train(installation.folder, spoil)
     day = LAST_DAY.isoformat()
-    finished = command(desk, "backfill", "--from", day, "--to", day, "--job", "refresh_daily")
+    finished = command(
+        installation, "backfill", "--from", day, "--to", day, "--job", "refresh_daily"
+    )
     finished.refused_with("validated_prices of validated/prices did not pass")
     _, _, first = finished.err.partition("did not pass")[2].splitlines()[1:4]
     assert [cell.strip() for cell in first.split("|")][3] == "False"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import Desk, digests
+from quant_assets_tests.support.installation import Command, Digests, Installation, digests
 from quant_assets_tests.support.small_market import Rows, change_train
 
 Change = Callable[[Path], object]
@@ -148,11 +147,10 @@ FAULTS: dict[str, Fault] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_bad_folder_is_refused_and_nothing_changes(
-    name: str, desk: Desk, command: Command
+    name: str, installation: Installation, loaded_digests: Digests, command: Command
 ) -> None:
-    before = digests(desk.settings)
     break_it, file, words = FAULTS[name]
-    change_train(desk.folder, newer_prices)
-    break_it(desk.folder)
-    command(desk, "load").refused_with(str(desk.folder / file), *words)
-    assert digests(desk.settings) == before
+    change_train(installation.folder, newer_prices)
+    break_it(installation.folder)
+    command(installation, "load").refused_with(str(installation.folder / file), *words)
+    assert digests(installation.settings) == loaded_digests

@@ -9,9 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import PATIENCE, Desk, Finished, digests
+from quant_assets_tests.support.installation import (
+    PATIENCE,
+    Command,
+    CommandResult,
+    Digests,
+    Installation,
+    digests,
+)
 from quant_assets_tests.support.small_market import write_small_market
+
+slow = pytest.mark.slow("processes whose disk is full, and what they do once it is not")
 
 REFRESH = ("backfill", "--from", "2023-12-29", "--to", "2023-12-29", "--job", "refresh_daily")
 # Those of <linux/prctl.h> and <linux/capability.h>.
@@ -28,7 +36,9 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_of_the_wrong_kind_is_named(name: str, loaded: Desk, command: Command) -> None:
+def test_a_setting_of_the_wrong_kind_is_named(
+    name: str, loaded: Installation, command: Command
+) -> None:
     value, expected = SETTINGS[name]
     finished = command(loaded, "load", **{name: value})
     finished.refused_with("a setting cannot be used", f"where: {name}", expected, f"'{value}'")
@@ -44,12 +54,12 @@ def test_a_setting_of_the_wrong_kind_is_named(name: str, loaded: Desk, command: 
     ],
 )
 def test_days_that_the_source_has_not_are_refused(
-    days: tuple[str, str], words: tuple[str, ...], loaded: Desk, command: Command
+    days: tuple[str, str], words: tuple[str, ...], loaded: Installation, command: Command
 ) -> None:
     command(loaded, "backfill", "--from", days[0], "--to", days[1]).refused_with(*words)
 
 
-def test_a_misspelt_job_is_refused_with_the_nearest(loaded: Desk, command: Command) -> None:
+def test_a_misspelt_job_is_refused_with_the_nearest(loaded: Installation, command: Command) -> None:
     finished = command(loaded, *REFRESH[:-1], "refresh_dayly")
     finished.refused_with("unknown job", "'refresh_dayly'", "did you mean refresh_daily")
 
@@ -57,37 +67,43 @@ def test_a_misspelt_job_is_refused_with_the_nearest(loaded: Desk, command: Comma
 @pytest.mark.parametrize("source", ["no-such-folder", "", "simulated"])
 @pytest.mark.parametrize("asked", [("load",), REFRESH, ("walk-forward",), ("ui", "--port", "0")])
 def test_another_source_than_the_one_loaded_is_refused(
-    source: str, asked: tuple[str, ...], loaded: Desk, command: Command
+    source: str,
+    asked: tuple[str, ...],
+    loaded: Installation,
+    loaded_digests: Digests,
+    command: Command,
 ) -> None:
-    before = digests(loaded.settings)
     other = source if source == "simulated" else str(loaded.root / source)
     finished = command(loaded, *asked, QUANT_SOURCE=other)
     finished.refused_with("holds another market", str(loaded.root / "data"), "QUANT_DATA_DIR")
-    assert digests(loaded.settings) == before
+    assert digests(loaded.settings) == loaded_digests
 
 
-def test_a_taken_port_is_said(loaded: Desk, command: Command) -> None:
+def test_a_taken_port_is_said(loaded: Installation, command: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command(loaded, "ui", "--port", port).refused_with("cannot be listened on", port, "--port")
 
 
-def test_a_demo_of_no_market_moves_nothing(loaded: Desk, command: Command) -> None:
-    before = digests(loaded.settings)
+def test_a_demo_of_no_market_moves_nothing(
+    loaded: Installation, loaded_digests: Digests, command: Command
+) -> None:
     command(loaded, "demo", str(loaded.root / "nothing")).refused_with("train.csv", "missing")
     assert not (loaded.root / "data" / "archive").exists()
-    assert digests(loaded.settings) == before
+    assert digests(loaded.settings) == loaded_digests
 
 
-def test_a_spoilt_market_file_is_named(desk: Desk, command: Command) -> None:
-    desk.settings.market_file.write_text(json.dumps({"source": 1}))
-    command(desk, "load").refused_with("does not say which market", str(desk.settings.market_file))
+def test_a_spoilt_market_file_is_named(installation: Installation, command: Command) -> None:
+    installation.settings.market_file.write_text(json.dumps({"source": 1}))
+    command(installation, "load").refused_with(
+        "does not say which market", str(installation.settings.market_file)
+    )
 
 
 def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path, command: Command) -> None:
     write_small_market(tmp_path / "market")
     (tmp_path / "data").write_text("")
-    finished = command(Desk(tmp_path), "load", QUANT_SOURCE=str(tmp_path / "market"))
+    finished = command(Installation(tmp_path), "load", QUANT_SOURCE=str(tmp_path / "market"))
     finished.refused_with(str(tmp_path / "data"))
 
 
@@ -96,17 +112,19 @@ def drop_override() -> None:
     ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
-def test_a_read_only_data_directory_is_refused(desk: Desk) -> None:
-    before = digests(desk.settings)
-    places = [desk.settings.data_dir, *desk.settings.data_dir.rglob("*")]
+def test_a_read_only_data_directory_is_refused(installation: Installation) -> None:
+    before = digests(installation.settings)
+    places = [installation.settings.data_dir, *installation.settings.data_dir.rglob("*")]
     modes = {place: place.stat().st_mode for place in places}
     for place, mode in modes.items():
         place.chmod(mode & ~0o222)
-    finished = desk.run(*REFRESH, preexec_fn=drop_override)
+    finished = installation.run(*REFRESH, preexec_fn=drop_override)
     for place, mode in modes.items():
         place.chmod(mode)
-    finished.refused_with("cannot be written", str(desk.settings.data_dir), "QUANT_DATA_DIR")
-    assert digests(desk.settings) == before
+    finished.refused_with(
+        "cannot be written", str(installation.settings.data_dir), "QUANT_DATA_DIR"
+    )
+    assert digests(installation.settings) == before
 
 
 def full(process: int, free: int = 0) -> None:
@@ -114,22 +132,24 @@ def full(process: int, free: int = 0) -> None:
     resource.prlimit(process, resource.RLIMIT_FSIZE, (free, free))
 
 
-def test_a_disk_full_from_the_beginning_is_refused(desk: Desk) -> None:
-    before = digests(desk.settings)
-    finished = desk.run(*REFRESH, preexec_fn=lambda: full(0, free=20_000))
-    finished.refused_with(str(desk.settings.data_dir), "free disk space")
-    assert digests(desk.settings) == before
+@slow
+def test_a_disk_full_from_the_beginning_is_refused(installation: Installation) -> None:
+    before = digests(installation.settings)
+    finished = installation.run(*REFRESH, preexec_fn=lambda: full(0, free=20_000))
+    finished.refused_with(str(installation.settings.data_dir), "free disk space")
+    assert digests(installation.settings) == before
 
 
-def test_a_disk_that_fills_up_during_a_run_is_survived(desk: Desk) -> None:
-    before = digests(desk.settings)
-    with desk.start(*REFRESH) as process:
+@slow
+def test_a_disk_that_fills_up_during_a_run_is_survived(installation: Installation) -> None:
+    before = digests(installation.settings)
+    with installation.start(*REFRESH) as process:
         assert process.stderr
         lines = list(takewhile(lambda line: "features.targets ..." not in line, process.stderr))
         full(process.pid)
         out, err = process.communicate(timeout=PATIENCE)
     assert lines
-    Finished(process.returncode, out, err).refused_with("free disk space")
-    assert digests(desk.settings) == before
-    desk.run(*REFRESH).succeeded()
-    assert digests(desk.settings) == before
+    CommandResult(process.returncode, out, err).refused_with("free disk space")
+    assert digests(installation.settings) == before
+    installation.run(*REFRESH).succeeded()
+    assert digests(installation.settings) == before

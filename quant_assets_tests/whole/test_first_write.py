@@ -15,23 +15,22 @@ from quant_assets.core.settings import (
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.runs import RunFailedError, open_instance, run_job
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import Desk
+from quant_assets_tests.support.installation import Command, Installation
 from quant_assets_tests.support.small_market import FIRST_DAY, write_small_market
 
 RAW = ("raw.target_pairs", "raw.prices")
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def installation(tmp_path: Path) -> Installation:
     """The small market, of which nothing is loaded."""
     write_small_market(tmp_path / "market")
-    return Desk(tmp_path)
+    return Installation(tmp_path)
 
 
 @pytest.fixture
-def opened(desk: Desk) -> Iterator[dg.DagsterInstance]:
-    with open_instance(desk.settings) as found:
+def opened(installation: Installation) -> Iterator[dg.DagsterInstance]:
+    with open_instance(installation.settings) as found:
         yield found
 
 
@@ -43,49 +42,53 @@ def write(settings: Settings, opened: dg.DagsterInstance, table: str) -> None:
 
 @pytest.mark.parametrize("table", RAW)
 def test_the_first_write_holds_the_market(
-    table: str, desk: Desk, opened: dg.DagsterInstance
+    table: str, installation: Installation, opened: dg.DagsterInstance
 ) -> None:
-    write(desk.settings, opened, table)
-    assert read_held_market(desk.settings) == market_in_settings(desk.settings)
-    require_market(desk.settings, loaded=True)
+    write(installation.settings, opened, table)
+    assert read_held_market(installation.settings) == market_in_settings(installation.settings)
+    require_market(installation.settings, loaded=True)
 
 
 @pytest.mark.parametrize("table", RAW)
 def test_another_market_is_not_written_into_it(
-    table: str, desk: Desk, opened: dg.DagsterInstance
+    table: str, installation: Installation, opened: dg.DagsterInstance
 ) -> None:
     """Nor by a server that began when none was held."""
-    write(desk.settings, opened, table)
-    other = desk.settings.model_copy(update={"source": str(write_small_market(desk.root / "b"))})
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+    write(installation.settings, opened, table)
+    other = installation.settings.model_copy(
+        update={"source": str(write_small_market(installation.root / "b"))}
+    )
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         before = lake.snapshot_id()
     with pytest.raises(RunFailedError, match="holds another market"):
         write(other, opened, table)
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         assert lake.snapshot_id() == before
-    assert read_held_market(desk.settings) == market_in_settings(desk.settings)
+    assert read_held_market(installation.settings) == market_in_settings(installation.settings)
 
 
 def test_families_that_were_asked_for_since_are_kept(
-    desk: Desk, opened: dg.DagsterInstance
+    installation: Installation, opened: dg.DagsterInstance
 ) -> None:
-    write(desk.settings, opened, RAW[0])
-    later = market_in_settings(desk.settings).model_copy(update={"families": "all"})
-    desk.settings.market_file.write_text(later.model_dump_json())
-    write(desk.settings, opened, RAW[0])
-    assert read_held_market(desk.settings) == later
+    write(installation.settings, opened, RAW[0])
+    later = market_in_settings(installation.settings).model_copy(update={"families": "all"})
+    installation.settings.market_file.write_text(later.model_dump_json())
+    write(installation.settings, opened, RAW[0])
+    assert read_held_market(installation.settings) == later
 
 
-def test_a_market_that_cannot_be_read_is_not_held(desk: Desk, opened: dg.DagsterInstance) -> None:
-    definitions = build_definitions(desk.settings)
-    (desk.folder / "target_pairs.csv").unlink()
+def test_a_market_that_cannot_be_read_is_not_held(
+    installation: Installation, opened: dg.DagsterInstance
+) -> None:
+    definitions = build_definitions(installation.settings)
+    (installation.folder / "target_pairs.csv").unlink()
     with pytest.raises(RunFailedError, match="target_pairs"):
         run_job(definitions, opened, "load_history", FIRST_DAY, FIRST_DAY, only=RAW[:1])
-    assert read_held_market(desk.settings) is None
+    assert read_held_market(installation.settings) is None
 
 
 def test_a_demo_without_a_folder_is_of_the_source_that_is_given(
     tmp_path: Path, command: Command
 ) -> None:
     missing = str(tmp_path / "nothing")
-    command(Desk(tmp_path), "demo", QUANT_SOURCE=missing).refused_with(missing, "train.csv")
+    command(Installation(tmp_path), "demo", QUANT_SOURCE=missing).refused_with(missing, "train.csv")

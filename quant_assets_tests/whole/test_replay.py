@@ -4,19 +4,24 @@ prices of later days change nothing before."""
 from datetime import date
 from pathlib import Path
 
-import numpy as np
+import pytest
 
 from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.market.calendar import trading_days
-from quant_assets_tests.support.desk import Desk, digests
+from quant_assets_tests.support.installation import Installation, digests
 from quant_assets_tests.support.small_market import (
     FIRST_DAY,
     FIRST_FIT_AFTER,
     LAST_DAY,
     REFIT_EVERY,
     Rows,
+    change_later_prices,
     change_train,
     write_small_market,
+)
+
+pytestmark = pytest.mark.slow(
+    "two more loads, one of them followed by four days in real runs", seconds=90
 )
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
@@ -25,8 +30,10 @@ REPLAYED = 4
 AS_OF = FIRST_FIT_AFTER + REFIT_EVERY
 
 
-def test_replaying_day_by_day_gives_what_the_backfill_gave(loaded: Desk, tmp_path: Path) -> None:
-    live = Desk(tmp_path)
+def test_replaying_day_by_day_gives_what_the_backfill_gave(
+    loaded: Installation, tmp_path: Path
+) -> None:
+    live = Installation(tmp_path)
     write_small_market(live.folder)
     every_row: Rows = []
 
@@ -49,10 +56,10 @@ def test_replaying_day_by_day_gives_what_the_backfill_gave(loaded: Desk, tmp_pat
     assert {key: replayed[key] for key in backfilled} == backfilled
 
 
-def test_what_comes_later_changes_nothing_before(loaded: Desk, tmp_path: Path) -> None:
-    other = Desk(tmp_path)
+def test_what_comes_later_changes_nothing_before(loaded: Installation, tmp_path: Path) -> None:
+    other = Installation(tmp_path)
     write_small_market(other.folder)
-    change_train(other.folder, lambda rows: later_prices_changed(rows, AS_OF))
+    change_train(other.folder, lambda rows: change_later_prices(rows, AS_OF))
     load_everything(other.settings)
     before = digests(loaded.settings, until=DAYS[AS_OF])
     assert digests(other.settings, until=DAYS[AS_OF]) == before
@@ -70,13 +77,3 @@ def test_what_comes_later_changes_nothing_before(loaded: Desk, tmp_path: Path) -
     # A rank prior is set by its fit alone, until the next one; and how alike forecasts were whose
     # labels come out on that day was settled before.
     assert same == {"forecasts.rank_prior", "monitoring.agreement"}
-
-
-def later_prices_changed(rows: Rows, row: int) -> None:
-    """Every price after that row's day times a number of its own, some of them removed."""
-    random = np.random.default_rng(1)
-    for cells in rows[row + 2 :]:
-        factors = np.exp(random.normal(0, 0.05, len(cells)))
-        for i, factor in enumerate(factors[1:], start=1):
-            kept = cells[i] and random.random() < 0.9
-            cells[i] = repr(float(cells[i]) * float(factor)) if kept else ""

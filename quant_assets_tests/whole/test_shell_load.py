@@ -23,7 +23,7 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import DAILY, FAST
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.scoring.attribution import ATTRIBUTED_DAYS
-from quant_assets_tests.support.desk import TABLES, Desk, pictured
+from quant_assets_tests.support.installation import TABLES, Installation, days_with_picture
 from quant_assets_tests.support.small_market import (
     FIRST_DAY,
     FIRST_FIT_AFTER,
@@ -40,13 +40,13 @@ JUDGED = ("published", *EXPLAINED)
 
 
 @pytest.fixture(scope="module")
-def lake(loaded: Desk) -> Iterator[Lake]:
+def lake(loaded: Installation) -> Iterator[Lake]:
     with Lake(loaded.settings.lake_dir, read_only=True) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def history(loaded: Desk) -> Iterator[dg.DagsterInstance]:
+def history(loaded: Installation) -> Iterator[dg.DagsterInstance]:
     with open_instance(loaded.settings) as opened:
         yield opened
 
@@ -77,7 +77,7 @@ def test_every_day_of_every_asset_is_recorded_with_its_rows(history: dg.DagsterI
         assert key.path[-1] == "export" or {"dagster/row_count", "snapshot"} <= set(recorded), key
 
 
-def test_every_check_was_evaluated_and_blocking_ones_passed(loaded: Desk) -> None:
+def test_every_check_was_evaluated_and_blocking_ones_passed(loaded: Installation) -> None:
     with open_instance(loaded.settings) as opened:
         (run,) = opened.get_runs()
         records = opened.get_records_for_run(
@@ -146,7 +146,7 @@ def test_the_submission_is_the_ensemble_in_the_order_of_the_pairs(lake: Lake) ->
     np.testing.assert_array_equal(stored["date_id"], np.arange(FIRST_FIT_AFTER, len(DAYS)))
 
 
-def test_the_files_hold_the_submission(loaded: Desk, lake: Lake) -> None:
+def test_the_files_hold_the_submission(loaded: Installation, lake: Lake) -> None:
     stored = lake.arrow("FROM submissions.competition ORDER BY date_id").drop(["trading_day"])
     parquet = pa.parquet.read_table(loaded.settings.exports_dir / "submission.parquet")
     assert parquet.schema.names == ["date_id", *TARGETS]
@@ -194,7 +194,7 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
 @pytest.mark.parametrize("name", ["attribution", "scoreboard"])
 def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
     """With the last of its days; a copy for each day would fill the disk."""
-    assert pictured(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]
+    assert days_with_picture(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]
 
 
 def test_the_scoreboard_is_the_metric_of_those_days(lake: Lake) -> None:

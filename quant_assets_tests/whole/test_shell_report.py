@@ -20,37 +20,38 @@ from quant_assets.metrics.prometheus import to_prometheus_text
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.execution.submission_times import read_submission_time
 from quant_assets.orchestration.sensors.metrics_file import build, collect_all_metrics
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.metrics.test_lake_metrics import samples
-from quant_assets_tests.support.desk import PATIENCE, Desk
+from quant_assets_tests.support.installation import PATIENCE, Command, Installation
+from quant_assets_tests.support.prometheus_samples import samples
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY
 
 DAYS = trading_days(FIRST_DAY, LAST_DAY)
 
 
 @pytest.fixture(scope="module")
-def reported(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def reported(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """The last days watched and reported, the newest of them refreshed alone before."""
-    desk = loaded.copy(tmp_path_factory.mktemp("reported"))
+    installation = loaded.copy(tmp_path_factory.mktemp("reported"))
     first, last = str(DAYS[-3]), str(DAYS[-1])
     for job, begin in (("watch_daily", first), ("report_daily", first), ("report_weekly", last)):
-        desk.run("backfill", "--job", job, "--from", begin, "--to", last).succeeded()
-    return desk
+        installation.run("backfill", "--job", job, "--from", begin, "--to", last).succeeded()
+    return installation
 
 
 @pytest.fixture(scope="module")
-def history(reported: Desk) -> Iterator[dg.DagsterInstance]:
+def history(reported: Installation) -> Iterator[dg.DagsterInstance]:
     with open_instance(reported.settings) as opened:
         yield opened
 
 
-def test_of_a_range_the_last_day_has_a_page(reported: Desk) -> None:
+def test_of_a_range_the_last_day_has_a_page(reported: Installation) -> None:
     reports = reported.settings.reports_dir
     assert [page.name for page in (reports / "daily").iterdir()] == [f"{DAYS[-1]}.html"]
     assert [page.name for page in (reports / "weekly").iterdir()] == ["2023-W52.html"]
 
 
-def test_a_run_shows_the_page_and_its_summary(reported: Desk, history: dg.DagsterInstance) -> None:
+def test_a_run_shows_the_page_and_its_summary(
+    reported: Installation, history: dg.DagsterInstance
+) -> None:
     event = history.get_latest_materialization_event(dg.AssetKey(["monitoring", "report"]))
     assert event
     assert event.asset_materialization
@@ -65,7 +66,7 @@ def test_a_run_shows_the_page_and_its_summary(reported: Desk, history: dg.Dagste
     assert "no submission" not in summary
 
 
-def test_the_command_writes_the_page_of_the_run(reported: Desk, command: Command) -> None:
+def test_the_command_writes_the_page_of_the_run(reported: Installation, command: Command) -> None:
     page = reported.settings.reports_dir / "daily" / f"{DAYS[-1]}.html"
     before = page.read_bytes()
     page.unlink()
@@ -74,42 +75,46 @@ def test_the_command_writes_the_page_of_the_run(reported: Desk, command: Command
     assert page.read_bytes() == before
 
 
-def test_the_command_takes_a_day_and_a_period(reported: Desk, command: Command) -> None:
+def test_the_command_takes_a_day_and_a_period(reported: Installation, command: Command) -> None:
     done = command(reported, "report", "--day", "2023-12-03", "--period", "monthly").succeeded()
     page = Path(done.out.strip())
     assert page == reported.settings.reports_dir / "monthly" / "2023-12.html" or page.exists()
     assert "Rows of trading days up to 2023-12-01" in page.read_text()
 
 
-def test_a_day_without_prices_is_refused(reported: Desk, command: Command) -> None:
+def test_a_day_without_prices_is_refused(reported: Installation, command: Command) -> None:
     refused = command(reported, "report", "--day", "2024-03-01")
     refused.refused_with("no prices of this day", "2024-03-01", str(LAST_DAY))
 
 
 def test_without_a_market_there_is_nothing_to_report(tmp_path: Path, command: Command) -> None:
-    empty = Desk(tmp_path)
+    empty = Installation(tmp_path)
     for name in ("report", "metrics"):
         command(empty, name).refused_with("no market is loaded yet", "quant-assets load")
 
 
-def test_a_day_run_alone_has_a_delivery(loaded: Desk, tmp_path: Path) -> None:
-    desk, day = loaded.copy(tmp_path), DAYS[-1].item()
-    with open_instance(desk.settings) as opened:
+def test_a_day_run_alone_has_a_delivery(loaded: Installation, tmp_path: Path) -> None:
+    installation, day = loaded.copy(tmp_path), DAYS[-1].item()
+    with open_instance(installation.settings) as opened:
         of_load = read_submission_time(opened, day)
         assert of_load
         assert of_load.seconds is None
         assert read_submission_time(opened, day + timedelta(days=1)) is None
         opened.wipe_assets([dg.AssetKey(["submissions", "competition"])])
-    desk.run("backfill", "--job", "refresh_daily", "--from", str(day), "--to", str(day)).succeeded()
+    installation.run(
+        "backfill", "--job", "refresh_daily", "--from", str(day), "--to", str(day)
+    ).succeeded()
     with (
-        open_instance(desk.settings) as opened,
-        Lake(desk.settings.lake_dir, read_only=True) as lake,
+        open_instance(installation.settings) as opened,
+        Lake(installation.settings.lake_dir, read_only=True) as lake,
     ):
         alone = read_submission_time(opened, day)
         assert alone
         assert alone.seconds
         assert 0 < alone.seconds < PATIENCE
-        metrics = samples(to_prometheus_text(collect_all_metrics(opened, lake, desk.settings, day)))
+        metrics = samples(
+            to_prometheus_text(collect_all_metrics(opened, lake, installation.settings, day))
+        )
     assert metrics["quant_assets_submission_latency_seconds"] == {(): alone.seconds}
     runs = metrics["quant_assets_runs_total"]
     assert runs == {("load_history", "success"): 1, ("refresh_daily", "success"): 1}
@@ -118,7 +123,7 @@ def test_a_day_run_alone_has_a_delivery(loaded: Desk, tmp_path: Path) -> None:
     assert succeeded["refresh_daily",] > alone.at.timestamp() > succeeded["load_history",]
 
 
-def test_the_sensor_writes_a_textfile(reported: Desk, history: dg.DagsterInstance) -> None:
+def test_the_sensor_writes_a_textfile(reported: Installation, history: dg.DagsterInstance) -> None:
     settings = reported.settings
     with (
         Lake(settings.lake_dir) as lake,
@@ -142,7 +147,7 @@ def test_before_the_first_load_nothing_is_made(tmp_path: Path) -> None:
     assert not settings.lake_dir.exists()
 
 
-def test_a_lake_that_cannot_be_read_is_said(loaded: Desk, tmp_path: Path) -> None:
+def test_a_lake_that_cannot_be_read_is_said(loaded: Installation, tmp_path: Path) -> None:
     settings = loaded.copy(tmp_path).settings
     for file in settings.lake_dir.glob("*.sqlite*"):
         file.write_bytes(b"no catalogue")
@@ -151,7 +156,7 @@ def test_a_lake_that_cannot_be_read_is_said(loaded: Desk, tmp_path: Path) -> Non
     assert metrics["quant_assets_collector_success"] == {("lake",): 0, ("runs",): 0}
 
 
-def test_prometheus_scrapes_the_endpoint_on_loopback(reported: Desk) -> None:
+def test_prometheus_scrapes_the_endpoint_on_loopback(reported: Installation) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -15,7 +15,7 @@ from quant_assets.models.registry import FAST
 from quant_assets.monitoring.drift.drift import MAX_COMPARED_DAYS
 from quant_assets.monitoring.drift.evidently_page import MAX_COLUMNS
 from quant_assets.orchestration.execution.runs import open_instance
-from quant_assets_tests.support.desk import Desk, digests, pictured
+from quant_assets_tests.support.installation import Installation, days_with_picture, digests
 from quant_assets_tests.support.small_market import (
     FIRST_DAY,
     FIRST_FIT_AFTER,
@@ -23,29 +23,31 @@ from quant_assets_tests.support.small_market import (
     REFIT_EVERY,
 )
 
+pytestmark = pytest.mark.slow("every day watched in real runs")
+
 DAYS = trading_days(FIRST_DAY, LAST_DAY)
 FIT_DAYS = DAYS[FIRST_FIT_AFTER::REFIT_EVERY]
 JUDGED = ("ensemble", *FAST)
 
 
 @pytest.fixture(scope="module")
-def watched(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def watched(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """The loaded market, watched on all days as one run, and the page of the newest."""
-    desk = loaded.copy(tmp_path_factory.mktemp("watched"))
+    installation = loaded.copy(tmp_path_factory.mktemp("watched"))
     days = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
     for job in ("watch_daily", "report_drift"):
-        desk.run("backfill", "--job", job, *days).succeeded()
-    return desk
+        installation.run("backfill", "--job", job, *days).succeeded()
+    return installation
 
 
 @pytest.fixture(scope="module")
-def lake(watched: Desk) -> Iterator[Lake]:
+def lake(watched: Installation) -> Iterator[Lake]:
     with Lake(watched.settings.lake_dir, read_only=True) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def history(watched: Desk) -> Iterator[dg.DagsterInstance]:
+def history(watched: Installation) -> Iterator[dg.DagsterInstance]:
     with open_instance(watched.settings) as opened:
         yield opened
 
@@ -127,7 +129,7 @@ def test_what_days_are_compared_with_is_kept(lake: Lake) -> None:
 
 
 def test_the_newest_day_has_a_page_of_its_drift(
-    history: dg.DagsterInstance, watched: Desk, lake: Lake
+    history: dg.DagsterInstance, watched: Installation, lake: Lake
 ) -> None:
     (page,) = (watched.settings.reports_dir / "drift").iterdir()
     assert page.name == f"{DAYS[-1]}.html"
@@ -143,7 +145,7 @@ def test_the_newest_day_has_a_page_of_its_drift(
     assert shown["columns"].value == min(MAX_COLUMNS, len(compared))
 
 
-def test_a_day_alone_is_as_in_the_range(watched: Desk, tmp_path: Path) -> None:
+def test_a_day_alone_is_as_in_the_range(watched: Installation, tmp_path: Path) -> None:
     before, newest = digests(watched.settings, watched_tables()), str(DAYS[-1])
     again = watched.copy(tmp_path)
     again.run("backfill", "--job", "watch_daily", "--from", newest, "--to", newest).succeeded()
@@ -153,4 +155,4 @@ def test_a_day_alone_is_as_in_the_range(watched: Desk, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["data_quality", "drift", "regimes", "rolling", "health"])
 def test_pictures_are_kept_once_a_run(history: dg.DagsterInstance, name: str) -> None:
     """With the last of its days; a copy for each day would fill the disk."""
-    assert pictured(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]
+    assert days_with_picture(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]

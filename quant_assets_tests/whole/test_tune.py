@@ -14,14 +14,22 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST, load_family
 from quant_assets.orchestration.execution.runs import open_instance
-from quant_assets_tests.conftest import Command
-from quant_assets_tests.support.desk import PATIENCE, Desk, Finished, digests
+from quant_assets_tests.support.installation import (
+    PATIENCE,
+    Command,
+    CommandResult,
+    Digests,
+    Installation,
+    digests,
+)
 from quant_assets_tests.support.small_market import (
     FIRST_DAY,
     FIRST_FIT_AFTER,
     LAST_DAY,
     REFIT_EVERY,
 )
+
+slow = pytest.mark.slow("real studies, and loads that notice them")
 
 DAYS = trading_days(FIRST_DAY, LAST_DAY).astype(str).tolist()
 FIT_DAYS = DAYS[FIRST_FIT_AFTER::REFIT_EVERY]
@@ -33,25 +41,28 @@ TRIALS = ("--broad", str(BROAD), "--narrow", str(NARROW))
 KEY = dg.AssetKey(["fits", "rank_prior_study"])
 
 
-def rows(desk: Desk, sql: str) -> pd.DataFrame:
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+def rows(installation: Installation, sql: str) -> pd.DataFrame:
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         return lake.query(sql)
 
 
-def trials_of(desk: Desk) -> pd.DataFrame:
-    return rows(desk, "SELECT * EXCLUDE seconds FROM fits.rank_prior_study ORDER BY trial")
+def trials_of(installation: Installation) -> pd.DataFrame:
+    return rows(installation, "SELECT * EXCLUDE seconds FROM fits.rank_prior_study ORDER BY trial")
 
 
 @pytest.fixture(scope="module")
-def tuned(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, Finished]:
-    """A desk with a study between its two fits, and what the command said."""
-    desk = loaded.copy(tmp_path_factory.mktemp("tuned"))
-    desk.run("load").succeeded()
-    assert "nothing has changed" in desk.run("load").succeeded().out
-    return desk, desk.run("tune", "rank_prior", *SHORT, *TRIALS).succeeded()
+def tuned(
+    loaded: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Installation, CommandResult]:
+    """A installation with a study between its two fits, and what the command said."""
+    installation = loaded.copy(tmp_path_factory.mktemp("tuned"))
+    installation.run("load").succeeded()
+    assert "nothing has changed" in installation.run("load").succeeded().out
+    return installation, installation.run("tune", "rank_prior", *SHORT, *TRIALS).succeeded()
 
 
-def test_a_study_is_rows_of_its_table(tuned: tuple[Desk, Finished]) -> None:
+@slow
+def test_a_study_is_rows_of_its_table(tuned: tuple[Installation, CommandResult]) -> None:
     found = trials_of(tuned[0])
     assert found["stage"].tolist() == ["broad"] * BROAD + ["narrow"] * NARROW
     assert set(found["trading_day"].astype(str)) == {AS_OF}
@@ -65,11 +76,14 @@ def test_a_study_is_rows_of_its_table(tuned: tuple[Desk, Finished]) -> None:
     assert json.loads(found["parameters"][0]) == dict(load_family("rank_prior").defaults)
 
 
-def test_the_command_shows_every_trial_and_the_outcome(tuned: tuple[Desk, Finished]) -> None:
-    desk, said = tuned
+@slow
+def test_the_command_shows_every_trial_and_the_outcome(
+    tuned: tuple[Installation, CommandResult],
+) -> None:
+    installation, said = tuned
     assert said.err.count("rank_prior: broad trial ") == BROAD
     assert said.err.count("rank_prior: narrow trial ") == NARROW
-    found = trials_of(desk)
+    found = trials_of(installation)
     best = found[found["best"]].iloc[0]
     assert f"objective {best['value']:.4f}, with the defaults {found['value'][0]:.4f}" in said.out
     parameters = json.loads(best["parameters"])
@@ -82,15 +96,16 @@ def test_the_command_shows_every_trial_and_the_outcome(tuned: tuple[Desk, Finish
     assert f"fits as of {AS_OF} or later" in said.out
 
 
-def test_the_asset_pictures_it(tuned: tuple[Desk, Finished]) -> None:
-    desk, _ = tuned
-    with open_instance(desk.settings) as opened:
+@slow
+def test_the_asset_pictures_it(tuned: tuple[Installation, CommandResult]) -> None:
+    installation, _ = tuned
+    with open_instance(installation.settings) as opened:
         event = opened.get_latest_materialization_event(KEY)
         assert opened.get_materialized_partitions(KEY) == {AS_OF}
     assert event
     assert event.asset_materialization
     metadata = event.asset_materialization.metadata
-    found = trials_of(desk)
+    found = trials_of(installation)
     assert metadata["dagster/row_count"].value == len(found)
     assert metadata["value"].value == found["value"].max()
     assert metadata["default_value"].value == found["value"][0]
@@ -102,12 +117,13 @@ def test_the_asset_pictures_it(tuned: tuple[Desk, Finished]) -> None:
         assert len(text) < 140_000
 
 
+@slow
 def test_the_score_page_says_on_which_days_parameters_were_chosen(
-    tuned: tuple[Desk, Finished], loaded: Desk
+    tuned: tuple[Installation, CommandResult], loaded: Installation
 ) -> None:
     pages = []
-    for desk in (tuned[0], loaded):
-        with Lake(desk.settings.lake_dir, read_only=True) as lake:
+    for installation in (tuned[0], loaded):
+        with Lake(installation.settings.lake_dir, read_only=True) as lake:
             pages.append(render_scoreboard(lake))
     found = trials_of(tuned[0])
     _, _, studies = pages[0].partition("## Studies of parameters")
@@ -117,53 +133,62 @@ def test_the_score_page_says_on_which_days_parameters_were_chosen(
     assert "Studies" not in pages[1]
 
 
+@slow
 def test_only_fits_of_that_day_or_later_use_it(
-    tuned: tuple[Desk, Finished], loaded: Desk, command: Command
+    tuned: tuple[Installation, CommandResult], loaded: Installation, command: Command
 ) -> None:
-    desk, _ = tuned
+    installation, _ = tuned
     before = digests(loaded.settings)
-    assert digests(desk.settings) == before, "a study changes nothing but its table"
-    said = command(desk, "walk-forward").succeeded().err
-    after = digests(desk.settings)
+    assert digests(installation.settings) == before, "a study changes nothing but its table"
+    said = command(installation, "walk-forward").succeeded().err
+    after = digests(installation.settings)
     changed = {(name, day) for name, day in before if before[name, day] != after.get((name, day))}
     assert {day for _, day in changed if day != "all"} == set(DAYS[DAYS.index(FIT_DAYS[1]) :])
     assert {name for name, day in changed if name.startswith("fits.")} == {"fits.rank_prior"}
     assert "rank_prior: 1 of 2 fits are there already" in said
-    fits = rows(desk, "SELECT trading_day, study, parameters FROM fits.rank_prior ORDER BY 1")
+    fits = rows(
+        installation, "SELECT trading_day, study, parameters FROM fits.rank_prior ORDER BY 1"
+    )
     assert fits["study"].astype(str).tolist() == ["NaT", AS_OF]
-    best = rows(desk, "SELECT parameters FROM fits.rank_prior_study WHERE best")
+    best = rows(installation, "SELECT parameters FROM fits.rank_prior_study WHERE best")
     assert fits["parameters"][1] == best["parameters"][0]
-    again = command(desk, "walk-forward").succeeded().err
+    again = command(installation, "walk-forward").succeeded().err
     assert again.count("2 of 2 fits are there already") == len(FAST)
-    off = command(desk, "walk-forward", QUANT_TUNED="false").succeeded()
+    off = command(installation, "walk-forward", QUANT_TUNED="false").succeeded()
     assert "rank_prior: 1 of 2 fits are there already" in off.err
-    assert digests(desk.settings) == before
+    assert digests(installation.settings) == before
 
 
-def test_no_other_family_is_tuned(desk: Desk, command: Command) -> None:
-    command(desk, "tune", "ridge", *SHORT, "--broad", "1", "--narrow", "0").succeeded()
-    with Lake(desk.settings.lake_dir, read_only=True) as lake:
+def test_no_other_family_is_tuned(installation: Installation, command: Command) -> None:
+    command(installation, "tune", "ridge", *SHORT, "--broad", "1", "--narrow", "0").succeeded()
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
         assert lake.has(study_table("ridge"))
         assert not lake.has(study_table("rank_prior"))
 
 
-def test_a_load_notices_a_study(tuned: tuple[Desk, Finished], command: Command) -> None:
-    desk, _ = tuned
-    command(desk, "load").succeeded()
-    fits = rows(desk, "SELECT study FROM fits.rank_prior ORDER BY trading_day")
+@slow
+def test_a_load_notices_a_study(
+    tuned: tuple[Installation, CommandResult], command: Command
+) -> None:
+    installation, _ = tuned
+    command(installation, "load").succeeded()
+    fits = rows(installation, "SELECT study FROM fits.rank_prior ORDER BY trading_day")
     assert fits["study"].astype(str).tolist() == ["NaT", AS_OF]
-    assert "nothing has changed" in command(desk, "load").succeeded().out
+    assert "nothing has changed" in command(installation, "load").succeeded().out
 
 
-def test_parameters_by_hand_are_those_of_that_walk(desk: Desk, command: Command) -> None:
+@slow
+def test_parameters_by_hand_are_those_of_that_walk(
+    installation: Installation, command: Command
+) -> None:
     given = ("--set", "rank_prior.window=130", "--set", 'ridge.returns=["ret_1", "ret_5"]')
-    command(desk, "walk-forward", *given).succeeded()
-    found = rows(desk, "SELECT parameters, by_hand FROM fits.rank_prior")
+    command(installation, "walk-forward", *given).succeeded()
+    found = rows(installation, "SELECT parameters, by_hand FROM fits.rank_prior")
     assert found["by_hand"].tolist() == ["window"] * 2
     assert [json.loads(one)["window"] for one in found["parameters"]] == [130, 130]
-    ridge = rows(desk, "SELECT parameters FROM fits.ridge")
+    ridge = rows(installation, "SELECT parameters FROM fits.ridge")
     assert [json.loads(one)["returns"] for one in ridge["parameters"]] == [["ret_1", "ret_5"]] * 2
-    assert rows(desk, "SELECT by_hand FROM fits.lightgbm")["by_hand"].isna().all()
+    assert rows(installation, "SELECT by_hand FROM fits.lightgbm")["by_hand"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -180,35 +205,45 @@ def test_parameters_by_hand_are_those_of_that_walk(desk: Desk, command: Command)
     ids=lambda value: " ".join(value[:3]) if value[0] in ("tune", "walk-forward") else "",
 )
 def test_what_cannot_be_done_is_refused(
-    arguments: tuple[str, ...], words: tuple[str, ...], desk: Desk, command: Command
+    arguments: tuple[str, ...],
+    words: tuple[str, ...],
+    installation: Installation,
+    loaded_digests: Digests,
+    command: Command,
 ) -> None:
-    before = digests(desk.settings)
-    command(desk, *arguments).refused_with(*words)
-    assert digests(desk.settings) == before
+    command(installation, *arguments).refused_with(*words)
+    assert digests(installation.settings) == loaded_digests
 
 
 @pytest.fixture
-def killed(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, int]:
-    """A desk whose study was killed in the middle, and the trials it had reported."""
-    desk = loaded.copy(tmp_path_factory.mktemp("killed"))
-    with desk.start("tune", "rank_prior", *SHORT, *TRIALS) as process:
+def killed(
+    loaded: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Installation, int]:
+    """A installation whose study was killed in the middle, and the trials it had reported."""
+    installation = loaded.copy(tmp_path_factory.mktemp("killed"))
+    with installation.start("tune", "rank_prior", *SHORT, *TRIALS) as process:
         assert process.stderr
         reported = (line for line in process.stderr if "rank_prior: broad trial " in line)
         assert len(list(islice(reported, 3))) == 3
         process.send_signal(signal.SIGKILL)
         _, rest = process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGKILL
-    return desk, 3 + rest.count(" trial ")
+    return installation, 3 + rest.count(" trial ")
 
 
-def test_a_killed_study_goes_on(killed: tuple[Desk, int], tuned: tuple[Desk, Finished]) -> None:
-    desk, reported = killed
-    assert not rows(desk, "SELECT 1 FROM duckdb_tables() WHERE table_name LIKE '%_study'").size
-    said = desk.run("tune", "rank_prior", *SHORT, *TRIALS).succeeded()
+@slow
+def test_a_killed_study_goes_on(
+    killed: tuple[Installation, int], tuned: tuple[Installation, CommandResult]
+) -> None:
+    installation, reported = killed
+    assert not rows(
+        installation, "SELECT 1 FROM duckdb_tables() WHERE table_name LIKE '%_study'"
+    ).size
+    said = installation.run("tune", "rank_prior", *SHORT, *TRIALS).succeeded()
     # At most one more was stored than reported.
     assert BROAD + NARROW - reported - said.err.count(" trial ") in (0, 1)
     assert "broad trial 1 of" not in said.err
-    pd.testing.assert_frame_equal(trials_of(desk), trials_of(tuned[0]))
-    with open_instance(desk.settings) as opened:
+    pd.testing.assert_frame_equal(trials_of(installation), trials_of(tuned[0]))
+    with open_instance(installation.settings) as opened:
         states = [run.status.name for run in opened.get_runs(limit=2)]
     assert states == ["SUCCESS", "FAILURE"]

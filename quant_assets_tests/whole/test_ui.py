@@ -15,9 +15,11 @@ import pytest
 
 from quant_assets.core.settings import market_in_settings
 from quant_assets.market.calendar import trading_days
-from quant_assets_tests.support.alert_receiver import SECRET, Receiver, receiving
-from quant_assets_tests.support.desk import PATIENCE, Desk, Digests, digests
+from quant_assets_tests.support.alert_receiver import SECRET, Receiver, open_receiver
+from quant_assets_tests.support.installation import PATIENCE, Digests, Installation, digests
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
+
+pytestmark = pytest.mark.slow("the real web server with its daemon, and the runs that they launch")
 
 DAYS = trading_days(FIRST_DAY, LAST_DAY).astype(str).tolist()
 LOCATION = {"repositoryLocationName": "quant_assets", "repositoryName": "__repository__"}
@@ -74,12 +76,7 @@ def change_last_day(rows: Rows) -> None:
 
 
 @pytest.fixture(scope="module")
-def before(loaded: Desk) -> Digests:
-    return digests(loaded.settings)
-
-
-@pytest.fixture(scope="module")
-def desk(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def installation(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A copy of the loaded market whose newest day was corrected since."""
     copy = loaded.copy(tmp_path_factory.mktemp("ui"))
     change_train(copy.folder, change_last_day)
@@ -88,12 +85,12 @@ def desk(loaded: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 @pytest.fixture(scope="module")
 def channel() -> Iterator[Receiver]:
-    with receiving() as server:
+    with open_receiver() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def ui(desk: Desk, channel: Receiver) -> Iterator[Ui]:
+def ui(installation: Installation, channel: Receiver) -> Iterator[Ui]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     served = Ui(port)
@@ -106,9 +103,9 @@ def ui(desk: Desk, channel: Receiver) -> Iterator[Ui]:
             return None
         return found if found.get("nodes") else None
 
-    log = Path(desk.root / "ui.log")
+    log = Path(installation.root / "ui.log")
     with log.open("w") as output:
-        server = desk.start(
+        server = installation.start(
             *("ui", "--port", str(port)),
             variables={"QUANT_ALERTS_CRITICAL": channel.url},
             stdout=output,
@@ -130,7 +127,9 @@ def ui(desk: Desk, channel: Receiver) -> Iterator[Ui]:
                 server.kill()
 
 
-def test_a_day_is_materialised_and_a_range_is_one_run(desk: Desk, ui: Ui, before: Digests) -> None:
+def test_a_day_is_materialised_and_a_range_is_one_run(
+    installation: Installation, ui: Ui, loaded_digests: Digests
+) -> None:
     """Both at once, as they would come: the daemon looks for backfills every half minute."""
     repository = ui.ask(LOADED)["nodes"][0]
     assert {"load_history", "refresh_daily"} <= {job["name"] for job in repository["jobs"]}
@@ -169,13 +168,15 @@ def test_a_day_is_materialised_and_a_range_is_one_run(desk: Desk, ui: Ui, before
     assert tags["dagster/asset_partition_range_start"] == range_[0]
     assert tags["dagster/asset_partition_range_end"] == range_[-1]
 
-    after = digests(desk.settings)
-    changed = {key for key in before | after if before.get(key) != after.get(key)}
+    after = digests(installation.settings)
+    changed = {key for key in loaded_digests | after if loaded_digests.get(key) != after.get(key)}
     assert {when for _, when in changed} <= {day, "all"}
     assert {("validated.prices", day), ("submissions.competition", day)} <= changed
 
 
-def test_sensors_that_are_switched_on_tell_a_failure(desk: Desk, ui: Ui, channel: Receiver) -> None:
+def test_sensors_that_are_switched_on_tell_a_failure(
+    installation: Installation, ui: Ui, channel: Receiver
+) -> None:
     """A submission is asked for without its day."""
     for name in ("watch_runs", "deliver_alerts"):
         assert ticks(ui, name)["status"] == "STOPPED"
@@ -192,7 +193,7 @@ def test_sensors_that_are_switched_on_tell_a_failure(desk: Desk, ui: Ui, channel
     seen = [tick for name in ("watch_runs", "deliver_alerts") for tick in ticks(ui, name)["ticks"]]
     assert {tick["status"] for tick in seen} <= {"SKIPPED", "STARTED"}
     assert SECRET not in str(seen)
-    files = [path for path in desk.root.rglob("*") if path.is_file()]
+    files = [path for path in installation.root.rglob("*") if path.is_file()]
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
@@ -210,13 +211,15 @@ def finished_backfill(ui: Ui, backfill_id: str) -> Any:
     return state if state["status"].startswith(("COMPLETED", "FAILED", "CANCELED")) else None
 
 
-def test_other_families_are_there_once_the_definitions_are_reloaded(desk: Desk, ui: Ui) -> None:
+def test_other_families_are_there_once_the_definitions_are_reloaded(
+    installation: Installation, ui: Ui
+) -> None:
     def fits() -> set[str]:
         paths = [node["assetKey"]["path"] for node in ui.ask(NODES)]
         return {path[1] for path in paths if path[0] == "fits"}
 
-    before, file = fits(), desk.settings.market_file
-    market = market_in_settings(desk.settings)
+    before, file = fits(), installation.settings.market_file
+    market = market_in_settings(installation.settings)
     file.write_text(market.model_copy(update={"families": "rank_prior"}).model_dump_json())
     assert ui.ask(RELOAD)["__typename"] == "WorkspaceLocationEntry"
     assert until(lambda: fits() if fits() != before else None) == {"rank_prior", "rank_prior_study"}

@@ -23,7 +23,7 @@ from quant_assets.promotion.rules import Evidence, decide_day
 
 DAYS = trading_days(date(2022, 1, 3), date(2023, 12, 29))
 DELAY = 5
-BORN = 300
+FIRST_RELEASE = 300
 """Row after which the first release takes part."""
 
 
@@ -33,7 +33,7 @@ def noise(seed: int, mean: float = 0.0, scale: float = 0.05) -> FloatArray:
 
 
 @dataclass
-class Course:
+class PromotionHistory:
     """Releases by name with the ICs they would have on every day.
 
     Attributes:
@@ -58,7 +58,7 @@ class Course:
     forecast_rows: dict[str, list[int]] = field(default_factory=dict)
     submitted: dict[int, float] = field(default_factory=dict)
 
-    def run(self, until: int, start: int = BORN + 1) -> "Course":
+    def run(self, until: int, start: int = FIRST_RELEASE + 1) -> "PromotionHistory":
         """Decide the days from row ``start`` to the row before ``until``."""
         state = fold_decisions(self.decisions)
         for row in range(start, until):

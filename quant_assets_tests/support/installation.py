@@ -1,13 +1,16 @@
 """A loaded small market as a user has it: a folder, a data directory, and the command line.
 
-Loading one takes some twenty seconds: tests share the session's, or change a copy of it.
+Loading one takes some twenty seconds: it is prepared once, and tests change copies of it.
 """
 
+import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,7 +23,9 @@ from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets_tests.support.small_market import small_settings
+from quant_assets.tracking.mlflow_store import database_path
+from quant_assets_tests.support.prepared import copy_prepared
+from quant_assets_tests.support.small_market import small_settings, write_small_market
 
 # Seconds: no command takes a tenth of it on an idle machine.
 PATIENCE = 300
@@ -29,11 +34,12 @@ TABLES = declared_tables(FAST, "load")
 """What a load writes."""
 # How long a fit took, on which snapshot and in which run, is no part of what was computed.
 _INCIDENTAL = ("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version")
+_OUTPUT = "demo.json"
 Digests = dict[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
-class Desk:
+class Installation:
     """A market folder and the data directory beside it.
 
     Attributes:
@@ -52,16 +58,24 @@ class Desk:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables with which a command finds this desk."""
+        """The variables with which a command finds this installation."""
         given = self.settings.model_dump(mode="json", exclude_unset=True, exclude={"source"})
         return {f"QUANT_{name.upper()}": str(value) for name, value in given.items()}
 
-    def copy(self, root: Path) -> "Desk":
-        """The same desk below another root, where it may be changed."""
+    def copy(self, root: Path) -> "Installation":
+        """The same installation below another root, where it may be changed."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
-        twin = Desk(root)
-        twin.settings.market_file.write_text(market_in_settings(twin.settings).model_dump_json())
-        return twin
+        return Installation(root).moved_from(self.root)
+
+    def moved_from(self, root: Path) -> "Installation":
+        """Let files that were copied from another root name this one."""
+        settings = self.settings
+        settings.market_file.write_text(market_in_settings(settings).model_dump_json())
+        database = database_path(settings.mlflow_dir)
+        if database.exists():
+            with closing(sqlite3.connect(database)) as opened, opened:
+                _replace_everywhere(opened, str(root), str(self.root))
+        return self
 
     def start(
         self, *arguments: str, variables: dict[str, str] | None = None, **options: Any
@@ -77,15 +91,15 @@ class Desk:
             **given,
         )
 
-    def run(self, *arguments: str, **options: Any) -> "Finished":
+    def run(self, *arguments: str, **options: Any) -> "CommandResult":
         """Wait for the command in a process of its own."""
         with self.start(*arguments, **options) as process:
             out, err = process.communicate(timeout=PATIENCE)
-        return Finished(process.returncode, out, err)
+        return CommandResult(process.returncode, out, err)
 
 
 @dataclass(frozen=True)
-class Finished:
+class CommandResult:
     """How a command ended."""
 
     status: int
@@ -101,9 +115,13 @@ class Finished:
         for word in words:
             assert word in message, self.err
 
-    def succeeded(self) -> "Finished":
+    def succeeded(self) -> "CommandResult":
         assert self.status == 0, self.err
         return self
+
+
+Command = Callable[..., CommandResult]
+"""The command line's entry point: ``command(installation, "load", "--force")``."""
 
 
 def digests(
@@ -132,7 +150,9 @@ def _digest_of(table: Table, until: date | None) -> str:
     )
 
 
-def pictured(history: dg.DagsterInstance, name: str, days: Sequence[str]) -> list[str | None]:
+def days_with_picture(
+    history: dg.DagsterInstance, name: str, days: Sequence[str]
+) -> list[str | None]:
     """Those of the days, all materialised, whose record of a monitoring asset has a picture."""
     wanted = dg.AssetRecordsFilter(dg.AssetKey(["monitoring", name]), asset_partitions=days)
     records = history.fetch_materializations(wanted, limit=len(days)).records
@@ -146,3 +166,51 @@ def pictured(history: dg.DagsterInstance, name: str, days: Sequence[str]) -> lis
             for value in record.asset_materialization.metadata.values()
         )
     ]
+
+
+def copy_demo(root: Path) -> tuple[Installation, CommandResult]:
+    """The small market loaded by ``quant-assets demo FOLDER``, and what the command said."""
+    made = copy_prepared("demo", _run_demo, root)
+    status, *texts = json.loads((root / _OUTPUT).read_text())
+    out, err = (text.replace(str(made), str(root)) for text in texts)
+    return Installation(root).moved_from(made), CommandResult(status, out, err)
+
+
+def copy_loaded(root: Path) -> Installation:
+    """The small market, loaded; it may be changed."""
+    installation, result = copy_demo(root)
+    result.succeeded()
+    return installation
+
+
+def copy_changed(name: str, change: Callable[[Installation], None], root: Path) -> Installation:
+    """The loaded small market after a change that is prepared once; it may be changed further.
+
+    Args:
+        name: of the change.
+        change: defined among the helpers, with whose code its outcome is kept.
+        root: of the copy.
+    """
+    made = copy_prepared(name, lambda kept: change(copy_loaded(kept)), root)
+    return Installation(root).moved_from(made)
+
+
+def _run_demo(root: Path) -> None:
+    installation = Installation(root)
+    write_small_market(installation.folder)
+    result = installation.run("demo", str(installation.folder))
+    (root / _OUTPUT).write_text(json.dumps([result.status, result.out, result.err]))
+
+
+def _replace_everywhere(database: sqlite3.Connection, old: str, new: str) -> None:
+    """Replace a text in every column of every table."""
+    columns = database.execute(
+        "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c"
+        " WHERE t.type = 'table'"
+    ).fetchall()
+    for table, column in columns:
+        database.execute(
+            f'UPDATE "{table}" SET "{column}" = replace("{column}", ?1, ?2)'
+            f' WHERE instr("{column}", ?1)',
+            (old, new),
+        )

@@ -1,6 +1,6 @@
 """A small market that grows day by day, a lake, an instance and a clock, for sensors and schedules.
 
-Days are marked as stored by rows of their own; tests of whole runs use the loaded desk.
+Days are marked as stored by rows of their own; tests of whole runs use the loaded installation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,20 +44,20 @@ class SetClock(Clock):
 
 
 @dataclass
-class Ticked:
+class TickResult:
     """What a sensor or schedule answered: runs to ask for, or why none."""
 
     requests: Sequence[dg.RunRequest]
     reason: str
 
     @property
-    def wanted(self) -> list[str]:
+    def requested(self) -> list[str]:
         """Job and day of each request."""
         return [f"{one.job_name} {one.partition_key}" for one in self.requests]
 
 
 @dataclass
-class Station:
+class Scheduler:
     """Attributes: the parts, and the sensors' cursors as the daemon keeps them."""
 
     folder: Path
@@ -70,12 +70,12 @@ class Station:
     cursors: dict[str, str | None] = field(default_factory=dict)
 
     @property
-    def book(self) -> AlertStore:
+    def alert_store(self) -> AlertStore:
         return AlertStore(self.lake, self.settings.lake_dir)
 
     def alerts(self) -> dict[str, str]:
         """Level of each open alert, by key."""
-        return {one.key: one.level for one in self.book.alerts()}
+        return {one.key: one.level for one in self.alert_store.alerts()}
 
     def deliver(self, until: date) -> None:
         """Let the source have the days up to one."""
@@ -106,7 +106,7 @@ class Station:
         """As if the daily fits had been made."""
         self.store(fits_table("rank_prior"), *days, failure=None)
 
-    def tick(self, name: str) -> Ticked:
+    def tick(self, name: str) -> TickResult:
         """What the sensor asks for at the clock's moment; its cursor is kept."""
         sensor = self.definitions.resolve_sensor_def(name)
         with dg.build_sensor_context(
@@ -117,9 +117,9 @@ class Station:
         ) as context:
             found = sensor.evaluate_tick(context)
         self.cursors[name] = found.cursor
-        return Ticked(found.run_requests or (), found.skip_message or "")
+        return TickResult(found.run_requests or (), found.skip_message or "")
 
-    def evaluate(self, name: str, at: datetime) -> Ticked:
+    def evaluate(self, name: str, at: datetime) -> TickResult:
         """What the schedule asks for at its moment."""
         schedule = self.definitions.resolve_schedule_def(name)
         with dg.build_schedule_context(
@@ -129,7 +129,7 @@ class Station:
             repository_def=self.definitions.get_repository_def(),
         ) as context:
             found = schedule.evaluate_tick(context)
-        return Ticked(found.run_requests or (), found.skip_message or "")
+        return TickResult(found.run_requests or (), found.skip_message or "")
 
     def run(self, request: dg.RunRequest, job: str = "", *, fails: bool = False) -> None:
         """A real run with the request's tags, of an asset that does nothing, or fails."""
@@ -167,10 +167,10 @@ def _nothing(kind: str) -> Any:
 
 
 @contextmanager
-def standing(folder: Path, settings: Settings, now: datetime) -> Iterator[Station]:
-    """A station on a market's folder, of which the source has all days at first."""
+def open_scheduler(folder: Path, settings: Settings, now: datetime) -> Iterator[Scheduler]:
+    """A scheduler on a market's folder, of which the source has all days at first."""
     whole = [line.split(",") for line in (folder / "train.csv").read_text().splitlines()]
     clock = SetClock(now)
     with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
         definitions = build_definitions(settings, lake=lake, clock=clock)
-        yield Station(folder, settings, opened, lake, clock, definitions, whole)
+        yield Scheduler(folder, settings, opened, lake, clock, definitions, whole)

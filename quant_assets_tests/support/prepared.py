@@ -1,0 +1,81 @@
+"""Folders that take long to make are made once a machine and kept while the code stays the same.
+
+QUANT_TEST_CACHE names the folder that keeps them, ``~/.cache/quant_assets-tests`` else. Whichever
+process needs a folder first makes it; the others wait, and each gets a copy of its own.
+"""
+
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+import quant_assets
+
+# Seconds: what is older is made again, so that no test depends on when a folder was made.
+LONGEST_USE = 12 * 3600
+# Of each name, the newest states of the code whose folders stay.
+KEPT = 2
+
+
+def copy_prepared(name: str, make: Callable[[Path], None], target: Path) -> Path:
+    """Copy the folder that ``make`` fills into ``target``; it is filled first if need be.
+
+    Args:
+        name: of the folder; one name belongs to one ``make``.
+        make: fills the empty folder that it is given.
+        target: a folder, made if there is none.
+
+    Returns:
+        The folder that was copied, whose path its files may have in them.
+    """
+    kept = _cache_folder() / name / _digest_of_sources()
+    folder, complete = kept / "content", kept / "complete"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{kept}.lock"):
+        if not complete.exists() or time.time() - complete.stat().st_mtime > LONGEST_USE:
+            shutil.rmtree(kept, ignore_errors=True)
+            _delete_old(kept.parent)
+            folder.mkdir(parents=True)
+            make(folder)
+            complete.touch()
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+    return folder
+
+
+def _cache_folder() -> Path:
+    default = Path.home() / ".cache" / "quant_assets-tests"
+    return Path(os.environ.get("QUANT_TEST_CACHE", default)).absolute()
+
+
+@cache
+def _digest_of_sources() -> str:
+    """Of the package, these helpers, the installed libraries and the machine."""
+    roots = Path(quant_assets.__file__).parent, Path(__file__).parent
+    digest = sha256(f"{platform.node()} {platform.machine()} {sys.version}".encode())
+    libraries = Path(sysconfig.get_path("purelib")).glob("*.dist-info")
+    digest.update(" ".join(sorted(library.name for library in libraries)).encode())
+    for root in roots:
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"\n{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _delete_old(folder: Path) -> None:
+    """Delete folders of earlier states of the code that nobody copies at the moment."""
+    states = [path for path in folder.iterdir() if path.is_dir()]
+    states.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for state in states[KEPT - 1 :]:
+        try:
+            with FileLock(f"{state}.lock", timeout=0):
+                shutil.rmtree(state, ignore_errors=True)
+        except Timeout:
+            continue

@@ -1,0 +1,15 @@
+"""Metrics as Prometheus's own parser reads them."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+Samples = dict[tuple[str, ...], float]
+
+
+def samples(text: bytes) -> dict[str, Samples]:
+    """Value by labels of each metric."""
+    found: dict[str, Samples] = {}
+    for family in text_string_to_metric_families(text.decode()):
+        assert family.documentation
+        for one in family.samples:
+            found.setdefault(one.name, {})[tuple(one.labels.values())] = one.value
+    return found
