@@ -28,7 +28,7 @@ def test_the_error_is_that_of_leaving_out_each_day(penalty: float) -> None:
         others = np.arange(40) != day
         slow += np.sum((y[day] - x[day] @ solved(x[others], y[others], penalty)) ** 2)
     u, s, _ = np.linalg.svd(x, full_matrices=False)
-    assert ridge._press(y, u, s, u.T @ y, penalty) == pytest.approx(slow, rel=1e-10)
+    assert ridge._press_error(y, u, s, u.T @ y, penalty) == pytest.approx(slow, rel=1e-10)
 
 
 def test_the_penalty_is_weak_for_a_strong_signal_and_strong_for_none(
@@ -65,5 +65,5 @@ def test_the_directions_kept_are_the_best_of_their_number() -> None:
     x, coefficients = random.normal(size=(60, 8)), random.normal(size=(8, 6))
     values = x @ coefficients
     singular = np.linalg.svd(values, compute_uv=False)
-    error = np.sum((values - x @ ridge._reduced(coefficients, x, 2)) ** 2)
+    error = np.sum((values - x @ ridge._reduce_rank(coefficients, x, 2)) ** 2)
     assert error == pytest.approx(np.sum(singular[2:] ** 2))
