@@ -126,8 +126,9 @@ def _save_model() -> "Callable[..., None]":
     with warnings.catch_warnings():
         # MLflow warns about type hints of its own.
         warnings.simplefilter("ignore", UserWarning)
-        from mlflow.pyfunc import save_model
-    return save_model
+        from mlflow import pyfunc
+    save: Callable[..., None] = pyfunc.save_model
+    return save
 
 
 def _replace(copy: Path, original: Path) -> None:

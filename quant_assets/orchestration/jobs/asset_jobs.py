@@ -40,7 +40,8 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     An asset is in the jobs of what its table is ``written_by``. Studies take long and no submission
     waits for what is watched, so these have jobs of their own.
     """
-    studies, watched, releases = map(_written_by, ("study", "watch", "retrain"))
+    studies, watched = _written_by("study"), _written_by("watch")
+    releases = _written_by("retrain")
     pages = {
         "drift": dg.AssetSelection.assets(DRIFT_REPORT),
         **{name: dg.AssetSelection.assets(period.key) for name, period in PERIODS.items()},
