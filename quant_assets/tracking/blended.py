@@ -1,6 +1,6 @@
-"""The name under which releases stored by 0.1.0 and before look for their loader.
+"""Loads models of releases that were stored by 0.1.0 and before, which name this module.
 
-As in ``served``, for releases: new ones name ``release_model``.
+New models name ``release_model``; nothing else belongs here.
 """
 
 from quant_assets.tracking.release_model import _load_pyfunc

@@ -1,7 +1,7 @@
 """A fitted model as MLflow keeps it and loads it, as ``models:/ridge@champion`` for example.
 
-Beside the model's bytes lie the family, the sha256 that is verified before they are read, and what
-must be installed. What the loaded model is asked is ``Observations``; it gives scores.
+The model's bytes are stored with the family, the sha256 that is verified before they are read, and
+the packages that must be installed. The loaded model takes ``Observations`` and returns scores.
 """
 
 import json
@@ -36,12 +36,12 @@ class LoadedFit:
     model: Forecaster
 
     def predict(self, seen: Observations) -> FloatArray:
-        """(1, m) scores of the last day seen."""
+        """Forecast the last day of the observations; (1, m) scores."""
         return self.model.forecast(seen, 1)
 
 
 def write_fit_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
-    """Put a fit's model and what it rests on among the run's artifacts.
+    """Store a fit's model and the importance of its inputs among the run's artifacts.
 
     Args:
         run: MLflow's, with artifacts in a local folder.
@@ -64,14 +64,16 @@ def store_model(
     families: "Sequence[str]",
     artifacts: Path,
 ) -> Path:
-    """Put a model that MLflow loads among the run's artifacts, in whose folder it lies then.
+    """Store a model that MLflow can load among the run's artifacts; return their folder.
+
+    The files are hard links to the fitted models where the file system allows it.
 
     Args:
         run: MLflow's, with artifacts in a local folder.
-        loader: module whose ``_load_pyfunc`` loads it.
-        about: what that needs to know, kept as JSON beside the files.
-        files: ``artifact`` and ``sha256`` of a fitted model by the name it gets.
-        families: those whose libraries must be installed.
+        loader: module whose ``_load_pyfunc`` loads the model.
+        about: what the loader needs to know, stored as JSON beside the files.
+        files: ``artifact`` and ``sha256`` of a fitted model by the name its file gets.
+        families: families whose libraries must be installed.
         artifacts: folder of the fitted models.
 
     Raises:
@@ -106,13 +108,13 @@ def store_model(
 
 
 def read_about(path: str) -> "dict[str, Any]":
-    """What was said of a model when it was put there."""
+    """Read what was stored about a model beside its files."""
     about: dict[str, Any] = json.loads((Path(path) / _ABOUT).read_bytes())
     return about
 
 
 def _load_pyfunc(path: str) -> LoadedFit:
-    """What MLflow calls, by this name, with the folder of the model's data.
+    """Load the model; MLflow calls this function by name, with the folder of the model's data.
 
     Raises:
         ArtifactError: the model is missing, or its sha256 is not the one recorded.
@@ -127,9 +129,9 @@ def _save_model() -> "Callable[..., None]":
     with warnings.catch_warnings():
         # MLflow warns about type hints of its own.
         warnings.simplefilter("ignore", UserWarning)
-        from mlflow.pyfunc import save_model
-    saved: Callable[..., None] = save_model
-    return saved
+        from mlflow import pyfunc
+    save: Callable[..., None] = pyfunc.save_model
+    return save
 
 
 def _replace(copy: Path, original: Path) -> None:
@@ -141,7 +143,7 @@ def _replace(copy: Path, original: Path) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same file under a second name, or a copy where the file system has no such thing."""
+    """Make a hard link to a file, or a copy where links are impossible."""
     try:
         os.link(source, target)
     except OSError:

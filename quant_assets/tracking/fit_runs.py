@@ -1,7 +1,7 @@
-"""Fits in MLflow: a run each, and a version in the model registry for those that came to a model.
+"""Fits in MLflow: a run for each fit, and a version in the model registry if it has a model.
 
-The lake's fits are the truth, and MLflow follows: what it lacks is added, nothing is taken away, so
-it keeps the fits that others have replaced since. Releases of fits are in ``tracking.releases``.
+The lake's fits are the truth, and MLflow follows: fits that it lacks are added, and nothing is
+removed, so it keeps fits that were replaced since. Releases are in ``tracking.release_runs``.
 """
 
 import json
@@ -40,11 +40,16 @@ Fit = Mapping[str, Any]
 
 
 def read_stored_fits(lake: Lake, families: Sequence[str], *, whole: bool = True) -> list[Fit]:
-    """The fits of the families, by family and as-of day, each a row of its fits table.
+    """Read the fits of families, by family and as-of day, each a row of its fits table.
 
-    Fits that are made again each day are left out between trainings: a run a day would say
-    nothing that theirs does not. Without ``whole`` of each only what aliases and
-    :func:`are_fits_recorded` need, which is cheaper.
+    Fits of families that are fitted daily are left out between trainings: a run for each day would
+    add nothing.
+
+    Args:
+        lake: the lake.
+        families: whose fits.
+        whole: whether all columns are read; otherwise only those that aliases and
+            :func:`are_fits_recorded` need, which is cheaper.
     """
     order = [name for name in families if lake.has(fits_table(name))]
     if not order:
@@ -67,27 +72,33 @@ def _select(name: str, *, whole: bool) -> str:
 def find_fit_aliases(
     lake: Lake, fits: Sequence[Fit], in_force: Mapping[str, Release] | None = None
 ) -> dict[str, str]:
-    """Alias by fingerprint: of each family the fit that is published, and one that may follow it.
+    """Find each family's fit that is submitted, and the fit that may replace it.
 
-    Of a family that the champion pins they are the fits that champion and challenger pin. Of
-    another one the fit behind the newest forecasts is the ``champion``; the newest fit, if no
-    forecast uses it yet, is the ``challenger``.
+    Of a family that the champion pins, these are the fits that champion and challenger pin. Of
+    other families, the fit behind the newest forecasts is the ``champion``; the newest fit, if no
+    forecast uses it yet, is the ``challenger``. Returns the alias by fingerprint.
 
     Args:
         lake: the lake.
-        fits: as of :func:`read_stored_fits`.
+        fits: what :func:`read_stored_fits` returned.
         in_force: releases by alias.
     """
-    found: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     for name in dict.fromkeys(fit["family"] for fit in fits):
         of_family = [fit for fit in fits if fit["family"] == name]
         pinned = _pinned(in_force or {}, name)
-        found |= pinned if CHAMPION in pinned.values() else _by_forecasts(lake, name, of_family)
-    return found
+        aliases |= pinned if CHAMPION in pinned.values() else _by_forecasts(lake, name, of_family)
+    return aliases
 
 
 def are_fits_recorded(lake: Lake, fits: Sequence[Fit], named: Mapping[str, str]) -> bool:
-    """Whether ``tracking.fits`` says of just these fits and aliases that they are in MLflow."""
+    """Return whether ``tracking.fits`` lists exactly these fits with these aliases.
+
+    Args:
+        lake: the lake.
+        fits: what :func:`read_stored_fits` returned.
+        named: alias by fingerprint.
+    """
     if not lake.has(TRACKED_FITS):
         return not fits
     columns = "family, trading_day, fingerprint, alias, version IS NULL AS failed"
@@ -109,20 +120,21 @@ def record_fits(
     named: Mapping[str, str],
     models: Path,
 ) -> dict[str, tuple[Fit, RegistryEntry]]:
-    """Record the fits that MLflow lacks and move its aliases; each fit with its record.
+    """Record the fits that MLflow lacks and move its aliases; return each fit with its entry.
 
     Args:
-        client: of the store, which nobody else writes meanwhile.
-        parent: run that new ones go below.
-        fits: as of :func:`read_stored_fits`. One whose model is missing or altered is left out.
-        named: as of :func:`find_fit_aliases`.
+        client: of the store, which no other process writes meanwhile.
+        parent: run that is the parent of new runs.
+        fits: what :func:`read_stored_fits` returned. Fits with a missing or altered model are left
+            out.
+        named: what :func:`find_fit_aliases` returned.
         models: folder of the fitted models.
     """
     close_interrupted(client, parent)
     failed, recorded = _failed(client, parent), {}
     for name in dict.fromkeys(fit["family"] for fit in fits):
         registered = find_versions(client, name, "fingerprint")
-        for fit in (one for one in fits if one["family"] == name):
+        for fit in (each for each in fits if each["family"] == name):
             digest = fit["fingerprint"]
             # A failure made good has the same fingerprint as before.
             known = failed if fit["failure"] else registered
@@ -134,7 +146,7 @@ def record_fits(
                 known[digest] = known.get(digest) or _made(client, parent, fit, models)
                 recorded[digest] = fit, known[digest]
         # A release may hold on to a fit in whose place another is stored by now.
-        wanted = {named[d]: str(one.version) for d, one in registered.items() if d in named}
+        wanted = {named[d]: str(entry.version) for d, entry in registered.items() if d in named}
         set_aliases(client, name, wanted)
     return recorded
 
@@ -149,17 +161,17 @@ def tracked_fit_rows(
             "date_id": fit["date_id"],
             "family": fit["family"],
             "fingerprint": fingerprint,
-            "mlflow_run": found.run,
-            "version": found.version,
+            "mlflow_run": entry.run,
+            "version": entry.version,
             "alias": named.get(fingerprint),
         }
-        for fingerprint, (fit, found) in recorded.items()
+        for fingerprint, (fit, entry) in recorded.items()
     ]
     return {c.name: [row[c.name] for row in rows] for c in TRACKED_FITS.columns}
 
 
 def _pinned(in_force: Mapping[str, Release], name: str) -> dict[str, str]:
-    """Alias by fingerprint of a family's fits that are pinned; what both pin is the champion's."""
+    """Return alias by fingerprint of a family's pinned fits; one pinned by both is champion."""
     return {
         fit.fingerprint: alias
         for alias in (CHALLENGER, CHAMPION)
@@ -172,10 +184,10 @@ def _pinned(in_force: Mapping[str, Release], name: str) -> dict[str, str]:
 def _by_forecasts(lake: Lake, name: str, fits: Sequence[Fit]) -> dict[str, str]:
     good = [fit for fit in fits if fit["failure"] is None]
     used = _fit_in_force(lake, name)
-    found = {fit["fingerprint"]: CHAMPION for fit in good if fit["trading_day"] == used}
+    aliases = {fit["fingerprint"]: CHAMPION for fit in good if fit["trading_day"] == used}
     if good and used and good[-1]["trading_day"] > used:
-        found[good[-1]["fingerprint"]] = CHALLENGER
-    return found
+        aliases[good[-1]["fingerprint"]] = CHALLENGER
+    return aliases
 
 
 def _fit_in_force(lake: Lake, name: str) -> date | None:
@@ -188,7 +200,7 @@ def _fit_in_force(lake: Lake, name: str) -> date | None:
 
 
 def _failed(client: "MlflowClient", parent: "Run") -> dict[str, RegistryEntry]:
-    """The runs of fits that failed, by fingerprint."""
+    """Return the runs of failed fits, by fingerprint."""
     return {
         run.data.tags["fingerprint"]: RegistryEntry(run.info.run_id, None)
         for run in find_runs(client, parent, "attributes.status = 'FAILED'")

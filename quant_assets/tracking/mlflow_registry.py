@@ -1,7 +1,7 @@
 """MLflow's runs, versions and aliases, alike for fits and releases.
 
-What is recorded is decided in ``tracking.fits`` and ``tracking.releases``; how a model is loaded,
-in ``tracking.served`` and ``tracking.blended``.
+What is recorded is decided in ``tracking.fit_runs`` and ``tracking.release_runs``; how a model is
+loaded, in ``tracking.fit_model`` and ``tracking.release_model``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,27 +22,27 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """Where MLflow keeps a fit or a release: its run, and its version if it has a model."""
+    """The run of a fit or a release in MLflow, and its version if it has a model."""
 
     run: str
     version: int | None
 
 
 def find_runs(client: "MlflowClient", parent: "Run", condition: str) -> Iterator["Run"]:
-    """Runs of the parent's experiment that meet a condition."""
+    """Yield the runs of the parent's experiment that meet a condition."""
     here = [parent.info.experiment_id]
     return _all_pages(partial(client.search_runs, here, condition, max_results=_PAGE))
 
 
 def close_interrupted(client: "MlflowClient", parent: "Run") -> None:
-    """Close runs of ours, other than the parent, that were begun and never ended."""
+    """Close runs of this package, other than the parent, that began and never ended."""
     for run in find_runs(client, parent, "attributes.status = 'RUNNING'"):
         if _OURS & set(run.data.tags) and run.info.run_id != parent.info.run_id:
             client.set_terminated(run.info.run_id, "KILLED")
 
 
 def find_versions(client: "MlflowClient", model: str, tag: str) -> dict[str, RegistryEntry]:
-    """Versions of a registered model by the value of a tag; those without it are left out."""
+    """Find the versions of a registered model that have a tag, by its value."""
     search = partial(client.search_model_versions, f"name = '{model}'", max_results=_PAGE)
     return {
         version.tags[tag]: RegistryEntry(str(version.run_id), int(version.version))
@@ -54,7 +54,15 @@ def find_versions(client: "MlflowClient", model: str, tag: str) -> dict[str, Reg
 def add_version(
     client: "MlflowClient", run: "Run", model: str, about: str, tags: Mapping[str, str]
 ) -> RegistryEntry:
-    """The run's model as the newest version of a registered one, which ``about`` describes."""
+    """Register a run's model as the newest version of a model.
+
+    Args:
+        client: of the store.
+        run: the run with the model; it is ended.
+        model: name of the registered model, which is made if need be.
+        about: describes the registered model.
+        tags: of the version.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
@@ -65,15 +73,21 @@ def add_version(
     version = client.create_model_version(
         model, source=f"runs:/{run_id}/model", run_id=run_id, tags=dict(tags)
     )
-    # Ended last: one that was interrupted before is still running, and known by that.
+    # Ended last: a run that was interrupted before this is still running, and known by that.
     client.set_terminated(run_id)
     return RegistryEntry(run_id, int(version.version))
 
 
 def set_aliases(client: "MlflowClient", model: str, wanted: Mapping[str, str]) -> None:
-    """Make these the champion and the challenger of a registered model: version by alias."""
+    """Set champion and challenger of a registered model, and take away aliases not wanted.
+
+    Args:
+        client: of the store.
+        model: name of the registered model.
+        wanted: version by alias.
+    """
     models = client.search_registered_models(f"name = '{model}'")
-    held = {alias: str(version) for one in models for alias, version in one.aliases.items()}
+    held = {alias: str(version) for each in models for alias, version in each.aliases.items()}
     for alias in (CHAMPION, CHALLENGER):
         if alias in wanted and wanted[alias] != held.get(alias):
             client.set_registered_model_alias(model, alias, wanted[alias])

@@ -1,6 +1,6 @@
 """MLflow brought up to date with the lake: all fits, all releases, their aliases.
 
-How one of them is recorded belongs in ``tracking.fits`` and ``tracking.releases``.
+How a fit or a release is recorded belongs in ``tracking.fit_runs`` and ``tracking.release_runs``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ TABLES = (TRACKED_FITS, TRACKED_RELEASES)
 
 @dataclass(frozen=True)
 class DesiredState:
-    """What MLflow is to have.
+    """What MLflow is to hold.
 
     Attributes:
-        fits: of all families.
+        fits: fits of all families.
         named: alias of a fit by its fingerprint.
-        releases: all of them.
+        releases: all releases.
         in_force: release by alias.
     """
 
@@ -40,13 +40,19 @@ class DesiredState:
 
     @classmethod
     def read(cls, lake: Lake, families: Sequence[str], *, whole: bool = True) -> "DesiredState":
-        """As the lake has it; without ``whole`` enough to see whether it is recorded."""
+        """Read it from the lake.
+
+        Args:
+            lake: the lake.
+            families: whose fits.
+            whole: whether all columns are read; without them only :meth:`is_recorded` works.
+        """
         fits, made = of_fits.read_stored_fits(lake, families, whole=whole), read_releases(lake)
         in_force = of_releases.read_releases_in_force(lake, made)
         return cls(fits, of_fits.find_fit_aliases(lake, fits, in_force), made, in_force)
 
     def is_recorded(self, lake: Lake) -> bool:
-        """Whether the lake says that MLflow has just this."""
+        """Return whether the lake's tables say that MLflow holds exactly this."""
         return of_fits.are_fits_recorded(
             lake, self.fits, self.named
         ) and of_releases.are_releases_recorded(lake, self.releases, self.in_force)
@@ -54,11 +60,11 @@ class DesiredState:
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What came of recording a table's part.
+    """The outcome of recording all fits, or all releases.
 
     Attributes:
-        written: rows of the table.
-        missing: what could not be recorded, its model being missing or altered.
+        written: rows of the table about them.
+        missing: fits or releases that were not recorded: a model is missing or altered.
     """
 
     written: WriteResult
@@ -68,13 +74,13 @@ class SyncResult:
 def synchronise(
     lake: Lake, client: "MlflowClient", parent: "Run", families: Sequence[str], models: Path
 ) -> tuple[SyncResult, SyncResult]:
-    """Record what MLflow lacks, move its aliases, and write down what it has: fits and releases.
+    """Record fits and releases that MLflow lacks, move its aliases, and list what it holds.
 
     Args:
-        lake: read and written while nobody else records, so that it never says of a store what
-            another run has changed meanwhile.
-        client: of the store, which nobody else writes meanwhile.
-        parent: run that new ones go below.
+        lake: read and written while no other process records, so that its tables never describe
+            what another run has changed meanwhile.
+        client: of the store, which no other process writes meanwhile.
+        parent: run that is the parent of new runs.
         families: whose fits.
         models: folder of the fitted models.
     """
@@ -93,13 +99,13 @@ def synchronise(
         ),
         SyncResult(
             lake.replace_all(TRACKED_RELEASES, rows),
-            tuple(one.name for one in wanted.releases if one.name not in made),
+            tuple(each.name for each in wanted.releases if each.name not in made),
         ),
     )
 
 
 def clear_recorded(lake: Lake) -> None:
-    """Nothing is recorded: else a new store, left half made, would pass for the one before."""
+    """Empty the tables of what is recorded, for a new store that holds nothing yet."""
     for table in TABLES:
         if lake.has(table):
             lake.replace_all(table, {column.name: [] for column in table.columns})

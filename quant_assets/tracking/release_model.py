@@ -1,7 +1,7 @@
 """A release as MLflow keeps it and loads it, as ``models:/release@champion`` for example.
 
-Beside the bytes of its families' models lie their sha256, which are verified before they are read,
-and their weights. What the loaded release is asked is ``Observations``; it gives scores.
+The bytes of its families' models are stored with their sha256, which are verified before they are
+read, and their weights. The loaded release takes ``Observations`` and returns scores.
 """
 
 from dataclasses import dataclass
@@ -35,17 +35,17 @@ class LoadedRelease:
     weights: FloatArray
 
     def predict(self, seen: Observations) -> FloatArray:
-        """(1, m) weighted mean of the families' standardised ranks on the last day seen.
+        """Forecast the last day of the observations from the weights of the as-of day.
 
-        The desk forecasts by the same models with the weights learnt by the day of the forecast,
-        and of families that learn daily by their newest fit: those need the lake, and the release
-        is what it was when it was made.
+        Returns (1, m) weighted means of the families' standardised ranks. The platform uses the
+        weights of the forecast day and the newest fits of daily families instead; both need the
+        lake.
         """
         return rank_average([model.forecast(seen, 1) for model in self.models], self.weights)
 
 
 def write_release_model(run: "Run", release: Release, artifacts: Path) -> None:
-    """Put a release's models and what they rest on among the run's artifacts.
+    """Store a release's models and weights among the run's artifacts.
 
     Args:
         run: MLflow's, with artifacts in a local folder.
@@ -64,19 +64,19 @@ def write_release_model(run: "Run", release: Release, artifacts: Path) -> None:
 
 
 def _load_pyfunc(path: str) -> LoadedRelease:
-    """What MLflow calls, by this name, with the folder of the release's data.
+    """Load the release; MLflow calls this function by name, with the folder of its data.
 
     Raises:
         ArtifactError: a model is missing, or its sha256 is not the one recorded.
     """
     members = read_about(path)["members"]
     models = (
-        load_family(one["family"]).load(
-            read_artifact(Path(path), _file(one["family"]), one["sha256"])
+        load_family(member["family"]).load(
+            read_artifact(Path(path), _file(member["family"]), member["sha256"])
         )
-        for one in members
+        for member in members
     )
-    return LoadedRelease(tuple(models), np.array([[one["weight"] for one in members]]))
+    return LoadedRelease(tuple(models), np.array([[member["weight"] for member in members]]))
 
 
 def _file(name: str) -> str:

@@ -1,7 +1,7 @@
 """Releases in MLflow: a run each, and a version of the registered model ``release``.
 
 The lake's releases and decisions are the truth, and MLflow follows. How a release is loaded from
-there is said in ``tracking.blended``.
+MLflow is described in ``tracking.release_model``.
 """
 
 import json
@@ -35,26 +35,26 @@ _ABOUT = (
 
 
 def read_releases_in_force(lake: Lake, releases: Sequence[Release]) -> dict[str, Release]:
-    """Release by alias, as decisions leave it: the champion, and the challenger if there is one."""
-    by_name = {one.name: one for one in releases}
+    """Return champion and challenger, if there are any, as the decisions leave them, by alias."""
+    by_name = {release.name: release for release in releases}
     return {alias: by_name[name] for alias, name in read_aliases(lake).items() if name in by_name}
 
 
 def are_releases_recorded(
     lake: Lake, releases: Sequence[Release], named: Mapping[str, Release]
 ) -> bool:
-    """Whether ``tracking.releases`` says of just these, under these aliases, that MLflow has them.
+    """Return whether ``tracking.releases`` lists exactly these releases with these aliases.
 
     Args:
         lake: the lake.
-        releases: all of them.
-        named: as of :func:`read_releases_in_force`.
+        releases: all releases.
+        named: what :func:`read_releases_in_force` returned.
     """
     if not lake.has(TRACKED_RELEASES):
         return False
     rows = lake.arrow(f"SELECT release, alias FROM {TRACKED_RELEASES.quoted}").to_pylist()
     by_name = _alias_of(named)
-    expected = {(one.name, by_name.get(one.name)) for one in releases}
+    expected = {(release.name, by_name.get(release.name)) for release in releases}
     return {(row["release"], row["alias"]) for row in rows} == expected
 
 
@@ -65,25 +65,26 @@ def record_releases(
     named: Mapping[str, Release],
     models: Path,
 ) -> dict[str, RegistryEntry]:
-    """Record the releases that MLflow lacks and move its aliases; each release's record.
+    """Record the releases that MLflow lacks and move its aliases; return entries by release.
 
     Args:
-        client: of the store, which nobody else writes meanwhile, with the fits recorded.
-        parent: run that new ones go below.
-        releases: in their order. One with a model that is missing or altered is left out, and so
-            is one of a family that there is no more.
-        named: as of :func:`read_releases_in_force`.
+        client: of the store, which no other process writes meanwhile, with the fits recorded.
+        parent: run that is the parent of new runs.
+        releases: in their order. A release is left out if one of its models is missing or altered,
+            or if one of its families no longer exists.
+        named: what :func:`read_releases_in_force` returned.
         models: folder of the fitted models.
     """
     close_interrupted(client, parent)
     known, recorded = find_versions(client, RELEASE, RELEASE), {}
-    for one in releases:
-        if one.name in known or _is_whole(one, models):
-            recorded[one.name] = known.get(one.name) or _made(client, parent, one, models)
+    for release in releases:
+        name = release.name
+        if name in known or _is_whole(release, models):
+            recorded[name] = known.get(name) or _made(client, parent, release, models)
     wanted = {
-        alias: str(recorded[one.name].version)
-        for alias, one in named.items()
-        if one.name in recorded
+        alias: str(recorded[release.name].version)
+        for alias, release in named.items()
+        if release.name in recorded
     }
     set_aliases(client, RELEASE, wanted)
     return recorded
@@ -96,20 +97,20 @@ def tracked_release_rows(
     by_name = _alias_of(named)
     rows = [
         {
-            "release": one.name,
-            "trading_day": one.as_of,
-            "mlflow_run": recorded[one.name].run,
-            "version": recorded[one.name].version,
-            "alias": by_name.get(one.name),
+            "release": release.name,
+            "trading_day": release.as_of,
+            "mlflow_run": recorded[release.name].run,
+            "version": recorded[release.name].version,
+            "alias": by_name.get(release.name),
         }
-        for one in releases
-        if one.name in recorded
+        for release in releases
+        if release.name in recorded
     ]
     return {c.name: [row[c.name] for row in rows] for c in TRACKED_RELEASES.columns}
 
 
 def _alias_of(named: Mapping[str, Release]) -> dict[str, str]:
-    return {one.name: alias for alias, one in named.items()}
+    return {release.name: alias for alias, release in named.items()}
 
 
 def _is_whole(release: Release, models: Path) -> bool:
@@ -146,15 +147,15 @@ def _made(client: "MlflowClient", parent: "Run", release: Release, models: Path)
 
 
 def _members(client: "MlflowClient", release: Release) -> dict[str, dict[str, Any]]:
-    """By family what the release has of it, and as which version; None if MLflow lacks the fit."""
-    found = {}
+    """Return, by family, the release's fit and its version; None where MLflow lacks the fit."""
+    members = {}
     for fit in release.fits:
         record = find_versions(client, fit.family, "fingerprint").get(fit.fingerprint)
-        found[fit.family] = {
+        members[fit.family] = {
             "fit_as_of": str(fit.fit_as_of),
             "fingerprint": fit.fingerprint,
             "version": record.version if record else None,
             "pinned": fit.pinned,
             "weight": fit.weight,
         }
-    return found
+    return members
