@@ -43,8 +43,7 @@ def collect_lake_metrics(lake: Lake, families: Sequence[str], today: date) -> li
             *_promotion(lake),
         ]
 
-    with lake.at_once():
-        return lake.once_a_snapshot("metrics", collect, tuple(families), today)
+    return lake.once_a_snapshot("metrics", collect, tuple(families), today)
 
 
 def _tables(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric]:
