@@ -46,8 +46,7 @@ def collect_lake_metrics(lake: Lake, families: Sequence[str], today: date) -> li
             *_promotion_metrics(lake),
         ]
 
-    with lake.at_once():
-        return lake.once_a_snapshot("metrics", collect, tuple(families), today)
+    return lake.once_a_snapshot("metrics", collect, tuple(families), today)
 
 
 def _table_metrics(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric]:

@@ -50,12 +50,6 @@ class LakeAccess:
                 self._opened.close()
                 self._opened = None
 
-    @property
-    def snapshot(self) -> int | None:
-        """The snapshot that all reads of this thread show meanwhile; None outside at_once."""
-        snapshot: int | None = getattr(self._of_thread, "snapshot", None)
-        return snapshot
-
     @contextmanager
     def at_once(self) -> Iterator[int]:
         """Let all reads of this thread meanwhile show one snapshot, an outer one's if any; its id.
@@ -63,8 +57,9 @@ class LakeAccess:
         Raises:
             LakeError: the lake cannot be opened.
         """
-        if self.snapshot is not None:
-            yield self.snapshot
+        outer: int | None = getattr(self._of_thread, "snapshot", None)
+        if outer is not None:
+            yield outer
             return
         self._of_thread.snapshot = snapshot = self.read(_begun, "newest snapshot")
         try:

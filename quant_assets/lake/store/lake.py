@@ -90,7 +90,7 @@ class Lake:
         return self._access.at_once()
 
     def once_a_snapshot(self, name: str, compute: Callable[[], T], *given: Hashable) -> T:
-        """Compute a value from the lake; within :meth:`at_once` once for each snapshot.
+        """Compute a value from one snapshot of the lake, once for each snapshot.
 
         The newest value is kept in memory: whoever looks again, as sensors do, finds it there
         while nothing was written.
@@ -100,13 +100,11 @@ class Lake:
             compute: reads the lake, and must not change it.
             given: all that the value depends on besides the lake.
         """
-        snapshot = self._access.snapshot
-        if snapshot is None:
-            return compute()
-        inputs = (snapshot, *given)
-        known = self._computed.get(name)
-        if known is None or known[0] != inputs:
-            known = self._computed[name] = inputs, compute()
+        with self.at_once() as snapshot:
+            inputs = (snapshot, *given)
+            known = self._computed.get(name)
+            if known is None or known[0] != inputs:
+                known = self._computed[name] = inputs, compute()
         value: T = known[1]
         return value
 
