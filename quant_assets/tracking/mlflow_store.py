@@ -79,7 +79,7 @@ def _client(folder: Path) -> "MlflowClient":
     return client
 
 
-def _library_errors() -> tuple[type[Exception], ...]:
+def _library_errors() -> tuple[type[Exception], type[Exception]]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
