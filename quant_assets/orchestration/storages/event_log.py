@@ -152,8 +152,8 @@ class BatchedSqliteEventLogStorage(Plain):
         has_index_cols = self._has_asset_key_index_cols_on_connection(index)
         assets: dict[str, dict[Any, tuple[int, EventLogEntry]]] = {}
         for event_id, event in zip(event_ids, events, strict=True):
-            key = event.get_dagster_event().asset_key
-            assert key is not None, "_bulk_run_id lets only events of assets pass"  # noqa: S101
+            # _bulk_run_id lets events of assets pass only, so each has a key.
+            key: Any = event.get_dagster_event().asset_key
             assets.setdefault(key.to_string(), {})[event.dagster_event_type] = event_id, event
         for asset_key, latest in assets.items():
             values: dict[str, Any] = {}
