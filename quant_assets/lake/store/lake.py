@@ -21,13 +21,11 @@ from quant_assets.core.typing import AnyArray
 from quant_assets.lake.schemas.table import Table, to_arrow
 from quant_assets.lake.store.access import LakeAccess, newest_snapshot
 from quant_assets.lake.store.connection import FILES
+from quant_assets.lake.store.maintenance import maintain
 from quant_assets.lake.store.writing import is_stored, replace_rows
 
 __all__ = ["Lake", "WriteResult", "to_arrow"]
 
-_TABLES = (
-    "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
-)
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
 """Of a statement, by place or by name."""
@@ -203,25 +201,7 @@ class Lake:
         Raises:
             LakeError: a step did not come through; it can be run again at any time.
         """
-        expire = "CALL ducklake_expire_snapshots('lake', older_than => now() - to_days(?::INTEGER))"
-        self._change([(expire, [retention_days])], "lake")
-        tables = self._access.read(lambda one: one.execute(_TABLES).fetchall(), _TABLES)
-        for schema, name in tables:
-            self._change(
-                [
-                    (f"CALL ducklake_{step}('lake', ?, schema => ?)", [name, schema])
-                    for step in ("rewrite_data_files", "merge_adjacent_files")
-                ],
-                f"{schema}.{name}",
-            )
-        # In a SQLite catalogue moments are text, and those of one day compare as equal: of two days
-        # at least one is whole, for readers that have just heard of a file.
-        kept = 2 if retention_days else 0
-        cleanup = [f"cleanup_old_files('lake', older_than => now() - to_days({kept}))"]
-        # DuckLake finds orphans with a glob: in a folder named like a pattern, those of others too.
-        if not set("*?[") & set(str(self._root)):
-            cleanup.append("delete_orphaned_files('lake', older_than => now() - INTERVAL 1 DAY)")
-        self._change([(f"CALL ducklake_{step}", []) for step in cleanup], "lake")
+        maintain(self._access, self._root, retention_days)
 
     def _replace(
         self, table: Table, rows: pa.Table, condition: str, values: list[Any]
@@ -245,10 +225,3 @@ class Lake:
         except LakeError:
             self._ready.discard(table)
             raise
-
-    def _change(self, statements: Sequence[tuple[str, Sequence[Any]]], name: str) -> None:
-        def attempt(cursor: duckdb.DuckDBPyConnection) -> None:
-            for statement, values in statements:
-                cursor.execute(statement, values)
-
-        self._access.alone(name, attempt)
