@@ -44,13 +44,15 @@ class Installation:
 
     Attributes:
         root: holds both.
+        market: the folder, if it is another: a load notices that its source has moved.
     """
 
     root: Path
+    market: Path | None = None
 
     @property
     def folder(self) -> Path:
-        return self.root / "market"
+        return self.market or self.root / "market"
 
     @property
     def settings(self) -> Settings:
@@ -169,18 +171,22 @@ def days_with_picture(
 
 
 def copy_demo(root: Path) -> tuple[Installation, CommandResult]:
-    """The small market loaded by ``quant-assets demo FOLDER``, and what the command said."""
+    """The small market loaded by ``quant-assets demo FOLDER``, and what the command said.
+
+    It may be looked at, not changed: its market folder is everybody's.
+    """
     made = copy_prepared("demo", _run_demo, root)
     status, *texts = json.loads((root / _OUTPUT).read_text())
-    out, err = (text.replace(str(made), str(root)) for text in texts)
-    return Installation(root).moved_from(made), CommandResult(status, out, err)
+    out, err = (text.replace(str(made / "data"), str(root / "data")) for text in texts)
+    installation = Installation(root, made / "market").moved_from(made)
+    return installation, CommandResult(status, out, err)
 
 
 def copy_loaded(root: Path) -> Installation:
     """The small market, loaded; it may be changed."""
     installation, result = copy_demo(root)
     result.succeeded()
-    return installation
+    return Installation(root).moved_from(installation.root)
 
 
 def copy_changed(name: str, change: Callable[[Installation], None], root: Path) -> Installation:

@@ -21,8 +21,9 @@ import quant_assets
 
 # Seconds: what is older is made again, so that no test depends on when a folder was made.
 LONGEST_USE = 12 * 3600
-# Of each name, the newest states of the code whose folders stay.
-KEPT = 2
+# Of each name, the newest states of the code whose folders stay; and seconds that any stays, since
+# other tests may be running.
+KEPT, SHORTEST_STAY = 3, 2 * 3600
 
 
 def copy_prepared(name: str, make: Callable[[Path], None], target: Path) -> Path:
@@ -70,10 +71,12 @@ def _digest_of_sources() -> str:
 
 
 def _delete_old(folder: Path) -> None:
-    """Delete folders of earlier states of the code that nobody copies at the moment."""
+    """Delete folders of earlier states of the code."""
     states = [path for path in folder.iterdir() if path.is_dir()]
     states.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for state in states[KEPT - 1 :]:
+        if time.time() - state.stat().st_mtime < SHORTEST_STAY:
+            continue
         try:
             with FileLock(f"{state}.lock", timeout=0):
                 shutil.rmtree(state, ignore_errors=True)

@@ -24,6 +24,10 @@ from quant_assets_tests.support.installation import PATIENCE, Command, Installat
 from quant_assets_tests.support.prometheus_samples import samples
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY
 
+pytestmark = pytest.mark.slow(
+    "real runs that watch and report, and commands beside them", seconds=50
+)
+
 DAYS = trading_days(FIRST_DAY, LAST_DAY)
 
 
