@@ -40,7 +40,7 @@ def write_instance_file(defaults: Path, settings: Settings, changes: Mapping[str
         OSError: a file cannot be read or written.
     """
     users, result = settings.data_dir / _NAME, settings.dagster_home / _NAME
-    base = _read(defaults)
+    base = {key: _set_home(value) for key, value in _read(defaults).items()}
     merged = merge_settings(base, _read(users) if users.exists() else {})
     edits = _find_edits(result, merged)
     if edits and users.exists():
@@ -97,6 +97,13 @@ def _find_edits(result: Path, merged: Mapping[str, Any]) -> dict[str, Any]:
 def _is_own(value: Any) -> bool:
     module = value.get("module") if isinstance(value, dict) else None
     return isinstance(module, str) and module.startswith(_OWN_CLASSES)
+
+
+def _set_home(value: Any) -> Any:
+    """Return a default setting; a storage of this package lies in DAGSTER_HOME."""
+    if not _is_own(value) or "config" not in value:
+        return value
+    return {**value, "config": {**value["config"], "base_dir": {"env": "DAGSTER_HOME"}}}
 
 
 def _digest(body: str) -> str:
