@@ -248,7 +248,7 @@ def three(newer: np.ndarray, after: int) -> PromotionHistory:
 
 @pytest.mark.parametrize("newer", [BETTER + 0.01, WORSE], ids=["better", "worse"])
 def test_in_shadow_a_newer_release_waits(newer: np.ndarray) -> None:
-    """A installation that retrains each week would never see the end of a shadow else."""
+    """An installation that retrains each week would never see the end of a shadow else."""
     found = three(newer, 3).run(FIRST_RELEASE + 40)
     assert found.actions(NEW)[:2] == ["challenge", "step"]
     assert found.actions(NEWER) == []

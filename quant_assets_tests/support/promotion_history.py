@@ -1,4 +1,4 @@
-"""A course of days on which releases have given ICs, decided by the rules alone.
+"""A history of days on which releases have given ICs, decided by the rules alone.
 
 Labels are released five trading days after a forecast, as on the installation.
 """
@@ -27,7 +27,7 @@ FIRST_RELEASE = 300
 
 
 def noise(seed: int, mean: float = 0.0, scale: float = 0.05) -> FloatArray:
-    """Daily ICs for every day of the course."""
+    """Daily ICs for every day of the history."""
     return mean + np.random.default_rng(seed).normal(0, scale, len(DAYS))
 
 
@@ -36,7 +36,7 @@ class PromotionHistory:
     """Releases by name with the ICs they would have on every day.
 
     Attributes:
-        ics: of each release, as long as the course.
+        ics: of each release, as long as the history.
         made: row of the day after which each takes part.
         limits: thresholds.
         broken: releases and rows of days on which they cannot forecast.
