@@ -54,7 +54,7 @@ docs: $(STAMP)  ## write the reference pages in docs/ from the code
 	@$(BIN)/python -m quant_assets.commands.docs docs
 
 clean:  ## remove the virtual environment and caches; data stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,4 +1,4 @@
-"""A course of days on which releases have given ICs, and the rules decide about them.
+"""A history of days on which releases have given ICs, and the rules decide about them.
 
 Labels are known five trading days after a forecast, as in the platform.
 """
@@ -28,7 +28,7 @@ FIRST_RELEASE = 300
 
 
 def noise(seed: int, mean: float = 0.0, scale: float = 0.05) -> FloatArray:
-    """Draw normal daily ICs for every day of the course."""
+    """Draw normal daily ICs for every day of the history."""
     return mean + np.random.default_rng(seed).normal(0, scale, len(DAYS))
 
 
@@ -37,7 +37,7 @@ class PromotionHistory:
     """Releases by name with the ICs they would have on every day.
 
     Attributes:
-        ics: daily ICs of each release, as long as the course.
+        ics: daily ICs of each release, as long as the history.
         made: row of the day after which each release takes part.
         thresholds: of the rules.
         broken: releases, and rows of the days on which they cannot forecast.

@@ -1,6 +1,6 @@
 """A small market that grows day by day, a lake, an instance and a clock, for sensors and schedules.
 
-Days are marked as stored by rows of their own; tests of whole runs use the loaded installation.
+Days count as stored by rows of their own; tests of whole runs use the loaded installation.
 """
 
 from collections.abc import Iterator, Sequence

@@ -161,7 +161,7 @@ def number_days(lake: Lake, days: DayArray, first_id: int) -> None:
     lake.replace_days(MARKET_FEATURES, days[0].item(), days[-1].item(), rows)
 
 
-def same(ours: Observations, expected: Observations) -> None:
+def assert_same(ours: Observations, expected: Observations) -> None:
     """Assert that both hold the same, bit for bit."""
     assert (ours.targets, ours.target.names) == (expected.targets, expected.target.names)
     for a, b in zip(_arrays(ours), _arrays(expected), strict=True):
