@@ -33,7 +33,8 @@ def test_a_public_name_is_defined_documented_and_listed(name: str) -> None:
     assert value.__doc__
     assert name in dir(quant_assets)
     if name != "__version__":
-        assert (value.__name__, value.__module__.partition(".")[0]) == (name, "quant_assets")
+        assert getattr(value, "__name__", name) == name
+        assert value.__module__.startswith("quant_assets.")
 
 
 def test_an_unknown_name_is_refused() -> None:

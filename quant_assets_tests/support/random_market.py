@@ -25,21 +25,21 @@ Features = dict[str, dict[str, FloatArray]]
 
 @dataclass(frozen=True)
 class Market:
-    """A panel, its targets and their labels by release day."""
+    """A panel, its targets and their labels by the day from which they are known."""
 
     panel: PricePanel
     pairs: TargetPairs
-    released: FloatArray
+    known_labels: FloatArray
 
     def rows(self, start: int, stop: int) -> "Market":
-        return Market(self.panel.rows(start, stop), self.pairs, self.released[start:stop])
+        return Market(self.panel.rows(start, stop), self.pairs, self.known_labels[start:stop])
 
     def features(self, last_rows: int | None = None) -> Features:
         """All levels; the target level of the last rows only, if so many are given."""
         instruments = instrument_features(self.panel)
         market = market_features(self.panel, instruments)
         targets = target_features(
-            self.panel, instruments, market, self.pairs, self.released, last_rows=last_rows
+            self.panel, instruments, market, self.pairs, self.known_labels, last_rows=last_rows
         )
         return {"instrument": instruments, "market": market, "target": targets}
 

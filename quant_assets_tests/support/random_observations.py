@@ -28,7 +28,7 @@ def random_arrays(names: Mapping[Level, tuple[str, ...]]) -> dict[str, Any]:
         "lags": 1 + np.arange(TARGETS) % 4,
         "instruments": tuple(f"US_Stock_{letter}" for letter in "ABCD"[:INSTRUMENTS]),
         "legs": np.array([[i % INSTRUMENTS, (i + 1) % INSTRUMENTS] for i in range(TARGETS)]),
-        "released": generator.random((DAYS, TARGETS)) - 0.5,
+        "known_labels": generator.random((DAYS, TARGETS)) - 0.5,
         "target": block("target", TARGETS),
         "instrument": block("instrument", INSTRUMENTS),
         "market": block("market"),
