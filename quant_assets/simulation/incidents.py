@@ -13,7 +13,12 @@ import pandas as pd
 
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.run_requests.attempts import CAUSE, KIND, NUMBER, REASON
+from quant_assets.orchestration.run_requests.attempts import (
+    ATTEMPT_TAG,
+    KIND_TAG,
+    REASON_TAG,
+    TRIGGER_TAG,
+)
 from quant_assets.orchestration.run_requests.next_days import CLOSE, REFRESH
 from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
@@ -116,12 +121,12 @@ def _describe_action(
     refreshed = ""
     for record in instance.get_run_records(ascending=True):
         run, start = record.dagster_run, record.start_time or 0.0
-        urgent = run.tags.get(KIND, "weekly") in ("drift", "performance")
+        urgent = run.tags.get(KIND_TAG, "weekly") in ("drift", "performance")
         if urgent and began.timestamp() <= start <= end:
-            return f"retrained: {run.tags[REASON]}"
-        if run.job_name == REFRESH and run.tags.get(CAUSE) == str(day) and run.is_success:
+            return f"retrained: {run.tags[REASON_TAG]}"
+        if run.job_name == REFRESH and run.tags.get(TRIGGER_TAG) == str(day) and run.is_success:
             at = datetime.fromtimestamp(start, UTC)
-            refreshed = f"refreshed on {at:%m-%d at %H:%M}, attempt {run.tags[NUMBER]}"
+            refreshed = f"refreshed on {at:%m-%d at %H:%M}, attempt {run.tags[ATTEMPT_TAG]}"
     return refreshed
 
 
