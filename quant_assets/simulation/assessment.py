@@ -82,7 +82,7 @@ def assess(
         plan: the rehearsal.
         lake: the platform's lake.
         instance: the platform's instance of Dagster.
-        caused_at: when the rehearsal caused each incident that it causes itself, by kind.
+        caused_at: when each incident that happens to the platform itself was caused, by kind.
         received: titles of the messages that the channel accepted.
         refused: the number of messages that the channel refused.
     """
@@ -144,7 +144,7 @@ def _check_submissions(plan: Plan, lake: Lake) -> list[str]:
 
 
 def _check_alerts(plan: Plan, incidents: Sequence[Incident], alerts: pd.DataFrame) -> list[str]:
-    """Report incidents without exactly one closed alert, and alerts without an incident."""
+    """Report incidents that have not a single closed alert, and alerts without an incident."""
     failures = []
     explained: set[str] = set()
     for incident, planned in zip(incidents, _sort_incidents(plan), strict=True):

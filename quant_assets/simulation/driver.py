@@ -45,7 +45,7 @@ class Rehearsal:
         note: called with each line about its progress.
 
     Attributes:
-        caused_at: when each incident was caused that this class causes, by kind.
+        caused_at: when each incident that happens to the platform itself was caused, by kind.
     """
 
     def __init__(self, plan: Plan, note: Callable[[str], None]) -> None:

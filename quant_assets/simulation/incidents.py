@@ -74,7 +74,7 @@ def describe_incident(
         alerts: all alerts of the platform.
         instance: the platform's instance of Dagster.
         lake: the platform's lake.
-        caused_at: when the rehearsal caused each incident that it causes itself, by kind.
+        caused_at: when each incident that happens to the platform itself was caused, by kind.
     """
     began = caused_at.get(planned.kind) or plan.market.due_at(planned.first)
     if planned.kind in FAMILIES:
@@ -131,7 +131,7 @@ def _describe_action(
 
 
 def _describe_challenge(planned: PlannedIncident, began: datetime, lake: Lake) -> Incident:
-    """Describe how a challenger went, from the rules' decisions about releases made since then."""
+    """Describe how a challenger went, from the rules' decisions about releases made since."""
     decisions = lake.query(
         f"SELECT d.* FROM {DECISIONS.quoted} d JOIN (SELECT DISTINCT release, registered_after"
         f" FROM {RELEASES.quoted}) r USING (release) WHERE r.registered_after >= ?"

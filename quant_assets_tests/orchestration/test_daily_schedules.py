@@ -207,7 +207,7 @@ def _moments(scheduler: Scheduler, name: str, begin: datetime, end: datetime) ->
     schedule = scheduler.definitions.resolve_schedule_def(name)
     from dagster._utils.schedules import schedule_execution_time_iterator
 
-    moments = []
+    moments: list[datetime] = []
     for moment in schedule_execution_time_iterator(
         begin.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True
     ):

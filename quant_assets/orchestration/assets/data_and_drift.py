@@ -98,9 +98,10 @@ def _build_data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinit
                 DATA_QUALITY,
                 _WITHIN,
                 "On the last day each market is within its limits. Missing closes are no more than "
-                "a rate of 1 % explains by chance; jumps and rejected cells, no more than 0.5 %. "
-                "No cell is wrong, no market has been without prices for over 5 trading days, no "
-                "series is stale or has ended, and cells that were delivered twice agree.",
+                "a rate of 1 % explains by chance; jumps and rejected cells, no more than a rate "
+                "of 0.5 % does. No cell is wrong, no market has been without prices for over 5 "
+                "trading days, no series is stale or has ended, and cells that were delivered "
+                "twice agree.",
                 blocking=False,
             )
         ],

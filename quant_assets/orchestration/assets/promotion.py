@@ -114,8 +114,8 @@ def _build_daily(
                 SUBMITTED_FORECASTS,
                 _CHAMPION,
                 "The champion gave a forecast. If it failed, the previous champion is in force "
-                "again and its forecast is submitted; without one, the challenger's, and without "
-                "that, the ensemble's.",
+                "again and its forecast is submitted. Without a previous champion, the "
+                "challenger's forecast is submitted, or else the ensemble's.",
                 blocking=False,
             ),
             check_spec(

@@ -68,7 +68,7 @@ def _build_expected(
         "walk-forward, or without a champion from the ensemble's. It is an error if more than "
         "QUANT_PERFORMANCE_CRITICAL of the expected score is lost over 20 days or since a drop "
         "began, and by more than chance; a warning, from QUANT_PERFORMANCE_WARNING on. The check "
-        "passes, with the reason, if there are too few days to compare.",
+        "passes, and shows the reason, if no comparison is possible.",
         blocking=False,
     )
 
@@ -176,7 +176,7 @@ def _check_performance(newest: pd.DataFrame, family: str) -> dg.AssetCheckResult
         level not in ("warning", "critical"),
         blocking=level == "critical",
         family=family,
-        level=level or "too few days to compare",
+        level=level or "no comparison is possible",
         windows=to_markdown(of_family[_SHOWN].round(3)),
     )
 

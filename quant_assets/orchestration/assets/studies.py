@@ -36,7 +36,7 @@ class StudyConfig(dg.Config):
     broad: int = Field(
         20,
         ge=1,
-        description="Number of trials over the whole space, of which the defaults are one.",
+        description="Number of trials over the whole space, the defaults included.",
     )
     narrow: int = Field(30, ge=0, description="Number of trials around the best broad trials.")
     minutes: float = Field(
