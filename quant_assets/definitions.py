@@ -1,4 +1,4 @@
-"""Composition only: settings in, Dagster definitions out."""
+"""Composes Dagster's definitions from the settings; nothing is computed here."""
 
 import warnings
 from typing import Any
@@ -46,8 +46,8 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     """Build the definitions of the whole platform.
 
     Args:
-        settings: which market, families and paths; whether schedules and sensors begin switched on.
-        resources: replace the real resources of the same name.
+        settings: market, families and paths, and whether schedules and sensors begin switched on.
+        resources: resources that replace the real resources with the same names.
     """
     source = resources.get("source") or open_source(settings)
     families = select_families(settings.families)
@@ -55,7 +55,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     lake = resources.get("lake") or Lake(settings.lake_dir)
     partitions = trading_partitions(*read_known_span(source, lake), clock.now().date())
     with warnings.catch_warnings():
-        # Single-run backfills are marked beta; nothing else here is.
+        # Only single-run backfills are marked beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
     all_jobs = asset_jobs.build(families)
@@ -95,7 +95,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Build what Dagster loads: the platform for the settings of the environment."""
+    """Build the definitions that Dagster loads, for the settings of the environment."""
     settings = load_settings()
     require_market(settings)
     return build_definitions(settings)

@@ -34,7 +34,7 @@ def rehearse(
     typer.echo(f"\n{format_table(assessment.table())}\n")
     for name, text in assessment.figures.items():
         typer.echo(f"{name}: {text}")
-    for failing in assessment.failings:
-        typer.secho(f"failed: {failing}", fg="red")
+    for failure in assessment.failures:
+        typer.secho(f"failed: {failure}", fg="red")
     typer.echo(f"{time.perf_counter() - begun:.0f} s; everything is in {root}")
-    raise typer.Exit(1 if assessment.failings else 0)
+    raise typer.Exit(1 if assessment.failures else 0)

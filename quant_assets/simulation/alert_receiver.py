@@ -1,4 +1,4 @@
-"""The channel that a rehearsed desk tells people through: an HTTP server on loopback."""
+"""The alert channel of a rehearsal: an HTTP server on loopback that records every message."""
 
 import json
 import threading
@@ -7,12 +7,12 @@ from typing import Any, Self
 
 
 class AlertReceiver(ThreadingHTTPServer):
-    """Takes messages meanwhile, or refuses them.
+    """Receives messages in a thread of its own while its context is open.
 
     Attributes:
-        down: whether it refuses.
-        taken: titles of the messages it took, in order.
-        refused: how many it refused.
+        down: whether messages are refused.
+        received: titles of the messages that were accepted, in order.
+        refused: the number of messages that were refused.
     """
 
     daemon_threads = True
@@ -20,12 +20,12 @@ class AlertReceiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.down = False
-        self.taken: list[str] = []
+        self.received: list[str] = []
         self.refused = 0
 
     @property
     def url(self) -> str:
-        """Where a desk finds it."""
+        """The Apprise URL to which the platform sends its messages."""
         return f"json://127.0.0.1:{self.server_port}/?rto=2"
 
     def __enter__(self) -> Self:
@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.down:
             self.server.refused += 1
         else:
-            self.server.taken.append(body["title"])
+            self.server.received.append(body["title"])
         self.send_response(503 if self.server.down else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -1,6 +1,6 @@
-"""What a rehearsal came to, read from what the desk left behind: its lake and its runs.
+"""The assessment of a rehearsal: what the platform stored, compared with the scenario.
 
-Whether the desk did well is judged against the script: what it could not know, the judge does.
+How a single incident went is described in ``simulation.incidents``.
 """
 
 from collections import Counter
@@ -28,13 +28,13 @@ from quant_assets.simulation.scenario import (
     KILLED,
     RESTARTED,
     WORSE,
-    PlannedFault,
+    PlannedIncident,
 )
 from quant_assets.simulation.submission_log import digest_submissions, read_log
 
 MOST_WARNINGS = 3
-"""That a year without faults may have."""
-_TENTH = 0.1 + 1e-9
+"""How many warnings may open without an incident."""
+_MOST_SHARE_OF_WORSE = 0.1 + 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,59 +42,65 @@ class Assessment:
     """How a rehearsal ended.
 
     Attributes:
-        lines: a line for each fault, in order.
-        failings: what should not have been; empty if all is well.
-        figures: counts worth printing, by name.
+        incidents: how each incident went, by the day on which it began.
+        failures: what the platform did wrong, a sentence each; empty if it passed.
+        figures: counts that are printed, by name.
     """
 
-    lines: Sequence[Incident]
-    failings: Sequence[str]
+    incidents: Sequence[Incident]
+    failures: Sequence[str]
     figures: dict[str, str]
 
     def table(self) -> pd.DataFrame:
-        """The lines, as they are printed."""
+        """Return the incidents as the table that is printed."""
         return pd.DataFrame(
-            {
-                "fault": [one.fault for one in self.lines],
-                "began": [f"{one.began:%Y-%m-%d %H:%M}" for one in self.lines],
-                "detected after": [_after(one.began, one.detected) for one in self.lines],
-                "action": [one.action for one in self.lines],
-                "recovered after": [_after(one.began, one.recovered) for one in self.lines],
-            }
+            [
+                {
+                    "incident": incident.kind,
+                    "began": f"{incident.began:%Y-%m-%d %H:%M}",
+                    "detected after": _format_delay(incident.began, incident.detected),
+                    "action": incident.action,
+                    "recovered after": _format_delay(incident.began, incident.recovered),
+                }
+                for incident in self.incidents
+            ],
+            columns=["incident", "began", "detected after", "action", "recovered after"],
         )
 
 
 def assess(
     plan: Plan,
     lake: Lake,
-    opened: dg.DagsterInstance,
-    deeds: Mapping[str, datetime],
-    taken: Sequence[str],
+    instance: dg.DagsterInstance,
+    caused_at: Mapping[str, datetime],
+    received: Sequence[str],
     refused: int,
 ) -> Assessment:
-    """Judge what is stored.
+    """Assess how the platform dealt with a rehearsal, from its lake and its runs.
 
     Args:
-        plan: what was to be.
-        lake: the desk's.
-        opened: the desk's instance of Dagster.
-        deeds: when what was done to the desk was done, by kind.
-        taken: titles of the messages that the channel took.
-        refused: how many it refused.
+        plan: the rehearsal.
+        lake: the platform's lake.
+        instance: the platform's instance of Dagster.
+        caused_at: when each incident that happens to the platform itself was caused, by kind.
+        received: titles of the messages that the channel accepted.
+        refused: the number of messages that the channel refused.
     """
-    alerts = _all(lake, ALERTS, "opened_at")
-    messages = _all(lake, ALERT_DELIVERIES, "created_at")
-    lines = [
-        describe_incident(plan, fault, alerts, opened, lake, deeds) for fault in _in_order(plan)
+    alerts = _read_rows(lake, ALERTS, "opened_at")
+    messages = _read_rows(lake, ALERT_DELIVERIES, "created_at")
+    incidents = [
+        describe_incident(plan, planned, alerts, instance, lake, caused_at)
+        for planned in _sort_incidents(plan)
     ]
-    days = _submitted(plan, lake)
-    failings = [
-        *([] if len(days) == plan.days else [f"{len(days)} submissions of {plan.days}"]),
-        *_hindsight(plan, lake),
-        *_told(plan, lines, alerts),
-        *_lost(alerts, messages, taken),
-        *_promoted(plan, lake),
-        *_omitted(plan, deeds, refused),
+    days = _read_submitted_days(plan, lake)
+    complete = len(days) == plan.days
+    failures = [
+        *([] if complete else [f"{len(days)} of {plan.days} days were submitted"]),
+        *_check_submissions(plan, lake),
+        *_check_alerts(plan, incidents, alerts),
+        *_check_messages(alerts, messages, received),
+        *_check_promotion(plan, lake),
+        *_check_incidents_caused(plan, caused_at, refused),
     ]
     levels = alerts["level"].value_counts()
     delivered = int(messages["delivered_at"].notna().sum())
@@ -102,89 +108,100 @@ def assess(
         "submissions": f"{len(days)} of {plan.days}",
         "alerts": ", ".join(f"{levels.get(x, 0)} {x}" for x in LEVELS),
         "messages": f"{delivered} of {len(messages)} delivered, {refused} attempts refused",
-        "runs": _runs(opened),
+        "runs": _describe_runs(instance),
     }
-    return Assessment(lines, failings, figures)
+    return Assessment(incidents, failures, figures)
 
 
-def _all(lake: Lake, table: Table, order: str) -> pd.DataFrame:
-    """All rows of a table; none, if nothing ever had to be written there."""
+def _read_rows(lake: Lake, table: Table, order: str) -> pd.DataFrame:
+    """Read all rows of a table; empty if the table was never written."""
     if not lake.has(table):
         return pd.DataFrame(columns=[column.name for column in table.columns])
     return lake.query(f"FROM {table.quoted} ORDER BY {order}")
 
 
-def _submitted(plan: Plan, lake: Lake) -> list[date]:
-    found = lake.query(
+def _read_submitted_days(plan: Plan, lake: Lake) -> list[date]:
+    rows = lake.query(
         f"SELECT trading_day FROM {SUBMISSIONS.quoted} WHERE trading_day BETWEEN ? AND ?"
         " ORDER BY 1",
-        [plan.world.day(0), plan.world.day(plan.days - 1)],
+        [plan.market.day(0), plan.market.day(plan.days - 1)],
     )
-    return [day.date() for day in found["trading_day"]]
+    return [day.date() for day in rows["trading_day"]]
 
 
-def _hindsight(plan: Plan, lake: Lake) -> list[str]:
-    """Submissions written when later prices were stored already, and those changed afterwards."""
-    now, seen = digest_submissions(lake, plan.begin), read_log(plan.root)
-    unseen = now.keys() - {note.day for note in seen}
-    failings = [f"nobody saw the submission of {day} when it was written" for day in sorted(unseen)]
-    for note in seen:
-        if note.known != note.day:
-            failings.append(f"{note.day} was submitted when prices of {note.known} were known")
-        if now.get(note.day) != note.digest:
-            failings.append(f"the submission of {note.day} was changed afterwards")
-    return failings
+def _check_submissions(plan: Plan, lake: Lake) -> list[str]:
+    """Report submissions that were made after later prices were known, or that changed later."""
+    digests, logged = digest_submissions(lake, plan.begin), read_log(plan.root)
+    unlogged = digests.keys() - {submission.day for submission in logged}
+    failures = [f"the submission of {day} is not in the submission log" for day in sorted(unlogged)]
+    for submission in logged:
+        day, known = submission.day, submission.known
+        if known != day:
+            failures.append(f"{day} was submitted when the prices of {known} were known")
+        if digests.get(day) != submission.digest:
+            failures.append(f"the submission of {day} was changed afterwards")
+    return failures
 
 
-def _told(plan: Plan, lines: Sequence[Incident], alerts: pd.DataFrame) -> list[str]:
-    """Faults that were not told exactly once or are not over, and alerts without a fault."""
-    failings = []
+def _check_alerts(plan: Plan, incidents: Sequence[Incident], alerts: pd.DataFrame) -> list[str]:
+    """Report incidents that have not a single closed alert, and alerts without an incident."""
+    failures = []
     explained: set[str] = set()
-    for line, fault in zip(lines, _in_order(plan), strict=True):
-        if fault.kind in ALERTED:
-            explained |= set(find_own_alerts(plan, fault, alerts, line.began)["id"])
-            if line.alerts != 1:
-                failings.append(f"{fault.kind}: told {line.alerts} times")
-            elif line.recovered is None:
-                failings.append(f"{fault.kind}: its alert is still open")
+    for incident, planned in zip(incidents, _sort_incidents(plan), strict=True):
+        if planned.kind in ALERTED:
+            explained |= set(find_own_alerts(plan, planned, alerts, incident.began)["id"])
+            if incident.alerts != 1:
+                failures.append(f"{planned.kind}: {incident.alerts} alerts reported it, not one")
+            elif incident.recovered is None:
+                failures.append(f"{planned.kind}: its alert is still open")
     of_level = alerts[~alerts["id"].isin(explained)].groupby("level")["key"].agg(list)
-    failings += [f"critical without a fault: {key}" for key in of_level.get("critical", [])]
+    failures += [
+        f"a critical alert opened without an incident: {key}"
+        for key in of_level.get("critical", [])
+    ]
     warnings = of_level.get("warning", [])
     if len(warnings) > MOST_WARNINGS:
-        failings.append(f"{len(warnings)} warnings without a fault: {', '.join(warnings)}")
-    return failings
+        failures.append(
+            f"{len(warnings)} warnings opened without an incident: {', '.join(warnings)}"
+        )
+    return failures
 
 
-def _in_order(plan: Plan) -> list[PlannedFault]:
-    return sorted(plan.faults, key=lambda fault: fault.first)
+def _sort_incidents(plan: Plan) -> list[PlannedIncident]:
+    return sorted(plan.incidents, key=lambda incident: incident.first)
 
 
-def _lost(alerts: pd.DataFrame, messages: pd.DataFrame, taken: Sequence[str]) -> list[str]:
-    """Messages that did not arrive, or too often; and alerts that nobody was told of.
+def _check_messages(
+    alerts: pd.DataFrame, messages: pd.DataFrame, received: Sequence[str]
+) -> list[str]:
+    """Report messages that did not arrive or arrived too often, and alerts without a message.
 
-    The channel says what arrived, and not the desk. One that the desk tried again may have come
-    twice: its process was killed before it could note that it had.
+    What arrived is counted by the channel. A message may arrive once for each attempt: the process
+    may be killed after the channel accepted a message and before that was stored.
     """
-    arrived = Counter(taken)
+    arrived = Counter(received)
     written = messages.groupby("subject")["attempts"].agg(["size", "sum"])
     twice = messages[messages.duplicated(["alert_id", "kind"])]
-    untold = alerts[~alerts["id"].isin(messages["alert_id"])]
+    without_message = alerts[~alerts["id"].isin(messages["alert_id"])]
     return [
         *(
-            f"{subject}: {arrived[str(subject)]} arrived of {least}"
+            f"the message '{subject}' arrived {arrived[str(subject)]} times, not {least}"
             for subject, least, most in written.itertuples(name=None)
             if not least <= arrived[str(subject)] <= most
         ),
-        *(f"written twice: {subject}" for subject in twice["subject"]),
-        *(f"nobody wrote: {title}" for title in arrived.keys() - set(messages["subject"])),
-        *(f"nobody was told of {key}" for key in untold["key"]),
+        *(f"the message '{subject}' was stored twice" for subject in twice["subject"]),
+        *(
+            f"the message '{title}' arrived and is not stored"
+            for title in arrived.keys() - set(messages["subject"])
+        ),
+        *(f"no message was sent about the alert {key}" for key in without_message["key"]),
     ]
 
 
-def _promoted(plan: Plan, lake: Lake) -> list[str]:
-    """Whether the better challenger is in, and the worse one never had more than a tenth."""
-    kinds = {fault.kind: fault for fault in plan.faults}
-    failings = []
+def _check_promotion(plan: Plan, lake: Lake) -> list[str]:
+    """Report if the better challenger is not champion, or the worse had more than a tenth."""
+    kinds = {incident.kind for incident in plan.incidents}
+    failures = []
     if BETTER in kinds:
         champion = lake.query(
             f"SELECT count(*) AS n FROM {RELEASES.quoted} WHERE family = ? AND release ="
@@ -192,7 +209,7 @@ def _promoted(plan: Plan, lake: Lake) -> list[str]:
             [FAMILIES[BETTER]],
         )
         if not champion["n"].iloc[0]:
-            failings.append("the better challenger did not become champion")
+            failures.append("the better challenger did not become champion")
     if WORSE in kinds:
         share = lake.query(
             f"SELECT max(share_after) AS share FROM {DECISIONS.quoted} WHERE release IN"
@@ -200,30 +217,32 @@ def _promoted(plan: Plan, lake: Lake) -> list[str]:
             [FAMILIES[WORSE]],
         )["share"].iloc[0]
         if pd.isna(share):
-            failings.append("nothing was decided about the worse challenger")
-        elif share > _TENTH:
-            failings.append(f"the worse challenger had {share:.0%} of the published forecast")
-    return failings
+            failures.append("no decision was made about the worse challenger")
+        elif share > _MOST_SHARE_OF_WORSE:
+            failures.append(f"the worse challenger had {share:.0%} of the submitted forecast")
+    return failures
 
 
-def _omitted(plan: Plan, deeds: Mapping[str, datetime], refused: int) -> list[str]:
-    """What the script says and was not done to the desk."""
-    kinds = {fault.kind for fault in plan.faults}
-    omitted = kinds & {KILLED, FULL, RESTARTED, *FAMILIES} - deeds.keys()
+def _check_incidents_caused(
+    plan: Plan, caused_at: Mapping[str, datetime], refused: int
+) -> list[str]:
+    """Report incidents of the scenario that the rehearsal did not cause."""
+    kinds = {incident.kind for incident in plan.incidents}
+    omitted = kinds & {KILLED, FULL, RESTARTED, *FAMILIES} - caused_at.keys()
     if CHANNEL_DOWN in kinds and not refused:
         omitted |= {CHANNEL_DOWN}
-    return [f"{kind}: never came about" for kind in sorted(omitted)]
+    return [f"{kind}: the rehearsal did not cause it" for kind in sorted(omitted)]
 
 
-def _runs(opened: dg.DagsterInstance) -> str:
-    runs = opened.get_runs()
+def _describe_runs(instance: dg.DagsterInstance) -> str:
+    runs = instance.get_runs()
     failed = sum(run.is_failure for run in runs)
     return f"{len(runs)}, {failed} of them failed"
 
 
-def _after(began: datetime, moment: datetime | None) -> str:
+def _format_delay(began: datetime, moment: datetime | None) -> str:
     if moment is None:
         return "-"
-    # What is decided on a day is as of its close, and the deed came moments after it.
+    # A decision counts from its day's close, which is moments before the incident is caused.
     hours = max(0.0, (moment - began).total_seconds() / 3600)
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"

@@ -1,4 +1,4 @@
-"""The simulated platform as Dagster loads it, built once in each process."""
+"""Dagster's code location of the simulated platform, built once in each process."""
 
 from functools import cache
 

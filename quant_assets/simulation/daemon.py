@@ -1,7 +1,7 @@
-"""Dagster's daemon on a moved clock: what it would have done by now, without waiting in between.
+"""Dagster's daemon on a simulated clock: its iterations, without the waits between them.
 
-The iterations are Dagster's own: ticks, cursors, run keys, the queue and its limits, and the
-monitor of runs lie in the instance. Only their order, and what is switched on, belong here.
+The iterations are Dagster's own: the instance holds ticks, cursors, run keys, the queue and its
+limits. The order of the iterations, and which schedules and sensors are on, belong here.
 """
 
 import logging
@@ -11,31 +11,31 @@ import dagster as dg
 from quant_assets.orchestration.storages.daemon_iterations import DaemonIterations
 
 _MODULE = "quant_assets.simulation.code_location"
-_PAGE = "report_drift"
+_DRIFT_PAGE_JOB = "report_drift"
 _CATCH_UP = 5
 
 
 class Daemon:
-    """The daemon of an instance, over one code location in this process."""
+    """Runs the daemon's iterations for an instance, over one code location in this process."""
 
-    def __init__(self, opened: dg.DagsterInstance) -> None:
-        self._instance = opened
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
         log = logging.getLogger("quant_assets.simulation")
-        self._iterations = DaemonIterations(opened, _MODULE, "quant_assets", log)
+        self._iterations = DaemonIterations(instance, _MODULE, "quant_assets", log)
 
     def close(self) -> None:
         """Release the workspace."""
         self._iterations.close()
 
     def switch_on(self) -> None:
-        """Switch schedules and sensors on, as a person does in the UI.
+        """Switch on the schedules and sensors, as a person does in the UI.
 
-        The page about drift stays off: making it takes as long as the rest of a day's monitoring,
-        and nothing depends on it.
+        The schedule of the drift page stays off: rendering the page takes as long as the rest of
+        a day's monitoring, and no other asset depends on it.
         """
         for repository in self._iterations.repositories():
             for schedule in repository.get_schedules():
-                if schedule.job_name != _PAGE:
+                if schedule.job_name != _DRIFT_PAGE_JOB:
                     self._instance.start_schedule(schedule)
             for sensor in repository.get_sensors():
                 self._instance.start_sensor(sensor)
@@ -49,9 +49,9 @@ class Daemon:
         self._iterations.evaluate_sensors()
 
     def queue(self) -> int:
-        """Launch the runs that the queue allows. Returns how many runs were queued before."""
+        """Launch the runs that the queue's limits allow. Returns how many runs were queued."""
         queued = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
-        count = self._instance.get_runs_count(queued)
+        queued_runs = self._instance.get_runs_count(queued)
         self._iterations.monitor_runs()
         self._iterations.launch_queued_runs()
-        return count
+        return queued_runs

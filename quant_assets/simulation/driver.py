@@ -1,6 +1,7 @@
-"""Driving a rehearsal: the processes of the desk, and what a script does to them.
+"""Drives a rehearsal: starts the platform's processes, and causes the incidents of the scenario.
 
-What the data say is in ``world``; how well the desk did is judged in ``verdict``.
+Incidents of the data belong in ``simulation.growing_market``; whether the platform passed is
+judged in ``simulation.assessment``.
 """
 
 import os
@@ -25,11 +26,11 @@ from quant_assets.simulation.scenario import (
     FULL,
     KILLED,
     RESTARTED,
-    PlannedFault,
+    PlannedIncident,
 )
 from quant_assets.simulation.simulated_process import day_of
 
-WEAK = "rank_prior"
+FIRST_FAMILY = "rank_prior"
 """The family of the first release."""
 _BEGIN = time(6, 0)
 _BYTES_LEFT = 4096
@@ -37,154 +38,168 @@ _MOST_PROCESSES = 20
 
 
 class Rehearsal:
-    """One rehearsal, from an empty folder to its last day.
+    """Runs a rehearsal, from an empty folder to the assessment.
 
     Args:
-        plan: what is to be.
-        note: told of its progress, a line each.
+        plan: the rehearsal.
+        note: called with each line about its progress.
+
+    Attributes:
+        caused_at: when each incident that happens to the platform itself was caused, by kind.
     """
 
     def __init__(self, plan: Plan, note: Callable[[str], None]) -> None:
         self._plan = plan
         self._note = note
         self._channel = AlertReceiver()
-        self._numbers = {plan.world.day(i): i for i in range(plan.days)}
+        self._day_numbers = {plan.market.day(i): i for i in range(plan.days)}
         self._day = date.min
         self._moment = datetime.combine(plan.begin, _BEGIN, UTC)
-        self.deeds: dict[str, datetime] = {}
+        self.caused_at: dict[str, datetime] = {}
 
     def run(self) -> Assessment:
-        """Live through all days, and judge.
+        """Run the platform through all days, and assess how it dealt with them.
 
         Raises:
-            RehearsalError: the desk does not come up any more, or a command of it failed.
+            RehearsalError: the platform failed or ended too often, or a command failed.
         """
         plan = self._plan
         shutil.rmtree(plan.root, ignore_errors=True)
         plan.root.mkdir(parents=True)
         plan.store()
         SimulationPosition(self._moment).store(plan.root)
-        plan.world.found()
+        plan.market.create()
         with self._channel:
-            self._command("load")
-            self._command("backfill", "--job", "retrain_models", *self._last_day())
+            self._run_command("load")
+            self._run_command("backfill", "--job", "retrain_models", *self._previous_day())
             for _ in range(_MOST_PROCESSES):
-                if self._live():
-                    return self._judge()
-        raise RehearsalError("the desk ended too often", where=str(self._log), found=self._tail())
+                if self._run_daemon():
+                    return self._assess()
+        raise RehearsalError(
+            "the platform ended too often", where=str(self._log), found=self._end_of_log()
+        )
 
-    def _judge(self) -> Assessment:
+    def _assess(self) -> Assessment:
         settings = load_settings(data_dir=self._plan.root / "data")
-        with open_instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
-            heard = self._channel.taken, self._channel.refused
-            return assess(self._plan, lake, opened, self.deeds, *heard)
+        with open_instance(settings) as instance, Lake(settings.lake_dir, read_only=True) as lake:
+            messages = self._channel.received, self._channel.refused
+            return assess(self._plan, lake, instance, self.caused_at, *messages)
 
-    def _live(self) -> bool:
-        """Have one process look after the desk until it ends; whether that was the end of all."""
+    def _run_daemon(self) -> bool:
+        """Run a daemon until it ends. Returns whether it reached the plan's end."""
         with self._start() as process:
-            for told in process.heard():
-                if "end" in told:
+            for message in process.receive_messages():
+                if "end" in message:
                     return True
-                if "moment" in told:
-                    self._at(told["moment"], process)
-                if "step" in told:
-                    self._at_step(told["step"], process)
-        # A disk that is full may end it; nothing else but the script may.
-        if not process.killed and self._now(FULL) is None:
-            raise RehearsalError("the desk failed", where=str(self._log), found=self._tail())
+                if "moment" in message:
+                    self._handle_moment(message["moment"], process)
+                if "step" in message:
+                    self._handle_step(message["step"], process)
+        # Only a full disk and the incidents of the scenario may end the process.
+        if not process.killed and self._current_incident(FULL) is None:
+            raise RehearsalError(
+                "the platform failed", where=str(self._log), found=self._end_of_log()
+            )
         return False
 
-    def _at(self, moment: datetime, process: RunningProcess) -> None:
-        """What is done to the desk at a moment, before it looks around."""
+    def _handle_moment(self, moment: datetime, process: RunningProcess) -> None:
+        """Cause the incidents of a moment, before the daemon runs its iterations."""
         self._moment = moment
         if day_of(moment) != self._day:
             self._day = day_of(moment)
             self._note(str(self._day))
-        self._channel.down = self._now(CHANNEL_DOWN) is not None
+        self._channel.down = self._current_incident(CHANNEL_DOWN) is not None
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, _unlimited())
-        asked = next((kind for kind in FAMILIES if self._new(kind)), None)
-        if self._new(RESTARTED):
-            self._did(RESTARTED)
+        challenger = next((kind for kind in FAMILIES if self._due_incident(kind)), None)
+        if self._due_incident(RESTARTED):
+            self._record_cause(RESTARTED)
             process.kill()
-        elif asked:
+        elif challenger:
             process.kill()
-            self._did(asked)
-            self._command("walk-forward", "--families", FAMILIES[asked])
-            self._command("backfill", "--job", "retrain_models", *self._last_day())
+            self._record_cause(challenger)
+            self._run_command("walk-forward", "--families", FAMILIES[challenger])
+            self._run_command("backfill", "--job", "retrain_models", *self._previous_day())
         else:
-            process.let_go_on()
+            process.resume()
 
-    def _at_step(self, step: str, process: RunningProcess) -> None:
-        """What is done to the desk within a run."""
+    def _handle_step(self, step: str, process: RunningProcess) -> None:
+        """Cause the incidents that happen when a step of a run starts."""
         for kind in (KILLED, FULL):
-            fault = self._new(kind)
-            if fault is None or fault.step != step:
+            incident = self._due_incident(kind)
+            if incident is None or incident.step != step:
                 continue
-            self._did(kind)
+            self._record_cause(kind)
             if kind == KILLED:
                 process.kill()
             else:
                 limit = (_BYTES_LEFT, _unlimited()[1])
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limit)
 
-    def _now(self, kind: str) -> PlannedFault | None:
-        """The fault of a kind, on its days."""
-        number = self._numbers.get(self._day, -1)
-        of_kind = (fault for fault in self._plan.faults if fault.kind == kind)
-        return next((fault for fault in of_kind if fault.first <= number <= fault.last), None)
+    def _current_incident(self, kind: str) -> PlannedIncident | None:
+        """The incident of a kind, if it lasts on the present day."""
+        number = self._day_numbers.get(self._day, -1)
+        for incident in self._plan.incidents:
+            if incident.kind == kind and incident.first <= number <= incident.last:
+                return incident
+        return None
 
-    def _new(self, kind: str) -> PlannedFault | None:
-        return None if self._has_been(kind) else self._now(kind)
+    def _due_incident(self, kind: str) -> PlannedIncident | None:
+        """The incident of a kind, if it lasts on the present day and has not been caused."""
+        return None if kind in self.caused_at else self._current_incident(kind)
 
-    def _has_been(self, kind: str) -> bool:
-        return kind in self.deeds
-
-    def _did(self, kind: str) -> None:
+    def _record_cause(self, kind: str) -> None:
         self._note(f"{self._day}  {kind}")
-        self.deeds[kind] = self._moment
+        self.caused_at[kind] = self._moment
 
-    def _last_day(self) -> list[str]:
-        day = str(self._plan.world.day(self._numbers.get(self._day, 0) - 1))
+    def _previous_day(self) -> list[str]:
+        """The options that limit a command to the trading day before the present one."""
+        day = str(self._plan.market.day(self._day_numbers.get(self._day, 0) - 1))
         return ["--from", day, "--to", day]
 
-    def _command(self, *arguments: str) -> None:
-        """A command of ``quant-assets``, at the moment that has been reached."""
+    def _run_command(self, *arguments: str) -> None:
+        """Run a command of ``quant-assets`` at the present simulated time."""
         self._note(f"quant-assets {' '.join(arguments)}")
         with self._start(*arguments) as process:
-            status = process.status()
+            status = process.wait_for_exit()
         if status:
             raise RehearsalError(
-                f"quant-assets {arguments[0]} failed", where=str(self._log), found=self._tail()
+                f"quant-assets {arguments[0]} failed",
+                where=str(self._log),
+                found=self._end_of_log(),
             )
 
     def _start(self, *command: str) -> AbstractContextManager[RunningProcess]:
         root = self._plan.root
-        given = {
+        values = {
             "DATA_DIR": root / "data",
             "SOURCE": root / "market",
             "FIRST_DAY": self._plan.first_day,
             "FIRST_FIT_AFTER": 130,
             "REFIT_EVERY": 60,
-            # By the lake's own clock all snapshots are of today: none would ever be forgotten.
+            # The lake's own clock is not moved: it would expire no snapshot as too old.
             "RETENTION_DAYS": 0,
-            # Its fits take less time than processes to share them would need to start.
+            # The fits take less time than starting processes that share them.
             "THREADS": 1,
-            # Nobody looks at its runs in the UI.
+            # Nobody looks at these runs in the UI.
             "PICTURES": False,
             **self._plan.settings,
             **{f"ALERTS_{level}": self._channel.url for level in ("CRITICAL", "WARNING", "INFO")},
         }
-        if not any(map(self._has_been, FAMILIES)):
-            given["FAMILIES"] = WEAK
-        own = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
-        environment = own | {f"QUANT_{name}": str(value) for name, value in given.items()}
+        if not any(kind in self.caused_at for kind in FAMILIES):
+            values["FAMILIES"] = FIRST_FAMILY
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("QUANT_", "DAGSTER_"))
+        }
+        environment = inherited | {f"QUANT_{name}": str(value) for name, value in values.items()}
         return start_process(root, command, environment, self._log)
 
     @property
     def _log(self) -> Path:
-        return self._plan.root / "desk.log"
+        return self._plan.root / "platform.log"
 
-    def _tail(self) -> str:
+    def _end_of_log(self) -> str:
         return "\n".join(self._log.read_text().splitlines()[-15:])
 
 

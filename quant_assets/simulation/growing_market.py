@@ -1,7 +1,7 @@
-"""The world around a rehearsed desk: a market whose days come one by one, in files.
+"""The market of a rehearsal: files to which prices are added day by day.
 
-What the market's record says of a day, and when the desk can read it. What is done to the desk
-itself belongs in ``drive``.
+The prices of each day, and when the platform can read them, belong here. Incidents that happen to
+the platform itself belong in ``simulation.driver``.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from quant_assets.core.typing import BoolArray, DayArray, FloatArray
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import FIELDS, InstrumentSeries, column_name, parse_column
-from quant_assets.simulation.scenario import BREAK, CLOSED, CORRUPT, DRIFTING, LATE, PlannedFault
+from quant_assets.simulation.scenario import BREAK, CLOSED, CORRUPT, DRIFTING, LATE, PlannedIncident
 from quant_assets.sources.simulated import universe
 from quant_assets.sources.simulated.market import SimulatedMarket
 from quant_assets.sources.simulated.mechanics import (
@@ -28,54 +28,55 @@ from quant_assets.sources.simulated.mechanics import (
 from quant_assets.sources.simulated.planted_faults import record_prices
 
 DELIVERED_AT = time(21, 30)
-"""When a day's prices are in the folder, UTC."""
-_BY_HAND = timedelta(hours=9)
-"""After which somebody has put a corrupt file right."""
-_UNIT = 50.0
-"""Times what they are New York's volumes come as, for a while."""
-_REVERSED = 10.0
+"""Time of day at which a day's prices are added, UTC."""
+_REPAIR_TIME = timedelta(hours=9)
+"""How long a file stays corrupt until a person repairs it."""
+_VOLUME_FACTOR = 50.0
+"""Factor of New York's volumes while a feature drifts."""
+_REVERSAL_FACTOR = 10.0
+"""The drift of each instrument during a regime break, as a negative multiple of its mean move."""
 
 
 @dataclass(frozen=True)
 class GrowingMarket:
-    """A simulated market without faults of its own, and those that a script plants.
+    """A simulated market whose only faults are the incidents of a scenario.
 
     Attributes:
-        folder: where the files are.
-        first_day: of the record.
-        begin: day on which the desk is switched on; the days before it are history.
-        days: how many trading days are rehearsed.
-        faults: what goes wrong with the data, by days counted from ``begin``.
-        seed: of the market.
-        slim: only closes, and the volumes of New York.
+        folder: where the files lie.
+        first_day: first day of the history.
+        begin: first simulated day; the days before it are history.
+        days: number of simulated trading days.
+        incidents: what goes wrong with the data; their days are counted from ``begin``.
+        seed: seed of the market.
+        slim: whether the files have closes and New York's volumes only.
     """
 
     folder: Path
     first_day: date
     begin: date
     days: int
-    faults: Sequence[PlannedFault] = ()
+    incidents: Sequence[PlannedIncident] = ()
     seed: int = 7
     slim: bool = False
 
     @cached_property
     def calendar(self) -> DayArray:
-        """(n,) all trading days, history and rehearsal."""
+        """Array (n,) of all trading days, history and simulated."""
         long = trading_days(self.first_day, self.begin + timedelta(days=2 * self.days + 30))
         return long[: self.history + self.days]
 
     @cached_property
     def history(self) -> int:
-        """Days of history."""
+        """The number of trading days in the history."""
         return len(trading_days(self.first_day, self.begin - timedelta(days=1)))
 
     def day(self, number: int) -> date:
-        """The rehearsed day of this number, from 0."""
-        found: date = self.calendar[self.history + number].item()
-        return found
+        """The simulated day with a number, counted from 0."""
+        day: date = self.calendar[self.history + number].item()
+        return day
 
-    def found(self) -> None:
-        """Make the folder as it is before the first rehearsed day."""
+    def create(self) -> None:
+        """Write the files as they are before the first simulated day."""
         self.folder.mkdir(parents=True, exist_ok=True)
         pairs = SimulatedMarket(seed=self.seed).pairs()
         legs = [
@@ -88,23 +89,25 @@ class GrowingMarket:
         self._write("train.csv", self._text(self.history))
 
     def deliver(self, now: datetime) -> None:
-        """Let the folder hold what has come by a moment."""
-        rows = self.history + sum(self.come_at(i) <= now for i in range(self.days))
+        """Write all prices that are delivered at ``now`` or before."""
+        rows = self.history + sum(self.delivered_at(i) <= now for i in range(self.days))
         text = self._text(rows)
-        for fault in self.faults:
-            if fault.kind == CORRUPT:
-                came = self.come_at(fault.first)
-                if came <= now < came + _BY_HAND:
+        for incident in self.incidents:
+            if incident.kind == CORRUPT:
+                delivered = self.delivered_at(incident.first)
+                if delivered <= now < delivered + _REPAIR_TIME:
                     text = text[: -len(self._lines[rows - 1]) // 2]
         self._write("train.csv", text)
 
     def due_at(self, number: int) -> datetime:
-        """When the prices of a rehearsed day should come."""
+        """When the prices of a simulated day are due, UTC."""
         return datetime.combine(self.day(number), DELIVERED_AT, UTC)
 
-    def come_at(self, number: int) -> datetime:
-        """When they come."""
-        late = any(fault.kind == LATE and fault.first == number for fault in self.faults)
+    def delivered_at(self, number: int) -> datetime:
+        """When the prices of a simulated day are delivered, UTC."""
+        late = any(
+            incident.kind == LATE and incident.first == number for incident in self.incidents
+        )
         return self.due_at(number + 1 if late else number)
 
     def _write(self, name: str, text: str) -> None:
@@ -121,56 +124,62 @@ class GrowingMarket:
         columns = universe.series_columns()
         if not self.slim:
             return columns
-        series = [parse_column(name) for name in columns]
+        fields = [parse_column(name).field for name in columns]
         return tuple(
             name
-            for name, one in zip(columns, series, strict=True)
-            if one.field == "close" or (one.field == "volume" and name.startswith("US_"))
+            for name, field in zip(columns, fields, strict=True)
+            if field == "close" or (field == "volume" and name.startswith("US_"))
         )
 
     @cached_property
     def _lines(self) -> list[str]:
-        table = self._record
         return [
             ",".join([str(row), *("" if np.isnan(x) else f"{x:.10g}" for x in values)])
-            for row, values in enumerate(table)
+            for row, values in enumerate(self._values)
         ]
 
     @cached_property
-    def _record(self) -> FloatArray:
-        """(n, c) what is recorded, faults of the data included."""
+    def _values(self) -> FloatArray:
+        """Array (days, columns) of the prices with all incidents; NaN where a cell is empty."""
         days = self.calendar
         market = simulate_true_market(self.seed, len(days))
-        for fault in self.faults:
-            if fault.kind == BREAK:
-                market = break_market(self.seed, market, self._rows(fault))
-        book = record_prices(self.seed, days, make_bars(self.seed, market), ())
-        for fault in self.faults:
-            rows = self._rows(fault)
-            if fault.kind == CLOSED:
-                book[:, rows] = np.where(universe.of_market("JPX"), np.nan, book[:, rows])
-            if fault.kind == DRIFTING:
+        for incident in self.incidents:
+            if incident.kind == BREAK:
+                market = break_market(self.seed, market, self._rows(incident))
+        prices = record_prices(self.seed, days, make_bars(self.seed, market), ())
+        for incident in self.incidents:
+            rows = self._rows(incident)
+            if incident.kind == CLOSED:
+                prices[:, rows] = np.where(universe.of_market("JPX"), np.nan, prices[:, rows])
+            if incident.kind == DRIFTING:
                 volume = FIELDS.index("volume")
-                book[volume, rows] *= np.where(universe.of_market("US"), _UNIT, 1.0)
-        series = [parse_column(column) for column in self._columns]
-        fields = [FIELDS.index(one.field) for one in series]
-        instruments = [universe.INSTRUMENTS.index(one.instrument) for one in series]
-        return np.ascontiguousarray(book[fields, :, instruments].T)
+                prices[volume, rows] *= np.where(universe.of_market("US"), _VOLUME_FACTOR, 1.0)
+        all_series = [parse_column(column) for column in self._columns]
+        fields = [FIELDS.index(series.field) for series in all_series]
+        instruments = [universe.INSTRUMENTS.index(series.instrument) for series in all_series]
+        return np.ascontiguousarray(prices[fields, :, instruments].T)
 
-    def _rows(self, fault: PlannedFault) -> BoolArray:
+    def _rows(self, incident: PlannedIncident) -> BoolArray:
+        """Array (days,): whether an incident lasts on each day of the calendar."""
         number = np.arange(len(self.calendar)) - self.history
-        rows: BoolArray = (number >= fault.first) & (number <= fault.last)
+        rows: BoolArray = (number >= incident.first) & (number <= incident.last)
         return rows
 
 
 def break_market(seed: int, market: TrueMarket, rows: BoolArray) -> TrueMarket:
-    """The market with another mechanism on some days: nothing leads anything, and drifts reverse.
+    """Change the market's mechanism on some days: moves lose their order, and drifts reverse.
 
-    Each of the days has the moves of another one drawn among them, and ``_REVERSED`` times the
-    opposite of what was each instrument's mean before.
+    Permute the moves of these days among the days, so that no instrument leads another. Subtract
+    ``_REVERSAL_FACTOR`` times each instrument's mean move before the first of them.
+
+    Args:
+        seed: seed of the permutation.
+        market: the market without the break, (n, instruments) log moves.
+        rows: array (n,), true on the days that change.
     """
-    moves, on = market.moves.copy(), np.flatnonzero(rows)
-    mean = moves[: on[0]].mean(axis=0)
-    moves[on] = moves[random_stream(seed, "break").permutation(on)] - _REVERSED * mean
+    moves, changed = market.moves.copy(), np.flatnonzero(rows)
+    mean = moves[: changed[0]].mean(axis=0)
+    shuffled = random_stream(seed, "break").permutation(changed)
+    moves[changed] = moves[shuffled] - _REVERSAL_FACTOR * mean
     first = market.log_close[:1] - market.moves[:1]
     return TrueMarket(first + np.cumsum(moves, axis=0), market.expected, moves)

@@ -1,6 +1,6 @@
-"""How each fault of a rehearsal went: when the desk told of it, what it did, when it was over.
+"""How each incident of a rehearsal went: when it was detected, what was done, when it was over.
 
-Whether that was well is judged in ``verdict``.
+Whether the platform dealt well with it is judged in ``simulation.assessment``.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,12 @@ import pandas as pd
 
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.run_requests.attempts import CAUSE, KIND, NUMBER, REASON
+from quant_assets.orchestration.run_requests.attempts import (
+    ATTEMPT_TAG,
+    KIND_TAG,
+    REASON_TAG,
+    TRIGGER_TAG,
+)
 from quant_assets.orchestration.run_requests.next_days import CLOSE, REFRESH
 from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
@@ -21,28 +26,31 @@ from quant_assets.simulation.scenario import (
     CHANNEL_DOWN,
     FAMILIES,
     RESTARTED,
-    PlannedFault,
+    PlannedIncident,
 )
 
-_AFTERWARDS = timedelta(days=45)
-"""So long after a fault an alert may still be its own."""
-_UNTOLD = {CHANNEL_DOWN: "messages sent again until they arrived", RESTARTED: "went on"}
+_ALERT_DELAY = timedelta(days=45)
+"""An alert that opens later than this after an incident's begin is not attributed to it."""
+_ACTIONS_WITHOUT_ALERT = {
+    CHANNEL_DOWN: "the messages were sent again until they arrived",
+    RESTARTED: "the daemon continued",
+}
 
 
 @dataclass(frozen=True)
 class Incident:
-    """One line of the table: what went wrong, and how it went on.
+    """How an incident went; a row of the table that a rehearsal prints.
 
     Attributes:
-        fault: what was done.
-        began: when.
-        alerts: how often it was told.
-        detected: when it was told first; None if never.
-        action: what the desk did about it.
-        recovered: when it was over for the desk; None if it is not.
+        kind: what happened.
+        began: when it began, UTC.
+        alerts: how many alerts reported it.
+        detected: when the first alert opened, or the first decision was made; None if never.
+        action: what the platform did about it.
+        recovered: when the last alert closed, or the last decision was made; None if still open.
     """
 
-    fault: str
+    kind: str
     began: datetime
     alerts: int
     detected: datetime | None
@@ -52,65 +60,78 @@ class Incident:
 
 def describe_incident(
     plan: Plan,
-    fault: PlannedFault,
+    planned: PlannedIncident,
     alerts: pd.DataFrame,
-    opened: dg.DagsterInstance,
+    instance: dg.DagsterInstance,
     lake: Lake,
-    deeds: Mapping[str, datetime],
+    caused_at: Mapping[str, datetime],
 ) -> Incident:
-    """How a fault went.
+    """Describe how a planned incident went.
 
     Args:
-        plan: what was to be.
-        fault: what was done.
-        alerts: all of the desk.
-        opened: the desk's instance of Dagster.
-        lake: the desk's.
-        deeds: when what was done to the desk was done, by kind.
+        plan: the rehearsal.
+        planned: the incident.
+        alerts: all alerts of the platform.
+        instance: the platform's instance of Dagster.
+        lake: the platform's lake.
+        caused_at: when each incident that happens to the platform itself was caused, by kind.
     """
-    began = deeds.get(fault.kind) or plan.world.due_at(fault.first)
-    if fault.kind in FAMILIES:
-        return _challenge(fault, began, lake)
-    if fault.kind not in ALERTED:
-        return Incident(fault.kind, began, 0, None, _UNTOLD[fault.kind], None)
-    own = find_own_alerts(plan, fault, alerts, began)
+    began = caused_at.get(planned.kind) or plan.market.due_at(planned.first)
+    if planned.kind in FAMILIES:
+        return _describe_challenge(planned, began, lake)
+    if planned.kind not in ALERTED:
+        action = _ACTIONS_WITHOUT_ALERT[planned.kind]
+        return Incident(planned.kind, began, 0, None, action, None)
+    own = find_own_alerts(plan, planned, alerts, began)
     own = own[own["first"]]
     over = len(own) and own["closed_at"].notna().all()
-    closed = _moment(own["closed_at"].max()) if over else None
-    detected = _moment(own["opened_at"].min()) if len(own) else None
-    action = _action(opened, plan.world.day(fault.first), began, closed)
-    return Incident(fault.kind, began, len(own), detected, action, closed)
+    closed = _to_datetime(own["closed_at"].max()) if over else None
+    detected = _to_datetime(own["opened_at"].min()) if len(own) else None
+    action = _describe_action(instance, plan.market.day(planned.first), began, closed)
+    return Incident(planned.kind, began, len(own), detected, action, closed)
 
 
 def find_own_alerts(
-    plan: Plan, fault: PlannedFault, alerts: pd.DataFrame, began: datetime
+    plan: Plan, planned: PlannedIncident, alerts: pd.DataFrame, began: datetime
 ) -> pd.DataFrame:
-    """The alerts of a fault: those of its conditions that opened since, and not much later."""
-    day = plan.world.day(fault.first)
-    keys = [key.format(day=day) for key in ALERTED[fault.kind]]
+    """Find the alerts with an incident's keys that opened within 45 days of its begin.
+
+    Args:
+        plan: the rehearsal.
+        planned: the incident.
+        alerts: all alerts of the platform.
+        began: when the incident began, UTC.
+
+    Returns:
+        Their rows, with a column ``first``: whether the alert is the one that reports the incident.
+    """
+    day = plan.market.day(planned.first)
+    keys = [key.format(day=day) for key in ALERTED[planned.kind]]
     opened_at = alerts["opened_at"].dt.tz_localize(UTC)
-    in_time = (opened_at >= began) & (opened_at <= began + _AFTERWARDS)
+    in_time = (opened_at >= began) & (opened_at <= began + _ALERT_DELAY)
     own: pd.DataFrame = alerts[alerts["key"].isin(keys) & in_time]
     return own.assign(first=own["key"] == keys[0])
 
 
-def _action(opened: dg.DagsterInstance, day: date, began: datetime, until: datetime | None) -> str:
-    """The retraining for a cause while the fault lasted, or else the day's refresh."""
+def _describe_action(
+    instance: dg.DagsterInstance, day: date, began: datetime, until: datetime | None
+) -> str:
+    """Describe the triggered retraining during an incident, or else the day's refresh."""
     end = until.timestamp() if until else float("inf")
     refreshed = ""
-    for record in opened.get_run_records(ascending=True):
+    for record in instance.get_run_records(ascending=True):
         run, start = record.dagster_run, record.start_time or 0.0
-        urgent = run.tags.get(KIND, "weekly") in ("drift", "performance")
+        urgent = run.tags.get(KIND_TAG, "weekly") in ("drift", "performance")
         if urgent and began.timestamp() <= start <= end:
-            return f"retrained: {run.tags[REASON]}"
-        if run.job_name == REFRESH and run.tags.get(CAUSE) == str(day) and run.is_success:
+            return f"retrained: {run.tags[REASON_TAG]}"
+        if run.job_name == REFRESH and run.tags.get(TRIGGER_TAG) == str(day) and run.is_success:
             at = datetime.fromtimestamp(start, UTC)
-            refreshed = f"refreshed on {at:%m-%d at %H:%M}, attempt {run.tags[NUMBER]}"
+            refreshed = f"refreshed on {at:%m-%d at %H:%M}, attempt {run.tags[ATTEMPT_TAG]}"
     return refreshed
 
 
-def _challenge(fault: PlannedFault, began: datetime, lake: Lake) -> Incident:
-    """How a challenger fared, told by the decisions about the releases made since."""
+def _describe_challenge(planned: PlannedIncident, began: datetime, lake: Lake) -> Incident:
+    """Describe how a challenger went, from the rules' decisions about releases made since."""
     decisions = lake.query(
         f"SELECT d.* FROM {DECISIONS.quoted} d JOIN (SELECT DISTINCT release, registered_after"
         f" FROM {RELEASES.quoted}) r USING (release) WHERE r.registered_after >= ?"
@@ -118,21 +139,21 @@ def _challenge(fault: PlannedFault, began: datetime, lake: Lake) -> Incident:
         [began.date() - timedelta(days=1)],
     )
     if decisions.empty:
-        return Incident(fault.kind, began, 0, None, "nothing was decided", None)
+        return Incident(planned.kind, began, 0, None, "no decision was made", None)
     first = decisions.iloc[0]
     of_first = decisions[decisions["release"] == first["release"]]
-    ended = of_first.iloc[-1]
+    last = of_first.iloc[-1]
     steps = " -> ".join(dict.fromkeys(of_first["stage_after"]))
     close = partial(datetime.combine, time=CLOSE, tzinfo=UTC)
     return Incident(
-        fault.kind,
+        planned.kind,
         began,
         0,
         close(first["trading_day"].date()),
-        f"{steps}: {ended['reason']}",
-        close(ended["trading_day"].date()),
+        f"{steps}: {last['reason']}",
+        close(last["trading_day"].date()),
     )
 
 
-def _moment(value: pd.Timestamp) -> datetime:
+def _to_datetime(value: pd.Timestamp) -> datetime:
     return value.to_pydatetime().replace(tzinfo=UTC)

@@ -12,16 +12,16 @@ from quant_assets.orchestration.storages.locked_launcher import LockedRunLaunche
 from quant_assets.simulation.code_location import definitions
 
 LISTENERS: list[Callable[[dg.EventLogEntry], None]] = []
-"""Called with every event of every run."""
+"""Functions that are called with every event of every run."""
 CONFIGURED = {"run_launcher": {"module": __name__, "class": "InProcessRunLauncher"}}
 """The part of ``dagster.yaml`` that names the launcher."""
 
 
 class InProcessRunLauncher(LockedRunLauncher):
-    """Executes the simulated platform's runs, and lets the listeners hear their events."""
+    """Executes the simulated platform's runs and passes their events to the listeners."""
 
     def prepare(self, run: dg.DagsterRun, instance: dg.DagsterInstance) -> dg.JobDefinition:
-        """Return the run's job, after the listeners were added to the run."""
+        """Add the listeners to a run, and return its job."""
         for listener in LISTENERS:
             instance.add_event_listener(run.run_id, listener)
         return definitions().resolve_job_def(run.job_name)

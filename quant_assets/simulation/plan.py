@@ -1,4 +1,4 @@
-"""What a rehearsal is to be, and how far it has come: two small files that its processes share."""
+"""The plan and the position of a rehearsal: two small files that its processes share."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,66 +8,66 @@ from pathlib import Path
 
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.simulation.growing_market import GrowingMarket
-from quant_assets.simulation.scenario import PlannedFault
+from quant_assets.simulation.scenario import PlannedIncident
 
-_PLAN, _PLACE = "plan.json", "place.json"
+_PLAN_FILE, _POSITION_FILE = "plan.json", "position.json"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A rehearsal.
+    """What a rehearsal simulates.
 
     Attributes:
-        root: folder of everything that belongs to it.
-        days: trading days on which the desk is on.
-        faults: what goes wrong.
-        slim: whether the market has few columns.
-        settings: of the desk, by the name of their variables.
-        first_day: of the market's record.
-        begin: first day on which the desk is on.
+        root: folder with all files of the rehearsal.
+        days: number of trading days that are simulated.
+        incidents: what goes wrong, and when.
+        slim: whether the market has closes and New York's volumes only.
+        settings: the platform's settings, by their variables' names without ``QUANT_``.
+        first_day: first day of the market's history.
+        begin: first simulated day.
     """
 
     root: Path
     days: int
-    faults: Sequence[PlannedFault]
+    incidents: Sequence[PlannedIncident]
     slim: bool
     settings: Mapping[str, str] = field(default_factory=dict)
     first_day: date = date(2021, 7, 1)
     begin: date = date(2022, 12, 19)
 
     @property
-    def world(self) -> GrowingMarket:
-        """The market around the desk."""
+    def market(self) -> GrowingMarket:
+        """The market whose prices the platform reads."""
         return GrowingMarket(
             self.root / "market",
             self.first_day,
             self.begin,
             self.days,
-            self.faults,
+            self.incidents,
             slim=self.slim,
         )
 
     def store(self) -> None:
-        """Write it below its root."""
+        """Write the plan to a file in its root folder."""
         plain = asdict(self) | {
             "root": str(self.root),
             "first_day": self.first_day.isoformat(),
             "begin": self.begin.isoformat(),
         }
-        write_atomically(self.root / _PLAN, json.dumps(plain, indent=1).encode())
+        write_atomically(self.root / _PLAN_FILE, json.dumps(plain, indent=1).encode())
 
 
 def read_plan(root: Path) -> Plan:
-    """The plan below a root."""
-    found = json.loads((root / _PLAN).read_bytes())
+    """Read the plan of the rehearsal in a root folder."""
+    stored = json.loads((root / _PLAN_FILE).read_bytes())
     return Plan(
         root,
-        found["days"],
-        tuple(PlannedFault(**fault) for fault in found["faults"]),
-        found["slim"],
-        found["settings"],
-        date.fromisoformat(found["first_day"]),
-        date.fromisoformat(found["begin"]),
+        stored["days"],
+        tuple(PlannedIncident(**incident) for incident in stored["incidents"]),
+        stored["slim"],
+        stored["settings"],
+        date.fromisoformat(stored["first_day"]),
+        date.fromisoformat(stored["begin"]),
     )
 
 
@@ -76,20 +76,20 @@ class SimulationPosition:
     """How far a rehearsal has come.
 
     Attributes:
-        now: the moment that has been reached.
-        moments: how many moments of the plan are over.
+        now: the simulated time, UTC.
+        moments: how many moments of the plan have been completed.
     """
 
     now: datetime
     moments: int = 0
 
     def store(self, root: Path) -> None:
-        """Write it below the root; a process that ends here goes on from here."""
+        """Write the position, from which the next process continues, to the root folder."""
         plain = asdict(self) | {"now": self.now.isoformat()}
-        write_atomically(root / _PLACE, json.dumps(plain).encode())
+        write_atomically(root / _POSITION_FILE, json.dumps(plain).encode())
 
 
 def read_position(root: Path) -> SimulationPosition:
-    """The place below a root."""
-    found = json.loads((root / _PLACE).read_bytes())
-    return SimulationPosition(datetime.fromisoformat(found["now"]), found["moments"])
+    """Read the position of the rehearsal in a root folder."""
+    stored = json.loads((root / _POSITION_FILE).read_bytes())
+    return SimulationPosition(datetime.fromisoformat(stored["now"]), stored["moments"])

@@ -1,4 +1,4 @@
-"""What processes of a rehearsed desk use, imported by the process that they are forked from."""
+"""Imports the packages of a rehearsal once, in the process that all its processes fork from."""
 
 import gc
 import os
@@ -6,7 +6,7 @@ from importlib import import_module
 
 from quant_assets.quality.expectations import prepare
 
-# MLflow reads it when it is imported, and would tell others that it was.
+# MLflow reads these variables when it is imported, and would send telemetry without them.
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
 for name in (
     *("apprise", "jinja2", "lightgbm", "matplotlib.backends.backend_agg", "mlflow.tracking"),
@@ -17,6 +17,6 @@ for name in (
 ):
     import_module(name)
 prepare()
-# Looking through all this for garbage would be a tenth of each process.
+# Garbage collection over all these modules would take a tenth of each process's time.
 gc.freeze()
 gc.set_threshold(200_000)

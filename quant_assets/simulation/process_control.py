@@ -1,7 +1,7 @@
-"""Starting processes of a rehearsed desk, each forked from one that has imported what they use.
+"""Starts the processes of a rehearsal as forks of a process that has imported their packages.
 
-Started in the ordinary way a process imports for seconds before it does anything, and a rehearsal
-has a dozen. What they do is said in ``process``.
+A process that is started in the ordinary way imports packages for seconds, and a rehearsal has a
+dozen processes. What a process does belongs in ``simulation.simulated_process``.
 """
 
 import multiprocessing
@@ -21,40 +21,40 @@ _FORKS.set_forkserver_preload(["quant_assets.simulation.preload"])
 
 
 class RunningProcess:
-    """A process that was started, and the line to it.
+    """A process that was started, and the connection to it.
 
     Args:
         process: the process.
-        line: to it.
+        connection: receives its messages and sends answers.
 
     Attributes:
-        pid: its number.
-        killed: whether it was ended from here.
+        pid: its process id.
+        killed: whether ``kill`` was called.
     """
 
-    def __init__(self, process: BaseProcess, line: Connection) -> None:
-        self._process, self._line = process, line
+    def __init__(self, process: BaseProcess, connection: Connection) -> None:
+        self._process, self._connection = process, connection
         self.pid: int = process.pid or 0
         self.killed = False
 
-    def heard(self) -> Iterator[Mapping[str, Any]]:
-        """What the process tells, until it ends."""
+    def receive_messages(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the messages of the process until it ends."""
         with suppress(EOFError, ConnectionResetError):
             while True:
-                yield self._line.recv()
+                yield self._connection.recv()
 
-    def let_go_on(self) -> None:
-        """Answer the moment that it told of."""
-        self._line.send("go on")
+    def resume(self) -> None:
+        """Let the process continue, which waits after it has sent a moment."""
+        self._connection.send("resume")
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process, and wait until it has ended."""
         self.killed = True
         self._process.kill()
         self._process.join()
 
-    def status(self) -> int:
-        """Its exit status, when it has ended; negative if it was killed."""
+    def wait_for_exit(self) -> int:
+        """Wait until the process ends. Returns its exit status; negative if it was killed."""
         self._process.join()
         return self._process.exitcode or 0
 
@@ -63,37 +63,42 @@ class RunningProcess:
 def start_process(
     root: Path, command: Sequence[str], environment: Mapping[str, str], log: Path
 ) -> Iterator[RunningProcess]:
-    """A process; waited for at the end, or killed if that was an error.
+    """Start a process; at the end wait until it has ended, and kill it first after an exception.
 
     Args:
-        root: of the rehearsal.
-        command: of ``quant-assets``; the daemon if empty.
-        environment: all its variables.
-        log: what it prints goes to the end of this file.
+        root: folder of the rehearsal.
+        command: arguments of ``quant-assets``; empty for the daemon.
+        environment: all environment variables of the process.
+        log: file to which its output is appended.
     """
-    here, there = _FORKS.Pipe()
-    process = _FORKS.Process(target=_be, args=(root, command, there, dict(environment), log))
+    connection, other_end = _FORKS.Pipe()
+    arguments = (root, command, other_end, dict(environment), log)
+    process = _FORKS.Process(target=_run_forked, args=arguments)
     process.start()
-    there.close()
-    with here:
-        running = RunningProcess(process, here)
+    other_end.close()
+    with connection:
+        running = RunningProcess(process, connection)
         try:
             yield running
         except BaseException:
             running.kill()
             raise
         finally:
-            running.status()
+            running.wait_for_exit()
 
 
-def _be(
-    root: Path, command: Sequence[str], line: Connection, environment: Mapping[str, str], log: Path
+def _run_forked(
+    root: Path,
+    command: Sequence[str],
+    connection: Connection,
+    environment: Mapping[str, str],
+    log: Path,
 ) -> None:
-    # What it starts itself is started as anywhere else.
+    # Processes that this one starts are not forked from the preloaded process.
     multiprocessing.set_start_method(None, force=True)
     os.environ.clear()
     os.environ.update(environment)
     with log.open("a") as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
-    simulated_process.run_process(root, command, line)
+    simulated_process.run_process(root, command, connection)

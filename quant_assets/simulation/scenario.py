@@ -1,6 +1,6 @@
-"""What goes wrong in a rehearsal, and when; and by what one sees that the desk noticed.
+"""What goes wrong in a rehearsal, and when; and which alerts the platform has to open about it.
 
-Days are counted from 0, the first on which the desk is on.
+Days are numbered from 0, the first simulated trading day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ KILLED, FULL = "run killed", "full disk"
 LATE, CORRUPT, CLOSED = "late source", "corrupt file", "market closed"
 DRIFTING, BREAK = "drifting feature", "regime break"
 FAMILIES = {BETTER: "lightgbm", WORSE: "autoregressive"}
-"""What a person has walked forward and trained from then on; the rank prior is always with them."""
+"""The family that a person adds to the rank prior: walked forward, then trained with it."""
 ALERTED: Mapping[str, Sequence[str]] = {
     CLOSED: ("check_failed/monitoring/data_quality/within_limits",),
     LATE: ("data_late/{day}",),
@@ -25,28 +25,31 @@ ALERTED: Mapping[str, Sequence[str]] = {
     KILLED: ("run_failed/refresh_daily/{day}",),
     FULL: ("run_failed/refresh_daily/{day}",),
 }
-"""Keys of the alerts that a fault brings about; by the first it is told. Others are told nobody."""
+"""Keys of the alerts that an incident opens, the first being the alert that reports it.
+
+No alert reports an incident of another kind.
+"""
 YEAR_DAYS = 250
-_SOON_OVER = 3
-_OVER = {BETTER: 25, BREAK: 8}
-"""Trading days from a fault's last until a desk that does well has it behind it."""
+_RECOVERY_DAYS = 3
+_LONGER_RECOVERY_DAYS = {BETTER: 25, BREAK: 8}
+"""Trading days after an incident's last day within which the platform should have recovered."""
 HURRIED = {
     "PROMOTION_STEP_DAYS": "1",
     "PROMOTION_JUDGED_DAYS": "5",
     "PROMOTION_PROBATION_DAYS": "5",
 }
-"""Settings with which a challenger gets through its stages in a rehearsal of some weeks."""
+"""Settings with which a challenger passes all stages within a rehearsal of a few weeks."""
 
 
 @dataclass(frozen=True)
-class PlannedFault:
-    """Something that goes wrong, or right.
+class PlannedIncident:
+    """An incident that a scenario plants.
 
     Attributes:
-        kind: what.
-        first: day on which it begins.
-        last: day on which it ends, included.
-        step: of the day's run, at whose start it is done to the desk; empty if it is not.
+        kind: what happens.
+        first: number of the day on which it begins.
+        last: number of the last day on which it lasts.
+        step: the step of the day's run at whose start it happens; empty if it happens outside runs.
     """
 
     kind: str
@@ -55,11 +58,11 @@ class PlannedFault:
     step: str = ""
 
 
-def _at(kind: str, day: int, last: int | None = None, step: str = "") -> PlannedFault:
-    return PlannedFault(kind, day, day if last is None else last, step)
+def _at(kind: str, day: int, last: int | None = None, step: str = "") -> PlannedIncident:
+    return PlannedIncident(kind, day, day if last is None else last, step)
 
 
-_SHORT: Sequence[PlannedFault] = (
+_SHORT: Sequence[PlannedIncident] = (
     _at(BETTER, 1),
     _at(CLOSED, 1, 7),
     _at(LATE, 3),
@@ -72,7 +75,7 @@ _SHORT: Sequence[PlannedFault] = (
     _at(BREAK, 24, 30),
     _at(WORSE, 33),
 )
-_YEAR: Sequence[PlannedFault] = (
+_YEAR: Sequence[PlannedIncident] = (
     _at(BETTER, 3),
     _at(CLOSED, 20, 27),
     _at(LATE, 40),
@@ -87,11 +90,16 @@ _YEAR: Sequence[PlannedFault] = (
 )
 
 
-def build_scenario(days: int) -> Sequence[PlannedFault]:
-    """The faults of a rehearsal of so many days: those of a year, or close together.
+def build_scenario(days: int) -> Sequence[PlannedIncident]:
+    """Return the incidents of a rehearsal of ``days`` trading days.
 
-    Without those that could not be over by its end.
+    In a rehearsal of less than a year they follow each other closely, without the incidents from
+    which the platform could not recover in time.
     """
     if days >= YEAR_DAYS:
         return _YEAR
-    return tuple(one for one in _SHORT if one.last + _OVER.get(one.kind, _SOON_OVER) < days)
+    return tuple(
+        incident
+        for incident in _SHORT
+        if incident.last + _LONGER_RECOVERY_DAYS.get(incident.kind, _RECOVERY_DAYS) < days
+    )

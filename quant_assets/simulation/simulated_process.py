@@ -1,7 +1,7 @@
-"""A process of a rehearsed desk: the daemon, or a command, at the moment the rehearsal has reached.
+"""A process of a rehearsal: the daemon or a command, whose clock shows the simulated time.
 
-It may be killed at any moment, and another goes on from where the file of the place says. How it is
-started is in ``processes``.
+It may be killed at any moment; the next process continues from the stored position. How a process
+is started belongs in ``simulation.process_control``.
 """
 
 import sys
@@ -27,11 +27,12 @@ _MORNING, _EVENING, _NIGHT = time(6, 40), time(22, 0, 5), time(23, 0, 5)
 
 
 def moments(plan: Plan) -> Iterator[datetime]:
-    """When the daemon looks after the desk: each morning, and twice in the evening of a session.
+    """Yield the moments of a plan at which the daemon runs its iterations.
 
-    A daemon looks every half minute. What would come up between these moments waits for the next.
+    They are each morning and twice each trading day's evening. A real daemon iterates every half
+    minute; what becomes due between two moments waits for the next one.
     """
-    day, last = plan.begin, plan.world.day(plan.days - 1)
+    day, last = plan.begin, plan.market.day(plan.days - 1)
     while day <= last:
         if is_trading_day(np.array([day], "datetime64[D]"))[0]:
             yield datetime.combine(day, _EVENING, UTC)
@@ -40,32 +41,41 @@ def moments(plan: Plan) -> Iterator[datetime]:
         yield datetime.combine(day, _MORNING, UTC)
 
 
-def run_process(root: Path, command: Sequence[str], line: Connection) -> None:
-    """Be that process.
+def run_process(root: Path, command: Sequence[str], connection: Connection) -> None:
+    """Run a command, or the daemon until the plan's end, on a clock that begins at the position.
 
     Args:
-        root: of the rehearsal.
-        command: of ``quant-assets``; the daemon if empty.
-        line: to whoever started it. The daemon tells of each moment, and waits for an answer; of
-            each step of a run; and of the end.
+        root: folder of the rehearsal.
+        command: arguments of ``quant-assets``; empty for the daemon.
+        connection: to the process that started this one. The daemon sends each moment and waits
+            for an answer; it also sends the start of each step of a run, and the end.
     """
-    place = read_position(root)
-    with time_machine.travel(place.now, tick=True) as clock:
+    position = read_position(root)
+    with time_machine.travel(position.now, tick=True) as clock:
         if command:
             (program,) = entry_points(group="console_scripts", name="quant-assets")
             sys.argv = [program.name, *command]
             program.load()()
         else:
-            run_days_to_end(read_plan(root), place, clock, line)
+            run_days_to_end(read_plan(root), position, clock, connection)
 
 
 def run_days_to_end(
-    plan: Plan, place: SimulationPosition, clock: time_machine.Traveller, line: Connection
+    plan: Plan,
+    position: SimulationPosition,
+    clock: time_machine.Traveller,
+    connection: Connection,
 ) -> None:
-    """Look after the desk from the place on, until the plan's end.
+    """Run the daemon's iterations at each moment from a position to the plan's end.
+
+    Args:
+        plan: the rehearsal.
+        position: where it continues.
+        clock: is moved to each moment.
+        connection: to the process that started this one.
 
     Raises:
-        EOFError: who started it has ended.
+        EOFError: the process that started this one has ended.
     """
     from quant_assets.core.settings import load_settings
     from quant_assets.lake.store.lake import Lake
@@ -74,46 +84,51 @@ def run_days_to_end(
     from quant_assets.simulation.daemon import Daemon
     from quant_assets.simulation.submission_log import SubmissionLog
 
-    settings, world = load_settings(), plan.world
+    settings, market = load_settings(), plan.market
     with (
         Lake(settings.lake_dir, read_only=True) as lake,
-        open_instance(settings, launcher.CONFIGURED) as opened,
-        closing(Daemon(opened)) as daemon,
+        open_instance(settings, launcher.CONFIGURED) as instance,
+        closing(Daemon(instance)) as daemon,
     ):
-        launcher.LISTENERS += [StepListener(line), SubmissionLog(plan.root, lake, plan.begin)]
+        submission_log = SubmissionLog(plan.root, lake, plan.begin)
+        launcher.LISTENERS += [StepListener(connection), submission_log]
         daemon.switch_on()
         for number, moment in enumerate(moments(plan)):
-            if number < place.moments:
+            if number < position.moments:
                 continue
             if moment > datetime.now(UTC):
                 clock.move_to(moment)
-            line.send({"moment": moment})
-            line.recv()
-            world.deliver(datetime.now(UTC))
+            connection.send({"moment": moment})
+            connection.recv()
+            market.deliver(datetime.now(UTC))
             for _ in range(_ROUNDS):
                 daemon.schedules()
                 daemon.sensors()
                 if not daemon.queue():
                     break
                 clock.shift(ROUND)
-            place = replace(place, now=datetime.now(UTC), moments=number + 1)
-            place.store(plan.root)
-    line.send({"end": place.now})
+            position = replace(position, now=datetime.now(UTC), moments=number + 1)
+            position.store(plan.root)
+    connection.send({"end": position.now})
 
 
 @dataclass(frozen=True)
 class StepListener:
-    """Listens to runs, and tells of each step that begins."""
+    """Listens to runs, and sends a message when a step begins.
 
-    line: Connection
+    Attributes:
+        connection: to the process that is informed.
+    """
+
+    connection: Connection
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
-        """Tell of it."""
+        """Send the step's key, if the event is the start of a step."""
         event = entry.dagster_event
         if event and event.is_step_start:
-            self.line.send({"step": entry.step_key})
+            self.connection.send({"step": entry.step_key})
 
 
 def day_of(moment: datetime) -> date:
-    """The day that a moment belongs to; a morning to the day before."""
+    """The day that a moment belongs to; a morning belongs to the day before."""
     return (moment - timedelta(hours=12)).date()

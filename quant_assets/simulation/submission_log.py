@@ -1,6 +1,6 @@
-"""A witness of what a rehearsed desk submits: noted when it is written, outside the desk's lake.
+"""A log of the rehearsed submissions, written outside the lake when each is stored first.
 
-What the notes say of the desk is judged in ``verdict``.
+Whether the log agrees with the lake is judged in ``simulation.assessment``.
 """
 
 import json
@@ -16,18 +16,18 @@ from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 
-_NOTES = "submitted.jsonl"
+_LOG_FILE = "submitted.jsonl"
 _STEP = "submissions__competition"
 
 
 @dataclass(frozen=True)
 class LoggedSubmission:
-    """A submission at the moment it was written.
+    """A submission as it was when it was stored first.
 
     Attributes:
         day: trading day.
-        known: newest day of which the lake held prices then.
-        digest: of the submission.
+        known: newest day whose prices the lake held at that moment.
+        digest: sha256 of the submission.
     """
 
     day: str
@@ -36,51 +36,51 @@ class LoggedSubmission:
 
 
 class SubmissionLog:
-    """Listens to runs, and notes every submission when it is first there.
+    """Listens to runs, and logs every submission when it is stored first.
 
     Args:
-        root: of the rehearsal, where the notes are kept.
-        lake: the desk's, to read from.
-        begin: first day of interest.
+        root: folder of the rehearsal, in which the log lies.
+        lake: the lake from which submissions are read.
+        begin: first day whose submission is logged.
     """
 
     def __init__(self, root: Path, lake: Lake, begin: date) -> None:
         self._root, self._lake, self._begin = root, lake, begin
-        self._noted = {note.day for note in read_log(root)}
+        self._logged_days = {submission.day for submission in read_log(root)}
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
-        """Look at what is there, if submissions have just been written."""
+        """Log new submissions, if the event is the end of the step that writes them."""
         event = entry.dagster_event
         if event and event.is_step_success and entry.step_key == _STEP:
-            self._look()
+            self._log_new_submissions()
 
-    def _look(self) -> None:
-        found = digest_submissions(self._lake, self._begin, besides=self._noted)
+    def _log_new_submissions(self) -> None:
+        digests = digest_submissions(self._lake, self._begin, besides=self._logged_days)
         known = newest_prices(self._lake)
-        with (self._root / _NOTES).open("a") as file:
-            for day in sorted(found):
-                file.write(json.dumps(asdict(LoggedSubmission(day, known, found[day]))) + "\n")
-        self._noted |= found.keys()
+        with (self._root / _LOG_FILE).open("a") as file:
+            for day in sorted(digests):
+                file.write(json.dumps(asdict(LoggedSubmission(day, known, digests[day]))) + "\n")
+        self._logged_days |= digests.keys()
 
 
 def read_log(root: Path) -> list[LoggedSubmission]:
-    """The notes below a root, in order; none before the first."""
-    path = root / _NOTES
+    """Read the log of the rehearsal in a root folder, oldest first; empty before it exists."""
+    path = root / _LOG_FILE
     if not path.exists():
         return []
     return [LoggedSubmission(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
 def newest_prices(lake: Lake) -> str:
-    """The newest day of which the lake holds prices."""
+    """The newest day whose prices the lake holds."""
     return str(read_newest_day(lake, VALIDATED_PRICES))
 
 
 def digest_submissions(lake: Lake, begin: date, besides: Collection[str] = ()) -> dict[str, str]:
-    """A digest of each stored submission from a day on, by day.
+    """Compute the sha256 of each stored submission, by day.
 
     Args:
-        lake: the lake.
+        lake: holds the submissions.
         begin: first day.
         besides: days that are left out.
     """

@@ -34,16 +34,16 @@ LATER, DAY, OTHER_DAY = "2023-12-30", "2023-12-29", "2023-12-28"
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 RIDGE = dg.AssetKey(["fits", "ridge"])
 WATCH_RUNS, DELIVER_ALERTS = alert_sensors.build(dg.DefaultSensorStatus.STOPPED)
-# What the asset's next run does: fails, or reports these failed checks.
-Deed = Exception | dict[str, dg.AssetCheckSeverity]
+# The asset's next run raises the exception, or reports these checks as failed.
+RunOutcome = Exception | dict[str, dg.AssetCheckSeverity]
 
 
 @dataclass
 class SensorRunner:
-    """An instance, a lake, channels, and a job of one asset that does as it is told.
+    """An instance, a lake, channels, and a job with one asset whose outcome a test chooses.
 
     Attributes:
-        cursors: of the sensors, by name, as the daemon keeps them.
+        cursors: cursors of the sensors, by name, as the daemon keeps them.
     """
 
     opened: dg.DagsterInstance
@@ -56,17 +56,17 @@ class SensorRunner:
         return AlertStore(self.lake, self.settings.lake_dir)
 
     def tick(self, sensor: dg.SensorDefinition, *, kept: bool = True) -> str:
-        """What the UI shows of a tick; its cursor is ``kept`` unless the daemon dies before."""
+        """Run a tick, and return the reason that the UI shows; keep its cursor if ``kept``."""
         with dg.build_sensor_context(
             instance=self.opened,
             cursor=self.cursors.get(sensor.name),
             resources={"lake": self.lake, "settings": self.settings, "clock": Clock()},
         ) as context:
-            found = sensor.evaluate_tick(context)
-        assert not found.run_requests
-        if kept and found.cursor is not None:
-            self.cursors[sensor.name] = found.cursor
-        return str(found.skip_message)
+            result = sensor.evaluate_tick(context)
+        assert not result.run_requests
+        if kept and result.cursor is not None:
+            self.cursors[sensor.name] = result.cursor
+        return str(result.skip_message)
 
     def watch(self, *, kept: bool = True) -> str:
         return self.tick(WATCH_RUNS, kept=kept)
@@ -74,8 +74,10 @@ class SensorRunner:
     def deliver(self) -> str:
         return self.tick(DELIVER_ALERTS)
 
-    def run(self, deed: Deed, job: str = "refresh_daily", day: str = DAY, **tags: str) -> None:
-        """A real run, in which the asset does the deed."""
+    def run(
+        self, outcome: RunOutcome, job: str = "refresh_daily", day: str = DAY, **tags: str
+    ) -> None:
+        """Run the job, in which the asset has the outcome."""
         days = dg.DailyPartitionsDefinition(date(2023, 12, 1).isoformat())
         names = ("fitted", "complete")
 
@@ -85,14 +87,14 @@ class SensorRunner:
             check_specs=[dg.AssetCheckSpec(name, asset=RIDGE) for name in names],
         )
         def ridge() -> dg.MaterializeResult:  # type: ignore[type-arg]
-            if isinstance(deed, Exception):
-                raise deed
+            if isinstance(outcome, Exception):
+                raise outcome
             return dg.MaterializeResult(
                 check_results=[
                     dg.AssetCheckResult(
-                        passed=name not in deed,
+                        passed=name not in outcome,
                         check_name=name,
-                        severity=deed.get(name, ERROR),
+                        severity=outcome.get(name, ERROR),
                         metadata={"failures": f"{day}: singular"},
                     )
                     for name in names
@@ -106,7 +108,7 @@ class SensorRunner:
 
     def keys(self) -> dict[str, str]:
         """Level of each open alert, by key."""
-        return {one.key: one.level for one in self.alert_store.alerts()}
+        return {alert.key: alert.level for alert in self.alert_store.alerts()}
 
 
 @pytest.fixture
@@ -124,13 +126,15 @@ def runner(empty_data_dir: Path, tmp_path: Path, server: Receiver) -> Iterator[S
     )
     with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
         runner = SensorRunner(opened, lake, settings)
-        assert runner.watch() == "watching runs from now on"
+        assert runner.watch() == "runs are watched from now on"
         yield runner
 
 
-def test_a_failed_run_is_told_once_and_its_end_once(runner: SensorRunner, server: Receiver) -> None:
+def test_a_failed_run_opens_one_alert_which_a_success_closes(
+    runner: SensorRunner, server: Receiver
+) -> None:
     runner.run(ValueError("no prices today"))
-    assert runner.watch() == "1 runs have ended; 1 messages"
+    assert runner.watch() == "runs that have ended: 1; new messages: 1"
     assert runner.watch() == "no run has ended"
     assert runner.deliver().startswith("1 sent")
     assert runner.deliver().startswith("0 sent")
@@ -144,7 +148,7 @@ def test_a_failed_run_is_told_once_and_its_end_once(runner: SensorRunner, server
     runner.watch()
     runner.deliver()
     assert runner.keys() == {}
-    assert [one.count for one in runner.alert_store.alerts(closed=True)] == [2]
+    assert [alert.count for alert in runner.alert_store.alerts(closed=True)] == [2]
     assert server.titles == [
         f"[critical] refresh_daily failed for {DAY}",
         f"[resolved] refresh_daily failed for {DAY}",
@@ -159,7 +163,7 @@ def test_only_the_same_job_and_day_end_an_alert(runner: SensorRunner) -> None:
     assert list(runner.keys()) == [f"run_failed/refresh_daily/{DAY}"]
 
 
-def test_a_later_day_makes_good_what_is_about_the_newest_one_only(runner: SensorRunner) -> None:
+def test_a_later_day_closes_alerts_of_jobs_about_the_newest_day_only(runner: SensorRunner) -> None:
     runner.run(OSError("full"), job="watch_daily")
     runner.run(OSError("full"))
     runner.run({}, job="watch_daily", day=OTHER_DAY)
@@ -207,7 +211,7 @@ def test_jobs_without_which_there_is_no_submission_are_critical(runner: SensorRu
     }
 
 
-def test_checks_of_a_successful_run_are_told_by_their_severity(
+def test_failed_checks_of_a_successful_run_open_alerts_by_their_severity(
     runner: SensorRunner, server: Receiver
 ) -> None:
     runner.run({"fitted": WARN, "complete": ERROR})
@@ -241,16 +245,16 @@ def test_checks_of_a_successful_run_are_told_by_their_severity(
 def test_a_tick_whose_cursor_was_not_kept_changes_nothing_the_second_time(
     runner: SensorRunner, server: Receiver
 ) -> None:
-    deeds: list[Deed] = [ValueError("no"), {"fitted": WARN}, {}, ValueError("no again")]
-    for deed in deeds:
-        runner.run(deed)
+    outcomes: list[RunOutcome] = [ValueError("no"), {"fitted": WARN}, {}, ValueError("no again")]
+    for outcome in outcomes:
+        runner.run(outcome)
     runner.watch(kept=False)
     before: list[Alert] = runner.alert_store.alerts(closed=True)
     runner.deliver()
     runner.watch()
     again = runner.alert_store.alerts(closed=True)
-    assert [(one.id, one.count, one.closed_at) for one in again] == [
-        (one.id, one.count, one.closed_at) for one in before
+    assert [(alert.id, alert.count, alert.closed_at) for alert in again] == [
+        (alert.id, alert.count, alert.closed_at) for alert in before
     ]
     runner.deliver()
     assert len(server.titles) == len(set(map(str, runner.alert_store.messages()))) == 5
@@ -280,8 +284,8 @@ def test_a_url_that_cannot_be_used_fails_the_tick_and_holds_up_no_other(
         runner.deliver()
     assert SECRET not in str(caught.value)
     assert server.titles == [f"[critical] refresh_daily failed for {DAY}"]
-    # What is for the channel itself waits.
-    assert [one.channel for one in runner.alert_store.pending()] == ["slack://"] * (
+    # The messages for the unusable channel wait.
+    assert [message.channel for message in runner.alert_store.pending()] == ["slack://"] * (
         level == "critical"
     )
 
@@ -301,13 +305,13 @@ def test_more_runs_than_a_tick_takes_are_taken_in_order(
     runner: SensorRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alert_sensors, "RUNS_A_TICK", 2)
-    deeds: list[Deed] = [{}, {}, ValueError("no"), {}, ValueError("again")]
-    for deed in deeds:
-        runner.run(deed)
+    outcomes: list[RunOutcome] = [{}, {}, ValueError("no"), {}, ValueError("again")]
+    for outcome in outcomes:
+        runner.run(outcome)
     assert [runner.watch() for _ in range(4)] == [
-        "2 runs have ended; 0 messages",
-        "2 runs have ended; 2 messages",
-        "1 runs have ended; 1 messages",
+        "runs that have ended: 2; new messages: 0",
+        "runs that have ended: 2; new messages: 2",
+        "runs that have ended: 1; new messages: 1",
         "no run has ended",
     ]
 
@@ -324,12 +328,12 @@ def test_runs_that_were_deleted_or_cancelled_are_passed_over(runner: SensorRunne
 
 
 def delete_all(opened: dg.DagsterInstance) -> None:
-    for one in opened.get_runs():
-        opened.delete_run(one.run_id)
+    for run in opened.get_runs():
+        opened.delete_run(run.run_id)
 
 
 @pytest.mark.parametrize("forget", [delete_all, dg.DagsterInstance.wipe])
-def test_runs_that_end_after_others_were_deleted_are_told(
+def test_runs_that_end_after_others_were_deleted_open_alerts(
     runner: SensorRunner, forget: Callable[[dg.DagsterInstance], None]
 ) -> None:
     for day in (OTHER_DAY, DAY):
@@ -341,7 +345,7 @@ def test_runs_that_end_after_others_were_deleted_are_told(
     assert runner.keys() == {f"run_failed/refresh_daily/{DAY}": "critical"}
 
 
-def test_a_run_whose_process_died_is_told(runner: SensorRunner) -> None:
+def test_a_run_whose_process_died_opens_an_alert(runner: SensorRunner) -> None:
     dead = dg.DagsterRun("maintain_lake")
     runner.opened.add_run(dead)
     runner.opened.report_run_failed(dead, "The process of this run ended before the run did.")

@@ -1,4 +1,4 @@
-"""Which day a schedule asks for, and when it rests."""
+"""Which day a schedule requests, and when it requests none."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from quant_assets.definitions import build_definitions
-from quant_assets.orchestration.run_requests.attempts import CAUSE, KIND, REASON
+from quant_assets.orchestration.run_requests.attempts import KIND_TAG, REASON_TAG, TRIGGER_TAG
 from quant_assets.orchestration.sensors.refresh_sensor import REFRESH_SENSOR
 from quant_assets_tests.support.scheduler import DAYS, Scheduler, TickResult, evening
 
@@ -21,7 +21,7 @@ EVENINGS = {"daily_refresh": time(22), "daily_watch": time(22, 30), "daily_updat
 
 
 def at(scheduler: Scheduler, name: str, day: date) -> TickResult:
-    """What the schedule answers at its hour of that day."""
+    """Evaluate the schedule at its hour of a day."""
     return scheduler.evaluate(name, datetime.combine(day, EVENINGS[name], UTC))
 
 
@@ -34,14 +34,17 @@ def test_a_trading_day_is_refreshed_watched_and_updated_that_evening(
     scheduler.deliver(day)
     scheduler.submit(before)
     (request,) = at(scheduler, "daily_refresh", day).requests
-    assert (request.partition_key, request.tags[CAUSE]) == (str(day), str(day))
+    assert (request.partition_key, request.tags[TRIGGER_TAG]) == (str(day), str(day))
     asset = scheduler.definitions.resolve_asset_graph().get(dg.AssetKey(["raw", "prices"]))
     assert asset.partitions_def
     assert asset.partitions_def.has_partition_key(str(day))
     scheduler.submit(day)
     for name in ("daily_watch", "daily_update"):
         (request,) = at(scheduler, name, day).requests
-        assert (request.partition_key, request.tags[REASON]) == (str(day), f"{day} is refreshed")
+        assert (request.partition_key, request.tags[REASON_TAG]) == (
+            str(day),
+            f"{day} is refreshed",
+        )
 
 
 @pytest.mark.parametrize("name", EVENINGS)
@@ -50,16 +53,16 @@ def test_days_on_which_all_markets_rest_are_skipped(
     scheduler: Scheduler, name: str, day: date
 ) -> None:
     scheduler.submit(DAYS[-1])
-    found = at(scheduler, name, day)
-    assert not found.requests
-    assert found.reason == f"{day} is not a trading day: London and Tokyo are closed"
+    result = at(scheduler, name, day)
+    assert not result.requests
+    assert result.reason == f"{day} is not a trading day: London and Tokyo are closed"
 
 
 @pytest.mark.parametrize("name", [*EVENINGS, "weekly_retrain"])
 def test_before_the_first_load_a_schedule_says_what_to_do(scheduler: Scheduler, name: str) -> None:
-    found = scheduler.evaluate(name, evening(DAYS[-1]))
-    assert not found.requests
-    assert found.reason.startswith("nothing is loaded yet: run load_history")
+    result = scheduler.evaluate(name, evening(DAYS[-1]))
+    assert not result.requests
+    assert result.reason.startswith("nothing is loaded yet: first run load_history")
 
 
 def test_a_day_that_is_done_is_not_done_again(scheduler: Scheduler) -> None:
@@ -67,9 +70,9 @@ def test_a_day_that_is_done_is_not_done_again(scheduler: Scheduler) -> None:
     scheduler.submit(day)
     scheduler.watch(day)
     scheduler.update(day)
-    assert at(scheduler, "daily_refresh", day).reason == f"{day} is refreshed already"
-    assert at(scheduler, "daily_watch", day).reason == f"all days to {day} are watched"
-    assert at(scheduler, "daily_update", day).reason == f"fits as of {day} are there"
+    assert at(scheduler, "daily_refresh", day).reason == f"{day} is already refreshed"
+    assert at(scheduler, "daily_watch", day).reason == f"all days up to {day} are watched"
+    assert at(scheduler, "daily_update", day).reason == f"the fits as of {day} exist"
 
 
 def test_a_day_under_way_is_not_begun_again(scheduler: Scheduler) -> None:
@@ -80,10 +83,11 @@ def test_a_day_under_way_is_not_begun_again(scheduler: Scheduler) -> None:
 
 def test_an_earlier_day_comes_first(scheduler: Scheduler) -> None:
     scheduler.submit(DAYS[-3])
-    found = at(scheduler, "daily_refresh", DAYS[-1])
-    assert not found.requests
-    assert found.reason == (
-        f"{DAYS[-2]} comes first: refresh_new_days, switched on, catches up day by day"
+    result = at(scheduler, "daily_refresh", DAYS[-1])
+    assert not result.requests
+    assert result.reason == (
+        f"{DAYS[-2]} has to run first: switch on the sensor refresh_new_days, "
+        "which catches up day by day"
     )
 
 
@@ -105,12 +109,12 @@ def test_a_source_that_cannot_be_read_is_a_reason_to_rest(scheduler: Scheduler) 
 def test_where_the_sensor_is_on_a_schedule_leaves_it_to_that(
     scheduler: Scheduler, name: str
 ) -> None:
-    """Else both would see no run and ask for one each."""
+    """Otherwise both would see no run, and each would request a run."""
     scheduler.submit(DAYS[-2])
     switch_on(scheduler, REFRESH_SENSOR)
-    found = at(scheduler, name, DAYS[-1])
-    assert not found.requests
-    assert found.reason == "the sensor refresh_new_days is on and asks for every day's run"
+    result = at(scheduler, name, DAYS[-1])
+    assert not result.requests
+    assert result.reason == "the sensor refresh_new_days is on and requests the runs"
 
 
 @pytest.mark.parametrize("automation", [False, True])
@@ -122,13 +126,13 @@ def test_what_code_switched_on_is_on_as_long_as_the_code_says_so(
     switch_on(scheduler, REFRESH_SENSOR, "DECLARED_IN_CODE")
     settings = scheduler.settings.model_copy(update={"automation": automation})
     built = build_definitions(settings, lake=scheduler.lake, clock=scheduler.clock)
-    found = at(replace(scheduler, definitions=built), "daily_refresh", DAYS[-1])
-    assert bool(found.requests) is not automation
-    assert ("refresh_new_days is on" in found.reason) is automation
+    result = at(replace(scheduler, definitions=built), "daily_refresh", DAYS[-1])
+    assert bool(result.requests) is not automation
+    assert ("refresh_new_days is on" in result.reason) is automation
 
 
 def switch_on(scheduler: Scheduler, name: str, status: str = "RUNNING") -> None:
-    """As a person does in the UI, or the daemon for what is declared in code."""
+    """Switch a sensor on, as a person does in the UI or the daemon by its definition."""
     from dagster._core.remote_origin import (
         InProcessCodeLocationOrigin,
         RemoteInstigatorOrigin,
@@ -155,12 +159,12 @@ def test_models_are_retrained_on_sunday_as_of_the_newest_day(scheduler: Schedule
     scheduler.submit(FRIDAY)
     (request,) = scheduler.evaluate("weekly_retrain", SUNDAY).requests
     assert request.partition_key == str(FRIDAY)
-    assert (request.tags[KIND], request.tags[CAUSE]) == ("weekly", f"weekly/{FRIDAY}")
-    assert request.tags[REASON] == f"the weekly retraining, as of {FRIDAY}"
+    assert (request.tags[KIND_TAG], request.tags[TRIGGER_TAG]) == ("weekly", f"weekly/{FRIDAY}")
+    assert request.tags[REASON_TAG] == f"the weekly retraining, as of {FRIDAY}"
     scheduler.run(request, "retrain_models")
     again = scheduler.evaluate("weekly_retrain", SUNDAY)
     assert not again.requests
-    assert "it was retrained for already" in again.reason
+    assert "models were already retrained for this trigger" in again.reason
 
 
 def test_the_weekly_retraining_rests_while_no_day_has_come(scheduler: Scheduler) -> None:
@@ -169,22 +173,24 @@ def test_the_weekly_retraining_rests_while_no_day_has_come(scheduler: Scheduler)
     (request,) = scheduler.evaluate("weekly_retrain", SUNDAY).requests
     scheduler.run(request, "retrain_models")
     later = scheduler.evaluate("weekly_retrain", datetime(2023, 12, 31, 6, tzinfo=UTC))
-    assert later.reason == (f"the weekly retraining, as of {FRIDAY}: it was retrained for already")
+    assert later.reason == (
+        f"the weekly retraining, as of {FRIDAY}: models were already retrained for this trigger"
+    )
 
 
 def test_the_weekly_retraining_does_not_stack(scheduler: Scheduler) -> None:
     scheduler.submit(FRIDAY)
     scheduler.begin("retrain_models")
-    found = scheduler.evaluate("weekly_retrain", SUNDAY)
-    assert "a retraining is under way" in found.reason
+    result = scheduler.evaluate("weekly_retrain", SUNDAY)
+    assert "a retraining is under way" in result.reason
 
 
 def test_crons_name_the_days_and_hours_in_utc(scheduler: Scheduler) -> None:
-    """Of a whole fortnight over New Year: when each schedule is evaluated at all."""
+    """When each schedule is evaluated during a fortnight over New Year."""
     begin, end = datetime(2023, 12, 23, tzinfo=UTC), datetime(2024, 1, 6, tzinfo=UTC)
     moments = {
-        one.name: _moments(scheduler, one.name, begin, end)
-        for one in scheduler.definitions.schedules or ()
+        schedule.name: _moments(scheduler, schedule.name, begin, end)
+        for schedule in scheduler.definitions.schedules or ()
     }
     weekdays = [date(2023, 12, d) for d in (25, 26, 27, 28, 29)]
     weekdays += [date(2024, 1, d) for d in (1, 2, 3, 4, 5)]
@@ -201,11 +207,11 @@ def _moments(scheduler: Scheduler, name: str, begin: datetime, end: datetime) ->
     schedule = scheduler.definitions.resolve_schedule_def(name)
     from dagster._utils.schedules import schedule_execution_time_iterator
 
-    found = []
+    moments: list[datetime] = []
     for moment in schedule_execution_time_iterator(
         begin.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True
     ):
         if moment >= end:
-            return found
-        found.append(moment.astimezone(UTC))
-    return found
+            return moments
+        moments.append(moment.astimezone(UTC))
+    return moments

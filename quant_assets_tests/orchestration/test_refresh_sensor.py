@@ -1,4 +1,4 @@
-"""Days that come, come late, fail, were missed, or belong to a clock that jumps."""
+"""The runs that the refresh sensor requests: for new, late, failed and missed days."""
 
 import json
 from datetime import date, timedelta
@@ -8,7 +8,12 @@ import pytest
 from dagster._core.events import StepMaterializationData
 
 from quant_assets.lake.schemas.tables import SUBMISSIONS
-from quant_assets.orchestration.run_requests.attempts import ASKED_AT, CAUSE, NUMBER, REASON
+from quant_assets.orchestration.run_requests.attempts import (
+    ATTEMPT_TAG,
+    REASON_TAG,
+    REQUESTED_AT_TAG,
+    TRIGGER_TAG,
+)
 from quant_assets.orchestration.sensors.refresh_sensor import REFRESH_SENSOR
 from quant_assets_tests.support.scheduler import DAYS, Scheduler, TickResult, command_run, evening
 from quant_assets_tests.support.small_market import Rows, change_train
@@ -23,74 +28,77 @@ def tick(scheduler: Scheduler) -> TickResult:
     return scheduler.tick(REFRESH_SENSOR)
 
 
+def find_requests(result: TickResult, job: str) -> list[dg.RunRequest]:
+    return [request for request in result.requests if request.job_name == job]
+
+
 def done(scheduler: Scheduler, *days: date) -> None:
-    """As if all was done for the days."""
+    """Store the days as refreshed, watched and updated."""
     scheduler.submit(*days)
     scheduler.watch(*days)
     scheduler.update(*days)
 
 
 def test_before_the_first_load_it_says_what_to_do(scheduler: Scheduler) -> None:
-    found = tick(scheduler)
-    assert not found.requests
-    assert "refresh_daily: nothing is loaded yet: run load_history" in found.reason
+    result = tick(scheduler)
+    assert not result.requests
+    assert "refresh_daily: nothing is loaded yet: first run load_history" in result.reason
 
 
 def test_a_new_day_is_refreshed_then_watched_and_updated(scheduler: Scheduler) -> None:
     done(scheduler, THURSDAY)
-    found = tick(scheduler)
-    assert found.requested == [f"refresh_daily {FRIDAY}"]
-    (request,) = found.requests
+    result = tick(scheduler)
+    assert result.requested == [f"refresh_daily {FRIDAY}"]
+    (request,) = result.requests
     assert request.run_key == f"refresh_daily/{FRIDAY}#1"
-    assert request.tags[CAUSE] == str(FRIDAY)
-    assert request.tags[REASON] == "new prices of competition"
-    assert request.tags[NUMBER] == "1"
-    assert request.tags[ASKED_AT] == scheduler.clock.moment.isoformat()
+    assert request.tags[TRIGGER_TAG] == str(FRIDAY)
+    assert request.tags[REASON_TAG] == "new prices of competition"
+    assert request.tags[ATTEMPT_TAG] == "1"
+    assert request.tags[REQUESTED_AT_TAG] == scheduler.clock.moment.isoformat()
     scheduler.run(request)
     scheduler.submit(FRIDAY)
-    found = tick(scheduler)
-    assert found.requested == [f"watch_daily {FRIDAY}", f"update_daily {FRIDAY}"]
+    result = tick(scheduler)
+    assert result.requested == [f"watch_daily {FRIDAY}", f"update_daily {FRIDAY}"]
     scheduler.watch(FRIDAY)
     scheduler.update(FRIDAY)
-    found = tick(scheduler)
-    assert not found.requests
-    assert found.reason == (
+    result = tick(scheduler)
+    assert not result.requests
+    assert result.reason == (
         f"refresh_daily: competition has no day after {FRIDAY}; "
-        f"watch_daily: all days to {FRIDAY} are watched; "
-        f"update_daily: fits as of {FRIDAY} are there"
+        f"watch_daily: all days up to {FRIDAY} are watched; "
+        f"update_daily: the fits as of {FRIDAY} exist"
     )
 
 
 def test_missed_days_are_caught_up_in_order_one_at_a_time(scheduler: Scheduler) -> None:
     done(scheduler, DAYS[-6])
-    seen = []
+    refreshed = []
     for _ in range(5):
-        refreshes = [one for one in tick(scheduler).requests if one.job_name == "refresh_daily"]
-        (request,) = refreshes
+        (request,) = find_requests(tick(scheduler), "refresh_daily")
         waiting = scheduler.begin("refresh_daily", **request.tags)
         again = tick(scheduler)
-        assert not [one for one in again.requests if one.job_name == "refresh_daily"]
+        assert not find_requests(again, "refresh_daily")
         scheduler.opened.report_run_canceled(waiting)
         scheduler.opened.delete_run(waiting.run_id)
         scheduler.run(request)
         scheduler.submit(date.fromisoformat(request.partition_key or ""))
-        seen.append(request.partition_key)
-    assert seen == [str(day) for day in DAYS[-5:]]
+        refreshed.append(request.partition_key)
+    assert refreshed == [str(day) for day in DAYS[-5:]]
     watched = []
     for _ in range(5):
-        (request,) = [one for one in tick(scheduler).requests if one.job_name == "watch_daily"]
+        (request,) = find_requests(tick(scheduler), "watch_daily")
         watched.append(request.partition_key)
         scheduler.watch(date.fromisoformat(request.partition_key or ""))
-    assert watched == seen
+    assert watched == refreshed
 
 
 @pytest.mark.parametrize("job", ["load_history", "walk_forward", "refresh_daily", "__ASSET_JOB"])
 def test_no_day_is_refreshed_beside_another_run_over_days(scheduler: Scheduler, job: str) -> None:
     done(scheduler, THURSDAY)
     run = scheduler.begin(job)
-    found = tick(scheduler)
-    assert not found.requests
-    assert f"refresh_daily: {job} is under way (run {run.run_id[:8]})" in found.reason
+    result = tick(scheduler)
+    assert not result.requests
+    assert f"refresh_daily: {job} is under way (run {run.run_id[:8]})" in result.reason
 
 
 @pytest.mark.parametrize("job", ["retrain_models", "tune_models", "watch_daily", "maintain_lake"])
@@ -104,18 +112,18 @@ def test_a_day_that_fails_is_tried_again_after_ever_longer_pauses(scheduler: Sch
     done(scheduler, THURSDAY)
     for attempt, pause in enumerate(AFTER, 1):
         (request,) = tick(scheduler).requests
-        assert request.tags[NUMBER] == str(attempt)
+        assert request.tags[ATTEMPT_TAG] == str(attempt)
         assert request.run_key == f"refresh_daily/{FRIDAY}#{attempt}"
         scheduler.run(request, fails=True)
         scheduler.clock.moment += pause - timedelta(seconds=1)
-        found = tick(scheduler)
-        assert not found.requests
-        assert f"attempt {attempt} came to nothing; the next is due at" in found.reason
+        result = tick(scheduler)
+        assert not result.requests
+        assert f"attempt {attempt} did not help; the next is due at" in result.reason
         scheduler.clock.moment += timedelta(seconds=1)
 
 
 def test_a_day_of_which_a_failed_run_was_deleted_is_tried_again(scheduler: Scheduler) -> None:
-    """A run's key that another has launches nothing."""
+    """Dagster launches no second run with the same run key."""
     done(scheduler, THURSDAY)
     for _ in range(2):
         (request,) = tick(scheduler).requests
@@ -136,7 +144,7 @@ def test_a_day_that_fails_after_its_submission_is_tried_again_before_the_next(
         assert request.run_key == f"refresh_daily/{THURSDAY}#{attempt}"
         done(scheduler, THURSDAY)
         scheduler.run(request, fails=True)
-        assert f"{THURSDAY}: attempt {attempt} came to nothing" in tick(scheduler).reason or (
+        assert f"{THURSDAY}: attempt {attempt} did not help" in tick(scheduler).reason or (
             attempt == 5
         )
         scheduler.clock.moment += timedelta(hours=2)
@@ -149,7 +157,7 @@ def test_what_fails_after_the_submission_has_its_own_attempts(scheduler: Schedul
     scheduler.deliver(THURSDAY)
     for attempt in range(1, 6):
         (request,) = tick(scheduler).requests
-        assert request.tags[NUMBER] == str(attempt)
+        assert request.tags[ATTEMPT_TAG] == str(attempt)
         scheduler.run(request, fails=True)
         scheduler.clock.moment += timedelta(hours=2)
     (request,) = tick(scheduler).requests
@@ -195,7 +203,7 @@ def test_a_run_that_succeeds_without_a_submission_counts_as_failed(scheduler: Sc
     done(scheduler, THURSDAY)
     (request,) = tick(scheduler).requests
     scheduler.run(request)
-    assert "attempt 1 came to nothing" in tick(scheduler).reason
+    assert "attempt 1 did not help" in tick(scheduler).reason
 
 
 def test_a_day_that_cannot_be_watched_holds_up_no_other(scheduler: Scheduler) -> None:
@@ -220,17 +228,18 @@ def test_a_day_is_not_refreshed_before_it_is_over(scheduler: Scheduler) -> None:
     """Its file is there early, or the clock is slow."""
     done(scheduler, THURSDAY)
     scheduler.clock.moment = evening(FRIDAY, 21, 59)
-    found = tick(scheduler)
-    assert not found.requests
+    result = tick(scheduler)
+    assert not result.requests
     assert (
-        f"refresh_daily: {FRIDAY} is not over: its prices are whole from 22:00 UTC" in found.reason
+        f"refresh_daily: {FRIDAY} is not over: its prices are complete from 22:00 UTC"
+        in result.reason
     )
     scheduler.clock.moment = evening(FRIDAY, 22, 0)
     assert tick(scheduler).requested == [f"refresh_daily {FRIDAY}"]
 
 
 def test_days_on_which_all_markets_rest_are_not_missing(scheduler: Scheduler) -> None:
-    """A weekend and New Year's Day; nothing is asked for until the next session."""
+    """A weekend and New Year's Day; no run is requested until the next session."""
     done(scheduler, FRIDAY)
     for day in (date(2023, 12, 30), date(2023, 12, 31), NEW_YEAR):
         scheduler.clock.moment = evening(day)
@@ -279,10 +288,10 @@ def test_a_source_that_cannot_be_read_costs_no_run(scheduler: Scheduler) -> None
     done(scheduler, THURSDAY)
     whole = (scheduler.folder / "train.csv").read_bytes()
     (scheduler.folder / "train.csv").write_bytes(whole[: len(whole) // 2])
-    found = tick(scheduler)
-    assert not found.requests
-    assert "refresh_daily: the source cannot be read: " in found.reason
-    assert "train.csv" in found.reason
+    result = tick(scheduler)
+    assert not result.requests
+    assert "refresh_daily: the source cannot be read: " in result.reason
+    assert "train.csv" in result.reason
     (scheduler.folder / "train.csv").write_bytes(whole)
     assert tick(scheduler).requested == [f"refresh_daily {FRIDAY}"]
 
@@ -292,16 +301,16 @@ def test_a_clock_that_goes_back_runs_nothing_twice_and_goes_on(scheduler: Schedu
     (request,) = tick(scheduler).requests
     scheduler.run(request, fails=True)
     scheduler.clock.moment -= timedelta(days=365)
-    found = tick(scheduler)
-    assert not found.requests
-    assert found.reason.startswith("the clock went back from 2023-12-29 22:05 to 2022-12-29 22:05")
-    # By this clock the day is to come.
+    result = tick(scheduler)
+    assert not result.requests
+    assert result.reason.startswith("the clock went back from 2023-12-29 22:05 to 2022-12-29 22:05")
+    # By this clock the day lies in the future.
     scheduler.clock.moment += timedelta(minutes=1)
     assert f"{FRIDAY} is not over" in tick(scheduler).reason
     scheduler.clock.moment = evening(FRIDAY, 22, 6)
     assert "the next is due at 2023-12-29 22:10" in tick(scheduler).reason
     scheduler.clock.moment = evening(FRIDAY, 22, 10)
-    assert [one.tags[NUMBER] for one in tick(scheduler).requests] == ["2"]
+    assert [request.tags[ATTEMPT_TAG] for request in tick(scheduler).requests] == ["2"]
 
 
 def test_a_clock_that_goes_ahead_and_back_leaves_no_day_waiting(scheduler: Scheduler) -> None:
@@ -311,7 +320,7 @@ def test_a_clock_that_goes_ahead_and_back_leaves_no_day_waiting(scheduler: Sched
     scheduler.run(request, fails=True)
     scheduler.clock.moment = evening(FRIDAY, 23)
     assert "went back" in tick(scheduler).reason
-    assert [one.tags[NUMBER] for one in tick(scheduler).requests] == ["2"]
+    assert [request.tags[ATTEMPT_TAG] for request in tick(scheduler).requests] == ["2"]
 
 
 def test_a_command_that_died_holds_up_nothing(scheduler: Scheduler) -> None:

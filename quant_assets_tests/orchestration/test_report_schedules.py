@@ -1,4 +1,4 @@
-"""Which day a report is asked for, and when it rests."""
+"""Which day a report is requested for, and when none is requested."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -28,18 +28,18 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 
 def tick(definitions: dg.Definitions, name: str, day: date) -> str:
-    """The day that the schedule asks for, or why it rests."""
+    """The day that the schedule requests, or why it requests none."""
     schedule = definitions.resolve_schedule_def(name)
     with dg.build_schedule_context(
         scheduled_execution_time=datetime.combine(day, time(23), tzinfo=UTC),
         resources=definitions.resources,
         repository_def=definitions.get_repository_def(),
     ) as context:
-        found = schedule.evaluate_tick(context)
-    if found.skip_message:
-        assert not found.run_requests
-        return found.skip_message
-    (request,) = found.run_requests or ()
+        result = schedule.evaluate_tick(context)
+    if result.skip_message:
+        assert not result.run_requests
+        return result.skip_message
+    (request,) = result.run_requests or ()
     assert request.run_key == request.partition_key
     return str(request.partition_key)
 
@@ -68,8 +68,8 @@ def test_a_report_is_as_of_the_last_trading_day(
     ("name", "day", "reason"),
     [
         ("daily_report", date(2024, 1, 1), "not a trading day: London and Tokyo are closed"),
-        ("daily_report", date(2023, 7, 28), "2023-07-28 is no day of the market"),
-        ("monthly_report", date(2023, 7, 1), "2023-06-30 is no day of the market"),
+        ("daily_report", date(2023, 7, 28), "2023-07-28 is not a day of the loaded market"),
+        ("monthly_report", date(2023, 7, 1), "2023-06-30 is not a day of the loaded market"),
     ],
 )
 def test_other_days_are_skipped_with_the_reason(
@@ -91,24 +91,24 @@ def test_the_drift_of_a_day_that_came_late_has_a_page_within_the_hour(scheduler:
     assert late.run_key == late.partition_key
 
 
-def test_a_page_of_the_drift_is_asked_for_once(scheduler: Scheduler) -> None:
-    """Whatever became of it."""
+def test_a_page_of_the_drift_is_requested_once(scheduler: Scheduler) -> None:
+    """Even if its run failed."""
     scheduler.watch(DAYS[-1])
     (request,) = scheduler.evaluate("drift_report", evening(DAYS[-1], minute=50)).requests
     scheduler.run(request, "report_drift", fails=True)
     again = scheduler.evaluate("drift_report", evening(DAYS[-1], hour=23, minute=50))
     assert not again.requests
-    assert again.reason == f"the page of {DAYS[-1]} was asked for"
+    assert again.reason == f"the page of {DAYS[-1]} was already requested"
 
 
 def test_without_a_day_that_was_watched_there_is_no_page_of_the_drift(scheduler: Scheduler) -> None:
-    found = scheduler.evaluate("drift_report", evening(DAYS[-1], minute=50))
-    assert not found.requests
-    assert found.reason == "no drift is known yet: watch_daily is due"
+    result = scheduler.evaluate("drift_report", evening(DAYS[-1], minute=50))
+    assert not result.requests
+    assert result.reason == "no drift is stored yet: run watch_daily first"
 
 
 def moment_after(scheduler: Scheduler, name: str, moment: datetime) -> datetime:
-    """When the schedule is evaluated next."""
+    """The next moment at which the schedule is evaluated."""
     schedule = scheduler.definitions.resolve_schedule_def(name)
     moments = schedule_execution_time_iterator(
         moment.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True

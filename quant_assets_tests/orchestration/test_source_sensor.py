@@ -1,4 +1,4 @@
-"""A source that is late, or cannot be read: told once, and once more when that is over."""
+"""Alerts about a source that is late or cannot be read: each opens once and closes once."""
 
 from datetime import date, timedelta
 
@@ -7,8 +7,8 @@ import pytest
 from quant_assets.core.errors import SourceError
 from quant_assets.definitions import build_definitions
 from quant_assets.orchestration.sensors.source_sensor import (
-    ENDED,
-    KEY,
+    MAX_SOURCE_AGE,
+    UNREADABLE_KEY,
     SourceCursor,
     SourceReading,
     apply_reading,
@@ -39,27 +39,32 @@ def test_a_day_on_which_all_markets_rest_is_never_late(day: date) -> None:
 
 
 def test_a_source_that_ended_long_ago_is_late_with_nothing() -> None:
-    assert find_late_days(FRIDAY, evening(FRIDAY) + ENDED + timedelta(days=1), FOUR_HOURS) == []
+    assert (
+        find_late_days(FRIDAY, evening(FRIDAY) + MAX_SOURCE_AGE + timedelta(days=1), FOUR_HOURS)
+        == []
+    )
     # Nor is one that is ahead of the clock.
     assert find_late_days(FRIDAY, evening(FRIDAY) - timedelta(days=400), FOUR_HOURS) == []
 
 
-def test_days_that_were_told_stay_told_when_the_source_is_taken_to_have_ended() -> None:
-    seen = SourceCursor(late=["2024-01-02"])
+def test_late_days_stay_late_when_the_source_has_ended() -> None:
+    before = SourceCursor(late=["2024-01-02"])
     after, events = apply_reading(
-        seen, SourceReading(FRIDAY), evening(FRIDAY) + timedelta(days=40), FOUR_HOURS
+        before, SourceReading(FRIDAY), evening(FRIDAY) + timedelta(days=40), FOUR_HOURS
     )
     assert (after.late, events) == (["2024-01-02"], [])
 
 
-def test_late_days_are_told_once_each_and_closed_when_they_come(scheduler: Scheduler) -> None:
+def test_each_late_day_opens_one_alert_which_closes_when_its_prices_arrive(
+    scheduler: Scheduler,
+) -> None:
     scheduler.deliver(DAYS[-3])
     scheduler.submit(DAYS[-3])
     scheduler.clock.moment = evening(THURSDAY, 22)
-    assert scheduler.tick("watch_source").reason == f"competition ends on {DAYS[-3]}"
+    assert scheduler.tick("watch_source").reason == f"the newest day of competition is {DAYS[-3]}"
     scheduler.clock.moment = evening(FRIDAY, 2)
-    found = scheduler.tick("watch_source")
-    assert found.reason == f"competition ends on {DAYS[-3]}; late: {THURSDAY}"
+    result = scheduler.tick("watch_source")
+    assert result.reason == f"the newest day of competition is {DAYS[-3]}; late days: {THURSDAY}"
     scheduler.tick("watch_source")
     assert scheduler.alerts() == {f"data_late/{THURSDAY}": "warning"}
     scheduler.clock.moment = evening(FRIDAY, 2) + timedelta(days=1)
@@ -68,13 +73,15 @@ def test_late_days_are_told_once_each_and_closed_when_they_come(scheduler: Sched
     scheduler.deliver(FRIDAY)
     scheduler.tick("watch_source")
     assert scheduler.alerts() == {}
-    assert sorted((one.key, one.count) for one in scheduler.alert_store.alerts(closed=True)) == [
+    assert sorted(
+        (alert.key, alert.count) for alert in scheduler.alert_store.alerts(closed=True)
+    ) == [
         (f"data_late/{THURSDAY}", 1),
         (f"data_late/{FRIDAY}", 1),
     ]
 
 
-def test_a_day_that_the_source_goes_on_without_stays_late_until_it_comes(
+def test_a_day_that_the_source_skips_stays_late_until_its_prices_arrive(
     scheduler: Scheduler,
 ) -> None:
     scheduler.submit(DAYS[-3])
@@ -85,7 +92,7 @@ def test_a_day_that_the_source_goes_on_without_stays_late_until_it_comes(
     scheduler.tick("watch_source")
     (alert,) = scheduler.alert_store.alerts()
     assert alert.key == f"data_late/{THURSDAY}"
-    assert f"goes on to {FRIDAY} without them" in alert.text
+    assert f"has later days, up to {FRIDAY}" in alert.text
     scheduler.submit(FRIDAY)
     scheduler.tick("watch_source")
     assert list(scheduler.alerts()) == [alert.key]
@@ -94,7 +101,7 @@ def test_a_day_that_the_source_goes_on_without_stays_late_until_it_comes(
     assert scheduler.alerts() == {}
 
 
-def test_a_late_day_has_not_come_because_the_source_has_a_day_that_is_not_over(
+def test_a_late_day_stays_late_while_the_source_has_a_day_that_is_not_over(
     scheduler: Scheduler,
 ) -> None:
     lines = [f"{i},{day}" for i, day in enumerate(DAYS)]
@@ -112,15 +119,20 @@ def test_a_late_day_has_not_come_because_the_source_has_a_day_that_is_not_over(
     assert alert.count == 1
 
 
-def test_a_day_that_was_told_is_looked_for_again_for_a_month(scheduler: Scheduler) -> None:
+def test_a_late_day_is_read_again_for_a_month(scheduler: Scheduler) -> None:
     scheduler.submit(FRIDAY)
     source, now = open_source(scheduler.settings), evening(FRIDAY)
-    recent, long_ago = DAYS[-10], next(day for day in reversed(DAYS) if FRIDAY - day > ENDED)
+    recent, long_ago = (
+        DAYS[-10],
+        next(day for day in reversed(DAYS) if FRIDAY - day > MAX_SOURCE_AGE),
+    )
     assert read_source_state(scheduler.lake, source, now, [str(recent)]).skipped == ()
     assert read_source_state(scheduler.lake, source, now, [str(long_ago)]).skipped == (long_ago,)
 
 
-def test_a_clock_that_jumps_ahead_and_back_closes_what_it_told(scheduler: Scheduler) -> None:
+def test_a_clock_that_jumps_ahead_and_back_closes_the_alerts_that_it_opened(
+    scheduler: Scheduler,
+) -> None:
     scheduler.submit(FRIDAY)
     scheduler.clock.moment = evening(date(2024, 1, 3), 23)
     scheduler.tick("watch_source")
@@ -134,9 +146,7 @@ def test_a_clock_that_jumps_ahead_and_back_closes_what_it_told(scheduler: Schedu
 
 
 @pytest.mark.parametrize("name", ["train.csv", "target_pairs.csv"])
-def test_a_source_that_stays_bad_is_told_once_and_closed_once(
-    scheduler: Scheduler, name: str
-) -> None:
+def test_a_source_that_stays_unreadable_opens_one_alert(scheduler: Scheduler, name: str) -> None:
     scheduler.submit(THURSDAY)
     path = scheduler.folder / name
     whole = path.read_bytes()
@@ -146,13 +156,13 @@ def test_a_source_that_stays_bad_is_told_once_and_closed_once(
     for _ in range(3):
         scheduler.clock.moment += timedelta(seconds=30)
         assert name in scheduler.tick("watch_source").reason
-    assert scheduler.alerts() == {KEY: "critical"}
+    assert scheduler.alerts() == {UNREADABLE_KEY: "critical"}
     path.write_bytes(whole)
     scheduler.clock.moment += timedelta(seconds=30)
-    assert scheduler.tick("watch_source").reason == f"competition ends on {FRIDAY}"
+    assert scheduler.tick("watch_source").reason == f"the newest day of competition is {FRIDAY}"
     assert scheduler.alerts() == {}
     (alert,) = scheduler.alert_store.alerts(closed=True)
-    assert (alert.key, alert.count) == (KEY, 1)
+    assert (alert.key, alert.count) == (UNREADABLE_KEY, 1)
     assert name in alert.text
 
 
@@ -172,7 +182,7 @@ def test_definitions_load_from_what_is_stored_while_the_source_is_bad(scheduler:
     scheduler.update(FRIDAY)
     (scheduler.folder / "train.csv").write_text("nothing\n")
     loaded = build_definitions(scheduler.settings, lake=scheduler.lake, clock=scheduler.clock)
-    assert {one.name for one in loaded.sensors or ()} >= {"watch_source", "refresh_new_days"}
+    assert {sensor.name for sensor in loaded.sensors or ()} >= {"watch_source", "refresh_new_days"}
     scheduler.definitions = loaded
     assert "the source cannot be read" in scheduler.tick("refresh_new_days").reason
     node = next(iter(loaded.resolve_asset_graph().asset_nodes))

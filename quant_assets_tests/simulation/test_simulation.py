@@ -1,4 +1,4 @@
-"""Forty days with everything that can go wrong, by the command; and that its verdict can be bad."""
+"""A rehearsal of forty days with all incidents; and the failures that its assessment reports."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ from quant_assets.simulation.scenario import (
 from quant_assets_tests.support.installation import PROGRAM, CommandResult
 
 pytestmark = pytest.mark.slow(
-    "forty simulated days with every fault, run by the daemon", seconds=600
+    "forty simulated days with all incidents, run by the daemon", seconds=600
 )
 
 DAYS = 40
@@ -49,73 +49,78 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CommandRe
     return data / "rehearsal", CommandResult(done.returncode, done.stdout, done.stderr)
 
 
-def test_the_platform_comes_through_everything(rehearsed: tuple[Path, CommandResult]) -> None:
+def test_the_platform_passes_a_rehearsal_with_all_incidents(
+    rehearsed: tuple[Path, CommandResult],
+) -> None:
     _, done = rehearsed
     assert done.status == 0, done.out + done.err
     assert f"submissions: {DAYS} of {DAYS}" in done.out
     table = done.out[done.out.index("detected after") :]
-    for fault in build_scenario(DAYS):
-        assert fault.kind in table
+    for incident in build_scenario(DAYS):
+        assert incident.kind in table
     assert "failed:" not in done.out
 
 
-def again(root: Path) -> tuple[Plan, Settings, dict[str, datetime]]:
+def read_rehearsal(root: Path) -> tuple[Plan, Settings, dict[str, datetime]]:
     plan = read_plan(root)
-    done_to_it = {*FAMILIES, KILLED, FULL, RESTARTED}
-    deeds = {
-        fault.kind: datetime.combine(plan.world.day(fault.first), time(22), UTC)
-        for fault in plan.faults
-        if fault.kind in done_to_it
+    caused_kinds = {*FAMILIES, KILLED, FULL, RESTARTED}
+    caused_at = {
+        incident.kind: datetime.combine(plan.market.day(incident.first), time(22), UTC)
+        for incident in plan.incidents
+        if incident.kind in caused_kinds
     }
-    return plan, load_settings(data_dir=root / "data"), deeds
+    return plan, load_settings(data_dir=root / "data"), caused_at
 
 
-def judged(root: Path, lost: int = 0, undone: str = "") -> Assessment:
-    """Judged again, as if the channel had not taken the last messages, or a deed was not done."""
-    plan, settings, deeds = again(root)
-    done = {kind: moment for kind, moment in deeds.items() if kind != undone}
-    with open_instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
+def assess_again(root: Path, lost: int = 0, not_caused: str = "") -> Assessment:
+    """Assess as if the last messages were lost, or an incident was not caused."""
+    plan, settings, all_caused = read_rehearsal(root)
+    caused_at = {kind: moment for kind, moment in all_caused.items() if kind != not_caused}
+    with open_instance(settings) as instance, Lake(settings.lake_dir, read_only=True) as lake:
         sent = lake.columns(f"SELECT subject FROM {ALERT_DELIVERIES.quoted} ORDER BY created_at")
-        taken = sent["subject"].tolist()
-        return assess(plan, lake, opened, done, taken[: len(taken) - lost], 1)
+        received = sent["subject"].tolist()
+        return assess(plan, lake, instance, caused_at, received[: len(received) - lost], 1)
 
 
-def test_what_was_judged_well_is_judged_so_again(rehearsed: tuple[Path, CommandResult]) -> None:
+def test_a_rehearsal_that_passed_passes_again(rehearsed: tuple[Path, CommandResult]) -> None:
     root, _ = rehearsed
-    assert judged(root).failings == []
+    assert assess_again(root).failures == []
 
 
-def test_a_message_that_did_not_arrive_is_seen(rehearsed: tuple[Path, CommandResult]) -> None:
+def test_a_message_that_did_not_arrive_is_reported(rehearsed: tuple[Path, CommandResult]) -> None:
     root, _ = rehearsed
-    (found,) = judged(root, lost=1).failings
-    assert found.endswith("0 arrived of 1")
+    (failure,) = assess_again(root, lost=1).failures
+    assert failure.endswith("arrived 0 times, not 1")
 
 
-def test_a_fault_that_never_came_about_is_seen(rehearsed: tuple[Path, CommandResult]) -> None:
-    root, _ = rehearsed
-    assert f"{FULL}: never came about" in judged(root, undone=FULL).failings
-
-
-def test_a_worse_challenger_that_was_never_made_is_seen(
+def test_an_incident_that_was_not_caused_is_reported(
     rehearsed: tuple[Path, CommandResult],
 ) -> None:
     root, _ = rehearsed
-    _, settings, _ = again(root)
+    failures = assess_again(root, not_caused=FULL).failures
+    assert f"{FULL}: the rehearsal did not cause it" in failures
+
+
+def test_a_worse_challenger_that_was_never_registered_is_reported(
+    rehearsed: tuple[Path, CommandResult],
+) -> None:
+    root, _ = rehearsed
+    _, settings, _ = read_rehearsal(root)
     with Lake(settings.lake_dir) as lake:
         kept = lake.arrow(f"FROM {RELEASES.quoted}").to_pydict()
         other = [FALL_BACK if name == FAMILIES[WORSE] else name for name in kept["family"]]
         lake.replace_all(RELEASES, {**kept, "family": other})
-        found = judged(root).failings
+        failures = assess_again(root).failures
         lake.replace_all(RELEASES, kept)
-    assert "nothing was decided about the worse challenger" in found
+    assert "no decision was made about the worse challenger" in failures
 
 
-def test_a_submission_that_is_changed_or_missing_is_seen(
+def test_a_submission_that_is_changed_or_missing_is_reported(
     rehearsed: tuple[Path, CommandResult],
 ) -> None:
     root, _ = rehearsed
-    plan, settings, _ = again(root)
-    changed, missing = plan.world.day(5), plan.world.day(7)
+    plan, settings, _ = read_rehearsal(root)
+    changed, missing = plan.market.day(5), plan.market.day(7)
     with Lake(settings.lake_dir) as lake:
         row = lake.columns(f"FROM {SUBMISSIONS.quoted} WHERE trading_day = ?", [changed])
         before = {**row, "target_0": row["target_0"].copy()}
@@ -123,16 +128,18 @@ def test_a_submission_that_is_changed_or_missing_is_seen(
         kept = lake.columns(f"FROM {SUBMISSIONS.quoted} WHERE trading_day = ?", [missing])
         lake.replace_days(SUBMISSIONS, changed, changed, row)
         lake.replace_days(SUBMISSIONS, missing, missing, {k: v[:0] for k, v in kept.items()})
-        found = judged(root).failings
+        failures = assess_again(root).failures
         lake.replace_days(SUBMISSIONS, changed, changed, before)
         lake.replace_days(SUBMISSIONS, missing, missing, kept)
-    assert f"{DAYS - 1} submissions of {DAYS}" in found
-    assert f"the submission of {changed} was changed afterwards" in found
+    assert f"{DAYS - 1} of {DAYS} days were submitted" in failures
+    assert f"the submission of {changed} was changed afterwards" in failures
 
 
-def test_an_alert_that_was_never_closed_is_seen(rehearsed: tuple[Path, CommandResult]) -> None:
+def test_an_alert_that_was_never_closed_is_reported(
+    rehearsed: tuple[Path, CommandResult],
+) -> None:
     root, _ = rehearsed
-    _, settings, _ = again(root)
+    _, settings, _ = read_rehearsal(root)
     with Lake(settings.lake_dir) as lake:
         kept = lake.arrow(f"FROM {ALERTS.quoted}").to_pydict()
         late = [key.startswith("data_late/") for key in kept["key"]]
@@ -141,6 +148,6 @@ def test_an_alert_that_was_never_closed_is_seen(rehearsed: tuple[Path, CommandRe
             for is_late, moment in zip(late, kept["closed_at"], strict=True)
         ]
         lake.replace_all(ALERTS, {**kept, "closed_at": opened})
-        found = judged(root).failings
+        failures = assess_again(root).failures
         lake.replace_all(ALERTS, kept)
-    assert "late source: its alert is still open" in found
+    assert "late source: its alert is still open" in failures

@@ -1,6 +1,6 @@
-"""Layer monitoring: what is unusual about prices and volumes as they were given.
+"""Layer monitoring: the asset with unusual prices and volumes of the source.
 
-Whether they are complete and fresh belongs in ``orchestration.assets.data_and_drift``.
+Whether data are complete and up to date belongs in ``orchestration.assets.data_and_drift``.
 """
 
 from functools import partial
@@ -30,11 +30,11 @@ _ORDINARY = "ordinary"
 
 
 def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of the module."""
-    return [_anomalies(partitions)]
+    """Build the assets of this module."""
+    return [_build_anomalies(partitions)]
 
 
-def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _build_anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     @table_asset(
         ANOMALIES,
         kinds={"scikitlearn", "pytorch", "matplotlib"},
@@ -44,9 +44,9 @@ def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             check_spec(
                 ANOMALIES,
                 _ORDINARY,
-                "On the last day no market's prices and volumes are critically unusual: far beyond "
-                "everything that was learnt from, or many series at once. A single series never "
-                "fails it.",
+                "On the last day no market has a critical anomaly: values far beyond all that the "
+                "detectors were fitted on, or many unusual series at once. A single unusual series "
+                "does not fail the check.",
                 blocking=False,
             )
         ],
@@ -60,21 +60,21 @@ def _anomalies(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         rows, reasons = anomaly_rows(lake, settings, start, end)
         written = lake.replace_days(ANOMALIES, start, end, to_columns(rows))
         for as_of, reason in reasons.items():
-            context.log.warning(f"days without rows, detectors as of {as_of}: {reason}")
+            context.log.warning(f"the detectors as of {as_of} give no rows: {reason}")
         recent = lake.query(
             f"FROM {ANOMALIES.quoted} WHERE trading_day > ?::DATE - 365 AND trading_day <= ?",
             [end, end],
         )
         newest = rows[(rows["trading_day"] == np.datetime64(end)) & (rows["severity"] != "info")]
-        told = newest.drop(columns=["trading_day", "date_id"])
+        unusual = newest.drop(columns=["trading_day", "date_id"])
         if len(recent):
             pictures = draw_pictures(settings, scores=partial(plot_anomalies, recent))
-            show_last(context, ANOMALIES, {"unusual": to_markdown(told), **pictures})
-        critical = told[told["severity"] == "critical"]
+            show_last(context, ANOMALIES, {"unusual": to_markdown(unusual), **pictures})
+        critical = unusual[unusual["severity"] == "critical"]
         return record_result(
             ANOMALIES,
             written,
-            {"series_unusual": int(told["series"].notna().sum())},
+            {"series_unusual": int(unusual["series"].notna().sum())},
             checks=[
                 make_check_result(
                     ANOMALIES,

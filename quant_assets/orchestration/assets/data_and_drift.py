@@ -1,6 +1,6 @@
-"""Layer monitoring: whether prices, features and forecasts are as they used to be.
+"""Layer monitoring: data quality, drift of features and forecasts, and regimes.
 
-How good the forecasts turned out belongs in ``orchestration.assets.scoring``.
+Scores of forecasts belong in ``orchestration.assets.scoring``.
 """
 
 from collections.abc import Sequence
@@ -72,22 +72,22 @@ _SHOWN = ["level", "name", "psi", "psi_limit", "ks", "ks_limit", "missing_change
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the module."""
+    """Build the assets of this module and of ``orchestration.assets.anomalies``."""
     return [
-        _data_quality(partitions),
-        _drift(partitions, families),
-        _drift_report(partitions, families),
-        _regimes(partitions),
+        _build_data_quality(partitions),
+        _build_drift(partitions, families),
+        _build_drift_report(partitions, families),
+        _build_regimes(partitions),
         *anomalies.build(partitions),
     ]
 
 
-def _compared(families: Sequence[str]) -> list[Table]:
-    """Tables that drift is told from."""
+def _compared_tables(families: Sequence[str]) -> list[Table]:
+    """The tables from which drift is computed."""
     return [*FEATURES, ENSEMBLE_FORECASTS, DECISIONS, *map(forecasts_table, families)]
 
 
-def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _build_data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     @table_asset(
         DATA_QUALITY,
         kinds={"numpy", "matplotlib"},
@@ -97,11 +97,11 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             check_spec(
                 DATA_QUALITY,
                 _WITHIN,
-                "On the last day each market's figures are within their limits: of the closes due "
-                "no more are missing than a rate of 1 % allows beyond chance, of the cells no more "
-                "are jumps or rejected than one of 0.5 %, no cell is wrong, no market silent for "
-                "over 5 trading days, no series stale or ended, and what was delivered twice says "
-                "the same.",
+                "On the last day each market is within its limits. Missing closes are no more than "
+                "a rate of 1 % explains by chance; jumps and rejected cells, no more than a rate "
+                "of 0.5 % does. No cell is wrong, no market has been without prices for over 5 "
+                "trading days, no series is stale or has ended, and cells that were delivered "
+                "twice agree.",
                 blocking=False,
             )
         ],
@@ -115,13 +115,13 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         start, end = stored_day_range(context, lake, VALIDATED_PRICES)
         first = find_history_start(lake, VALIDATED_PRICES, start, HISTORY_DAYS + SHOWN_DAYS)
         cells = read_cells(lake, first, end)
-        kept = int((cells.days >= np.datetime64(start)).sum())
-        recent = data_quality_rows(cells, min(len(cells.days), max(kept, SHOWN_DAYS)))
+        new_days = int((cells.days >= np.datetime64(start)).sum())
+        recent = data_quality_rows(cells, min(len(cells.days), max(new_days, SHOWN_DAYS)))
         rows = recent[recent["trading_day"] >= np.datetime64(start)]
         second = source.second_prices(start, end)
         if second is not None and len(second.days):
-            twice = disagreement_rows(read_raw(lake, start, end), second)
-            rows = pd.concat([rows, twice], ignore_index=True)
+            disagreements = disagreement_rows(read_raw(lake, start, end), second)
+            rows = pd.concat([rows, disagreements], ignore_index=True)
         written = lake.replace_days(DATA_QUALITY, start, end, to_columns(rows))
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         broken = newest[~newest["within"]].drop(columns=["trading_day", "date_id", "within"])
@@ -147,20 +147,23 @@ def _data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     return data_quality_asset
 
 
-def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+def _build_drift(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
     @table_asset(
         DRIFT,
         kinds={"numpy", "matplotlib"},
-        deps=_compared(families),
-        about=f"Of a range of days the newest {MAX_COMPARED_DAYS} only; the others have no rows. "
-        "Run a range of its own for older ones.",
+        deps=_compared_tables(families),
+        about=f"A run over a range computes its newest {MAX_COMPARED_DAYS} days only; its older "
+        "days get no rows until they are run as a range of their own.",
         partitions=partitions,
         checks=[
             check_spec(
                 DRIFT,
                 _AS_TRAINED,
-                f"On the last day no column is {SEVERITY_LIMIT:g} times as far from its reference "
-                "as its limit, and no more features have drifted than models are retrained for.",
+                f"On the last day no column's distance from its reference is {SEVERITY_LIMIT:g} "
+                "times its limit, and the share of drifted features is not above the share from "
+                "which models are retrained.",
                 blocking=False,
             )
         ],
@@ -180,9 +183,9 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
             worst = newest.loc[drift_severity(newest).nlargest(_WORST).index, _SHOWN]
             pictures = draw_pictures(settings, share=partial(plot_drift_share, share))
             show_last(context, DRIFT, {"worst": to_markdown(worst.round(3)), **pictures})
-        of_newest = share_drifted(newest)
-        drifted_share = float(of_newest.iloc[0]) if len(of_newest) else 0.0
-        far = select_severe_columns(newest)
+        newest_share = share_drifted(newest)
+        drifted_share = float(newest_share.iloc[0]) if len(newest_share) else 0.0
+        severe = select_severe_columns(newest)
         drifted = newest[newest["drifted"].astype(bool)]
         return record_result(
             DRIFT,
@@ -195,10 +198,10 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
                 make_check_result(
                     DRIFT,
                     _AS_TRAINED,
-                    far.empty and drifted_share <= settings.drift_share,
+                    severe.empty and drifted_share <= settings.drift_share,
                     blocking=False,
                     share_drifted=drifted_share,
-                    far=to_markdown(far[_SHOWN].round(3)),
+                    far=to_markdown(severe[_SHOWN].round(3)),
                 )
             ],
         )
@@ -206,15 +209,15 @@ def _drift(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
     return drift_asset
 
 
-def _drift_report(
+def _build_drift_report(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey(DRIFT_REPORT),
-        deps=list(map(asset_key_of, (DRIFT, *_compared(families)))),
-        description=f"`drift/<day>.html` in the reports folder: the {MAX_COLUMNS} columns that "
-        "drifted most beside their references, by Evidently. Of a range of days the last one "
-        "only; a day before the first fit has none.",
+        deps=list(map(asset_key_of, (DRIFT, *_compared_tables(families)))),
+        description=f"`drift/<day>.html` in the reports folder: Evidently's page about the "
+        f"{MAX_COLUMNS} columns that drifted most, beside their references. A run over a range "
+        "makes the page of its last day only; a day before the first fit has no page.",
         group_name="monitoring",
         owners=[OWNER],
         kinds={"evidently"},
@@ -229,7 +232,7 @@ def _drift_report(
         _, end = run_day_range(context)
         worst = read_worst_columns(lake, end)
         if worst.empty:
-            context.log.warning(f"no report: on {end} no column could be compared")
+            context.log.warning(f"no page was made: on {end} no column could be compared")
             return dg.MaterializeResult(metadata={"columns": 0})
         page = settings.reports_dir / "drift" / f"{end}.html"
         write_atomically(page, render_page(lake, families, end, worst))
@@ -241,13 +244,13 @@ def _drift_report(
     return drift_report
 
 
-def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _build_regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     @table_asset(
         REGIMES,
         kinds={"statsmodels", "matplotlib"},
         deps=[INSTRUMENT_FEATURES],
-        about="The regimes' parameters are fitted on the walk-forward days, from returns up to "
-        "them (Hamilton 1989).",
+        about="The parameters of the regimes are fitted as of the walk-forward days (Hamilton "
+        "1989).",
         partitions=partitions,
     )
     def regimes_asset(
@@ -269,7 +272,7 @@ def _regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def _draw_regimes(lake: Lake, end: date) -> bytes | None:
-    """The regimes of the year that ends with a day."""
+    """Draw the regimes of the year that ends with a day; None if there are none."""
     recent = lake.query(
         f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
         [end, _YEAR],

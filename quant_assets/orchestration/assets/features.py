@@ -1,4 +1,4 @@
-"""Layer features: the labels released on each day, and what else is known at its close."""
+"""Layer features: the labels that became known on each day, and the features known at its close."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -45,7 +45,7 @@ _PUBLISHED = "agree_with_published"
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer, whatever the families."""
+    """Build the assets of the layer; the families do not matter."""
 
     @table_asset(
         LABELS,
@@ -56,7 +56,8 @@ def build(
             check_spec(
                 LABELS,
                 _PUBLISHED,
-                "Labels equal those the source publishes to 2e-6, empty ones included.",
+                "Labels equal the published labels of the source to 2e-6, and the same cells are "
+                "empty.",
                 blocking=False,
             )
         ],
@@ -67,19 +68,23 @@ def build(
         source: dg.ResourceParam[Source],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        panel = _panel(lake, "value", start, end, MAX_LAG + 1)
+        panel = _read_panel_with_history(lake, "value", start, end, MAX_LAG + 1)
         pairs = read_pairs(lake)
         values = labels_by_known_day(panel.close, pairs, panel.instruments)
         rows = label_rows(panel, pairs, values, start)
         published = source.published_labels(panel.days[0].item(), end)
-        found = compare_labels(panel.days, values, pairs, published)
+        comparison = compare_labels(panel.days, values, pairs, published)
         return record_result(
             LABELS,
             lake.replace_days(LABELS, start, end, rows),
             {"empty_share": float(np.isnan(rows["value"]).mean()) if len(rows["value"]) else 0.0},
             checks=[
                 make_check_result(
-                    LABELS, _PUBLISHED, found.agree, blocking=False, **found.as_metadata()
+                    LABELS,
+                    _PUBLISHED,
+                    comparison.agree,
+                    blocking=False,
+                    **comparison.as_metadata(),
                 )
             ],
         )
@@ -97,7 +102,7 @@ def build(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
-        panel = _panel(lake, "filled", start, end, LOOKBACK)
+        panel = _read_panel_with_history(lake, "filled", start, end, LOOKBACK)
         keep = panel.days >= np.datetime64(start)
         by_instrument = instrument_features(panel)
         by_market = market_features(panel, by_instrument)
@@ -121,7 +126,7 @@ def build(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        panel = _panel(lake, "filled", start, end, LOOKBACK)
+        panel = _read_panel_with_history(lake, "filled", start, end, LOOKBACK)
         pairs = read_pairs(lake)
         keep = panel.days >= np.datetime64(start)
         values = target_features(
@@ -143,6 +148,16 @@ def build(
     return [labels, instruments_and_market, targets]
 
 
-def _panel(lake: Lake, value: str, start: date, end: date, history: int) -> PricePanel:
-    """The panel of a range of days with the history before it that its first day needs."""
+def _read_panel_with_history(
+    lake: Lake, value: str, start: date, end: date, history: int
+) -> PricePanel:
+    """Read the panel of a range of days, and the history that its first day needs.
+
+    Args:
+        lake: holds validated prices.
+        value: the column of the validated prices.
+        start: first day of the range.
+        end: last day of the range.
+        history: number of days before ``start``.
+    """
     return read_panel(lake, value, find_history_start(lake, VALIDATED_PRICES, start, history), end)

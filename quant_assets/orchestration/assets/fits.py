@@ -1,4 +1,4 @@
-"""Layer fits: one asset per model family, from the registry."""
+"""Layer fits: an asset for each model family of the registry."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,37 +24,38 @@ _CHECK = "fitted"
 
 
 class FitConfig(dg.Config):
-    """Parameters of the fits of one run."""
+    """Configuration of a run that fits families."""
 
     parameters: dict[str, Any] = Field(
-        {}, description="Set by hand, by name, instead of those of a study or the defaults."
+        {}, description="Parameters by name, instead of those of a study or the defaults."
     )
 
 
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer, one a family."""
-    return [_fit_asset(name, partitions) for name in families]
+    """Build an asset for each family."""
+    return [_build_fit_asset(name, partitions) for name in families]
 
 
-def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    table, chosen = fits_table(name), load_family(name)
+def _build_fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    table, family = fits_table(name), load_family(name)
 
     @table_asset(
         table,
-        kinds={chosen.library},
+        kinds={family.library},
         deps=[*FEATURES, LABELS, *map(study_table, tunable_families([name]))],
-        about=f"{chosen.description} A single day is fitted as of that day; a range, on "
-        "the walk-forward days in it and those that have a fit. Parameters are those of the newest "
-        "study as of a fit's day or before, else the defaults.",
+        about=f"{family.description} A run of a single day fits the family as of that day. A run "
+        "over a range fits it as of the range's walk-forward days and of its days that have a fit. "
+        "The parameters are those of the newest study as of a fit's day or before, or else the "
+        "defaults.",
         partitions=partitions,
         checks=[
             check_spec(
                 table,
                 _CHECK,
-                "Every fit came to a model. If not, the reason is recorded, the fit before it "
-                "stays in force, and the ensemble goes on with what there is.",
+                "Every fit gave a model. If a fit failed, its reason is stored, the fit before it "
+                "stays in use, and the ensemble continues with the other families.",
                 blocking=False,
             )
         ],
@@ -66,8 +67,8 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        made, written = [], WriteResult(0, lake.snapshot_id())
-        for one in make_fits(
+        fits, written = [], WriteResult(0, lake.snapshot_id())
+        for row in make_fits(
             lake,
             settings,
             name,
@@ -78,16 +79,16 @@ def _fit_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefin
             warn=context.log.warning,
             dagster_run=context.run.run_id,
         ):
-            # Day by day: fits of the range that are not made again stay.
-            rows = {column: [value] for column, value in one.items()}
-            written = lake.replace_days(table, one["trading_day"], one["trading_day"], rows)
-            made.append(one)
-        failed = [f"{one['trading_day']}: {one['failure']}" for one in made if one["failure"]]
+            # Each day is replaced alone, so that the range's other fits stay.
+            rows = {column: [value] for column, value in row.items()}
+            written = lake.replace_days(table, row["trading_day"], row["trading_day"], rows)
+            fits.append(row)
+        failed = [f"{row['trading_day']}: {row['failure']}" for row in fits if row["failure"]]
         failures = "\n".join(failed) or "none"
         return record_result(
             table,
-            WriteResult(len(made), written.snapshot),
-            {"seconds": sum(one["seconds"] for one in made)},
+            WriteResult(len(fits), written.snapshot),
+            {"seconds": sum(row["seconds"] for row in fits)},
             checks=[
                 make_check_result(table, _CHECK, not failed, blocking=False, failures=failures)
             ],

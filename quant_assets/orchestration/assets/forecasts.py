@@ -1,4 +1,4 @@
-"""Layer forecasts: one asset per model family, and their blend."""
+"""Layer forecasts: an asset for each model family, the track record, the ensemble and intervals."""
 
 from collections.abc import Iterator, Sequence
 
@@ -46,17 +46,22 @@ from quant_assets.training.fits import make_forecasts
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer, one a family and their blend."""
+    """Build the assets of the layer."""
     return [
-        _families(partitions, families),
-        _track_record(partitions, families),
-        _ensemble(partitions, families),
-        _intervals(partitions),
+        _build_family_forecasts(partitions, families),
+        _build_track_record(partitions, families),
+        _build_ensemble(partitions, families),
+        _build_intervals(partitions),
     ]
 
 
-def _families(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
-    """All families in one step, since they read the same features; any of them alone as well."""
+def _build_family_forecasts(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    """Build the forecasts of all families as one step, because they read the same features.
+
+    A run may select any of the families.
+    """
     tables = {name: forecasts_table(name) for name in families}
 
     @dg.multi_asset(
@@ -79,17 +84,17 @@ def _families(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        wanted = [n for n, t in tables.items() if asset_key_of(t) in context.selected_asset_keys]
-        for name, made in make_forecasts(lake, settings, wanted, *run_day_range(context)):
-            if isinstance(made, Forecasts):
-                yield _stored(context, lake, tables[name], made)
+        selected = [n for n, t in tables.items() if asset_key_of(t) in context.selected_asset_keys]
+        for name, result in make_forecasts(lake, settings, selected, *run_day_range(context)):
+            if isinstance(result, Forecasts):
+                yield _store_forecasts(context, lake, tables[name], result)
             else:
-                yield _left(context, tables[name], str(made))
+                yield _report_missing(context, tables[name], str(result))
 
     return forecasts
 
 
-def _track_record(
+def _build_track_record(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> dg.AssetsDefinition:
     @table_asset(
@@ -104,26 +109,28 @@ def _track_record(
         start, end = run_day_range(context)
         rows = performance_rows(read_scored_forecasts(lake, families, start, end))
         others = read_other_track_records(lake, families, start, end)
-        kept = pd.concat([part for part in (rows, others) if len(part)] or [rows])
-        written = lake.replace_days(TRACK_RECORD, start, end, to_columns(kept))
+        all_rows = pd.concat([part for part in (rows, others) if len(part)] or [rows])
+        written = lake.replace_days(TRACK_RECORD, start, end, to_columns(all_rows))
         return record_result(TRACK_RECORD, written, mean_ic(rows))
 
     return track_record
 
 
-def _ensemble(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+def _build_ensemble(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
     @table_asset(
         ENSEMBLE_FORECASTS,
         kinds={"numpy"},
         deps=[TRACK_RECORD, *(forecasts_table(name) for name in families)],
-        about="The weighted mean of the families' ranks.",
+        about="The ensemble's forecast is the weighted mean of the families' ranks.",
         partitions=partitions,
         checks=[suite_spec(ENSEMBLE_FORECASTS, FORECASTS_SUITE, blocking=False)],
     )
     def ensemble(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        return _stored(
+        return _store_forecasts(
             context,
             lake,
             ENSEMBLE_FORECASTS,
@@ -133,12 +140,12 @@ def _ensemble(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
     return ensemble
 
 
-def _intervals(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _build_intervals(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     @table_asset(
         INTERVALS,
         kinds={"numpy"},
         deps=[LABELS, ENSEMBLE_FORECASTS],
-        about="Conformal, and adapted to their own misses.",
+        about="The intervals are conformal and adapt to the labels that they missed.",
         partitions=partitions,
     )
     def intervals_asset(
@@ -156,20 +163,23 @@ def _intervals(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     return intervals_asset
 
 
-def _stored(
-    context: dg.AssetExecutionContext, lake: Lake, table: Table, made: Forecasts
+def _store_forecasts(
+    context: dg.AssetExecutionContext, lake: Lake, table: Table, forecasts: Forecasts
 ) -> dg.MaterializeResult:
-    rows = forecast_rows(lake, made)
+    """Store forecasts of the run's days, and check them."""
+    rows = forecast_rows(lake, forecasts)
     return record_result(
         table,
         lake.replace_days(table, *run_day_range(context), rows),
-        {"dispersion": float(made.values.std(axis=1).mean()) if len(made.days) else 0.0},
+        {"dispersion": float(forecasts.values.std(axis=1).mean()) if len(forecasts.days) else 0.0},
         checks=[run_suite(table, FORECASTS_SUITE, rows, blocking=False)],
     )
 
 
-def _left(context: dg.AssetExecutionContext, table: Table, reason: str) -> dg.MaterializeResult:
-    """A table left as it is; the ensemble goes on with the other families."""
+def _report_missing(
+    context: dg.AssetExecutionContext, table: Table, reason: str
+) -> dg.MaterializeResult:
+    """Report that a family has no forecasts; its table is unchanged, and the ensemble continues."""
     context.log.warning(f"{table.name}: {reason}")
-    missed = make_check_result(table, FORECASTS_SUITE.name, False, blocking=False, reason=reason)
-    return dg.MaterializeResult(asset_key=asset_key_of(table), check_results=[missed])
+    failed = make_check_result(table, FORECASTS_SUITE.name, False, blocking=False, reason=reason)
+    return dg.MaterializeResult(asset_key=asset_key_of(table), check_results=[failed])

@@ -1,4 +1,4 @@
-"""Partitions: every asset has one a trading day, so that any range of days is one run."""
+"""Partitions: every asset has a partition for each trading day, so that any range is one run."""
 
 from datetime import date, datetime, time, timedelta
 
@@ -12,16 +12,16 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import closures
 from quant_assets.sources.protocol import Source
 
-# A history that ended longer ago than this gets no further days.
+# If the newest day of a source is older, the source has ended, and no further days get partitions.
 LIVE = timedelta(days=30)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
 def read_known_span(source: Source, lake: Lake) -> tuple[date, date]:
-    """First and last day of the source; of what is stored, while it cannot be read.
+    """Read the first and last day of the source, or of the lake if the source cannot be read.
 
-    So a source that is broken for the moment takes neither what is stored nor the sensors that
-    tell of it out of sight.
+    The definitions thus load while a source is broken: stored days stay visible, and the sensors
+    can report the source.
 
     Raises:
         SourceError: the source cannot be read, and nothing is stored.
@@ -38,10 +38,15 @@ def read_known_span(source: Source, lake: Lake) -> tuple[date, date]:
 def trading_partitions(
     first_day: date, last_day: date, today: date
 ) -> dg.DailyPartitionsDefinition:
-    """One partition per trading day from ``first_day`` on.
+    """Build the partitions: the trading days from ``first_day`` on.
 
-    They end with ``last_day`` if that is long past, and otherwise go on with the calendar; a day
-    is a partition as soon as it begins in UTC, so that a run in its evening finds it.
+    A day becomes a partition when it begins in UTC, so that a run on its evening can use it.
+
+    Args:
+        first_day: first day of the source.
+        last_day: newest day of the source. If it is older than 30 days, the partitions end with
+            it; otherwise they follow the calendar.
+        today: the present day, UTC.
     """
     closed = [day for day in closures().tolist() if day >= first_day]
     live = today - last_day <= LIVE
@@ -54,7 +59,7 @@ def trading_partitions(
 
 
 def run_day_range(context: dg.AssetExecutionContext) -> tuple[date, date]:
-    """First and last day of the run's partitions; the same for a single day."""
+    """Return the first and last day of the run's partitions, which are equal for a single day."""
     keys = context.partition_key_range
     return date.fromisoformat(keys.start), date.fromisoformat(keys.end)
 
@@ -62,20 +67,20 @@ def run_day_range(context: dg.AssetExecutionContext) -> tuple[date, date]:
 def stored_day_range(
     context: dg.AssetExecutionContext, lake: Lake, table: Table
 ) -> tuple[date, date]:
-    """As :func:`run_day_range`, for what judges the last day: of nothing there is no judgement.
+    """Return :func:`run_day_range`, after a check that the table has rows of the last day.
 
     Raises:
         LakeError: the table has no rows of the last day.
     """
     start, end = run_day_range(context)
-    found = lake.columns(
+    rows = lake.columns(
         f"SELECT trading_day FROM {table.quoted} WHERE trading_day = ? LIMIT 1", [end], needs=table
     )
-    if not len(found["trading_day"]):
+    if not len(rows["trading_day"]):
         raise LakeError(
             "the day cannot be watched: it has no rows yet",
             where=table.name,
             found=end,
-            hint="refresh it first, or watch the days before it",
+            hint="refresh the day first, or watch earlier days",
         )
     return start, end

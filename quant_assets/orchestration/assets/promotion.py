@@ -1,6 +1,7 @@
-"""Layer promotion: releases, and what of them is published.
+"""Layer promotion: the releases, and the forecast that is submitted each day.
 
-One step a day: its tables follow from one another. Rules belong in ``quant_assets.promotion``.
+All daily tables are computed in one step, because they depend on each other. Rules belong in
+``quant_assets.promotion``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ from quant_assets.promotion.release_creation import register_release
 from quant_assets.promotion.release_store import lock_promotion
 from quant_assets.promotion.submitted_days import find_unsubmitted_parts
 
-_OF_HISTORY = frozenset({"load_history", "walk_forward"})
+_HISTORY_JOBS = frozenset({"load_history", "walk_forward"})
 _COMPLETE, _CHAMPION, _OTHERS = "complete", "champion_forecasts", "others_forecast"
 _SHOWN = ("trading_day", "action", "release", "stage_before", "stage_after", "reason")
 
@@ -50,23 +51,25 @@ _SHOWN = ("trading_day", "action", "release", "stage_before", "stage_after", "re
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer."""
-    return [_releases(partitions, families), _daily(partitions, families)]
+    """Build the assets of the layer."""
+    return [_build_releases(partitions, families), _build_daily(partitions, families)]
 
 
-def _releases(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+def _build_releases(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
     @table_asset(
         RELEASES,
         kinds={"numpy"},
         deps=[*map(fits_table, families)],
-        about="Of a range of days the last one only.",
+        about="A run over a range makes the release of its last day only.",
         partitions=partitions,
         checks=[
             check_spec(
                 RELEASES,
                 _COMPLETE,
-                "Every family has a fit as of the day, and its model is there. If not, there is no "
-                "release of this day, and what is in force stays.",
+                "Every family has a fit as of the day, with its artifact. If a fit is missing, the "
+                "day gets no release, and the champion and the challenger stay.",
                 blocking=False,
             )
         ],
@@ -78,25 +81,29 @@ def _releases(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
     ) -> dg.MaterializeResult:
         _, as_of = run_day_range(context)
         try:
-            made = register_release(lake, settings, families, as_of)
+            release = register_release(lake, settings, families, as_of)
         except PromotionError as error:
             context.log.warning(str(error))
             missing = make_check_result(
                 RELEASES, _COMPLETE, False, blocking=False, reason=str(error)
             )
             return dg.MaterializeResult(asset_key=asset_key_of(RELEASES), check_results=[missing])
-        complete = make_check_result(RELEASES, _COMPLETE, True, blocking=False, release=made.name)
+        complete = make_check_result(
+            RELEASES, _COMPLETE, True, blocking=False, release=release.name
+        )
         return record_result(
             RELEASES,
-            WriteResult(len(made.fits), lake.snapshot_id()),
-            {"release": made.name, "walk_forward": made.no_record or "recorded"},
+            WriteResult(len(release.fits), lake.snapshot_id()),
+            {"release": release.name, "walk_forward": release.no_record or "recorded"},
             checks=[complete],
         )
 
     return releases
 
 
-def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+def _build_daily(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
     inputs = [*FEATURES, LABELS, ENSEMBLE_FORECASTS, RELEASES, *map(forecasts_table, families)]
 
     @dg.multi_asset(
@@ -106,14 +113,16 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
             check_spec(
                 SUBMITTED_FORECASTS,
                 _CHAMPION,
-                "The champion forecast. If not, the champion before it is published and in force, "
-                "else its challenger, else the ensemble; the day is submitted all the same.",
+                "The champion gave a forecast. If it failed, the previous champion is in force "
+                "again and its forecast is submitted. Without a previous champion, the "
+                "challenger's forecast is submitted, or else the ensemble's.",
                 blocking=False,
             ),
             check_spec(
                 RELEASE_FORECASTS,
                 _OTHERS,
-                "The challenger, or the champion before, forecast. If not, it is out.",
+                "The challenger, or the previous champion, gave a forecast. A release that failed "
+                "takes no further part.",
                 blocking=False,
             ),
         ],
@@ -126,46 +135,50 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         days = run_day_range(context)
-        # Whoever asks for a day again by itself means it; history as a whole goes over all days.
-        parts = (
-            find_unsubmitted_parts(lake, *days) if context.run.job_name in _OF_HISTORY else [days]
-        )
-        courses = [_gone_through(lake, settings, *part) for part in parts]
-        if not courses:
-            context.log.info("every day was published by a release: all stay as submitted")
-        for failure in (one for course in courses for one in course.failures):
+        # The jobs over the history leave submitted days as they are; any other run was requested
+        # for its days, and computes all of them again.
+        history = context.run.job_name in _HISTORY_JOBS
+        parts = find_unsubmitted_parts(lake, *days) if history else [days]
+        results = [_promote_and_store(lake, settings, *part) for part in parts]
+        if not results:
+            context.log.info("a release was submitted on every day: no day is changed")
+        for failure in (failure for result in results for failure in result.failures):
             context.log.error(str(failure))
-        made = [one for course in courses for one in course.decisions]
-        if made:
-            shown = pd.DataFrame([{x: getattr(one, x) for x in _SHOWN} for one in made])
+        decisions = [decision for result in results for decision in result.decisions]
+        if decisions:
+            shown = pd.DataFrame(
+                [{name: getattr(decision, name) for name in _SHOWN} for decision in decisions]
+            )
             show_last(context, DECISIONS, {"decisions": to_markdown(shown)})
         checks = {
-            SUBMITTED_FORECASTS: _champion_forecasts(courses),
-            RELEASE_FORECASTS: _others_do(courses),
+            SUBMITTED_FORECASTS: _check_champion(results),
+            RELEASE_FORECASTS: _check_other_releases(results),
         }
         for table in PROMOTION_DAILY:
-            found = [checks[table]] if table in checks else []
-            figures = _figures(courses) if table is SUBMITTED_FORECASTS else {}
-            rows = sum(len(next(iter(one.rows[table].values()))) for one in courses)
-            yield record_result(table, WriteResult(rows, lake.snapshot_id()), figures, checks=found)
+            of_table = [checks[table]] if table in checks else []
+            details = _describe_newest_day(results) if table is SUBMITTED_FORECASTS else {}
+            rows = sum(len(next(iter(result.rows[table].values()))) for result in results)
+            written = WriteResult(rows, lake.snapshot_id())
+            yield record_result(table, written, details, checks=of_table)
 
     return daily
 
 
-def _gone_through(lake: Lake, settings: Settings, start: date, end: date) -> PromotionResult:
+def _promote_and_store(lake: Lake, settings: Settings, start: date, end: date) -> PromotionResult:
     with lock_promotion(settings):
-        course = promote_days(lake, settings, start, end)
+        result = promote_days(lake, settings, start, end)
         for table in PROMOTION_DAILY:
-            if table not in course.unchanged:
-                lake.replace_days(table, start, end, course.rows[table])
-    return course
+            if table not in result.unchanged:
+                lake.replace_days(table, start, end, result.rows[table])
+    return result
 
 
-def _figures(courses: Sequence[PromotionResult]) -> dict[str, str | float]:
-    published = [one for course in courses for one in course.submitted]
-    if not published:
+def _describe_newest_day(results: Sequence[PromotionResult]) -> dict[str, str | float]:
+    """Champion, challenger and share of the newest submitted day; empty if no day was submitted."""
+    submitted = [day for result in results for day in result.submitted]
+    if not submitted:
         return {}
-    newest = published[-1]
+    newest = submitted[-1]
     return {
         "champion": newest.champion or "none",
         "challenger": newest.challenger or "none",
@@ -173,25 +186,26 @@ def _figures(courses: Sequence[PromotionResult]) -> dict[str, str | float]:
     }
 
 
-def _failures(courses: Sequence[PromotionResult], *, of_champion: bool) -> list[str]:
-    failures = [one for course in courses for one in course.failures]
-    return [str(one) for one in failures if one.was_champion == of_champion]
+def _select_failures(results: Sequence[PromotionResult], *, of_champion: bool) -> list[str]:
+    failures = [failure for result in results for failure in result.failures]
+    return [str(failure) for failure in failures if failure.was_champion == of_champion]
 
 
-def _champion_forecasts(courses: Sequence[PromotionResult]) -> dg.AssetCheckResult:
-    failed = _failures(courses, of_champion=True)
+def _check_champion(results: Sequence[PromotionResult]) -> dg.AssetCheckResult:
+    failed = _select_failures(results, of_champion=True)
     return dg.AssetCheckResult(
         passed=not failed,
         asset_key=asset_key_of(SUBMITTED_FORECASTS),
         check_name=_CHAMPION,
-        # Urgent, and yet nothing waits: what is published instead is as good as the day before's.
+        # An error so that the alert is critical, although it blocks nothing: another forecast is
+        # submitted instead.
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"failures": "\n".join(failed) or "none"},
     )
 
 
-def _others_do(courses: Sequence[PromotionResult]) -> dg.AssetCheckResult:
-    failed = _failures(courses, of_champion=False)
+def _check_other_releases(results: Sequence[PromotionResult]) -> dg.AssetCheckResult:
+    failed = _select_failures(results, of_champion=False)
     failures = "\n".join(failed) or "none"
     return make_check_result(
         RELEASE_FORECASTS, _OTHERS, not failed, blocking=False, failures=failures

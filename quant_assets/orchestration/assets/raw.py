@@ -1,7 +1,6 @@
-"""Layer raw: what the source gave, unchanged. No cleaning here.
+"""Layer raw: the values of the source, unchanged. Cleaning belongs in the layer validated.
 
-Every load writes here first, whoever asks for it: before that the data directory is held to the
-market.
+Every load writes here first, so the data directory is bound to the market before that.
 """
 
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from quant_assets.sources.protocol import Source
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer, whatever the families."""
+    """Build the assets of the layer; the families do not matter."""
 
     @table_asset(
         RAW_TARGET_PAIRS,
@@ -51,7 +50,7 @@ def build(
         RAW_PRICES,
         kinds={"csv"},
         deps=[RAW_TARGET_PAIRS],
-        about="Taken over only from a source whose target pairs are sound.",
+        about="Prices are stored only if the target pairs of the source passed their check.",
         partitions=partitions,
         checks=[suite_spec(RAW_PRICES, RAW_PRICES_SUITE, blocking=True)],
     )

@@ -1,6 +1,6 @@
-"""Layer monitoring: the pages that people read, one asset a period.
+"""Layer monitoring: the daily, weekly and monthly reports, an asset for each period.
 
-What is on them belongs in ``reports/``.
+The contents of the pages belong in ``quant_assets.reports``.
 """
 
 from collections.abc import Sequence
@@ -20,25 +20,26 @@ from quant_assets.reports.page import store_report
 from quant_assets.reports.periods import PERIODS, Period
 from quant_assets.reports.scope import ReportScope
 
-_SHOWN = (SUBMISSIONS, SUBMITTED_FORECASTS, DECISIONS, PERFORMANCE, ATTRIBUTION)
+_SHOWN_TABLES = (SUBMISSIONS, SUBMITTED_FORECASTS, DECISIONS, PERFORMANCE, ATTRIBUTION)
 
 
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the module."""
-    return [_report(period, partitions, families) for period in PERIODS.values()]
+    """Build the assets of this module."""
+    return [_build_report(period, partitions, families) for period in PERIODS.values()]
 
 
-def _report(
+def _build_report(
     period: Period, partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey(period.key),
-        deps=list(map(asset_key_of, (*_SHOWN, *watched_tables()))),
+        deps=list(map(asset_key_of, (*_SHOWN_TABLES, *watched_tables()))),
         description=f"`{period.name}/<{period.word}>.html` in the reports folder: submission, "
-        "performance, attribution, data, drift, regime, alerts and promotion up to the end "
-        f"of the day, looking back over the {period.word}. Of a range of days the last one only.",
+        "performance, attribution, data, drift, regime, alerts and promotion of the "
+        f"{period.word} that ends with the day. A run over a range makes the report of its last "
+        "day only.",
         group_name="monitoring",
         owners=[OWNER],
         kinds={"html"},
@@ -51,14 +52,14 @@ def _report(
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         _, end = run_day_range(context)
-        delivery = read_submission_time(context.instance, end)
-        scope = ReportScope(lake, period, end, tuple(families), settings.drift_share, delivery)
-        made, page = store_report(scope, settings.reports_dir)
+        submitted_at = read_submission_time(context.instance, end)
+        scope = ReportScope(lake, period, end, tuple(families), settings.drift_share, submitted_at)
+        report_content, page = store_report(scope, settings.reports_dir)
         shown = {
             "page": dg.MetadataValue.path(page),
-            "summary": dg.MetadataValue.md(made.markdown()),
+            "summary": dg.MetadataValue.md(report_content.markdown()),
         }
         context.add_asset_metadata(shown, dg.AssetKey(period.key), context.partition_key_range.end)
-        return dg.MaterializeResult(metadata={"needs": len(made.action_items)})
+        return dg.MaterializeResult(metadata={"needs": len(report_content.action_items)})
 
     return report

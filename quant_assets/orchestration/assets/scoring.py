@@ -1,4 +1,4 @@
-"""Layer monitoring: how good the forecasts turned out, and what they rest on."""
+"""Layer monitoring: the scores of forecasts, and the inputs that explain the forecasts."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -60,16 +60,18 @@ _DAILY = (PERFORMANCE, SLICES, AGREEMENT)
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer, over all families."""
+    """Build the assets of this module."""
     return [
-        _daily(partitions, families),
-        _boards(partitions, families),
-        _attribution(partitions, families),
+        _build_daily_scores(partitions, families),
+        _build_boards(partitions, families),
+        _build_attribution(partitions, families),
     ]
 
 
-def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
-    """One step, since all three start from the same forecasts and labels."""
+def _build_daily_scores(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    """Build the daily scores as one step, because all three read the same forecasts and labels."""
     inputs = [
         LABELS,
         ENSEMBLE_FORECASTS,
@@ -91,12 +93,13 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
     ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
         with lake.at_once():
-            found = read_scored_forecasts(lake, (SUBMITTED_NAME, "ensemble", *families), start, end)
-            covered = _coverage(lake, found)
+            names = (SUBMITTED_NAME, "ensemble", *families)
+            scored = read_scored_forecasts(lake, names, start, end)
+            covered = _read_coverage(lake, scored)
         rows = {
-            PERFORMANCE: performance_rows(found, _oracle(source, found)),
-            SLICES: slice_rows(found, covered),
-            AGREEMENT: agreement_rows(found),
+            PERFORMANCE: performance_rows(scored, _read_oracle(source, scored)),
+            SLICES: slice_rows(scored, covered),
+            AGREEMENT: agreement_rows(scored),
         }
         for table, of_table in rows.items():
             written = lake.replace_days(table, start, end, to_columns(of_table))
@@ -106,18 +109,23 @@ def _daily(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.A
     return daily
 
 
-def _coverage(lake: Lake, found: ScoredForecasts | None) -> dict[str, FloatArray]:
-    return read_coverage(lake, found.days, found.pairs.targets, found.labels) if found else {}
-
-
-def _oracle(source: Source, found: ScoredForecasts | None) -> dict[str, FloatArray]:
-    if found is None:
+def _read_coverage(lake: Lake, scored: ScoredForecasts | None) -> dict[str, FloatArray]:
+    if scored is None:
         return {}
-    best = source.best_forecast(found.days[0].item(), found.days[-1].item())
+    return read_coverage(lake, scored.days, scored.pairs.targets, scored.labels)
+
+
+def _read_oracle(source: Source, scored: ScoredForecasts | None) -> dict[str, FloatArray]:
+    """Read the best possible forecast, which only a simulated source knows."""
+    if scored is None:
+        return {}
+    best = source.best_forecast(scored.days[0].item(), scored.days[-1].item())
     return {} if best is None else {"oracle": best}
 
 
-def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
+def _build_boards(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="monitoring__boards",
         specs=[
@@ -134,21 +142,21 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         with lake.at_once():
-            ic, parts, alike = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
+            ic, parts, agreement = (lake.query(f"FROM {table.quoted}") for table in _DAILY)
             board = scoreboard_rows(ic, parts, read_fit_seconds(lake, families))
             by_part = breakdown_rows(ic, parts, read_regimes(lake))
-        compared = comparison_rows(ic, alike)
+        comparison = comparison_rows(ic, agreement)
         pictures = draw_pictures(
             settings,
             scores=partial(plot_scores, board),
             cumulated_ic=partial(plot_cumulated_ic, ic),
         )
-        of_scores = board.set_index("family")["score"].dropna().to_dict()
-        figures = {f"score_{name}": value for name, value in of_scores.items()}
+        scores = board.set_index("family")["score"].dropna().to_dict()
+        figures = {f"score_{name}": value for name, value in scores.items()}
         for table, rows, shown in (
             (SCOREBOARD, board, pictures),
             (BREAKDOWN, by_part, {}),
-            (COMPARISON, compared, {}),
+            (COMPARISON, comparison, {}),
         ):
             show_last(
                 context, table, {table.name.split(".")[1]: to_markdown(rows.round(3)), **shown}
@@ -159,17 +167,18 @@ def _boards(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.
     return boards
 
 
-def _attribution(
+def _build_attribution(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> dg.AssetsDefinition:
-    made = [table(name) for name in families for table in (fits_table, forecasts_table)]
+    of_families = [table(name) for name in families for table in (fits_table, forecasts_table)]
 
     @table_asset(
         ATTRIBUTION,
         kinds={"matplotlib"},
-        deps=[*FEATURES, TRACK_RECORD, *made],
-        about=f"Of a range of days the newest {ATTRIBUTED_DAYS} only; the others have no rows, so "
-        "that a row is always about the forecast stored. Run a range of its own for older ones.",
+        deps=[*FEATURES, TRACK_RECORD, *of_families],
+        about=f"A run over a range explains its newest {ATTRIBUTED_DAYS} days only. Its older days "
+        "lose their rows, because their forecasts may have changed, until they are run as a range "
+        "of their own.",
         partitions=partitions,
     )
     def attribution_asset(
@@ -180,11 +189,11 @@ def _attribution(
         start, end = run_day_range(context)
         with lake.at_once():
             first = first_attributed_day(lake, start, end)
-            of_families = read_family_parts(
+            family_parts = read_family_parts(
                 lake, settings, families, first, end, context.log.warning
             )
             blended = FamilyParts("ensemble", *read_members(lake, families, first, end))
-            rows = attribution_rows(lake, [blended, *of_families])
+            rows = attribution_rows(lake, [blended, *family_parts])
         newest = rows[rows["trading_day"] == rows["trading_day"].max()]
         ensemble = newest[newest["family"] == "ensemble"]
         if len(newest):
@@ -192,7 +201,7 @@ def _attribution(
             pictures = draw_pictures(settings, shares=partial(plot_shares, newest))
             show_last(context, ATTRIBUTION, {"newest_day": shown, **pictures})
         written = lake.replace_days(ATTRIBUTION, start, end, to_columns(rows))
-        on = {f"ensemble_on_{one.inputs}": one.share for one in ensemble.itertuples()}
-        return record_result(ATTRIBUTION, written, on)
+        shares = {f"ensemble_on_{row.inputs}": row.share for row in ensemble.itertuples()}
+        return record_result(ATTRIBUTION, written, shares)
 
     return attribution_asset

@@ -1,7 +1,7 @@
-"""Layer monitoring: whether forecasts are what they used to be, above all as good.
+"""Layer monitoring: recent scores of forecasts compared with the scores that were expected.
 
-How good they turned out belongs in ``orchestration.assets.scoring``; whether data and inputs are as
-they used to be, in ``orchestration.assets.data_and_drift``.
+The scores themselves belong in ``orchestration.assets.scoring``; drift of data and features, in
+``orchestration.assets.data_and_drift``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,19 +53,22 @@ _SHOWN = ["window", "score", "expected", "limit", "limit_critical", "shortfall",
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the module."""
-    return [_expected(partitions, families)]
+    """Build the assets of this module."""
+    return [_build_expected(partitions, families)]
 
 
-def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> dg.AssetsDefinition:
-    """One step, since both start from the same daily figures."""
+def _build_expected(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> dg.AssetsDefinition:
+    """Build the rolling scores and the health as one step, because both read the daily scores."""
     as_expected = check_spec(
         ROLLING,
         _AS_EXPECTED,
-        "On the last day what is published scores as the walk-forward of the champion, else of the "
-        "ensemble: an error if more than QUANT_PERFORMANCE_CRITICAL of the expected score is lost "
-        "over 20 days or since the first sign of a drop, a warning from QUANT_PERFORMANCE_WARNING "
-        "on, and by more than chance. Passes, and says why, where that cannot be told.",
+        "On the last day the submitted forecast scores as expected from the champion's "
+        "walk-forward, or without a champion from the ensemble's. It is an error if more than "
+        "QUANT_PERFORMANCE_CRITICAL of the expected score is lost over 20 days or since a drop "
+        "began, and by more than chance; a warning, from QUANT_PERFORMANCE_WARNING on. The check "
+        "passes, and shows the reason, if no comparison is possible.",
         blocking=False,
     )
 
@@ -93,24 +96,26 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
         start, end = stored_day_range(context, lake, MARKET_FEATURES)
         with lake.at_once():
             days, numbers = read_days(lake, start, end)
-            held = [
-                _held(lake, families, (days[part], numbers[part]), end, reign, settings)
-                for reign, part in read_champion_periods(lake, days)
+            comparisons = [
+                _compare_period(lake, families, (days[part], numbers[part]), end, period, settings)
+                for period, part in read_champion_periods(lake, days)
             ]
-        told_of = held[-1].told_of
-        scores = pd.concat([one.scores for one in held], ignore_index=True)
-        health = pd.concat([one.health for one in held], ignore_index=True)
+        judged_family = comparisons[-1].judged_family
+        scores = pd.concat([comparison.scores for comparison in comparisons], ignore_index=True)
+        health = pd.concat([comparison.health for comparison in comparisons], ignore_index=True)
         written = lake.replace_days(ROLLING, start, end, to_columns(scores))
         pictures = draw_pictures(
             settings,
-            scores=partial(_draw_scores, lake, told_of, end),
-            parts=partial(_draw_parts, scores, told_of),
+            scores=partial(_draw_scores, lake, judged_family, end),
+            parts=partial(_draw_parts, scores, judged_family),
         )
         show_last(context, ROLLING, pictures)
-        outcome = _outcome(scores[scores["trading_day"] == scores["trading_day"].max()], told_of)
-        yield record_result(ROLLING, written, _newest(scores, told_of), checks=[outcome])
+        newest = scores[scores["trading_day"] == scores["trading_day"].max()]
+        check = _check_performance(newest, judged_family)
+        details = _select_newest_scores(scores, judged_family)
+        yield record_result(ROLLING, written, details, checks=[check])
         written = lake.replace_days(HEALTH, start, end, to_columns(health))
-        pictures = draw_pictures(settings, figures=partial(_draw_health, lake, told_of, end))
+        pictures = draw_pictures(settings, figures=partial(_draw_health, lake, judged_family, end))
         show_last(context, HEALTH, pictures)
         yield record_result(HEALTH, written)
 
@@ -118,72 +123,93 @@ def _expected(partitions: dg.PartitionsDefinition, families: Sequence[str]) -> d
 
 
 @dataclass(frozen=True)
-class _Held:
-    """Days held against what was expected of one champion.
+class _PeriodComparison:
+    """The days of a champion, compared with what was expected of it.
 
     Attributes:
-        told_of: family whose performance people are told of.
-        scores: rows of the rolling scores.
-        health: rows of the other figures.
+        judged_family: the family whose performance is judged.
+        scores: rows of the table of rolling scores.
+        health: rows of the table of health figures.
     """
 
-    told_of: str
+    judged_family: str
     scores: pd.DataFrame
     health: pd.DataFrame
 
 
-def _held(
+def _compare_period(
     lake: Lake,
     families: Sequence[str],
     days: tuple[DayArray, IntArray],
     end: date,
-    reign: ChampionPeriod | None,
+    period: ChampionPeriod | None,
     settings: Settings,
-) -> _Held:
+) -> _PeriodComparison:
+    """Compare the days of a champion with what was expected of it.
+
+    Args:
+        lake: holds scores and releases.
+        families: names of the families.
+        days: arrays (n,) of the days and of their ``date_id``.
+        end: last day of the run.
+        period: the champion and its days; None for days without a champion.
+        settings: limits of the performance.
+    """
     end = max(days[0].tolist(), default=end)
-    records = read_daily_records(lake, families, end, reign)
-    judged = {family for family, *_ in records}
-    agreement = read_agreement_records(lake, sorted(judged), end)
-    return _Held(
-        choose_judged_family(judged),
+    records = read_daily_records(lake, families, end, period)
+    recorded = {family for family, *_ in records}
+    agreement = read_agreement_records(lake, sorted(recorded), end)
+    return _PeriodComparison(
+        choose_judged_family(recorded),
         rolling_rows(records, *days, settings),
         health_rows(records, agreement, *days),
     )
 
 
-def _outcome(newest: pd.DataFrame, family: str) -> dg.AssetCheckResult:
+def _check_performance(newest: pd.DataFrame, family: str) -> dg.AssetCheckResult:
+    """Return the result of the check from the newest day's scores of a family."""
     level = find_worst_level(newest, family)
-    told = newest[(newest["family"] == family) & (newest["by"] == "all")]
+    of_family = newest[(newest["family"] == family) & (newest["by"] == "all")]
     return make_check_result(
         ROLLING,
         _AS_EXPECTED,
         level not in ("warning", "critical"),
         blocking=level == "critical",
         family=family,
-        level=level or "cannot be told",
-        windows=to_markdown(told[_SHOWN].round(3)),
+        level=level or "no comparison is possible",
+        windows=to_markdown(of_family[_SHOWN].round(3)),
     )
 
 
-def _newest(rows: pd.DataFrame, family: str) -> dict[str, float]:
-    """The family's scores on the last day, by window."""
+def _select_newest_scores(rows: pd.DataFrame, family: str) -> dict[str, float]:
+    """Select the scores of a family on the last day, by window."""
     of_family = rows[(rows["family"] == family) & (rows["by"] == "all") & (rows["window"] > 0)]
     newest = of_family[of_family["trading_day"] == of_family["trading_day"].max()]
-    told = newest.dropna(subset="score")
-    return {f"score_{one.window}": float(one.score) for one in told.itertuples()}
+    known = newest.dropna(subset="score")
+    return {f"score_{row.window}": float(row.score) for row in known.itertuples()}
 
 
-def _year(lake: Lake, table: Table, family: str, end: date, of_them: str = "") -> pd.DataFrame:
-    """A family's rows of the year that ends with a day, in order."""
+def _read_year(
+    lake: Lake, table: Table, family: str, end: date, condition: str = ""
+) -> pd.DataFrame:
+    """Read the rows of a family in the year that ends with a day, oldest first.
+
+    Args:
+        lake: the lake.
+        table: has a row for each family and day.
+        family: name of the family.
+        end: last day.
+        condition: a further SQL condition that begins with AND.
+    """
     return lake.query(
         f"FROM {table.quoted} WHERE family = ? AND trading_day > ?::DATE - ?::INTEGER"
-        f" AND trading_day <= ? {of_them} ORDER BY trading_day",
+        f" AND trading_day <= ? {condition} ORDER BY trading_day",
         [family, end, _YEAR, end],
     )
 
 
 def _draw_scores(lake: Lake, family: str, end: date) -> bytes | None:
-    year = _year(lake, ROLLING, family, end)
+    year = _read_year(lake, ROLLING, family, end)
     whole = year[(year["by"] == "all") & year["score"].notna()]
     return plot_rolling_scores(whole) if len(whole) else None
 
@@ -198,9 +224,9 @@ def _draw_parts(rows: pd.DataFrame, family: str) -> bytes | None:
 
 
 def _draw_health(lake: Lake, family: str, end: date) -> bytes | None:
-    figures = _year(lake, HEALTH, family, end, "AND NOT starts_with(figure, 'coverage')")
-    # Intervals are the ensemble's, whichever family is judged.
-    coverage = _year(lake, HEALTH, ENSEMBLE_FAMILY, end, "AND starts_with(figure, 'coverage')")
+    figures = _read_year(lake, HEALTH, family, end, "AND NOT starts_with(figure, 'coverage')")
+    # Only the ensemble has intervals, so their coverage is shown whichever family is judged.
+    coverage = _read_year(lake, HEALTH, ENSEMBLE_FAMILY, end, "AND starts_with(figure, 'coverage')")
     year = pd.concat([figures, coverage])
     shown = year[year["value"].notna()]
     return plot_health(shown) if len(shown) else None

@@ -1,6 +1,6 @@
-"""Layer fits, beside the fits themselves: one study a family, which searches its parameters.
+"""Layer fits: the studies, which search the parameters of each family.
 
-Studies take long. They are in no job but ``tune_models``, and fits do without them.
+Studies take long. Only the job ``tune_models`` runs them, and no fit needs a study.
 """
 
 from collections.abc import Sequence
@@ -31,30 +31,41 @@ from quant_assets.tuning.study_rows import best_parameters_table, study_rows
 
 
 class StudyConfig(dg.Config):
-    """How long a study searches, and on which folds of the history."""
+    """Configuration of a study: how long it searches, and on which folds of the history."""
 
-    broad: int = Field(20, ge=1, description="Trials over the whole space, the defaults first.")
-    narrow: int = Field(30, ge=0, description="Trials around the best of those.")
-    minutes: float = Field(30.0, ge=0, description="After them no fit is begun; a rerun goes on.")
-    validation_days: int = Field(90, ge=2, description="Days each fit of a trial is judged on.")
-    step_days: int = Field(30, ge=1, description="Days from fit to fit; more days, fewer fits.")
+    broad: int = Field(
+        20,
+        ge=1,
+        description="Number of trials over the whole space, the defaults included.",
+    )
+    narrow: int = Field(30, ge=0, description="Number of trials around the best broad trials.")
+    minutes: float = Field(
+        30.0, ge=0, description="Minutes after which no fit begins; a rerun continues the study."
+    )
+    validation_days: int = Field(
+        90, ge=2, description="Number of days on which each fit of a trial is judged."
+    )
+    step_days: int = Field(
+        30, ge=1, description="Number of days from one fit to the next; more days give fewer fits."
+    )
 
 
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The studies, one a family that has something to tune."""
-    return [_study_asset(name, partitions) for name in tunable_families(families)]
+    """Build a study for each family that has tunable parameters."""
+    return [_build_study(name, partitions) for name in tunable_families(families)]
 
 
-def _study_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _build_study(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     table, library = study_table(name), load_family(name).library
 
     @table_asset(
         table,
         kinds={"optuna", library},
         deps=[*FEATURES, LABELS],
-        about="Of a range, its last day is searched. One that was interrupted goes on.",
+        about="A run over a range searches as of its last day only. An interrupted study "
+        "continues with its stored trials.",
         partitions=partitions,
     )
     def study(
@@ -65,7 +76,7 @@ def _study_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDef
     ) -> dg.MaterializeResult:
         _, as_of = run_day_range(context)
         (date_id,) = read_date_ids(lake, np.array([as_of], dtype="datetime64[D]")).tolist()
-        found = tune_family(
+        result = tune_family(
             read_observations(lake, as_of),
             name,
             settings.tuning_dir / f"{name}.db",
@@ -77,23 +88,23 @@ def _study_asset(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDef
             note=context.log.info,
             folds=Folds(settings.first_fit_after, config.validation_days, config.step_days),
         )
-        rows = study_rows(found, as_of, date_id, settings.seed)
+        rows = study_rows(result, as_of, date_id, settings.seed)
         written = lake.replace_days(table, as_of, as_of, rows)
-        return record_result(table, written, _details(found, settings))
+        return record_result(table, written, _describe_result(result, settings))
 
     return study
 
 
-def _details(found: TuningResult, settings: Settings) -> dict[str, Any]:
-    first, last = found.days
+def _describe_result(result: TuningResult, settings: Settings) -> dict[str, Any]:
+    first, last = result.days
     return {
-        "value": found.value,
-        "default_value": found.default_value,
-        "best_parameters": to_markdown(best_parameters_table(found)),
-        "chosen_on": f"{len(found.folds)} fits, judged on the days from {first} to {last}",
+        "value": result.value,
+        "default_value": result.default_value,
+        "best_parameters": to_markdown(best_parameters_table(result)),
+        "chosen_on": f"{len(result.folds)} fits, judged on the days from {first} to {last}",
         **draw_pictures(
             settings,
-            history=partial(plots.plot_history, found),
-            importance=partial(plots.plot_importance, found),
+            history=partial(plots.plot_history, result),
+            importance=partial(plots.plot_importance, result),
         ),
     }

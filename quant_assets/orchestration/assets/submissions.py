@@ -1,4 +1,4 @@
-"""Layer submissions: the competition's row of each day, and its files."""
+"""Layer submissions: the submission of each day, and the exported files."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ _COMPLETE = "complete"
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer, whatever the families."""
+    """Build the assets of the layer; the families do not matter."""
 
     @table_asset(
         SUBMISSIONS,
@@ -42,8 +42,8 @@ def build(
             check_spec(
                 SUBMISSIONS,
                 _COMPLETE,
-                "Every day since the first forecast has all targets, finite and not all equal. "
-                "If not, nothing is stored and nothing exported.",
+                "Every day since the first forecast has a forecast of all targets, finite and not "
+                "all equal. If a day has not, the run stores and exports nothing.",
                 blocking=True,
             )
         ],
@@ -54,13 +54,14 @@ def build(
         start, end = run_day_range(context)
         forecasts = read_forecasts(lake, SUBMITTED_FORECASTS, read_pairs(lake).targets, start, end)
         days = read_known_days(lake, end)
-        begun = forecasts.days[0] if len(forecasts.days) else np.datetime64(start)
-        found = find_problems(forecasts, days[days >= begun])
+        first = forecasts.days[0] if len(forecasts.days) else np.datetime64(start)
+        problems = find_problems(forecasts, days[days >= first])
+        shown = problems.head(20)
         complete = make_check_result(
-            SUBMISSIONS, _COMPLETE, found.empty, blocking=True, problems=to_markdown(found.head(20))
+            SUBMISSIONS, _COMPLETE, problems.empty, blocking=True, problems=to_markdown(shown)
         )
-        if not found.empty:
-            context.log.error(f"not submitted: {found.head(20).to_dict('records')}")
+        if not problems.empty:
+            context.log.error(f"nothing is submitted: {shown.to_dict('records')}")
             return dg.MaterializeResult(
                 asset_key=asset_key_of(SUBMISSIONS), check_results=[complete]
             )
@@ -71,7 +72,7 @@ def build(
         key=EXPORT,
         deps=[asset_key_of(SUBMISSIONS)],
         description="`submission.parquet` and `submission.csv` in the exports folder: every "
-        "stored submission, one row a day. Each file is replaced whole.",
+        "stored submission, a row for each day. Each run replaces both files.",
         group_name="submissions",
         owners=[OWNER],
         kinds={"parquet", "csv"},

@@ -1,4 +1,4 @@
-"""What every asset shares: how it is described, and what its materialisation records."""
+"""Functions that all assets share: their descriptions, checks and materialisations."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from quant_assets.quality.worker import validate_in_worker
 
 OWNER = "team:quant-research"
 WRITER = "quant/written_by"
-"""Tag of an asset: which jobs it is in, see ``Table.written_by``."""
+"""Tag of an asset, from which its jobs follow; see ``Table.written_by``."""
 
 
 def asset_key_of(table: Table) -> dg.AssetKey:
@@ -31,7 +31,14 @@ def describe_asset(
     deps: Sequence[Table] = (),
     about: str = "",
 ) -> dg.AssetSpec:
-    """The asset that writes a table: description, group, columns and upstream tables."""
+    """Describe the asset that writes a table.
+
+    Args:
+        table: the table.
+        kinds: libraries and formats that the UI shows with the asset.
+        deps: tables that the asset reads.
+        about: sentences that are added to the table's description.
+    """
     columns = [dg.TableColumn(c.name, c.type, c.description) for c in table.columns]
     return dg.AssetSpec(
         asset_key_of(table),
@@ -57,7 +64,16 @@ def table_asset(
     checks: Sequence[dg.AssetCheckSpec] = (),
     about: str = "",
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Decorator: the asset that writes one table; a range of days is one run."""
+    """Decorate a function as the asset that writes a table; a range of days is one run.
+
+    Args:
+        table: the table.
+        kinds: libraries and formats that the UI shows with the asset.
+        partitions: the trading days.
+        deps: tables that the asset reads.
+        checks: checks that the asset reports itself.
+        about: sentences that are added to the table's description.
+    """
     spec = describe_asset(table, kinds=kinds, deps=deps, about=about)
     return dg.asset(
         key=spec.key,
@@ -81,7 +97,14 @@ def record_result(
     *,
     checks: Sequence[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
-    """A materialisation: rows, snapshot, and further details, numbers being plotted over time."""
+    """Build the materialisation of a table.
+
+    Args:
+        table: the table.
+        written: number of rows and snapshot of the lake.
+        details: further metadata; the UI plots numbers over time.
+        checks: results of the asset's checks.
+    """
     return dg.MaterializeResult(
         asset_key=asset_key_of(table),
         metadata={
@@ -94,16 +117,28 @@ def record_result(
 
 
 def show_last(context: dg.AssetExecutionContext, table: Table, details: Mapping[str, Any]) -> None:
-    """Record tables and pictures with the last partition of a range only.
+    """Record tables and pictures with the last partition of a run only.
 
-    Each of a load's thousands of partitions would keep a copy of its own.
+    Otherwise each of the thousands of partitions of a load would keep its own copy.
+
+    Args:
+        context: the run.
+        table: the table of the asset.
+        details: the metadata, by name; nothing is recorded if empty.
     """
     if details:
         context.add_asset_metadata(details, asset_key_of(table), context.partition_key_range.end)
 
 
 def check_spec(table: Table, name: str, description: str, *, blocking: bool) -> dg.AssetCheckSpec:
-    """A check that the table's own asset reports; a blocking one stops what is downstream."""
+    """Build a check that the table's own asset reports.
+
+    Args:
+        table: the table.
+        name: name of the check.
+        description: what has to hold, and what happens if it does not.
+        blocking: whether a failure stops the assets downstream.
+    """
     return dg.AssetCheckSpec(
         name, asset=asset_key_of(table), description=description, blocking=blocking
     )
@@ -112,7 +147,15 @@ def check_spec(table: Table, name: str, description: str, *, blocking: bool) -> 
 def make_check_result(
     table: Table, name: str, passed: bool, *, blocking: bool, **details: Any
 ) -> dg.AssetCheckResult:
-    """The outcome of a check; a failure is an error if it blocks and a warning if not."""
+    """Build the result of a check.
+
+    Args:
+        table: the table.
+        name: name of the check.
+        passed: whether it passed.
+        blocking: whether a failure is an error, rather than a warning.
+        details: metadata that the UI shows.
+    """
     return dg.AssetCheckResult(
         passed=passed,
         asset_key=asset_key_of(table),
@@ -123,56 +166,63 @@ def make_check_result(
 
 
 def suite_spec(table: Table, suite: Suite, *, blocking: bool) -> dg.AssetCheckSpec:
-    """A Great Expectations suite as a check."""
+    """Build the check that runs a Great Expectations suite."""
     return check_spec(table, suite.name, suite.description, blocking=blocking)
 
 
 def run_suite(
     table: Table, suite: Suite, data: Mapping[str, Any], *, blocking: bool
 ) -> dg.AssetCheckResult:
-    """Run a suite over rows of the table; the check's metadata say first what did not pass."""
-    found = validate_in_worker(suite, to_frame(table, data))
-    outcomes = pd.DataFrame([vars(outcome) for outcome in found.outcomes])
+    """Run a suite over rows of a table. The metadata show failed expectations first.
+
+    Args:
+        table: the table.
+        suite: the expectations.
+        data: columns by name.
+        blocking: whether a failure stops the assets downstream.
+    """
+    result = validate_in_worker(suite, to_frame(table, data))
+    outcomes = pd.DataFrame([vars(outcome) for outcome in result.outcomes])
     return make_check_result(
         table,
         suite.name,
-        found.passed,
+        result.passed,
         blocking=blocking,
-        rows=found.rows,
+        rows=result.rows,
         expectations=to_markdown(outcomes.sort_values("passed", kind="stable")),
-        failing_rows=to_markdown(found.failing),
+        failing_rows=to_markdown(result.failing),
     )
 
 
 def to_columns(rows: pd.DataFrame) -> dict[str, Any]:
-    """A frame's columns by name, as the lake takes them."""
+    """Convert a frame to columns by name, as the lake stores them."""
     return {str(name): column.tolist() for name, column in rows.items()}
 
 
 def to_frame(table: Table, data: Mapping[str, Any]) -> pd.DataFrame:
-    """Rows of the table as a frame, repeated text as categories."""
+    """Convert columns of a table to a frame; repeated text becomes categories."""
     rows: pd.DataFrame = to_arrow(table, data).to_pandas(date_as_object=False)
     return rows
 
 
 def to_markdown(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
-    """A frame as a table in the UI."""
+    """Convert a frame to a table for the UI; "none" if it has no rows."""
     return dg.MetadataValue.md("none" if rows.empty else rows.to_markdown(index=False))
 
 
 def draw_pictures(
     settings: Settings, **draw: Callable[[], bytes | None]
 ) -> dict[str, dg.MarkdownMetadataValue]:
-    """Draw small images for the UI, by name; none where QUANT_PICTURES is off.
+    """Draw small images for the UI. Returns them by name; empty if QUANT_PICTURES is off.
 
     Args:
         settings: say whether pictures are drawn.
-        draw: make the PNG of each picture, or None where there is nothing to draw.
+        draw: functions that return the PNG of a picture, or None if there is nothing to draw.
     """
     if not settings.pictures:
         return {}
-    drawn = {name: make() for name, make in draw.items()}
-    return {name: _to_image(png) for name, png in drawn.items() if png is not None}
+    pictures = {name: draw_picture() for name, draw_picture in draw.items()}
+    return {name: _to_image(png) for name, png in pictures.items() if png is not None}
 
 
 def _to_image(png: bytes) -> dg.MarkdownMetadataValue:

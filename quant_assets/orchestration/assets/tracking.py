@@ -1,6 +1,6 @@
-"""Layer tracking: fits and releases in MLflow, through dagster-mlflow.
+"""Layer tracking: the records of fits and releases in MLflow, through dagster-mlflow.
 
-One step for both: a store is opened once, and is either there for both or for neither.
+Both are recorded in one step, which opens MLflow's store once.
 """
 
 import warnings
@@ -31,28 +31,28 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _CHECK = "recorded"
-_MISSING = (
-    "Every {} is in MLflow. If not, fits, releases and forecasts are as good, and the next run "
-    "records what is missing."
+_DESCRIPTION = (
+    "Every {} is recorded in MLflow. If a record is missing, the next run adds it; fits, releases "
+    "and forecasts do not depend on it."
 )
 
 
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer, over all families."""
-    decided = (RELEASES, DECISIONS)
-    inputs = [*map(fits_table, families), *map(forecasts_table, families), *decided]
+    """Build the assets of the layer."""
+    promotion = (RELEASES, DECISIONS)
+    inputs = [*map(fits_table, families), *map(forecasts_table, families), *promotion]
 
     @dg.multi_asset(
         name="tracking__mlflow",
         specs=[
             describe_asset(TRACKED_FITS, kinds={"mlflow"}, deps=inputs),
-            describe_asset(TRACKED_RELEASES, kinds={"mlflow"}, deps=[TRACKED_FITS, *decided]),
+            describe_asset(TRACKED_RELEASES, kinds={"mlflow"}, deps=[TRACKED_FITS, *promotion]),
         ],
         check_specs=[
-            check_spec(TRACKED_FITS, _CHECK, _MISSING.format("fit"), blocking=False),
-            check_spec(TRACKED_RELEASES, _CHECK, _MISSING.format("release"), blocking=False),
+            check_spec(TRACKED_FITS, _CHECK, _DESCRIPTION.format("fit"), blocking=False),
+            check_spec(TRACKED_RELEASES, _CHECK, _DESCRIPTION.format("release"), blocking=False),
         ],
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
@@ -63,42 +63,46 @@ def build(
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         folder = settings.mlflow_dir
-        wanted = mlflow_sync.DesiredState.read(lake, families, whole=False)
+        desired = mlflow_sync.DesiredState.read(lake, families, whole=False)
         if not mlflow_store.database_path(folder).exists():
             mlflow_sync.clear_recorded(lake)
-        elif wanted.is_recorded(lake):
-            yield _unchanged(lake, TRACKED_FITS, len(wanted.fits))
-            yield _unchanged(lake, TRACKED_RELEASES, len(wanted.releases))
+        elif desired.is_recorded(lake):
+            yield _record_unchanged(lake, TRACKED_FITS, len(desired.fits))
+            yield _record_unchanged(lake, TRACKED_RELEASES, len(desired.releases))
             return
         try:
             with mlflow_store.open_store(folder) as client, _mlflow_run(context, folder) as run:
-                found = mlflow_sync.synchronise(lake, client, run, families, settings.artifacts_dir)
+                results = mlflow_sync.synchronise(
+                    lake, client, run, families, settings.artifacts_dir
+                )
         except TrackingError as error:
             context.log.warning(str(error))
             for table in mlflow_sync.TABLES:
-                checks = [_check_of(table, str(error))]
+                checks = [_check_missing(table, str(error))]
                 yield dg.MaterializeResult(asset_key=asset_key_of(table), check_results=checks)
             return
-        for table, one in zip(mlflow_sync.TABLES, found, strict=True):
-            yield record_result(table, one.written, checks=[_check_of(table, *one.missing)])
+        for table, result in zip(mlflow_sync.TABLES, results, strict=True):
+            checks = [_check_missing(table, *result.missing)]
+            yield record_result(table, result.written, checks=checks)
 
     return [recorded]
 
 
-def _unchanged(lake: Lake, table: Table, rows: int) -> dg.MaterializeResult:
-    return record_result(table, WriteResult(rows, lake.snapshot_id()), checks=[_check_of(table)])
+def _record_unchanged(lake: Lake, table: Table, rows: int) -> dg.MaterializeResult:
+    written = WriteResult(rows, lake.snapshot_id())
+    return record_result(table, written, checks=[_check_missing(table)])
 
 
-def _check_of(table: Table, *missing: str) -> dg.AssetCheckResult:
-    said = ", ".join(missing) or "none"
-    return make_check_result(table, _CHECK, not missing, blocking=False, missing=said)
+def _check_missing(table: Table, *missing: str) -> dg.AssetCheckResult:
+    text = ", ".join(missing) or "none"
+    return make_check_result(table, _CHECK, not missing, blocking=False, missing=text)
 
 
 @contextmanager
 def _mlflow_run(context: dg.AssetExecutionContext, folder: Path) -> Iterator["Run"]:
-    """The Dagster run's run in MLflow, which dagster-mlflow keeps; fits go below it."""
+    """Open the MLflow run that dagster-mlflow keeps for the Dagster run; fits are nested in it."""
     with warnings.catch_warnings():
-        # dagster-mlflow is marked beta as a whole, and asks for what Dagster has deprecated.
+        # dagster-mlflow is marked beta as a whole, and uses deprecated parts of Dagster.
         for category in (dg.BetaWarning, DeprecationWarning):
             warnings.simplefilter("ignore", category)
         from dagster_mlflow import mlflow_tracking

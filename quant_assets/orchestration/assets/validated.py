@@ -1,4 +1,4 @@
-"""Layer validated: prices after cleaning, and what was rejected."""
+"""Layer validated: prices after cleaning, and the cells that cleaning rejected."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,7 +26,7 @@ from quant_assets.sources.protocol import Source
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the layer, whatever the families."""
+    """Build the assets of the layer; the families do not matter."""
 
     @dg.multi_asset(
         name="validated",

@@ -1,4 +1,4 @@
-"""Jobs: the things one runs."""
+"""The jobs that materialise assets: which assets each has, its description and its queue."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 QUEUE = "quant/queue"
-"""Tag of runs that wait for one another: one of each value is in progress at a time."""
-# Those that write days, and those that fit: of the two places there are, each has one.
+"""Tag of runs that wait for each other: of each value one run is in progress at a time."""
+# Of the two runs that may be in progress, one writes days and one fits models.
 _QUEUES = {
     "refresh_daily": "days",
     "load_history": "days",
@@ -27,24 +27,24 @@ _QUEUES = {
     "tune_models": "fits",
     "walk_forward": "fits",
 }
-_FROM_FITS_ON = ("fits", "forecasts", "promotion", "submissions", "monitoring", "tracking")
-# Whatever waits as well, the submission goes first.
+_WALK_FORWARD_GROUPS = ("fits", "forecasts", "promotion", "submissions", "monitoring", "tracking")
+# A refresh leaves the queue first, because the submission depends on it.
 _PRIORITIES = {"refresh_daily": "10"}
 
 
 def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
-    """Return all jobs, by name.
+    """Build all asset jobs, by name.
 
-    An asset is in the jobs of what its table is ``written_by``. Studies take long and no submission
-    waits for what is watched, so these have jobs of their own.
+    The jobs of an asset follow from ``Table.written_by``. Studies take long, and no submission
+    depends on watched tables, so both have jobs of their own.
     """
-    studies, watched = _written_by("study"), _written_by("watch")
-    releases = _written_by("retrain")
+    studies, watched = _select_written_by("study"), _select_written_by("watch")
+    releases = _select_written_by("retrain")
     pages = {
         "drift": dg.AssetSelection.assets(DRIFT_REPORT),
         **{name: dg.AssetSelection.assets(period.key) for name, period in PERIODS.items()},
     }
-    explained = dg.AssetSelection.assets(ATTRIBUTION.key)
+    attribution = dg.AssetSelection.assets(ATTRIBUTION.key)
     everything = dg.AssetSelection.all() - studies - watched - releases
     for page in pages.values():
         everything = everything - page
@@ -53,56 +53,58 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
     jobs = {
         "load_history": (
             everything,
-            "Everything, for a range of days in one run: prices, features, walk-forward fits, "
-            "forecasts, submissions, scoreboard.",
+            "Computes a range of days in one run: prices, features, walk-forward fits, forecasts, "
+            "submissions and the scoreboard.",
         ),
         "refresh_daily": (
-            everything - fits - explained,
-            "One trading day, from prices to submission, with the newest fits.",
+            everything - fits - attribution,
+            "Computes one trading day with the newest fits, from prices to submission.",
         ),
         "retrain_models": (
             fits | tracking | releases,
-            "Fit every family as of a day, make a release of the fits, and record them in MLflow.",
+            "Fits every family as of a day, makes a release of the fits, and records both in "
+            "MLflow.",
         ),
         "tune_models": (
             studies,
-            "Search the parameters of every family as of a day; fits of that day or later use "
-            "the best.",
+            "Searches the parameters of every family as of a day. Fits as of that day or later use "
+            "the best parameters.",
         ),
         "walk_forward": (
-            everything & dg.AssetSelection.groups(*_FROM_FITS_ON),
-            "All families over a range, from fits to scoreboard; finished fits are kept.",
+            everything & dg.AssetSelection.groups(*_WALK_FORWARD_GROUPS),
+            "Computes all families over a range of days, from fits to the scoreboard. Finished "
+            "fits are kept.",
         ),
         "watch_daily": (
-            watched | explained,
-            "Whether the day's prices, features and forecasts are as they used to be and score as "
-            "they did, what they rest on, and what state the markets are in.",
+            watched | attribution,
+            "Watches a day: data quality, anomalies, drift of features and forecasts, performance, "
+            "attribution and regime.",
         ),
         "update_daily": (
             dg.AssetSelection.assets(*(fits_table(name).key for name in DAILY)),
-            f"Fit what is cheap to fit as of a day, for the next one: {', '.join(DAILY)}. Labels "
-            "and weights are brought up to date by refresh_daily.",
+            f"Fits the families that are updated daily, {', '.join(DAILY)}, as of a day for the "
+            "next day's forecasts. Labels and weights are updated by refresh_daily.",
         ),
         "submit_competition": (
             dg.AssetSelection.groups("submissions"),
-            "The submission of a day and the exported files, from stored forecasts.",
+            "Makes the submission of a day and the exported files from stored forecasts.",
         ),
         **{
-            f"report_{name}": (page, f"The page {name}, as of the last day of the range.")
+            f"report_{name}": (page, f"Makes the {name} page as of the last day of the range.")
             for name, page in pages.items()
         },
     }
     return {
-        name: dg.define_asset_job(name, selection, description=description, tags=_tags(name))
+        name: dg.define_asset_job(name, selection, description=description, tags=_tags_of(name))
         for name, (selection, description) in jobs.items()
         if name != "tune_models" or tunable_families(families)
     }
 
 
-def _written_by(writer: Writer) -> dg.AssetSelection:
+def _select_written_by(writer: Writer) -> dg.AssetSelection:
     return dg.AssetSelection.tag(WRITER, writer)
 
 
-def _tags(name: str) -> dict[str, str]:
+def _tags_of(name: str) -> dict[str, str]:
     tags = {QUEUE: _QUEUES.get(name), "dagster/priority": _PRIORITIES.get(name)}
     return {tag: value for tag, value in tags.items() if value}

@@ -1,6 +1,6 @@
-"""Deciding about releases by hand, from the launchpad.
+"""The job by which a person decides about releases, from the launchpad.
 
-What a decision does belongs in ``promotion``.
+The effects of a decision belong in ``quant_assets.promotion``.
 """
 
 from typing import Any
@@ -14,41 +14,58 @@ from quant_assets.promotion.manual_decisions import ManualAction, ManualDecision
 
 
 class DecisionConfig(dg.Config):
-    """What a person decides; in force from the next trading day on."""
+    """Configuration of a manual decision, in force from the next trading day on."""
 
-    action: ManualAction = Field(description="promote, pin, unpin or roll_back.")
+    action: ManualAction = Field(description="The action: promote, pin, unpin or roll_back.")
     release: str = Field(
-        "", description="To promote, to pin, or to roll back to; else the last good champion."
+        "",
+        description="The release to promote, to pin or to roll back to. Without a release, "
+        "roll_back goes back to the last good champion.",
     )
     share: float = Field(
-        0.0, description="Of the published forecast that a promotion starts with; 0 is the shadow."
+        0.0,
+        description="The challenger's share of the submitted forecast at the start of a promotion; "
+        "0 means in shadow.",
     )
-    reason: str = Field("", description="Why; recorded with the decision.")
-    made_by: str = Field(description="Who decides; recorded with the decision.")
+    reason: str = Field("", description="Why you decide so; stored with the decision.")
+    made_by: str = Field(description="Your name; stored with the decision.")
     seen: str = Field(
-        "", description="Newest decision that you know of; if there is another, nothing is done."
+        "",
+        description="The newest decision that you know. If a newer decision exists, yours is "
+        "refused.",
     )
 
 
-@dg.op(description="Promote, pin, unpin or roll back a release; the gates are passed over.")
+@dg.op(description="Promotes, pins, unpins or rolls back a release without asking the gates.")
 def decide_about_release(
     context: dg.OpExecutionContext,
     config: DecisionConfig,
     lake: dg.ResourceParam[Lake],
     settings: dg.ResourceParam[Settings],
 ) -> dg.Output[int]:
-    """Decide as the launchpad says; what cannot be done is refused and changes nothing."""
-    given: dict[str, Any] = config.model_dump()
-    made = decide_manually(lake, settings, ManualDecision(**given))
-    for one in made:
-        context.log.info(f"from {one.trading_day} on: {one.action} {one.release}: {one.reason}")
-    newest = {"decision": made[-1].decision, "champion": made[-1].champion or "none"}
-    return dg.Output(len(made), metadata={"in_force_from": str(made[-1].trading_day), **newest})
+    """Make the decision from the launchpad; an impossible decision is refused."""
+    fields: dict[str, Any] = config.model_dump()
+    decisions = decide_manually(lake, settings, ManualDecision(**fields))
+    for decision in decisions:
+        context.log.info(
+            f"from {decision.trading_day} on: {decision.action} {decision.release}: "
+            f"{decision.reason}"
+        )
+    newest = decisions[-1]
+    return dg.Output(
+        len(decisions),
+        metadata={
+            "in_force_from": str(newest.trading_day),
+            "decision": newest.decision,
+            "champion": newest.champion or "none",
+        },
+    )
 
 
 @dg.job(
-    description="Promote, pin, unpin or roll back a release by hand, from the next trading day on."
+    description="Promotes, pins, unpins or rolls back a release by a person's decision, from the "
+    "next trading day on."
 )
 def decide_promotion() -> None:
-    """One decision by hand."""
+    """Make a manual decision about releases."""
     decide_about_release()

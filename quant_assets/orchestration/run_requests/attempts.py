@@ -1,6 +1,6 @@
-"""What was asked of Dagster before: its runs, read as the records that decisions are made from.
+"""Reads earlier runs of a job from Dagster as attempts, and writes the tags that describe them.
 
-What follows from them is decided in ``orchestration.run_requests.retry_policy``.
+Whether a further attempt may be made is decided in ``orchestration.run_requests.retry_policy``.
 """
 
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ import dagster as dg
 
 from quant_assets.orchestration.run_requests.retry_policy import Attempt, Outcome
 
-CAUSE, REASON, NUMBER, KIND, ASKED_AT = (
+TRIGGER_TAG, REASON_TAG, ATTEMPT_TAG, KIND_TAG, REQUESTED_AT_TAG = (
     *("quant/cause", "quant/reason", "quant/attempt", "quant/kind"),
     "quant/asked_at",
 )
-"""Tags of a run that was asked for by a schedule or sensor."""
-# No sensor looks further back than this many runs of one job.
-NEWEST = 200
+"""Tags of a run that a schedule or sensor requested."""
+# More runs of one job are not read, so that a tick stays fast.
+MAX_RUNS_READ = 200
 _ENDED = (
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
@@ -26,55 +26,80 @@ UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 
 
 def read_attempts(
-    instance: dg.DagsterInstance, job: str, cause: str | None = None
+    instance: dg.DagsterInstance, job: str, trigger: str | None = None
 ) -> list[Attempt]:
-    """The newest runs of a job, oldest first; of a cause, those that were asked for it only."""
-    wanted = dg.RunsFilter(job_name=job, tags={} if cause is None else {CAUSE: cause})
-    return [_attempt(record) for record in reversed(instance.get_run_records(wanted, limit=NEWEST))]
+    """Read the newest runs of a job as attempts, oldest first.
+
+    Args:
+        instance: Dagster's instance with the runs.
+        job: name of the job.
+        trigger: id of a trigger or ISO date of a day; only runs requested for it are read, and all
+            runs if it is None.
+    """
+    wanted = dg.RunsFilter(job_name=job, tags={} if trigger is None else {TRIGGER_TAG: trigger})
+    return [
+        _to_attempt(record)
+        for record in reversed(instance.get_run_records(wanted, limit=MAX_RUNS_READ))
+    ]
 
 
 def describe_unfinished_run(
     instance: dg.DagsterInstance, among: Iterable[str] = (), beside: Iterable[str] = ()
 ) -> str:
-    """A run that waits or runs, in words; empty if there is none.
+    """Describe a run that is queued or in progress; empty if there is none.
 
     Args:
-        instance: has the runs.
-        among: jobs that count; all if none is named.
-        beside: jobs that do not.
+        instance: Dagster's instance with the runs.
+        among: names of the jobs whose runs count; all jobs if empty.
+        beside: names of jobs whose runs do not count.
     """
-    counted, left_out = set(among), set(beside)
+    included, excluded = set(among), set(beside)
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if run.job_name not in left_out and (not counted or run.job_name in counted):
+        if run.job_name not in excluded and (not included or run.job_name in included):
             return f"{run.job_name} is under way (run {run.run_id[:8]})"
     return ""
 
 
-def request_tags(
-    cause: str, reason: str, attempt: int, asked_at: datetime, kind: str = ""
+def build_request_tags(
+    trigger: str, reason: str, attempt: int, requested_at: datetime, kind: str = ""
 ) -> dict[str, str]:
-    """The tags by which a run says why it is there."""
-    given = {CAUSE: cause, REASON: reason, NUMBER: str(attempt), ASKED_AT: asked_at.isoformat()}
-    return given | ({KIND: kind} if kind else {})
+    """Build the tags of a run that say why it was requested.
+
+    Args:
+        trigger: id of the trigger, or ISO date of the day of a daily job.
+        reason: the reason that people read.
+        attempt: number of the attempt, from 1.
+        requested_at: when the run is requested, UTC.
+        kind: kind of the trigger; empty for a daily job.
+    """
+    tags = {
+        TRIGGER_TAG: trigger,
+        REASON_TAG: reason,
+        ATTEMPT_TAG: str(attempt),
+        REQUESTED_AT_TAG: requested_at.isoformat(),
+    }
+    return tags | ({KIND_TAG: kind} if kind else {})
 
 
-def _attempt(record: dg.RunRecord) -> Attempt:
+def _to_attempt(record: dg.RunRecord) -> Attempt:
     run = record.dagster_run
-    # A run that the UI made of another has that one's tags.
-    asked_at = run.tags.get(ASKED_AT) if run.parent_run_id is None else None
+    # A run that was started again in the UI has the tags of the earlier run.
+    requested_at = run.tags.get(REQUESTED_AT_TAG) if run.parent_run_id is None else None
     seconds = (record.end_time or 0.0) - (record.start_time or record.end_time or 0.0)
     return Attempt(
-        run.tags.get(CAUSE, ""),
-        run.tags.get(KIND, ""),
-        datetime.fromisoformat(asked_at) if asked_at else record.create_timestamp.astimezone(UTC),
+        run.tags.get(TRIGGER_TAG, ""),
+        run.tags.get(KIND_TAG, ""),
+        datetime.fromisoformat(requested_at)
+        if requested_at
+        else record.create_timestamp.astimezone(UTC),
         seconds / 60,
-        _outcome(run),
-        int(run.tags.get(NUMBER, 0)),
+        _outcome_of(run),
+        int(run.tags.get(ATTEMPT_TAG, 0)),
         run.run_id,
     )
 
 
-def _outcome(run: dg.DagsterRun) -> Outcome:
+def _outcome_of(run: dg.DagsterRun) -> Outcome:
     if not run.is_finished:
         return "under way"
     return "succeeded" if run.is_success else "failed"

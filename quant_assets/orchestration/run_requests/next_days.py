@@ -1,8 +1,8 @@
-"""Which day a daily job is to be run for next: the one answer that schedules and sensors follow.
+"""Proposes the day for which each daily job should run next.
 
-What is stored is the truth: a day is done when its rows are there, whatever became of its runs.
-Days are refreshed in their order, one at a time. Asking is left to
-``orchestration.schedules.daily_schedules`` and ``orchestration.sensors.refresh_sensor``.
+A day is done when its rows are stored, whether or not its runs succeeded. Days are refreshed in
+order, one at a time. Requesting runs belongs in ``orchestration.schedules.daily_schedules`` and
+``orchestration.sensors.refresh_sensor``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,11 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import DAILY
 from quant_assets.orchestration.execution.submission_times import find_storing_run
-from quant_assets.orchestration.run_requests import attempts as asked
+from quant_assets.orchestration.run_requests.attempts import (
+    build_request_tags,
+    describe_unfinished_run,
+    read_attempts,
+)
 from quant_assets.orchestration.run_requests.retry_policy import (
     RETRIES,
     Attempt,
@@ -29,23 +33,23 @@ from quant_assets.orchestration.run_requests.retry_policy import (
 from quant_assets.sources.protocol import Source
 
 CLOSE = time(22)
-"""UTC, after New York's close: from then on a day's prices can be whole."""
+"""Time of day from which a day's prices can be complete, after New York's close, UTC."""
 REFRESH, WATCH, UPDATE = "refresh_daily", "watch_daily", "update_daily"
-# Jobs that a day's refresh may run beside; any other may be about to write its tables.
-BESIDE = frozenset({WATCH, UPDATE, "retrain_models", "tune_models", "maintain_lake"})
+# Jobs beside which a refresh may run; any other job may write the tables of the refresh.
+JOBS_BESIDE_REFRESH = frozenset({WATCH, UPDATE, "retrain_models", "tune_models", "maintain_lake"})
 _WRITES_HISTORY = ("load_history", "walk_forward")
-NEEDS_LOADING = "nothing is loaded yet: run load_history, or `quant-assets load`, first"
+NEEDS_LOADING = "nothing is loaded yet: first run load_history or `quant-assets load`"
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What an answer depends on.
+    """What a proposal depends on.
 
     Attributes:
-        instance: Dagster's.
-        lake: the lake.
-        source: the source.
-        now: the moment, UTC.
+        instance: Dagster's instance with the earlier runs.
+        lake: holds the stored days.
+        source: holds the days that can be refreshed.
+        now: the present moment, UTC.
     """
 
     instance: dg.DagsterInstance
@@ -61,13 +65,13 @@ class RequestContext:
 
 @dataclass(frozen=True)
 class RunProposal:
-    """A run to ask for.
+    """A run that should be requested.
 
     Attributes:
-        job: the job.
-        day: its day.
-        attempt: the number of the attempt, from 1.
-        reason: for people.
+        job: name of the job.
+        day: the trading day for which it runs.
+        attempt: number of the attempt, from 1.
+        reason: the reason that people read.
     """
 
     job: str
@@ -76,58 +80,68 @@ class RunProposal:
     reason: str
 
     def request(self, now: datetime) -> dg.RunRequest:
-        """The request; its key is the same for the same attempt."""
+        """Build the request; its run key is the same for the same attempt."""
         day = self.day.isoformat()
         return dg.RunRequest(
             run_key=f"{self.job}/{day}#{self.attempt}",
             job_name=self.job,
             partition_key=day,
-            tags=asked.request_tags(day, self.reason, self.attempt, now),
+            tags=build_request_tags(day, self.reason, self.attempt, now),
         )
 
 
 def is_day_over(day: date, now: datetime) -> bool:
-    """Whether the prices of a day can be whole."""
+    """Whether the prices of a day can be complete."""
     return now >= datetime.combine(day, CLOSE, UTC)
 
 
-def propose_refresh(look: RequestContext) -> RunProposal | Wait:
-    """The first day after the newest submission that the source has.
+def propose_refresh(context: RequestContext) -> RunProposal | Wait:
+    """Propose to refresh the source's first day after the newest submission.
 
-    Before it the day of that submission, while what follows the submission has failed; for as long
-    as retries may help.
+    If the refresh of the newest submission's day failed after it stored the submission, propose
+    that day again first, up to four times.
 
     Raises:
         SourceError: the source cannot be read.
     """
-    newest = look.submitted
+    newest = context.submitted
     if newest is None:
         return Wait(NEEDS_LOADING)
-    if busy := asked.describe_unfinished_run(look.instance, beside=BESIDE):
+    if busy := describe_unfinished_run(context.instance, beside=JOBS_BESIDE_REFRESH):
         return Wait(busy)
-    made = asked.read_attempts(look.instance, REFRESH, newest.isoformat())
-    if made and made[-1].outcome != "succeeded":
-        most = _before_submission(look, newest, made) + 1 + RETRIES
-        again = _attempt(look, REFRESH, newest, "not all was stored", most=most)
-        if not (isinstance(again, Wait) and again.given_up):
-            return again
-    days = days_after(look.source, newest, look.now)
+    attempts = read_attempts(context.instance, REFRESH, newest.isoformat())
+    if attempts and attempts[-1].outcome != "succeeded":
+        most = _count_before_submission(context, newest, attempts) + 1 + RETRIES
+        reason = "the refresh did not store everything"
+        retry = _propose_attempt(context, REFRESH, newest, reason, most=most)
+        if not (isinstance(retry, Wait) and retry.given_up):
+            return retry
+    days = find_next_days(context.source, newest, context.now)
     if isinstance(days, Wait):
         return days
-    # What else has come waits for its turn.
-    more = f"; {len(days) - 1} more wait" if len(days) > 1 else ""
-    return _attempt(look, REFRESH, days[0], f"new prices of {look.source.name}{more}")
+    more = f"; {len(days) - 1} more days wait" if len(days) > 1 else ""
+    return _propose_attempt(context, REFRESH, days[0], f"new prices of {context.source.name}{more}")
 
 
-def _before_submission(look: RequestContext, day: date, made: Sequence[Attempt]) -> int:
-    """How many attempts came before the one that stored the submission; 0 if none of them did."""
-    runs = [one.run for one in made]
-    stored = find_storing_run(look.instance, day)
-    return runs.index(stored) if stored in runs else 0
+def _count_before_submission(
+    context: RequestContext, day: date, attempts: Sequence[Attempt]
+) -> int:
+    """Count the attempts before the one that stored the submission; 0 if none of them stored it."""
+    run_ids = [attempt.run_id for attempt in attempts]
+    storing_run = find_storing_run(context.instance, day)
+    return run_ids.index(storing_run) if storing_run in run_ids else 0
 
 
-def days_after(source: Source, newest: date, now: datetime) -> list[date] | Wait:
-    """The days after one that are over and that the source has; all of it was read for that.
+def find_next_days(source: Source, newest: date, now: datetime) -> list[date] | Wait:
+    """Find the source's complete days after the newest submission, by reading their prices.
+
+    Args:
+        source: is read for all days after ``newest``, and for its pairs.
+        newest: day of the newest submission.
+        now: the present moment, UTC.
+
+    Returns:
+        The days in order, or why there is none.
 
     Raises:
         SourceError: the source cannot be read.
@@ -139,75 +153,76 @@ def days_after(source: Source, newest: date, now: datetime) -> list[date] | Wait
     later = trading_days(newest + timedelta(days=1), last).tolist()
     over = [day for day in later if is_day_over(day, now)]
     if not over:
-        return Wait(f"{last} is not over: its prices are whole from {CLOSE:%H:%M} UTC on")
+        return Wait(f"{last} is not over: its prices are complete from {CLOSE:%H:%M} UTC on")
     source.pairs()
-    there = source.prices(over[0], over[-1]).days.tolist()
-    return there or Wait(f"{source.name} has none of the days from {over[0]} to {over[-1]}")
+    days = source.prices(over[0], over[-1]).days.tolist()
+    return days or Wait(f"{source.name} has none of the days from {over[0]} to {over[-1]}")
 
 
-def propose_watch(look: RequestContext) -> RunProposal | Wait:
-    """The first day with a submission that is not watched yet.
+def propose_watch(context: RequestContext) -> RunProposal | Wait:
+    """Propose to watch the first submitted day that is not watched yet.
 
-    A day that cannot be watched is left behind; of what was loaded before any was watched, only
-    the newest is.
+    A day on which the job failed too often is skipped. Before any day was watched, only the newest
+    day is proposed.
     """
-    submitted = look.submitted
+    submitted = context.submitted
     if submitted is None:
         return Wait(NEEDS_LOADING)
-    if busy := asked.describe_unfinished_run(look.instance, among=(WATCH, *_WRITES_HISTORY)):
+    if busy := describe_unfinished_run(context.instance, among=(WATCH, *_WRITES_HISTORY)):
         return Wait(busy)
-    seen = [read_newest_day(look.lake, table) for table in (DATA_QUALITY, DRIFT, REGIMES)]
-    watched = None if None in seen else min(day for day in seen if day)
-    found = look.lake.columns(
+    newest_days = [read_newest_day(context.lake, table) for table in (DATA_QUALITY, DRIFT, REGIMES)]
+    watched = None if None in newest_days else min(day for day in newest_days if day)
+    unwatched = context.lake.columns(
         f"SELECT trading_day AS day FROM {SUBMISSIONS.quoted} WHERE trading_day > ? ORDER BY 1",
         [watched or date.min],
     )["day"]
-    days = found.astype("datetime64[D]").tolist()[0 if watched else -1 :]
-    return _first_that_goes(look, WATCH, days, f"all days to {submitted} are watched")
+    days = unwatched.astype("datetime64[D]").tolist()[0 if watched else -1 :]
+    return _propose_first_day(context, WATCH, days, f"all days up to {submitted} are watched")
 
 
-def propose_update(look: RequestContext) -> RunProposal | Wait:
-    """The newest day with a submission, unless the families updated daily have fits as of it."""
-    submitted = look.submitted
+def propose_update(context: RequestContext) -> RunProposal | Wait:
+    """Propose to fit the daily families as of the newest submitted day, unless they have fits."""
+    submitted = context.submitted
     if submitted is None:
         return Wait(NEEDS_LOADING)
-    if busy := asked.describe_unfinished_run(
-        look.instance, among=(UPDATE, "retrain_models", *_WRITES_HISTORY)
+    if busy := describe_unfinished_run(
+        context.instance, among=(UPDATE, "retrain_models", *_WRITES_HISTORY)
     ):
         return Wait(busy)
-    fitted = [read_newest_day(look.lake, fits_table(name)) for name in DAILY]
-    behind = any(day is None or day < submitted for day in fitted)
-    nothing = f"fits as of {submitted} are there"
-    return _first_that_goes(look, UPDATE, [submitted] if behind else [], nothing)
+    fitted = [read_newest_day(context.lake, fits_table(name)) for name in DAILY]
+    outdated = any(day is None or day < submitted for day in fitted)
+    up_to_date = f"the fits as of {submitted} exist"
+    return _propose_first_day(context, UPDATE, [submitted] if outdated else [], up_to_date)
 
 
-ANSWERS: Mapping[str, Callable[[RequestContext], RunProposal | Wait]] = {
+PROPOSALS: Mapping[str, Callable[[RequestContext], RunProposal | Wait]] = {
     REFRESH: propose_refresh,
     WATCH: propose_watch,
     UPDATE: propose_update,
 }
-"""By job, in the order in which they are asked for."""
+"""The function that proposes a job's next run, by job, in the order of the daily jobs."""
 
 
-def _first_that_goes(
-    look: RequestContext, job: str, days: Iterable[date], nothing: str
+def _propose_first_day(
+    context: RequestContext, job: str, days: Iterable[date], without_days: str
 ) -> RunProposal | Wait:
-    """The first day on which the job has not failed too often."""
-    answer: RunProposal | Wait = Wait(nothing)
+    """Propose the first day on which the job has not failed too often."""
+    proposal: RunProposal | Wait = Wait(without_days)
     for day in days:
-        answer = _attempt(look, job, day, f"{day} is refreshed", most=1 + RETRIES)
-        gave_up = isinstance(answer, Wait) and answer.given_up
-        if not gave_up:
+        proposal = _propose_attempt(context, job, day, f"{day} is refreshed", most=1 + RETRIES)
+        given_up = isinstance(proposal, Wait) and proposal.given_up
+        if not given_up:
             break
-    return answer
+    return proposal
 
 
-def _attempt(
-    look: RequestContext, job: str, day: date, reason: str, most: int | None = None
+def _propose_attempt(
+    context: RequestContext, job: str, day: date, reason: str, most: int | None = None
 ) -> RunProposal | Wait:
-    made = asked.read_attempts(look.instance, job, day.isoformat())
-    number = next_attempt(made, look.now, most=most)
+    """Propose the job's next attempt for a day, or say why it has to wait."""
+    attempts = read_attempts(context.instance, job, day.isoformat())
+    number = next_attempt(attempts, context.now, most=most)
     if isinstance(number, Wait):
         return Wait(f"{day}: {number.reason}", number.given_up)
-    again = f"; attempt {number}" if number > 1 else ""
-    return RunProposal(job, day, number, reason + again)
+    retry = f"; attempt {number}" if number > 1 else ""
+    return RunProposal(job, day, number, reason + retry)

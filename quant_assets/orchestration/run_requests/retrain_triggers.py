@@ -1,7 +1,7 @@
-"""Why models may have to be retrained, as the lake shows it: drift, performance, fits, code.
+"""Finds triggers for retraining in the lake: performance, missing fits, code, drift, old fits.
 
-Each cause has an id that stays the same for as long as it lasts. Whether anything is done about it
-is decided in ``orchestration.run_requests.retry_policy``.
+A trigger keeps its id as long as it lasts. Whether models are retrained is decided in
+``orchestration.run_requests.retry_policy``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,97 +26,103 @@ from quant_assets.orchestration.run_requests.retry_policy import RetrainTrigger
 from quant_assets.training.fitting import code_digest
 
 DRIFTED_DAYS = 3
-"""Watched days in a row on which too many features drifted, until that is a cause."""
-# What forecasts were published as, then what they were blended to.
-_JUDGED = (SUBMITTED_FAMILY, ENSEMBLE_FAMILY)
-_DIGITS = 8
-_TOLD = '"by" = \'all\' AND list_contains(?, "window")'
+"""Consecutive watched days with too many drifted features that make a trigger."""
+_JUDGED_FAMILIES = {SUBMITTED_FAMILY: "the submitted forecast", ENSEMBLE_FAMILY: "the ensemble"}
+_DIGEST_LENGTH = 8
+_WHOLE_FAMILY = '"by" = \'all\' AND list_contains(?, "window")'
 
 
 def find_triggers(lake: Lake, settings: Settings, newest: date) -> list[RetrainTrigger]:
-    """All causes there are, the most urgent first.
+    """Find all triggers that hold now, the most urgent first.
 
     Args:
-        lake: what is stored.
-        settings: families and limits.
-        newest: the day that models would be retrained as of.
+        lake: holds performance, drift and fits.
+        settings: name the families, and the limits of drift and of a fit's age.
+        newest: the newest day, as of which models would be retrained.
     """
     families = select_families(settings.families)
-    fits = {name: _fits(lake, name) for name in families}
+    fits = {name: _read_fits(lake, name) for name in families}
     return [
-        *_performance(lake),
-        *_missing(fits),
-        *_code(fits),
-        *_drift(lake, settings.drift_share),
-        *_aged(fits, newest, timedelta(days=settings.fit_max_age_days)),
+        *_find_performance_trigger(lake),
+        *_find_missing_fits(fits),
+        *_find_changed_code(fits),
+        *_find_drift_trigger(lake, settings.drift_share),
+        *_find_old_fits(fits, newest, timedelta(days=settings.fit_max_age_days)),
     ]
 
 
 def current_episode(days: Sequence[tuple[date, bool]]) -> list[date]:
-    """The last days on which it was so, up to the newest; none, if it is not so now."""
-    held: list[date] = []
-    for day, so in reversed(days):
-        if not so:
+    """Return the newest consecutive days on which a condition holds.
+
+    Args:
+        days: each day, and whether the condition holds on it, oldest first.
+
+    Returns:
+        The days, oldest first; empty if the condition does not hold on the newest day.
+    """
+    episode: list[date] = []
+    for day, holds in reversed(days):
+        if not holds:
             break
-        held.insert(0, day)
-    return held
+        episode.insert(0, day)
+    return episode
 
 
-def _performance(lake: Lake) -> Iterator[RetrainTrigger]:
-    """Performance that has fallen by a critical amount; by less, people are warned only."""
+def _find_performance_trigger(lake: Lake) -> Iterator[RetrainTrigger]:
+    """Yield a trigger if the performance is critical; a smaller loss only warns people."""
     if not lake.has(ROLLING):
         return
     rows = lake.arrow(
         "SELECT family, trading_day, coalesce(bool_or(level = 'critical'), false) AS critical"
-        f" FROM {ROLLING.quoted} WHERE list_contains(?, family) AND {_TOLD}"
+        f" FROM {ROLLING.quoted} WHERE list_contains(?, family) AND {_WHOLE_FAMILY}"
         " GROUP BY ALL ORDER BY trading_day",
-        [list(_JUDGED), list(ALERT_WINDOWS)],
+        [list(_JUDGED_FAMILIES), list(ALERT_WINDOWS)],
     ).to_pylist()
-    there = {row["family"] for row in rows}
-    family = choose_judged_family(there)
-    held = current_episode(
+    family = choose_judged_family({row["family"] for row in rows})
+    episode = current_episode(
         [(row["trading_day"], row["critical"]) for row in rows if row["family"] == family]
     )
-    if held:
+    if episode:
         yield RetrainTrigger(
-            f"performance/{held[0]}",
+            f"performance/{episode[0]}",
             "performance",
-            f"the performance of {family} is critical since {held[0]}: "
-            + _worst(lake, family, held[-1]),
+            f"the performance of {_JUDGED_FAMILIES[family]} has been critical since {episode[0]}: "
+            + _describe_worst_score(lake, family, episode[-1]),
             urgent=True,
         )
 
 
-def _worst(lake: Lake, family: str, day: date) -> str:
+def _describe_worst_score(lake: Lake, family: str, day: date) -> str:
     worst = lake.arrow(
         f'SELECT "window", score, expected FROM {ROLLING.quoted}'
-        f" WHERE family = ? AND trading_day = ? AND level = 'critical' AND {_TOLD}"
+        f" WHERE family = ? AND trading_day = ? AND level = 'critical' AND {_WHOLE_FAMILY}"
         " ORDER BY shortfall DESC NULLS LAST LIMIT 1",
         [family, day, list(ALERT_WINDOWS)],
     ).to_pylist()[0]
     over = f"over {worst['window']} days" if worst["window"] else "since the drop began"
-    return f"score {worst['score']:.3f} {over}, expected {worst['expected']:.3f}"
+    return f"the score {over} is {worst['score']:.3f}, expected was {worst['expected']:.3f}"
 
 
-def _drift(lake: Lake, limit: float) -> Iterator[RetrainTrigger]:
+def _find_drift_trigger(lake: Lake, limit: float) -> Iterator[RetrainTrigger]:
+    """Yield a trigger if the share of drifted features exceeds the limit on enough days."""
     if not lake.has(DRIFT):
         return
     shares = share_drifted(
         lake.query(f"SELECT trading_day, level, ks, drifted FROM {DRIFT.quoted}")
     )
     days = shares.index.to_numpy("datetime64[D]").tolist()
-    held = current_episode(list(zip(days, (shares > limit).tolist(), strict=True)))
-    if len(held) >= DRIFTED_DAYS:
+    episode = current_episode(list(zip(days, (shares > limit).tolist(), strict=True)))
+    if len(episode) >= DRIFTED_DAYS:
         yield RetrainTrigger(
-            f"drift/{held[0]}",
+            f"drift/{episode[0]}",
             "drift",
-            f"{shares.iloc[-1]:.0%} of the features have drifted, and over {limit:.0%} on each "
-            f"of {len(held)} days since {held[0]}",
+            f"{shares.iloc[-1]:.0%} of the features have drifted, and more than {limit:.0%} on "
+            f"each of {len(episode)} days since {episode[0]}",
         )
 
 
-def _fits(lake: Lake, name: str) -> list[dict[str, Any]]:
-    """A family's fits, oldest first."""
+def _read_fits(lake: Lake, name: str) -> list[dict[str, Any]]:
+    """Read a family's fits, oldest first."""
     table = fits_table(name)
     if not lake.has(table):
         return []
@@ -126,42 +132,52 @@ def _fits(lake: Lake, name: str) -> list[dict[str, Any]]:
     return fits
 
 
-def _good(fits: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    return next((one for one in reversed(fits) if one["failure"] is None), None)
+def _find_newest_good_fit(fits: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    return next((fit for fit in reversed(fits) if fit["failure"] is None), None)
 
 
-def _missing(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
-    for name, made in fits.items():
+def _find_missing_fits(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
+    """Yield a trigger for each family that was never fitted or whose newest fits failed."""
+    for name, of_family in fits.items():
         failing = current_episode(
-            [(one["trading_day"], one["failure"] is not None) for one in made]
+            [(fit["trading_day"], fit["failure"] is not None) for fit in of_family]
         )
-        if not made:
+        if not of_family:
             yield RetrainTrigger(f"fits/none/{name}", "fits", f"{name} was never fitted")
         elif failing:
-            problem = str(made[-1]["failure"]).splitlines()[0]
+            problem = str(of_family[-1]["failure"]).splitlines()[0]
             yield RetrainTrigger(
                 f"fits/failed/{name}/{failing[0]}",
                 "fits",
-                f"{name} cannot be fitted since {failing[0]}: {problem}",
+                f"every fit of {name} since {failing[0]} has failed: {problem}",
             )
 
 
-def _aged(
+def _find_old_fits(
     fits: dict[str, list[dict[str, Any]]], newest: date, most: timedelta
 ) -> Iterator[RetrainTrigger]:
-    as_of = {name: good["trading_day"] for name, made in fits.items() if (good := _good(made))}
+    """Yield a trigger if the newest good fit of a family is too old."""
+    as_of = {
+        name: fit["trading_day"]
+        for name, of_family in fits.items()
+        if (fit := _find_newest_good_fit(of_family))
+    }
     old = {name: day for name, day in as_of.items() if newest - day > most}
     if old:
         oldest = min(old.values())
         yield RetrainTrigger(
             f"fits/old/{oldest}",
             "fits",
-            f"{', '.join(old)}: fitted as of {oldest}, more than {most.days} days before {newest}",
+            f"the fits of {', '.join(old)} are too old: the oldest is as of {oldest}, "
+            f"more than {most.days} days before {newest}",
         )
 
 
-def _code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
-    newest = {name: fit for name, made in fits.items() if (fit := _good(made))}
+def _find_changed_code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
+    """Yield a trigger if features or code have changed since the newest good fits."""
+    newest = {
+        name: fit for name, of_family in fits.items() if (fit := _find_newest_good_fit(of_family))
+    }
     other_features = [
         name for name, fit in newest.items() if not is_same_arithmetic(fit["features_version"])
     ]
@@ -169,12 +185,12 @@ def _code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
     outdated = {*other_features, *other_code}
     if outdated:
         changed = (
-            f"the features are of version {CATALOGUE_VERSION}, and the fits were made on others; "
-            "`quant-assets load` computes the history of the new ones"
+            f"the features have version {CATALOGUE_VERSION}, and the fits were made with another "
+            "version; `quant-assets load` computes the history of the new features"
             if other_features
-            else f"code has changed since these were fitted: {', '.join(other_code)}"
+            else f"the code of these families has changed since their fits: {', '.join(other_code)}"
         )
-        # Code that comes back finds other fits than it did before.
+        # The oldest day distinguishes code that was restored from the same code before.
         oldest = min(newest[name]["trading_day"] for name in outdated)
-        code = sha256("".join(map(code_digest, sorted(fits))).encode()).hexdigest()[:_DIGITS]
+        code = sha256("".join(map(code_digest, sorted(fits))).encode()).hexdigest()[:_DIGEST_LENGTH]
         yield RetrainTrigger(f"code/{CATALOGUE_VERSION}/{code}/{oldest}", "code", changed)

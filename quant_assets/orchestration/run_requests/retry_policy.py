@@ -1,7 +1,7 @@
-"""When something may be asked for: after failures, and when a retraining is due.
+"""Decides whether a run may be requested now: after failed attempts, and for a retraining.
 
-Pure functions over records of earlier runs; every moment is given. Why a retraining is wanted is in
-``orchestration.run_requests.retrain_triggers``, where the records come from in
+Pure functions of earlier attempts and the present moment. Triggers are found in
+``orchestration.run_requests.retrain_triggers``; attempts are read in
 ``orchestration.run_requests.attempts``.
 """
 
@@ -15,40 +15,40 @@ Outcome = Literal["under way", "succeeded", "failed"]
 Kind = Literal["weekly", "drift", "performance", "fits", "code"]
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
 RETRIES = 4
-BUDGET_OF = timedelta(hours=24)
+BUDGET_PERIOD = timedelta(hours=24)
 URGENT_INTERVAL = timedelta(hours=4)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A run that was asked for.
+    """A run that was requested.
 
     Attributes:
-        cause: what it was asked for.
-        kind: of the cause; empty if it has none.
-        asked_at: by the clock of whoever asked, UTC.
-        minutes: it took, by the machine's clock; 0 while it is under way.
-        outcome: what became of it.
-        number: it was asked for by, from 1; 0 if nothing gave it one.
-        run: its id.
+        trigger: id of the trigger, or ISO date of a daily job; empty if a person requested it.
+        kind: kind of the trigger; empty if it has none.
+        requested_at: when it was requested, by the clock of the schedule or sensor, UTC.
+        minutes: how long it took, by the machine's clock; 0 while it is under way.
+        outcome: whether it succeeded, failed or is under way.
+        number: number of the attempt, from 1; 0 if a person requested it.
+        run_id: id of the run.
     """
 
-    cause: str
+    trigger: str
     kind: str
-    asked_at: datetime
+    requested_at: datetime
     minutes: float
     outcome: Outcome
     number: int
-    run: str
+    run_id: str
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing is asked for now.
+    """The decision that no run is requested now.
 
     Attributes:
-        reason: why.
-        given_up: whether waiting will not help.
+        reason: why not; people read it.
+        given_up: whether no further attempt will be made.
     """
 
     reason: str
@@ -57,13 +57,13 @@ class Wait:
 
 @dataclass(frozen=True)
 class RetrainTrigger:
-    """Why a retraining is wanted.
+    """A reason to retrain.
 
     Attributes:
-        id: the same for as long as it is the same cause.
-        kind: what sort of cause.
-        reason: for people.
-        urgent: whether it may come sooner after the retraining before.
+        id: stays the same as long as the trigger lasts.
+        kind: kind of the trigger.
+        reason: the reason that people read.
+        urgent: whether the shorter interval after the last retraining is enough.
     """
 
     id: str
@@ -74,11 +74,11 @@ class RetrainTrigger:
 
 @dataclass(frozen=True)
 class RetrainLimits:
-    """What retraining may take.
+    """Limits of retraining.
 
     Attributes:
         budget: minutes of computing in 24 hours.
-        interval: least time from one retraining to the next.
+        interval: shortest time between two retrainings.
     """
 
     budget: float
@@ -86,8 +86,8 @@ class RetrainLimits:
 
 
 def retry_pause(failures: int) -> timedelta:
-    """How long to wait after so many failures, one or more: twice as long each time."""
-    # Beyond this power it is the longest anyway.
+    """The pause after a number of failures, at least one: it doubles up to the longest pause."""
+    # From this power on the pause is the longest.
     doublings = min(failures - 1, 16)
     return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << doublings))
 
@@ -95,98 +95,114 @@ def retry_pause(failures: int) -> timedelta:
 def next_attempt(
     attempts: Sequence[Attempt], now: datetime, *, most: int | None = None
 ) -> int | Wait:
-    """The number of the attempt that may be made now, from 1: one that none was made by.
+    """Decide whether a further attempt may be made now.
 
-    Dagster launches nothing twice by one number, and earlier attempts may have been deleted.
-    An attempt that succeeded counts as one that did not help: whoever asks has seen that the cause
-    is still there.
+    Dagster launches no two runs with the same number, so a number is never used again. An attempt
+    that succeeded counts as a failure too, because its trigger still holds.
 
     Args:
-        attempts: at the same cause, oldest first in the order in which they were made. The clock
-            may have gone back meanwhile: one from the future is not waited for.
-        now: the moment, UTC.
-        most: attempts that are made at all.
+        attempts: earlier attempts for the same trigger or day, in the order of their requests. If
+            the clock went back since the last request, there is no pause.
+        now: the present moment, UTC.
+        most: largest number of attempts; unlimited if None.
+
+    Returns:
+        The attempt's number, from 1, or why it has to wait.
     """
-    made, last = len(attempts), max((one.number for one in attempts), default=0)
-    if any(one.outcome == "under way" for one in attempts):
+    count, last = len(attempts), max((attempt.number for attempt in attempts), default=0)
+    if any(attempt.outcome == "under way" for attempt in attempts):
         return Wait(f"attempt {last} is under way")
-    if most is not None and made >= most:
-        return Wait(f"given up after {made} attempts", given_up=True)
-    if made:
-        asked_at = attempts[-1].asked_at
-        due = asked_at + retry_pause(made)
-        if asked_at <= now < due:
-            return Wait(f"attempt {last} came to nothing; the next is due at {_time(due)}")
+    if most is not None and count >= most:
+        return Wait(f"no further attempt is made after {count} attempts", given_up=True)
+    if count:
+        requested_at = attempts[-1].requested_at
+        due = requested_at + retry_pause(count)
+        if requested_at <= now < due:
+            return Wait(f"attempt {last} did not help; the next is due at {_format_time(due)}")
     return last + 1
 
 
 def admit_retraining(
-    cause: RetrainTrigger,
+    trigger: RetrainTrigger,
     now: datetime,
     past: Sequence[Attempt],
     limits: RetrainLimits,
     handled: Sequence[str] = (),
 ) -> int | Wait:
-    """Whether to retrain for a cause now: the attempt's number, or why not.
+    """Decide whether models may be retrained now because of a trigger.
 
     Args:
-        cause: why.
-        now: the moment, UTC.
-        past: all retraining there was, for whatever cause, oldest first.
+        trigger: the reason to retrain.
+        now: the present moment, UTC.
+        past: all earlier retrainings, whatever their triggers, oldest first.
         limits: budget and interval.
-        handled: causes that were dealt with before, whether or not the past still shows it.
+        handled: ids of triggers that were handled before, even if their runs were deleted.
+
+    Returns:
+        The attempt's number, from 1, or why it has to wait.
     """
-    own = [one for one in past if one.cause == cause.id]
-    if cause.id in handled or any(one.outcome == "succeeded" for one in own):
-        return Wait("it was retrained for already")
-    if any(one.outcome == "under way" for one in past):
+    own = [attempt for attempt in past if attempt.trigger == trigger.id]
+    if trigger.id in handled or any(attempt.outcome == "succeeded" for attempt in own):
+        return Wait("models were already retrained for this trigger")
+    if any(attempt.outcome == "under way" for attempt in past):
         return Wait("a retraining is under way")
-    attempt = next_attempt(own, now, most=1 + RETRIES)
-    if isinstance(attempt, Wait):
-        return attempt
-    # A retry is not a further retraining: the one before gave no fits. Unless another did since.
+    number = next_attempt(own, now, most=1 + RETRIES)
+    if isinstance(number, Wait):
+        return number
+    # A retry needs no interval, because the failed attempt made no fits. It needs the interval
+    # if another retraining has succeeded since.
     since = past[past.index(own[-1]) + 1 :] if own else past
-    further = not own or any(one.outcome == "succeeded" for one in since)
-    if further and (due := _due(cause, now, past, limits)) > now:
-        return Wait(f"the next retraining may begin at {_time(due)}")
-    return _affordable(now, past, limits) or attempt
+    needs_interval = not own or any(attempt.outcome == "succeeded" for attempt in since)
+    if needs_interval and (due := _end_of_interval(trigger, now, past, limits)) > now:
+        return Wait(f"the next retraining may begin at {_format_time(due)}")
+    return _check_budget(now, past, limits) or number
 
 
-def settled_triggers(past: Sequence[Attempt]) -> list[str]:
-    """Causes that nothing more is done about: a retraining succeeded, or all attempts failed."""
+def find_settled_triggers(past: Sequence[Attempt]) -> list[str]:
+    """Find the triggers whose retraining succeeded, or whose attempts have all failed."""
     outcomes: dict[str, list[Outcome]] = {}
-    for one in past:
-        outcomes.setdefault(one.cause, []).append(one.outcome)
+    for attempt in past:
+        outcomes.setdefault(attempt.trigger, []).append(attempt.outcome)
     return [
-        cause
-        for cause, found in outcomes.items()
-        if cause and ("succeeded" in found or found.count("failed") > RETRIES)
+        trigger
+        for trigger, of_trigger in outcomes.items()
+        if trigger and ("succeeded" in of_trigger or of_trigger.count("failed") > RETRIES)
     ]
 
 
-def _due(
-    cause: RetrainTrigger, now: datetime, past: Sequence[Attempt], limits: RetrainLimits
+def _end_of_interval(
+    trigger: RetrainTrigger, now: datetime, past: Sequence[Attempt], limits: RetrainLimits
 ) -> datetime:
-    """When the interval since the newest retraining that succeeded ends; now, without one."""
-    interval = min(limits.interval, URGENT_INTERVAL) if cause.urgent else limits.interval
-    # One from the future was asked for by a clock that has gone back since.
-    succeeded = [p.asked_at for p in past if p.outcome == "succeeded" and p.asked_at <= now]
+    """When the interval after the newest successful retraining ends; ``now`` without one."""
+    interval = min(limits.interval, URGENT_INTERVAL) if trigger.urgent else limits.interval
+    # Requests later than now were made before the clock went back.
+    succeeded = [
+        attempt.requested_at
+        for attempt in past
+        if attempt.outcome == "succeeded" and attempt.requested_at <= now
+    ]
     return max(succeeded) + interval if succeeded else now
 
 
-def _affordable(now: datetime, past: Sequence[Attempt], limits: RetrainLimits) -> Wait | None:
-    """None if another retraining as long as the longest of the day stays within the budget."""
-    longest = max((p.minutes for p in past if p.outcome == "succeeded"), default=math.inf)
-    # A run that a crash of the machine ended is closed when Dagster is back, hours later.
-    recent = [min(p.minutes, longest) for p in past if now - BUDGET_OF < p.asked_at <= now]
+def _check_budget(now: datetime, past: Sequence[Attempt], limits: RetrainLimits) -> Wait | None:
+    """Return None if a retraining as long as the day's longest stays within the budget."""
+    longest = max(
+        (attempt.minutes for attempt in past if attempt.outcome == "succeeded"), default=math.inf
+    )
+    # After a crash of the machine Dagster closes a run hours later, so its minutes are limited.
+    recent = [
+        min(attempt.minutes, longest)
+        for attempt in past
+        if now - BUDGET_PERIOD < attempt.requested_at <= now
+    ]
     spent, expected = sum(recent), max(recent, default=0.0)
     if not recent or spent + expected <= limits.budget:
         return None
     return Wait(
-        f"{spent:.0f} of {limits.budget:.0f} minutes of the last 24 hours are spent, "
-        f"and a retraining takes {expected:.0f}"
+        f"retraining took {spent:.0f} of the {limits.budget:.0f} minutes allowed in 24 hours, "
+        f"and the next may take {expected:.0f}"
     )
 
 
-def _time(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,6 +1,6 @@
-"""What became of runs, read from Dagster's records, as events that alerts follow.
+"""Reads the ends of runs from Dagster's event log, and turns them into events of alerts.
 
-How urgent each is, is decided here; what an alert does with it, in ``alerts.alert_lifecycle``.
+The level of each event is decided here; how alerts open and close, in ``alerts.alert_lifecycle``.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from quant_assets.alerts.alert_lifecycle import (
 )
 from quant_assets.orchestration.execution.runs import RANGE_END, RANGE_START, find_root_cause
 
-# Without these there is no submission.
+# Without a success of these jobs there is no submission.
 CRITICAL_JOBS = frozenset({"refresh_daily", "load_history", "submit_competition"})
-# Characters of an error that a message repeats.
-ENOUGH = 1500
-# A later day's success makes an earlier day's failure good: it is about the newest day, or is not
-# asked for again once a newer day is there.
+# Longest text of an error in a message, in characters.
+MAX_ERROR_LENGTH = 1500
+# Jobs whose success for a later day ends the alert of an earlier day: they concern the newest day
+# only, or are not requested again for an earlier day.
 _SUPERSEDED = ("watch_daily", "update_daily", "retrain_models", "submit_competition", "report_")
 _AD_HOC = "__ASSET_JOB"
 _PARTITION = "dagster/partition"
@@ -36,11 +36,11 @@ class RunEnd:
     """A run that succeeded or failed.
 
     Attributes:
-        position: of its end in Dagster's event log; later ends have larger ones.
+        position: position of its end in Dagster's event log, which rises with each event.
         run: the run.
         at: when it ended, UTC.
         failed: whether it failed.
-        message: what Dagster says of the end.
+        message: Dagster's message about its end.
     """
 
     position: int
@@ -51,42 +51,50 @@ class RunEnd:
 
     @property
     def name(self) -> str:
-        """The job; or for one put together in the UI, what it materialised."""
+        """Name of the job; for assets selected in the UI, which of them the run materialised."""
         if not self.run.job_name.startswith(_AD_HOC):
             return self.run.job_name
-        chosen = sorted(key.to_user_string() for key in self.run.asset_selection or ())
-        others = f" and {len(chosen) - 1} more" if len(chosen) > 1 else ""
-        return f"materialization of {''.join(chosen[:1])}{others}"
+        assets = sorted(key.to_user_string() for key in self.run.asset_selection or ())
+        others = f" and {len(assets) - 1} more" if len(assets) > 1 else ""
+        return f"materialization of {''.join(assets[:1])}{others}"
 
     @property
     def supersedes(self) -> bool:
-        """Whether its success makes good what failed for earlier days."""
+        """Whether its success ends alerts about failures for earlier days."""
         return self.name.startswith(_SUPERSEDED)
 
     @property
     def days(self) -> DayRange | None:
-        """The days it was for; None if it was for none."""
+        """The days for which it ran; None if it ran for no days."""
         tags = self.run.tags
         day = tags.get(_PARTITION, "")
-        # A run of another grain than days, from elsewhere, is one without days.
+        # A run of another code location may have partitions that are not days.
         return DayRange.parse(f"{tags.get(RANGE_START, day)}..{tags.get(RANGE_END, day)}")
 
 
 def read_newest_position(instance: dg.DagsterInstance) -> int:
-    """The position of the newest end of a run; -1 before the first."""
-    newest = (instance.fetch_run_status_changes(one, limit=1).records for one in _ENDS)
+    """Read the position of the newest end of a run in the event log; -1 if no run has ended."""
+    newest = (instance.fetch_run_status_changes(event, limit=1).records for event in _ENDS)
     return max((records[0].storage_id for records in newest if records), default=-1)
 
 
 def read_ends_after(
     instance: dg.DagsterInstance, position: int, limit: int
 ) -> tuple[list[RunEnd], int]:
-    """The next runs that ended, oldest first, and the position up to which they were read.
+    """Read the next ends of runs, successes and failures in the order of the event log.
 
-    Both kinds in one order: a success must not be read before the failure it makes good. Runs
-    that were deleted since are left out.
+    A success must not be read before the failure whose alert it ends. Runs that have been deleted
+    are left out.
+
+    Args:
+        instance: Dagster's instance with the event log.
+        position: ends at this position and before have been read already.
+        limit: largest number of ends.
+
+    Returns:
+        The ends, and the position up to which the log was read.
     """
-    found = [
+    of_both_kinds = [
         record
         for event_type in _ENDS
         for record in instance.fetch_run_status_changes(
@@ -95,8 +103,8 @@ def read_ends_after(
             ascending=True,
         ).records
     ]
-    # Of each kind the first ones are here, so the first ones of both are.
-    records = sorted(found, key=lambda record: record.storage_id)[:limit]
+    # Each kind was read up to the limit, so the first records of both kinds are complete.
+    records = sorted(of_both_kinds, key=lambda record: record.storage_id)[:limit]
     ends = []
     for record in records:
         run = instance.get_run_by_id(record.run_id)
@@ -115,40 +123,40 @@ def read_ends_after(
 
 
 def order_by_log(ends: Sequence[RunEnd], after: datetime | None) -> list[RunEnd]:
-    """The ends with moments that rise as the log does, though a clock went back in between.
+    """Give the ends moments that rise with the log, even if the clock went back in between.
 
     Args:
-        ends: in the order of the log.
-        after: moment of the end before them; None at the beginning.
+        ends: the ends in the order of the log.
+        after: moment of the end before the first of them; None if there is none.
     """
-    found = []
+    ordered = []
     for end in ends:
         after = max(end.at, after + timedelta(microseconds=1)) if after else end.at
-        found.append(replace(end, at=after))
-    return found
+        ordered.append(replace(end, at=after))
+    return ordered
 
 
-def alert_events_of(
+def create_alert_events(
     instance: dg.DagsterInstance, end: RunEnd
 ) -> list[ConditionRaised | ConditionCleared]:
-    """What a run's end says: that its job failed for its days; or that it and its checks passed.
+    """Create the events of a run's end: its job failed, or it succeeded and its checks ran.
 
-    Checks of a run that failed are left aside: one that blocks is the reason itself, and the
-    others are made again with the run.
+    The checks of a failed run create no events: a blocking check is the failure itself, and the
+    other checks run again with the next attempt.
     """
     key = condition_key("run_failed", end.name)
     if not end.failed:
-        text = f"{end.name} succeeded{_for(end)} in run {end.run.run_id[:8]}."
+        text = f"{end.name} succeeded{_for_days(end)} in run {end.run.run_id[:8]}."
         days = end.days
         if days and end.supersedes:
             days = DayRange(date.min, days.last)
-        return [ConditionCleared(key, text, end.at, days), *_checks(instance, end)]
+        return [ConditionCleared(key, text, end.at, days), *_create_check_events(instance, end)]
     return [
         ConditionRaised(
             condition_key("run_failed", end.name, days=end.days),
             "critical" if end.name in CRITICAL_JOBS else "warning",
-            f"{end.name} failed{_for(end)}",
-            f"{_first_error(instance, end)}\n"
+            f"{end.name} failed{_for_days(end)}",
+            f"{_read_first_error(instance, end)}\n"
             f"hint: see run {end.run.run_id[:8]} in Dagster; nothing downstream of the failure was "
             "changed. The alert ends when the job succeeds for the same days"
             f"{' or later ones' if end.supersedes else ''}.",
@@ -158,56 +166,61 @@ def alert_events_of(
     ]
 
 
-def _for(end: RunEnd) -> str:
+def _for_days(end: RunEnd) -> str:
     return f" for {str(end.days).replace('..', ' to ')}" if end.days else ""
 
 
-def _first_error(instance: dg.DagsterInstance, end: RunEnd) -> str:
+def _read_first_error(instance: dg.DagsterInstance, end: RunEnd) -> str:
     failures = instance.all_logs(end.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     if not failures:
-        return end.message[:ENOUGH]
+        return end.message[:MAX_ERROR_LENGTH]
     first = failures[0]
     step = str(first.step_key).replace("__", ".")
-    others = f"\n{len(failures) - 1} more failed" if len(failures) > 1 else ""
-    return f"{step}: {find_root_cause(first.get_dagster_event())[:ENOUGH]}{others}"
+    others = f"\n{len(failures) - 1} more steps failed" if len(failures) > 1 else ""
+    return f"{step}: {find_root_cause(first.get_dagster_event())[:MAX_ERROR_LENGTH]}{others}"
 
 
-def _checks(instance: dg.DagsterInstance, end: RunEnd) -> list[ConditionRaised | ConditionCleared]:
+def _create_check_events(
+    instance: dg.DagsterInstance, end: RunEnd
+) -> list[ConditionRaised | ConditionCleared]:
     entries = instance.all_logs(end.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = sorted(
         (entry.get_dagster_event().asset_check_evaluation_data for entry in entries),
-        key=lambda one: one.asset_check_key,
+        key=lambda evaluation: evaluation.asset_check_key,
     )
     return [
-        _check(list(group), end)
-        for _, group in groupby(evaluations, key=lambda one: one.asset_check_key)
+        _create_check_event(list(of_check), end)
+        for _, of_check in groupby(evaluations, key=lambda evaluation: evaluation.asset_check_key)
     ]
 
 
-def _check(
+def _create_check_event(
     evaluations: Sequence[dg.AssetCheckEvaluation], end: RunEnd
 ) -> ConditionRaised | ConditionCleared:
     last = evaluations[-1]
     key = condition_key("check_failed", *last.asset_key.path, last.check_name)
-    what = f"check {last.check_name} of {last.asset_key.to_user_string()}"
-    failed = [one for one in evaluations if not one.passed]
+    check = f"check {last.check_name} of {last.asset_key.to_user_string()}"
+    failed = [evaluation for evaluation in evaluations if not evaluation.passed]
     if not failed:
-        text = f"{what} passed{_for(end)}, in {end.name}."
+        text = f"{check} passed{_for_days(end)}, in {end.name}."
         return ConditionCleared(key, text, end.at, trading_day=end.days.last if end.days else None)
     level: Level = "warning"
-    if any(one.severity is dg.AssetCheckSeverity.ERROR for one in failed):
+    if any(evaluation.severity is dg.AssetCheckSeverity.ERROR for evaluation in failed):
         level = "critical"
     return ConditionRaised(
         key,
         level,
-        f"{what} did not pass{_for(end)}",
-        f"{_details(failed[-1])}\nhint: see the check in Dagster, run {end.run.run_id[:8]} of "
-        f"{end.name}. The alert ends when the check passes for that day or a later one.",
+        f"{check} did not pass{_for_days(end)}",
+        f"{_format_details(failed[-1])}\nhint: see the check in Dagster, run {end.run.run_id[:8]} "
+        f"of {end.name}. The alert ends when the check passes for that day or a later one.",
         end.days.last if end.days else None,
         end.at,
     )
 
 
-def _details(evaluation: dg.AssetCheckEvaluation) -> str:
-    found = (f"{name}: {value.value}" for name, value in evaluation.metadata.items())
-    return "\n".join(filter(None, [evaluation.description, *found]))[:ENOUGH] or "no details"
+def _format_details(evaluation: dg.AssetCheckEvaluation) -> str:
+    details = (f"{name}: {value.value}" for name, value in evaluation.metadata.items())
+    return (
+        "\n".join(filter(None, [evaluation.description, *details]))[:MAX_ERROR_LENGTH]
+        or "no details"
+    )

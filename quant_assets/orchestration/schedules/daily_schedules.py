@@ -1,8 +1,7 @@
-"""Schedules: the evening of each trading day, and Sunday's retraining. Times are UTC.
+"""Schedules of the daily jobs on the evening of each trading day. Times are UTC.
 
-Which day is next, and whether it may be asked for, is decided in
-``orchestration.run_requests.next_days`` and ``orchestration.sensors.retrain_sensor``. Where the
-sensor that asks for the same runs is switched on, a schedule leaves it to that.
+Which day is next is decided in ``orchestration.run_requests.next_days``. A schedule requests no
+run while the sensor is on that requests the same runs.
 """
 
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import is_trading_day
 from quant_assets.orchestration.run_requests.next_days import (
-    ANSWERS,
+    PROPOSALS,
     REFRESH,
     UPDATE,
     WATCH,
@@ -26,7 +25,7 @@ from quant_assets.orchestration.run_requests.next_days import (
 from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.orchestration.sensors.refresh_sensor import (
     REFRESH_SENSOR,
-    UNREADABLE,
+    SOURCE_ERRORS,
     describe_source_error,
 )
 from quant_assets.sources.protocol import Source
@@ -35,23 +34,30 @@ if TYPE_CHECKING:
     from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 _EVENINGS = (
-    ("daily_refresh", REFRESH, "0 22", "at 22:00 UTC, after New York's close."),
-    ("daily_watch", WATCH, "30 22", "at 22:30 UTC, half an hour after its refresh."),
-    ("daily_update", UPDATE, "45 22", "at 22:45 UTC, for the next day's forecasts."),
+    ("daily_refresh", REFRESH, "0 22", "refresh", "at 22:00 UTC, after New York's close"),
+    ("daily_watch", WATCH, "30 22", "watch", "at 22:30 UTC, half an hour after its refresh"),
+    ("daily_update", UPDATE, "45 22", "update", "at 22:45 UTC, for the next day's forecasts"),
 )
 
 
 def build(
     jobs: "Mapping[str, UnresolvedAssetJobDefinition]", status: dg.DefaultScheduleStatus
 ) -> list[dg.ScheduleDefinition]:
-    """The daily schedules."""
+    """Build the schedules of the daily jobs."""
     return [
-        _daily(name, jobs[job], minute_and_hour, description, status)
-        for name, job, minute_and_hour, description in _EVENINGS
+        _build_schedule(
+            name,
+            jobs[job],
+            minute_and_hour,
+            f"Requests the {what} of each trading day {when}. Requests nothing while the sensor "
+            f"{REFRESH_SENSOR} is on, which also catches up.",
+            status,
+        )
+        for name, job, minute_and_hour, what, when in _EVENINGS
     ]
 
 
-def _daily(
+def _build_schedule(
     name: str,
     job: "UnresolvedAssetJobDefinition",
     minute_and_hour: str,
@@ -64,8 +70,7 @@ def _daily(
         cron_schedule=f"{minute_and_hour} * * 1-5",
         execution_timezone="UTC",
         default_status=status,
-        description=f"Every trading day {description} Rests where {REFRESH_SENSOR}, which also "
-        "catches up, is switched on.",
+        description=description,
     )
     def schedule(
         context: dg.ScheduleEvaluationContext,
@@ -77,7 +82,7 @@ def _daily(
             return dg.SkipReason(f"{now.date()} is not a trading day: London and Tokyo are closed")
         sensor = context.repository_def.get_sensor_def(REFRESH_SENSOR)
         if is_on(context.instance, sensor):
-            return dg.SkipReason(f"the sensor {REFRESH_SENSOR} is on and asks for every day's run")
+            return dg.SkipReason(f"the sensor {REFRESH_SENSOR} is on and requests the runs")
         return _request(job.name, RequestContext(context.instance, lake, source, now))
 
     return schedule
@@ -85,9 +90,9 @@ def _daily(
 
 def is_on(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> bool:
     """Whether a sensor is switched on, by a person or by its definition."""
-    # Dagster's enumerations of both are private, so their values are compared.
+    # Dagster's enumerations of type and status are private, so their values are compared.
     on = {"RUNNING"}
-    # Such a row stays when the definition no longer switches it on.
+    # A stored state "DECLARED_IN_CODE" stays after the definition no longer switches it on.
     if sensor.default_status is dg.DefaultSensorStatus.RUNNING:
         on.add("DECLARED_IN_CODE")
     return any(
@@ -98,23 +103,24 @@ def is_on(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> bool:
     )
 
 
-def _request(job: str, look: RequestContext) -> dg.RunRequest | dg.SkipReason:
-    """The run of the evening's own day, if it is the one that comes next."""
-    day = look.now.date()
-    newest = read_newest_day(look.lake, SUBMISSIONS)
+def _request(job: str, context: RequestContext) -> dg.RunRequest | dg.SkipReason:
+    """Request the run of the evening's day, if it is the job's next day."""
+    day = context.now.date()
+    newest = read_newest_day(context.lake, SUBMISSIONS)
     if job == REFRESH and newest and newest >= day:
-        return dg.SkipReason(f"{day} is refreshed already")
+        return dg.SkipReason(f"{day} is already refreshed")
     try:
-        answer = ANSWERS[job](look)
-    except UNREADABLE as error:
+        proposal = PROPOSALS[job](context)
+    except SOURCE_ERRORS as error:
         return dg.SkipReason(describe_source_error(error))
-    if isinstance(answer, Wait):
-        return dg.SkipReason(answer.reason)
-    if answer.day != day:
+    if isinstance(proposal, Wait):
+        return dg.SkipReason(proposal.reason)
+    if proposal.day != day:
         return dg.SkipReason(
-            f"{answer.day} comes first: {REFRESH_SENSOR}, switched on, catches up day by day"
+            f"{proposal.day} has to run first: switch on the sensor {REFRESH_SENSOR}, which "
+            "catches up day by day"
         )
-    return answer.request(look.now)
+    return proposal.request(context.now)
 
 
 def _is_trading_day(day: date) -> bool:

@@ -1,7 +1,7 @@
-"""Schedules of the reports: of a day, after each week and after each month. Times are UTC.
+"""Schedules of the drift page and of the daily, weekly and monthly reports. Times are UTC.
 
-A report is made whether or not the day was refreshed: that it was not is what it has to say. The
-page of the drift is only made of a day that was watched, at whatever hour its data came.
+A report is made even if the day was not refreshed, because it has to say so. The drift page is
+made after a day was watched, at any hour.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from quant_assets.market.calendar import is_trading_day, newest_trading_day
 if TYPE_CHECKING:
     from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
-_DRIFT_JOB = "report_drift"
+_DRIFT_PAGE_JOB = "report_drift"
 
 
 def build(
@@ -27,7 +27,13 @@ def build(
     partitions: dg.PartitionsDefinition,
     status: dg.DefaultScheduleStatus,
 ) -> list[dg.ScheduleDefinition]:
-    """The schedules of the drift page and of daily, weekly and monthly reports."""
+    """Build the schedules of the drift page and of daily, weekly and monthly reports.
+
+    Args:
+        jobs: all asset jobs, by name.
+        partitions: the days for which reports may be requested.
+        status: whether the schedules begin switched on.
+    """
 
     def schedule(
         name: str, cron: str, day_of: Callable[[date], date], description: str
@@ -48,29 +54,30 @@ def build(
         return report
 
     return [
-        _of_drift(jobs[_DRIFT_JOB], partitions, status),
+        _build_drift_schedule(jobs[_DRIFT_PAGE_JOB], partitions, status),
         schedule(
             "daily",
             "0 23 * * 1-5",
             lambda today: today,
-            "Every trading day at 23:00 UTC, after it was watched.",
+            "Requests the report of each trading day at 23:00 UTC, after the day's watch.",
         ),
         schedule(
             "weekly",
             "0 5 * * 6",
             newest_trading_day,
-            "Every Saturday at 05:00 UTC, as of the week's last trading day.",
+            "Requests the week's report every Saturday at 05:00 UTC, as of its last trading day.",
         ),
         schedule(
             "monthly",
             "30 5 1 * *",
             lambda today: newest_trading_day(today - timedelta(days=1)),
-            "On the first of each month at 05:30 UTC, as of the last trading day before it.",
+            "Requests the month's report on the first of the next month at 05:30 UTC, as of the "
+            "month's last trading day.",
         ),
     ]
 
 
-def _of_drift(
+def _build_drift_schedule(
     job: "UnresolvedAssetJobDefinition",
     partitions: dg.PartitionsDefinition,
     status: dg.DefaultScheduleStatus,
@@ -81,25 +88,29 @@ def _of_drift(
         cron_schedule="50 * * * *",
         execution_timezone="UTC",
         default_status=status,
-        description="Every hour at 50 minutes past, of the newest day that was watched; once.",
+        description="Requests the drift page of the newest watched day, once; looks for a new day "
+        "every hour at 50 minutes past.",
     )
     def report(
         context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]
     ) -> dg.RunRequest | dg.SkipReason:
         day = read_newest_day(lake, DRIFT)
         if day is None:
-            return dg.SkipReason("no drift is known yet: watch_daily is due")
-        if _was_asked_for(context.instance, day):
-            return dg.SkipReason(f"the page of {day} was asked for")
+            return dg.SkipReason("no drift is stored yet: run watch_daily first")
+        if _is_page_requested(context.instance, day):
+            return dg.SkipReason(f"the page of {day} was already requested")
         return _request(day, partitions)
 
     return report
 
 
-def _was_asked_for(instance: dg.DagsterInstance, day: date) -> bool:
-    """Whether the day's page has a run; of a schedule, a run key holds for one hour's tick only."""
+def _is_page_requested(instance: dg.DagsterInstance, day: date) -> bool:
+    """Whether the day's page has a run.
+
+    A schedule's run key would prevent a second run for the same hour's tick only.
+    """
     tags = {"dagster/partition": day.isoformat()}
-    return instance.get_runs_count(dg.RunsFilter(job_name=_DRIFT_JOB, tags=tags)) > 0
+    return instance.get_runs_count(dg.RunsFilter(job_name=_DRIFT_PAGE_JOB, tags=tags)) > 0
 
 
 def _request(day: date, partitions: dg.PartitionsDefinition) -> dg.RunRequest | dg.SkipReason:
@@ -107,5 +118,5 @@ def _request(day: date, partitions: dg.PartitionsDefinition) -> dg.RunRequest | 
         return dg.SkipReason(f"{day} is not a trading day: London and Tokyo are closed")
     key = day.isoformat()
     if not partitions.has_partition_key(key):
-        return dg.SkipReason(f"{day} is no day of the market that is loaded")
+        return dg.SkipReason(f"{day} is not a day of the loaded market")
     return dg.RunRequest(run_key=key, partition_key=key)

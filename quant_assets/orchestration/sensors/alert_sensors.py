@@ -1,9 +1,10 @@
-"""Sensors: one that turns what became of runs into alerts, one that delivers them.
+"""Sensors that create alerts from the ends of runs, and send the messages about them.
 
-``dg.run_failure_sensor`` is not used. It goes on to the next run when its function raises, so an
-alert that could not be stored would be lost; it knows no run of the command line, which belongs to
-no code location; and one sensor for failures and one for successes read them in no common order.
-Here the place in the event log moves on only when everything up to it is stored.
+``dg.run_failure_sensor`` is not used, for three reasons. It continues with the next run when its
+function raises, so that an alert that could not be stored would be lost. It does not see runs of
+the command line, which belong to no code location. And sensors for failures and for successes
+would not read them in the order of the log. Here the cursor moves only after all alerts up to its
+position are stored.
 """
 
 from datetime import datetime
@@ -17,7 +18,7 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.run_requests.run_ends import (
-    alert_events_of,
+    create_alert_events,
     order_by_log,
     read_ends_after,
     read_newest_position,
@@ -28,20 +29,20 @@ RUNS_A_TICK = 50
 
 
 def build(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
-    """The sensors about alerts."""
+    """Build the sensors that create alerts and send messages."""
     return [
         dg.sensor(
             minimum_interval_seconds=SECONDS,
             default_status=status,
-            description="Raise an alert for each run that failed and each check that did not pass, "
-            "and close it when the job succeeds for the same days or the check passes. Begins with "
-            "the runs that end after it was switched on.",
+            description="Opens an alert for each run that failed and each check that did not pass. "
+            "Closes the alert when the job succeeds for the same days or the check passes. Reads "
+            "the runs that end after the sensor was switched on.",
         )(watch_runs),
         dg.sensor(
             minimum_interval_seconds=SECONDS,
             default_status=status,
-            description="Send the messages about alerts that are due, and those that failed again "
-            "later.",
+            description="Sends the messages about alerts that are due. Tries a message again later "
+            "if its channel did not accept it.",
         )(deliver_alerts),
     ]
 
@@ -51,21 +52,21 @@ def watch_runs(
     lake: dg.ResourceParam[Lake],
     settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult:
-    """Take in the runs that ended since the last tick."""
+    """Store alerts about the runs that have ended since the last tick."""
     if context.cursor is None:
         position = read_newest_position(context.instance)
-        return _rest("watching runs from now on", str(position))
-    known, _, told = context.cursor.partition(" ")
-    found, position = read_ends_after(context.instance, int(known), RUNS_A_TICK)
-    if not found:
-        return _rest("no run has ended", f"{position} {told}".strip())
-    ends = order_by_log(found, datetime.fromisoformat(told) if told else None)
-    events = [event for end in ends for event in alert_events_of(context.instance, end)]
+        return _skip("runs are watched from now on", str(position))
+    last_position, _, last_moment = context.cursor.partition(" ")
+    unordered, position = read_ends_after(context.instance, int(last_position), RUNS_A_TICK)
+    if not unordered:
+        return _skip("no run has ended", f"{position} {last_moment}".strip())
+    ends = order_by_log(unordered, datetime.fromisoformat(last_moment) if last_moment else None)
+    events = [event for end in ends for event in create_alert_events(context.instance, end)]
     messages = AlertStore(lake, settings.lake_dir).take_in(
         events, open_usable_channels(settings).names
     )
-    reason = f"{len(ends)} runs have ended; {len(messages)} messages"
-    return _rest(reason, f"{position} {ends[-1].at.isoformat()}")
+    reason = f"runs that have ended: {len(ends)}; new messages: {len(messages)}"
+    return _skip(reason, f"{position} {ends[-1].at.isoformat()}")
 
 
 def deliver_alerts(
@@ -73,14 +74,14 @@ def deliver_alerts(
     settings: dg.ResourceParam[Settings],
     clock: dg.ResourceParam[Clock],
 ) -> dg.SensorResult:
-    """Send what is due; where a URL cannot be used, the tick fails and says so afterwards."""
+    """Send the messages that are due; then raise an error if a channel's URL cannot be used."""
     channels = open_usable_channels(settings)
     outcome = deliver_messages(AlertStore(lake, settings.lake_dir), lambda: channels, clock.now)
     if channels.unusable:
         raise channels.unusable[0]
-    return _rest(str(outcome))
+    return _skip(str(outcome))
 
 
-def _rest(reason: str, cursor: str | None = None) -> dg.SensorResult:
-    """No run is wanted; the reason is what the UI shows of the tick."""
+def _skip(reason: str, cursor: str | None = None) -> dg.SensorResult:
+    """Return the result of a tick that requests no run; the UI shows the reason."""
     return dg.SensorResult(skip_reason=reason, cursor=cursor)

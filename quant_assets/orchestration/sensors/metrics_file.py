@@ -1,6 +1,7 @@
-"""All metrics at once, for the endpoint and for the textfile, which a sensor writes.
+"""Collects all metrics, for the HTTP endpoint and for the textfile that a sensor writes.
 
-What is measured is in ``metrics.of_lake`` and ``orchestration.execution.run_metrics``.
+The metrics themselves belong in ``metrics.lake_metrics`` and
+``orchestration.execution.run_metrics``.
 """
 
 from collections.abc import Callable
@@ -26,13 +27,13 @@ SECONDS = 300
 def build(
     status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
 ) -> dg.SensorDefinition:
-    """The sensor that writes the textfile."""
+    """Build the sensor that writes the textfile."""
 
     @dg.sensor(
         minimum_interval_seconds=SECONDS,
         default_status=status,
-        description="Write the metrics of lake and runs as a textfile for Prometheus's node "
-        "exporter.",
+        description="Writes the metrics of the lake and of runs to a textfile, which Prometheus's "
+        "node exporter reads.",
     )
     def write_metrics(
         context: dg.SensorEvaluationContext,
@@ -43,7 +44,7 @@ def build(
         metrics = collect_all_metrics(context.instance, lake, settings, clock.now().date())
         write_atomically(settings.metrics_file, to_prometheus_text(metrics))
         return dg.SensorResult(
-            skip_reason=f"{len(metrics)} metrics written to {settings.metrics_file}"
+            skip_reason=f"{len(metrics)} metrics were written to {settings.metrics_file}"
         )
 
     return write_metrics
@@ -52,18 +53,18 @@ def build(
 def collect_all_metrics(
     instance: dg.DagsterInstance, lake: Lake, settings: Settings, today: date
 ) -> list[Metric]:
-    """Metrics of the lake and of runs, and whether each part could be read.
+    """Collect the metrics of the lake and of runs, and whether each part could be read.
 
     Args:
-        instance: has recorded the runs.
-        lake: the lake; one that is not there yet is not made.
-        settings: which families, and where the lake would be.
-        today: against which freshness is counted.
+        instance: Dagster's instance with the runs.
+        lake: the lake; it is not created if it does not exist yet.
+        settings: name the families and the lake's folder.
+        today: the day from which the age of data is counted.
     """
     if not settings.lake_dir.exists():
-        return _read({})
+        return _collect_parts({})
     families = select_families(settings.families)
-    return _read(
+    return _collect_parts(
         {
             "lake": lambda: collect_lake_metrics(lake, families, today),
             "runs": lambda: collect_run_metrics(instance, lake),
@@ -71,21 +72,26 @@ def collect_all_metrics(
     )
 
 
-def _read(parts: dict[str, Callable[[], list[Metric]]]) -> list[Metric]:
-    found: list[Metric] = []
-    read: list[tuple[tuple[str, ...], float]] = []
-    took: list[tuple[tuple[str, ...], float]] = []
+def _collect_parts(parts: dict[str, Callable[[], list[Metric]]]) -> list[Metric]:
+    metrics: list[Metric] = []
+    successes: list[tuple[tuple[str, ...], float]] = []
+    durations: list[tuple[tuple[str, ...], float]] = []
     for name, collect in parts.items():
         begun = perf_counter()
         try:
-            found += collect()
-            read.append(((name,), 1.0))
+            metrics += collect()
+            successes.append(((name,), 1.0))
         except (QuantAssetsError, database_error()):
-            # An endpoint that answers nothing at all could not say what is wrong.
-            read.append(((name,), 0.0))
-        took.append(((name,), perf_counter() - begun))
+            # The endpoint still answers, so that the failed part shows in its metric.
+            successes.append(((name,), 0.0))
+        durations.append(((name,), perf_counter() - begun))
     return [
-        *found,
-        Metric("collector_success", "1 if the part could be read.", ("part",), tuple(read)),
-        Metric("collector_duration_seconds", "Time reading it took.", ("part",), tuple(took)),
+        *metrics,
+        Metric("collector_success", "1 if the part could be read.", ("part",), tuple(successes)),
+        Metric(
+            "collector_duration_seconds",
+            "Time that reading the part took.",
+            ("part",),
+            tuple(durations),
+        ),
     ]

@@ -1,6 +1,6 @@
-"""The sensor that has each new day refreshed, watched and updated.
+"""The sensor that requests the refresh, watch and update of each new day.
 
-Which day comes next is decided in ``orchestration.run_requests.next_days``.
+Which day is next is decided in ``orchestration.run_requests.next_days``.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.errors import CalendarError, QuantAssetsError, SourceError
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.run_locks import close_abandoned_runs
-from quant_assets.orchestration.run_requests.next_days import ANSWERS, RequestContext, RunProposal
+from quant_assets.orchestration.run_requests.next_days import PROPOSALS, RequestContext, RunProposal
 from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.sources.protocol import Source
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 SECONDS = 30
 REFRESH_SENSOR = "refresh_new_days"
-UNREADABLE = (SourceError, CalendarError, OSError)
-"""What reading a source may raise."""
+SOURCE_ERRORS = (SourceError, CalendarError, OSError)
+"""Exceptions that reading a source may raise."""
 
 
 def build(
@@ -31,16 +31,22 @@ def build(
     partitions: dg.PartitionsDefinition,
     status: dg.DefaultSensorStatus,
 ) -> dg.SensorDefinition:
-    """The sensor."""
+    """Build the sensor that requests the runs of new days.
+
+    Args:
+        jobs: all asset jobs, by name.
+        partitions: the days for which runs may be requested.
+        status: whether the sensor begins switched on.
+    """
 
     @dg.sensor(
         name=REFRESH_SENSOR,
-        jobs=[jobs[name] for name in ANSWERS],
+        jobs=[jobs[name] for name in PROPOSALS],
         minimum_interval_seconds=SECONDS,
         default_status=status,
-        description="Have each day that the source has and the lake lacks refreshed, in order, one "
-        "at a time, then watched and updated. What failed is tried again after 5 minutes, 10, 20, "
-        "up to 2 hours.",
+        description="Requests the refresh of each day that the source has and the lake lacks, in "
+        "order and one at a time, then the day's watch and update. A failed run is tried again "
+        "after 5 minutes, then 10, 20 and so on up to 2 hours.",
     )
     def refresh_new_days(
         context: dg.SensorEvaluationContext,
@@ -49,14 +55,20 @@ def build(
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
         now = clock.now()
-        if back := describe_clock_step(context.cursor, now):
-            return dg.SensorResult(skip_reason=back, cursor=now.isoformat())
+        if clock_step := describe_clock_step(context.cursor, now):
+            return dg.SensorResult(skip_reason=clock_step, cursor=now.isoformat())
         close_abandoned_runs(context.instance)
-        look = RequestContext(context.instance, lake, source, now)
+        request_context = RequestContext(context.instance, lake, source, now)
         with lake.at_once():
-            found = {job: _answer(job, look, partitions) for job in ANSWERS}
-        requests = [one.request(now) for one in found.values() if isinstance(one, RunProposal)]
-        waits = [f"{job}: {one.reason}" for job, one in found.items() if isinstance(one, Wait)]
+            proposals = {job: _propose(job, request_context, partitions) for job in PROPOSALS}
+        requests = [
+            proposal.request(now)
+            for proposal in proposals.values()
+            if isinstance(proposal, RunProposal)
+        ]
+        waits = [
+            f"{job}: {wait.reason}" for job, wait in proposals.items() if isinstance(wait, Wait)
+        ]
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else "; ".join(waits),
@@ -67,27 +79,37 @@ def build(
 
 
 def describe_clock_step(cursor: str | None, now: datetime) -> str:
-    """What to say of a clock that has gone back since the tick before; empty if it has not."""
+    """Describe how far the clock went back since the last tick; empty if it did not.
+
+    Args:
+        cursor: the moment of the last tick in ISO format; empty or None before the first.
+        now: the moment of this tick, UTC.
+    """
     before = datetime.fromisoformat(cursor) if cursor else now
     if now >= before:
         return ""
-    return f"the clock went back from {before:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC: going on"
+    return (
+        f"the clock went back from {before:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC; "
+        "the sensor continues with the next tick"
+    )
 
 
 def describe_source_error(error: QuantAssetsError | OSError) -> str:
-    """A source's error in one line."""
+    """Describe the error of a source in a line."""
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
     where = getattr(error, "where", None)
     return f"the source cannot be read: {first}" + (f" ({where})" if where else "")
 
 
-def _answer(
-    job: str, look: RequestContext, partitions: dg.PartitionsDefinition
+def _propose(
+    job: str, context: RequestContext, partitions: dg.PartitionsDefinition
 ) -> RunProposal | Wait:
     try:
-        found = ANSWERS[job](look)
-    except UNREADABLE as error:
+        proposal = PROPOSALS[job](context)
+    except SOURCE_ERRORS as error:
         return Wait(describe_source_error(error))
-    if isinstance(found, Wait) or partitions.has_partition_key(found.day.isoformat()):
-        return found
-    return Wait(f"{found.day} is no partition: reload the definitions, the source has gone on")
+    if isinstance(proposal, Wait) or partitions.has_partition_key(proposal.day.isoformat()):
+        return proposal
+    return Wait(
+        f"{proposal.day} is not a partition yet: reload the definitions, the source has new days"
+    )

@@ -1,8 +1,7 @@
-"""Retraining asked for by itself: on Sundays, and for the causes that the lake shows.
+"""The schedule and the sensor that request retraining: on Sundays, and for triggers.
 
-What is a cause is said in ``orchestration.run_requests.retrain_triggers``; whether it may be acted
-on now is decided in ``orchestration.run_requests.retry_policy``, which both ways of asking go
-through.
+Triggers are found in ``orchestration.run_requests.retrain_triggers``. Whether models may be
+retrained now is decided in ``orchestration.run_requests.retry_policy``, for both.
 """
 
 import json
@@ -18,7 +17,7 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.run_requests import attempts as asked
+from quant_assets.orchestration.run_requests.attempts import build_request_tags, read_attempts
 from quant_assets.orchestration.run_requests.next_days import NEEDS_LOADING
 from quant_assets.orchestration.run_requests.retrain_triggers import find_triggers
 from quant_assets.orchestration.run_requests.retry_policy import (
@@ -27,7 +26,7 @@ from quant_assets.orchestration.run_requests.retry_policy import (
     RetrainTrigger,
     Wait,
     admit_retraining,
-    settled_triggers,
+    find_settled_triggers,
 )
 from quant_assets.orchestration.sensors.refresh_sensor import describe_clock_step
 
@@ -35,19 +34,19 @@ if TYPE_CHECKING:
     from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 JOB = "retrain_models"
-# A cause lasts for days, and looking for one reads much.
+# A trigger lasts for days, and finding triggers reads much of the lake.
 SECONDS = 300
-# So many causes that were dealt with are remembered.
-_REMEMBERED = 100
+# Number of handled triggers that the cursor keeps.
+_MAX_HANDLED = 100
 
 
 @dataclass(frozen=True)
 class RetrainCursor:
-    """What the sensor knows from its ticks before.
+    """What the sensor keeps from tick to tick.
 
     Attributes:
-        clock: the moment of the last one; empty before the first.
-        handled: ids of causes that were dealt with, or given up, oldest first.
+        clock: the moment of the last tick in ISO format; empty before the first.
+        handled: ids of triggers whose retraining succeeded or was given up, oldest first.
     """
 
     clock: str = ""
@@ -55,34 +54,37 @@ class RetrainCursor:
 
     @classmethod
     def parse(cls, cursor: str | None) -> "RetrainCursor":
-        """From the sensor's cursor."""
+        """Parse the sensor's cursor; None is the cursor before the first tick."""
         return cls(**json.loads(cursor)) if cursor else cls()
 
     def after(self, now: datetime, handled: Sequence[str] = ()) -> str:
-        """The next cursor."""
-        kept = [*self.handled, *(one for one in handled if one not in self.handled)]
-        found = replace(self, clock=now.isoformat(), handled=kept[-_REMEMBERED:])
-        return json.dumps(vars(found))
+        """Return the next cursor, with further handled triggers, as text."""
+        all_handled = [
+            *self.handled,
+            *(trigger for trigger in handled if trigger not in self.handled),
+        ]
+        cursor = replace(self, clock=now.isoformat(), handled=all_handled[-_MAX_HANDLED:])
+        return json.dumps(vars(cursor))
 
 
 def retrain_limits_of(settings: Settings) -> RetrainLimits:
-    """The limits that the settings name."""
+    """The limits of retraining from the settings."""
     return RetrainLimits(settings.retrain_minutes, timedelta(hours=settings.retrain_interval_hours))
 
 
 def build_sensor(
     job: "UnresolvedAssetJobDefinition", status: dg.DefaultSensorStatus
 ) -> dg.SensorDefinition:
-    """The sensor that has models retrained for a cause."""
+    """Build the sensor that requests retraining for triggers."""
 
     @dg.sensor(
         job=job,
         minimum_interval_seconds=SECONDS,
         default_status=status,
-        description="Have models retrained as of the newest day, once for each cause: performance "
-        "that is critical, a fit that is missing or failed, code or features that changed, drift "
-        "on three days in a row, a fit that is old. Within a budget of minutes and with an "
-        "interval from one retraining to the next; a failed one is tried again up to four times.",
+        description="Requests retraining as of the newest day, once for each trigger: critical "
+        "performance, a missing or failed fit, changed code or features, drift on three "
+        "consecutive days, an old fit. A budget of minutes and an interval between two retrainings "
+        "limit it. A failed retraining is tried again up to four times.",
     )
     def retrain_for_cause(
         context: dg.SensorEvaluationContext,
@@ -90,31 +92,32 @@ def build_sensor(
         settings: dg.ResourceParam[Settings],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        now, memory = clock.now(), RetrainCursor.parse(context.cursor)
-        if back := describe_clock_step(memory.clock, now):
-            return dg.SensorResult(skip_reason=back, cursor=memory.after(now))
+        now, before = clock.now(), RetrainCursor.parse(context.cursor)
+        if clock_step := describe_clock_step(before.clock, now):
+            return dg.SensorResult(skip_reason=clock_step, cursor=before.after(now))
         with lake.at_once():
             day = read_newest_day(lake, MARKET_FEATURES)
-            found = _triggers(lake, settings, day) if day else []
+            triggers = _find_triggers(lake, settings, day) if day else []
         if day is None:
-            return dg.SensorResult(skip_reason=NEEDS_LOADING, cursor=memory.after(now))
-        past = asked.read_attempts(context.instance, JOB)
-        cursor = memory.after(now, settled_triggers(past))
+            return dg.SensorResult(skip_reason=NEEDS_LOADING, cursor=before.after(now))
+        past = read_attempts(context.instance, JOB)
+        cursor = before.after(now, find_settled_triggers(past))
+        limits = retrain_limits_of(settings)
         waits = []
-        for cause in [*found, *_failed_weekly(past)]:
-            answer = admit_retraining(cause, now, past, retrain_limits_of(settings), memory.handled)
-            if isinstance(answer, int):
-                request = build_request(cause, answer, day.isoformat(), now)
+        for trigger in [*triggers, *_failed_weekly_triggers(past)]:
+            attempt = admit_retraining(trigger, now, past, limits, before.handled)
+            if isinstance(attempt, int):
+                request = build_request(trigger, attempt, day.isoformat(), now)
                 return dg.SensorResult(run_requests=[request], cursor=cursor)
-            waits.append(f"{cause.reason}: {answer.reason}")
-        reason = "; ".join(waits) or "no cause to retrain"
+            waits.append(f"{trigger.reason}: {attempt.reason}")
+        reason = "; ".join(waits) or "there is no trigger to retrain"
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
     return retrain_for_cause
 
 
-def _triggers(lake: Lake, settings: Settings, day: date) -> list[RetrainTrigger]:
-    """Find the causes that the lake shows, once for each snapshot of it."""
+def _find_triggers(lake: Lake, settings: Settings, day: date) -> list[RetrainTrigger]:
+    """Find the triggers that hold in the lake, once for each of its snapshots."""
 
     def find() -> list[RetrainTrigger]:
         return find_triggers(lake, settings, day)
@@ -125,14 +128,14 @@ def _triggers(lake: Lake, settings: Settings, day: date) -> list[RetrainTrigger]
 def build_schedule(
     job: "UnresolvedAssetJobDefinition", status: dg.DefaultScheduleStatus
 ) -> dg.ScheduleDefinition:
-    """The weekly schedule."""
+    """Build the schedule that requests the weekly retraining."""
 
     @dg.schedule(
         job=job,
         cron_schedule="0 6 * * 0",
         execution_timezone="UTC",
         default_status=status,
-        description="Every Sunday at 06:00 UTC, as of the newest day that is loaded.",
+        description="Requests retraining every Sunday at 06:00 UTC, as of the newest loaded day.",
     )
     def weekly_retrain(
         context: dg.ScheduleEvaluationContext,
@@ -143,33 +146,40 @@ def build_schedule(
         day = read_newest_day(lake, MARKET_FEATURES)
         if day is None:
             return dg.SkipReason(NEEDS_LOADING)
-        cause = _weekly(day)
-        past = asked.read_attempts(context.instance, JOB)
-        answer = admit_retraining(cause, now, past, retrain_limits_of(settings))
-        if isinstance(answer, Wait):
-            return dg.SkipReason(f"{cause.reason}: {answer.reason}")
-        return build_request(cause, answer, day.isoformat(), now)
+        trigger = _weekly_trigger(day)
+        past = read_attempts(context.instance, JOB)
+        attempt = admit_retraining(trigger, now, past, retrain_limits_of(settings))
+        if isinstance(attempt, Wait):
+            return dg.SkipReason(f"{trigger.reason}: {attempt.reason}")
+        return build_request(trigger, attempt, day.isoformat(), now)
 
     return weekly_retrain
 
 
-def build_request(cause: RetrainTrigger, attempt: int, day: str, now: datetime) -> dg.RunRequest:
-    """The run that a cause asks for; its key is the same for the same attempt."""
+def build_request(trigger: RetrainTrigger, attempt: int, day: str, now: datetime) -> dg.RunRequest:
+    """Build the request of a retraining; its run key is the same for the same attempt.
+
+    Args:
+        trigger: the reason to retrain.
+        attempt: number of the attempt, from 1.
+        day: ISO date as of which models are fitted.
+        now: the present moment, UTC.
+    """
     return dg.RunRequest(
-        run_key=f"{cause.id}#{attempt}",
+        run_key=f"{trigger.id}#{attempt}",
         partition_key=day,
-        tags=asked.request_tags(cause.id, cause.reason, attempt, now, cause.kind),
+        tags=build_request_tags(trigger.id, trigger.reason, attempt, now, trigger.kind),
     )
 
 
-def _weekly(day: date) -> RetrainTrigger:
-    """A week's retraining: as of the same day again the fits would be the same."""
+def _weekly_trigger(day: date) -> RetrainTrigger:
+    # The id has the day, because a second retraining as of the same day would give equal fits.
     return RetrainTrigger(f"weekly/{day}", "weekly", f"the weekly retraining, as of {day}")
 
 
-def _failed_weekly(past: Sequence[Attempt]) -> list[RetrainTrigger]:
-    """The newest weekly retraining if it failed: the schedule itself asks but once a week."""
-    weekly = [one for one in past if one.kind == "weekly"]
+def _failed_weekly_triggers(past: Sequence[Attempt]) -> list[RetrainTrigger]:
+    """The newest weekly retraining if it failed, since the schedule requests it once a week."""
+    weekly = [attempt for attempt in past if attempt.kind == "weekly"]
     if not weekly or weekly[-1].outcome != "failed":
         return []
-    return [_weekly(date.fromisoformat(weekly[-1].cause.removeprefix("weekly/")))]
+    return [_weekly_trigger(date.fromisoformat(weekly[-1].trigger.removeprefix("weekly/")))]

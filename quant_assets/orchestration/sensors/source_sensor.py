@@ -1,6 +1,6 @@
-"""A sensor that minds the source: whether it can be read, and whether a day's prices are late.
+"""The sensor that opens alerts while the source cannot be read or a day's prices are late.
 
-What it says becomes alerts. It asks for no run, so alerts that cannot be stored hold up none.
+It requests no run, so that no run waits if alerts cannot be stored.
 """
 
 import json
@@ -22,27 +22,27 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.orchestration.run_requests.next_days import CLOSE, is_day_over
 from quant_assets.orchestration.sensors.refresh_sensor import (
     SECONDS,
-    UNREADABLE,
+    SOURCE_ERRORS,
     describe_source_error,
 )
 from quant_assets.sources.protocol import Source
 
-KEY = "source_unreadable"
-LATE = "data_late"
-# A file that is being written is bad for a moment only.
-TICKS_BAD = 2
-# A source that ended longer ago is history: none of its days is late.
-ENDED = timedelta(days=30)
+UNREADABLE_KEY = "source_unreadable"
+LATE_KEY = "data_late"
+# A file cannot be read for a moment while it is being written.
+TICKS_BEFORE_ALERT = 2
+# If the newest day of a source is older, the source has ended, and no later day is late.
+MAX_SOURCE_AGE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class SourceCursor:
-    """What the sensor has seen so far, as its cursor keeps it.
+    """What the sensor keeps from tick to tick.
 
     Attributes:
-        bad: ticks in a row on which the source could not be read.
-        late: days that were told to be late and have not come yet.
-        told: the moment of the newest thing told; empty if there was none.
+        bad: number of consecutive ticks on which the source could not be read.
+        late: ISO dates of the days that have an open alert because their prices are late.
+        told: the moment of the newest alert event in ISO format; empty if there was none.
     """
 
     bad: int = 0
@@ -51,23 +51,23 @@ class SourceCursor:
 
     @classmethod
     def parse(cls, cursor: str | None) -> "SourceCursor":
-        """From the sensor's cursor."""
+        """Parse the sensor's cursor; None is the cursor before the first tick."""
         return cls(**json.loads(cursor)) if cursor else cls()
 
     def text(self) -> str:
-        """As the sensor's cursor."""
+        """Return the cursor as text."""
         return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True)
 class SourceReading:
-    """What a tick found.
+    """The state of the source on a tick.
 
     Attributes:
-        last: newest day of the source; None if it cannot be read.
-        error: why not; empty if it can.
-        skipped: trading days up to the last that are over and missing, of those not submitted or
-            told late.
+        last: newest day of the source; None if the source cannot be read.
+        error: why it cannot be read; empty if it can.
+        skipped: trading days before the newest whose prices are missing, among the days after the
+            newest submission and the days with an alert.
     """
 
     last: date | None
@@ -76,13 +76,13 @@ class SourceReading:
 
 
 def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """The sensor."""
+    """Build the sensor that watches the source."""
 
     @dg.sensor(
         minimum_interval_seconds=SECONDS,
         default_status=status,
-        description="Raise an alert while the source cannot be read, and one for each trading day "
-        "whose prices have not come in time; close it when they have.",
+        description="Opens an alert while the source cannot be read, and an alert for each trading "
+        "day whose prices are late. Closes it when the source can be read or the prices arrive.",
     )
     def watch_source(
         lake: dg.ResourceParam[Lake],
@@ -93,15 +93,17 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     ) -> dg.SensorResult:
         now = clock.now()
         before = SourceCursor.parse(context.cursor)
-        found = read_source_state(lake, source, now, before.late)
-        seen, events = apply_reading(before, found, now, timedelta(hours=settings.data_due_hours))
+        reading = read_source_state(lake, source, now, before.late)
+        cursor, events = apply_reading(
+            before, reading, now, timedelta(hours=settings.data_due_hours)
+        )
         if events:
             AlertStore(lake, settings.lake_dir).take_in(
                 events, open_usable_channels(settings).names
             )
-        reason = found.error or f"{source.name} ends on {found.last}"
-        late = f"; late: {', '.join(seen.late)}" if seen.late else ""
-        return dg.SensorResult(skip_reason=reason + late, cursor=seen.text())
+        reason = reading.error or f"the newest day of {source.name} is {reading.last}"
+        late = f"; late days: {', '.join(cursor.late)}" if cursor.late else ""
+        return dg.SensorResult(skip_reason=reason + late, cursor=cursor.text())
 
     return watch_source
 
@@ -109,110 +111,129 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
 def read_source_state(
     lake: Lake, source: Source, now: datetime, late: Sequence[str]
 ) -> SourceReading:
-    """Read of the source what the next refresh would read, and the days that were told late."""
+    """Read the days from the source that the next refresh would read, and the late days.
+
+    Args:
+        lake: holds the newest submission.
+        source: is read.
+        now: the present moment, UTC.
+        late: ISO dates of the days that have an open alert.
+    """
     try:
         last = source.last_day
         newest = read_newest_day(lake, SUBMISSIONS) if lake.exists else None
-        told = [date.fromisoformat(day) for day in late]
-        # A day that never comes would have ever more read again.
-        recent = [day - timedelta(days=1) for day in told if last - day <= ENDED]
+        late_days = [date.fromisoformat(day) for day in late]
+        # Older days are not read again: a day whose prices never arrive would make each tick slow.
+        recent = [day - timedelta(days=1) for day in late_days if last - day <= MAX_SOURCE_AGE]
         since = min([newest or last, *recent])
-        never = [day for day in told if day <= since]
+        too_old = [day for day in late_days if day <= since]
         expected = trading_days(since + timedelta(days=1), last).tolist()
         over = [day for day in expected if is_day_over(day, now)]
-        return SourceReading(last, skipped=(*never, *_lacking(source, over)))
-    except UNREADABLE as error:
+        return SourceReading(last, skipped=(*too_old, *_find_missing_days(source, over)))
+    except SOURCE_ERRORS as error:
         return SourceReading(None, describe_source_error(error))
 
 
-def _lacking(source: Source, days: Sequence[date]) -> list[date]:
+def _find_missing_days(source: Source, days: Sequence[date]) -> list[date]:
     if not days:
         return []
     source.pairs()
-    there = set(source.prices(days[0], days[-1]).days.tolist())
-    return [day for day in days if day not in there]
+    present = set(source.prices(days[0], days[-1]).days.tolist())
+    return [day for day in days if day not in present]
 
 
 def apply_reading(
-    seen: SourceCursor, found: SourceReading, now: datetime, patience: timedelta
+    cursor: SourceCursor, reading: SourceReading, now: datetime, patience: timedelta
 ) -> tuple[SourceCursor, list[ConditionRaised | ConditionCleared]]:
-    """What a tick's finding changes, and what has to be told of it.
+    """Apply the state of the source to the cursor.
 
     Args:
-        seen: what was seen before.
-        found: what was found now.
-        now: the moment, UTC.
-        patience: how long after the close of a day its prices may come.
+        cursor: the cursor before this tick.
+        reading: the state of the source on this tick.
+        now: the present moment, UTC.
+        patience: how long after the close of a day its prices may arrive.
+
+    Returns:
+        The next cursor, and the events of alerts.
     """
-    # Alerts take what is not later for known: a clock that went back would leave them open.
-    told = datetime.fromisoformat(seen.told) + timedelta(seconds=1) if seen.told else now
-    at = max(now, told)
-    if found.last is None:
-        bad = seen.bad + 1
+    # Alerts ignore an event that is not later than the last event, so if the clock went back,
+    # the moment is set after the last event.
+    earliest = datetime.fromisoformat(cursor.told) + timedelta(seconds=1) if cursor.told else now
+    at = max(now, earliest)
+    if reading.last is None:
+        bad = cursor.bad + 1
         events: list[ConditionRaised | ConditionCleared] = (
-            [_unreadable(found.error, at)] if bad == TICKS_BAD else []
+            [_unreadable_event(reading.error, at)] if bad == TICKS_BEFORE_ALERT else []
         )
-        return _after(seen, bad, seen.late, events), events
+        return _next_cursor(cursor, bad, cursor.late, events), events
     cleared = (
-        [ConditionCleared(KEY, "The source can be read again.", at)]
-        if seen.bad >= TICKS_BAD
+        [ConditionCleared(UNREADABLE_KEY, "The source can be read again.", at)]
+        if cursor.bad >= TICKS_BEFORE_ALERT
         else []
     )
-    due = [str(day) for day in (*found.skipped, *find_late_days(found.last, now, patience))]
-    # Days of a source that is taken to have ended have not come.
-    gone = [] if now.date() - found.last > ENDED else [day for day in seen.late if day not in due]
+    late = [str(day) for day in (*reading.skipped, *find_late_days(reading.last, now, patience))]
+    # If the source has ended, its late days have not arrived, and their alerts stay open.
+    ended = now.date() - reading.last > MAX_SOURCE_AGE
+    over = [] if ended else [day for day in cursor.late if day not in late]
     events = [
         *cleared,
-        *(_came(day, found.last, at) for day in gone),
-        *(_late(day, found.last, at) for day in due if day not in seen.late),
+        *(_arrived_event(day, reading.last, at) for day in over),
+        *(_late_event(day, reading.last, at) for day in late if day not in cursor.late),
     ]
-    return _after(seen, 0, sorted({*seen.late, *due} - {*gone}), events), events
+    return _next_cursor(cursor, 0, sorted({*cursor.late, *late} - {*over}), events), events
 
 
-def _after(
-    seen: SourceCursor,
+def _next_cursor(
+    cursor: SourceCursor,
     bad: int,
     late: Sequence[str],
     events: Sequence[ConditionRaised | ConditionCleared],
 ) -> SourceCursor:
-    told = events[-1].at.isoformat() if events else seen.told
-    return SourceCursor(bad, list(late), told)
+    newest_event = events[-1].at.isoformat() if events else cursor.told
+    return SourceCursor(bad, list(late), newest_event)
 
 
 def find_late_days(last: date, now: datetime, patience: timedelta) -> list[date]:
-    """Trading days after the source's last one whose prices should have come by now."""
-    if now.date() - last > ENDED or now.date() <= last:
+    """Find the trading days after the source's newest day whose prices are late.
+
+    Args:
+        last: newest day of the source.
+        now: the present moment, UTC.
+        patience: how long after the close of a day its prices may arrive.
+    """
+    if now.date() - last > MAX_SOURCE_AGE or now.date() <= last:
         return []
     days: Sequence[date] = trading_days(last + timedelta(days=1), now.date()).tolist()
     return [day for day in days if datetime.combine(day, CLOSE, UTC) + patience <= now]
 
 
-def _unreadable(error: str, now: datetime) -> ConditionRaised:
+def _unreadable_event(error: str, now: datetime) -> ConditionRaised:
     return ConditionRaised(
-        KEY,
+        UNREADABLE_KEY,
         "critical",
         "the source cannot be read",
-        f"{error}\nhint: correct the file or folder. What is stored is unchanged, and the days "
-        "that wait are refreshed by themselves when it can be read.",
+        f"{error}\nhint: correct the file or folder. Stored data are unchanged, and the waiting "
+        "days are refreshed automatically when the source can be read.",
         None,
         now,
     )
 
 
-def _late(day: str, last: date, now: datetime) -> ConditionRaised:
+def _late_event(day: str, last: date, now: datetime) -> ConditionRaised:
     text = (
-        f"The source ends on {last}.\nhint: see whether its delivery has stopped. The day is "
-        "refreshed by itself when its prices come; QUANT_DATA_DUE_HOURS says when they are late."
+        f"The newest day of the source is {last}.\nhint: see whether its delivery has stopped. The "
+        "day is refreshed automatically when its prices arrive. QUANT_DATA_DUE_HOURS sets when "
+        "prices are late."
     )
     if date.fromisoformat(day) < last:
         text = (
-            f"The source goes on to {last} without them.\nhint: see whether its delivery is whole. "
-            "Later days are refreshed meanwhile; when the prices have come, run "
-            f"`quant-assets backfill --from {day}`, or `quant-assets alerts --close {LATE}/{day}` "
-            "if they never will."
+            f"The source has later days, up to {last}.\nhint: see whether its delivery is "
+            "complete. Later days are refreshed meanwhile. When the prices have arrived, run "
+            f"`quant-assets backfill --from {day}`; if they will never arrive, run "
+            f"`quant-assets alerts --close {LATE_KEY}/{day}`."
         )
     return ConditionRaised(
-        condition_key(LATE, day),
+        condition_key(LATE_KEY, day),
         "warning",
         f"the prices of {day} are late",
         text,
@@ -221,8 +242,7 @@ def _late(day: str, last: date, now: datetime) -> ConditionRaised:
     )
 
 
-def _came(day: str, last: date, now: datetime) -> ConditionCleared:
-    came = date.fromisoformat(day) <= last
-    return ConditionCleared(
-        condition_key(LATE, day), "They have come." if came else "They are not due.", now
-    )
+def _arrived_event(day: str, last: date, now: datetime) -> ConditionCleared:
+    arrived = date.fromisoformat(day) <= last
+    text = "The prices have arrived." if arrived else "The prices are not due."
+    return ConditionCleared(condition_key(LATE_KEY, day), text, now)
