@@ -35,11 +35,11 @@ def run(market: Path | None) -> list[Figure]:
         command = [sys.executable, "-W", "ignore", "-c", statement]
         subprocess.run(command, check=True, env=variables)
 
-    found = medians(
+    taken = medians(
         {name: partial(interpreter, code) for name, code in statements.items()}, REPEATS
     )
-    plain, ours = found.values()
+    plain, ours = taken.values()
     return [
-        *(Figure(name, value, "s") for name, value in found.items()),
+        *(Figure(name, value, "s") for name, value in taken.items()),
         Figure("definitions / dagster and pandas", ours / plain, "x", at_most=1.3),
     ]

@@ -78,10 +78,10 @@ def write_at_once(way: str, folder: Path, writers: int) -> tuple[float, float]:
     with context.Manager() as manager, ProcessPoolExecutor(writers, mp_context=context) as pool:
         gate = manager.Barrier(writers)
         firsts = [HISTORY - (i + 1) * DAYS_A_WRITER for i in range(writers)]
-        found = [
+        futures = [
             pool.submit(write_days, way, folder, first, writers == 1, gate) for first in firsts
         ]
-        moments = [one.result() for one in found]
+        moments = [future.result() for future in futures]
     elapsed = max(ends[-1] for ends in moments) - min(begins[0] for begins in moments)
     slowest = max(float(np.diff(times).max()) for times in moments)
     return elapsed / (writers * DAYS_A_WRITER) * 1e3, slowest * 1e3
@@ -109,13 +109,13 @@ def daily_writes(folder: Path, writers: int) -> list[Figure]:
     One process keeps either store open. Several share the lake; plain DuckDB lets only one process
     open the file for writing, so there each opens it as soon as it is free, writes and closes.
     """
-    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     for _ in range(REPEATS):
-        for way, times in found.items():
+        for way, times in taken.items():
             times.append(write_at_once(way, folder, writers))
     by = "1 writer" if writers == 1 else f"{writers} writers at once"
     each, slowest = (
-        {way: median(times[i] for times in rounds) for way, rounds in found.items()} for i in (0, 1)
+        {way: median(times[i] for times in rounds) for way, rounds in taken.items()} for i in (0, 1)
     )
     return [
         *compared(f"replace a day, {by}", each, "ms"),
@@ -150,13 +150,13 @@ def read_next(store: Store, days: Iterator[date]) -> None:
     store.read(ONE_DAY, next(days))
 
 
-def compared(what: str, found: dict[str, float], unit: str) -> list[Figure]:
+def compared(what: str, taken: dict[str, float], unit: str) -> list[Figure]:
     """All ways' figures and how many times as long as each lake plain DuckDB takes."""
     return [
-        *(Figure(f"{what}, {way}", value, unit) for way, value in found.items()),
+        *(Figure(f"{what}, {way}", value, unit) for way, value in taken.items()),
         *(
-            Figure(f"{what}, {PLAIN} / {way}", found[PLAIN] / value, "x")
-            for way, value in found.items()
+            Figure(f"{what}, {PLAIN} / {way}", taken[PLAIN] / value, "x")
+            for way, value in taken.items()
             if way != PLAIN
         ),
     ]

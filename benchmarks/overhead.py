@@ -43,7 +43,7 @@ def measure(data: Path) -> list[Figure]:
     first, last = source.first_day, source.last_day
     plainly(settings, source, last, last)
     as_a_run(settings, last, last)
-    found = medians(
+    taken = medians(
         {
             "plain": lambda: plainly(settings, source, first, last),
             "dagster": lambda: as_a_run(settings, first, last),
@@ -52,9 +52,9 @@ def measure(data: Path) -> list[Figure]:
         warm_ups=0,
     )
     return [
-        Figure("daily layers, whole history, without Dagster", found["plain"], "s"),
-        Figure("daily layers, whole history, as a Dagster run", found["dagster"], "s"),
-        Figure("as a run / without Dagster", found["dagster"] / found["plain"], "x", at_most=4),
+        Figure("daily layers, whole history, without Dagster", taken["plain"], "s"),
+        Figure("daily layers, whole history, as a Dagster run", taken["dagster"], "s"),
+        Figure("as a run / without Dagster", taken["dagster"] / taken["plain"], "x", at_most=4),
     ]
 
 
@@ -67,11 +67,11 @@ def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
         add_asset_metadata=lambda *_: None,
     )
     with Lake(settings.lake_dir) as lake:
-        given = {"context": context, "lake": lake, "source": source, "settings": settings}
+        arguments = {"context": context, "lake": lake, "source": source, "settings": settings}
         for body in bodies(source):
-            made = body(**{name: given[name] for name in inspect.signature(body).parameters})
-            if inspect.isgenerator(made):
-                list(made)
+            outcome = body(**{name: arguments[name] for name in inspect.signature(body).parameters})
+            if inspect.isgenerator(outcome):
+                list(outcome)
 
 
 def bodies(source: Source) -> list[Callable[..., Any]]:

@@ -23,8 +23,8 @@ def ask(server: Popen[str], port: int, what: str) -> dict[str, list[dict[str, ob
     while True:
         try:
             with urlopen(request, timeout=60) as response:
-                found: dict[str, list[dict[str, object]]] = json.load(response)
-                return found
+                answer: dict[str, list[dict[str, object]]] = json.load(response)
+                return answer
         except (URLError, ConnectionError):
             assert server.poll() is None, "the server has ended"
             assert time.monotonic() < given_up, "no answer"

@@ -57,7 +57,11 @@ def test_words_and_layout_change_nothing(copy: Copy) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("models/families/ridge.py", "def _moments", "_CONSTANT = 1\n\n\ndef _moments"),
+        (
+            "models/families/ridge.py",
+            "def _compute_moments",
+            "_CONSTANT = 1\n\n\ndef _compute_moments",
+        ),
         ("models/label_transforms.py", "MIN_DAYS = ", "MIN_DAYS = 1 + "),
         ("core/ranks.py", "_ROWS_AT_ONCE = 128", "_ROWS_AT_ONCE = 129"),
         ("models/packing.py", "import numpy as np", "import cupy as np"),

@@ -97,11 +97,11 @@ def test_labels_that_agree(
     """Within the tolerance; what is released after the last day is not compared."""
     published += TOLERANCE / 2
     published[-1] = 77.0
-    found = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
-    assert found.agree
-    assert found.compared == sum(DAYS - lag - 1 for lag in synthetic.pairs().lags)
-    assert found.worst == pytest.approx(TOLERANCE / 2, rel=1e-3)
-    assert found.as_metadata()["tolerance"] == TOLERANCE
+    disagreement = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
+    assert disagreement.agree
+    assert disagreement.compared == sum(DAYS - lag - 1 for lag in synthetic.pairs().lags)
+    assert disagreement.worst == pytest.approx(TOLERANCE / 2, rel=1e-3)
+    assert disagreement.as_metadata()["tolerance"] == TOLERANCE
 
 
 @pytest.mark.parametrize("value", [5.0, np.nan])
@@ -109,9 +109,9 @@ def test_labels_that_do_not_agree(
     value: float, panel: PricePanel, known_labels: FloatArray, published: FloatArray
 ) -> None:
     published[4, 11] = value
-    found = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
-    assert not found.agree
-    assert found.only_one_empty == int(np.isnan(value))
+    disagreement = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
+    assert not disagreement.agree
+    assert disagreement.only_one_empty == int(np.isnan(value))
 
 
 def test_an_empty_label_that_is_published_does_not_agree(

@@ -52,28 +52,28 @@ def test_the_lake_gives_what_was_computed(lake: Lake, everything: Observations) 
 @pytest.mark.parametrize("row", [0, 1, 5, 120, 300, 429])
 def test_nothing_known_later_is_read(lake: Lake, row: int) -> None:
     """Equal to a market that ended on the day: neither its prices nor its labels go further."""
-    found = read_observations(lake, day(row))
-    assert found.days[-1] == synthetic.prices().days[row]
-    synthetic.assert_same(found, synthetic.observe(synthetic.until(synthetic.prices(), row)))
+    observations = read_observations(lake, day(row))
+    assert observations.days[-1] == synthetic.prices().days[row]
+    synthetic.assert_same(observations, synthetic.observe(synthetic.until(synthetic.prices(), row)))
 
 
 @pytest.mark.parametrize("row", [5, 300])
 def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
     """Counted in the table itself, by the day each row says it was released on."""
-    seen = read_observations(lake, day(row))
+    observations = read_observations(lake, day(row))
     stored = lake.query(
         f"SELECT released_on, target, value, trading_day FROM {LABELS.quoted}"
         " WHERE value IS NOT NULL AND released_on <= ?",
         [day(row)],
     )
-    assert int((~np.isnan(seen.known_labels)).sum()) == len(stored)
-    labels = seen.labels()
+    assert int((~np.isnan(observations.known_labels)).sum()) == len(stored)
+    labels = observations.labels()
     assert int((~np.isnan(labels)).sum()) == len(stored)
-    rows = np.searchsorted(seen.days, stored["trading_day"].to_numpy("datetime64[D]"))
-    columns = [seen.targets.index(name) for name in stored["target"]]
+    rows = np.searchsorted(observations.days, stored["trading_day"].to_numpy("datetime64[D]"))
+    columns = [observations.targets.index(name) for name in stored["target"]]
     np.testing.assert_array_equal(labels[rows, columns], stored["value"])
     for lag in range(1, 5):
-        of_lag = labels[:, seen.lags == lag]
+        of_lag = labels[:, observations.lags == lag]
         assert np.isnan(of_lag[row - lag :]).all()
         assert np.isfinite(of_lag[row - lag - 1]).any()
 
@@ -84,8 +84,8 @@ def test_a_slice_is_what_was_known_then(lake: Lake, everything: Observations, ro
 
 
 def test_days_since(lake: Lake, everything: Observations) -> None:
-    found = read_observations(lake, day(300), since=day(290))
-    synthetic.assert_same(found, everything.rows(290, 301))
+    observations = read_observations(lake, day(300), since=day(290))
+    synthetic.assert_same(observations, everything.rows(290, 301))
 
 
 def test_a_day_the_market_was_closed_shows_the_day_before(lake: Lake) -> None:

@@ -54,9 +54,9 @@ def full_disk(free: int) -> Iterator[None]:
 
 
 def test_good_forecasts_have_no_problems(forecasts: Forecasts) -> None:
-    found = find_problems(forecasts, forecasts.days)
-    assert found.empty
-    assert list(found.columns) == ["trading_day", "reason"]
+    problems = find_problems(forecasts, forecasts.days)
+    assert problems.empty
+    assert list(problems.columns) == ["trading_day", "reason"]
 
 
 def test_problems_are_found_with_their_day(forecasts: Forecasts) -> None:
@@ -67,19 +67,21 @@ def test_problems_are_found_with_their_day(forecasts: Forecasts) -> None:
     values[9] = np.nan
     broken = replace(forecasts, values=values)
     absent = np.array(["2020-12-31", "2021-01-01"], dtype="datetime64[D]")
-    found = find_problems(broken, np.concatenate([absent, forecasts.days]))
+    problems = find_problems(broken, np.concatenate([absent, forecasts.days]))
     missing = [(forecasts.days[row], "missing or infinite value") for row in (3, 5, 6, 9)]
     expected = [(day, "no forecast") for day in absent] + missing
     expected.append((forecasts.days[8], "all values equal"))
-    reasons = zip(found["trading_day"].to_numpy("datetime64[D]"), found["reason"], strict=True)
+    reasons = zip(
+        problems["trading_day"].to_numpy("datetime64[D]"), problems["reason"], strict=True
+    )
     assert list(reasons) == expected
 
 
 def test_days_beyond_those_expected_are_checked_too(forecasts: Forecasts) -> None:
     values = forecasts.values.copy()
     values[-1] = 1.0
-    found = find_problems(replace(forecasts, values=values), forecasts.days[:-1])
-    assert found["reason"].tolist() == ["all values equal"]
+    problems = find_problems(replace(forecasts, values=values), forecasts.days[:-1])
+    assert problems["reason"].tolist() == ["all values equal"]
 
 
 def test_no_forecasts_at_all(forecasts: Forecasts) -> None:

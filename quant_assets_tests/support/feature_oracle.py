@@ -46,10 +46,10 @@ def weighted_mean(values: FloatArray, span: int, window: int) -> FloatArray:
     for t in range(len(values)):
         part = values[max(t - window + 1, 0) : t + 1][::-1]
         for j in range(values.shape[1]):
-            seen = ~np.isnan(part[:, j])
-            used = weights[: len(part)][seen]
+            observed = ~np.isnan(part[:, j])
+            used = weights[: len(part)][observed]
             if used.sum() >= weights.sum() / 2:
-                result[t, j] = np.dot(used, part[seen, j]) / used.sum()
+                result[t, j] = np.dot(used, part[observed, j]) / used.sum()
     return result
 
 

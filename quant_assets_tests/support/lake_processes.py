@@ -67,14 +67,14 @@ def write(lake: Lake, number: int, mark: int) -> WriteResult:
 def marks(lake: Lake, version: int | None = None) -> dict[int, int]:
     """Mark of each day stored; fails if a day is not whole."""
     at = "" if version is None else f"AT (VERSION => {version})"
-    found = lake.arrow(
+    rows = lake.arrow(
         "SELECT trading_day, min(mark) AS low, max(mark) AS high, count(*) AS n"
         f" FROM raw.marks {at} GROUP BY ALL"
     ).to_pylist()
-    for row in found:
+    for row in rows:
         assert row["low"] == row["high"], row
         assert row["n"] == rows_of(int(row["low"])), row
-    return {(row["trading_day"] - FIRST).days: int(row["low"]) for row in found}
+    return {(row["trading_day"] - FIRST).days: int(row["low"]) for row in rows}
 
 
 def write_forever(root: Path, days: int, orders: Connection) -> None:

@@ -37,13 +37,13 @@ def copy_prepared(name: str, make: Callable[[Path], None], target: Path) -> Path
     Returns:
         The folder that was copied, whose path its files may have in them.
     """
-    kept = _cache_folder() / name / _digest_of_sources()
-    folder, complete = kept / "content", kept / "complete"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{kept}.lock"):
+    cached = _cache_folder() / name / _digest_of_sources()
+    folder, complete = cached / "content", cached / "complete"
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{cached}.lock"):
         if not complete.exists() or time.time() - complete.stat().st_mtime > LONGEST_USE:
-            shutil.rmtree(kept, ignore_errors=True)
-            _delete_old(kept.parent)
+            shutil.rmtree(cached, ignore_errors=True)
+            _delete_old(cached.parent)
             folder.mkdir(parents=True)
             make(folder)
             complete.touch()

@@ -7,9 +7,9 @@ Samples = dict[tuple[str, ...], float]
 
 def samples(text: bytes) -> dict[str, Samples]:
     """Value by labels of each metric."""
-    found: dict[str, Samples] = {}
+    metrics: dict[str, Samples] = {}
     for family in text_string_to_metric_families(text.decode()):
         assert family.documentation
-        for one in family.samples:
-            found.setdefault(one.name, {})[tuple(one.labels.values())] = one.value
-    return found
+        for sample in family.samples:
+            metrics.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    return metrics

@@ -48,7 +48,7 @@ def rows(installation: Installation, sql: str, values: Sequence[object] = ()) ->
 
 def names(installation: Installation) -> list[str]:
     with Lake(installation.settings.lake_dir, read_only=True) as lake:
-        return [one.name for one in read_releases(lake)]
+        return [release.name for release in read_releases(lake)]
 
 
 def decide(installation: Installation, **wish: object) -> None:
@@ -58,12 +58,12 @@ def decide(installation: Installation, **wish: object) -> None:
 
 def scores(installation: Installation, table: str, day: date, release: str = "") -> np.ndarray:
     of_release = "AND release = ?" if release else ""
-    found = rows(
+    values = rows(
         installation,
         f"SELECT target, value FROM {table} WHERE trading_day = ? {of_release}",
         [day, *([release] if release else [])],
     )
-    return found.set_index("target")["value"].reindex(TARGETS).to_numpy()
+    return values.set_index("target")["value"].reindex(TARGETS).to_numpy()
 
 
 def register_two_releases(installation: Installation) -> None:

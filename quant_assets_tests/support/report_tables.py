@@ -36,7 +36,7 @@ _NUMBERS = ("score", "expected", "limit", "shortfall", "share_before", "share_af
 def table(name: str, *columns: str) -> Table:
     """A table as another part of the platform declares it."""
     kinds = {**_TYPES, **dict.fromkeys((*_NUMBERS, "value"), "DOUBLE")}
-    declared = [Column(one, kinds.get(one, "VARCHAR"), "as there") for one in columns]
+    declared = [Column(row, kinds.get(row, "VARCHAR"), "as there") for row in columns]
     return Table(name, "As another part writes it.", tuple(declared))
 
 
@@ -251,7 +251,7 @@ def _drift(day: date, random: np.random.Generator) -> pd.DataFrame:
         for i, (psi, ks) in enumerate(drawn)
     ]
     known = {column.name for column in DRIFT.columns}
-    return pd.DataFrame([{k: one.get(k) for k in known} for one in rows])
+    return pd.DataFrame([{k: row.get(k) for k in known} for row in rows])
 
 
 def _regimes(day: date, random: np.random.Generator) -> pd.DataFrame:

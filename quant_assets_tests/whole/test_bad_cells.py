@@ -31,7 +31,7 @@ def test_bad_cells_are_quarantined_with_their_reason(
     ).succeeded()
     with Lake(installation.settings.lake_dir, read_only=True) as lake:
         rows = lake.query("FROM validated.quarantine")
-        kept = lake.query(
+        counts = lake.query(
             "SELECT count(*) AS n FROM validated.prices WHERE contains(flag, 'rejected')"
             f" AND value IS NULL AND trading_day = DATE '{day}'"
         )
@@ -44,7 +44,7 @@ def test_bad_cells_are_quarantined_with_their_reason(
         zip(names, BAD.values(), strict=True)
     )
     assert dict(zip(rows["column"], rows["value"], strict=True))[names[0]] == "n/a"
-    assert kept.at[0, "n"] == len(BAD)
+    assert counts.at[0, "n"] == len(BAD)
     assert answered.at[0, "n"] == 424
 
 

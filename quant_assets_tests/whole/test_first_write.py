@@ -30,8 +30,8 @@ def installation(tmp_path: Path) -> Installation:
 
 @pytest.fixture
 def opened(installation: Installation) -> Iterator[dg.DagsterInstance]:
-    with open_instance(installation.settings) as found:
-        yield found
+    with open_instance(installation.settings) as instance:
+        yield instance
 
 
 def write(settings: Settings, opened: dg.DagsterInstance, table: str) -> None:

@@ -53,8 +53,8 @@ def history(watched: Installation) -> Iterator[dg.DagsterInstance]:
 
 
 def days_in(lake: Lake, table: str) -> np.ndarray:
-    found = lake.query(f"SELECT DISTINCT trading_day AS day FROM {table} ORDER BY 1")
-    return found["day"].to_numpy().astype("datetime64[D]")
+    rows = lake.query(f"SELECT DISTINCT trading_day AS day FROM {table} ORDER BY 1")
+    return rows["day"].to_numpy().astype("datetime64[D]")
 
 
 def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
@@ -67,7 +67,7 @@ def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
 def test_the_newest_days_are_compared_with_what_their_fit_saw(lake: Lake) -> None:
     np.testing.assert_array_equal(days_in(lake, "monitoring.drift"), DAYS[-MAX_COMPARED_DAYS:])
     rows = lake.query("FROM monitoring.drift")
-    names = {(one.level, one.name) for one in CATALOGUE}
+    names = {(feature.level, feature.name) for feature in CATALOGUE}
     names |= {("forecast", name) for name in JUDGED}
     for _, of_day in rows.groupby("trading_day"):
         assert set(zip(of_day["level"], of_day["name"], strict=True)) == names
@@ -122,8 +122,8 @@ def test_a_hundred_days_are_too_few_to_tell_what_is_unusual(lake: Lake) -> None:
 
 
 def test_what_days_are_compared_with_is_kept(lake: Lake) -> None:
-    found = lake.query('FROM "monitoring"."references" WHERE artifact IS NOT NULL')
-    reports = found["id"].str.partition("/")[0].value_counts().to_dict()
+    rows = lake.query('FROM "monitoring"."references" WHERE artifact IS NOT NULL')
+    reports = rows["id"].str.partition("/")[0].value_counts().to_dict()
     assert set(reports) == {"regimes", "drift"}
     assert reports["regimes"] == len(FIT_DAYS)
 
