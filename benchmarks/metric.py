@@ -1,4 +1,4 @@
-"""The metric over all days at once against the competition's loop over rows."""
+"""Time of the metric over all days at once, against the competition's loop over rows."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ REPEATS = 5
 
 
 def run(market: Path | None) -> list[Figure]:
-    """Seconds of both over the same DAYS x TARGETS forecasts and labels.
+    """Measure the seconds of both metrics over DAYS x TARGETS forecasts and labels.
 
-    The loop is the metric as its host wrote it, with pandas, and gives the same score; both get
+    The loop is the metric as its host wrote it, with pandas, and returns an equal score. Both get
     arrays that are already in memory.
     """
     random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The commands for looking around: what they print, and what they refuse."""
+"""Output and refusals of the commands that only read."""
 
 import csv
 import io

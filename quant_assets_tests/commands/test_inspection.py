@@ -1,4 +1,4 @@
-"""What the lake is said to hold is what it holds."""
+"""The list of tables equals the content of the lake."""
 
 from datetime import date
 from pathlib import Path

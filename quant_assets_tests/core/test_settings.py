@@ -1,4 +1,4 @@
-"""Where a setting comes from, and that a wrong one is named."""
+"""Origins of settings, and errors that name a wrong setting."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -23,7 +23,7 @@ from quant_assets.core.settings import (
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data directory, named by the environment."""
+    """An empty data directory that the environment names."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"QUANT_{name.upper()}", raising=False)
     monkeypatch.setenv("QUANT_DATA_DIR", str(tmp_path))
@@ -148,7 +148,7 @@ def test_a_wrong_setting_is_named_with_what_was_expected(
 def test_levels_of_performance_out_of_order_are_refused(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if only the lower one is given."""
+    """The limits are checked even if only the lower limit is set."""
     monkeypatch.setenv("QUANT_PERFORMANCE_WARNING", "0.3")
     with pytest.raises(SettingsError, match=r"which is 0\.3") as caught:
         load_settings()

@@ -1,4 +1,4 @@
-"""Arrays to rows and back, in any order and with gaps."""
+"""Conversion of arrays to rows and back, in any order and with gaps."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Many processes and threads at once."""
+"""Many processes and threads that use one lake at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Numbers of rows and newest days are what reading every row gives."""
+"""Numbers of rows and newest days equal those of a read of all rows."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Prices and pairs through a small lake."""
+"""Prices and pairs that are written to a small lake and read again."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +32,7 @@ CELLS = (UnreadCell(3, "FX_EURUSD", "n/a"), UnreadCell(7, "LME_CA_Close", "1,234
 
 @pytest.fixture(scope="module")
 def source_prices() -> PriceTable:
-    """Prices with empty, infinite and negative cells and two that are no numbers."""
+    """Prices with empty, infinite and negative cells, and two cells with text."""
     table = synthetic.until(synthetic.prices(), DAYS - 1)
     values = table.values.copy()
     values[2, 5], values[4, 6], values[5, 7] = np.inf, -np.inf, -1.0
@@ -154,7 +154,7 @@ def test_history_starts_so_many_days_before(lake: Lake, source_prices: PriceTabl
 
 
 def test_every_column_is_a_series_of_its_own(source_prices: PriceTable) -> None:
-    """What the tables are keyed by tells all columns apart."""
+    """The keys of the tables distinguish all columns."""
     assert len({parse_column(column) for column in source_prices.columns}) == len(
         source_prices.columns
     )

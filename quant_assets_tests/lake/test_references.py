@@ -1,4 +1,4 @@
-"""What reports compare days with: made once, made anew for other data, and not piling up."""
+"""References are computed once, computed again for other data, and deleted when replaced."""
 
 from collections.abc import Callable, Iterator
 from datetime import date

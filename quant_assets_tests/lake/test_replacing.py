@@ -1,4 +1,4 @@
-"""Replacing the rows that have one of some values in a column."""
+"""Replacing the rows whose value in a column is among some values."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What may be submitted, and the files."""
+"""Problems that keep a forecast from being submitted, and the files of a submission."""
 
 import resource
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def submit(lake: Lake, forecasts: Forecasts) -> None:
 
 @contextmanager
 def full_disk(free: int) -> Iterator[None]:
-    """No file can grow beyond so many bytes, as the kernel enforces it."""
+    """Let the kernel refuse files beyond a number of bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (free, before[1]))
     try:
@@ -91,7 +91,7 @@ def test_no_forecasts_at_all(forecasts: Forecasts) -> None:
 
 
 def test_exported_files(lake: Lake, forecasts: Forecasts, tmp_path: Path) -> None:
-    """Columns in order, rows by day, every number as it was, in both files."""
+    """Both files have the columns in order, the rows by day, and unchanged numbers."""
     later = slice(10, N)
     for part in (later, slice(0, 10)):
         submit(

@@ -1,4 +1,4 @@
-"""Fits in a real MLflow store: what is recorded, what is made again, what goes wrong."""
+"""Fits in a real MLflow store: their records, interrupted runs, and damaged models."""
 
 import json
 import shutil
@@ -73,7 +73,7 @@ def test_a_model_takes_no_space_of_its_own(tmp_path: Path, fits: list[Fit], mode
 def test_a_model_stored_by_an_earlier_version_loads(
     loader: str, tmp_path: Path, fits: list[Fit], models: Path, observations: Observations
 ) -> None:
-    """Versions until 0.1.0 wrote the description of a model themselves."""
+    """Versions up to 0.1.0 stored descriptions of models that name another loader."""
     ridge, folder = fits[-1], tmp_path / "model"
     (folder / "data").mkdir(parents=True)
     shutil.copy(models / ridge["artifact"], folder / "data" / "fitted.model")

@@ -10,7 +10,7 @@ from quant_assets_tests.support.odd_names import ODD_NAME
 
 
 def test_a_store_is_made_and_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the working directory has such a name: MLflow looks there for its artifacts."""
+    """The working directory has such a name too, because MLflow looks there for its artifacts."""
     root = tmp_path / ODD_NAME
     folder = root / "mlflow"
     root.mkdir()

@@ -1,4 +1,4 @@
-"""Releases in a real MLflow store: what is recorded, loaded, refused, and made again."""
+"""Releases in a real MLflow store: their records, loaded models, and damaged models."""
 
 import json
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def releases(fits: Rows) -> list[Release]:
 
 
 def release_of(name: str, fits: Rows, no_record: str | None = None) -> Release:
-    """A release of these fits; ``rank_prior`` learns daily."""
+    """Return a release of some fits; ``rank_prior`` is fitted daily, so it is not pinned."""
     as_of: date = fits[0]["trading_day"]
     parts = tuple(
         ReleaseFit(
@@ -167,7 +167,7 @@ def test_a_release_of_a_family_that_there_is_no_more_is_left_out(
 def test_aliases_of_families_are_those_of_the_releases(
     tmp_path: Path, releases: list[Release], fits: Rows
 ) -> None:
-    """Of those that are pinned; rank_prior has no forecast here, and so no alias."""
+    """Pinned fits have aliases; rank_prior has no forecast here, and so no alias."""
     with Lake(tmp_path / "lake") as lake:
         both = {"champion": releases[0], "challenger": releases[1]}
         assert tracked.find_fit_aliases(lake, fits, both) == {

@@ -1,4 +1,4 @@
-"""Releases of a small market in MLflow, through real runs; and a store that is gone."""
+"""Releases of a small market in MLflow, through real runs, and a store that was deleted."""
 
 import shutil
 import sqlite3
@@ -43,7 +43,7 @@ def with_releases(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture
 def mine(with_releases: Installation, tmp_path: Path) -> Installation:
-    """A copy to change."""
+    """A copy that tests may change."""
     return with_releases.copy(tmp_path)
 
 
