@@ -1,4 +1,4 @@
-"""Every feature once more: slow, obvious, one window at a time, and independent of the package.
+"""Every feature computed again: slow, obvious, window by window, and without the package.
 
 Prices and names come in; nothing of ``quant_assets.features`` is imported.
 """
@@ -19,7 +19,7 @@ Statistic = Callable[[FloatArray], float | np.floating[Any]]
 
 
 def rolling(values: FloatArray, window: int, statistic: Statistic) -> FloatArray:
-    """The statistic of each window's observed values, where at least half are observed."""
+    """Return the statistic of each window's observed values; NaN if fewer than half exist."""
     columns = values.reshape(len(values), -1)
     result = np.full(columns.shape, np.nan)
     for t in range(len(columns)):

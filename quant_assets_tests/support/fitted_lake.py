@@ -1,4 +1,4 @@
-"""A lake of the small market with all fits and forecasts, and one changed after a day."""
+"""A lake of the small market with all fits and forecasts, and a lake that differs after a day."""
 
 import pickle
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def run_all_days(fitted: FittedLake) -> None:
 
 
 def open_prepared(name: str, table: PriceTable, folder: Path) -> FittedLake:
-    """The prices run over all days at once, in a folder of the caller's own."""
+    """Copy a lake with all fits and forecasts of some prices into a folder."""
 
     def make(prepared: Path) -> None:
         fitted = open_lake(prepared, table)
@@ -78,7 +78,7 @@ def open_prepared(name: str, table: PriceTable, folder: Path) -> FittedLake:
 
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
-    """The small market, run over all days at once."""
+    """Return the lake of the small market after a run over all days."""
     opened = open_prepared("fitted", synthetic.prices(), tmp_path_factory.mktemp("fitted"))
     yield opened
     opened.lake.close()
@@ -86,7 +86,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
 
 @pytest.fixture(scope="session")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
-    """The small market with other prices on every day after ALTERED_AFTER."""
+    """Return the lake of the small market with other prices on every day after ALTERED_AFTER."""
     prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
     opened = open_prepared("fitted-altered", prices, tmp_path_factory.mktemp("altered"))
     yield opened

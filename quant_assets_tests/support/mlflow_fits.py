@@ -19,7 +19,7 @@ NAMES = ("rank_prior", "ridge")
 
 
 def fit_of(observations: Observations, name: str, row: int, models: Path, **changes: Any) -> Fit:
-    """A real fit and its record."""
+    """Fit a family, and return the record of the fit."""
     chosen = load_family(name)
     model = chosen.fit(observations.rows(0, row + 1), chosen.defaults, Resources())
     artifact, digest = keep(models, model.to_bytes())

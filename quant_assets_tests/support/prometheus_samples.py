@@ -1,4 +1,4 @@
-"""Metrics as Prometheus's own parser reads them."""
+"""Metrics, read by the parser of Prometheus."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -6,7 +6,7 @@ Samples = dict[tuple[str, ...], float]
 
 
 def samples(text: bytes) -> dict[str, Samples]:
-    """Value by labels of each metric."""
+    """Return the values of each metric by their labels."""
     metrics: dict[str, Samples] = {}
     for family in text_string_to_metric_families(text.decode()):
         assert family.documentation

@@ -193,7 +193,7 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
 
 @pytest.mark.parametrize("name", ["attribution", "scoreboard"])
 def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
-    """With the last of its days; a copy for each day would fill the disk."""
+    """The last day of a run has the picture; a copy for each day would fill the disk."""
     assert days_with_picture(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]
 
 

@@ -33,7 +33,7 @@ DAYS = trading_days(FIRST_DAY, LAST_DAY)
 
 @pytest.fixture(scope="module")
 def reported(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The last days watched and reported, the newest of them refreshed alone before."""
+    """The last days, monitored and reported; the newest day was refreshed alone before."""
     installation = loaded.copy(tmp_path_factory.mktemp("reported"))
     first, last = str(DAYS[-3]), str(DAYS[-1])
     for job, begin in (("watch_daily", first), ("report_daily", first), ("report_weekly", last)):

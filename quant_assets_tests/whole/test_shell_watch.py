@@ -1,4 +1,4 @@
-"""What is watched of a whole small market, through the command line."""
+"""Monitoring of a whole small market, through the command line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ JUDGED = ("ensemble", *FAST)
 
 @pytest.fixture(scope="module")
 def watched(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The loaded market, watched on all days as one run, and the page of the newest."""
+    """The loaded market, monitored on all days in one run, and the page of the newest day."""
     installation = loaded.copy(tmp_path_factory.mktemp("watched"))
     days = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
     for job in ("watch_daily", "report_drift"):
@@ -117,7 +117,7 @@ def test_figures_of_every_family_are_kept(lake: Lake) -> None:
 
 
 def test_a_hundred_days_are_too_few_to_tell_what_is_unusual(lake: Lake) -> None:
-    """The run goes on without rows; what they look like is tested beside the detectors."""
+    """The run goes on without rows; rows are tested beside the detectors."""
     assert lake.query("FROM monitoring.anomalies").empty
 
 
@@ -154,5 +154,5 @@ def test_a_day_alone_is_as_in_the_range(watched: Installation, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["data_quality", "drift", "regimes", "rolling", "health"])
 def test_pictures_are_kept_once_a_run(history: dg.DagsterInstance, name: str) -> None:
-    """With the last of its days; a copy for each day would fill the disk."""
+    """The last day of a run has the picture; a copy for each day would fill the disk."""
     assert days_with_picture(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]

@@ -54,7 +54,7 @@ def trials_of(installation: Installation) -> pd.DataFrame:
 def tuned(
     loaded: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Installation, CommandResult]:
-    """A installation with a study between its two fits, and what the command said."""
+    """An installation with a study between its two fits, and the command's output."""
     installation = loaded.copy(tmp_path_factory.mktemp("tuned"))
     installation.run("load").succeeded()
     assert "nothing has changed" in installation.run("load").succeeded().out
@@ -221,7 +221,7 @@ def test_what_cannot_be_done_is_refused(
 def killed(
     loaded: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Installation, int]:
-    """A installation whose study was killed in the middle, and the trials it had reported."""
+    """An installation whose study was killed in the middle, and the trials it had reported."""
     installation = loaded.copy(tmp_path_factory.mktemp("killed"))
     with installation.start("tune", "rank_prior", *SHORT, *TRIALS) as process:
         assert process.stderr

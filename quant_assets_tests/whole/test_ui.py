@@ -77,7 +77,7 @@ def change_last_day(rows: Rows) -> None:
 
 @pytest.fixture(scope="module")
 def installation(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """A copy of the loaded market whose newest day was corrected since."""
+    """A copy of the loaded market whose newest day was corrected after the load."""
     copy = loaded.copy(tmp_path_factory.mktemp("ui"))
     change_train(copy.folder, change_last_day)
     return copy
@@ -130,7 +130,7 @@ def ui(installation: Installation, channel: Receiver) -> Iterator[Ui]:
 def test_a_day_is_materialised_and_a_range_is_one_run(
     installation: Installation, ui: Ui, loaded_digests: Digests
 ) -> None:
-    """Both at once, as they would come: the daemon looks for backfills every half minute."""
+    """Both run at once, because the daemon looks for backfills only every half minute."""
     repository = ui.ask(LOADED)["nodes"][0]
     assert {"load_history", "refresh_daily"} <= {job["name"] for job in repository["jobs"]}
     assert {item["scheduleState"]["status"] for item in repository["schedules"]} == {"STOPPED"}
@@ -177,7 +177,7 @@ def test_a_day_is_materialised_and_a_range_is_one_run(
 def test_sensors_that_are_switched_on_tell_a_failure(
     installation: Installation, ui: Ui, channel: Receiver
 ) -> None:
-    """A submission is asked for without its day."""
+    """Request a submission without its day."""
     for name in ("watch_runs", "deliver_alerts"):
         assert ticks(ui, name)["status"] == "STOPPED"
         started = ui.ask(START_SENSOR, s={**LOCATION, "sensorName": name})
