@@ -75,15 +75,15 @@ def _settings() -> Iterator[str]:
 def architecture_page() -> str:
     """Return a page with the rooms of the package, top to bottom."""
     intro = (
-        "A functional core computes; a thin shell says what depends on what, when it runs and "
-        "where it is stored. The core never imports Dagster. A room imports only from the rows "
-        "below its own, not from another room of its row; a test holds that, and reads the same "
-        "list as this page.\n\n"
-        "A day goes through the rooms like this: `sources` reads what was given, `quality` accepts "
-        "or rejects it, `features` computes inputs and `market` labels, `training` fits `models` "
-        "as of a day, `ensemble` blends their forecasts, `promotion` chooses what is submitted, "
-        "`submission` writes it, `scoring` and `monitoring` judge it once labels are known, and "
-        "`reports`, `metrics` and `alerts` tell people. Each step reads and writes the `lake`.\n"
+        "A functional core computes. A thin Dagster shell declares dependencies, starts runs and "
+        "stores results. The core never imports Dagster. A room imports only from the rows below "
+        "its own, and not from another room of its row; a test verifies this list.\n\n"
+        "A day goes through the rooms like this: `sources` reads prices, `quality` accepts or "
+        "rejects them, `features` computes features and `market` labels, `training` fits `models` "
+        "as of a day, and `ensemble` blends their forecasts. `promotion` chooses the submitted "
+        "forecast, and `submission` writes it. `scoring` and `monitoring` judge it once labels are "
+        "known, and `reports`, `metrics` and `alerts` inform people. Each step reads and writes "
+        "the `lake`.\n"
     )
     return "\n".join(["# Architecture", "", _NOTE, intro, *_rooms_table(), "", *_parts(), ""])
 

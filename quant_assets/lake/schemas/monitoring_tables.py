@@ -100,7 +100,7 @@ ROLLING = Table(
     "monitoring.rolling",
     "Scores against earlier scores: one row per day, family, part and window. The score covers "
     "the newest days whose labels are known on trading_day; the reference covers days before "
-    "them. For the submitted forecast, days before its champion went into force are those of the "
+    "them. For the submitted forecast, days before its champion went into force come from the "
     "champion's walk-forward. Known at the close of trading_day.",
     (
         _DAY,

@@ -118,7 +118,7 @@ def fits_table(family: str) -> Table:
             Column("trading_day", "DATE", "as-of day"),
             DATE_ID,
             Column("parameters", "VARCHAR", "parameters of the fit, as JSON"),
-            Column("study", "DATE", "as-of day of the study that found them; NULL for defaults"),
+            Column("study", "DATE", "as-of day of the study they come from; NULL without a study"),
             Column("by_hand", "VARCHAR", "parameters set by hand, joined by commas; or NULL"),
             Column("metrics", "VARCHAR", "numbers of labels and days of the fit, as JSON"),
             Column("importance", "VARCHAR", "share of each input in the forecasts, as JSON"),
@@ -151,7 +151,9 @@ def study_table(family: str) -> Table:
             Column("trial", "BIGINT", "number of the trial, from 1; the first has the defaults"),
             Column("stage", "VARCHAR", "broad: in the whole space; narrow: around the best trial"),
             Column("parameters", "VARCHAR", "all parameters of the trial, as JSON"),
-            Column("value", "DOUBLE", "score of the folds less a penalty; NULL if it was stopped"),
+            Column(
+                "value", "DOUBLE", "score of the folds less instability; NULL if it was stopped"
+            ),
             Column("metrics", "VARCHAR", "score of each finished fold, oldest first, as JSON"),
             Column("best", "BOOLEAN", "whether fits use the parameters of this trial"),
             Column("seconds", "DOUBLE", "seconds that the trial took"),
