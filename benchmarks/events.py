@@ -70,7 +70,13 @@ def chain(n_assets: int, days: dg.PartitionsDefinition[str]) -> dg.Definitions:
 
 
 def load_seconds(storage: str, n_days: int, n_assets: int) -> float:
-    """Return wall-clock seconds of a load in a fresh instance."""
+    """Return wall-clock seconds of a load in a fresh instance.
+
+    Args:
+        storage: name of the event log's storage, from ``STORAGES``.
+        n_days: number of partitions.
+        n_assets: number of assets.
+    """
     days = dg.DailyPartitionsDefinition("2010-01-04", exclusions=["0 0 * * 6", "0 0 * * 0"])
     first, last = (days.get_partition_keys()[i] for i in (0, n_days - 1))
     job = chain(n_assets, days).resolve_job_def("load")

@@ -46,6 +46,11 @@ def writer(way: str, folder: Path, *, alone: bool) -> Iterator[Callable[[Days], 
 
     A lake stays open, and so does a plain file with a single writer. A plain file with several
     writers is opened for each write and closed after it.
+
+    Args:
+        way: name of the store, from ``WAYS``.
+        folder: folder of the store.
+        alone: whether no other process writes.
     """
     if way != PLAIN or alone:
         with WAYS[way](folder) as store:
@@ -60,7 +65,15 @@ def writer(way: str, folder: Path, *, alone: bool) -> Iterator[Callable[[Days], 
 
 
 def write_days(way: str, folder: Path, first: int, alone: bool, gate: Any) -> list[float]:
-    """Replace DAYS_A_WRITER days one by one when all writers are ready; return start and end."""
+    """Replace DAYS_A_WRITER days one by one when all writers are ready; return start and end.
+
+    Args:
+        way: name of the store, from ``WAYS``.
+        folder: folder of the store.
+        first: number of the first day.
+        alone: whether no other process writes.
+        gate: barrier of all writers.
+    """
     prepared = [some_days(first + i, 1) for i in range(DAYS_A_WRITER)]
     moments = []
     with writer(way, folder, alone=alone) as replace:
@@ -74,7 +87,13 @@ def write_days(way: str, folder: Path, first: int, alone: bool, gate: Any) -> li
 
 
 def write_at_once(way: str, folder: Path, writers: int) -> tuple[float, float]:
-    """Let processes write different days; return milliseconds per day, and of the slowest write."""
+    """Let processes write different days; return milliseconds per day, and of the slowest write.
+
+    Args:
+        way: name of the store, from ``WAYS``.
+        folder: folder of the store.
+        writers: number of processes.
+    """
     context = get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(writers, mp_context=context) as pool:
         gate = manager.Barrier(writers)
@@ -153,7 +172,13 @@ def read_next(store: Store, days: Iterator[date]) -> None:
 
 
 def compared(what: str, taken: dict[str, float], unit: str) -> list[Figure]:
-    """Return the figures of all stores, and the time of plain DuckDB over that of each lake."""
+    """Return the figures of all stores, and the time of plain DuckDB over that of each lake.
+
+    Args:
+        what: name of the figure.
+        taken: measured time by store.
+        unit: unit of the time.
+    """
     return [
         *(Figure(f"{what}, {way}", value, unit) for way, value in taken.items()),
         *(

@@ -225,7 +225,13 @@ def solves(exercise: Exercise, resources: Resources) -> list[Figure]:
 
 
 def leave_one_out(x: FloatArray, y: FloatArray, penalties: tuple[float, ...]) -> FloatArray:
-    """Return the (p,) coefficients of a target at the penalty with least leave-one-out error."""
+    """Return the (p,) coefficients of a target at the penalty with least leave-one-out error.
+
+    Args:
+        x: (n, p) inputs without NaN.
+        y: (n,) labels of the target without NaN.
+        penalties: penalties to try.
+    """
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     centred = y - y.mean()
     projected = u.T @ centred

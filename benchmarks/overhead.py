@@ -59,7 +59,14 @@ def measure(data: Path) -> list[Figure]:
 
 
 def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
-    """Call the functions of the assets of ``refresh_daily``, in the order of their layers."""
+    """Call the functions of the assets of ``refresh_daily``, in the order of their layers.
+
+    Args:
+        settings: settings of the data directory.
+        source: source of the market.
+        start: first day.
+        end: last day.
+    """
     context = SimpleNamespace(
         partition_key_range=dg.PartitionKeyRange(start.isoformat(), end.isoformat()),
         selected_asset_keys={asset_key_of(forecasts_table(name)) for name in FAST},
@@ -86,6 +93,12 @@ def bodies(source: Source) -> list[Callable[..., Any]]:
 
 
 def as_a_run(settings: Settings, start: date, end: date) -> None:
-    """Run the job ``refresh_daily`` without showing its progress."""
+    """Run the job ``refresh_daily`` without showing its progress.
+
+    Args:
+        settings: settings of the data directory.
+        start: first day.
+        end: last day.
+    """
     with redirect_stderr(StringIO()), open_instance(settings) as opened:
         run_job(build_definitions(settings), opened, "refresh_daily", start, end)

@@ -31,7 +31,14 @@ RESPONSE_DAYS = 10
 def without_prior(
     theirs: VAR, exercise: Exercise, returns: FloatArray, ours: BayesianVar
 ) -> FloatArray:
-    """Return (JUDGED_DAYS, m) forecasts of statsmodels' VAR, iterated by its own method."""
+    """Return (JUDGED_DAYS, m) forecasts of statsmodels' VAR, iterated by its own method.
+
+    Args:
+        theirs: the fitted model of statsmodels.
+        exercise: the history.
+        returns: (n, k) standardised returns of the legs, without NaN.
+        ours: the fitted model of this package.
+    """
     moves = np.zeros((JUDGED_DAYS, MAX_LAG, len(ours.deviation)))
     for row, day in enumerate(range(len(returns) - JUDGED_DAYS, len(returns))):
         ahead = theirs.forecast(returns[day + 1 - LAGS : day + 1], MAX_LAG + 1)

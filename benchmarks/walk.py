@@ -49,7 +49,13 @@ def run(market: Path | None) -> list[Figure]:
 
 
 def walk(name: str, arguments: list[str], data: Path) -> list[Figure]:
-    """Measure the walk-forward of all families after a demo, which loads fast families only."""
+    """Measure the walk-forward of all families after a demo, which loads fast families only.
+
+    Args:
+        name: name of the market in the figures.
+        arguments: arguments of ``demo``.
+        data: an empty data directory.
+    """
     command(data, "demo", *arguments)
     everything = partial(command, data, "walk-forward", "--families", "all")
     started = time.perf_counter()

@@ -58,7 +58,13 @@ def measure(data: Path) -> list[Figure]:
 def seconds_by_step(
     job: dg.JobDefinition, opened: dg.DagsterInstance, day: date
 ) -> Mapping[str, float]:
-    """Return wall-clock seconds of each step of a run, including the storage of results."""
+    """Return wall-clock seconds of each step of a run, including the storage of results.
+
+    Args:
+        job: the job to run.
+        opened: the Dagster instance.
+        day: the day to run.
+    """
     done = job.execute_in_process(
         instance=opened,
         partition_key=day.isoformat(),

@@ -29,7 +29,13 @@ class RegistryEntry:
 
 
 def find_runs(client: "MlflowClient", parent: "Run", condition: str) -> Iterator["Run"]:
-    """Yield the runs of the parent's experiment that meet a condition."""
+    """Yield the runs of the parent's experiment that meet a condition.
+
+    Args:
+        client: client of the MLflow store.
+        parent: a run of the experiment.
+        condition: filter in MLflow's language.
+    """
     here = [parent.info.experiment_id]
     return _all_pages(partial(client.search_runs, here, condition, max_results=_PAGE))
 
@@ -42,7 +48,13 @@ def close_interrupted(client: "MlflowClient", parent: "Run") -> None:
 
 
 def find_versions(client: "MlflowClient", model: str, tag: str) -> dict[str, RegistryEntry]:
-    """Find the versions of a registered model that have a tag, by its value."""
+    """Find the versions of a registered model that have a tag, by the tag's value.
+
+    Args:
+        client: client of the MLflow store.
+        model: name of the registered model.
+        tag: name of the tag.
+    """
     search = partial(client.search_model_versions, f"name = '{model}'", max_results=_PAGE)
     return {
         version.tags[tag]: RegistryEntry(str(version.run_id), int(version.version))

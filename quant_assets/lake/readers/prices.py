@@ -81,7 +81,12 @@ def _read_pairs(lake: Lake) -> TargetPairs:
 
 
 def read_raw(lake: Lake, start: date, end: date) -> PriceTable:
-    """Read prices as the source gave them, from ``start`` to ``end``.
+    """Read the prices of a range of days as the source gave them.
+
+    Args:
+        lake: the lake.
+        start: first day.
+        end: last day.
 
     Raises:
         LakeError: no prices are stored.

@@ -17,7 +17,13 @@ def store_artifact(folder: Path, content: bytes) -> tuple[str, str]:
 
 
 def is_artifact_stored(folder: Path, name: str, digest: str) -> bool:
-    """Return whether a file is stored and has its recorded sha256."""
+    """Return whether a file is stored and has its recorded sha256.
+
+    Args:
+        folder: the artifacts folder.
+        name: path of the file within the folder.
+        digest: recorded sha256 of the file.
+    """
     try:
         read_artifact(folder, name, digest)
     except ArtifactError:

@@ -148,7 +148,7 @@ class Lake:
     ) -> dict[str, AnyArray]:
         """Return the rows of a SELECT as an array for each column; NULL numbers become NaN.
 
-        Arguments and errors are those of :meth:`arrow`.
+        Arguments and errors are as for :meth:`arrow`.
         """
         rows = self.arrow(sql, parameters, needs=needs)
         return {name: rows.column(name).to_numpy() for name in rows.column_names}
