@@ -25,7 +25,7 @@ Features = dict[str, dict[str, FloatArray]]
 
 @dataclass(frozen=True)
 class Market:
-    """A panel, its targets, and their labels by the day on which they become known."""
+    """A panel, its targets and their labels by the day from which they are known."""
 
     panel: PricePanel
     pairs: TargetPairs

@@ -38,7 +38,7 @@ def server() -> Iterator[Receiver]:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Installation:
-    """An installation without loaded data and without alerts."""
+    """An installation with nothing loaded and no alerts."""
     return Installation(tmp_path)
 
 

@@ -54,7 +54,7 @@ def trials_of(installation: Installation) -> pd.DataFrame:
 def tuned(
     loaded: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Installation, CommandResult]:
-    """An installation with a study between its two fits, and the command's output."""
+    """An installation with a study between its two fits, and what the command said."""
     installation = loaded.copy(tmp_path_factory.mktemp("tuned"))
     installation.run("load").succeeded()
     assert "nothing has changed" in installation.run("load").succeeded().out
