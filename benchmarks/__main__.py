@@ -45,7 +45,7 @@ PACKAGES = ("dagster", "duckdb", "numpy", "pandas", "polars", "lightgbm")
 
 
 def machine() -> dict[str, object]:
-    """Where the figures come from."""
+    """Describe the machine and the versions that the figures belong to."""
     return {
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
@@ -56,24 +56,24 @@ def machine() -> dict[str, object]:
 
 
 def main(names: Sequence[str], market: Path | None) -> dict[str, list[Figure]]:
-    """Run the benchmarks, each in a fresh process, and print each one's figures as they come.
+    """Run the benchmarks, each in a fresh process, and print the figures of each at its end.
 
-    A market in a folder takes the place of the simulated one where a benchmark needs a market.
+    Benchmarks that need a market use the market in the folder, or the simulated market without one.
     """
     print("  ".join(f"{name} {value}" for name, value in machine().items()), flush=True)
     results = {}
     for name in names:
         print(f"\n{name}", flush=True)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         results[name] = in_fresh_process(BENCHMARKS[name], market)
         for figure in results[name]:
             print(figure.line())
-        print(f"  ({time.perf_counter() - begun:.0f} s)", flush=True)
+        print(f"  ({time.perf_counter() - started:.0f} s)", flush=True)
     return results
 
 
 def save(results: dict[str, list[Figure]]) -> Path:
-    """Write ``benchmarks.json`` below the data directory."""
+    """Write ``benchmarks.json`` into the data directory, and return its path."""
     file = load_settings().data_dir / "benchmarks.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     content = {

@@ -1,7 +1,7 @@
-"""How soon a drop in performance is told, and how often one is told for nothing.
+"""The delay until a drop of scores is noticed, and the rate of false alarms.
 
-Years are drawn in blocks from what the market's ensemble really scored, so how good its forecasts
-are in truth is known: as good as in the record, less what a drop takes away.
+Years are drawn in blocks from real daily ICs of the market's ensemble, so the true skill of its
+forecasts is known: that of the record, less the drop.
 """
 
 import tempfile
@@ -27,28 +27,28 @@ from quant_assets.monitoring.skill.reference_window import BLOCK_DAYS, DailyReco
 from quant_assets.monitoring.skill.rolling_rows import ALERT_WINDOWS, rolling_rows
 
 DRAWN, YEAR = 200, 250
-"""Years drawn, and judged days of each that are watched."""
+"""Number of years that are drawn, and number of judged days of each year."""
 BRIEF = 14
 GONE = {"a lost signal": 1.0, "a signal of the wrong sign": 2.0, "a halved signal": 0.5}
-"""Drops that stay, by the share of the mean IC that they take away."""
+"""Lasting drops, and the share of the mean IC that each takes away."""
 COLLAPSED = 6.0
-"""The same of one that lasts ``BRIEF`` days."""
+"""Share of the mean IC that a drop of ``BRIEF`` days takes away."""
 
 
 def run(market: Path | None) -> list[Figure]:
-    """Of the simulated market, or of a folder's, after a ``demo`` of it."""
+    """Measure on the simulated market, or on a folder's market, after a ``demo`` of it."""
     with tempfile.TemporaryDirectory() as data:
         command(Path(data), "demo", *([str(market)] if market else []))
         return in_fresh_process(measure, Path(data))
 
 
 def measure(data: Path) -> list[Figure]:
-    """Draw years from the record of a loaded data directory, and watch them."""
+    """Draw years from the record of a loaded data directory, and judge each day of them."""
     settings = load_settings(data_dir=data)
     with Lake(settings.lake_dir, read_only=True) as lake:
-        found = read_daily_records(lake, (), date.max)
-    markets = [part for part in found if part[:2] == (ENSEMBLE_FAMILY, "markets")]
-    scored = ic_by_markets(found, ENSEMBLE_FAMILY).values.T
+        records = read_daily_records(lake, (), date.max)
+    markets = [part for part in records if part[:2] == (ENSEMBLE_FAMILY, "markets")]
+    scored = ic_by_markets(records, ENSEMBLE_FAMILY).values.T
     stored = dict(zip([(ENSEMBLE_FAMILY, *WHOLE), *markets], scored, strict=True))
     return [
         *_clean(stored, settings),
@@ -59,8 +59,8 @@ def measure(data: Path) -> list[Figure]:
 
 def _clean(stored: Mapping[Part, FloatArray], settings: Settings) -> list[Figure]:
     levels = [watched(stored, settings, seed, 0.0) for seed in range(DRAWN)]
-    critical = np.mean([(one == "critical").any() for one in levels])
-    some = np.mean([(one != "ok").any() for one in levels])
+    critical = np.mean([(year == "critical").any() for year in levels])
+    some = np.mean([(year != "ok").any() for year in levels])
     return [
         Figure("drops: years without one that bring an error", 100 * critical, "%"),
         Figure("drops: years without one that bring any level", 100 * some, "%"),
@@ -68,24 +68,30 @@ def _clean(stored: Mapping[Part, FloatArray], settings: Settings) -> list[Figure
 
 
 def _lasting(stored: Mapping[Part, FloatArray], settings: Settings, name: str) -> list[Figure]:
-    told = [watched(stored, settings, seed, GONE[name]) != "ok" for seed in range(DRAWN)]
-    found = np.array([first(one) for one in told])
+    noticed = [watched(stored, settings, seed, GONE[name]) != "ok" for seed in range(DRAWN)]
+    days_until = np.array([first(year) for year in noticed])
     held = np.mean(
-        [one[int(day) - 1 :].mean() for one, day in zip(told, found, strict=True) if day < np.inf]
+        [
+            year[int(day) - 1 :].mean()
+            for year, day in zip(noticed, days_until, strict=True)
+            if day < np.inf
+        ]
     )
     return [
-        Figure(f"drops: years in which {name} is told", 100 * np.mean(found < np.inf), "%"),
-        *_spread(f"drops: {name} is told, judged days", found),
+        Figure(f"drops: years in which {name} is told", 100 * np.mean(days_until < np.inf), "%"),
+        *_spread(f"drops: {name} is told, judged days", days_until),
         Figure(f"drops: days since on which {name} is told", 100 * held, "%"),
     ]
 
 
 def _collapse(stored: Mapping[Part, FloatArray], settings: Settings) -> list[Figure]:
-    told = [watched(stored, settings, seed, COLLAPSED, BRIEF) != "ok" for seed in range(DRAWN)]
-    last = [one[: BRIEF + 60].nonzero()[0].max(initial=BRIEF - 1) + 1 - BRIEF for one in told]
+    noticed = [watched(stored, settings, seed, COLLAPSED, BRIEF) != "ok" for seed in range(DRAWN)]
+    last = [year[: BRIEF + 60].nonzero()[0].max(initial=BRIEF - 1) + 1 - BRIEF for year in noticed]
     name = f"a collapse of {BRIEF} days"
     return [
-        *_spread(f"drops: {name} is told, judged days", np.array([first(one) for one in told])),
+        *_spread(
+            f"drops: {name} is told, judged days", np.array([first(year) for year in noticed])
+        ),
         *_spread(f"drops: {name} is over, judged days after", np.array(last)),
     ]
 
@@ -93,14 +99,14 @@ def _collapse(stored: Mapping[Part, FloatArray], settings: Settings) -> list[Fig
 def watched(
     stored: Mapping[Part, FloatArray], settings: Settings, seed: int, share: float, days: int = YEAR
 ) -> AnyArray:
-    """(YEAR,) worst level of each watched day.
+    """Return the (YEAR,) worst levels of the days of a drawn year.
 
     Args:
-        stored: (n,) ICs that the years are drawn from, NaN on days without.
-        settings: how large a shortfall matters.
-        seed: of the draw.
-        share: of each part's mean IC, taken away on the first ``days`` of the year.
-        days: how many.
+        stored: (n,) ICs that the year is drawn from, by part; NaN on days without an IC.
+        settings: settings with the limits of a shortfall.
+        seed: seed of the draw.
+        share: share of each part's mean IC that is taken away on the first ``days`` of the year.
+        days: number of days with the drop.
     """
     known = len(stored[ENSEMBLE_FAMILY, *WHOLE])
     rng = np.random.default_rng(seed)
@@ -108,11 +114,11 @@ def watched(
     drawn = ((starts[:, None] + np.arange(BLOCK_DAYS)) % known).ravel()[: known + YEAR]
     numbers = np.arange(known + YEAR)
     records = {}
-    for part, one in stored.items():
-        values = one[drawn]
-        values[known : known + days] -= share * np.nanmean(one)
-        there = ~np.isnan(values)
-        records[part] = DailyRecord(numbers[there], values[there])
+    for part, ics in stored.items():
+        values = ics[drawn]
+        values[known : known + days] -= share * np.nanmean(ics)
+        known_days = ~np.isnan(values)
+        records[part] = DailyRecord(numbers[known_days], values[known_days])
     year = numbers[known:]
     rows = rolling_rows(records, year.astype("datetime64[D]"), year, settings)
     rows = rows[(rows["by"] == "all") & rows["window"].isin(ALERT_WINDOWS)]
@@ -121,9 +127,9 @@ def watched(
     return np.array(["ok", "warning", "critical"], dtype=object)[worst]
 
 
-def first(told: BoolArray) -> float:
-    """The day on which it is told, from 1; infinite if on none."""
-    return float(told.argmax() + 1) if told.any() else np.inf
+def first(noticed: BoolArray) -> float:
+    """Return the first day on which a drop is noticed, from 1; infinity if there is none."""
+    return float(noticed.argmax() + 1) if noticed.any() else np.inf
 
 
 def _spread(name: str, values: FloatArray) -> list[Figure]:

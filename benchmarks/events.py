@@ -1,4 +1,4 @@
-"""What one event of a historical load costs: Dagster's own event log against the batched one.
+"""Time that events of a historical load take: Dagster's own event log against the batched log.
 
 Each timing is a whole run in this process over a range of daily partitions, with assets that do
 nothing: construction, logging and storage of events.
@@ -42,7 +42,7 @@ def environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 def chain(n_assets: int, days: dg.PartitionsDefinition[str]) -> dg.Definitions:
-    """Assets in a row that do nothing, each with one check, run over a range at once."""
+    """Return a chain of assets that do nothing, each with a check, run over a range at once."""
 
     def link(i: int) -> dg.AssetsDefinition:
         @dg.asset(
@@ -70,7 +70,13 @@ def chain(n_assets: int, days: dg.PartitionsDefinition[str]) -> dg.Definitions:
 
 
 def load_seconds(storage: str, n_days: int, n_assets: int) -> float:
-    """Wall-clock seconds of one load in a fresh instance."""
+    """Return wall-clock seconds of a load in a fresh instance.
+
+    Args:
+        storage: name of the event log's storage, from ``STORAGES``.
+        n_days: number of partitions.
+        n_assets: number of assets.
+    """
     days = dg.DailyPartitionsDefinition("2010-01-04", exclusions=["0 0 * * 6", "0 0 * * 0"])
     first, last = (days.get_partition_keys()[i] for i in (0, n_days - 1))
     job = chain(n_assets, days).resolve_job_def("load")
@@ -96,10 +102,10 @@ def load_seconds(storage: str, n_days: int, n_assets: int) -> float:
 
 
 def run(market: Path | None) -> list[Figure]:
-    """Milliseconds a materialisation with each storage.
+    """Measure the milliseconds of a materialisation with each storage.
 
-    The same job, the same instance settings and the same events; only the class that stores them
-    differs. Each load is in a fresh instance, and the storages take turns.
+    Job, instance settings and events are equal; only the class that stores the events differs.
+    Each load is in a fresh instance, and the storages take turns.
     """
     for storage in STORAGES:
         load_seconds(storage, WARM_UP_DAYS, ASSETS)

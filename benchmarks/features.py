@@ -1,4 +1,4 @@
-"""What the feature layer costs against the same features written plainly in three libraries."""
+"""Time of the feature layer against equal features written plainly in three libraries."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -43,19 +43,19 @@ TOLERANCE = {"pandas": 1e-7, "polars": 1e-9, "duckdb": 1e-9}
 
 @dataclass(frozen=True)
 class Market:
-    """A panel, its targets and their labels by release day."""
+    """A panel, its targets, and their labels by the day on which they become known."""
 
     panel: PricePanel
     pairs: TargetPairs
     known_labels: FloatArray
 
     def last(self, rows: int) -> "Market":
-        """The last ``rows`` days."""
+        """Return the market of the last ``rows`` days."""
         return Market(self.panel.rows(-rows), self.pairs, self.known_labels[-rows:])
 
 
 def load(folder: Path | None) -> Market:
-    """The market in the competition's format in a folder; without one a simulated market."""
+    """Load the market of a folder in the competition's format, or the simulated market."""
     simulated = SimulatedMarket(first_day=date(2010, 1, 4), last_day=date(2017, 11, 10))
     source: Source = simulated if folder is None else CompetitionFolder(folder)
     cleaned = clean(source.prices(source.first_day, source.last_day), source.name)
@@ -76,7 +76,7 @@ def load(folder: Path | None) -> Market:
 
 
 def whole_catalogue(market: Market, last_rows: int | None = None) -> Arrays:
-    """All features of the catalogue, as the platform computes them."""
+    """Compute all features of the catalogue, as the platform does."""
     instruments = instrument_features(market.panel)
     shared = market_features(market.panel, instruments)
     targets = target_features(
@@ -86,7 +86,7 @@ def whole_catalogue(market: Market, last_rows: int | None = None) -> Arrays:
 
 
 def with_kernels(market: Market) -> Arrays:
-    """The twelve features alone."""
+    """Compute the twelve features with the package's kernels."""
     panel, (first, second) = market.panel, market.pairs.legs(market.panel.instruments)
 
     def z(values: FloatArray, window: int) -> FloatArray:
@@ -121,7 +121,7 @@ def with_kernels(market: Market) -> Arrays:
 
 
 def long_tables(market: Market) -> Tables:
-    """The same market as pandas frames, with NaN for what is missing."""
+    """Convert a market to pandas frames; NaN where a value is missing."""
 
     def long(unit: str, arrays: Arrays) -> pd.DataFrame:
         days, units = next(iter(arrays.values())).shape
@@ -139,7 +139,7 @@ def long_tables(market: Market) -> Tables:
 
 
 def contestants(market: Market) -> dict[str, Callable[[], Any]]:
-    """What is timed, by name; everything but the kernels' own gives two long tables."""
+    """Return the functions to time, by name; those of libraries return two long tables."""
     tables = long_tables(market)
     native = Tables(*(pl.from_pandas(x) for x in (tables.prices, tables.pairs, tables.released)))
     connection = duckdb.connect()
@@ -160,7 +160,7 @@ def contestants(market: Market) -> dict[str, Callable[[], Any]]:
 
 
 def largest_disagreement(ours: Arrays, frames: Iterable[Any]) -> float:
-    """Largest |ours - theirs| / max(1, |ours|) over all columns; infinite if one is NaN alone."""
+    """Return the largest |ours - theirs| / max(1, |ours|); infinity if one side alone is NaN."""
     largest = 0.0
     for frame, columns in zip(frames, (INSTRUMENT_COLUMNS, TARGET_COLUMNS), strict=True):
         table = frame if isinstance(frame, pd.DataFrame) else frame.to_pandas()
@@ -177,12 +177,11 @@ def largest_disagreement(ours: Arrays, frames: Iterable[Any]) -> float:
 
 
 def run(market: Path | None) -> list[Figure]:
-    """Seconds of the same twelve features in each library, and of the whole catalogue.
+    """Measure the seconds of twelve features in each library, and of the whole catalogue.
 
-    Every library starts from its own tables in memory, sorted as suits it; making them is not
-    timed. Each gets its idiomatic form: grouped rolling windows, lazy expressions, SQL windows. The
-    kernels use one core, polars and DuckDB as many as there are. Nothing is timed before all
-    values agree.
+    Every library starts from its own tables in memory, sorted as it prefers; creating them is not
+    timed. Each has its idiomatic form: grouped rolling windows, lazy expressions, SQL windows. The
+    kernels use one core, polars and DuckDB use all cores. Values are compared before timing.
 
     Raises:
         AssertionError: a library's values differ by more than its ``TOLERANCE``.
@@ -193,17 +192,17 @@ def run(market: Path | None) -> list[Figure]:
     assert all(np.array_equal(alone[x], expected[x], equal_nan=True) for x in alone)
     disagreement = {name: largest_disagreement(expected, rounds[name]()) for name in TOLERANCE}
     assert all(gap <= TOLERANCE[name] for name, gap in disagreement.items()), disagreement
-    found = medians(rounds, REPEATS, warm_ups=0)
+    taken = medians(rounds, REPEATS, warm_ups=0)
     days, features = len(alone["ret_20"]), len(alone)
-    ours, fastest = found["kernels"], min(TOLERANCE, key=found.__getitem__)
+    ours, fastest = taken["kernels"], min(TOLERANCE, key=taken.__getitem__)
     return [
         Figure(f"{features} features of {days} days, ours, one core", ours, "s"),
-        *(Figure(f"{features} features of {days} days, {x}", found[x], "s") for x in TOLERANCE),
-        Figure(f"fastest library ({fastest}) / ours", found[fastest] / ours, "x", at_least=1),
+        *(Figure(f"{features} features of {days} days, {x}", taken[x], "s") for x in TOLERANCE),
+        Figure(f"fastest library ({fastest}) / ours", taken[fastest] / ours, "x", at_least=1),
         *(
             Figure(f"largest difference, {x}", disagreement[x], at_most=TOLERANCE[x])
             for x in TOLERANCE
         ),
-        Figure(f"all {len(CATALOGUE)} features of {days} days", found["whole catalogue"], "s"),
-        Figure(f"all {len(CATALOGUE)} features of one day", found["whole catalogue, one day"], "s"),
+        Figure(f"all {len(CATALOGUE)} features of {days} days", taken["whole catalogue"], "s"),
+        Figure(f"all {len(CATALOGUE)} features of one day", taken["whole catalogue, one day"], "s"),
     ]

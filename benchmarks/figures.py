@@ -1,6 +1,6 @@
-"""What every benchmark shares: a figure with its unit and goal, timing in turns, memory, processes.
+"""Common parts of benchmarks: figures with units and goals, timing in turns, memory, processes.
 
-What is measured, and against what, is said in the module of each benchmark.
+The benchmarks themselves are in the neighbouring modules.
 """
 
 import statistics
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number.
+    """A measured number.
 
     Attributes:
-        name: what was measured.
+        name: description of the measured quantity.
         value: the number.
-        unit: of the number; ``x`` for a ratio, empty for a plain number.
-        at_most: the goal, where less is better.
-        at_least: the goal, where more is better.
+        unit: unit of the number; ``x`` for a ratio, empty for a plain number.
+        at_most: the goal if less is better.
+        at_least: the goal if more is better.
     """
 
     name: str
@@ -38,25 +38,25 @@ class Figure:
 
     @property
     def goal(self) -> str:
-        """The goal in words; empty where there is none."""
+        """The goal in words; empty without a goal."""
         if self.at_most is not None:
             return f"at most {self.at_most:g}"
         return "" if self.at_least is None else f"at least {self.at_least:g}"
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None where there is none."""
+        """Whether the goal is met; None without a goal."""
         if self.at_most is not None:
             return self.value <= self.at_most
         return None if self.at_least is None else self.value >= self.at_least
 
     def as_json(self) -> dict[str, Any]:
-        """Value and unit, and the goal where there is one."""
+        """Return value, unit, and the goal if there is one."""
         goal = {"goal": self.goal, "met": self.met} if self.goal else {}
         return {"value": self.value, "unit": self.unit, **goal}
 
     def line(self) -> str:
-        """A row of the table of figures."""
+        """Return the figure as a row of the table."""
         met = {True: "met", False: "MISSED", None: ""}[self.met]
         shown = f"{self.value:,.0f}" if abs(self.value) >= 100 else f"{self.value:.3g}"
         return f"  {self.name:<66}{shown:>9} {self.unit:<4}{self.goal:<14}{met}".rstrip()
@@ -65,10 +65,14 @@ class Figure:
 def medians(
     works: Mapping[str, Callable[[], object]], repeats: int, *, warm_ups: int = 1
 ) -> dict[str, float]:
-    """Median wall-clock seconds of each work over ``repeats`` rounds.
+    """Measure the median wall-clock seconds of functions over several rounds.
 
-    In a round each is done once, one after the other, so that what else the machine does in the
-    meantime falls on all of them; ``warm_ups`` such rounds come first and do not count.
+    Each round calls every function once, so that other load on the machine affects all of them.
+
+    Args:
+        works: functions to measure, by name.
+        repeats: number of rounds.
+        warm_ups: number of rounds before them that do not count.
     """
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(warm_ups + repeats):
@@ -78,14 +82,20 @@ def medians(
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock seconds of doing it once."""
-    begun = time.perf_counter()
+    """Return the wall-clock seconds of a call."""
+    started = time.perf_counter()
     work()
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def peak_of(memory: Callable[[], int], work: Callable[[], object], interval: float) -> float:
-    """GB of the most that ``memory`` says, every ``interval`` seconds while the work is done."""
+    """Return the largest memory in GB during a call.
+
+    Args:
+        memory: returns the present memory in bytes.
+        work: the function to call.
+        interval: seconds between measurements.
+    """
     done, peak = threading.Event(), memory()
 
     def watch() -> None:
@@ -104,18 +114,18 @@ def peak_of(memory: Callable[[], int], work: Callable[[], object], interval: flo
 
 
 def extra_memory(work: Callable[[], object]) -> float:
-    """GB by which the resident memory of this process rises at most while the work is done."""
+    """Return the GB by which the resident memory of this process rises during a call."""
     before = own_memory()
     return peak_of(own_memory, work, 0.005) - before / 1e9
 
 
 def own_memory() -> int:
-    """Resident bytes of this process."""
+    """Return the resident bytes of this process."""
     return int(psutil.Process().memory_info().rss)
 
 
 def memory_of_children() -> int:
-    """Resident bytes of all processes below this one together; what they share counts for each."""
+    """Return the resident bytes of all child processes; shared memory counts for each of them."""
     total = 0
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
@@ -124,6 +134,6 @@ def memory_of_children() -> int:
 
 
 def in_fresh_process(work: Callable[..., T], *arguments: object) -> T:
-    """The result of the work in a process of its own: no caches or threads of what ran before."""
+    """Call a function in a fresh process, without caches or threads of earlier calls."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()

@@ -1,4 +1,4 @@
-"""How much loading the definitions costs over Dagster and pandas, which no user of it avoids."""
+"""Time of loading the definitions over the imports of Dagster and pandas, which it needs."""
 
 import os
 import subprocess
@@ -17,11 +17,11 @@ DEFINITIONS = (
 
 
 def run(market: Path | None) -> list[Figure]:
-    """Seconds of a fresh interpreter that imports both libraries, or the definitions, and ends.
+    """Measure the seconds of a fresh interpreter that imports both libraries, or the definitions.
 
-    To import the definitions builds nothing yet; they are built as well, as Dagster does it.
-    Both pay for the interpreter's start; after the first round both find their files in the
-    system's cache. The ratio is what every Dagster process pays that loads this code location.
+    The definitions are imported and built, as Dagster does it. Both figures include the start of
+    the interpreter; after the first round, all files are in the system's cache. The ratio is the
+    cost for every Dagster process that loads this code location.
     """
     statements = {
         "import dagster, pandas": "import dagster, pandas",
@@ -35,11 +35,11 @@ def run(market: Path | None) -> list[Figure]:
         command = [sys.executable, "-W", "ignore", "-c", statement]
         subprocess.run(command, check=True, env=variables)
 
-    found = medians(
+    taken = medians(
         {name: partial(interpreter, code) for name, code in statements.items()}, REPEATS
     )
-    plain, ours = found.values()
+    plain, ours = taken.values()
     return [
-        *(Figure(name, value, "s") for name, value in found.items()),
+        *(Figure(name, value, "s") for name, value in taken.items()),
         Figure("definitions / dagster and pandas", ours / plain, "x", at_most=1.3),
     ]

@@ -1,7 +1,7 @@
-"""Writing and reading days through the lake against one plain DuckDB file with the same rows.
+"""Writing and reading days through the lake against a plain DuckDB file with equal rows.
 
-Stores and rows, shaped like those of ``features.targets``, are in ``benchmarks.stores``. Writes are
-timed to the end of their commit, without the making of their rows.
+The stores, and rows shaped like ``features.targets``, are in ``benchmarks.stores``. The time of a
+write ends with its commit, and does not include the computation of its rows.
 """
 
 import tempfile
@@ -42,9 +42,15 @@ CONTENT = f"SELECT count(*) AS rows, bit_xor(hash(t)) AS content FROM {TABLE.quo
 
 @contextmanager
 def writer(way: str, folder: Path, *, alone: bool) -> Iterator[Callable[[Days], None]]:
-    """How a process replaces days: a lake stays open, and so does a file that nobody else wants.
+    """Yield the function with which a process replaces days.
 
-    A plain file that others want too is opened for each write and closed after it.
+    A lake stays open, and so does a plain file with a single writer. A plain file with several
+    writers is opened for each write and closed after it.
+
+    Args:
+        way: name of the store, from ``WAYS``.
+        folder: folder of the store.
+        alone: whether no other process writes.
     """
     if way != PLAIN or alone:
         with WAYS[way](folder) as store:
@@ -59,7 +65,15 @@ def writer(way: str, folder: Path, *, alone: bool) -> Iterator[Callable[[Days], 
 
 
 def write_days(way: str, folder: Path, first: int, alone: bool, gate: Any) -> list[float]:
-    """Replace DAYS_A_WRITER days one by one when all writers are ready; begin and end of each."""
+    """Replace DAYS_A_WRITER days one by one when all writers are ready; return start and end.
+
+    Args:
+        way: name of the store, from ``WAYS``.
+        folder: folder of the store.
+        first: number of the first day.
+        alone: whether no other process writes.
+        gate: barrier of all writers.
+    """
     prepared = [some_days(first + i, 1) for i in range(DAYS_A_WRITER)]
     moments = []
     with writer(way, folder, alone=alone) as replace:
@@ -73,22 +87,28 @@ def write_days(way: str, folder: Path, first: int, alone: bool, gate: Any) -> li
 
 
 def write_at_once(way: str, folder: Path, writers: int) -> tuple[float, float]:
-    """Some processes write days of their own: milliseconds a day, and of the slowest write."""
+    """Let processes write different days; return milliseconds per day, and of the slowest write.
+
+    Args:
+        way: name of the store, from ``WAYS``.
+        folder: folder of the store.
+        writers: number of processes.
+    """
     context = get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(writers, mp_context=context) as pool:
         gate = manager.Barrier(writers)
         firsts = [HISTORY - (i + 1) * DAYS_A_WRITER for i in range(writers)]
-        found = [
+        futures = [
             pool.submit(write_days, way, folder, first, writers == 1, gate) for first in firsts
         ]
-        moments = [one.result() for one in found]
+        moments = [future.result() for future in futures]
     elapsed = max(ends[-1] for ends in moments) - min(begins[0] for begins in moments)
     slowest = max(float(np.diff(times).max()) for times in moments)
     return elapsed / (writers * DAYS_A_WRITER) * 1e3, slowest * 1e3
 
 
 def whole_history(folder: Path) -> list[Figure]:
-    """All days in one write, into a table that holds a day already; the last copy stays."""
+    """Measure a write of all days into a table that has a day already; the last copy stays."""
     history, first = some_days(0, HISTORY), some_days(0, 1)
     taken: dict[str, list[float]] = {way: [] for way in WAYS}
     for repeat in range(REPEATS):
@@ -104,18 +124,19 @@ def whole_history(folder: Path) -> list[Figure]:
 
 
 def daily_writes(folder: Path, writers: int) -> list[Figure]:
-    """Days of 424 rows replaced one by one, by one process or by several at the same time.
+    """Measure replacing days of 424 rows one by one, by one or several processes at once.
 
-    One process keeps either store open. Several share the lake; plain DuckDB lets only one process
-    open the file for writing, so there each opens it as soon as it is free, writes and closes.
+    A single process keeps either store open. Several processes share the lake. Plain DuckDB lets
+    only one process open the file for writing, so each opens it when it is free, writes, and closes
+    it.
     """
-    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     for _ in range(REPEATS):
-        for way, times in found.items():
+        for way, times in taken.items():
             times.append(write_at_once(way, folder, writers))
     by = "1 writer" if writers == 1 else f"{writers} writers at once"
     each, slowest = (
-        {way: median(times[i] for times in rounds) for way, rounds in found.items()} for i in (0, 1)
+        {way: median(times[i] for times in rounds) for way, rounds in taken.items()} for i in (0, 1)
     )
     return [
         *compared(f"replace a day, {by}", each, "ms"),
@@ -127,10 +148,10 @@ def daily_writes(folder: Path, writers: int) -> list[Figure]:
 
 
 def reads(folder: Path) -> list[Figure]:
-    """A day and the whole table as Arrow, from open stores and with files in the system's cache.
+    """Measure reading a day and the whole table from open stores, with files in the system's cache.
 
     Raises:
-        AssertionError: the stores do not hold the same rows.
+        AssertionError: the stores hold different rows.
     """
     picked = np.random.default_rng(0).choice(CALENDAR, DAYS_READ + 1).tolist()
     with ExitStack() as stack:
@@ -146,24 +167,30 @@ def reads(folder: Path) -> list[Figure]:
 
 
 def read_next(store: Store, days: Iterator[date]) -> None:
-    """Read the day whose turn it is."""
+    """Read the next day."""
     store.read(ONE_DAY, next(days))
 
 
-def compared(what: str, found: dict[str, float], unit: str) -> list[Figure]:
-    """All ways' figures and how many times as long as each lake plain DuckDB takes."""
+def compared(what: str, taken: dict[str, float], unit: str) -> list[Figure]:
+    """Return the figures of all stores, and the time of plain DuckDB over that of each lake.
+
+    Args:
+        what: name of the figure.
+        taken: measured time by store.
+        unit: unit of the time.
+    """
     return [
-        *(Figure(f"{what}, {way}", value, unit) for way, value in found.items()),
+        *(Figure(f"{what}, {way}", value, unit) for way, value in taken.items()),
         *(
-            Figure(f"{what}, {PLAIN} / {way}", found[PLAIN] / value, "x")
-            for way, value in found.items()
+            Figure(f"{what}, {PLAIN} / {way}", taken[PLAIN] / value, "x")
+            for way, value in taken.items()
             if way != PLAIN
         ),
     ]
 
 
 def run(market: Path | None) -> list[Figure]:
-    """A history written at once, days replaced in it by one and by several writers, and reading."""
+    """Measure writing a history at once, replacing days by one and several writers, and reading."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         figures = whole_history(folder) + daily_writes(folder, 1) + reads(folder)

@@ -1,7 +1,7 @@
-"""What a fit costs: each family, one pooled booster against one per target, one solve against many.
+"""Costs of fits: each family; a pooled booster and a single solve against one for each target.
 
-All see the features and labels of a real or simulated history, as of a day with a year still to
-come; that year judges the forecasts.
+All fits use features and labels of a real or simulated history, up to a year before its end. That
+last year judges the forecasts.
 """
 
 import time
@@ -29,26 +29,26 @@ from quant_assets.scoring.metric import daily_ic, score_of_ic
 JUDGED_DAYS = 250
 REPEATS, SLOW_SECONDS = 3, 15.0
 BOOSTED_EACH, SOLVED_EACH = 53, 8
-"""Targets of the sample that is fitted one by one."""
+"""Numbers of targets in the samples that are fitted one by one."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """What a fit sees, and what judges it."""
+    """A history whose last days judge a fit on the days before."""
 
     whole: Observations
 
     @property
-    def seen(self) -> Observations:
-        """Everything but the judged days."""
+    def observations(self) -> Observations:
+        """The observations before the judged days."""
         return self.whole.rows(0, len(self.whole.days) - JUDGED_DAYS)
 
     def sample(self, size: int) -> IntArray:
-        """(size,) evenly spread targets."""
+        """Return (size,) evenly spread targets."""
         return np.linspace(0, len(self.whole.targets) - 1, size).astype(np.int64)
 
     def score(self, forecast: FloatArray, targets: IntArray) -> float:
-        """The metric over the judged days on which all labels are released by the last day."""
+        """Return the score over the judged days whose labels are all known on the last day."""
         judged = slice(-JUDGED_DAYS, -MAX_LAG - 1)
         truth = self.whole.labels()[judged, targets]
         ic = daily_ic(forecast[: len(truth)], truth)
@@ -56,7 +56,7 @@ class Exercise:
 
 
 def history(folder: Path | None) -> Exercise:
-    """The history of a folder, or a simulated one, with the catalogue's features."""
+    """Load a folder's history, or a simulated history, with the features of the catalogue."""
     market = load(folder)
     arrays = whole_catalogue(market)
 
@@ -82,29 +82,31 @@ def history(folder: Path | None) -> Exercise:
 
 
 def families(exercise: Exercise, resources: Resources) -> list[Figure]:
-    """One as-of fit of each family: seconds, memory on top of its observations, later score.
+    """Measure a fit of each family: seconds, memory besides its observations, and later score.
 
-    The observations are in memory; reading them from the lake belongs to the lake's figures. A
-    first run of each measures memory; a family that takes longer in it than SLOW_SECONDS is timed
-    by it, the others by further runs in turns.
+    The observations are in memory; reading them belongs to the lake's figures. A first run
+    measures memory. A family that takes longer than SLOW_SECONDS is timed by this run, other
+    families by further runs in turns.
     """
-    seen, fitted = exercise.seen, dict[str, Forecaster]()
+    observations, fitted = exercise.observations, dict[str, Forecaster]()
 
     def fit(name: str) -> None:
         chosen = load_family(name)
-        fitted[name] = chosen.fit(seen, chosen.defaults, resources)
+        fitted[name] = chosen.fit(observations, chosen.defaults, resources)
 
     memory, taken = dict[str, float](), dict[str, float]()
     for name in FAMILIES:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         memory[name] = extra_memory(partial(fit, name))
-        taken[name] = time.perf_counter() - begun
+        taken[name] = time.perf_counter() - started
     quick = {name: partial(fit, name) for name in FAMILIES if taken[name] < SLOW_SECONDS}
     taken |= medians(quick, REPEATS, warm_ups=0)
-    everything = exercise.sample(len(seen.targets))
-    blocks = (seen.target, seen.instrument, seen.market)
-    held = sum(block.values.nbytes for block in blocks) + seen.known_labels.nbytes
-    figures = [Figure(f"observations of {len(seen.days)} days, in memory", held / 1e9, "GB")]
+    everything = exercise.sample(len(observations.targets))
+    blocks = (observations.target, observations.instrument, observations.market)
+    held = sum(block.values.nbytes for block in blocks) + observations.known_labels.nbytes
+    figures = [
+        Figure(f"observations of {len(observations.days)} days, in memory", held / 1e9, "GB")
+    ]
     figures += [
         Figure(
             "one fit of each family, one after the other", sum(taken.values()), "s", at_most=300
@@ -116,7 +118,7 @@ def families(exercise: Exercise, resources: Resources) -> list[Figure]:
     for name, model in fitted.items():
         score = exercise.score(model.forecast(exercise.whole, JUDGED_DAYS), everything)
         figures += [
-            Figure(f"{name}: one fit on {len(seen.days)} days", taken[name], "s"),
+            Figure(f"{name}: one fit on {len(observations.days)} days", taken[name], "s"),
             Figure(f"{name}: memory on top", memory[name], "GB"),
             Figure(f"{name}: score over the next {JUDGED_DAYS} days", score),
         ]
@@ -124,7 +126,7 @@ def families(exercise: Exercise, resources: Resources) -> list[Figure]:
 
 
 def newest_day(exercise: Exercise, fitted: Mapping[str, Forecaster]) -> float:
-    """Seconds of the forecasts of one day; the first round loads what is imported once."""
+    """Return the seconds of the forecasts of a day; a first round without timing does imports."""
     longest = max(load_family(name).lookback for name in fitted)
     n = len(exercise.whole.days)
     recent = exercise.whole.rows(n - 1 - longest, n)
@@ -137,17 +139,17 @@ def newest_day(exercise: Exercise, fitted: Mapping[str, Forecaster]) -> float:
 
 
 def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:
-    """One pooled booster against one per target, of a sample of the targets.
+    """Compare a pooled booster with a booster for each target, on a sample of the targets.
 
-    The same features, labels, rounds and learning parameters, with one seed and without weighing by
-    the labels' covariance, but for the rows of a leaf, which are LightGBM's default where a target
-    has a four-hundredth of the rows. One per target is handed its rows and labels ready-made.
-    Scores are over the targets of the sample for both.
+    Features, labels, rounds and learning parameters are equal, with one seed and without weights by
+    the labels' covariance. Only the rows of a leaf differ: they are LightGBM's default where a
+    target has a four-hundredth of the rows. Boosters of single targets get rows and labels
+    ready-made. Both are scored over the targets of the sample.
     """
-    seen, sample = exercise.seen, exercise.sample(BOOSTED_EACH)
+    observations, sample = exercise.observations, exercise.sample(BOOSTED_EACH)
     plain = {**lightgbm_family.defaults, "seeds": 1, "shrinkage": 1.0}
     options = {key: x for key, x in plain.items() if key not in ("seeds", "shrinkage")}
-    labels = standardised_labels(seen, options.pop("label_clip"))
+    labels = standardised_labels(observations, options.pop("label_clip"))
     rounds = options.pop("num_boost_round")
     options |= {
         "min_data_in_leaf": 20,
@@ -161,41 +163,41 @@ def boosters(exercise: Exercise, resources: Resources) -> list[Figure]:
     def one_each() -> None:
         for target in sample:
             known = ~np.isnan(labels[:, target])
-            x, y = seen.target.values[known, target], labels[known, target]
+            x, y = observations.target.values[known, target], labels[known, target]
             alone[target] = lightgbm.train(options, lightgbm.Dataset(x, y), rounds)
 
     def together() -> None:
-        pooled[:] = [lightgbm_family.fit(seen, plain, resources)]
+        pooled[:] = [lightgbm_family.fit(observations, plain, resources)]
 
-    found = medians({"pooled": together, "each": one_each}, REPEATS, warm_ups=0)
-    every = found["each"] * len(seen.targets) / len(sample)
+    taken = medians({"pooled": together, "each": one_each}, REPEATS, warm_ups=0)
+    every = taken["each"] * len(observations.targets) / len(sample)
     late = exercise.whole.target.values[-JUDGED_DAYS:]
     by_each = np.stack([alone[target].predict(late[:, target]) for target in sample], axis=1)
     by_pooled = pooled[0].forecast(exercise.whole, JUDGED_DAYS)[:, sample]
     of_sample = f"score of {len(sample)} targets over the next {JUDGED_DAYS} days"
     return [
-        Figure(f"one pooled booster for {len(seen.targets)} targets", found["pooled"], "s"),
-        Figure(f"{len(seen.targets)} boosters, from {len(sample)} of them", every, "s"),
-        Figure("one booster per target / one pooled", every / found["pooled"], "x"),
+        Figure(f"one pooled booster for {len(observations.targets)} targets", taken["pooled"], "s"),
+        Figure(f"{len(observations.targets)} boosters, from {len(sample)} of them", every, "s"),
+        Figure("one booster per target / one pooled", every / taken["pooled"], "x"),
         Figure(f"{of_sample}, pooled", exercise.score(by_pooled, sample)),
         Figure(f"{of_sample}, one per target", exercise.score(by_each, sample)),
     ]
 
 
 def solves(exercise: Exercise, resources: Resources) -> list[Figure]:
-    """Ridge for all targets in one decomposition against one regression per target, of a sample.
+    """Compare ridge in one decomposition with a regression for each target, on a sample of them.
 
-    Per target it is what scikit-learn's RidgeCV does: a singular value decomposition of the inputs
-    and the leave-one-out error of the same penalties. It is handed inputs and ranks ready-made. The
-    coefficients of the one solve are compared with the normal equations at its penalty.
+    A single regression does what scikit-learn's RidgeCV does: a singular value decomposition of the
+    inputs and the leave-one-out error of each penalty. It gets inputs and ranks ready-made.
+    Coefficients of the single decomposition are compared with the normal equations.
     """
-    seen, sample = exercise.seen, exercise.sample(SOLVED_EACH)
+    observations, sample = exercise.observations, exercise.sample(SOLVED_EACH)
     plain = {**ridge.defaults, "shrinkage": 1.0}
-    fitted = ridge.fit(seen, plain, resources)
-    ranks = ranked_labels(seen)
+    fitted = ridge.fit(observations, plain, resources)
+    ranks = ranked_labels(observations)
     known = (~np.isnan(ranks)).any(axis=1)
-    moves = [seen.instrument.column(name) for name in fitted.returns]
-    x = np.concatenate([seen.market.values, *moves], axis=1)[known].astype(np.float64)
+    moves = [observations.instrument.column(name) for name in fitted.returns]
+    x = np.concatenate([observations.market.values, *moves], axis=1)[known].astype(np.float64)
     x = np.nan_to_num(np.clip((x - fitted.mean) / fitted.scale, -fitted.clip, fitted.clip))
     y = np.nan_to_num(ranks[known])
 
@@ -203,21 +205,33 @@ def solves(exercise: Exercise, resources: Resources) -> list[Figure]:
         for target in sample:
             leave_one_out(x, y[:, target], ridge.defaults["penalties"])
 
-    found = medians({"once": lambda: ridge.fit(seen, plain, resources), "each": one_each}, REPEATS)
-    every = found["each"] * len(seen.targets) / len(sample)
+    taken = medians(
+        {"once": lambda: ridge.fit(observations, plain, resources), "each": one_each}, REPEATS
+    )
+    every = taken["each"] * len(observations.targets) / len(sample)
     normal = x.T @ x + fitted.penalty * np.eye(x.shape[1])
     direct = np.linalg.solve(normal, x.T @ (y - y.mean(axis=0)))
     difference = np.abs(direct - fitted.coefficients).max() / np.abs(direct).max()
     return [
-        Figure(f"ridge, one solve for {len(seen.targets)} targets", found["once"], "s"),
-        Figure(f"ridge, {len(seen.targets)} regressions, from {len(sample)} of them", every, "s"),
-        Figure("one regression per target / one solve", every / found["once"], "x"),
+        Figure(f"ridge, one solve for {len(observations.targets)} targets", taken["once"], "s"),
+        Figure(
+            f"ridge, {len(observations.targets)} regressions, from {len(sample)} of them",
+            every,
+            "s",
+        ),
+        Figure("one regression per target / one solve", every / taken["once"], "x"),
         Figure("ridge, difference to the normal equations", float(difference), at_most=1e-9),
     ]
 
 
 def leave_one_out(x: FloatArray, y: FloatArray, penalties: tuple[float, ...]) -> FloatArray:
-    """(p,) coefficients of one target at the penalty with the least leave-one-out error."""
+    """Return the (p,) coefficients of a target at the penalty with least leave-one-out error.
+
+    Args:
+        x: (n, p) inputs without NaN.
+        y: (n,) labels of the target without NaN.
+        penalties: penalties to try.
+    """
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     centred = y - y.mean()
     projected = u.T @ centred
@@ -232,7 +246,7 @@ def leave_one_out(x: FloatArray, y: FloatArray, penalties: tuple[float, ...]) ->
 
 
 def run(market: Path | None) -> list[Figure]:
-    """Fits as of the same day of one history, with the threads that the settings name."""
+    """Measure fits as of a day, with the threads of the settings."""
     exercise, settings = history(market), load_settings()
     resources = Resources(settings.seed, settings.threads)
     return [

@@ -1,4 +1,4 @@
-"""What Dagster adds to a load: the daily layers of a whole history as one run, and without it."""
+"""The overhead of Dagster: daily layers of a whole history as a run, and without Dagster."""
 
 import inspect
 import logging
@@ -30,20 +30,20 @@ REPEATS = 3
 
 
 def measure(data: Path) -> list[Figure]:
-    """Both ways over the whole history of a data directory that ``demo`` has filled.
+    """Measure a load with and without Dagster over the history of a filled data directory.
 
-    Both compute, check and store the same tables of the same lake, replacing what is there. Without
-    Dagster the assets' functions are called one after the other and their results dropped; with it
-    they are the job ``refresh_daily``, including the instance, the definitions, planning and the
-    event log. Fits are left out, which cost the same either way and would hide the difference.
-    Both do a single day first, so that imports fall on neither.
+    Both compute, check and replace equal tables of one lake. Without Dagster, the functions of the
+    assets are called one after the other and their results dropped. With Dagster, they are the job
+    ``refresh_daily``, including the instance, the definitions, planning and the event log. Fits are
+    left out, because they would hide the difference. Both load a single day first, so that imports
+    do not count.
     """
     settings = load_settings(data_dir=data)
     source = open_source(settings)
     first, last = source.first_day, source.last_day
     plainly(settings, source, last, last)
     as_a_run(settings, last, last)
-    found = medians(
+    taken = medians(
         {
             "plain": lambda: plainly(settings, source, first, last),
             "dagster": lambda: as_a_run(settings, first, last),
@@ -52,14 +52,21 @@ def measure(data: Path) -> list[Figure]:
         warm_ups=0,
     )
     return [
-        Figure("daily layers, whole history, without Dagster", found["plain"], "s"),
-        Figure("daily layers, whole history, as a Dagster run", found["dagster"], "s"),
-        Figure("as a run / without Dagster", found["dagster"] / found["plain"], "x", at_most=4),
+        Figure("daily layers, whole history, without Dagster", taken["plain"], "s"),
+        Figure("daily layers, whole history, as a Dagster run", taken["dagster"], "s"),
+        Figure("as a run / without Dagster", taken["dagster"] / taken["plain"], "x", at_most=4),
     ]
 
 
 def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
-    """The functions of the assets of ``refresh_daily``, called in the order of their layers."""
+    """Call the functions of the assets of ``refresh_daily``, in the order of their layers.
+
+    Args:
+        settings: settings of the data directory.
+        source: source of the market.
+        start: first day.
+        end: last day.
+    """
     context = SimpleNamespace(
         partition_key_range=dg.PartitionKeyRange(start.isoformat(), end.isoformat()),
         selected_asset_keys={asset_key_of(forecasts_table(name)) for name in FAST},
@@ -67,15 +74,15 @@ def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
         add_asset_metadata=lambda *_: None,
     )
     with Lake(settings.lake_dir) as lake:
-        given = {"context": context, "lake": lake, "source": source, "settings": settings}
+        arguments = {"context": context, "lake": lake, "source": source, "settings": settings}
         for body in bodies(source):
-            made = body(**{name: given[name] for name in inspect.signature(body).parameters})
-            if inspect.isgenerator(made):
-                list(made)
+            outcome = body(**{name: arguments[name] for name in inspect.signature(body).parameters})
+            if inspect.isgenerator(outcome):
+                list(outcome)
 
 
 def bodies(source: Source) -> list[Callable[..., Any]]:
-    """The assets' own functions, as written below their decorators."""
+    """Return the functions below the decorators of the assets."""
     partitions = trading_partitions(source.first_day, source.last_day)
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
@@ -86,6 +93,12 @@ def bodies(source: Source) -> list[Callable[..., Any]]:
 
 
 def as_a_run(settings: Settings, start: date, end: date) -> None:
-    """The same as one run of a job, its progress unseen."""
+    """Run the job ``refresh_daily`` without showing its progress.
+
+    Args:
+        settings: settings of the data directory.
+        start: first day.
+        end: last day.
+    """
     with redirect_stderr(StringIO()), open_instance(settings) as opened:
         run_job(build_definitions(settings), opened, "refresh_daily", start, end)

@@ -20,7 +20,7 @@ NEWEST = "SELECT max(trading_day)::VARCHAR AS day FROM raw.prices"
 
 
 def run(market: Path | None) -> list[Figure]:
-    """The simulated market, what Dagster adds to its load, and the market of a folder."""
+    """Measure the simulated market, the overhead of Dagster, and a folder's market."""
     with tempfile.TemporaryDirectory() as data:
         figures = line("simulated", [], Path(data))
         figures += in_fresh_process(overhead.measure, Path(data))
@@ -31,15 +31,20 @@ def run(market: Path | None) -> list[Figure]:
 
 
 def line(name: str, arguments: Sequence[str], data: Path) -> list[Figure]:
-    """Commands on an empty data directory, each a fresh process that pays for its own start.
+    """Measure commands on an empty data directory, each in a fresh process.
 
-    The first load runs once, since it takes long and the next ones would not be first; the others
-    are medians. Its memory is that of all its processes together.
+    The first load runs once, because it takes long and later loads would not be first; the other
+    figures are medians. Memory is that of all processes together.
+
+    Args:
+        name: name of the market in the figures.
+        arguments: arguments of ``demo``.
+        data: an empty data directory.
     """
     demo = partial(command, data, "demo", *arguments)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     peak = peak_of(memory_of_children, demo, 0.2)
-    first = time.perf_counter() - begun
+    first = time.perf_counter() - started
     again = [seconds(demo) for _ in range(REPEATS)]
     day = json.loads(command(data, "sql", NEWEST, "--format", "json"))[0]["day"]
     refresh = partial(
@@ -55,10 +60,10 @@ def line(name: str, arguments: Sequence[str], data: Path) -> list[Figure]:
 
 
 def command(data: Path, *arguments: str) -> str:
-    """Run the command line on a data directory; what it wrote to its standard output.
+    """Run a command on a data directory, and return its standard output.
 
     Raises:
-        CalledProcessError: it failed; what it wrote is shown.
+        CalledProcessError: the command failed; its output is printed.
     """
     environment = {**os.environ, "QUANT_DATA_DIR": str(data)}
     done = subprocess.run(

@@ -1,7 +1,7 @@
 """Twelve features written plainly in pandas, polars and DuckDB SQL, over long tables.
 
-Each as a user who knows the library would write it: whole columns, windows by group, one join for
-each leg, no row-wise Python. What is timed and compared is decided in ``benchmarks.features``.
+Each version is written as by a user who knows the library: whole columns, windows by group, a join
+for each leg, no row-wise Python. ``benchmarks.features`` times and compares them.
 """
 
 import math
@@ -29,7 +29,7 @@ class Tables:
     Attributes:
         prices: instrument, day, close, high, low, volume.
         pairs: target, lag, a, b (b empty for a single leg).
-        released: target, day, value.
+        released: target, day, value: labels by the day on which they become known.
     """
 
     prices: Any
@@ -38,7 +38,7 @@ class Tables:
 
 
 def with_pandas(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Instrument and target features with ``groupby().rolling()``."""
+    """Compute instrument and target features with ``groupby().rolling()``."""
 
     def roll(frame: pd.DataFrame, unit: str, column: str, window: int, how: str) -> Any:
         groups = frame.groupby(unit, sort=False)[column]
@@ -91,7 +91,7 @@ def with_pandas(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def with_polars(tables: Tables) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Instrument and target features with lazy expressions and ``over``."""
+    """Compute instrument and target features with lazy expressions and ``over``."""
 
     def mean(values: pl.Expr, window: int) -> pl.Expr:
         return values.rolling_mean(window, min_samples=(window + 1) // 2)
@@ -160,7 +160,7 @@ def with_polars(tables: Tables) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def with_duckdb(connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any]:
-    """Instrument and target features with window functions, over tables already loaded."""
+    """Compute instrument and target features with window functions, over loaded tables."""
 
     def over(aggregate: str, values: str, window: int, unit: str = "instrument") -> str:
         frame = f"(PARTITION BY {unit} ORDER BY day ROWS {window - 1} PRECEDING)"

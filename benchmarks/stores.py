@@ -1,9 +1,9 @@
 """The stores that ``benchmarks.lake`` compares, and the rows it writes. Nothing is timed here.
 
-All take the same arrays, convert them to Arrow alike, and replace days by DELETE and INSERT in one
-transaction. They differ in what is on the disk, and not only with the system, when a write ends: of
-plain DuckDB every row, of the lake the catalogue but not the Parquet files. ``synced`` is the lake
-with its new files brought to the disk as well, which makes it comparable with plain DuckDB.
+All stores take equal arrays, convert them to Arrow, and replace days by DELETE and INSERT in one
+transaction. They differ in what is synced to the disk at the end of a write: plain DuckDB syncs
+every row, the lake syncs its catalogue but not its Parquet files. ``synced`` is the lake with its
+new files synced too, which makes it comparable with plain DuckDB.
 """
 
 import os
@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Days:
-    """Rows of some trading days, as an asset hands them over."""
+    """Rows of some trading days, as an asset passes them to the lake."""
 
     start: date
     end: date
@@ -42,7 +42,7 @@ class Days:
 
 
 def some_days(first: int, count: int) -> Days:
-    """Random rows for ``count`` trading days from number ``first`` on; some cells empty."""
+    """Draw rows for ``count`` trading days from number ``first`` on; some cells are empty."""
     days = CALENDAR[first : first + count]
     random = np.random.default_rng(first)
     values = {}
@@ -55,13 +55,13 @@ def some_days(first: int, count: int) -> Days:
 
 
 class Store(Protocol):
-    """One process's access to the table."""
+    """The access of a process to the table."""
 
     def replace(self, days: Days) -> None:
         """Replace the days in one transaction."""
 
     def read(self, sql: str, *parameters: date) -> Any:
-        """Rows as an Arrow table."""
+        """Return the rows of a SELECT as an Arrow table."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class LakeStore:
     synced: bool
 
     def replace(self, days: Days) -> None:
-        """As an asset does it, waiting for its turn among the writers."""
+        """Replace days as an asset does, after waiting for other writers."""
         before = set(self.files.rglob("*.parquet")) if self.synced else set()
         self.lake.replace_days(TABLE, days.start, days.end, days.data)
         for file in set(self.files.rglob("*.parquet")) - before if self.synced else ():
@@ -81,18 +81,18 @@ class LakeStore:
                 os.fsync(written.fileno())
 
     def read(self, sql: str, *parameters: date) -> Any:
-        """As the platform reads."""
+        """Read rows as the platform does."""
         return self.lake.arrow(sql, parameters)
 
 
 @dataclass(frozen=True)
 class PlainStore:
-    """One DuckDB file. While a process has it open for writing, no other can open it at all."""
+    """A DuckDB file. While a process has it open for writing, no other process can open it."""
 
     connection: duckdb.DuckDBPyConnection
 
     def replace(self, days: Days) -> None:
-        """The lake's statements."""
+        """Replace days with the statements of the lake."""
         where = "WHERE trading_day BETWEEN ? AND ?"
         self.connection.begin()
         self.connection.register("incoming", to_arrow(TABLE, days.data))
@@ -102,13 +102,13 @@ class PlainStore:
         self.connection.unregister("incoming")
 
     def read(self, sql: str, *parameters: date) -> Any:
-        """The lake's query."""
+        """Read rows with the query of the lake."""
         return self.connection.execute(sql, parameters).to_arrow_table()
 
 
 @contextmanager
 def lake(folder: Path, *, synced: bool) -> Iterator[Store]:
-    """A lake below a folder."""
+    """Open a lake in a folder."""
     root = folder / ("synced" if synced else "lake")
     with Lake(root) as opened:
         yield LakeStore(opened, root, synced)
@@ -116,7 +116,7 @@ def lake(folder: Path, *, synced: bool) -> Iterator[Store]:
 
 @contextmanager
 def plain(folder: Path) -> Iterator[Store]:
-    """The DuckDB file in a folder, as soon as no other process has it open."""
+    """Open the DuckDB file in a folder, as soon as no other process has it open."""
     file, deadline = folder / "plain.duckdb", time.monotonic() + PATIENCE_SECONDS
     new = not file.exists()
     while True:

@@ -1,7 +1,7 @@
-"""A vector autoregression of all legs: with a prior, in closed form, against statsmodels without.
+"""A vector autoregression of all legs: ours with a prior in closed form, statsmodels' without.
 
-Both see the same standardised returns of the same days; statsmodels is handed them ready-made, and
-its forecasts are mapped to targets as ours are. The days after those of the fit judge.
+Both use equal standardised returns, which statsmodels gets ready-made; both map forecasts to
+targets in one way. The days after the fit judge them.
 """
 
 from functools import partial
@@ -31,7 +31,14 @@ RESPONSE_DAYS = 10
 def without_prior(
     theirs: VAR, exercise: Exercise, returns: FloatArray, ours: BayesianVar
 ) -> FloatArray:
-    """(JUDGED_DAYS, m) forecasts of statsmodels' VAR, iterated by its own method."""
+    """Return (JUDGED_DAYS, m) forecasts of statsmodels' VAR, iterated by its own method.
+
+    Args:
+        theirs: the fitted model of statsmodels.
+        exercise: the history.
+        returns: (n, k) standardised returns of the legs, without NaN.
+        ours: the fitted model of this package.
+    """
     moves = np.zeros((JUDGED_DAYS, MAX_LAG, len(ours.deviation)))
     for row, day in enumerate(range(len(returns) - JUDGED_DAYS, len(returns))):
         ahead = theirs.forecast(returns[day + 1 - LAGS : day + 1], MAX_LAG + 1)
@@ -40,10 +47,10 @@ def without_prior(
 
 
 def difference(ours: BayesianVar, known: FloatArray) -> float:
-    """Largest difference of a coefficient to least squares with the prior as further days.
+    """Return the largest difference to coefficients of least squares with the prior as extra days.
 
-    Without a prior there is nothing to compare on a real market: legs such as EUR/JPY, EUR/USD and
-    USD/JPY are each other's sum, so that least squares has no one solution.
+    Without a prior, least squares has no unique solution on a real market, where returns such as
+    those of EUR/JPY are sums of those of EUR/USD and USD/JPY.
     """
     options, k = bayesian_svar.defaults, known.shape[1]
     variance = prior_variance(k, ours.tightness, options["decay"], options["drift"])
@@ -56,10 +63,10 @@ def difference(ours: BayesianVar, known: FloatArray) -> float:
 
 
 def run(market: Path | None) -> list[Figure]:
-    """One fit of each, impulse responses, scores; and the difference to a slow version."""
+    """Measure fits, impulse responses and scores, and the difference to a slow version."""
     exercise, settings = history(market), load_settings()
     options, resources = bayesian_svar.defaults, Resources(settings.seed, settings.threads)
-    fit = partial(bayesian_svar.fit, exercise.seen, options, resources)
+    fit = partial(bayesian_svar.fit, exercise.observations, options, resources)
     ours = fit()
     returns = np.nan_to_num(standardised_returns(exercise.whole, ours.deviation)[:, ours.columns])
     known = returns[:-JUDGED_DAYS]
@@ -73,7 +80,7 @@ def run(market: Path | None) -> list[Figure]:
         },
         REPEATS,
     )
-    everything = exercise.sample(len(exercise.seen.targets))
+    everything = exercise.sample(len(exercise.observations.targets))
     forecasts = {
         "BVAR": ours.forecast(exercise.whole, JUDGED_DAYS),
         "statsmodels": without_prior(theirs, exercise, returns, ours),

@@ -1,7 +1,7 @@
-"""All families over a whole history: what the walk-forward takes and what comes of it.
+"""Walk-forward of all families over a whole history: its time, memory and scores.
 
-On the simulated market each family's share of the best score there is; on a folder's market the
-ensemble beside its best member, and beside what other weights would have come to.
+On the simulated market, a score is shown as a share of the oracle's score. On a folder's market,
+the ensemble is compared with its best member and with other weights.
 """
 
 import json
@@ -31,15 +31,15 @@ BOARD = "SELECT family, score, share_of_oracle, coverage_80 FROM monitoring.scor
 
 
 def run(market: Path | None) -> list[Figure]:
-    """The walk on the simulated market, and on that of a folder."""
+    """Measure the walk-forward on the simulated market, and on a folder's market."""
     with tempfile.TemporaryDirectory() as data:
         figures = walk("simulated", [], Path(data))
         figures += [
             Figure(
-                f"simulated: {one['family']}, share of the oracle's score", one["share_of_oracle"]
+                f"simulated: {row['family']}, share of the oracle's score", row["share_of_oracle"]
             )
-            for one in board_of(Path(data))
-            if one["family"] != "oracle"
+            for row in board_of(Path(data))
+            if row["family"] != "oracle"
         ]
     if market is not None:
         with tempfile.TemporaryDirectory() as data:
@@ -49,15 +49,21 @@ def run(market: Path | None) -> list[Figure]:
 
 
 def walk(name: str, arguments: list[str], data: Path) -> list[Figure]:
-    """The three fast families are loaded first, as a demo does; all nine are walked then."""
+    """Measure the walk-forward of all families after a demo, which loads fast families only.
+
+    Args:
+        name: name of the market in the figures.
+        arguments: arguments of ``demo``.
+        data: an empty data directory.
+    """
     command(data, "demo", *arguments)
     everything = partial(command, data, "walk-forward", "--families", "all")
-    begun = time.perf_counter()
+    started = time.perf_counter()
     peak = peak_of(memory_of_children, everything, 0.2)
-    first = time.perf_counter() - begun
-    begun = time.perf_counter()
+    first = time.perf_counter() - started
+    started = time.perf_counter()
     everything()
-    again = time.perf_counter() - begun
+    again = time.perf_counter() - started
     return [
         Figure(f"{name}: walk-forward of all families", first, "s", at_most=2400.0),
         Figure(f"{name}: its peak memory, all processes", peak, "GB", at_most=6.0),
@@ -66,19 +72,19 @@ def walk(name: str, arguments: list[str], data: Path) -> list[Figure]:
 
 
 def board_of(data: Path) -> list[dict[str, float]]:
-    """Rows of the scoreboard."""
-    found: list[dict[str, float]] = json.loads(command(data, "sql", BOARD, "--format", "json"))
-    return found
+    """Return the rows of the scoreboard."""
+    scored: list[dict[str, float]] = json.loads(command(data, "sql", BOARD, "--format", "json"))
+    return scored
 
 
 def judged(data: Path) -> list[Figure]:
-    """The ensemble and the best of its members; the members weighed in other ways."""
-    board = {one["family"]: one for one in board_of(data)}
-    best = max((one for one in board if one != "ensemble"), key=lambda one: board[one]["score"])
+    """Compare the ensemble with its best member, and with other weights of its members."""
+    board = {row["family"]: row for row in board_of(data)}
+    best = max((row for row in board if row != "ensemble"), key=lambda row: board[row]["score"])
     with Lake(Settings(data_dir=data).lake_dir, read_only=True) as lake:
-        found = read_scored_forecasts(lake, FAMILIES, *ALL_TIME)
-        assert found
-        others = weighed(found, read_regimes(lake))
+        scored = read_scored_forecasts(lake, FAMILIES, *ALL_TIME)
+        assert scored
+        others = weighed(scored, read_regimes(lake))
     return [
         Figure("folder: ensemble, score", board["ensemble"]["score"], at_least=0.10),
         Figure(f"folder: its best member, {best}, score", board[best]["score"]),
@@ -87,16 +93,16 @@ def judged(data: Path) -> list[Figure]:
     ]
 
 
-def weighed(found: ScoredForecasts, regime: pd.Series) -> dict[str, float]:
-    """Score of the members' blend with equal weights, with learnt ones, and learnt by regime."""
-    has = np.isfinite(found.forecasts["rank_prior"]).all(axis=1)
-    forecasts = [values[has] for values in found.forecasts.values()]
-    truth, days, released = found.labels[has], found.days[has], found.released_on[has]
+def weighed(scored: ScoredForecasts, regime: pd.Series) -> dict[str, float]:
+    """Score blends of the members with equal weights, learnt weights, and weights by regime."""
+    has = np.isfinite(scored.forecasts["rank_prior"]).all(axis=1)
+    forecasts = [values[has] for values in scored.forecasts.values()]
+    truth, days, released = scored.labels[has], scored.days[has], scored.released_on[has]
     ic = np.stack([daily_ic(forecast, truth) for forecast in forecasts], axis=1)
     volatile = (regime.reindex(days) == "volatile").to_numpy()
 
     def known(rows: IntArray) -> FloatArray:
-        """(n, k) weights of each day, learnt from the ICs of these rows released by then."""
+        """Return the (n, k) weights of each day, learnt from ICs of some rows known by then."""
         learnt = learned_weights(ic[rows])
         place = np.searchsorted(released[rows], days, side="right")
         return np.concatenate([np.ones((1, ic.shape[1])), learnt])[place]
@@ -108,6 +114,6 @@ def weighed(found: ScoredForecasts, regime: pd.Series) -> dict[str, float]:
         "weighed as learnt by regime": np.where(volatile[:, None], of_regime[1], of_regime[0]),
     }
     return {
-        how: score_of_ic(daily_ic(rank_average(forecasts, each), truth))
-        for how, each in weights.items()
+        how: score_of_ic(daily_ic(rank_average(forecasts, weight), truth))
+        for how, weight in weights.items()
     }

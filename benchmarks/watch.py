@@ -1,6 +1,6 @@
-"""What watching one day costs, step by step, once the process is warm: with Evidently and without.
+"""Seconds of monitoring a day in a warm process, by step, with and without Evidently.
 
-Loading what is watched is measured in ``pipeline``.
+Loading the data is measured in ``pipeline``.
 """
 
 import tempfile
@@ -24,17 +24,17 @@ JOBS, EVIDENTLY = ("watch_daily", "report_drift"), "monitoring__drift_report"
 
 
 def run(market: Path | None) -> list[Figure]:
-    """The newest day of the simulated market, or of a folder's, after a ``demo`` of it."""
+    """Measure the newest day of the simulated market or a folder's market, after a ``demo``."""
     with tempfile.TemporaryDirectory() as data:
         command(Path(data), "demo", *([str(market)] if market else []))
         return in_fresh_process(measure, Path(data))
 
 
 def measure(data: Path) -> list[Figure]:
-    """Watch the newest day of a loaded data directory again and again.
+    """Monitor the newest day of a loaded data directory several times.
 
-    Once before the clock runs: imports, and what is kept from one day to the next, fall on no
-    figure.
+    The first time does not count, so that no figure includes imports or references that are stored
+    for later days.
     """
     settings = load_settings(data_dir=data)
     preload(select_families(settings.families))
@@ -45,9 +45,9 @@ def measure(data: Path) -> list[Figure]:
         runs = [[seconds_by_step(job, opened, last) for job in jobs] for _ in range(REPEATS + 1)][
             1:
         ]
-    found = [{name: one for run in day for name, one in run.items()} for day in runs]
-    steps = {step: median(one[step] for one in found) for step in found[0]}
-    whole = median(sum(one.values()) for one in found)
+    steps_by_day = [{name: taken for run in day for name, taken in run.items()} for day in runs]
+    steps = {step: median(taken[step] for taken in steps_by_day) for step in steps_by_day[0]}
+    whole = median(sum(taken.values()) for taken in steps_by_day)
     return [
         *(Figure(f"watch: {step}", seconds, "s") for step, seconds in sorted(steps.items())),
         Figure("watch: one day, Evidently included", whole, "s", at_most=15),
@@ -58,11 +58,17 @@ def measure(data: Path) -> list[Figure]:
 def seconds_by_step(
     job: dg.JobDefinition, opened: dg.DagsterInstance, day: date
 ) -> Mapping[str, float]:
-    """Wall-clock seconds of each step of one run, storing what it made included."""
+    """Return wall-clock seconds of each step of a run, including the storage of results.
+
+    Args:
+        job: the job to run.
+        opened: the Dagster instance.
+        day: the day to run.
+    """
     done = job.execute_in_process(
         instance=opened,
         partition_key=day.isoformat(),
         run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
     )
     stats = opened.get_run_step_stats(done.run_id)
-    return {one.step_key: (one.end_time or 0.0) - (one.start_time or 0.0) for one in stats}
+    return {step.step_key: (step.end_time or 0.0) - (step.start_time or 0.0) for step in stats}

@@ -138,7 +138,7 @@ def repeat(
         reproduction = repeat_fit(lake, family, as_of.date(), settings.threads)
     typer.echo(f"{family} as of {as_of.date()}, on snapshot {reproduction.recorded['snapshot']}")
     typer.echo(f"recorded  {reproduction.recorded['sha256']}")
-    typer.echo(f"repeated  {reproduction.made['sha256']}")
+    typer.echo(f"repeated  {reproduction.repeated['sha256']}")
     typer.echo("both models are the same to the bit" if reproduction.same else "the models differ")
     for difference in reproduction.changed:
         typer.echo(f"changed since: {difference}")

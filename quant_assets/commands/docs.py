@@ -1,7 +1,7 @@
 """``python -m quant_assets.commands.docs FOLDER``: reference pages written from the code itself.
 
-A page is here if the code says all of it: tables, features, families, settings, and the rooms of
-the package. Pages that explain are written by hand.
+These are the pages whose content is in the code: tables, features, families, settings, and the
+rooms of the package. Pages with explanations are written by hand.
 """
 
 import sys
@@ -21,18 +21,18 @@ _NOTE = "Written by `make docs` from the code; edit the code, not this page.\n"
 
 
 def tables_page() -> str:
-    """Every table with its columns."""
+    """Return a page with every table and its columns."""
     sections = (_table(table) for table in declared_tables(("<family>",)))
     return "\n".join(["# Tables", "", _NOTE, *sections])
 
 
 def features_page() -> str:
-    """Every feature, by level."""
+    """Return a page with every feature, by level."""
     lines = ["# Features", "", _NOTE, f"Catalogue version `{CATALOGUE_VERSION}`.", ""]
     lines += [
         "`r` is the daily log return, winsorised; `C H L O` are logs of close, high, low, open; "
-        "`A` and `B` are a target's legs; `y` is a target's label on the day it is released; "
-        "`f` is the daily factor of all instruments.",
+        "`A` and `B` are a target's legs; `y` is a target's label on the day on which it becomes "
+        "known; `f` is the daily factor of all instruments.",
         "",
     ]
     for level in ("instrument", "market", "target"):
@@ -48,7 +48,7 @@ def features_page() -> str:
 
 
 def families_page() -> str:
-    """Every model family with its defaults and the ranges it is tuned in."""
+    """Return a page with every model family, its defaults, and the ranges that studies search."""
     return "\n".join(["# Model families", "", _NOTE, *_families()])
 
 
@@ -75,21 +75,21 @@ def _settings() -> Iterator[str]:
 def architecture_page() -> str:
     """Return a page with the rooms of the package, top to bottom."""
     intro = (
-        "A functional core computes; a thin shell says what depends on what, when it runs and "
-        "where it is stored. The core never imports Dagster. A room imports only from the rows "
-        "below its own, not from another room of its row; a test holds that, and reads the same "
-        "list as this page.\n\n"
-        "A day goes through the rooms like this: `sources` reads what was given, `quality` accepts "
-        "or rejects it, `features` computes inputs and `market` labels, `training` fits `models` "
-        "as of a day, `ensemble` blends their forecasts, `promotion` chooses what is submitted, "
-        "`submission` writes it, `scoring` and `monitoring` judge it once labels are known, and "
-        "`reports`, `metrics` and `alerts` tell people. Each step reads and writes the `lake`.\n"
+        "A functional core computes. A thin Dagster shell declares dependencies, starts runs and "
+        "stores results. The core never imports Dagster. A room imports only from the rows below "
+        "its own, and not from another room of its row; a test verifies this list.\n\n"
+        "A day goes through the rooms like this: `sources` reads prices, `quality` accepts or "
+        "rejects them, `features` computes features and `market` labels, `training` fits `models` "
+        "as of a day, and `ensemble` blends their forecasts. `promotion` chooses the submitted "
+        "forecast, and `submission` writes it. `scoring` and `monitoring` judge it once labels are "
+        "known, and `reports`, `metrics` and `alerts` inform people. Each step reads and writes "
+        "the `lake`.\n"
     )
     return "\n".join(["# Architecture", "", _NOTE, intro, *_rooms_table(), "", *_parts(), ""])
 
 
 def rooms_block() -> str:
-    """Return the table of rooms between the marks that CONTRIBUTING has."""
+    """Return the table of rooms between its marks in CONTRIBUTING."""
     return "\n".join([_ROOMS_BEGIN, "", *_rooms_table(), "", _ROOMS_END])
 
 
@@ -111,11 +111,11 @@ def _parts() -> Iterator[str]:
 
 def _families() -> Iterator[str]:
     for name in FAMILIES:
-        chosen = load_family(name)
-        yield f"## {name}\n\n{chosen.description} Library: {chosen.library}.\n"
+        family = load_family(name)
+        yield f"## {name}\n\n{family.description} Library: {family.library}.\n"
         yield "| parameter | default | tuned |\n|---|---|---|"
-        for key, value in chosen.defaults.items():
-            tuned = str(chosen.space.get(key, ""))
+        for key, value in family.defaults.items():
+            tuned = str(family.space.get(key, ""))
             yield f"| `{key}` | {_cell(str(value))} | {_cell(tuned)} |"
         yield ""
 
@@ -124,7 +124,7 @@ def _table(table: Table) -> str:
     columns = table.columns[:3] if table is SUBMISSIONS else table.columns
     rows = [f"| `{c.name}` | {c.type} | {_cell(c.description)} |" for c in columns]
     if table is SUBMISSIONS:
-        rows.append(f"| ... `{table.columns[-1].name}` | DOUBLE | likewise |")
+        rows.append(f"| ... `{table.columns[-1].name}` | DOUBLE | {columns[-1].description} |")
     head = f"## {table.name}\n\n{table.description}\n\n| column | type | meaning |\n|---|---|---|"
     return "\n".join([head, *rows, ""])
 
@@ -134,7 +134,7 @@ def _cell(text: str) -> str:
 
 
 def with_rooms(contributing: str) -> str:
-    """Return the text of CONTRIBUTING with its table of rooms made anew."""
+    """Return the text of CONTRIBUTING with an updated table of rooms."""
     before, _, rest = contributing.partition(_ROOMS_BEGIN)
     _, _, after = rest.partition(_ROOMS_END)
     return before + rooms_block() + after

@@ -1,7 +1,4 @@
-"""What time it is.
-
-Whatever needs the time takes a clock, so that a simulation can run through other days.
-"""
+"""The clock. Code that needs the time takes a clock, so that a simulation can set other days."""
 
 from datetime import UTC, datetime
 

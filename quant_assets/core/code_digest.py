@@ -1,9 +1,9 @@
-"""A digest of what code does: it changes with the code, not with comments, docstrings or layout.
+"""A digest of code that does not depend on comments, docstrings and layout.
 
-Modules are parsed and never imported. The digest covers the modules or functions named, and every
-definition of this package that they use, however indirectly. Other packages are covered by
-the names imported from them; their versions belong beside the digest. A definition that moves to
-another module leaves the digest as it is; one that is renamed does not.
+Modules are parsed and never imported. The digest covers some modules or functions, and every
+definition of this package that they use, directly or indirectly. Of other packages, it covers the
+imported names only; callers store versions of libraries beside the digest. The digest stays when a
+definition moves to another module, and changes when a definition is renamed.
 """
 
 import ast
@@ -28,14 +28,14 @@ def digest_code(
     Args:
         code: functions, or names of modules such as ``quant_assets.models.families.ridge``.
         outside: dotted names of packages, modules or definitions that are not followed.
-        package: folder of the package that the code is in.
+        package: folder of the package that contains the code.
 
     Raises:
-        FileNotFoundError: there is no such module.
+        FileNotFoundError: a module does not exist.
     """
     pending: list[_Reference] = [
-        (each, _EVERYTHING) if isinstance(each, str) else (each.__module__, each.__name__)
-        for each in code
+        (part, _EVERYTHING) if isinstance(part, str) else (part.__module__, part.__name__)
+        for part in code
     ]
     visited: set[_Reference] = set()
     texts: set[str] = set()
@@ -63,10 +63,10 @@ class _Statement:
     """A statement at the top of a module.
 
     Attributes:
-        text: its code, without docstrings and layout, and its names from other packages.
-        binds: names that it defines; if there are none, it runs whatever else is used.
-        names: that it uses.
-        imports: of this package, made within it.
+        text: code of the statement, without docstrings and layout, and names from other packages.
+        binds: names that it defines; a statement that defines none always counts as used.
+        names: names that it uses.
+        imports: definitions or modules of this package that it imports.
     """
 
     text: str
@@ -80,8 +80,8 @@ class _Module:
     """A parsed module.
 
     Attributes:
-        statements: those at its top, except imports.
-        imports: by name, the definition or module of this package that is imported under it.
+        statements: its top-level statements, except imports.
+        imports: definitions or modules of this package by the name of their import.
     """
 
     statements: tuple[_Statement, ...]
@@ -90,21 +90,21 @@ class _Module:
     @cached_property
     def known_names(self) -> frozenset[str]:
         """Names that the module defines or imports from this package."""
-        return frozenset(self.imports).union(*(each.binds for each in self.statements))
+        return frozenset(self.imports).union(*(part.binds for part in self.statements))
 
     def find_statements(self, name: str) -> list[_Statement]:
-        """Return the statements that define a name, and those that define none."""
+        """Return the statements that define a name, and the statements that define no name."""
         return [
-            each
-            for each in self.statements
-            if name == _EVERYTHING or name in each.binds or not each.binds
+            statement
+            for statement in self.statements
+            if name == _EVERYTHING or name in statement.binds or not statement.binds
         ]
 
 
 @lru_cache(maxsize=256)
 def _parse(source: str) -> _Module:
     body = _WithoutDocstrings().visit(ast.parse(source)).body
-    imports = [each for node in body for each in _imported_by(node)]
+    imports = [imported for node in body for imported in _imported_by(node)]
     external = {name: text for name, reference, text in imports if reference is None}
     statements = (
         _read_statement(node, external)
@@ -118,13 +118,13 @@ def _parse(source: str) -> _Module:
 def _read_statement(node: ast.stmt, external: Mapping[str, str]) -> _Statement:
     names = frozenset(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
     text = "\n".join([ast.dump(node), *sorted(external[name] for name in names & {*external})])
-    within = (each for part in ast.walk(node) for each in _imported_by(part))
-    imports = tuple(reference for _, reference, _ in within if reference is not None)
+    inner = (imported for part in ast.walk(node) for imported in _imported_by(part))
+    imports = tuple(reference for _, reference, _ in inner if reference is not None)
     return _Statement(text, _bound_names(node), names, imports)
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    """Takes out every string that stands alone: docstrings, and those below constants."""
+    """Removes strings that are statements: docstrings, and descriptions below constants."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         value = node.value
@@ -146,7 +146,10 @@ def _is_for_types_only(node: ast.stmt) -> bool:
 
 
 def _imported_by(node: ast.AST) -> Iterator[tuple[str, _Reference | None, str]]:
-    """Yield each name an import binds, what of this package it stands for, and it as text."""
+    """Yield each name that an import binds, its reference into this package, and its text.
+
+    The reference is None for other packages.
+    """
     if isinstance(node, ast.Import):
         for alias in node.names:
             root = alias.name.split(".")[0]

@@ -1,11 +1,11 @@
-"""Ranks within a day: the ranking that features, models, ensemble and metric share."""
+"""Ranks within a day, as features, models, ensemble and metric use them."""
 
 import numpy as np
 
 from quant_assets.core.typing import BoolArray, FloatArray, IntArray
 
 _ROWS_AT_ONCE = 128
-"""Intermediate arrays of so many rows stay in the processor's cache."""
+"""Number of rows whose intermediate arrays fit into the processor's cache."""
 
 
 def average_ranks(values: FloatArray) -> FloatArray:
@@ -54,10 +54,10 @@ def _rank_rows(values: FloatArray, out: FloatArray) -> None:
 
 
 def _order(values: FloatArray, missing: BoolArray) -> IntArray:
-    """(n, m) columns of each row in ascending order, NaN last.
+    """Return the (n, m) columns of each row in ascending order of values, NaN last.
 
-    numpy sorts without vector instructions as soon as one value is NaN, at a quarter of the speed;
-    infinity in its place sorts alike if no value is infinite itself.
+    If a value is NaN, numpy sorts without vector instructions, at a quarter of the speed. Infinity
+    instead of NaN gives an equal order if no value is infinite.
     """
     if missing.any() and not np.isposinf(values).any():
         values = np.where(missing, np.inf, values)
@@ -65,7 +65,7 @@ def _order(values: FloatArray, missing: BoolArray) -> IntArray:
 
 
 def _shared_positions(ordered: FloatArray) -> FloatArray:
-    """(n, m) positions in rows of ascending values, from 1, equal values sharing their average."""
+    """Return (n, m) positions in rows of ascending values, from 1; ties share their average."""
     n, m = ordered.shape
     begins = np.ones(ordered.shape, dtype=bool)
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=begins[:, 1:])

@@ -1,7 +1,7 @@
 """The rooms of the package in order, top to bottom, and what belongs in each.
 
-The import test, CONTRIBUTING's table and the architecture page are made from ``ROWS``. A room
-imports from the rows below its own only. Nothing that a program runs belongs here.
+The import test, CONTRIBUTING's table and the architecture page use ``ROWS``. A room imports from
+the rows below its own only. Code that a program runs does not belong here.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ class Room:
     """A package, or a module beside the packages.
 
     Attributes:
-        name: as it is imported, without ``quant_assets.``.
-        holds: what belongs there.
-        leaves_out: what a reader might look for there and finds elsewhere.
-        parts: its subpackages and what each holds.
+        name: import name, without ``quant_assets.``.
+        holds: the contents of the room.
+        leaves_out: contents that a reader might expect there and that are elsewhere.
+        parts: names of the subpackages and their contents.
         dagster: whether its modules may import Dagster.
     """
 
@@ -27,21 +27,21 @@ class Room:
 
 
 ROWS: tuple[tuple[Room, ...], ...] = (
-    (Room("cli", "the commands a person types: signatures and help", "what a command does"),),
+    (Room("cli", "the command line: signatures and help of commands", "the work of a command"),),
     (
         Room(
             "commands",
-            "what the commands run: load, inspect, report, serve, check the machine; "
-            "how results look in a terminal; the reference pages",
-            "anything an asset computes",
+            "the work of the commands: load, inspect, report, serve, check the machine; "
+            "output in a terminal; the reference pages",
+            "computations of assets",
         ),
     ),
     (
         Room(
             "simulation",
             "a simulated year: a growing market, Dagster's daemon on a moved clock, planted "
-            "incidents, and the assessment of how the platform dealt with them",
-            "anything that real use needs",
+            "incidents, and the assessment of the platform's reactions",
+            "code that real use needs",
             dagster=True,
         ),
     ),
@@ -56,14 +56,14 @@ ROWS: tuple[tuple[Room, ...], ...] = (
     (
         Room(
             "orchestration",
-            "the Dagster shell: what depends on what, when it runs, where it is stored",
+            "the Dagster shell: dependencies, start and storage of assets and runs",
             "arithmetic, and SQL over more than one table",
             (
-                ("assets", "one module a layer: assets, their checks and pictures"),
-                ("jobs", "what one can run"),
-                ("schedules", "what runs at an hour"),
-                ("sensors", "what runs when something happened"),
-                ("run_requests", "which run to ask for: next days, retries, retrain triggers"),
+                ("assets", "a module for each layer: assets, their checks and pictures"),
+                ("jobs", "the jobs"),
+                ("schedules", "runs at fixed hours"),
+                ("sensors", "runs after events"),
+                ("run_requests", "decisions about the next run: days, retries, retrain triggers"),
                 ("execution", "running jobs from the command line, progress, metrics of runs"),
                 ("storages", "Dagster's storages and launchers, and its private interfaces"),
                 ("config", "the files that configure Dagster's instance and workspace"),
@@ -72,34 +72,40 @@ ROWS: tuple[tuple[Room, ...], ...] = (
         ),
     ),
     (
-        Room("reports", "pages: sections made of tables, charts, the template", "metrics"),
-        Room("metrics", "what the lake says of itself, for Prometheus", "runs: Dagster has them"),
-        Room("tracking", "fits and releases in MLflow", "what a fit or a release is"),
+        Room("reports", "pages: sections from tables, charts, the template", "metrics"),
+        Room(
+            "metrics", "figures from the lake, for Prometheus", "figures of runs: Dagster has them"
+        ),
+        Room("tracking", "fits and releases in MLflow", "making fits and releases"),
     ),
     (
-        Room("promotion", "releases: gates, shares, rollback, what is submitted", "fitting"),
-        Room("tuning", "searching a family's parameters", "what a family is"),
-        Room("alerts", "opening, closing and delivering alerts", "what is worth an alert"),
+        Room("promotion", "releases: gates, shares, rollback, the submitted forecast", "fitting"),
+        Room("tuning", "studies of a family's parameters", "the families"),
+        Room(
+            "alerts",
+            "opening, closing and delivering alerts",
+            "deciding which facts deserve an alert",
+        ),
         Room(
             "monitoring",
-            "whether data, features, forecasts and their skill are as they used to be",
-            "how good forecasts were: that is scoring",
+            "comparing data, features, forecasts and scores with earlier days",
+            "the scores themselves: scoring computes them",
             (
                 ("data", "completeness and freshness of prices; market regimes"),
                 ("drift", "distances of features and forecasts from a fit's training days"),
                 ("anomalies", "unusual prices and volumes"),
-                ("skill", "scores and health against what the champion did before"),
+                ("skill", "scores and health of forecasts against earlier days"),
             ),
         ),
     ),
     (
-        Room("submission", "the row of each day and its files", "which forecast is submitted"),
+        Room("submission", "the submission of each day and its files", "choosing the forecast"),
         Room("scoring", "the metric, its significance, scoreboard, attribution", "fitting"),
     ),
     (
-        Room("training", "making, keeping and repeating fits; walk-forward", "the families"),
-        Room("ensemble", "weights, blend and intervals", "how good a family is"),
-        Room("quality", "cleaning, and the suites of expectations", "where prices come from"),
+        Room("training", "making, storing and repeating fits; walk-forward", "the families"),
+        Room("ensemble", "weights, blend and intervals", "scores of families"),
+        Room("quality", "cleaning, and the suites of expectations", "reading prices from a source"),
     ),
     (
         Room(
@@ -107,33 +113,33 @@ ROWS: tuple[tuple[Room, ...], ...] = (
             "DuckDB: tables, transactions, and point-in-time reads",
             "arithmetic of features and models",
             (
-                ("schemas", "every table: its columns and what they mean"),
+                ("schemas", "all tables: columns and their meaning"),
                 ("store", "connections, transactions, artifacts"),
-                ("readers", "tables as arrays; the only door to labels"),
+                ("readers", "reads of tables as arrays; the only reads of labels"),
             ),
         ),
     ),
     (
-        Room("features", "prices in, features out, as arrays", "tables and files"),
+        Room("features", "computing arrays of features from arrays of prices", "tables and files"),
         Room(
             "models",
-            "observations in, scores out, as arrays",
+            "model families: forecasts from observations, as arrays",
             "tables, files and walk-forward",
             (
-                ("families", "one module a model family"),
-                ("neural", "what the neural families share"),
+                ("families", "a module for each model family"),
+                ("neural", "common parts of the neural families"),
             ),
         ),
         Room(
             "sources",
-            "reading what a source gave",
-            "cleaning it",
+            "reading prices and targets from a source",
+            "cleaning prices",
             (
                 ("competition", "a folder in the competition's format"),
-                ("simulated", "the market that needs no data"),
+                ("simulated", "a simulated market"),
             ),
         ),
     ),
-    (Room("market", "calendar, instruments, targets, price panel", "prices' origin"),),
+    (Room("market", "calendar, instruments, targets, price panel", "sources of prices"),),
     (Room("core", "errors, clock, settings, ranks, array types, digests of code", "markets"),),
 )

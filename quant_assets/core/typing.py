@@ -1,6 +1,6 @@
-"""Shared array aliases. Nothing but names for types belongs here.
+"""Shared aliases of array types. Only aliases of types belong here.
 
-Day arrays are ``datetime64[D]``; every float array is 64-bit and uses NaN for "not observed".
+Day arrays are ``datetime64[D]``. Float arrays are 64-bit, and NaN means "not observed".
 """
 
 from typing import Any

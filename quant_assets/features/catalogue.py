@@ -1,11 +1,11 @@
-"""What every feature is: one entry each, in column order, and the windows they are made with.
+"""The catalogue of features: an entry for each feature, in column order, and the windows.
 
-The arithmetic belongs in the modules beside this one; they take their windows and their column
-order from here.
+The arithmetic belongs in the neighbouring modules, which take windows and column order from here.
 
-Notation: ``r`` daily log return winsorised at 8 times the root mean square of the 60 days before;
-``C H L O`` logs of close, high, low, open; ``A`` and ``B`` a target's legs (B is 0 for a single
-leg); ``y`` a target's label on the day it is released; ``f`` the daily factor of all instruments.
+Notation: ``r`` is the daily log return, winsorised at 8 times the root mean square of the 60 days
+before. ``C H L O`` are logs of close, high, low and open. ``A`` and ``B`` are a target's legs; B is
+0 for a single leg. ``y`` is a target's label on the day on which it becomes known. ``f`` is the
+daily factor of all instruments.
 """
 
 import hashlib
@@ -41,35 +41,35 @@ RANKED = ("label_mean_20", "label_mean_250", "spread_z_20", "spread_move_20", "s
 _ARITHMETIC = tuple(
     f"quant_assets.features.{module}" for module in ("instruments", "cross_market", "spreads")
 )
-# What a version says of the order itself; the entries hold words.
+# The version digests the column order by itself, and order_features uses entries with words.
 _OUTSIDE = ("quant_assets.features.catalogue.order_features",)
 VERSION_WITH_WORDS = "2681c85a6816"
-"""Version of the present arithmetic in fits made while the words of formulas were digested too."""
-_ARITHMETIC_WITH_WORDS = "c252185e7e99"
-"""The version that equals ``VERSION_WITH_WORDS``. It names the present arithmetic: where the code
-was reworded and features stay the same bit for bit, it is renewed; any other change ends it."""
+"""Version that fits have if they were made when versions still depended on words of formulas."""
+_ARITHMETIC_WITH_WORDS = "a134b3d01060"
+"""Present version whose features equal those of ``VERSION_WITH_WORDS``. Update it when the code is
+reworded and all features stay equal bit for bit; after any other change, leave it."""
 
 LOOKBACK = 520
 """Rows of history with which a day's features equal those computed from the whole history.
 
-The longest window holds 500 released labels; labels recomputed from the same rows miss the first
-five. Prices reach back 250 + 60 + 60 rows (beta of a return on a factor scaled by volatility). The
-rest is left for an upstream forward fill.
+The longest window has 500 known labels; labels computed from these rows lack the first five. Prices
+reach back 250 + 60 + 60 rows (beta of a return on a factor scaled by volatility). Further rows
+allow for the forward fill of prices.
 """
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One column.
+    """A feature.
 
     Attributes:
         name: column name, unique within the level.
-        level: what a row is of: an instrument, the market as a whole, or a target; and a day.
-        group: family of features it is reported with.
-        formula: how it is computed, in the notation of this module.
-        window: rows of the longest window in the formula, today included; 0 if there is none.
-        inputs: price fields without which it has no value.
-        markets: markets without which it has no value.
+        level: unit of a row besides its day: an instrument, the market as a whole, or a target.
+        group: group of features that reports show it in.
+        formula: formula of the feature, in the notation of this module.
+        window: rows of the longest window in the formula, including the day; 0 without a window.
+        inputs: price fields without which the feature has no value.
+        markets: markets without which the feature has no value.
     """
 
     name: str
@@ -109,7 +109,7 @@ def _instrument_features() -> Iterator[Feature]:
     yield feature("atr_14", "volatility", true_range, 14, *ohlc[1:])
     volume = "(ln volume - mean) / std, over 20 days"
     yield feature("volume_z_20", "activity", volume, 20, "volume")
-    interest = "ln(open interest / that 5 days before)"
+    interest = "ln(open interest / open interest 5 days before)"
     yield feature("open_interest_change_5", "activity", interest, 6, "open_interest")
     yield feature("skew_60", "shape", "mean(r^3) / vol_60^3 over 60 days", 60)
     yield feature("drawdown_250", "momentum", "C - max(C) over 250 days", 250)
@@ -174,11 +174,11 @@ def _target_features() -> Iterator[Feature]:
 def version_of(features: tuple[Feature, ...], package: Path = PACKAGE) -> str:
     """Digest the names and levels of features, their order, and the code that computes them.
 
-    Groups and formulas in words leave the version as it is, and so do comments in the code.
+    Groups, formulas in words and comments in the code do not change the version.
 
     Args:
-        features: the entries, in column order.
-        package: folder of the package whose modules compute them.
+        features: the features, in column order.
+        package: folder of the package whose modules compute the features.
     """
     columns = [f"{feature.level} {feature.name}" for feature in features]
     code = digest_code(*_ARITHMETIC, outside=_OUTSIDE, package=package)
@@ -186,7 +186,7 @@ def version_of(features: tuple[Feature, ...], package: Path = PACKAGE) -> str:
 
 
 def is_same_arithmetic(version: str | None) -> bool:
-    """Return whether features of a version equal those of ``CATALOGUE_VERSION`` bit for bit."""
+    """Return whether features of a version equal the present features bit for bit."""
     if CATALOGUE_VERSION == _ARITHMETIC_WITH_WORDS and version == VERSION_WITH_WORDS:
         return True
     return version == CATALOGUE_VERSION
@@ -194,27 +194,28 @@ def is_same_arithmetic(version: str | None) -> bool:
 
 CATALOGUE = (*_instrument_features(), *_market_features(), *_target_features())
 CATALOGUE_VERSION = version_of(CATALOGUE)
-"""Stored with every fit, which takes its inputs by their place."""
+"""Version of the present features. Every fit stores it, because it takes inputs by position."""
 
 
 def features_of(level: Level) -> tuple[str, ...]:
-    """Names of a level's features, in column order."""
+    """Return the names of a level's features, in column order."""
     return tuple(feature.name for feature in CATALOGUE if feature.level == level)
 
 
 def order_features(level: Level, arrays: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """The arrays of a level in column order.
+    """Sort the arrays of a level's features by column order.
 
     Raises:
-        KeyError: one of the level's features is missing.
+        KeyError: a feature of the level is missing.
     """
     return {name: arrays[name] for name in features_of(level)}
 
 
 def find_left_out(panel: PricePanel) -> dict[str, str]:
-    """Features that have no value with this panel, and why; their arrays are all NaN.
+    """Find the features that have no value with a panel, so that their arrays are all NaN.
 
-    A feature is named as soon as a field or market it needs is missing for all instruments.
+    These are the features that need a field or a market which is missing for all instruments.
+    Returns the reasons by feature.
     """
     fields = {name for name, values in panel.fields.items() if not np.isnan(values).all()}
     markets = {market_of(name) for name in panel.instruments}

@@ -1,4 +1,4 @@
-"""Which families exist. A new family is a module in ``families`` and its name below."""
+"""The list of model families. A new family is a module in ``families`` and an entry here."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,22 +22,22 @@ _MODULES = {
 }
 FAMILIES = tuple(_MODULES)
 FAST = ("rank_prior", "ridge", "lightgbm")
-"""Families that a demo fits unless it is given others."""
+"""Families that a demo fits by default."""
 FALL_BACK = "rank_prior"
-"""Always among the families: it needs labels only, so it can forecast when all others fail."""
+"""The family that is always selected: it needs labels only, so it forecasts if all others fail."""
 DAILY = (FALL_BACK,)
-"""Families that are fitted every day, which costs little. They use labels only, no features.
-A release forecasts with their newest fit: they are never pinned."""
+"""Families that are fitted every day, which costs little. They use labels and no features. A
+release never pins them: it forecasts with their newest fit."""
 
 
 def select_families(text: str) -> tuple[str, ...]:
     """Return the families that a setting names, and the fall-back.
 
     Args:
-        text: names joined by commas, ``fast`` or ``all``.
+        text: names of families or groups, joined by commas; the groups are ``fast`` and ``all``.
 
     Raises:
-        UnknownNameError: there is no such family.
+        UnknownNameError: no family or group has such a name.
     """
     groups = {"fast": FAST, "all": FAMILIES}
     names = [name.strip() for name in text.split(",") if name.strip()]
@@ -49,19 +49,19 @@ def select_families(text: str) -> tuple[str, ...]:
 
 
 def preload(names: Sequence[str], others: Sequence[str] = ()) -> None:
-    """Begin to import the families' libraries in the background, and return at once.
+    """Start importing the families' libraries in the background, and return at once.
 
-    A run needs them only after its first validation, which takes seconds.
+    A run needs the libraries after its first validation, which takes seconds.
 
     Args:
-        names: the families.
+        names: names of the families.
         others: further modules to import.
     """
     libraries = dict.fromkeys([*(load_family(name).library for name in names), *others])
 
     def load() -> None:
         for library in libraries:
-            # RuntimeError: the command has ended meanwhile, and its interpreter with it.
+            # RuntimeError: the interpreter is shutting down, because the command has ended.
             with suppress(ImportError, RuntimeError):
                 import_module(library)
 
@@ -69,10 +69,10 @@ def preload(names: Sequence[str], others: Sequence[str] = ()) -> None:
 
 
 def load_family(name: str) -> Family:
-    """Import the family of that name: a module that follows the ``Family`` protocol.
+    """Import the module of a family, which follows the ``Family`` protocol.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: no family has this name.
     """
     return cast(Family, import_module(family_module(name)))
 
@@ -81,7 +81,7 @@ def family_module(name: str) -> str:
     """Return the dotted name of a family's module, without importing it.
 
     Raises:
-        UnknownNameError: there is no such family.
+        UnknownNameError: no family has this name.
     """
     if name not in _MODULES:
         raise unknown_name("model family", name, list(_MODULES))

@@ -1,7 +1,8 @@
-"""From prices as given to prices to compute with: what is rejected, carried forward and flagged.
+"""Cleaning of prices: which cells are rejected, carried forward and flagged.
 
-A pure function of one table that never looks at a later row. Where the results go, and whether a
-share of bad cells stops a run, is decided elsewhere; summaries are in ``quality.coverage``.
+Cleaning is a pure function of a table, and a row never depends on a later row. Summaries are in
+``quality.coverage``, rows for the lake in ``quality.rows``, and limits for the share of rejected
+cells in ``quality.suites``.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from quant_assets.sources.protocol import PriceTable
 
 Bits = NDArray[np.uint8]
 _BAR = ("open", "high", "low", "close")
-# Median absolute deviation to standard deviation, for normal returns (1 / 0.6745).
+# Standard deviation over median absolute deviation of normal returns (1 / 0.6745).
 _MAD_TO_DEVIATION = 1.4826
 _BLOCK = 20_000
 
@@ -37,12 +38,12 @@ class RejectionReason(IntEnum):
 
     @property
     def text(self) -> str:
-        """As written to the quarantine."""
+        """The reason as the quarantine has it, in lower case with spaces."""
         return self.name.lower().replace("_", " ")
 
 
 class CellFlag(IntFlag):
-    """What is known about a cell; flags combine."""
+    """Properties of a cell; flags combine."""
 
     FILLED = 1
     STALE = 2
@@ -52,15 +53,15 @@ class CellFlag(IntFlag):
 
 @dataclass(frozen=True)
 class CleaningRules:
-    """When a cell is carried, flagged or rejected.
+    """Limits from which a cell is carried forward, flagged or rejected.
 
     Attributes:
-        fill_limit: rows a price is carried forward at most.
-        stale_after: observed days with one price after which it is stale.
+        fill_limit: largest number of rows that a price is carried forward.
+        stale_after: number of observed days with an unchanged price from which it is stale.
         jump_z: robust z-score of a day's log return beyond which it is a jump.
-        jump_window: rows before the day from which median and deviation are taken.
+        jump_window: number of rows before the day from which median and deviation are computed.
         jump_floor: log return up to which nothing is a jump, however calm the series.
-        bar_tolerance: share of a price by which a bar may contradict itself (rounding).
+        bar_tolerance: share of a price by which a bar may contradict itself, for rounding.
     """
 
     fill_limit: int = 5
@@ -72,7 +73,7 @@ class CleaningRules:
 
     @property
     def history(self) -> int:
-        """Rows before a day that cleaning the day depends on."""
+        """Number of rows before a day that the cleaning of the day depends on."""
         jump = self.jump_window + 1 + self.fill_limit
         stale = (self.stale_after - 1) * (self.fill_limit + 1)
         return max(jump, stale)
@@ -84,11 +85,11 @@ class CleanedTable:
 
     Attributes:
         days: (n,) trading days.
-        date_ids: (n,) the source's numbering of the days.
-        columns: c series.
-        value: (n, c) observed and accepted; NaN otherwise.
-        filled: (n, c) value, and where there is none the last price of at most ``fill_limit`` rows
-            before. Volume and open interest are not carried.
+        date_ids: (n,) the source's numbers of the days.
+        columns: names of the c series in the source.
+        value: (n, c) accepted values; NaN otherwise.
+        filled: (n, c) accepted values; where there is none, the last price of at most
+            ``fill_limit`` rows before. Volume and open interest are not carried forward.
         flags: (n, c) bits of :class:`CellFlag`.
         quarantine: a row for each rejected cell: trading_day, source, row (the date_id), column,
             value (as text), reason.
@@ -104,25 +105,26 @@ class CleanedTable:
 
 
 def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()) -> CleanedTable:
-    """Reject what cannot be, carry prices over short gaps, flag what is unusual.
+    """Reject impossible cells, carry prices forward over short gaps, and flag unusual cells.
 
-    Rejected are text, infinite values, prices not above zero, volumes and open interests below
-    zero, and of a bar that contradicts itself (low above open, close or high; high below open or
-    close) open, high and low: its close stays, being what every label is made of. Settlement is
-    not part of the bar.
+    Text, infinite values, prices not above zero, and volumes and open interests below zero are
+    rejected. A bar contradicts itself if its low is above open, close or high, or its high is below
+    open or close. Its open, high and low are rejected, and its close stays, because every label is
+    made of closes. Settlement is not part of the bar.
 
-    Jumps and stale prices are flagged and left as they are: real moves of -0.75 in a day exist.
-    A jump is measured on closes only, as ln(close / last close carried at most ``fill_limit``
-    rows), against median and MAD of at least half a ``jump_window`` of such returns before the
-    day. A price is stale from the ``stale_after``-th observation of the same value on; empty rows
-    within ``fill_limit`` neither count nor interrupt.
+    Jumps and stale prices are flagged and keep their values: real moves of -0.75 in a day exist.
+    Only closes have jumps. A return is ln(close / last close), with the last close carried forward
+    by at most ``fill_limit`` rows. It is compared with median and MAD of such returns in the
+    ``jump_window`` rows before, of which at least half must exist. A price is stale from the
+    ``stale_after``-th observation of an unchanged value on; empty rows within ``fill_limit``
+    neither count nor interrupt.
+
+    Row t of the result depends on rows t - ``rules.history`` to t only.
 
     Args:
-        table: prices as given.
-        source: name written to the quarantine.
+        table: prices of the source.
+        source: name of the source, written to the quarantine.
         rules: the limits.
-
-    Row t depends on rows t - ``rules.history`` to t alone.
     """
     fields = np.array([parse_column(name).field for name in table.columns], dtype=object)
     is_price, is_close = np.isin(fields, PRICE_FIELDS), fields == "close"
@@ -143,7 +145,7 @@ def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()
 
 
 def _reasons(table: PriceTable, is_price: BoolArray, tolerance: float) -> Bits:
-    """(n, c) :class:`RejectionReason` of each cell."""
+    """Return the (n, c) :class:`RejectionReason` of each cell."""
     values = table.values
     reasons = np.zeros(values.shape, dtype=np.uint8)
     reasons[(values < 0) & ~is_price] = RejectionReason.BELOW_ZERO
@@ -159,7 +161,7 @@ def _reasons(table: PriceTable, is_price: BoolArray, tolerance: float) -> Bits:
 
 
 def _broken_bars(values: FloatArray, columns: Sequence[str], tolerance: float) -> BoolArray:
-    """(n, c) whether a cell is open, high or low of a bar that contradicts itself."""
+    """Return (n, c) whether a cell is open, high or low of a bar that contradicts itself."""
     bars: dict[str, dict[str, int]] = {}
     for i, series in enumerate(map(parse_column, columns)):
         bars.setdefault(series.instrument, {})[series.field] = i
@@ -181,7 +183,7 @@ def _broken_bars(values: FloatArray, columns: Sequence[str], tolerance: float) -
 
 
 def _carry_forward(value: FloatArray, limit: int) -> FloatArray:
-    """(n, c) each gap's first ``limit`` rows filled with the value before it."""
+    """Return the (n, c) values with the first ``limit`` rows of a gap filled from before it."""
     rows = np.arange(len(value))[:, None]
     last = np.maximum.accumulate(np.where(np.isnan(value), -1, rows), axis=0)
     carried = np.take_along_axis(value, np.maximum(last, 0), axis=0)
@@ -189,7 +191,7 @@ def _carry_forward(value: FloatArray, limit: int) -> FloatArray:
 
 
 def _stale(value: FloatArray, filled: FloatArray, after: int) -> BoolArray:
-    """(n, c) whether the observation is at least the ``after``-th of the same value on end."""
+    """Return (n, c) whether at least ``after`` observations in a row have one value."""
     observed = ~np.isnan(value)
     count = np.cumsum(observed, axis=0)
     changed = observed & (value != shift(filled, 1))
@@ -199,11 +201,11 @@ def _stale(value: FloatArray, filled: FloatArray, after: int) -> BoolArray:
 
 
 def _jumps(value: FloatArray, filled: FloatArray, rules: CleaningRules) -> BoolArray:
-    """(n, k) whether a close's log return is out of all proportion to those before it.
+    """Return (n, k) whether the log return of a close is a jump against earlier returns.
 
-    Robust z-score |r - median| / (1.4826 MAD) after Iglewicz and Hoaglin (1993), *How to Detect
-    and Handle Outliers*, over the ``jump_window`` returns before the day. No deviation at all
-    makes every return above the floor a jump.
+    The robust z-score is |r - median| / (1.4826 MAD) over the ``jump_window`` returns before the
+    day, after Iglewicz and Hoaglin (1993), *How to Detect and Handle Outliers*. If MAD is zero,
+    every return above the floor is a jump.
     """
     returns = np.log(value) - np.log(shift(filled, 1))
     unknown = np.full((rules.jump_window, returns.shape[1]), np.nan)
@@ -221,7 +223,7 @@ def _jumps(value: FloatArray, filled: FloatArray, rules: CleaningRules) -> BoolA
 
 
 def _median(values: FloatArray) -> FloatArray:
-    """(b,) median along each row without its NaNs; NaN for a row of NaNs."""
+    """Return the (b,) median of each row without its NaNs; NaN for a row of NaNs."""
     ordered = np.sort(values, axis=1)
     count = np.isfinite(values).sum(axis=1)[:, None]
     lower = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=1)

@@ -1,7 +1,6 @@
-"""What a cleaned table lacks: shares of empty cells, prices that stand still, series that ended.
+"""Gaps in a cleaned table: shares of empty cells, stale series and ended series.
 
-Only summaries; the cells themselves are decided in ``quality.cleaning``, and what share is too much
-by whoever asks.
+Decisions about single cells are in ``quality.cleaning``; limits belong to the callers.
 """
 
 from datetime import date
@@ -14,9 +13,13 @@ from quant_assets.quality.cleaning import CellFlag, CleanedTable
 
 
 def missing_rates(cleaned: CleanedTable, since: date = date.min) -> dict[str, float]:
-    """Share of closes from a day on without an accepted value, by market and for ``all``; 0 to 1.
+    """Compute the share of closes without an accepted value, by market and for ``all`` markets.
 
-    Markets without a close in the table are left out.
+    Returns shares from 0 to 1. Markets without a close in the table are left out.
+
+    Args:
+        cleaned: the cleaned table.
+        since: first day that counts.
     """
     closes = _closes(cleaned)
     missing = np.isnan(cleaned.value[cleaned.days >= np.datetime64(since, "D")][:, closes])
@@ -26,7 +29,7 @@ def missing_rates(cleaned: CleanedTable, since: date = date.min) -> dict[str, fl
 
 
 def stale_series(cleaned: CleanedTable) -> tuple[str, ...]:
-    """Closes that have stood still until their newest observation, in the table's order."""
+    """Return the closes whose newest observation is stale, in the order of the table."""
     closes = _closes(cleaned)
     last = _last_observed(cleaned, closes)
     stale = (cleaned.flags[last, closes] & CellFlag.STALE) != 0
@@ -34,10 +37,10 @@ def stale_series(cleaned: CleanedTable) -> tuple[str, ...]:
 
 
 def ended_series(cleaned: CleanedTable, rows: int = 20) -> dict[str, date | None]:
-    """Closes without a value in the last ``rows`` rows, with the day of their last one.
+    """Return the closes without a value in the last ``rows`` rows, with their last observed day.
 
-    None stands for a close that has no value in the whole table. Nothing has ended in a table of
-    fewer rows.
+    The day is None if a close has no value in the whole table. A table with fewer rows has no ended
+    series.
     """
     closes = _closes(cleaned)
     if len(cleaned.days) < rows:
@@ -57,7 +60,7 @@ def _closes(cleaned: CleanedTable) -> IntArray:
 
 
 def _last_observed(cleaned: CleanedTable, closes: IntArray) -> IntArray:
-    """Row of each close's newest value; the last row for a close without any."""
+    """Return the row of each close's newest value; the last row for a close without a value."""
     observed = ~np.isnan(cleaned.value[:, closes])
     last: IntArray = len(observed) - 1 - np.argmax(observed[::-1], axis=0)
     return last

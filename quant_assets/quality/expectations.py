@@ -1,7 +1,7 @@
-"""Suites of expectations as plain data, and Great Expectations to check them.
+"""Suites of expectations as plain data, and their validation by Great Expectations.
 
-Which suites there are is said in ``quality.suites``. Great Expectations takes four seconds to
-import, so it is imported when the first suite is validated and never before.
+The suites are declared in ``quality.suites``. Great Expectations takes four seconds to import, so
+it is imported when the first suite is validated and never before.
 """
 
 import importlib
@@ -21,14 +21,14 @@ SHOWN_ROWS = 20
 
 @dataclass(frozen=True)
 class Expectation:
-    """One expectation.
+    """An expectation about a table.
 
     Attributes:
         kind: class of Great Expectations, e.g. ``ExpectColumnValuesToNotBeNull``.
-        columns: none for an expectation of the whole table, one, or those it compares.
-        meaning: what holds if it is met, in plain words.
+        columns: the columns that it checks or compares; empty for the whole table.
+        meaning: statement that is true if the expectation is met, in plain words.
         parameters: further arguments of the class.
-        view: what is checked, made from the frame, its rows labelled uniquely; None for the frame.
+        view: computes the frame to check, with unique row labels; None checks the table's frame.
     """
 
     kind: str
@@ -43,13 +43,13 @@ Numbered = Sequence[tuple[int, Expectation]]
 
 @dataclass(frozen=True)
 class Suite:
-    """Expectations of one table of long format.
+    """Expectations about a table of long format.
 
     Attributes:
         name: short name, usable as the name of a check.
-        description: what a pass says about the table.
-        keys: columns that name a row; they must exist.
-        expectations: about ten; their number does not grow with the table.
+        description: statement that is true if the suite passes.
+        keys: columns that identify a row; they must exist.
+        expectations: the expectations; their number does not grow with the table.
         columns: further columns that must exist.
     """
 
@@ -62,14 +62,14 @@ class Suite:
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """What became of one expectation.
+    """The result of an expectation.
 
     Attributes:
-        expectation: its name in Great Expectations.
-        column: what it is about, several joined by commas; empty for the whole table.
-        passed: whether it is met.
-        unexpected_count: rows that break it; None where rows are not counted.
-        meaning: what holds if it is met.
+        expectation: name of the expectation in Great Expectations.
+        column: names of its columns, joined by commas; empty for the whole table.
+        passed: whether the expectation is met.
+        unexpected_count: number of rows that break it; None if rows are not counted.
+        meaning: statement that is true if the expectation is met.
     """
 
     expectation: str
@@ -81,15 +81,15 @@ class ExpectationResult:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """What became of a suite.
+    """The result of a suite.
 
     Attributes:
-        name: the suite's.
+        name: name of the suite.
         passed: whether every expectation is met.
-        rows: rows of the frame.
-        outcomes: one for each expectation, in the suite's order.
-        failing: up to 20 rows that break one, shared among those not met: the suite's keys,
-            column, value (as text), reason.
+        rows: number of rows of the frame.
+        outcomes: a result for each expectation, in the suite's order.
+        failing: up to 20 rows that break expectations, shared among the broken expectations. The
+            columns are the suite's keys, column, value (as text), reason.
     """
 
     name: str
@@ -100,15 +100,15 @@ class SuiteResult:
 
 
 def prepare() -> None:
-    """Do what the first validation would otherwise wait for."""
+    """Import Great Expectations and create its context, so that validations do not wait."""
     _frames()
 
 
 def validate_suite(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
-    """Check a frame, in memory and without touching it.
+    """Validate a frame by a suite, in memory and without changing the frame.
 
-    A missing column fails the suite by itself: nothing else is then checked. An expectation that
-    cannot be evaluated, a number compared with text for example, is not met.
+    If a column is missing, the suite fails and nothing else is checked. An expectation that cannot
+    be evaluated is not met, for example if numbers are compared with text.
     """
     missing = [name for name in (*suite.keys, *suite.columns) if name not in frame]
     if missing:
@@ -117,13 +117,13 @@ def validate_suite(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
             suite, len(frame), absent, [_reason(suite, m, "column missing") for m in missing]
         )
     frame = _with_categories(frame.reset_index(drop=True))
-    found: dict[int, tuple[ExpectationResult, pd.DataFrame]] = {}
+    results: dict[int, tuple[ExpectationResult, pd.DataFrame]] = {}
     with _batch_definition() as definition:
         for view in dict.fromkeys(expect.view for expect in suite.expectations):
             part = frame if view is None else view(frame)
             numbered = [(i, e) for i, e in enumerate(suite.expectations) if e.view is view]
-            found |= _validate_part(definition, suite, part, numbered)
-    in_order = [found[i] for i in range(len(suite.expectations))]
+            results |= _validate_part(definition, suite, part, numbered)
+    in_order = [results[i] for i in range(len(suite.expectations))]
     return _result(suite, len(frame), [o for o, _ in in_order], [rows for _, rows in in_order])
 
 
@@ -132,8 +132,8 @@ def _result(
 ) -> SuiteResult:
     filled = [part for part in failing if len(part)]
     columns = [*suite.keys, "column", "value", "reason"]
-    each = [part.head(max(1, SHOWN_ROWS // len(filled))) for part in filled]
-    shown = pd.concat(each, ignore_index=True) if each else pd.DataFrame(columns=columns)
+    heads = [part.head(max(1, SHOWN_ROWS // len(filled))) for part in filled]
+    shown = pd.concat(heads, ignore_index=True) if heads else pd.DataFrame(columns=columns)
     passed = all(outcome.passed for outcome in outcomes)
     return SuiteResult(suite.name, passed, rows, tuple(outcomes), shown[columns].head(SHOWN_ROWS))
 
@@ -143,7 +143,7 @@ def _validate_part(
 ) -> dict[int, tuple[ExpectationResult, pd.DataFrame]]:
     used = list(dict.fromkeys(name for _, expect in numbered for name in expect.columns))
     results = _run(definition, part[used or part.columns[:1].tolist()], numbered)
-    found = {}
+    outcomes = {}
     for number, expect in numbered:
         result = results[number]
         counted = result.result.get("unexpected_count")
@@ -156,15 +156,15 @@ def _validate_part(
                 if labels
                 else _reason(suite, ", ".join(expect.columns), _why(expect, result))
             )
-        found[number] = outcome, failing
-    return found
+        outcomes[number] = outcome, failing
+    return outcomes
 
 
 def _run(definition: Any, part: pd.DataFrame, numbered: Numbered) -> dict[int, Any]:
-    """Results of Great Expectations by number; it returns them in an order of its own.
+    """Return the results of Great Expectations by number, because their order is arbitrary.
 
-    The labels of failing rows take it a quarter of its time: they are asked for where there are
-    any.
+    Labels of failing rows take a quarter of the time, so they are requested for failed expectations
+    only.
     """
     batch = definition.get_batch({"dataframe": part})
 
@@ -186,7 +186,7 @@ def _run(definition: Any, part: pd.DataFrame, numbered: Numbered) -> dict[int, A
 
 @contextmanager
 def _batch_definition() -> Iterator[Any]:
-    """Where to hand frames to; afterwards they are forgotten."""
+    """Yield the batch definition that takes frames, and drop its frames afterwards."""
     source, definition = _frames()
     try:
         yield definition
@@ -196,14 +196,14 @@ def _batch_definition() -> Iterator[Any]:
 
 @cache
 def _frames() -> tuple[Any, Any]:
-    """A source of frames and what is made of them; to make one takes as long as to validate."""
+    """Create a data source and its batch definition once; this takes as long as a validation."""
     source = _context().data_sources.add_pandas("frames")
     return source, source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("frame")
 
 
 @cache
 def _library() -> Any:
-    """Great Expectations, imported when first asked for."""
+    """Import Great Expectations on the first call, and return it."""
     with warnings.catch_warnings():
         # It imports modules that Python has deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -212,7 +212,7 @@ def _library() -> Any:
 
 @cache
 def _context() -> Any:
-    """A context in memory, without progress bars and without usage statistics."""
+    """Create a context in memory, without progress bars and without usage statistics."""
     context = _library().get_context(mode="ephemeral")
     bars = _library().data_context.types.base.ProgressBarsConfig
     context.variables.progress_bars = bars(globally=False)
@@ -235,7 +235,7 @@ def _build(expect: Expectation, number: int) -> Any:
 
 
 def _with_categories(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with text as categories: a million strings take seconds to compare."""
+    """Convert text to categories, because a million strings take seconds to compare."""
     text = frame.select_dtypes("object").columns
     return frame.astype(dict.fromkeys(text, "category")) if len(text) else frame
 

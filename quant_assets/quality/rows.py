@@ -1,4 +1,4 @@
-"""Cleaned prices as rows of the lake's tables."""
+"""Conversion of cleaned prices to rows of the lake's tables."""
 
 from datetime import date
 from typing import Any
@@ -11,7 +11,7 @@ from quant_assets.quality.cleaning import CellFlag, CleanedTable
 
 
 def validated_rows(cleaned: CleanedTable, start: date) -> dict[str, Any]:
-    """Rows of ``validated.prices`` from ``start`` on."""
+    """Convert cleaned prices from ``start`` on to rows of ``validated.prices``."""
     keep = cleaned.days >= np.datetime64(start)
     flags = cleaned.flags[keep].ravel()
     combinations = [flag_text(code) for code in range(int(sum(CellFlag)) + 1)]
@@ -26,7 +26,7 @@ def validated_rows(cleaned: CleanedTable, start: date) -> dict[str, Any]:
 
 
 def quarantine_rows(cleaned: CleanedTable, start: date) -> dict[str, Any]:
-    """Rows of ``validated.quarantine`` from ``start`` on."""
+    """Convert rejected cells from ``start`` on to rows of ``validated.quarantine``."""
     rejected = cleaned.quarantine
     days = rejected["trading_day"].to_numpy().astype("datetime64[D]")
     kept = rejected[days >= np.datetime64(start)]
@@ -37,5 +37,5 @@ def quarantine_rows(cleaned: CleanedTable, start: date) -> dict[str, Any]:
 
 
 def flag_text(code: int) -> str:
-    """The names of the flags set in a code, joined by commas."""
+    """Return the names of the flags set in a code, joined by commas."""
     return ",".join(str(flag.name).lower() for flag in CellFlag if flag & code)

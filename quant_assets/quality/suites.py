@@ -1,7 +1,7 @@
-"""The suites: what must hold for a table before anything downstream may use it.
+"""The suites: conditions that a table meets before downstream assets may use it.
 
-Only declarations; they are checked by ``quality.expectations``. Single bad cells are no matter of
-the raw suite, they are rejected by ``quality.cleaning``.
+Only declarations belong here; ``quality.expectations`` validates them. The raw suite does not check
+single values, because ``quality.cleaning`` rejects bad cells.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""What the suites check besides a table's own rows: parts and summaries of it.
+"""Views: parts and summaries of a table that suites check besides the table itself.
 
-A view is computed once for all expectations that share it. Rows are labelled uniquely, so that a
-failing one can be shown.
+A view is computed once for all expectations that share it. Its row labels are unique, so that a
+failing row can be shown.
 """
 
 from functools import partial
@@ -14,7 +14,7 @@ from quant_assets.quality.expectations import View
 
 
 def distinct(*columns: str) -> View:
-    """The first row of each combination of the columns."""
+    """Return a view with the first row of each combination of values of the columns."""
     return partial(_distinct, columns=columns)
 
 
@@ -23,39 +23,42 @@ def _distinct(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def days(frame: pd.DataFrame) -> pd.DataFrame:
-    """The days and their numbers, in order of day."""
+    """Return a row for each day and date_id, sorted by day."""
     return frame.drop_duplicates(["trading_day", "date_id"]).sort_values(["trading_day", "date_id"])
 
 
 def price_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of prices."""
+    """Return the rows of price fields."""
     return frame[frame["field"].isin(PRICE_FIELDS)]
 
 
 def other_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of volumes and open interests."""
+    """Return the rows of volumes and open interests."""
     return frame[~frame["field"].isin(PRICE_FIELDS)]
 
 
 def closes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of closes."""
+    """Return the rows of closes."""
     return frame[frame["field"] == "close"]
 
 
 def with_rejected(frame: pd.DataFrame) -> pd.DataFrame:
-    """All rows, and whether the value given was ``rejected``."""
+    """Return all rows, with a column ``rejected`` that says whether the cell was rejected."""
     flags = [flag for flag in frame["flag"].astype("category").cat.categories if "rejected" in flag]
     return frame.assign(rejected=frame["flag"].isin(flags))
 
 
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:
-    """All rows, and the ``distance`` of the target's number from its place."""
+    """Return all rows, with the ``distance`` between the target's number and its position."""
     numbers = pd.to_numeric(frame["target"].astype(str).str.removeprefix("target_"), "coerce")
     return frame.assign(distance=numbers - range(len(frame)))
 
 
 def feature_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each row's ``empty_share`` of features and count of ``infinite`` ones."""
+    """Return the share of empty features and the number of infinite features of each row.
+
+    The columns are ``empty_share`` and ``infinite``.
+    """
     keys = ["trading_day", "date_id", "target"]
     values = frame.drop(columns=keys).to_numpy(dtype="float64", na_value=np.nan)
     return frame[keys].assign(
@@ -64,7 +67,7 @@ def feature_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def forecast_days(frame: pd.DataFrame) -> pd.DataFrame:
-    """Number of ``targets`` of each day, and the ``spread`` of their values."""
+    """Return the number of ``targets`` of each day, and the ``spread`` between their values."""
     days = frame.groupby("trading_day", sort=False)["value"].agg(["size", "min", "max"])
     return pd.DataFrame(
         {

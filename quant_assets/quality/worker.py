@@ -1,8 +1,8 @@
-"""Validation in a process of its own, which imports Great Expectations while a run goes on.
+"""Validation in a worker process, which imports Great Expectations while a run goes on.
 
-The import takes seconds of one core: a run that calls :func:`begin_worker` early does not wait for
-it. In a process that has imported it already, validation goes on there.
-What a suite is, and how it is checked, is said in ``quality.expectations``.
+The import takes seconds: a run that calls :func:`begin_worker` early does not wait for it. If the
+current process has already imported Great Expectations, validation happens there. Suites and their
+validation are in ``quality.expectations``.
 """
 
 import atexit
@@ -35,17 +35,19 @@ class _Worker:
 
 
 def begin_worker() -> None:
-    """Start the process if one is needed and there is none, and return at once."""
+    """Start the worker process if it is needed and not running, and return at once."""
     if not _imported():
         with _turn:
             _worker()
 
 
 def validate_in_worker(suite: "Suite", frame: "pd.DataFrame") -> "SuiteResult":
-    """As :func:`quant_assets.quality.expectations.validate_suite`, in the other process.
+    """Validate a frame in the worker process.
+
+    The result is that of :func:`quant_assets.quality.expectations.validate_suite`.
 
     Raises:
-        QualityError: the process ended, as it does where memory runs out.
+        QualityError: the worker process ended, for example because memory ran out.
     """
     if _imported():
         from quant_assets.quality import expectations
@@ -83,7 +85,7 @@ def _worker() -> _Worker:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """At once, even while it still imports: it holds nothing that could be lost."""
+    """End the worker at once, even during its imports: it holds nothing that could be lost."""
     process.kill()
     process.communicate()
 
@@ -94,7 +96,7 @@ def _send(pipe: IO[bytes], message: object) -> None:
 
 
 def _serve() -> None:
-    """Answer until the parent closes the pipe, as its end in any manner does."""
+    """Answer requests until the parent closes the pipe, which also happens when it is killed."""
     gc.set_threshold(200_000)
     from quant_assets.quality import expectations
 
@@ -106,7 +108,7 @@ def _serve() -> None:
         try:
             suite, frame = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our parent, by a pipe
         except EOFError:
-            # At once: an orderly end of so many modules takes part of a second.
+            # An orderly exit with so many modules would take part of a second.
             os._exit(0)
         try:
             answer: SuiteResult | Exception = expectations.validate_suite(suite, frame)

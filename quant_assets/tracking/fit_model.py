@@ -1,7 +1,8 @@
-"""A fitted model as MLflow keeps it and loads it, as ``models:/ridge@champion`` for example.
+"""Models of fits in MLflow, which are loaded for example as ``models:/ridge@champion``.
 
-The model's bytes are stored with the family, the sha256 that is verified before they are read, and
-the packages that must be installed. The loaded model takes ``Observations`` and returns scores.
+MLflow gets the bytes of a model with its family, its sha256, which is verified whenever the bytes
+are read, and the packages that must be installed. The loaded model takes ``Observations`` and
+returns forecasts.
 """
 
 import json
@@ -35,21 +36,21 @@ class LoadedFit:
 
     model: Forecaster
 
-    def predict(self, seen: Observations) -> FloatArray:
-        """Forecast the last day of the observations; (1, m) scores."""
-        return self.model.forecast(seen, 1)
+    def predict(self, observations: Observations) -> FloatArray:
+        """Forecast the last day of the observations; returns an array of shape (1, m)."""
+        return self.model.forecast(observations, 1)
 
 
 def write_fit_model(run: "Run", fit: "Mapping[str, Any]", artifacts: Path) -> None:
-    """Store a fit's model and the importance of its inputs among the run's artifacts.
+    """Store a fit's model and the importance of its inputs among the artifacts of an MLflow run.
 
     Args:
-        run: MLflow's, with artifacts in a local folder.
+        run: MLflow run with artifacts in a local folder.
         fit: row of a fits table.
         artifacts: folder of the fitted models.
 
     Raises:
-        ArtifactError: the model is missing there, or altered.
+        ArtifactError: the model is missing in the folder, or altered.
     """
     about = {"family": fit["family"], "sha256": fit["sha256"]}
     folder = store_model(run, __name__, about, {_MODEL: fit}, [fit["family"]], artifacts)
@@ -64,20 +65,21 @@ def store_model(
     families: "Sequence[str]",
     artifacts: Path,
 ) -> Path:
-    """Store a model that MLflow can load among the run's artifacts; return their folder.
+    """Store a model that MLflow can load among the artifacts of an MLflow run.
 
-    The files are hard links to the fitted models where the file system allows it.
+    The files are hard links to the fitted models if the file system allows it. Returns the folder
+    of the run's artifacts.
 
     Args:
-        run: MLflow's, with artifacts in a local folder.
+        run: MLflow run with artifacts in a local folder.
         loader: module whose ``_load_pyfunc`` loads the model.
-        about: what the loader needs to know, stored as JSON beside the files.
-        files: ``artifact`` and ``sha256`` of a fitted model by the name its file gets.
+        about: description of the model for the loader, stored as JSON beside the files.
+        files: ``artifact`` and ``sha256`` of fitted models by the names that their files get.
         families: families whose libraries must be installed.
         artifacts: folder of the fitted models.
 
     Raises:
-        ArtifactError: a fitted model is missing there, or altered.
+        ArtifactError: a fitted model is missing in the folder, or altered.
     """
     from urllib.request import url2pathname
 
@@ -91,14 +93,14 @@ def store_model(
         data = Path(staging, _DATA)
         data.mkdir()
         (data / _ABOUT).write_text(json.dumps(about))
-        for name, kept in files.items():
-            read_artifact(artifacts, kept["artifact"], kept["sha256"])
-            _link(artifacts / kept["artifact"], data / name)
+        for name, fit in files.items():
+            read_artifact(artifacts, fit["artifact"], fit["sha256"])
+            _link(artifacts / fit["artifact"], data / name)
         _save_model()(
             folder / "model",
             loader_module=loader,
             data_path=str(data),
-            # Without them MLflow would try out in new processes which packages are used.
+            # Without this list, MLflow would start processes to find out which packages are used.
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in needed],
             mlflow_model=Model("model", run_id=run.info.run_id, metadata=dict(about)),
         )
@@ -108,7 +110,7 @@ def store_model(
 
 
 def read_about(path: str) -> "dict[str, Any]":
-    """Read what was stored about a model beside its files."""
+    """Read the description that :func:`store_model` stored beside a model's files."""
     about: dict[str, Any] = json.loads((Path(path) / _ABOUT).read_bytes())
     return about
 
@@ -117,7 +119,7 @@ def _load_pyfunc(path: str) -> LoadedFit:
     """Load the model; MLflow calls this function by name, with the folder of the model's data.
 
     Raises:
-        ArtifactError: the model is missing, or its sha256 is not the one recorded.
+        ArtifactError: the model is missing, or its sha256 is not the recorded one.
     """
     about = read_about(path)
     return LoadedFit(

@@ -1,7 +1,7 @@
 """Fits in MLflow: a run for each fit, and a version in the model registry if it has a model.
 
-The lake's fits are the truth, and MLflow follows: fits that it lacks are added, and nothing is
-removed, so it keeps fits that were replaced since. Releases are in ``tracking.release_runs``.
+Fits that MLflow lacks are added from the lake, and nothing is removed, so MLflow keeps fits that
+were replaced in the lake. Releases are in ``tracking.release_runs``.
 """
 
 import json
@@ -40,26 +40,26 @@ Fit = Mapping[str, Any]
 
 
 def read_stored_fits(lake: Lake, families: Sequence[str], *, whole: bool = True) -> list[Fit]:
-    """Read the fits of families, by family and as-of day, each a row of its fits table.
+    """Read the rows of fits tables, sorted by family and as-of day.
 
-    Fits of families that are fitted daily are left out between trainings: a run for each day would
-    add nothing.
+    Families that are fitted daily are included on training days of the other families only: a run
+    for each day would add nothing.
 
     Args:
         lake: the lake.
-        families: whose fits.
-        whole: whether all columns are read; otherwise only those that aliases and
+        families: families whose fits are read.
+        whole: whether to read all columns. Otherwise only the columns are read that aliases and
             :func:`are_fits_recorded` need, which is cheaper.
     """
-    order = [name for name in families if lake.has(fits_table(name))]
-    if not order:
+    fitted = [name for name in families if lake.has(fits_table(name))]
+    if not fitted:
         return []
-    # One statement for all: each costs some milliseconds, and this is asked every day.
-    selects = " UNION ALL ".join(_select(name, whole=whole) for name in order)
-    rows = lake.arrow(f"FROM ({selects}) ORDER BY trading_day", order).to_pylist()
+    # A single statement, because each statement costs some milliseconds on every day.
+    selects = " UNION ALL ".join(_select(name, whole=whole) for name in fitted)
+    rows = lake.arrow(f"FROM ({selects}) ORDER BY trading_day", fitted).to_pylist()
     trained = {row["trading_day"] for row in rows if row["family"] not in DAILY}
     kept = [row for row in rows if not trained or row["trading_day"] in trained]
-    return sorted(kept, key=lambda row: order.index(row["family"]))
+    return sorted(kept, key=lambda row: fitted.index(row["family"]))
 
 
 def _select(name: str, *, whole: bool) -> str:
@@ -72,32 +72,32 @@ def _select(name: str, *, whole: bool) -> str:
 def find_fit_aliases(
     lake: Lake, fits: Sequence[Fit], in_force: Mapping[str, Release] | None = None
 ) -> dict[str, str]:
-    """Find each family's fit that is submitted, and the fit that may replace it.
+    """Find the fits that get the aliases ``champion`` and ``challenger`` in their families.
 
-    Of a family that the champion pins, these are the fits that champion and challenger pin. Of
-    other families, the fit behind the newest forecasts is the ``champion``; the newest fit, if no
-    forecast uses it yet, is the ``challenger``. Returns the alias by fingerprint.
+    If the champion pins a fit of the family, these are the fits that champion and challenger pin.
+    Otherwise ``champion`` is the fit of the newest forecasts, and ``challenger`` is the newest fit
+    if no forecast uses it yet. Returns the alias by fingerprint.
 
     Args:
         lake: the lake.
-        fits: what :func:`read_stored_fits` returned.
+        fits: the result of :func:`read_stored_fits`.
         in_force: releases by alias.
     """
     aliases: dict[str, str] = {}
     for name in dict.fromkeys(fit["family"] for fit in fits):
         of_family = [fit for fit in fits if fit["family"] == name]
-        pinned = _pinned(in_force or {}, name)
+        pinned = _find_pinned(in_force or {}, name)
         aliases |= pinned if CHAMPION in pinned.values() else _by_forecasts(lake, name, of_family)
     return aliases
 
 
-def are_fits_recorded(lake: Lake, fits: Sequence[Fit], named: Mapping[str, str]) -> bool:
+def are_fits_recorded(lake: Lake, fits: Sequence[Fit], aliases: Mapping[str, str]) -> bool:
     """Return whether ``tracking.fits`` lists exactly these fits with these aliases.
 
     Args:
         lake: the lake.
-        fits: what :func:`read_stored_fits` returned.
-        named: alias by fingerprint.
+        fits: the result of :func:`read_stored_fits`.
+        aliases: alias by fingerprint.
     """
     if not lake.has(TRACKED_FITS):
         return not fits
@@ -106,7 +106,7 @@ def are_fits_recorded(lake: Lake, fits: Sequence[Fit], named: Mapping[str, str])
     return {tuple(row.values()) for row in rows} == {
         (
             *(fit[name] for name in ("family", "trading_day", "fingerprint")),
-            named.get(fit["fingerprint"]),
+            aliases.get(fit["fingerprint"]),
             fit["failure"] is not None,
         )
         for fit in fits
@@ -117,44 +117,46 @@ def record_fits(
     client: "MlflowClient",
     parent: "Run",
     fits: Sequence[Fit],
-    named: Mapping[str, str],
+    aliases: Mapping[str, str],
     models: Path,
 ) -> dict[str, tuple[Fit, RegistryEntry]]:
-    """Record the fits that MLflow lacks and move its aliases; return each fit with its entry.
+    """Record the fits that MLflow lacks, and set its aliases.
+
+    Returns fits and registry entries by fingerprint. A fit whose model is missing or altered is not
+    recorded.
 
     Args:
-        client: of the store, which no other process writes meanwhile.
+        client: client of the MLflow store, which no other process writes meanwhile.
         parent: run that is the parent of new runs.
-        fits: what :func:`read_stored_fits` returned. Fits with a missing or altered model are left
-            out.
-        named: what :func:`find_fit_aliases` returned.
+        fits: the result of :func:`read_stored_fits`.
+        aliases: the result of :func:`find_fit_aliases`.
         models: folder of the fitted models.
     """
     close_interrupted(client, parent)
-    failed, recorded = _failed(client, parent), {}
+    failed, recorded = _find_failed(client, parent), {}
     for name in dict.fromkeys(fit["family"] for fit in fits):
         registered = find_versions(client, name, "fingerprint")
-        for fit in (each for each in fits if each["family"] == name):
+        for fit in (row for row in fits if row["family"] == name):
             digest = fit["fingerprint"]
-            # A failure made good has the same fingerprint as before.
+            # A fit that failed first and succeeded later has the same fingerprint.
             known = failed if fit["failure"] else registered
             if (
                 digest in known
                 or fit["failure"]
                 or is_artifact_stored(models, fit["artifact"], fit["sha256"])
             ):
-                known[digest] = known.get(digest) or _made(client, parent, fit, models)
+                known[digest] = known.get(digest) or _record_fit(client, parent, fit, models)
                 recorded[digest] = fit, known[digest]
-        # A release may hold on to a fit in whose place another is stored by now.
-        wanted = {named[d]: str(entry.version) for d, entry in registered.items() if d in named}
+        # A release may pin a fit that the lake has replaced since.
+        wanted = {aliases[d]: str(entry.version) for d, entry in registered.items() if d in aliases}
         set_aliases(client, name, wanted)
     return recorded
 
 
 def tracked_fit_rows(
-    recorded: Mapping[str, tuple[Fit, RegistryEntry]], named: Mapping[str, str]
+    recorded: Mapping[str, tuple[Fit, RegistryEntry]], aliases: Mapping[str, str]
 ) -> dict[str, list[Any]]:
-    """Rows of ``tracking.fits``."""
+    """Convert recorded fits and their aliases to rows of ``tracking.fits``."""
     rows = [
         {
             "trading_day": fit["trading_day"],
@@ -163,15 +165,15 @@ def tracked_fit_rows(
             "fingerprint": fingerprint,
             "mlflow_run": entry.run,
             "version": entry.version,
-            "alias": named.get(fingerprint),
+            "alias": aliases.get(fingerprint),
         }
         for fingerprint, (fit, entry) in recorded.items()
     ]
     return {c.name: [row[c.name] for row in rows] for c in TRACKED_FITS.columns}
 
 
-def _pinned(in_force: Mapping[str, Release], name: str) -> dict[str, str]:
-    """Return alias by fingerprint of a family's pinned fits; one pinned by both is champion."""
+def _find_pinned(in_force: Mapping[str, Release], name: str) -> dict[str, str]:
+    """Return the alias of a family's pinned fits by fingerprint; a fit pinned twice is champion."""
     return {
         fit.fingerprint: alias
         for alias in (CHALLENGER, CHAMPION)
@@ -199,7 +201,7 @@ def _fit_in_force(lake: Lake, name: str) -> date | None:
     return day
 
 
-def _failed(client: "MlflowClient", parent: "Run") -> dict[str, RegistryEntry]:
+def _find_failed(client: "MlflowClient", parent: "Run") -> dict[str, RegistryEntry]:
     """Return the runs of failed fits, by fingerprint."""
     return {
         run.data.tags["fingerprint"]: RegistryEntry(run.info.run_id, None)
@@ -208,7 +210,7 @@ def _failed(client: "MlflowClient", parent: "Run") -> dict[str, RegistryEntry]:
     }
 
 
-def _made(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> RegistryEntry:
+def _record_fit(client: "MlflowClient", parent: "Run", fit: Fit, models: Path) -> RegistryEntry:
     from mlflow.entities import Metric, Param
 
     name = fit["family"]

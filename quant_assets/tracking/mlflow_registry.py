@@ -1,7 +1,7 @@
-"""MLflow's runs, versions and aliases, alike for fits and releases.
+"""MLflow's runs, versions and aliases, for fits as well as releases.
 
-What is recorded is decided in ``tracking.fit_runs`` and ``tracking.release_runs``; how a model is
-loaded, in ``tracking.fit_model`` and ``tracking.release_model``.
+Fits and releases are recorded by ``tracking.fit_runs`` and ``tracking.release_runs``. Models are
+stored and loaded by ``tracking.fit_model`` and ``tracking.release_model``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,20 +29,32 @@ class RegistryEntry:
 
 
 def find_runs(client: "MlflowClient", parent: "Run", condition: str) -> Iterator["Run"]:
-    """Yield the runs of the parent's experiment that meet a condition."""
+    """Yield the runs of the parent's experiment that meet a condition.
+
+    Args:
+        client: client of the MLflow store.
+        parent: a run of the experiment.
+        condition: filter in MLflow's language.
+    """
     here = [parent.info.experiment_id]
     return _all_pages(partial(client.search_runs, here, condition, max_results=_PAGE))
 
 
 def close_interrupted(client: "MlflowClient", parent: "Run") -> None:
-    """Close runs of this package, other than the parent, that began and never ended."""
+    """End the runs of this package, other than the parent, that were interrupted."""
     for run in find_runs(client, parent, "attributes.status = 'RUNNING'"):
         if _OURS & set(run.data.tags) and run.info.run_id != parent.info.run_id:
             client.set_terminated(run.info.run_id, "KILLED")
 
 
 def find_versions(client: "MlflowClient", model: str, tag: str) -> dict[str, RegistryEntry]:
-    """Find the versions of a registered model that have a tag, by its value."""
+    """Find the versions of a registered model that have a tag, by the tag's value.
+
+    Args:
+        client: client of the MLflow store.
+        model: name of the registered model.
+        tag: name of the tag.
+    """
     search = partial(client.search_model_versions, f"name = '{model}'", max_results=_PAGE)
     return {
         version.tags[tag]: RegistryEntry(str(version.run_id), int(version.version))
@@ -57,11 +69,11 @@ def add_version(
     """Register a run's model as the newest version of a model.
 
     Args:
-        client: of the store.
+        client: client of the MLflow store.
         run: the run with the model; it is ended.
-        model: name of the registered model, which is made if need be.
-        about: describes the registered model.
-        tags: of the version.
+        model: name of the registered model, which is created if it is missing.
+        about: description of the registered model.
+        tags: tags of the version.
     """
     from mlflow.exceptions import MlflowException
 
@@ -73,21 +85,25 @@ def add_version(
     version = client.create_model_version(
         model, source=f"runs:/{run_id}/model", run_id=run_id, tags=dict(tags)
     )
-    # Ended last: a run that was interrupted before this is still running, and known by that.
+    # The run ends last, so that an interrupted run is recognised by its status RUNNING.
     client.set_terminated(run_id)
     return RegistryEntry(run_id, int(version.version))
 
 
 def set_aliases(client: "MlflowClient", model: str, wanted: Mapping[str, str]) -> None:
-    """Set champion and challenger of a registered model, and take away aliases not wanted.
+    """Set champion and challenger of a registered model, and delete an alias without a version.
 
     Args:
-        client: of the store.
+        client: client of the MLflow store.
         model: name of the registered model.
         wanted: version by alias.
     """
     models = client.search_registered_models(f"name = '{model}'")
-    held = {alias: str(version) for each in models for alias, version in each.aliases.items()}
+    held = {
+        alias: str(version)
+        for registered in models
+        for alias, version in registered.aliases.items()
+    }
     for alias in (CHAMPION, CHALLENGER):
         if alias in wanted and wanted[alias] != held.get(alias):
             client.set_registered_model_alias(model, alias, wanted[alias])

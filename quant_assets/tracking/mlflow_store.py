@@ -1,7 +1,7 @@
 """MLflow's store of a data directory: a SQLite database beside folders of artifacts.
 
-Opening it and what can go wrong with that; what is recorded is decided in ``tracking.fits`` and
-``tracking.releases``. MLflow takes seconds to import, so it is imported inside functions only.
+Only opening the store belongs here; ``tracking.mlflow_sync`` records fits and releases. MLflow
+takes seconds to import, so it is imported inside functions only.
 """
 
 import logging
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 EXPERIMENT = "quant_assets"
 _DATABASE, _ARTIFACTS = "mlflow.db", "artifacts"
 PATIENCE = 5.0
-"""Seconds to wait for others who write."""
+"""Seconds to wait for other processes that write."""
 
 
 def database_path(folder: Path) -> Path:
-    """File of the database of a store."""
+    """Return the path of a store's database."""
     return folder / _DATABASE
 
 
@@ -42,14 +42,16 @@ def store_uri(folder: Path) -> str:
 
 @contextmanager
 def open_store(folder: Path, patience: float = PATIENCE) -> Iterator["MlflowClient"]:
-    """The store, made if there is none, with its experiment; nobody else records meanwhile.
+    """Open the store and its experiment, and let no other process record meanwhile.
+
+    A missing store or experiment is created.
 
     Args:
-        folder: of the store.
-        patience: seconds to wait for others who write.
+        folder: folder of the store.
+        patience: seconds to wait for other processes that write.
 
     Raises:
-        TrackingError: it cannot be read or written, or others hold it for too long.
+        TrackingError: the store cannot be read or written, or another process holds it too long.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""MLflow brought up to date with the lake: all fits, all releases, their aliases.
+"""Synchronisation of MLflow with the lake: all fits, all releases, and their aliases.
 
-How a fit or a release is recorded belongs in ``tracking.fit_runs`` and ``tracking.release_runs``.
+A fit is recorded by ``tracking.fit_runs``, and a release by ``tracking.release_runs``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,7 @@ from quant_assets.lake.schemas.promotion_tables import TRACKED_RELEASES
 from quant_assets.lake.schemas.tables import TRACKED_FITS
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.promotion.release_store import Release, read_releases
-from quant_assets.tracking import fit_runs as of_fits
-from quant_assets.tracking import release_runs as of_releases
+from quant_assets.tracking import fit_runs, release_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,38 +23,39 @@ TABLES = (TRACKED_FITS, TRACKED_RELEASES)
 
 @dataclass(frozen=True)
 class DesiredState:
-    """What MLflow is to hold.
+    """The fits, releases and aliases that MLflow should have.
 
     Attributes:
         fits: fits of all families.
-        named: alias of a fit by its fingerprint.
+        fit_aliases: alias of a fit by its fingerprint.
         releases: all releases.
         in_force: release by alias.
     """
 
-    fits: Sequence[of_fits.Fit]
-    named: Mapping[str, str]
+    fits: Sequence[fit_runs.Fit]
+    fit_aliases: Mapping[str, str]
     releases: Sequence[Release]
     in_force: Mapping[str, Release]
 
     @classmethod
     def read(cls, lake: Lake, families: Sequence[str], *, whole: bool = True) -> "DesiredState":
-        """Read it from the lake.
+        """Read the desired state from the lake.
 
         Args:
             lake: the lake.
-            families: whose fits.
-            whole: whether all columns are read; without them only :meth:`is_recorded` works.
+            families: families whose fits are read.
+            whole: whether to read all columns; without them only :meth:`is_recorded` works.
         """
-        fits, made = of_fits.read_stored_fits(lake, families, whole=whole), read_releases(lake)
-        in_force = of_releases.read_releases_in_force(lake, made)
-        return cls(fits, of_fits.find_fit_aliases(lake, fits, in_force), made, in_force)
+        fits = fit_runs.read_stored_fits(lake, families, whole=whole)
+        releases = read_releases(lake)
+        in_force = release_runs.read_releases_in_force(lake, releases)
+        return cls(fits, fit_runs.find_fit_aliases(lake, fits, in_force), releases, in_force)
 
     def is_recorded(self, lake: Lake) -> bool:
-        """Return whether the lake's tables say that MLflow holds exactly this."""
-        return of_fits.are_fits_recorded(
-            lake, self.fits, self.named
-        ) and of_releases.are_releases_recorded(lake, self.releases, self.in_force)
+        """Return whether, by the lake's tables, MLflow has exactly this state."""
+        return fit_runs.are_fits_recorded(
+            lake, self.fits, self.fit_aliases
+        ) and release_runs.are_releases_recorded(lake, self.releases, self.in_force)
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class SyncResult:
     """The outcome of recording all fits, or all releases.
 
     Attributes:
-        written: rows of the table about them.
-        missing: fits or releases that were not recorded: a model is missing or altered.
+        written: result of writing ``tracking.fits`` or ``tracking.releases``.
+        missing: fits or releases that were not recorded, because a model is missing or altered.
     """
 
     written: WriteResult
@@ -74,20 +74,25 @@ class SyncResult:
 def synchronise(
     lake: Lake, client: "MlflowClient", parent: "Run", families: Sequence[str], models: Path
 ) -> tuple[SyncResult, SyncResult]:
-    """Record fits and releases that MLflow lacks, move its aliases, and list what it holds.
+    """Record the fits and releases that MLflow lacks, and set its aliases.
+
+    The tables ``tracking.fits`` and ``tracking.releases`` then list the fits and releases that
+    MLflow has. Returns the results for fits and for releases.
 
     Args:
-        lake: read and written while no other process records, so that its tables never describe
-            what another run has changed meanwhile.
-        client: of the store, which no other process writes meanwhile.
+        lake: the lake. No other process records while it is read and written, so that its tables
+            describe the current state of MLflow.
+        client: client of the MLflow store, which no other process writes meanwhile.
         parent: run that is the parent of new runs.
-        families: whose fits.
+        families: families whose fits are recorded.
         models: folder of the fitted models.
     """
     wanted = DesiredState.read(lake, families)
-    fits = of_fits.record_fits(client, parent, wanted.fits, wanted.named, models)
-    made = of_releases.record_releases(client, parent, wanted.releases, wanted.in_force, models)
-    rows = of_releases.tracked_release_rows(wanted.releases, made, wanted.in_force)
+    fits = fit_runs.record_fits(client, parent, wanted.fits, wanted.fit_aliases, models)
+    releases = release_runs.record_releases(
+        client, parent, wanted.releases, wanted.in_force, models
+    )
+    rows = release_runs.tracked_release_rows(wanted.releases, releases, wanted.in_force)
     lacking = tuple(
         f"{fit['family']} as of {fit['trading_day']}"
         for fit in wanted.fits
@@ -95,17 +100,18 @@ def synchronise(
     )
     return (
         SyncResult(
-            lake.replace_all(TRACKED_FITS, of_fits.tracked_fit_rows(fits, wanted.named)), lacking
+            lake.replace_all(TRACKED_FITS, fit_runs.tracked_fit_rows(fits, wanted.fit_aliases)),
+            lacking,
         ),
         SyncResult(
             lake.replace_all(TRACKED_RELEASES, rows),
-            tuple(each.name for each in wanted.releases if each.name not in made),
+            tuple(release.name for release in wanted.releases if release.name not in releases),
         ),
     )
 
 
 def clear_recorded(lake: Lake) -> None:
-    """Empty the tables of what is recorded, for a new store that holds nothing yet."""
+    """Delete all rows of the tracking tables, for a new MLflow store that is still empty."""
     for table in TABLES:
         if lake.has(table):
             lake.replace_all(table, {column.name: [] for column in table.columns})

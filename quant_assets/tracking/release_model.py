@@ -1,7 +1,8 @@
-"""A release as MLflow keeps it and loads it, as ``models:/release@champion`` for example.
+"""Models of releases in MLflow, which are loaded for example as ``models:/release@champion``.
 
-The bytes of its families' models are stored with their sha256, which are verified before they are
-read, and their weights. The loaded release takes ``Observations`` and returns scores.
+MLflow gets the bytes of the models of all families with their weights and their sha256, which are
+verified whenever the bytes are read. The loaded release takes ``Observations`` and returns
+forecasts.
 """
 
 from dataclasses import dataclass
@@ -27,33 +28,34 @@ class LoadedRelease:
     """A release behind MLflow's ``predict``.
 
     Attributes:
-        models: the fits of its families.
-        weights: (1, families) of its as-of day.
+        models: the models of its families.
+        weights: (1, families) weights of the release's as-of day.
     """
 
     models: tuple[Forecaster, ...]
     weights: FloatArray
 
-    def predict(self, seen: Observations) -> FloatArray:
-        """Forecast the last day of the observations from the weights of the as-of day.
+    def predict(self, observations: Observations) -> FloatArray:
+        """Forecast the last day of the observations with the weights of the as-of day.
 
-        Returns (1, m) weighted means of the families' standardised ranks. The platform uses the
-        weights of the forecast day and the newest fits of daily families instead; both need the
-        lake.
+        Returns an array of shape (1, m) with weighted means of the families' standardised ranks.
+        The platform instead uses the weights of the forecast day and the newest fits of daily
+        families, which need the lake.
         """
-        return rank_average([model.forecast(seen, 1) for model in self.models], self.weights)
+        forecasts = [model.forecast(observations, 1) for model in self.models]
+        return rank_average(forecasts, self.weights)
 
 
 def write_release_model(run: "Run", release: Release, artifacts: Path) -> None:
-    """Store a release's models and weights among the run's artifacts.
+    """Store a release's models and weights among the artifacts of an MLflow run.
 
     Args:
-        run: MLflow's, with artifacts in a local folder.
+        run: MLflow run with artifacts in a local folder.
         release: the release.
         artifacts: folder of the fitted models.
 
     Raises:
-        ArtifactError: a model is missing there, or altered.
+        ArtifactError: a model is missing in the folder, or altered.
     """
     members = [
         {"family": fit.family, "sha256": fit.sha256, "weight": fit.weight} for fit in release.fits
@@ -67,7 +69,7 @@ def _load_pyfunc(path: str) -> LoadedRelease:
     """Load the release; MLflow calls this function by name, with the folder of its data.
 
     Raises:
-        ArtifactError: a model is missing, or its sha256 is not the one recorded.
+        ArtifactError: a model is missing, or its sha256 is not the recorded one.
     """
     members = read_about(path)["members"]
     models = (

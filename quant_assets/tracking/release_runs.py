@@ -1,7 +1,7 @@
-"""Releases in MLflow: a run each, and a version of the registered model ``release``.
+"""Releases in MLflow: a run for each release, and a version of the registered model ``release``.
 
-The lake's releases and decisions are the truth, and MLflow follows. How a release is loaded from
-MLflow is described in ``tracking.release_model``.
+Releases that MLflow lacks are added from the lake, and aliases follow the lake's decisions. Models
+of releases are stored and loaded by ``tracking.release_model``.
 """
 
 import json
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
 
 RELEASE = "release"
 _ABOUT = (
-    "Fits that go into force together, blended by the weights of their as-of day. champion: what "
-    "is published; challenger: what may replace it."
+    "Fits that go into force together, blended by the weights of their as-of day. champion: its "
+    "forecast is submitted; challenger: may replace the champion."
 )
 
 
 def read_releases_in_force(lake: Lake, releases: Sequence[Release]) -> dict[str, Release]:
-    """Return champion and challenger, if there are any, as the decisions leave them, by alias."""
+    """Return the present champion and challenger by alias; an alias without a release is absent."""
     by_name = {release.name: release for release in releases}
     return {alias: by_name[name] for alias, name in read_aliases(lake).items() if name in by_name}
 
 
 def are_releases_recorded(
-    lake: Lake, releases: Sequence[Release], named: Mapping[str, Release]
+    lake: Lake, releases: Sequence[Release], in_force: Mapping[str, Release]
 ) -> bool:
     """Return whether ``tracking.releases`` lists exactly these releases with these aliases.
 
     Args:
         lake: the lake.
         releases: all releases.
-        named: what :func:`read_releases_in_force` returned.
+        in_force: the result of :func:`read_releases_in_force`.
     """
     if not lake.has(TRACKED_RELEASES):
         return False
     rows = lake.arrow(f"SELECT release, alias FROM {TRACKED_RELEASES.quoted}").to_pylist()
-    by_name = _alias_of(named)
+    by_name = _alias_by_name(in_force)
     expected = {(release.name, by_name.get(release.name)) for release in releases}
     return {(row["release"], row["alias"]) for row in rows} == expected
 
@@ -62,17 +62,20 @@ def record_releases(
     client: "MlflowClient",
     parent: "Run",
     releases: Sequence[Release],
-    named: Mapping[str, Release],
+    in_force: Mapping[str, Release],
     models: Path,
 ) -> dict[str, RegistryEntry]:
-    """Record the releases that MLflow lacks and move its aliases; return entries by release.
+    """Record the releases that MLflow lacks, and set its aliases.
+
+    Returns registry entries by release. A release is not recorded if a model is missing or altered,
+    or if a family no longer exists.
 
     Args:
-        client: of the store, which no other process writes meanwhile, with the fits recorded.
+        client: client of the MLflow store, which no other process writes meanwhile. The fits of the
+            releases are recorded already.
         parent: run that is the parent of new runs.
-        releases: in their order. A release is left out if one of its models is missing or altered,
-            or if one of its families no longer exists.
-        named: what :func:`read_releases_in_force` returned.
+        releases: all releases, oldest first.
+        in_force: the result of :func:`read_releases_in_force`.
         models: folder of the fitted models.
     """
     close_interrupted(client, parent)
@@ -80,10 +83,10 @@ def record_releases(
     for release in releases:
         name = release.name
         if name in known or _is_whole(release, models):
-            recorded[name] = known.get(name) or _made(client, parent, release, models)
+            recorded[name] = known.get(name) or _record_release(client, parent, release, models)
     wanted = {
         alias: str(recorded[release.name].version)
-        for alias, release in named.items()
+        for alias, release in in_force.items()
         if release.name in recorded
     }
     set_aliases(client, RELEASE, wanted)
@@ -91,10 +94,18 @@ def record_releases(
 
 
 def tracked_release_rows(
-    releases: Sequence[Release], recorded: Mapping[str, RegistryEntry], named: Mapping[str, Release]
+    releases: Sequence[Release],
+    recorded: Mapping[str, RegistryEntry],
+    in_force: Mapping[str, Release],
 ) -> dict[str, list[Any]]:
-    """Rows of ``tracking.releases``."""
-    by_name = _alias_of(named)
+    """Convert recorded releases to rows of ``tracking.releases``.
+
+    Args:
+        releases: all releases.
+        recorded: the result of :func:`record_releases`.
+        in_force: the result of :func:`read_releases_in_force`.
+    """
+    by_name = _alias_by_name(in_force)
     rows = [
         {
             "release": release.name,
@@ -109,8 +120,8 @@ def tracked_release_rows(
     return {c.name: [row[c.name] for row in rows] for c in TRACKED_RELEASES.columns}
 
 
-def _alias_of(named: Mapping[str, Release]) -> dict[str, str]:
-    return {release.name: alias for alias, release in named.items()}
+def _alias_by_name(in_force: Mapping[str, Release]) -> dict[str, str]:
+    return {release.name: alias for alias, release in in_force.items()}
 
 
 def _is_whole(release: Release, models: Path) -> bool:
@@ -120,10 +131,12 @@ def _is_whole(release: Release, models: Path) -> bool:
     )
 
 
-def _made(client: "MlflowClient", parent: "Run", release: Release, models: Path) -> RegistryEntry:
+def _record_release(
+    client: "MlflowClient", parent: "Run", release: Release, models: Path
+) -> RegistryEntry:
     from mlflow.entities import Param
 
-    members = _members(client, release)
+    members = _describe_members(client, release)
     shown = {
         "release": release.name,
         "trading_day": str(release.as_of),
@@ -146,15 +159,15 @@ def _made(client: "MlflowClient", parent: "Run", release: Release, models: Path)
     return add_version(client, run, RELEASE, _ABOUT, tags)
 
 
-def _members(client: "MlflowClient", release: Release) -> dict[str, dict[str, Any]]:
-    """Return, by family, the release's fit and its version; None where MLflow lacks the fit."""
+def _describe_members(client: "MlflowClient", release: Release) -> dict[str, dict[str, Any]]:
+    """Return a description of the fit of each family; its version is None if MLflow lacks it."""
     members = {}
     for fit in release.fits:
-        record = find_versions(client, fit.family, "fingerprint").get(fit.fingerprint)
+        entry = find_versions(client, fit.family, "fingerprint").get(fit.fingerprint)
         members[fit.family] = {
             "fit_as_of": str(fit.fit_as_of),
             "fingerprint": fit.fingerprint,
-            "version": record.version if record else None,
+            "version": entry.version if entry else None,
             "pinned": fit.pinned,
             "weight": fit.weight,
         }

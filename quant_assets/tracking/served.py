@@ -1,4 +1,4 @@
-"""Loads models of fits that were stored by 0.1.0 and before, which name this module.
+"""Loads models of fits that version 0.1.0 or an earlier version stored in MLflow.
 
 A model in MLflow's registry names the module that loads it. New models name ``fit_model``; nothing
 else belongs here.

@@ -1,7 +1,8 @@
-"""Making one fit and its record. Knows families and artifacts, not the lake: it runs in workers.
+"""Fitting a family, and the record of the fit.
 
-A fingerprint covers everything that a fit depends on. Two fits with the same fingerprint are the
-same fit, so a finished fit is never made again.
+This module runs in worker processes: it uses families and artifacts, but not the lake. A
+fingerprint covers everything that a fit depends on. Fits with equal fingerprints are equal, so a
+finished fit is never repeated.
 """
 
 import json
@@ -28,12 +29,12 @@ FitRow = dict[str, Any]
 
 @dataclass(frozen=True)
 class FitOrder:
-    """What to fit: a family, as of a day, with which parameters.
+    """An order to fit a family as of a day with some parameters.
 
     Attributes:
-        name: the family.
-        row: as-of row among the days of the observations.
-        chosen: parameters of the fit, and where they come from.
+        name: name of the family.
+        row: row of the as-of day in the observations.
+        chosen: parameters of the fit, and their origin.
         resources: seed and threads of the fit.
         fingerprint: digest of everything the fit depends on.
     """
@@ -45,24 +46,24 @@ class FitOrder:
     fingerprint: str
 
 
-def make_fit(order: FitOrder, seen: Observations, artifacts: Path) -> FitRow:
+def make_fit(order: FitOrder, observations: Observations, artifacts: Path) -> FitRow:
     """Fit a family, store the model, and return the fit's record.
 
-    A family that cannot fit leaves a record with its reason and without a model.
+    If the family fails, the record has the reason and no model.
 
     Args:
-        order: what to fit.
-        seen: observations; the fit is given their days up to the order's row.
+        order: the family, its parameters, and the row of the as-of day.
+        observations: observations; the fit gets their days up to that row.
         artifacts: folder of the fitted models.
     """
     from threadpoolctl import threadpool_limits
 
-    past, resources, chosen = seen.rows(0, order.row + 1), order.resources, order.chosen
+    past, resources, chosen = observations.rows(0, order.row + 1), order.resources, order.chosen
     checkpoint = artifacts / "unfinished" / order.fingerprint
-    begun = time.perf_counter()
+    started = time.perf_counter()
     outcome: FitRow = {"artifact": None, "sha256": None, "failure": None, "importance": "{}"}
     try:
-        # How BLAS splits a product among threads shows in the last bits of a decomposition.
+        # The number of BLAS threads would change the last bits of a decomposition.
         with threadpool_limits(1, user_api="blas"):
             model = load_family(order.name).fit(
                 past, chosen.parameters, replace(resources, checkpoint=checkpoint)
@@ -71,9 +72,9 @@ def make_fit(order: FitOrder, seen: Observations, artifacts: Path) -> FitRow:
         outcome["artifact"], outcome["sha256"] = store_artifact(artifacts, model.to_bytes())
     except QuantAssetsError as error:
         outcome["failure"] = str(error)
-    except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on without
+    except Exception as error:  # noqa: BLE001 - a library may raise anything; other families go on
         outcome["failure"] = f"{type(error).__name__}: {error}"
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     checkpoint.unlink(missing_ok=True)
     labels = int((~np.isnan(past.labels())).sum())
     return {
@@ -93,14 +94,14 @@ def make_fit(order: FitOrder, seen: Observations, artifacts: Path) -> FitRow:
 
 
 def require_features(name: str, version: str | None) -> None:
-    """Refuse a fit that was made on other features, since it takes its inputs by their place.
+    """Refuse a fit that was made on other features, because it takes its inputs by position.
 
     Args:
-        name: the family.
+        name: name of the family.
         version: version of the features that the fit was made on.
 
     Raises:
-        ArtifactError: those features differ from today's, and the family uses features.
+        ArtifactError: the features differ from the present features, and the family uses features.
     """
     if name not in DAILY and not is_same_arithmetic(version):
         raise ArtifactError(
@@ -113,11 +114,11 @@ def require_features(name: str, version: str | None) -> None:
 
 
 def fingerprint_fit(name: str, known: str, parameters: Parameters, seed: int) -> str:
-    """Digest all that a fit depends on: the code and library of its family, and the arguments.
+    """Digest everything that a fit depends on: code and library of its family, and the arguments.
 
     Args:
-        name: the family.
-        known: digest of everything known on the as-of day, see :func:`digest_days`.
+        name: name of the family.
+        known: digest of everything known on the as-of day, from :func:`digest_days`.
         parameters: parameters of the fit.
         seed: seed of everything random in the fit.
     """
@@ -125,17 +126,21 @@ def fingerprint_fit(name: str, known: str, parameters: Parameters, seed: int) ->
     return sha256("\n".join([*parts, code_digest(name), _library(name)]).encode()).hexdigest()
 
 
-def digest_days(seen: Observations) -> list[str]:
-    """Digest, for each day, everything known on it: its own values and those of all days before."""
-    digest = sha256(json.dumps([seen.targets, seen.instruments]).encode())
-    digest.update(seen.legs.tobytes() + seen.lags.tobytes())
-    for block in (seen.target, seen.instrument, seen.market):
+def digest_days(observations: Observations) -> list[str]:
+    """Digest everything known on each day: the values of the day and of all days before.
+
+    Returns a digest for each day of the observations.
+    """
+    target, instrument, market = observations.target, observations.instrument, observations.market
+    digest = sha256(json.dumps([observations.targets, observations.instruments]).encode())
+    digest.update(observations.legs.tobytes() + observations.lags.tobytes())
+    for block in (target, instrument, market):
         digest.update(json.dumps(block.names).encode())
     digests = []
-    for row in range(len(seen.days)):
-        for values in (seen.known_labels, seen.target.values, seen.instrument.values):
+    for row in range(len(observations.days)):
+        for values in (observations.known_labels, target.values, instrument.values):
             digest.update(np.ascontiguousarray(values[row]).tobytes())
-        digest.update(seen.market.values[row].tobytes() + seen.days[row].tobytes())
+        digest.update(market.values[row].tobytes() + observations.days[row].tobytes())
         digests.append(digest.copy().hexdigest())
     return digests
 
@@ -145,7 +150,7 @@ def code_digest(name: str) -> str:
     """Return the digest of a family's code and of all code of this package that it uses.
 
     Raises:
-        UnknownNameError: there is no such family.
+        UnknownNameError: no family has this name.
     """
     return digest_code(family_module(name))
 

@@ -18,60 +18,60 @@ from quant_assets.models.registry import load_family
 from quant_assets.training.fitting import FitOrder, FitRow, make_fit
 from quant_assets.training.parameter_selection import SelectedParameters
 
-_WHERE_FROM = {"code": "the family's code", "library": "the library"}
+_ORIGINS = {"code": "the family's code", "library": "the library"}
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A repeated fit beside the record of the first one.
+    """A repeated fit, and the record of the original fit.
 
     Attributes:
-        recorded: row of the fits table.
-        made: the record of the repeated fit, which is not stored.
+        recorded: record of the original fit: a row of the fits table.
+        repeated: record of the repeated fit, which is not stored.
         model: bytes of the repeated fit's model.
     """
 
     recorded: FitRow
-    made: FitRow
+    repeated: FitRow
     model: bytes
 
     @property
     def same(self) -> bool:
-        """Whether the two models are equal bit for bit, and with them all forecasts."""
-        return bool(self.made["sha256"] == self.recorded["sha256"])
+        """Whether the two models are equal bit for bit, so that all forecasts are equal too."""
+        return bool(self.repeated["sha256"] == self.recorded["sha256"])
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """What differs between the two fits: their code and their library."""
+        """Differences between code and library of the two fits, in words."""
         return tuple(
-            f"{what}: {self.recorded[key]} then, {self.made[key]} now"
-            for key, what in _WHERE_FROM.items()
-            if self.recorded[key] != self.made[key]
+            f"{origin}: {self.recorded[key]} then, {self.repeated[key]} now"
+            for key, origin in _ORIGINS.items()
+            if self.recorded[key] != self.repeated[key]
         )
 
 
 def repeat_fit(lake: Lake, name: str, as_of: date, threads: int = 1) -> Reproduction:
-    """Repeat a family's fit as of a day, from the lake as it was then.
+    """Repeat a family's fit as of a day, on the snapshot of the lake that it was trained on.
 
     Args:
         lake: the lake.
-        name: the family.
+        name: name of the family.
         as_of: as-of day of the fit.
-        threads: how many to use; the result does not depend on it.
+        threads: number of threads; the result does not depend on it.
 
     Raises:
-        UnknownNameError: there is no such family.
-        LakeError: there is no such fit, its snapshot has expired, or it was made on other
+        UnknownNameError: no family has this name.
+        LakeError: no such fit is stored, its snapshot has expired, or it was made on other
             features.
-        FitError: the fit failed then, or fails now.
+        FitError: the original fit failed, or the repeated fit fails.
     """
     recorded = _record(lake, name, as_of)
     _require_repeatable(name, recorded)
-    with lake.as_of(recorded["snapshot"]) as then:
-        seen = read_observations(then, as_of)
+    with lake.as_of(recorded["snapshot"]) as earlier_lake:
+        observations = read_observations(earlier_lake, as_of)
     order = FitOrder(
         name,
-        len(seen.days) - 1,
+        len(observations.days) - 1,
         SelectedParameters(
             restore_parameters(json.loads(recorded["parameters"])), recorded["study"]
         ),
@@ -79,11 +79,11 @@ def repeat_fit(lake: Lake, name: str, as_of: date, threads: int = 1) -> Reproduc
         recorded["fingerprint"],
     )
     with TemporaryDirectory() as folder:
-        made = make_fit(order, seen, Path(folder))
-        if made["failure"]:
-            raise FitError("the fit comes to nothing now", where=name, found=made["failure"])
-        model = read_artifact(Path(folder), made["artifact"], made["sha256"])
-    return Reproduction(recorded, made, model)
+        repeated = make_fit(order, observations, Path(folder))
+        if repeated["failure"]:
+            raise FitError("the repeated fit failed", where=name, found=repeated["failure"])
+        model = read_artifact(Path(folder), repeated["artifact"], repeated["sha256"])
+    return Reproduction(recorded, repeated, model)
 
 
 def _record(lake: Lake, name: str, as_of: date) -> FitRow:
@@ -105,12 +105,12 @@ def _record(lake: Lake, name: str, as_of: date) -> FitRow:
 
 def _require_repeatable(name: str, recorded: FitRow) -> None:
     if recorded["failure"]:
-        raise FitError("the fit came to nothing", where=name, found=recorded["failure"])
+        raise FitError("the original fit failed", where=name, found=recorded["failure"])
     if not is_same_arithmetic(recorded["features_version"]):
         raise LakeError(
             "the fit was made on other features",
             where=name,
             expected=f"features of version {CATALOGUE_VERSION}",
             found=recorded["features_version"],
-            hint="repeat it with the code that made it, or make the fit anew",
+            hint="repeat it with the code that made it, or run retrain_models",
         )

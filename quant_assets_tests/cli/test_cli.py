@@ -1,4 +1,4 @@
-"""The commands for looking around: what they print, and what they refuse."""
+"""Output and refusals of the commands that only read."""
 
 import csv
 import io
@@ -26,9 +26,9 @@ NEED_A_LAKE = (
 
 
 def test_without_a_command_the_commands_are_listed(loaded: Installation) -> None:
-    told = loaded.run("--help").succeeded().out
+    output = loaded.run("--help").succeeded().out
     for name in ("demo", "load", "backfill", "sql", "tables", "describe", "snapshot", "doctor"):
-        assert f"\n  {name} " in told
+        assert f"\n  {name} " in output
 
 
 def test_an_unknown_command_is_a_usage_error(loaded: Installation, command: Command) -> None:
@@ -62,9 +62,9 @@ def test_tables_lists_every_table_with_its_rows(loaded: Installation, command: C
 
 
 def test_describe_says_what_each_column_means(loaded: Installation, command: Command) -> None:
-    told = command(loaded, "describe", "features.targets").succeeded().out
-    assert "one row per day and target" in told.replace("\n", " ")
-    assert all(f"\n{column.name} " in told for column in TARGET_FEATURES.columns)
+    output = command(loaded, "describe", "features.targets").succeeded().out
+    assert "one row per day and target" in output.replace("\n", " ")
+    assert all(f"\n{column.name} " in output for column in TARGET_FEATURES.columns)
 
 
 def test_describe_suggests_the_nearest_table(loaded: Installation, command: Command) -> None:
@@ -127,8 +127,8 @@ def test_snapshot_is_a_plain_duckdb_file_with_everything(
     loaded: Installation, command: Command, tmp_path: Path
 ) -> None:
     file = tmp_path / "copy.duckdb"
-    told = command(loaded, "snapshot", str(file)).succeeded().out
-    assert f"{len(TABLES)} tables" in told
+    output = command(loaded, "snapshot", str(file)).succeeded().out
+    assert f"{len(TABLES)} tables" in output
     with duckdb.connect(str(file), read_only=True) as copy:
         rows = copy.execute("SELECT count(*) FROM features.targets").fetchone()
         copied = copy.execute("FROM duckdb_tables()").fetchall()
@@ -139,8 +139,8 @@ def test_snapshot_is_a_plain_duckdb_file_with_everything(
 
 
 def test_score_shows_every_family_best_first(loaded: Installation, command: Command) -> None:
-    told = command(loaded, "score").succeeded().out
-    table = told[told.index("---") :].splitlines()[1:]
+    output = command(loaded, "score").succeeded().out
+    table = output[output.index("---") :].splitlines()[1:]
     scores = [float(line.split()[1]) for line in table]
     assert {line.split()[0] for line in table} == {"published", "ensemble", *FAST}
     assert scores == sorted(scores, reverse=True)
@@ -150,9 +150,9 @@ def test_export_writes_the_files_again(installation: Installation, command: Comm
     written = {file: file.read_bytes() for file in installation.settings.exports_dir.iterdir()}
     for file in written:
         file.unlink()
-    told = command(installation, "export").succeeded().out
+    output = command(installation, "export").succeeded().out
     for file, content in written.items():
-        assert f"{file}  40 days" in told
+        assert f"{file}  40 days" in output
         assert file.read_bytes() == content
     exported = pq.read_table(installation.settings.exports_dir / "submission.parquet")
     assert exported.num_columns == 425
@@ -161,10 +161,10 @@ def test_export_writes_the_files_again(installation: Installation, command: Comm
 def test_doctor_finds_nothing_wrong_with_a_loaded_installation(
     loaded: Installation, command: Command
 ) -> None:
-    told = command(loaded, "doctor").succeeded().out
-    assert "BAD" not in told
-    assert "2023-07-31 to 2023-12-29" in told
-    assert f"QUANT_DATA_DIR            {loaded.settings.data_dir}" in told
+    output = command(loaded, "doctor").succeeded().out
+    assert "BAD" not in output
+    assert "2023-07-31 to 2023-12-29" in output
+    assert f"QUANT_DATA_DIR            {loaded.settings.data_dir}" in output
 
 
 def test_doctor_says_what_is_wrong_and_what_to_do(

@@ -1,4 +1,4 @@
-"""The reference pages are those the code writes."""
+"""The reference pages equal the pages that the code writes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the lake is said to hold is what it holds."""
+"""The list of tables equals the content of the lake."""
 
 from datetime import date
 from pathlib import Path
@@ -26,21 +26,21 @@ def test_rows_that_were_replaced_do_not_count(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
         for _ in range(3):
             lake.replace_days(TRACK_RECORD, DAY, DAY, rows)
-        found = list_tables(lake, FAMILIES).set_index("name")
-    assert found["rows"].dropna().to_dict() == {TRACK_RECORD.name: 3}
-    assert found.loc[TRACK_RECORD.name, "description"] == TRACK_RECORD.description
+        listed = list_tables(lake, FAMILIES).set_index("name")
+    assert listed["rows"].dropna().to_dict() == {TRACK_RECORD.name: 3}
+    assert listed.loc[TRACK_RECORD.name, "description"] == TRACK_RECORD.description
 
 
 def test_tables_that_nothing_was_written_to_yet_are_told_of(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
-        found = list_tables(lake, FAMILIES)
+        listed = list_tables(lake, FAMILIES)
         awaited = describe_table(lake, TRACK_RECORD.name, FAMILIES)
         lake.replace_days(TRACK_RECORD, DAY, DAY, {x.name: [] for x in TRACK_RECORD.columns})
         stored = describe_table(lake, TRACK_RECORD.name, FAMILIES)
         rows = list_tables(lake, FAMILIES).set_index("name")["rows"]
         with pytest.raises(UnknownNameError, match=r"fits\.ridge_study"):
             describe_table(lake, "fits.ridge_studies", FAMILIES)
-    assert found["rows"].isna().all()
+    assert listed["rows"].isna().all()
     assert rows.dropna().to_dict() == {TRACK_RECORD.name: 0}
     assert awaited[0] == stored[0] == TRACK_RECORD.description
     pd.testing.assert_frame_equal(awaited[1], stored[1])

@@ -1,4 +1,4 @@
-"""The scoreboard as a page has every family and breakdown, and holes where there is no figure."""
+"""The page of the scoreboard has every family and breakdown, and empty cells without a figure."""
 
 from quant_assets.commands.scoreboard_page import render_scoreboard
 from quant_assets.lake.store.lake import Lake

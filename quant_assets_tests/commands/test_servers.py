@@ -1,4 +1,4 @@
-"""MLflow's server on a loaded market, as the command opens it."""
+"""MLflow's server on a loaded market, started by the command."""
 
 import json
 import signal
@@ -17,14 +17,14 @@ from quant_assets_tests.support.installation import PATIENCE, Command, Installat
 
 
 def ask(server: Popen[str], port: int, what: str) -> dict[str, list[dict[str, object]]]:
-    """The answer of MLflow's REST API, as soon as it listens."""
+    """Return the answer of MLflow's REST API, as soon as it listens."""
     request = Request(f"http://127.0.0.1:{port}/api/2.0/mlflow/{what}")
     given_up = time.monotonic() + PATIENCE
     while True:
         try:
             with urlopen(request, timeout=60) as response:
-                found: dict[str, list[dict[str, object]]] = json.load(response)
-                return found
+                answer: dict[str, list[dict[str, object]]] = json.load(response)
+                return answer
         except (URLError, ConnectionError):
             assert server.poll() is None, "the server has ended"
             assert time.monotonic() < given_up, "no answer"

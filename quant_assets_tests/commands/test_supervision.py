@@ -1,4 +1,4 @@
-"""Programs that begin and end together, in a real process that supervises them."""
+"""Programs that start and end together, in a real process that supervises them."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""The digest of code changes with what the code does, and with nothing else."""
+"""The digest of code changes with the code, and not with comments or layout."""
 
 import shutil
 from pathlib import Path

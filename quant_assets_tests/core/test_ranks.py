@@ -1,4 +1,4 @@
-"""The one ranking, against scipy's."""
+"""Ranks equal those of scipy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Where a setting comes from, and that a wrong one is named."""
+"""Origins of settings, and errors that name a wrong setting."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -23,7 +23,7 @@ from quant_assets.core.settings import (
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data directory, named by the environment."""
+    """An empty data directory that the environment names."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"QUANT_{name.upper()}", raising=False)
     monkeypatch.setenv("QUANT_DATA_DIR", str(tmp_path))
@@ -95,10 +95,10 @@ def test_variables_of_other_tools_are_let_be(data: Path, monkeypatch: pytest.Mon
 
 def test_two_data_directories_share_no_path(data: Path) -> None:
     places = [name for name, value in vars(Settings).items() if isinstance(value, property)]
-    one, other = (Settings(data_dir=data / name) for name in ("one", "other"))
+    first, second = (Settings(data_dir=data / name) for name in ("one", "other"))
     for name in places:
-        assert getattr(one, name).is_relative_to(data / "one"), name
-        assert getattr(other, name).is_relative_to(data / "other"), name
+        assert getattr(first, name).is_relative_to(data / "one"), name
+        assert getattr(second, name).is_relative_to(data / "other"), name
     assert {"lake_dir", "dagster_home", "market_file"} < set(places)
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_setting_is_named_with_what_was_expected(
 def test_levels_of_performance_out_of_order_are_refused(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if only the lower one is given."""
+    """The limits are checked even if only the lower limit is set."""
     monkeypatch.setenv("QUANT_PERFORMANCE_WARNING", "0.3")
     with pytest.raises(SettingsError, match=r"which is 0\.3") as caught:
         load_settings()
@@ -165,9 +165,9 @@ def test_a_spoilt_market_file_is_named(data: Path, content: str) -> None:
 
 
 def test_simulated_markets_of_other_seeds_are_other_markets() -> None:
-    one, other = (Settings(seed=seed) for seed in (7, 8))
-    assert not market_in_settings(one).same_as(market_in_settings(other))
-    assert market_in_settings(one).same_as(market_in_settings(Settings(families="all")))
+    first, second = (Settings(seed=seed) for seed in (7, 8))
+    assert not market_in_settings(first).same_as(market_in_settings(second))
+    assert market_in_settings(first).same_as(market_in_settings(Settings(families="all")))
     folders = [Settings(source="somewhere", seed=seed) for seed in (7, 8)]
     assert market_in_settings(folders[0]).same_as(market_in_settings(folders[1]))
     later = Settings(source="somewhere", first_day=date(2019, 1, 2))
@@ -182,7 +182,7 @@ def test_automation_switches_everything_on_at_first(tmp_path: Path) -> None:
         everything = [*(built.schedules or ()), *(built.sensors or ())]
         assert len(everything) > 8
         status = "RUNNING" if on else "STOPPED"
-        assert {one.default_status.name for one in everything} == {status}  # type: ignore[union-attr]
+        assert {first.default_status.name for first in everything} == {status}  # type: ignore[union-attr]
 
 
 def test_settings_of_operation_are_settings_and_shape_no_result() -> None:
@@ -208,7 +208,7 @@ def test_of_two_markets_at_once_one_is_held(data: Path) -> None:
 
     with ThreadPoolExecutor(len(markets)) as threads:
         began = list(threads.map(begin, markets))
-    (winner,) = [one for one, there in zip(markets, began, strict=True) if there]
+    (winner,) = [first for first, there in zip(markets, began, strict=True) if there]
     assert read_held_market(winner) == market_in_settings(winner)
 
 

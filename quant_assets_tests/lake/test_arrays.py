@@ -1,4 +1,4 @@
-"""Arrays to rows and back, in any order and with gaps."""
+"""Conversion of arrays to rows and back, in any order and with gaps."""
 
 from pathlib import Path
 
@@ -65,16 +65,16 @@ def test_without_units_a_row_is_a_day() -> None:
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_rows_come_back_as_the_array(dtype: type) -> None:
     cube = cube_of(4, 3).astype(dtype)
-    found = to_cube(rows_of(cube), DAYS, "unit", UNITS, COLUMNS, dtype=dtype)
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found, cube)
+    result = to_cube(rows_of(cube), DAYS, "unit", UNITS, COLUMNS, dtype=dtype)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(result, cube)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.permutations(range(12)), st.integers(0, 12))
-def test_any_order_and_missing_rows(order: list[int], kept: int) -> None:
+def test_any_order_and_missing_rows(order: list[int], count: int) -> None:
     cube = cube_of(4, 3)
-    at = np.array(order[:kept], dtype=int)
+    at = np.array(order[:count], dtype=int)
     rows = rows_of(cube).take(at)
     expected = np.full_like(cube, np.nan)
     expected.reshape(-1, 2)[at] = cube.reshape(-1, 2)[at]
@@ -84,10 +84,10 @@ def test_any_order_and_missing_rows(order: list[int], kept: int) -> None:
 def test_days_and_units_in_another_order_or_more_of_them() -> None:
     cube = cube_of(4, 3)
     more_days = np.insert(DAYS, 2, np.datetime64("2021-01-06"))
-    found = to_cube(rows_of(cube), more_days, "unit", ("c", "new", "a", "b"), ["y"])[:, :, 0]
-    assert np.isnan(found[2]).all()
-    assert np.isnan(found[:, 1]).all()
-    np.testing.assert_array_equal(found[[0, 1, 3, 4]][:, [3, 2, 0]], cube[:, :, 1])
+    result = to_cube(rows_of(cube), more_days, "unit", ("c", "new", "a", "b"), ["y"])[:, :, 0]
+    assert np.isnan(result[2]).all()
+    assert np.isnan(result[:, 1]).all()
+    np.testing.assert_array_equal(result[[0, 1, 3, 4]][:, [3, 2, 0]], cube[:, :, 1])
 
 
 def test_a_table_of_the_lake_in_any_order(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Many processes and threads at once."""
+"""Many processes and threads that use one lake at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,11 +51,11 @@ def test_writers_and_readers_that_start_together_do_not_hurt_each_other(tmp_path
             child.join(20)
         assert [child.exitcode for child in (*writers, *readers)] == [0] * (WRITERS + READERS)
     with Lake(tmp_path) as lake:
-        found = marks(lake)
-    assert {number: found.pop(number) for w in own for number in own[w]} == {
+        stored = marks(lake)
+    assert {number: stored.pop(number) for w in own for number in own[w]} == {
         number: w for w in own for number in own[w]
     }
-    assert set(found) == set(SHARED)
+    assert set(stored) == set(SHARED)
 
 
 def test_a_day_first_written_by_several_at_once_is_there_once(tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_maintenance_reads_and_writes_go_together(tmp_path: Path) -> None:
             child.join(20)
         assert [child.exitcode for child in (*writers, *others)] == [0] * 4
     with Lake(tmp_path) as lake:
-        found = marks(lake)
-    assert found[0] == 90
-    assert set(found.values()) - {90} <= {1, 100}
-    assert set(found) == {*range(13), *range(100, 112)}
+        stored = marks(lake)
+    assert stored[0] == 90
+    assert set(stored.values()) - {90} <= {1, 100}
+    assert set(stored) == {*range(13), *range(100, 112)}
 
 
 def test_a_look_goes_on_while_its_files_are_merged(tmp_path: Path) -> None:

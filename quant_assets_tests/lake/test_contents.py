@@ -1,4 +1,4 @@
-"""Numbers of rows and newest days are what reading every row gives."""
+"""Numbers of rows and newest days equal those of a read of all rows."""
 
 from pathlib import Path
 
@@ -48,9 +48,9 @@ def test_tables_without_days_have_no_newest(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake:
         lake.replace_all(NAMES, {"name": ["a", "b"]})
         write(lake, 1, 1)
-        found = read_contents(lake, [NAMES, MARKS])
-        assert list(found) == [NAMES, MARKS]
-        assert found[NAMES] == TableContent(2, None)
+        contents = read_contents(lake, [NAMES, MARKS])
+        assert list(contents) == [NAMES, MARKS]
+        assert contents[NAMES] == TableContent(2, None)
         assert read_contents(lake, []) == {}
 
 

@@ -45,9 +45,9 @@ def test_a_kill_at_any_moment_of_a_write_leaves_every_day_whole(tmp_path: Path) 
             children[i].join()
             reported = newest_report(ours)
             expected |= {m % DAYS: m for m in range(mark, reported + 1)}
-            found = marks(lake)
-            assert found in (expected, expected | {(reported + 1) % DAYS: reported + 1})
-            expected, mark = found, max(found.values()) + 1
+            stored = marks(lake)
+            assert stored in (expected, expected | {(reported + 1) % DAYS: reported + 1})
+            expected, mark = stored, max(stored.values()) + 1
     assert mark > KILLS
 
 

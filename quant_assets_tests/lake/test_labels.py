@@ -1,4 +1,4 @@
-"""Labels as rows of their release day, and compared with published ones."""
+"""Labels as rows of the day on which they become known, and compared with the source's labels."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.lake.readers.labels import TOLERANCE, compare_labels, label_rows
-from quant_assets.lake.readers.point_in_time import read_known_labels as read_released
+from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.schemas.tables import LABELS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.panel import PricePanel
@@ -26,7 +26,7 @@ def panel() -> PricePanel:
 
 @pytest.fixture(scope="module")
 def known_labels(panel: PricePanel) -> FloatArray:
-    """Numbers that say where they belong: release row and target."""
+    """Labels whose value is 100 times the row on which they become known, plus the target."""
     values = np.arange(DAYS)[:, None] * 100.0 + np.arange(40)
     for row in range(DAYS):
         values[row, row <= synthetic.pairs().lags] = np.nan
@@ -75,13 +75,13 @@ def test_days_written_alone_or_together_read_the_same(
     with Lake(tmp_path / "together") as lake:
         rows = label_rows(panel, pairs, known_labels, days[0].item())
         lake.replace_days(LABELS, days[0].item(), days[-1].item(), rows)
-        together = read_released(lake, days, pairs.targets)
+        together = read_known_labels(lake, days, pairs.targets)
     with Lake(tmp_path / "alone") as lake:
         for row in (9, 7, 8):
             part = panel.rows(row - 5, row + 1)
             rows = label_rows(part, pairs, known_labels[row - 5 : row + 1], days[row].item())
             lake.replace_days(LABELS, days[row].item(), days[row].item(), rows)
-        alone = read_released(lake, days[7:10], pairs.targets)
+        alone = read_known_labels(lake, days[7:10], pairs.targets)
     np.testing.assert_array_equal(together, known_labels)
     np.testing.assert_array_equal(alone, known_labels[7:10])
 
@@ -94,14 +94,14 @@ def published(known_labels: FloatArray) -> FloatArray:
 def test_labels_that_agree(
     panel: PricePanel, known_labels: FloatArray, published: FloatArray
 ) -> None:
-    """Within the tolerance; what is released after the last day is not compared."""
+    """Labels agree within the tolerance; labels known after the last day are not compared."""
     published += TOLERANCE / 2
     published[-1] = 77.0
-    found = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
-    assert found.agree
-    assert found.compared == sum(DAYS - lag - 1 for lag in synthetic.pairs().lags)
-    assert found.worst == pytest.approx(TOLERANCE / 2, rel=1e-3)
-    assert found.as_metadata()["tolerance"] == TOLERANCE
+    disagreement = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
+    assert disagreement.agree
+    assert disagreement.compared == sum(DAYS - lag - 1 for lag in synthetic.pairs().lags)
+    assert disagreement.worst == pytest.approx(TOLERANCE / 2, rel=1e-3)
+    assert disagreement.as_metadata()["tolerance"] == TOLERANCE
 
 
 @pytest.mark.parametrize("value", [5.0, np.nan])
@@ -109,9 +109,9 @@ def test_labels_that_do_not_agree(
     value: float, panel: PricePanel, known_labels: FloatArray, published: FloatArray
 ) -> None:
     published[4, 11] = value
-    found = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
-    assert not found.agree
-    assert found.only_one_empty == int(np.isnan(value))
+    disagreement = compare_labels(panel.days, known_labels, synthetic.pairs(), published)
+    assert not disagreement.agree
+    assert disagreement.only_one_empty == int(np.isnan(value))
 
 
 def test_an_empty_label_that_is_published_does_not_agree(

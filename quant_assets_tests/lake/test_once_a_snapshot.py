@@ -1,4 +1,4 @@
-"""What is computed once a snapshot is what computing it again would give."""
+"""A value that is computed once a snapshot equals a value computed again."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ NAMES = Table("raw.names", "No days.", (Column("name", "VARCHAR", "a name"),), d
 
 
 def count(lake: Lake, looks: list[int]) -> int:
-    """Rows of the table; each look at the lake is noted."""
+    """Count the rows of the table, and append each computed count to ``looks``."""
 
     def read() -> int:
         rows: int = lake.arrow(f"SELECT count(*) AS n FROM {MARKS.quoted}")["n"][0].as_py()

@@ -1,4 +1,4 @@
-"""Whatever the lake holds, what is read as of a day was known on that day."""
+"""A read as of a day returns what was known on that day, whatever later days the lake has."""
 
 import shutil
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def everything() -> Observations:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    """All days of the small market."""
+    """A lake with all days of the small market."""
     with Lake(tmp_path_factory.mktemp("lake")) as opened:
         synthetic.fill(opened, synthetic.prices())
         yield opened
@@ -45,35 +45,35 @@ def day(row: int) -> date:
 
 
 def test_the_lake_gives_what_was_computed(lake: Lake, everything: Observations) -> None:
-    """Every feature and label, bit for bit, as if no table had been in between."""
+    """Features and labels read from tables equal the computed arrays bit for bit."""
     synthetic.assert_same(read_observations(lake, day(-1)), everything)
 
 
 @pytest.mark.parametrize("row", [0, 1, 5, 120, 300, 429])
 def test_nothing_known_later_is_read(lake: Lake, row: int) -> None:
-    """Equal to a market that ended on the day: neither its prices nor its labels go further."""
-    found = read_observations(lake, day(row))
-    assert found.days[-1] == synthetic.prices().days[row]
-    synthetic.assert_same(found, synthetic.observe(synthetic.until(synthetic.prices(), row)))
+    """The observations equal those of a market whose prices and labels end on the day."""
+    observations = read_observations(lake, day(row))
+    assert observations.days[-1] == synthetic.prices().days[row]
+    synthetic.assert_same(observations, synthetic.observe(synthetic.until(synthetic.prices(), row)))
 
 
 @pytest.mark.parametrize("row", [5, 300])
 def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
-    """Counted in the table itself, by the day each row says it was released on."""
-    seen = read_observations(lake, day(row))
+    """Labels equal the rows of the table whose released_on is not after the day."""
+    observations = read_observations(lake, day(row))
     stored = lake.query(
         f"SELECT released_on, target, value, trading_day FROM {LABELS.quoted}"
         " WHERE value IS NOT NULL AND released_on <= ?",
         [day(row)],
     )
-    assert int((~np.isnan(seen.known_labels)).sum()) == len(stored)
-    labels = seen.labels()
+    assert int((~np.isnan(observations.known_labels)).sum()) == len(stored)
+    labels = observations.labels()
     assert int((~np.isnan(labels)).sum()) == len(stored)
-    rows = np.searchsorted(seen.days, stored["trading_day"].to_numpy("datetime64[D]"))
-    columns = [seen.targets.index(name) for name in stored["target"]]
+    rows = np.searchsorted(observations.days, stored["trading_day"].to_numpy("datetime64[D]"))
+    columns = [observations.targets.index(name) for name in stored["target"]]
     np.testing.assert_array_equal(labels[rows, columns], stored["value"])
     for lag in range(1, 5):
-        of_lag = labels[:, seen.lags == lag]
+        of_lag = labels[:, observations.lags == lag]
         assert np.isnan(of_lag[row - lag :]).all()
         assert np.isfinite(of_lag[row - lag - 1]).any()
 
@@ -84,8 +84,8 @@ def test_a_slice_is_what_was_known_then(lake: Lake, everything: Observations, ro
 
 
 def test_days_since(lake: Lake, everything: Observations) -> None:
-    found = read_observations(lake, day(300), since=day(290))
-    synthetic.assert_same(found, everything.rows(290, 301))
+    observations = read_observations(lake, day(300), since=day(290))
+    synthetic.assert_same(observations, everything.rows(290, 301))
 
 
 def test_a_day_the_market_was_closed_shows_the_day_before(lake: Lake) -> None:
@@ -149,7 +149,7 @@ def test_a_table_never_written_is_named(small: Path, tmp_path: Path, table: Tabl
 
 @pytest.mark.parametrize("row", [2, 5, 8])
 def test_a_day_whose_labels_were_not_stored_is_named(small: Path, tmp_path: Path, row: int) -> None:
-    """They must not pass for empty ones."""
+    """Missing labels must not be read as empty labels."""
     shutil.copytree(small, tmp_path / "lake")
     with Lake(tmp_path / "lake") as opened:
         empty: dict[str, list[object]] = {column.name: [] for column in LABELS.columns}

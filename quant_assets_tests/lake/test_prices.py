@@ -1,4 +1,4 @@
-"""Prices and pairs through a small lake."""
+"""Prices and pairs that are written to a small lake and read again."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,8 +31,8 @@ CELLS = (UnreadCell(3, "FX_EURUSD", "n/a"), UnreadCell(7, "LME_CA_Close", "1,234
 
 
 @pytest.fixture(scope="module")
-def given() -> PriceTable:
-    """Prices with empty, infinite and negative cells and two that are no numbers."""
+def source_prices() -> PriceTable:
+    """Prices with empty, infinite and negative cells, and two cells with text."""
     table = synthetic.until(synthetic.prices(), DAYS - 1)
     values = table.values.copy()
     values[2, 5], values[4, 6], values[5, 7] = np.inf, -np.inf, -1.0
@@ -43,7 +43,7 @@ def given() -> PriceTable:
 
 def part_of(table: PriceTable, rows: slice) -> PriceTable:
     first = rows.indices(len(table.days))[0]
-    kept = [
+    cells = [
         replace(cell, row=cell.row - first)
         for cell in table.unread
         if cell.row in range(*rows.indices(len(table.days)))
@@ -53,7 +53,7 @@ def part_of(table: PriceTable, rows: slice) -> PriceTable:
         days=table.days[rows],
         date_ids=table.date_ids[rows],
         values=table.values[rows],
-        unread=tuple(kept),
+        unread=tuple(cells),
     )
 
 
@@ -63,13 +63,13 @@ def write(lake: Lake, table: PriceTable) -> None:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory, given: PriceTable) -> Iterator[Lake]:
+def lake(tmp_path_factory: pytest.TempPathFactory, source_prices: PriceTable) -> Iterator[Lake]:
     """The prices, written in three parts, not in order."""
     with Lake(tmp_path_factory.mktemp("lake")) as opened:
         for rows in (slice(8, 15), slice(0, 3), slice(3, 8)):
-            write(opened, part_of(given, rows))
+            write(opened, part_of(source_prices, rows))
         cleaned = clean(read_raw(opened, *synthetic.ALWAYS), "simulated")
-        ends = given.days[0].item(), given.days[-1].item()
+        ends = source_prices.days[0].item(), source_prices.days[-1].item()
         opened.replace_days(VALIDATED_PRICES, *ends, validated_rows(cleaned, ends[0]))
         yield opened
 
@@ -78,42 +78,42 @@ def by_column(table: PriceTable) -> np.ndarray:
     return table.values[:, np.argsort(table.columns)]
 
 
-def test_raw_prices_come_back_as_given(lake: Lake, given: PriceTable) -> None:
-    found = read_raw(lake, *synthetic.ALWAYS)
-    assert sorted(found.columns) == sorted(given.columns)
-    np.testing.assert_array_equal(found.days, given.days)
-    assert found.days.dtype == given.days.dtype
-    np.testing.assert_array_equal(found.date_ids, given.date_ids)
-    np.testing.assert_array_equal(by_column(found), by_column(given))
-    assert set(found.unread) == set(CELLS)
+def test_raw_prices_come_back_as_given(lake: Lake, source_prices: PriceTable) -> None:
+    result = read_raw(lake, *synthetic.ALWAYS)
+    assert sorted(result.columns) == sorted(source_prices.columns)
+    np.testing.assert_array_equal(result.days, source_prices.days)
+    assert result.days.dtype == source_prices.days.dtype
+    np.testing.assert_array_equal(result.date_ids, source_prices.date_ids)
+    np.testing.assert_array_equal(by_column(result), by_column(source_prices))
+    assert set(result.unread) == set(CELLS)
 
 
-def test_a_part_of_the_days_has_every_series(lake: Lake, given: PriceTable) -> None:
-    found = read_raw(lake, given.days[7].item(), given.days[9].item())
-    np.testing.assert_array_equal(by_column(found), by_column(given)[7:10])
-    assert found.unread == (UnreadCell(0, "LME_CA_Close", "1,234.5"),)
+def test_a_part_of_the_days_has_every_series(lake: Lake, source_prices: PriceTable) -> None:
+    result = read_raw(lake, source_prices.days[7].item(), source_prices.days[9].item())
+    np.testing.assert_array_equal(by_column(result), by_column(source_prices)[7:10])
+    assert result.unread == (UnreadCell(0, "LME_CA_Close", "1,234.5"),)
     none = read_raw(lake, date(2030, 1, 1), date(2030, 2, 1))
-    assert none.values.shape == (0, len(given.columns))
+    assert none.values.shape == (0, len(source_prices.columns))
 
 
 @pytest.mark.parametrize("value", ["value", "filled"])
-def test_a_panel_is_what_was_validated(lake: Lake, given: PriceTable, value: str) -> None:
+def test_a_panel_is_what_was_validated(lake: Lake, source_prices: PriceTable, value: str) -> None:
     panel = read_panel(lake, value, *synthetic.ALWAYS)
-    cleaned = clean(given, "simulated")
-    expected = synthetic.panel_of(given, getattr(cleaned, value))
+    cleaned = clean(source_prices, "simulated")
+    expected = synthetic.panel_of(source_prices, getattr(cleaned, value))
     assert panel.instruments == expected.instruments == tuple(sorted(synthetic.INSTRUMENTS))
     assert set(panel.fields) == set(expected.fields) == set(FIELDS)
-    np.testing.assert_array_equal(panel.days, given.days)
-    np.testing.assert_array_equal(panel.date_ids, given.date_ids)
+    np.testing.assert_array_equal(panel.days, source_prices.days)
+    np.testing.assert_array_equal(panel.date_ids, source_prices.date_ids)
     for name, values in panel.fields.items():
         np.testing.assert_array_equal(values, expected.fields[name], err_msg=name)
     empty = panel.instruments.index(synthetic.EMPTY)
     assert all(np.isnan(values[:, empty]).all() for values in panel.fields.values())
 
 
-def test_a_panel_has_the_same_shape_for_any_days(lake: Lake, given: PriceTable) -> None:
+def test_a_panel_has_the_same_shape_for_any_days(lake: Lake, source_prices: PriceTable) -> None:
     whole = read_panel(lake, "filled", *synthetic.ALWAYS)
-    day = given.days[4].item()
+    day = source_prices.days[4].item()
     alone = read_panel(lake, "filled", day, day)
     assert (alone.instruments, set(alone.fields)) == (whole.instruments, set(whole.fields))
     for name, values in alone.fields.items():
@@ -127,32 +127,34 @@ def test_pairs_come_back_in_submission_order(tmp_path: Path) -> None:
         rows = pairs_rows(pairs)
         rows = {name: [list(column)[i] for i in shuffled] for name, column in rows.items()}
         lake.replace_all(RAW_TARGET_PAIRS, rows)
-        found = read_pairs(lake)
-        assert isinstance(found, TargetPairs)
-        assert (found.targets, found.leg_a, found.leg_b) == (
+        result = read_pairs(lake)
+        assert isinstance(result, TargetPairs)
+        assert (result.targets, result.leg_a, result.leg_b) == (
             pairs.targets,
             pairs.leg_a,
             pairs.leg_b,
         )
-        np.testing.assert_array_equal(found.lags, pairs.lags)
+        np.testing.assert_array_equal(result.lags, pairs.lags)
         with pytest.raises(LakeError, match="materialise the asset raw/prices"):
             read_raw(lake, *synthetic.ALWAYS)
 
 
-def test_history_starts_so_many_days_before(lake: Lake, given: PriceTable) -> None:
-    def found(row: int, rows: int) -> date:
-        return find_history_start(lake, RAW_PRICES, given.days[row].item(), rows)
+def test_history_starts_so_many_days_before(lake: Lake, source_prices: PriceTable) -> None:
+    def result(row: int, rows: int) -> date:
+        return find_history_start(lake, RAW_PRICES, source_prices.days[row].item(), rows)
 
-    assert found(10, 0) == given.days[10].item()
-    assert found(10, 1) == given.days[9].item()
-    assert found(10, 10) == given.days[0].item()
-    assert found(10, 11) == given.days[0].item()
-    assert found(0, 5) == given.days[0].item()
-    after = given.days[-1].item() + timedelta(days=1)
-    assert find_history_start(lake, RAW_PRICES, after, 2) == given.days[-2].item()
+    assert result(10, 0) == source_prices.days[10].item()
+    assert result(10, 1) == source_prices.days[9].item()
+    assert result(10, 10) == source_prices.days[0].item()
+    assert result(10, 11) == source_prices.days[0].item()
+    assert result(0, 5) == source_prices.days[0].item()
+    after = source_prices.days[-1].item() + timedelta(days=1)
+    assert find_history_start(lake, RAW_PRICES, after, 2) == source_prices.days[-2].item()
     assert find_history_start(lake, RAW_TARGET_PAIRS, after, 2) == after
 
 
-def test_every_column_is_a_series_of_its_own(given: PriceTable) -> None:
-    """What the tables are keyed by tells all columns apart."""
-    assert len({parse_column(column) for column in given.columns}) == len(given.columns)
+def test_every_column_is_a_series_of_its_own(source_prices: PriceTable) -> None:
+    """The keys of the tables distinguish all columns."""
+    assert len({parse_column(column) for column in source_prices.columns}) == len(
+        source_prices.columns
+    )

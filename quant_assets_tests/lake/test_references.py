@@ -1,4 +1,4 @@
-"""What reports compare days with: made once, made anew for other data, and not piling up."""
+"""References are computed once, computed again for other data, and deleted when replaced."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -19,9 +19,9 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
         yield opened
 
 
-def making(content: bytes, made: list[bytes]) -> Callable[[], bytes]:
+def making(content: bytes, computed: list[bytes]) -> Callable[[], bytes]:
     def make() -> bytes:
-        made.append(content)
+        computed.append(content)
         return content
 
     return make
@@ -32,76 +32,78 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_the_same_is_made_once(lake: Lake, tmp_path: Path) -> None:
-    made: list[bytes] = []
+    computed: list[bytes] = []
     for _ in range(3):
-        kept = ReferenceStore(lake, tmp_path, "report")
-        assert kept.get(FIRST, "of data", making(b"content", made)) == b"content"
-    assert made == [b"content"]
+        store = ReferenceStore(lake, tmp_path, "report")
+        assert store.get(FIRST, "of data", making(b"content", computed)) == b"content"
+    assert computed == [b"content"]
 
 
 def test_another_fingerprint_day_or_report_is_made_anew(lake: Lake, tmp_path: Path) -> None:
-    made: list[bytes] = []
+    computed: list[bytes] = []
     wanted = [("a", FIRST, "x"), ("a", FIRST, "y"), ("a", SECOND, "y"), ("b", SECOND, "y")]
     for i, (report, day, fingerprint) in enumerate(wanted):
         content = str(i).encode()
-        found = ReferenceStore(lake, tmp_path, report).get(day, fingerprint, making(content, made))
-        assert found == content
-    assert len(made) == len(wanted)
+        content_read = ReferenceStore(lake, tmp_path, report).get(
+            day, fingerprint, making(content, computed)
+        )
+        assert content_read == content
+    assert len(computed) == len(wanted)
 
 
 def test_the_newest_are_kept_and_the_last_one_asked_for(lake: Lake, tmp_path: Path) -> None:
-    made: list[bytes] = []
-    kept = ReferenceStore(lake, tmp_path, "report", newest=2)
+    computed: list[bytes] = []
+    store = ReferenceStore(lake, tmp_path, "report", newest=2)
     for day in (FIRST, SECOND, THIRD):
-        kept.get(day, "x", making(str(day).encode(), made))
+        store.get(day, "x", making(str(day).encode(), computed))
     assert len(files(tmp_path)) == 2
-    kept.get(THIRD, "x", making(b"never", made))
-    kept.get(SECOND, "x", making(b"never", made))
-    assert kept.get(FIRST, "x", making(b"again", made)) == b"again"
-    kept.get(FIRST, "x", making(b"never", made))
-    kept.get(THIRD, "x", making(b"never", made))
-    assert made[3:] == [b"again"]
+    store.get(THIRD, "x", making(b"never", computed))
+    store.get(SECOND, "x", making(b"never", computed))
+    assert store.get(FIRST, "x", making(b"again", computed)) == b"again"
+    store.get(FIRST, "x", making(b"never", computed))
+    store.get(THIRD, "x", making(b"never", computed))
+    assert computed[3:] == [b"again"]
     assert len(files(tmp_path)) == 2
 
 
 def test_a_replaced_file_goes_unless_others_are_the_same(lake: Lake, tmp_path: Path) -> None:
-    made: list[bytes] = []
-    kept = ReferenceStore(lake, tmp_path, "report", newest=2)
+    computed: list[bytes] = []
+    store = ReferenceStore(lake, tmp_path, "report", newest=2)
     for fingerprint in "abcde":
-        kept.get(FIRST, fingerprint, making(fingerprint.encode(), made))
+        store.get(FIRST, fingerprint, making(fingerprint.encode(), computed))
     assert [file.read_bytes() for file in files(tmp_path)] == [b"e"]
-    ReferenceStore(lake, tmp_path, "other").get(SECOND, "x", making(b"e", made))
-    kept.get(FIRST, "f", making(b"f", made))
+    ReferenceStore(lake, tmp_path, "other").get(SECOND, "x", making(b"e", computed))
+    store.get(FIRST, "f", making(b"f", computed))
     assert sorted(file.read_bytes() for file in files(tmp_path)) == [b"e", b"f"]
-    kept.get(FIRST, "g", making(b"f", made))
+    store.get(FIRST, "g", making(b"f", computed))
     assert sorted(file.read_bytes() for file in files(tmp_path)) == [b"e", b"f"]
 
 
 def test_a_file_that_is_gone_is_made_anew(lake: Lake, tmp_path: Path) -> None:
-    made: list[bytes] = []
-    kept = ReferenceStore(lake, tmp_path, "report")
-    kept.get(FIRST, "x", making(b"content", made))
+    computed: list[bytes] = []
+    store = ReferenceStore(lake, tmp_path, "report")
+    store.get(FIRST, "x", making(b"content", computed))
     for file in files(tmp_path):
         file.unlink()
     for _ in range(2):
-        assert kept.get(FIRST, "x", making(b"content", made)) == b"content"
-    assert len(made) == 2
+        assert store.get(FIRST, "x", making(b"content", computed)) == b"content"
+    assert len(computed) == 2
     assert [file.read_bytes() for file in files(tmp_path)] == [b"content"]
 
 
 def test_without_a_folder_nothing_is_kept(lake: Lake, tmp_path: Path) -> None:
-    made: list[bytes] = []
+    computed: list[bytes] = []
     for _ in range(2):
-        ReferenceStore(lake, None, "report").get(FIRST, "x", making(b"content", made))
-    assert len(made) == 2
+        ReferenceStore(lake, None, "report").get(FIRST, "x", making(b"content", computed))
+    assert len(computed) == 2
     assert not files(tmp_path)
 
 
 def test_an_altered_file_is_refused(lake: Lake, tmp_path: Path) -> None:
-    made: list[bytes] = []
-    kept = ReferenceStore(lake, tmp_path, "report")
-    kept.get(FIRST, "x", making(b"content", made))
+    computed: list[bytes] = []
+    store = ReferenceStore(lake, tmp_path, "report")
+    store.get(FIRST, "x", making(b"content", computed))
     (file,) = files(tmp_path)
     file.write_bytes(b"other")
     with pytest.raises(ArtifactError, match="not the one recorded"):
-        kept.get(FIRST, "x", making(b"content", made))
+        store.get(FIRST, "x", making(b"content", computed))

@@ -1,4 +1,4 @@
-"""Replacing the rows that have one of some values in a column."""
+"""Replacing the rows whose value in a column is among some values."""
 
 from pathlib import Path
 
@@ -12,5 +12,5 @@ def test_rows_with_other_values_stay(tmp_path: Path) -> None:
         lake.replace_matching(MARKS, "trading_day", {"trading_day": days, "mark": [1.0] * 3})
         again = {"trading_day": [days[1], days[1], day(3)], "mark": [2.0, 3.0, 4.0]}
         assert lake.replace_matching(MARKS, "trading_day", again).rows == 3
-        found = lake.query(f"FROM {MARKS.quoted} ORDER BY ALL")
-    assert found["mark"].tolist() == [1.0, 2.0, 3.0, 1.0, 4.0]
+        rows = lake.query(f"FROM {MARKS.quoted} ORDER BY ALL")
+    assert rows["mark"].tolist() == [1.0, 2.0, 3.0, 1.0, 4.0]

@@ -1,4 +1,4 @@
-"""Cleaning: what is rejected and why, carried and flagged, and that it never looks ahead."""
+"""Cleaning: rejected cells, prices carried forward, flags, and no use of later rows."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Summaries of what a cleaned table lacks."""
+"""Summaries of gaps in a cleaned table."""
 
 from datetime import date
 

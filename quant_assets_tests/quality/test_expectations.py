@@ -1,4 +1,4 @@
-"""Validation where nothing can be validated, and what importing it costs."""
+"""Validation of tables that cannot be evaluated, and imports of the suites."""
 
 import subprocess
 import sys

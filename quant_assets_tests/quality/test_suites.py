@@ -61,17 +61,17 @@ def test_a_sound_table_passes(name: str, text: str) -> None:
     suite, make = SOUND[name]
     frame = make()
     strings = frame.select_dtypes("object").columns
-    given = frame.astype(dict.fromkeys(strings, text))
-    before = given.copy()
-    result = validate_suite(suite, given)
+    typed = frame.astype(dict.fromkeys(strings, text))
+    before = typed.copy()
+    result = validate_suite(suite, typed)
     assert broken(result) == {}
     assert (result.name, result.passed, result.rows) == (name, True, len(frame))
     assert len(result.outcomes) == len(suite.expectations)
     assert result.failing.empty
-    pd.testing.assert_frame_equal(given, before)
+    pd.testing.assert_frame_equal(typed, before)
 
 
-# name: (suite, what is done, expectation, column, rows that break it, value shown, keys shown)
+# name: (suite, change, expectation, column, rows that break it, shown value, shown keys)
 FAULTS: dict[str, tuple[str, Change, str, str, int | None, str | None, list[object]]] = {
     "no rows": (
         "raw_prices",

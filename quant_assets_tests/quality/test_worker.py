@@ -1,4 +1,4 @@
-"""The other process gives what this one would, and its end is an error that says so."""
+"""The worker process returns the result of this process, and its end raises an error."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ os.kill(os.getpid(), 9)
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process that has not imported Great Expectations; this one may have."""
+    """Pretend that this process has not imported Great Expectations."""
     monkeypatch.delitem(sys.modules, "great_expectations", raising=False)
 
 

@@ -1,4 +1,4 @@
-"""What may be submitted, and the files."""
+"""Problems that keep a forecast from being submitted, and the files of a submission."""
 
 import resource
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def submit(lake: Lake, forecasts: Forecasts) -> None:
 
 @contextmanager
 def full_disk(free: int) -> Iterator[None]:
-    """No file can grow beyond so many bytes, as the kernel enforces it."""
+    """Let the kernel refuse files beyond a number of bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (free, before[1]))
     try:
@@ -54,9 +54,9 @@ def full_disk(free: int) -> Iterator[None]:
 
 
 def test_good_forecasts_have_no_problems(forecasts: Forecasts) -> None:
-    found = find_problems(forecasts, forecasts.days)
-    assert found.empty
-    assert list(found.columns) == ["trading_day", "reason"]
+    problems = find_problems(forecasts, forecasts.days)
+    assert problems.empty
+    assert list(problems.columns) == ["trading_day", "reason"]
 
 
 def test_problems_are_found_with_their_day(forecasts: Forecasts) -> None:
@@ -67,19 +67,21 @@ def test_problems_are_found_with_their_day(forecasts: Forecasts) -> None:
     values[9] = np.nan
     broken = replace(forecasts, values=values)
     absent = np.array(["2020-12-31", "2021-01-01"], dtype="datetime64[D]")
-    found = find_problems(broken, np.concatenate([absent, forecasts.days]))
+    problems = find_problems(broken, np.concatenate([absent, forecasts.days]))
     missing = [(forecasts.days[row], "missing or infinite value") for row in (3, 5, 6, 9)]
     expected = [(day, "no forecast") for day in absent] + missing
     expected.append((forecasts.days[8], "all values equal"))
-    reasons = zip(found["trading_day"].to_numpy("datetime64[D]"), found["reason"], strict=True)
+    reasons = zip(
+        problems["trading_day"].to_numpy("datetime64[D]"), problems["reason"], strict=True
+    )
     assert list(reasons) == expected
 
 
 def test_days_beyond_those_expected_are_checked_too(forecasts: Forecasts) -> None:
     values = forecasts.values.copy()
     values[-1] = 1.0
-    found = find_problems(replace(forecasts, values=values), forecasts.days[:-1])
-    assert found["reason"].tolist() == ["all values equal"]
+    problems = find_problems(replace(forecasts, values=values), forecasts.days[:-1])
+    assert problems["reason"].tolist() == ["all values equal"]
 
 
 def test_no_forecasts_at_all(forecasts: Forecasts) -> None:
@@ -89,7 +91,7 @@ def test_no_forecasts_at_all(forecasts: Forecasts) -> None:
 
 
 def test_exported_files(lake: Lake, forecasts: Forecasts, tmp_path: Path) -> None:
-    """Columns in order, rows by day, every number as it was, in both files."""
+    """Both files have the columns in order, the rows by day, and unchanged numbers."""
     later = slice(10, N)
     for part in (later, slice(0, 10)):
         submit(

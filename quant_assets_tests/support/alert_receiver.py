@@ -11,12 +11,12 @@ from typing import Any
 
 from quant_assets.core.settings import Settings, load_settings
 
-# What must never be seen anywhere but in the request itself.
+# A secret that may appear in the request itself only.
 SECRET = "swordfish"
 
 
 class Receiver(ThreadingHTTPServer):
-    """Attributes: ``status`` it answers with, ``delay`` before that in seconds, what it took."""
+    """A server with the ``status`` and ``delay`` (seconds) of its answers, and its requests."""
 
     daemon_threads = True
 
@@ -36,7 +36,7 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def titles(self) -> list[str]:
-        """Of the messages it took, in order."""
+        """The titles of the messages that it took, in order."""
         return [body["title"] for _, body in self.requests]
 
 
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def open_receiver(port: int = 0) -> Iterator[Receiver]:
-    """A server meanwhile, on that port or on any."""
+    """Run a server on a port within the context; on any free port by default."""
     with Receiver(port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -74,7 +74,7 @@ def open_receiver(port: int = 0) -> Iterator[Receiver]:
 
 
 def url(port: int) -> str:
-    """Has secrets wherever one can be, and half a second's patience."""
+    """Return a URL with secrets in every possible place, and a timeout of half a second."""
     return f"json://desk:{SECRET}@127.0.0.1:{port}/{SECRET}/?rto=0.5&-key={SECRET}"
 
 
@@ -86,6 +86,6 @@ def closed_port() -> int:
 
 
 def with_channels(settings: Settings, **urls: str) -> Settings:
-    """The settings with channels: ``with_channels(settings, critical=..., warning=...)``."""
-    given = {f"alerts_{level}": value for level, value in urls.items()}
-    return load_settings(**{**settings.model_dump(exclude_unset=True), **given})
+    """Add channels to settings: ``with_channels(settings, critical=..., warning=...)``."""
+    channels = {f"alerts_{level}": value for level, value in urls.items()}
+    return load_settings(**{**settings.model_dump(exclude_unset=True), **channels})

@@ -59,7 +59,7 @@ def given_prices() -> list[dict[str, float | None]]:
 
 
 def label(prices: list[dict[str, float | None]], row: int, lag: int, pair: str) -> float | None:
-    """The competition's formula, read aloud."""
+    """Compute a label by the competition's formula, step by step."""
     if row + lag + 1 >= len(prices):
         return None
     result, sign = 0.0, 1
@@ -77,7 +77,7 @@ def price_rows(prices: list[dict[str, float | None]], first: int, stop: int) -> 
 
 
 def make_folder(root: Path) -> Path:
-    """Forty days of seven series in the competition's format, with four targets."""
+    """Write forty days of seven series in the competition's format, with four targets."""
     prices = given_prices()
     targets = [f"target_{i}" for i in range(len(PAIRS))]
     write(root / "train.csv", ["date_id", *SERIES], price_rows(prices, 0, DAYS))
@@ -111,7 +111,7 @@ def read_everything(folder: Path) -> None:
 
 
 def check_refused(folder: Path, fault: Fault) -> None:
-    """The folder can be read; changed, it is refused with the place and everything else to know."""
+    """Assert that a folder is read, and after a fault refused with place, expectation and hint."""
     break_it, file, words = fault
     read_everything(folder)
     break_it(folder)

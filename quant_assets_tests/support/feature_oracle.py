@@ -1,4 +1,4 @@
-"""Every feature once more: slow, obvious, one window at a time, and independent of the package.
+"""Every feature computed again: slow, obvious, window by window, and without the package.
 
 Prices and names come in; nothing of ``quant_assets.features`` is imported.
 """
@@ -19,7 +19,7 @@ Statistic = Callable[[FloatArray], float | np.floating[Any]]
 
 
 def rolling(values: FloatArray, window: int, statistic: Statistic) -> FloatArray:
-    """The statistic of each window's observed values, where at least half are observed."""
+    """Return the statistic of each window's observed values; NaN if fewer than half exist."""
     columns = values.reshape(len(values), -1)
     result = np.full(columns.shape, np.nan)
     for t in range(len(columns)):
@@ -46,10 +46,10 @@ def weighted_mean(values: FloatArray, span: int, window: int) -> FloatArray:
     for t in range(len(values)):
         part = values[max(t - window + 1, 0) : t + 1][::-1]
         for j in range(values.shape[1]):
-            seen = ~np.isnan(part[:, j])
-            used = weights[: len(part)][seen]
+            observed = ~np.isnan(part[:, j])
+            used = weights[: len(part)][observed]
             if used.sum() >= weights.sum() / 2:
-                result[t, j] = np.dot(used, part[seen, j]) / used.sum()
+                result[t, j] = np.dot(used, part[observed, j]) / used.sum()
     return result
 
 

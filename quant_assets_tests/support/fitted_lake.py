@@ -1,4 +1,4 @@
-"""A lake of the small market with all fits and forecasts, and one changed after a day."""
+"""A lake of the small market with all fits and forecasts, and a lake that differs after a day."""
 
 import pickle
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _RESULTS = "results.pickle"
 
 @dataclass(frozen=True)
 class FittedLake:
-    """A lake, and what was fitted and forecast in it in one run over all days."""
+    """A lake, and the fits and forecasts of a single run over all days."""
 
     lake: Lake
     settings: Settings
@@ -50,25 +50,25 @@ def run_all_days(fitted: FittedLake) -> None:
     start, end = fitted.days[0].item(), fitted.days[-1].item()
     for name in FAMILIES:
         table = fits_table(name)
-        made = list(make_fits(fitted.lake, fitted.settings, name, start, end, lambda note: None))
-        rows = {column.name: [fit[column.name] for fit in made] for column in table.columns}
+        fits = list(make_fits(fitted.lake, fitted.settings, name, start, end, lambda note: None))
+        rows = {column.name: [fit[column.name] for fit in fits] for column in table.columns}
         fitted.lake.replace_days(table, start, end, rows)
         ((_, forecasts),) = make_forecasts(fitted.lake, fitted.settings, [name], start, end)
         assert isinstance(forecasts, Forecasts)
         fitted.lake.replace_days(
             forecasts_table(name), start, end, forecast_rows(fitted.lake, forecasts)
         )
-        fitted.fits[name], fitted.forecasts[name] = made, forecasts
+        fitted.fits[name], fitted.forecasts[name] = fits, forecasts
 
 
 def open_prepared(name: str, table: PriceTable, folder: Path) -> FittedLake:
-    """The prices run over all days at once, in a folder of the caller's own."""
+    """Copy a lake with all fits and forecasts of some prices into a folder."""
 
-    def make(kept: Path) -> None:
-        made = open_lake(kept, table)
-        run_all_days(made)
-        made.lake.close()
-        (kept / _RESULTS).write_bytes(pickle.dumps((made.fits, made.forecasts)))
+    def make(prepared: Path) -> None:
+        fitted = open_lake(prepared, table)
+        run_all_days(fitted)
+        fitted.lake.close()
+        (prepared / _RESULTS).write_bytes(pickle.dumps((fitted.fits, fitted.forecasts)))
 
     copy_prepared(name, make, folder)
     settings = settings_of(folder)
@@ -78,7 +78,7 @@ def open_prepared(name: str, table: PriceTable, folder: Path) -> FittedLake:
 
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
-    """The small market, run over all days at once."""
+    """Return the lake of the small market after a run over all days."""
     opened = open_prepared("fitted", synthetic.prices(), tmp_path_factory.mktemp("fitted"))
     yield opened
     opened.lake.close()
@@ -86,7 +86,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
 
 @pytest.fixture(scope="session")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FittedLake]:
-    """The small market with other prices on every day after ALTERED_AFTER."""
+    """Return the lake of the small market with other prices on every day after ALTERED_AFTER."""
     prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
     opened = open_prepared("fitted-altered", prices, tmp_path_factory.mktemp("altered"))
     yield opened
@@ -103,6 +103,6 @@ def fits_of(fitted: FittedLake, name: str, first: int, last: int) -> list[FitRow
 
 
 def store_fit(fitted: FittedLake, name: str, row: int, **changed: str) -> None:
-    (made,) = fits_of(fitted, name, row, row)
-    columns = {c.name: [{**made, **changed}[c.name]] for c in fits_table(name).columns}
+    (fit,) = fits_of(fitted, name, row, row)
+    columns = {c.name: [{**fit, **changed}[c.name]] for c in fits_table(name).columns}
     fitted.lake.replace_days(fits_table(name), day(fitted, row), day(fitted, row), columns)

@@ -1,6 +1,6 @@
 """A loaded small market as a user has it: a folder, a data directory, and the command line.
 
-Loading one takes some twenty seconds: it is prepared once, and tests change copies of it.
+A load takes some twenty seconds, so it is prepared once, and tests change copies of it.
 """
 
 import json
@@ -31,8 +31,8 @@ from quant_assets_tests.support.small_market import small_settings, write_small_
 PATIENCE = 300
 PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
 TABLES = declared_tables(FAST, "load")
-"""What a load writes."""
-# How long a fit took, on which snapshot and in which run, is no part of what was computed.
+"""The tables that a load writes."""
+# Time, snapshot and run of a fit are no results of a computation.
 _INCIDENTAL = ("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version")
 _OUTPUT = "demo.json"
 Digests = dict[tuple[str, str], str]
@@ -43,8 +43,8 @@ class Installation:
     """A market folder and the data directory beside it.
 
     Attributes:
-        root: holds both.
-        market: the folder, if it is another: a load notices that its source has moved.
+        root: directory that contains both.
+        market: the market folder, if it is elsewhere: a load notices that its source has moved.
     """
 
     root: Path
@@ -60,17 +60,17 @@ class Installation:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables with which a command finds this installation."""
-        given = self.settings.model_dump(mode="json", exclude_unset=True, exclude={"source"})
-        return {f"QUANT_{name.upper()}": str(value) for name, value in given.items()}
+        """Return the environment variables with which a command uses this installation."""
+        values = self.settings.model_dump(mode="json", exclude_unset=True, exclude={"source"})
+        return {f"QUANT_{name.upper()}": str(value) for name, value in values.items()}
 
     def copy(self, root: Path) -> "Installation":
-        """The same installation below another root, where it may be changed."""
+        """Copy the installation to another root, where it may be changed."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
         return Installation(root).moved_from(self.root)
 
     def moved_from(self, root: Path) -> "Installation":
-        """Let files that were copied from another root name this one."""
+        """Replace another root, from which files were copied, by this root in the files."""
         settings = self.settings
         settings.market_file.write_text(market_in_settings(settings).model_dump_json())
         database = database_path(settings.mlflow_dir)
@@ -82,19 +82,23 @@ class Installation:
     def start(
         self, *arguments: str, variables: dict[str, str] | None = None, **options: Any
     ) -> "subprocess.Popen[str]":
-        """The command in a process of its own, with further environment variables."""
+        """Start a command in a new process, with further environment variables."""
         others = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
-        given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        arguments_of_process: dict[str, Any] = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            **options,
+        }
         return subprocess.Popen(
             [PROGRAM, *arguments],
             env=others | self.environment | (variables or {}),
             cwd=self.root,
             text=True,
-            **given,
+            **arguments_of_process,
         )
 
     def run(self, *arguments: str, **options: Any) -> "CommandResult":
-        """Wait for the command in a process of its own."""
+        """Run a command in a new process, and wait for its end."""
         with self.start(*arguments, **options) as process:
             out, err = process.communicate(timeout=PATIENCE)
         return CommandResult(process.returncode, out, err)
@@ -102,18 +106,18 @@ class Installation:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
     err: str
 
     def refused_with(self, *words: str) -> None:
-        """It failed with a message that has all the words, and without a traceback."""
+        """Assert that the command failed with a message that has some words, without traceback."""
         assert self.status == 1, self
         assert "Traceback" not in self.err + self.out, self.err
-        _, found, message = self.err.partition("error: ")
-        assert found, self.err
+        _, marker, message = self.err.partition("error: ")
+        assert marker, self.err
         for word in words:
             assert word in message, self.err
 
@@ -129,16 +133,16 @@ Command = Callable[..., CommandResult]
 def digests(
     settings: Settings, tables: Sequence[Table] = TABLES, until: date | None = None
 ) -> Digests:
-    """A digest of every day of every table, rows in any order.
+    """Digest every day of every table; the order of rows does not matter.
 
-    With ``until``, of the days up to then: tables that are replaced whole have none.
+    With ``until``, only days up to it are digested, and tables without days are left out.
     """
     selects = " UNION ALL ".join(_digest_of(table, until) for table in tables)
     with Lake(settings.lake_dir, read_only=True) as lake:
-        found = lake.query(selects)
-    keys = zip(found["name"], found["day"], strict=True)
-    digest = found["digest"].astype(str)
-    return dict(zip(keys, found["rows"].astype(str) + " " + digest, strict=True))
+        rows = lake.query(selects)
+    keys = zip(rows["name"], rows["day"], strict=True)
+    digest = rows["digest"].astype(str)
+    return dict(zip(keys, rows["rows"].astype(str) + " " + digest, strict=True))
 
 
 def _digest_of(table: Table, until: date | None) -> str:
@@ -155,7 +159,7 @@ def _digest_of(table: Table, until: date | None) -> str:
 def days_with_picture(
     history: dg.DagsterInstance, name: str, days: Sequence[str]
 ) -> list[str | None]:
-    """Those of the days, all materialised, whose record of a monitoring asset has a picture."""
+    """Return the days, of some materialised days, on which a monitoring asset has a picture."""
     wanted = dg.AssetRecordsFilter(dg.AssetKey(["monitoring", name]), asset_partitions=days)
     records = history.fetch_materializations(wanted, limit=len(days)).records
     assert len(records) == len(days)
@@ -171,34 +175,35 @@ def days_with_picture(
 
 
 def copy_demo(root: Path) -> tuple[Installation, CommandResult]:
-    """The small market loaded by ``quant-assets demo FOLDER``, and what the command said.
+    """Copy the small market loaded by ``quant-assets demo FOLDER``, and the command's output.
 
-    It may be looked at, not changed: its market folder is everybody's.
+    Tests may read it but not change it, because all tests share its market folder.
     """
-    made = copy_prepared("demo", _run_demo, root)
+    prepared = copy_prepared("demo", _run_demo, root)
     status, *texts = json.loads((root / _OUTPUT).read_text())
-    out, err = (text.replace(str(made / "data"), str(root / "data")) for text in texts)
-    installation = Installation(root, made / "market").moved_from(made)
+    out, err = (text.replace(str(prepared / "data"), str(root / "data")) for text in texts)
+    installation = Installation(root, prepared / "market").moved_from(prepared)
     return installation, CommandResult(status, out, err)
 
 
 def copy_loaded(root: Path) -> Installation:
-    """The small market, loaded; it may be changed."""
+    """Copy the loaded small market; the copy may be changed."""
     installation, result = copy_demo(root)
     result.succeeded()
     return Installation(root).moved_from(installation.root)
 
 
 def copy_changed(name: str, change: Callable[[Installation], None], root: Path) -> Installation:
-    """The loaded small market after a change that is prepared once; it may be changed further.
+    """Copy the loaded small market after a change that is prepared once.
 
     Args:
-        name: of the change.
-        change: defined among the helpers, with whose code its outcome is kept.
-        root: of the copy.
+        name: name of the change.
+        change: changes an installation; it is defined in these helpers, so that a prepared result
+            is used only while their code stays.
+        root: root of the copy, which may be changed further.
     """
-    made = copy_prepared(name, lambda kept: change(copy_loaded(kept)), root)
-    return Installation(root).moved_from(made)
+    prepared = copy_prepared(name, lambda folder: change(copy_loaded(folder)), root)
+    return Installation(root).moved_from(prepared)
 
 
 def _run_demo(root: Path) -> None:

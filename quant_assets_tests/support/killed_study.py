@@ -1,4 +1,4 @@
-"""A search in its own process, for tests that kill it."""
+"""A study in its own process, for tests that kill it."""
 
 import sys
 from dataclasses import replace

@@ -1,6 +1,6 @@
-"""A table whose days show whether they are whole, and processes that write and read it.
+"""A table whose days show whether they are complete, and processes that write and read it.
 
-Every row of a day carries the same mark, and the mark says how many rows there are.
+All rows of a day have an equal mark, which determines the number of rows.
 """
 
 import itertools
@@ -28,7 +28,7 @@ FIRST = date(2020, 1, 1)
 
 
 def process_context() -> ForkServerContext:
-    """A way to start processes that costs one import of the lake, not one a process."""
+    """Return a context whose processes share a single import of the lake."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["quant_assets_tests.support.lake_processes"])
     return context
@@ -36,7 +36,7 @@ def process_context() -> ForkServerContext:
 
 @contextmanager
 def running(*children: BaseProcess) -> Iterator[None]:
-    """Start the processes, and leave none behind."""
+    """Start the processes, and kill them at the end of the context."""
     try:
         for child in children:
             child.start()
@@ -65,20 +65,20 @@ def write(lake: Lake, number: int, mark: int) -> WriteResult:
 
 
 def marks(lake: Lake, version: int | None = None) -> dict[int, int]:
-    """Mark of each day stored; fails if a day is not whole."""
+    """Return the mark of each stored day; fail if a day is incomplete."""
     at = "" if version is None else f"AT (VERSION => {version})"
-    found = lake.arrow(
+    rows = lake.arrow(
         "SELECT trading_day, min(mark) AS low, max(mark) AS high, count(*) AS n"
         f" FROM raw.marks {at} GROUP BY ALL"
     ).to_pylist()
-    for row in found:
+    for row in rows:
         assert row["low"] == row["high"], row
         assert row["n"] == rows_of(int(row["low"])), row
-    return {(row["trading_day"] - FIRST).days: int(row["low"]) for row in found}
+    return {(row["trading_day"] - FIRST).days: int(row["low"]) for row in rows}
 
 
 def write_forever(root: Path, days: int, orders: Connection) -> None:
-    """Replace day after day with ever higher marks, from the one ordered, and report each."""
+    """Replace day after day with rising marks, from a received mark on, and report each mark."""
     with Lake(root) as lake:
         lake.snapshot_id()
         for mark in itertools.count(orders.recv()):
@@ -87,7 +87,7 @@ def write_forever(root: Path, days: int, orders: Connection) -> None:
 
 
 def write_days(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
-    """Replace the days, starting together with the other processes at the gate."""
+    """Replace the days, after waiting for the other processes at the gate."""
     gate.wait()
     with Lake(root) as lake:
         for number in numbers:
@@ -95,7 +95,7 @@ def write_days(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
 
 
 def write_in_step(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
-    """As :func:`write_days`, but starting each day together with the others."""
+    """Replace the days, after waiting for the other processes before each day."""
     with Lake(root) as lake:
         for number in numbers:
             gate.wait()
@@ -103,7 +103,7 @@ def write_in_step(root: Path, gate: Any, numbers: list[int], mark: int) -> None:
 
 
 def read_until(root: Path, gate: Any, done: Any) -> None:
-    """Look at all days until the others are done; fails on a day that is not whole."""
+    """Read all days until the other processes are done; fail on an incomplete day."""
     gate.wait()
     with Lake(root) as lake:
         while not done.wait(0.01):

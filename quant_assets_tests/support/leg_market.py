@@ -1,4 +1,4 @@
-"""Markets made of given returns, for models of the legs."""
+"""Markets with known returns, for models of the legs."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ INSTRUMENTS = ("FX_EURUSD", "JPX_Gold_Standard_Futures", "LME_AH", "US_Stock_VT"
 
 
 def observe(returns: FloatArray) -> Observations:
-    """Four instruments with the returns given, every pair of neighbours and the first leg alone.
+    """Return observations of four instruments, each pair of neighbours, and the first leg alone.
 
     Args:
         returns: (n, 4) daily log returns; NaN where not observed.
@@ -38,7 +38,7 @@ def observe(returns: FloatArray) -> Observations:
 
 
 def vector_autoregression(coefficients: FloatArray, days: int, seed: int) -> FloatArray:
-    """(days, k) returns of about one per cent that follow a VAR(1); row i moves variable i."""
+    """Draw (days, k) returns of about one per cent that follow a VAR(1); row i moves variable i."""
     random = np.random.default_rng(seed)
     returns = 0.01 * random.normal(size=(days, len(coefficients)))
     for row in range(1, days):

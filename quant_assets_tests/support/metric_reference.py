@@ -1,6 +1,6 @@
-"""The competition's metric as its host wrote it: one day after another, column names and all.
+"""The competition's metric as its host wrote it: day after day, with its column names.
 
-Slow and obvious on purpose; what the package computes must equal it.
+It is slow and obvious on purpose; scores of the package must equal its scores.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ FILLER = -999999.0
 
 
 def row_by_row_ic(forecast: FloatArray, truth: FloatArray) -> FloatArray:
-    """(n,) Spearman correlation of each day over the targets that are not empty."""
+    """Return the (n,) Spearman correlations of days over the targets that are not empty."""
     columns = range(truth.shape[1])
     solution = pd.DataFrame(truth, columns=[f"target_{i}" for i in columns])
     solution = solution.fillna(FILLER).replace(FILLER, np.nan)
@@ -22,7 +22,7 @@ def row_by_row_ic(forecast: FloatArray, truth: FloatArray) -> FloatArray:
 
 
 def row_by_row_score(forecast: FloatArray, truth: FloatArray) -> float:
-    """Mean of the daily correlations over their population standard deviation."""
+    """Return the mean of the daily correlations over their population standard deviation."""
     daily = pd.Series(row_by_row_ic(forecast, truth))
     spread = daily.std(ddof=0)
     if spread == 0:

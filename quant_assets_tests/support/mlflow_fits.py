@@ -18,14 +18,14 @@ from quant_assets.tracking.fit_runs import Fit
 NAMES = ("rank_prior", "ridge")
 
 
-def fit_of(seen: Observations, name: str, row: int, models: Path, **changes: Any) -> Fit:
-    """A real fit and its record."""
+def fit_of(observations: Observations, name: str, row: int, models: Path, **changes: Any) -> Fit:
+    """Fit a family, and return the record of the fit."""
     chosen = load_family(name)
-    model = chosen.fit(seen.rows(0, row + 1), chosen.defaults, Resources())
+    model = chosen.fit(observations.rows(0, row + 1), chosen.defaults, Resources())
     artifact, digest = keep(models, model.to_bytes())
     return {
         "family": name,
-        "trading_day": seen.days[row].item(),
+        "trading_day": observations.days[row].item(),
         "date_id": row,
         "parameters": json.dumps(dict(chosen.defaults)),
         "metrics": json.dumps({"labels": 1000, "days": row + 1}),

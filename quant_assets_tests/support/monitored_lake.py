@@ -16,7 +16,7 @@ FIT_ROWS = np.array([200, 300, 400])
 
 
 def fill(folder: Path, table: PriceTable, altered_after: int | None = None) -> Lake:
-    """Forecasts from the first fit on; those after a day are others where prices are."""
+    """Write the market, and drawn forecasts that are others after the day ``altered_after``."""
     lake = Lake(folder)
     synthetic.fill(lake, table)
     days = table.days[FIT_ROWS[0] :]

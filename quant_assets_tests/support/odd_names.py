@@ -1,3 +1,3 @@
-"""A folder's name with characters that SQL, URLs, YAML or a shell give a meaning of their own."""
+"""A folder's name with characters that have a meaning in SQL, URLs, YAML or a shell."""
 
 ODD_NAME = "a b'c\"d#e%20f"

@@ -1,4 +1,4 @@
-"""A signal that networks can be seen to find, and how they are trained on it."""
+"""A signal that networks must find, and the options of their training."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ DAYS, TARGETS = 300, 25
 
 
 def planted_signal(noise: float = 0.5) -> tuple[AnyArray, FloatArray]:
-    """(n, m, 3) inputs, of which the middle one orders the labels."""
+    """Draw (n, m, 3) inputs, of which the middle input orders the labels, and the labels."""
     random = np.random.default_rng(0)
     x = random.normal(size=(DAYS, TARGETS, 3)).astype(np.float32)
     labels = standardised_ranks(x[..., 1] + noise * random.normal(size=x.shape[:2]))

@@ -1,7 +1,7 @@
-"""Folders that take long to make are made once a machine and kept while the code stays the same.
+"""Prepared folders, which are filled once for each machine and kept while the code stays.
 
-QUANT_TEST_CACHE names the folder that keeps them, ``~/.cache/quant_assets-tests`` else. Whichever
-process needs a folder first makes it; the others wait, and each gets a copy of its own.
+QUANT_TEST_CACHE names the cache folder; ``~/.cache/quant_assets-tests`` is the default. The first
+process that needs a folder fills it, the other processes wait, and each process gets a copy.
 """
 
 import os
@@ -27,23 +27,23 @@ KEPT, SHORTEST_STAY = 3, 2 * 3600
 
 
 def copy_prepared(name: str, make: Callable[[Path], None], target: Path) -> Path:
-    """Copy the folder that ``make`` fills into ``target``; it is filled first if need be.
+    """Copy a prepared folder into ``target``; fill the prepared folder first if it is missing.
 
     Args:
-        name: of the folder; one name belongs to one ``make``.
-        make: fills the empty folder that it is given.
-        target: a folder, made if there is none.
+        name: name of the prepared folder; each ``make`` has its own name.
+        make: fills an empty folder.
+        target: folder of the copy, which is created if it is missing.
 
     Returns:
         The folder that was copied, whose path its files may have in them.
     """
-    kept = _cache_folder() / name / _digest_of_sources()
-    folder, complete = kept / "content", kept / "complete"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{kept}.lock"):
+    cached = _cache_folder() / name / _digest_of_sources()
+    folder, complete = cached / "content", cached / "complete"
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{cached}.lock"):
         if not complete.exists() or time.time() - complete.stat().st_mtime > LONGEST_USE:
-            shutil.rmtree(kept, ignore_errors=True)
-            _delete_old(kept.parent)
+            shutil.rmtree(cached, ignore_errors=True)
+            _delete_old(cached.parent)
             folder.mkdir(parents=True)
             make(folder)
             complete.touch()
@@ -58,7 +58,7 @@ def _cache_folder() -> Path:
 
 @cache
 def _digest_of_sources() -> str:
-    """Of the package, these helpers, the installed libraries and the machine."""
+    """Digest the package, these helpers, the installed libraries and the machine."""
     roots = Path(quant_assets.__file__).parent, Path(__file__).parent
     digest = sha256(f"{platform.node()} {platform.machine()} {sys.version}".encode())
     libraries = Path(sysconfig.get_path("purelib")).glob("*.dist-info")

@@ -1,4 +1,4 @@
-"""Metrics as Prometheus's own parser reads them."""
+"""Metrics, read by the parser of Prometheus."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -6,10 +6,10 @@ Samples = dict[tuple[str, ...], float]
 
 
 def samples(text: bytes) -> dict[str, Samples]:
-    """Value by labels of each metric."""
-    found: dict[str, Samples] = {}
+    """Return the values of each metric by their labels."""
+    metrics: dict[str, Samples] = {}
     for family in text_string_to_metric_families(text.decode()):
         assert family.documentation
-        for one in family.samples:
-            found.setdefault(one.name, {})[tuple(one.labels.values())] = one.value
-    return found
+        for sample in family.samples:
+            metrics.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    return metrics

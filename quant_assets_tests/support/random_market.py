@@ -35,7 +35,7 @@ class Market:
         return Market(self.panel.rows(start, stop), self.pairs, self.known_labels[start:stop])
 
     def features(self, last_rows: int | None = None) -> Features:
-        """All levels; the target level of the last rows only, if so many are given."""
+        """Compute the features of all levels; those of targets for the last rows only, if set."""
         instruments = instrument_features(self.panel)
         market = market_features(self.panel, instruments)
         targets = target_features(
@@ -45,7 +45,7 @@ class Market:
 
 
 def random_market(days: int, seed: int = 0) -> Market:
-    """Random walks with single gaps, closed markets, jumps, a late listing and a delisting."""
+    """Draw random walks with gaps, closed markets, jumps, a late listing and a delisting."""
     rng = np.random.default_rng(seed)
     shape = (days, len(INSTRUMENTS))
     moves = rng.normal(scale=0.01, size=shape) + rng.standard_t(2, size=shape) * 0.003

@@ -1,4 +1,4 @@
-"""Observations of random numbers, the same on every machine; nothing else is computed for them."""
+"""Observations of random numbers, which are equal on every machine."""
 
 from collections.abc import Mapping
 from typing import Any

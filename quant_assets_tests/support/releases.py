@@ -1,4 +1,4 @@
-"""Releases of a small market through real runs: made, promoted by hand, and read back."""
+"""Releases of a small market, made by real runs and promoted by hand."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -35,7 +35,7 @@ def retrain(installation: Installation, row: int) -> None:
 
 
 def evening_of(installation: Installation, row: int) -> None:
-    """Nothing was published after that day."""
+    """Delete the submitted forecasts after a day."""
     with Lake(installation.settings.lake_dir) as lake:
         none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
         lake.replace_days(SUBMITTED_FORECASTS, DAYS[row + 1], DAYS[-1], none)
@@ -48,7 +48,7 @@ def rows(installation: Installation, sql: str, values: Sequence[object] = ()) ->
 
 def names(installation: Installation) -> list[str]:
     with Lake(installation.settings.lake_dir, read_only=True) as lake:
-        return [one.name for one in read_releases(lake)]
+        return [release.name for release in read_releases(lake)]
 
 
 def decide(installation: Installation, **wish: object) -> None:
@@ -58,12 +58,12 @@ def decide(installation: Installation, **wish: object) -> None:
 
 def scores(installation: Installation, table: str, day: date, release: str = "") -> np.ndarray:
     of_release = "AND release = ?" if release else ""
-    found = rows(
+    values = rows(
         installation,
         f"SELECT target, value FROM {table} WHERE trading_day = ? {of_release}",
         [day, *([release] if release else [])],
     )
-    return found.set_index("target")["value"].reindex(TARGETS).to_numpy()
+    return values.set_index("target")["value"].reindex(TARGETS).to_numpy()
 
 
 def register_two_releases(installation: Installation) -> None:
@@ -76,18 +76,18 @@ def register_two_releases(installation: Installation) -> None:
 
 
 def copy_two_releases(root: Path) -> Installation:
-    """A loaded market with a champion by default, and a release that the gates refused."""
+    """Copy a loaded market with a champion by default, and a release that the gates refused."""
     return copy_changed("two-releases", register_two_releases, root)
 
 
 def copy_promoted(root: Path) -> Installation:
-    """Two releases, the second refused by the gates and promoted by hand; some days later."""
+    """Copy two releases some days after the second, which gates refused, was promoted by hand."""
 
-    def make(kept: Path) -> None:
-        installation = copy_two_releases(kept)
+    def make(folder: Path) -> None:
+        installation = copy_two_releases(folder)
         second = names(installation)[1]
         decide(installation, action="promote", release=second, share=0.1, reason="a trial")
         refresh(installation, SHARED, LAST)
 
-    made = copy_prepared("promoted", make, root)
-    return Installation(root).moved_from(made)
+    prepared = copy_prepared("promoted", make, root)
+    return Installation(root).moved_from(prepared)

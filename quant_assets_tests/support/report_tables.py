@@ -1,4 +1,4 @@
-"""A lake with a year of everything that is reported, and one that is another after a day.
+"""A lake with a year of all tables that reports show, and a lake that differs after a day.
 
 Values are drawn, since what is computed from what is other tests' concern; where a test needs a
 certain value it writes it.
@@ -36,7 +36,7 @@ _NUMBERS = ("score", "expected", "limit", "shortfall", "share_before", "share_af
 def table(name: str, *columns: str) -> Table:
     """A table as another part of the platform declares it."""
     kinds = {**_TYPES, **dict.fromkeys((*_NUMBERS, "value"), "DOUBLE")}
-    declared = [Column(one, kinds.get(one, "VARCHAR"), "as there") for one in columns]
+    declared = [Column(row, kinds.get(row, "VARCHAR"), "as there") for row in columns]
     return Table(name, "As another part writes it.", tuple(declared))
 
 
@@ -88,24 +88,24 @@ def fill(folder: Path, altered_after: date | None = None) -> Lake:
 
 
 def add_others(lake: Lake, altered_after: date | None = None) -> None:
-    """What is decided and found about forecasts and markets, day by day."""
+    """Write decisions, scores and monitoring of forecasts and markets, day by day."""
     random = np.random.default_rng(1)
     rows: dict[Table, list[pd.DataFrame]] = {t: [] for t in (ROLLING, ANOMALIES, DECISIONS)}
-    published = []
+    submitted = []
     for i, day in enumerate(DAYS[-80:].tolist()):
         other = altered_after is not None and day > altered_after
         score = float(random.normal()) + other
         rows[ROLLING].append(rolling(day, score, "warning" if score < -1 else "ok"))
         rows[ANOMALIES].append(anomaly(day, score + 2, "warning" if other else "info"))
         rows[DECISIONS].append(decision(day, f"rel-{i}{'x' * other}"))
-        published.append(_published(day, 0.25 + 0.5 * other))
+        submitted.append(_submitted(day, 0.25 + 0.5 * other))
     for kind, parts in rows.items():
         write(lake, kind, pd.concat(parts, ignore_index=True))
-    write(lake, PUBLISHED, pd.concat(published, ignore_index=True))
+    write(lake, PUBLISHED, pd.concat(submitted, ignore_index=True))
 
 
 def rolling(day: date, score: float, level: str | None) -> pd.DataFrame:
-    """The newest score of what is submitted, over all targets and over those of a lag."""
+    """Return the newest scores of the submitted forecast, over all targets and by lag."""
     whole = {
         **_key(day),
         "family": "published",
@@ -160,7 +160,7 @@ def decision(day: date, release: str, reason: str = "it is better") -> pd.DataFr
     )
 
 
-def _published(day: date, share: float) -> pd.DataFrame:
+def _submitted(day: date, share: float) -> pd.DataFrame:
     names = {"champion": "rel-champion", "challenger": "rel-challenger", "share": share}
     return pd.DataFrame([{**_key(day), "target": "target_0", "value": 1.0, **names}])
 
@@ -171,7 +171,7 @@ def at(day: date, hour: int, minute: int = 0) -> datetime:
 
 
 def raised(key: str, level: Level, moment: datetime) -> ConditionRaised:
-    """A condition that was seen."""
+    """Return an observed condition."""
     return ConditionRaised(key, level, f"subject at {moment}", "text", moment.date(), moment)
 
 
@@ -251,7 +251,7 @@ def _drift(day: date, random: np.random.Generator) -> pd.DataFrame:
         for i, (psi, ks) in enumerate(drawn)
     ]
     known = {column.name for column in DRIFT.columns}
-    return pd.DataFrame([{k: one.get(k) for k in known} for one in rows])
+    return pd.DataFrame([{k: row.get(k) for k in known} for row in rows])
 
 
 def _regimes(day: date, random: np.random.Generator) -> pd.DataFrame:
@@ -261,7 +261,7 @@ def _regimes(day: date, random: np.random.Generator) -> pd.DataFrame:
 
 
 def _alerts(lake: Lake, folder: Path, altered_after: date | None) -> None:
-    """One that ended, one that lasts, one that becomes critical the day after DAY."""
+    """Write an alert that ended, one that lasts, and one that is critical on the day after DAY."""
     book, next_day = AlertStore(lake, folder), DAY + timedelta(days=1)
     lasting, worse = "check_failed/monitoring/drift/within", "data_late"
     events: list[ConditionRaised | ConditionCleared] = [

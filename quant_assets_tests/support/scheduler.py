@@ -115,9 +115,9 @@ class Scheduler:
             resources=self.definitions.resources,
             repository_def=self.definitions.get_repository_def(),
         ) as context:
-            found = sensor.evaluate_tick(context)
-        self.cursors[name] = found.cursor
-        return TickResult(found.run_requests or (), found.skip_message or "")
+            tick = sensor.evaluate_tick(context)
+        self.cursors[name] = tick.cursor
+        return TickResult(tick.run_requests or (), tick.skip_message or "")
 
     def evaluate(self, name: str, at: datetime) -> TickResult:
         """What the schedule asks for at its moment."""
@@ -128,8 +128,8 @@ class Scheduler:
             resources=self.definitions.resources,
             repository_def=self.definitions.get_repository_def(),
         ) as context:
-            found = schedule.evaluate_tick(context)
-        return TickResult(found.run_requests or (), found.skip_message or "")
+            tick = schedule.evaluate_tick(context)
+        return TickResult(tick.run_requests or (), tick.skip_message or "")
 
     def run(self, request: dg.RunRequest, job: str = "", *, fails: bool = False) -> None:
         """A real run with the request's tags, of an asset that does nothing, or fails."""

@@ -19,7 +19,7 @@ Rows = list[list[str]]
 
 
 def write_small_market(folder: Path) -> Path:
-    """Closes only, and US volumes of one stock: features without their inputs are left out."""
+    """Write closes, and volumes of one US stock, so that some features lack their inputs."""
     market = SimulatedMarket(seed=7, first_day=FIRST_DAY, last_day=LAST_DAY)
     table = market.prices(FIRST_DAY, LAST_DAY)
     kept = [i for i, name in enumerate(table.columns) if parse_column(name).field == "close"]
@@ -44,7 +44,7 @@ def write_small_market(folder: Path) -> Path:
 
 
 def small_settings(folder: Path, data_dir: Path) -> Settings:
-    """Settings with which a load of the small market takes seconds."""
+    """Return settings with which a load of the small market takes seconds."""
     return Settings(
         data_dir=data_dir,
         source=str(folder),
@@ -64,7 +64,7 @@ def change_train(folder: Path, change: Callable[[Rows], Rows | None]) -> None:
 
 
 def change_later_prices(rows: Rows, row: int) -> None:
-    """Every price after that row's day times a number of its own, some of them removed."""
+    """Multiply every price after a row by a random number, and remove some prices."""
     random = np.random.default_rng(1)
     for cells in rows[row + 2 :]:
         factors = np.exp(random.normal(0, 0.05, len(cells)))

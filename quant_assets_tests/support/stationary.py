@@ -1,4 +1,4 @@
-"""Daily ICs whose truth is known: stationary, as dependent as labels that overlap make them."""
+"""Daily ICs with a known true score: stationary, and autocorrelated as overlapping labels are."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ MARKETS = 4
 
 
 def daily_ics(days: int, seed: int, score: float = SCORE) -> FloatArray:
-    """(days,) with the given mean over standard deviation; neighbours correlate at 0.47."""
+    """Draw (days,) ICs with a mean over standard deviation; neighbours correlate at 0.47."""
     draw = np.random.default_rng(seed).normal(size=days + len(OVERLAP) - 1)
     moving = np.convolve(draw, OVERLAP, "valid") / np.linalg.norm(OVERLAP)
     result: FloatArray = SPREAD * (score + moving)
@@ -20,9 +20,9 @@ def daily_ics(days: int, seed: int, score: float = SCORE) -> FloatArray:
 
 
 def by_market(days: int, seed: int, score: float = 0.6) -> FloatArray:
-    """(days, MARKETS) of which the mean, weighed by precision, has the given score.
+    """Draw (days, MARKETS) ICs whose mean, weighted by precision, has a known score.
 
-    They share half of their noise, and each has twice the spread of the one before it.
+    Markets share half of their noise, and each market has twice the spread of the market before it.
     """
     streams = [daily_ics(days, 100 * seed + i, 0.0) / SPREAD for i in range(MARKETS + 1)]
     noise = np.stack([(streams[0] + own) / np.sqrt(2.0) for own in streams[1:]], axis=1)

@@ -1,7 +1,7 @@
-"""A small market cut from the simulated one, and everything known of it, in memory and in a lake.
+"""A small part of the simulated market, and everything known of it, in memory and in a lake.
 
-Prices go through the package's own cleaning and features; only the loop over layers is repeated
-here, once over arrays and once over tables.
+The package cleans the prices and computes the features; only the loop over layers is repeated here,
+for arrays and for tables.
 """
 
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ INSTRUMENTS = (
 
 @cache
 def prices() -> PriceTable:
-    """About 430 days of twenty instruments, one of them without any value."""
+    """Return about 430 days of twenty instruments, of which one has no value."""
     whole = SOURCE.prices(SOURCE.first_day, SOURCE.last_day)
     kept = [i for i, c in enumerate(whole.columns) if parse_column(c).instrument in INSTRUMENTS]
     columns = tuple(whole.columns[i] for i in kept)
@@ -66,7 +66,7 @@ def prices() -> PriceTable:
 
 @cache
 def pairs() -> TargetPairs:
-    """Forty targets, ten of each lag, of them one of a single leg."""
+    """Return forty targets: ten of each lag, of which one has a single leg."""
     random = np.random.default_rng(5)
     legs = [name for name in INSTRUMENTS if name != EMPTY]
     drawn = [random.choice(legs, size=2, replace=False).tolist() for _ in range(40)]
@@ -79,7 +79,7 @@ def pairs() -> TargetPairs:
 
 
 def until(table: PriceTable, row: int) -> PriceTable:
-    """The days up to ``row``; its own to change."""
+    """Copy the days up to ``row``."""
     return replace(
         table,
         days=table.days[: row + 1],
@@ -89,7 +89,7 @@ def until(table: PriceTable, row: int) -> PriceTable:
 
 
 def altered_after(table: PriceTable, row: int, seed: int = 0) -> PriceTable:
-    """Every price after ``row`` is another; some are missing that were not."""
+    """Return the table with changed prices after ``row``, of which some are missing."""
     random = np.random.default_rng(seed)
     values = table.values.copy()
     later = values[row + 1 :]
@@ -99,7 +99,7 @@ def altered_after(table: PriceTable, row: int, seed: int = 0) -> PriceTable:
 
 
 def panel_of(table: PriceTable, values: FloatArray) -> PricePanel:
-    """The panel of (n, c) values in the table's columns."""
+    """Return the panel of (n, c) values in the table's columns."""
     series = [parse_column(column) for column in table.columns]
     names = tuple(sorted({s.instrument for s in series}))
     fields = {s.field: np.full((len(table.days), len(names)), np.nan) for s in series}
@@ -130,7 +130,7 @@ def observe(table: PriceTable) -> Observations:
 
 
 def fill(lake: Lake, table: PriceTable) -> None:
-    """Write the layers raw to features, each from the one before as the lake holds it."""
+    """Write the layers from raw to features, each computed from the layer before in the lake."""
     start, end = table.days[0].item(), table.days[-1].item()
     lake.replace_all(RAW_TARGET_PAIRS, pairs_rows(pairs()))
     lake.replace_days(RAW_PRICES, start, end, raw_rows(table, SOURCE.name))

@@ -1,4 +1,4 @@
-"""What ``quant-assets ui`` serves, asked over its GraphQL by a client that starts and ends it."""
+"""The jobs that ``quant-assets ui`` serves, read over GraphQL by a client that runs it."""
 
 import json
 import signal
@@ -42,7 +42,7 @@ def jobs_in_ui(program: str, folder: Path, variables: dict[str, str]) -> set[str
 
 
 def wait_for_repositories(server: "subprocess.Popen[bytes]", port: int) -> list[Any]:
-    """Ask for the loaded repositories until there are some; none if the server has ended."""
+    """Ask for loaded repositories until there are some; return none if the server has ended."""
     request = Request(
         f"http://127.0.0.1:{port}/graphql",
         json.dumps({"query": JOBS}).encode(),

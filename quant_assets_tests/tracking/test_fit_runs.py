@@ -1,4 +1,4 @@
-"""Fits in a real MLflow store: what is recorded, what is made again, what goes wrong."""
+"""Fits in a real MLflow store: their records, interrupted runs, and damaged models."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from quant_assets_tests.support.mlflow_fits import NAMES, client_of, fit_of, loa
 
 
 @pytest.fixture(scope="module")
-def seen() -> Observations:
+def observations() -> Observations:
     return synthetic.observe(synthetic.prices())
 
 
@@ -31,21 +31,21 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fits(seen: Observations, models: Path) -> list[Fit]:
-    return [fit_of(seen, name, row, models) for name in NAMES for row in (200, 300)]
+def fits(observations: Observations, models: Path) -> list[Fit]:
+    return [fit_of(observations, name, row, models) for name in NAMES for row in (200, 300)]
 
 
 def record(folder: Path, fits: list[Fit], models: Path, **named: str) -> dict[str, RegistryEntry]:
     with recording(folder) as (client, parent):
-        found = record_fits(client, parent, fits, named, models)
-    return {fingerprint: kept for fingerprint, (_, kept) in found.items()}
+        entries = record_fits(client, parent, fits, named, models)
+    return {fingerprint: entry for fingerprint, (_, entry) in entries.items()}
 
 
 def test_a_run_says_all_that_made_the_fit(tmp_path: Path, fits: list[Fit], models: Path) -> None:
     folder = tmp_path / "mlflow"
-    found = record(folder, fits, models)
-    assert set(found) == {fit["fingerprint"] for fit in fits}
-    run = client_of(folder).get_run(found["ridge-300"].run)
+    entries = record(folder, fits, models)
+    assert set(entries) == {fit["fingerprint"] for fit in fits}
+    run = client_of(folder).get_run(entries["ridge-300"].run)
     ridge = fits[-1]
     assert run.info.status == "FINISHED"
     assert run.data.params["clip"] == "4.0"
@@ -61,8 +61,8 @@ def test_a_run_says_all_that_made_the_fit(tmp_path: Path, fits: list[Fit], model
 
 def test_a_model_takes_no_space_of_its_own(tmp_path: Path, fits: list[Fit], models: Path) -> None:
     folder = tmp_path / "mlflow"
-    found = record(folder, fits, models)
-    run = client_of(folder).get_run(found["ridge-300"].run)
+    entries = record(folder, fits, models)
+    run = client_of(folder).get_run(entries["ridge-300"].run)
     files = Path(run.info.artifact_uri.removeprefix("file://"))
     (stored,) = files.rglob("*.model")
     assert stored.samefile(models / fits[-1]["artifact"])
@@ -71,9 +71,9 @@ def test_a_model_takes_no_space_of_its_own(tmp_path: Path, fits: list[Fit], mode
 
 @pytest.mark.parametrize("loader", ["served", "fit_model"])
 def test_a_model_stored_by_an_earlier_version_loads(
-    loader: str, tmp_path: Path, fits: list[Fit], models: Path, seen: Observations
+    loader: str, tmp_path: Path, fits: list[Fit], models: Path, observations: Observations
 ) -> None:
-    """Versions until 0.1.0 wrote the description of a model themselves."""
+    """Versions up to 0.1.0 stored descriptions of models that name another loader."""
     ridge, folder = fits[-1], tmp_path / "model"
     (folder / "data").mkdir(parents=True)
     shutil.copy(models / ridge["artifact"], folder / "data" / "fitted.model")
@@ -85,21 +85,21 @@ def test_a_model_stored_by_an_earlier_version_loads(
         f"    python_version: {python_version()}\n"
     )
     expected = load_family("ridge").load((models / ridge["artifact"]).read_bytes())
-    scores = mlflow.pyfunc.load_model(str(folder)).predict(seen)
-    np.testing.assert_array_equal(scores, expected.forecast(seen, 1))
+    scores = mlflow.pyfunc.load_model(str(folder)).predict(observations)
+    np.testing.assert_array_equal(scores, expected.forecast(observations, 1))
 
 
 def test_a_model_loads_by_its_alias_and_forecasts_the_same(
-    tmp_path: Path, fits: list[Fit], models: Path, seen: Observations
+    tmp_path: Path, fits: list[Fit], models: Path, observations: Observations
 ) -> None:
     folder = tmp_path / "mlflow"
-    found = record(folder, fits, models, **{"ridge-200": "champion", "ridge-300": "challenger"})
-    assert [found[f"ridge-{row}"].version for row in (200, 300)] == [1, 2]
+    entries = record(folder, fits, models, **{"ridge-200": "champion", "ridge-300": "challenger"})
+    assert [entries[f"ridge-{row}"].version for row in (200, 300)] == [1, 2]
     for alias, fit in (("champion", fits[2]), ("challenger", fits[3])):
         model = load(folder, f"models:/ridge@{alias}")
         stored = (models / fit["artifact"]).read_bytes()
-        expected = load_family("ridge").load(stored).forecast(seen, 1)
-        np.testing.assert_array_equal(model.predict(seen), expected)
+        expected = load_family("ridge").load(stored).forecast(observations, 1)
+        np.testing.assert_array_equal(model.predict(observations), expected)
 
 
 def test_an_experiment_that_somebody_deleted_is_restored(
@@ -159,12 +159,14 @@ def test_a_recording_that_was_killed_goes_on(tmp_path: Path, fits: list[Fit], mo
     folder = tmp_path / "mlflow"
     record(folder, fits[:1], models)
     with recording(folder) as (client, parent):
-        begun = client.create_run(parent.info.experiment_id, tags={"fingerprint": "ridge-200"})
+        interrupted = client.create_run(
+            parent.info.experiment_id, tags={"fingerprint": "ridge-200"}
+        )
         others = client.create_run(parent.info.experiment_id, run_name="by somebody else")
-    found = record(folder, fits, models)
-    assert client_of(folder).get_run(begun.info.run_id).info.status == "KILLED"
+    entries = record(folder, fits, models)
+    assert client_of(folder).get_run(interrupted.info.run_id).info.status == "KILLED"
     assert client_of(folder).get_run(others.info.run_id).info.status == "RUNNING"
-    assert found["ridge-200"].version == 1
+    assert entries["ridge-200"].version == 1
 
 
 def test_a_version_made_by_hand_is_left_alone(

@@ -10,7 +10,7 @@ from quant_assets_tests.support.odd_names import ODD_NAME
 
 
 def test_a_store_is_made_and_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the working directory has such a name: MLflow looks there for its artifacts."""
+    """The working directory has such a name too, because MLflow looks there for its artifacts."""
     root = tmp_path / ODD_NAME
     folder = root / "mlflow"
     root.mkdir()
@@ -21,12 +21,13 @@ def test_a_store_is_made_and_opened_again(tmp_path: Path, monkeypatch: pytest.Mo
         client.log_text(run.info.run_id, "kept", "note.txt")
     uri = store_uri(folder)
     again = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    assert {one.name for one in again.search_experiments()} == {"Default", EXPERIMENT}
+    assert {experiment.name for experiment in again.search_experiments()} == {"Default", EXPERIMENT}
     assert all(
-        one.artifact_location.startswith(folder.as_uri()) for one in again.search_experiments()
+        experiment.artifact_location.startswith(folder.as_uri())
+        for experiment in again.search_experiments()
     )
-    (kept,) = folder.rglob("note.txt")
-    assert kept.read_text() == "kept"
+    (file,) = folder.rglob("note.txt")
+    assert file.read_text() == "kept"
     assert database_path(folder).exists()
     assert [path.name for path in tmp_path.iterdir()] == [ODD_NAME]
     assert [path.name for path in root.iterdir()] == ["mlflow"]

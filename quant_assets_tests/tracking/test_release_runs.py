@@ -1,4 +1,4 @@
-"""Releases in a real MLflow store: what is recorded, loaded, refused, and made again."""
+"""Releases in a real MLflow store: their records, loaded models, and damaged models."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ Rows = Sequence[tracked.Fit]
 
 
 @pytest.fixture(scope="module")
-def seen() -> Observations:
+def observations() -> Observations:
     return synthetic.observe(synthetic.prices())
 
 
@@ -36,17 +36,17 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fits(seen: Observations, models: Path) -> Rows:
-    return [fit_of(seen, name, row, models) for name in NAMES for row in (200, 300)]
+def fits(observations: Observations, models: Path) -> Rows:
+    return [fit_of(observations, name, row, models) for name in NAMES for row in (200, 300)]
 
 
 @pytest.fixture
-def made(fits: Rows) -> list[Release]:
+def releases(fits: Rows) -> list[Release]:
     return [release_of("first", fits[::2]), release_of("second", fits[1::2], "no walk-forward")]
 
 
 def release_of(name: str, fits: Rows, no_record: str | None = None) -> Release:
-    """A release of these fits; ``rank_prior`` learns daily."""
+    """Return a release of some fits; ``rank_prior`` is fitted daily, so it is not pinned."""
     as_of: date = fits[0]["trading_day"]
     parts = tuple(
         ReleaseFit(
@@ -64,22 +64,22 @@ def release_of(name: str, fits: Rows, no_record: str | None = None) -> Release:
 
 
 def record(
-    folder: Path, made: Sequence[Release], models: Path, fits: Rows = (), **named: Release
+    folder: Path, releases: Sequence[Release], models: Path, fits: Rows = (), **named: Release
 ) -> dict[str, RegistryEntry]:
     with recording(folder) as (client, parent):
         tracked.record_fits(client, parent, fits, {}, models)
-        return record_releases(client, parent, made, named, models)
+        return record_releases(client, parent, releases, named, models)
 
 
 def test_a_run_says_what_the_release_is(
-    tmp_path: Path, made: list[Release], models: Path, fits: Rows
+    tmp_path: Path, releases: list[Release], models: Path, fits: Rows
 ) -> None:
     folder = tmp_path / "mlflow"
-    found = record(folder, made, models, fits)
+    entries = record(folder, releases, models, fits)
     client = client_of(folder)
-    run = client.get_run(found["second"].run)
+    run = client.get_run(entries["second"].run)
     assert run.info.status == "FINISHED"
-    assert run.data.tags["mlflow.parentRunId"] != found["second"].run
+    assert run.data.tags["mlflow.parentRunId"] != entries["second"].run
     ridge = {
         "fit_as_of": str(fits[-1]["trading_day"]),
         "fingerprint": "ridge-300",
@@ -87,94 +87,96 @@ def test_a_run_says_what_the_release_is(
         "pinned": True,
         "weight": 0.75,
     }
-    version = client.get_model_version("release", str(found["second"].version))
+    version = client.get_model_version("release", str(entries["second"].version))
     for tags in (run.data.tags, version.tags):
         assert json.loads(tags["families"])["ridge"] == ridge
         assert tags["release"] == "second"
-        assert tags["trading_day"] == str(made[1].as_of)
+        assert tags["trading_day"] == str(releases[1].as_of)
         assert tags["recipe"] == "a-recipe"
         assert tags["no_record"] == "no walk-forward"
     assert run.data.params["ridge.weight"] == "0.75"
     assert run.data.params["rank_prior.fingerprint"] == "rank_prior-300"
-    assert "no_record" not in client.get_run(found["first"].run).data.tags
+    assert "no_record" not in client.get_run(entries["first"].run).data.tags
 
 
 def test_a_release_loads_by_its_alias_and_blends_its_fits(
-    tmp_path: Path, made: list[Release], models: Path, seen: Observations
+    tmp_path: Path, releases: list[Release], models: Path, observations: Observations
 ) -> None:
     folder = tmp_path / "mlflow"
-    record(folder, made, models, champion=made[0], challenger=made[1])
-    for alias, release in (("champion", made[0]), ("challenger", made[1])):
+    record(folder, releases, models, champion=releases[0], challenger=releases[1])
+    for alias, release in (("champion", releases[0]), ("challenger", releases[1])):
         parts = [
-            load_family(fit.family).load((models / fit.artifact).read_bytes()).forecast(seen, 1)
+            load_family(fit.family)
+            .load((models / fit.artifact).read_bytes())
+            .forecast(observations, 1)
             for fit in release.fits
         ]
         expected = rank_average(parts, np.array([WEIGHTS]))
-        found = load(folder, f"models:/release@{alias}").predict(seen)
-        assert len(found) == 1
-        np.testing.assert_array_equal(found, expected)
+        entries = load(folder, f"models:/release@{alias}").predict(observations)
+        assert len(entries) == 1
+        np.testing.assert_array_equal(entries, expected)
 
 
-def test_the_aliases_follow(tmp_path: Path, made: list[Release], models: Path) -> None:
+def test_the_aliases_follow(tmp_path: Path, releases: list[Release], models: Path) -> None:
     folder = tmp_path / "mlflow"
-    record(folder, made, models, champion=made[0], challenger=made[1])
+    record(folder, releases, models, champion=releases[0], challenger=releases[1])
     assert client_of(folder).get_registered_model("release").aliases == {
         "champion": 1,
         "challenger": 2,
     }
-    record(folder, made, models, champion=made[1])
+    record(folder, releases, models, champion=releases[1])
     assert client_of(folder).get_registered_model("release").aliases == {"champion": 2}
 
 
 def test_what_is_recorded_is_not_recorded_again_and_what_was_killed_is(
-    tmp_path: Path, made: list[Release], models: Path
+    tmp_path: Path, releases: list[Release], models: Path
 ) -> None:
     folder = tmp_path / "mlflow"
-    first = record(folder, made[:1], models)
+    first = record(folder, releases[:1], models)
     with recording(folder) as (client, parent):
-        begun = client.create_run(parent.info.experiment_id, tags={"release": "second"})
-    found = record(folder, made, models)
-    assert found["first"] == first["first"]
-    assert found["second"].version == 2
-    assert client_of(folder).get_run(begun.info.run_id).info.status == "KILLED"
-    assert record(folder, made, models) == found
+        interrupted = client.create_run(parent.info.experiment_id, tags={"release": "second"})
+    entries = record(folder, releases, models)
+    assert entries["first"] == first["first"]
+    assert entries["second"].version == 2
+    assert client_of(folder).get_run(interrupted.info.run_id).info.status == "KILLED"
+    assert record(folder, releases, models) == entries
 
 
 def test_an_altered_model_is_neither_recorded_nor_loaded(
-    tmp_path: Path, made: list[Release], models: Path
+    tmp_path: Path, releases: list[Release], models: Path
 ) -> None:
     folder = tmp_path / "mlflow"
-    record(folder, made[:1], models, champion=made[0])
-    for release in made:
+    record(folder, releases[:1], models, champion=releases[0])
+    for release in releases:
         file = models / release.fits[1].artifact
         file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(ArtifactError, match="not the one recorded"):
         load(folder, "models:/release@champion")
-    assert set(record(folder, made, models, champion=made[1])) == {"first"}
+    assert set(record(folder, releases, models, champion=releases[1])) == {"first"}
     assert client_of(folder).get_registered_model("release").aliases == {}
 
 
 def test_a_release_of_a_family_that_there_is_no_more_is_left_out(
-    tmp_path: Path, made: list[Release], models: Path
+    tmp_path: Path, releases: list[Release], models: Path
 ) -> None:
-    first, second = made
+    first, second = releases
     gone = replace(first, fits=(replace(first.fits[0], family="gone"), first.fits[1]))
     assert set(record(tmp_path / "mlflow", [gone, second], models, champion=gone)) == {"second"}
 
 
 def test_aliases_of_families_are_those_of_the_releases(
-    tmp_path: Path, made: list[Release], fits: Rows
+    tmp_path: Path, releases: list[Release], fits: Rows
 ) -> None:
-    """Of those that are pinned; rank_prior has no forecast here, and so no alias."""
+    """Pinned fits have aliases; rank_prior has no forecast here, and so no alias."""
     with Lake(tmp_path / "lake") as lake:
-        both = {"champion": made[0], "challenger": made[1]}
+        both = {"champion": releases[0], "challenger": releases[1]}
         assert tracked.find_fit_aliases(lake, fits, both) == {
             "ridge-200": "champion",
             "ridge-300": "challenger",
         }
-        assert tracked.find_fit_aliases(lake, fits, {"champion": made[1]}) == {
+        assert tracked.find_fit_aliases(lake, fits, {"champion": releases[1]}) == {
             "ridge-300": "champion"
         }
-        same = {"champion": made[1], "challenger": made[1]}
+        same = {"champion": releases[1], "challenger": releases[1]}
         assert tracked.find_fit_aliases(lake, fits, same) == {"ridge-300": "champion"}
-        assert tracked.find_fit_aliases(lake, fits, {"challenger": made[1]}) == {}
+        assert tracked.find_fit_aliases(lake, fits, {"challenger": releases[1]}) == {}

@@ -54,5 +54,5 @@ def test_a_locked_store_is_a_warning_and_the_next_run_catches_up(
 
 def aliases_on(installation: Installation, day: str) -> dict[str, str]:
     with Lake(installation.settings.lake_dir, read_only=True) as lake:
-        found = lake.query("SELECT family, alias FROM tracking.fits WHERE trading_day = ?", [day])
-    return dict(zip(found["family"], found["alias"], strict=True))
+        fits = lake.query("SELECT family, alias FROM tracking.fits WHERE trading_day = ?", [day])
+    return dict(zip(fits["family"], fits["alias"], strict=True))

@@ -1,4 +1,4 @@
-"""Releases of a small market in MLflow, through real runs; and a store that is gone."""
+"""Releases of a small market in MLflow, through real runs, and a store that was deleted."""
 
 import shutil
 import sqlite3
@@ -43,7 +43,7 @@ def with_releases(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture
 def mine(with_releases: Installation, tmp_path: Path) -> Installation:
-    """A copy to change."""
+    """A copy that tests may change."""
     return with_releases.copy(tmp_path)
 
 
@@ -89,13 +89,13 @@ def test_the_champion_is_loaded_and_gives_what_the_same_fits_gave_that_day(
     day = DAYS[FIRST_RELEASE]
     champion = load(mine.settings.mlflow_dir, "models:/release@champion")
     with Lake(mine.settings.lake_dir, read_only=True) as lake:
-        found = champion.predict(read_observations(lake, as_of=day))
+        forecast = champion.predict(read_observations(lake, as_of=day))
     with Lake(mine.settings.lake_dir) as lake:
         table = fits_table("rank_prior")
         none = {column.name: [] for column in table.columns}
         lake.replace_days(table, DAYS[0], DAYS[FIRST_RELEASE - 1], none)
     refresh(mine, FIRST_RELEASE, FIRST_RELEASE)
-    np.testing.assert_array_equal(found[0], scores(mine, "forecasts.ensemble", day))
+    np.testing.assert_array_equal(forecast[0], scores(mine, "forecasts.ensemble", day))
 
 
 def test_aliases_follow_what_is_decided_by_hand(mine: Installation) -> None:

@@ -48,7 +48,7 @@ def take_in(
     where: str,
     attempts: int = 0,
 ) -> None:
-    """Bring alerts in with a channel, and try to deliver that often, always when it is due."""
+    """Open alerts with a channel, and try to deliver a number of times, each time when due."""
     settings = with_channels(installation.settings, critical=where)
     with Lake(settings.lake_dir) as lake:
         book = AlertStore(lake, settings.lake_dir)

@@ -1,4 +1,4 @@
-"""Single bad cells do not stop a run: they go to the quarantine, with place and reason."""
+"""Single bad cells do not stop a run: the quarantine has their place and reason."""
 
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.installation import Command, Installation
@@ -31,7 +31,7 @@ def test_bad_cells_are_quarantined_with_their_reason(
     ).succeeded()
     with Lake(installation.settings.lake_dir, read_only=True) as lake:
         rows = lake.query("FROM validated.quarantine")
-        kept = lake.query(
+        counts = lake.query(
             "SELECT count(*) AS n FROM validated.prices WHERE contains(flag, 'rejected')"
             f" AND value IS NULL AND trading_day = DATE '{day}'"
         )
@@ -44,14 +44,14 @@ def test_bad_cells_are_quarantined_with_their_reason(
         zip(names, BAD.values(), strict=True)
     )
     assert dict(zip(rows["column"], rows["value"], strict=True))[names[0]] == "n/a"
-    assert kept.at[0, "n"] == len(BAD)
+    assert counts.at[0, "n"] == len(BAD)
     assert answered.at[0, "n"] == 424
 
 
 def test_a_day_of_nothing_but_bad_cells_stops_the_run(
     installation: Installation, command: Command
 ) -> None:
-    """That is no bad cell but a bad day: what follows is not computed from it."""
+    """A bad day, unlike a bad cell, stops the run before later tables are computed."""
 
     def spoil(rows: Rows) -> None:
         rows[-1][1:] = ["-1"] * (len(rows[-1]) - 1)

@@ -1,7 +1,7 @@
-"""What a user sees whose files are wrong, after a good load: one message, and nothing changed.
+"""Wrong files after a good load: the user gets one message, and nothing changes.
 
-Which faults there are and how each is worded is proved in ``sources/``; here they come in by the
-command line. What happens to single bad cells is in ``test_bad_cells``.
+The messages of all faults are tested in ``sources``; here the faults reach the command line. Single
+bad cells are tested in ``test_bad_cells``.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def pairs(change: Callable[[list[str]], list[str]]) -> Change:
 
 
 def labels(days: int) -> Change:
-    """``train_labels.csv`` with so many empty rows."""
+    """Write ``train_labels.csv`` with a number of empty rows."""
     header = ["date_id", *(f"target_{i}" for i in range(424))]
     rows = [[str(day), *[""] * 424] for day in range(days)]
     text = "\n".join(",".join(row) for row in (header, *rows)) + "\n"
@@ -45,7 +45,7 @@ def labels(days: int) -> Change:
 
 
 def newer_prices(rows: Rows) -> None:
-    """The rest of a bad delivery is good, and would change what is stored if it were taken over."""
+    """The rest of a bad delivery is good, and would change stored rows if it were accepted."""
     for row in rows[1:]:
         row[1:] = [cell and repr(float(cell) * 1.01) for cell in row[1:]]
 

@@ -1,4 +1,4 @@
-"""What a user sees whose settings, disk or dates are wrong: one message, and nothing changed."""
+"""Wrong settings, disks or dates: the user gets one message, and nothing changes."""
 
 import ctypes
 import json
@@ -108,7 +108,7 @@ def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path, command: Comma
 
 
 def drop_override() -> None:
-    """Give up root's right to write where permissions forbid it; others have none."""
+    """Give up root's right to write against permissions; other users do not have it."""
     ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
@@ -128,7 +128,7 @@ def test_a_read_only_data_directory_is_refused(installation: Installation) -> No
 
 
 def full(process: int, free: int = 0) -> None:
-    """From now on no file can grow beyond so many bytes: the kernel refuses, as on a full disk."""
+    """Let the kernel refuse files beyond a number of bytes from now on, as a full disk does."""
     resource.prlimit(process, resource.RLIMIT_FSIZE, (free, free))
 
 

@@ -1,4 +1,4 @@
-"""``quant-assets demo`` as a user meets it: once, twice, with another market, killed midway."""
+"""``quant-assets demo`` as a user runs it: once, twice, with another market, killed midway."""
 
 import re
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def test_a_second_demo_has_nothing_to_do(demo: tuple[Installation, CommandResult
 def test_another_market_puts_the_first_aside_and_a_kill_does_no_harm(
     installation: Installation,
 ) -> None:
-    """The other market has the same prices: what comes of it must be the same as well."""
+    """The other market has equal prices, so its results must be equal too."""
     before, data = digests(installation.settings), installation.settings.data_dir
     other = write_small_market(installation.root / "other")
     with installation.start("demo", str(other)) as process:

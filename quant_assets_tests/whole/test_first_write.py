@@ -1,4 +1,4 @@
-"""The first write of prices says whose they are, whoever asked for it."""
+"""The first write of prices records their market, whatever starts the run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,19 +23,19 @@ RAW = ("raw.target_pairs", "raw.prices")
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
-    """The small market, of which nothing is loaded."""
+    """The small market, before any load."""
     write_small_market(tmp_path / "market")
     return Installation(tmp_path)
 
 
 @pytest.fixture
 def opened(installation: Installation) -> Iterator[dg.DagsterInstance]:
-    with open_instance(installation.settings) as found:
-        yield found
+    with open_instance(installation.settings) as instance:
+        yield instance
 
 
 def write(settings: Settings, opened: dg.DagsterInstance, table: str) -> None:
-    """As a run of the UI does, which no command prepares."""
+    """Load the first day as a run of the UI does, which no command prepares."""
     definitions = build_definitions(settings)
     run_job(definitions, opened, "load_history", FIRST_DAY, FIRST_DAY, only=[table])
 
@@ -53,7 +53,7 @@ def test_the_first_write_holds_the_market(
 def test_another_market_is_not_written_into_it(
     table: str, installation: Installation, opened: dg.DagsterInstance
 ) -> None:
-    """Nor by a server that began when none was held."""
+    """Not even a server that started before the first write can write another market."""
     write(installation.settings, opened, table)
     other = installation.settings.model_copy(
         update={"source": str(write_small_market(installation.root / "b"))}

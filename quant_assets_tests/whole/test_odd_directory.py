@@ -1,4 +1,4 @@
-"""The platform runs in a data directory with quotes, blanks and signs that URLs reserve."""
+"""The platform runs in a data directory with quotes, blanks and characters that URLs reserve."""
 
 import os
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""The backfill against time: days added one by one give the same tables to the bit, and changed
-prices of later days change nothing before."""
+"""Days added one by one and a backfill write equal tables bit for bit, and changed prices of later
+days do not change earlier rows."""
 
 from datetime import date
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_replaying_day_by_day_gives_what_the_backfill_gave(
     every_row: Rows = []
 
     def until(row: int) -> None:
-        """The source as it was on the evening of that row's day."""
+        """Return the source as it was on the evening of a row's day."""
         change_train(live.folder, lambda rows: [*(every_row or rows)[: row + 2]])
 
     change_train(live.folder, every_row.extend)

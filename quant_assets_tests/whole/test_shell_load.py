@@ -52,8 +52,8 @@ def history(loaded: Installation) -> Iterator[dg.DagsterInstance]:
 
 
 def days_in(lake: Lake, table: str, column: str = "trading_day") -> np.ndarray:
-    found = lake.query(f"SELECT DISTINCT {column} AS day FROM {table} ORDER BY 1")
-    return found["day"].to_numpy().astype("datetime64[D]")
+    results = lake.query(f"SELECT DISTINCT {column} AS day FROM {table} ORDER BY 1")
+    return results["day"].to_numpy().astype("datetime64[D]")
 
 
 def test_it_was_one_successful_run_of_all_days(history: dg.DagsterInstance) -> None:
@@ -83,19 +83,19 @@ def test_every_check_was_evaluated_and_blocking_ones_passed(loaded: Installation
         records = opened.get_records_for_run(
             run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
         ).records
-    found = {}
+    results = {}
     for record in records:
         event = record.event_log_entry.get_dagster_event()
-        found[event.asset_check_evaluation_data.check_name] = event.asset_check_evaluation_data
+        results[event.asset_check_evaluation_data.check_name] = event.asset_check_evaluation_data
     blocking = {"raw_prices", "target_pairs", "validated_prices", "complete"}
-    assert set(found) == {
+    assert set(results) == {
         *blocking,
         *("target_features", "agree_with_published", "fitted", "forecasts", "recorded"),
         *("champion_forecasts", "others_forecast"),
     }
-    assert all(found[name].passed for name in blocking)
+    assert all(results[name].passed for name in blocking)
     # The first weeks of a history have no long windows yet.
-    assert [name for name in found if not found[name].passed] == ["target_features"]
+    assert [name for name in results if not results[name].passed] == ["target_features"]
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
         "FROM monitoring.attribution WHERE family = 'ensemble' AND trading_day = ?",
         [DAYS[-1].item()],
     )
-    for one in rows.itertuples():
-        assert shown[f"ensemble_on_{one.inputs}"].value == one.share
+    for row in rows.itertuples():
+        assert shown[f"ensemble_on_{row.inputs}"].value == row.share
     assert str(shown["shares"].value).startswith("![plot](data:image/png;base64,")
     lines = str(shown["newest_day"].value).splitlines()
     assert [word for word in FAST if any(word in line for line in lines)] == list(FAST)
@@ -193,7 +193,7 @@ def test_the_newest_day_s_shares_are_shown(history: dg.DagsterInstance, lake: La
 
 @pytest.mark.parametrize("name", ["attribution", "scoreboard"])
 def test_pictures_are_kept_once_a_load(history: dg.DagsterInstance, name: str) -> None:
-    """With the last of its days; a copy for each day would fill the disk."""
+    """The last day of a run has the picture; a copy for each day would fill the disk."""
     assert days_with_picture(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]
 
 

@@ -33,7 +33,7 @@ DAYS = trading_days(FIRST_DAY, LAST_DAY)
 
 @pytest.fixture(scope="module")
 def reported(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The last days watched and reported, the newest of them refreshed alone before."""
+    """The last days, monitored and reported; the newest day was refreshed alone before."""
     installation = loaded.copy(tmp_path_factory.mktemp("reported"))
     first, last = str(DAYS[-3]), str(DAYS[-1])
     for job, begin in (("watch_daily", first), ("report_daily", first), ("report_weekly", last)):
@@ -135,10 +135,10 @@ def test_the_sensor_writes_a_textfile(reported: Installation, history: dg.Dagste
             instance=history, resources={"lake": lake, "settings": settings, "clock": Clock()}
         ) as context,
     ):
-        found = build().evaluate_tick(context)
-    assert not found.run_requests
-    assert str(settings.metrics_file) in str(found.skip_message)
-    assert [one.name for one in settings.metrics_file.parent.iterdir()] == ["quant_assets.prom"]
+        result = build().evaluate_tick(context)
+    assert not result.run_requests
+    assert str(settings.metrics_file) in str(result.skip_message)
+    assert [file.name for file in settings.metrics_file.parent.iterdir()] == ["quant_assets.prom"]
     metrics = samples(settings.metrics_file.read_bytes())
     assert metrics["quant_assets_collector_success"] == {("lake",): 1, ("runs",): 1}
     assert metrics["quant_assets_runs_total"]["report_daily", "success"] == 1
@@ -147,7 +147,9 @@ def test_the_sensor_writes_a_textfile(reported: Installation, history: dg.Dagste
 def test_before_the_first_load_nothing_is_made(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
-        assert all(not one.samples for one in collect_all_metrics(opened, lake, settings, LAST_DAY))
+        assert all(
+            not metric.samples for metric in collect_all_metrics(opened, lake, settings, LAST_DAY)
+        )
     assert not settings.lake_dir.exists()
 
 
@@ -173,7 +175,7 @@ def test_prometheus_scrapes_the_endpoint_on_loopback(reported: Installation) -> 
             assert answer.headers["Content-Type"].startswith("text/plain; version=")
             metrics = samples(answer.read())
         listening = psutil.Process(server.pid).net_connections("inet")
-        assert {one.laddr.ip for one in listening} == {"127.0.0.1"}
+        assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
         with Lake(reported.settings.lake_dir, read_only=True) as lake:
             stored = lake.query("SELECT count(*) AS n FROM submissions.competition")["n"].iloc[0]
         assert metrics["quant_assets_submissions_stored"] == {(): stored}

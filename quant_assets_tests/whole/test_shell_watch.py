@@ -1,4 +1,4 @@
-"""What is watched of a whole small market, through the command line."""
+"""Monitoring of a whole small market, through the command line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ JUDGED = ("ensemble", *FAST)
 
 @pytest.fixture(scope="module")
 def watched(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The loaded market, watched on all days as one run, and the page of the newest."""
+    """The loaded market, monitored on all days in one run, and the page of the newest day."""
     installation = loaded.copy(tmp_path_factory.mktemp("watched"))
     days = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
     for job in ("watch_daily", "report_drift"):
@@ -53,8 +53,8 @@ def history(watched: Installation) -> Iterator[dg.DagsterInstance]:
 
 
 def days_in(lake: Lake, table: str) -> np.ndarray:
-    found = lake.query(f"SELECT DISTINCT trading_day AS day FROM {table} ORDER BY 1")
-    return found["day"].to_numpy().astype("datetime64[D]")
+    rows = lake.query(f"SELECT DISTINCT trading_day AS day FROM {table} ORDER BY 1")
+    return rows["day"].to_numpy().astype("datetime64[D]")
 
 
 def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
@@ -67,7 +67,7 @@ def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
 def test_the_newest_days_are_compared_with_what_their_fit_saw(lake: Lake) -> None:
     np.testing.assert_array_equal(days_in(lake, "monitoring.drift"), DAYS[-MAX_COMPARED_DAYS:])
     rows = lake.query("FROM monitoring.drift")
-    names = {(one.level, one.name) for one in CATALOGUE}
+    names = {(feature.level, feature.name) for feature in CATALOGUE}
     names |= {("forecast", name) for name in JUDGED}
     for _, of_day in rows.groupby("trading_day"):
         assert set(zip(of_day["level"], of_day["name"], strict=True)) == names
@@ -117,13 +117,13 @@ def test_figures_of_every_family_are_kept(lake: Lake) -> None:
 
 
 def test_a_hundred_days_are_too_few_to_tell_what_is_unusual(lake: Lake) -> None:
-    """The run goes on without rows; what they look like is tested beside the detectors."""
+    """The run goes on without rows; rows are tested beside the detectors."""
     assert lake.query("FROM monitoring.anomalies").empty
 
 
 def test_what_days_are_compared_with_is_kept(lake: Lake) -> None:
-    found = lake.query('FROM "monitoring"."references" WHERE artifact IS NOT NULL')
-    reports = found["id"].str.partition("/")[0].value_counts().to_dict()
+    rows = lake.query('FROM "monitoring"."references" WHERE artifact IS NOT NULL')
+    reports = rows["id"].str.partition("/")[0].value_counts().to_dict()
     assert set(reports) == {"regimes", "drift"}
     assert reports["regimes"] == len(FIT_DAYS)
 
@@ -154,5 +154,5 @@ def test_a_day_alone_is_as_in_the_range(watched: Installation, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["data_quality", "drift", "regimes", "rolling", "health"])
 def test_pictures_are_kept_once_a_run(history: dg.DagsterInstance, name: str) -> None:
-    """With the last of its days; a copy for each day would fill the disk."""
+    """The last day of a run has the picture; a copy for each day would fill the disk."""
     assert days_with_picture(history, name, DAYS.astype(str).tolist()) == [str(DAYS[-1])]

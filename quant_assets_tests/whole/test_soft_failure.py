@@ -52,10 +52,10 @@ def test_a_family_that_cannot_fit_leaves_its_reason(
     done.succeeded()
     assert "check fitted of fits/ridge did not pass" in done.out
     with Lake(installation.settings.lake_dir, read_only=True) as lake:
-        found = lake.query("SELECT failure, artifact FROM fits.ridge WHERE trading_day = ?", [day])
+        fits = lake.query("SELECT failure, artifact FROM fits.ridge WHERE trading_day = ?", [day])
         used = lake.query("SELECT DISTINCT fit_as_of < trading_day AS older FROM forecasts.ridge")
-    assert found["failure"].tolist() == ["LinAlgError: Singular matrix"]
-    assert found["artifact"].isna().all()
+    assert fits["failure"].tolist() == ["LinAlgError: Singular matrix"]
+    assert fits["artifact"].isna().all()
     assert True in used["older"].tolist()
     for name in FAST:
         assert rows_on(installation, f"forecasts.{name}", day) == 424

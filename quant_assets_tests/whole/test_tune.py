@@ -63,17 +63,17 @@ def tuned(
 
 @slow
 def test_a_study_is_rows_of_its_table(tuned: tuple[Installation, CommandResult]) -> None:
-    found = trials_of(tuned[0])
-    assert found["stage"].tolist() == ["broad"] * BROAD + ["narrow"] * NARROW
-    assert set(found["trading_day"].astype(str)) == {AS_OF}
-    assert set(found["date_id"]) == {DAYS.index(AS_OF)}
-    assert set(found["folds"]) == {3}
-    assert set(found["first_judged"].astype(str)) == {DAYS[FIRST_FIT_AFTER]}
+    trials = trials_of(tuned[0])
+    assert trials["stage"].tolist() == ["broad"] * BROAD + ["narrow"] * NARROW
+    assert set(trials["trading_day"].astype(str)) == {AS_OF}
+    assert set(trials["date_id"]) == {DAYS.index(AS_OF)}
+    assert set(trials["folds"]) == {3}
+    assert set(trials["first_judged"].astype(str)) == {DAYS[FIRST_FIT_AFTER]}
     # The labels of the last day judged are released on the day of the study at the latest.
-    assert DAYS.index(str(found["last_judged"][0].date())) + 5 <= DAYS.index(AS_OF)
-    assert found["best"].sum() == 1
-    assert found["value"][found["best"]].item() == found["value"].max()
-    assert json.loads(found["parameters"][0]) == dict(load_family("rank_prior").defaults)
+    assert DAYS.index(str(trials["last_judged"][0].date())) + 5 <= DAYS.index(AS_OF)
+    assert trials["best"].sum() == 1
+    assert trials["value"][trials["best"]].item() == trials["value"].max()
+    assert json.loads(trials["parameters"][0]) == dict(load_family("rank_prior").defaults)
 
 
 @slow
@@ -83,9 +83,9 @@ def test_the_command_shows_every_trial_and_the_outcome(
     installation, said = tuned
     assert said.err.count("rank_prior: broad trial ") == BROAD
     assert said.err.count("rank_prior: narrow trial ") == NARROW
-    found = trials_of(installation)
-    best = found[found["best"]].iloc[0]
-    assert f"objective {best['value']:.4f}, with the defaults {found['value'][0]:.4f}" in said.out
+    trials = trials_of(installation)
+    best = trials[trials["best"]].iloc[0]
+    assert f"objective {best['value']:.4f}, with the defaults {trials['value'][0]:.4f}" in said.out
     parameters = json.loads(best["parameters"])
     for name in ("window", "prior_days", "shrinkage"):
         (line,) = (line for line in said.out.splitlines() if line.startswith(f"{name} "))
@@ -105,10 +105,10 @@ def test_the_asset_pictures_it(tuned: tuple[Installation, CommandResult]) -> Non
     assert event
     assert event.asset_materialization
     metadata = event.asset_materialization.metadata
-    found = trials_of(installation)
-    assert metadata["dagster/row_count"].value == len(found)
-    assert metadata["value"].value == found["value"].max()
-    assert metadata["default_value"].value == found["value"][0]
+    trials = trials_of(installation)
+    assert metadata["dagster/row_count"].value == len(trials)
+    assert metadata["value"].value == trials["value"].max()
+    assert metadata["default_value"].value == trials["value"][0]
     assert "prior_days" in str(metadata["best_parameters"].value)
     assert str(metadata["chosen_on"].value).startswith("3 fits, judged on the days from ")
     for picture in ("history", "importance"):
@@ -125,10 +125,10 @@ def test_the_score_page_says_on_which_days_parameters_were_chosen(
     for installation in (tuned[0], loaded):
         with Lake(installation.settings.lake_dir, read_only=True) as lake:
             pages.append(render_scoreboard(lake))
-    found = trials_of(tuned[0])
+    trials = trials_of(tuned[0])
     _, _, studies = pages[0].partition("## Studies of parameters")
     (line,) = (line for line in studies.splitlines() if line.startswith("| rank_prior | 20"))
-    first, last = (str(found[name][0].date()) for name in ("first_judged", "last_judged"))
+    first, last = (str(trials[name][0].date()) for name in ("first_judged", "last_judged"))
     assert [cell.strip() for cell in line.split("|")][2:6] == [AS_OF, "10", first, last]
     assert "Studies" not in pages[1]
 
@@ -181,13 +181,15 @@ def test_a_load_notices_a_study(
 def test_parameters_by_hand_are_those_of_that_walk(
     installation: Installation, command: Command
 ) -> None:
-    given = ("--set", "rank_prior.window=130", "--set", 'ridge.returns=["ret_1", "ret_5"]')
-    command(installation, "walk-forward", *given).succeeded()
-    found = rows(installation, "SELECT parameters, by_hand FROM fits.rank_prior")
-    assert found["by_hand"].tolist() == ["window"] * 2
-    assert [json.loads(one)["window"] for one in found["parameters"]] == [130, 130]
+    options = ("--set", "rank_prior.window=130", "--set", 'ridge.returns=["ret_1", "ret_5"]')
+    command(installation, "walk-forward", *options).succeeded()
+    fits = rows(installation, "SELECT parameters, by_hand FROM fits.rank_prior")
+    assert fits["by_hand"].tolist() == ["window"] * 2
+    assert [json.loads(parameters)["window"] for parameters in fits["parameters"]] == [130, 130]
     ridge = rows(installation, "SELECT parameters FROM fits.ridge")
-    assert [json.loads(one)["returns"] for one in ridge["parameters"]] == [["ret_1", "ret_5"]] * 2
+    assert [json.loads(parameters)["returns"] for parameters in ridge["parameters"]] == [
+        ["ret_1", "ret_5"]
+    ] * 2
     assert rows(installation, "SELECT by_hand FROM fits.lightgbm")["by_hand"].isna().all()
 
 

@@ -52,20 +52,20 @@ class Ui:
         self._url = f"http://127.0.0.1:{port}/graphql"
 
     def ask(self, query: str, **variables: Any) -> Any:
-        """The answer to a query: its only field."""
+        """Return the only field of the answer to a query."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = Request(self._url, body, {"Content-Type": "application/json"})
         with urlopen(request, timeout=60) as response:
             answer = json.load(response)
         assert "errors" not in answer, answer
-        (found,) = answer["data"].values()
-        return found
+        (field,) = answer["data"].values()
+        return field
 
 
-def until(found: Callable[[], T | None]) -> T:
+def until(ask: Callable[[], T | None]) -> T:
     """Ask until there is an answer."""
     given_up = time.monotonic() + PATIENCE
-    while (answer := found()) is None:
+    while (answer := ask()) is None:
         assert time.monotonic() < given_up, "no answer"
         time.sleep(0.5)
     return answer
@@ -77,7 +77,7 @@ def change_last_day(rows: Rows) -> None:
 
 @pytest.fixture(scope="module")
 def installation(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """A copy of the loaded market whose newest day was corrected since."""
+    """A copy of the loaded market whose newest day was corrected after the load."""
     copy = loaded.copy(tmp_path_factory.mktemp("ui"))
     change_train(copy.folder, change_last_day)
     return copy
@@ -97,11 +97,11 @@ def ui(installation: Installation, channel: Receiver) -> Iterator[Ui]:
 
     def ready() -> Any:
         try:
-            found = served.ask(LOADED)
+            repositories = served.ask(LOADED)
         except (URLError, ConnectionError):
             assert server.poll() is None, log.read_text()
             return None
-        return found if found.get("nodes") else None
+        return repositories if repositories.get("nodes") else None
 
     log = Path(installation.root / "ui.log")
     with log.open("w") as output:
@@ -130,10 +130,10 @@ def ui(installation: Installation, channel: Receiver) -> Iterator[Ui]:
 def test_a_day_is_materialised_and_a_range_is_one_run(
     installation: Installation, ui: Ui, loaded_digests: Digests
 ) -> None:
-    """Both at once, as they would come: the daemon looks for backfills every half minute."""
+    """Both run at once, because the daemon looks for backfills only every half minute."""
     repository = ui.ask(LOADED)["nodes"][0]
     assert {"load_history", "refresh_daily"} <= {job["name"] for job in repository["jobs"]}
-    assert {one["scheduleState"]["status"] for one in repository["schedules"]} == {"STOPPED"}
+    assert {item["scheduleState"]["status"] for item in repository["schedules"]} == {"STOPPED"}
 
     day, range_ = DAYS[-1], DAYS[-8:-4]
     backfill = ui.ask(
@@ -157,9 +157,9 @@ def test_a_day_is_materialised_and_a_range_is_one_run(
 
     run = until(lambda: finished_run(ui, launched["run"]["runId"]))
     assert run["status"] == "SUCCESS"
-    materialised = {tuple(one["assetKey"]["path"]) for one in run["assetMaterializations"]}
+    materialised = {tuple(item["assetKey"]["path"]) for item in run["assetMaterializations"]}
     assert {("raw", "prices"), ("submissions", "export")} <= materialised
-    assert {one["partition"] for one in run["assetMaterializations"]} == {day}
+    assert {item["partition"] for item in run["assetMaterializations"]} == {day}
 
     state = until(lambda: finished_backfill(ui, backfill["backfillId"]))
     assert state["status"] == "COMPLETED_SUCCESS"
@@ -177,7 +177,7 @@ def test_a_day_is_materialised_and_a_range_is_one_run(
 def test_sensors_that_are_switched_on_tell_a_failure(
     installation: Installation, ui: Ui, channel: Receiver
 ) -> None:
-    """A submission is asked for without its day."""
+    """Request a submission without its day."""
     for name in ("watch_runs", "deliver_alerts"):
         assert ticks(ui, name)["status"] == "STOPPED"
         started = ui.ask(START_SENSOR, s={**LOCATION, "sensorName": name})
@@ -190,9 +190,11 @@ def test_sensors_that_are_switched_on_tell_a_failure(
     assert run["status"] == "FAILURE"
     until(lambda: channel.titles or None)
     assert channel.titles == ["[critical] submit_competition failed"]
-    seen = [tick for name in ("watch_runs", "deliver_alerts") for tick in ticks(ui, name)["ticks"]]
-    assert {tick["status"] for tick in seen} <= {"SKIPPED", "STARTED"}
-    assert SECRET not in str(seen)
+    finished = [
+        tick for name in ("watch_runs", "deliver_alerts") for tick in ticks(ui, name)["ticks"]
+    ]
+    assert {tick["status"] for tick in finished} <= {"SKIPPED", "STARTED"}
+    assert SECRET not in str(finished)
     files = [path for path in installation.root.rglob("*") if path.is_file()]
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 

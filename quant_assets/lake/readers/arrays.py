@@ -1,6 +1,7 @@
-"""Long tables to arrays and back: the one place that knows how days and units become rows.
+"""Conversion between arrays and long tables, which have a row for each day and unit.
 
-A *unit* is what a row is about besides its day: an instrument, a target or a series.
+A *unit* is an instrument, a target or a series. No other module knows how days and units become
+rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,12 @@ from quant_assets.core.typing import AnyArray, DayArray, IntArray
 
 
 def repeat_days(values: AnyArray, units: int) -> AnyArray:
-    """(n * units,) each day's value once per unit."""
+    """Repeat the values of n days for each unit; returns an array of shape (n * units,)."""
     return np.repeat(values, units)
 
 
 def tile_units(names: Sequence[str | None], days: int) -> pa.Array:
-    """(days * units,) the names once per day, dictionary-encoded."""
+    """Repeat the names of units for each day; returns days * units dictionary-encoded names."""
     distinct = pa.array(names, pa.string()).dictionary_encode()
     indices = distinct.indices.to_numpy(zero_copy_only=False)
     if distinct.null_count:
@@ -36,7 +37,15 @@ def long_rows(
     unit_column: str = "",
     units: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One row per day and unit from (n, units) arrays; per day from (n,) arrays without units."""
+    """Convert arrays to columns with a row for each day and unit, or for each day without units.
+
+    Args:
+        days: (n,) trading days.
+        date_ids: (n,) the source's numbers of the days.
+        values: arrays by column name, of shape (n, units), or (n,) without units.
+        unit_column: name of the column for the units; empty without units.
+        units: names of the units.
+    """
     width = max(len(units), 1)
     keys: dict[str, Any] = {
         "trading_day": repeat_days(days, width),
@@ -47,13 +56,13 @@ def long_rows(
     return {**keys, **{name: np.ravel(array) for name, array in values.items()}}
 
 
-def day_positions(found: AnyArray, days: DayArray) -> IntArray:
-    """Row of each found day among ``days`` (ascending).
+def day_positions(stored: AnyArray, days: DayArray) -> IntArray:
+    """Look up the positions of stored days in ``days``, which are ascending.
 
     Raises:
-        LakeError: a found day is not among them.
+        LakeError: a stored day is not in ``days``.
     """
-    wanted = found.astype("datetime64[D]")
+    wanted = stored.astype("datetime64[D]")
     position = np.minimum(np.searchsorted(days, wanted), max(len(days) - 1, 0))
     unknown = wanted[days[position] != wanted] if len(days) else wanted
     if len(unknown):
@@ -66,10 +75,10 @@ def day_positions(found: AnyArray, days: DayArray) -> IntArray:
 
 
 def unit_positions(column: pa.ChunkedArray, names: Sequence[str]) -> IntArray:
-    """Position of each value of a string column among ``names``.
+    """Look up the position of each value of a string column in ``names``.
 
     Raises:
-        LakeError: a value is not among the names.
+        LakeError: a value is not in ``names``.
     """
     encoded = column.combine_chunks().dictionary_encode()
     index = {name: i for i, name in enumerate(names)}
@@ -95,9 +104,21 @@ def to_cube(
     day_column: str = "trading_day",
     dtype: Any = np.float64,
 ) -> AnyArray:
-    """(n, units, columns) array from long rows; NaN where there is no row or a NULL.
+    """Convert long rows to an array of shape (n, units, columns); NaN for no row or a NULL.
 
     Memory: the array itself plus one column of the rows.
+
+    Args:
+        rows: rows with the columns below.
+        days: (n,) days of the array, ascending.
+        unit_column: name of the column with the units.
+        units: names of the units, in the order of the array.
+        columns: names of the columns with values, in the order of the array.
+        day_column: name of the column with the days.
+        dtype: float64 or float32.
+
+    Raises:
+        LakeError: a row has a day or a unit that the array lacks.
     """
     cube = np.full((len(days), len(units), len(columns)), np.nan, dtype=dtype)
     flat = cube.reshape(-1, len(columns))

@@ -1,4 +1,4 @@
-"""Which days a table holds."""
+"""The first and the newest day of a table."""
 
 from datetime import date
 
@@ -7,13 +7,13 @@ from quant_assets.lake.store.lake import Lake
 
 
 def read_newest_day(lake: Lake, table: Table) -> date | None:
-    """Return the newest day by which a table is stored; None if it has no rows."""
+    """Return the newest day in a table's day column; None if the table has no rows."""
     span = read_day_span(lake, table)
     return span[1] if span else None
 
 
 def read_day_span(lake: Lake, table: Table) -> tuple[date, date] | None:
-    """Return the first and the newest day by which a table is stored; None if it has no rows."""
+    """Return the first and the newest day in a table's day column; None if it has no rows."""
 
     def read() -> tuple[date, date] | None:
         if not lake.has(table):

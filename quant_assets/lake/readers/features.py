@@ -21,19 +21,22 @@ def read_cube(
     *,
     gaps: bool = False,
 ) -> tuple[tuple[str, ...], AnyArray]:
-    """A features table's feature names and its values on some days.
+    """Read the feature names and the values of a features table.
+
+    Returns the names, and an array of shape (n, units, features); NaN where there is no row. A
+    table with a row for each day has one unit.
 
     Args:
         lake: the lake.
-        table: the table.
-        days: n days of it, ascending; consecutive ones unless ``gaps``.
-        unit_column: column that says what a row is about; none if a row is a day.
-        units: the units wanted, in order.
+        table: the features table.
+        days: (n,) days of the table, ascending; consecutive days unless ``gaps``.
+        unit_column: name of the column with the units; empty for a table with a row for each day.
+        units: names of the units, in the order of the array.
         dtype: float64 or float32.
         gaps: whether the table has further days between these.
 
-    Returns an (n, units, features) array, with one unit if a row is a day; NaN where there is no
-    row.
+    Raises:
+        LakeError: the table was never written.
     """
     keys = ("trading_day", "date_id", unit_column)
     names = tuple(column.name for column in table.columns if column.name not in keys)
@@ -52,7 +55,21 @@ def read_cube(
 def read_features(
     lake: Lake, table: Table, days: DayArray, unit_column: str = "", units: Sequence[str] = ()
 ) -> dict[str, FloatArray]:
-    """A features table on some days as one (n, units) array per feature, (n,) if a row is a day."""
+    """Read a features table as one array for each feature.
+
+    Returns arrays of shape (n, units), or (n,) without units, by feature name; NaN where there is
+    no row.
+
+    Args:
+        lake: the lake.
+        table: the features table.
+        days: (n,) consecutive days of the table.
+        unit_column: name of the column with the units; empty for a table with a row for each day.
+        units: names of the units, in the order of the arrays.
+
+    Raises:
+        LakeError: the table was never written.
+    """
     names, cube = read_cube(lake, table, days, unit_column, units)
     values = cube if unit_column else cube[:, 0]
     return {name: np.ascontiguousarray(values[..., j]) for j, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Forecasts between the lake and arrays."""
+"""Reading forecasts as arrays, and converting them to rows."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,13 +15,13 @@ from quant_assets.lake.store.lake import Lake
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts of some days.
+    """Forecasts of a family or a release.
 
     Attributes:
-        days: (n,) days with a forecast, ascending.
-        values: (n, m) scores.
-        fit_as_of: (n,) as-of day of the fit used.
-        targets: m names.
+        days: (n,) forecast days, ascending.
+        values: (n, m) forecasts.
+        fit_as_of: (n,) as-of days of the fits that forecast.
+        targets: names of the m targets.
     """
 
     days: DayArray
@@ -30,15 +30,19 @@ class Forecasts:
     targets: tuple[str, ...]
 
     def on(self, days: DayArray) -> FloatArray:
-        """(len(days), m) scores on the given days; NaN on a day without a forecast."""
+        """Return forecasts of shape (len(days), m); NaN on a day without a forecast."""
         result = np.full((len(days), len(self.targets)), np.nan)
-        found = np.isin(days, self.days)
-        result[found] = self.values[day_positions(days[found], self.days)]
+        has_forecast = np.isin(days, self.days)
+        result[has_forecast] = self.values[day_positions(days[has_forecast], self.days)]
         return result
 
 
 def forecast_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
-    """Rows of a forecasts table."""
+    """Convert forecasts to rows of a forecasts table.
+
+    Raises:
+        LakeError: a day has no features.
+    """
     return {
         **long_rows(
             forecasts.days,
@@ -54,16 +58,24 @@ def forecast_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
 def read_forecasts(
     lake: Lake, table: Table, targets: tuple[str, ...], start: date, end: date
 ) -> Forecasts:
-    """The stored forecasts from ``start`` to ``end``; no days if the table has none."""
+    """Read the forecasts of a range of days; the result has no days if none are stored.
+
+    Args:
+        lake: the lake.
+        table: the forecasts table.
+        targets: names of the m targets.
+        start: first forecast day.
+        end: last forecast day.
+    """
     if not lake.has(table):
-        none = np.empty(0, dtype="datetime64[D]")
-        return Forecasts(none, np.empty((0, len(targets))), none, targets)
+        no_days = np.empty(0, dtype="datetime64[D]")
+        return Forecasts(no_days, np.empty((0, len(targets))), no_days, targets)
     rows = lake.arrow(
         f"SELECT trading_day, target, value, fit_as_of FROM {table.quoted}"
         " WHERE trading_day BETWEEN ? AND ?",
         [start, end],
     )
-    found, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
-    days = found.astype("datetime64[D]")
+    stored, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
+    days = stored.astype("datetime64[D]")
     values = to_cube(rows, days, "target", targets, ["value"])[:, :, 0]
     return Forecasts(days, values, rows["fit_as_of"].to_numpy()[first], targets)

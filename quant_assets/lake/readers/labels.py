@@ -1,6 +1,6 @@
-"""Labels as rows, stored on the day they are released, and compared with published ones.
+"""Converting labels to rows, and comparing them with the labels that a source published.
 
-Reading labels back is for ``lake.readers.point_in_time`` alone.
+Only ``lake.readers.point_in_time`` reads stored labels.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ TOLERANCE = 2e-6
 
 @dataclass(frozen=True)
 class LabelDisagreement:
-    """Labels computed here against those published.
+    """Differences between computed labels and the labels that the source published.
 
     Attributes:
-        compared: labels that both sides could have.
-        worst: largest absolute difference where both have a value.
-        only_one_empty: labels empty on one side only.
+        compared: number of labels that both sides could have.
+        worst: largest absolute difference of labels with a value on both sides.
+        only_one_empty: number of labels with a value on exactly one side.
     """
 
     compared: int
@@ -33,24 +33,29 @@ class LabelDisagreement:
 
     @property
     def agree(self) -> bool:
-        """Within the tolerance that vintages of adjusted prices need."""
+        """Whether all labels agree within the tolerance.
+
+        Adjusted prices change a little each time a source adjusts them.
+        """
         return self.worst <= TOLERANCE and self.only_one_empty == 0
 
     def as_metadata(self) -> dict[str, Any]:
-        """The figures, by name."""
+        """Return the figures by name."""
         return {**vars(self), "tolerance": TOLERANCE}
 
 
 def label_rows(
     panel: PricePanel, pairs: TargetPairs, known_labels: FloatArray, start: date
 ) -> dict[str, Any]:
-    """Rows of ``features.labels`` for the release days from ``start`` on.
+    """Convert labels that become known from ``start`` on to rows of ``features.labels``.
 
     Args:
-        panel: observed prices, with at least MAX_LAG + 1 days before ``start`` if there are any.
-        pairs: the targets.
-        known_labels: (n, m) labels by the day on which they become known.
-        start: first release day wanted.
+        panel: observed prices of n days; MAX_LAG + 1 of them before ``start``, or as many as there
+            are.
+        pairs: the m targets.
+        known_labels: (n, m) labels by the day on which they become known; NaN where a price is
+            missing.
+        start: first day on which a label becomes known.
     """
     n, m = known_labels.shape
     release_row = np.repeat(np.arange(n), m)
@@ -70,13 +75,13 @@ def label_rows(
 def compare_labels(
     days: DayArray, known_labels: FloatArray, pairs: TargetPairs, published: FloatArray | None
 ) -> LabelDisagreement:
-    """Compare labels with published ones, both for the same days.
+    """Compare computed labels with the labels that the source published for the same days.
 
     Args:
         days: (n,) days of ``known_labels`` and ``published``.
-        known_labels: (n, m) labels by the day on which they become known.
-        pairs: the targets.
-        published: (n, m) labels by the day they are forecast on; None if there are none.
+        known_labels: (n, m) computed labels by the day on which they become known.
+        pairs: the m targets.
+        published: (n, m) the source's labels by forecast day; None if it published no labels.
     """
     n = len(days)
     if published is None or n <= MAX_LAG + 1:
@@ -86,5 +91,5 @@ def compare_labels(
     empty_here, empty_there = np.isnan(ours), np.isnan(published)
     both = comparable & ~empty_here & ~empty_there
     worst = float(np.abs(ours - published)[both].max()) if both.any() else 0.0
-    one = int((comparable & (empty_here != empty_there)).sum())
-    return LabelDisagreement(int(comparable.sum()), worst, one)
+    only_one_empty = int((comparable & (empty_here != empty_there)).sum())
+    return LabelDisagreement(int(comparable.sum()), worst, only_one_empty)

@@ -1,4 +1,4 @@
-"""Point-in-time reads: what was known at the close of a day. Only this module reads labels.
+"""Point-in-time reads of features and labels. Only this module reads labels.
 
 A label of forecast day s and lag k is known on row s + k + 1. All arrays returned here are indexed
 by the day on which a value became known and end with the as-of day, so no caller gets later values.
@@ -34,7 +34,7 @@ def read_known_days(lake: Lake, as_of: date) -> DayArray:
 
 
 def read_date_ids(lake: Lake, days: DayArray) -> IntArray:
-    """Read the source's (n,) numbers of the given days.
+    """Read the source's numbers of n days; returns an array of shape (n,).
 
     Raises:
         LakeError: a day has no features.
@@ -44,7 +44,7 @@ def read_date_ids(lake: Lake, days: DayArray) -> IntArray:
 
 
 def _read_days_with_features(lake: Lake) -> tuple[DayArray, IntArray]:
-    """Return all (n,) days with features, ascending, and the source's (n,) numbers of them."""
+    """Return the (n,) days with features, ascending, and their (n,) numbers in the source."""
 
     def read() -> tuple[DayArray, IntArray]:
         rows = lake.columns(
@@ -57,7 +57,7 @@ def _read_days_with_features(lake: Lake) -> tuple[DayArray, IntArray]:
 
 
 def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
-    """Read the labels that became known on the given days.
+    """Read the labels that became known on some days.
 
     Returns an array of shape (n, m), indexed by the day on which a label became known; NaN where a
     label is empty.
@@ -65,7 +65,7 @@ def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> F
     Args:
         lake: the lake.
         days: (n,) consecutive days of the history.
-        targets: m names.
+        targets: names of the m targets.
 
     Raises:
         LakeError: a day from the third on has no labels stored, not even empty ones. On the first

@@ -1,4 +1,4 @@
-"""Prices between the lake and arrays: as given, and as the panels of labels and features."""
+"""Reading prices as arrays, and converting prices and targets to rows."""
 
 from datetime import date
 from functools import partial
@@ -20,7 +20,13 @@ from quant_assets.sources.protocol import PriceTable, UnreadCell
 
 
 def series_keys(days: DayArray, date_ids: IntArray, columns: tuple[str, ...]) -> dict[str, Any]:
-    """Key columns of one row per day and series, in the order of an (n, c) array."""
+    """Return the key columns for a row per day and series, in the order of an (n, c) array.
+
+    Args:
+        days: (n,) trading days.
+        date_ids: (n,) the source's numbers of the days.
+        columns: names of the c series in the source.
+    """
     series = [parse_column(column) for column in columns]
     return {
         "trading_day": repeat_days(days, len(columns)),
@@ -31,7 +37,7 @@ def series_keys(days: DayArray, date_ids: IntArray, columns: tuple[str, ...]) ->
 
 
 def raw_rows(table: PriceTable, source: str) -> dict[str, Any]:
-    """Rows of ``raw.prices`` for prices as given."""
+    """Convert a source's prices to rows of ``raw.prices``."""
     unread = np.full(table.values.shape, None, dtype=object)
     for cell in table.unread:
         unread[cell.row, table.columns.index(cell.column)] = cell.text
@@ -44,7 +50,7 @@ def raw_rows(table: PriceTable, source: str) -> dict[str, Any]:
 
 
 def pairs_rows(pairs: TargetPairs) -> dict[str, Any]:
-    """Rows of ``raw.target_pairs``."""
+    """Convert the targets to rows of ``raw.target_pairs``."""
     return {
         "target": list(pairs.targets),
         "lag": pairs.lags,
@@ -54,7 +60,11 @@ def pairs_rows(pairs: TargetPairs) -> dict[str, Any]:
 
 
 def read_pairs(lake: Lake) -> TargetPairs:
-    """The targets, in submission order."""
+    """Read the targets, in submission order.
+
+    Raises:
+        LakeError: no targets are stored.
+    """
     return lake.once_a_snapshot("target pairs", partial(_read_pairs, lake))
 
 
@@ -71,7 +81,16 @@ def _read_pairs(lake: Lake) -> TargetPairs:
 
 
 def read_raw(lake: Lake, start: date, end: date) -> PriceTable:
-    """Prices as the source gave them, from ``start`` to ``end``."""
+    """Read the prices of a range of days as the source gave them.
+
+    Args:
+        lake: the lake.
+        start: first day.
+        end: last day.
+
+    Raises:
+        LakeError: no prices are stored.
+    """
     rows = _rows(lake, RAW_PRICES.quoted, "value, unread", start, end)
     days, date_ids = _days(rows)
     columns = tuple(column_name(series) for series in _all_series(lake, RAW_PRICES.quoted))
@@ -89,14 +108,18 @@ def read_raw(lake: Lake, start: date, end: date) -> PriceTable:
 def read_panel(
     lake: Lake, value: str, start: date, end: date, table: Table = VALIDATED_PRICES
 ) -> PricePanel:
-    """The price panel from ``start`` to ``end``.
+    """Read the price panel of a range of days.
 
     Args:
         lake: the lake.
-        value: ``value``, observed prices, for labels; ``filled``, carried forward, for features.
+        value: column to read: ``value`` with observed prices, for labels; ``filled`` with prices
+            carried forward, for features.
         start: first day.
         end: last day.
-        table: ``raw.prices`` for prices as given, whose ``value`` it is.
+        table: the prices table; ``raw.prices`` has prices before cleaning, in ``value`` only.
+
+    Raises:
+        LakeError: no prices are stored.
     """
     rows = _rows(lake, table.quoted, f'"{value}"', start, end)
     days, date_ids = _days(rows)
@@ -123,11 +146,9 @@ def _rows(lake: Lake, table: str, values: str, start: date, end: date) -> pa.Tab
 
 
 def _all_series(lake: Lake, table: str) -> list[InstrumentSeries]:
-    """Every series the table has on any day: a panel's shape does not depend on its days."""
-    found = lake.columns(f"SELECT DISTINCT instrument, field FROM {table} ORDER BY ALL")
-    return [
-        InstrumentSeries(i, f) for i, f in zip(found["instrument"], found["field"], strict=True)
-    ]
+    """Return the series of all days: the shape of a panel does not depend on its days."""
+    rows = lake.columns(f"SELECT DISTINCT instrument, field FROM {table} ORDER BY ALL")
+    return [InstrumentSeries(i, f) for i, f in zip(rows["instrument"], rows["field"], strict=True)]
 
 
 def _days(rows: pa.Table) -> tuple[DayArray, IntArray]:
@@ -144,7 +165,17 @@ def _positions(
 
 
 def find_history_start(lake: Lake, table: Table, start: date, rows: int) -> date:
-    """The day ``rows`` days of the table before ``start``, or its first day if there are fewer."""
+    """Return the day that lies a number of trading days before ``start``.
+
+    Returns the first day of the table if it has fewer days before ``start``, and ``start`` if it
+    has none.
+
+    Args:
+        lake: the lake.
+        table: the table whose days count.
+        start: first day after the history.
+        rows: number of days of the history.
+    """
     if rows == 0 or not lake.has(table):
         return start
     earlier = lake.columns(

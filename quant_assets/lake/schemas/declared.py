@@ -1,6 +1,6 @@
-"""Which tables there are: every one that a module of this package declares.
+"""All tables: every ``Table`` that a module of this package declares.
 
-A new table is one ``Table`` in one of the modules; it needs no entry here.
+A new table is a ``Table`` in one of the modules; it needs no entry here.
 """
 
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ _LAYERS = (
     *("raw", "validated", "features", "fits", "forecasts", "promotion", "submissions"),
     *("monitoring", "tracking"),
 )
-"""Schemas in reading order; others come after them."""
+"""Schemas in reading order; further schemas come after them."""
 
 
 def declared_tables(families: tuple[str, ...], *writers: Writer) -> tuple[Table, ...]:
-    """Return every table that may be written, by layer and name.
+    """Return every declared table, sorted by layer and name.
 
     Args:
         families: model families, each of which has tables of its own.
-        writers: only tables that one of these writes; without any, all tables.
+        writers: return only the tables of these writers; all tables by default.
     """
     tables = dict.fromkeys(_tables(families))
     wanted = [table for table in tables if not writers or table.written_by in writers]
@@ -30,12 +30,12 @@ def declared_tables(families: tuple[str, ...], *writers: Writer) -> tuple[Table,
 
 
 def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
-    """Return every table that jobs write, except those of studies."""
+    """Return every table that jobs write, except the tables of studies."""
     return declared_tables(families, "load", "retrain", "watch")
 
 
 def watched_tables() -> tuple[Table, ...]:
-    """Return the tables that say whether a day is as days used to be."""
+    """Return the tables that compare days with earlier days; ``watch_daily`` writes them."""
     return declared_tables((), "watch")
 
 

@@ -1,6 +1,6 @@
-"""What a table is: name, columns, how DuckDB and Arrow type them, and how arrays become its rows.
+"""Descriptions of tables: names, columns and their types, and the conversion of arrays to rows.
 
-The tables themselves are declared in the modules beside this one; ``declared`` finds them there.
+The neighbouring modules declare the tables; ``declared`` collects them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,14 +23,13 @@ _ARROW = {
 
 
 Writer = Literal["load", "retrain", "study", "watch", "no_asset"]
-"""What writes a table: ``load`` are the jobs that write days, ``retrain`` is retrain_models,
-``study`` tune_models and ``watch`` watch_daily. ``no_asset`` is written while something else is
-done, by a sensor for example, and has no asset."""
+"""What writes a table. ``load``: the jobs that write days; ``retrain``: retrain_models; ``study``:
+tune_models; ``watch``: watch_daily. ``no_asset``: no asset but, for example, a sensor."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: name, DuckDB type, meaning."""
+    """A column: its name, DuckDB type and meaning."""
 
     name: str
     type: str
@@ -49,14 +48,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table.
+    """A table of the lake.
 
     Attributes:
         name: ``schema.table``.
-        description: grain, content and when a row is known.
-        columns: in order.
-        day_column: the column by which days are replaced; empty for a table replaced whole.
-        written_by: decides which jobs its asset is in.
+        description: content, what a row is, and when a row is known.
+        columns: its columns, in order.
+        day_column: the column by which days are replaced; empty if writes replace the whole table.
+        written_by: what writes the table; decides which jobs its asset is in.
     """
 
     name: str
@@ -72,7 +71,7 @@ class Table:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The parts of the name, which are the key of the asset that writes it."""
+        """The parts of the name, which are the key of the asset that writes the table."""
         return tuple(self.name.split("."))
 
     @cached_property
@@ -82,11 +81,11 @@ class Table:
         return f'"{schema}"."{table}"'
 
     def ddl(self) -> str:
-        """Column definitions for CREATE TABLE."""
+        """Return the column definitions for CREATE TABLE."""
         return ", ".join(column.ddl for column in self.columns)
 
     def creation(self) -> Iterator[str]:
-        """Statements that make the table, with comments that explain it to any client."""
+        """Yield statements that create the table, with comments that explain it to any client."""
         yield f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'
         yield f"CREATE TABLE IF NOT EXISTS {self.quoted} ({self.ddl()})"
         yield f"COMMENT ON TABLE {self.quoted} IS {_literal(self.description)}"
@@ -94,7 +93,7 @@ class Table:
             yield self._comment(column)
 
     def addition(self, column: Column) -> Iterator[str]:
-        """Statements that add the column to the stored table; its rows so far hold NULL."""
+        """Yield statements that add a column to the stored table; existing rows get NULL."""
         yield f"ALTER TABLE {self.quoted} ADD COLUMN {column.ddl}"
         yield self._comment(column)
 
@@ -107,7 +106,7 @@ class FamilyTable:
     """Decorator of a function that describes the table of each model family.
 
     Attributes:
-        describe: gives a family's table by its name.
+        describe: returns the table of the family that it is called with.
     """
 
     describe: Callable[[str], Table]
@@ -118,18 +117,20 @@ class FamilyTable:
 
 
 def to_arrow(table: Table, data: Mapping[str, Any]) -> pa.Table:
-    """The table's columns from arrays, in the table's order and types; NaN becomes null.
+    """Convert arrays to an Arrow table with a table's columns, order and types.
+
+    NaN becomes null.
 
     Raises:
-        LakeError: a column is missing or unknown, of another length or of another type.
+        LakeError: a column is missing or unknown, or has another length or another type.
     """
-    expected, found = [column.name for column in table.columns], list(data)
-    if set(expected) != set(found):
+    expected = [column.name for column in table.columns]
+    if set(expected) != set(data):
         raise LakeError(
             "columns do not match the table",
             where=table.name,
-            expected=", ".join(sorted(set(expected) - set(found))) or "no further column",
-            found=", ".join(sorted(set(found) - set(expected))) or "nothing in their place",
+            expected=", ".join(sorted(set(expected) - set(data))) or "no further column",
+            found=", ".join(sorted(set(data) - set(expected))) or "nothing in their place",
         )
     arrays = {column.name: _to_column(table, column, data[column.name]) for column in table.columns}
     lengths = {name: len(array) for name, array in arrays.items()}
@@ -147,7 +148,7 @@ def _to_column(table: Table, column: Column, values: Any) -> pa.Array:
     if isinstance(values, pa.DictionaryArray) and values.type.value_type == column.arrow:
         return values
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        # from_pandas, which turns NaN into null, is for what is not Arrow yet.
+        # from_pandas, which turns NaN into null, does not work on Arrow arrays.
         values = values.to_pandas()
     try:
         return pa.array(values, type=column.arrow, from_pandas=True)

@@ -1,8 +1,8 @@
 """Tables from prices to submissions: columns, their meaning, what a row is and when it is known.
 
-The tables of scores, of data and drift, of releases and of alerts are in the modules beside this
-one. A table's name is its Dagster asset key with a dot. Documentation, ``describe``, the assets'
-column schemas and the DDL all come from here. Reading and writing do not belong here.
+The tables of scores, of monitoring, of releases and of alerts are in the neighbouring modules. A
+table's name is its Dagster asset key with a dot. The pages in ``docs``, ``describe``, the column
+schemas of assets and the DDL use these declarations. Reading and writing do not belong here.
 """
 
 from quant_assets.features.catalogue import CATALOGUE
@@ -11,69 +11,69 @@ from quant_assets.lake.schemas.table import Column, FamilyTable, Table
 
 N_TARGETS = 424
 
-_DAY = Column("trading_day", "DATE", "session of London or Tokyo")
-_TARGET = Column("target", "VARCHAR", "target_0 to target_423")
+_DAY = Column("trading_day", "DATE", "a session of London or Tokyo")
+_TARGET = Column("target", "VARCHAR", "name of the target, target_0 to target_423")
 
 RAW_PRICES = Table(
     "raw.prices",
-    "Prices as the source gave them: one row per day and series, empty cells included. "
+    "Prices as the source gave them, empty cells included: one row per day and series. "
     "Known at the close of trading_day.",
     (
         _DAY,
         DATE_ID,
-        Column("instrument", "VARCHAR", "what is traded, e.g. US_Stock_CVX"),
+        Column("instrument", "VARCHAR", "name of the instrument, e.g. US_Stock_CVX"),
         Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
-        Column("value", "DOUBLE", "the number given; NULL where empty or not a number"),
+        Column("value", "DOUBLE", "the source's number; NULL if the cell is empty or is text"),
         Column("source", "VARCHAR", "name of the source"),
-        Column("unread", "VARCHAR", "the text given where it is not a number, else NULL"),
+        Column("unread", "VARCHAR", "the source's text if it is not a number; otherwise NULL"),
     ),
 )
 RAW_TARGET_PAIRS = Table(
     "raw.target_pairs",
-    "The return spreads to rank: one row per target, in submission order.",
+    "The targets, which are return spreads to rank: one row per target, in submission order.",
     (
         _TARGET,
         Column("lag", "BIGINT", "holding period in trading days, 1 to 4"),
-        Column("leg_a", "VARCHAR", "instrument bought"),
-        Column("leg_b", "VARCHAR", "instrument sold; NULL for a single leg"),
+        Column("leg_a", "VARCHAR", "the instrument that the spread buys"),
+        Column("leg_b", "VARCHAR", "the instrument that it sells; NULL if there is one leg"),
     ),
     day_column="",
 )
 VALIDATED_PRICES = Table(
     "validated.prices",
     "Prices after cleaning: one row per day and series. Known at the close of trading_day; "
-    "depends on earlier days only.",
+    "computed from this day and earlier days.",
     (
         _DAY,
         DATE_ID,
-        Column("instrument", "VARCHAR", "what is traded"),
-        Column("field", "VARCHAR", "what was recorded of it"),
-        Column("value", "DOUBLE", "observed and accepted; NULL otherwise. Labels use this"),
-        Column("filled", "DOUBLE", "value, carried forward within a limit. Features use this"),
+        Column("instrument", "VARCHAR", "name of the instrument"),
+        Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
+        Column("value", "DOUBLE", "the accepted value; NULL without one. Labels use this column"),
+        Column("filled", "DOUBLE", "value, or a price of a few days before. Features use this"),
         Column("flag", "VARCHAR", "filled, stale, jump, rejected, joined by commas; NULL if none"),
     ),
 )
 VALIDATED_QUARANTINE = Table(
     "validated.quarantine",
-    "Cells that were rejected, and why: one row per cell.",
+    "Cells that cleaning rejected, and the reasons: one row per cell.",
     (
         _DAY,
         Column("source", "VARCHAR", "name of the source"),
         Column("row", "BIGINT", "date_id of the cell"),
         Column("column", "VARCHAR", "name of the series in the source"),
-        Column("value", "VARCHAR", "what stood there"),
-        Column("reason", "VARCHAR", "why it was rejected"),
+        Column("value", "VARCHAR", "the source's value, as text"),
+        Column("reason", "VARCHAR", "why the cell was rejected"),
     ),
 )
 LABELS = Table(
     "features.labels",
-    "Labels on the day they become known: one row per target and release day. Written on "
-    "released_on, never before; NULL where a price is missing.",
+    "Labels by the day on which they become known: one row per target and day released_on. A row "
+    "is written on released_on and never before.",
     (
-        Column("trading_day", "DATE", "day on which the label is forecast"),
+        Column("trading_day", "DATE", "forecast day of the label"),
         DATE_ID,
         _TARGET,
-        Column("value", "DOUBLE", "log return of leg A less that of leg B over lag days"),
+        Column("value", "DOUBLE", "log return of leg A less leg B; NULL if a price is missing"),
         Column("released_on", "DATE", "day of the label's last price: lag + 1 days later"),
     ),
     day_column="released_on",
@@ -86,18 +86,20 @@ def _features_table(name: str, level: str, unit: tuple[Column, ...], grain: str)
         for feature in CATALOGUE
         if feature.level == level
     )
-    description = f"{grain} Known at the close of trading_day; depends on earlier days only."
+    description = (
+        f"{grain} Known at the close of trading_day; computed from this day and earlier days."
+    )
     return Table(f"features.{name}", description, (_DAY, DATE_ID, *unit, *described))
 
 
 INSTRUMENT_FEATURES = _features_table(
     "instruments",
     "instrument",
-    (Column("instrument", "VARCHAR", "what is traded"),),
+    (Column("instrument", "VARCHAR", "name of the instrument"),),
     "Features of each instrument: one row per day and instrument.",
 )
 MARKET_FEATURES = _features_table(
-    "market", "market", (), "Features of the markets as a whole: one row per day."
+    "market", "market", (), "Features of all markets together: one row per day."
 )
 TARGET_FEATURES = _features_table(
     "targets", "target", (_TARGET,), "Features of each target: one row per day and target."
@@ -107,56 +109,59 @@ FEATURES = (INSTRUMENT_FEATURES, MARKET_FEATURES, TARGET_FEATURES)
 
 @FamilyTable
 def fits_table(family: str) -> Table:
-    """Table of a family's fits."""
+    """Describe the table of a family's fits."""
     return Table(
         f"fits.{family}",
-        f"Fits of {family}: one row per as-of day. A fit knows prices up to trading_day and "
-        "labels released by then.",
+        f"Fits of {family}: one row per as-of day. A fit uses prices up to trading_day and "
+        "labels known by then.",
         (
             Column("trading_day", "DATE", "as-of day"),
             DATE_ID,
             Column("parameters", "VARCHAR", "parameters of the fit, as JSON"),
-            Column("study", "DATE", "as-of day of the study they are the best of; NULL if of none"),
-            Column("by_hand", "VARCHAR", "those of them set by hand, joined by commas; or NULL"),
-            Column("metrics", "VARCHAR", "figures of the fit, as JSON"),
+            Column("study", "DATE", "as-of day of the study they come from; NULL without a study"),
+            Column("by_hand", "VARCHAR", "parameters set by hand, joined by commas; or NULL"),
+            Column("metrics", "VARCHAR", "numbers of labels and days of the fit, as JSON"),
             Column("importance", "VARCHAR", "share of each input in the forecasts, as JSON"),
-            Column("artifact", "VARCHAR", "file of the model below the artifacts folder; or NULL"),
-            Column("sha256", "VARCHAR", "digest of that file, checked before it is loaded"),
-            Column("failure", "VARCHAR", "why there is no model; NULL if there is one"),
-            Column("snapshot", "BIGINT", "lake snapshot the fit was trained on"),
+            Column("artifact", "VARCHAR", "file of the model in the artifacts folder; or NULL"),
+            Column("sha256", "VARCHAR", "digest of that file, verified before it is loaded"),
+            Column("failure", "VARCHAR", "why there is no model; NULL if there is a model"),
+            Column("snapshot", "BIGINT", "lake snapshot that the fit was trained on"),
             Column("features_version", "VARCHAR", "version of the feature catalogue"),
             Column("seed", "BIGINT", "seed of everything random in the fit"),
-            Column("library", "VARCHAR", "library and version that fitted it"),
+            Column("library", "VARCHAR", "library of the family, and its version"),
             Column("code", "VARCHAR", "digest of the family's code, without comments and layout"),
-            Column("fingerprint", "VARCHAR", "digest of all that the fit depends on"),
-            Column("seconds", "DOUBLE", "time the fit took"),
-            Column("dagster_run", "VARCHAR", "Dagster run that made it"),
+            Column("fingerprint", "VARCHAR", "digest of everything that the fit depends on"),
+            Column("seconds", "DOUBLE", "seconds that the fit took"),
+            Column("dagster_run", "VARCHAR", "Dagster run that made the fit"),
         ),
     )
 
 
 @FamilyTable
 def study_table(family: str) -> Table:
-    """Table of the searches for a family's parameters; written by studies only, never by a load."""
+    """Describe the table of a family's studies. Studies write it, never a load."""
     return Table(
         f"fits.{family}_study",
-        f"Searches for parameters of {family}: one row per as-of day and trial. A search knows "
-        "what a fit as of trading_day does; fits as of that day or later use its best trial.",
+        f"Studies of {family}, which search its parameters: one row per as-of day and trial. A "
+        "study uses the data of a fit as of trading_day. Fits as of that day or later use its best "
+        "trial.",
         (
             Column("trading_day", "DATE", "as-of day"),
             DATE_ID,
             Column("trial", "BIGINT", "number of the trial, from 1; the first has the defaults"),
-            Column("stage", "VARCHAR", "broad, over the whole space; or narrow, around its best"),
+            Column("stage", "VARCHAR", "broad: in the whole space; narrow: around the best trial"),
             Column("parameters", "VARCHAR", "all parameters of the trial, as JSON"),
-            Column("value", "DOUBLE", "score of the folds, less for instability; NULL if given up"),
-            Column("metrics", "VARCHAR", "score of each fold it got to, oldest first, as JSON"),
-            Column("best", "BOOLEAN", "whether it is the one that fits use"),
-            Column("seconds", "DOUBLE", "time the trial took"),
-            Column("folds", "BIGINT", "fits a whole trial makes, each judged on the days after it"),
-            Column("first_judged", "DATE", "first forecast day judged"),
-            Column("last_judged", "DATE", "last forecast day judged"),
-            Column("seed", "BIGINT", "seed of the search and of its fits"),
-            Column("search", "VARCHAR", "digest of all that the trials depend on"),
+            Column(
+                "value", "DOUBLE", "score of the folds less instability; NULL if it was stopped"
+            ),
+            Column("metrics", "VARCHAR", "score of each finished fold, oldest first, as JSON"),
+            Column("best", "BOOLEAN", "whether fits use the parameters of this trial"),
+            Column("seconds", "DOUBLE", "seconds that the trial took"),
+            Column("folds", "BIGINT", "folds of a whole trial: one fit each, judged on later days"),
+            Column("first_judged", "DATE", "first forecast day that is judged"),
+            Column("last_judged", "DATE", "last forecast day that is judged"),
+            Column("seed", "BIGINT", "seed of the study and of its fits"),
+            Column("search", "VARCHAR", "digest of everything that the trials depend on"),
         ),
         written_by="study",
     )
@@ -164,17 +169,17 @@ def study_table(family: str) -> Table:
 
 @FamilyTable
 def forecasts_table(family: str) -> Table:
-    """Table of a family's forecasts."""
+    """Describe the table of a family's forecasts."""
     return Table(
         f"forecasts.{family}",
-        f"Forecasts of {family}: one row per day and target. Uses what is known on trading_day "
-        "and the newest fit as of that day or before.",
+        f"Forecasts of {family}: one row per day and target. Made from data known on trading_day "
+        "by the newest fit as of that day or an earlier day.",
         (
             _DAY,
             DATE_ID,
             _TARGET,
             Column("value", "DOUBLE", "score of the target; only its rank on the day matters"),
-            Column("fit_as_of", "DATE", "as-of day of the fit"),
+            Column("fit_as_of", "DATE", "as-of day of the fit that forecast"),
         ),
     )
 
@@ -182,14 +187,14 @@ def forecasts_table(family: str) -> Table:
 ENSEMBLE_FORECASTS = forecasts_table("ensemble")
 INTERVALS = Table(
     "forecasts.intervals",
-    "How far each target may move: one row per forecast day and target, bounds of its label. From "
-    "labels released by trading_day.",
+    "Intervals of labels: one row per forecast day and target. Computed from labels known on "
+    "trading_day.",
     (
         _DAY,
         DATE_ID,
         _TARGET,
         *(
-            Column(f"{end}_{level}", "DOUBLE", f"{end} bound that {level} % of labels respect")
+            Column(f"{end}_{level}", "DOUBLE", f"{end} bound of the {level} % interval")
             for level in (80, 95)
             for end in ("lower", "upper")
         ),
@@ -197,24 +202,27 @@ INTERVALS = Table(
 )
 SUBMISSIONS = Table(
     "submissions.competition",
-    "The submission: one row per day, one column per target, never empty.",
+    "The submission: one row per day and one column per target. No cell is empty.",
     (
         _DAY,
         DATE_ID,
-        *(Column(f"target_{i}", "DOUBLE", "published value") for i in range(N_TARGETS)),
+        *(
+            Column(f"target_{i}", "DOUBLE", "value of the submitted forecast")
+            for i in range(N_TARGETS)
+        ),
     ),
 )
 TRACKED_FITS = Table(
     "tracking.fits",
-    "MLflow's record of every fit: one row per family and as-of day. Follows the fits; a fit that "
-    "could not be recorded is recorded by a later run.",
+    "Fits that MLflow has: one row per family and as-of day. If a fit cannot be recorded, a later "
+    "run records it.",
     (
         Column("trading_day", "DATE", "as-of day"),
         DATE_ID,
         Column("family", "VARCHAR", "model family"),
-        Column("fingerprint", "VARCHAR", "digest of all that the fit depends on"),
+        Column("fingerprint", "VARCHAR", "digest of everything that the fit depends on"),
         Column("mlflow_run", "VARCHAR", "MLflow run of the fit"),
-        Column("version", "BIGINT", "in the model registry, under the family's name; or NULL"),
-        Column("alias", "VARCHAR", "champion: is published; challenger: may follow it; NULL"),
+        Column("version", "BIGINT", "version of the registered model of the family; or NULL"),
+        Column("alias", "VARCHAR", "champion: its forecasts are submitted; challenger; or NULL"),
     ),
 )

@@ -1,6 +1,6 @@
-"""One process's way to the lake: a connection a thread, what is tried again, and who may write.
+"""The connections of one process to the lake: one for each thread, retries, and the write lock.
 
-What is read and written is said in ``lake.store.lake``; how a connection comes about, in
+Reads and writes of tables are in ``lake.store.lake``, and opening a connection is in
 ``lake.store.connection``.
 """
 
@@ -25,10 +25,10 @@ class LakeAccess:
     """Opens the lake below a folder on first use. Threads may share it.
 
     Args:
-        root: folder of the lake; made if there is none, unless ``read_only``.
-        read_only: refuse writes, and never make a lake.
-        snapshot: show the lake as it was then.
-        patience: seconds a write waits for other writers.
+        root: folder of the lake; it is created if it is missing, unless ``read_only``.
+        read_only: refuse writes, and never create a lake.
+        snapshot: id of the snapshot to show; None shows the newest.
+        patience: seconds that a write waits for other writers.
     """
 
     def __init__(
@@ -52,7 +52,9 @@ class LakeAccess:
 
     @contextmanager
     def at_once(self) -> Iterator[int]:
-        """Let all reads of this thread meanwhile show one snapshot, an outer one's if any; its id.
+        """Let all reads of this thread within the context show one snapshot; yield its id.
+
+        Within another such context, its snapshot stays.
 
         Raises:
             LakeError: the lake cannot be opened.
@@ -61,7 +63,7 @@ class LakeAccess:
         if outer is not None:
             yield outer
             return
-        self._of_thread.snapshot = snapshot = self.read(_begun, "newest snapshot")
+        self._of_thread.snapshot = snapshot = self.read(_begin, "newest snapshot")
         try:
             yield snapshot
         finally:
@@ -69,10 +71,14 @@ class LakeAccess:
             self._cursor().rollback()
 
     def read(self, fetch: Callable[[duckdb.DuckDBPyConnection], T], what: str) -> T:
-        """What ``fetch`` gives on the thread's connection.
+        """Return the result of ``fetch`` on the thread's connection, with retries on conflicts.
+
+        Args:
+            fetch: reads from a connection.
+            what: description of the read, for the error.
 
         Raises:
-            LakeError: the lake cannot be opened, or DuckDB refuses; ``what`` says where.
+            LakeError: the lake cannot be opened, or DuckDB refuses the read.
         """
         try:
             return self._retrying(fetch)
@@ -80,10 +86,18 @@ class LakeAccess:
             raise LakeError("the lake cannot be read", where=what, found=str(error)) from error
 
     def alone(self, name: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """Do the work while no other process writes; readers go on. The lock ends with its process.
+        """Call ``work`` on the thread's connection while no other process writes.
 
-        A SQLite catalogue refuses a commit if any other came since its transaction began, whichever
-        the table: without a lock, short writes would make a long one start again for ever.
+        Readers continue. The lock ends with its process. A SQLite catalogue refuses a commit if
+        another commit, to any table, came since its transaction began. Without the lock, short
+        writes would make a long write start again for ever.
+
+        Args:
+            name: description of the write, for errors.
+            work: writes through a connection; it is called again after a conflict.
+
+        Raises:
+            LakeError: the lake is open for reading only, or the write did not come through.
         """
         if self._read_only:
             raise LakeError("the lake is open for reading only", where=name)
@@ -108,7 +122,7 @@ class LakeAccess:
         )(lambda: work(self._cursor()))
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        """The thread's connection, kept: opening one costs more than most reads."""
+        """Return the thread's connection, which is kept: opening costs more than most reads."""
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._of_thread, "cursor", None)
         if cursor is None:
             with self._opening:
@@ -124,8 +138,8 @@ class LakeAccess:
         return cursor
 
 
-def _begun(cursor: duckdb.DuckDBPyConnection) -> int:
-    """Begin a transaction; the snapshot that it shows."""
+def _begin(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Begin a transaction, and return the id of the snapshot that it shows."""
     cursor.begin()
     try:
         return newest_snapshot(cursor)
@@ -135,7 +149,7 @@ def _begun(cursor: duckdb.DuckDBPyConnection) -> int:
 
 
 def newest_snapshot(cursor: duckdb.DuckDBPyConnection) -> int:
-    """Id of the newest snapshot that the connection sees."""
+    """Return the id of the newest snapshot that the connection sees."""
     row = cursor.execute("FROM ducklake_current_snapshot('lake')").fetchone()
     return int(row[0]) if row else 0
 

@@ -1,4 +1,4 @@
-"""Fitted models on disk, named by their sha256 and verified before they are read."""
+"""Artifacts: files named by their sha256, which is verified whenever they are read."""
 
 import hashlib
 import os
@@ -17,7 +17,13 @@ def store_artifact(folder: Path, content: bytes) -> tuple[str, str]:
 
 
 def is_artifact_stored(folder: Path, name: str, digest: str) -> bool:
-    """Return whether a file is stored and has the sha256 recorded."""
+    """Return whether a file is stored and has its recorded sha256.
+
+    Args:
+        folder: the artifacts folder.
+        name: path of the file within the folder.
+        digest: recorded sha256 of the file.
+    """
     try:
         read_artifact(folder, name, digest)
     except ArtifactError:
@@ -29,12 +35,12 @@ def read_artifact(folder: Path, name: str, digest: str) -> bytes:
     """Read the bytes of a stored file and verify their sha256.
 
     Args:
-        folder: of the fitted models.
-        name: of the file, below the folder.
-        digest: sha256 recorded for it.
+        folder: the artifacts folder.
+        name: path of the file within the folder.
+        digest: recorded sha256 of the file.
 
     Raises:
-        ArtifactError: the file is missing, or its sha256 is not the one recorded.
+        ArtifactError: the file is missing, or its sha256 is not the recorded one.
     """
     file = folder / name
     try:
@@ -46,20 +52,20 @@ def read_artifact(folder: Path, name: str, digest: str) -> bytes:
             found=str(error),
             hint="restore the file, or materialise the fit of that day again",
         ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != digest:
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != digest:
         raise ArtifactError(
             "a fitted model is not the one recorded and will not be loaded",
             where=str(file),
             expected=digest,
-            found=found,
+            found=actual,
             hint="restore it; or delete it, and materialise the fit or report of that day again",
         )
     return content
 
 
 def write_atomically(file: Path, content: bytes) -> None:
-    """Write the file so that readers see the old content or the new, never a part."""
+    """Write a file so that readers see the whole old content or the whole new content."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as draft:
         try:

@@ -1,6 +1,6 @@
 """Opening the lake: DuckDB with DuckLake on a SQLite catalogue.
 
-Only how a connection comes about; tables and transactions are in ``lake.store.lake``.
+Tables and transactions are in ``lake.store.lake``.
 """
 
 import sqlite3
@@ -22,7 +22,10 @@ _EXTENSIONS = {
 
 
 def extension_file(name: str) -> Path | None:
-    """The extension's binary in its installed wheel; None without a wheel of DuckDB's version."""
+    """Return the binary of an extension in its installed wheel.
+
+    Returns None if no wheel for this version of DuckDB is installed.
+    """
     package = _EXTENSIONS[name]
     if find_spec(package) is None:
         return None
@@ -34,12 +37,12 @@ def extension_file(name: str) -> Path | None:
 def connect(
     root: Path, *, read_only: bool = False, snapshot: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection whose default catalog is the lake below ``root``.
+    """Open a DuckDB connection whose default catalogue is the lake.
 
     Args:
-        root: folder of the lake; made if there is none, unless ``read_only``.
+        root: folder of the lake; it is created if it is missing, unless ``read_only``.
         read_only: refuse writes.
-        snapshot: show the lake as it was then; goes with ``read_only``.
+        snapshot: id of the snapshot to show, with ``read_only``; None shows the newest.
 
     Raises:
         LakeError: an extension is missing, the lake cannot be opened, or the snapshot has expired.
@@ -82,10 +85,10 @@ def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _create(root: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the catalogue once, in WAL mode from birth: set later, the mode brings lock errors.
+    """Create the catalogue in WAL mode if it is missing.
 
-    A lock file keeps two first processes from both making it; the catalogue appears under its
-    name only when it is complete.
+    Setting the mode later causes lock errors. A lock file keeps two processes from both creating
+    the catalogue, which appears under its name only when it is complete.
     """
     if (root / CATALOGUE).exists():
         return
@@ -114,10 +117,17 @@ def attach_statements(
     catalogue: Path | None = None,
     snapshot: int | None = None,
 ) -> list[str]:
-    """SQL that opens the lake in any DuckDB of this version.
+    """Return the SQL statements that open the lake in any DuckDB of this version.
 
-    Rows always go to Parquet, never into the catalogue: DuckLake 1.0 can show deleted rows again
-    where deletions in the catalogue and in files meet (duckdb/ducklake#1084), and is slower so.
+    Rows always go to Parquet, never into the catalogue, which would be slower. DuckLake 1.0 can
+    also show deleted rows again where deletions in the catalogue and in files meet
+    (duckdb/ducklake#1084).
+
+    Args:
+        root: folder of the lake.
+        read_only: refuse writes.
+        catalogue: file of the catalogue; the one in ``root`` by default.
+        snapshot: id of the snapshot to show; None shows the newest.
     """
     # ATTACH takes no bound parameters; a quote in a path is doubled.
     source = str(catalogue or root / CATALOGUE).replace("'", "''")

@@ -1,6 +1,6 @@
-"""How many rows tables have and which day is their newest.
+"""Numbers of rows and newest days of tables.
 
-DuckLake answers both from its statistics. Where rows of a file were deleted, it reads that table's
+DuckLake answers both from its statistics. If rows of a file were deleted, it reads the table's
 days instead.
 """
 
@@ -14,11 +14,11 @@ from quant_assets.lake.store.lake import Lake
 
 @dataclass(frozen=True)
 class TableContent:
-    """What a table holds.
+    """The content of a table.
 
     Attributes:
-        rows: how many.
-        newest: the newest day by which they are stored; None if there are no rows or no days.
+        rows: number of rows.
+        newest: newest day in the day column; None without rows or without a day column.
     """
 
     rows: int
@@ -30,10 +30,10 @@ def read_contents(lake: Lake, tables: Sequence[Table]) -> dict[Table, TableConte
 
     Args:
         lake: the lake.
-        tables: tables that were written; the result has their order.
+        tables: tables that were written; the result is in this order.
 
     Raises:
-        LakeError: the lake cannot be read, or one of the tables was never written.
+        LakeError: the lake cannot be read, or a table was never written.
     """
     if not tables:
         return {}

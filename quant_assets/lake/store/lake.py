@@ -1,7 +1,6 @@
 """The lake: reading with SQL, and writing a table's days in one transaction.
 
-What the tables are is said in ``lake.schemas.tables``; who may see which labels, in
-``lake.readers.point_in_time``.
+The tables are declared in ``lake.schemas``. Labels are read by ``lake.readers.point_in_time`` only.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -28,12 +27,12 @@ __all__ = ["Lake", "WriteResult", "to_arrow"]
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
-"""Of a statement, by place or by name."""
+"""Values of a statement's parameters, by position or by name."""
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What a write did: rows now in the days written, and a snapshot that holds them."""
+    """The result of a write: the number of written rows, and a snapshot that holds them."""
 
     rows: int
     snapshot: int
@@ -43,10 +42,10 @@ class Lake:
     """One process's access to the lake below a folder, opened on first use. Threads may share it.
 
     Args:
-        root: folder of the lake; made if there is none, unless ``read_only``.
-        read_only: refuse writes, and never make a lake.
-        snapshot: show the lake as it was then, for reading only.
-        patience: seconds a write waits for other writers.
+        root: folder of the lake; it is created if it is missing, unless ``read_only``.
+        read_only: refuse writes, and never create a lake.
+        snapshot: id of the snapshot to show, for reading only; None shows the newest.
+        patience: seconds that a write waits for other writers.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Lake:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever written. Reading makes a lake where there is none."""
+        """Whether the folder of the lake exists. A read creates it too, unless ``read_only``."""
         return self._root.exists()
 
     def close(self) -> None:
@@ -80,26 +79,28 @@ class Lake:
         self.close()
 
     def at_once(self) -> AbstractContextManager[int]:
-        """Let all reads of this thread meanwhile show one snapshot, an outer one's if any; its id.
+        """Let all reads of this thread within the context show one snapshot; yield its id.
+
+        Within another such context, its snapshot stays.
 
         Raises:
             LakeError: the lake cannot be opened.
         """
         return self._access.at_once()
 
-    def once_a_snapshot(self, name: str, compute: Callable[[], T], *given: Hashable) -> T:
+    def once_a_snapshot(self, name: str, compute: Callable[[], T], *dependencies: Hashable) -> T:
         """Compute a value from one snapshot of the lake, once for each snapshot.
 
-        The newest value is kept in memory: whoever looks again, as sensors do, finds it there
-        while nothing was written.
+        The newest value is kept in memory, so that sensors, which ask again and again, do not
+        compute it again until something is written.
 
         Args:
-            name: of the value.
-            compute: reads the lake, and must not change it.
-            given: all that the value depends on besides the lake.
+            name: name of the value.
+            compute: computes the value from the lake, and must not change the lake.
+            dependencies: everything that the value depends on besides the lake.
         """
         with self.at_once() as snapshot:
-            inputs = (snapshot, *given)
+            inputs = (snapshot, *dependencies)
             known = self._computed.get(name)
             if known is None or known[0] != inputs:
                 known = self._computed[name] = inputs, compute()
@@ -107,24 +108,30 @@ class Lake:
         return value
 
     def as_of(self, snapshot: int) -> "Lake":
-        """The same lake as it was at a snapshot, for reading only."""
+        """Return the lake as it was at a snapshot, for reading only."""
         return Lake(self._root, snapshot=snapshot, patience=self._patience)
 
     def query(self, sql: str, parameters: Parameters = ()) -> pd.DataFrame:
-        """Rows of a SELECT as a frame; NULL numbers become NaN.
+        """Return the rows of a SELECT as a frame; NULL numbers become NaN.
 
         Raises:
             LakeError: the lake cannot be opened, or DuckDB refuses the statement.
         """
-        return self._access.read(lambda one: one.execute(sql, parameters).df(), sql)
+        return self._access.read(lambda cursor: cursor.execute(sql, parameters).df(), sql)
 
     def arrow(
         self, sql: str, parameters: Parameters = (), *, needs: Table | None = None
     ) -> pa.Table:
-        """Rows of a SELECT as an Arrow table.
+        """Return the rows of a SELECT as an Arrow table.
+
+        Args:
+            sql: the statement.
+            parameters: values of its parameters.
+            needs: a table that the statement reads.
 
         Raises:
-            LakeError: the table it ``needs`` was never written, or as :meth:`query`.
+            LakeError: the table ``needs`` was never written, the lake cannot be opened, or DuckDB
+                refuses the statement.
         """
         if needs is not None and not self.has(needs):
             raise LakeError(
@@ -132,23 +139,28 @@ class Lake:
                 where=needs.name,
                 hint=f"materialise the asset {needs.name.replace('.', '/')} first",
             )
-        return self._access.read(lambda one: one.execute(sql, parameters).to_arrow_table(), sql)
+        return self._access.read(
+            lambda cursor: cursor.execute(sql, parameters).to_arrow_table(), sql
+        )
 
     def columns(
         self, sql: str, parameters: Parameters = (), *, needs: Table | None = None
     ) -> dict[str, AnyArray]:
-        """Rows of a SELECT as one array per column; NULL numbers become NaN."""
+        """Return the rows of a SELECT as an array for each column; NULL numbers become NaN.
+
+        Arguments and errors are as for :meth:`arrow`.
+        """
         rows = self.arrow(sql, parameters, needs=needs)
         return {name: rows.column(name).to_numpy() for name in rows.column_names}
 
     def snapshot_id(self) -> int:
-        """Id of the newest snapshot."""
+        """Return the id of the newest snapshot."""
         return self._access.read(newest_snapshot, "newest snapshot")
 
     def has(self, table: Table) -> bool:
-        """Whether the table has ever been written."""
+        """Return whether the table was ever written."""
         if table.name not in self._known and self._access.read(
-            lambda one: is_stored(one, table), table.name
+            lambda cursor: is_stored(cursor, table), table.name
         ):
             self._known.add(table.name)
         return table.name in self._known
@@ -156,11 +168,17 @@ class Lake:
     def replace_days(
         self, table: Table, start: date, end: date, data: Mapping[str, Any]
     ) -> WriteResult:
-        """Make ``data`` the table's whole content from ``start`` to ``end``, both included.
+        """Replace a table's rows from ``start`` to ``end``, both included, in one transaction.
 
-        One transaction: at any moment, and after a crash at any moment, readers see the old days
-        or the new ones. Columns go by name; a NaN is stored as NULL. Columns that the stored table
-        lacks are added to it; those it has and ``table`` no longer declares get NULL.
+        At any moment, and after a crash at any moment, readers see either the old rows or the new
+        rows. Columns that the stored table lacks are added to it. Stored columns that ``table`` no
+        longer declares get NULL.
+
+        Args:
+            table: the table.
+            start: first day, by the table's day column.
+            end: last day.
+            data: all rows of these days, as one array for each column; NaN is stored as NULL.
 
         Raises:
             LakeError: a row has no day or one outside the range, the columns do not fit, or the
@@ -180,26 +198,33 @@ class Lake:
         return self._replace(table, rows, condition, [start, end])
 
     def replace_all(self, table: Table, data: Mapping[str, Any]) -> WriteResult:
-        """Make ``data`` the table's whole content, in one transaction."""
+        """Replace all rows of a table by ``data``, as in :meth:`replace_days`."""
         return self._replace(table, to_arrow(table, data), "", [])
 
     def replace_matching(self, table: Table, column: str, data: Mapping[str, Any]) -> WriteResult:
-        """Put ``data`` in the place of the rows that have one of its values in ``column``.
+        """Replace the rows that share a value of a column with new rows; all other rows stay.
 
-        One transaction, as in :meth:`replace_days`; all other rows stay.
+        Args:
+            table: the table.
+            column: name of the column. Stored rows whose value is among the new values are deleted.
+            data: the new rows, as in :meth:`replace_days`.
+
+        Raises:
+            LakeError: the columns do not fit, or the write did not come through.
         """
         rows = to_arrow(table, data)
         values = rows.column(column).unique().to_pylist()
         return self._replace(table, rows, f'WHERE list_contains(?, "{column}")', [values])
 
     def maintain(self, retention_days: int) -> None:
-        """Merge small files, forget snapshots older than the retention, delete unused files.
+        """Merge small files, expire snapshots older than the retention, and delete unused files.
 
-        Others may read and write meanwhile: a file is deleted days after its last snapshot went, at
-        once if nothing is to be retained; and a day after a writer that died left it behind.
+        Other processes may read and write meanwhile. A file is deleted days after its last
+        snapshot expired, or at once if the retention is 0. A file that a dead writer left behind
+        is deleted after a day.
 
         Raises:
-            LakeError: a step did not come through; it can be run again at any time.
+            LakeError: a step did not come through. Maintenance can run again at any time.
         """
         maintain(self._access, self._root, retention_days)
 

@@ -1,6 +1,6 @@
-"""Keeping the lake small: merging files, forgetting snapshots, deleting files that nobody reads.
+"""Maintenance of the lake: merging files, expiring snapshots, and deleting unused files.
 
-What is said of it to callers is in ``lake.store.lake``.
+Callers use :meth:`quant_assets.lake.store.lake.Lake.maintain`.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import duckdb
 
 from quant_assets.lake.store.access import LakeAccess
 
-# DuckLake tells a table's files by its name alone: of namesakes the larger counts hold for all.
+# DuckLake counts files by table name alone: tables of one name get the largest of their counts.
 _TABLES = """
     SELECT schema_name, table_name, files, deletions FROM duckdb_tables()
     JOIN (
@@ -23,32 +23,32 @@ _TABLES = """
 
 
 def maintain(access: LakeAccess, root: Path, retention_days: int) -> None:
-    """Do what :meth:`quant_assets.lake.store.lake.Lake.maintain` says.
+    """Maintain the lake, as :meth:`quant_assets.lake.store.lake.Lake.maintain` describes.
 
     Args:
-        access: to the lake.
+        access: the access to the lake.
         root: folder of the lake.
-        retention_days: days that a snapshot can be read back.
+        retention_days: days for which a snapshot can be read.
 
     Raises:
         LakeError: a step did not come through.
     """
     expire = "CALL ducklake_expire_snapshots('lake', older_than => now() - to_days(?::INTEGER))"
     _change(access, [(expire, [retention_days])], "lake")
-    tables = access.read(lambda one: one.execute(_TABLES).fetchall(), _TABLES)
+    tables = access.read(lambda cursor: cursor.execute(_TABLES).fetchall(), _TABLES)
     for schema, name, files, deletions in tables:
-        # To find that there is nothing to do takes DuckLake a third of all this.
+        # DuckLake would take long to find out that a table has nothing to rewrite or merge.
         steps = ["rewrite_data_files"] * (deletions > 0) + ["merge_adjacent_files"] * (files > 1)
         _change(
             access,
             [(f"CALL ducklake_{step}('lake', ?, schema => ?)", [name, schema]) for step in steps],
             f"{schema}.{name}",
         )
-    # In a SQLite catalogue moments are text, and those of one day compare as equal: of two days
-    # at least one is whole, for readers that have just heard of a file.
+    # A SQLite catalogue stores moments as text, and moments of one day compare as equal. With two
+    # days, at least one whole day remains for readers that have just learnt of a file.
     kept = 2 if retention_days else 0
     cleanup = [f"cleanup_old_files('lake', older_than => now() - to_days({kept}))"]
-    # DuckLake finds orphans with a glob: in a folder named like a pattern, those of others too.
+    # DuckLake finds orphans with a glob, which in a folder named like a pattern matches elsewhere.
     if not set("*?[") & set(str(root)):
         cleanup.append("delete_orphaned_files('lake', older_than => now() - INTERVAL 1 DAY)")
     _change(access, [(f"CALL ducklake_{step}", []) for step in cleanup], "lake")

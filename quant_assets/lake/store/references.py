@@ -1,8 +1,7 @@
 """References that reports compare days with, stored from one run to the next.
 
-How a reference is computed is not known here. A fingerprint covers everything that it depends on: a
-stored reference with the same fingerprint is used again, one with another fingerprint is replaced,
-and its file is deleted.
+Reports compute their references. A fingerprint covers everything that a reference depends on: a
+stored reference is used while its fingerprint stays, and is replaced with its file afterwards.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,11 +19,11 @@ class ReferenceStore:
     """The stored references of one report.
 
     Attributes:
-        lake: the lake that holds their records.
-        artifacts: folder of their files; None stores nothing.
+        lake: the lake that holds the records of the references.
+        artifacts: folder of the files of the references; None stores nothing.
         report: name of the report.
-        newest: how many references to keep: the last one made, and then those of the newest as-of
-            days; None keeps all.
+        newest: number of references to keep: the last computed reference, and then the newest by
+            as-of day; None keeps all.
     """
 
     lake: Lake
@@ -33,15 +32,15 @@ class ReferenceStore:
     newest: int | None = None
 
     def get(self, as_of: date, fingerprint: str, make: Callable[[], bytes]) -> bytes:
-        """Return a reference: the stored bytes, or those that ``make`` returns, which are stored.
+        """Return a stored reference, or compute and store it.
 
         Args:
             as_of: last day that the reference uses.
-            fingerprint: digest of all that it depends on.
-            make: computes it.
+            fingerprint: digest of everything that the reference depends on.
+            make: computes the bytes of the reference.
 
         Raises:
-            ArtifactError: it is recorded, but its file is altered.
+            ArtifactError: the reference is recorded, but its file is altered.
         """
         if self.artifacts is None:
             return make()
@@ -49,13 +48,13 @@ class ReferenceStore:
         known = kept.get(key)
         if known and known[0] == fingerprint and (self.artifacts / known[1]).exists():
             return read_artifact(self.artifacts, *known[1:])
-        made = make()
+        content = make()
         newest = [key, *sorted(kept.keys() - {key}, reverse=True)][: self.newest]
         old = {k: v for k, v in kept.items() if k not in newest}
-        self._keep(self.artifacts, key, as_of, fingerprint, made)
+        self._keep(self.artifacts, key, as_of, fingerprint, content)
         self._forget(old)
         self._clear(self.artifacts, {v[1] for k, v in kept.items() if k == key or k in old})
-        return made
+        return content
 
     def _kept(self) -> dict[str, tuple[str, str, str]]:
         """Return fingerprint, file and sha256 of each reference that has a file, by id."""
@@ -68,13 +67,15 @@ class ReferenceStore:
         ).to_pylist()
         return {row["id"]: (row["fingerprint"], row["artifact"], row["sha256"]) for row in rows}
 
-    def _keep(self, artifacts: Path, key: str, as_of: date, fingerprint: str, made: bytes) -> None:
-        artifact, digest = store_artifact(artifacts, made)
+    def _keep(
+        self, artifacts: Path, key: str, as_of: date, fingerprint: str, content: bytes
+    ) -> None:
+        artifact, digest = store_artifact(artifacts, content)
         row = {"artifact": [artifact], "sha256": [digest], "fingerprint": [fingerprint]}
         self.lake.replace_matching(REFERENCES, "id", {"id": [key], "trading_day": [as_of], **row})
 
     def _forget(self, old: Mapping[str, tuple[str, str, str]]) -> None:
-        """Take the file out of records. The records stay, and are not used again."""
+        """Remove the files from records. The records stay, and are not used again."""
         for key, (fingerprint, _, digest) in old.items():
             row = {"artifact": [None], "sha256": [digest], "fingerprint": [fingerprint]}
             as_of = date.fromisoformat(key.rpartition("/")[2])

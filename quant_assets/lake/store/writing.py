@@ -1,6 +1,6 @@
-"""Replacing rows of one table in one transaction, and making the table fit them first.
+"""Replacing rows of a table in one transaction, which first creates the table or adds columns.
 
-Who may write when, and what is tried again, is decided in ``lake.store.lake``.
+The write lock and retries are in ``lake.store.access``.
 """
 
 import os
@@ -23,7 +23,7 @@ _COLUMNS = (
 
 
 def is_stored(cursor: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    """Whether the lake has the table. To list its tables takes twice as long."""
+    """Return whether the lake has the table. Listing all tables would take twice as long."""
     try:
         cursor.execute(f"SELECT 1 FROM {table.quoted} LIMIT 0")
     except duckdb.CatalogException:
@@ -40,15 +40,15 @@ def replace_rows(
     folder: Path,
     prepared: bool,
 ) -> None:
-    """Delete the rows that ``where`` names and insert others, all or nothing.
+    """Delete rows of a table and insert other rows, in one transaction.
 
     Args:
         cursor: connection to the lake, outside a transaction.
         table: the table.
-        rows: what to insert, by name.
-        where: WHERE clause of the deletion and its values.
-        folder: where the table's files lie; nobody else may write there meanwhile.
-        prepared: the stored table is known to have all columns.
+        rows: the rows to insert; columns are matched by name.
+        where: WHERE clause of the deletion, and the values of its parameters.
+        folder: folder of the table's files; no other process may write there meanwhile.
+        prepared: whether the stored table is known to have all columns.
 
     Raises:
         duckdb.Error: the transaction did not come through.
@@ -78,7 +78,7 @@ def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 @contextmanager
 def _registered(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
-    """The rows as a table of the connection, which would keep their memory."""
+    """Register the rows as a table of the connection, and unregister them to free their memory."""
     cursor.register(_INCOMING, rows)
     try:
         yield
@@ -88,10 +88,10 @@ def _registered(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[N
 
 @contextmanager
 def _whole_files(folder: Path) -> Iterator[None]:
-    """What appears in the folder is on the disk before the catalogue says so, or goes on an error.
+    """Sync new files of the folder to the disk before the commit, or delete them on an error.
 
-    DuckLake syncs its catalogue only: after a power cut it could name a file whose bytes are gone.
-    Half a file that stayed would keep a full disk full.
+    DuckLake syncs its catalogue only: after a power cut it could name a file whose bytes are lost.
+    Parts of files left behind would keep a full disk full.
     """
     before = set(folder.glob("*"))
     try:
@@ -114,7 +114,7 @@ def _sync(path: Path) -> None:
 
 
 def _prepare(cursor: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Make the table, or add the columns that the stored one lacks."""
+    """Create the table, or add the columns that the stored table lacks."""
     stored = dict(cursor.execute(_COLUMNS, [table.name]).fetchall())
     statements = [] if stored else list(table.creation())
     for column in table.columns if stored else ():
