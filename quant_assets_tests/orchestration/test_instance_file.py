@@ -14,7 +14,9 @@ from quant_assets.orchestration.execution.runs import INSTANCE_FILE, open_instan
 from quant_assets.orchestration.storages.sqlite import KeptSqliteRunStorage
 from quant_assets.orchestration.storages.watched_launcher import WatchedRunLauncher
 
-DEFAULTS = yaml.safe_load(INSTANCE_FILE.read_text())
+DEFAULTS = yaml.safe_load(
+    INSTANCE_FILE.read_text().replace("base_dir: data/dagster", "base_dir: {env: DAGSTER_HOME}")
+)
 RETENTION = {"schedule": {"purge_after_days": 5}}
 
 
