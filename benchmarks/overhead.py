@@ -19,7 +19,7 @@ from quant_assets.definitions import LAYERS, build_definitions
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets.orchestration.assets import data_and_drift, fits, studies
+from quant_assets.orchestration.assets import anomalies, data_quality, drift, fits, studies
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets.orchestration.assets.table_assets import asset_key_of
 from quant_assets.orchestration.execution.runs import open_instance, run_job
@@ -87,7 +87,11 @@ def bodies(source: Source) -> list[Callable[..., Any]]:
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        others = [layer for layer in LAYERS if layer not in (studies, fits, data_and_drift)]
+        others = [
+            layer
+            for layer in LAYERS
+            if layer not in (studies, fits, data_quality, drift, anomalies)
+        ]
         layers = [layer.build(partitions, FAST) for layer in others]
     return [asset.op.compute_fn.decorated_fn for assets in layers for asset in assets]
 

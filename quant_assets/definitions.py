@@ -10,7 +10,9 @@ from quant_assets.core.settings import Settings, load_settings, require_market
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.assets import (
-    data_and_drift,
+    anomalies,
+    data_quality,
+    drift,
     features,
     fits,
     forecasts,
@@ -38,7 +40,7 @@ from quant_assets.sources.registry import open_source
 
 LAYERS = (
     *(raw, validated, features, studies, fits, forecasts, promotion, submissions),
-    *(scoring, data_and_drift, skill, tracking, reports),
+    *(scoring, data_quality, drift, anomalies, skill, tracking, reports),
 )
 
 

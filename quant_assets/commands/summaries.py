@@ -3,7 +3,9 @@
 The scoreboard as a page is in ``scoreboard_page``; how a table looks is in ``console``.
 """
 
+import sys
 from datetime import date
+from pathlib import Path
 
 import typer
 
@@ -50,14 +52,23 @@ def show_scoreboard(settings: Settings) -> None:
 def show_result(settings: Settings) -> None:
     """Print the scoreboard, where the submission lies, and what to try next."""
     show_scoreboard(settings)
+    program = _name_program()
+    suggestions = {
+        "ui": "the graph, its runs and checks, in the browser",
+        "tables": "what the lake holds",
+        "describe features.targets": "what one table holds",
+        'sql "FROM monitoring.scoreboard"': "the answer to a question",
+        "shell": "a DuckDB prompt on the lake",
+    }
     typer.echo(
-        f"""
-submission: {settings.exports_dir}/submission.parquet and submission.csv
-
-next:
-  make ui                                      the graph, its runs and checks, in the browser
-  .venv/bin/quant-assets tables                what the lake holds
-  .venv/bin/quant-assets describe features.targets
-  .venv/bin/quant-assets sql "FROM monitoring.scoreboard"
-  .venv/bin/quant-assets shell                 a DuckDB prompt on the lake"""
+        f"\nsubmission: {settings.exports_dir}/submission.parquet and submission.csv\n\nnext:"
     )
+    for arguments, result in suggestions.items():
+        typer.echo(f"  {program} {arguments:<34} {result}")
+
+
+def _name_program() -> str:
+    """Return what a person types for this program: its path from here, or its name."""
+    program = Path(sys.argv[0]).absolute()
+    below = program.is_relative_to(Path.cwd()) and program.exists()
+    return str(program.relative_to(Path.cwd())) if below else program.name

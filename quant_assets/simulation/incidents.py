@@ -107,7 +107,7 @@ def find_own_alerts(
     """
     day = plan.market.day(planned.first)
     keys = [key.format(day=day) for key in ALERTED[planned.kind]]
-    opened_at = alerts["opened_at"].dt.tz_localize(UTC)
+    opened_at = pd.to_datetime(alerts["opened_at"]).dt.tz_localize(UTC)
     in_time = (opened_at >= began) & (opened_at <= began + _ALERT_DELAY)
     own: pd.DataFrame = alerts[alerts["key"].isin(keys) & in_time]
     return own.assign(first=own["key"] == keys[0])

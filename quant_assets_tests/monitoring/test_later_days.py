@@ -15,7 +15,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.data.cells import read_cells
 from quant_assets.monitoring.data.data_quality import data_quality_rows
 from quant_assets.monitoring.drift.drift import drift_rows
-from quant_assets.orchestration.assets import data_and_drift, skill
+from quant_assets.orchestration.assets import anomalies, data_quality, drift, skill
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.monitored_lake import FAMILIES, fill
@@ -59,7 +59,9 @@ def test_a_day_without_prices_is_not_judged(tmp_path: Path, start: object) -> No
     """No check passes, which would end its alert, and no stored row is replaced."""
     partitions = trading_partitions(DAYS[0].item(), AFTER, AFTER)
     assets = [
-        *data_and_drift.build(partitions, FAMILIES),
+        *data_quality.build(partitions, FAMILIES),
+        *drift.build(partitions, FAMILIES),
+        *anomalies.build(partitions, FAMILIES),
         *skill.build(partitions, FAMILIES),
     ]
     names = {"data_quality", "drift", "anomalies", "rolling", "health"}

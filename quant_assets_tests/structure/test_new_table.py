@@ -14,7 +14,7 @@ from quant_assets.lake.schemas import monitoring_tables
 from quant_assets.lake.schemas.declared import all_tables, declared_tables, watched_tables
 from quant_assets.lake.schemas.table import Column, FamilyTable, Table, Writer
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.assets import data_and_drift
+from quant_assets.orchestration.assets import data_quality
 from quant_assets.orchestration.assets.table_assets import table_asset
 
 FAMILIES = ("rank_prior", "ridge")
@@ -34,7 +34,7 @@ def declare(writer: Writer) -> Table:
 
 def jobs_with(table: Table, monkeypatch: pytest.MonkeyPatch, folder: Path) -> set[str]:
     """Declare the table and its asset, and name the jobs that the asset is in then."""
-    built = data_and_drift.build
+    built = data_quality.build
 
     def with_breadth(partitions: dg.PartitionsDefinition, families: Any) -> list[Any]:
         @table_asset(table, kinds={"numpy"}, partitions=partitions)
@@ -44,7 +44,7 @@ def jobs_with(table: Table, monkeypatch: pytest.MonkeyPatch, folder: Path) -> se
         return [*built(partitions, families), breadth]
 
     monkeypatch.setattr(monitoring_tables, "BREADTH", table, raising=False)
-    monkeypatch.setattr(data_and_drift, "build", with_breadth)
+    monkeypatch.setattr(data_quality, "build", with_breadth)
     definitions = build_definitions(Settings(data_dir=folder))
     jobs = [job.name for job in definitions.jobs or ()]
     key = dg.AssetKey(table.key)

@@ -1,8 +1,9 @@
 """Layer monitoring: the asset with unusual prices and volumes of the source.
 
-Whether data are complete and up to date belongs in ``orchestration.assets.data_and_drift``.
+Whether data are complete and up to date belongs in ``orchestration.assets.data_quality``.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import dagster as dg
@@ -29,8 +30,10 @@ from quant_assets.orchestration.assets.table_assets import (
 _ORDINARY = "ordinary"
 
 
-def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """Build the assets of this module."""
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """Build the assets of this module, whatever the families."""
     return [_build_anomalies(partitions)]
 
 

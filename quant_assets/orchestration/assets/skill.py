@@ -1,7 +1,7 @@
 """Layer monitoring: recent scores of forecasts compared with the scores that were expected.
 
 The scores themselves belong in ``orchestration.assets.scoring``; drift of data and features, in
-``orchestration.assets.data_and_drift``.
+``orchestration.assets.drift``.
 """
 
 from collections.abc import Iterator, Sequence
