@@ -18,7 +18,7 @@ def serve_dagster(settings: Settings, host: str, port: int) -> None:
     """Run Dagster's webserver and daemon until a signal or the end of either ends both.
 
     Args:
-        settings: of the market that Dagster shows.
+        settings: the market, and the data directory, that Dagster shows.
         host: the address that the webserver listens on.
         port: the port that the webserver listens on.
 
@@ -86,7 +86,7 @@ def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str],
     """Answer Prometheus's scrapes until a signal arrives.
 
     Args:
-        settings: of the market whose metrics are served.
+        settings: the market, and the data directory, whose metrics are served.
         host: the address to listen on.
         port: the port to listen on.
         say: called with the address once the server listens.

@@ -146,7 +146,7 @@ def _is_for_types_only(node: ast.stmt) -> bool:
 
 
 def _imported_by(node: ast.AST) -> Iterator[tuple[str, _Reference | None, str]]:
-    """Yield each name that an import binds, its reference into this package, and its text.
+    """Yield each name that an import binds, what it refers to, and the import as text.
 
     The reference is None for other packages.
     """

@@ -59,7 +59,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
             "the Dagster shell: dependencies, start and storage of assets and runs",
             "arithmetic, and SQL over more than one table",
             (
-                ("assets", "a module for each layer: assets, their checks and pictures"),
+                ("assets", "assets, checks, pictures: a module for a layer or a part of one"),
                 ("jobs", "the jobs"),
                 ("schedules", "runs at fixed hours"),
                 ("sensors", "runs after events"),

@@ -44,7 +44,7 @@ _ARITHMETIC = tuple(
 # The version digests the column order by itself, and order_features uses entries with words.
 _OUTSIDE = ("quant_assets.features.catalogue.order_features",)
 VERSION_WITH_WORDS = "2681c85a6816"
-"""Version that fits have if they were made when versions still depended on words of formulas."""
+"""Stored with fits of 0.1.0 development versions, whose version also digested formulas in words."""
 _ARITHMETIC_WITH_WORDS = "a134b3d01060"
 """Present version whose features equal those of ``VERSION_WITH_WORDS``. Update it when the code is
 reworded and all features stay equal bit for bit; after any other change, leave it."""

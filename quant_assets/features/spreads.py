@@ -36,7 +36,12 @@ from quant_assets.market.targets import TargetPairs
 
 @dataclass(frozen=True)
 class _Legs:
-    """(m,) columns of both legs; -1 for no second leg, whose values are zeros."""
+    """Where the legs of m targets are among the instruments.
+
+    Attributes:
+        first: (m,) positions of leg A.
+        second: (m,) positions of leg B; -1 without one, which counts as an instrument of zeros.
+    """
 
     first: IntArray
     second: IntArray

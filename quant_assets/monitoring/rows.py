@@ -46,7 +46,8 @@ def to_frame(
         table: gives the order of the columns.
         days: (k,) days.
         date_ids: (k,) their numbers.
-        measures: of each, the columns other than the day's: one value, or (k,) values.
+        measures: for each measure its columns without those of the day; a column is one value
+            for all days, or (k,) values.
     """
     names = [
         column.name for column in table.columns if column.name not in ("trading_day", "date_id")

@@ -31,7 +31,7 @@ class Thresholds:
         shadow_days: judged days that a challenger stays in shadow.
         step_days: trading days that a challenger stays at each share.
         tolerance: relative shortfall that is still accepted.
-        noise: t-statistic of the paired difference above which a shortfall may be chance.
+        noise: t-statistic of the paired daily differences; a shortfall above it may be chance.
         deviation: fraction by which the daily ICs may deviate more and still be stable.
         probation_days: judged days of a new champion's probation.
         judged_days: judged days that the probation needs before it may end in a rollback.

@@ -14,7 +14,7 @@ from quant_assets.lake.store.lake import Lake
 
 
 def find_unsubmitted_parts(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
-    """Find the parts of a range of days that no release's submitted forecast fixes.
+    """Find the parts of a range of days for which no release's forecast was submitted yet.
 
     These are the days before the first and after the last day that a release's forecast was
     submitted for. A day between them without a submitted forecast, whose prices came late, is a

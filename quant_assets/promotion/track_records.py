@@ -1,4 +1,4 @@
-"""The daily ICs of all releases as stored, and the evidence that they are on a day.
+"""The stored daily ICs of all releases, and what of them is known on a day.
 
 The decisions that follow from the evidence are made in ``promotion.rules``.
 """
@@ -41,7 +41,7 @@ class TrackRecords:
         Args:
             release: name of the release, or of the submitted forecast.
             forecast_day: day of the forecast.
-            known_on: day from whose close on the day's labels, and so the IC, are known.
+            known_on: day at whose close all labels of ``forecast_day`` are known.
             ic: the IC.
         """
         row = (release, forecast_day, known_on, ic, LIVE)

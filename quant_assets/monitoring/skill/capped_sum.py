@@ -1,9 +1,9 @@
 """The state of one CUSUM: how it goes from one judged day to the next, and its limits.
 
 The sum adds up how far days fall short of what is expected, and starts again from 0 when it is no
-longer positive. After a fault is repaired, a plain sum falls by its slack a day only. So a cap
-keeps the sum from rising far above its critical limit, and a second test looks for the end of the
-drop. The drop's days are those from the start of the sum to the day on which the sum without its
+longer positive. After a fault is repaired, a plain sum would fall by no more than its slack a day.
+Therefore a cap keeps the sum close to its critical limit, and a second test looks for the end of
+the drop. The drop's days are those from the start of the sum to the day on which the sum without its
 cap is highest. Once the days since then are hardly consistent with the drop, the sum starts again.
 
 Which values are added up is decided in ``monitoring.skill.cusum``.

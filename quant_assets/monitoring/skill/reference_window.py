@@ -1,7 +1,7 @@
 """Compare the newest days of a daily measure with a reference window of earlier days.
 
-Arrays only. Which measures there are is in ``monitoring.skill.rolling_score``, ``.cusum`` and
-``.health``; ``monitoring.skill.daily_records`` reads them.
+Arrays only. The measures are computed in ``monitoring.skill.rolling_score``,
+``monitoring.skill.cusum`` and ``monitoring.skill.health``.
 
 A reference ends before the window that is compared with it, on a day of a coarse grid. So it stays
 the same for several days, and its limits, which are slow to compute, are shared by them.
@@ -125,7 +125,7 @@ def reference_rows(date_ids: IntArray, first: IntArray) -> tuple[IntArray, IntAr
     """Find the reference of each window.
 
     Args:
-        date_ids: (n,) of a record.
+        date_ids: (n,) numbers of the days of a record, ascending.
         first: (k,) rows of the record at which the windows begin.
 
     Returns:
