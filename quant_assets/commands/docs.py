@@ -56,7 +56,8 @@ def settings_page() -> str:
     """Return a page with every setting, its variable and its default."""
     head = (
         "Environment variables; `quant-assets doctor` lists the values in force. "
-        "A variable that resembles one of these is refused as misspelt.\n\n| variable | default | meaning |\n|---|---|---|"
+        "A variable that resembles one of these is refused as misspelt.\n\n"
+        "| variable | default | meaning |\n|---|---|---|"
     )
     return "\n".join(["# Settings", "", _NOTE, head, *_settings(), ""])
 

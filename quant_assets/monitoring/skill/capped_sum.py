@@ -3,8 +3,9 @@
 The sum adds up how far days fall short of what is expected, and starts again from 0 when it is no
 longer positive. After a fault is repaired, a plain sum would fall by no more than its slack a day.
 Therefore a cap keeps the sum close to its critical limit, and a second test looks for the end of
-the drop. The drop's days are those from the start of the sum to the day on which the sum without its
-cap is highest. Once the days since then are hardly consistent with the drop, the sum starts again.
+the drop. The drop's days are those from the start of the sum to the day on which the sum without
+its cap is highest. Once the days since then are hardly consistent with the drop, the sum starts
+again.
 
 Which values are added up is decided in ``monitoring.skill.cusum``.
 """
