@@ -3,8 +3,9 @@
 from datetime import date
 from pathlib import Path
 
-from quant_assets.core.errors import CalendarError
+from quant_assets.core.errors import CalendarError, LakeError
 from quant_assets.core.settings import Settings, require_market
+from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import newest_trading_day
@@ -28,12 +29,18 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
     Raises:
         UnknownNameError: there is no such period.
         SettingsError: no market is loaded, or another one.
+        LakeError: no prices are stored yet.
         CalendarError: there are no prices of that day.
     """
     kind = find_period(period)
     require_market(settings, loaded=True)
     with Lake(settings.lake_dir, read_only=True) as lake, open_instance(settings) as opened:
-        first, last = _read_ends(lake)
+        span = read_day_span(lake, RAW_PRICES)
+        if span is None:
+            raise LakeError(
+                "no prices are stored yet", where=RAW_PRICES.name, hint="run `quant-assets load`"
+            )
+        first, last = span
         wanted = newest_trading_day(day) if day else last
         if not first <= wanted <= last:
             raise CalendarError(
@@ -46,12 +53,3 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
         submitted = read_submission_time(opened, wanted)
         scope = ReportScope(lake, kind, wanted, families, settings.drift_share, submitted)
         return store_report(scope, settings.reports_dir)[1]
-
-
-def _read_ends(lake: Lake) -> tuple[date, date]:
-    """Return the first and last day with prices."""
-    ends = lake.arrow(
-        f"SELECT min(trading_day) AS first, max(trading_day) AS last FROM {RAW_PRICES.quoted}",
-        needs=RAW_PRICES,
-    ).to_pylist()[0]
-    return ends["first"], ends["last"]

@@ -73,7 +73,13 @@ def variance_shares(parts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
 
 
 def first_attributed_day(lake: Lake, start: date, end: date) -> date:
-    """Return the first day from ``start`` to ``end`` that is attributed."""
+    """Return the first attributed day of a range: only the newest days of a range are.
+
+    Args:
+        lake: the lake.
+        start: first day of the range.
+        end: last day of the range.
+    """
     return max(start, find_history_start(lake, MARKET_FEATURES, end, ATTRIBUTED_DAYS - 1))
 
 

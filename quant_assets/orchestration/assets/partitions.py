@@ -69,6 +69,11 @@ def stored_day_range(
 ) -> tuple[date, date]:
     """Return :func:`run_day_range`, after a check that the table has rows of the last day.
 
+    Args:
+        context: of the step that runs.
+        lake: the lake.
+        table: the table that the step judges.
+
     Raises:
         LakeError: the table has no rows of the last day.
     """
