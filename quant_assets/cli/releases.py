@@ -28,15 +28,18 @@ def show(context: typer.Context) -> None:
     if context.invoked_subcommand:
         return
     from quant_assets.commands.console import format_table
+    from quant_assets.lake.readers.days import read_newest_day
+    from quant_assets.lake.schemas.tables import MARKET_FEATURES
     from quant_assets.lake.store.lake import Lake
     from quant_assets.promotion.listing import list_releases
     from quant_assets.promotion.release_store import read_decisions
 
     with Lake(load_settings().lake_dir, read_only=True) as lake:
         rows, made = list_releases(lake), read_decisions(lake)
+        day = read_newest_day(lake, MARKET_FEATURES) or "DAY"
     if rows.empty:
-        typer.echo("no release yet; as of the newest day stored, by its date:")
-        typer.echo("  quant-assets backfill --job retrain_models --from DAY --to DAY")
+        typer.echo("no release was made yet; this makes one as of the newest day with features:")
+        typer.echo(f"  quant-assets backfill --job retrain_models --from {day} --to {day}")
         return
     typer.echo(format_table(rows, wrap="reason"))
     if made:

@@ -179,7 +179,7 @@ def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
     """Open Dagster: webserver and daemon."""
     from quant_assets.commands.servers import serve_dagster
 
-    serve_dagster(load_settings(), host, port)
+    serve_dagster(load_settings(), host, port, typer.echo)
 
 
 @app.command()

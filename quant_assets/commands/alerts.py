@@ -11,7 +11,7 @@ from quant_assets.alerts.channels import open_channels
 from quant_assets.alerts.delivery import deliver_messages, resend_dead_letters
 from quant_assets.alerts.messages import Message
 from quant_assets.commands.console import format_table
-from quant_assets.core.errors import SettingsError, unknown_name
+from quant_assets.core.errors import SettingsError, UnknownNameError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 
@@ -91,6 +91,8 @@ def close_alert(settings: Settings, key: str) -> str:
     with Lake(settings.lake_dir) as lake:
         store = AlertStore(lake, settings.lake_dir)
         known = {alert.key: alert for alert in store.alerts()}
+        if not known:
+            raise UnknownNameError("no alert is open", found=repr(key))
         if key not in known:
             raise unknown_name("key of an open alert", key, sorted(known))
         # Not the present moment: the condition may have held again since, not yet read.

@@ -12,7 +12,7 @@ import duckdb
 from quant_assets.alerts.alert_lifecycle import LEVELS, Level
 from quant_assets.alerts.channels import open_channels
 from quant_assets.core.errors import QuantAssetsError
-from quant_assets.core.settings import Settings
+from quant_assets.core.settings import Settings, read_held_market, require_market
 from quant_assets.lake.store.connection import extension_file
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import select_families
@@ -56,6 +56,7 @@ def run_checks(settings: Settings) -> Iterator[CheckResult]:
     yield _check_disk(settings)
     yield _check_lake(settings)
     yield _check_source(settings)
+    yield _check_market(settings)
     yield _check_families(settings)
     yield from (_check_channels(settings, level) for level in LEVELS)
     for name, value in settings.model_dump().items():
@@ -113,6 +114,15 @@ def _check_source(settings: Settings) -> CheckResult:
         )
     except QuantAssetsError as error:
         return CheckResult("source", False, _to_line(error), "correct QUANT_SOURCE or the folder")
+
+
+def _check_market(settings: Settings) -> CheckResult:
+    try:
+        require_market(settings)
+        held = read_held_market(settings)
+        return CheckResult("market", True, f"{held} is held" if held else "none is held yet")
+    except QuantAssetsError as error:
+        return CheckResult("market", False, _to_line(error), str(error.hint))
 
 
 def _check_channels(settings: Settings, level: Level) -> CheckResult:

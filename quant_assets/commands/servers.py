@@ -8,22 +8,26 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
+from filelock import FileLock, Timeout
+
 from quant_assets.core.errors import SettingsError, TrackingError
 from quant_assets.core.settings import Settings, require_market
 from quant_assets.metrics.prometheus import Metric
 from quant_assets.tracking import mlflow_store
 
 
-def serve_dagster(settings: Settings, host: str, port: int) -> None:
+def serve_dagster(settings: Settings, host: str, port: int, say: Callable[[str], object]) -> None:
     """Run Dagster's webserver and daemon until a signal or the end of either ends both.
 
     Args:
         settings: the market, and the data directory, that Dagster shows.
         host: the address that the webserver listens on.
         port: the port that the webserver listens on.
+        say: called with the address before the webserver starts.
 
     Raises:
-        SettingsError: the data directory holds another market, or the port is taken.
+        SettingsError: the data directory holds another market, Dagster is open for it already, or
+            the port is taken.
         QuantAssetsError: the webserver or the daemon ended by itself.
     """
     from quant_assets.commands.supervision import run_together
@@ -32,13 +36,23 @@ def serve_dagster(settings: Settings, host: str, port: int) -> None:
     require_market(settings)
     _require_free(host, port)
     os.environ.update(prepare_home(settings))
+    lock = settings.dagster_home / "ui.lock"
     both = ["-w", str(WORKSPACE_FILE), "--code-server-log-level", "warning"]
     programs = {
         "dagster-webserver": [*both, "-h", host, "-p", str(port), "--dagster-log-level", "info"],
         "dagster-daemon": ["run", *both],
     }
     commands = {name: [_program(name), *arguments] for name, arguments in programs.items()}
-    run_together(commands, settings.data_dir)
+    try:
+        with FileLock(lock, timeout=0):
+            say(f"Dagster on http://{host}:{port}; Ctrl-C ends it")
+            run_together(commands, settings.data_dir)
+    except Timeout:
+        raise SettingsError(
+            "Dagster is open for this data directory already",
+            where=str(settings.data_dir),
+            hint="use the one that is open, or end it first: two daemons would disturb each other",
+        ) from None
 
 
 def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:

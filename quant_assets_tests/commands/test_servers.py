@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 import psutil  # type: ignore[import-untyped]  # has no stubs
 import pytest
+from filelock import FileLock
 
 from quant_assets.models.registry import FAST
 from quant_assets_tests.support.installation import PATIENCE, Command, Installation
@@ -65,3 +66,26 @@ def test_without_fits_there_is_nothing_to_show(
 ) -> None:
     (installation.settings.mlflow_dir / "mlflow.db").unlink()
     command(installation, "mlflow").refused_with("MLflow has no fits yet", "load")
+
+
+def test_a_second_ui_for_a_data_directory_is_refused(installation: Installation) -> None:
+    """Two daemons would take each other's schedules and sensors for their own."""
+    installation.settings.dagster_home.mkdir(exist_ok=True)
+    with FileLock(installation.settings.dagster_home / "ui.lock"):
+        refused = installation.run("ui", "--port", "0")
+    refused.refused_with("Dagster is open for this data directory already", "end it first")
+
+
+def test_doctor_says_that_the_directory_holds_another_market(installation: Installation) -> None:
+    healthy = installation.run("doctor")
+    assert "ok   market" in healthy.out
+    other = installation.run("doctor", variables={"QUANT_SOURCE": "simulated"})
+    assert other.status == 1
+    assert "BAD  market" in other.out
+    assert "holds another market" in other.out
+
+
+def test_closing_where_no_alert_is_open_is_refused(
+    installation: Installation, command: Command
+) -> None:
+    command(installation, "alerts", "--close", "data_late").refused_with("no alert is open")
