@@ -177,7 +177,7 @@ def test_the_check_fails_on_many_wrong_prices_alone(tmp_path: Path, wrong: bool)
         synthetic.fill(lake, prices)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
-            (asset,) = build(partitions)
+            (asset,) = build(partitions, ())
         result = dg.materialize(
             [asset],
             partition_key=str(day(row)),

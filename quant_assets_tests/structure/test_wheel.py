@@ -123,6 +123,10 @@ def install_in_environment(wheel: Path, root: Path) -> Path:
     # as that of an editable installation, do not count.
     (packages,) = root.glob("lib/python*/site-packages")
     (packages / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    for name in ("dagster", "dagster-daemon", "dagster-webserver"):
+        _, _, script = Path(sys.executable).with_name(name).read_text().partition("\n")
+        (programs / name).write_text(f"#!{python}\n{script}")
+        (programs / name).chmod(0o755)
     dagster = programs / "dagster"
     dagster.write_text(f"#!{python}\nfrom dagster._cli import main\nmain()\n")
     dagster.chmod(0o755)

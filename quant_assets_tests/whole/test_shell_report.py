@@ -83,7 +83,7 @@ def test_the_command_takes_a_day_and_a_period(reported: Installation, command: C
     done = command(reported, "report", "--day", "2023-12-03", "--period", "monthly").succeeded()
     page = Path(done.out.strip())
     assert page == reported.settings.reports_dir / "monthly" / "2023-12.html" or page.exists()
-    assert "Rows of trading days up to 2023-12-01" in page.read_text()
+    assert "rows of trading days up to 2023-12-01" in page.read_text()
 
 
 def test_a_day_without_prices_is_refused(reported: Installation, command: Command) -> None:
