@@ -117,6 +117,21 @@ def test_a_release_loads_by_its_alias_and_blends_its_fits(
         np.testing.assert_array_equal(entries, expected)
 
 
+def test_a_release_stored_by_an_earlier_version_loads(
+    tmp_path: Path, releases: list[Release], models: Path, observations: Observations
+) -> None:
+    """It names the module that loaded releases then."""
+    folder = tmp_path / "mlflow"
+    record(folder, releases[:1], models, champion=releases[0])
+    (file,) = folder.rglob("MLmodel")
+    expected = load(folder, "models:/release@champion").predict(observations)
+    now, then = "quant_assets.tracking.release_model", "quant_assets.tracking.blended"
+    assert now in file.read_text()
+    file.write_text(file.read_text().replace(now, then))
+    entries = load(folder, "models:/release@champion").predict(observations)
+    np.testing.assert_array_equal(entries, expected)
+
+
 def test_the_aliases_follow(tmp_path: Path, releases: list[Release], models: Path) -> None:
     folder = tmp_path / "mlflow"
     record(folder, releases, models, champion=releases[0], challenger=releases[1])
