@@ -1,4 +1,4 @@
-"""Sections about the state of the markets: their regime, and anomalies of prices."""
+"""Report sections about the state of the markets: regime, and anomalies of prices."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Converting a family's search space and parameters to Optuna's types and back."""
+"""Convert a family's search space and parameters to Optuna's types and back."""
 
 from typing import TYPE_CHECKING, Any
 

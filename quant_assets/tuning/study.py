@@ -87,7 +87,7 @@ class TuningResult:
 
     @property
     def best(self) -> int:
-        """Position of the trial with the highest value, the first one of several."""
+        """Return the position of the trial with the highest value; of several, the first."""
         return max(range(len(self.trials)), key=lambda i: _value_of(self.trials[i]))
 
 

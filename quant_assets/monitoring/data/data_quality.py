@@ -1,4 +1,4 @@
-"""Whether prices are complete, fresh and sound on a day: measures of each market against limits.
+"""Judge whether prices are complete, fresh and sound: measures of each market against limits.
 
 What happens to a bad cell is decided in ``quality.cleaning``; ``monitoring.data.cells`` reads the
 cells. The rows of a day depend on the ``HISTORY_DAYS`` days before it alone.

@@ -1,4 +1,4 @@
-"""Reading the competition's CSV files as numbers: fast, and slowly where a cell holds text.
+"""Read the competition's CSV files as numbers: fast, and slowly where a cell holds text.
 
 ``sources.competition.folder`` joins the files and dates their rows.
 """
