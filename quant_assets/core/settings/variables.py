@@ -178,8 +178,6 @@ class Settings(BaseSettings):
         return frozenset(
             {
                 *(name for name in cls.model_fields if name.startswith("promotion_")),
-                *("automation", "data_due_hours", "retrain_minutes", "retrain_interval_hours"),
-                *("drift_share", "fit_max_age_days", "day_attempts", "revised_label"),
                 *(
                     "automation",
                     "day_filled",
@@ -187,7 +185,7 @@ class Settings(BaseSettings):
                     "retrain_minutes",
                     "retrain_interval_hours",
                 ),
-                *("drift_share", "fit_max_age_days"),
+                *("drift_share", "fit_max_age_days", "day_attempts", "revised_label"),
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
                 *("data_dir", "threads", "retention_days", "reports_kept", "pictures"),
