@@ -187,7 +187,8 @@ def describe_differences(revisions: Sequence[Revision]) -> str:
         parts.append(f"{_list_names(names)} restated by {factor} over {span}")
     if corrected := [revision for revision in revisions if revision.kind == "corrected"]:
         cells = [f"{revision.column} on {revision.first}" for revision in corrected]
-        parts.append(f"{len(corrected)} cells corrected: {_list_names(cells)}")
+        count = f"{len(corrected)} cell{'s' * (len(corrected) > 1)}"
+        parts.append(f"{count} corrected: {_list_names(cells)}")
     whole = {
         kind: [str(revision.first) for revision in revisions if revision.kind == kind]
         for kind in ("withdrawn", "inserted")
