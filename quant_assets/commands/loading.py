@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from quant_assets.core.clock import Clock
-from quant_assets.core.errors import CalendarError
+from quant_assets.core.errors import CalendarError, SettingsError
 from quant_assets.core.settings import (
     Settings,
     market_in_settings,
@@ -22,7 +22,14 @@ from quant_assets.core.settings import (
     store_market,
 )
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
-from quant_assets.orchestration.jobs.names import LOAD, PRICE_JOBS, REDOING_JOBS, REVISE
+from quant_assets.orchestration.jobs.names import (
+    LOAD,
+    PRICE_JOBS,
+    REDOING_JOBS,
+    REFRESH,
+    RESUBMISSION_TAG,
+    REVISE,
+)
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_source
 
@@ -259,6 +266,39 @@ def run_revision(settings: Settings) -> None:
     worker.begin_worker()
     typer.echo(describe_differences(comparison.revisions) or "a revision did not come to its end")
     _run(settings, source, REVISE, *comparison.span, {})
+
+
+def run_resubmission(settings: Settings, day: date, reason: str) -> None:
+    """Forecast and submit a stored day again; live rows of the day become an earlier version.
+
+    Args:
+        settings: the market, and the data directory.
+        day: the trading day.
+        reason: why, stored with the version that is replaced.
+
+    Raises:
+        SettingsError: the reason is empty, or the data directory holds another market, or none.
+        CalendarError: the source has no such day.
+        RunFailedError: an asset or a blocking check failed.
+    """
+    from quant_assets.lake.schemas.promotion_tables import PROMOTION_DAILY
+    from quant_assets.lake.schemas.tables import (
+        ENSEMBLE_FORECASTS,
+        INTERVALS,
+        SUBMISSIONS,
+        forecasts_table,
+    )
+    from quant_assets.models.registry import select_families
+
+    if not reason.strip():
+        raise SettingsError("a resubmission needs a reason", expected="--reason TEXT")
+    require_market(settings, loaded=True)
+    source = open_source(settings)
+    _find_days_to_run(source, day, day)
+    families = map(forecasts_table, select_families(settings.families))
+    tables = (*families, ENSEMBLE_FORECASTS, INTERVALS, *PROMOTION_DAILY, SUBMISSIONS)
+    only = [*(table.name for table in tables), "submissions.export"]
+    _run(settings, source, REFRESH, day, day, {RESUBMISSION_TAG: reason}, only=only)
 
 
 def _check_readable(source: Source, start: date, end: date) -> None:

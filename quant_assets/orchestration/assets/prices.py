@@ -211,8 +211,7 @@ def _find_reasons(comparison: Comparison, build_rows: Any, update: PriceUpdate) 
 def _name_failed(checks: Checks) -> str:
     failed = [check for check in checks if not check.passed]
     return "; ".join(
-        f"{check.check_name} did not pass:\n{check.metadata['expectations'].value}"
-        for check in failed
+        f"{each.check_name}: not met: {each.metadata['failed'].value}" for each in failed
     )
 
 
