@@ -68,7 +68,7 @@ def backfill(
 @app.command()
 def revise() -> None:
     """Take over what the source has changed in the past; what was submitted stays."""
-    from quant_assets.commands.loading import run_revision
+    from quant_assets.commands.revising import run_revision
 
     run_revision(load_settings())
 

@@ -63,6 +63,6 @@ def again(
     reason: Annotated[str, typer.Option(help="Why; stored with the version that is replaced.")],
 ) -> None:
     """Forecast and submit a day again, as a new version; the earlier version is kept."""
-    from quant_assets.commands.loading import run_resubmission
+    from quant_assets.commands.revising import run_resubmission
 
     run_resubmission(load_settings(), day.date(), reason)
