@@ -17,16 +17,13 @@ from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.market.targets import MAX_LAG, TargetPairs
 from quant_assets.sources.competition.arrival import Delivery, count_rows
 from quant_assets.sources.competition.days import Place, read_days_of_ids
-from quant_assets.sources.competition.file_state import read_bytes, state_of
-from quant_assets.sources.competition.files import read_edges, read_numbers
+from quant_assets.sources.competition.edges import read_edges
+from quant_assets.sources.competition.file_state import is_there, read_bytes, state_of
+from quant_assets.sources.competition.files import read_numbers
+from quant_assets.sources.competition.labels import check_labels_not_later, read_published_labels
 from quant_assets.sources.competition.pairs import read_pairs_file
 from quant_assets.sources.competition.price_rows import PriceRows, find_newest_id, read_price_rows
-from quant_assets.sources.competition.tables import (
-    check_labels_not_later,
-    read_labels,
-    read_lagged_labels,
-    read_series_names,
-)
+from quant_assets.sources.competition.tables import read_series_names
 from quant_assets.sources.protocol import PriceTable
 
 
@@ -129,7 +126,7 @@ class CompetitionFolder:
         """
         rows = self._rows()
         last = min(rows.date_ids[-1], rows.train.date_ids[-1])
-        if not self._test.exists() or read_edges(self._test).first_id > last:
+        if not is_there(self._test) or read_edges(self._test).first_id > last:
             return None
         test = read_numbers(self._test, rows.train.columns)
         ids = test.date_ids[test.date_ids <= last]
@@ -158,22 +155,13 @@ class CompetitionFolder:
         Raises:
             SourceError: rows or columns do not fit ``train.csv`` and ``target_pairs.csv``.
         """
-        if not self._labels.exists() and not self._lagged():
+        if not is_there(self._labels) and not self._lagged():
             return None
         pairs, rows = self.pairs(), self._rows()
-        ids = rows.date_ids
-        labels = np.full((len(ids), len(pairs)), np.nan)
-        if self._labels.exists():
-            of_train = read_labels(self._labels, pairs.targets, rows.train)[: len(ids)]
-            labels[: len(of_train)] = of_train
-        for lag, path in self._lagged().items():
-            of_lag = np.flatnonzero(pairs.lags == lag)
-            targets = [pairs.targets[i] for i in of_lag]
-            label_ids, values = read_lagged_labels(path, targets, lag, int(ids[-1]))
-            known = np.isin(label_ids, ids)
-            cells = np.ix_(np.searchsorted(ids, label_ids[known]), of_lag)
-            labels[cells] = np.where(np.isnan(labels[cells]), values[known], labels[cells])
-        return labels[_between(self._days(ids, rows.place_of), start, end)]
+        labels = read_published_labels(
+            self._labels, self._lagged(), pairs, rows.train, rows.date_ids
+        )
+        return labels[_between(self._days(rows.date_ids, rows.place_of), start, end)]
 
     def best_forecast(self, start: date, end: date) -> FloatArray | None:
         """Return None, since the mechanism of a real market is unknown."""
@@ -192,7 +180,7 @@ class CompetitionFolder:
         return self.folder / "train_labels.csv"
 
     def _lagged(self) -> dict[int, Path]:
-        return {lag: path for lag, path in self._possible_lagged().items() if path.exists()}
+        return {lag: path for lag, path in self._possible_lagged().items() if is_there(path)}
 
     def _possible_lagged(self) -> dict[int, Path]:
         folder = self.folder / "lagged_test_labels"
@@ -210,7 +198,7 @@ class CompetitionFolder:
         yield from self._possible_lagged().values()
 
     def _files(self) -> Iterator[Path]:
-        return (path for path in self._possible_files() if path.exists())
+        return (path for path in self._possible_files() if is_there(path))
 
     def _days(self, ids: IntArray, place: Place) -> DayArray:
         return read_days_of_ids(ids, place, self.folder / "calendar.csv", self.start)

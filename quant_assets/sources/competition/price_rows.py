@@ -13,7 +13,9 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.sources.competition.arrival import Delivery, count_rows
 from quant_assets.sources.competition.csv_text import find_line
-from quant_assets.sources.competition.files import Edges, NumberTable, read_edges, read_numbers
+from quant_assets.sources.competition.edges import Edges, read_edges
+from quant_assets.sources.competition.file_state import is_there
+from quant_assets.sources.competition.files import NumberTable, read_numbers
 from quant_assets.sources.competition.tables import check_same_series, read_series_names
 from quant_assets.sources.protocol import UnreadCell
 
@@ -56,7 +58,7 @@ def read_price_rows(train_path: Path, test_path: Path, share: float) -> PriceRow
     """
     train = read_numbers(train_path, columns=read_series_names(train_path))
     test = None
-    if test_path.exists():
+    if is_there(test_path):
         check_same_series(test_path, train.columns)
         if read_edges(test_path).last_id > train.date_ids[-1]:
             test = read_numbers(test_path, columns=train.columns)
@@ -76,7 +78,7 @@ def read_price_rows(train_path: Path, test_path: Path, share: float) -> PriceRow
 
 
 def _describe_unfinished_line(path: Path) -> str:
-    line = read_edges(path).unfinished_line if path.exists() else None
+    line = read_edges(path).unfinished_line if is_there(path) else None
     if line is None:
         return ""
     return f"{path.name}, line {line}: the line has no end: it is still being written"
@@ -131,7 +133,7 @@ def find_newest_id(train_path: Path, test_path: Path, share: float) -> int | Non
         SourceError: the header, the first or the last row of a file is malformed.
     """
     newest: tuple[Edges, Path] = read_edges(train_path), train_path
-    if test_path.exists() and (of_test := read_edges(test_path)).last_id > newest[0].last_id:
+    if is_there(test_path) and (of_test := read_edges(test_path)).last_id > newest[0].last_id:
         newest = of_test, test_path
     edges, path = newest
     columns = read_series_names(path)
