@@ -38,10 +38,11 @@ PIECES = (
 )
 
 
-@pytest.fixture(scope="module")
-def whole_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["counted", "dated"])
+def whole_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     folder = make_folder(tmp_path_factory.mktemp("fuzz") / "market")
-    with_calendar(lambda x: x)(folder)
+    if request.param == "dated":
+        with_calendar(lambda x: x)(folder)
     return folder
 
 
@@ -83,10 +84,11 @@ def read_or_refuse(folder: Path) -> set[str]:
     return set(refused)
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(200))
 def test_no_bytes_end_in_another_error(whole_folder: Path, seed: int) -> None:
     random = Random(seed)
-    changed = random.sample(FILES, random.choice((1, 1, 2)))
+    files = [name for name in FILES if (whole_folder / name).exists()]
+    changed = random.sample(files, random.choice((1, 1, 2)))
     before = {name: (whole_folder / name).read_bytes() for name in changed}
     try:
         for name in changed * random.choice((1, 1, 3)):

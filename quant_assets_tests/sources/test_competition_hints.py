@@ -278,6 +278,15 @@ def test_rows_numbered_by_dates_are_read_as_rows(folder: Path) -> None:
     np.testing.assert_array_equal(source.published_labels(*ALWAYS), labels)
 
 
+def test_the_newest_day_names_the_same_place_as_the_prices(folder: Path) -> None:
+    in_turn(cut_train(), with_calendar(lambda x: x[:-1]))(folder)
+    for read in (lambda: source_of(folder).last_day, lambda: source_of(folder).prices(*ALWAYS)):
+        with pytest.raises(
+            SourceError, match=r"test\.csv has no date[\s\S]*39, which is on line 11"
+        ):
+            read()
+
+
 @pytest.mark.parametrize(
     ("has_calendar", "hint"),
     [(False, "unpack the competition's archive again"), (True, "write the file again as a whole")],

@@ -31,7 +31,8 @@ def parse_header(path: Path, content: bytes) -> tuple[str, ...]:
     Raises:
         SourceError: as for :func:`read_header`.
     """
-    line, end, _ = content[:_BYTES].partition(b"\n")
+    content = content[:_BYTES]
+    line, end, _ = content.partition(b"\n")
     if not content.strip():
         raise file_error("the file is empty", path, expected="a header and rows", found="no header")
     if b"\0" in line or line.lstrip(b"\xef\xbb\xbf \t\r").startswith(_OTHER_FORMATS):
@@ -105,6 +106,8 @@ def check_text(path: Path, content: bytes) -> None:
     """
     position = content.find(b"\0")
     if position < 0:
+        if content.isascii():
+            return
         try:
             content.decode()
         except UnicodeDecodeError as error:

@@ -22,8 +22,8 @@ from quant_assets.sources.competition.file_errors import (
 from quant_assets.sources.competition.file_state import is_there, until_changed
 from quant_assets.sources.competition.files import ID
 
-Place = Callable[[int], tuple[Path, int | None]]
-"""Returns the file and the line, if known, of the id at a position; for error messages."""
+Place = Callable[[int], tuple[Path, int]]
+"""Returns the file and the line of the id at a position, for error messages."""
 
 
 def read_days_of_ids(ids: IntArray, place: Place, calendar: Path, start: date) -> DayArray:
@@ -102,8 +102,7 @@ def _look_up_days(ids: IntArray, place: Place, calendar: Path) -> DayArray:
             f"a {ID} of {path.name} has no date",
             calendar,
             column=ID,
-            expected=f"a row for {ids[missing[0]]}"
-            + (f", which is on line {line}" if line else ""),
+            expected=f"a row for {ids[missing[0]]}, which is on line {line}",
             found=f"{len(known)} rows, {known[0]} to {known[-1]}",
             hint="complete calendar.csv, or remove it if the ids count trading days",
         )

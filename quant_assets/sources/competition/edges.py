@@ -18,14 +18,20 @@ class Edges:
     """The first and the last row of a file.
 
     Attributes:
+        path: the file.
         first_id: ``date_id`` of the first row.
+        first_line: line of the first row.
         last_id: ``date_id`` of the last row that has a line end.
+        last_line: line of that row.
         filled: names of the columns in which the last row has a number.
         unfinished_line: number of a last line that has no end and is no row; None if there is none.
     """
 
+    path: Path
     first_id: int
+    first_line: int
     last_id: int
+    last_line: int
     filled: frozenset[str]
     unfinished_line: int | None
 
@@ -38,14 +44,18 @@ def read_edges(path: Path) -> Edges:
         SourceError: the header, the first or the last row is malformed.
     """
     header, text = read_header_with_id(path), read_text(path)
-    ids: list[int] = []
-    cells: dict[str, str] = {}
-    for line, fields in _read_edge_rows(text, len(header)):
-        cells = dict(zip(header, fields, strict=True))
-        ids.append(parse_whole_number(path, ID, cells[ID], line))
-    numbers = {name: parse_number(cell) for name, cell in cells.items()}
-    filled = frozenset(name for name, x in numbers.items() if x is not None and not np.isnan(x))
-    return Edges(ids[0], ids[-1], filled, text.unfinished_line)
+    (first_line, first), (last_line, last) = _read_edge_rows(text, len(header))
+    position = header.index(ID)
+    numbers = {name: parse_number(cell) for name, cell in zip(header, last, strict=True)}
+    return Edges(
+        path,
+        parse_whole_number(path, ID, first[position], first_line),
+        first_line,
+        parse_whole_number(path, ID, last[position], last_line),
+        last_line,
+        frozenset(name for name, x in numbers.items() if x is not None and not np.isnan(x)),
+        text.unfinished_line,
+    )
 
 
 def _read_edge_rows(text: CsvText, width: int) -> tuple[_Row, _Row]:
@@ -54,7 +64,9 @@ def _read_edge_rows(text: CsvText, width: int) -> tuple[_Row, _Row]:
     first = next(rows, None)
     if first is None:
         raise no_rows_error(text.path, text.unfinished_line)
-    end = len(text.lines.rstrip(b"\r\n"))
+    end = len(text.lines)
+    while text.lines[end - 1] in b"\r\n":
+        end -= 1
     begin = text.lines.rfind(b"\n", 0, end) + 1
     last = text.lines[begin:end].decode()
     if '"' not in last and "\r" not in last and last.count(",") == width - 1:

@@ -26,7 +26,7 @@ from quant_assets.sources.competition.text_cells import check_mostly_numbers
 from quant_assets.sources.protocol import UnreadCell
 
 ID = "date_id"
-_EMPTY = ("", "nan", "NaN", "null")
+_EMPTY = frozenset({"", "nan", "NaN", "null"})
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _parse_fast(text: CsvText, wanted: tuple[str, ...]) -> _Parsed | None:
     options = arrow_csv.ConvertOptions(
         column_types=types,
         include_columns=list(types),
-        null_values=_EMPTY,
+        null_values=sorted(_EMPTY),
         strings_can_be_null=True,
     )
     try:

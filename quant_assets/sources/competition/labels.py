@@ -34,7 +34,7 @@ def read_published_labels(
     train: NumberTable,
     ids: IntArray,
 ) -> FloatArray:
-    """Read the (n, m) labels by forecast day; NaN where no label is published.
+    """Read the (n, m) labels by forecast day, for reading only; NaN where none is published.
 
     Lagged labels of days without prices are ignored, and so are those that are known from a day
     that has not come.
@@ -60,6 +60,7 @@ def read_published_labels(
         values, before = table.values[rows, :-1], labels[np.ix_(label_rows, of_lag)]
         _check_agreement(table, rows, before)
         labels[np.ix_(label_rows, of_lag)] = np.where(np.isnan(before), values, before)
+    labels.setflags(write=False)
     return labels
 
 
