@@ -133,11 +133,7 @@ def make_forecasts(
     """
     fitted = [name for name in names if lake.has(fits_table(name))]
     if not fitted:
-        raise LakeError(
-            "no family has a fit yet",
-            where=", ".join(names),
-            hint="run retrain_models or load_history first",
-        )
+        raise _no_fit_error(lake, settings, names)
     observations = read_observations_for(lake, fitted, start, end)
     for name in names:
         try:
@@ -151,6 +147,24 @@ def make_forecasts(
             yield name, error
         except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on
             yield name, _forecast_error(name, error)
+
+
+def _no_fit_error(lake: Lake, settings: Settings, names: Sequence[str]) -> LakeError:
+    """Create the error for a lake without fits; its history may be too short for one."""
+    days = 0
+    if lake.has(MARKET_FEATURES):
+        sql = f"SELECT count(DISTINCT trading_day) AS days FROM {MARKET_FEATURES.quoted}"
+        days = int(lake.columns(sql)["days"][0])
+    needed = settings.first_fit_after + 1
+    return LakeError(
+        "no family has a fit yet",
+        where=", ".join(names),
+        expected=f"{needed} trading days at least, since QUANT_FIRST_FIT_AFTER is {needed - 1}",
+        found=f"{days} days with features",
+        hint="run retrain_models or load_history first"
+        if days >= needed
+        else "load a longer history; a smaller QUANT_FIRST_FIT_AFTER, 60 at least, fits earlier",
+    )
 
 
 def _forecast_error(name: str, error: Exception) -> ArtifactError:
