@@ -15,6 +15,10 @@ from quant_assets.sources.protocol import Source
 # If the newest day of a source is older, the source has ended, and no further days get partitions.
 LIVE = timedelta(days=30)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
+# A partition begins to exist when its day ends. Ahead of UTC by 14 hours, a day ends at 10:00 UTC of
+# the same day. Dagster's ``end_offset`` would count the next day that is not excluded, so that on a
+# Saturday Monday existed (dagster-io/dagster#33551).
+_EARLIEST_ZONE = "Etc/GMT-14"
 
 
 def read_known_span(source: Source, lake: Lake) -> tuple[date, date]:
@@ -40,7 +44,7 @@ def trading_partitions(
 ) -> dg.DailyPartitionsDefinition:
     """Build the partitions: the trading days from ``first_day`` on.
 
-    A day becomes a partition when it begins in UTC, so that a run on its evening can use it.
+    A day becomes a partition at its 10:00 UTC, so that a run on its evening can use it.
 
     Args:
         first_day: first day of the source.
@@ -53,7 +57,7 @@ def trading_partitions(
     return dg.DailyPartitionsDefinition(
         start_date=first_day.isoformat(),
         end_date=None if live else (last_day + timedelta(days=1)).isoformat(),
-        end_offset=1 if live else 0,
+        timezone=_EARLIEST_ZONE,
         exclusions=["0 0 * * 6", "0 0 * * 0", *(datetime.combine(day, time()) for day in closed)],
     )
 
