@@ -226,7 +226,7 @@ class Lake:
         Raises:
             LakeError: a step did not come through. Maintenance can run again at any time.
         """
-        maintain(self._access, self._root, retention_days)
+        maintain(self._access, retention_days)
 
     def _replace(
         self, table: Table, rows: pa.Table, condition: str, values: list[Any]
