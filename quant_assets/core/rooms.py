@@ -141,5 +141,11 @@ ROWS: tuple[tuple[Room, ...], ...] = (
         ),
     ),
     (Room("market", "calendar, instruments, targets, price panel", "sources of prices"),),
-    (Room("core", "errors, clock, settings, ranks, array types, digests of code, workers", "markets"),),
+    (
+        Room(
+            "core",
+            "errors, clock, settings, ranks, array types, digests of code, workers",
+            "markets",
+        ),
+    ),
 )
