@@ -15,7 +15,7 @@ from quant_assets.sources.protocol import Source
 # If the newest day of a source is older, the source has ended, and no further days get partitions.
 LIVE = timedelta(days=30)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
-# A partition begins to exist when its day ends. 14 hours ahead of UTC, a day ends at 10:00 UTC of the
+# A partition begins to exist when its day ends. 14 hours ahead of UTC that is at 10:00 UTC of the
 # same day. Dagster's ``end_offset`` would count days that are not excluded, so that on a Saturday
 # Monday existed already (dagster-io/dagster#33551).
 _EARLIEST_ZONE = "Etc/GMT-14"

@@ -81,7 +81,7 @@ def _create_cancellation_events(end: RunEnd) -> list[ConditionRaised | Condition
             f"{end.name} was cancelled{_for_days(end)}",
             f"{end.message[:MAX_ERROR_LENGTH]}\n"
             f"hint: somebody cancelled run {end.run.run_id[:8]}. Nothing is submitted until "
-            f"{end.name} succeeds. The alert ends when the job succeeds for the same days or later ones.",
+            f"{end.name} succeeds, for the same days or later ones, which also ends the alert.",
             end.days.last if end.days else None,
             end.at,
         )
