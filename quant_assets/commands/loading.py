@@ -1,12 +1,12 @@
-"""Load a market from the command line: choose it, see whether there is work, run the job.
+"""Load a market from the command line: see whether there is work, run the job.
 
-What a run led to is shown by ``summaries``.
+Room for another market is made in ``commands.archiving``. What a run led to is shown by
+``summaries``.
 """
 
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
@@ -15,7 +15,6 @@ import typer
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.settings import (
     Settings,
-    market_in_settings,
     read_held_market,
     require_market,
     store_market,
@@ -23,40 +22,6 @@ from quant_assets.core.settings import (
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_source
-
-_MARKET_PARTS = (
-    "lake",
-    "artifacts",
-    "exports",
-    "reports",
-    "metrics",
-    "tuning",
-    "mlflow",
-    "dagster",
-    "market.json",
-)
-
-
-def prepare_data_directory(settings: Settings) -> None:
-    """Make the data directory ready for the market that the settings name.
-
-    If it holds another market, its files move to ``archive/`` below it; nothing is deleted.
-
-    Raises:
-        SourceError: the new market cannot be read; then nothing is moved.
-    """
-    held = read_held_market(settings)
-    if held is None or held.same_as(market_in_settings(settings)):
-        return
-    source = open_source(settings)
-    _check_readable(source, source.first_day, source.last_day)
-    archive = settings.data_dir / "archive" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    archive.mkdir(parents=True)
-    for part in _MARKET_PARTS:
-        if (settings.data_dir / part).exists():
-            shutil.move(settings.data_dir / part, archive / part)
-    typer.echo(f"{settings.data_dir} held the market {held}; its files are now in {archive}")
-    typer.echo("if Dagster or MLflow is open, open it again: it still shows that market")
 
 
 def load_everything(settings: Settings, *, force: bool = False) -> None:
@@ -88,7 +53,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
     worker.begin_worker()
-    _check_readable(source, *days)
+    check_readable(source, *days)
     store_market(settings)
     _run(settings, source, "load_history", *days, {FINGERPRINT: fingerprint})
 
@@ -111,7 +76,7 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     require_market(settings)
     source = open_source(settings)
     days = _find_days_to_run(source, start, end)
-    _check_readable(source, *days)
+    check_readable(source, *days)
     _run(settings, source, job, *days, {})
 
 
@@ -198,7 +163,7 @@ def _run(
     typer.echo(f"{job}: done in {time.perf_counter() - started:.0f} s")
 
 
-def _check_readable(source: Source, start: date, end: date) -> None:
+def check_readable(source: Source, start: date, end: date) -> None:
     """Read the whole source, so that a bad one is refused before anything is written."""
     source.pairs()
     source.prices(start, end)

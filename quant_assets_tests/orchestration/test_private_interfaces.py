@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import quant_assets
+from quant_assets.orchestration.storages.sqlite import MONITORING
 
 PACKAGE = Path(quant_assets.__file__).parent
 STORAGES = PACKAGE / "orchestration" / "storages"
@@ -51,6 +52,11 @@ USES: tuple[tuple[str, str, str | None], ...] = (
     (RUNS, SQLITE, "conn_string inst_data"),
     (f"{RUNS}.from_local", SQLITE, "base_dir"),
     (f"{RUNS}.connect", SQLITE, "self"),
+    (f"{RUNS}.add_daemon_heartbeat", SQLITE, "self daemon_heartbeat"),
+    (f"{RUNS}.handle_run_event", SQLITE, "self run_id event update_timestamp"),
+    (f"{RUNS}.has_instance", SQLITE, None),
+    ("dagster._daemon.types:DaemonHeartbeat.daemon_type", SQLITE, None),
+    ("dagster._daemon.daemon:MonitoringDaemon.daemon_type", SQLITE, ""),
     (SCHEDULES, SQLITE, "conn_string inst_data"),
     (f"{SCHEDULES}.from_local", SQLITE, "base_dir"),
     (f"{SCHEDULES}.connect", SQLITE, "self"),
@@ -173,6 +179,11 @@ def test_dagster_s_records_are_built_as_the_storages_build_them() -> None:
     assert request(run_id="a run").run_id == "a run"
     origin = import_module("dagster._core.types.loadable_target_origin").LoadableTargetOrigin
     assert origin(python_file=None, module_name="a.module").module_name == "a.module"
+
+
+def test_the_daemon_that_watches_runs_has_the_name_that_its_heartbeat_is_known_by() -> None:
+    daemon = import_module("dagster._daemon.daemon").MonitoringDaemon
+    assert daemon.daemon_type() == MONITORING
 
 
 def test_every_private_name_is_on_the_list() -> None:

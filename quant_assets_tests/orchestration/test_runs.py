@@ -12,7 +12,11 @@ from filelock import FileLock
 
 from quant_assets.core.errors import LakeError, QualityError
 from quant_assets.core.settings import Settings
-from quant_assets.orchestration.execution.run_locks import close_abandoned_runs, hold_run_lock
+from quant_assets.orchestration.execution.run_locks import (
+    close_abandoned_runs,
+    hold_run_lock,
+    release_run_lock,
+)
 from quant_assets.orchestration.execution.runs import (
     find_root_cause,
     open_instance,
@@ -40,6 +44,8 @@ def test_only_runs_whose_process_died_are_closed(settings: Settings) -> None:
             opened.report_dagster_event(
                 dg.DagsterEvent("PIPELINE_START", "load_history"), run.run_id
             )
+            # Here the run's process is this one.
+            release_run_lock(opened, run.run_id)
     living = settings.dagster_home / "locks" / RUNNING["of a living process"].run_id
     with FileLock(living), open_instance(settings) as opened:
         found = {name: opened.get_run_by_id(run.run_id) for name, run in RUNNING.items()}
