@@ -1,10 +1,11 @@
 """Partitions: every asset has a partition for each trading day, so that any range is one run."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
-from quant_assets.core.errors import LakeError, SourceError
+from quant_assets.core.errors import CalendarError, LakeError, SourceError
 from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES
@@ -21,22 +22,42 @@ SINGLE_RUN = dg.BackfillPolicy.single_run()
 _EARLIEST_ZONE = "Etc/GMT-14"
 
 
-def read_known_span(source: Source, lake: Lake) -> tuple[date, date]:
+@dataclass(frozen=True)
+class KnownSpan:
+    """The days that the definitions know of.
+
+    Attributes:
+        first_day: first day.
+        last_day: newest day.
+        problem: why the days are not those of the source; empty if they are.
+    """
+
+    first_day: date
+    last_day: date
+    problem: str = ""
+
+
+def read_known_span(source: Source, lake: Lake, first_day: date, today: date) -> KnownSpan:
     """Read the first and last day of the source, or of the lake if the source cannot be read.
 
-    The definitions thus load while a source is broken: stored days stay visible, and the sensors
-    can report the source.
+    The definitions thus load while a source is broken: stored days stay visible, the sensors can
+    report the source, and a run fails with the error of the source.
 
-    Raises:
-        SourceError: the source cannot be read, and nothing is stored.
+    Args:
+        source: is read first.
+        lake: is read if the source cannot be.
+        first_day: first day if neither can be read, or nothing is stored.
+        today: newest day in that case.
     """
     try:
-        return source.first_day, source.last_day
-    except SourceError:
+        return KnownSpan(source.first_day, source.last_day)
+    except (SourceError, CalendarError, OSError) as error:
+        problem = str(error) or type(error).__name__
+    try:
         stored = read_day_span(lake, RAW_PRICES) if lake.exists else None
-        if stored is None:
-            raise
-        return stored
+    except LakeError as error:
+        stored, problem = None, f"{problem}\n{error}"
+    return KnownSpan(*(stored or (min(first_day, today), today)), problem)
 
 
 def trading_partitions(
