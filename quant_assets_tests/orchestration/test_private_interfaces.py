@@ -15,7 +15,7 @@ from quant_assets.orchestration.storages.sqlite import MONITORING
 
 PACKAGE = Path(quant_assets.__file__).parent
 STORAGES = PACKAGE / "orchestration" / "storages"
-EVENT_LOG, SQLITE = "event_log", "sqlite"
+EVENT_LOG, PRUNING, SQLITE = "event_log", "pruning", "sqlite"
 DAEMON, LOCKED, WATCHED = "daemon_iterations", "locked_launcher", "watched_launcher"
 BASE = "dagster._core.storage.event_log:SqliteEventLogStorage"
 RUNS = "dagster._core.storage.runs:SqliteRunStorage"
@@ -44,6 +44,16 @@ USES: tuple[tuple[str, str, str | None], ...] = (
     (f"{TABLES}:SqlEventLogStorageTable.c.run_id", EVENT_LOG, None),
     (f"{TABLES}:AssetKeyTable.c.asset_key", EVENT_LOG, None),
     (f"{TABLES}:AssetCheckExecutionsTable.c.partition", EVENT_LOG, None),
+    (
+        "dagster._core.storage.event_log.sqlite.sqlite_event_log:INDEX_SHARD_NAME",
+        EVENT_LOG,
+        None,
+    ),
+    (f"{TABLES}:SqlEventLogStorageTable.c.asset_key", PRUNING, None),
+    (f"{TABLES}:SqlEventLogStorageTable.c.dagster_event_type", PRUNING, None),
+    (f"{TABLES}:SqlEventLogStorageTable.c.partition", PRUNING, None),
+    (f"{TABLES}:AssetCheckExecutionsTable.c.check_name", PRUNING, None),
+    (f"{TABLES}:AssetCheckExecutionsTable.c.run_id", PRUNING, None),
     (
         "dagster._core.storage.asset_check_execution_record:AssetCheckExecutionRecordStatus.PLANNED",
         EVENT_LOG,
