@@ -63,7 +63,10 @@ def test_a_run_goes_when_all_that_it_stored_was_stored_again(opened: dg.DagsterI
     last = run(opened, "refresh_daily", FIRST, FIRST)
     before = opened.get_materialized_partitions(PRICES)
     assert len(before) == 30
-    assert str(forget_old_runs(opened, LATER)).startswith("2 runs and the logs of 1 others deleted")
+    forgotten = forget_old_runs(opened, LATER)
+    assert str(forgotten).startswith(
+        "deleted runs: 2; deleted logs of runs that stay: 1; given back"
+    )
     assert {each.run_id for each in opened.get_runs()} == {newest, part, last}
     assert logs(opened) == {newest, last}
     assert gone not in logs(opened)

@@ -168,14 +168,8 @@ class Settings(BaseSettings):
                 *("drift_share", "fit_max_age_days"),
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
-                *(
-                    "data_dir",
-                    "threads",
-                    "retention_days",
-                    "runs_kept_days",
-                    "reports_kept",
-                    "pictures",
-                ),
+                *("data_dir", "threads", "pictures"),
+                *("retention_days", "runs_kept_days", "reports_kept"),
             }
         )
 

@@ -56,8 +56,8 @@ class Forgotten:
 
     def __str__(self) -> str:
         return (
-            f"{self.runs} runs and the logs of {self.logs} others deleted, "
-            f"{self.bytes / 1e6:.0f} MB given back"
+            f"deleted runs: {self.runs}; deleted logs of runs that stay: {self.logs}; "
+            f"given back: {self.bytes / 1e6:.0f} MB"
         )
 
 

@@ -40,12 +40,10 @@ def read_runs_in_use(index: Connection, first_of: dg.AssetKey) -> set[str]:
     """
     events, checks = SqlEventLogStorageTable.c, AssetCheckExecutionsTable.c
     materialized = events.dagster_event_type == _MATERIALIZATION
+    of_asset = events.asset_key == first_of.to_string()
     newest = select(func.max(events.id)).where(materialized)
     newest = newest.group_by(events.asset_key, events.partition)
-    first = select(func.min(events.id)).where(
-        materialized, events.asset_key == first_of.to_string()
-    )
-    first = first.group_by(events.partition)
+    first = select(func.min(events.id)).where(materialized, of_asset).group_by(events.partition)
     checked = select(func.max(checks.id))
     checked = checked.group_by(checks.asset_key, checks.check_name, checks.partition)
     by_event = select(events.run_id).where(or_(events.id.in_(newest), events.id.in_(first)))
