@@ -27,7 +27,8 @@ def demo(
     families: Families = "",
 ) -> None:
     """Load a whole market, export its submission and show the scoreboard."""
-    from quant_assets.commands.loading import load_everything, prepare_data_directory
+    from quant_assets.commands.archiving import prepare_data_directory
+    from quant_assets.commands.loading import load_everything
     from quant_assets.commands.summaries import show_result
 
     given = {"families": families} if families else {}

@@ -1,11 +1,11 @@
-"""Load a market from the command line: choose it, see whether there is work, run the job.
+"""Load a market from the command line: see whether there is work, run the job.
 
-What a run led to is shown by ``summaries``.
+Room for another market is made in ``commands.archiving``. What a run led to is shown by
+``summaries``.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
@@ -16,47 +16,12 @@ from quant_assets.commands.running import check_readable, find_days_to_run, run_
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import (
     Settings,
-    market_in_settings,
     read_held_market,
     require_market,
     store_market,
 )
 from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.registry import open_source
-
-_MARKET_PARTS = (
-    "lake",
-    "artifacts",
-    "exports",
-    "reports",
-    "metrics",
-    "tuning",
-    "mlflow",
-    "dagster",
-    "market.json",
-)
-
-
-def prepare_data_directory(settings: Settings) -> None:
-    """Make the data directory ready for the market that the settings name.
-
-    If it holds another market, its files move to ``archive/`` below it; nothing is deleted.
-
-    Raises:
-        SourceError: the new market cannot be read; then nothing is moved.
-    """
-    held = read_held_market(settings)
-    if held is None or held.same_as(market_in_settings(settings)):
-        return
-    source = open_source(settings)
-    check_readable(source, source.first_day, source.last_day)
-    archive = settings.data_dir / "archive" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    archive.mkdir(parents=True)
-    for part in _MARKET_PARTS:
-        if (settings.data_dir / part).exists():
-            shutil.move(settings.data_dir / part, archive / part)
-    typer.echo(f"{settings.data_dir} held the market {held}; its files are now in {archive}")
-    typer.echo("if Dagster or MLflow is open, open it again: it still shows that market")
 
 
 def load_everything(settings: Settings, *, force: bool = False) -> None:

@@ -1,5 +1,6 @@
 """Making a family's fits from the lake, and forecasting with the stored fits in force."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import date
 import numpy as np
 
 from quant_assets.core.errors import ArtifactError, LakeError
+from quant_assets.core.processes import end_with_parent
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
 from quant_assets.lake.readers.forecasts import Forecasts
@@ -80,9 +82,9 @@ def make_fits(
     date_ids = read_date_ids(lake, observations.days[[order.row for order in missing]])
     # Joblib replaces a worker whose memory has grown, and repeats its fit.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    fit_rows = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(make_fit)(order, observations, settings.artifacts_dir) for order in missing
-    )
+    fit_rows = Parallel(
+        n_jobs=jobs, return_as="generator", initializer=end_with_parent, initargs=(os.getpid(),)
+    )(delayed(make_fit)(order, observations, settings.artifacts_dir) for order in missing)
     for count, (row, date_id) in enumerate(zip(fit_rows, date_ids, strict=True), 1):
         failed = f", failed: {row['failure']}" if row["failure"] else ""
         day, seconds = row["trading_day"], row["seconds"]
