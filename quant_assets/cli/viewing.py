@@ -10,6 +10,7 @@ import typer
 
 from quant_assets.alerts.alert_lifecycle import Level
 from quant_assets.cli.app import app
+from quant_assets.cli.options import AsKnown, Readable, find_asked_snapshot
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.core.settings import load_settings
 
@@ -29,26 +30,36 @@ def sql(
         Format | None, typer.Option(help="How to write the rows; else as the file's name ends.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="A file instead of the terminal.")] = None,
+    as_known: AsKnown = None,
+    read: Readable = None,
 ) -> None:
     """Run a statement on the lake, for reading only."""
-    from quant_assets.commands.inspection import run_sql
-    from quant_assets.lake.store.artifacts import write_atomically
+    from quant_assets.commands.console import write_output
+    from quant_assets.commands.sql_console import run_sql
 
+    lake = load_settings().lake_dir
     ending = _ENDINGS.get(output.suffix) if output else None
-    text = run_sql(load_settings().lake_dir, statement, format or ending or "table")
+    text = run_sql(
+        lake,
+        statement,
+        format or ending or "table",
+        snapshot=find_asked_snapshot(lake, as_known),
+        readable=read or (),
+    )
     if output:
-        write_atomically(output, text.encode())
+        write_output(output, text.encode())
     else:
         typer.echo(text, nl=False)
 
 
 @app.command()
-def shell() -> None:
-    """Open a DuckDB prompt on the lake, for reading only."""
-    from quant_assets.commands.inspection import shell_command
+def shell(as_known: AsKnown = None, read: Readable = None) -> None:
+    """Open a prompt for SQL on the lake, for reading only."""
+    from quant_assets.commands.sql_console import run_prompt
 
-    command = shell_command(load_settings().lake_dir)
-    os.execv(command[0], command)  # noqa: S606 - the prompt takes this process's place
+    lake = load_settings().lake_dir
+    good = run_prompt(lake, snapshot=find_asked_snapshot(lake, as_known), readable=read or ())
+    raise typer.Exit(0 if good else 1)
 
 
 @app.command()
@@ -87,12 +98,14 @@ def snapshot(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.duckdb", help="A file that does not exist yet.")
     ],
+    as_known: AsKnown = None,
 ) -> None:
     """Copy the lake into one plain DuckDB file that any client opens."""
     from quant_assets.commands.inspection import copy_lake
 
     begun = time.perf_counter()
-    count = copy_lake(load_settings().lake_dir, file)
+    lake = load_settings().lake_dir
+    count = copy_lake(lake, file, find_asked_snapshot(lake, as_known))
     typer.echo(f"{file}: {count} tables in {time.perf_counter() - begun:.1f} s")
 
 
