@@ -18,6 +18,9 @@ Format = Literal["table", "csv", "json"]
 Period = Literal["daily", "weekly", "monthly"]
 _ENDINGS: dict[str, Format] = {".csv": "csv", ".json": "json"}
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let other machines reach it, although it asks no one.")
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 
 
@@ -179,25 +182,35 @@ def doctor() -> None:
 
 
 @app.command()
-def mlflow(host: Host = "127.0.0.1", port: Port = 5000) -> None:
+def mlflow(host: Host = "127.0.0.1", port: Port = 5000, insecure: Insecure = False) -> None:
     """Open MLflow: the runs of all fits, and the model registry."""
     from quant_assets.commands.servers import mlflow_command
 
+    _warn_of_exposure(host, insecure)
     command = mlflow_command(load_settings(), host, port)
     os.execv(command[0], command)  # noqa: S606 - MLflow takes this process's place
 
 
 @app.command()
-def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
+def ui(host: Host = "127.0.0.1", port: Port = 3000, insecure: Insecure = False) -> None:
     """Open Dagster: webserver and daemon."""
     from quant_assets.commands.servers import serve_dagster
 
+    _warn_of_exposure(host, insecure)
     serve_dagster(load_settings(), host, port, typer.echo)
 
 
 @app.command()
-def metrics(host: Host = "127.0.0.1", port: Port = 9300) -> None:
+def metrics(host: Host = "127.0.0.1", port: Port = 9300, insecure: Insecure = False) -> None:
     """Serve metrics of lake and runs for Prometheus to scrape."""
     from quant_assets.commands.servers import serve_metrics
 
+    _warn_of_exposure(host, insecure)
     serve_metrics(load_settings(), host, port, lambda url: typer.echo(f"metrics on {url}"))
+
+
+def _warn_of_exposure(host: str, insecure: bool) -> None:
+    from quant_assets.commands.exposure import require_private
+
+    if warning := require_private(host, insecure=insecure):
+        typer.secho(f"warning: {warning}", fg="yellow", err=True)
