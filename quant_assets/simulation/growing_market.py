@@ -96,7 +96,8 @@ class GrowingMarket:
             if incident.kind == CORRUPT:
                 delivered = self.delivered_at(incident.first)
                 if delivered <= now < delivered + _REPAIR_TIME:
-                    text = text[: -len(self._lines[rows - 1]) // 2]
+                    # A row that ends too early; a line without an end is one still to come.
+                    text = text[: -len(self._lines[rows - 1]) // 2] + "\n"
         self._write("train.csv", text)
 
     def due_at(self, number: int) -> datetime:

@@ -18,21 +18,22 @@ SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
 def read_known_span(source: Source, lake: Lake) -> tuple[date, date]:
-    """Read the first and last day of the source, or of the lake if the source cannot be read.
+    """Read the first and last day of the source and of the lake, whichever has more.
 
     The definitions thus load while a source is broken: stored days stay visible, and the sensors
-    can report the source.
+    can report the source. Days that the source took back can be done again.
 
     Raises:
         SourceError: the source cannot be read, and nothing is stored.
     """
+    stored = read_day_span(lake, RAW_PRICES) if lake.exists else None
     try:
-        return source.first_day, source.last_day
+        given = source.first_day, source.last_day
     except SourceError:
-        stored = read_day_span(lake, RAW_PRICES) if lake.exists else None
         if stored is None:
             raise
         return stored
+    return given if stored is None else (min(given[0], stored[0]), max(given[1], stored[1]))
 
 
 def trading_partitions(
