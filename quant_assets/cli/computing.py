@@ -52,6 +52,21 @@ def load(
 
 
 @app.command()
+def move_source(
+    folder: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="Where the market that is held lies now.")
+    ],
+) -> None:
+    """Say that the same market lies in another folder now; its prices are compared first."""
+    from quant_assets.commands import moving
+
+    typer.echo(moving.move_source(load_settings(), folder))
+    typer.echo("if Dagster is open, open it again: it still reads the former folder")
+    if is_source_given():
+        typer.echo("QUANT_SOURCE is set: commands use its folder, not the one that is recorded")
+
+
+@app.command()
 def backfill(
     start: Annotated[datetime, typer.Option("--from", help="First day.", **_DAY)],
     end: Annotated[datetime, typer.Option("--to", help="Last day.", **_DAY)],
