@@ -13,13 +13,14 @@ import pandas as pd
 
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.jobs.names import REFRESH
 from quant_assets.orchestration.run_requests.attempts import (
     ATTEMPT_TAG,
     KIND_TAG,
     REASON_TAG,
     TRIGGER_TAG,
 )
-from quant_assets.orchestration.run_requests.next_days import CLOSE, REFRESH
+from quant_assets.orchestration.run_requests.next_days import CLOSE
 from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
     ALERTED,

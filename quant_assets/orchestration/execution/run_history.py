@@ -13,7 +13,6 @@ from typing import Protocol, runtime_checkable
 import dagster as dg
 
 from quant_assets.lake.schemas.tables import SUBMISSIONS
-from quant_assets.orchestration.execution.runs import FINGERPRINT
 
 _PAGE = 500
 _FINISHED = (
@@ -90,13 +89,13 @@ def forget_old_runs(instance: dg.DagsterInstance, before: datetime) -> Forgotten
 def _find_old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[str]:
     """Yield the ids of finished runs before a moment, newest first, without the newest of a job."""
     wanted = dg.RunsFilter(statuses=list(_FINISHED))
-    seen: set[tuple[str, bool, bool]] = set()
+    seen: set[tuple[str, bool]] = set()
     cursor = None
     while records := instance.get_run_records(wanted, limit=_PAGE, cursor=cursor):
         cursor = records[-1].dagster_run.run_id
         for record in records:
             run = record.dagster_run
-            kind = run.job_name, run.is_success, FINGERPRINT in run.tags
+            kind = run.job_name, run.is_success
             if kind in seen and record.create_timestamp < before:
                 yield run.run_id
             seen.add(kind)
