@@ -209,7 +209,7 @@ def list_changes(
         replace_days(RAW_PRICES, start, last, update.raw),
         replace_days(VALIDATED_QUARANTINE, start, last, quarantine_rows(update.cleaned, start)),
         replace_days(VALIDATED_PRICES, start, last, update.validated),
-        _replace_digests(update, last),
+        _replace_digests(lake, update, last),
     ]
     if comparison.revisions:
         changes.append(append(REVISIONS, revision_rows(comparison.revisions, now)))
@@ -225,10 +225,14 @@ def _days_of(revisions: Sequence[Revision], kind: str) -> list[date]:
     return [revision.first for revision in revisions if revision.kind == kind]
 
 
-def _replace_digests(update: PriceUpdate, last: date) -> Change:
-    """Replace the digests of all blocks that the run's days lie in."""
+def _replace_digests(lake: Lake, update: PriceUpdate, last: date) -> Change:
+    """Replace the digests of all blocks that the run's days lie in.
+
+    A lake of an earlier version gets the digests of all blocks.
+    """
     digests = digest_blocks(update.given)
-    first = np.datetime64(update.start).astype(np.int64) // BLOCK_DAYS * BLOCK_DAYS
+    begin = update.start if lake.has(DIGESTS) else update.given.days[0].item()
+    first = np.datetime64(begin).astype(np.int64) // BLOCK_DAYS * BLOCK_DAYS
     own = digests.blocks >= first.astype("datetime64[D]")
     series = [parse_column(name) for name in update.given.columns]
     blocks = digests.blocks[own]
