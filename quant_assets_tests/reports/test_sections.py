@@ -27,8 +27,8 @@ from quant_assets.reports import (
 from quant_assets.reports.blocks import ActionItem, Grid, Section
 from quant_assets.reports.page import compose_report
 from quant_assets.reports.periods import MONTHLY, WEEKLY
+from quant_assets.revisions.changes import revision_rows
 from quant_assets.revisions.differences import Revision
-from quant_assets.revisions.storing import revision_rows
 from quant_assets.scoring.metric import score_of_ic
 from quant_assets_tests.support import report_tables
 from quant_assets_tests.support.report_scopes import scope, without
