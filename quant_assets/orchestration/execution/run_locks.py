@@ -44,6 +44,17 @@ def take_run_lock(opened: dg.DagsterInstance, run_id: str) -> None:
         _held[file] = lock
 
 
+def take_lock_of_begun_run(opened: dg.DagsterInstance, run_id: str) -> None:
+    """Take the lock of a run that begins in this process; a command has taken that of its run.
+
+    Raises:
+        filelock.Timeout: another process executes the run.
+    """
+    run = opened.get_run_by_id(run_id)
+    if run and not _is_command(run):
+        take_run_lock(opened, run_id)
+
+
 def release_run_lock(opened: dg.DagsterInstance, run_id: str) -> None:
     """Release the run's lock if this process has it."""
     file = _lock_file(opened, run_id)

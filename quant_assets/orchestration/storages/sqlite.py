@@ -43,7 +43,7 @@ from quant_assets.orchestration.execution.daemon_lock import take_daemon_lock
 from quant_assets.orchestration.execution.run_locks import (
     close_abandoned_runs,
     release_run_lock,
-    take_run_lock,
+    take_lock_of_begun_run,
 )
 
 _ENDS = (
@@ -119,7 +119,7 @@ class KeptSqliteRunStorage(SqliteRunStorage):
     ) -> None:
         """Store what an event changes in its run; a run's process holds a lock until its end."""
         if event.event_type is dg.DagsterEventType.RUN_START and self.has_instance:
-            take_run_lock(self._instance, run_id)
+            take_lock_of_begun_run(self._instance, run_id)
         super().handle_run_event(run_id, event, update_timestamp)
         if event.event_type in _ENDS and self.has_instance:
             release_run_lock(self._instance, run_id)
