@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from quant_assets.orchestration.run_requests.attempts import UNFINISHED
 
 LOCKS = "locks"
-"""The folder of the locks, below Dagster's home."""
+"""The folder of the locks, beside the records of runs: by default below Dagster's home."""
 HOLDS_LOCK = "quant/holds_lock"
 """Tag of a command's run; its value is the id of the run."""
 _BEGUN = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
@@ -142,4 +142,6 @@ def _is_command(run: dg.DagsterRun) -> bool:
 
 
 def _lock_file(opened: dg.DagsterInstance, run_id: str) -> Path:
-    return Path(opened.root_directory) / LOCKS / run_id
+    # Only a storage of this package says where its runs' locks are.
+    home = getattr(opened.run_storage, "home", opened.root_directory)
+    return Path(home) / LOCKS / run_id

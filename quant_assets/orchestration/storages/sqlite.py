@@ -90,6 +90,11 @@ class KeptSqliteRunStorage(SqliteRunStorage):
         folder = Path(config_value["base_dir"]) / "history"
         return cls(_made(folder, "runs", SqliteRunStorage.from_local), inst_data)
 
+    @property
+    def home(self) -> Path:
+        """The folder of the locks, whatever DAGSTER_HOME is: they belong to this file's runs."""
+        return Path(str(make_url(self._conn_string).database)).resolve().parents[1]
+
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A transaction."""
@@ -106,7 +111,7 @@ class KeptSqliteRunStorage(SqliteRunStorage):
                 logged and passed over; the daemon ends when its threads have.
         """
         try:
-            take_daemon_lock(Path(self._instance.root_directory))
+            take_daemon_lock(self.home)
         except SettingsError as error:
             _refuse_daemon(str(error))
             raise SystemExit(1) from None
