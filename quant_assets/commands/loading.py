@@ -23,6 +23,9 @@ from quant_assets.core.settings import (
 from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.registry import open_source
 
+_SHAPING_CODE = ("quant_assets.quality.cleaning", "quant_assets.market.targets")
+"""Modules whose code shapes what a load stores, besides features and families."""
+
 
 def load_everything(settings: Settings, *, force: bool = False) -> None:
     """Run ``load_history`` over all days of the source, unless nothing has changed since.
@@ -162,10 +165,13 @@ def _read_studies(settings: Settings) -> list[str]:
 
 
 def _digest_load(settings: Settings, *parts: str) -> str:
-    """Return a digest of the parts, the features and the settings that shape a result."""
+    """Return a digest of the parts, and of the code and the settings that shape a result."""
+    from quant_assets.core.code_digest import digest_code
     from quant_assets.features.catalogue import CATALOGUE_VERSION
-    from quant_assets.models.registry import select_families
+    from quant_assets.models.registry import family_module, select_families
 
+    families = select_families(settings.families)
+    code = digest_code(*_SHAPING_CODE, *map(family_module, families))
     shaping = settings.model_dump_json(exclude={"families", *settings.of_operation()})
-    inputs = (*parts, CATALOGUE_VERSION, *select_families(settings.families), shaping)
+    inputs = (*parts, CATALOGUE_VERSION, code, *families, shaping)
     return sha256("\n".join(inputs).encode()).hexdigest()

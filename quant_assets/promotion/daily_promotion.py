@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import FloatArray
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
@@ -249,7 +250,7 @@ class _RangePromotion:
                 self.release_forecasts, date_ids, self.targets
             ),
             RECORDS: self.track_records.rows_known_from(self.start),
-            DECISIONS: decision_rows(decisions),
+            DECISIONS: decision_rows(decisions, Clock().now()),
             SUBMITTED_FORECASTS: submitted_rows(self.submitted, date_ids, self.targets),
         }
         same = decisions == self.stored and self.lake.has(DECISIONS)

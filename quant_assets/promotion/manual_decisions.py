@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
+from quant_assets.core.clock import Clock
 from quant_assets.core.errors import PromotionError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.promotion_tables import DECISIONS
@@ -108,7 +109,8 @@ def decide_manually(lake: Lake, settings: Settings, request: ManualDecision) -> 
             first_sequence=count + 1,
         )
         apply_manual_decision(day_decisions, [release.name for release in releases], request)
-        lake.replace_matching(DECISIONS, "decision", decision_rows(day_decisions.decisions))
+        rows = decision_rows(day_decisions.decisions, Clock().now())
+        lake.replace_matching(DECISIONS, "decision", rows)
     return day_decisions.decisions
 
 

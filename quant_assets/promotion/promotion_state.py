@@ -6,8 +6,8 @@ decide are in ``promotion.rules`` and ``promotion.manual_decisions``, the stored
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Literal
 
@@ -63,6 +63,7 @@ class Decision:
     numbers: str
     reason: str
     made_by: str
+    stored_at: datetime | None = field(default=None, compare=False)
 
     @property
     def decision(self) -> str:

@@ -7,7 +7,7 @@ Daily ICs are in ``promotion.track_records``, the making of a release in
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +181,11 @@ def read_decisions(lake: Lake, until: date | None = None) -> list[Decision]:
     """Read the decisions in force by ``until``, or all of them, in order."""
     if not lake.has(DECISIONS):
         return []
-    names = [column.name for column in fields(Decision)]
+    names = [
+        column.name
+        for column in fields(Decision)
+        if column.name != "stored_at" or lake.has_column(DECISIONS, "stored_at")
+    ]
     rows = lake.arrow(
         f"SELECT {', '.join(names)} FROM {DECISIONS.quoted} WHERE trading_day <= ?"
         " ORDER BY trading_day, sequence",
@@ -190,9 +194,22 @@ def read_decisions(lake: Lake, until: date | None = None) -> list[Decision]:
     return [Decision(**row) for row in rows.to_pylist()]
 
 
-def decision_rows(decisions: Sequence[Decision]) -> dict[str, list[Any]]:
-    """Build the rows of ``promotion.decisions``, as columns."""
-    rows = [{"decision": decision.decision, **asdict(decision)} for decision in decisions]
+def decision_rows(decisions: Sequence[Decision], now: datetime) -> dict[str, list[Any]]:
+    """Build the rows of ``promotion.decisions``, as columns.
+
+    Args:
+        decisions: the decisions; those that were stored before keep the moment.
+        now: the present moment, UTC.
+    """
+    moment = now.replace(tzinfo=None)
+    rows = [
+        {
+            "decision": decision.decision,
+            **asdict(decision),
+            "stored_at": decision.stored_at or moment,
+        }
+        for decision in decisions
+    ]
     return _to_columns([column.name for column in DECISIONS.columns], rows)
 
 

@@ -30,8 +30,12 @@ def is_loaded(root: Path, fingerprint: str, last_day: date) -> bool:
             return False
         marks = lake.arrow(f"FROM {OUTDATED.quoted}").num_rows if lake.has(OUTDATED) else 0
         loaded = lake.arrow(f"SELECT fingerprint FROM {LOADS.quoted}").to_pylist()
-        newest = {read_newest_day(lake, table) for table in (RAW_PRICES, SUBMISSIONS)}
-        return loaded == [{"fingerprint": fingerprint}] and newest == {last_day} and not marks
+        if loaded != [{"fingerprint": fingerprint}] or marks:
+            return False
+        # A day that was withdrawn after its submission has a submission, and no prices.
+        submitted = f"SELECT 1 FROM {SUBMISSIONS.quoted} WHERE trading_day = ? LIMIT 1"
+        is_submitted = lake.has(SUBMISSIONS) and lake.arrow(submitted, [last_day]).num_rows == 1
+        return is_submitted and read_newest_day(lake, RAW_PRICES) == last_day
 
 
 def record_load(root: Path, fingerprint: str, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """The walk-forward record that a release gets when it is made."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def register(fitted: FittedLake) -> Release:
 def store_walk_forward(fitted: FittedLake) -> None:
     """Store a walk-forward of the day before the last, whose IC is known."""
     judged, known = day(fitted, FIRST_RELEASE - 1), day(fitted, FIRST_RELEASE)
-    row = (judged, FIRST_RELEASE - 1, None, 0.1, known)
+    row = (judged, FIRST_RELEASE - 1, None, 0.1, known, None)
     columns = {column.name: [x] * 2 for column, x in zip(PERFORMANCE.columns, row, strict=True)}
     columns["family"] = ["ridge", "ensemble"]
     fitted.lake.replace_days(PERFORMANCE, known, known, columns)
@@ -56,6 +57,7 @@ def test_a_release_with_a_decision_gets_no_record_any_more(fitted: FittedLake) -
     before = register(fitted)
     day_decisions = DayDecisions(day(fitted, FIRST_RELEASE), PromotionState(), Thresholds())
     day_decisions.decide("gates_refused", before.name, "no record", refused=True)
-    fitted.lake.replace_matching(DECISIONS, "decision", decision_rows(day_decisions.decisions))
+    rows = decision_rows(day_decisions.decisions, datetime.now(UTC))
+    fitted.lake.replace_matching(DECISIONS, "decision", rows)
     store_walk_forward(fitted)
     assert register(fitted) == before

@@ -48,7 +48,11 @@ def promote_next_day(fitted: FittedLake, **changed: object) -> PromotionResult:
     ends = [day(fitted, FIRST_RELEASE + 1)] * 2
     result = promote_days(fitted.lake, settings, *ends)
     for table in PROMOTION_DAILY:
-        fitted.lake.replace_days(table, *ends, result.rows[table])
+        rows = dict(result.rows[table])
+        if table.keeps_live:
+            count = len(rows["trading_day"])
+            rows |= {"origin": ["history"] * count, "stored_at": [None] * count}
+        fitted.lake.replace_days(table, *ends, rows)
     return result
 
 

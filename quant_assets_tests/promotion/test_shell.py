@@ -19,6 +19,7 @@ from quant_assets.lake.schemas.promotion_tables import (
     SUBMITTED_FORECASTS,
 )
 from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
+from quant_assets.lake.store.changes import execute
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets.orchestration.execution.runs import find_root_cause
@@ -26,7 +27,7 @@ from quant_assets.promotion.listing import replay_stored
 from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
 from quant_assets.promotion.release_creation import register_release
 from quant_assets.promotion.release_store import lock_promotion, read_aliases
-from quant_assets.promotion.submitted_days import find_unsubmitted_parts
+from quant_assets.promotion.submitted_days import find_open_parts
 from quant_assets_tests.support.installation import PATIENCE, Command, Installation, digests
 from quant_assets_tests.support.releases import (
     DAYS,
@@ -339,14 +340,12 @@ def test_a_release_that_takes_part_later_cannot_be_promoted_yet(mine: Installati
     assert set(stored["champion"]) == {newest}
 
 
-def test_a_day_between_without_a_submitted_forecast_is_an_unsubmitted_part(
-    mine: Installation,
-) -> None:
-    none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
+def test_a_day_between_without_a_submitted_forecast_is_an_open_part(mine: Installation) -> None:
+    delete = f"DELETE FROM {SUBMITTED_FORECASTS.quoted} WHERE trading_day = ?"
     with Lake(mine.settings.lake_dir) as lake:
-        before = find_unsubmitted_parts(lake, DAYS[0], DAYS[LAST])
-        lake.replace_days(SUBMITTED_FORECASTS, DAYS[SHARED], DAYS[SHARED], none)
-        after = find_unsubmitted_parts(lake, DAYS[0], DAYS[LAST])
+        before = find_open_parts(lake, DAYS[0], DAYS[LAST], history=True)
+        lake.change(execute(SUBMITTED_FORECASTS, delete, [DAYS[SHARED]]))
+        after = find_open_parts(lake, DAYS[0], DAYS[LAST], history=True)
     assert [part for part in after if part not in before] == [(DAYS[SHARED], DAYS[SHARED])]
     assert sorted(after) == after
 

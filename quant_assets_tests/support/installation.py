@@ -29,8 +29,11 @@ PATIENCE = 300
 PROGRAM = str(Path(sys.executable).with_name("quant-assets"))
 TABLES = declared_tables(FAST, "load")
 """The tables that a load writes."""
-# Time, snapshot and run of a fit are no results of a computation.
-_INCIDENTAL = ("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version")
+# Moments, snapshots and runs are no results of a computation.
+_INCIDENTAL = (
+    *("seconds", "fit_seconds", "snapshot", "dagster_run", "mlflow_run", "version"),
+    *("origin", "stored_at", "known_at", "finished_at"),
+)
 _OUTPUT = "demo.json"
 Digests = dict[tuple[str, str], str]
 

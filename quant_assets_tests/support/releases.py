@@ -9,6 +9,7 @@ import pandas as pd
 
 from quant_assets.commands.loading import run_range
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
+from quant_assets.lake.store.changes import execute
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
@@ -35,10 +36,10 @@ def retrain(installation: Installation, row: int) -> None:
 
 
 def evening_of(installation: Installation, row: int) -> None:
-    """Delete the submitted forecasts after a day."""
+    """Delete the submitted forecasts after a day, also the live one."""
+    delete = f"DELETE FROM {SUBMITTED_FORECASTS.quoted} WHERE trading_day > ?"
     with Lake(installation.settings.lake_dir) as lake:
-        none = {column.name: [] for column in SUBMITTED_FORECASTS.columns}
-        lake.replace_days(SUBMITTED_FORECASTS, DAYS[row + 1], DAYS[-1], none)
+        lake.change(execute(SUBMITTED_FORECASTS, delete, [DAYS[row]]))
 
 
 def rows(installation: Installation, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:

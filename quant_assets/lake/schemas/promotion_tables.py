@@ -80,6 +80,7 @@ DECISIONS = Table(
         Column("numbers", "VARCHAR", "figures and limits that the decision depends on, as JSON"),
         Column("reason", "VARCHAR", "reason in words"),
         Column("made_by", "VARCHAR", "rules, or the person who decided by hand"),
+        Column("stored_at", "TIMESTAMP", "when the decision was stored first, UTC"),
     ),
 )
 RELEASE_FORECASTS = Table(
