@@ -22,6 +22,7 @@ from quant_assets.models.registry import load_family, select_families
 from quant_assets.sources.registry import open_source
 
 FREE_GB = 2.0
+_MOVED = "correct QUANT_SOURCE or the folder; `quant-assets move-source FOLDER` if it has moved"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -167,7 +168,7 @@ def _check_source(settings: Settings) -> CheckResult:
             "source", True, f"{source.name}, {source.first_day} to {source.last_day}"
         )
     except QuantAssetsError as error:
-        return CheckResult("source", False, _to_line(error), "correct QUANT_SOURCE or the folder")
+        return CheckResult("source", False, _to_line(error), _MOVED)
 
 
 def _check_market(settings: Settings) -> CheckResult:

@@ -110,7 +110,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
     try:
         sys.stdout.write(run_statements(connection, text, "table") if text.strip() else "")
     except (LakeError, KeyboardInterrupt) as error:
-        sys.stderr.write(f"{error or 'interrupted'}\n")
+        sys.stderr.write(f"{str(error) or 'interrupted'}\n")
         return False
     finally:
         sys.stdout.flush()
@@ -127,6 +127,7 @@ def run_statements(connection: duckdb.DuckDBPyConnection, text: str, how: Format
 
     Raises:
         LakeError: a statement does not only read, or DuckDB refuses it; none runs after it.
+        KeyboardInterrupt: the user has interrupted a statement.
     """
     try:
         relation = None
@@ -134,7 +135,14 @@ def run_statements(connection: duckdb.DuckDBPyConnection, text: str, how: Format
             relation = connection.sql(statement)
         if relation is None:
             return ""
-        return _draw(relation) if how == "table" else _to_text(relation.to_arrow_table(), how)
+        if how == "table":
+            return _draw(relation)
+        # Converting a relation that has not been executed could not be interrupted.
+        return _to_text(relation.execute().to_arrow_table(), how)
+    except RuntimeError as error:
+        # What DuckDB makes of Ctrl-C; the next statement would wait for this one's threads.
+        connection.interrupt()
+        raise KeyboardInterrupt from error
     except duckdb.Error as error:
         raise LakeError(
             "the statement cannot be run",

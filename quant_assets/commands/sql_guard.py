@@ -67,11 +67,12 @@ def open_reader(
                 where=str(path),
                 hint="--read takes the path of a file or folder that exists",
             )
-        absolute = path.resolve()
+        # DuckDB compares names: a link may be named as it is, or as what it leads to.
+        names = [str(path.absolute()), str(path.resolve())]
         if path.is_dir():
-            folders.append(f"{absolute}/")
+            folders += [f"{name}/" for name in names]
         else:
-            files.append(str(absolute))
+            files += names
     connection = connect(root, read_only=True, snapshot=snapshot)
     for setting in (
         "python_enable_replacements = false",
@@ -146,19 +147,24 @@ def _if_select(connection: duckdb.DuckDBPyConnection, text: str) -> str | None:
 def _parse(connection: duckdb.DuckDBPyConnection, text: str) -> dict[str, Any]:
     """Return DuckDB's syntax tree of a SELECT; one without statements of everything else."""
     row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchone()
-    tree: dict[str, Any] = json.loads(row[0]) if row else {}
+    try:
+        tree: dict[str, Any] = json.loads(row[0]) if row else {}
+    except RecursionError:
+        raise _refuse(text, "a statement that is nested less deeply", _first_words(text)) from None
     return tree
 
 
-def _find_functions(node: Any) -> Iterator[str]:
-    """Yield the names of all table functions below a node of a syntax tree."""
-    if isinstance(node, dict):
-        if node.get("type") == "TABLE_FUNCTION":
-            yield str(node["function"]["function_name"]).lower()
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _find_functions(child)
+def _find_functions(tree: Any) -> Iterator[str]:
+    """Yield the names of all table functions in a syntax tree."""
+    nodes = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            if node.get("type") == "TABLE_FUNCTION":
+                yield str(node["function"]["function_name"]).lower()
+            nodes.extend(node.values())
+        elif isinstance(node, list):
+            nodes.extend(node)
 
 
 def _first_words(text: str) -> str:

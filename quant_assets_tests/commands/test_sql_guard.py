@@ -1,13 +1,16 @@
 """The console changes no file, whatever is typed, and ordinary analysis works."""
 
+import os
+import signal
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from threading import Timer
 
 import duckdb
 import pytest
 
-from quant_assets.commands.sql_console import run_sql, run_statements
+from quant_assets.commands.sql_console import Format, run_sql, run_statements
 from quant_assets.commands.sql_guard import open_reader
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.store.lake import Lake
@@ -170,6 +173,38 @@ def test_files_are_read_only_where_they_are_named(found: str, root: Path, tmp_pa
     with pytest.raises(LakeError, match="no such file or folder"):
         run_sql(root, "SELECT 1", "csv", readable=[tmp_path / "missing"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "other.csv"]
+
+
+@pytest.mark.parametrize("how", ["table", "csv"])
+def test_a_long_statement_can_be_interrupted(how: Format, root: Path) -> None:
+    connection = open_reader(root)
+    endless = (
+        "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range + b.range < 0"
+    )
+    interrupt = Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_statements(connection, endless, how)
+    interrupt.join()
+    assert run_statements(connection, "SELECT 1 AS one", "csv") == '"one"\n1\n'
+    connection.close()
+
+
+@pytest.mark.parametrize("link", ["mine.csv", "folder/mine.csv"])
+def test_links_are_read_by_their_own_names(link: str, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "delivered").mkdir()
+    (tmp_path / "delivered" / "mine.csv").write_text("a\n1\n")
+    (tmp_path / "folder").symlink_to(tmp_path / "delivered")
+    (tmp_path / "mine.csv").symlink_to(tmp_path / "delivered" / "mine.csv")
+    named = tmp_path / link.split("/", maxsplit=1)[0]
+    assert run_sql(root, f"FROM '{tmp_path}/{link}'", "csv", readable=[named]) == '"a"\n1\n'
+
+
+def test_what_is_nested_too_deeply_to_be_checked_is_refused(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    with pytest.raises(LakeError, match="nested less deeply"):
+        run_statements(connection, f"SELECT {' + '.join(['1'] * 900)}", "csv")
 
 
 def test_nested_cells_are_json_in_csv(root: Path) -> None:
