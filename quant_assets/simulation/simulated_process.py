@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import entry_points
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -85,6 +86,10 @@ def run_days_to_end(
     from quant_assets.simulation.submission_log import SubmissionLog
 
     settings, market = load_settings(), plan.market
+    if position.moments:
+        # A process was killed at the next moment. What this one finds of it happened by then.
+        now = datetime.now(UTC)
+        clock.move_to(max(now, next(islice(moments(plan), position.moments, None), now)))
     with (
         Lake(settings.lake_dir, read_only=True) as lake,
         open_instance(settings, launcher.CONFIGURED) as instance,

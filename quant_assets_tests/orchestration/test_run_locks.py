@@ -54,6 +54,15 @@ def run_elsewhere(home: str, **variables: str) -> "Iterator[subprocess.Popen[str
         yield process
 
 
+def test_a_run_that_another_process_closes_leaves_no_lock(tmp_path: Path) -> None:
+    with open_instance(Settings(data_dir=tmp_path)) as opened:
+        with run_elsewhere(opened.root_directory) as process:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        opened.report_run_failed(only_run(opened))
+        assert list(Path(opened.root_directory, LOCKS).iterdir()) == []
+
+
 def test_the_locks_lie_beside_the_runs_that_they_are_of(tmp_path: Path) -> None:
     """As in a checkout, whose DAGSTER_HOME is another folder than that of the records."""
     settings = Settings(data_dir=tmp_path / "data")

@@ -7,7 +7,7 @@ and runs that an earlier version began, have no lock.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
@@ -56,12 +56,15 @@ def take_lock_of_begun_run(opened: dg.DagsterInstance, run_id: str) -> None:
 
 
 def release_run_lock(opened: dg.DagsterInstance, run_id: str) -> None:
-    """Release the run's lock if this process has it."""
+    """Release the run's lock if this process has it; remove one that nobody has any more."""
     file = _lock_file(opened, run_id)
     lock = _held.pop(file, None)
     if lock:
         file.unlink(missing_ok=True)
         lock.release()
+    elif file.exists():
+        with suppress(Timeout), run_lock(opened, run_id).acquire(timeout=0):
+            file.unlink(missing_ok=True)
 
 
 @contextmanager
