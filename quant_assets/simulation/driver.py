@@ -172,7 +172,7 @@ class Rehearsal:
         root = self._plan.root
         values = {
             "DATA_DIR": root / "data",
-            "SOURCE": root / "market",
+            "SOURCE": self._plan.market.source,
             "FIRST_DAY": self._plan.first_day,
             "FIRST_FIT_AFTER": 130,
             "REFIT_EVERY": 60,

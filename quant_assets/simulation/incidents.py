@@ -24,8 +24,12 @@ from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
     ALERTED,
     CHANNEL_DOWN,
+    EMPTY,
     FAMILIES,
+    HALF_WRITTEN,
+    LINK_MOVED,
     RESTARTED,
+    REVISIONS,
     PlannedIncident,
 )
 
@@ -34,6 +38,10 @@ _ALERT_DELAY = timedelta(days=45)
 _ACTIONS_WITHOUT_ALERT = {
     CHANNEL_DOWN: "the messages were sent again until they arrived",
     RESTARTED: "the daemon continued",
+    HALF_WRITTEN: "the day was refreshed when its row was whole",
+    EMPTY: "the day was refreshed when its row was filled",
+    LINK_MOVED: "the platform continued with the new version",
+    **dict.fromkeys(REVISIONS, "the history was redone"),
 }
 
 
