@@ -6,7 +6,7 @@ How a single incident went is described in ``simulation.incidents``.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import dagster as dg
 import pandas as pd
@@ -15,10 +15,11 @@ from quant_assets.alerts.alert_lifecycle import LEVELS
 from quant_assets.lake.schemas.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.simulation.history_checks import compare_histories
 from quant_assets.simulation.incidents import Incident, describe_incident, find_own_alerts
 from quant_assets.simulation.plan import Plan
+from quant_assets.simulation.revision_checks import check_revisions
 from quant_assets.simulation.scenario import (
     ALERTED,
     BETTER,
@@ -30,7 +31,11 @@ from quant_assets.simulation.scenario import (
     WORSE,
     PlannedIncident,
 )
-from quant_assets.simulation.submission_log import digest_submissions, read_log
+from quant_assets.simulation.submission_checks import (
+    check_submissions,
+    list_days_in_time,
+    read_live_days,
+)
 
 MOST_WARNINGS = 3
 """How many warnings may open without an incident."""
@@ -71,6 +76,7 @@ class Assessment:
 def assess(
     plan: Plan,
     lake: Lake,
+    final: Lake,
     instance: dg.DagsterInstance,
     caused_at: Mapping[str, datetime],
     received: Sequence[str],
@@ -81,6 +87,7 @@ def assess(
     Args:
         plan: the rehearsal.
         lake: the platform's lake.
+        final: a lake into which the final source was loaded from scratch.
         instance: the platform's instance of Dagster.
         caused_at: when each incident that happens to the platform itself was caused, by kind.
         received: titles of the messages that the channel accepted.
@@ -92,11 +99,10 @@ def assess(
         describe_incident(plan, planned, alerts, instance, lake, caused_at)
         for planned in _sort_incidents(plan)
     ]
-    days = _read_submitted_days(plan, lake)
-    complete = len(days) == plan.days
     failures = [
-        *([] if complete else [f"{len(days)} of {plan.days} days were submitted"]),
-        *_check_submissions(plan, lake),
+        *check_submissions(plan, lake),
+        *map(str, compare_histories(lake, final)),
+        *check_revisions(plan, lake),
         *_check_alerts(plan, incidents, alerts),
         *_check_messages(alerts, messages, received),
         *_check_promotion(plan, lake),
@@ -105,7 +111,7 @@ def assess(
     levels = alerts["level"].value_counts()
     delivered = int(messages["delivered_at"].notna().sum())
     figures = {
-        "submissions": f"{len(days)} of {plan.days}",
+        "submissions": f"{len(read_live_days(plan, lake))} of {len(list_days_in_time(plan))}",
         "alerts": ", ".join(f"{levels.get(x, 0)} {x}" for x in LEVELS),
         "messages": f"{delivered} of {len(messages)} delivered, {refused} attempts refused",
         "runs": _describe_runs(instance),
@@ -118,29 +124,6 @@ def _read_rows(lake: Lake, table: Table, order: str) -> pd.DataFrame:
     if not lake.has(table):
         return pd.DataFrame(columns=[column.name for column in table.columns])
     return lake.query(f"FROM {table.quoted} ORDER BY {order}")
-
-
-def _read_submitted_days(plan: Plan, lake: Lake) -> list[date]:
-    rows = lake.query(
-        f"SELECT trading_day FROM {SUBMISSIONS.quoted} WHERE trading_day BETWEEN ? AND ?"
-        " ORDER BY 1",
-        [plan.market.day(0), plan.market.day(plan.days - 1)],
-    )
-    return [day.date() for day in rows["trading_day"]]
-
-
-def _check_submissions(plan: Plan, lake: Lake) -> list[str]:
-    """Report submissions that were made after later prices were known, or that changed later."""
-    digests, logged = digest_submissions(lake, plan.begin), read_log(plan.root)
-    unlogged = digests.keys() - {submission.day for submission in logged}
-    failures = [f"the submission of {day} is not in the submission log" for day in sorted(unlogged)]
-    for submission in logged:
-        day, known = submission.day, submission.known
-        if known != day:
-            failures.append(f"{day} was submitted when the prices of {known} were known")
-        if digests.get(day) != submission.digest:
-            failures.append(f"the submission of {day} was changed afterwards")
-    return failures
 
 
 def _check_alerts(plan: Plan, incidents: Sequence[Incident], alerts: pd.DataFrame) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quant_assets.commands.loading import load_everything
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
 from quant_assets.lake.schemas.tables import N_TARGETS
@@ -26,6 +27,8 @@ from quant_assets.simulation.vendor import (
     number_rows,
     spoil_row,
 )
+from quant_assets_tests.support.installation import Installation
+from quant_assets_tests.support.prepared import copy_prepared
 
 FIRST_DAY, LAST_DAY = date(2023, 6, 1), date(2023, 9, 22)
 INSTRUMENTS = (
@@ -37,20 +40,48 @@ INSTRUMENTS = (
 COLUMNS = tuple(column_name(InstrumentSeries(name, "close")) for name in INSTRUMENTS)
 DAYS: DayArray = trading_days(FIRST_DAY, LAST_DAY)
 FIRST_FIT_AFTER = 68
+DAYS_AT_FIRST = 74
+"""Days of the first load; the others are delivered by tests."""
 
 
-def revised_settings(root: Path, data: str = "data") -> Settings:
-    """Return settings with which a whole load takes seconds: one family, one fit."""
-    return Settings(
-        data_dir=root / data,
-        source=str(root / "market"),
-        first_day=FIRST_DAY,
-        first_fit_after=FIRST_FIT_AFTER,
-        refit_every=len(DAYS),
-        families="rank_prior",
-        threads=1,
-        pictures=False,
-    )
+@dataclass(frozen=True)
+class RevisedInstallation(Installation):
+    """A folder of this vendor and the data directory beside it; a whole load takes seconds."""
+
+    @property
+    def settings(self) -> Settings:
+        return self.settings_of(self.root / "data")
+
+    def settings_of(self, data_dir: Path) -> Settings:
+        """Return the settings for another data directory with the same source."""
+        return Settings(
+            data_dir=data_dir,
+            source=str(self.folder),
+            first_day=FIRST_DAY,
+            first_fit_after=FIRST_FIT_AFTER,
+            refit_every=len(DAYS),
+            families="rank_prior",
+            threads=1,
+            pictures=False,
+        )
+
+
+def copy_loaded_vendor(root: Path) -> "tuple[RevisedInstallation, RevisedVendor]":
+    """Copy the vendor's first days, loaded, to a root where both may be changed."""
+    prepared = copy_prepared("revised", _load_first_days, root)
+    installation = RevisedInstallation(root)
+    installation.moved_from(prepared)
+    return installation, _open_vendor(root)
+
+
+def _load_first_days(root: Path) -> None:
+    installation = RevisedInstallation(root)
+    _open_vendor(root).write()
+    load_everything(installation.settings)
+
+
+def _open_vendor(root: Path) -> "RevisedVendor":
+    return RevisedVendor(root / "market", np.arange(len(DAYS)) < DAYS_AT_FIRST)
 
 
 def _draw_prices() -> FloatArray:
