@@ -16,15 +16,15 @@ from quant_assets.orchestration.assets import (
     features,
     fits,
     forecasts,
+    prices,
     promotion,
-    raw,
     reports,
+    revisions,
     scoring,
     skill,
     studies,
     submissions,
     tracking,
-    validated,
 )
 from quant_assets.orchestration.assets.partitions import read_known_span, trading_partitions
 from quant_assets.orchestration.jobs import asset_jobs, lake_maintenance, promotion_decision
@@ -34,13 +34,14 @@ from quant_assets.orchestration.sensors import (
     metrics_file,
     refresh_sensor,
     retrain_sensor,
+    revision_sensor,
     source_sensor,
 )
 from quant_assets.sources.registry import open_source
 
 LAYERS = (
-    *(raw, validated, features, studies, fits, forecasts, promotion, submissions),
-    *(scoring, data_quality, drift, anomalies, skill, tracking, reports),
+    *(prices, features, studies, fits, forecasts, promotion, submissions),
+    *(scoring, revisions, data_quality, drift, anomalies, skill, tracking, reports),
 )
 
 
@@ -81,6 +82,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
             *alert_sensors.build(sensor),
             refresh_sensor.build(all_jobs, partitions, sensor),
             source_sensor.build(sensor),
+            revision_sensor.build(sensor),
             retrain_sensor.build_sensor(all_jobs[retrain_sensor.JOB], sensor),
             metrics_file.build(sensor),
         ],

@@ -63,6 +63,8 @@ class ConditionRaised:
         text: what was observed, and what to do about it.
         trading_day: the day concerned, the last one of a range; None if there is none.
         at: when the condition was observed, UTC. It identifies the event among those of the key.
+        passing: whether the alert is closed as soon as it is told: something happened, and nothing
+            has to end. Such an alert has one message.
     """
 
     key: str
@@ -71,6 +73,7 @@ class ConditionRaised:
     text: str
     trading_day: date | None
     at: datetime
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,7 @@ def _open_alert(event: ConditionRaised) -> Alert:
         trading_day=event.trading_day,
         opened_at=event.at,
         last_seen_at=event.at,
+        closed_at=event.at if event.passing else None,
     )
     return _note_level_moment(alert, event.at)
 

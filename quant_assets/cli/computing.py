@@ -66,6 +66,14 @@ def backfill(
 
 
 @app.command()
+def revise() -> None:
+    """Take over what the source has changed in the past; what was submitted stays."""
+    from quant_assets.commands.loading import run_revision
+
+    run_revision(load_settings())
+
+
+@app.command()
 def walk_forward(
     families: Families = "",
     given: Annotated[

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from quant_assets.core.clock import Clock
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.settings import (
     Settings,
@@ -21,6 +22,7 @@ from quant_assets.core.settings import (
     store_market,
 )
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
+from quant_assets.orchestration.jobs.names import LOAD, PRICE_JOBS, REDOING_JOBS, REVISE
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_source
 
@@ -71,26 +73,21 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
         SourceError: the source cannot be read; nothing is written then.
         RunFailedError: an asset or a blocking check failed.
     """
-    from quant_assets.orchestration.execution.runs import (
-        FINGERPRINT,
-        open_instance,
-        read_last_fingerprint,
-    )
     from quant_assets.quality import worker
+    from quant_assets.revisions.loads import is_loaded, record_load
 
     require_market(settings)
     source = open_source(settings)
     days = source.first_day, source.last_day
     fingerprint = _digest_load(settings, source.fingerprint(), *_read_studies(settings))
-    with open_instance(settings) as opened:
-        loaded = settings.lake_dir.exists() and read_last_fingerprint(opened) == fingerprint
-    if loaded and not force:
+    if not force and is_loaded(settings.lake_dir, fingerprint, days[1]):
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
     worker.begin_worker()
     _check_readable(source, *days)
     store_market(settings)
-    _run(settings, source, "load_history", *days, {FINGERPRINT: fingerprint})
+    _run(settings, source, LOAD, *_cover_stored(settings, *days), {})
+    record_load(settings.lake_dir, fingerprint, Clock().now())
 
 
 def run_range(settings: Settings, job: str, start: date, end: date) -> None:
@@ -112,7 +109,35 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     source = open_source(settings)
     days = _find_days_to_run(source, start, end)
     _check_readable(source, *days)
+    days = _keep_order(settings, source, job, *days)
     _run(settings, source, job, *days, {})
+
+
+def _keep_order(
+    settings: Settings, source: Source, job: str, start: date, end: date
+) -> tuple[date, date]:
+    """Bring along the days that have to be stored before these, and revise the past first.
+
+    A run over the history that reaches the first changed day redoes it itself.
+    """
+    from quant_assets.lake.store.lake import Lake
+    from quant_assets.revisions.comparison import compare_with_source
+
+    if job not in PRICE_JOBS or not settings.lake_dir.exists():
+        return start, end
+    with Lake(settings.lake_dir) as lake:
+        comparison = compare_with_source(lake, source)
+    if comparison.stored is None:
+        return start, end
+    missing = [day for day in comparison.new_days if day < start]
+    if missing:
+        start = missing[0]
+        typer.echo(f"from {start} on: the days before are not stored yet")
+    span = comparison.span
+    if span is None or (job in REDOING_JOBS and start <= span[0] and end >= span[1]):
+        return start, end
+    run_revision(settings)
+    return start, end
 
 
 def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
@@ -196,6 +221,44 @@ def _run(
     for warning in result.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{job}: done in {time.perf_counter() - started:.0f} s")
+
+
+def _cover_stored(settings: Settings, start: date, end: date) -> tuple[date, date]:
+    """Return the days of the source, with those that it took back and the lake still holds."""
+    from quant_assets.lake.readers.days import read_newest_day
+    from quant_assets.lake.schemas.tables import RAW_PRICES
+    from quant_assets.lake.store.lake import Lake
+
+    if not settings.lake_dir.exists():
+        return start, end
+    with Lake(settings.lake_dir) as lake:
+        return start, max(end, read_newest_day(lake, RAW_PRICES) or end)
+
+
+def run_revision(settings: Settings) -> None:
+    """Do everything again from the first day on that the source has changed, and say what changed.
+
+    Raises:
+        SettingsError: the data directory holds another market, or none.
+        SourceError: the source cannot be read, or has other series.
+        RunFailedError: an asset or a blocking check failed.
+    """
+    from quant_assets.lake.store.lake import Lake
+    from quant_assets.quality import worker
+    from quant_assets.revisions.comparison import compare_with_source, refuse_other_series
+    from quant_assets.revisions.differences import describe_differences
+
+    require_market(settings, loaded=True)
+    source = open_source(settings)
+    with Lake(settings.lake_dir) as lake:
+        comparison = compare_with_source(lake, source)
+    refuse_other_series(comparison)
+    if comparison.span is None:
+        typer.echo(f"{settings.source}: the stored days are as the source has them")
+        return
+    worker.begin_worker()
+    typer.echo(describe_differences(comparison.revisions) or "a revision did not come to its end")
+    _run(settings, source, REVISE, *comparison.span, {})
 
 
 def _check_readable(source: Source, start: date, end: date) -> None:

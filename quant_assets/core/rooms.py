@@ -105,8 +105,13 @@ ROWS: tuple[tuple[Room, ...], ...] = (
     (
         Room("training", "making, storing and repeating fits; walk-forward", "the families"),
         Room("ensemble", "weights, blend and intervals", "scores of families"),
-        Room("quality", "cleaning, and the suites of expectations", "reading prices from a source"),
+        Room(
+            "revisions",
+            "what a source changed in the past: comparing it with the lake, and what follows",
+            "reading a source; the arithmetic of prices",
+        ),
     ),
+    (Room("quality", "cleaning, and the suites of expectations", "reading prices from a source"),),
     (
         Room(
             "lake",

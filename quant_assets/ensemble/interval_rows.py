@@ -19,11 +19,11 @@ from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, INTERVALS
 from quant_assets.lake.store.lake import Lake
 
 PERCENT = tuple(round(100 * level) for level in LEVELS)
-BOUNDS = tuple(column.name for column in INTERVALS.columns[3:])
+BOUNDS = tuple(c.name for c in INTERVALS.columns if c.name.startswith(("lower", "upper")))
 
 
 def interval_rows(lake: Lake, start: date, end: date) -> dict[str, Any]:
-    """Compute rows of ``forecasts.intervals`` for the days with an ensemble forecast.
+    """Compute rows of ``forecasts.intervals``, without origin, for the days that the ensemble forecast.
 
     All labels known on ``end`` are read, since intervals adapt from the first day on.
 

@@ -114,7 +114,7 @@ def _select_day(stored: Forecasts, day: date) -> SubmittedForecast | None:
 def submitted_rows(
     forecasts: Sequence[SubmittedForecast], date_ids: Mapping[date, int], targets: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Build the rows of ``forecasts.published``, one for each day and target, as columns.
+    """Build the rows of ``forecasts.published`` without origin, one for each day and target.
 
     Args:
         forecasts: the submitted forecasts, ascending by day.

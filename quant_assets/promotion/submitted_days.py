@@ -1,63 +1,61 @@
-"""Which days have a submitted forecast.
+"""Which days have a submitted forecast, and which of them may still be computed.
 
 The forecasts themselves are made in ``promotion.publishing``.
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
+from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.days import read_newest_day
+from quant_assets.lake.readers.origins import read_live_days
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.store.lake import Lake
 
 
-def find_unsubmitted_parts(lake: Lake, start: date, end: date) -> list[tuple[date, date]]:
-    """Find the parts of a range of days for which no release's forecast was submitted yet.
+def find_open_parts(
+    lake: Lake, start: date, end: date, *, history: bool
+) -> list[tuple[date, date]]:
+    """Find the parts of a range of days whose submitted forecast may be computed.
 
-    These are the days before the first and after the last day that a release's forecast was
-    submitted for. A day between them without a submitted forecast, whose prices came late, is a
-    part as well.
+    A day that was submitted live stays as it is. A job over the history leaves all submitted days
+    as they are from the first to the last day on which a release was submitted; a day between them
+    without a submitted forecast, whose prices came late, is open.
 
     Args:
         lake: the lake.
         start: first day of the range.
         end: last day of the range.
+        history: whether the parts are for a job over the history.
 
     Returns:
         First and last day of each part, in order.
     """
-    if not lake.has(SUBMITTED_FORECASTS):
+    known = read_known_days(lake, end)
+    known = known[known >= np.datetime64(start)]
+    if not lake.has(SUBMITTED_FORECASTS) or not len(known):
         return [(start, end)]
-    by_release = lake.arrow(
-        "SELECT min(trading_day) AS first, max(trading_day) AS last"
+    closed = read_live_days(lake, SUBMITTED_FORECASTS, start, end)
+    if history:
+        closed = np.union1d(closed, _read_released_days(lake, start, end))
+    is_open = ~np.isin(known, closed)
+    runs = np.split(np.arange(len(known)), np.flatnonzero(np.diff(is_open)) + 1)
+    return [(known[r[0]].item(), known[r[-1]].item()) for r in runs if is_open[r[0]]]
+
+
+def _read_released_days(lake: Lake, start: date, end: date) -> DayArray:
+    """Read the submitted days from the first to the last day that a release was submitted for."""
+    days: DayArray = lake.columns(
+        f"SELECT DISTINCT trading_day AS day FROM {SUBMITTED_FORECASTS.quoted},"
+        " (SELECT min(trading_day) AS first, max(trading_day) AS last"
         f" FROM {SUBMITTED_FORECASTS.quoted}"
-        " WHERE trading_day BETWEEN ? AND ? AND champion IS NOT NULL",
+        " WHERE trading_day BETWEEN ? AND ? AND champion IS NOT NULL)"
+        " WHERE trading_day BETWEEN first AND last",
         [start, end],
-    ).to_pylist()[0]
-    if by_release["first"] is None:
-        return [(start, end)]
-    one_day = timedelta(days=1)
-    missing_days = _find_missing_days(lake, by_release["first"], by_release["last"])
-    parts = [
-        (start, by_release["first"] - one_day),
-        *((day, day) for day in missing_days),
-        (by_release["last"] + one_day, end),
-    ]
-    return [(first, last) for first, last in parts if first <= last]
-
-
-def _find_missing_days(lake: Lake, first: date, last: date) -> list[date]:
-    """Find the days with features and without a submitted forecast."""
-    known = read_known_days(lake, last)
-    submitted = lake.columns(
-        f"SELECT DISTINCT trading_day AS day FROM {SUBMITTED_FORECASTS.quoted}"
-        " WHERE trading_day BETWEEN ? AND ?",
-        [first, last],
     )["day"].astype("datetime64[D]")
-    missing: list[date] = np.setdiff1d(known[known >= np.datetime64(first)], submitted).tolist()
-    return missing
+    return days
 
 
 def read_newest_submitted_day(lake: Lake) -> date | None:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
-from quant_assets.lake.schemas.scoring_tables import PERFORMANCE, TRACK_RECORD
+from quant_assets.lake.schemas.promotion_tables import SUBMITTED_NAME
+from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.store.lake import Lake
 from quant_assets.scoring.judged_days import ScoredForecasts
 from quant_assets.scoring.metric import daily_ic
@@ -16,7 +17,7 @@ from quant_assets.scoring.metric import daily_ic
 def performance_rows(
     scored: ScoredForecasts | None, others: Mapping[str, FloatArray] | None = None
 ) -> pd.DataFrame:
-    """Compute rows of ``monitoring.performance``: the IC of each family on each day it forecasts.
+    """Compute rows of ``forecasts.track_record``: the IC of each family on each day it forecasts.
 
     A day on which the IC is undefined has no row.
 
@@ -26,15 +27,27 @@ def performance_rows(
             forecast.
     """
     if scored is None:
-        return pd.DataFrame({column.name: [] for column in PERFORMANCE.columns})
+        return pd.DataFrame({column.name: [] for column in TRACK_RECORD.columns})
     forecast_on = np.any([np.isfinite(x).any(axis=1) for x in scored.forecasts.values()], axis=0)
     forecasts = {**scored.forecasts, **(others or {})}
     frames = []
     for name, values in forecasts.items():
         ic = masked_ic(values, scored.labels, forecast_on)
         frames.append(pd.DataFrame({**day_columns(scored), "family": name, "ic": ic}))
-    rows = pd.concat(frames)[[column.name for column in PERFORMANCE.columns]]
+    rows = pd.concat(frames)[[column.name for column in TRACK_RECORD.columns]]
     return rows.dropna(subset="ic")
+
+
+def add_origins(rows: pd.DataFrame, origins: Mapping[date, str | None]) -> pd.DataFrame:
+    """Add the origin of the submitted forecast, which makes rows of ``monitoring.performance``.
+
+    Args:
+        rows: rows of :func:`performance_rows`.
+        origins: origin of the submitted forecast by forecast day.
+    """
+    days = pd.to_datetime(rows["trading_day"]).dt.date
+    submitted = rows["family"] == SUBMITTED_NAME
+    return rows.assign(origin=days.map(origins).where(submitted, None).astype(object))
 
 
 def read_other_track_records(

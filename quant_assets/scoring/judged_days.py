@@ -7,13 +7,14 @@ from datetime import date
 import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
-from quant_assets.lake.readers.forecasts import read_forecasts
+from quant_assets.lake.readers.forecasts import read_forecasts, read_live_forecasts
 from quant_assets.lake.readers.point_in_time import (
     read_date_ids,
     read_known_days,
     read_known_labels,
 )
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.schemas.promotion_tables import SUBMITTED_NAME
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import MAX_LAG, TargetPairs, align_to_forecast_day, shift
@@ -105,7 +106,11 @@ def read_scored_forecasts(
     span = days[max(first - 1, 0) : first + n]
     ends = span[0].item(), span[-1].item()
     stored = {
-        name: read_forecasts(lake, forecasts_table(name), pairs.targets, *ends).on(span)
+        name: (
+            read_live_forecasts(lake, pairs.targets, *ends)
+            if name == SUBMITTED_NAME
+            else read_forecasts(lake, forecasts_table(name), pairs.targets, *ends)
+        ).on(span)
         for name in families
     }
     return ScoredForecasts(

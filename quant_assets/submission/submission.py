@@ -15,7 +15,7 @@ import pyarrow as pa
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.point_in_time import read_date_ids
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
 
@@ -37,7 +37,7 @@ def find_problems(forecasts: Forecasts, expected: DayArray) -> pd.DataFrame:
 
 
 def submission_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
-    """Return rows of ``submissions.competition``: one a day, a column per target."""
+    """Return rows of ``submissions.competition`` without their origin: a column per target."""
     return {
         "trading_day": forecasts.days,
         "date_id": read_date_ids(lake, forecasts.days),
@@ -69,8 +69,9 @@ class ExportResult:
 def export_submission(lake: Lake, folder: Path) -> ExportResult:
     """Write every stored submission as ``submission.parquet`` and ``submission.csv``.
 
-    Columns are ``date_id`` and the targets in order; rows ascend by day. Each file is replaced
-    whole.
+    Columns are ``date_id`` and the targets in order; rows ascend by day. ``date_id`` is that of the
+    day today: a source may number days anew. A day that the source has withdrawn is left out. Each
+    file is replaced whole.
 
     Raises:
         LakeError: nothing was submitted yet.
@@ -78,10 +79,12 @@ def export_submission(lake: Lake, folder: Path) -> ExportResult:
     from pyarrow.csv import write_csv
     from pyarrow.parquet import write_table
 
-    names = [column.name for column in SUBMISSIONS.columns if column.name != "trading_day"]
-    columns = ", ".join(f'"{name}"' for name in names)
+    targets = [column.name for column in SUBMISSIONS.columns if column.name.startswith("target_")]
+    columns = ", ".join(f's."{name}"' for name in targets)
     rows = lake.arrow(
-        f"SELECT {columns} FROM {SUBMISSIONS.quoted} ORDER BY trading_day", needs=SUBMISSIONS
+        f"SELECT d.date_id, {columns} FROM {SUBMISSIONS.quoted} AS s"
+        f" JOIN {MARKET_FEATURES.quoted} AS d USING (trading_day) ORDER BY trading_day",
+        needs=SUBMISSIONS,
     )
     files = (folder / "submission.parquet", folder / "submission.csv")
     for file, write in zip(files, (write_table, write_csv), strict=True):

@@ -100,6 +100,17 @@ class Settings(BaseSettings):
     fit_max_age_days: int = Field(
         45, ge=1, le=36500, description="Age in calendar days from which models are fitted again."
     )
+    day_attempts: int = Field(
+        3,
+        ge=1,
+        description="Attempts at a day that fails its blocking checks before it is set aside.",
+    )
+    revised_label: float = Field(
+        0.001,
+        gt=0,
+        description="Move of a known label from which a revision is a warning and a cause to "
+        "retrain.",
+    )
     alerts_critical: AlertUrls = Field(
         SecretStr(""), description="Apprise URLs for critical alerts, separated by spaces."
     )
@@ -162,7 +173,7 @@ class Settings(BaseSettings):
             {
                 *(name for name in cls.model_fields if name.startswith("promotion_")),
                 *("automation", "data_due_hours", "retrain_minutes", "retrain_interval_hours"),
-                *("drift_share", "fit_max_age_days"),
+                *("drift_share", "fit_max_age_days", "day_attempts", "revised_label"),
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
                 *("data_dir", "threads", "retention_days", "reports_kept", "pictures"),

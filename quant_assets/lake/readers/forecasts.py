@@ -1,6 +1,6 @@
 """Reading forecasts as arrays, and converting them to rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -9,7 +9,9 @@ import numpy as np
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.lake.readers.arrays import day_positions, long_rows, repeat_days, to_cube
 from quant_assets.lake.readers.point_in_time import read_date_ids
-from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
+from quant_assets.lake.schemas.revision_tables import SUPERSEDED_FORECASTS
+from quant_assets.lake.schemas.table import LIVE, RESUBMITTED, Table
 from quant_assets.lake.store.lake import Lake
 
 
@@ -53,6 +55,36 @@ def forecast_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
         ),
         "fit_as_of": repeat_days(forecasts.fit_as_of, len(forecasts.targets)),
     }
+
+
+def read_live_forecasts(lake: Lake, targets: tuple[str, ...], start: date, end: date) -> Forecasts:
+    """Read the submitted forecasts of a range of days as they were live.
+
+    On a day whose live rows a person replaced after later prices were known, these are the rows
+    that were replaced. Days that were never live have the rows of the history.
+
+    Args:
+        lake: the lake.
+        targets: names of the m targets.
+        start: first forecast day.
+        end: last forecast day.
+    """
+    current = read_forecasts(lake, SUBMITTED_FORECASTS, targets, start, end)
+    if not lake.has(SUPERSEDED_FORECASTS):
+        return current
+    rows = lake.arrow(
+        f"SELECT trading_day, target, value FROM {SUPERSEDED_FORECASTS.quoted}"
+        f" WHERE origin = '{LIVE}' AND trading_day IN (SELECT trading_day"
+        f" FROM {SUBMITTED_FORECASTS.quoted} WHERE origin = '{RESUBMITTED}')"
+        " AND trading_day BETWEEN ? AND ?"
+        " QUALIFY stored_at = max(stored_at) OVER (PARTITION BY trading_day)",
+        [start, end],
+    )
+    days = np.unique(rows["trading_day"].to_numpy()).astype("datetime64[D]")
+    values = current.values.copy()
+    live = to_cube(rows, days, "target", targets, ["value"])[:, :, 0]
+    values[np.searchsorted(current.days, days)] = live
+    return replace(current, values=values)
 
 
 def read_forecasts(

@@ -1,5 +1,6 @@
 """Reading prices as arrays, and converting prices and targets to rows."""
 
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from typing import Any
@@ -80,20 +81,25 @@ def _read_pairs(lake: Lake) -> TargetPairs:
     )
 
 
-def read_raw(lake: Lake, start: date, end: date) -> PriceTable:
+def read_raw(
+    lake: Lake, start: date, end: date, columns: Sequence[str] | None = None
+) -> PriceTable:
     """Read the prices of a range of days as the source gave them.
 
     Args:
         lake: the lake.
         start: first day.
         end: last day.
+        columns: names of the series to read, in this order; all series by default.
 
     Raises:
         LakeError: no prices are stored.
     """
-    rows = _rows(lake, RAW_PRICES.quoted, "value, unread", start, end)
+    rows = _rows(lake, RAW_PRICES.quoted, "value, unread", start, end, columns)
     days, date_ids = _days(rows)
-    columns = tuple(column_name(series) for series in _all_series(lake, RAW_PRICES.quoted))
+    if columns is None:
+        columns = [column_name(series) for series in _all_series(lake, RAW_PRICES.quoted)]
+    columns = tuple(columns)
     values = np.full((len(days), len(columns)), np.nan)
     row, column = _positions(rows, days, columns)
     values[row, column] = rows["value"].to_numpy()
@@ -135,12 +141,22 @@ def read_panel(
     return PricePanel(days, date_ids, instruments, dict(zip(fields, cube, strict=True)))
 
 
-def _rows(lake: Lake, table: str, values: str, start: date, end: date) -> pa.Table:
+def _rows(
+    lake: Lake,
+    table: str,
+    values: str,
+    start: date,
+    end: date,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
     needs = RAW_PRICES if table == RAW_PRICES.quoted else VALIDATED_PRICES
+    series = [parse_column(name) for name in columns or ()]
+    wanted = " AND list_contains(?, instrument || ' ' || field)" if series else ""
+    names = [f"{s.instrument} {s.field}" for s in series]
     return lake.arrow(
         f"SELECT trading_day, date_id, instrument, field, {values} FROM {table}"
-        " WHERE trading_day BETWEEN ? AND ?",
-        [start, end],
+        f" WHERE trading_day BETWEEN ? AND ?{wanted}",
+        [start, end, names] if series else [start, end],
         needs=needs,
     )
 

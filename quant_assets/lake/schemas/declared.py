@@ -12,7 +12,7 @@ from quant_assets.lake.schemas.table import FamilyTable, Table, Writer
 
 _LAYERS = (
     *("raw", "validated", "features", "fits", "forecasts", "promotion", "submissions"),
-    *("monitoring", "tracking"),
+    *("monitoring", "tracking", "rejected", "superseded"),
 )
 """Schemas in reading order; further schemas come after them."""
 
@@ -31,7 +31,7 @@ def declared_tables(families: tuple[str, ...], *writers: Writer) -> tuple[Table,
 
 def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
     """Return every table that jobs write, except the tables of studies."""
-    return declared_tables(families, "load", "retrain", "watch")
+    return declared_tables(families, "load", "revise", "retrain", "watch")
 
 
 def watched_tables() -> tuple[Table, ...]:

@@ -4,7 +4,7 @@ The rules of the decisions are in ``promotion``.
 """
 
 from quant_assets.lake.schemas.scoring_tables import DATE_ID
-from quant_assets.lake.schemas.table import Column, Table
+from quant_assets.lake.schemas.table import ORIGIN, Column, Table
 
 _DAY = Column("trading_day", "DATE", "forecast day")
 _TARGET = Column("target", "VARCHAR", "name of the target, target_0 to target_423")
@@ -108,7 +108,9 @@ SUBMITTED_FORECASTS = Table(
         Column("champion", "VARCHAR", "champion that forecast; NULL if no champion did"),
         Column("challenger", "VARCHAR", "challenger with a share or in shadow; or NULL"),
         Column("share", "DOUBLE", "share of the challenger, 0 to 1"),
+        *ORIGIN,
     ),
+    keeps_live=True,
 )
 TRACKED_RELEASES = Table(
     "tracking.releases",

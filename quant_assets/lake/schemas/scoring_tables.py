@@ -18,7 +18,11 @@ _IC_COLUMNS = (
 )
 _PART = (
     Column("family", "VARCHAR", "model family or ensemble"),
-    Column("by", "VARCHAR", "lag, markets, year, regime, third of the days, forecast or interval"),
+    Column(
+        "by",
+        "VARCHAR",
+        "lag, markets, year, regime, third of the days, origin, forecast or interval",
+    ),
     Column("part", "VARCHAR", "name of the part, e.g. a year or a lag"),
 )
 TRACK_RECORD = Table(
@@ -32,7 +36,15 @@ PERFORMANCE = Table(
     "monitoring.performance",
     "Daily information coefficient of each family and of the submitted forecast: one row per "
     "forecast day and family, written when the day's last label is known.",
-    _IC_COLUMNS,
+    (
+        *_IC_COLUMNS,
+        Column(
+            "origin",
+            "VARCHAR",
+            "of the submitted forecast: live, submitted before later prices were known, or "
+            "history; NULL for a family",
+        ),
+    ),
     day_column="released_on",
 )
 SLICES = Table(
@@ -139,3 +151,5 @@ COMPARISON = Table(
     ),
     day_column="",
 )
+SCORES = (TRACK_RECORD, PERFORMANCE, SLICES, AGREEMENT, SCOREBOARD, BREAKDOWN, COMPARISON)
+"""Tables that are computed from stored forecasts and labels alone."""

@@ -22,9 +22,10 @@ _ARROW = {
 }
 
 
-Writer = Literal["load", "retrain", "study", "watch", "no_asset"]
-"""What writes a table. ``load``: the jobs that write days; ``retrain``: retrain_models; ``study``:
-tune_models; ``watch``: watch_daily. ``no_asset``: no asset but, for example, a sensor."""
+Writer = Literal["load", "revise", "retrain", "study", "watch", "no_asset"]
+"""What writes a table. ``load``: the jobs that write days; ``revise``: load_history and
+revise_history; ``retrain``: retrain_models; ``study``: tune_models; ``watch``: watch_daily.
+``no_asset``: no asset of its own but, for example, a sensor."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Table:
         columns: its columns, in order.
         day_column: the column by which days are replaced; empty if writes replace the whole table.
         written_by: what writes the table; decides which jobs its asset is in.
+        keeps_live: whether rows with ``origin`` live stay as they were stored; such a table has the
+            columns of :data:`ORIGIN`, and only a deliberate resubmission replaces its live days.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Table:
     columns: tuple[Column, ...]
     day_column: str = "trading_day"
     written_by: Writer = "load"
+    keeps_live: bool = False
 
     @property
     def schema(self) -> str:
@@ -99,6 +103,51 @@ class Table:
 
     def _comment(self, column: Column) -> str:
         return f'COMMENT ON COLUMN {self.quoted}."{column.name}" IS {_literal(column.description)}'
+
+
+LIVE, HISTORY, RESUBMITTED = "live", "history", "resubmitted"
+"""Origins of rows that were submitted, or that lie behind a submission."""
+ORIGIN = (
+    Column(
+        "origin",
+        "VARCHAR",
+        "live: stored while the lake held no prices of a later day; resubmitted: a person replaced "
+        "the live rows; history: computed when later prices were stored already",
+    ),
+    Column("stored_at", "TIMESTAMP", "when the rows of the day were stored, UTC"),
+)
+"""Columns of every table that keeps live rows."""
+
+
+def rejected_table(table: Table) -> Table:
+    """Describe the table of rows that a blocking check kept out of a table."""
+    return Table(
+        f"rejected.{table.name.replace('.', '_')}",
+        f"Rows that a blocking check kept out of {table.name}, as the last attempt gave them. No "
+        "other table is computed from them.",
+        (
+            *table.columns,
+            Column("rejected_at", "TIMESTAMP", "when they were rejected, UTC"),
+            Column("dagster_run", "VARCHAR", "Dagster run that gave them"),
+        ),
+        day_column=table.day_column,
+        written_by="no_asset",
+    )
+
+
+def superseded_table(table: Table) -> Table:
+    """Describe the table of live rows that a resubmission replaced in a table."""
+    return Table(
+        f"superseded.{table.name.replace('.', '_')}",
+        f"Rows of {table.name} that a resubmission replaced; rows are only ever added.",
+        (
+            *table.columns,
+            Column("superseded_at", "TIMESTAMP", "when they were replaced, UTC"),
+            Column("reason", "VARCHAR", "why a person replaced them"),
+        ),
+        day_column=table.day_column,
+        written_by="no_asset",
+    )
 
 
 @dataclass(frozen=True)

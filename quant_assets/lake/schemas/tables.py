@@ -7,7 +7,7 @@ schemas of assets and the DDL use these declarations. Reading and writing do not
 
 from quant_assets.features.catalogue import CATALOGUE
 from quant_assets.lake.schemas.scoring_tables import DATE_ID
-from quant_assets.lake.schemas.table import Column, FamilyTable, Table
+from quant_assets.lake.schemas.table import ORIGIN, Column, FamilyTable, Table
 
 N_TARGETS = 424
 
@@ -198,11 +198,14 @@ INTERVALS = Table(
             for level in (80, 95)
             for end in ("lower", "upper")
         ),
+        *ORIGIN,
     ),
+    keeps_live=True,
 )
 SUBMISSIONS = Table(
     "submissions.competition",
-    "The submission: one row per day and one column per target. No cell is empty.",
+    "The submission: one row per day and one column per target. No cell of a target is empty. "
+    "What was submitted live stays as it was.",
     (
         _DAY,
         DATE_ID,
@@ -210,7 +213,9 @@ SUBMISSIONS = Table(
             Column(f"target_{i}", "DOUBLE", "value of the submitted forecast")
             for i in range(N_TARGETS)
         ),
+        *ORIGIN,
     ),
+    keeps_live=True,
 )
 TRACKED_FITS = Table(
     "tracking.fits",

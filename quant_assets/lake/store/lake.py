@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import AnyArray
 from quant_assets.lake.schemas.table import Table, to_arrow
+from quant_assets.lake.store import changes
 from quant_assets.lake.store.access import LakeAccess, newest_snapshot
+from quant_assets.lake.store.changes import Change
 from quant_assets.lake.store.connection import FILES
 from quant_assets.lake.store.maintenance import maintain
-from quant_assets.lake.store.writing import is_stored, replace_rows
+from quant_assets.lake.store.writing import carry_out, is_stored, read_stored_columns
 
 __all__ = ["Lake", "WriteResult", "to_arrow"]
 
@@ -165,41 +166,41 @@ class Lake:
             self._known.add(table.name)
         return table.name in self._known
 
+    def has_column(self, table: Table, column: str) -> bool:
+        """Return whether a stored table has a column, which one of an earlier version may lack."""
+        key = f"{table.name}.{column}"
+        if key not in self._known and self._access.read(
+            lambda cursor: column in read_stored_columns(cursor, table), key
+        ):
+            self._known.add(key)
+        return key in self._known
+
     def replace_days(
-        self, table: Table, start: date, end: date, data: Mapping[str, Any]
+        self, table: Table, start: date, end: date, data: Mapping[str, Any], *, supersede: str = ""
     ) -> WriteResult:
         """Replace a table's rows from ``start`` to ``end``, both included, in one transaction.
 
         At any moment, and after a crash at any moment, readers see either the old rows or the new
         rows. Columns that the stored table lacks are added to it. Stored columns that ``table`` no
-        longer declares get NULL.
+        longer declares get NULL. If the table keeps live rows, days with live rows stay as they
+        are, unless ``supersede`` is given.
 
         Args:
             table: the table.
             start: first day, by the table's day column.
             end: last day.
             data: all rows of these days, as one array for each column; NaN is stored as NULL.
+            supersede: why a person replaces live rows, which then move to the schema superseded.
 
         Raises:
             LakeError: a row has no day or one outside the range, the columns do not fit, or the
                 write did not come through.
         """
-        rows = to_arrow(table, data)
-        days = rows.column(table.day_column).to_numpy()
-        inside = (days >= np.datetime64(start)) & (days <= np.datetime64(end))
-        if not inside.all():
-            raise LakeError(
-                "rows outside the days to be written",
-                where=table.name,
-                expected=f"{start} to {end}",
-                found=str(days[~inside][0]),
-            )
-        condition = f'WHERE "{table.day_column}" BETWEEN ? AND ?'
-        return self._replace(table, rows, condition, [start, end])
+        return self.change(changes.replace_days(table, start, end, data, supersede))[0]
 
     def replace_all(self, table: Table, data: Mapping[str, Any]) -> WriteResult:
         """Replace all rows of a table by ``data``, as in :meth:`replace_days`."""
-        return self._replace(table, to_arrow(table, data), "", [])
+        return self.change(changes.replace_all(table, data))[0]
 
     def replace_matching(self, table: Table, column: str, data: Mapping[str, Any]) -> WriteResult:
         """Replace the rows that share a value of a column with new rows; all other rows stay.
@@ -212,9 +213,29 @@ class Lake:
         Raises:
             LakeError: the columns do not fit, or the write did not come through.
         """
-        rows = to_arrow(table, data)
-        values = rows.column(column).unique().to_pylist()
-        return self._replace(table, rows, f'WHERE list_contains(?, "{column}")', [values])
+        return self.change(changes.replace_matching(table, column, data))[0]
+
+    def change(self, *parts: Change) -> list[WriteResult]:
+        """Carry out changes of one or several tables in one transaction, all or none.
+
+        Raises:
+            LakeError: the write did not come through.
+        """
+
+        def attempt(cursor: duckdb.DuckDBPyConnection) -> list[WriteResult]:
+            inserted = carry_out(
+                cursor, parts, files=self._root / FILES, prepared=frozenset(self._ready)
+            )
+            self._ready |= tables
+            snapshot = newest_snapshot(cursor)
+            return [WriteResult(rows, snapshot) for rows in inserted]
+
+        tables = {part.table for part in parts}
+        try:
+            return self._access.alone(", ".join(sorted(table.name for table in tables)), attempt)
+        except LakeError:
+            self._ready -= tables
+            raise
 
     def maintain(self, retention_days: int) -> None:
         """Merge small files, expire snapshots older than the retention, and delete unused files.
@@ -227,26 +248,3 @@ class Lake:
             LakeError: a step did not come through. Maintenance can run again at any time.
         """
         maintain(self._access, self._root, retention_days)
-
-    def _replace(
-        self, table: Table, rows: pa.Table, condition: str, values: list[Any]
-    ) -> WriteResult:
-        folder = self._root.joinpath(FILES, *table.name.split("."))
-
-        def attempt(cursor: duckdb.DuckDBPyConnection) -> WriteResult:
-            replace_rows(
-                cursor,
-                table,
-                rows,
-                where=(condition, values),
-                folder=folder,
-                prepared=table in self._ready,
-            )
-            self._ready.add(table)
-            return WriteResult(rows.num_rows, newest_snapshot(cursor))
-
-        try:
-            return self._access.alone(table.name, attempt)
-        except LakeError:
-            self._ready.discard(table)
-            raise

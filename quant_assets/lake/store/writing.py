@@ -1,21 +1,23 @@
-"""Replacing rows of a table in one transaction, which first creates the table or adds columns.
+"""Carrying out changes of tables in one transaction, which first creates them or adds columns.
 
 The write lock and retries are in ``lake.store.access``.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from quant_assets.core.errors import LakeError
-from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.table import HISTORY, Table, superseded_table
+from quant_assets.lake.store.changes import Change
 
 _INCOMING = "incoming"
+_NOT_LIVE = f"(origin IS NULL OR origin = '{HISTORY}')"
 _COLUMNS = (
     "SELECT column_name, data_type FROM duckdb_columns()"
     " WHERE database_name = 'lake' AND schema_name || '.' || table_name = ?"
@@ -31,36 +33,76 @@ def is_stored(cursor: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return True
 
 
-def replace_rows(
+def read_stored_columns(cursor: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    """Read the names and types of a stored table's columns; empty if it was never written."""
+    return dict(cursor.execute(_COLUMNS, [table.name]).fetchall())
+
+
+def carry_out(
     cursor: duckdb.DuckDBPyConnection,
-    table: Table,
-    rows: pa.Table,
+    changes: Sequence[Change],
     *,
-    where: tuple[str, Sequence[Any]],
-    folder: Path,
-    prepared: bool,
-) -> None:
-    """Delete rows of a table and insert other rows, in one transaction.
+    files: Path,
+    prepared: Collection[Table],
+) -> list[int]:
+    """Carry out changes in one transaction. Returns the number of rows that each inserted.
 
     Args:
         cursor: connection to the lake, outside a transaction.
-        table: the table.
-        rows: the rows to insert; columns are matched by name.
-        where: WHERE clause of the deletion, and the values of its parameters.
-        folder: folder of the table's files; no other process may write there meanwhile.
-        prepared: whether the stored table is known to have all columns.
+        changes: the changes, in order.
+        files: folder of the tables' files; no other process may write there meanwhile.
+        prepared: tables whose stored columns are known to be complete.
 
     Raises:
         duckdb.Error: the transaction did not come through.
         LakeError: a stored column has another type.
     """
-    condition, values = where
-    with _transaction(cursor):
-        if not prepared:
-            _prepare(cursor, table)
-        with _registered(cursor, rows), _whole_files(folder):
-            cursor.execute(f"DELETE FROM {table.quoted} {condition}", values)
-            cursor.execute(f"INSERT INTO {table.quoted} BY NAME SELECT * FROM {_INCOMING}")
+    with _transaction(cursor), ExitStack() as folders:
+        for table in dict.fromkeys(_written_tables(changes)):
+            if table not in prepared:
+                _prepare(cursor, table)
+            folders.enter_context(_whole_files(files.joinpath(*table.key)))
+        return [_carry_out(cursor, change) for change in changes]
+
+
+def _written_tables(changes: Sequence[Change]) -> Iterator[Table]:
+    for change in changes:
+        yield change.table
+        if change.supersede:
+            yield superseded_table(change.table)
+
+
+def _carry_out(cursor: duckdb.DuckDBPyConnection, change: Change) -> int:
+    if change.statement:
+        cursor.execute(change.statement, change.values)
+        return 0
+    table, keep = change.table, ""
+    if table.keeps_live and change.supersede:
+        _supersede(cursor, change)
+    elif table.keeps_live:
+        keep = f" AND {_NOT_LIVE}" if change.condition else f" WHERE {_NOT_LIVE}"
+    if change.condition is not None:
+        cursor.execute(f"DELETE FROM {table.quoted} {change.condition}{keep}", change.values)
+    if change.rows is None:
+        return 0
+    # What is left of a day after the deletion is live.
+    day = f'"{table.day_column}"'
+    new = f" WHERE {day} NOT IN (SELECT {day} FROM {table.quoted})" if keep else ""
+    with _registered(cursor, change.rows):
+        inserted = cursor.execute(
+            f"INSERT INTO {table.quoted} BY NAME SELECT * FROM {_INCOMING}{new}"
+        ).fetchone()
+    return int(inserted[0]) if inserted else 0
+
+
+def _supersede(cursor: duckdb.DuckDBPyConnection, change: Change) -> None:
+    """Keep the live rows that are about to be replaced."""
+    cursor.execute(
+        f"INSERT INTO {superseded_table(change.table).quoted} BY NAME"
+        f" SELECT *, ?::TIMESTAMP AS superseded_at, ? AS reason FROM {change.table.quoted}"
+        f" {change.condition} AND NOT ({_NOT_LIVE})",
+        [datetime.now(UTC).replace(tzinfo=None), change.supersede, *change.values],
+    )
 
 
 @contextmanager
@@ -115,7 +157,7 @@ def _sync(path: Path) -> None:
 
 def _prepare(cursor: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Create the table, or add the columns that the stored table lacks."""
-    stored = dict(cursor.execute(_COLUMNS, [table.name]).fetchall())
+    stored = read_stored_columns(cursor, table)
     statements = [] if stored else list(table.creation())
     for column in table.columns if stored else ():
         if column.name not in stored:

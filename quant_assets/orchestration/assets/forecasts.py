@@ -6,10 +6,12 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.ensemble.blend import blend_forecasts
 from quant_assets.ensemble.interval_rows import interval_rows
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
+from quant_assets.lake.readers.origins import stamp_origin
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
@@ -33,6 +35,7 @@ from quant_assets.orchestration.assets.table_assets import (
     table_asset,
     to_columns,
 )
+from quant_assets.orchestration.jobs.names import RESUBMISSION_TAG
 from quant_assets.quality.suites import FORECASTS_SUITE
 from quant_assets.scoring.daily_performance import (
     mean_ic,
@@ -149,14 +152,19 @@ def _build_intervals(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition
         partitions=partitions,
     )
     def intervals_asset(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        rows = interval_rows(lake, start, end)
+        reason = context.run.tags.get(RESUBMISSION_TAG, "")
+        rows = stamp_origin(
+            lake, interval_rows(lake, start, end), clock.now(), resubmitted=bool(reason)
+        )
         width = rows["upper_80"] - rows["lower_80"]
         return record_result(
             INTERVALS,
-            lake.replace_days(INTERVALS, start, end, rows),
+            lake.replace_days(INTERVALS, start, end, rows, supersede=reason),
             {"mean_width_80": float(np.nanmean(width)) if np.isfinite(width).any() else 0.0},
         )
 

@@ -6,12 +6,15 @@ All daily tables are computed in one step, because they depend on each other. Ru
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import partial
 
 import dagster as dg
 import pandas as pd
 
+from quant_assets.core.clock import Clock
 from quant_assets.core.errors import PromotionError
 from quant_assets.core.settings import Settings
+from quant_assets.lake.readers.origins import stamp_origin
 from quant_assets.lake.schemas.promotion_tables import (
     DECISIONS,
     PROMOTION_DAILY,
@@ -38,10 +41,11 @@ from quant_assets.orchestration.assets.table_assets import (
     table_asset,
     to_markdown,
 )
+from quant_assets.orchestration.jobs.names import RESUBMISSION_TAG
 from quant_assets.promotion.daily_promotion import PromotionResult, promote_days
 from quant_assets.promotion.release_creation import register_release
 from quant_assets.promotion.release_store import lock_promotion
-from quant_assets.promotion.submitted_days import find_unsubmitted_parts
+from quant_assets.promotion.submitted_days import find_open_parts
 
 _HISTORY_JOBS = frozenset({"load_history", "walk_forward"})
 _COMPLETE, _CHAMPION, _OTHERS = "complete", "champion_forecasts", "others_forecast"
@@ -133,15 +137,18 @@ def _build_daily(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
+        clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.MaterializeResult]:
         days = run_day_range(context)
-        # The jobs over the history leave submitted days as they are; any other run was requested
-        # for its days, and computes all of them again.
+        reason = context.run.tags.get(RESUBMISSION_TAG, "")
+        # The jobs over the history leave every submitted day as it is; any other run was requested
+        # for its days, and computes those again that were not submitted live.
         history = context.run.job_name in _HISTORY_JOBS
-        parts = find_unsubmitted_parts(lake, *days) if history else [days]
-        results = [_promote_and_store(lake, settings, *part) for part in parts]
+        parts = [days] if reason else find_open_parts(lake, *days, history=history)
+        store = partial(_promote_and_store, lake, settings, clock, reason)
+        results = [store(*part) for part in parts]
         if not results:
-            context.log.info("a release was submitted on every day: no day is changed")
+            context.log.info("every day was submitted: no day is changed")
         for failure in (failure for result in results for failure in result.failures):
             context.log.error(str(failure))
         decisions = [decision for result in results for decision in result.decisions]
@@ -164,12 +171,18 @@ def _build_daily(
     return daily
 
 
-def _promote_and_store(lake: Lake, settings: Settings, start: date, end: date) -> PromotionResult:
+def _promote_and_store(
+    lake: Lake, settings: Settings, clock: Clock, reason: str, start: date, end: date
+) -> PromotionResult:
     with lock_promotion(settings):
         result = promote_days(lake, settings, start, end)
         for table in PROMOTION_DAILY:
+            rows = result.rows[table]
+            if table.keeps_live:
+                rows = stamp_origin(lake, rows, clock.now(), resubmitted=bool(reason))
             if table not in result.unchanged:
-                lake.replace_days(table, start, end, result.rows[table])
+                supersede = reason if table.keeps_live else ""
+                lake.replace_days(table, start, end, rows, supersede=supersede)
     return result
 
 

@@ -1,6 +1,7 @@
 """Layer monitoring: the scores of forecasts, and the inputs that explain the forecasts."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from functools import partial
 
 import dagster as dg
@@ -9,6 +10,7 @@ from quant_assets.core.settings import Settings
 from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import read_members
 from quant_assets.ensemble.interval_rows import read_coverage
+from quant_assets.lake.readers.origins import read_origins
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS, SUBMITTED_NAME
 from quant_assets.lake.schemas.scoring_tables import (
     AGREEMENT,
@@ -20,6 +22,7 @@ from quant_assets.lake.schemas.scoring_tables import (
     SLICES,
     TRACK_RECORD,
 )
+from quant_assets.lake.schemas.table import LIVE, RESUBMITTED
 from quant_assets.lake.schemas.tables import (
     ENSEMBLE_FORECASTS,
     FEATURES,
@@ -46,7 +49,7 @@ from quant_assets.scoring.attribution import (
     first_attributed_day,
     read_family_parts,
 )
-from quant_assets.scoring.daily_performance import mean_ic, performance_rows
+from quant_assets.scoring.daily_performance import add_origins, mean_ic, performance_rows
 from quant_assets.scoring.judged_days import ScoredForecasts, read_scored_forecasts
 from quant_assets.scoring.plots import plot_cumulated_ic, plot_scores, plot_shares
 from quant_assets.scoring.scoreboard import breakdown_rows, comparison_rows, scoreboard_rows
@@ -96,8 +99,11 @@ def _build_daily_scores(
             names = (SUBMITTED_NAME, "ensemble", *families)
             scored = read_scored_forecasts(lake, names, start, end)
             covered = _read_coverage(lake, scored)
+            origins = _read_origins(lake, scored)
         rows = {
-            PERFORMANCE: performance_rows(scored, _read_oracle(source, scored)),
+            PERFORMANCE: add_origins(
+                performance_rows(scored, _read_oracle(source, scored)), origins
+            ),
             SLICES: slice_rows(scored, covered),
             AGREEMENT: agreement_rows(scored),
         }
@@ -113,6 +119,15 @@ def _read_coverage(lake: Lake, scored: ScoredForecasts | None) -> dict[str, Floa
     if scored is None:
         return {}
     return read_coverage(lake, scored.days, scored.pairs.targets, scored.labels)
+
+
+def _read_origins(lake: Lake, scored: ScoredForecasts | None) -> dict[date, str | None]:
+    if scored is None:
+        return {}
+    days = scored.days[0].item(), scored.days[-1].item()
+    origins = read_origins(lake, SUBMITTED_FORECASTS, *days)
+    # The rows judged are those that were live, even if a person replaced them later.
+    return {day: LIVE if origin == RESUBMITTED else origin for day, origin in origins.items()}
 
 
 def _read_oracle(source: Source, scored: ScoredForecasts | None) -> dict[str, FloatArray]:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import dagster as dg
 import numpy as np
 
+from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.forecasts import read_forecasts
+from quant_assets.lake.readers.origins import read_live_days, stamp_origin
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
@@ -22,6 +24,7 @@ from quant_assets.orchestration.assets.table_assets import (
     table_asset,
     to_markdown,
 )
+from quant_assets.orchestration.jobs.names import RESUBMISSION_TAG
 from quant_assets.submission.submission import export_submission, find_problems, submission_rows
 
 EXPORT = dg.AssetKey(["submissions", "export"])
@@ -49,7 +52,9 @@ def build(
         ],
     )
     def submission(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
         forecasts = read_forecasts(lake, SUBMITTED_FORECASTS, read_pairs(lake).targets, start, end)
@@ -65,8 +70,13 @@ def build(
             return dg.MaterializeResult(
                 asset_key=asset_key_of(SUBMISSIONS), check_results=[complete]
             )
-        written = lake.replace_days(SUBMISSIONS, start, end, submission_rows(lake, forecasts))
-        return record_result(SUBMISSIONS, written, checks=[complete])
+        reason = context.run.tags.get(RESUBMISSION_TAG, "")
+        rows = stamp_origin(
+            lake, submission_rows(lake, forecasts), clock.now(), resubmitted=bool(reason)
+        )
+        kept = 0 if reason else len(read_live_days(lake, SUBMISSIONS, start, end))
+        written = lake.replace_days(SUBMISSIONS, start, end, rows, supersede=reason)
+        return record_result(SUBMISSIONS, written, {"live_days_kept": kept}, checks=[complete])
 
     @dg.asset(
         key=EXPORT,

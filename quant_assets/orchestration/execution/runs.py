@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 INSTANCE_FILE = Path(__file__).parents[1] / "config" / "dagster.yaml"
 WORKSPACE_FILE = Path(__file__).parents[1] / "config" / "workspace.yaml"
-FINGERPRINT = "quant/source_fingerprint"
 _ROWS = 8
 RANGE_START, RANGE_END = (
     "dagster/asset_partition_range_start",
@@ -205,13 +204,6 @@ def run_job(
             hint="`make ui` shows the run; nothing downstream of the failure was changed",
         )
     return RunResult(result.run_id, tuple(_check_text(evaluation) for evaluation in checks))
-
-
-def read_last_fingerprint(opened: dg.DagsterInstance) -> str | None:
-    """Return the fingerprint of the newest whole load; None if it failed or there was no load."""
-    loads = opened.get_runs(dg.RunsFilter(job_name="load_history"))
-    newest = next((load for load in loads if FINGERPRINT in load.tags), None)
-    return newest.tags[FINGERPRINT] if newest and newest.is_success else None
 
 
 def find_root_cause(event: dg.DagsterEvent) -> str:

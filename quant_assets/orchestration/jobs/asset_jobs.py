@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from quant_assets.lake.schemas.monitoring_tables import DRIFT_REPORT
-from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
+from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, SCORES
 from quant_assets.lake.schemas.table import Writer
-from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, fits_table
 from quant_assets.models.parameters import tunable_families
 from quant_assets.models.registry import DAILY
 from quant_assets.orchestration.assets.table_assets import WRITER
@@ -23,13 +23,14 @@ QUEUE = "quant/queue"
 _QUEUES = {
     "refresh_daily": "days",
     "load_history": "days",
+    "revise_history": "days",
     "retrain_models": "fits",
     "tune_models": "fits",
     "walk_forward": "fits",
 }
 _WALK_FORWARD_GROUPS = ("fits", "forecasts", "promotion", "submissions", "monitoring", "tracking")
-# A refresh leaves the queue first, because the submission depends on it.
-_PRIORITIES = {"refresh_daily": "10"}
+# A refresh leaves the queue first, because the submission depends on it; a revision before it.
+_PRIORITIES = {"revise_history": "20", "refresh_daily": "10"}
 
 
 def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
@@ -45,6 +46,9 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
         **{name: dg.AssetSelection.assets(period.key) for name, period in PERIODS.items()},
     }
     attribution = dg.AssetSelection.assets(ATTRIBUTION.key)
+    revised = _select_written_by("revise")
+    pairs = dg.AssetSelection.assets(RAW_TARGET_PAIRS.key)
+    prices = dg.AssetSelection.groups("raw", "validated", "features") - pairs
     everything = dg.AssetSelection.all() - studies - watched - releases
     for page in pages.values():
         everything = everything - page
@@ -57,8 +61,13 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "submissions and the scoreboard.",
         ),
         "refresh_daily": (
-            everything - fits - attribution,
+            everything - fits - attribution - revised,
             "Computes one trading day with the newest fits, from prices to submission.",
+        ),
+        "revise_history": (
+            prices | revised | dg.AssetSelection.assets(*(table.key for table in SCORES)),
+            "Does prices, labels, features and scores again from the first day on that the source "
+            "has changed. Forecasts and submissions stay as they were made.",
         ),
         "retrain_models": (
             fits | tracking | releases,
@@ -71,7 +80,7 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "the best parameters.",
         ),
         "walk_forward": (
-            everything & dg.AssetSelection.groups(*_WALK_FORWARD_GROUPS),
+            (everything & dg.AssetSelection.groups(*_WALK_FORWARD_GROUPS)) - revised,
             "Computes all families over a range of days, from fits to the scoreboard. Finished "
             "fits are kept.",
         ),

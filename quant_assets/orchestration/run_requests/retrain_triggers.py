@@ -1,4 +1,4 @@
-"""Finds triggers for retraining in the lake: performance, missing fits, code, drift, old fits.
+"""Finds triggers for retraining in the lake: performance, revisions, fits, code, drift.
 
 A trigger keeps its id as long as it lasts. Whether models are retrained is decided in
 ``orchestration.run_requests.retry_policy``.
@@ -23,6 +23,7 @@ from quant_assets.monitoring.skill.daily_records import (
 )
 from quant_assets.monitoring.skill.rolling_rows import ALERT_WINDOWS
 from quant_assets.orchestration.run_requests.retry_policy import RetrainTrigger
+from quant_assets.revisions.records import read_records
 from quant_assets.training.fitting import code_digest
 
 DRIFTED_DAYS = 3
@@ -44,6 +45,7 @@ def find_triggers(lake: Lake, settings: Settings, newest: date) -> list[RetrainT
     fits = {name: _read_fits(lake, name) for name in families}
     return [
         *_find_performance_trigger(lake),
+        *_find_revised_labels(lake, fits),
         *_find_missing_fits(fits),
         *_find_changed_code(fits),
         *_find_drift_trigger(lake, settings.drift_share),
@@ -103,6 +105,27 @@ def _describe_worst_score(lake: Lake, family: str, day: date) -> str:
     return f"the score {over} is {worst['score']:.3f}, expected was {worst['expected']:.3f}"
 
 
+def _find_revised_labels(
+    lake: Lake, fits: dict[str, list[dict[str, Any]]]
+) -> Iterator[RetrainTrigger]:
+    """Yield a trigger if labels that a newest good fit was trained on have moved since."""
+    newest = [fit for of_family in fits.values() if (fit := _find_newest_good_fit(of_family))]
+    for record in reversed(read_records(lake)):
+        trained = [
+            fit
+            for fit in newest
+            if fit["snapshot"] < record.snapshot and fit["trading_day"] >= record.trading_day
+        ]
+        if record.labels and trained:
+            yield RetrainTrigger(
+                f"revision/{record.snapshot}",
+                "revision",
+                f"{record.labels} labels from {record.trading_day} on moved by up to "
+                f"{record.worst:.3g} after the fits were made: {record.summary}",
+            )
+            return
+
+
 def _find_drift_trigger(lake: Lake, limit: float) -> Iterator[RetrainTrigger]:
     """Yield a trigger if the share of drifted features exceeds the limit on enough days."""
     if not lake.has(DRIFT):
@@ -127,7 +150,7 @@ def _read_fits(lake: Lake, name: str) -> list[dict[str, Any]]:
     if not lake.has(table):
         return []
     fits: list[dict[str, Any]] = lake.arrow(
-        f"SELECT trading_day, failure, code, features_version FROM {table.quoted} ORDER BY 1"
+        f"SELECT trading_day, failure, code, features_version, snapshot FROM {table.quoted} ORDER BY 1"
     ).to_pylist()
     return fits
 

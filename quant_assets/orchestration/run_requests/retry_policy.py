@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 Outcome = Literal["under way", "succeeded", "failed"]
-Kind = Literal["weekly", "drift", "performance", "fits", "code"]
+Kind = Literal["weekly", "drift", "performance", "revision", "fits", "code"]
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
 RETRIES = 4
 BUDGET_PERIOD = timedelta(hours=24)

@@ -4,13 +4,16 @@ Which day is next is decided in ``orchestration.run_requests.next_days``.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import CalendarError, QuantAssetsError, SourceError
+from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.run_locks import close_abandoned_runs
 from quant_assets.orchestration.run_requests.next_days import PROPOSALS, RequestContext, RunProposal
@@ -24,6 +27,35 @@ SECONDS = 30
 REFRESH_SENSOR = "refresh_new_days"
 SOURCE_ERRORS = (SourceError, CalendarError, OSError)
 """Exceptions that reading a source may raise."""
+
+
+@dataclass(frozen=True)
+class RefreshCursor:
+    """What the sensor keeps from tick to tick.
+
+    Attributes:
+        clock: the moment of the last tick in ISO format; empty before the first.
+        look: the look of the source on the last tick; empty if it could not be read.
+    """
+
+    clock: str = ""
+    look: str = ""
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> "RefreshCursor":
+        """Parse the sensor's cursor; None is the cursor before the first tick."""
+        return cls(*(cursor or "").partition(" ")[::2])
+
+    def after(self, now: datetime, look: str = "") -> str:
+        """Return the next cursor as text."""
+        return f"{now.isoformat()} {look or self.look}".strip()
+
+
+def _look(source: Source) -> str:
+    try:
+        return sha256(source.look().encode()).hexdigest()[:16]
+    except SOURCE_ERRORS:
+        return ""
 
 
 def build(
@@ -45,20 +77,30 @@ def build(
         minimum_interval_seconds=SECONDS,
         default_status=status,
         description="Requests the refresh of each day that the source has and the lake lacks, in "
-        "order and one at a time, then the day's watch and update. A failed run is tried again "
-        "after 5 minutes, then 10, 20 and so on up to 2 hours.",
+        "order and one at a time, then the day's watch and update. If the source has changed the "
+        "past, requests a revision first. A failed run is tried again after 5 minutes, then 10, 20 "
+        "and so on up to 2 hours. A day that fails its blocking checks too often is set aside.",
     )
     def refresh_new_days(
         context: dg.SensorEvaluationContext,
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        now = clock.now()
-        if clock_step := describe_clock_step(context.cursor, now):
-            return dg.SensorResult(skip_reason=clock_step, cursor=now.isoformat())
+        now, before = clock.now(), RefreshCursor.parse(context.cursor)
+        if clock_step := describe_clock_step(before.clock, now):
+            return dg.SensorResult(skip_reason=clock_step, cursor=before.after(now))
         close_abandoned_runs(context.instance)
-        request_context = RequestContext(context.instance, lake, source, now)
+        look = _look(source)
+        if before.look not in ("", look):
+            # A file that is being written looks different on two ticks.
+            return dg.SensorResult(
+                skip_reason=f"{source.name} has changed since the last tick: it is read with the "
+                "next tick if it is at rest",
+                cursor=before.after(now, look),
+            )
+        request_context = RequestContext(context.instance, lake, source, now, settings.day_attempts)
         with lake.at_once():
             proposals = {job: _propose(job, request_context, partitions) for job in PROPOSALS}
         requests = [
@@ -72,7 +114,7 @@ def build(
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else "; ".join(waits),
-            cursor=now.isoformat(),
+            cursor=before.after(now, look),
         )
 
     return refresh_new_days

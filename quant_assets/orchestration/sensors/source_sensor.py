@@ -229,7 +229,7 @@ def _late_event(day: str, last: date, now: datetime) -> ConditionRaised:
         text = (
             f"The source has later days, up to {last}.\nhint: see whether its delivery is "
             "complete. Later days are refreshed meanwhile. When the prices have arrived, run "
-            f"`quant-assets backfill --from {day}`; if they will never arrive, run "
+            f"`quant-assets revise`, or wait for it; if they will never arrive, run "
             f"`quant-assets alerts --close {LATE_KEY}/{day}`."
         )
     return ConditionRaised(

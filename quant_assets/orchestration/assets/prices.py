@@ -1,0 +1,288 @@
+"""Layers raw and validated: the source's values unchanged, and the prices after cleaning.
+
+Both are checked before they are stored, and come into force together. What is stored because the
+source has changed the past belongs in ``revisions``. Every load writes here first, so the data
+directory is bound to the market before that.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date
+from functools import partial
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from quant_assets.core.clock import Clock
+from quant_assets.core.errors import SourceError
+from quant_assets.core.settings import Settings, hold_market
+from quant_assets.lake.readers.prices import pairs_rows
+from quant_assets.lake.schemas.revision_tables import (
+    REJECTED_PAIRS,
+    REJECTED_PRICES,
+    REJECTED_VALIDATED,
+)
+from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.tables import (
+    RAW_PRICES,
+    RAW_TARGET_PAIRS,
+    VALIDATED_PRICES,
+    VALIDATED_QUARANTINE,
+)
+from quant_assets.lake.store import changes
+from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
+from quant_assets.orchestration.assets.table_assets import (
+    asset_key_of,
+    describe_asset,
+    make_check_result,
+    record_result,
+    run_suite,
+    suite_spec,
+    table_asset,
+)
+from quant_assets.orchestration.jobs.names import REDOING_JOBS, REVISE
+from quant_assets.quality.cleaning import CleaningRules
+from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
+from quant_assets.quality.suites import (
+    RAW_PRICES_SUITE,
+    TARGET_PAIRS_SUITE,
+    VALIDATED_PRICES_SUITE,
+)
+from quant_assets.revisions.comparison import Comparison, compare_with_source
+from quant_assets.revisions.differences import describe_differences
+from quant_assets.revisions.storing import (
+    PriceUpdate,
+    build_update,
+    find_failing_days,
+    list_changes,
+    require_order,
+    set_days_aside,
+)
+from quant_assets.sources.protocol import Source
+
+Checks = list[dg.AssetCheckResult]
+
+
+def build(
+    partitions: dg.PartitionsDefinition, families: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """Build the assets of both layers."""
+    return [_build_pairs(partitions), _build_prices(partitions, tuple(families))]
+
+
+def _build_pairs(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    @table_asset(
+        RAW_TARGET_PAIRS,
+        kinds={"csv"},
+        partitions=partitions,
+        checks=[suite_spec(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, blocking=True)],
+    )
+    def target_pairs(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.MaterializeResult:
+        rows = pairs_rows(source.pairs())
+        check = run_suite(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
+        hold_market(settings)
+        if not check.passed:
+            rejected = _mark_rejected(rows, len(rows["target"]), context, clock)
+            lake.replace_all(REJECTED_PAIRS, rejected)
+            return _report_rejected(RAW_TARGET_PAIRS, REJECTED_PAIRS, [check])
+        return record_result(
+            RAW_TARGET_PAIRS, lake.replace_all(RAW_TARGET_PAIRS, rows), checks=[check]
+        )
+
+    return target_pairs
+
+
+def _build_prices(
+    partitions: dg.PartitionsDefinition, families: tuple[str, ...]
+) -> dg.AssetsDefinition:
+    about = "Stored together with validated prices, once both passed their checks."
+
+    @dg.multi_asset(
+        name="prices",
+        specs=[
+            describe_asset(RAW_PRICES, kinds={"csv"}, deps=[RAW_TARGET_PAIRS], about=about),
+            describe_asset(VALIDATED_QUARANTINE, kinds={"numpy"}, deps=[RAW_PRICES]),
+            describe_asset(VALIDATED_PRICES, kinds={"numpy"}, deps=[RAW_PRICES]),
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
+        check_specs=[
+            suite_spec(RAW_PRICES, RAW_PRICES_SUITE, blocking=True),
+            suite_spec(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, blocking=True),
+        ],
+    )
+    def prices(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[Source],
+        settings: dg.ResourceParam[Settings],
+        clock: dg.ResourceParam[Clock],
+    ) -> Iterator[dg.MaterializeResult]:
+        start, end = run_day_range(context)
+        comparison = compare_with_source(lake, source)
+        _require_days(comparison, source, start, end)
+        require_order(comparison, start, end, redo=context.run.job_name in REDOING_JOBS)
+        build_rows = partial(
+            build_update,
+            source=source.name,
+            rules=CleaningRules(fill_limit=settings.fill_limit, jump_z=settings.jump_z),
+        )
+        update = build_rows(comparison, start=start, end=end)
+        checks = _check(update)
+        reasons: dict[date, str] = {}
+        if not _all_passed(checks) and context.run.job_name == REVISE:
+            reasons = _find_reasons(comparison, build_rows, update)
+            kept, refused = set_days_aside(lake, comparison, list(reasons))
+            update = build_rows(kept, start=start, end=end, refused=refused)
+            checks = _check(update)
+        hold_market(settings)
+        if not _all_passed(checks):
+            yield from _reject(context, lake, clock, update, checks)
+            return
+        for day, reason in reasons.items():
+            context.log.error(f"{day} is set aside: {reason}")
+        if comparison.revisions:
+            context.log.info(describe_differences(comparison.revisions))
+        now = clock.now()
+        written = lake.change(*list_changes(lake, comparison, update, families, reasons, now))
+        details = (_describe_raw(update), _describe_quarantine(update), _describe_validated(update))
+        tables = (RAW_PRICES, VALIDATED_QUARANTINE, VALIDATED_PRICES)
+        for table, result, detail in zip(tables, written, details, strict=False):
+            own = [check for check in checks if check.asset_key == asset_key_of(table)]
+            yield record_result(table, result, detail, checks=own)
+
+    return prices
+
+
+def _require_days(comparison: Comparison, source: Source, start: date, end: date) -> None:
+    """Refuse a run over days of which the source has none, unless it took them back."""
+    days = comparison.given.days
+    inside = (days >= np.datetime64(start)) & (days <= np.datetime64(end))
+    span = comparison.span
+    if inside.any() or (span and start <= span[1] and span[0] <= end):
+        return
+    raise SourceError(
+        "the source has no prices for these days",
+        where=source.name,
+        expected=f"days from {source.first_day} to {source.last_day}",
+        found=f"{start} to {end}",
+        hint=source.waiting() or "materialise days that the source has",
+    )
+
+
+def _check(update: PriceUpdate) -> Checks:
+    if not len(update.raw["value"]):
+        # Every day of the run was withdrawn.
+        return [
+            make_check_result(RAW_PRICES, RAW_PRICES_SUITE.name, True, blocking=True, rows=0),
+            make_check_result(
+                VALIDATED_PRICES, VALIDATED_PRICES_SUITE.name, True, blocking=True, rows=0
+            ),
+        ]
+    return [
+        run_suite(RAW_PRICES, RAW_PRICES_SUITE, update.raw, blocking=True),
+        run_suite(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, update.validated, blocking=True),
+    ]
+
+
+def _all_passed(checks: Checks) -> bool:
+    return all(check.passed for check in checks)
+
+
+def _find_reasons(comparison: Comparison, build_rows: Any, update: PriceUpdate) -> dict[date, str]:
+    """Find the days that do not pass their checks, and why, among the days of a run."""
+    days = [day for day in update.given.days.tolist() if day >= update.start]
+
+    def passes(first: date, last: date) -> bool:
+        return _all_passed(_check(build_rows(comparison, start=first, end=last)))
+
+    failing = find_failing_days(days, passes)
+    return {
+        day: _name_failed(_check(build_rows(comparison, start=day, end=day))) for day in failing
+    }
+
+
+def _name_failed(checks: Checks) -> str:
+    failed = [check for check in checks if not check.passed]
+    return "; ".join(
+        f"{check.check_name} did not pass:\n{check.metadata['expectations'].value}"
+        for check in failed
+    )
+
+
+def _reject(
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    clock: Clock,
+    update: PriceUpdate,
+    checks: Checks,
+) -> Iterator[dg.MaterializeResult]:
+    """Store the rows where they can be looked at, and nothing else."""
+    parts = ((REJECTED_PRICES, update.raw), (REJECTED_VALIDATED, update.validated))
+    lake.change(
+        *(
+            changes.replace_days(
+                table,
+                update.start,
+                update.end,
+                _mark_rejected(rows, len(rows["trading_day"]), context, clock),
+            )
+            for table, rows in parts
+        )
+    )
+    raw, validated = checks
+    yield _report_rejected(RAW_PRICES, REJECTED_PRICES, [raw])
+    yield dg.MaterializeResult(asset_key=asset_key_of(VALIDATED_QUARANTINE))
+    yield _report_rejected(VALIDATED_PRICES, REJECTED_VALIDATED, [validated])
+
+
+def _mark_rejected(
+    rows: Mapping[str, Any], count: int, context: dg.AssetExecutionContext, clock: Clock
+) -> dict[str, Any]:
+    moment = clock.now().astimezone(UTC).replace(tzinfo=None)
+    return {
+        **rows,
+        "rejected_at": np.full(count, moment, dtype="datetime64[us]"),
+        "dagster_run": [context.run.run_id] * count,
+    }
+
+
+def _report_rejected(table: Table, rejected: Table, checks: Checks) -> dg.MaterializeResult:
+    """Report that nothing was stored in a table, and where the rejected rows are."""
+    return dg.MaterializeResult(
+        asset_key=asset_key_of(table),
+        check_results=checks,
+        metadata={"nothing_stored": f"the rows are in {rejected.name}"},
+    )
+
+
+def _describe_raw(update: PriceUpdate) -> dict[str, Any]:
+    values = update.raw["value"]
+    unread = np.array([text is not None for text in update.raw["unread"]])
+    return {
+        "empty_share": float(np.isnan(values).mean()) if len(values) else 0.0,
+        "unread_cells": int(unread.sum()),
+    }
+
+
+def _describe_quarantine(update: PriceUpdate) -> dict[str, Any]:
+    days = update.cleaned.quarantine["trading_day"].to_numpy().astype("datetime64[D]")
+    return {"rejected_cells": int((days >= np.datetime64(update.start)).sum())}
+
+
+def _describe_validated(update: PriceUpdate) -> dict[str, Any]:
+    rows, cleaned = update.validated, update.cleaned
+    filled = np.isnan(rows["value"]) & ~np.isnan(rows["filled"])
+    return {
+        "filled_share": float(filled.mean()) if len(filled) else 0.0,
+        **{f"missing_{name}": rate for name, rate in missing_rates(cleaned, update.start).items()},
+        "stale_series": len(stale_series(cleaned)),
+        "ended_series": ", ".join(ended_series(cleaned)) or "none",
+    }

@@ -1,0 +1,271 @@
+"""The comparison of what a source gives now with what the lake holds, over all history.
+
+Digests say which series and blocks of days differ; only those are read and compared exactly.
+What is stored because of it is in ``revisions.storing``.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import partial
+
+import numpy as np
+
+from quant_assets.core.errors import SourceError
+from quant_assets.core.typing import BoolArray, DayArray
+from quant_assets.lake.readers.days import read_day_span
+from quant_assets.lake.readers.prices import read_raw
+from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED, SET_ASIDE
+from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import InstrumentSeries, column_name
+from quant_assets.revisions.differences import Revision, find_differences
+from quant_assets.revisions.digests import BLOCK_DAYS, BlockDigests, digest_blocks, digest_days
+from quant_assets.sources.protocol import PriceTable, Source
+
+DATE_ID_FIELD = "date_id"
+"""Field under which the digests of the numbers of days are stored."""
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """A revision that has not come to its end.
+
+    Attributes:
+        first: first day whose prices changed.
+        until: newest day that was stored before.
+        snapshot: lake snapshot before the change.
+        known_at: when the change was stored, UTC.
+    """
+
+    first: date
+    until: date
+    snapshot: int
+    known_at: datetime
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a source differs from the lake.
+
+    Attributes:
+        given: what counts of the source's prices: all days from the first stored day on; a day that
+            is set aside has what the lake holds for it.
+        stored: first and newest stored day; None if nothing is stored.
+        revisions: what the source changed in the stored days.
+        set_aside: digests of the days that are set aside and that the source has not repaired.
+        outdated: a revision that has not come to its end; None if there is none.
+        came: series that the source has and the lake lacks.
+        went: series that the lake has and the source lacks.
+    """
+
+    given: PriceTable
+    stored: tuple[date, date] | None = None
+    revisions: tuple[Revision, ...] = ()
+    set_aside: dict[date, int] | None = None
+    outdated: Outdated | None = None
+    came: tuple[str, ...] = ()
+    went: tuple[str, ...] = ()
+
+    @property
+    def new_days(self) -> list[date]:
+        """The source's days after the newest stored day, ascending."""
+        days: list[date] = self.given.days.tolist()
+        return days if self.stored is None else [day for day in days if day > self.stored[1]]
+
+    @property
+    def span(self) -> tuple[date, date] | None:
+        """First and last day to do again because prices changed; None if there is none."""
+        first = [revision.first for revision in self.revisions]
+        last = [revision.last for revision in self.revisions]
+        if self.outdated:
+            first, last = [*first, self.outdated.first], [*last, self.outdated.until]
+        if not first or self.stored is None:
+            return None
+        return min(first), max(*last, self.stored[1])
+
+
+def compare_with_source(lake: Lake, source: Source) -> Comparison:
+    """Compare what a source gives with what the lake holds, once for each state of both.
+
+    Cost: the source's prices are read and digested, tens of milliseconds for a million cells; of
+    the lake only digests, unless something differs.
+
+    Raises:
+        SourceError: the source cannot be read.
+    """
+    look = source.look()
+    return lake.once_a_snapshot("comparison", partial(_compare, lake, source), source.name, look)
+
+
+def _compare(lake: Lake, source: Source) -> Comparison:
+    stored = read_day_span(lake, RAW_PRICES)
+    first = source.first_day if stored is None else max(stored[0], source.first_day)
+    given = source.prices(first, source.last_day)
+    if stored is None:
+        return Comparison(given)
+    outdated = _read_outdated(lake)
+    columns, digests = _read_digests(lake)
+    came, went = set(given.columns) - set(columns), set(columns) - set(given.columns)
+    if came or went:
+        return Comparison(given, stored, (), {}, outdated, tuple(sorted(came)), tuple(sorted(went)))
+    given = select_columns(given, columns)
+    given, set_aside = _apply_set_aside(lake, given)
+    known = select_days(given, given.days <= np.datetime64(stored[1]))
+    revisions = _find_revisions(lake, known, digests, stored, columns)
+    return Comparison(given, stored, tuple(revisions), set_aside, outdated)
+
+
+def refuse_other_series(comparison: Comparison) -> None:
+    """Refuse a source whose series are not those that are stored.
+
+    Raises:
+        SourceError: it has further series, or lacks some.
+    """
+    if comparison.came or comparison.went:
+        raise SourceError(
+            "the source has other series than those that are stored",
+            expected=f"the series that are stored; gone: {_list(comparison.went)}",
+            found=f"new: {_list(comparison.came)}",
+            hint="if a series was renamed, name it as before; if the new series are right, run "
+            "`quant-assets load`, which stores the whole history anew",
+        )
+
+
+def _list(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "none"
+
+
+def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
+    """Return a table with its columns in another order, or some of them."""
+    if table.columns == columns:
+        return table
+    at = {name: i for i, name in enumerate(table.columns)}
+    kept = set(columns)
+    return replace(
+        table,
+        columns=columns,
+        values=np.ascontiguousarray(table.values[:, [at[name] for name in columns]]),
+        unread=[cell for cell in table.unread if cell.column in kept],
+    )
+
+
+def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
+    """Return the rows of a table for which ``wanted``, an array (n,), is true."""
+    if wanted.all():
+        return table
+    position = np.cumsum(wanted) - 1
+    return replace(
+        table,
+        days=table.days[wanted],
+        date_ids=table.date_ids[wanted],
+        values=table.values[wanted],
+        unread=[
+            replace(cell, row=int(position[cell.row])) for cell in table.unread if wanted[cell.row]
+        ],
+    )
+
+
+def _read_outdated(lake: Lake) -> Outdated | None:
+    if not lake.has(OUTDATED):
+        return None
+    rows = lake.arrow(f"FROM {OUTDATED.quoted}").to_pylist()
+    if not rows:
+        return None
+    mark = rows[0]
+    return Outdated(mark["trading_day"], mark["until"], mark["snapshot"], mark["known_at"])
+
+
+def _read_digests(lake: Lake) -> tuple[tuple[str, ...], BlockDigests]:
+    """Read the stored series and their digests; a lake of an earlier version has none to read."""
+    if not lake.has(DIGESTS):
+        table = read_raw(lake, *(read_day_span(lake, RAW_PRICES) or (date.min, date.max)))
+        return table.columns, digest_blocks(table)
+    rows = lake.arrow(f"FROM {DIGESTS.quoted} ORDER BY instrument, field, block")
+    series = rows.select(["instrument", "field"]).group_by(["instrument", "field"]).aggregate([])
+    pairs = sorted(zip(series["instrument"].to_pylist(), series["field"].to_pylist(), strict=True))
+    names = [name for name in pairs if name[1] != DATE_ID_FIELD]
+    blocks = np.unique(rows["block"].to_numpy())
+    # A series has a row for every block, so the rows are a matrix in the order of the series.
+    values = rows["digest"].to_numpy().reshape(len(pairs), len(blocks))
+    numbers = pairs.index(("", DATE_ID_FIELD))
+    order = [i for i in range(len(pairs)) if i != numbers] + [numbers]
+    columns = tuple(column_name(InstrumentSeries(*name)) for name in names)
+    return columns, BlockDigests(blocks.astype("datetime64[D]"), values[order].T)
+
+
+def _apply_set_aside(lake: Lake, given: PriceTable) -> tuple[PriceTable, dict[date, int]]:
+    """Give days that are set aside what the lake holds for them, until the source repairs them."""
+    if not lake.has(SET_ASIDE):
+        return given, {}
+    rows = lake.arrow(f"SELECT trading_day, digest FROM {SET_ASIDE.quoted}").to_pylist()
+    refused = {row["trading_day"]: row["digest"] for row in rows}
+    at = np.flatnonzero(np.isin(given.days, np.array(list(refused), dtype="datetime64[D]")))
+    if not len(at):
+        return given, {}
+    wanted = np.zeros(len(given.days), dtype=np.bool_)
+    wanted[at] = True
+    digests = digest_days(select_days(given, wanted)).tolist()
+    days = given.days[at].tolist()
+    same = {d: digest for d, digest in zip(days, digests, strict=True) if refused[d] == digest}
+    return keep_stored_days(lake, given, list(same)), same
+
+
+def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTable:
+    """Return a table in which some days have what the lake holds: nothing if it lacks the day."""
+    rows = np.isin(given.days, np.array(days, dtype="datetime64[D]"))
+    values = given.values.copy()
+    values[rows] = np.nan
+    unread = [cell for cell in given.unread if not rows[cell.row]]
+    for day in days if lake.has(RAW_PRICES) else ():
+        stored = read_raw(lake, day, day)
+        if len(stored.days):
+            row = int(np.searchsorted(given.days, np.datetime64(day)))
+            stored = select_columns(stored, given.columns)
+            values[row] = stored.values[0]
+            unread += [replace(cell, row=row) for cell in stored.unread]
+    return replace(given, values=values, unread=unread)
+
+
+def _find_revisions(
+    lake: Lake,
+    given: PriceTable,
+    stored: BlockDigests,
+    span: tuple[date, date],
+    columns: tuple[str, ...],
+) -> list[Revision]:
+    """Find what differs, by reading the series and blocks whose digests differ."""
+    now = digest_blocks(given)
+    blocks = np.union1d(stored.blocks, now.blocks)
+    # A source that no longer gives the oldest days has not withdrawn them.
+    first = given.days[0] if len(given.days) else np.datetime64(span[0])
+    blocks = blocks[blocks + np.timedelta64(BLOCK_DAYS, "D") > first]
+    differs = _align(stored, blocks) != _align(now, blocks)
+    if not differs.any():
+        return []
+    series = [name for name, changed in zip(columns, differs.any(axis=0), strict=False) if changed]
+    wanted = _find_days(blocks[differs.any(axis=1)], given.days)
+    starts = blocks[differs.any(axis=1)]
+    before = read_raw(
+        lake,
+        max(span[0], first.item(), starts[0].item()),
+        min(span[1], (starts[-1] + np.timedelta64(BLOCK_DAYS - 1, "D")).item()),
+        series or columns[:1],
+    )
+    before = select_days(before, _find_days(starts, before.days))
+    after = select_columns(select_days(given, wanted), before.columns)
+    return find_differences(before, after)
+
+
+def _align(digests: BlockDigests, blocks: DayArray) -> np.ndarray:
+    """Return digests of shape (len(blocks), c + 1); 0 for a block without days."""
+    aligned = np.zeros((len(blocks), digests.values.shape[1]), dtype=np.int64)
+    known = np.isin(digests.blocks, blocks)
+    aligned[np.searchsorted(blocks, digests.blocks[known])] = digests.values[known]
+    return aligned
+
+
+def _find_days(blocks: DayArray, days: DayArray) -> BoolArray:
+    """Return (n,) whether each day lies in one of the blocks, given by their first days."""
+    of_day = (days.astype(np.int64) // BLOCK_DAYS * BLOCK_DAYS).astype("datetime64[D]")
+    return np.isin(of_day, blocks)

@@ -1,0 +1,107 @@
+"""The records of revisions: what changed, what followed, and whether everything was done again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from quant_assets.core.errors import LakeError
+from quant_assets.lake.schemas.revision_tables import OUTDATED, REVISION_RUNS, REVISIONS
+from quant_assets.lake.store.changes import append, replace_all
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import InstrumentSeries, column_name
+from quant_assets.revisions.differences import Revision, describe_differences
+from quant_assets.revisions.effects import LabelMoves, compare_known_labels
+
+
+@dataclass(frozen=True)
+class RevisionRecord:
+    """A revision that came to its end; the columns of ``monitoring.revision_runs``."""
+
+    known_at: datetime
+    trading_day: date
+    until: date
+    finished_at: datetime
+    summary: str
+    labels: int
+    worst: float
+    snapshot: int
+
+
+def finish_revision(
+    lake: Lake, start: date, end: date, limit: float, now: datetime
+) -> RevisionRecord | None:
+    """Record the revision whose days were all done again, and remove its mark.
+
+    Returns None, and changes nothing, if there is no such revision.
+
+    Args:
+        lake: the lake.
+        start: first day that was done again.
+        end: last such day.
+        limit: move of a label from which it counts.
+        now: the present moment, UTC.
+    """
+    if not lake.has(OUTDATED):
+        return None
+    marks = lake.arrow(f"FROM {OUTDATED.quoted}").to_pylist()
+    if not marks or marks[0]["trading_day"] < start:
+        return None
+    mark = marks[0]
+    try:
+        moves = compare_known_labels(lake, mark["snapshot"], mark["known_at"], (start, end), limit)
+    except LakeError:
+        # The earlier snapshot has expired: what moved is not known any more.
+        moves = LabelMoves(0, 0.0)
+    record = RevisionRecord(
+        mark["known_at"],
+        mark["trading_day"],
+        mark["until"],
+        now.replace(tzinfo=None),
+        describe_differences(read_revisions(lake, mark["known_at"])),
+        moves.labels,
+        moves.worst,
+        lake.snapshot_id(),
+    )
+    no_mark: dict[str, list[object]] = {column.name: [] for column in OUTDATED.columns}
+    row = {name: [value] for name, value in vars(record).items()}
+    lake.change(append(REVISION_RUNS, row), replace_all(OUTDATED, no_mark))
+    return record
+
+
+def read_revisions(lake: Lake, since: datetime) -> list[Revision]:
+    """Read the revisions that were stored at a moment or later, in the order they were stored."""
+    rows = lake.arrow(
+        f"FROM {REVISIONS.quoted} WHERE known_at >= ? ORDER BY known_at, trading_day",
+        [since],
+        needs=REVISIONS,
+    ).to_pylist()
+    return [
+        Revision(
+            row["kind"],
+            row["trading_day"],
+            row["until"],
+            column_name(InstrumentSeries(row["instrument"], row["field"])) if row["field"] else "",
+            _number(row["before"]),
+            _number(row["after"]),
+            _number(row["factor"]),
+            row["cells"],
+        )
+        for row in rows
+    ]
+
+
+def read_records(lake: Lake, after: datetime | None = None) -> Sequence[RevisionRecord]:
+    """Read the records of the revisions that ended after a moment, oldest first."""
+    if not lake.has(REVISION_RUNS):
+        return []
+    names = [column.name for column in REVISION_RUNS.columns]
+    rows = lake.arrow(
+        f"SELECT {', '.join(names)} FROM {REVISION_RUNS.quoted}"
+        " WHERE finished_at > coalesce(?::TIMESTAMP, '1900-01-01') ORDER BY finished_at",
+        [after],
+    ).to_pylist()
+    return [RevisionRecord(**row) for row in rows]
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
