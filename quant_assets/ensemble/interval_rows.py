@@ -23,7 +23,7 @@ BOUNDS = tuple(c.name for c in INTERVALS.columns if c.name.startswith(("lower", 
 
 
 def interval_rows(lake: Lake, start: date, end: date) -> dict[str, Any]:
-    """Compute rows of ``forecasts.intervals``, without origin, for the days that the ensemble forecast.
+    """Compute rows of ``forecasts.intervals``, without origin, on days with an ensemble forecast.
 
     All labels known on ``end`` are read, since intervals adapt from the first day on.
 

@@ -57,14 +57,37 @@ class Source(Protocol):
 
     @property
     def first_day(self) -> date:
-        """First day of the source's prices, found without reading all prices."""
+        """First day of the source's prices, found without reading all prices.
+
+        Raises:
+            SourceError: the source cannot be read, or no day has come yet.
+        """
 
     @property
     def last_day(self) -> date:
-        """Newest day of the source's prices, found without reading all prices."""
+        """Newest day of the source's prices that has come, found without reading all prices.
+
+        A day has come when its prices are all written. :meth:`waiting` says which days have not.
+
+        Raises:
+            SourceError: the source cannot be read, or no day has come yet.
+        """
 
     def fingerprint(self) -> str:
         """Compute a hex digest that changes whenever the source's data change."""
+
+    def look(self) -> str:
+        """Return a short text that changes whenever the source's data change, at little cost.
+
+        The source is at rest while two looks are equal. It reads no data and raises no error.
+        """
+
+    def waiting(self) -> str:
+        """Say where and why the newest rows are not read yet; empty if all rows are.
+
+        Raises:
+            SourceError: the data cannot be read as a whole.
+        """
 
     def prices(self, start: date, end: date) -> PriceTable:
         """Read the source's prices of the days from ``start`` to ``end``, both included.

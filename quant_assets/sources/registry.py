@@ -11,9 +11,10 @@ from quant_assets.sources.simulated.market import SimulatedMarket
 def open_source(settings: Settings) -> Source:
     """Open the simulated market, or a folder in the competition's format.
 
-    Raises:
-        SourceError: the folder does not exist.
+    The folder may be a link: every read follows it anew.
     """
     if settings.source == SIMULATED:
         return SimulatedMarket(seed=settings.seed)
-    return CompetitionFolder(Path(settings.source).expanduser().resolve(), settings.first_day)
+    return CompetitionFolder(
+        Path(settings.source), settings.first_day, day_filled=settings.day_filled
+    )

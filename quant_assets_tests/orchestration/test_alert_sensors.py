@@ -391,7 +391,7 @@ def test_the_platforms_own_runs_are_watched(installation: Installation, server: 
         definitions = build_definitions(settings, lake=lake)
         names = {sensor.name for sensor in definitions.sensors or ()}
         assert names >= {"watch_runs", "deliver_alerts"}
-        train.write_bytes(whole[: len(whole) // 2])
+        train.write_bytes(whole[: len(whole) // 2] + b"\n")
         with pytest.raises(RunFailedError):
             run_job(definitions, opened, "refresh_daily", day, day)
         runner.watch()

@@ -287,7 +287,7 @@ def test_a_day_that_the_source_leaves_out_is_passed_over(scheduler: Scheduler) -
 def test_a_source_that_cannot_be_read_costs_no_run(scheduler: Scheduler) -> None:
     done(scheduler, THURSDAY)
     whole = (scheduler.folder / "train.csv").read_bytes()
-    (scheduler.folder / "train.csv").write_bytes(whole[: len(whole) // 2])
+    (scheduler.folder / "train.csv").write_bytes(whole[: len(whole) // 2] + b"\n")
     result = tick(scheduler)
     assert not result.requests
     assert "refresh_daily: the source cannot be read: " in result.reason

@@ -150,7 +150,7 @@ def test_a_source_that_stays_unreadable_opens_one_alert(scheduler: Scheduler, na
     scheduler.submit(THURSDAY)
     path = scheduler.folder / name
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(whole[: len(whole) // 2] + b"\n")
     scheduler.tick("watch_source")
     assert scheduler.alerts() == {}
     for _ in range(3):

@@ -133,6 +133,7 @@ def test_closes_alone_and_columns_in_any_order_will_do(folder: Path) -> None:
         [*(row[c] for c in closes), i] for i, row in enumerate(given_prices())
     ]
     write(folder / "train.csv", [*closes, "date_id"], rows)
+    (folder / "test.csv").unlink()
     source = source_of(folder)
     assert source.prices(*ALWAYS).columns == tuple(closes)
     assert source.first_day == date(2018, 1, 2)
@@ -143,7 +144,7 @@ def test_closes_alone_and_columns_in_any_order_will_do(folder: Path) -> None:
 def test_windows_and_excel_text_is_read(folder: Path, ending: bytes) -> None:
     whole = source_of(folder).prices(*ALWAYS)
     path = folder / "train.csv"
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", ending).rstrip())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", ending))
     np.testing.assert_array_equal(source_of(folder).prices(*ALWAYS).values, whole.values)
     assert source_of(folder).last_day == date(2018, 2, 26)
 

@@ -54,7 +54,7 @@ FAULTS: dict[str, Fault] = {
         ("not CSV", "UTF-8"),
     ),
     "binary inside": (
-        change_bytes("train.csv", lambda raw: raw[:3000] + b"\xff\xfe\x00\x81" * 9 + raw[3000:]),
+        change_bytes("train.csv", lambda raw: raw[:300] + b"\xff\xfe\x00\x81" * 9 + raw[300:]),
         "train.csv",
         ("expected:", "found:"),
     ),
@@ -124,15 +124,15 @@ FAULTS: dict[str, Fault] = {
         "train.csv",
         ("occurs twice", "line 1", "every column once", "'FX_USDJPY' 2 times"),
     ),
-    "cut short": (
-        change_bytes("train.csv", lambda raw: raw[:-25]),
+    "cut short in a line": (
+        change_bytes("train.csv", lambda raw: raw[:-25] + b"\n"),
         "train.csv",
-        ("cut short", "line 41", "8 fields", "found: 4 fields"),
+        ("another number of fields", "line 41", "8 fields", "found: 4 fields"),
     ),
-    "cut short in the id": (
-        change_bytes("train.csv", lambda raw: raw[: raw.rindex(b"\n", 0, -1) + 2]),
-        "train.csv",
-        ("cut short", "line 41", "8 fields", "found: 1 fields"),
+    "cut short in the pairs": (
+        change_bytes("target_pairs.csv", lambda raw: raw[: raw.rindex(b" - ")]),
+        "target_pairs.csv",
+        ("last line has no end", "line 5", "add a line end"),
     ),
     "cut short at a row": (
         change_lines("train.csv", lambda x: x[:-4]),

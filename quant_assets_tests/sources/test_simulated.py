@@ -48,6 +48,11 @@ def daily_spearman(forecast: FloatArray) -> FloatArray:
     return np.asarray(daily, dtype=np.float64)
 
 
+def test_all_days_have_come_and_a_look_changes_with_the_market() -> None:
+    assert MARKET.waiting() == ""
+    assert MARKET.look() == SimulatedMarket().look() != SimulatedMarket(seed=8).look()
+
+
 def test_is_a_source_with_the_competitions_columns_on_every_trading_day() -> None:
     source: Source = MARKET
     table = source.prices(source.first_day, source.last_day)

@@ -67,9 +67,9 @@ def check_whole(lake: Lake, states: tuple[History, History], live: str) -> int:
 
 def revise(settings: Settings) -> None:
     """Revise the history of a data directory."""
-    from quant_assets.commands.loading import revise_history
+    from quant_assets.commands.loading import run_revision
 
-    revise_history(settings)
+    run_revision(settings)
 
 
 def watch_until(settings: Settings, states: tuple[History, History], live: str, done: Any) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from quant_assets.commands.loading import load_everything, run_range
+from quant_assets.commands.loading import load_everything, run_range, run_revision
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.table import LIVE, Table
@@ -36,12 +36,13 @@ Step = tuple[str, Any]
 
 _instruments = st.integers(0, len(INSTRUMENTS) - 1)
 _back = st.integers(0, 30)
+_factors = st.sampled_from([0.5, 0.996, 3.0])
 VENDOR_STEPS = st.one_of(
     st.tuples(st.just("deliver"), st.integers(1, 2)),
     st.tuples(st.just("leave_out"), st.just(1)),
     st.tuples(st.just("fill_hole"), st.integers(0, 2)),
     st.tuples(st.just("withdraw"), st.integers(0, 3)),
-    st.tuples(st.just("restate"), st.tuples(_instruments, st.sampled_from([0.5, 0.996, 3.0]), _back)),
+    st.tuples(st.just("restate"), st.tuples(_instruments, _factors, _back)),
     st.tuples(st.just("correct"), st.tuples(_instruments, st.sampled_from([1.01, np.nan]), _back)),
     st.tuples(st.just("renumber"), _back),
     st.tuples(st.just("spoil"), st.integers(0, 3)),
@@ -107,7 +108,7 @@ class World:
         load_everything(self.installation.settings, force=force)
 
     def revise(self, _: int) -> None:
-        revise_history(self.installation.settings)
+        run_revision(self.installation.settings)
 
     def catch_up(self) -> None:
         """Refresh the days after the newest submission, as the sensor requests them."""

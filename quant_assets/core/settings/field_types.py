@@ -26,7 +26,20 @@ def _require_name(path: object) -> object:
 
 
 def _make_source_absolute(source: str) -> str:
-    return source if source == SIMULATED else str(_make_absolute(Path(source)))
+    return source if source == SIMULATED else str(_keep_links(Path(source)))
+
+
+def _keep_links(path: Path) -> Path:
+    """Make a path absolute, and follow only the links that stand before a ``..``.
+
+    A link that is moved to newer data names the same source.
+    """
+    try:
+        parts = path.expanduser().absolute().parts
+        until = max((i + 1 for i, part in enumerate(parts) if part == ".."), default=0)
+        return Path(*parts[:until]).resolve().joinpath(*parts[until:])
+    except RuntimeError as error:
+        raise ValueError(f"a folder that exists or can be made: {error}") from None
 
 
 def _require_urls(text: SecretStr) -> SecretStr:

@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     first_day: date = Field(
         FIRST_DAY, description="Date of date_id 0, for a folder without calendar.csv."
     )
+    day_filled: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of a market's closes from which the market has delivered a newest day.",
+    )
     seed: int = Field(7, ge=0, description="Seed of the simulated market and of every fit.")
     first_fit_after: int = Field(
         504, ge=60, description="Trading days of history before the first walk-forward fit."
@@ -174,6 +180,14 @@ class Settings(BaseSettings):
                 *(name for name in cls.model_fields if name.startswith("promotion_")),
                 *("automation", "data_due_hours", "retrain_minutes", "retrain_interval_hours"),
                 *("drift_share", "fit_max_age_days", "day_attempts", "revised_label"),
+                *(
+                    "automation",
+                    "day_filled",
+                    "data_due_hours",
+                    "retrain_minutes",
+                    "retrain_interval_hours",
+                ),
+                *("drift_share", "fit_max_age_days"),
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
                 *("data_dir", "threads", "retention_days", "reports_kept", "pictures"),

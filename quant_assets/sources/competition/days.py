@@ -3,6 +3,7 @@
 Prices and labels are read elsewhere. ``market.calendar`` defines the trading days.
 """
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -11,20 +12,21 @@ import numpy as np
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, is_trading_day, trading_days
-from quant_assets.sources.competition.file_errors import (
-    file_error,
-    line_number_of,
-    parse_whole_number,
-)
+from quant_assets.sources.competition.csv_text import find_line
+from quant_assets.sources.competition.file_errors import file_error, parse_whole_number
+from quant_assets.sources.competition.file_state import until_changed
 from quant_assets.sources.competition.files import ID, read_small_file
 
+Place = Callable[[int], tuple[Path, int | None]]
+"""Returns the file and the line, if known, of the id at a position; for error messages."""
 
-def read_days_of_ids(ids: IntArray, path: Path, calendar: Path, start: date) -> DayArray:
-    """Find the (n,) trading day of each ``date_id`` of a file.
+
+def read_days_of_ids(ids: IntArray, place: Place, calendar: Path, start: date) -> DayArray:
+    """Find the (n,) trading day of each ``date_id``.
 
     Args:
         ids: (n,) ids, strictly ascending.
-        path: the file with the ids, for error messages.
+        place: returns the file and the line of an id.
         calendar: path of ``calendar.csv``, which need not exist.
         start: day of ``date_id`` 0, used if there is no calendar.
 
@@ -32,18 +34,19 @@ def read_days_of_ids(ids: IntArray, path: Path, calendar: Path, start: date) -> 
         SourceError: an id has no day, or without a calendar the ids have a gap.
     """
     if calendar.exists():
-        return _look_up_days(ids, path, calendar)
-    return _count_days(ids, path, start)
+        return _look_up_days(ids, place, calendar)
+    return _count_days(ids, place, start)
 
 
-def _count_days(ids: IntArray, path: Path, start: date) -> DayArray:
+def _count_days(ids: IntArray, place: Place, start: date) -> DayArray:
     gaps = np.flatnonzero(np.diff(ids) != 1)
     if len(gaps):
         row = int(gaps[0]) + 1
+        path, line = place(row)
         raise file_error(
             f"a {ID} is left out",
             path,
-            line=line_number_of(row),
+            line=line,
             column=ID,
             expected=f"{ids[row - 1] + 1}, the next trading day",
             found=int(ids[row]),
@@ -51,9 +54,13 @@ def _count_days(ids: IntArray, path: Path, start: date) -> DayArray:
         )
     counted = trading_days(start, LAST_DAY) if FIRST_DAY <= start <= LAST_DAY else np.array([])
     if not len(counted) or counted[0] != np.datetime64(start) or ids[-1] >= len(counted):
+        path, line = place(
+            int(np.searchsorted(ids, len(counted))) if ids[-1] >= len(counted) else 0
+        )
         raise file_error(
             f"a {ID} lies outside the trading calendar",
             path,
+            line=line,
             column=ID,
             expected=f"trading days counted from {start}, a trading day, to {LAST_DAY}",
             found=f"{ids[0]} to {ids[-1]}",
@@ -62,22 +69,25 @@ def _count_days(ids: IntArray, path: Path, start: date) -> DayArray:
     return counted[ids]
 
 
-def _look_up_days(ids: IntArray, path: Path, calendar: Path) -> DayArray:
+def _look_up_days(ids: IntArray, place: Place, calendar: Path) -> DayArray:
     known, days = _read_calendar(calendar)
     positions = np.minimum(np.searchsorted(known, ids), len(known) - 1)
     missing = np.flatnonzero(known[positions] != ids)
     if len(missing):
+        path, line = place(int(missing[0]))
         raise file_error(
             f"a {ID} of {path.name} has no date",
             calendar,
             column=ID,
-            expected=f"a row for {ids[missing[0]]}",
+            expected=f"a row for {ids[missing[0]]}"
+            + (f", which is on line {line}" if line else ""),
             found=f"{len(known)} rows, {known[0]} to {known[-1]}",
             hint="complete calendar.csv, or remove it if the ids count trading days",
         )
     return days[positions]
 
 
+@until_changed(2)
 def _read_calendar(path: Path) -> tuple[IntArray, DayArray]:
     ids: list[int] = []
     days: list[date] = []
@@ -122,7 +132,7 @@ def _check_trading_days(path: Path, days: DayArray) -> None:
         raise file_error(
             "a date is no trading day",
             path,
-            line=line_number_of(int(wrong[0])),
+            line=find_line(path, int(wrong[0])),
             column="date",
             expected="a weekday on which London or Tokyo is open",
             found=f"{days[wrong[0]]}",

@@ -3,8 +3,6 @@
 Only files, lines and fields belong here; ``sources.competition.files`` reads the numbers.
 """
 
-import csv
-from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,6 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.sources.protocol import UnreadCell
 
 AGAIN = "unpack the competition's archive again; the file may be incomplete or overwritten"
-_OTHER_FORMATS = ("PAR1", "PK\3\4", "<", "{")
-_OTHER_DELIMITERS = ";\t|"
 _UNREAD_SHARE = 0.01
 # A single bad cell in a file of a day or two does not make it a wrong file.
 _UNREAD_COUNT = 5
@@ -60,109 +56,6 @@ def suggest_names(name: str, known: list[str], otherwise: str) -> str:
     """
     near = get_close_matches(name, known, n=3)
     return f"did you mean {' or '.join(near)}?" if near else otherwise
-
-
-def read_header(path: Path) -> tuple[str, ...]:
-    """Read the names of a CSV file's columns.
-
-    Raises:
-        SourceError: the file is missing, empty or not comma-separated text, or a name repeats.
-    """
-    header = next(csv.reader([_read_first_line(path)]))
-    if len(header) == 1:
-        other = next((d for d in _OTHER_DELIMITERS if d in header[0]), None)
-        raise file_error(
-            "wrong delimiter" if other else "the file is not CSV",
-            path,
-            line=1,
-            expected="several columns, separated by commas",
-            found=f"fields separated by {other!r}" if other else f"{header[0][:60]!r}",
-            hint="export it with commas",
-        )
-    repeated = next((name for name in header if header.count(name) > 1), None)
-    if repeated is not None:
-        raise file_error(
-            "a column occurs twice",
-            path,
-            line=1,
-            column=repeated,
-            expected="every column once",
-            found=f"{repeated!r} {header.count(repeated)} times",
-            hint="remove or rename one of them",
-        )
-    return tuple(header)
-
-
-def _read_first_line(path: Path) -> str:
-    if not path.is_file():
-        raise file_error(
-            "a file is missing",
-            path,
-            expected=f"the competition's {path.name}",
-            found="a folder" if path.is_dir() else "nothing",
-            hint="point to the folder that holds train.csv and target_pairs.csv",
-        )
-    with path.open("rb") as file:
-        line = file.readline(1 << 20)
-    if not line.strip():
-        raise file_error("the file is empty", path, expected="a header and rows", found="no header")
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = ""
-    if not text or "\0" in text or text.lstrip().startswith(_OTHER_FORMATS):
-        raise file_error(
-            "the file is not CSV",
-            path,
-            expected="comma-separated text in UTF-8",
-            found=f"a file that begins with {line[:20]!r}",
-            hint="convert it to CSV, or download it again if it is an error page",
-        )
-    return text.rstrip("\r\n")
-
-
-def read_csv_rows(path: Path, width: int) -> Iterator[tuple[int, list[str]]]:
-    """Read the line number and fields of every row under the header, slowly.
-
-    Args:
-        path: the file.
-        width: number of fields that every row must have.
-
-    Raises:
-        SourceError: a row has more or fewer fields, or is not CSV.
-    """
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file)
-        next(reader)
-        try:
-            for fields in reader:
-                if not fields:
-                    continue
-                if len(fields) != width:
-                    raise _width_error(path, reader.line_num, width, fields)
-                yield reader.line_num, fields
-        except csv.Error as error:
-            raise file_error(
-                "the file is not CSV",
-                path,
-                line=reader.line_num,
-                expected=f"{width} fields, separated by commas",
-                found=str(error),
-            ) from error
-
-
-def _width_error(path: Path, line: int, width: int, fields: list[str]) -> SourceError:
-    with path.open("rb") as file:
-        file.seek(-1, 2)
-        cut_short = len(fields) < width and file.read(1) != b"\n"
-    return file_error(
-        "the file is cut short" if cut_short else "a row has another number of fields",
-        path,
-        line=line,
-        expected=f"{width} fields, as in the header",
-        found=f"{len(fields)} fields, the last {fields[-1][:30]!r}",
-        hint=AGAIN if len(fields) < width else "look for a stray comma or quote in this row",
-    )
 
 
 def no_rows_error(path: Path) -> SourceError:

@@ -3,38 +3,40 @@
 ``sources.competition.folder`` joins the files and dates their rows.
 """
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import FloatArray, IntArray
+from quant_assets.sources.competition.csv_text import (
+    CsvText,
+    find_line,
+    read_edge_rows,
+    read_header,
+    read_rows,
+    read_text,
+)
 from quant_assets.sources.competition.file_errors import (
     check_mostly_numbers,
     file_error,
-    line_number_of,
     no_rows_error,
     parse_whole_number,
-    read_csv_rows,
-    read_header,
     suggest_names,
 )
+from quant_assets.sources.competition.file_state import until_changed
 from quant_assets.sources.protocol import UnreadCell
 
 ID = "date_id"
 _EMPTY = ("", "nan", "NaN", "null")
-_TAIL_BYTES = 1 << 17
 
 
 @dataclass(frozen=True)
 class NumberTable:
-    """The content of one CSV file.
+    """The whole lines of one CSV file.
 
     Attributes:
         path: the file.
@@ -42,6 +44,7 @@ class NumberTable:
         columns: names of the c columns, without ``date_id``.
         values: (n, c) numbers as in the file; NaN where empty or unread.
         unread: cells that hold text instead of a number.
+        unfinished_line: number of a last line that has no end and is no row; None if there is none.
     """
 
     path: Path
@@ -49,6 +52,28 @@ class NumberTable:
     columns: tuple[str, ...]
     values: FloatArray
     unread: tuple[UnreadCell, ...] = ()
+    unfinished_line: int | None = None
+
+    def line_of(self, row: int) -> int:
+        """Return the line of a row in the file; it reads the file again, to name it in an error."""
+        return find_line(self.path, row)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The first and the last row of a file.
+
+    Attributes:
+        first_id: ``date_id`` of the first row.
+        last_id: ``date_id`` of the last row that has a line end.
+        filled: names of the columns in which the last row has a number.
+        unfinished_line: number of a last line that has no end and is no row; None if there is none.
+    """
+
+    first_id: int
+    last_id: int
+    filled: frozenset[str]
+    unfinished_line: int | None
 
 
 def read_header_with_id(path: Path) -> tuple[str, ...]:
@@ -71,40 +96,22 @@ def read_header_with_id(path: Path) -> tuple[str, ...]:
     return header
 
 
-def read_numbers(
-    path: Path, *, columns: Sequence[str] | None = None, leave_out: Sequence[str] = ()
-) -> NumberTable:
-    """Read the numbers of all rows of a file.
+@until_changed(4)
+def read_numbers(path: Path, columns: tuple[str, ...] | None = None) -> NumberTable:
+    """Read the numbers of all rows of a file that have a line end.
 
     Empty cells and the words nan, NaN and null are NaN. Other text is returned in ``unread``.
 
     Args:
         path: file with a ``date_id`` column.
         columns: columns to read, in this order; all columns by default.
-        leave_out: columns that are not read, if ``columns`` is None.
 
     Raises:
         SourceError: the file's structure is wrong, or too many cells are text, as
             :func:`check_mostly_numbers` defines.
     """
-    stat = path.stat() if path.exists() else None
-    unchanged = (stat.st_mtime_ns, stat.st_size) if stat else None
-    return _read_numbers(path, columns and tuple(columns), tuple(leave_out), unchanged)
-
-
-@lru_cache(maxsize=4)
-def _read_numbers(
-    path: Path,
-    columns: tuple[str, ...] | None,
-    leave_out: tuple[str, ...],
-    unchanged: tuple[int, int] | None,
-) -> NumberTable:
-    """Read a file and cache it until its time or size, ``unchanged``, differ.
-
-    A run reads the same rows several times.
-    """
     header = read_header_with_id(path)
-    wanted = tuple(columns or (name for name in header if name not in (ID, *leave_out)))
+    wanted = columns or tuple(name for name in header if name != ID)
     missing = next((name for name in wanted if name not in header), None)
     if missing is not None:
         raise file_error(
@@ -116,28 +123,32 @@ def _read_numbers(
             found=f"{len(header)} columns without it",
             hint=suggest_names(missing, sorted(set(header) - set(wanted)), "compare the headers"),
         )
-    try:
-        table = _parse(path, {ID: pa.int64()} | dict.fromkeys(wanted, pa.float64()))
-        values = _stack_columns([column.to_numpy() for column in table.columns[1:]], len(table))
-        unread: tuple[UnreadCell, ...] = ()
-    except pa.ArrowInvalid:
-        values, unread = _read_with_text(path, header, wanted)
-        table = _parse(path, {ID: pa.int64()})
-    ids = table[ID]
-    if ids.null_count or (ids.to_numpy() < 0).any():
-        _check_rows(path, header)
-    _check_ascending(path, ids.to_numpy())
-    return NumberTable(path, ids.to_numpy(), wanted, values, unread)
+    text = read_text(path)
+    ids, values, unread = _parse_fast(text, wanted) or _parse_slowly(text, header, wanted)
+    _check_ascending(path, ids)
+    return NumberTable(path, ids, wanted, values, unread, text.unfinished_line)
 
 
-def _parse(path: Path, types: dict[str, pa.DataType]) -> pa.Table:
+_Parsed = tuple[IntArray, FloatArray, tuple[UnreadCell, ...]]
+
+
+def _parse_fast(text: CsvText, wanted: tuple[str, ...]) -> _Parsed | None:
+    """Parse the rows; None if a cell holds text, or an id is wrong."""
+    types = {ID: pa.int64()} | dict.fromkeys(wanted, pa.float64())
     options = arrow_csv.ConvertOptions(
         column_types=types,
         include_columns=list(types),
         null_values=_EMPTY,
         strings_can_be_null=True,
     )
-    return arrow_csv.read_csv(path, convert_options=options)
+    try:
+        table = arrow_csv.read_csv(pa.BufferReader(text.lines), convert_options=options)
+    except pa.ArrowException:
+        return None
+    ids, *columns = table.columns
+    if ids.null_count or (ids.to_numpy() < 0).any():
+        return None
+    return ids.to_numpy(), _stack_columns([c.to_numpy() for c in columns], len(table)), ()
 
 
 def _stack_columns(columns: list[FloatArray], length: int) -> FloatArray:
@@ -154,7 +165,7 @@ def _check_ascending(path: Path, ids: IntArray) -> None:
         raise file_error(
             f"a {ID} occurs twice" if repeated else f"{ID} is not in ascending order",
             path,
-            line=line_number_of(row),
+            line=find_line(path, row),
             column=ID,
             expected=f"more than {ids[row - 1]}, that of the row before",
             found=int(ids[row]),
@@ -162,81 +173,71 @@ def _check_ascending(path: Path, ids: IntArray) -> None:
         )
 
 
-def _check_rows(path: Path, header: tuple[str, ...]) -> None:
-    """Raise an error for the first row of the wrong length or without a ``date_id``; slow."""
-    for line, fields in read_csv_rows(path, len(header)):
-        parse_whole_number(path, ID, fields[header.index(ID)], line)
-
-
-def _read_with_text(
-    path: Path, header: tuple[str, ...], wanted: tuple[str, ...]
-) -> tuple[FloatArray, tuple[UnreadCell, ...]]:
-    _check_rows(path, header)
-    try:
-        table = _parse(path, dict.fromkeys((ID, *wanted), pa.string()))
-    except pa.ArrowInvalid as error:
-        raise file_error(
-            "the file is not CSV",
-            path,
-            expected="comma-separated text in UTF-8, a row to a line",
-            found=str(error)[:200],
-        ) from error
-    parsed = [_parse_column(table[name]) for name in wanted]
+def _parse_slowly(text: CsvText, header: tuple[str, ...], wanted: tuple[str, ...]) -> _Parsed:
+    """Parse the rows and collect cells with text; raise an error for the first wrong row or id."""
+    ids: list[int] = []
+    rows: list[list[str]] = []
+    for line, fields in read_rows(text, len(header)):
+        ids.append(parse_whole_number(text.path, ID, fields[header.index(ID)], line))
+        rows.append(fields)
+    if not rows:
+        raise no_rows_error(text.path)
+    by_name = dict(zip(header, zip(*rows, strict=True), strict=True))
+    parsed = [_parse_column(by_name[name]) for name in wanted]
     unread = tuple(
-        UnreadCell(row, name, text)
-        for name, (_, texts) in zip(wanted, parsed, strict=True)
-        for row, text in texts
+        UnreadCell(row, name, cell)
+        for name, (_, cells) in zip(wanted, parsed, strict=True)
+        for row, cell in cells
     )
-    values = _stack_columns([numbers for numbers, _ in parsed], len(table))
-    check_mostly_numbers(path, wanted, values, unread)
-    return values, unread
+    values = _stack_columns([numbers for numbers, _ in parsed], len(rows))
+    check_mostly_numbers(text.path, wanted, values, unread)
+    return np.array(ids), values, unread
 
 
-def _parse_column(column: pa.ChunkedArray) -> tuple[FloatArray, list[tuple[int, str]]]:
+def _parse_column(cells: Sequence[str]) -> tuple[FloatArray, list[tuple[int, str]]]:
     """Parse a column into numbers, NaN where empty or text, and its texts with their rows."""
+    filled = [None if cell in _EMPTY else cell for cell in cells]
     try:
-        return column.cast(pa.float64()).to_numpy(), []
+        return pa.array(filled, pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False), []
     except pa.ArrowInvalid:
-        cells = column.to_pylist()
-    numbers = [np.nan if text is None else _parse_number(text) for text in cells]
+        numbers = [np.nan if text is None else _parse_number(text) for text in filled]
     texts = [(row, cells[row]) for row, number in enumerate(numbers) if number is None]
     return np.array(numbers, dtype=np.float64), texts
 
 
 def _parse_number(text: str) -> float | None:
     try:
-        return None if "_" in text else float(text)
+        return float(text) if text.isascii() and "_" not in text else None
     except ValueError:
         return None
 
 
-def read_edge_ids(path: Path) -> tuple[int, int]:
-    """Read the first and the last ``date_id`` of a file, without the rows between them.
+@until_changed(16)
+def read_edges(path: Path) -> Edges:
+    """Read the first and the last whole row of a file, without the rows between them.
 
     Raises:
         SourceError: the header, the first or the last row is malformed.
     """
-    header = read_header_with_id(path)
-    with path.open("rb") as file:
-        file.readline()
-        first = file.readline()
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        last = file.read().rstrip().rsplit(b"\n", 1)[-1]
-    if not first.strip():
+    header, text = read_header_with_id(path), read_text(path)
+    edges = read_edge_rows(text, len(header))
+    if edges is None:
         raise no_rows_error(path)
-    return _parse_id(path, header, first), _parse_id(path, header, last)
+    rows = [dict(zip(header, fields, strict=True)) for fields in edges]
+    first, last = (_read_id(text, header, row[ID]) for row in rows)
+    numbers = {name: _parse_number(cell) for name, cell in rows[1].items()}
+    filled = frozenset(name for name, x in numbers.items() if x is not None and not np.isnan(x))
+    return Edges(first, last, filled, text.unfinished_line)
 
 
-def _parse_id(path: Path, header: tuple[str, ...], line: bytes) -> int:
-    fields = next(csv.reader([line.decode("utf-8", errors="replace")]))
-    text = fields[header.index(ID)] if len(fields) == len(header) else ""
-    if not text.isdecimal():
-        _check_rows(path, header)
-        raise SourceError(f"{path} changed while it was read")
-    return int(text)
+def _read_id(text: CsvText, header: tuple[str, ...], cell: str) -> int:
+    if not (cell.isascii() and cell.isdecimal()):
+        # Name the line of the first wrong id, which may lie between the edges.
+        _parse_slowly(text, header, ())
+    return int(cell)
 
 
-def read_small_file(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+def read_small_file(path: Path, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
     """Read the line number and fields of each row of a small file.
 
     Args:
@@ -244,9 +245,10 @@ def read_small_file(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int,
         columns: the columns that the file must have, in this order.
 
     Raises:
-        SourceError: the file has other columns, a row of the wrong length, or no rows.
+        SourceError: the file has other columns, a row of the wrong length, no rows, or a last line
+            without an end.
     """
-    header = read_header(path)
+    header, text = read_header(path), read_text(path)
     if header != columns:
         raise file_error(
             "wrong columns",
@@ -255,8 +257,16 @@ def read_small_file(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int,
             expected=",".join(columns),
             found=",".join(header)[:200],
         )
-    line = 0
-    for line, fields in read_csv_rows(path, len(columns)):
-        yield line, fields
-    if line == 0:
+    rows = list(read_rows(text, len(columns)))
+    if text.unfinished_line is not None:
+        raise file_error(
+            "the last line has no end",
+            path,
+            line=text.unfinished_line,
+            expected="a line end after each row",
+            found="a line that is still being written, or is cut short",
+            hint="wait until the file is written; if it is whole, add a line end to its last line",
+        )
+    if not rows:
         raise no_rows_error(path)
+    return rows

@@ -1,25 +1,28 @@
 """The competition's unpacked folder as a source of prices, pairs and labels.
 
-This module joins the files. ``sources.competition.tables``, ``pairs`` and ``days`` check their
-content, and ``files`` reads them. Nothing is cleaned or computed.
+``sources.competition.price_rows``, ``tables``, ``pairs`` and ``days`` check the files' content, and
+``files`` reads them. Nothing is cleaned or computed.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.market.targets import MAX_LAG, TargetPairs
-from quant_assets.sources.competition.days import read_days_of_ids
-from quant_assets.sources.competition.file_errors import file_error, line_number_of
-from quant_assets.sources.competition.files import ID, NumberTable, read_edge_ids, read_numbers
+from quant_assets.sources.competition.arrival import Delivery, count_rows
+from quant_assets.sources.competition.days import Place, read_days_of_ids
+from quant_assets.sources.competition.file_state import read_bytes, state_of
+from quant_assets.sources.competition.files import read_edges, read_numbers
 from quant_assets.sources.competition.pairs import read_pairs_file
+from quant_assets.sources.competition.price_rows import PriceRows, find_newest_id, read_price_rows
 from quant_assets.sources.competition.tables import (
-    check_same_series,
+    check_labels_not_later,
     read_labels,
     read_lagged_labels,
     read_series_names,
@@ -35,15 +38,21 @@ class CompetitionFolder:
     subset of the competition's series. ``calendar.csv`` (``date_id,date``) dates the rows; without
     it ``date_id`` counts trading days.
 
+    The newest rows count when they have come: a line without a line end is still being written, and
+    is not read; of the rows in which too few markets have delivered, those at the end are not read.
+    Links are followed at every read.
+
     Attributes:
         folder: folder with the files.
         start: trading day of ``date_id`` 0, used if there is no ``calendar.csv``.
         expected_targets: required number of pairs; None for any number.
+        day_filled: share of a market's closes from which the market has delivered a row.
     """
 
     folder: Path
     start: date = date(2018, 1, 2)
     expected_targets: int | None = 424
+    day_filled: float = 0.5
 
     @property
     def name(self) -> str:
@@ -55,27 +64,44 @@ class CompetitionFolder:
         """Day of the first row of ``train.csv``.
 
         Raises:
-            SourceError: the first or last row is malformed, or the row has no day.
+            SourceError: the first or last row is malformed, the row has no day, or no row has come.
         """
-        return self._day(read_edge_ids(self._train)[0])
+        if self._find_newest_id() is None:
+            self._rows()
+        return self._day(read_edges(self._train).first_id)
 
     @property
     def last_day(self) -> date:
-        """Day of the last row of ``train.csv`` or ``test.csv``, whichever is later.
+        """Day of the newest row of ``train.csv`` and ``test.csv`` that has come.
 
         Raises:
-            SourceError: the first or last row of a file is malformed, or the row has no day.
+            SourceError: the first or last row of a file is malformed, the row has no day, or no row
+                has come.
         """
-        last = read_edge_ids(self._train)[1]
-        return self._day(max(last, read_edge_ids(self._test)[1]) if self._test.exists() else last)
+        newest = self._find_newest_id()
+        return self._day(int(self._rows().date_ids[-1]) if newest is None else newest)
 
     def fingerprint(self) -> str:
         """Compute the SHA-256 of the files' names and contents and the source's parameters."""
-        digest = hashlib.sha256(f"{self.start} {self.expected_targets}\n".encode())
+        parameters = f"{self.start} {self.expected_targets} {self.day_filled}\n"
+        digest = hashlib.sha256(parameters.encode())
         for path in self._files():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            content = hashlib.sha256(read_bytes(path)).hexdigest()
             digest.update(f"{path.relative_to(self.folder).as_posix()} {content}\n".encode())
         return digest.hexdigest()
+
+    def look(self) -> str:
+        """Return a digest of each file's place on disk, size and times, links followed."""
+        states = [(path.name, state_of(path)) for path in self._possible_files()]
+        return hashlib.sha256(repr(states).encode()).hexdigest()
+
+    def waiting(self) -> str:
+        """Say where and why the newest rows of prices have not come; empty if all have.
+
+        Raises:
+            SourceError: a file cannot be read as a whole, or no row has come.
+        """
+        return self._rows().waiting
 
     def prices(self, start: date, end: date) -> PriceTable:
         """Read the prices of the days from ``start`` to ``end``; NaN where empty or unread.
@@ -83,16 +109,16 @@ class CompetitionFolder:
         Raises:
             SourceError: a file cannot be read as a whole; the message names the place.
         """
-        table = self._rows()
-        days = self._days(table.date_ids)
+        rows = self._rows()
+        days = self._days(rows.date_ids, rows.place_of)
         part = _between(days, start, end)
         unread = [
             replace(cell, row=cell.row - part.start)
-            for cell in table.unread
+            for cell in rows.unread
             if part.start <= cell.row < part.stop
         ]
         return PriceTable(
-            days[part], table.date_ids[part], table.columns, table.values[part], unread
+            days[part], rows.date_ids[part], rows.train.columns, rows.values[part], unread
         )
 
     def second_prices(self, start: date, end: date) -> PriceTable | None:
@@ -101,16 +127,17 @@ class CompetitionFolder:
         Raises:
             SourceError: ``test.csv`` cannot be read, or has other series.
         """
-        last = read_edge_ids(self._train)[1]
-        if not self._test.exists() or read_edge_ids(self._test)[0] > last:
+        rows = self._rows()
+        last = min(rows.date_ids[-1], rows.train.date_ids[-1])
+        if not self._test.exists() or read_edges(self._test).first_id > last:
             return None
-        columns = read_series_names(self._train)
-        check_same_series(self._test, columns)
-        test = read_numbers(self._test, columns=columns)
+        test = read_numbers(self._test, rows.train.columns)
         ids = test.date_ids[test.date_ids <= last]
-        days = self._days(ids)
+        values = test.values[: len(ids)]
+        count = count_rows(values, Delivery.of(test.columns, test.values, self.day_filled))
+        days = self._days(ids[:count], lambda row: (self._test, test.line_of(row)))
         part = _between(days, start, end)
-        return PriceTable(days[part], ids[part], columns, test.values[: len(ids)][part])
+        return PriceTable(days[part], ids[:count][part], test.columns, values[:count][part])
 
     def pairs(self) -> TargetPairs:
         """Read the targets of ``target_pairs.csv``.
@@ -133,18 +160,20 @@ class CompetitionFolder:
         """
         if not self._labels.exists() and not self._lagged():
             return None
-        pairs, ids = self.pairs(), self._rows().date_ids
+        pairs, rows = self.pairs(), self._rows()
+        ids = rows.date_ids
         labels = np.full((len(ids), len(pairs)), np.nan)
         if self._labels.exists():
-            of_train = ids[ids <= read_edge_ids(self._train)[1]]
-            labels[: len(of_train)] = read_labels(self._labels, pairs.targets, of_train)
+            of_train = read_labels(self._labels, pairs.targets, rows.train)[: len(ids)]
+            labels[: len(of_train)] = of_train
         for lag, path in self._lagged().items():
             of_lag = np.flatnonzero(pairs.lags == lag)
-            label_ids, values = read_lagged_labels(path, [pairs.targets[i] for i in of_lag], lag)
+            targets = [pairs.targets[i] for i in of_lag]
+            label_ids, values = read_lagged_labels(path, targets, lag, int(ids[-1]))
             known = np.isin(label_ids, ids)
             cells = np.ix_(np.searchsorted(ids, label_ids[known]), of_lag)
             labels[cells] = np.where(np.isnan(labels[cells]), values[known], labels[cells])
-        return labels[_between(self._days(ids), start, end)]
+        return labels[_between(self._days(ids, rows.place_of), start, end)]
 
     def best_forecast(self, start: date, end: date) -> FloatArray | None:
         """Return None, since the mechanism of a real market is unknown."""
@@ -163,11 +192,13 @@ class CompetitionFolder:
         return self.folder / "train_labels.csv"
 
     def _lagged(self) -> dict[int, Path]:
-        folder = self.folder / "lagged_test_labels"
-        paths = {lag: folder / f"test_labels_lag_{lag}.csv" for lag in range(1, MAX_LAG + 1)}
-        return {lag: path for lag, path in paths.items() if path.exists()}
+        return {lag: path for lag, path in self._possible_lagged().items() if path.exists()}
 
-    def _files(self) -> Iterator[Path]:
+    def _possible_lagged(self) -> dict[int, Path]:
+        folder = self.folder / "lagged_test_labels"
+        return {lag: folder / f"test_labels_lag_{lag}.csv" for lag in range(1, MAX_LAG + 1)}
+
+    def _possible_files(self) -> Iterator[Path]:
         for name in (
             "calendar.csv",
             "target_pairs.csv",
@@ -175,49 +206,32 @@ class CompetitionFolder:
             "train.csv",
             "train_labels.csv",
         ):
-            if (self.folder / name).exists():
-                yield self.folder / name
-        yield from self._lagged().values()
+            yield self.folder / name
+        yield from self._possible_lagged().values()
 
-    def _days(self, ids: IntArray) -> DayArray:
-        return read_days_of_ids(ids, self._train, self.folder / "calendar.csv", self.start)
+    def _files(self) -> Iterator[Path]:
+        return (path for path in self._possible_files() if path.exists())
+
+    def _days(self, ids: IntArray, place: Place) -> DayArray:
+        return read_days_of_ids(ids, place, self.folder / "calendar.csv", self.start)
 
     def _day(self, date_id: int) -> date:
-        day: date = self._days(np.array([date_id]))[0].item()
+        day: date = self._days(np.array([date_id]), lambda _: (self._train, None))[0].item()
         return day
 
-    def _rows(self) -> NumberTable:
-        """Read the rows of ``train.csv`` and the later rows of ``test.csv``."""
-        train = read_numbers(self._train, columns=read_series_names(self._train))
-        last = int(train.date_ids[-1])
-        if self._labels.exists() and (last_label := read_edge_ids(self._labels)[1]) > last:
-            raise file_error(
-                "train.csv ends before train_labels.csv does",
-                self._train,
-                line=line_number_of(len(train.date_ids) - 1),
-                column=ID,
-                expected=f"{last_label} in the last row",
-                found=last,
-            )
-        if not self._test.exists() or read_edge_ids(self._test)[1] <= last:
-            return train
-        check_same_series(self._test, train.columns)
-        return _append(train, read_numbers(self._test, columns=train.columns))
+    def _find_newest_id(self) -> int | None:
+        return find_newest_id(self._train, self._test, self.day_filled)
+
+    def _rows(self) -> PriceRows:
+        return _read_rows(self.folder, self.day_filled, self.look())
 
 
-def _append(train: NumberTable, test: NumberTable) -> NumberTable:
-    skip = int(np.searchsorted(test.date_ids, train.date_ids[-1], side="right"))
-    moved = [
-        replace(cell, row=cell.row - skip + len(train.date_ids))
-        for cell in test.unread
-        if cell.row >= skip
-    ]
-    return replace(
-        train,
-        date_ids=np.concatenate([train.date_ids, test.date_ids[skip:]]),
-        values=np.concatenate([train.values, test.values[skip:]]),
-        unread=(*train.unread, *moved),
-    )
+@lru_cache(maxsize=2)
+def _read_rows(folder: Path, day_filled: float, _: str) -> PriceRows:
+    """Read the rows of a folder, and keep them until it has another look."""
+    rows = read_price_rows(folder / "train.csv", folder / "test.csv", day_filled)
+    check_labels_not_later(folder / "train_labels.csv", rows.train)
+    return rows
 
 
 def _between(days: DayArray, start: date, end: date) -> slice:

@@ -12,10 +12,11 @@ import numpy as np
 from quant_assets.core.errors import UnknownNameError
 from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.market.instruments import FIELDS, InstrumentSeries, column_name, parse_column
-from quant_assets.sources.competition.file_errors import file_error, line_number_of, suggest_names
+from quant_assets.sources.competition.file_errors import file_error, suggest_names
 from quant_assets.sources.competition.files import (
     ID,
     NumberTable,
+    read_edges,
     read_header_with_id,
     read_numbers,
 )
@@ -87,42 +88,78 @@ def check_same_series(path: Path, columns: Sequence[str]) -> None:
         )
 
 
-def read_labels(path: Path, targets: Sequence[str], ids: IntArray) -> FloatArray:
-    """Read the (n, m) labels of ``train_labels.csv``.
+def read_labels(path: Path, targets: Sequence[str], train: NumberTable) -> FloatArray:
+    """Read the (n, m) labels of ``train_labels.csv`` for the rows of ``train.csv``.
+
+    The row of a line that is still being written in one of the files may be absent from the other:
+    it is NaN, or left out.
 
     Args:
         path: the file.
         targets: names of the m targets, which the file's columns must be.
-        ids: (n,) ids that the file's rows must have.
+        train: the (n,) rows of ``train.csv``.
 
     Raises:
         SourceError: the targets or rows differ, or a cell holds text.
     """
     table = _read_label_file(path, targets)
+    ids = train.date_ids
     length = min(len(ids), len(table.date_ids))
     different = np.flatnonzero(table.date_ids[:length] != ids[:length])
-    if len(different) or len(ids) != len(table.date_ids):
+    more = len(table.date_ids) - len(ids)
+    fewest = 0 if table.unfinished_line is None else -1
+    most = 0 if train.unfinished_line is None else 1
+    if len(different) or not fewest <= more <= most:
         row = int(different[0]) if len(different) else length
         raise file_error(
             "the rows are not those of train.csv",
             path,
-            line=line_number_of(row),
+            line=table.line_of(row),
             column=ID,
             expected=f"{len(ids)} rows" + (f", {ids[row]} here" if row < len(ids) else ""),
             found=f"{len(table.date_ids)} rows"
             + (f", {table.date_ids[row]} here" if row < len(table.date_ids) else ""),
             hint="both files must come from the same version of the competition's data",
         )
-    return table.values
+    values = np.full((len(ids), len(targets)), np.nan)
+    values[:length] = table.values[:length]
+    return values
 
 
-def read_lagged_labels(path: Path, targets: Sequence[str], lag: int) -> tuple[IntArray, FloatArray]:
+def check_labels_not_later(path: Path, train: NumberTable) -> None:
+    """Refuse labels of rows that ``train.csv`` lacks; that of a line still being written may exist.
+
+    Args:
+        path: path of ``train_labels.csv``, which need not exist.
+        train: the rows of ``train.csv``.
+
+    Raises:
+        SourceError: the labels' last row is later, or malformed.
+    """
+    if not path.exists():
+        return
+    last, last_label = int(train.date_ids[-1]), read_edges(path).last_id
+    if last_label > last + (train.unfinished_line is not None):
+        raise file_error(
+            "train.csv ends before train_labels.csv does",
+            train.path,
+            line=train.line_of(len(train.date_ids) - 1),
+            column=ID,
+            expected=f"{last_label} in the last row",
+            found=last,
+        )
+
+
+def read_lagged_labels(
+    path: Path, targets: Sequence[str], lag: int, last: int
+) -> tuple[IntArray, FloatArray]:
     """Read the (n,) ids of the forecast days and the (n, m) labels of one lag's file.
 
     Args:
         path: the file.
         targets: names of the m targets of this lag, which the file's columns must be.
         lag: the lag in trading days.
+        last: newest day that has come; labels that are known from a later day are left out.
 
     Raises:
         SourceError: the targets differ, or a label's forecast day is not ``lag + 1`` days before
@@ -136,12 +173,13 @@ def read_lagged_labels(path: Path, targets: Sequence[str], lag: int) -> tuple[In
         raise file_error(
             "a label stands on another day than that of its last price",
             path,
-            line=line_number_of(row),
+            line=table.line_of(row),
             column="label_date_id",
             expected=f"{table.date_ids[row] - lag - 1}, {lag + 1} before {ID}",
             found=f"{label_ids[row]:g}",
         )
-    return label_ids.astype(np.int64), table.values[:, :-1]
+    come = table.date_ids <= last
+    return label_ids[come].astype(np.int64), table.values[come, :-1]
 
 
 def _read_label_file(path: Path, columns: Sequence[str]) -> NumberTable:
@@ -163,7 +201,7 @@ def _read_label_file(path: Path, columns: Sequence[str]) -> NumberTable:
         raise file_error(
             "a label is not a number",
             path,
-            line=line_number_of(cell.row),
+            line=table.line_of(cell.row),
             column=cell.column,
             expected="a number or an empty cell",
             found=repr(cell.text),

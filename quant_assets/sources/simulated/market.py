@@ -78,6 +78,14 @@ class SimulatedMarket:
         """Compute a hex digest of the parameters and the version of the mechanism."""
         return sha256(repr((self.name, VERSION, *astuple(self))).encode()).hexdigest()
 
+    def look(self) -> str:
+        """Return the fingerprint: the data depend on nothing else."""
+        return self.fingerprint()
+
+    def waiting(self) -> str:
+        """Return nothing: all simulated days have come."""
+        return ""
+
     def prices(self, start: date, end: date) -> PriceTable:
         """Simulate the prices of the trading days from ``start`` to ``end``.
 
