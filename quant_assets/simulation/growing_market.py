@@ -22,6 +22,7 @@ from quant_assets.simulation.market_prices import format_pairs, list_columns, si
 from quant_assets.simulation.scenario import (
     BAD_DAY,
     CORRECTED,
+    CORRECTED_DAYS_BACK,
     CORRUPT,
     DELETED,
     DIVIDEND,
@@ -43,8 +44,6 @@ REVISED_SERIES = {
     CORRECTED: ("LME_AH", 1.01),
 }
 """The instrument of each revision, and the split's ratio or the factor of its prices."""
-CORRECTED_DAYS_BACK = 15
-"""How many trading days before its correction a wrong close lies."""
 _NIGHT, _WRITING = timedelta(hours=9), timedelta(hours=1)
 _DURATIONS = {CORRUPT: _NIGHT, HALF_WRITTEN: _WRITING, EMPTY: _WRITING}
 _BEGIN_AT_NIGHT = (WITHDRAWN, DELETED)

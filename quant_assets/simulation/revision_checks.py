@@ -11,10 +11,11 @@ import pandas as pd
 
 from quant_assets.lake.schemas.revision_tables import OUTDATED, REVISIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.simulation.growing_market import CORRECTED_DAYS_BACK, REVISED_SERIES
+from quant_assets.simulation.growing_market import REVISED_SERIES
 from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
     CORRECTED,
+    CORRECTED_DAYS_BACK,
     DELETED,
     DIVIDEND,
     LEFT_OUT,

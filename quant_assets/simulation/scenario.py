@@ -30,12 +30,22 @@ ALERTED: Mapping[str, Sequence[str]] = {
     BREAK: ("check_failed/monitoring/rolling/as_expected",),
     KILLED: ("run_failed/refresh_daily/{day}",),
     FULL: ("run_failed/refresh_daily/{day}",),
-    LEFT_OUT: ("data_late/{day}",),
+    SPLIT: ("revised/{first_day}",),
+    DIVIDEND: ("revised/{first_day}",),
+    CORRECTED: ("revised/{corrected_day}",),
+    WITHDRAWN: ("revised/{day}",),
+    DELETED: ("revised/{day}",),
+    LEFT_OUT: ("revised/{day}", "data_late/{day}"),
+    BAD_DAY: ("set_aside/{day}", "revised/{day}", "run_failed/refresh_daily/{day}"),
 }
 """Keys of the alerts that an incident opens, the first being the alert that reports it.
 
 No alert reports an incident of another kind.
 """
+REPORTED_TWICE = (WITHDRAWN,)
+"""Incidents whose alert opens twice: when the day goes, and when it comes back."""
+CORRECTED_DAYS_BACK = 15
+"""How many trading days before its correction a wrong close lies."""
 YEAR_DAYS = 250
 _RECOVERY_DAYS = 3
 _LONGER_RECOVERY_DAYS = {BETTER: 25, BREAK: 8}
