@@ -77,9 +77,10 @@ def _expect_of(plan: Plan, incident: PlannedIncident) -> Iterator[ExpectedRevisi
     if kind == CORRECTED:
         day = plan.market.day(incident.first - CORRECTED_DAYS_BACK)
         yield ExpectedRevision(kind, "corrected", instrument, "close", day)
+    # A day that was withdrawn and comes back as the newest is a new day, and no revision.
     if kind in (WITHDRAWN, DELETED):
         yield ExpectedRevision(kind, "withdrawn", day=day)
-    if kind in (WITHDRAWN, LEFT_OUT):
+    if kind == LEFT_OUT:
         yield ExpectedRevision(kind, "inserted", day=day)
 
 

@@ -33,8 +33,8 @@ ALERTED: Mapping[str, Sequence[str]] = {
     SPLIT: ("revised/{first_day}",),
     DIVIDEND: ("revised/{first_day}",),
     CORRECTED: ("revised/{corrected_day}",),
-    WITHDRAWN: ("revised/{day}",),
-    DELETED: ("revised/{day}",),
+    WITHDRAWN: ("revised/{day}", "data_late/{day}"),
+    DELETED: ("revised/{day}", "data_late/{day}"),
     LEFT_OUT: ("revised/{day}", "data_late/{day}"),
     BAD_DAY: ("set_aside/{day}", "revised/{day}", "run_failed/refresh_daily/{day}"),
 }
@@ -42,8 +42,6 @@ ALERTED: Mapping[str, Sequence[str]] = {
 
 No alert reports an incident of another kind.
 """
-REPORTED_TWICE = (WITHDRAWN,)
-"""Incidents whose alert opens twice: when the day goes, and when it comes back."""
 CORRECTED_DAYS_BACK = 15
 """How many trading days before its correction a wrong close lies."""
 YEAR_DAYS = 250
