@@ -1,12 +1,14 @@
 """Composes Dagster's definitions from the settings; nothing is computed here."""
 
 import warnings
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings, require_market
+from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.assets import (
@@ -27,6 +29,7 @@ from quant_assets.orchestration.assets import (
     tracking,
 )
 from quant_assets.orchestration.assets.partitions import read_known_span, trading_partitions
+from quant_assets.orchestration.assets.table_assets import asset_key_of
 from quant_assets.orchestration.jobs import asset_jobs, lake_maintenance, promotion_decision
 from quant_assets.orchestration.schedules import daily_schedules, report_schedules
 from quant_assets.orchestration.sensors import (
@@ -56,11 +59,15 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     families = select_families(settings.families)
     clock = resources.get("clock") or Clock()
     lake = resources.get("lake") or Lake(settings.lake_dir)
-    partitions = trading_partitions(*read_known_span(source, lake), clock.now().date())
+    today = clock.now().date()
+    span = read_known_span(source, lake, settings.first_day, today)
+    partitions = trading_partitions(span.first_day, span.last_day, today)
     with warnings.catch_warnings():
         # Only single-run backfills are marked beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
+    if span.problem:
+        assets = [*dg.map_asset_specs(partial(_tell_problem, span.problem), assets)]
     all_jobs = asset_jobs.build(families)
     on = settings.automation
     schedule = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
@@ -95,6 +102,16 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         },
         executor=dg.in_process_executor,
     )
+
+
+def _tell_problem(problem: str, spec: dg.AssetSpec) -> dg.AssetSpec:
+    """Say on the asset that the source's prices become why the source could not be read."""
+    if spec.key != asset_key_of(RAW_PRICES):
+        return spec
+    return spec.replace_attributes(
+        description=f"{spec.description} When the definitions were loaded, the source could not be "
+        f"read; a run fails with the same error until it can: {problem}",
+    ).merge_attributes(metadata={"source_error": problem})
 
 
 @dg.definitions

@@ -6,11 +6,11 @@ from typing import NoReturn
 
 import typer
 
-from quant_assets.cli import computing, releases, simulation, viewing
+from quant_assets.cli import computing, releases, simulation, submissions, viewing
 from quant_assets.cli.app import app
 from quant_assets.core.errors import QuantAssetsError
 
-__all__ = ["app", "computing", "main", "releases", "simulation", "viewing"]
+__all__ = ["app", "computing", "main", "releases", "simulation", "submissions", "viewing"]
 
 
 def main() -> None:

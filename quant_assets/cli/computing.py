@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from quant_assets.cli.app import app
+from quant_assets.cli.options import AsKnown, find_asked_snapshot
 from quant_assets.core.settings import SIMULATED, is_source_given, load_settings
 
 Families = Annotated[str, typer.Option(help="'fast', 'all', or names joined by commas.")]
@@ -27,7 +28,8 @@ def demo(
     families: Families = "",
 ) -> None:
     """Load a whole market, export its submission and show the scoreboard."""
-    from quant_assets.commands.loading import load_everything, prepare_data_directory
+    from quant_assets.commands.archiving import prepare_data_directory
+    from quant_assets.commands.loading import load_everything
     from quant_assets.commands.summaries import show_result
 
     given = {"families": families} if families else {}
@@ -51,6 +53,21 @@ def load(
 
 
 @app.command()
+def move_source(
+    folder: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="Where the market that is held lies now.")
+    ],
+) -> None:
+    """Say that the same market lies in another folder now; its prices are compared first."""
+    from quant_assets.commands import moving
+
+    typer.echo(moving.move_source(load_settings(), folder))
+    typer.echo("if Dagster is open, open it again: it still reads the former folder")
+    if is_source_given():
+        typer.echo("QUANT_SOURCE is set: commands use its folder, not the one that is recorded")
+
+
+@app.command()
 def backfill(
     start: Annotated[datetime, typer.Option("--from", help="First day.", **_DAY)],
     end: Annotated[datetime, typer.Option("--to", help="Last day.", **_DAY)],
@@ -68,7 +85,7 @@ def backfill(
 @app.command()
 def revise() -> None:
     """Take over what the source has changed in the past; what was submitted stays."""
-    from quant_assets.commands.loading import run_revision
+    from quant_assets.commands.revising import run_revision
 
     run_revision(load_settings())
 
@@ -136,13 +153,15 @@ def tune(
 def repeat(
     family: Annotated[str, typer.Argument(metavar="FAMILY", help="For example ridge.")],
     as_of: Annotated[datetime, typer.Option(help="As-of day of the fit.", **_DAY)],
+    as_known: AsKnown = None,
 ) -> None:
     """Make a stored fit again from its record alone, and compare the models."""
     from quant_assets.lake.store.lake import Lake
     from quant_assets.training.reproduction import repeat_fit
 
     settings = load_settings()
-    with Lake(settings.lake_dir, read_only=True) as lake:
+    snapshot = find_asked_snapshot(settings.lake_dir, as_known)
+    with Lake(settings.lake_dir, read_only=True, snapshot=snapshot) as lake:
         reproduction = repeat_fit(lake, family, as_of.date(), settings.threads)
     typer.echo(f"{family} as of {as_of.date()}, on snapshot {reproduction.recorded['snapshot']}")
     typer.echo(f"recorded  {reproduction.recorded['sha256']}")
@@ -160,9 +179,9 @@ def score(
     ] = None,
 ) -> None:
     """Show the scoreboard."""
+    from quant_assets.commands.console import write_output
     from quant_assets.commands.scoreboard_page import render_scoreboard
     from quant_assets.commands.summaries import show_scoreboard
-    from quant_assets.lake.store.artifacts import write_atomically
     from quant_assets.lake.store.lake import Lake
 
     settings = load_settings()
@@ -170,7 +189,7 @@ def score(
         show_scoreboard(settings)
         return
     with Lake(settings.lake_dir, read_only=True) as lake:
-        write_atomically(output, render_scoreboard(lake).encode())
+        write_output(output, render_scoreboard(lake).encode())
     typer.echo(f"written to {output}")
 
 

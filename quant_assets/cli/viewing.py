@@ -10,6 +10,7 @@ import typer
 
 from quant_assets.alerts.alert_lifecycle import Level
 from quant_assets.cli.app import app
+from quant_assets.cli.options import AsKnown, Readable, find_asked_snapshot
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.core.settings import load_settings
 
@@ -17,6 +18,9 @@ Format = Literal["table", "csv", "json"]
 Period = Literal["daily", "weekly", "monthly"]
 _ENDINGS: dict[str, Format] = {".csv": "csv", ".json": "json"}
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let other machines reach it, although it asks no one.")
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 
 
@@ -29,26 +33,36 @@ def sql(
         Format | None, typer.Option(help="How to write the rows; else as the file's name ends.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="A file instead of the terminal.")] = None,
+    as_known: AsKnown = None,
+    read: Readable = None,
 ) -> None:
     """Run a statement on the lake, for reading only."""
-    from quant_assets.commands.inspection import run_sql
-    from quant_assets.lake.store.artifacts import write_atomically
+    from quant_assets.commands.console import write_output
+    from quant_assets.commands.sql_console import run_sql
 
+    lake = load_settings().lake_dir
     ending = _ENDINGS.get(output.suffix) if output else None
-    text = run_sql(load_settings().lake_dir, statement, format or ending or "table")
+    text = run_sql(
+        lake,
+        statement,
+        format or ending or "table",
+        snapshot=find_asked_snapshot(lake, as_known),
+        readable=read or (),
+    )
     if output:
-        write_atomically(output, text.encode())
+        write_output(output, text.encode())
     else:
         typer.echo(text, nl=False)
 
 
 @app.command()
-def shell() -> None:
-    """Open a DuckDB prompt on the lake, for reading only."""
-    from quant_assets.commands.inspection import shell_command
+def shell(as_known: AsKnown = None, read: Readable = None) -> None:
+    """Open a prompt for SQL on the lake, for reading only."""
+    from quant_assets.commands.sql_console import run_prompt
 
-    command = shell_command(load_settings().lake_dir)
-    os.execv(command[0], command)  # noqa: S606 - the prompt takes this process's place
+    lake = load_settings().lake_dir
+    good = run_prompt(lake, snapshot=find_asked_snapshot(lake, as_known), readable=read or ())
+    raise typer.Exit(0 if good else 1)
 
 
 @app.command()
@@ -87,12 +101,14 @@ def snapshot(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.duckdb", help="A file that does not exist yet.")
     ],
+    as_known: AsKnown = None,
 ) -> None:
     """Copy the lake into one plain DuckDB file that any client opens."""
     from quant_assets.commands.inspection import copy_lake
 
     begun = time.perf_counter()
-    count = copy_lake(load_settings().lake_dir, file)
+    lake = load_settings().lake_dir
+    count = copy_lake(lake, file, find_asked_snapshot(lake, as_known))
     typer.echo(f"{file}: {count} tables in {time.perf_counter() - begun:.1f} s")
 
 
@@ -166,25 +182,35 @@ def doctor() -> None:
 
 
 @app.command()
-def mlflow(host: Host = "127.0.0.1", port: Port = 5000) -> None:
+def mlflow(host: Host = "127.0.0.1", port: Port = 5000, insecure: Insecure = False) -> None:
     """Open MLflow: the runs of all fits, and the model registry."""
     from quant_assets.commands.servers import mlflow_command
 
+    _warn_of_exposure(host, insecure)
     command = mlflow_command(load_settings(), host, port)
     os.execv(command[0], command)  # noqa: S606 - MLflow takes this process's place
 
 
 @app.command()
-def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
+def ui(host: Host = "127.0.0.1", port: Port = 3000, insecure: Insecure = False) -> None:
     """Open Dagster: webserver and daemon."""
     from quant_assets.commands.servers import serve_dagster
 
+    _warn_of_exposure(host, insecure)
     serve_dagster(load_settings(), host, port, typer.echo)
 
 
 @app.command()
-def metrics(host: Host = "127.0.0.1", port: Port = 9300) -> None:
+def metrics(host: Host = "127.0.0.1", port: Port = 9300, insecure: Insecure = False) -> None:
     """Serve metrics of lake and runs for Prometheus to scrape."""
     from quant_assets.commands.servers import serve_metrics
 
+    _warn_of_exposure(host, insecure)
     serve_metrics(load_settings(), host, port, lambda url: typer.echo(f"metrics on {url}"))
+
+
+def _warn_of_exposure(host: str, insecure: bool) -> None:
+    from quant_assets.commands.exposure import require_private
+
+    if warning := require_private(host, insecure=insecure):
+        typer.secho(f"warning: {warning}", fg="yellow", err=True)

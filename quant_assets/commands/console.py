@@ -1,10 +1,13 @@
-"""Format results for a terminal. What is shown is decided by the commands."""
+"""Format results for a terminal or a file. What is shown is decided by the commands."""
 
 import shutil
 import textwrap
+from pathlib import Path
 
 import pandas as pd
 from tabulate import tabulate  # type: ignore[import-untyped]  # has no stubs
+
+from quant_assets.lake.store.artifacts import write_atomically
 
 _NARROWEST = 20
 
@@ -29,6 +32,25 @@ def format_table(rows: pd.DataFrame, *, wrap: str = "", as_given: bool = False) 
         disable_numparse=as_given,
     )
     return text
+
+
+def write_output(file: Path, content: bytes) -> None:
+    """Write what a command prints to a file that the user names.
+
+    A regular file is replaced whole or not at all. A device, a pipe, or a link and the file behind
+    it are what the user named: they are written to, and stay.
+
+    Args:
+        file: the file, which need not exist.
+        content: its bytes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        file.write_bytes(content)
+    else:
+        write_atomically(file, content)
 
 
 def wrap_text(text: str) -> str:

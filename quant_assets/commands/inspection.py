@@ -1,59 +1,18 @@
-"""Look into the lake from the command line: SQL results, tables, a shell, a plain copy."""
+"""Look into the lake from the command line: its tables, and a plain copy.
 
-import json
+SQL is in ``sql_console``.
+"""
+
 import os
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
 
 from quant_assets.core.errors import LakeError, unknown_name
 from quant_assets.lake.schemas.declared import declared_tables
-from quant_assets.lake.store.connection import attach_statements, connect
+from quant_assets.lake.store.connection import connect
 from quant_assets.lake.store.lake import Lake
-
-Format = Literal["table", "csv", "json"]
-
-
-def run_sql(root: Path, statement: str, how: Format) -> str:
-    """Run a statement on the lake, opened for reading only, and return its result as text.
-
-    Args:
-        root: folder of the lake.
-        statement: SQL.
-        how: a drawn table, CSV or JSON.
-
-    Raises:
-        LakeError: DuckDB refuses the statement.
-    """
-    connection = connect(root, read_only=True)
-    try:
-        relation = connection.sql(statement)
-        if relation is None:
-            return ""
-        return str(relation) if how == "table" else _to_text(relation.to_arrow_table(), how)
-    except duckdb.Error as error:
-        raise LakeError(
-            "the statement cannot be run",
-            where=statement,
-            found=str(error),
-            hint="`quant-assets tables` lists what there is: a table with a dash for rows was never"
-            " written and cannot be read yet; the lake is open for reading only",
-        ) from error
-    finally:
-        connection.close()
-
-
-def _to_text(rows: pa.Table, how: Format) -> str:
-    if how == "json":
-        return json.dumps(rows.to_pylist(), default=str, indent=1) + "\n"
-    buffer = pa.BufferOutputStream()
-    pa.csv.write_csv(rows, buffer)
-    text: str = buffer.getvalue().to_pybytes().decode()
-    return text
 
 
 def list_tables(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
@@ -114,15 +73,20 @@ def _list_known(lake: Lake, families: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat([stored, unwritten]).sort_values("name", ignore_index=True)
 
 
-def copy_lake(root: Path, file: Path) -> int:
+def copy_lake(root: Path, file: Path, snapshot: int | None = None) -> int:
     """Copy the lake into one plain DuckDB file, whole or not at all; return the table count.
+
+    Args:
+        root: folder of the lake.
+        file: the file, which does not exist yet.
+        snapshot: id of the snapshot that is copied; None copies the newest.
 
     Raises:
         LakeError: the file exists, or cannot be written.
     """
     if file.exists():
         raise LakeError("the file exists", where=str(file), hint="name another, or remove it")
-    connection = connect(root, read_only=True)
+    connection = connect(root, read_only=True, snapshot=snapshot)
     draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
     try:
         connection.execute(f"ATTACH '{_escaped(draft)}' AS copy")
@@ -146,25 +110,6 @@ def copy_lake(root: Path, file: Path) -> int:
         connection.close()
         draft.unlink(missing_ok=True)
     return len(names)
-
-
-def shell_command(root: Path) -> list[str]:
-    """Return the command that opens DuckDB's own prompt on the lake, for reading only.
-
-    Raises:
-        LakeError: DuckDB's command line is not installed.
-    """
-    import sys
-
-    connect(root, read_only=True).close()
-    program = Path(sys.executable).with_name("duckdb")
-    if not program.exists():
-        raise LakeError(
-            "DuckDB's command line is not installed",
-            expected=str(program),
-            hint=f"pip install duckdb-cli=={duckdb.__version__}",
-        )
-    return [str(program), "-cmd", "; ".join(attach_statements(root, read_only=True))]
 
 
 def _escaped(path: Path) -> str:

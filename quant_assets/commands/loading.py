@@ -1,64 +1,27 @@
-"""Load a market from the command line: choose it, see whether there is work, run the job.
+"""Load a market from the command line: see whether there is work, run the job.
 
-What a run led to is shown by ``summaries``.
+Room for another market is made in ``commands.archiving``. What a run led to is shown by
+``summaries``.
 """
 
-import shutil
-import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
 import typer
 
+from quant_assets.commands.revising import keep_order
+from quant_assets.commands.running import check_readable, find_days_to_run, run_job_over
 from quant_assets.core.clock import Clock
-from quant_assets.core.errors import CalendarError
 from quant_assets.core.settings import (
     Settings,
-    market_in_settings,
     read_held_market,
     require_market,
     store_market,
 )
-from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
-from quant_assets.orchestration.jobs.names import LOAD, PRICE_JOBS, REDOING_JOBS, REVISE
-from quant_assets.sources.protocol import Source
+from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.registry import open_source
-
-_MARKET_PARTS = (
-    "lake",
-    "artifacts",
-    "exports",
-    "reports",
-    "metrics",
-    "tuning",
-    "mlflow",
-    "dagster",
-    "market.json",
-)
-
-
-def prepare_data_directory(settings: Settings) -> None:
-    """Make the data directory ready for the market that the settings name.
-
-    If it holds another market, its files move to ``archive/`` below it; nothing is deleted.
-
-    Raises:
-        SourceError: the new market cannot be read; then nothing is moved.
-    """
-    held = read_held_market(settings)
-    if held is None or held.same_as(market_in_settings(settings)):
-        return
-    source = open_source(settings)
-    _check_readable(source, source.first_day, source.last_day)
-    archive = settings.data_dir / "archive" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    archive.mkdir(parents=True)
-    for part in _MARKET_PARTS:
-        if (settings.data_dir / part).exists():
-            shutil.move(settings.data_dir / part, archive / part)
-    typer.echo(f"{settings.data_dir} held the market {held}; its files are now in {archive}")
-    typer.echo("if Dagster or MLflow is open, open it again: it still shows that market")
 
 
 def load_everything(settings: Settings, *, force: bool = False) -> None:
@@ -84,9 +47,9 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
     worker.begin_worker()
-    _check_readable(source, *days)
+    check_readable(source, *days)
     store_market(settings)
-    _run(settings, source, LOAD, *_cover_stored(settings, *days), {})
+    run_job_over(settings, source, LOAD, *_cover_stored(settings, *days))
     record_load(settings.lake_dir, fingerprint, Clock().now())
 
 
@@ -107,37 +70,10 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     """
     require_market(settings)
     source = open_source(settings)
-    days = _find_days_to_run(source, start, end)
-    _check_readable(source, *days)
-    days = _keep_order(settings, source, job, *days)
-    _run(settings, source, job, *days, {})
-
-
-def _keep_order(
-    settings: Settings, source: Source, job: str, start: date, end: date
-) -> tuple[date, date]:
-    """Bring along the days that have to be stored before these, and revise the past first.
-
-    A run over the history that reaches the first changed day redoes it itself.
-    """
-    from quant_assets.lake.store.lake import Lake
-    from quant_assets.revisions.comparison import compare_with_source
-
-    if job not in PRICE_JOBS or not settings.lake_dir.exists():
-        return start, end
-    with Lake(settings.lake_dir) as lake:
-        comparison = compare_with_source(lake, source)
-    if comparison.stored is None:
-        return start, end
-    missing = [day for day in comparison.new_days if day < start]
-    if missing:
-        start = missing[0]
-        typer.echo(f"from {start} on: the days before are not stored yet")
-    span = comparison.span
-    if span is None or (job in REDOING_JOBS and start <= span[0] and end >= span[1]):
-        return start, end
-    run_revision(settings)
-    return start, end
+    days = find_days_to_run(source, start, end)
+    check_readable(source, *days)
+    days = keep_order(settings, source, job, *days)
+    run_job_over(settings, source, job, *days)
 
 
 def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
@@ -166,7 +102,7 @@ def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
     store_market(settings)
     source = open_source(settings)
     config = {f"fits__{name}": {"parameters": changed} for name, changed in parameters.items()}
-    _run(settings, source, "walk_forward", source.first_day, source.last_day, {}, config)
+    run_job_over(settings, source, "walk_forward", source.first_day, source.last_day, {}, config)
 
 
 def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> date:
@@ -190,37 +126,12 @@ def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping
     search_space_of(name)
     require_market(settings, loaded=True)
     source = open_source(settings)
-    _, day = _find_days_to_run(source, as_of or source.first_day, as_of or source.last_day)
+    _, day = find_days_to_run(source, as_of or source.first_day, as_of or source.last_day)
     alone = settings.model_copy(update={"families": name})
     study = study_table(name).name
     config = {study.replace(".", "__"): limits}
-    _run(alone, source, "tune_models", day, day, {}, config, only=[study])
+    run_job_over(alone, source, "tune_models", day, day, {}, config, only=[study])
     return day
-
-
-def _run(
-    settings: Settings,
-    source: Source,
-    job: str,
-    start: date,
-    end: date,
-    tags: dict[str, str],
-    config: Mapping[str, Mapping[str, Any]] | None = None,
-    only: Sequence[str] = (),
-) -> None:
-    from quant_assets.definitions import build_definitions
-    from quant_assets.models.registry import preload, select_families
-    from quant_assets.orchestration.execution.runs import open_instance, run_job
-
-    started = time.perf_counter()
-    typer.echo(f"{job}: {settings.source}, {start} to {end}")
-    preload(select_families(settings.families), others=["matplotlib.backends.backend_agg"])
-    with open_instance(settings) as opened:
-        definitions = build_definitions(settings, source=source)
-        result = run_job(definitions, opened, job, start, end, tags, config, only)
-    for warning in result.warnings:
-        typer.secho(f"  warning: {warning}", fg="yellow")
-    typer.echo(f"{job}: done in {time.perf_counter() - started:.0f} s")
 
 
 def _cover_stored(settings: Settings, start: date, end: date) -> tuple[date, date]:
@@ -233,53 +144,6 @@ def _cover_stored(settings: Settings, start: date, end: date) -> tuple[date, dat
         return start, end
     with Lake(settings.lake_dir) as lake:
         return start, max(end, read_newest_day(lake, RAW_PRICES) or end)
-
-
-def run_revision(settings: Settings) -> None:
-    """Do everything again from the first day on that the source has changed, and say what changed.
-
-    Raises:
-        SettingsError: the data directory holds another market, or none.
-        SourceError: the source cannot be read, or has other series.
-        RunFailedError: an asset or a blocking check failed.
-    """
-    from quant_assets.lake.store.lake import Lake
-    from quant_assets.quality import worker
-    from quant_assets.revisions.comparison import compare_with_source, refuse_other_series
-    from quant_assets.revisions.differences import describe_differences
-
-    require_market(settings, loaded=True)
-    source = open_source(settings)
-    with Lake(settings.lake_dir) as lake:
-        comparison = compare_with_source(lake, source)
-    refuse_other_series(comparison)
-    if comparison.span is None:
-        typer.echo(f"{settings.source}: the stored days are as the source has them")
-        return
-    worker.begin_worker()
-    typer.echo(describe_differences(comparison.revisions) or "a revision did not come to its end")
-    _run(settings, source, REVISE, *comparison.span, {})
-
-
-def _check_readable(source: Source, start: date, end: date) -> None:
-    """Read the whole source, so that a bad one is refused before anything is written."""
-    source.pairs()
-    source.prices(start, end)
-    source.published_labels(start, end)
-
-
-def _find_days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
-    """Return the first and last trading day of the range that the source has."""
-    first, last = max(start, source.first_day, FIRST_DAY), min(end, source.last_day, LAST_DAY)
-    days = trading_days(first, last).tolist()
-    if start > end or not days:
-        raise CalendarError(
-            "no trading day of the source lies in this range",
-            where=source.name,
-            expected=f"trading days from {source.first_day} to {source.last_day}",
-            found=f"{start} to {end}",
-        )
-    return days[0], days[-1]
 
 
 def _read_studies(settings: Settings) -> list[str]:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from filelock import FileLock, Timeout
-
 from quant_assets.core.errors import SettingsError, TrackingError
 from quant_assets.core.settings import Settings, require_market
 from quant_assets.metrics.prometheus import Metric
@@ -31,28 +29,22 @@ def serve_dagster(settings: Settings, host: str, port: int, say: Callable[[str],
         QuantAssetsError: the webserver or the daemon ended by itself.
     """
     from quant_assets.commands.supervision import run_together
+    from quant_assets.orchestration.execution.daemon_lock import require_no_daemon
     from quant_assets.orchestration.execution.runs import WORKSPACE_FILE, prepare_home
 
     require_market(settings)
     _require_free(host, port)
+    # The daemon takes the lock itself, so that it is held as long as the daemon lives.
+    require_no_daemon(settings.dagster_home)
     os.environ.update(prepare_home(settings))
-    lock = settings.dagster_home / "ui.lock"
     both = ["-w", str(WORKSPACE_FILE), "--code-server-log-level", "warning"]
     programs = {
         "dagster-webserver": [*both, "-h", host, "-p", str(port), "--dagster-log-level", "info"],
         "dagster-daemon": ["run", *both],
     }
     commands = {name: [_program(name), *arguments] for name, arguments in programs.items()}
-    try:
-        with FileLock(lock, timeout=0):
-            say(f"Dagster on http://{host}:{port}; Ctrl-C ends it")
-            run_together(commands, settings.data_dir)
-    except Timeout:
-        raise SettingsError(
-            "Dagster is open for this data directory already",
-            where=str(settings.data_dir),
-            hint="use the one that is open, or end it first: two daemons would disturb each other",
-        ) from None
+    say(f"Dagster on http://{host}:{port}; Ctrl-C ends it")
+    run_together(commands, settings.data_dir)
 
 
 def mlflow_command(settings: Settings, host: str, port: int) -> list[str]:

@@ -58,7 +58,7 @@ def show_result(settings: Settings) -> None:
         "tables": "what the lake holds",
         "describe features.targets": "what one table holds",
         'sql "FROM monitoring.scoreboard"': "the answer to a question",
-        "shell": "a DuckDB prompt on the lake",
+        "shell": "a prompt for SQL on the lake",
     }
     typer.echo(
         f"\nsubmission: {settings.exports_dir}/submission.parquet and submission.csv\n\nnext:"

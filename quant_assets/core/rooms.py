@@ -146,5 +146,11 @@ ROWS: tuple[tuple[Room, ...], ...] = (
         ),
     ),
     (Room("market", "calendar, instruments, targets, price panel", "sources of prices"),),
-    (Room("core", "errors, clock, settings, ranks, array types, digests of code", "markets"),),
+    (
+        Room(
+            "core",
+            "errors, clock, settings, ranks, array types, digests of code, workers",
+            "markets",
+        ),
+    ),
 )

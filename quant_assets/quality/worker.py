@@ -18,6 +18,7 @@ from threading import Lock
 from typing import IO, TYPE_CHECKING, cast
 
 from quant_assets.core.errors import QualityError
+from quant_assets.core.processes import end_with_parent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,9 @@ def _imported() -> bool:
 @cache
 def _worker() -> _Worker:
     process = subprocess.Popen(  # noqa: S603 - this module
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", __name__, str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     atexit.register(_end, process)
     return _Worker(process, cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout))
@@ -96,7 +99,8 @@ def _send(pipe: IO[bytes], message: object) -> None:
 
 
 def _serve() -> None:
-    """Answer requests until the parent closes the pipe, which also happens when it is killed."""
+    """Answer requests until the parent closes the pipe or ends."""
+    end_with_parent(int(sys.argv[1]))
     gc.set_threshold(200_000)
     from quant_assets.quality import expectations
 

@@ -160,7 +160,7 @@ def _find_restated(
 
 
 def _find_rounding(values: FloatArray) -> FloatArray:
-    """Return half a unit of each value's last place, as far as the values show how they are rounded.
+    """Return half a unit of each value's last place, as far as the values show their rounding.
 
     Values with a fixed number of decimals have that; values with a fixed number of digits have
     theirs; other values are taken as exact to 1e-12.
@@ -177,7 +177,7 @@ def _find_rounding(values: FloatArray) -> FloatArray:
 
 
 def describe_differences(revisions: Sequence[Revision]) -> str:
-    """Describe revisions in a line: one part for each kind, and for each factor of a restatement."""
+    """Describe revisions in a line, with a part for each kind and each factor."""
     parts = []
     restated = [revision for revision in revisions if revision.kind == "restated"]
     for factor in sorted({f"{revision.factor:.6g}" for revision in restated}):
@@ -187,10 +187,13 @@ def describe_differences(revisions: Sequence[Revision]) -> str:
         parts.append(f"{_list_names(names)} restated by {factor} over {span}")
     if corrected := [revision for revision in revisions if revision.kind == "corrected"]:
         cells = [f"{revision.column} on {revision.first}" for revision in corrected]
-        parts.append(f"{len(corrected)} cells corrected: {_list_names(cells)}")
-    for kind in ("withdrawn", "inserted"):
-        if days := [str(revision.first) for revision in revisions if revision.kind == kind]:
-            parts.append(f"{_list_names(days)} {kind}")
+        count = f"{len(corrected)} cell{'s' * (len(corrected) > 1)}"
+        parts.append(f"{count} corrected: {_list_names(cells)}")
+    whole = {
+        kind: [str(revision.first) for revision in revisions if revision.kind == kind]
+        for kind in ("withdrawn", "inserted")
+    }
+    parts += [f"{_list_names(days)} {kind}" for kind, days in whole.items() if days]
     if moved := [revision for revision in revisions if revision.kind == "renumbered"]:
         span = f"{moved[0].first} to {moved[-1].last}"
         parts.append(f"the days from {span} have other numbers")

@@ -130,7 +130,10 @@ def build_update(
         end: last day of the run.
         refused: days that this run sets aside, and their digests.
     """
-    given = select_days(comparison.given, comparison.given.days <= np.datetime64(end))
+    days = comparison.given.days
+    # The history of a lake begins with the first run, which need not begin with the source.
+    begun = days >= np.datetime64(start if comparison.stored is None else date.min)
+    given = select_days(comparison.given, begun & (days <= np.datetime64(end)))
     first = int(np.searchsorted(given.days, np.datetime64(start)))
     history = np.arange(len(given.days)) >= max(0, first - rules.history)
     cleaned = clean(select_days(given, history), source, rules)

@@ -80,7 +80,7 @@ def breakdown_rows(ic: pd.DataFrame, slices: pd.DataFrame, regime: pd.Series) ->
         "regime": day.map(regime),
         "third": (order * 3 // size + 1).astype(int).astype(str),
         # Only the submitted forecast has an origin: what was live is judged apart from history.
-        "origin": ic["origin"] if "origin" in ic else None,
+        "origin": ic.get("origin"),
     }
     daily = [
         ic.assign(by=by, part=part, value=ic["ic"])[["family", "by", "part", "value"]]

@@ -184,6 +184,8 @@ class Rehearsal:
             "REFIT_EVERY": 60,
             # The lake's own clock is not moved: it would expire no snapshot as too old.
             "RETENTION_DAYS": 0,
+            # The assessment reads the runs of the whole year.
+            "RUNS_KEPT_DAYS": 36500,
             # The fits take less time than starting processes that share them.
             "THREADS": 1,
             # Nobody looks at these runs in the UI.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from quant_assets.core.errors import TrackingError
+from quant_assets.tracking.artifact_locations import make_locations_current
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,7 +31,23 @@ def database_path(folder: Path) -> Path:
 
 
 def store_uri(folder: Path) -> str:
-    """Return the URI by which MLflow opens the store; characters that URIs reserve are escaped.
+    """Return the URI by which MLflow opens the store, and let the store find its artifacts.
+
+    A store that was moved, copied or archived with its data directory has its artifacts beside it.
+
+    Args:
+        folder: folder of the store.
+
+    Raises:
+        TrackingError: the store was moved, and cannot be written to say where it lies now.
+    """
+    with _told(folder):
+        _update_locations(folder, PATIENCE)
+    return _uri(folder)
+
+
+def _uri(folder: Path) -> str:
+    """Return the URI of the store; characters that URIs reserve are escaped.
 
     The driver is named because MLflow makes the folder of a URI that begins with ``sqlite:///``,
     and takes its escaped name for the real one.
@@ -53,17 +70,31 @@ def open_store(folder: Path, patience: float = PATIENCE) -> Iterator["MlflowClie
     Raises:
         TrackingError: the store cannot be read or written, or another process holds it too long.
     """
-    try:
+    with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "recording.lock", patience):
             _require_free(database_path(folder), patience)
+            _update_locations(folder, patience)
             yield _client(folder)
+
+
+def _update_locations(folder: Path, patience: float) -> None:
+    if database_path(folder).exists():
+        make_locations_current(database_path(folder), folder / _ARTIFACTS, EXPERIMENT, patience)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Raise what goes wrong with the store as an error that says where and what to do."""
+    try:
+        yield
     except _store_errors() as error:
         raise TrackingError(
             "MLflow's store cannot be read or written; everything else is as it was",
             where=str(folder),
             found=str(error).splitlines()[0],
-            hint="end what holds the file and check free disk space; the next run catches up",
+            hint="end what holds the file, and check permissions and free disk space; the next run"
+            " catches up",
         ) from error
 
 
@@ -83,7 +114,7 @@ def _client(folder: Path) -> "MlflowClient":
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    uri, artifacts = store_uri(folder), (folder / _ARTIFACTS).as_uri()
+    uri, artifacts = _uri(folder), (folder / _ARTIFACTS).as_uri()
     if not database_path(folder).exists():
         # A client would place MLflow's default experiment below the working directory, and fail
         # where that directory's name has both kinds of quotes.

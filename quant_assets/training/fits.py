@@ -1,5 +1,6 @@
 """Making a family's fits from the lake, and forecasting with the stored fits in force."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import date
 import numpy as np
 
 from quant_assets.core.errors import ArtifactError, LakeError
+from quant_assets.core.processes import end_with_parent
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
 from quant_assets.lake.readers.forecasts import Forecasts
@@ -80,9 +82,9 @@ def make_fits(
     date_ids = read_date_ids(lake, observations.days[[order.row for order in missing]])
     # Joblib replaces a worker whose memory has grown, and repeats its fit.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    fit_rows = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(make_fit)(order, observations, settings.artifacts_dir) for order in missing
-    )
+    fit_rows = Parallel(
+        n_jobs=jobs, return_as="generator", initializer=end_with_parent, initargs=(os.getpid(),)
+    )(delayed(make_fit)(order, observations, settings.artifacts_dir) for order in missing)
     for count, (row, date_id) in enumerate(zip(fit_rows, date_ids, strict=True), 1):
         failed = f", failed: {row['failure']}" if row["failure"] else ""
         day, seconds = row["trading_day"], row["seconds"]
@@ -133,11 +135,7 @@ def make_forecasts(
     """
     fitted = [name for name in names if lake.has(fits_table(name))]
     if not fitted:
-        raise LakeError(
-            "no family has a fit yet",
-            where=", ".join(names),
-            hint="run retrain_models or load_history first",
-        )
+        raise _no_fit_error(lake, settings, names)
     observations = read_observations_for(lake, fitted, start, end)
     for name in names:
         try:
@@ -151,6 +149,24 @@ def make_forecasts(
             yield name, error
         except Exception as error:  # noqa: BLE001 - a library may raise anything; others go on
             yield name, _forecast_error(name, error)
+
+
+def _no_fit_error(lake: Lake, settings: Settings, names: Sequence[str]) -> LakeError:
+    """Create the error for a lake without fits; its history may be too short for one."""
+    days = 0
+    if lake.has(MARKET_FEATURES):
+        sql = f"SELECT count(DISTINCT trading_day) AS days FROM {MARKET_FEATURES.quoted}"
+        days = int(lake.columns(sql)["days"][0])
+    needed = settings.first_fit_after + 1
+    return LakeError(
+        "no family has a fit yet",
+        where=", ".join(names),
+        expected=f"{needed} trading days at least, since QUANT_FIRST_FIT_AFTER is {needed - 1}",
+        found=f"{days} days with features",
+        hint="run retrain_models or load_history first"
+        if days >= needed
+        else "load a longer history; a smaller QUANT_FIRST_FIT_AFTER, 60 at least, fits earlier",
+    )
 
 
 def _forecast_error(name: str, error: Exception) -> ArtifactError:

@@ -3,16 +3,31 @@
 import csv
 import io
 import json
+import os
+import pty
+import select
+import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from quant_assets.lake.schemas.tables import TARGET_FEATURES
+from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
+from quant_assets.lake.schemas.tables import TARGET_FEATURES, fits_table
+from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets_tests.support.installation import TABLES, Command, Digests, Installation, digests
+from quant_assets_tests.support.installation import (
+    PATIENCE,
+    TABLES,
+    Command,
+    Digests,
+    Installation,
+    digests,
+)
 
 PAIRS = "FROM raw.target_pairs ORDER BY lag, target LIMIT 3"
 NEED_A_LAKE = (
@@ -98,9 +113,15 @@ def test_sql_shows_a_table_or_writes_a_file(
     [
         ("SELEC 1", ("cannot be run", "where: SELEC 1", "syntax error")),
         ("FROM raw.price", ("cannot be run", "raw.price", "quant-assets tables")),
-        ("DELETE FROM raw.target_pairs", ("cannot be run", "read-only")),
-        ("DROP TABLE raw.prices", ("cannot be run", "read-only")),
-        ("CREATE TABLE raw.mine AS SELECT 1 AS a", ("cannot be run", "read-only")),
+        (
+            "DELETE FROM raw.target_pairs",
+            ("the console only reads", "where: DELETE FROM raw.target_pairs"),
+        ),
+        ("DROP TABLE raw.prices", ("the console only reads", "DROP TABLE raw.prices")),
+        (
+            "CREATE TABLE raw.mine AS SELECT 1 AS a",
+            ("the console only reads", "where: CREATE TABLE raw.mine AS SELECT 1 AS a"),
+        ),
     ],
 )
 def test_sql_refuses_what_is_wrong_or_writes(
@@ -114,13 +135,132 @@ def test_sql_refuses_what_is_wrong_or_writes(
     assert digests(loaded.settings) == loaded_digests
 
 
-def test_shell_is_duckdbs_prompt_on_the_lake(loaded: Installation, tmp_path: Path) -> None:
+def test_shell_answers_statements_of_several_lines(loaded: Installation, tmp_path: Path) -> None:
     typed = tmp_path / "typed.sql"
-    typed.write_text("SELECT count(*) AS n FROM raw.target_pairs;\nDELETE FROM raw.target_pairs;\n")
+    typed.write_text(
+        "SELECT count(*) AS n\n\nFROM raw.target_pairs;\nDELETE FROM raw.target_pairs;\n"
+        "SELECT 'a;\nb;\n' AS text;\nFROM raw.price;\nSELECT 1 + 1 AS last"
+    )
     with typed.open() as keyboard:
         finished = loaded.run("shell", stdin=keyboard)
-    assert "424" in finished.out
-    assert "read-only" in finished.err
+    assert finished.status == 1
+    for word in ("424", "a;\\nb;", "last", "2"):
+        assert word in finished.out
+    assert "the console only reads" in finished.err
+    assert "raw.price" in finished.err
+
+
+def test_shell_has_a_prompt_in_a_terminal(loaded: Installation) -> None:
+    ours, theirs = pty.openpty()
+    with loaded.start("shell", stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        try:
+            shown = read_until(ours, "lake> ")
+            for typed, awaited in (
+                (b"SELECT 7 *\n", "  ... "),
+                (b"191;\n", "lake> "),
+                (b"SELECT (\n", "  ... "),
+            ):
+                os.write(ours, typed)
+                shown += read_until(ours, awaited)
+            process.send_signal(signal.SIGINT)
+            shown += read_until(ours, "lake> ")
+            # The line before the last of the history.
+            os.write(ours, b"SELECT 6 *\n\x1b[A\x1b[A\x1b[A\n")
+            shown += read_until(ours, "lake> ")
+            os.write(ours, b"\x04")
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+            os.close(ours)
+    assert process.returncode == 0
+    for word in ("1337", "1146", "Ctrl-D ends"):
+        assert word in shown
+
+
+def read_until(terminal: int, awaited: str) -> str:
+    """Read what a program shows until it ends with a text."""
+    shown = ""
+    while not shown.endswith(awaited):
+        ready, _, _ = select.select([terminal], [], [], PATIENCE)
+        assert ready, shown
+        shown += os.read(terminal, 10_000).decode(errors="replace")
+    return shown
+
+
+@pytest.mark.parametrize("moment", ["2000-01-01", "2000-01-01T22:00", "2000-01-01T22:00+09:00"])
+@pytest.mark.parametrize(
+    "reading",
+    [
+        ("sql", "SELECT 1"),
+        ("shell",),
+        ("snapshot", "copy.duckdb"),
+        ("repeat", "ridge", "--as-of", "2023-12-01"),
+    ],
+    ids=lambda reading: reading[0],
+)
+def test_what_is_not_known_any_more_is_refused(
+    reading: tuple[str, ...], moment: str, loaded: Installation, command: Command
+) -> None:
+    refused = command(loaded, *reading, "--as-known", moment)
+    refused.refused_with("what was known then", "QUANT_RETENTION_DAYS", "found: 2000-01-01T")
+    assert not Path("copy.duckdb").exists()
+
+
+def test_a_knowledge_time_shows_what_was_stored_then(
+    installation: Installation, command: Command, tmp_path: Path
+) -> None:
+    before = datetime.now(UTC).isoformat()
+    with Lake(installation.settings.lake_dir) as lake:
+        for table in (SCOREBOARD, fits_table("ridge")):
+            lake.replace_all(table, {column.name: [] for column in table.columns})
+    count = ("sql", "SELECT count(*) AS n FROM monitoring.scoreboard", "--format", "csv")
+    assert command(installation, *count).succeeded().out == '"n"\n0\n'
+    known = command(installation, *count, "--as-known", before).succeeded().out
+    assert int(known.split()[1]) > 0
+    copy = tmp_path / "copy.duckdb"
+    command(installation, "snapshot", str(copy), "--as-known", before).succeeded()
+    with duckdb.connect(str(copy), read_only=True) as opened:
+        assert opened.execute("SELECT count(*) > 0 FROM monitoring.scoreboard").fetchone() == (
+            True,
+        )
+    day = command(
+        installation,
+        "sql",
+        "SELECT max(trading_day) FROM fits.ridge",
+        "--as-known",
+        before,
+        "--format",
+        "csv",
+    ).out.split()[1]
+    command(installation, "repeat", "ridge", "--as-of", day).refused_with("ridge")
+    repeated = command(installation, "repeat", "ridge", "--as-of", day, "--as-known", before)
+    assert "the same to the bit" in repeated.succeeded().out
+
+
+@pytest.mark.parametrize("written", [("sql", PAIRS, "--format", "csv"), ("score",)])
+def test_output_goes_through_what_is_no_regular_file(
+    written: tuple[str, ...], loaded: Installation, command: Command, tmp_path: Path
+) -> None:
+    file, link, pipe = tmp_path / "file", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(file)
+    command(loaded, *written, "--output", str(link)).succeeded()
+    content = file.read_bytes()
+    assert content
+    assert link.readlink() == file
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as threads:
+        read = threads.submit(pipe.read_bytes)
+        command(loaded, *written, "--output", str(pipe)).succeeded()
+        assert read.result() == content
+    assert pipe.is_fifo()
+    command(loaded, *written, "--output", "/dev/null").succeeded()
+    assert Path("/dev/null").is_char_device()
+    linked = tmp_path / "linked"
+    linked.hardlink_to(file)
+    command(loaded, *written, "--output", str(file)).succeeded()
+    assert file.stat().st_ino != linked.stat().st_ino
+    assert file.read_bytes() == linked.read_bytes() == content
 
 
 def test_snapshot_is_a_plain_duckdb_file_with_everything(

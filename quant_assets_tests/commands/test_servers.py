@@ -1,6 +1,7 @@
 """MLflow's server on a loaded market, started by the command."""
 
 import json
+import os
 import signal
 import socket
 import time
@@ -11,9 +12,9 @@ from urllib.request import Request, urlopen
 
 import psutil  # type: ignore[import-untyped]  # has no stubs
 import pytest
-from filelock import FileLock
 
 from quant_assets.models.registry import FAST
+from quant_assets.orchestration.execution.daemon_lock import hold_daemon_lock
 from quant_assets_tests.support.installation import PATIENCE, Command, Installation
 
 
@@ -70,10 +71,11 @@ def test_without_fits_there_is_nothing_to_show(
 
 def test_a_second_ui_for_a_data_directory_is_refused(installation: Installation) -> None:
     """Two daemons would take each other's schedules and sensors for their own."""
-    installation.settings.dagster_home.mkdir(exist_ok=True)
-    with FileLock(installation.settings.dagster_home / "ui.lock"):
+    with hold_daemon_lock(installation.settings.dagster_home):
         refused = installation.run("ui", "--port", "0")
-    refused.refused_with("Dagster is open for this data directory already", "end it first")
+    refused.refused_with(
+        "Dagster is open for this data directory already", f"process {os.getpid()}"
+    )
 
 
 def test_doctor_says_that_the_directory_holds_another_market(installation: Installation) -> None:

@@ -119,6 +119,10 @@ def test_two_data_directories_share_no_path(data: Path) -> None:
         ("RETRAIN_INTERVAL_HOURS", "1e12", "less than or equal to 8760"),
         ("DATA_DIR", "", "a folder"),
         ("DATA_DIR", "~nobody-of-that-name/data", "home directory"),
+        ("DATA_DIR", "/tmp/a[b/c", "a folder without [ in its path, which is /tmp/a[b/c"),
+        ("DATA_DIR", "/tmp/a]b", "a folder without ]"),
+        ("DATA_DIR", "/tmp/a*b", "a folder without *"),
+        ("DATA_DIR", "/tmp/*a[b?", "a folder without * ? ["),
         ("SOURCE", "~nobody-of-that-name/market", "home directory"),
         ("FIRST_DAY", "2018-13-01", "valid date"),
         ("SOURCE", "", "at least 1 character"),
@@ -143,6 +147,18 @@ def test_a_wrong_setting_is_named_with_what_was_expected(
     assert error.where == f"QUANT_{name}"
     assert words in str(error.expected)
     assert error.found == repr(value)
+
+
+def test_a_working_directory_that_is_a_pattern_is_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = data / "results [2024]"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("QUANT_DATA_DIR")
+    with pytest.raises(SettingsError, match="QUANT_DATA_DIR") as refused:
+        load_settings()
+    assert str(folder) in str(refused.value.expected)
 
 
 def test_levels_of_performance_out_of_order_are_refused(

@@ -1,10 +1,15 @@
 """Many processes and threads that use one lake at once."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from quant_assets.lake.store.connection import CATALOGUE
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.lake_processes import (
     MARKS,
@@ -119,6 +124,29 @@ def test_nothing_retained_leaves_no_old_file(tmp_path: Path) -> None:
         lake.maintain(0)
         assert len(list((tmp_path / "files").rglob("*.parquet"))) == 1
         assert len(marks(lake)) == 5
+
+
+@pytest.mark.parametrize(("days", "kept"), [(0, 1), (1, 3), (2, 4)])
+def test_a_day_of_retention_has_24_hours(tmp_path: Path, days: int, kept: int) -> None:
+    hours = [0.1, 11, 23.5, 24.5, 49, *[75] * 20]
+    with Lake(tmp_path) as lake:
+        for mark in range(8):
+            write(lake, 1, mark)
+        newest = lake.snapshot_id()
+        with closing(sqlite3.connect(tmp_path / CATALOGUE)) as catalogue, catalogue:
+            catalogue.executemany(
+                "UPDATE ducklake_snapshot SET snapshot_time = ? WHERE snapshot_id = ?",
+                [
+                    (f"{datetime.now(UTC) - timedelta(hours=age):%Y-%m-%d %H:%M:%S.%f}+00", number)
+                    for age, number in zip(hours, range(newest, -1, -1), strict=False)
+                ],
+            )
+        lake.maintain(days)
+        left = lake.query("SELECT snapshot_id AS id FROM ducklake_snapshots('lake') ORDER BY id")
+        assert [number for number in left["id"] if number <= newest] == list(
+            range(newest - kept + 1, newest + 1)
+        )
+        assert marks(lake) == {1: 7}
 
 
 def test_threads_share_one_lake(tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
-"""A lake works in a folder of any name: for writing, maintenance, copies and DuckDB's prompt."""
+"""A lake works in a folder of any name: for writing, maintenance and copies."""
 
-import subprocess
 from pathlib import Path
 
 import duckdb
 
-from quant_assets.commands.inspection import copy_lake, shell_command
+from quant_assets.commands.inspection import copy_lake
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.lake_processes import MARKS, day
 from quant_assets_tests.support.odd_names import ODD_NAME
@@ -45,11 +44,3 @@ def test_a_copy_is_a_plain_duckdb_file(tmp_path: Path) -> None:
     assert copy_lake(root, file) == 1
     with duckdb.connect(str(file), read_only=True) as copy:
         assert copy.execute(f"SELECT sum(mark) FROM {MARKS.quoted}").fetchall() == [(4.0,)]
-
-
-def test_the_prompt_opens_the_lake(tmp_path: Path) -> None:
-    root = written_lake(tmp_path / ODD_NAME / "lake")
-    statement = f"SELECT sum(mark) FROM {MARKS.quoted}"
-    command = [*shell_command(root), "-list", "-noheader", "-c", statement]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "4.0", shown.stderr

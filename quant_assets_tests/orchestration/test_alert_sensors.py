@@ -316,12 +316,36 @@ def test_more_runs_than_a_tick_takes_are_taken_in_order(
     ]
 
 
-def test_runs_that_were_deleted_or_cancelled_are_passed_over(runner: SensorRunner) -> None:
+def cancel(runner: SensorRunner, job: str, day: str = DAY) -> None:
+    """Cancel a run of a job for a day, as the UI does."""
+    run = dg.DagsterRun(job, tags={"dagster/partition": day})
+    runner.opened.add_run(run)
+    runner.opened.report_run_canceled(run)
+
+
+@pytest.mark.parametrize("later", [DAY, LATER])
+def test_a_cancelled_refresh_is_told_until_one_succeeds(
+    runner: SensorRunner, server: Receiver, later: str
+) -> None:
+    cancel(runner, "refresh_daily")
+    cancel(runner, "walk_forward")
+    runner.watch()
+    assert runner.keys() == {f"run_cancelled/refresh_daily/{DAY}": "warning"}
+    assert "somebody cancelled run" in runner.alert_store.alerts()[0].text
+    runner.run({}, day=OTHER_DAY)
+    runner.watch()
+    assert len(runner.keys()) == 1
+    runner.run({}, day=later)
+    runner.watch()
+    assert runner.keys() == {}
+    runner.deliver()
+    subject = f"refresh_daily was cancelled for {DAY}"
+    assert server.titles == [f"[warning] {subject}", f"[resolved] {subject}"]
+
+
+def test_runs_that_were_deleted_are_passed_over(runner: SensorRunner) -> None:
     runner.run(ValueError("no"))
     gone = runner.opened.get_runs()[0]
-    cancelled = dg.DagsterRun("refresh_daily")
-    runner.opened.add_run(cancelled)
-    runner.opened.report_run_canceled(cancelled)
     runner.opened.run_storage.delete_run(gone.run_id)
     assert runner.watch() == "no run has ended"
     assert runner.keys() == {}
@@ -359,7 +383,7 @@ def test_a_run_whose_process_died_opens_an_alert(runner: SensorRunner) -> None:
 def test_a_materialization_from_the_ui_goes_by_its_assets() -> None:
     keys = [dg.AssetKey(["raw", "prices"]), RIDGE]
     chosen = dg.DagsterRun("__ASSET_JOB", asset_selection=frozenset(keys))
-    end = run_ends.RunEnd(1, chosen, datetime.now(UTC), True, "")
+    end = run_ends.RunEnd(1, chosen, datetime.now(UTC), "failed", "")
     assert end.name == "materialization of fits/ridge and 1 more"
 
 
@@ -375,7 +399,7 @@ def test_a_materialization_from_the_ui_goes_by_its_assets() -> None:
 )
 def test_the_days_of_a_run_are_those_of_its_tags(tags: dict[str, str], days: str) -> None:
     tagged = dg.DagsterRun("refresh_daily", tags=tags)
-    end = run_ends.RunEnd(1, tagged, datetime.now(UTC), True, "")
+    end = run_ends.RunEnd(1, tagged, datetime.now(UTC), "failed", "")
     assert str(end.days) == days
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import quant_assets
+from quant_assets.orchestration.storages.sqlite import MONITORING
 
 PACKAGE = Path(quant_assets.__file__).parent
 STORAGES = PACKAGE / "orchestration" / "storages"
-EVENT_LOG, SQLITE = "event_log", "sqlite"
+EVENT_LOG, PRUNING, SQLITE = "event_log", "pruning", "sqlite"
 DAEMON, LOCKED, WATCHED = "daemon_iterations", "locked_launcher", "watched_launcher"
 BASE = "dagster._core.storage.event_log:SqliteEventLogStorage"
 RUNS = "dagster._core.storage.runs:SqliteRunStorage"
@@ -44,6 +45,16 @@ USES: tuple[tuple[str, str, str | None], ...] = (
     (f"{TABLES}:AssetKeyTable.c.asset_key", EVENT_LOG, None),
     (f"{TABLES}:AssetCheckExecutionsTable.c.partition", EVENT_LOG, None),
     (
+        "dagster._core.storage.event_log.sqlite.sqlite_event_log:INDEX_SHARD_NAME",
+        EVENT_LOG,
+        None,
+    ),
+    (f"{TABLES}:SqlEventLogStorageTable.c.asset_key", PRUNING, None),
+    (f"{TABLES}:SqlEventLogStorageTable.c.dagster_event_type", PRUNING, None),
+    (f"{TABLES}:SqlEventLogStorageTable.c.partition", PRUNING, None),
+    (f"{TABLES}:AssetCheckExecutionsTable.c.check_name", PRUNING, None),
+    (f"{TABLES}:AssetCheckExecutionsTable.c.run_id", PRUNING, None),
+    (
         "dagster._core.storage.asset_check_execution_record:AssetCheckExecutionRecordStatus.PLANNED",
         EVENT_LOG,
         None,
@@ -51,6 +62,11 @@ USES: tuple[tuple[str, str, str | None], ...] = (
     (RUNS, SQLITE, "conn_string inst_data"),
     (f"{RUNS}.from_local", SQLITE, "base_dir"),
     (f"{RUNS}.connect", SQLITE, "self"),
+    (f"{RUNS}.add_daemon_heartbeat", SQLITE, "self daemon_heartbeat"),
+    (f"{RUNS}.handle_run_event", SQLITE, "self run_id event update_timestamp"),
+    (f"{RUNS}.has_instance", SQLITE, None),
+    ("dagster._daemon.types:DaemonHeartbeat.daemon_type", SQLITE, None),
+    ("dagster._daemon.daemon:MonitoringDaemon.daemon_type", SQLITE, ""),
     (SCHEDULES, SQLITE, "conn_string inst_data"),
     (f"{SCHEDULES}.from_local", SQLITE, "base_dir"),
     (f"{SCHEDULES}.connect", SQLITE, "self"),
@@ -173,6 +189,11 @@ def test_dagster_s_records_are_built_as_the_storages_build_them() -> None:
     assert request(run_id="a run").run_id == "a run"
     origin = import_module("dagster._core.types.loadable_target_origin").LoadableTargetOrigin
     assert origin(python_file=None, module_name="a.module").module_name == "a.module"
+
+
+def test_the_daemon_that_watches_runs_has_the_name_that_its_heartbeat_is_known_by() -> None:
+    daemon = import_module("dagster._daemon.daemon").MonitoringDaemon
+    assert daemon.daemon_type() == MONITORING
 
 
 def test_every_private_name_is_on_the_list() -> None:

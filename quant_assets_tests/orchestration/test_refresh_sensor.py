@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from dagster._core.events import StepMaterializationData
 
+from quant_assets.lake.schemas.revision_tables import REJECTED_PRICES
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.orchestration.run_requests.attempts import (
     ATTEMPT_TAG,
@@ -14,7 +15,7 @@ from quant_assets.orchestration.run_requests.attempts import (
     REQUESTED_AT_TAG,
     TRIGGER_TAG,
 )
-from quant_assets.orchestration.sensors.refresh_sensor import REFRESH_SENSOR
+from quant_assets.orchestration.sensors.refresh_sensor import REFRESH_SENSOR, RefreshCursor
 from quant_assets_tests.support.scheduler import DAYS, Scheduler, TickResult, command_run, evening
 from quant_assets_tests.support.small_market import Rows, change_train
 
@@ -25,7 +26,9 @@ AFTER = [timedelta(minutes=m) for m in (5, 10, 20, 40, 80, 120, 120)]
 
 
 def tick(scheduler: Scheduler) -> TickResult:
-    return scheduler.tick(REFRESH_SENSOR)
+    """Tick once, and again if the source has changed since the tick before."""
+    result = scheduler.tick(REFRESH_SENSOR)
+    return scheduler.tick(REFRESH_SENSOR) if "has changed since" in result.reason else result
 
 
 def find_requests(result: TickResult, job: str) -> list[dg.RunRequest]:
@@ -64,6 +67,7 @@ def test_a_new_day_is_refreshed_then_watched_and_updated(scheduler: Scheduler) -
     result = tick(scheduler)
     assert not result.requests
     assert result.reason == (
+        "revise_history: the source has not changed the past; "
         f"refresh_daily: competition has no day after {FRIDAY}; "
         f"watch_daily: all days up to {FRIDAY} are watched; "
         f"update_daily: the fits as of {FRIDAY} exist"
@@ -349,7 +353,54 @@ def _started(run: dg.DagsterRun) -> dg.EventLogEntry:
     )
 
 
-def test_the_cursor_is_the_moment_of_the_tick(scheduler: Scheduler) -> None:
+def test_a_file_that_is_being_written_is_read_once_it_is_at_rest(scheduler: Scheduler) -> None:
+    scheduler.deliver(DAYS[-3])
+    done(scheduler, DAYS[-3])
     tick(scheduler)
-    assert scheduler.cursors[REFRESH_SENSOR] == scheduler.clock.moment.isoformat()
+    for day in DAYS[-2:]:
+        scheduler.deliver(day)
+        waiting = scheduler.tick(REFRESH_SENSOR)
+        assert not waiting.requests
+        assert "competition has changed since the last tick" in waiting.reason
+    assert scheduler.tick(REFRESH_SENSOR).requested == [f"refresh_daily {THURSDAY}"]
+
+
+def test_the_cursor_has_the_moment_and_the_look_of_the_tick(scheduler: Scheduler) -> None:
+    tick(scheduler)
+    cursor = RefreshCursor.parse(scheduler.cursors[REFRESH_SENSOR])
+    assert cursor.clock == scheduler.clock.moment.isoformat()
+    assert cursor.look
     assert json.dumps(scheduler.cursors)
+
+
+def test_a_changed_past_is_revised_before_the_next_day_is_refreshed(scheduler: Scheduler) -> None:
+    scheduler.deliver(THURSDAY)
+    done(scheduler, *DAYS[-8:-1])
+
+    def correct(rows: Rows) -> None:
+        rows[-3][5] = repr(float(rows[-3][5]) * 1.5)
+
+    scheduler.deliver(FRIDAY)
+    change_train(scheduler.folder, correct)
+    result = tick(scheduler)
+    (request,) = result.requests
+    assert request.job_name == "revise_history"
+    assert request.tags["dagster/asset_partition_range_start"] == str(DAYS[-3])
+    assert request.tags["dagster/asset_partition_range_end"] == str(THURSDAY)
+    assert "corrected" in request.tags[REASON_TAG]
+    scheduler.begin("revise_history")
+    assert not tick(scheduler).requests
+
+
+def test_a_day_that_was_rejected_too_often_is_set_aside(scheduler: Scheduler) -> None:
+    done(scheduler, THURSDAY)
+    for number in (1, 2, 3):
+        scheduler.clock.moment += timedelta(hours=3)
+        (request,) = tick(scheduler).requests
+        assert request.run_key == f"refresh_daily/{FRIDAY}#{number}"
+        scheduler.run(request, fails=True)
+        newest = scheduler.opened.get_runs(limit=1)[0]
+        scheduler.store(REJECTED_PRICES, FRIDAY, dagster_run=newest.run_id)
+    (request,) = tick(scheduler).requests
+    assert (request.job_name, request.partition_key) == ("revise_history", str(FRIDAY))
+    assert "failed its blocking checks 3 times" in request.tags[REASON_TAG]

@@ -43,7 +43,7 @@ def counted(tmp_path: Path) -> dict[str, Samples]:
 
 
 def test_runs_are_counted_by_job_and_outcome(counted: dict[str, Samples]) -> None:
-    assert counted["quant_assets_runs_total"] == {
+    assert counted["quant_assets_runs"] == {
         ("refresh_daily", "success"): 1,
         ("refresh_daily", "failure"): 1,
         ("watch_daily", "failure"): 1,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -9,9 +10,18 @@ import pytest
 from dagster import DagsterRunStatus as Status
 from filelock import FileLock
 
+from quant_assets.core.errors import LakeError, QualityError
 from quant_assets.core.settings import Settings
-from quant_assets.orchestration.execution.run_locks import close_abandoned_runs, hold_run_lock
-from quant_assets.orchestration.execution.runs import open_instance, prepare_home
+from quant_assets.orchestration.execution.run_locks import (
+    close_abandoned_runs,
+    hold_run_lock,
+    release_run_lock,
+)
+from quant_assets.orchestration.execution.runs import (
+    find_root_cause,
+    open_instance,
+    prepare_home,
+)
 from quant_assets_tests.support.installation import PATIENCE, Installation, digests
 from quant_assets_tests.support.scheduler import command_run
 
@@ -34,6 +44,8 @@ def test_only_runs_whose_process_died_are_closed(settings: Settings) -> None:
             opened.report_dagster_event(
                 dg.DagsterEvent("PIPELINE_START", "load_history"), run.run_id
             )
+            # Here the run's process is this one.
+            release_run_lock(opened, run.run_id)
     living = settings.dagster_home / "locks" / RUNNING["of a living process"].run_id
     with FileLock(living), open_instance(settings) as opened:
         found = {name: opened.get_run_by_id(run.run_id) for name, run in RUNNING.items()}
@@ -86,3 +98,41 @@ def test_an_interrupted_run_is_closed_and_leaves_the_tables_whole(
     assert newest.is_finished
     assert not newest.is_success
     assert digests(installation.settings) == before
+
+
+def chain(*errors: Exception) -> Exception:
+    """Return the first of the errors, each raised from the next."""
+    for error, cause in pairwise(errors):
+        error.__cause__ = cause
+    return errors[0]
+
+
+PREPARED = QualityError("the process that validates ended", hint="free some memory")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (chain(PREPARED, BrokenPipeError(32, "Broken pipe")), "hint: free some memory"),
+        (
+            chain(RuntimeError("of a library"), PREPARED, LakeError("no"), OSError("full")),
+            "hint: free some memory",
+        ),
+        (chain(RuntimeError("later"), ValueError("singular matrix")), "ValueError: singular"),
+        (ValueError("alone"), "ValueError: alone"),
+    ],
+)
+def test_the_error_that_says_what_to_do_is_told(error: Exception, told: str) -> None:
+    @dg.op
+    def fail() -> None:
+        raise error
+
+    @dg.job
+    def job() -> None:
+        fail()
+
+    events = job.execute_in_process(raise_on_error=False).all_events
+    (failure,) = [event for event in events if event.is_step_failure]
+    text = find_root_cause(failure)
+    assert told in text
+    assert "Broken pipe" not in text

@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import pytest
 
-from quant_assets.core.errors import SourceError
 from quant_assets.definitions import build_definitions
 from quant_assets.orchestration.sensors.source_sensor import (
     MAX_SOURCE_AGE,
@@ -188,9 +187,3 @@ def test_definitions_load_from_what_is_stored_while_the_source_is_bad(scheduler:
     node = next(iter(loaded.resolve_asset_graph().asset_nodes))
     assert node.partitions_def
     assert node.partitions_def.has_partition_key(str(FRIDAY))
-
-
-def test_with_nothing_stored_a_bad_source_is_an_error(scheduler: Scheduler) -> None:
-    (scheduler.folder / "train.csv").write_text("nothing\n")
-    with pytest.raises(SourceError, match="train"):
-        build_definitions(scheduler.settings, lake=scheduler.lake, clock=scheduler.clock)

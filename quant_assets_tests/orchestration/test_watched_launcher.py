@@ -1,11 +1,14 @@
 """Whether a run's process is there, as the run monitor asks."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._daemon.types import DaemonHeartbeat
 
 from quant_assets.core.settings import Settings
 from quant_assets.orchestration.execution.run_locks import (
@@ -14,6 +17,7 @@ from quant_assets.orchestration.execution.run_locks import (
     run_lock,
 )
 from quant_assets.orchestration.execution.runs import open_instance
+from quant_assets.orchestration.storages import watched_launcher
 from quant_assets.orchestration.storages.watched_launcher import WatchedRunLauncher
 from quant_assets_tests.support.scheduler import command_run
 
@@ -63,6 +67,37 @@ def test_a_run_that_somebody_else_began_is_left_alone(tmp_path: Path) -> None:
         opened.add_run(run)
         health = opened.run_launcher.check_run_worker_health(run)
     assert health.status is WorkerStatus.RUNNING
+
+
+def test_a_run_that_nobody_can_ask_is_gone_after_a_silent_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_instance(Settings(data_dir=tmp_path)) as opened:
+        run = dg.DagsterRun("refresh_daily")
+        opened.add_run(run)
+        monkeypatch.setattr(watched_launcher, "SILENCE", timedelta(seconds=-1))
+        found = opened.run_launcher.check_run_worker_health(run)
+    assert found.status is WorkerStatus.FAILED
+    assert "nothing was heard" in str(found.msg)
+
+
+@pytest.mark.parametrize(("status", "closed"), [("STARTING", True), ("STARTED", False)])
+def test_a_run_that_was_killed_while_it_started_is_closed(
+    tmp_path: Path, status: str, closed: bool
+) -> None:
+    """The run monitor asks about a run that goes on, and would wait three minutes for this one."""
+    server = {"host": "localhost", "socket": str(tmp_path / "no-socket")}
+    with open_instance(Settings(data_dir=tmp_path)) as opened:
+        run = dg.DagsterRun(
+            "refresh_daily",
+            status=dg.DagsterRunStatus[status],
+            tags={GRPC_INFO_TAG: json.dumps(server)},
+        )
+        opened.add_run(run)
+        opened.add_daemon_heartbeat(DaemonHeartbeat(0.0, "MONITORING", "any", []))
+        found = opened.get_run_by_id(run.run_id)
+    assert found
+    assert found.is_finished is closed
 
 
 def test_runs_of_one_queue_wait_for_one_another(tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ A load takes some twenty seconds, so it is prepared once, and tests change copie
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,7 +21,6 @@ from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
-from quant_assets.tracking.mlflow_store import database_path
 from quant_assets_tests.support.prepared import copy_prepared
 from quant_assets_tests.support.small_market import small_settings, write_small_market
 
@@ -67,16 +64,12 @@ class Installation:
     def copy(self, root: Path) -> "Installation":
         """Copy the installation to another root, where it may be changed."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
-        return Installation(root).moved_from(self.root)
+        return Installation(root).here()
 
-    def moved_from(self, root: Path) -> "Installation":
-        """Replace another root, from which files were copied, by this root in the files."""
+    def here(self) -> "Installation":
+        """Let files that were copied here from another root name this one's market."""
         settings = self.settings
         settings.market_file.write_text(market_in_settings(settings).model_dump_json())
-        database = database_path(settings.mlflow_dir)
-        if database.exists():
-            with closing(sqlite3.connect(database)) as opened, opened:
-                _replace_everywhere(opened, str(root), str(self.root))
         return self
 
     def start(
@@ -186,15 +179,15 @@ def copy_demo(root: Path) -> tuple[Installation, CommandResult]:
     prepared = copy_prepared("demo", _run_demo, root)
     status, *texts = json.loads((root / _OUTPUT).read_text())
     out, err = (text.replace(str(prepared / "data"), str(root / "data")) for text in texts)
-    installation = Installation(root, prepared / "market").moved_from(prepared)
+    installation = Installation(root, prepared / "market").here()
     return installation, CommandResult(status, out, err)
 
 
 def copy_loaded(root: Path) -> Installation:
     """Copy the loaded small market; the copy may be changed."""
-    installation, result = copy_demo(root)
+    _, result = copy_demo(root)
     result.succeeded()
-    return Installation(root).moved_from(installation.root)
+    return Installation(root).here()
 
 
 def copy_changed(name: str, change: Callable[[Installation], None], root: Path) -> Installation:
@@ -206,8 +199,8 @@ def copy_changed(name: str, change: Callable[[Installation], None], root: Path) 
             is used only while their code stays.
         root: root of the copy, which may be changed further.
     """
-    prepared = copy_prepared(name, lambda folder: change(copy_loaded(folder)), root)
-    return Installation(root).moved_from(prepared)
+    copy_prepared(name, lambda folder: change(copy_loaded(folder)), root)
+    return Installation(root).here()
 
 
 def _run_demo(root: Path) -> None:
@@ -215,17 +208,3 @@ def _run_demo(root: Path) -> None:
     write_small_market(installation.folder)
     result = installation.run("demo", str(installation.folder))
     (root / _OUTPUT).write_text(json.dumps([result.status, result.out, result.err]))
-
-
-def _replace_everywhere(database: sqlite3.Connection, old: str, new: str) -> None:
-    """Replace a text in every column of every table."""
-    columns = database.execute(
-        "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c"
-        " WHERE t.type = 'table'"
-    ).fetchall()
-    for table, column in columns:
-        database.execute(
-            f'UPDATE "{table}" SET "{column}" = replace("{column}", ?1, ?2)'
-            f' WHERE instr("{column}", ?1)',
-            (old, new),
-        )

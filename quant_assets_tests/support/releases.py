@@ -89,5 +89,5 @@ def copy_promoted(root: Path) -> Installation:
         decide(installation, action="promote", release=second, share=0.1, reason="a trial")
         refresh(installation, SHARED, LAST)
 
-    prepared = copy_prepared("promoted", make, root)
-    return Installation(root).moved_from(prepared)
+    copy_prepared("promoted", make, root)
+    return Installation(root).here()

@@ -19,10 +19,13 @@ from quant_assets.core.settings import Settings
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import MARKET_FEATURES, RAW_PRICES, SUBMISSIONS, fits_table
+from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS, fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.orchestration.execution.runs import open_instance
+from quant_assets.quality.cleaning import CleaningRules
+from quant_assets.revisions.comparison import compare_with_source
+from quant_assets.revisions.storing import build_update, list_changes
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()
@@ -93,8 +96,12 @@ class Scheduler:
             self.lake.replace_days(table, day, day, data)
 
     def submit(self, *days: date) -> None:
-        """As if the days had been refreshed."""
-        for table in (RAW_PRICES, MARKET_FEATURES, SUBMISSIONS):
+        """As if the days, which follow each other, had been refreshed."""
+        source = self.definitions.resources["source"]
+        comparison = compare_with_source(self.lake, source)
+        update = build_update(comparison, source.name, CleaningRules(), days[0], days[-1])
+        self.lake.change(*list_changes(self.lake, comparison, update, (), {}, self.clock.now()))
+        for table in (MARKET_FEATURES, SUBMISSIONS):
             self.store(table, *days)
 
     def watch(self, *days: date) -> None:
@@ -163,7 +170,9 @@ def command_run(job: str) -> dg.DagsterRun:
 
 
 def _nothing(kind: str) -> Any:
-    return {"VARCHAR": "", "DATE": FIRST_DAY, "BOOLEAN": False}.get(kind, 0)
+    moment = datetime.combine(FIRST_DAY, time())
+    by_kind = {"VARCHAR": "", "DATE": FIRST_DAY, "BOOLEAN": False, "TIMESTAMP": moment}
+    return by_kind.get(kind, 0)
 
 
 @contextmanager

@@ -137,8 +137,11 @@ def test_all_families_at_once_forecast_as_each_alone(fitted: FittedLake) -> None
 def test_a_family_never_fitted_has_no_days_beside_others(tmp_path: Path) -> None:
     young = open_lake(tmp_path, synthetic.until(synthetic.prices(), FIT_ROWS[1]))
     ends = day(young, -1), day(young, -1)
-    with pytest.raises(LakeError, match="no family has a fit yet"):
+    with pytest.raises(LakeError, match=r"no family has a fit yet[\s\S]*run retrain_models"):
         list(make_forecasts(young.lake, young.settings, ["ridge"], *ends))
+    longer = young.settings.model_copy(update={"first_fit_after": 504})
+    with pytest.raises(LakeError, match=r"505 trading days at least[\s\S]*load a longer history"):
+        list(make_forecasts(young.lake, longer, ["ridge"], *ends))
     store_fit(young, "rank_prior", FIT_ROWS[1])
     result = dict(make_forecasts(young.lake, young.settings, ["rank_prior", "ridge"], *ends))
     assert len(result["rank_prior"].days) == 1

@@ -120,7 +120,7 @@ def test_a_day_run_alone_has_a_delivery(loaded: Installation, tmp_path: Path) ->
             to_prometheus_text(collect_all_metrics(opened, lake, installation.settings, day))
         )
     assert metrics["quant_assets_submission_latency_seconds"] == {(): alone.seconds}
-    runs = metrics["quant_assets_runs_total"]
+    runs = metrics["quant_assets_runs"]
     assert runs == {("load_history", "success"): 1, ("refresh_daily", "success"): 1}
     assert metrics["quant_assets_run_duration_seconds"]["refresh_daily",] > alone.seconds
     succeeded = metrics["quant_assets_run_success_timestamp_seconds"]
@@ -141,7 +141,7 @@ def test_the_sensor_writes_a_textfile(reported: Installation, history: dg.Dagste
     assert [file.name for file in settings.metrics_file.parent.iterdir()] == ["quant_assets.prom"]
     metrics = samples(settings.metrics_file.read_bytes())
     assert metrics["quant_assets_collector_success"] == {("lake",): 1, ("runs",): 1}
-    assert metrics["quant_assets_runs_total"]["report_daily", "success"] == 1
+    assert metrics["quant_assets_runs"]["report_daily", "success"] == 1
 
 
 def test_before_the_first_load_nothing_is_made(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_prometheus_scrapes_the_endpoint_on_loopback(reported: Installation) -> 
         with Lake(reported.settings.lake_dir, read_only=True) as lake:
             stored = lake.query("SELECT count(*) AS n FROM submissions.competition")["n"].iloc[0]
         assert metrics["quant_assets_submissions_stored"] == {(): stored}
-        assert metrics["quant_assets_runs_total"]["watch_daily", "success"] == 1
+        assert metrics["quant_assets_runs"]["watch_daily", "success"] == 1
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(PATIENCE) == 0

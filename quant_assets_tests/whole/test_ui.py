@@ -168,6 +168,8 @@ def test_a_day_is_materialised_and_a_range_is_one_run(
     assert tags["dagster/asset_partition_range_start"] == range_[0]
     assert tags["dagster/asset_partition_range_end"] == range_[-1]
 
+    locks = installation.settings.dagster_home / "locks"
+    until(lambda: True if not list(locks.iterdir()) else None)
     after = digests(installation.settings)
     changed = {key for key in loaded_digests | after if loaded_digests.get(key) != after.get(key)}
     assert {when for _, when in changed} <= {day, "all"}

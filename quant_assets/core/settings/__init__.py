@@ -11,6 +11,7 @@ from quant_assets.core.settings.market_file import (
     load_settings,
     market_in_settings,
     read_held_market,
+    replace_source,
     require_market,
     store_market,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "load_settings",
     "market_in_settings",
     "read_held_market",
+    "replace_source",
     "require_market",
     "store_market",
 ]

@@ -25,6 +25,16 @@ def _require_name(path: object) -> object:
     return path
 
 
+def _refuse_patterns(path: Path) -> Path:
+    """Refuse a folder that Dagster and DuckLake, which glob paths, take for a pattern.
+
+    Dagster would overlook its ``dagster.yaml`` there, and send telemetry.
+    """
+    if found := sorted(set("*?[]") & set(str(path))):
+        raise ValueError(f"a folder without {' '.join(found)} in its path, which is {path}")
+    return path
+
+
 def _make_source_absolute(source: str) -> str:
     return source if source == SIMULATED else str(_keep_links(Path(source)))
 
@@ -61,7 +71,12 @@ def _require_ascending(text: str) -> str:
     raise ValueError(expected)
 
 
-DataDirectory = Annotated[Path, BeforeValidator(_require_name), AfterValidator(_make_absolute)]
+DataDirectory = Annotated[
+    Path,
+    BeforeValidator(_require_name),
+    AfterValidator(_make_absolute),
+    AfterValidator(_refuse_patterns),
+]
 SourceName = Annotated[str, AfterValidator(_make_source_absolute)]
 AlertUrls = Annotated[SecretStr, AfterValidator(_require_urls)]
 AscendingShares = Annotated[str, AfterValidator(_require_ascending)]

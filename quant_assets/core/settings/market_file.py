@@ -171,12 +171,37 @@ def store_market(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.data_dir / "market.lock"):
         require_market(settings)
-        draft = settings.market_file.with_suffix(".draft")
-        with draft.open("w") as file:
-            file.write(market_in_settings(settings).model_dump_json())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(settings.market_file)
+        _write(settings, market_in_settings(settings))
+
+
+def replace_source(settings: Settings, source: str) -> None:
+    """Write to ``market.json`` that the market that is held lies elsewhere now.
+
+    Args:
+        settings: say where the data directory is.
+        source: the new source, which gives the same prices.
+
+    Raises:
+        SettingsError: no market is held, or ``market.json`` cannot be read.
+    """
+    with FileLock(settings.data_dir / "market.lock"):
+        held = read_held_market(settings)
+        if held is None:
+            raise SettingsError(
+                "no market is loaded yet",
+                where=str(settings.data_dir),
+                hint="run `quant-assets load` first",
+            )
+        _write(settings, held.model_copy(update={"source": source}))
+
+
+def _write(settings: Settings, market: Market) -> None:
+    draft = settings.market_file.with_suffix(".draft")
+    with draft.open("w") as file:
+        file.write(market.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(settings.market_file)
 
 
 def hold_market(settings: Settings) -> None:

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         30, ge=0, le=36500, description="Days for which an old snapshot of the lake can be read."
     )
+    runs_kept_days: int = Field(
+        180, ge=1, le=36500, description="Days for which Dagster keeps the log of a run."
+    )
     reports_kept: int = Field(60, ge=1, description="Number of days whose drift report is kept.")
     pictures: bool = Field(True, description="Whether runs draw pictures for Dagster's UI.")
     threads: int = Field(2, ge=1, description="Number of cores that fits may use.")
@@ -178,8 +181,6 @@ class Settings(BaseSettings):
         return frozenset(
             {
                 *(name for name in cls.model_fields if name.startswith("promotion_")),
-                *("automation", "data_due_hours", "retrain_minutes", "retrain_interval_hours"),
-                *("drift_share", "fit_max_age_days", "day_attempts", "revised_label"),
                 *(
                     "automation",
                     "day_filled",
@@ -187,10 +188,11 @@ class Settings(BaseSettings):
                     "retrain_minutes",
                     "retrain_interval_hours",
                 ),
-                *("drift_share", "fit_max_age_days"),
+                *("drift_share", "fit_max_age_days", "day_attempts", "revised_label"),
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
-                *("data_dir", "threads", "retention_days", "reports_kept", "pictures"),
+                *("data_dir", "threads", "pictures"),
+                *("retention_days", "runs_kept_days", "reports_kept"),
             }
         )
 

@@ -31,6 +31,16 @@ class Forecasts:
     fit_as_of: DayArray
     targets: tuple[str, ...]
 
+    def select(self, days: DayArray) -> "Forecasts":
+        """Return the forecasts of those days that are among ``days``."""
+        kept = np.isin(self.days, days)
+        return replace(
+            self,
+            days=self.days[kept],
+            values=self.values[kept],
+            fit_as_of=self.fit_as_of[kept],
+        )
+
     def on(self, days: DayArray) -> FloatArray:
         """Return forecasts of shape (len(days), m); NaN on a day without a forecast."""
         result = np.full((len(days), len(self.targets)), np.nan)

@@ -110,40 +110,6 @@ def _create(root: Path, connection: duckdb.DuckDBPyConnection) -> None:
         raise _cannot_open(root, error) from error
 
 
-def attach_statements(
-    root: Path,
-    *,
-    read_only: bool,
-    catalogue: Path | None = None,
-    snapshot: int | None = None,
-) -> list[str]:
-    """Return the SQL statements that open the lake in any DuckDB of this version.
-
-    Rows always go to Parquet, never into the catalogue, which would be slower. DuckLake 1.0 can
-    also show deleted rows again where deletions in the catalogue and in files meet
-    (duckdb/ducklake#1084).
-
-    Args:
-        root: folder of the lake.
-        read_only: refuse writes.
-        catalogue: file of the catalogue; the one in ``root`` by default.
-        snapshot: id of the snapshot to show; None shows the newest.
-    """
-    # ATTACH takes no bound parameters; a quote in a path is doubled.
-    source = str(catalogue or root / CATALOGUE).replace("'", "''")
-    files = str(root / FILES).replace("'", "''")
-    mode = ", READ_ONLY" if read_only else ""
-    mode += f", SNAPSHOT_VERSION {snapshot:d}" if snapshot is not None else ""
-    loads = [f"LOAD '{file}'" for name in _EXTENSIONS if (file := extension_file(name))]
-    return [
-        *loads,
-        f"ATTACH 'ducklake:sqlite:{source}' AS lake"
-        f" (DATA_PATH '{files}', OVERRIDE_DATA_PATH true, DATA_INLINING_ROW_LIMIT 0,"
-        f" META_BUSY_TIMEOUT 2000{mode})",
-        "USE lake",
-    ]
-
-
 def _attach(
     connection: duckdb.DuckDBPyConnection,
     root: Path,
@@ -152,12 +118,25 @@ def _attach(
     catalogue: Path | None = None,
     snapshot: int | None = None,
 ) -> None:
-    statements = attach_statements(
-        root, read_only=read_only, catalogue=catalogue, snapshot=snapshot
+    """Open the lake below ``root``, or a ``catalogue`` elsewhere, and make it the default.
+
+    Rows always go to Parquet, never into the catalogue, which would be slower. DuckLake 1.0 can
+    also show deleted rows again where deletions in the catalogue and in files meet
+    (duckdb/ducklake#1084).
+    """
+    # ATTACH takes no bound parameters; a quote in a path is doubled.
+    source = str(catalogue or root / CATALOGUE).replace("'", "''")
+    files = str(root / FILES).replace("'", "''")
+    mode = ", READ_ONLY" if read_only else ""
+    mode += f", SNAPSHOT_VERSION {snapshot:d}" if snapshot is not None else ""
+    attach = (
+        f"ATTACH 'ducklake:sqlite:{source}' AS lake"
+        f" (DATA_PATH '{files}', OVERRIDE_DATA_PATH true, DATA_INLINING_ROW_LIMIT 0,"
+        f" META_BUSY_TIMEOUT 2000{mode})"
     )
     try:
-        for statement in statements:
-            connection.execute(statement)
+        connection.execute(attach)
+        connection.execute("USE lake")
     except duckdb.Error as error:
         if snapshot is not None and "snapshot" in str(error).lower():
             raise LakeError(

@@ -247,4 +247,4 @@ class Lake:
         Raises:
             LakeError: a step did not come through. Maintenance can run again at any time.
         """
-        maintain(self._access, self._root, retention_days)
+        maintain(self._access, retention_days)

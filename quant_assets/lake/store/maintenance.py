@@ -4,7 +4,6 @@ Callers use :meth:`quant_assets.lake.store.lake.Lake.maintain`.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,21 +19,26 @@ _TABLES = """
     ) USING (table_name)
     WHERE database_name = 'lake' ORDER BY ALL
 """
+# A SQLite catalogue stores moments as text, of which DuckLake's own `older_than` compares the day
+# only: it would expire snapshots up to a day too early.
+_EXPIRED = """
+    SELECT snapshot_id FROM ducklake_snapshots('lake')
+    WHERE snapshot_time <= now() - to_days(?::INTEGER)
+    AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshots('lake'))
+"""
 
 
-def maintain(access: LakeAccess, root: Path, retention_days: int) -> None:
+def maintain(access: LakeAccess, retention_days: int) -> None:
     """Maintain the lake, as :meth:`quant_assets.lake.store.lake.Lake.maintain` describes.
 
     Args:
         access: the access to the lake.
-        root: folder of the lake.
         retention_days: days for which a snapshot can be read.
 
     Raises:
         LakeError: a step did not come through.
     """
-    expire = "CALL ducklake_expire_snapshots('lake', older_than => now() - to_days(?::INTEGER))"
-    _change(access, [(expire, [retention_days])], "lake")
+    access.alone("lake", lambda cursor: _expire_snapshots(cursor, retention_days))
     tables = access.read(lambda cursor: cursor.execute(_TABLES).fetchall(), _TABLES)
     for schema, name, files, deletions in tables:
         # DuckLake would take long to find out that a table has nothing to rewrite or merge.
@@ -44,14 +48,20 @@ def maintain(access: LakeAccess, root: Path, retention_days: int) -> None:
             [(f"CALL ducklake_{step}('lake', ?, schema => ?)", [name, schema]) for step in steps],
             f"{schema}.{name}",
         )
-    # A SQLite catalogue stores moments as text, and moments of one day compare as equal. With two
-    # days, at least one whole day remains for readers that have just learnt of a file.
+    # Of two days, as DuckLake compares them, at least one whole day remains for readers that have
+    # just learnt of a file.
     kept = 2 if retention_days else 0
-    cleanup = [f"cleanup_old_files('lake', older_than => now() - to_days({kept}))"]
-    # DuckLake finds orphans with a glob, which in a folder named like a pattern matches elsewhere.
-    if not set("*?[") & set(str(root)):
-        cleanup.append("delete_orphaned_files('lake', older_than => now() - INTERVAL 1 DAY)")
+    cleanup = [
+        f"cleanup_old_files('lake', older_than => now() - to_days({kept}))",
+        "delete_orphaned_files('lake', older_than => now() - INTERVAL 1 DAY)",
+    ]
     _change(access, [(f"CALL ducklake_{step}", []) for step in cleanup], "lake")
+
+
+def _expire_snapshots(cursor: duckdb.DuckDBPyConnection, retention_days: int) -> None:
+    expired = [row[0] for row in cursor.execute(_EXPIRED, [retention_days]).fetchall()]
+    if expired:
+        cursor.execute("CALL ducklake_expire_snapshots('lake', versions => ?)", [expired])
 
 
 def _change(access: LakeAccess, statements: Sequence[tuple[str, Sequence[Any]]], name: str) -> None:

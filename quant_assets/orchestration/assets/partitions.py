@@ -1,10 +1,11 @@
 """Partitions: every asset has a partition for each trading day, so that any range is one run."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
-from quant_assets.core.errors import LakeError, SourceError
+from quant_assets.core.errors import CalendarError, LakeError, SourceError
 from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES
@@ -15,24 +16,53 @@ from quant_assets.sources.protocol import Source
 # If the newest day of a source is older, the source has ended, and no further days get partitions.
 LIVE = timedelta(days=30)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
+# A partition begins to exist when its day ends. 14 hours ahead of UTC that is at 10:00 UTC of the
+# same day. Dagster's ``end_offset`` would count days that are not excluded, so that on a Saturday
+# Monday existed already (dagster-io/dagster#33551).
+_EARLIEST_ZONE = "Etc/GMT-14"
 
 
-def read_known_span(source: Source, lake: Lake) -> tuple[date, date]:
-    """Read the first and last day of the source, or of the lake if the source cannot be read.
+@dataclass(frozen=True)
+class KnownSpan:
+    """The days that the definitions know of.
 
-    The definitions thus load while a source is broken: stored days stay visible, and the sensors
-    can report the source.
-
-    Raises:
-        SourceError: the source cannot be read, and nothing is stored.
+    Attributes:
+        first_day: first day.
+        last_day: newest day.
+        problem: why the days are not those of the source; empty if they are.
     """
+
+    first_day: date
+    last_day: date
+    problem: str = ""
+
+
+def read_known_span(source: Source, lake: Lake, first_day: date, today: date) -> KnownSpan:
+    """Read the first and last day of the source and of the lake, whichever has more.
+
+    Days that the source took back can thus be done again. The definitions load while a source is
+    broken: stored days stay visible, the sensors can report the source, and a run fails with the
+    error of the source.
+
+    Args:
+        source: is read, unless it is broken.
+        lake: is read, unless it is broken.
+        first_day: first day if neither can be read, or nothing is stored.
+        today: newest day in that case.
+    """
+    problem = ""
+    spans = []
     try:
-        return source.first_day, source.last_day
-    except SourceError:
+        spans.append((source.first_day, source.last_day))
+    except (SourceError, CalendarError, OSError) as error:
+        problem = str(error) or type(error).__name__
+    try:
         stored = read_day_span(lake, RAW_PRICES) if lake.exists else None
-        if stored is None:
-            raise
-        return stored
+        spans += [stored] if stored else []
+    except LakeError as error:
+        problem = f"{problem}\n{error}".strip()
+    spans = spans or [(min(first_day, today), today)]
+    return KnownSpan(min(span[0] for span in spans), max(span[1] for span in spans), problem)
 
 
 def trading_partitions(
@@ -40,7 +70,7 @@ def trading_partitions(
 ) -> dg.DailyPartitionsDefinition:
     """Build the partitions: the trading days from ``first_day`` on.
 
-    A day becomes a partition when it begins in UTC, so that a run on its evening can use it.
+    A day becomes a partition at its 10:00 UTC, so that a run on its evening can use it.
 
     Args:
         first_day: first day of the source.
@@ -53,7 +83,7 @@ def trading_partitions(
     return dg.DailyPartitionsDefinition(
         start_date=first_day.isoformat(),
         end_date=None if live else (last_day + timedelta(days=1)).isoformat(),
-        end_offset=1 if live else 0,
+        timezone=_EARLIEST_ZONE,
         exclusions=["0 0 * * 6", "0 0 * * 0", *(datetime.combine(day, time()) for day in closed)],
     )
 

@@ -204,16 +204,14 @@ def _find_reasons(comparison: Comparison, build_rows: Any, update: PriceUpdate) 
         return _all_passed(_check(build_rows(comparison, start=first, end=last)))
 
     failing = find_failing_days(days, passes)
-    return {
-        day: _name_failed(_check(build_rows(comparison, start=day, end=day))) for day in failing
-    }
+    updates = {day: build_rows(comparison, start=day, end=day) for day in failing}
+    return {day: _name_failed(_check(of_day)) for day, of_day in updates.items()}
 
 
 def _name_failed(checks: Checks) -> str:
     failed = [check for check in checks if not check.passed]
     return "; ".join(
-        f"{check.check_name} did not pass:\n{check.metadata['expectations'].value}"
-        for check in failed
+        f"{each.check_name}: not met: {each.metadata['failed'].value}" for each in failed
     )
 
 

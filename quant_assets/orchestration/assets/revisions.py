@@ -39,7 +39,6 @@ def build(
         record = finish_revision(lake, *run_day_range(context), settings.revised_label, clock.now())
         if record is None:
             return record_result(REVISION_RUNS, WriteResult(0, lake.snapshot_id()))
-        context.log.info(record.summary)
         return record_result(
             REVISION_RUNS,
             WriteResult(1, lake.snapshot_id()),

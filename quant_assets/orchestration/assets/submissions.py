@@ -57,8 +57,11 @@ def build(
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        forecasts = read_forecasts(lake, SUBMITTED_FORECASTS, read_pairs(lake).targets, start, end)
         days = read_known_days(lake, end)
+        # The forecast of a day that was withdrawn after it was submitted stays, but not the day.
+        forecasts = read_forecasts(
+            lake, SUBMITTED_FORECASTS, read_pairs(lake).targets, start, end
+        ).select(days)
         first = forecasts.days[0] if len(forecasts.days) else np.datetime64(start)
         problems = find_problems(forecasts, days[days >= first])
         shown = problems.head(20)

@@ -189,6 +189,7 @@ def run_suite(
         result.passed,
         blocking=blocking,
         rows=result.rows,
+        failed="; ".join(outcomes.loc[~outcomes["passed"], "meaning"]) or "none",
         expectations=to_markdown(outcomes.sort_values("passed", kind="stable")),
         failing_rows=to_markdown(result.failing),
     )

@@ -57,10 +57,9 @@ def collect_run_metrics(instance: dg.DagsterInstance, lake: Lake) -> list[Metric
     return [
         Metric(
             "runs",
-            "Runs that have ended, by job and how.",
+            "Recorded runs that have ended, by job and how. Old runs are forgotten.",
             ("job", "status"),
             tuple(((job, how.value.lower()), n) for job, how, n in counts if how in _ENDED),
-            "counter",
         ),
         Metric(
             "runs_in_progress",

@@ -207,11 +207,24 @@ def run_job(
 
 
 def find_root_cause(event: dg.DagsterEvent) -> str:
-    """Return the message of the first error in the chain of errors of a step's failure."""
+    """Return the message of the error that made a step fail.
+
+    That is the outermost error of the chain that this package raised on purpose: its message says
+    what to do, which the errors that it came from do not. Without one it is the first error.
+    """
+    chain = []
     error = event.step_failure_data.error
-    while error and error.cause:
+    while error:
+        chain.append(error)
         error = error.cause
-    return error.message.strip().replace("\n", "\n    ") if error else "unknown"
+    own = _names_below(QuantAssetsError)
+    told = next((each for each in chain if each.cls_name in own), chain[-1] if chain else None)
+    return told.message.strip().replace("\n", "\n    ") if told else "unknown"
+
+
+def _names_below(base: type) -> set[str]:
+    """Return the names of a class and of all that derive from it."""
+    return {base.__name__}.union(*map(_names_below, base.__subclasses__()))
 
 
 def _check_text(evaluation: dg.AssetCheckEvaluation) -> str:

@@ -1,9 +1,13 @@
-"""The weekly job that keeps the lake small: it merges files and expires old snapshots."""
+"""The weekly job that keeps the data directory small: files, snapshots, and Dagster's records."""
+
+from datetime import timedelta
 
 import dagster as dg
 
+from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.execution.run_history import forget_old_runs
 
 
 @dg.op(
@@ -15,12 +19,28 @@ def maintain(lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings])
     lake.maintain(settings.retention_days)
 
 
+@dg.op(
+    description="Deletes old runs that no record rests on, and the logs of the others. "
+    "QUANT_RUNS_KEPT_DAYS sets which are old."
+)
+def forget_runs(
+    context: dg.OpExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    clock: dg.ResourceParam[Clock],
+) -> None:
+    """Delete what Dagster's records no longer need."""
+    before = clock.now() - timedelta(days=settings.runs_kept_days)
+    context.log.info(str(forget_old_runs(context.instance, before)))
+
+
 @dg.job(
-    description="Merges the small files of the lake and expires snapshots older than the retention."
+    description="Merges the small files of the lake, expires snapshots older than the retention, "
+    "and deletes old runs from Dagster's records."
 )
 def maintain_lake() -> None:
-    """Maintain the lake."""
+    """Maintain the data directory."""
     maintain()
+    forget_runs()
 
 
 def build(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
@@ -31,5 +51,5 @@ def build(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
         cron_schedule="0 4 * * 6",
         execution_timezone="UTC",
         default_status=status,
-        description="Requests the maintenance of the lake every Saturday at 04:00 UTC.",
+        description="Requests the maintenance of lake and records every Saturday at 04:00 UTC.",
     )

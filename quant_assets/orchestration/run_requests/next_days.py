@@ -1,8 +1,8 @@
 """Proposes the day for which each daily job should run next.
 
 A day is done when its rows are stored, whether or not its runs succeeded. Days are refreshed in
-order, one at a time, and after the past has been revised. Requesting runs belongs in ``orchestration.schedules.daily_schedules`` and
-``orchestration.sensors.refresh_sensor``.
+order, one at a time, and after the past has been revised. Requesting runs belongs in
+``orchestration.schedules.daily_schedules`` and ``orchestration.sensors.refresh_sensor``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -158,9 +158,7 @@ def propose_revision(context: RequestContext) -> RunProposal | Wait:
     refused = _find_refused_day(context)
     if refused is None:
         return Wait("the source has not changed the past")
-    reason = (
-        f"its prices failed their blocking checks {context.day_attempts} times: it is set aside"
-    )
+    reason = f"it failed its blocking checks {context.day_attempts} times: it is set aside"
     return _propose_attempt(context, REVISE, refused, reason)
 
 

@@ -150,7 +150,8 @@ def _read_fits(lake: Lake, name: str) -> list[dict[str, Any]]:
     if not lake.has(table):
         return []
     fits: list[dict[str, Any]] = lake.arrow(
-        f"SELECT trading_day, failure, code, features_version, snapshot FROM {table.quoted} ORDER BY 1"
+        "SELECT trading_day, failure, code, features_version, snapshot"
+        f" FROM {table.quoted} ORDER BY 1"
     ).to_pylist()
     return fits
 

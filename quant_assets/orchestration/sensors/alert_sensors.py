@@ -17,8 +17,8 @@ from quant_assets.alerts.delivery import deliver_messages
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
+from quant_assets.orchestration.run_requests.run_alerts import create_alert_events
 from quant_assets.orchestration.run_requests.run_ends import (
-    create_alert_events,
     order_by_log,
     read_ends_after,
     read_newest_position,
@@ -34,9 +34,10 @@ def build(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         dg.sensor(
             minimum_interval_seconds=SECONDS,
             default_status=status,
-            description="Opens an alert for each run that failed and each check that did not pass. "
-            "Closes the alert when the job succeeds for the same days or the check passes. Reads "
-            "the runs that end after the sensor was switched on.",
+            description="Opens an alert for each run that failed, each refresh or load that was "
+            "cancelled, and each check that did not pass. Closes the alert when the job succeeds "
+            "for the same days or the check passes. Reads the runs that end after the sensor was "
+            "switched on.",
         )(watch_runs),
         dg.sensor(
             minimum_interval_seconds=SECONDS,

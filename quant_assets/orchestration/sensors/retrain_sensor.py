@@ -82,9 +82,10 @@ def build_sensor(
         minimum_interval_seconds=SECONDS,
         default_status=status,
         description="Requests retraining as of the newest day, once for each trigger: critical "
-        "performance, labels that a revision moved, a missing or failed fit, changed code or features, drift on three "
-        "consecutive days, an old fit. A budget of minutes and an interval between two retrainings "
-        "limit it. A failed retraining is tried again up to four times.",
+        "performance, labels that a revision moved, a missing or failed fit, changed code or "
+        "features, drift on three consecutive days, an old fit. A budget of minutes and an "
+        "interval between two retrainings limit it. A failed retraining is tried again up to four "
+        "times.",
     )
     def retrain_for_cause(
         context: dg.SensorEvaluationContext,

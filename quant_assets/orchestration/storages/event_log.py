@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any, Self
 
-from dagster import DagsterEventType, EventLogEntry, serialize_value
+from dagster import AssetKey, DagsterEventType, EventLogEntry, serialize_value
 
 # Dagster stores each event by itself, and its public interface names no storage to build on.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -32,10 +32,12 @@ from dagster._core.storage.event_log.schema import (
     AssetKeyTable,
     SqlEventLogStorageTable,
 )
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
+from quant_assets.orchestration.storages import pruning
 from quant_assets.orchestration.storages.sqlite import checked_engine, database_url
 
 BULK_EVENTS = frozenset(
@@ -89,9 +91,30 @@ class BatchedSqliteEventLogStorage(Plain):
                 self._store_asset_events(run_id, list(group))
 
     def delete_events(self, run_id: str) -> None:
-        """Delete a run's events; none that comes later is given the place of one of them."""
+        """Delete a run's events, its checks' executions and its file.
+
+        No event that comes later is given the place of one of them.
+        """
         self._keep_place()
         super().delete_events(run_id)
+        with self.index_connection() as index:
+            pruning.delete_checks(index, run_id)
+        self.delete_log(run_id)
+
+    def find_runs_in_use(self, first_of: AssetKey) -> set[str]:
+        """Return the ids of the runs that some record rests on, see ``pruning``."""
+        with self.index_connection() as index:
+            return pruning.read_runs_in_use(index, first_of)
+
+    def delete_log(self, run_id: str) -> bool:
+        """Delete the file of a run's events; the index keeps those of assets and of its end."""
+        with self._db_lock:
+            return pruning.delete_file(Path(self.path_for_shard(run_id)))
+
+    def shrink(self) -> int:
+        """Give the index's free space back to the disk; return the number of bytes."""
+        with self._db_lock:
+            return pruning.give_back_space(Path(self.path_for_shard(INDEX_SHARD_NAME)))
 
     def wipe(self) -> None:
         """Delete all events, likewise."""

@@ -1,4 +1,4 @@
-"""Dagster's SQLite storages of runs and of schedules, with connections that are kept.
+"""Dagster's SQLite storages of runs and of schedules, with connections and locks that are kept.
 
 Dagster opens a connection for each query, and reads all its migrations whenever it opens an
 instance, as every tick of a sensor and every run does: that takes longer than most ticks. Here a
@@ -10,27 +10,49 @@ file's revision is compared once in a process. Chosen in ``dagster.yaml``::
       config:
         base_dir: {env: DAGSTER_HOME}
 
-The events have a storage of their own, in ``orchestration.storages.event_log``.
+The storage of runs takes the locks by which a data directory has one daemon, and by which others
+see whether a run's process is alive: every daemon and every run passes here, whatever program began
+it. The events have a storage of their own, in ``orchestration.storages.event_log``.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from datetime import datetime
+from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 from weakref import WeakSet
+
+import dagster as dg
 
 # Dagster's public interface names no storage to build on; whose connections are kept is decided
 # in these classes.
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._daemon.types import DaemonHeartbeat
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
+from quant_assets.core.errors import SettingsError
+from quant_assets.orchestration.execution.daemon_lock import take_daemon_lock
+from quant_assets.orchestration.execution.run_locks import (
+    close_abandoned_runs,
+    release_run_lock,
+    take_run_lock,
+)
+
+_ENDS = (
+    dg.DagsterEventType.RUN_SUCCESS,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+)
+MONITORING = "MONITORING"
+"""Dagster's name of the daemon that watches runs."""
 _checked: "WeakSet[Engine]" = WeakSet()
 
 
@@ -60,7 +82,7 @@ def _engine(path: str, inode: int) -> Engine:
 
 
 class KeptSqliteRunStorage(SqliteRunStorage):
-    """As its base class, but for the connections."""
+    """As its base class, but for the connections, and the locks of daemons and of runs."""
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
@@ -73,6 +95,34 @@ class KeptSqliteRunStorage(SqliteRunStorage):
         """A transaction."""
         with _kept(self._conn_string).begin() as connection:
             yield connection
+
+    def add_daemon_heartbeat(self, daemon_heartbeat: DaemonHeartbeat) -> None:
+        """Store a heartbeat, which only the daemon that holds the data directory's lock may do.
+
+        Each of a daemon's threads begins with a heartbeat.
+
+        Raises:
+            SystemExit: another process holds the lock. It ends the thread, where an error would be
+                logged and passed over; the daemon ends when its threads have.
+        """
+        try:
+            take_daemon_lock(Path(self._instance.root_directory))
+        except SettingsError as error:
+            _refuse_daemon(str(error))
+            raise SystemExit(1) from None
+        if daemon_heartbeat.daemon_type == MONITORING:
+            close_abandoned_runs(self._instance)
+        super().add_daemon_heartbeat(daemon_heartbeat)
+
+    def handle_run_event(
+        self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None
+    ) -> None:
+        """Store what an event changes in its run; a run's process holds a lock until its end."""
+        if event.event_type is dg.DagsterEventType.RUN_START and self.has_instance:
+            take_run_lock(self._instance, run_id)
+        super().handle_run_event(run_id, event, update_timestamp)
+        if event.event_type in _ENDS and self.has_instance:
+            release_run_lock(self._instance, run_id)
 
 
 class KeptSqliteScheduleStorage(SqliteScheduleStorage):
@@ -89,6 +139,13 @@ class KeptSqliteScheduleStorage(SqliteScheduleStorage):
         """A transaction."""
         with _kept(self._conn_string).begin() as connection:
             yield connection
+
+
+@cache
+def _refuse_daemon(message: str) -> None:
+    """Say once, though each thread asks, why this daemon ends."""
+    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.flush()
 
 
 def database_url(path: Path) -> str:

@@ -12,13 +12,18 @@ import numpy as np
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, is_trading_day, trading_days
-from quant_assets.sources.competition.csv_text import find_line
-from quant_assets.sources.competition.file_errors import file_error, parse_whole_number
-from quant_assets.sources.competition.file_state import until_changed
-from quant_assets.sources.competition.files import ID, read_small_file
+from quant_assets.sources.competition.csv_text import find_line, read_small_file
+from quant_assets.sources.competition.file_errors import (
+    file_error,
+    looks_like_date,
+    parse_whole_number,
+    quote,
+)
+from quant_assets.sources.competition.file_state import is_there, until_changed
+from quant_assets.sources.competition.files import ID
 
-Place = Callable[[int], tuple[Path, int | None]]
-"""Returns the file and the line, if known, of the id at a position; for error messages."""
+Place = Callable[[int], tuple[Path, int]]
+"""Returns the file and the line of the id at a position, for error messages."""
 
 
 def read_days_of_ids(ids: IntArray, place: Place, calendar: Path, start: date) -> DayArray:
@@ -33,12 +38,13 @@ def read_days_of_ids(ids: IntArray, place: Place, calendar: Path, start: date) -
     Raises:
         SourceError: an id has no day, or without a calendar the ids have a gap.
     """
-    if calendar.exists():
+    if is_there(calendar):
         return _look_up_days(ids, place, calendar)
     return _count_days(ids, place, start)
 
 
 def _count_days(ids: IntArray, place: Place, start: date) -> DayArray:
+    _refuse_dates(ids, place)
     gaps = np.flatnonzero(np.diff(ids) != 1)
     if len(gaps):
         row = int(gaps[0]) + 1
@@ -64,9 +70,26 @@ def _count_days(ids: IntArray, place: Place, start: date) -> DayArray:
             column=ID,
             expected=f"trading days counted from {start}, a trading day, to {LAST_DAY}",
             found=f"{ids[0]} to {ids[-1]}",
-            hint="check the day of date_id 0 and the ids, or add a calendar.csv",
+            hint="check QUANT_FIRST_DAY, the day of date_id 0, and the ids, or add a calendar.csv",
         )
     return counted[ids]
+
+
+def _refuse_dates(ids: IntArray, place: Place) -> None:
+    if not (looks_like_date(int(ids[0])) and looks_like_date(int(ids[-1]))):
+        return
+    path, line = place(0)
+    first = str(ids[0])
+    raise file_error(
+        f"each {ID} is a date, and there is no calendar.csv",
+        path,
+        line=line,
+        column=ID,
+        expected="0, 1, 2, …, which count trading days",
+        found=f"{first} to {ids[-1]}",
+        hint=f"add a calendar.csv with the columns {ID},date and rows like "
+        f"{first},{first[:4]}-{first[4:6]}-{first[6:]}, or number the rows 0, 1, 2, …",
+    )
 
 
 def _look_up_days(ids: IntArray, place: Place, calendar: Path) -> DayArray:
@@ -79,8 +102,7 @@ def _look_up_days(ids: IntArray, place: Place, calendar: Path) -> DayArray:
             f"a {ID} of {path.name} has no date",
             calendar,
             column=ID,
-            expected=f"a row for {ids[missing[0]]}"
-            + (f", which is on line {line}" if line else ""),
+            expected=f"a row for {ids[missing[0]]}, which is on line {line}",
             found=f"{len(known)} rows, {known[0]} to {known[-1]}",
             hint="complete calendar.csv, or remove it if the ids count trading days",
         )
@@ -102,7 +124,7 @@ def _read_calendar(path: Path) -> tuple[IntArray, DayArray]:
                 line=line,
                 column="date",
                 expected="a date like 2018-01-02",
-                found=repr(day_text),
+                found=quote(day_text),
                 hint="write dates as year-month-day",
             ) from error
         if ids and (number <= ids[-1] or day <= days[-1]):
@@ -126,7 +148,12 @@ def _check_trading_days(path: Path, days: DayArray) -> None:
         wrong = np.flatnonzero(~is_trading_day(days))
     except CalendarError as error:
         raise file_error(
-            error.problem, path, column="date", expected=error.expected, found=error.found
+            error.problem,
+            path,
+            column="date",
+            expected=error.expected,
+            found=error.found,
+            hint="correct the date, or leave out the rows before",
         ) from error
     if len(wrong):
         raise file_error(

@@ -12,26 +12,21 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.sources.competition.csv_text import (
-    CsvText,
-    find_line,
-    read_edge_rows,
-    read_header,
-    read_rows,
-    read_text,
-)
+from quant_assets.sources.competition.csv_header import read_header
+from quant_assets.sources.competition.csv_text import CsvText, find_line, read_rows, read_text
 from quant_assets.sources.competition.file_errors import (
-    check_mostly_numbers,
     file_error,
+    list_names,
     no_rows_error,
     parse_whole_number,
     suggest_names,
 )
 from quant_assets.sources.competition.file_state import until_changed
+from quant_assets.sources.competition.text_cells import check_mostly_numbers
 from quant_assets.sources.protocol import UnreadCell
 
 ID = "date_id"
-_EMPTY = ("", "nan", "NaN", "null")
+_EMPTY = frozenset({"", "nan", "NaN", "null"})
 
 
 @dataclass(frozen=True)
@@ -59,23 +54,6 @@ class NumberTable:
         return find_line(self.path, row)
 
 
-@dataclass(frozen=True)
-class Edges:
-    """The first and the last row of a file.
-
-    Attributes:
-        first_id: ``date_id`` of the first row.
-        last_id: ``date_id`` of the last row that has a line end.
-        filled: names of the columns in which the last row has a number.
-        unfinished_line: number of a last line that has no end and is no row; None if there is none.
-    """
-
-    first_id: int
-    last_id: int
-    filled: frozenset[str]
-    unfinished_line: int | None
-
-
 def read_header_with_id(path: Path) -> tuple[str, ...]:
     """Read the names of a file's columns, which must include ``date_id``.
 
@@ -90,7 +68,7 @@ def read_header_with_id(path: Path) -> tuple[str, ...]:
             line=1,
             column=ID,
             expected=f"a column {ID}",
-            found=", ".join(header[:5]) + " …",
+            found=list_names(list(header)),
             hint=suggest_names(ID, list(header), "the first line must name the columns"),
         )
     return header
@@ -125,6 +103,8 @@ def read_numbers(path: Path, columns: tuple[str, ...] | None = None) -> NumberTa
         )
     text = read_text(path)
     ids, values, unread = _parse_fast(text, wanted) or _parse_slowly(text, header, wanted)
+    if not len(ids):
+        raise no_rows_error(path, text.unfinished_line)
     _check_ascending(path, ids)
     return NumberTable(path, ids, wanted, values, unread, text.unfinished_line)
 
@@ -138,7 +118,7 @@ def _parse_fast(text: CsvText, wanted: tuple[str, ...]) -> _Parsed | None:
     options = arrow_csv.ConvertOptions(
         column_types=types,
         include_columns=list(types),
-        null_values=_EMPTY,
+        null_values=sorted(_EMPTY),
         strings_can_be_null=True,
     )
     try:
@@ -156,8 +136,6 @@ def _stack_columns(columns: list[FloatArray], length: int) -> FloatArray:
 
 
 def _check_ascending(path: Path, ids: IntArray) -> None:
-    if len(ids) == 0:
-        raise no_rows_error(path)
     wrong = np.flatnonzero(np.diff(ids) <= 0) + 1
     if len(wrong):
         row = int(wrong[0])
@@ -181,7 +159,7 @@ def _parse_slowly(text: CsvText, header: tuple[str, ...], wanted: tuple[str, ...
         ids.append(parse_whole_number(text.path, ID, fields[header.index(ID)], line))
         rows.append(fields)
     if not rows:
-        raise no_rows_error(text.path)
+        raise no_rows_error(text.path, text.unfinished_line)
     by_name = dict(zip(header, zip(*rows, strict=True), strict=True))
     parsed = [_parse_column(by_name[name]) for name in wanted]
     unread = tuple(
@@ -200,73 +178,14 @@ def _parse_column(cells: Sequence[str]) -> tuple[FloatArray, list[tuple[int, str
     try:
         return pa.array(filled, pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False), []
     except pa.ArrowInvalid:
-        numbers = [np.nan if text is None else _parse_number(text) for text in filled]
+        numbers = [np.nan if text is None else parse_number(text) for text in filled]
     texts = [(row, cells[row]) for row, number in enumerate(numbers) if number is None]
     return np.array(numbers, dtype=np.float64), texts
 
 
-def _parse_number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
+    """Parse a cell; None if it holds no number."""
     try:
         return float(text) if text.isascii() and "_" not in text else None
     except ValueError:
         return None
-
-
-@until_changed(16)
-def read_edges(path: Path) -> Edges:
-    """Read the first and the last whole row of a file, without the rows between them.
-
-    Raises:
-        SourceError: the header, the first or the last row is malformed.
-    """
-    header, text = read_header_with_id(path), read_text(path)
-    edges = read_edge_rows(text, len(header))
-    if edges is None:
-        raise no_rows_error(path)
-    rows = [dict(zip(header, fields, strict=True)) for fields in edges]
-    first, last = (_read_id(text, header, row[ID]) for row in rows)
-    numbers = {name: _parse_number(cell) for name, cell in rows[1].items()}
-    filled = frozenset(name for name, x in numbers.items() if x is not None and not np.isnan(x))
-    return Edges(first, last, filled, text.unfinished_line)
-
-
-def _read_id(text: CsvText, header: tuple[str, ...], cell: str) -> int:
-    if not (cell.isascii() and cell.isdecimal()):
-        # Name the line of the first wrong id, which may lie between the edges.
-        _parse_slowly(text, header, ())
-    return int(cell)
-
-
-def read_small_file(path: Path, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    """Read the line number and fields of each row of a small file.
-
-    Args:
-        path: the file.
-        columns: the columns that the file must have, in this order.
-
-    Raises:
-        SourceError: the file has other columns, a row of the wrong length, no rows, or a last line
-            without an end.
-    """
-    header, text = read_header(path), read_text(path)
-    if header != columns:
-        raise file_error(
-            "wrong columns",
-            path,
-            line=1,
-            expected=",".join(columns),
-            found=",".join(header)[:200],
-        )
-    rows = list(read_rows(text, len(columns)))
-    if text.unfinished_line is not None:
-        raise file_error(
-            "the last line has no end",
-            path,
-            line=text.unfinished_line,
-            expected="a line end after each row",
-            found="a line that is still being written, or is cut short",
-            hint="wait until the file is written; if it is whole, add a line end to its last line",
-        )
-    if not rows:
-        raise no_rows_error(path)
-    return rows

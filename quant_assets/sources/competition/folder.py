@@ -5,7 +5,6 @@
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -14,19 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
-from quant_assets.market.targets import MAX_LAG, TargetPairs
+from quant_assets.market.targets import TargetPairs
 from quant_assets.sources.competition.arrival import Delivery, count_rows
 from quant_assets.sources.competition.days import Place, read_days_of_ids
-from quant_assets.sources.competition.file_state import read_bytes, state_of
-from quant_assets.sources.competition.files import read_edges, read_numbers
+from quant_assets.sources.competition.edges import Edges, read_edges
+from quant_assets.sources.competition.file_state import is_there, read_bytes
+from quant_assets.sources.competition.files import read_numbers
+from quant_assets.sources.competition.folder_files import FolderFiles
+from quant_assets.sources.competition.labels import check_labels_not_later, read_published_labels
 from quant_assets.sources.competition.pairs import read_pairs_file
-from quant_assets.sources.competition.price_rows import PriceRows, find_newest_id, read_price_rows
-from quant_assets.sources.competition.tables import (
-    check_labels_not_later,
-    read_labels,
-    read_lagged_labels,
-    read_series_names,
-)
+from quant_assets.sources.competition.price_rows import PriceRows, find_newest_row, read_price_rows
+from quant_assets.sources.competition.tables import read_series_names
 from quant_assets.sources.protocol import PriceTable
 
 
@@ -66,9 +63,10 @@ class CompetitionFolder:
         Raises:
             SourceError: the first or last row is malformed, the row has no day, or no row has come.
         """
-        if self._find_newest_id() is None:
+        if self._find_newest_row() is None:
             self._rows()
-        return self._day(read_edges(self._train).first_id)
+        edges = read_edges(self._files.train)
+        return self._day(edges.first_id, edges.path, edges.first_line)
 
     @property
     def last_day(self) -> date:
@@ -78,22 +76,24 @@ class CompetitionFolder:
             SourceError: the first or last row of a file is malformed, the row has no day, or no row
                 has come.
         """
-        newest = self._find_newest_id()
-        return self._day(int(self._rows().date_ids[-1]) if newest is None else newest)
+        newest = self._find_newest_row()
+        if newest is not None:
+            return self._day(newest.last_id, newest.path, newest.last_line)
+        rows = self._rows()
+        return self._day(int(rows.date_ids[-1]), *rows.place_of(len(rows.date_ids) - 1))
 
     def fingerprint(self) -> str:
         """Compute the SHA-256 of the files' names and contents and the source's parameters."""
         parameters = f"{self.start} {self.expected_targets} {self.day_filled}\n"
         digest = hashlib.sha256(parameters.encode())
-        for path in self._files():
+        for path in self._files.existing():
             content = hashlib.sha256(read_bytes(path)).hexdigest()
             digest.update(f"{path.relative_to(self.folder).as_posix()} {content}\n".encode())
         return digest.hexdigest()
 
     def look(self) -> str:
         """Return a digest of each file's place on disk, size and times, links followed."""
-        states = [(path.name, state_of(path)) for path in self._possible_files()]
-        return hashlib.sha256(repr(states).encode()).hexdigest()
+        return self._files.look()
 
     def waiting(self) -> str:
         """Say where and why the newest rows of prices have not come; empty if all have.
@@ -129,13 +129,13 @@ class CompetitionFolder:
         """
         rows = self._rows()
         last = min(rows.date_ids[-1], rows.train.date_ids[-1])
-        if not self._test.exists() or read_edges(self._test).first_id > last:
+        if not is_there(self._files.test) or read_edges(self._files.test).first_id > last:
             return None
-        test = read_numbers(self._test, rows.train.columns)
+        test = read_numbers(self._files.test, rows.train.columns)
         ids = test.date_ids[test.date_ids <= last]
         values = test.values[: len(ids)]
         count = count_rows(values, Delivery.of(test.columns, test.values, self.day_filled))
-        days = self._days(ids[:count], lambda row: (self._test, test.line_of(row)))
+        days = self._days(ids[:count], lambda row: (self._files.test, test.line_of(row)))
         part = _between(days, start, end)
         return PriceTable(days[part], ids[:count][part], test.columns, values[:count][part])
 
@@ -145,8 +145,7 @@ class CompetitionFolder:
         Raises:
             SourceError: a pair is malformed, or a leg is not a close of ``train.csv``.
         """
-        path = self.folder / "target_pairs.csv"
-        return read_pairs_file(path, read_series_names(self._train), self.expected_targets)
+        return _read_pairs(self._files, self.expected_targets)
 
     def published_labels(self, start: date, end: date) -> FloatArray | None:
         """Read labels from ``train_labels.csv`` and, where it has none, ``lagged_test_labels``.
@@ -158,80 +157,57 @@ class CompetitionFolder:
         Raises:
             SourceError: rows or columns do not fit ``train.csv`` and ``target_pairs.csv``.
         """
-        if not self._labels.exists() and not self._lagged():
+        look = self.look()
+        labels = _read_labels(self._files, self.day_filled, self.expected_targets, look)
+        if labels is None:
             return None
-        pairs, rows = self.pairs(), self._rows()
-        ids = rows.date_ids
-        labels = np.full((len(ids), len(pairs)), np.nan)
-        if self._labels.exists():
-            of_train = read_labels(self._labels, pairs.targets, rows.train)[: len(ids)]
-            labels[: len(of_train)] = of_train
-        for lag, path in self._lagged().items():
-            of_lag = np.flatnonzero(pairs.lags == lag)
-            targets = [pairs.targets[i] for i in of_lag]
-            label_ids, values = read_lagged_labels(path, targets, lag, int(ids[-1]))
-            known = np.isin(label_ids, ids)
-            cells = np.ix_(np.searchsorted(ids, label_ids[known]), of_lag)
-            labels[cells] = np.where(np.isnan(labels[cells]), values[known], labels[cells])
-        return labels[_between(self._days(ids, rows.place_of), start, end)]
+        rows = _read_rows(self._files, self.day_filled, look)
+        return labels[_between(self._days(rows.date_ids, rows.place_of), start, end)]
 
     def best_forecast(self, start: date, end: date) -> FloatArray | None:
         """Return None, since the mechanism of a real market is unknown."""
         return None
 
     @property
-    def _train(self) -> Path:
-        return self.folder / "train.csv"
-
-    @property
-    def _test(self) -> Path:
-        return self.folder / "test.csv"
-
-    @property
-    def _labels(self) -> Path:
-        return self.folder / "train_labels.csv"
-
-    def _lagged(self) -> dict[int, Path]:
-        return {lag: path for lag, path in self._possible_lagged().items() if path.exists()}
-
-    def _possible_lagged(self) -> dict[int, Path]:
-        folder = self.folder / "lagged_test_labels"
-        return {lag: folder / f"test_labels_lag_{lag}.csv" for lag in range(1, MAX_LAG + 1)}
-
-    def _possible_files(self) -> Iterator[Path]:
-        for name in (
-            "calendar.csv",
-            "target_pairs.csv",
-            "test.csv",
-            "train.csv",
-            "train_labels.csv",
-        ):
-            yield self.folder / name
-        yield from self._possible_lagged().values()
-
-    def _files(self) -> Iterator[Path]:
-        return (path for path in self._possible_files() if path.exists())
+    def _files(self) -> FolderFiles:
+        return FolderFiles(self.folder)
 
     def _days(self, ids: IntArray, place: Place) -> DayArray:
-        return read_days_of_ids(ids, place, self.folder / "calendar.csv", self.start)
+        return read_days_of_ids(ids, place, self._files.calendar, self.start)
 
-    def _day(self, date_id: int) -> date:
-        day: date = self._days(np.array([date_id]), lambda _: (self._train, None))[0].item()
+    def _day(self, date_id: int, path: Path, line: int) -> date:
+        day: date = self._days(np.array([date_id]), lambda _: (path, line))[0].item()
         return day
 
-    def _find_newest_id(self) -> int | None:
-        return find_newest_id(self._train, self._test, self.day_filled)
+    def _find_newest_row(self) -> Edges | None:
+        return find_newest_row(self._files.train, self._files.test, self.day_filled)
 
     def _rows(self) -> PriceRows:
-        return _read_rows(self.folder, self.day_filled, self.look())
+        return _read_rows(self._files, self.day_filled, self.look())
 
 
 @lru_cache(maxsize=2)
-def _read_rows(folder: Path, day_filled: float, _: str) -> PriceRows:
-    """Read the rows of a folder, and keep them until it has another look."""
-    rows = read_price_rows(folder / "train.csv", folder / "test.csv", day_filled)
-    check_labels_not_later(folder / "train_labels.csv", rows.train)
+def _read_rows(files: FolderFiles, day_filled: float, _: str) -> PriceRows:
+    """Read the rows of prices, and keep them until the folder has another look."""
+    rows = read_price_rows(files.train, files.test, day_filled)
+    check_labels_not_later(files.labels, rows.train)
     return rows
+
+
+@lru_cache(maxsize=2)
+def _read_labels(
+    files: FolderFiles, day_filled: float, expected_targets: int | None, look: str
+) -> FloatArray | None:
+    """Read the labels of all rows, and keep them until the folder has another look."""
+    lagged = files.lagged_labels()
+    if not is_there(files.labels) and not lagged:
+        return None
+    pairs, rows = _read_pairs(files, expected_targets), _read_rows(files, day_filled, look)
+    return read_published_labels(files.labels, lagged, pairs, rows.train, rows.date_ids)
+
+
+def _read_pairs(files: FolderFiles, expected_targets: int | None) -> TargetPairs:
+    return read_pairs_file(files.pairs, read_series_names(files.train), expected_targets)
 
 
 def _between(days: DayArray, start: date, end: date) -> slice:

@@ -7,8 +7,8 @@ import numpy as np
 
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.targets import MAX_LAG, TargetPairs
-from quant_assets.sources.competition.file_errors import file_error, suggest_names
-from quant_assets.sources.competition.files import read_small_file
+from quant_assets.sources.competition.csv_text import read_small_file
+from quant_assets.sources.competition.file_errors import file_error, quote, suggest_names
 
 _BETWEEN_LEGS = " - "
 
@@ -54,15 +54,15 @@ def read_pairs_file(path: Path, series: Sequence[str], expected_targets: int | N
 def _check_target(path: Path, line: int, target: str, expected: str) -> None:
     if target == expected:
         return
-    number = target.removeprefix("target_")
-    repeated = number.isdecimal() and int(number) < int(expected.removeprefix("target_"))
+    count = int(expected.removeprefix("target_"))
+    repeated = target in {f"target_{i}" for i in range(count)}
     raise file_error(
         "a target occurs twice" if repeated else "a target is out of order",
         path,
         line=line,
         column="target",
         expected=expected,
-        found=repr(target),
+        found=quote(target),
         hint="targets are numbered from 0 without gaps; sort the rows and remove repeated ones",
     )
 
@@ -75,7 +75,7 @@ def _parse_lag(path: Path, line: int, text: str) -> int:
             line=line,
             column="lag",
             expected=f"a whole number from 1 to {MAX_LAG}",
-            found=repr(text),
+            found=quote(text),
             hint="correct the row",
         )
     return int(text)
@@ -91,7 +91,7 @@ def _check_legs(
             line=line,
             column="pair",
             expected="one close, or two with ' - ' between them",
-            found=repr(_BETWEEN_LEGS.join(legs)),
+            found=quote(_BETWEEN_LEGS.join(legs)),
             hint="correct the row",
         )
     for leg in legs:
@@ -102,6 +102,6 @@ def _check_legs(
                 line=line,
                 column="pair",
                 expected="a closing price of train.csv",
-                found=repr(leg),
+                found=quote(leg),
                 hint=suggest_names(leg, closes, "train.csv must hold the closes of all pairs"),
             )

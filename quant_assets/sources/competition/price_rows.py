@@ -13,7 +13,9 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.sources.competition.arrival import Delivery, count_rows
 from quant_assets.sources.competition.csv_text import find_line
-from quant_assets.sources.competition.files import Edges, NumberTable, read_edges, read_numbers
+from quant_assets.sources.competition.edges import Edges, read_edges
+from quant_assets.sources.competition.file_state import is_there
+from quant_assets.sources.competition.files import NumberTable, read_numbers
 from quant_assets.sources.competition.tables import check_same_series, read_series_names
 from quant_assets.sources.protocol import UnreadCell
 
@@ -56,7 +58,7 @@ def read_price_rows(train_path: Path, test_path: Path, share: float) -> PriceRow
     """
     train = read_numbers(train_path, columns=read_series_names(train_path))
     test = None
-    if test_path.exists():
+    if is_there(test_path):
         check_same_series(test_path, train.columns)
         if read_edges(test_path).last_id > train.date_ids[-1]:
             test = read_numbers(test_path, columns=train.columns)
@@ -71,12 +73,13 @@ def read_price_rows(train_path: Path, test_path: Path, share: float) -> PriceRow
     waiting = "; ".join(reason for reason in reasons if reason)
     if not count:
         raise _no_day_error(train_path, waiting)
+    values.setflags(write=False)
     kept = tuple(cell for cell in unread if cell.row < count)
     return PriceRows(train, test, ids[:count], values[:count], kept, waiting)
 
 
 def _describe_unfinished_line(path: Path) -> str:
-    line = read_edges(path).unfinished_line if path.exists() else None
+    line = read_edges(path).unfinished_line if is_there(path) else None
     if line is None:
         return ""
     return f"{path.name}, line {line}: the line has no end: it is still being written"
@@ -122,19 +125,19 @@ def _count_common(train: NumberTable, test: NumberTable) -> int:
     return int(np.searchsorted(test.date_ids, train.date_ids[-1], side="right"))
 
 
-def find_newest_id(train_path: Path, test_path: Path, share: float) -> int | None:
-    """Return the id of the last row if it has come even if all closes are ever filled, else None.
+def find_newest_row(train_path: Path, test_path: Path, share: float) -> Edges | None:
+    """Find the file whose last row is the newest, if that row has come.
 
-    It reads the last rows only.
+    Returns None if only all rows can tell whether it has: if it lacks closes that others may lack.
+    It reads the first and last rows only.
 
     Raises:
         SourceError: the header, the first or the last row of a file is malformed.
     """
-    newest: tuple[Edges, Path] = read_edges(train_path), train_path
-    if test_path.exists() and (of_test := read_edges(test_path)).last_id > newest[0].last_id:
-        newest = of_test, test_path
-    edges, path = newest
-    columns = read_series_names(path)
+    edges = read_edges(train_path)
+    if is_there(test_path) and (of_test := read_edges(test_path)).last_id > edges.last_id:
+        edges = of_test
+    columns = read_series_names(edges.path)
     filled = np.array([name in edges.filled for name in columns])
     delivery = Delivery.of(columns, np.zeros((1, len(columns))), share)
-    return edges.last_id if delivery.has_come(filled) else None
+    return edges if delivery.has_come(filled) else None

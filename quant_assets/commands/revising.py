@@ -1,0 +1,107 @@
+"""Take over what the source has changed in the past, and submit a day again.
+
+What changed is found in ``revisions``.
+"""
+
+from datetime import date
+
+import typer
+
+from quant_assets.commands.running import find_days_to_run, run_job_over
+from quant_assets.core.errors import SettingsError
+from quant_assets.core.settings import Settings, require_market
+from quant_assets.orchestration.jobs.names import (
+    PRICE_JOBS,
+    REDOING_JOBS,
+    REFRESH,
+    RESUBMISSION_TAG,
+    REVISE,
+)
+from quant_assets.sources.protocol import Source
+from quant_assets.sources.registry import open_source
+
+
+def run_revision(settings: Settings) -> None:
+    """Do everything again from the first day on that the source has changed, and say what changed.
+
+    Raises:
+        SettingsError: the data directory holds another market, or none.
+        SourceError: the source cannot be read, or has other series.
+        RunFailedError: an asset or a blocking check failed.
+    """
+    from quant_assets.lake.store.lake import Lake
+    from quant_assets.quality import worker
+    from quant_assets.revisions.comparison import compare_with_source, refuse_other_series
+    from quant_assets.revisions.differences import describe_differences
+
+    require_market(settings, loaded=True)
+    source = open_source(settings)
+    with Lake(settings.lake_dir) as lake:
+        comparison = compare_with_source(lake, source)
+    refuse_other_series(comparison)
+    if comparison.span is None:
+        typer.echo(f"{settings.source}: the stored days are as the source has them")
+        return
+    worker.begin_worker()
+    typer.echo(describe_differences(comparison.revisions) or "a revision did not come to its end")
+    run_job_over(settings, source, REVISE, *comparison.span)
+
+
+def keep_order(
+    settings: Settings, source: Source, job: str, start: date, end: date
+) -> tuple[date, date]:
+    """Bring along the days that have to be stored before these, and revise the past first.
+
+    A run over the history that reaches the first changed day redoes it itself.
+    """
+    from quant_assets.lake.store.lake import Lake
+    from quant_assets.revisions.comparison import compare_with_source
+
+    if job not in PRICE_JOBS or not settings.lake_dir.exists():
+        return start, end
+    with Lake(settings.lake_dir) as lake:
+        comparison = compare_with_source(lake, source)
+    if comparison.stored is None:
+        return start, end
+    missing = [day for day in comparison.new_days if day < start]
+    if missing:
+        start = missing[0]
+        typer.echo(f"from {start} on: the days before are not stored yet")
+    span = comparison.span
+    if span is None or (job in REDOING_JOBS and start <= span[0] and end >= span[1]):
+        return start, end
+    run_revision(settings)
+    return start, end
+
+
+def run_resubmission(settings: Settings, day: date, reason: str) -> None:
+    """Forecast and submit a stored day again; live rows of the day become an earlier version.
+
+    Args:
+        settings: the market, and the data directory.
+        day: the trading day.
+        reason: why, stored with the version that is replaced.
+
+    Raises:
+        SettingsError: the reason is empty, or the data directory holds another market, or none.
+        CalendarError: the source has no such day.
+        RunFailedError: an asset or a blocking check failed.
+    """
+    from quant_assets.lake.schemas.promotion_tables import PROMOTION_DAILY
+    from quant_assets.lake.schemas.tables import (
+        ENSEMBLE_FORECASTS,
+        INTERVALS,
+        SUBMISSIONS,
+        forecasts_table,
+    )
+    from quant_assets.models.registry import select_families
+
+    if not reason.strip():
+        raise SettingsError("a resubmission needs a reason", expected="--reason TEXT")
+    require_market(settings, loaded=True)
+    source = open_source(settings)
+    find_days_to_run(source, day, day)
+    families = map(forecasts_table, select_families(settings.families))
+    tables = (*families, ENSEMBLE_FORECASTS, INTERVALS, *PROMOTION_DAILY, SUBMISSIONS)
+    only = [*(table.name for table in tables), "submissions.export"]
+    run_job_over(settings, source, REFRESH, day, day, {RESUBMISSION_TAG: reason}, only=only)

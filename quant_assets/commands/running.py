@@ -1,0 +1,77 @@
+"""Run a job over days of the source from the command line.
+
+Which job and which days is decided by the commands.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import typer
+
+from quant_assets.core.errors import CalendarError
+from quant_assets.core.settings import Settings
+from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
+from quant_assets.sources.protocol import Source
+
+
+def run_job_over(
+    settings: Settings,
+    source: Source,
+    job: str,
+    start: date,
+    end: date,
+    tags: dict[str, str] | None = None,
+    config: Mapping[str, Mapping[str, Any]] | None = None,
+    only: Sequence[str] = (),
+) -> None:
+    """Run a job over a range of days of a source, and show its progress.
+
+    Args:
+        settings: the market, and the data directory.
+        source: the source of the market.
+        job: name of the job.
+        start: first day, included.
+        end: last day, included.
+        tags: further tags of the run.
+        config: configuration of the job's steps, by the step's name.
+        only: tables whose assets are run; all assets of the job if empty.
+
+    Raises:
+        RunFailedError: an asset or a blocking check failed.
+    """
+    from quant_assets.definitions import build_definitions
+    from quant_assets.models.registry import preload, select_families
+    from quant_assets.orchestration.execution.runs import open_instance, run_job
+
+    started = time.perf_counter()
+    typer.echo(f"{job}: {settings.source}, {start} to {end}")
+    preload(select_families(settings.families), others=["matplotlib.backends.backend_agg"])
+    with open_instance(settings) as opened:
+        definitions = build_definitions(settings, source=source)
+        result = run_job(definitions, opened, job, start, end, tags, config, only)
+    for warning in result.warnings:
+        typer.secho(f"  warning: {warning}", fg="yellow")
+    typer.echo(f"{job}: done in {time.perf_counter() - started:.0f} s")
+
+
+def find_days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
+    """Return the first and last trading day of the range that the source has."""
+    first, last = max(start, source.first_day, FIRST_DAY), min(end, source.last_day, LAST_DAY)
+    days = trading_days(first, last).tolist()
+    if start > end or not days:
+        raise CalendarError(
+            "no trading day of the source lies in this range",
+            where=source.name,
+            expected=f"trading days from {source.first_day} to {source.last_day}",
+            found=f"{start} to {end}",
+        )
+    return days[0], days[-1]
+
+
+def check_readable(source: Source, start: date, end: date) -> None:
+    """Read the whole source, so that a bad one is refused before anything is written."""
+    source.pairs()
+    source.prices(start, end)
+    source.published_labels(start, end)
