@@ -4,7 +4,6 @@ Sixteen instruments are enough for 424 different pairs. The files have a ``calen
 days may be lacking, and come later.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import combinations
@@ -24,6 +23,8 @@ from quant_assets.simulation.vendor import (
     VendorTable,
     adjust_prices,
     correct_cell,
+    cut_inside_last_number,
+    empty_row,
     number_rows,
     spoil_row,
 )
@@ -68,9 +69,9 @@ class RevisedInstallation(Installation):
 
 def copy_loaded_vendor(root: Path) -> "tuple[RevisedInstallation, RevisedVendor]":
     """Copy the vendor's first days, loaded, to a root where both may be changed."""
-    prepared = copy_prepared("revised", _load_first_days, root)
+    copy_prepared("revised", _load_first_days, root)
     installation = RevisedInstallation(root)
-    installation.moved_from(prepared)
+    installation.here()
     return installation, _open_vendor(root)
 
 
@@ -101,6 +102,8 @@ class RevisedVendor:
         values: (n, c) prices as the vendor has them now, of days that it does not show as well.
         visible: (n,) whether the vendor shows a day.
         spoiled: rows whose prices are mostly zero until they are repaired.
+        emptied: rows without prices until they are repaired.
+        half_written: whether ``train.csv`` ends inside its last number.
         renumbered_from: first row whose number is greater by one; None for none.
     """
 
@@ -108,6 +111,8 @@ class RevisedVendor:
     visible: BoolArray
     values: FloatArray = field(default_factory=_draw_prices)
     spoiled: set[int] = field(default_factory=set)
+    emptied: set[int] = field(default_factory=set)
+    half_written: bool = False
     renumbered_from: int | None = None
 
     def write(self) -> None:
@@ -115,17 +120,23 @@ class RevisedVendor:
         values = self.values
         for row in self.spoiled:
             values = spoil_row(values, row)
+        for row in self.emptied:
+            values = empty_row(values, row)
         ids = number_rows(self.visible, self.renumbered_from)
         table = VendorTable(COLUMNS, DAYS[self.visible], ids, values[self.visible])
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self.folder / "target_pairs.csv", _format_pairs().encode())
         write_atomically(self.folder / "calendar.csv", table.calendar_text().encode())
-        write_atomically(self.folder / "train.csv", table.prices_text().encode())
+        text = table.prices_text()
+        if self.half_written:
+            text = cut_inside_last_number(text)
+        write_atomically(self.folder / "train.csv", text.encode())
 
-    def shown_days(self) -> Sequence[date]:
-        """Return the days that the vendor shows."""
-        days: Sequence[date] = DAYS[self.visible].tolist()
-        return days
+    def repair(self) -> None:
+        """End all that is wrong with the files until it is repaired."""
+        self.spoiled.clear()
+        self.emptied.clear()
+        self.half_written = False
 
     def adjust(self, instrument: int, factor: float, before: int) -> None:
         """Multiply an instrument's prices before a row by a factor."""

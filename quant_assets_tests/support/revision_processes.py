@@ -67,7 +67,7 @@ def check_whole(lake: Lake, states: tuple[History, History], live: str) -> int:
 
 def revise(settings: Settings) -> None:
     """Revise the history of a data directory."""
-    from quant_assets.commands.loading import run_revision
+    from quant_assets.commands.revising import run_revision
 
     run_revision(settings)
 

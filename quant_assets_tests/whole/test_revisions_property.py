@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from quant_assets.commands.loading import load_everything, run_range, run_revision
+from quant_assets.commands.loading import load_everything, run_range
+from quant_assets.commands.revising import run_revision
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.table import LIVE, Table
@@ -46,6 +47,8 @@ VENDOR_STEPS = st.one_of(
     st.tuples(st.just("correct"), st.tuples(_instruments, st.sampled_from([1.01, np.nan]), _back)),
     st.tuples(st.just("renumber"), _back),
     st.tuples(st.just("spoil"), st.integers(0, 3)),
+    st.tuples(st.just("empty"), st.integers(0, 2)),
+    st.tuples(st.just("half_write"), st.just(0)),
     st.tuples(st.just("repair"), st.just(0)),
 )
 RUNS = st.one_of(
@@ -94,8 +97,14 @@ class World:
     def spoil(self, back: int) -> None:
         self.vendor.spoiled.add(self._row(back))
 
+    def empty(self, back: int) -> None:
+        self.vendor.emptied.add(self._row(back))
+
+    def half_write(self, _: int) -> None:
+        self.vendor.half_written = True
+
     def repair(self, _: int) -> None:
-        self.vendor.spoiled.clear()
+        self.vendor.repair()
 
     def refresh(self, back: int) -> None:
         self._run_job("refresh_daily", back, back)
