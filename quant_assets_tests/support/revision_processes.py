@@ -23,7 +23,7 @@ _PAUSE = 0.05
 def process_context() -> ForkServerContext:
     """Return a context whose processes share a single import of the platform."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["quant_assets_tests.support.revision_processes"])
+    context.set_forkserver_preload(["quant_assets.simulation.preload", __name__])
     return context
 
 
