@@ -20,6 +20,7 @@ from quant_assets.reports import (
     forecast_sections,
     market_sections,
     operations_sections,
+    revision_sections,
 )
 from quant_assets.reports.blocks import ActionItem, Section, State, format_count, worst_state
 from quant_assets.reports.scope import ReportScope
@@ -31,6 +32,7 @@ _SECTIONS = (
     forecast_sections.attribution_section,
     data_sections.data_health_section,
     data_sections.drift_section,
+    revision_sections.revisions_section,
     market_sections.regime_section,
     market_sections.anomalies_section,
     operations_sections.promotion_section,

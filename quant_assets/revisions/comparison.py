@@ -181,17 +181,18 @@ def _read_digests(lake: Lake) -> tuple[tuple[str, ...], BlockDigests]:
     if not lake.has(DIGESTS):
         table = read_raw(lake, *(read_day_span(lake, RAW_PRICES) or (date.min, date.max)))
         return table.columns, digest_blocks(table)
-    rows = lake.arrow(f"FROM {DIGESTS.quoted} ORDER BY instrument, field, block")
-    series = rows.select(["instrument", "field"]).group_by(["instrument", "field"]).aggregate([])
-    pairs = sorted(zip(series["instrument"].to_pylist(), series["field"].to_pylist(), strict=True))
-    names = [name for name in pairs if name[1] != DATE_ID_FIELD]
-    blocks = np.unique(rows["block"].to_numpy())
-    # A series has a row for every block, so the rows are a matrix in the order of the series.
-    values = rows["digest"].to_numpy().reshape(len(pairs), len(blocks))
-    numbers = pairs.index(("", DATE_ID_FIELD))
-    order = [i for i in range(len(pairs)) if i != numbers] + [numbers]
-    columns = tuple(column_name(InstrumentSeries(*name)) for name in names)
-    return columns, BlockDigests(blocks.astype("datetime64[D]"), values[order].T)
+    rows = lake.arrow(
+        f"SELECT block, digest, dense_rank() OVER (ORDER BY field = '{DATE_ID_FIELD}', instrument,"
+        f" field) - 1 AS place, instrument, field FROM {DIGESTS.quoted}"
+    )
+    places, first = np.unique(rows["place"].to_numpy(), return_index=True)
+    # The numbers of days come last.
+    series = rows.select(["instrument", "field"]).take(first[:-1]).to_pylist()
+    columns = tuple(column_name(InstrumentSeries(**name)) for name in series)
+    blocks, block = np.unique(rows["block"].to_numpy(), return_inverse=True)
+    values = np.zeros((len(blocks), len(places)), dtype=np.int64)
+    values[block, rows["place"].to_numpy()] = rows["digest"].to_numpy()
+    return columns, BlockDigests(blocks.astype("datetime64[D]"), values)
 
 
 def _apply_set_aside(lake: Lake, given: PriceTable) -> tuple[PriceTable, dict[date, int]]:

@@ -1,47 +1,29 @@
-"""What a run stores of a source's prices, and of its revisions, in one transaction.
+"""What a run may store of a source's prices: the order of days, cleaning, and days set aside.
 
-Raw and validated prices come into force together, with the digests of what is stored. A revision
-leaves a mark that says from which day on everything else has to be done again.
+Nothing is written here. The changes of all tables that follow are in ``revisions.changes``.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import numpy as np
 
 from quant_assets.core.errors import SourceError
-from quant_assets.lake.readers.arrays import tile_units
 from quant_assets.lake.readers.prices import raw_rows
-from quant_assets.lake.schemas.declared import declared_tables
-from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED, REVISIONS, SET_ASIDE
-from quant_assets.lake.schemas.table import HISTORY, Table
-from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
-from quant_assets.lake.store.changes import (
-    Change,
-    append,
-    delete_days,
-    execute,
-    replace_all,
-    replace_days,
-)
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import parse_column
 from quant_assets.quality.cleaning import CleanedTable, CleaningRules, clean
-from quant_assets.quality.rows import quarantine_rows, validated_rows
+from quant_assets.quality.rows import validated_rows
 from quant_assets.revisions.comparison import (
-    DATE_ID_FIELD,
     Comparison,
     keep_stored_days,
     refuse_other_series,
     select_days,
 )
-from quant_assets.revisions.differences import Revision
-from quant_assets.revisions.digests import BLOCK_DAYS, digest_blocks, digest_days
+from quant_assets.revisions.digests import digest_days
 from quant_assets.sources.protocol import PriceTable
 
-_DAY_SCHEMAS = ("features", "forecasts", "submissions", "monitoring")
 _HINT = "run `quant-assets revise`, which does everything from there again; automation does it too"
 
 
@@ -180,153 +162,3 @@ def find_failing_days(days: Sequence[date], passes: Callable[[date, date], bool]
         *find_failing_days(days[:middle], passes),
         *find_failing_days(days[middle:], passes),
     ]
-
-
-def list_changes(
-    lake: Lake,
-    comparison: Comparison,
-    update: PriceUpdate,
-    families: tuple[str, ...],
-    reasons: Mapping[date, str],
-    now: datetime,
-) -> list[Change]:
-    """List the changes of all tables that come into force together.
-
-    The first three are those of raw prices, quarantine and validated prices.
-
-    Args:
-        lake: the lake.
-        comparison: how the source differs from the lake.
-        update: what the run stores.
-        families: model families, whose tables hold days too.
-        reasons: why days are set aside by this run.
-        now: the present moment, UTC.
-    """
-    withdrawn = _days_of(comparison.revisions, "withdrawn")
-    last = max([update.end, *withdrawn])
-    start = update.start
-    changes = [
-        replace_days(RAW_PRICES, start, last, update.raw),
-        replace_days(VALIDATED_QUARANTINE, start, last, quarantine_rows(update.cleaned, start)),
-        replace_days(VALIDATED_PRICES, start, last, update.validated),
-        _replace_digests(update, last),
-    ]
-    if comparison.revisions:
-        changes.append(append(REVISIONS, revision_rows(comparison.revisions, now)))
-        changes += _clear_days(lake, families, withdrawn)
-        changes += _renumber(lake, families, comparison)
-    if comparison.span:
-        changes.append(_mark_outdated(lake, comparison, now))
-    changes += _keep_set_aside(lake, comparison, update, reasons, now)
-    return changes
-
-
-def _days_of(revisions: Sequence[Revision], kind: str) -> list[date]:
-    return [revision.first for revision in revisions if revision.kind == kind]
-
-
-def _replace_digests(update: PriceUpdate, last: date) -> Change:
-    """Replace the digests of all blocks that the run's days lie in."""
-    digests = digest_blocks(update.given)
-    first = np.datetime64(update.start).astype(np.int64) // BLOCK_DAYS * BLOCK_DAYS
-    own = digests.blocks >= first.astype("datetime64[D]")
-    series = [parse_column(name) for name in update.given.columns]
-    blocks = digests.blocks[own]
-    rows = {
-        "block": np.repeat(blocks, len(series) + 1),
-        "instrument": tile_units([*(s.instrument for s in series), ""], len(blocks)),
-        "field": tile_units([*(s.field for s in series), DATE_ID_FIELD], len(blocks)),
-        "digest": digests.values[own].ravel(),
-    }
-    return replace_days(DIGESTS, first.astype("datetime64[D]").item(), max(last, update.end), rows)
-
-
-def revision_rows(revisions: Sequence[Revision], now: datetime) -> dict[str, Any]:
-    """Convert revisions to rows of ``raw.revisions``."""
-    series = [parse_column(r.column) if r.column else None for r in revisions]
-    return {
-        "known_at": [now.replace(tzinfo=None)] * len(revisions),
-        "trading_day": [r.first for r in revisions],
-        "until": [r.last for r in revisions],
-        "instrument": [s.instrument if s else None for s in series],
-        "field": [s.field if s else None for s in series],
-        "kind": [r.kind for r in revisions],
-        "before": np.array([r.before for r in revisions]),
-        "after": np.array([r.after for r in revisions]),
-        "factor": np.array([r.factor for r in revisions]),
-        "cells": [r.cells for r in revisions],
-    }
-
-
-def _day_tables(lake: Lake, families: tuple[str, ...]) -> Iterator[Table]:
-    """Yield the stored tables that hold a row for some days, besides prices."""
-    for table in declared_tables(families, "load", "retrain", "watch"):
-        if table.schema in _DAY_SCHEMAS and table.day_column and lake.has(table):
-            yield table
-
-
-def _clear_days(lake: Lake, families: tuple[str, ...], days: Collection[date]) -> list[Change]:
-    """Delete withdrawn days from all tables; what was submitted live stays."""
-    if not days:
-        return []
-    return [delete_days(table, sorted(days)) for table in _day_tables(lake, families)]
-
-
-def _renumber(lake: Lake, families: tuple[str, ...], comparison: Comparison) -> list[Change]:
-    """Give days their new numbers in all tables; what was submitted live keeps the old."""
-    if not _days_of(comparison.revisions, "renumbered"):
-        return []
-    given = comparison.given
-    values = [given.days.tolist(), given.date_ids.tolist()]
-    changes = []
-    for table in _day_tables(lake, families):
-        if all(column.name != "date_id" for column in table.columns):
-            continue
-        live = f" AND (origin IS NULL OR origin = '{HISTORY}')" if table.keeps_live else ""
-        sql = (
-            f"UPDATE {table.quoted} AS t SET date_id = m.date_id FROM (SELECT"
-            " unnest(?::DATE[]) AS day, unnest(?::BIGINT[]) AS date_id) AS m"
-            f" WHERE t.trading_day = m.day AND t.date_id <> m.date_id{live}"
-        )
-        changes.append(execute(table, sql, values))
-    return changes
-
-
-def _mark_outdated(lake: Lake, comparison: Comparison, now: datetime) -> Change:
-    first, until = comparison.span or (date.min, date.min)
-    earlier = comparison.outdated
-    row = {
-        "trading_day": [first],
-        "until": [until],
-        "known_at": [earlier.known_at if earlier else now.replace(tzinfo=None)],
-        "snapshot": [earlier.snapshot if earlier else lake.snapshot_id()],
-    }
-    return replace_all(OUTDATED, row)
-
-
-def _keep_set_aside(
-    lake: Lake,
-    comparison: Comparison,
-    update: PriceUpdate,
-    reasons: Mapping[date, str],
-    now: datetime,
-) -> list[Change]:
-    """Add the days that this run sets aside, and remove the days that it stores."""
-    stored = lake.arrow(f"FROM {SET_ASIDE.quoted}").to_pylist() if lake.has(SET_ASIDE) else []
-    same = comparison.set_aside or {}
-    kept = [row for row in stored if row["trading_day"] in same]
-    kept = [row for row in kept if row["trading_day"] not in update.refused]
-    added = [
-        {
-            "trading_day": day,
-            "digest": digest,
-            "reason": reasons.get(day, ""),
-            "since": now.replace(tzinfo=None),
-        }
-        for day, digest in update.refused.items()
-    ]
-    if not added and len(kept) == len(stored):
-        return []
-    rows = sorted([*kept, *added], key=lambda row: row["trading_day"])
-    names = [column.name for column in SET_ASIDE.columns]
-    return [replace_all(SET_ASIDE, {name: [row[name] for row in rows] for name in names})]

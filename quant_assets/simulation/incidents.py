@@ -20,7 +20,7 @@ from quant_assets.orchestration.run_requests.attempts import (
     REASON_TAG,
     TRIGGER_TAG,
 )
-from quant_assets.orchestration.run_requests.next_days import CLOSE
+from quant_assets.orchestration.run_requests.proposals import CLOSE
 from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
     ALERTED,

@@ -16,8 +16,8 @@ from quant_assets_tests.support.report_scopes import DRIFT_SHARE
 from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_others, fill
 
 SECTIONS = (
-    *("Alerts", "Submission", "Performance", "Attribution", "Data health", "Drift", "Regime"),
-    *("Anomalies", "Promotion", "Freshness"),
+    *("Alerts", "Submission", "Performance", "Attribution", "Data health", "Drift"),
+    *("Revised since", "Regime", "Anomalies", "Promotion", "Freshness"),
 )
 LIMIT = 500_000
 _VOID = {"meta", "wbr"}

@@ -1,6 +1,6 @@
 """The texts and grids of sections, compared with the rows of the lake."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +8,10 @@ import pandas as pd
 
 from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.schemas.revision_tables import REVISIONS, SET_ASIDE
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
 from quant_assets.lake.schemas.tables import SUBMISSIONS, forecasts_table
+from quant_assets.lake.store.changes import append
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.monitoring.data.disagreement import MEASURE as DISAGREEMENT
@@ -20,10 +22,13 @@ from quant_assets.reports import (
     forecast_sections,
     market_sections,
     operations_sections,
+    revision_sections,
 )
 from quant_assets.reports.blocks import ActionItem, Grid, Section
 from quant_assets.reports.page import compose_report
 from quant_assets.reports.periods import MONTHLY, WEEKLY
+from quant_assets.revisions.changes import revision_rows
+from quant_assets.revisions.differences import Revision
 from quant_assets.scoring.metric import score_of_ic
 from quant_assets_tests.support import report_tables
 from quant_assets_tests.support.report_scopes import scope, without
@@ -274,3 +279,33 @@ def test_freshness_counts_trading_days(lake: Lake) -> None:
     assert operations_sections.freshness_section(scope(lake)).summary.startswith(
         "7 of 15 layers are up to date on"
     )
+
+
+def test_what_was_known_then_and_revised_since_is_told(lake: Lake) -> None:
+    page = scope(lake)
+    before = revision_sections.revisions_section(page)
+    assert "was computed when later prices were known" in before.summary
+    assert "has changed nothing that was known" in before.summary
+    closing = datetime.combine(DAY, time(23))
+    known, later = closing - timedelta(hours=2), closing + timedelta(days=9)
+    correction = Revision("corrected", DAY, DAY, "US_Stock_CVX_adj_close", 10.5, 11.25, cells=1)
+    split = Revision(
+        "restated", DAY - timedelta(days=90), DAY, "US_Stock_COP_adj_close", 8.0, 4.0, 0.5, 60
+    )
+    elsewhere = Revision("withdrawn", DAY + timedelta(days=1), DAY + timedelta(days=1))
+    lake.change(
+        append(REVISIONS, revision_rows([split], known)),
+        append(REVISIONS, revision_rows([correction, split, elsewhere], later)),
+    )
+    section = revision_sections.revisions_section(page)
+    assert "1 corrected, 1 restated; 2 changes" in section.summary
+    moment = f"{later:%Y-%m-%d %H:%M}"
+    days = f"{DAY - timedelta(days=90)} to {DAY}"
+    assert grid(section) == [
+        [moment, "restated", "US_Stock_COP close", days, "8", "4"],
+        [moment, "corrected", "US_Stock_CVX close", str(DAY), "10.5", "11.25"],
+    ]
+    row = {"trading_day": [DAY], "digest": [1], "reason": ["zeros"], "since": [later]}
+    lake.change(append(SET_ASIDE, row))
+    (item,) = revision_sections.revisions_section(page).action_items
+    assert item == ActionItem("warning", f"the prices of {DAY} are set aside")

@@ -113,7 +113,9 @@ def test_labels_of_a_row_that_has_not_come_are_not_read(folder: Path) -> None:
     [
         (NOTHING, "no market has delivered: 0 of 7 cells are filled"),
         ((1, 3, 4, 7), "no market has delivered: 2 of 7 cells are filled"),
-        ((1, 4, 7), "only JPX has delivered, and 2 markets have on every day: 3 of 7 cells"),
+        ((1, 4, 7), "only JPX has delivered, and FX or US has on every day: 3 of 7 cells"),
+        ((1, 3, 4), "only FX has delivered, and 2 have on every day: 3 of 7 cells"),
+        ((4, 7), "only LME and JPX have delivered, and FX or US has on every day: 4 of 7 cells"),
     ],
 )
 def test_newest_rows_in_which_too_few_markets_delivered_have_not_come(

@@ -189,7 +189,8 @@ def _performance(day: date, random: np.random.Generator) -> pd.DataFrame:
     later = trading_days(day, day + timedelta(days=20))[5].item()
     names = ["ensemble", *FAMILIES, "oracle"]
     ic = random.normal(0.02, 0.1, len(names))
-    return pd.DataFrame({**_key(day), "family": names, "ic": ic, "released_on": later})
+    known = {"released_on": later, "origin": None}
+    return pd.DataFrame({**_key(day), "family": names, "ic": ic, **known})
 
 
 def _prices(day: date, random: np.random.Generator) -> pd.DataFrame:
@@ -200,7 +201,9 @@ def _prices(day: date, random: np.random.Generator) -> pd.DataFrame:
 
 def _submission(day: date, random: np.random.Generator) -> pd.DataFrame:
     values = random.normal(size=424)
-    return pd.DataFrame([{**_key(day), **{f"target_{i}": x for i, x in enumerate(values)}}])
+    targets = {f"target_{i}": x for i, x in enumerate(values)}
+    stored_at = datetime.combine(day, time(22, 3))
+    return pd.DataFrame([{**_key(day), **targets, "origin": "history", "stored_at": stored_at}])
 
 
 def _forecasts(day: date, random: np.random.Generator) -> pd.DataFrame:

@@ -24,8 +24,9 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.quality.cleaning import CleaningRules
+from quant_assets.revisions.changes import list_changes
 from quant_assets.revisions.comparison import compare_with_source
-from quant_assets.revisions.storing import build_update, list_changes
+from quant_assets.revisions.storing import build_update
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
 
 DAYS: list[date] = trading_days(FIRST_DAY, LAST_DAY).tolist()

@@ -49,13 +49,13 @@ from quant_assets.quality.suites import (
     TARGET_PAIRS_SUITE,
     VALIDATED_PRICES_SUITE,
 )
+from quant_assets.revisions.changes import list_changes
 from quant_assets.revisions.comparison import Comparison, compare_with_source
 from quant_assets.revisions.differences import describe_differences
 from quant_assets.revisions.storing import (
     PriceUpdate,
     build_update,
     find_failing_days,
-    list_changes,
     require_order,
     set_days_aside,
 )

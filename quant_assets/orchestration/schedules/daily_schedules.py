@@ -16,7 +16,8 @@ from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import is_trading_day
 from quant_assets.orchestration.jobs.names import REFRESH, UPDATE, WATCH
-from quant_assets.orchestration.run_requests.next_days import PROPOSALS, RequestContext
+from quant_assets.orchestration.run_requests.next_days import PROPOSALS
+from quant_assets.orchestration.run_requests.proposals import RequestContext
 from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.orchestration.sensors.refresh_sensor import (
     REFRESH_SENSOR,

@@ -16,7 +16,8 @@ from quant_assets.core.errors import CalendarError, QuantAssetsError, SourceErro
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.run_locks import close_abandoned_runs
-from quant_assets.orchestration.run_requests.next_days import PROPOSALS, RequestContext, RunProposal
+from quant_assets.orchestration.run_requests.next_days import PROPOSALS
+from quant_assets.orchestration.run_requests.proposals import RequestContext, RunProposal
 from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.sources.protocol import Source
 

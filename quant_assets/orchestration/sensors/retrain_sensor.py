@@ -18,7 +18,7 @@ from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.run_requests.attempts import build_request_tags, read_attempts
-from quant_assets.orchestration.run_requests.next_days import NEEDS_LOADING
+from quant_assets.orchestration.run_requests.proposals import NEEDS_LOADING
 from quant_assets.orchestration.run_requests.retrain_triggers import find_triggers
 from quant_assets.orchestration.run_requests.retry_policy import (
     Attempt,

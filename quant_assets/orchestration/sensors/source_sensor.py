@@ -19,7 +19,7 @@ from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.orchestration.run_requests.next_days import CLOSE, is_day_over
+from quant_assets.orchestration.run_requests.proposals import CLOSE, is_day_over
 from quant_assets.orchestration.sensors.refresh_sensor import (
     SECONDS,
     SOURCE_ERRORS,

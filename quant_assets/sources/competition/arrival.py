@@ -19,10 +19,12 @@ class Delivery:
     A market has delivered a row if at least ``share`` of its closes are filled. A day has come when
     as many markets have delivered as are open on every trading day: currencies trade on each, and
     by definition London or Tokyo is open. That is two where the file has FX, LME and JPX, otherwise
-    one. No row of 7,683 real days had fewer, though London and New York were closed together on 80
-    of them. A row that only the first market of the day has filled has too few. Of an open market,
-    less than half of the closes were filled in three of those rows, all in the midst of full ones:
-    a share of 0.5 holds no real day back.
+    one. Where it has FX, one of them must be FX or US: the few closes of London and Tokyo alone are
+    a nearly empty row, while a day without FX for once is one.
+
+    No row of 7,683 real days had fewer markets, though London and New York were closed together on
+    80 of them, and all had FX. Of an open market, less than half of the closes were filled in three
+    of those rows, all in the midst of full ones: a share of 0.5 holds no real day back.
 
     Attributes:
         closes: positions of each market's closes among the columns.
@@ -63,15 +65,21 @@ class Delivery:
 
     def has_come(self, filled: BoolArray) -> bool:
         """Return whether enough markets have delivered a row, (c,) as in :meth:`find_markets`."""
-        return len(self.find_markets(filled)) >= self.needed
+        markets = self.find_markets(filled)
+        return len(markets) >= self.needed and not self._lacks_main_market(markets)
 
     def describe_lack(self, filled: BoolArray) -> str:
         """Say why a row, (c,) as in :meth:`find_markets`, has not come."""
         markets = self.find_markets(filled)
         who = "no market has delivered"
         if markets:
-            who = f"only {markets[0]} has delivered, and {self.needed} markets have on every day"
+            more = "FX or US has" if self._lacks_main_market(markets) else f"{self.needed} have"
+            have = "has" if len(markets) == 1 else "have"
+            who = f"only {' and '.join(markets)} {have} delivered, and {more} on every day"
         return f"{who}: {filled.sum()} of {len(filled)} cells are filled"
+
+    def _lacks_main_market(self, markets: Sequence[str]) -> bool:
+        return "FX" in self.closes and not {"FX", "US"} & set(markets)
 
 
 def count_rows(values: FloatArray, delivery: Delivery) -> int:
