@@ -17,7 +17,7 @@ from quant_assets.simulation.history_checks import HISTORY
 from quant_assets_tests.support.installation import Digests, select_digests
 
 History = Mapping[tuple[str, str], str]
-_PAUSE = 0.05
+_PAUSE = 1.0
 
 
 def process_context() -> ForkServerContext:
