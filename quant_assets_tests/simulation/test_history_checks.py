@@ -45,10 +45,14 @@ def test_equal_tables_do_not_differ() -> None:
 def test_a_cell_that_differs_in_a_bit_or_in_being_null_is_found(
     row: int, column: int, value: object
 ) -> None:
-    cells = list(ROWS[row])
-    cells[column] = value
-    (found,) = compare([*ROWS[:row], tuple(cells), *ROWS[row + 1 :]])
-    assert (found.column, found.rows) == (TABLE.columns[column].name, 1)
+    name = TABLE.columns[column].name
+    stored = table_of(ROWS)
+    cells = stored[name].to_pylist()
+    cells[row] = value
+    changed = pa.array(cells, stored[name].type)
+    stored = stored.set_column(column, name, changed)
+    (found,) = compare_rows(TABLE, KEY, stored, table_of(ROWS))
+    assert (found.column, found.rows) == (name, 1)
     assert found.first == list(ROWS[row][:2])
     assert (found.stored, found.expected) == (value, ROWS[row][column])
 

@@ -4,7 +4,7 @@ The source alternates between two states, so that each stored day is known to be
 """
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
@@ -43,7 +43,7 @@ def digest_live(lake: Lake) -> str:
     return str(rows["digest"][0])
 
 
-def check_whole(lake: Lake, states: tuple[History, History], live: str) -> int:
+def check_whole(lake: Lake, states: Sequence[History], live: str) -> int:
     """Assert that a snapshot holds nothing half; return which state its prices are in.
 
     Prices are wholly of one state. So is everything computed from them, unless the lake says that
@@ -72,7 +72,7 @@ def revise(settings: Settings) -> None:
     run_revision(settings)
 
 
-def watch_until(settings: Settings, states: tuple[History, History], live: str, done: Any) -> None:
+def watch_until(settings: Settings, states: Sequence[History], live: str, done: Any) -> None:
     """Look at snapshot after snapshot until the other processes are done."""
     with Lake(settings.lake_dir, read_only=True) as lake:
         while not done.wait(_PAUSE):

@@ -57,7 +57,7 @@ def test_kills_at_any_moment_of_a_revision_leave_nothing_half_and_lose_nothing(
     moments, context = Random(4), process_context()
     installation, vendor = copy_loaded_vendor(tmp_path)
     settings = installation.settings
-    states = tuple(load_state(installation, vendor, state) for state in (0, 1))
+    states = [load_state(installation, vendor, state) for state in (0, 1)]
     write_state(vendor, 0)
     with Lake(settings.lake_dir, read_only=True) as lake:
         live, done = digest_live(lake), context.Event()
