@@ -67,7 +67,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
     if span.problem:
-        assets = [*dg.map_asset_specs(partial(_tell_problem, span.problem), assets)]
+        assets = list(dg.map_asset_specs(partial(_tell_problem, span.problem), assets))
     all_jobs = asset_jobs.build(families)
     on = settings.automation
     schedule = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED

@@ -165,7 +165,7 @@ def report(
 
 @app.command()
 def doctor() -> None:
-    """Check interpreter, extensions, disk, lake, source and settings."""
+    """Check interpreter, libraries, disk, lake, source and settings."""
     from quant_assets.commands.doctor import run_checks
 
     try:

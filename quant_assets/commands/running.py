@@ -47,6 +47,8 @@ def run_job_over(
 
     started = time.perf_counter()
     typer.echo(f"{job}: {settings.source}, {start} to {end}")
+    if waiting := source.waiting():
+        typer.secho(f"  warning: the newest row is not read: {waiting}", fg="yellow")
     preload(select_families(settings.families), others=["matplotlib.backends.backend_agg"])
     with open_instance(settings) as opened:
         definitions = build_definitions(settings, source=source)

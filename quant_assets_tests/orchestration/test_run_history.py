@@ -28,7 +28,13 @@ def opened(empty_data_dir: Path, tmp_path: Path) -> Iterator[dg.DagsterInstance]
 
 
 def run(
-    opened: dg.DagsterInstance, job: str, first: date, last: date, *, submits: bool = False
+    opened: dg.DagsterInstance,
+    job: str,
+    first: date,
+    last: date,
+    *,
+    submits: bool = False,
+    rows: int = 5,
 ) -> str:
     """Materialize the days in a real run with a check of each day; return the run's id."""
 
@@ -40,7 +46,7 @@ def run(
     )
     def stored() -> dg.MaterializeResult:  # type: ignore[type-arg]
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": 5}, check_results=[dg.AssetCheckResult(passed=True)]
+            metadata={"dagster/row_count": rows}, check_results=[dg.AssetCheckResult(passed=True)]
         )
 
     result = (
@@ -79,6 +85,7 @@ def test_a_run_goes_when_all_that_it_stored_was_stored_again(opened: dg.DagsterI
 
 
 def test_the_run_that_submitted_a_day_first_stays(opened: dg.DagsterInstance) -> None:
+    blocked = run(opened, "refresh_daily", LAST, LAST, submits=True, rows=0)
     first = run(opened, "refresh_daily", LAST, LAST, submits=True)
     between = run(opened, "refresh_daily", LAST, LAST, submits=True)
     newest = run(opened, "load_history", FIRST, LAST, submits=True)
@@ -87,6 +94,7 @@ def test_the_run_that_submitted_a_day_first_stays(opened: dg.DagsterInstance) ->
     assert find_storing_run(opened, LAST) == first
     assert opened.get_run_by_id(between) is None
     assert opened.get_run_by_id(newest)
+    assert opened.get_run_by_id(blocked)
 
 
 def test_runs_that_are_new_or_go_on_stay_whole(opened: dg.DagsterInstance) -> None:

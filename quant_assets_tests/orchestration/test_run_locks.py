@@ -19,6 +19,7 @@ from quant_assets.orchestration.execution.run_locks import (
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets_tests.support.installation import Command, Installation
 
+VARIABLE = "FOLDER_OF_RECORDS"
 # A run of another program than ours, on Dagster's public interface alone.
 PROGRAM = """
 import sys, time
@@ -39,11 +40,11 @@ with dg.DagsterInstance.get() as instance:
 
 
 @contextmanager
-def run_elsewhere(home: str) -> "Iterator[subprocess.Popen[str]]":
+def run_elsewhere(home: str, **variables: str) -> "Iterator[subprocess.Popen[str]]":
     """Run a job in a process of its own, which has begun and waits for a line."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
-        env={"DAGSTER_HOME": home, "DAGSTER_DISABLE_TELEMETRY": "1"},
+        env={"DAGSTER_HOME": home, "DAGSTER_DISABLE_TELEMETRY": "1", **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -51,6 +52,20 @@ def run_elsewhere(home: str) -> "Iterator[subprocess.Popen[str]]":
         assert process.stdout
         assert process.stdout.readline() == "begun\n"
         yield process
+
+
+def test_the_locks_lie_beside_the_runs_that_they_are_of(tmp_path: Path) -> None:
+    """As in a checkout, whose DAGSTER_HOME is another folder than that of the records."""
+    settings = Settings(data_dir=tmp_path / "data")
+    with open_instance(settings) as opened:
+        home = tmp_path / "checkout"
+        home.mkdir()
+        text = Path(opened.root_directory, "dagster.yaml").read_text()
+        folder = str(settings.dagster_home)
+        (home / "dagster.yaml").write_text(text.replace("env: DAGSTER_HOME", f"env: {VARIABLE}"))
+        with run_elsewhere(str(home), **{VARIABLE: folder}) as process:
+            assert holds_lock(opened, only_run(opened))
+            process.communicate("on\n")
 
 
 def only_run(opened: dg.DagsterInstance) -> dg.DagsterRun:

@@ -1,8 +1,6 @@
 """Wrong settings, disks or dates: the user gets one message, and nothing changes."""
 
-import ctypes
 import json
-import resource
 import socket
 from itertools import takewhile
 from pathlib import Path
@@ -17,13 +15,16 @@ from quant_assets_tests.support.installation import (
     Installation,
     digests,
 )
+from quant_assets_tests.support.limited_process import (
+    drop_override,
+    fill_disk,
+    without_permission,
+)
 from quant_assets_tests.support.small_market import write_small_market
 
 slow = pytest.mark.slow("processes whose disk is full, and what they do once it is not")
 
 REFRESH = ("backfill", "--from", "2023-12-29", "--to", "2023-12-29", "--job", "refresh_daily")
-# Those of <linux/prctl.h> and <linux/capability.h>.
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 SETTINGS = {
     "QUANT_SEED": ("abc", "valid integer"),
@@ -107,35 +108,20 @@ def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path, command: Comma
     finished.refused_with(str(tmp_path / "data"))
 
 
-def drop_override() -> None:
-    """Give up root's right to write against permissions; other users do not have it."""
-    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
-
-
 def test_a_read_only_data_directory_is_refused(installation: Installation) -> None:
     before = digests(installation.settings)
-    places = [installation.settings.data_dir, *installation.settings.data_dir.rglob("*")]
-    modes = {place: place.stat().st_mode for place in places}
-    for place, mode in modes.items():
-        place.chmod(mode & ~0o222)
-    finished = installation.run(*REFRESH, preexec_fn=drop_override)
-    for place, mode in modes.items():
-        place.chmod(mode)
+    with without_permission(installation.settings.data_dir):
+        finished = installation.run(*REFRESH, preexec_fn=drop_override)
     finished.refused_with(
         "cannot be written", str(installation.settings.data_dir), "QUANT_DATA_DIR"
     )
     assert digests(installation.settings) == before
 
 
-def full(process: int, free: int = 0) -> None:
-    """Let the kernel refuse files beyond a number of bytes from now on, as a full disk does."""
-    resource.prlimit(process, resource.RLIMIT_FSIZE, (free, free))
-
-
 @slow
 def test_a_disk_full_from_the_beginning_is_refused(installation: Installation) -> None:
     before = digests(installation.settings)
-    finished = installation.run(*REFRESH, preexec_fn=lambda: full(0, free=20_000))
+    finished = installation.run(*REFRESH, preexec_fn=lambda: fill_disk(free=20_000))
     finished.refused_with(str(installation.settings.data_dir), "free disk space")
     assert digests(installation.settings) == before
 
@@ -146,7 +132,7 @@ def test_a_disk_that_fills_up_during_a_run_is_survived(installation: Installatio
     with installation.start(*REFRESH) as process:
         assert process.stderr
         lines = list(takewhile(lambda line: "features.targets ..." not in line, process.stderr))
-        full(process.pid)
+        fill_disk(process.pid)
         out, err = process.communicate(timeout=PATIENCE)
     assert lines
     CommandResult(process.returncode, out, err).refused_with("free disk space")

@@ -3,10 +3,14 @@
 Tables and transactions are in ``lake.store.lake``.
 """
 
+import atexit
+import os
+import shutil
 import sqlite3
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkdtemp
 
 import duckdb
 from filelock import FileLock
@@ -58,11 +62,41 @@ def connect(
                 where=str(root),
                 hint="run `make demo` or `quant-assets load` first, or set QUANT_DATA_DIR",
             )
-        _attach(connection, root, read_only=read_only, snapshot=snapshot)
+        _open(connection, root, read_only=read_only, snapshot=snapshot)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _open(
+    connection: duckdb.DuckDBPyConnection, root: Path, *, read_only: bool, snapshot: int | None
+) -> None:
+    """Open the lake, for a reader without permission to write as well.
+
+    SQLite writes beside a catalogue even to read it, unless another process has it open. Such a
+    reader opens a copy of the catalogue, and the lake's own files.
+    """
+    try:
+        _attach(connection, root, read_only=read_only, snapshot=snapshot)
+    except LakeError:
+        if not read_only or os.access(root, os.W_OK):
+            raise
+        copy = _copy_catalogue(root)
+        _attach(connection, root, read_only=True, catalogue=copy, snapshot=snapshot)
+
+
+def _copy_catalogue(root: Path) -> Path:
+    """Copy the catalogue to a temporary folder, which ends with this process."""
+    folder = Path(mkdtemp(prefix="quant_assets-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        for name in (CATALOGUE, f"{CATALOGUE}-wal"):
+            if (root / name).exists():
+                shutil.copyfile(root / name, folder / name)
+    except OSError as error:
+        raise _cannot_open(root, error) from error
+    return folder / CATALOGUE
 
 
 def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
@@ -154,6 +188,5 @@ def _cannot_open(root: Path, error: Exception) -> LakeError:
         "the lake cannot be opened",
         where=str(root),
         found=str(error).splitlines()[0],
-        hint="check free disk space and that the folder is writable;"
-        " `quant-assets doctor` tells more",
+        hint="check permissions and free disk space; `quant-assets doctor` tells more",
     )

@@ -7,12 +7,14 @@ they read stays. How the event log deletes belongs in ``orchestration.storages.p
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
 import dagster as dg
 
 from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.orchestration.execution.runs import RANGE_END
+from quant_assets.orchestration.execution.submission_times import find_storing_run
 
 _PAGE = 500
 _FINISHED = (
@@ -77,17 +79,29 @@ def forget_old_runs(instance: dg.DagsterInstance, before: datetime) -> Forgotten
         return Forgotten()
     in_use = storage.find_runs_in_use(dg.AssetKey(SUBMISSIONS.key))
     runs = logs = 0
-    for run_id in list(_find_old_runs(instance, before)):
-        if run_id in in_use:
-            logs += storage.delete_log(run_id)
+    for run in list(_find_old_runs(instance, before)):
+        if run.run_id in in_use or _submitted_first(instance, run):
+            logs += storage.delete_log(run.run_id)
         else:
-            instance.delete_run(run_id)
+            instance.delete_run(run.run_id)
             runs += 1
     return Forgotten(runs, logs, storage.shrink())
 
 
-def _find_old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[str]:
-    """Yield the ids of finished runs before a moment, newest first, without the newest of a job."""
+def _submitted_first(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Return whether the submission of the run's day was stored by it, after runs that failed to.
+
+    The event log knows which run was the first to try.
+    """
+    day = run.tags.get(RANGE_END, run.tags.get("dagster/partition", ""))
+    try:
+        return find_storing_run(instance, date.fromisoformat(day)) == run.run_id
+    except ValueError:
+        return False
+
+
+def _find_old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[dg.DagsterRun]:
+    """Yield the finished runs before a moment, newest first, without the newest of each job."""
     wanted = dg.RunsFilter(statuses=list(_FINISHED))
     seen: set[tuple[str, bool]] = set()
     cursor = None
@@ -97,5 +111,5 @@ def _find_old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[s
             run = record.dagster_run
             kind = run.job_name, run.is_success
             if kind in seen and record.create_timestamp < before:
-                yield run.run_id
+                yield run
             seen.add(kind)

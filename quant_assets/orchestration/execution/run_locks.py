@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from quant_assets.orchestration.run_requests.attempts import UNFINISHED
 
 LOCKS = "locks"
-"""The folder of the locks, below Dagster's home."""
+"""The folder of the locks, beside the records of runs: by default below Dagster's home."""
 HOLDS_LOCK = "quant/holds_lock"
 """Tag of a command's run; its value is the id of the run."""
 _BEGUN = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
@@ -42,6 +42,17 @@ def take_run_lock(opened: dg.DagsterInstance, run_id: str) -> None:
         lock = run_lock(opened, run_id)
         lock.acquire(timeout=_SECONDS)
         _held[file] = lock
+
+
+def take_lock_of_begun_run(opened: dg.DagsterInstance, run_id: str) -> None:
+    """Take the lock of a run that begins in this process; a command has taken that of its run.
+
+    Raises:
+        filelock.Timeout: another process executes the run.
+    """
+    run = opened.get_run_by_id(run_id)
+    if run and not _is_command(run):
+        take_run_lock(opened, run_id)
 
 
 def release_run_lock(opened: dg.DagsterInstance, run_id: str) -> None:
@@ -131,4 +142,6 @@ def _is_command(run: dg.DagsterRun) -> bool:
 
 
 def _lock_file(opened: dg.DagsterInstance, run_id: str) -> Path:
-    return Path(opened.root_directory) / LOCKS / run_id
+    # Only a storage of this package says where its runs' locks are.
+    home = getattr(opened.run_storage, "home", opened.root_directory)
+    return Path(home) / LOCKS / run_id

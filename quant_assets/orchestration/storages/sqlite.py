@@ -43,7 +43,7 @@ from quant_assets.orchestration.execution.daemon_lock import take_daemon_lock
 from quant_assets.orchestration.execution.run_locks import (
     close_abandoned_runs,
     release_run_lock,
-    take_run_lock,
+    take_lock_of_begun_run,
 )
 
 _ENDS = (
@@ -90,6 +90,11 @@ class KeptSqliteRunStorage(SqliteRunStorage):
         folder = Path(config_value["base_dir"]) / "history"
         return cls(_made(folder, "runs", SqliteRunStorage.from_local), inst_data)
 
+    @property
+    def home(self) -> Path:
+        """The folder of the locks, whatever DAGSTER_HOME is: they belong to this file's runs."""
+        return Path(str(make_url(self._conn_string).database)).resolve().parents[1]
+
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A transaction."""
@@ -106,7 +111,7 @@ class KeptSqliteRunStorage(SqliteRunStorage):
                 logged and passed over; the daemon ends when its threads have.
         """
         try:
-            take_daemon_lock(Path(self._instance.root_directory))
+            take_daemon_lock(self.home)
         except SettingsError as error:
             _refuse_daemon(str(error))
             raise SystemExit(1) from None
@@ -119,7 +124,7 @@ class KeptSqliteRunStorage(SqliteRunStorage):
     ) -> None:
         """Store what an event changes in its run; a run's process holds a lock until its end."""
         if event.event_type is dg.DagsterEventType.RUN_START and self.has_instance:
-            take_run_lock(self._instance, run_id)
+            take_lock_of_begun_run(self._instance, run_id)
         super().handle_run_event(run_id, event, update_timestamp)
         if event.event_type in _ENDS and self.has_instance:
             release_run_lock(self._instance, run_id)
