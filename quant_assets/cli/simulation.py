@@ -13,12 +13,17 @@ from quant_assets.core.settings import load_settings
 def rehearse(
     days: Annotated[int, typer.Option(min=1, max=250, help="Trading days to simulate.")] = 250,
     faults: Annotated[bool, typer.Option(help="Whether incidents are planted.")] = True,
+    revised: Annotated[
+        bool, typer.Option(help="Whether the vendor also changes what it has delivered.")
+    ] = False,
 ) -> None:
     """Run the platform through a simulated year, day by day, with everything that can go wrong.
 
     Schedules and sensors work on a market that comes day by day, in a data directory of its own
     below the present one. At the end a table says what went wrong, how it was detected, and how
     long it lasted. Nothing else in the data directory is touched.
+
+    With --revised the vendor also restates, corrects and withdraws what it has delivered.
     """
     from quant_assets.commands.console import format_table
     from quant_assets.simulation.driver import Rehearsal
@@ -28,7 +33,8 @@ def rehearse(
     begun = time.perf_counter()
     root = load_settings().data_dir / "rehearsal"
     hurried = HURRIED if days < YEAR_DAYS else {}
-    plan = Plan(root, days, build_scenario(days) if faults else (), slim=True, settings=hurried)
+    incidents = build_scenario(days, revised) if faults else ()
+    plan = Plan(root, days, incidents, slim=True, settings=hurried)
     rehearsal = Rehearsal(plan, typer.echo)
     assessment = rehearsal.run()
     typer.echo(f"\n{format_table(assessment.table())}\n")

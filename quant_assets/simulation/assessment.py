@@ -6,7 +6,7 @@ How a single incident went is described in ``simulation.incidents``.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import dagster as dg
 import pandas as pd
@@ -15,22 +15,29 @@ from quant_assets.alerts.alert_lifecycle import LEVELS
 from quant_assets.lake.schemas.alert_tables import ALERT_DELIVERIES, ALERTS
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.simulation.history_checks import compare_histories
 from quant_assets.simulation.incidents import Incident, describe_incident, find_own_alerts
 from quant_assets.simulation.plan import Plan
+from quant_assets.simulation.revision_checks import check_revisions
 from quant_assets.simulation.scenario import (
     ALERTED,
     BETTER,
     CHANNEL_DOWN,
+    DELETED,
     FAMILIES,
     FULL,
     KILLED,
     RESTARTED,
+    REVISIONS,
     WORSE,
     PlannedIncident,
 )
-from quant_assets.simulation.submission_log import digest_submissions, read_log
+from quant_assets.simulation.submission_checks import (
+    check_submissions,
+    list_days_in_time,
+    read_live_days,
+)
 
 MOST_WARNINGS = 3
 """How many warnings may open without an incident."""
@@ -71,6 +78,7 @@ class Assessment:
 def assess(
     plan: Plan,
     lake: Lake,
+    final: Lake,
     instance: dg.DagsterInstance,
     caused_at: Mapping[str, datetime],
     received: Sequence[str],
@@ -81,6 +89,7 @@ def assess(
     Args:
         plan: the rehearsal.
         lake: the platform's lake.
+        final: a lake into which the final source was loaded from scratch.
         instance: the platform's instance of Dagster.
         caused_at: when each incident that happens to the platform itself was caused, by kind.
         received: titles of the messages that the channel accepted.
@@ -92,11 +101,10 @@ def assess(
         describe_incident(plan, planned, alerts, instance, lake, caused_at)
         for planned in _sort_incidents(plan)
     ]
-    days = _read_submitted_days(plan, lake)
-    complete = len(days) == plan.days
     failures = [
-        *([] if complete else [f"{len(days)} of {plan.days} days were submitted"]),
-        *_check_submissions(plan, lake),
+        *check_submissions(plan, lake),
+        *map(str, compare_histories(lake, final)),
+        *check_revisions(plan, lake),
         *_check_alerts(plan, incidents, alerts),
         *_check_messages(alerts, messages, received),
         *_check_promotion(plan, lake),
@@ -105,7 +113,7 @@ def assess(
     levels = alerts["level"].value_counts()
     delivered = int(messages["delivered_at"].notna().sum())
     figures = {
-        "submissions": f"{len(days)} of {plan.days}",
+        "submissions": f"{len(read_live_days(plan, lake))} of {len(list_days_in_time(plan))}",
         "alerts": ", ".join(f"{levels.get(x, 0)} {x}" for x in LEVELS),
         "messages": f"{delivered} of {len(messages)} delivered, {refused} attempts refused",
         "runs": _describe_runs(instance),
@@ -120,36 +128,16 @@ def _read_rows(lake: Lake, table: Table, order: str) -> pd.DataFrame:
     return lake.query(f"FROM {table.quoted} ORDER BY {order}")
 
 
-def _read_submitted_days(plan: Plan, lake: Lake) -> list[date]:
-    rows = lake.query(
-        f"SELECT trading_day FROM {SUBMISSIONS.quoted} WHERE trading_day BETWEEN ? AND ?"
-        " ORDER BY 1",
-        [plan.market.day(0), plan.market.day(plan.days - 1)],
-    )
-    return [day.date() for day in rows["trading_day"]]
-
-
-def _check_submissions(plan: Plan, lake: Lake) -> list[str]:
-    """Report submissions that were made after later prices were known, or that changed later."""
-    digests, logged = digest_submissions(lake, plan.begin), read_log(plan.root)
-    unlogged = digests.keys() - {submission.day for submission in logged}
-    failures = [f"the submission of {day} is not in the submission log" for day in sorted(unlogged)]
-    for submission in logged:
-        day, known = submission.day, submission.known
-        if known != day:
-            failures.append(f"{day} was submitted when the prices of {known} were known")
-        if digests.get(day) != submission.digest:
-            failures.append(f"the submission of {day} was changed afterwards")
-    return failures
-
-
 def _check_alerts(plan: Plan, incidents: Sequence[Incident], alerts: pd.DataFrame) -> list[str]:
     """Report incidents that have not a single closed alert, and alerts without an incident."""
     failures = []
     explained: set[str] = set()
     for incident, planned in zip(incidents, _sort_incidents(plan), strict=True):
         if planned.kind in ALERTED:
-            explained |= set(find_own_alerts(plan, planned, alerts, incident.began)["id"])
+            own = find_own_alerts(plan, planned, alerts, incident.began)
+            explained |= set(own["id"])
+            if planned.kind in REVISIONS:
+                failures += _find_left_open(planned, own)
             if incident.alerts != 1:
                 failures.append(f"{planned.kind}: {incident.alerts} alerts reported it, not one")
             elif incident.recovered is None:
@@ -165,6 +153,16 @@ def _check_alerts(plan: Plan, incidents: Sequence[Incident], alerts: pd.DataFram
             f"{len(warnings)} warnings opened without an incident: {', '.join(warnings)}"
         )
     return failures
+
+
+def _find_left_open(planned: PlannedIncident, own: pd.DataFrame) -> list[str]:
+    """Report alerts about a revision that are open; only a person knows that a day is gone."""
+    open_keys = own.loc[own["closed_at"].isna() & ~own["first"], "key"]
+    return [
+        f"{planned.kind}: the alert {key} is still open"
+        for key in open_keys
+        if not (planned.kind == DELETED and key.startswith("data_late/"))
+    ]
 
 
 def _sort_incidents(plan: Plan) -> list[PlannedIncident]:

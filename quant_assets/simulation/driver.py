@@ -18,6 +18,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.simulation.alert_receiver import AlertReceiver
 from quant_assets.simulation.assessment import Assessment, assess
+from quant_assets.simulation.history_checks import load_final
 from quant_assets.simulation.plan import Plan, SimulationPosition
 from quant_assets.simulation.process_control import RunningProcess, start_process
 from quant_assets.simulation.scenario import (
@@ -80,10 +81,15 @@ class Rehearsal:
         )
 
     def _assess(self) -> Assessment:
+        final_settings = load_final(self._plan)
         settings = load_settings(data_dir=self._plan.root / "data")
-        with open_instance(settings) as instance, Lake(settings.lake_dir, read_only=True) as lake:
+        with (
+            Lake(settings.lake_dir, read_only=True) as lake,
+            Lake(final_settings.lake_dir, read_only=True) as final,
+            open_instance(settings) as instance,
+        ):
             messages = self._channel.received, self._channel.refused
-            return assess(self._plan, lake, instance, self.caused_at, *messages)
+            return assess(self._plan, lake, final, instance, self.caused_at, *messages)
 
     def _run_daemon(self) -> bool:
         """Run a daemon until it ends. Returns whether it reached the plan's end."""
@@ -172,7 +178,7 @@ class Rehearsal:
         root = self._plan.root
         values = {
             "DATA_DIR": root / "data",
-            "SOURCE": root / "market",
+            "SOURCE": self._plan.market.source,
             "FIRST_DAY": self._plan.first_day,
             "FIRST_FIT_AFTER": 130,
             "REFIT_EVERY": 60,

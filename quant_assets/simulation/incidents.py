@@ -13,7 +13,7 @@ import pandas as pd
 
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.jobs.names import REFRESH
+from quant_assets.orchestration.jobs.names import REFRESH, REVISE
 from quant_assets.orchestration.run_requests.attempts import (
     ATTEMPT_TAG,
     KIND_TAG,
@@ -25,16 +25,24 @@ from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
     ALERTED,
     CHANNEL_DOWN,
+    CORRECTED_DAYS_BACK,
+    EMPTY,
     FAMILIES,
+    HALF_WRITTEN,
+    LINK_MOVED,
     RESTARTED,
+    REVISIONS,
     PlannedIncident,
 )
 
-_ALERT_DELAY = timedelta(days=45)
-"""An alert that opens later than this after an incident's begin is not attributed to it."""
+_ALERT_DELAY, _REVISION_DELAY = timedelta(days=45), timedelta(days=2)
+"""An alert that opens later than this after an incident's last day is not attributed to it."""
 _ACTIONS_WITHOUT_ALERT = {
     CHANNEL_DOWN: "the messages were sent again until they arrived",
     RESTARTED: "the daemon continued",
+    HALF_WRITTEN: "the day was refreshed when its row was whole",
+    EMPTY: "the day was refreshed when its row was filled",
+    LINK_MOVED: "the platform continued with the new version",
 }
 
 
@@ -88,14 +96,17 @@ def describe_incident(
     over = len(own) and own["closed_at"].notna().all()
     closed = _to_datetime(own["closed_at"].max()) if over else None
     detected = _to_datetime(own["opened_at"].min()) if len(own) else None
-    action = _describe_action(instance, plan.market.day(planned.first), began, closed)
+    if planned.kind in REVISIONS:
+        action = _describe_revision(instance, began)
+    else:
+        action = _describe_action(instance, plan.market.day(planned.first), began, closed)
     return Incident(planned.kind, began, len(own), detected, action, closed)
 
 
 def find_own_alerts(
     plan: Plan, planned: PlannedIncident, alerts: pd.DataFrame, began: datetime
 ) -> pd.DataFrame:
-    """Find the alerts with an incident's keys that opened within 45 days of its begin.
+    """Find the alerts with an incident's keys that opened while it lasted or soon after.
 
     Args:
         plan: the rehearsal.
@@ -106,10 +117,15 @@ def find_own_alerts(
     Returns:
         Their rows, with a column ``first``: whether the alert is the one that reports the incident.
     """
-    day = plan.market.day(planned.first)
-    keys = [key.format(day=day) for key in ALERTED[planned.kind]]
+    days = {
+        "day": plan.market.day(planned.first),
+        "corrected_day": plan.market.day(planned.first - CORRECTED_DAYS_BACK),
+        "first_day": plan.first_day,
+    }
+    keys = [key.format(**days) for key in ALERTED[planned.kind]]
     opened_at = pd.to_datetime(alerts["opened_at"]).dt.tz_localize(UTC)
-    in_time = (opened_at >= began) & (opened_at <= began + _ALERT_DELAY)
+    delay = _REVISION_DELAY if planned.kind in REVISIONS else _ALERT_DELAY
+    in_time = (opened_at >= began) & (opened_at <= plan.market.due_at(planned.last) + delay)
     own: pd.DataFrame = alerts[alerts["key"].isin(keys) & in_time]
     return own.assign(first=own["key"] == keys[0])
 
@@ -129,6 +145,15 @@ def _describe_action(
             at = datetime.fromtimestamp(start, UTC)
             refreshed = f"refreshed on {at:%m-%d at %H:%M}, attempt {run.tags[ATTEMPT_TAG]}"
     return refreshed
+
+
+def _describe_revision(instance: dg.DagsterInstance, began: datetime) -> str:
+    """Describe the first revision of the past that came to its end after an incident's begin."""
+    for record in instance.get_run_records(dg.RunsFilter(job_name=REVISE), ascending=True):
+        if record.dagster_run.is_success and (record.start_time or 0.0) >= began.timestamp():
+            at = datetime.fromtimestamp(record.start_time or 0.0, UTC)
+            return f"history revised on {at:%m-%d at %H:%M}"
+    return "history was not revised"
 
 
 def _describe_challenge(planned: PlannedIncident, began: datetime, lake: Lake) -> Incident:

@@ -11,6 +11,12 @@ CHANNEL_DOWN, RESTARTED = "alert channel down", "daemon restarted"
 KILLED, FULL = "run killed", "full disk"
 LATE, CORRUPT, CLOSED = "late source", "corrupt file", "market closed"
 DRIFTING, BREAK = "drifting feature", "regime break"
+SPLIT, DIVIDEND, CORRECTED = "split", "dividend", "corrected cell"
+WITHDRAWN, DELETED, LEFT_OUT = "day withdrawn", "day deleted", "day left out"
+HALF_WRITTEN, EMPTY, BAD_DAY = "half-written file", "empty row", "bad day"
+LINK_MOVED = "link moved"
+REVISIONS = (SPLIT, DIVIDEND, CORRECTED, WITHDRAWN, DELETED, LEFT_OUT, BAD_DAY)
+"""Incidents after which the source's history differs from what it was before."""
 FAMILIES = {BETTER: "lightgbm", WORSE: "autoregressive"}
 """The family that a person adds to the rank prior: walked forward, then trained with it."""
 ALERTED: Mapping[str, Sequence[str]] = {
@@ -24,11 +30,20 @@ ALERTED: Mapping[str, Sequence[str]] = {
     BREAK: ("check_failed/monitoring/rolling/as_expected",),
     KILLED: ("run_failed/refresh_daily/{day}",),
     FULL: ("run_failed/refresh_daily/{day}",),
+    SPLIT: ("revised/{first_day}",),
+    DIVIDEND: ("revised/{first_day}",),
+    CORRECTED: ("revised/{corrected_day}",),
+    WITHDRAWN: ("revised/{day}", "data_late/{day}"),
+    DELETED: ("revised/{day}", "data_late/{day}"),
+    LEFT_OUT: ("revised/{day}", "data_late/{day}"),
+    BAD_DAY: ("set_aside/{day}", "revised/{day}", "run_failed/refresh_daily/{day}"),
 }
 """Keys of the alerts that an incident opens, the first being the alert that reports it.
 
 No alert reports an incident of another kind.
 """
+CORRECTED_DAYS_BACK = 15
+"""How many trading days before its correction a wrong close lies."""
 YEAR_DAYS = 250
 _RECOVERY_DAYS = 3
 _LONGER_RECOVERY_DAYS = {BETTER: 25, BREAK: 8}
@@ -88,18 +103,46 @@ _YEAR: Sequence[PlannedIncident] = (
     _at(BREAK, 140, 159),
     _at(WORSE, 215),
 )
+_SHORT_REVISED: Sequence[PlannedIncident] = (
+    _at(CORRECTED, 9),
+    _at(HALF_WRITTEN, 11),
+    _at(EMPTY, 13),
+    _at(SPLIT, 14),
+    _at(WITHDRAWN, 18, 19),
+    _at(LEFT_OUT, 20, 22),
+    _at(DIVIDEND, 23),
+    _at(LINK_MOVED, 25),
+    _at(BAD_DAY, 31, 34),
+    _at(DELETED, 36),
+)
+_YEAR_REVISED: Sequence[PlannedIncident] = (
+    _at(CORRECTED, 30),
+    _at(HALF_WRITTEN, 50),
+    _at(EMPTY, 55),
+    _at(SPLIT, 75),
+    _at(WITHDRAWN, 90, 91),
+    _at(LEFT_OUT, 100, 102),
+    _at(DIVIDEND, 110),
+    _at(LINK_MOVED, 120),
+    _at(BAD_DAY, 130, 133),
+    _at(DELETED, 180),
+)
 
 
-def build_scenario(days: int) -> Sequence[PlannedIncident]:
+def build_scenario(days: int, revised: bool = False) -> Sequence[PlannedIncident]:
     """Return the incidents of a rehearsal of ``days`` trading days.
 
     In a rehearsal of less than a year they follow each other closely, without the incidents from
     which the platform could not recover in time.
+
+    Args:
+        days: number of trading days.
+        revised: whether the vendor also changes what it has delivered.
     """
     if days >= YEAR_DAYS:
-        return _YEAR
+        return (*_YEAR, *_YEAR_REVISED) if revised else _YEAR
     return tuple(
         incident
-        for incident in _SHORT
+        for incident in ((*_SHORT, *_SHORT_REVISED) if revised else _SHORT)
         if incident.last + _LONGER_RECOVERY_DAYS.get(incident.kind, _RECOVERY_DAYS) < days
     )

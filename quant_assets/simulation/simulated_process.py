@@ -23,7 +23,8 @@ from quant_assets.simulation.plan import Plan, SimulationPosition, read_plan, re
 
 ROUND = timedelta(seconds=31)
 """More than any urgent sensor's interval."""
-_ROUNDS = 20
+_LEAST_ROUNDS, _MOST_ROUNDS = 2, 20
+"""A source counts as at rest when two rounds find it the same."""
 _MORNING, _EVENING, _NIGHT = time(6, 40), time(22, 0, 5), time(23, 0, 5)
 
 
@@ -106,10 +107,10 @@ def run_days_to_end(
             connection.send({"moment": moment})
             connection.recv()
             market.deliver(datetime.now(UTC))
-            for _ in range(_ROUNDS):
+            for round_number in range(1, _MOST_ROUNDS + 1):
                 daemon.schedules()
                 daemon.sensors()
-                if not daemon.queue():
+                if not daemon.queue() and round_number >= _LEAST_ROUNDS:
                     break
                 clock.shift(ROUND)
             position = replace(position, now=datetime.now(UTC), moments=number + 1)

@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from quant_assets.lake.readers.days import read_newest_day
+from quant_assets.lake.schemas.table import LIVE
 from quant_assets.lake.schemas.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 
@@ -77,7 +78,7 @@ def newest_prices(lake: Lake) -> str:
 
 
 def digest_submissions(lake: Lake, begin: date, besides: Collection[str] = ()) -> dict[str, str]:
-    """Compute the sha256 of each stored submission, by day.
+    """Compute the sha256 of each live submission, by day.
 
     Args:
         lake: holds the submissions.
@@ -85,7 +86,7 @@ def digest_submissions(lake: Lake, begin: date, besides: Collection[str] = ()) -
         besides: days that are left out.
     """
     rows = lake.arrow(
-        f"FROM {SUBMISSIONS.quoted} WHERE trading_day >= ?"
+        f"FROM {SUBMISSIONS.quoted} WHERE trading_day >= ? AND origin = '{LIVE}'"
         " AND NOT list_contains(?::VARCHAR[], trading_day::VARCHAR) ORDER BY trading_day",
         [begin, list(besides)],
     ).to_pylist()

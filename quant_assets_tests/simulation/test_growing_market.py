@@ -1,14 +1,12 @@
 """The market of a rehearsal: what its files hold at which moment."""
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from quant_assets.core.errors import SourceError
-from quant_assets.simulation.growing_market import GrowingMarket
 from quant_assets.simulation.scenario import (
     BREAK,
     CLOSED,
@@ -20,23 +18,13 @@ from quant_assets.simulation.scenario import (
     build_scenario,
 )
 from quant_assets.sources.competition.folder import CompetitionFolder
-
-FIRST, BEGIN, DAYS = date(2022, 9, 1), date(2022, 12, 19), 30
-
-
-def plan_market(folder: Path, *incidents: PlannedIncident) -> GrowingMarket:
-    return GrowingMarket(folder, FIRST, BEGIN, DAYS, incidents, slim=True)
-
-
-def create_market(folder: Path, *incidents: PlannedIncident) -> GrowingMarket:
-    market = plan_market(folder, *incidents)
-    market.create()
-    return market
-
-
-def read_lines(market: GrowingMarket, now: datetime) -> Sequence[str]:
-    market.deliver(now)
-    return (market.folder / "train.csv").read_text().splitlines()
+from quant_assets_tests.support.rehearsed_market import (
+    DAYS,
+    FIRST,
+    create_market,
+    plan_market,
+    read_lines,
+)
 
 
 def test_a_day_is_delivered_in_its_evening_and_not_before(tmp_path: Path) -> None:
@@ -110,3 +98,12 @@ def test_a_short_scenario_has_the_incidents_that_can_be_over_by_its_end() -> Non
     assert len(build_scenario(27)) == 9
     assert set(build_scenario(38)) - set(build_scenario(36)) == {PlannedIncident(WORSE, 33, 33)}
     assert set(build_scenario(40)) - set(build_scenario(38)) == {PlannedIncident(BREAK, 24, 30)}
+
+
+@pytest.mark.parametrize("days", [40, 250])
+def test_a_revised_scenario_adds_to_the_other_one(days: int) -> None:
+    revised = build_scenario(days, revised=True)
+    assert set(build_scenario(days)) < set(revised)
+    kinds = [incident.kind for incident in revised]
+    assert len(kinds) == len(set(kinds)) == 21
+    assert all(incident.last < days for incident in revised)

@@ -133,12 +133,16 @@ def digests(
 
     With ``until``, only days up to it are digested, and tables without days are left out.
     """
-    selects = " UNION ALL ".join(_digest_of(table, until) for table in tables)
     with Lake(settings.lake_dir, read_only=True) as lake:
-        rows = lake.query(selects)
+        rows = lake.query(select_digests(tables, until))
     keys = zip(rows["name"], rows["day"], strict=True)
     digest = rows["digest"].astype(str)
     return dict(zip(keys, rows["rows"].astype(str) + " " + digest, strict=True))
+
+
+def select_digests(tables: Sequence[Table], until: date | None = None) -> str:
+    """Return the statement that digests every day of every table."""
+    return " UNION ALL ".join(_digest_of(table, until) for table in tables)
 
 
 def _digest_of(table: Table, until: date | None) -> str:
