@@ -20,7 +20,7 @@ from quant_assets.models.registry import FAST
 from quant_assets.reports.periods import PERIODS
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
-STORED = declared_tables(FAST, "load", "retrain", "study", "watch")
+STORED = declared_tables(FAST, "load", "revise", "retrain", "study", "watch")
 TABLES = {dg.AssetKey(table.name.split(".")): table for table in STORED}
 FILES = {
     dg.AssetKey(["submissions", "export"]),
