@@ -94,10 +94,13 @@ def compare_with_source(lake: Lake, source: Source) -> Comparison:
         SourceError: the source cannot be read.
     """
     look = source.look()
-    return lake.once_a_snapshot("comparison", partial(_compare, lake, source), source.name, look)
+    return lake.once_a_snapshot(
+        "comparison", partial(compare_anew, lake, source), source.name, look
+    )
 
 
-def _compare(lake: Lake, source: Source) -> Comparison:
+def compare_anew(lake: Lake, source: Source) -> Comparison:
+    """Compare as :func:`compare_with_source` does, whether or not it was compared before."""
     stored = read_day_span(lake, RAW_PRICES)
     first = source.first_day if stored is None else max(stored[0], source.first_day)
     given = source.prices(first, source.last_day)
