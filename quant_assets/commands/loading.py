@@ -172,6 +172,7 @@ def _digest_load(settings: Settings, *parts: str) -> str:
 
     families = select_families(settings.families)
     code = digest_code(*_SHAPING_CODE, *map(family_module, families))
-    shaping = settings.model_dump_json(exclude={"families", *settings.of_operation()})
+    # The source's fingerprint stands for the source, which may have moved.
+    shaping = settings.model_dump_json(exclude={"families", "source", *settings.of_operation()})
     inputs = (*parts, CATALOGUE_VERSION, code, *families, shaping)
     return sha256("\n".join(inputs).encode()).hexdigest()
