@@ -4,7 +4,7 @@ Digests say which series and blocks of days differ; only those are read and comp
 What is stored because of it is in ``revisions.storing``.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 
@@ -14,12 +14,13 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.readers.prices import read_raw
-from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED, SET_ASIDE
+from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries, column_name
 from quant_assets.revisions.differences import Revision, find_differences
-from quant_assets.revisions.digests import BLOCK_DAYS, BlockDigests, digest_blocks, digest_days
+from quant_assets.revisions.digests import BLOCK_DAYS, BlockDigests, digest_blocks
+from quant_assets.revisions.given_prices import apply_set_aside, select_columns, select_days
 from quant_assets.sources.protocol import PriceTable, Source
 
 DATE_ID_FIELD = "date_id"
@@ -112,7 +113,7 @@ def compare_anew(lake: Lake, source: Source) -> Comparison:
     if came or went:
         return Comparison(given, stored, (), {}, outdated, tuple(sorted(came)), tuple(sorted(went)))
     given = select_columns(given, columns)
-    given, set_aside = _apply_set_aside(lake, given)
+    given, set_aside = apply_set_aside(lake, given)
     known = select_days(given, given.days <= np.datetime64(stored[1]))
     revisions = _find_revisions(lake, known, digests, stored, columns)
     return Comparison(given, stored, tuple(revisions), set_aside, outdated)
@@ -137,36 +138,6 @@ def refuse_other_series(comparison: Comparison) -> None:
 def _list(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more if names else "none"
-
-
-def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
-    """Return a table with its columns in another order, or some of them."""
-    if table.columns == columns:
-        return table
-    at = {name: i for i, name in enumerate(table.columns)}
-    kept = set(columns)
-    return replace(
-        table,
-        columns=columns,
-        values=np.ascontiguousarray(table.values[:, [at[name] for name in columns]]),
-        unread=[cell for cell in table.unread if cell.column in kept],
-    )
-
-
-def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
-    """Return the rows of a table for which ``wanted``, an array (n,), is true."""
-    if wanted.all():
-        return table
-    position = np.cumsum(wanted) - 1
-    return replace(
-        table,
-        days=table.days[wanted],
-        date_ids=table.date_ids[wanted],
-        values=table.values[wanted],
-        unread=[
-            replace(cell, row=int(position[cell.row])) for cell in table.unread if wanted[cell.row]
-        ],
-    )
 
 
 def _read_outdated(lake: Lake) -> Outdated | None:
@@ -196,39 +167,6 @@ def _read_digests(lake: Lake) -> tuple[tuple[str, ...], BlockDigests]:
     values = np.zeros((len(blocks), len(places)), dtype=np.int64)
     values[block, rows["place"].to_numpy()] = rows["digest"].to_numpy()
     return columns, BlockDigests(blocks.astype("datetime64[D]"), values)
-
-
-def _apply_set_aside(lake: Lake, given: PriceTable) -> tuple[PriceTable, dict[date, int]]:
-    """Give days that are set aside what the lake holds for them, until the source repairs them."""
-    if not lake.has(SET_ASIDE):
-        return given, {}
-    rows = lake.arrow(f"SELECT trading_day, digest FROM {SET_ASIDE.quoted}").to_pylist()
-    refused = {row["trading_day"]: row["digest"] for row in rows}
-    at = np.flatnonzero(np.isin(given.days, np.array(list(refused), dtype="datetime64[D]")))
-    if not len(at):
-        return given, {}
-    wanted = np.zeros(len(given.days), dtype=np.bool_)
-    wanted[at] = True
-    digests = digest_days(select_days(given, wanted)).tolist()
-    days = given.days[at].tolist()
-    same = {d: digest for d, digest in zip(days, digests, strict=True) if refused[d] == digest}
-    return keep_stored_days(lake, given, list(same)), same
-
-
-def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTable:
-    """Return a table in which some days have what the lake holds: nothing if it lacks the day."""
-    rows = np.isin(given.days, np.array(days, dtype="datetime64[D]"))
-    values = given.values.copy()
-    values[rows] = np.nan
-    unread = [cell for cell in given.unread if not rows[cell.row]]
-    for day in days if lake.has(RAW_PRICES) else ():
-        stored = read_raw(lake, day, day)
-        if len(stored.days):
-            row = int(np.searchsorted(given.days, np.datetime64(day)))
-            stored = select_columns(stored, given.columns)
-            values[row] = stored.values[0]
-            unread += [replace(cell, row=row) for cell in stored.unread]
-    return replace(given, values=values, unread=unread)
 
 
 def _find_revisions(

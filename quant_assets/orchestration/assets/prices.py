@@ -5,8 +5,8 @@ source has changed the past belongs in ``revisions``. Every load writes here fir
 directory is bound to the market before that.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date
+from collections.abc import Iterator, Sequence
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,6 @@ from quant_assets.lake.schemas.revision_tables import (
     REJECTED_PRICES,
     REJECTED_VALIDATED,
 )
-from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
     RAW_PRICES,
     RAW_TARGET_PAIRS,
@@ -32,6 +31,7 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store import changes
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
+from quant_assets.orchestration.assets.rejections import mark_rejected, report_rejected
 from quant_assets.orchestration.assets.table_assets import (
     asset_key_of,
     describe_asset,
@@ -89,9 +89,9 @@ def _build_pairs(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         check = run_suite(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
         hold_market(settings)
         if not check.passed:
-            rejected = _mark_rejected(rows, len(rows["target"]), context, clock)
+            rejected = mark_rejected(rows, len(rows["target"]), context, clock)
             lake.replace_all(REJECTED_PAIRS, rejected)
-            return _report_rejected(RAW_TARGET_PAIRS, REJECTED_PAIRS, [check])
+            return report_rejected(RAW_TARGET_PAIRS, REJECTED_PAIRS, [check])
         return record_result(
             RAW_TARGET_PAIRS, lake.replace_all(RAW_TARGET_PAIRS, rows), checks=[check]
         )
@@ -230,35 +230,15 @@ def _reject(
                 table,
                 update.start,
                 update.end,
-                _mark_rejected(rows, len(rows["trading_day"]), context, clock),
+                mark_rejected(rows, len(rows["trading_day"]), context, clock),
             )
             for table, rows in parts
         )
     )
     raw, validated = checks
-    yield _report_rejected(RAW_PRICES, REJECTED_PRICES, [raw])
+    yield report_rejected(RAW_PRICES, REJECTED_PRICES, [raw])
     yield dg.MaterializeResult(asset_key=asset_key_of(VALIDATED_QUARANTINE))
-    yield _report_rejected(VALIDATED_PRICES, REJECTED_VALIDATED, [validated])
-
-
-def _mark_rejected(
-    rows: Mapping[str, Any], count: int, context: dg.AssetExecutionContext, clock: Clock
-) -> dict[str, Any]:
-    moment = clock.now().astimezone(UTC).replace(tzinfo=None)
-    return {
-        **rows,
-        "rejected_at": np.full(count, moment, dtype="datetime64[us]"),
-        "dagster_run": [context.run.run_id] * count,
-    }
-
-
-def _report_rejected(table: Table, rejected: Table, checks: Checks) -> dg.MaterializeResult:
-    """Report that nothing was stored in a table, and where the rejected rows are."""
-    return dg.MaterializeResult(
-        asset_key=asset_key_of(table),
-        check_results=checks,
-        metadata={"nothing_stored": f"the rows are in {rejected.name}"},
-    )
+    yield report_rejected(VALIDATED_PRICES, REJECTED_VALIDATED, [validated])
 
 
 def _describe_raw(update: PriceUpdate) -> dict[str, Any]:

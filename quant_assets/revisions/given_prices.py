@@ -1,0 +1,80 @@
+"""What counts of a source's prices: parts of a table, and days that are set aside.
+
+A day that is set aside has what the lake holds for it, until the source repairs the day.
+"""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+
+from quant_assets.core.typing import BoolArray
+from quant_assets.lake.readers.prices import read_raw
+from quant_assets.lake.schemas.revision_tables import SET_ASIDE
+from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.revisions.digests import digest_days
+from quant_assets.sources.protocol import PriceTable
+
+
+def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
+    """Return a table with its columns in another order, or some of them."""
+    if table.columns == columns:
+        return table
+    at = {name: i for i, name in enumerate(table.columns)}
+    kept = set(columns)
+    return replace(
+        table,
+        columns=columns,
+        values=np.ascontiguousarray(table.values[:, [at[name] for name in columns]]),
+        unread=[cell for cell in table.unread if cell.column in kept],
+    )
+
+
+def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
+    """Return the rows of a table for which ``wanted``, an array (n,), is true."""
+    if wanted.all():
+        return table
+    position = np.cumsum(wanted) - 1
+    return replace(
+        table,
+        days=table.days[wanted],
+        date_ids=table.date_ids[wanted],
+        values=table.values[wanted],
+        unread=[
+            replace(cell, row=int(position[cell.row])) for cell in table.unread if wanted[cell.row]
+        ],
+    )
+
+
+def apply_set_aside(lake: Lake, given: PriceTable) -> tuple[PriceTable, dict[date, int]]:
+    """Give days that are set aside what the lake holds for them, until the source repairs them."""
+    if not lake.has(SET_ASIDE):
+        return given, {}
+    rows = lake.arrow(f"SELECT trading_day, digest FROM {SET_ASIDE.quoted}").to_pylist()
+    refused = {row["trading_day"]: row["digest"] for row in rows}
+    at = np.flatnonzero(np.isin(given.days, np.array(list(refused), dtype="datetime64[D]")))
+    if not len(at):
+        return given, {}
+    wanted = np.zeros(len(given.days), dtype=np.bool_)
+    wanted[at] = True
+    digests = digest_days(select_days(given, wanted)).tolist()
+    days = given.days[at].tolist()
+    same = {d: digest for d, digest in zip(days, digests, strict=True) if refused[d] == digest}
+    return keep_stored_days(lake, given, list(same)), same
+
+
+def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTable:
+    """Return a table in which some days have what the lake holds: nothing if it lacks the day."""
+    rows = np.isin(given.days, np.array(days, dtype="datetime64[D]"))
+    values = given.values.copy()
+    values[rows] = np.nan
+    unread = [cell for cell in given.unread if not rows[cell.row]]
+    for day in days if lake.has(RAW_PRICES) else ():
+        stored = read_raw(lake, day, day)
+        if len(stored.days):
+            row = int(np.searchsorted(given.days, np.datetime64(day)))
+            stored = select_columns(stored, given.columns)
+            values[row] = stored.values[0]
+            unread += [replace(cell, row=row) for cell in stored.unread]
+    return replace(given, values=values, unread=unread)
