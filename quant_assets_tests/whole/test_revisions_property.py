@@ -217,8 +217,8 @@ def test_a_sequence_ends_with_the_truth(tmp_path: Path, steps: Sequence[Step], e
     take_steps(tmp_path, steps, end)
 
 
-@pytest.mark.slow("forty sequences of runs, each compared with a load from scratch", seconds=900)
-@settings(GENERATE, max_examples=40)
+@pytest.mark.slow("twelve sequences of runs, each compared with a load from scratch", seconds=300)
+@settings(GENERATE, max_examples=12)
 @given(steps=STEPS, end=ENDS)
 def test_any_sequence_ends_with_the_truth(
     tmp_path_factory: pytest.TempPathFactory, steps: Sequence[Step], end: str
