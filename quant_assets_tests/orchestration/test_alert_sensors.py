@@ -163,6 +163,14 @@ def test_only_the_same_job_and_day_end_an_alert(runner: SensorRunner) -> None:
     assert list(runner.keys()) == [f"run_failed/refresh_daily/{DAY}"]
 
 
+def test_a_revision_ends_the_alert_of_a_refresh_of_its_days(runner: SensorRunner) -> None:
+    for day in (OTHER_DAY, DAY):
+        runner.run(ValueError("zeros"), day=day)
+    runner.run({}, job="revise_history")
+    runner.watch()
+    assert list(runner.keys()) == [f"run_failed/refresh_daily/{OTHER_DAY}"]
+
+
 def test_a_later_day_closes_alerts_of_jobs_about_the_newest_day_only(runner: SensorRunner) -> None:
     runner.run(OSError("full"), job="watch_daily")
     runner.run(OSError("full"))
@@ -422,7 +430,7 @@ def test_the_platforms_own_runs_are_watched(installation: Installation, server: 
         runner.deliver()
         (alert,) = runner.alert_store.alerts()
         assert alert.key == f"run_failed/refresh_daily/{day}"
-        assert "raw.prices: " in alert.text
+        assert "prices: " in alert.text
         train.write_bytes(whole)
         run_job(build_definitions(settings, lake=lake), opened, "refresh_daily", day, day)
         runner.watch()

@@ -8,7 +8,8 @@ import pytest
 from dagster._core.events import StepMaterializationData
 
 from quant_assets.lake.schemas.revision_tables import REJECTED_PRICES
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS
+from quant_assets.lake.store.changes import delete_days
 from quant_assets.orchestration.run_requests.attempts import (
     ATTEMPT_TAG,
     REASON_TAG,
@@ -208,6 +209,15 @@ def test_a_run_that_succeeds_without_a_submission_counts_as_failed(scheduler: Sc
     (request,) = tick(scheduler).requests
     scheduler.run(request)
     assert "attempt 1 did not help" in tick(scheduler).reason
+
+
+def test_a_withdrawn_day_is_not_watched_although_its_submission_stays(
+    scheduler: Scheduler,
+) -> None:
+    done(scheduler, THURSDAY)
+    scheduler.submit(FRIDAY)
+    scheduler.lake.change(delete_days(MARKET_FEATURES, [FRIDAY]))
+    assert not find_requests(tick(scheduler), "watch_daily")
 
 
 def test_a_day_that_cannot_be_watched_holds_up_no_other(scheduler: Scheduler) -> None:

@@ -1,7 +1,8 @@
 """Layer features: the labels that became known on each day, and the features known at its close."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -142,10 +143,18 @@ def build(
             TARGET_FEATURES,
             lake.replace_days(TARGET_FEATURES, start, end, rows),
             {"catalogue_version": CATALOGUE_VERSION, "left_out": find_left_out(panel)},
-            checks=[run_suite(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)],
+            checks=[_check_targets(rows)],
         )
 
     return [labels, instruments_and_market, targets]
+
+
+def _check_targets(rows: Mapping[str, Any]) -> dg.AssetCheckResult:
+    if not len(rows["target"]):
+        # Every day of the run was withdrawn.
+        name = TARGET_FEATURES_SUITE.name
+        return make_check_result(TARGET_FEATURES, name, True, blocking=False, rows=0)
+    return run_suite(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)
 
 
 def _read_panel_with_history(

@@ -10,7 +10,7 @@ from datetime import date
 
 from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
-from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
+from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS, fits_table
 from quant_assets.models.registry import DAILY
 from quant_assets.orchestration.execution.submission_times import find_storing_run
 from quant_assets.orchestration.jobs.names import REFRESH, REVISE, UPDATE, WATCH
@@ -80,8 +80,9 @@ def _count_before_submission(
 def propose_watch(context: RequestContext) -> RunProposal | Wait:
     """Propose to watch the first submitted day that is not watched yet.
 
-    A day on which the job failed too often is skipped. Before any day was watched, only the newest
-    day is proposed.
+    A day that the source has withdrawn since is left out, although its submission stays. A day on
+    which the job failed too often is skipped. Before any day was watched, only the newest day is
+    proposed.
     """
     submitted = context.submitted
     if submitted is None:
@@ -91,7 +92,8 @@ def propose_watch(context: RequestContext) -> RunProposal | Wait:
     newest_days = [read_newest_day(context.lake, table) for table in (DATA_QUALITY, DRIFT, REGIMES)]
     watched = None if None in newest_days else min(day for day in newest_days if day)
     unwatched = context.lake.columns(
-        f"SELECT trading_day AS day FROM {SUBMISSIONS.quoted} WHERE trading_day > ? ORDER BY 1",
+        f"SELECT trading_day AS day FROM {SUBMISSIONS.quoted} WHERE trading_day > ?"
+        f" AND trading_day IN (SELECT trading_day FROM {MARKET_FEATURES.quoted}) ORDER BY 1",
         [watched or date.min],
     )["day"]
     days = unwatched.astype("datetime64[D]").tolist()[0 if watched else -1 :]

@@ -26,6 +26,8 @@ MAX_ERROR_LENGTH = 1500
 # Jobs whose success for a later day ends the alert of an earlier day: they concern the newest day
 # only, or are not requested again for an earlier day.
 _SUPERSEDED = ("watch_daily", "update_daily", "retrain_models", "submit_competition", "report_")
+# Jobs whose success for some days does what a refresh of these days would have done.
+_STAND_IN_FOR_REFRESH = ("revise_history", "load_history")
 _FAILED, _CANCELLED = "run_failed", "run_cancelled"
 
 
@@ -59,7 +61,12 @@ def create_alert_events(
 def _create_success_events(end: RunEnd) -> list[ConditionRaised | ConditionCleared]:
     text = f"{end.name} succeeded{_for_days(end)} in run {end.run.run_id[:8]}."
     up_to = DayRange(date.min, end.days.last) if end.days else None
+    refreshed = []
+    if end.name in _STAND_IN_FOR_REFRESH:
+        key = condition_key(_FAILED, "refresh_daily")
+        refreshed = [ConditionCleared(key, text, end.at, end.days)]
     return [
+        *refreshed,
         ConditionCleared(
             condition_key(_FAILED, end.name), text, end.at, up_to if _supersedes(end) else end.days
         ),
