@@ -1,7 +1,9 @@
 """Single bad cells do not stop a run: the quarantine has their place and reason."""
 
+from quant_assets.lake.schemas.revision_tables import SET_ASIDE
+from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.support.installation import Command, Installation
+from quant_assets_tests.support.installation import Command, Installation, digests
 from quant_assets_tests.support.small_market import LAST_DAY, Rows, change_train
 
 BAD = {
@@ -48,10 +50,11 @@ def test_bad_cells_are_quarantined_with_their_reason(
     assert answered.at[0, "n"] == 424
 
 
-def test_a_day_of_nothing_but_bad_cells_stops_the_run(
+def test_a_stored_day_that_becomes_nothing_but_bad_cells_is_set_aside(
     installation: Installation, command: Command
 ) -> None:
-    """A bad day, unlike a bad cell, stops the run before later tables are computed."""
+    """A bad day, unlike a bad cell, is not taken over: what was stored stays."""
+    stored = digests(installation.settings, [RAW_PRICES, VALIDATED_PRICES])
 
     def spoil(rows: Rows) -> None:
         rows[-1][1:] = ["-1"] * (len(rows[-1]) - 1)
@@ -60,7 +63,10 @@ def test_a_day_of_nothing_but_bad_cells_stops_the_run(
     day = LAST_DAY.isoformat()
     finished = command(
         installation, "backfill", "--from", day, "--to", day, "--job", "refresh_daily"
-    )
-    finished.refused_with("validated_prices of validated/prices did not pass")
-    _, _, first = finished.err.partition("did not pass")[2].splitlines()[1:4]
-    assert [cell.strip() for cell in first.split("|")][3] == "False"
+    ).succeeded()
+    assert f"{day} is set aside" in finished.out + finished.err
+    assert "at most 5 % of the cells are rejected" in finished.out + finished.err
+    with Lake(installation.settings.lake_dir, read_only=True) as lake:
+        (row,) = lake.query(f"FROM {SET_ASIDE.quoted}").itertuples()
+    assert row.trading_day.date() == LAST_DAY
+    assert digests(installation.settings, [RAW_PRICES, VALIDATED_PRICES]) == stored
