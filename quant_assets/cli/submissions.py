@@ -34,6 +34,8 @@ def show(
         typer.echo("no such day was submitted")
         raise typer.Exit(1)
     rows["trading_day"] = rows["trading_day"].dt.date
+    for column in ("stored_at", "replaced_at"):
+        rows[column] = rows[column].dt.floor("s")
     typer.echo(format_table(rows, wrap="reason"))
 
 
