@@ -6,6 +6,7 @@ What a statement may do is decided in ``sql_guard``.
 import json
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -130,19 +131,14 @@ def run_statements(connection: duckdb.DuckDBPyConnection, text: str, how: Format
         KeyboardInterrupt: the user has interrupted a statement.
     """
     try:
-        relation = None
-        for statement in split_statements(connection, text):
-            relation = connection.sql(statement)
-        if relation is None:
-            return ""
-        if how == "table":
-            return _draw(relation)
-        # Converting a relation that has not been executed could not be interrupted.
-        return _to_text(relation.execute().to_arrow_table(), how)
-    except RuntimeError as error:
-        # What DuckDB makes of Ctrl-C; the next statement would wait for this one's threads.
-        connection.interrupt()
-        raise KeyboardInterrupt from error
+        # DuckDB looks for Ctrl-C only now and then, so this thread waits for it.
+        with ThreadPoolExecutor(1) as other_thread:
+            answer = other_thread.submit(_run_statements, connection, text, how)
+            try:
+                return answer.result()
+            except KeyboardInterrupt:
+                connection.interrupt()
+                raise
     except duckdb.Error as error:
         raise LakeError(
             "the statement cannot be run",
@@ -151,6 +147,15 @@ def run_statements(connection: duckdb.DuckDBPyConnection, text: str, how: Format
             hint="`quant-assets tables` lists what there is: a table with a dash for rows was never"
             " written and cannot be read yet; `--read PATH` opens a file or folder of yours",
         ) from error
+
+
+def _run_statements(connection: duckdb.DuckDBPyConnection, text: str, how: Format) -> str:
+    relation = None
+    for statement in split_statements(connection, text):
+        relation = connection.sql(statement)
+    if relation is None:
+        return ""
+    return _draw(relation) if how == "table" else _to_text(relation.to_arrow_table(), how)
 
 
 def _draw(relation: duckdb.DuckDBPyRelation) -> str:

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS
 from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
 from quant_assets.lake.schemas.tables import TARGET_FEATURES, fits_table
 from quant_assets.lake.store.lake import Lake
@@ -268,12 +269,13 @@ def test_snapshot_is_a_plain_duckdb_file_with_everything(
 ) -> None:
     file = tmp_path / "copy.duckdb"
     output = command(loaded, "snapshot", str(file)).succeeded().out
-    assert f"{len(TABLES)} tables" in output
+    stored = {*TABLES, DIGESTS, LOADS}
+    assert f"{len(stored)} tables" in output
     with duckdb.connect(str(file), read_only=True) as copy:
         rows = copy.execute("SELECT count(*) FROM features.targets").fetchone()
         copied = copy.execute("FROM duckdb_tables()").fetchall()
     assert rows == (46640,)
-    assert len(copied) == len(TABLES)
+    assert len(copied) == len(stored)
     command(loaded, "snapshot", str(file)).refused_with("the file exists", str(file))
     assert [file] == list(tmp_path.iterdir())
 

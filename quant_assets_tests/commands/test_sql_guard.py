@@ -1,11 +1,12 @@
 """The console changes no file, whatever is typed, and ordinary analysis works."""
 
-import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from threading import Timer
 
 import duckdb
 import pytest
@@ -175,19 +176,37 @@ def test_files_are_read_only_where_they_are_named(found: str, root: Path, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "other.csv"]
 
 
+_ENDLESS = """
+import sys
+from pathlib import Path
+
+from quant_assets.commands.sql_console import run_statements
+from quant_assets.commands.sql_guard import open_reader
+
+connection, how = open_reader(Path(sys.argv[1])), sys.argv[2]
+statement = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range + b.range < 0"
+print("begun", flush=True)
+try:
+    run_statements(connection, statement, how)
+except KeyboardInterrupt:
+    print(run_statements(connection, "SELECT 1 AS one", "csv"), end="", flush=True)
+"""
+
+
 @pytest.mark.parametrize("how", ["table", "csv"])
 def test_a_long_statement_can_be_interrupted(how: Format, root: Path) -> None:
-    connection = open_reader(root)
-    endless = (
-        "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range + b.range < 0"
-    )
-    interrupt = Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
-    interrupt.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_statements(connection, endless, how)
-    interrupt.join()
-    assert run_statements(connection, "SELECT 1 AS one", "csv") == '"one"\n1\n'
-    connection.close()
+    command = [sys.executable, "-c", _ENDLESS, str(root), how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            # Before the statement runs, Ctrl-C ends Python's own code.
+            time.sleep(2)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert out == '"one"\n1\n'
 
 
 @pytest.mark.parametrize("link", ["mine.csv", "folder/mine.csv"])
