@@ -177,7 +177,7 @@ def test_live_ics_are_recorded_when_their_labels_are_known(with_releases: Instal
         with_releases,
         "SELECT p.ic = r.ic AS same, r.released_on <= ? AS known FROM promotion.records r"
         " JOIN monitoring.performance p USING (trading_day, released_on)"
-        " WHERE origin = 'walk_forward' AND release = ? AND family = 'ensemble'",
+        " WHERE r.origin = 'walk_forward' AND release = ? AND family = 'ensemble'",
         [DAYS[FIRST_RELEASE], names(with_releases)[0]],
     )
     assert len(walked)
