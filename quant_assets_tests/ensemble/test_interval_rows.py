@@ -13,6 +13,7 @@ from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, INTERVALS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Observations
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.history_rows import as_history
 
 FIRST = 200
 
@@ -32,7 +33,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory, observations: Observations) -
         forecasts = Forecasts(days, values, np.full(len(days), days[0]), observations.targets)
         ends = days[0].item(), days[-1].item()
         opened.replace_days(ENSEMBLE_FORECASTS, *ends, forecast_rows(opened, forecasts))
-        opened.replace_days(INTERVALS, *ends, interval_rows(opened, *ends))
+        opened.replace_days(INTERVALS, *ends, as_history(interval_rows(opened, *ends)))
         yield opened
 
 

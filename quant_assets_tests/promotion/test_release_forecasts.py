@@ -21,6 +21,7 @@ from quant_assets.promotion.release_store import (
 )
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import FittedLake, day, open_lake, store_fit
+from quant_assets_tests.support.history_rows import as_history
 
 FIRST_RELEASE = 210
 
@@ -48,11 +49,8 @@ def promote_next_day(fitted: FittedLake, **changed: object) -> PromotionResult:
     ends = [day(fitted, FIRST_RELEASE + 1)] * 2
     result = promote_days(fitted.lake, settings, *ends)
     for table in PROMOTION_DAILY:
-        rows = dict(result.rows[table])
-        if table.keeps_live:
-            count = len(rows["trading_day"])
-            rows |= {"origin": ["history"] * count, "stored_at": [None] * count}
-        fitted.lake.replace_days(table, *ends, rows)
+        rows = result.rows[table]
+        fitted.lake.replace_days(table, *ends, as_history(rows) if table.keeps_live else rows)
     return result
 
 

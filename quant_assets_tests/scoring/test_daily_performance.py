@@ -14,7 +14,7 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.lake.readers.forecasts import forecast_rows
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.readers.prices import read_panel
-from quant_assets.lake.schemas.scoring_tables import PERFORMANCE, TRACK_RECORD
+from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import MAX_LAG
@@ -52,7 +52,7 @@ def expected(fitted: FittedLake) -> pd.DataFrame:
             values = forecasts.values[row - FIT_ROWS[0]]
             ic = spearmanr(values[known], truth[row][known]).statistic
             rows.append((fitted.days[row], row, name, ic, fitted.days[row + DELAY]))
-    return pd.DataFrame(rows, columns=[column.name for column in PERFORMANCE.columns])
+    return pd.DataFrame(rows, columns=[column.name for column in TRACK_RECORD.columns])
 
 
 def ends(fitted: FittedLake, first: int, last: int) -> tuple:

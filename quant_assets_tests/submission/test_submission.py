@@ -17,6 +17,7 @@ from quant_assets.lake.schemas.tables import N_TARGETS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.submission.submission import export_submission, find_problems, submission_rows
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.history_rows import as_history
 
 N = 30
 TARGETS = tuple(f"target_{i}" for i in range(N_TARGETS))
@@ -39,7 +40,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
 
 def submit(lake: Lake, forecasts: Forecasts) -> None:
     ends = forecasts.days[0].item(), forecasts.days[-1].item()
-    lake.replace_days(SUBMISSIONS, *ends, submission_rows(lake, forecasts))
+    lake.replace_days(SUBMISSIONS, *ends, as_history(submission_rows(lake, forecasts)))
 
 
 @contextmanager
