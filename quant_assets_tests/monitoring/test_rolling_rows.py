@@ -82,6 +82,7 @@ def fill(folder: Path, broken: int = BROKEN, submitted_from: int | None = None) 
         agreements.append(judged({"family": family, "other": other}, value))
     if submitted_from is not None:
         ics.append(judged({"family": "published"}, daily_ics(N, 99), "ic").iloc[submitted_from:])
+    ics = [part.assign(origin=None) for part in ics]
     for table, parts in ((PERFORMANCE, ics), (SLICES, slices), (AGREEMENT, agreements)):
         store(lake, table, parts)
     return lake

@@ -14,6 +14,8 @@ import pytest
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.store.changes import execute
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.metrics.prometheus import to_prometheus_text
@@ -105,6 +107,9 @@ def test_a_day_run_alone_has_a_delivery(loaded: Installation, tmp_path: Path) ->
         assert of_load.seconds is None
         assert read_submission_time(opened, day + timedelta(days=1)) is None
         opened.wipe_assets([dg.AssetKey(["submissions", "competition"])])
+    delete = f"DELETE FROM {SUBMISSIONS.quoted} WHERE trading_day = ?"
+    with Lake(installation.settings.lake_dir) as lake:
+        lake.change(execute(SUBMISSIONS, delete, [day]))
     installation.run(
         "backfill", "--job", "refresh_daily", "--from", str(day), "--to", str(day)
     ).succeeded()
