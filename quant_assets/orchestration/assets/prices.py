@@ -41,7 +41,7 @@ from quant_assets.orchestration.assets.table_assets import (
     suite_spec,
     table_asset,
 )
-from quant_assets.orchestration.jobs.names import REDOING_JOBS, REVISE
+from quant_assets.orchestration.jobs.names import PRICE_JOBS, REVISE
 from quant_assets.quality.cleaning import CleaningRules
 from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
 from quant_assets.quality.suites import (
@@ -128,7 +128,7 @@ def _build_prices(
         start, end = run_day_range(context)
         comparison = compare_with_source(lake, source)
         _require_days(comparison, source, start, end)
-        require_order(comparison, start, end, redo=context.run.job_name in REDOING_JOBS)
+        require_order(comparison, start, end, redo=context.run.job_name in PRICE_JOBS)
         build_rows = partial(
             build_update,
             source=source.name,
