@@ -68,7 +68,7 @@ def forecast_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
 
 
 def read_live_forecasts(lake: Lake, targets: tuple[str, ...], start: date, end: date) -> Forecasts:
-    """Read the submitted forecasts of a range of days as they were live.
+    """Read the forecasts of a range of days as the platform submitted them first.
 
     On a day whose live rows a person replaced after later prices were known, these are the rows
     that were replaced. Days that were never live have the rows of the history.
