@@ -23,6 +23,7 @@ from quant_assets.orchestration.assets import anomalies, data_quality, drift, fi
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets.orchestration.assets.table_assets import asset_key_of
 from quant_assets.orchestration.execution.runs import open_instance, run_job
+from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_source
 
@@ -105,4 +106,4 @@ def as_a_run(settings: Settings, start: date, end: date) -> None:
         end: last day.
     """
     with redirect_stderr(StringIO()), open_instance(settings) as opened:
-        run_job(build_definitions(settings), opened, "refresh_daily", start, end)
+        run_job(build_definitions(settings), opened, JobRun("refresh_daily", start, end))

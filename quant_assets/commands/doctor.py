@@ -164,9 +164,9 @@ def _check_library(library: str, families: Sequence[str]) -> CheckResult:
 def _check_source(settings: Settings) -> CheckResult:
     try:
         source = open_source(settings)
-        return CheckResult(
-            "source", True, f"{source.name}, {source.first_day} to {source.last_day}"
-        )
+        waiting = source.waiting()
+        found = f"{source.name}, {source.first_day} to {source.last_day}"
+        return CheckResult("source", True, f"{found}; not read: {waiting}" if waiting else found)
     except QuantAssetsError as error:
         return CheckResult("source", False, _to_line(error), _MOVED)
 

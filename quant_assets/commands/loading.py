@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from quant_assets.commands.revising import keep_order
-from quant_assets.commands.running import check_readable, find_days_to_run, run_job_over
+from quant_assets.commands.running import check_readable, find_days_to_run, run_on_console
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import (
     Settings,
@@ -20,6 +20,7 @@ from quant_assets.core.settings import (
     require_market,
     store_market,
 )
+from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.registry import open_source
 
@@ -52,7 +53,7 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
     worker.begin_worker()
     check_readable(source, *days)
     store_market(settings)
-    run_job_over(settings, source, LOAD, *_cover_stored(settings, *days))
+    run_on_console(settings, source, JobRun(LOAD, *_cover_stored(settings, *days)))
     record_load(settings.lake_dir, fingerprint, Clock().now())
 
 
@@ -76,7 +77,7 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     days = find_days_to_run(source, start, end)
     check_readable(source, *days)
     days = keep_order(settings, source, job, *days)
-    run_job_over(settings, source, job, *days)
+    run_on_console(settings, source, JobRun(job, *days))
 
 
 def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
@@ -105,7 +106,8 @@ def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:
     store_market(settings)
     source = open_source(settings)
     config = {f"fits__{name}": {"parameters": changed} for name, changed in parameters.items()}
-    run_job_over(settings, source, "walk_forward", source.first_day, source.last_day, {}, config)
+    run = JobRun("walk_forward", source.first_day, source.last_day, config=config)
+    run_on_console(settings, source, run)
 
 
 def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping[str, Any]) -> date:
@@ -133,7 +135,7 @@ def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping
     alone = settings.model_copy(update={"families": name})
     study = study_table(name).name
     config = {study.replace(".", "__"): limits}
-    run_job_over(alone, source, "tune_models", day, day, {}, config, only=[study])
+    run_on_console(alone, source, JobRun("tune_models", day, day, config=config, only=[study]))
     return day
 
 

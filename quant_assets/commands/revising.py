@@ -7,9 +7,10 @@ from datetime import date
 
 import typer
 
-from quant_assets.commands.running import find_days_to_run, run_job_over
+from quant_assets.commands.running import find_days_to_run, run_on_console
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.settings import Settings, require_market
+from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import (
     PRICE_JOBS,
     REDOING_JOBS,
@@ -44,7 +45,7 @@ def run_revision(settings: Settings) -> None:
         return
     worker.begin_worker()
     typer.echo(describe_differences(comparison.revisions) or "a revision did not come to its end")
-    run_job_over(settings, source, REVISE, *comparison.span)
+    run_on_console(settings, source, JobRun(REVISE, *comparison.span))
 
 
 def keep_order(
@@ -104,4 +105,5 @@ def run_resubmission(settings: Settings, day: date, reason: str) -> None:
     families = map(forecasts_table, select_families(settings.families))
     tables = (*families, ENSEMBLE_FORECASTS, INTERVALS, *PROMOTION_DAILY, SUBMISSIONS)
     only = [*(table.name for table in tables), "submissions.export"]
-    run_job_over(settings, source, REFRESH, day, day, {RESUBMISSION_TAG: reason}, only=only)
+    run = JobRun(REFRESH, day, day, tags={RESUBMISSION_TAG: reason}, only=only)
+    run_on_console(settings, source, run)

@@ -4,39 +4,24 @@ Which job and which days is decided by the commands.
 """
 
 import time
-from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 import typer
 
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.settings import Settings
 from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
+from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.sources.protocol import Source
 
 
-def run_job_over(
-    settings: Settings,
-    source: Source,
-    job: str,
-    start: date,
-    end: date,
-    tags: dict[str, str] | None = None,
-    config: Mapping[str, Mapping[str, Any]] | None = None,
-    only: Sequence[str] = (),
-) -> None:
+def run_on_console(settings: Settings, source: Source, run: JobRun) -> None:
     """Run a job over a range of days of a source, and show its progress.
 
     Args:
         settings: the market, and the data directory.
         source: the source of the market.
-        job: name of the job.
-        start: first day, included.
-        end: last day, included.
-        tags: further tags of the run.
-        config: configuration of the job's steps, by the step's name.
-        only: tables whose assets are run; all assets of the job if empty.
+        run: the job and the days.
 
     Raises:
         RunFailedError: an asset or a blocking check failed.
@@ -46,16 +31,16 @@ def run_job_over(
     from quant_assets.orchestration.execution.runs import open_instance, run_job
 
     started = time.perf_counter()
-    typer.echo(f"{job}: {settings.source}, {start} to {end}")
+    typer.echo(f"{run.job}: {settings.source}, {run.start} to {run.end}")
     if waiting := source.waiting():
         typer.secho(f"  warning: the newest row is not read: {waiting}", fg="yellow")
     preload(select_families(settings.families), others=["matplotlib.backends.backend_agg"])
     with open_instance(settings) as opened:
         definitions = build_definitions(settings, source=source)
-        result = run_job(definitions, opened, job, start, end, tags, config, only)
+        result = run_job(definitions, opened, run)
     for warning in result.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
-    typer.echo(f"{job}: done in {time.perf_counter() - started:.0f} s")
+    typer.echo(f"{run.job}: done in {time.perf_counter() - started:.0f} s")
 
 
 def find_days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:

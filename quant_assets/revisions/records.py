@@ -44,7 +44,7 @@ def finish_revision(
     if not lake.has(OUTDATED):
         return None
     marks = lake.arrow(f"FROM {OUTDATED.quoted}").to_pylist()
-    if not marks or marks[0]["trading_day"] < start:
+    if not marks or marks[0]["trading_day"] < start or marks[0]["until"] > end:
         return None
     mark = marks[0]
     try:

@@ -27,6 +27,7 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.runs import open_instance, run_job
+from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.simulation.plan import Plan
 from quant_assets.sources.registry import open_source
 
@@ -103,10 +104,12 @@ def load_history_tables(settings: Settings) -> None:
         run_job(
             build_definitions(settings, source=source),
             instance,
-            "load_history",
-            source.first_day,
-            source.last_day,
-            only=[table.name for table in HISTORY],
+            JobRun(
+                "load_history",
+                source.first_day,
+                source.last_day,
+                only=[table.name for table in HISTORY],
+            ),
         )
 
 

@@ -25,6 +25,7 @@ from quant_assets.orchestration.execution.runs import (
     open_instance,
     run_job,
 )
+from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.run_requests import run_ends
 from quant_assets.orchestration.sensors import alert_sensors
 from quant_assets_tests.support.alert_receiver import SECRET, Receiver, open_receiver, with_channels
@@ -425,14 +426,14 @@ def test_the_platforms_own_runs_are_watched(installation: Installation, server: 
         assert names >= {"watch_runs", "deliver_alerts"}
         train.write_bytes(whole[: len(whole) // 2] + b"\n")
         with pytest.raises(RunFailedError):
-            run_job(definitions, opened, "refresh_daily", day, day)
+            run_job(definitions, opened, JobRun("refresh_daily", day, day))
         runner.watch()
         runner.deliver()
         (alert,) = runner.alert_store.alerts()
         assert alert.key == f"run_failed/refresh_daily/{day}"
         assert "prices: " in alert.text
         train.write_bytes(whole)
-        run_job(build_definitions(settings, lake=lake), opened, "refresh_daily", day, day)
+        run_job(build_definitions(settings, lake=lake), opened, JobRun("refresh_daily", day, day))
         runner.watch()
         runner.deliver()
     assert server.titles == [

@@ -15,6 +15,7 @@ from quant_assets.core.settings import (
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.runs import RunFailedError, open_instance, run_job
+from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets_tests.support.installation import Command, Installation
 from quant_assets_tests.support.small_market import FIRST_DAY, write_small_market
 
@@ -38,10 +39,9 @@ def opened(installation: Installation) -> Iterator[dg.DagsterInstance]:
 
 def write(settings: Settings, opened: dg.DagsterInstance, table: str) -> None:
     """Load the first day as a run of the UI does, which no command prepares."""
-    definitions = build_definitions(settings)
-    run_job(
-        definitions, opened, "load_history", FIRST_DAY, FIRST_DAY, only=TOGETHER.get(table, [table])
-    )
+    only = TOGETHER.get(table, [table])
+    run = JobRun("load_history", FIRST_DAY, FIRST_DAY, only=only)
+    run_job(build_definitions(settings), opened, run)
 
 
 @pytest.mark.parametrize("table", RAW)
@@ -87,7 +87,7 @@ def test_a_market_that_cannot_be_read_is_not_held(
     definitions = build_definitions(installation.settings)
     (installation.folder / "target_pairs.csv").unlink()
     with pytest.raises(RunFailedError, match="target_pairs"):
-        run_job(definitions, opened, "load_history", FIRST_DAY, FIRST_DAY, only=RAW[:1])
+        run_job(definitions, opened, JobRun("load_history", FIRST_DAY, FIRST_DAY, only=RAW[:1]))
     assert read_held_market(installation.settings) is None
 
 

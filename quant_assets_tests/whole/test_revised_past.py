@@ -152,11 +152,12 @@ def test_a_session_that_comes_late_renumbers_the_days_after_it(
 
 
 def _refresh_without_revising(installation: Installation, day: date) -> None:
-    from quant_assets.commands.running import run_job_over
+    from quant_assets.commands.running import run_on_console
+    from quant_assets.orchestration.jobs.job_run import JobRun
     from quant_assets.sources.registry import open_source
 
     settings = installation.settings
-    run_job_over(settings, open_source(settings), "refresh_daily", day, day)
+    run_on_console(settings, open_source(settings), JobRun("refresh_daily", day, day))
 
 
 def test_a_refresh_brings_along_the_days_before_it(

@@ -68,10 +68,11 @@ def forecast_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
 
 
 def read_live_forecasts(lake: Lake, targets: tuple[str, ...], start: date, end: date) -> Forecasts:
-    """Read the forecasts of a range of days as the platform submitted them first.
+    """Read the forecasts of a range of days as they were submitted live.
 
-    On a day whose live rows a person replaced after later prices were known, these are the rows
-    that were replaced. Days that were never live have the rows of the history.
+    A day that was submitted several times before later prices were known has the last of these
+    versions. A day that was submitted again after that has the version before. Days that were
+    never live have the rows of the history.
 
     Args:
         lake: the lake.

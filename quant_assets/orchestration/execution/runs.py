@@ -4,10 +4,9 @@ The locks that tell whether a command still works on its run are in ``execution.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -24,6 +23,7 @@ from quant_assets.orchestration.execution.run_locks import (
     close_abandoned_runs,
     hold_run_lock,
 )
+from quant_assets.orchestration.jobs.job_run import JobRun
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
@@ -142,49 +142,35 @@ def open_instance(
                 os.environ[name] = value
 
 
-def run_job(
-    definitions: dg.Definitions,
-    opened: dg.DagsterInstance,
-    job: str,
-    start: date,
-    end: date,
-    tags: dict[str, str] | None = None,
-    config: Mapping[str, Mapping[str, Any]] | None = None,
-    only: Sequence[str] = (),
-) -> RunResult:
-    """Run a job over the days from ``start`` to ``end`` in this process.
+def run_job(definitions: dg.Definitions, opened: dg.DagsterInstance, run: JobRun) -> RunResult:
+    """Run a job over a range of days in this process.
 
     Args:
         definitions: the platform.
         opened: the instance that records the run.
-        job: the job's name.
-        start: first day.
-        end: last day.
-        tags: further tags of the run.
-        config: configuration of the job's steps, by the step's name.
-        only: tables whose assets are run; all assets of the job if empty.
+        run: the job and the days.
 
     Raises:
         UnknownNameError: no job has this name.
         RunFailedError: an asset failed, or a blocking check did not pass.
     """
     names = [each.name for each in definitions.jobs or ()]
-    if job not in names:
-        raise unknown_name("job", job, names)
-    resolved = definitions.resolve_job_def(job)
+    if run.job not in names:
+        raise unknown_name("job", run.job, names)
+    resolved = definitions.resolve_job_def(run.job)
     run_id = str(uuid4())
-    opened.add_event_listener(run_id, Progress(len(only) or len(resolved.all_node_defs)))
-    days = {RANGE_START: start.isoformat(), RANGE_END: end.isoformat()}
+    opened.add_event_listener(run_id, Progress(len(run.only) or len(resolved.all_node_defs)))
+    days = {RANGE_START: run.start.isoformat(), RANGE_END: run.end.isoformat()}
     with hold_run_lock(opened, run_id):
         result = resolved.execute_in_process(
-            asset_selection=[dg.AssetKey(name.split(".")) for name in only] or None,
+            asset_selection=[dg.AssetKey(name.split(".")) for name in run.only] or None,
             run_config={
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                "ops": {name: {"config": dict(step)} for name, step in (config or {}).items()},
+                "ops": {name: {"config": dict(step)} for name, step in run.config.items()},
             },
             instance=opened,
             run_id=run_id,
-            tags={**days, HOLDS_LOCK: run_id, **(tags or {})},
+            tags={**days, HOLDS_LOCK: run_id, **run.tags},
             raise_on_error=False,
         )
     failed = [
@@ -198,7 +184,7 @@ def run_job(
     ]
     if failed or blocking or not result.success:
         raise RunFailedError(
-            f"the run of {job} failed",
+            f"the run of {run.job} failed",
             where=f"run {result.run_id}",
             found="\n    ".join([*failed, *blocking]) or "see the run's log",
             hint="`make ui` shows the run; nothing downstream of the failure was changed",

@@ -61,7 +61,7 @@ def build(families: Sequence[str]) -> "dict[str, UnresolvedAssetJobDefinition]":
             "submissions and the scoreboard.",
         ),
         "refresh_daily": (
-            everything - fits - attribution - revised,
+            everything - fits - attribution,
             "Computes one trading day with the newest fits, from prices to submission.",
         ),
         "revise_history": (
