@@ -135,6 +135,29 @@ def refuse_other_series(comparison: Comparison) -> None:
         )
 
 
+def refuse_many_withdrawn(comparison: Comparison, most: int) -> None:
+    """Refuse a source that lacks more stored days than it may take back at once.
+
+    A file that was cut off looks like a vendor who takes back all later days.
+
+    Args:
+        comparison: how the source differs from the lake.
+        most: number of days that a source may take back.
+
+    Raises:
+        SourceError: it lacks more.
+    """
+    withdrawn = [each.first for each in comparison.revisions if each.kind == "withdrawn"]
+    if len(withdrawn) > most:
+        raise SourceError(
+            "the source lacks days that are stored",
+            expected=f"at most {most} days less than before",
+            found=f"{len(withdrawn)} days less, from {withdrawn[0]} to {withdrawn[-1]}",
+            hint="see whether a file was cut off; if the source is right, run `quant-assets "
+            f"revise` and then `load` with QUANT_WITHDRAWN_DAYS={len(withdrawn)}",
+        )
+
+
 def _list(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more if names else "none"

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import numpy as np
 
-from quant_assets.core.typing import BoolArray
+from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.point_in_time import read_known_days, read_known_labels
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.revision_tables import REVISIONS
@@ -31,7 +31,7 @@ def compare_known_labels(
 ) -> LabelMoves:
     """Compare the labels that are stored now with those of an earlier snapshot.
 
-    Labels of targets whose legs were only restated by a factor are left out: they move within the
+    A label both of whose prices were restated by one factor is left out: it moves within the
     rounding of the vendor's decimals. A label of a withdrawn or inserted day counts.
 
     Args:
@@ -55,25 +55,54 @@ def compare_known_labels(
     new_days = new_days[new_days >= np.datetime64(start)]
     new = read_known_labels(lake, new_days, pairs.targets) if len(new_days) else old[:0]
     _, in_old, in_new = np.intersect1d(old_days, new_days, return_indices=True)
-    wanted = _find_corrected_targets(lake, pairs, since)
-    a, b = old[in_old][:, wanted], new[in_new][:, wanted]
+    counts = _find_counting_labels(lake, pairs, since, read_known_days(lake, end))[-len(new_days) :]
+    a, b = (np.where(counts[in_new], labels, np.nan) for labels in (old[in_old], new[in_new]))
     moved = np.abs(a - b)
     came_or_went = np.isnan(a) != np.isnan(b)
     worst = float(np.nanmax(moved, initial=0.0)) if np.isfinite(moved).any() else 0.0
     return LabelMoves(int((moved > limit).sum() + came_or_went.sum()), worst)
 
 
-def _find_corrected_targets(lake: Lake, pairs: TargetPairs, since: datetime) -> BoolArray:
-    """Return (m,) whether a target has a leg with more than a restatement, or days changed."""
+def _find_counting_labels(
+    lake: Lake, pairs: TargetPairs, since: datetime, days: DayArray
+) -> BoolArray:
+    """Return (n, m) whether a label may have moved beyond rounding, by the day it became known.
+
+    That is a label of a target with a corrected leg, or one whose first and last price lie on
+    different sides of an end of a restated range; or any label if whole days changed.
+    """
+    everything = np.ones((len(days), len(pairs)), dtype=np.bool_)
     if not lake.has(REVISIONS):
-        return np.ones(len(pairs), dtype=np.bool_)
+        return everything
     rows = lake.arrow(
-        f"SELECT DISTINCT kind, instrument, field FROM {REVISIONS.quoted}"
+        f"SELECT kind, instrument, trading_day, until, factor FROM {REVISIONS.quoted}"
         " WHERE known_at >= ? AND (field IS NULL OR field = 'close')",
         [since],
     ).to_pylist()
     if any(row["kind"] in ("withdrawn", "inserted") for row in rows):
-        return np.ones(len(pairs), dtype=np.bool_)
-    corrected = {row["instrument"] for row in rows if row["kind"] == "corrected"}
-    legs = zip(pairs.leg_a, pairs.leg_b, strict=True)
-    return np.array([bool(corrected & {a, b}) for a, b in legs])
+        return everything
+    instruments = sorted({leg for leg in (*pairs.leg_a, *pairs.leg_b) if leg})
+    place = {name: i for i, name in enumerate(instruments)}
+    corrected = np.zeros(len(instruments), dtype=np.bool_)
+    # The product of the factors that a day's price was multiplied by, as a logarithm.
+    scale = np.zeros((len(days), len(instruments)))
+    for row in rows:
+        if (column := place.get(row["instrument"])) is None:
+            continue
+        if row["kind"] == "corrected":
+            corrected[column] = True
+        elif row["kind"] == "restated":
+            first = np.searchsorted(days, np.datetime64(row["trading_day"]))
+            stop = np.searchsorted(days, np.datetime64(row["until"]), side="right")
+            scale[first:stop, column] += np.log(row["factor"])
+    counts = np.zeros_like(everything)
+    legs = pairs.legs(instruments)
+    for lag in np.unique(pairs.lags).tolist():
+        of_lag = pairs.lags == lag
+        crosses = np.zeros_like(scale, dtype=np.bool_)
+        crosses[lag:] = scale[lag:] != scale[:-lag]
+        crosses |= corrected
+        # A target without a second leg has the column of False that is added.
+        padded = np.column_stack([crosses, np.zeros(len(days), dtype=np.bool_)])
+        counts[:, of_lag] = padded[:, legs[0][of_lag]] | padded[:, legs[1][of_lag]]
+    return counts

@@ -20,7 +20,7 @@ _WIDE = 0.08
 
 
 def plot_cumulated_ic(ic: pd.DataFrame) -> bytes:
-    """Draw the cumulated daily IC of each family over time, as PNG.
+    """Draw the cumulated daily IC of each family over time, as PNG; empty axes without a day.
 
     Args:
         ic: rows of ``monitoring.performance``.
@@ -31,9 +31,10 @@ def plot_cumulated_ic(ic: pd.DataFrame) -> bytes:
         style = {"ensemble": "-", "oracle": ":"}.get(str(name), "--")
         axes.plot(ordered["trading_day"], ordered["ic"].cumsum(), style, label=name, linewidth=1.4)
     axes.axhline(0.0, color="black", linewidth=0.6)
-    mark_dates(axes, np.unique(ic["trading_day"]))
     axes.set_ylabel("cumulated daily IC")
-    axes.legend(frameon=False, fontsize="small")
+    if len(ic):
+        mark_dates(axes, np.unique(ic["trading_day"]))
+        axes.legend(frameon=False, fontsize="small")
     return to_png(figure)
 
 

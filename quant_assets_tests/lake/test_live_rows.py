@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 
 from quant_assets.lake.readers.origins import read_live_days, read_origins, stamp_origin
+from quant_assets.lake.schemas.revision_tables import REVISIONS
 from quant_assets.lake.schemas.table import ORIGIN, Column, Table, superseded_table
 from quant_assets.lake.schemas.tables import VALIDATED_PRICES
 from quant_assets.lake.store import changes
 from quant_assets.lake.store.lake import Lake
+from quant_assets.revisions.changes import revision_rows
+from quant_assets.revisions.differences import Revision
 
 VALUES = Table(
     "test.values",
@@ -53,6 +56,13 @@ def test_a_write_leaves_live_days_as_they_are(lake: Lake) -> None:
     assert values(lake) == {DAYS[0]: 3.0, DAYS[1]: 1.0, DAYS[2]: 1.0}
     lake.change(changes.delete_days(VALUES, DAYS))
     assert values(lake) == {DAYS[1]: 1.0, DAYS[2]: 1.0}
+
+
+def test_a_day_before_one_that_was_taken_back_is_no_live_day(lake: Lake) -> None:
+    withdrawn = Revision("withdrawn", DAYS[1], DAYS[1])
+    lake.change(changes.append(REVISIONS, revision_rows([withdrawn], NOW)))
+    stamped = stamp_origin(lake, {"trading_day": DAYS}, NOW)
+    assert stamped["origin"].to_pylist() == ["history", "live", "live"]
 
 
 def test_rows_of_an_earlier_version_are_no_live_rows(lake: Lake) -> None:

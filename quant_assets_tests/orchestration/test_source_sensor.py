@@ -125,8 +125,8 @@ def test_a_late_day_is_read_again_for_a_month(scheduler: Scheduler) -> None:
         DAYS[-10],
         next(day for day in reversed(DAYS) if FRIDAY - day > MAX_SOURCE_AGE),
     )
-    assert read_source_state(scheduler.lake, source, now, [str(recent)]).skipped == ()
-    assert read_source_state(scheduler.lake, source, now, [str(long_ago)]).skipped == (long_ago,)
+    assert read_source_state(scheduler.lake, source, now, [str(recent)], 5).skipped == ()
+    assert read_source_state(scheduler.lake, source, now, [str(long_ago)], 5).skipped == (long_ago,)
 
 
 def test_a_clock_that_jumps_ahead_and_back_closes_the_alerts_that_it_opened(

@@ -18,7 +18,7 @@ from quant_assets.lake.schemas.revision_tables import (
     REVISIONS,
     SET_ASIDE,
 )
-from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS
+from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.orchestration.execution.runs import RunFailedError
@@ -81,7 +81,7 @@ def test_a_split_is_one_restatement_and_moves_no_label(
     installation: Installation, tmp_path: Path
 ) -> None:
     submitted = live(installation)
-    change_train(installation.folder, multiply(SPLIT, 0.5, until=100))
+    change_train(installation.folder, multiply(SPLIT, 0.5))
     run_revision(installation.settings)
     (revision,) = read(installation, f"FROM {REVISIONS.quoted}").itertuples()
     assert (revision.kind, revision.instrument, revision.factor) == (
@@ -96,6 +96,37 @@ def test_a_split_is_one_restatement_and_moves_no_label(
     assert live(installation) == submitted
     run_revision(installation.settings)
     assert len(read(installation, f"FROM {REVISION_RUNS.quoted}")) == 1
+
+
+def test_a_restatement_of_part_of_the_past_moves_the_labels_across_its_end(
+    installation: Installation,
+) -> None:
+    change_train(installation.folder, multiply(SPLIT, 0.5, until=90))
+    run_revision(installation.settings)
+    (run,) = read(installation, f"FROM {REVISION_RUNS.quoted}").itertuples()
+    pairs = read(installation, f"FROM {RAW_TARGET_PAIRS.quoted}")
+    of_leg = pairs[(pairs["leg_a"] == "US_Stock_CVX") | (pairs["leg_b"] == "US_Stock_CVX")]
+    # A label whose other leg has no price is empty before and after.
+    assert len(of_leg) <= run.labels <= of_leg["lag"].sum()
+    assert run.worst == pytest.approx(0.693, abs=1e-3)
+
+
+def test_a_file_that_was_cut_off_withdraws_nothing_until_a_person_says_so(
+    installation: Installation, tmp_path: Path
+) -> None:
+    stored, rows = digests(installation.settings), read_rows(installation)
+    change_train(installation.folder, lambda _: rows[:-20])
+    for run in (run_revision, load_everything):
+        with pytest.raises(RunFailedError, match="lacks days that are stored") as caught:
+            run(installation.settings)
+        assert "20 days less" in str(caught.value)
+    assert digests(installation.settings) == stored
+    lenient = installation.settings.model_copy(update={"withdrawn_days": 20})
+    run_revision(lenient)
+    assert find_deviations(installation, tmp_path / "cut") == []
+    change_train(installation.folder, lambda _: rows)
+    load_everything(installation.settings)
+    assert find_deviations(installation, tmp_path / "whole") == []
 
 
 def test_a_corrected_cell_moves_labels_and_is_redone_from_its_day(
@@ -195,7 +226,8 @@ def test_a_bad_day_is_rejected_set_aside_and_taken_in_once_repaired(
     values = f"SELECT count(value) AS n FROM {RAW_PRICES.quoted} WHERE trading_day = '{DAYS[-3]}'"
     assert read(installation, values)["n"][0] == 0
     submitted = live(installation)
-    assert str(DAYS[-2]) in {day for _, day in submitted}
+    days = read(installation, f"SELECT trading_day FROM {SUBMISSIONS.quoted}")["trading_day"]
+    assert days.max().date() == DAYS[-2]
     change_train(installation.folder, lambda _: rows)
     run_range(settings, "refresh_daily", DAYS[-1], DAYS[-1])
     assert read(installation, f"FROM {SET_ASIDE.quoted}").empty

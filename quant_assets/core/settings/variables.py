@@ -114,6 +114,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Attempts at a day that fails its blocking checks before it is set aside.",
     )
+    withdrawn_days: int = Field(
+        5,
+        ge=0,
+        description="Stored days that a source may take back at once; it is refused if it lacks "
+        "more.",
+    )
     revised_label: float = Field(
         0.001,
         gt=0,
@@ -188,7 +194,8 @@ class Settings(BaseSettings):
                     "retrain_minutes",
                     "retrain_interval_hours",
                 ),
-                *("drift_share", "fit_max_age_days", "day_attempts", "revised_label"),
+                *("drift_share", "fit_max_age_days", "day_attempts", "withdrawn_days"),
+                "revised_label",
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
                 *("data_dir", "threads", "pictures"),

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.days import read_newest_day
+from quant_assets.lake.schemas.revision_tables import REVISIONS
 from quant_assets.lake.schemas.table import HISTORY, LIVE, RESUBMITTED, Table
 from quant_assets.lake.schemas.tables import VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
@@ -19,7 +20,8 @@ def stamp_origin(
 ) -> dict[str, Any]:
     """Add the columns ``origin`` and ``stored_at`` to rows that are about to be stored.
 
-    Rows of a day are live if the lake holds no prices of a later day.
+    Rows of a day are live if the lake holds no prices of a later day, and never held any that the
+    source took back.
 
     Args:
         lake: the lake.
@@ -28,7 +30,7 @@ def stamp_origin(
         resubmitted: whether a person replaces live rows.
     """
     days = np.asarray(rows["trading_day"]).astype("datetime64[D]")
-    newest = read_newest_day(lake, VALIDATED_PRICES) or date.min
+    newest = max(read_newest_day(lake, VALIDATED_PRICES) or date.min, _newest_withdrawn(lake))
     live = (days >= np.datetime64(newest)).astype(np.int32)
     names = pa.array([RESUBMITTED if resubmitted else HISTORY, LIVE])
     moment = np.datetime64(now.replace(tzinfo=None), "us")
@@ -37,6 +39,16 @@ def stamp_origin(
         "origin": pa.DictionaryArray.from_arrays(live, names),
         "stored_at": np.full(len(days), moment),
     }
+
+
+def _newest_withdrawn(lake: Lake) -> date:
+    """Return the newest day that the source took back; the first of all days if it took none."""
+    if not lake.has(REVISIONS):
+        return date.min
+    rows = lake.arrow(
+        f"SELECT max(trading_day) AS day FROM {REVISIONS.quoted} WHERE kind = 'withdrawn'"
+    ).to_pylist()
+    return rows[0]["day"] or date.min
 
 
 def read_live_days(lake: Lake, table: Table, start: date, end: date) -> DayArray:

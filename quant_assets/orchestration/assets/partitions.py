@@ -7,6 +7,7 @@ import dagster as dg
 
 from quant_assets.core.errors import CalendarError, LakeError, SourceError
 from quant_assets.lake.readers.days import read_day_span
+from quant_assets.lake.schemas.revision_tables import OUTDATED
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
@@ -57,12 +58,19 @@ def read_known_span(source: Source, lake: Lake, first_day: date, today: date) ->
     except (SourceError, CalendarError, OSError) as error:
         problem = str(error) or type(error).__name__
     try:
-        stored = read_day_span(lake, RAW_PRICES) if lake.exists else None
-        spans += [stored] if stored else []
+        spans += _read_stored_spans(lake) if lake.exists else []
     except LakeError as error:
         problem = f"{problem}\n{error}".strip()
     spans = spans or [(min(first_day, today), today)]
     return KnownSpan(min(span[0] for span in spans), max(span[1] for span in spans), problem)
+
+
+def _read_stored_spans(lake: Lake) -> list[tuple[date, date]]:
+    """Read the span of the stored days, and that of a revision that has not come to its end."""
+    stored = read_day_span(lake, RAW_PRICES)
+    outdated = lake.arrow(f"FROM {OUTDATED.quoted}").to_pylist() if lake.has(OUTDATED) else []
+    marked = [(mark["trading_day"], mark["until"]) for mark in outdated]
+    return [*([stored] if stored else []), *marked]
 
 
 def trading_partitions(

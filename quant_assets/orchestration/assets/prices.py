@@ -50,7 +50,11 @@ from quant_assets.quality.suites import (
     VALIDATED_PRICES_SUITE,
 )
 from quant_assets.revisions.changes import list_changes
-from quant_assets.revisions.comparison import Comparison, compare_with_source
+from quant_assets.revisions.comparison import (
+    Comparison,
+    compare_with_source,
+    refuse_many_withdrawn,
+)
 from quant_assets.revisions.differences import describe_differences
 from quant_assets.revisions.storing import (
     PriceUpdate,
@@ -128,6 +132,7 @@ def _build_prices(
         start, end = run_day_range(context)
         comparison = compare_with_source(lake, source)
         _require_days(comparison, source, start, end)
+        refuse_many_withdrawn(comparison, settings.withdrawn_days)
         require_order(comparison, start, end, redo=context.run.job_name in PRICE_JOBS)
         build_rows = partial(
             build_update,

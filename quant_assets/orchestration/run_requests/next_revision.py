@@ -16,12 +16,8 @@ from quant_assets.orchestration.run_requests.proposals import (
     find_waiting_days,
     propose_attempt,
 )
-from quant_assets.orchestration.run_requests.retry_policy import (
-    Wait,
-)
-from quant_assets.revisions.comparison import (
-    refuse_other_series,
-)
+from quant_assets.orchestration.run_requests.retry_policy import Wait
+from quant_assets.revisions.comparison import refuse_many_withdrawn, refuse_other_series
 from quant_assets.revisions.differences import describe_differences
 
 
@@ -31,13 +27,14 @@ def propose_revision(context: RequestContext) -> RunProposal | Wait:
     If a day failed its blocking checks too often, propose to set it aside.
 
     Raises:
-        SourceError: the source cannot be read, or has other series than the lake.
+        SourceError: the source cannot be read, has other series than the lake, or lacks many days.
     """
     if context.submitted is None:
         return Wait(NEEDS_LOADING)
     if busy := describe_unfinished_run(context.instance, beside=JOBS_BESIDE_REFRESH):
         return Wait(busy)
     refuse_other_series(context.comparison)
+    refuse_many_withdrawn(context.comparison, context.withdrawn_days)
     span = context.comparison.span
     if span is not None:
         changes = describe_differences(context.comparison.revisions)

@@ -47,6 +47,7 @@ class RequestContext:
         source: holds the days that can be refreshed.
         now: the present moment, UTC.
         day_attempts: attempts at a day that fails its blocking checks before it is set aside.
+        withdrawn_days: stored days that the source may take back at once.
     """
 
     instance: dg.DagsterInstance
@@ -54,6 +55,7 @@ class RequestContext:
     source: Source
     now: datetime
     day_attempts: int = 3
+    withdrawn_days: int = 5
 
     @cached_property
     def comparison(self) -> Comparison:

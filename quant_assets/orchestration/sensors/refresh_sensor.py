@@ -101,7 +101,9 @@ def build(
                 "next tick if it is at rest",
                 cursor=before.after(now, look),
             )
-        request_context = RequestContext(context.instance, lake, source, now, settings.day_attempts)
+        request_context = RequestContext(
+            context.instance, lake, source, now, settings.day_attempts, settings.withdrawn_days
+        )
         with lake.at_once():
             proposals = {job: _propose(job, request_context, partitions) for job in PROPOSALS}
         requests = [

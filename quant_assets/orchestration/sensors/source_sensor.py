@@ -16,7 +16,7 @@ from quant_assets.alerts.channels import open_usable_channels
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.days import read_newest_day
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.orchestration.run_requests.proposals import CLOSE, is_day_over
@@ -24,6 +24,11 @@ from quant_assets.orchestration.sensors.refresh_sensor import (
     SECONDS,
     SOURCE_ERRORS,
     describe_source_error,
+)
+from quant_assets.revisions.comparison import (
+    compare_with_source,
+    refuse_many_withdrawn,
+    refuse_other_series,
 )
 from quant_assets.sources.protocol import Source
 
@@ -93,7 +98,7 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     ) -> dg.SensorResult:
         now = clock.now()
         before = SourceCursor.parse(context.cursor)
-        reading = read_source_state(lake, source, now, before.late)
+        reading = read_source_state(lake, source, now, before.late, settings.withdrawn_days)
         cursor, events = apply_reading(
             before, reading, now, timedelta(hours=settings.data_due_hours)
         )
@@ -109,17 +114,25 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
 
 
 def read_source_state(
-    lake: Lake, source: Source, now: datetime, late: Sequence[str]
+    lake: Lake, source: Source, now: datetime, late: Sequence[str], withdrawn_days: int
 ) -> SourceReading:
     """Read the days from the source that the next refresh would read, and the late days.
+
+    A source with other series than those that are stored cannot be used, nor can one that lacks
+    many stored days.
 
     Args:
         lake: holds the newest submission.
         source: is read.
         now: the present moment, UTC.
         late: ISO dates of the days that have an open alert.
+        withdrawn_days: stored days that the source may take back at once.
     """
     try:
+        if lake.exists and lake.has(RAW_PRICES):
+            comparison = compare_with_source(lake, source)
+            refuse_other_series(comparison)
+            refuse_many_withdrawn(comparison, withdrawn_days)
         last = source.last_day
         newest = read_newest_day(lake, SUBMISSIONS) if lake.exists else None
         late_days = [date.fromisoformat(day) for day in late]
