@@ -98,11 +98,12 @@ class UnknownNameError(QuantAssetsError):
 
 def unknown_name(kind: str, name: str, known: list[str]) -> UnknownNameError:
     """Build the error for a misspelt name, with the nearest known ones as a hint."""
+    near = get_close_matches(name, known, n=3)
     return UnknownNameError(
         f"unknown {kind}",
         expected=f"one of {', '.join(known)}",
         found=repr(name),
-        hint=suggest_names(name, known),
+        hint=f"did you mean {' or '.join(near)}?" if near else None,
     )
 
 
