@@ -24,6 +24,7 @@ from quant_assets.market.targets import TargetPairs
 COMPETITION = "competition"
 _BYTES = 8
 _SHOWN = 4
+_GROUPS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,10 @@ def _instrument_lines(
     groups = market.groups(instruments)
     by = f" by {market.group_by}" if market.group_by else ""
     yield _line("instruments", f"{len(instruments):,} in {_count(len(groups), 'group')}{by}")
-    for group, members in groups.items():
+    for group, members in list(groups.items())[:_GROUPS_SHOWN]:
         yield _line(f"  {group}", f"{len(members):,}: {_show([one.name for one in members])}")
+    if len(groups) > _GROUPS_SHOWN:
+        yield f"  {_count(len(groups) - _GROUPS_SHOWN, 'more group')}"
     counts = {f: sum(f in one.fields for one in instruments) for f in FIELDS}
     yield _line("fields", ", ".join(f"{f} of {n:,}" for f, n in counts.items() if n))
 

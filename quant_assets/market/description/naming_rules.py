@@ -38,9 +38,9 @@ class NamingRule:
         return tuple(field for _, field in self.suffixes)
 
     def split(self, series: str) -> InstrumentSeries | None:
-        """Split the name of a series by the longest suffix; None if none fits."""
+        """Split a name by the longest suffix; None if none leaves more than the prefix."""
         for suffix, field in sorted(self.suffixes, key=lambda pair: -len(pair[0])):
-            if series.endswith(suffix) and len(series) > len(suffix):
+            if series.endswith(suffix) and len(series) - len(suffix) > len(self.prefix):
                 return InstrumentSeries(series.removesuffix(suffix), field)
         return None
 
