@@ -33,8 +33,7 @@ def check(
     from quant_assets.commands.market import check_description
     from quant_assets.core.clock import Clock
 
-    for line in check_description(file, data, Clock().now().date()):
-        typer.echo(line)
+    typer.echo("\n".join(check_description(file, data, Clock().now().date())))
 
 
 @market.command()

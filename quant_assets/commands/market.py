@@ -197,8 +197,8 @@ def _size_lines(
     most = "" if days.exact else "at most "
     prices = days.count * len(instruments) * fields * _BYTES
     labels = days.count * len(pairs) * _BYTES
-    shape = f"{days.count:,} days x {len(instruments):,} instruments x {fields} fields x {_BYTES}"
-    yield _line("memory", f"{most}{prices / 1e6:,.1f} MB of prices: {shape} bytes")
+    shape = f"{days.count:,} days x {len(instruments):,} instruments x {_count(fields, 'field')}"
+    yield _line("memory", f"{most}{prices / 1e6:,.1f} MB of prices: {shape} x {_BYTES} bytes")
     yield _line("", f"{most}{labels / 1e6:,.1f} MB of labels")
 
 

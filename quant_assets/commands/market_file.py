@@ -72,7 +72,7 @@ def describe_prices(folder: Path, found: PriceFiles) -> str:
     """
     name = folder.resolve().name or "market"
     lines = [
-        f"# Written by `quant-assets market init` from {folder.name}; edit it.",
+        f"# Written by `quant-assets market init` from {json.dumps(name)}; edit it.",
         "# `quant-assets market check` says what it means.",
         f"name: {_text(name if fault_of_name(name) is None else 'market')}",
         "",
@@ -91,7 +91,7 @@ def _instrument_lines(found: PriceFiles) -> Iterator[str]:
     usual, _ = Counter(found.fields.values()).most_common(1)[0]
     yield f"# {len(found.fields):,} instruments; the files are {found.layout}."
     if found.others:
-        yield f"# Columns that are no fields: {', '.join(map(_text, found.others[:20]))}."
+        yield f"# Columns that are no fields: {', '.join(map(json.dumps, found.others[:20]))}."
     yield "instruments:"
     yield f"  fields: [{', '.join(usual)}]"
     yield "  # Labels of all; one instrument's own are {name: X, labels: {sector: energy}}."

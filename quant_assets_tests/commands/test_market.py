@@ -118,10 +118,25 @@ def test_of_many_groups_the_first_are_shown(tmp_path: Path) -> None:
 
 
 def test_without_a_description_one_is_told_so(run: Run) -> None:
-    status, _, error = run("check")
-    assert status == 1
-    assert "market.yaml" in error
-    assert "No such file" in error
+    status, output, error = run("check")
+    assert (status, output) == (1, "")
+    for word in ("market.yaml", "No such file", "market init FOLDER"):
+        assert word in error
+
+
+def test_a_description_that_does_not_fit_prints_nothing_else(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "market.yaml").write_text(blocks("yaml")[0].replace("[1, 5]", "[1, 973]"))
+    status, output, error = run("check")
+    assert (status, output) == (1, "")
+    assert "at most 972: the history has 974 trading days" in error
+
+
+def test_odd_names_of_folders_and_columns_are_written_as_texts(run: Run, tmp_path: Path) -> None:
+    folder = write_long(tmp_path / "a\nb: [\u2028")
+    content = (folder / "prices.csv").read_text()
+    (folder / "prices.csv").write_text(content.replace("Volume", "\u2028: x"))
+    assert run("init", str(folder))[0] == 0
+    assert read_description(tmp_path / "market.yaml").name == "market"
 
 
 def test_a_horizon_longer_than_the_history_is_refused(tmp_path: Path) -> None:

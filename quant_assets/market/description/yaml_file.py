@@ -14,6 +14,7 @@ from quant_assets.core.errors import MarketError
 from quant_assets.market.description.values import Content, Value, place_of, quote
 
 MOST_BYTES = 5_000_000
+_HINT = "`quant-assets market init FOLDER` writes one"
 _MOST_VALUES = 400_000
 _DEEPEST = 12
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -26,7 +27,7 @@ def read_yaml(file: Path) -> Value:
         MarketError: the file is missing, empty, too large, no text in UTF-8 or no YAML, or uses
             what is refused.
     """
-    return parse_yaml(read_text(file, MOST_BYTES), file)
+    return parse_yaml(read_text(file, MOST_BYTES, _HINT), file)
 
 
 def parse_yaml(text: str, file: Path) -> Value:
@@ -37,8 +38,13 @@ def parse_yaml(text: str, file: Path) -> Value:
         raise _syntax_error(text, file, error) from None
 
 
-def read_text(file: Path, most_bytes: int) -> str:
+def read_text(file: Path, most_bytes: int, hint: str | None = None) -> str:
     """Read the text of a file in UTF-8.
+
+    Args:
+        file: the file.
+        most_bytes: size that it may have.
+        hint: what to do if there is no such file.
 
     Raises:
         MarketError: the file cannot be read, is too large, or is no text in UTF-8.
@@ -48,7 +54,11 @@ def read_text(file: Path, most_bytes: int) -> str:
             content = opened.read(most_bytes + 1)
     except OSError as error:
         raise MarketError(
-            "a file cannot be read", where=str(file), expected="a file", found=error.strerror
+            "a file cannot be read",
+            where=str(file),
+            expected="a file",
+            found=error.strerror,
+            hint=hint,
         ) from None
     if len(content) > most_bytes:
         raise MarketError(
@@ -97,7 +107,7 @@ class _Tree:
                 where=str(self._file),
                 expected="the description of a market",
                 found="nothing but comments or spaces",
-                hint="`quant-assets market init FOLDER` writes one",
+                hint=_HINT,
             )
         return root
 
