@@ -6,11 +6,20 @@ from typing import NoReturn
 
 import typer
 
-from quant_assets.cli import computing, releases, simulation, submissions, viewing
+from quant_assets.cli import computing, market, releases, simulation, submissions, viewing
 from quant_assets.cli.app import app
 from quant_assets.core.errors import QuantAssetsError
 
-__all__ = ["app", "computing", "main", "releases", "simulation", "submissions", "viewing"]
+__all__ = [
+    "app",
+    "computing",
+    "main",
+    "market",
+    "releases",
+    "simulation",
+    "submissions",
+    "viewing",
+]
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ A message says what is wrong, where, what was expected, what was found and what 
 in that order, so that a log line is enough to act on.
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -49,6 +50,10 @@ class SettingsError(QuantAssetsError):
 
 class CalendarError(QuantAssetsError):
     """A date is not a trading day, or lies outside the calendar."""
+
+
+class MarketError(QuantAssetsError):
+    """The description of a market cannot be used; the message names file, line and key."""
 
 
 class SourceError(QuantAssetsError):
@@ -100,6 +105,16 @@ def unknown_name(kind: str, name: str, known: list[str]) -> UnknownNameError:
         found=repr(name),
         hint=f"did you mean {' or '.join(near)}?" if near else None,
     )
+
+
+def suggest_names(name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
+    """Return a hint with the known names nearest to a misspelt one; ``otherwise`` if none is near.
+
+    >>> suggest_names("XLOM", ["XLON", "XTKS"])
+    'did you mean XLON?'
+    """
+    near = get_close_matches(name, list(known), n=3)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
 class RehearsalError(QuantAssetsError):

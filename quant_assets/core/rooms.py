@@ -145,7 +145,14 @@ ROWS: tuple[tuple[Room, ...], ...] = (
             ),
         ),
     ),
-    (Room("market", "calendar, instruments, targets, price panel", "sources of prices"),),
+    (
+        Room(
+            "market",
+            "calendar, instruments, targets, price panel",
+            "sources of prices",
+            (("description", "what `market.yaml` says of a market: reading and checking it"),),
+        ),
+    ),
     (
         Room(
             "core",

@@ -75,7 +75,7 @@ def _check_covered(days: DayArray) -> None:
 
 
 def closures_by_exchange_calendars() -> DayArray:
-    """Compute :func:`closures` from ``exchange_calendars``, a development dependency."""
+    """Compute :func:`closures` from ``exchange_calendars``."""
     import exchange_calendars
 
     weekdays = np.arange(np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY) + 1)

@@ -1,0 +1,156 @@
+"""The description of a market: one frozen object that says all that code may assume of a market.
+
+Reading it from a file belongs in ``reading``; prices and stored tables belong elsewhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quant_assets.core.errors import MarketError
+from quant_assets.market.description.instruments import Instrument, Naming
+from quant_assets.market.description.pairs_file import read_pairs
+from quant_assets.market.description.sessions import MarketCalendar
+from quant_assets.market.description.submission import SubmissionForm
+from quant_assets.market.description.targets import PairsFile, Returns, TargetRule
+from quant_assets.market.description.values import place_of, quote
+from quant_assets.market.instruments import InstrumentSeries
+from quant_assets.market.targets import TargetPairs
+
+ALL = "all"
+"""The one group of a market whose description has no ``group_by``."""
+
+
+@dataclass(frozen=True)
+class MarketDescription:
+    """What is known of a market before any price is read.
+
+    Attributes:
+        name: name of the market.
+        naming: its instruments, and how their series are named.
+        group_by: key of the label that groups instruments; None if there are no groups.
+        calendar: trading days, and when a day is due.
+        targets: what is forecast.
+        submission: how a submission is laid out.
+        file: the file that says so.
+    """
+
+    name: str
+    naming: Naming
+    group_by: str | None
+    calendar: MarketCalendar
+    targets: TargetRule
+    submission: SubmissionForm
+    file: Path
+
+    def parse_series(self, series: str) -> InstrumentSeries:
+        """Split the name of a series into instrument and field.
+
+        Raises:
+            UnknownNameError: the name is not that of a series.
+        """
+        return self.naming.parse_series(series)
+
+    def series_name(self, series: InstrumentSeries) -> str:
+        """Return the name of a series.
+
+        Raises:
+            UnknownNameError: the instrument is unknown or lacks the field.
+        """
+        return self.naming.series_name(series)
+
+    def group_of(self, instrument: str) -> str:
+        """Return the group of an instrument; ``all`` if the description has no groups.
+
+        Raises:
+            UnknownNameError: the name is not that of an instrument.
+            MarketError: the instrument lacks the label.
+        """
+        found = self.naming.instrument(instrument)
+        if self.group_by is None:
+            return ALL
+        group = found.label(self.group_by)
+        if group is None:
+            raise MarketError(
+                "an instrument has no group",
+                where=place_of(self.file),
+                expected=f"a label {quote(self.group_by)}, which `group_by` names",
+                found=f"none on {quote(instrument)}",
+            )
+        return group
+
+    def instruments(self, series: Sequence[str] | None = None) -> tuple[Instrument, ...]:
+        """Return all instruments, or those of some series, in order of first appearance.
+
+        Args:
+            series: names of series; needed if rules find the instruments.
+
+        Raises:
+            UnknownNameError: a name is not that of a series.
+            MarketError: rules find the instruments, and no series are given.
+        """
+        return self.naming.instruments(series)
+
+    def groups(self, instruments: Sequence[Instrument]) -> dict[str, tuple[Instrument, ...]]:
+        """Return instruments by group, both in order of first appearance.
+
+        Raises:
+            MarketError: an instrument lacks the label.
+        """
+        groups: dict[str, list[Instrument]] = {}
+        for instrument in instruments:
+            groups.setdefault(self.group_of(instrument.name), []).append(instrument)
+        return {group: tuple(members) for group, members in groups.items()}
+
+    def target_pairs(
+        self, instruments: Sequence[Instrument], folder: Path | None = None
+    ) -> TargetPairs:
+        """Return the targets in submission order; legs are names of instruments.
+
+        Args:
+            instruments: the instruments that the targets may have.
+            folder: where a file of pairs lies; None for the folder of the description.
+
+        Raises:
+            MarketError: the targets cannot be read, or do not fit the instruments.
+        """
+        rule = self.targets
+        if isinstance(rule, Returns):
+            return rule.build(instruments)
+        if not isinstance(rule, PairsFile):
+            return rule.build(instruments, self.group_of)
+        legs = self._legs(instruments)
+        names = tuple(one.name for one in instruments)
+        return read_pairs(rule, folder or self.file.parent, legs.get, names)
+
+    def require_history(self, pairs: TargetPairs, days: int) -> None:
+        """Check that a history is long enough for a label of every target.
+
+        A label of horizon k takes k + 2 days: a position begins at the close after the forecast.
+
+        Args:
+            pairs: the targets.
+            days: trading days of the history.
+
+        Raises:
+            MarketError: a horizon is too long.
+        """
+        longest = int(pairs.lags.max(initial=0))
+        if longest + 2 > days:
+            raise MarketError(
+                "a horizon is longer than the history",
+                where=self.targets.where,
+                expected=f"at most {max(days - 2, 0)}: the history has {days:,} trading days, and "
+                "a label takes two more than its horizon",
+                found=longest,
+            )
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Horizons of the targets, ascending; empty if only a file of pairs says them."""
+        return self.targets.horizons
+
+    def _legs(self, instruments: Sequence[Instrument]) -> dict[str, str]:
+        """Return the instrument of each text that may name a leg."""
+        closes = {self.series_name(InstrumentSeries(i.name, "close")): i.name for i in instruments}
+        return closes | {one.name: one.name for one in instruments}

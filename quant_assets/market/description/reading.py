@@ -1,0 +1,93 @@
+"""Reading the description of a market from ``market.yaml``, and the competition's from the package.
+
+What each key means belongs in the modules beside; this one names the keys and checks what several
+of them say together.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from quant_assets.market.description.instrument_reading import read_instruments
+from quant_assets.market.description.instruments import ListedInstruments, Naming
+from quant_assets.market.description.market import MarketDescription
+from quant_assets.market.description.naming_rules import NamingRules
+from quant_assets.market.description.sessions import read_calendar
+from quant_assets.market.description.submission import SubmissionForm, read_submission
+from quant_assets.market.description.targets import PairsFile, read_targets
+from quant_assets.market.description.values import Value
+from quant_assets.market.description.yaml_file import parse_yaml, read_yaml
+
+COMPETITION_FILE = Path(__file__).with_name("competition.yaml")
+_REQUIRED = ("name", "instruments", "calendar", "targets")
+_KEYS = (*_REQUIRED, "group_by", "submission")
+
+
+def read_description(file: Path) -> MarketDescription:
+    """Read the description of a market.
+
+    Raises:
+        MarketError: the file, or a table that it names, cannot be used; the message names file,
+            line and key, what was expected and what was found.
+    """
+    return _read(read_yaml(file), file)
+
+
+def parse_description(text: str, file: Path) -> MarketDescription:
+    """Read a description from a text, as if it stood in a file.
+
+    Raises:
+        MarketError: as for :func:`read_description`.
+    """
+    return _read(parse_yaml(text, file), file)
+
+
+@cache
+def competition_description() -> MarketDescription:
+    """Return the competition's description, which ships with the package."""
+    return read_description(COMPETITION_FILE)
+
+
+def _read(root: Value, file: Path) -> MarketDescription:
+    entries = root.record(_KEYS, _REQUIRED)
+    naming = read_instruments(entries["instruments"], file.parent)
+    group_by = _read_group(entries["group_by"], naming) if "group_by" in entries else None
+    submission = entries.get("submission")
+    market = MarketDescription(
+        name=entries["name"].name(),
+        naming=naming,
+        group_by=group_by,
+        calendar=read_calendar(entries["calendar"]),
+        targets=read_targets(entries["targets"]),
+        submission=read_submission(submission) if submission else SubmissionForm(),
+        file=file,
+    )
+    if isinstance(naming, ListedInstruments):
+        _check_listed(market, naming)
+    return market
+
+
+def _read_group(value: Value, naming: Naming) -> str:
+    if not naming.label_keys():
+        raise value.error("no instrument has labels", expected="a label on every instrument")
+    key = value.choice("label", naming.label_keys())
+    without = [name for name, labels in _labels(naming) if key not in dict(labels)]
+    if without:
+        raise value.error(
+            "something has no group",
+            expected=f"a label {key!r} on every instrument or rule",
+            found=f"none on {without[0]!r}, the first of {len(without)}",
+        )
+    return key
+
+
+def _labels(naming: Naming) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Return the labels of each instrument, or of each rule by its prefix."""
+    if isinstance(naming, NamingRules):
+        return [(rule.prefix, rule.labels) for rule in naming.rules]
+    return [(one.name, one.labels) for one in naming.instruments()]
+
+
+def _check_listed(market: MarketDescription, naming: ListedInstruments) -> None:
+    """Build targets that follow from the description alone, so that their faults are found."""
+    if not isinstance(market.targets, PairsFile):
+        market.target_pairs(naming.listed)

@@ -1,0 +1,133 @@
+"""``market check``, and every example of the page about descriptions."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from quant_assets.commands.market import check_description
+from quant_assets.core.errors import MarketError
+from quant_assets_tests.support.price_folder import DAYS, write_long
+
+PAGE = Path(__file__).parents[2] / "docs" / "market.md"
+TODAY = date(2026, 3, 2)
+Run = Callable[..., tuple[int, str, str]]
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == language]
+
+
+def check(text: str, data: Path | None = None, folder: Path = Path()) -> list[str]:
+    file = folder / "market.yaml"
+    file.write_text(text)
+    return list(check_description(str(file), data, TODAY))
+
+
+def test_the_first_example_of_the_page_gives_what_it_says(run: Run, tmp_path: Path) -> None:
+    text, expected = blocks("yaml")[0], blocks("")[0]
+    (tmp_path / "market.yaml").write_text(text)
+    assert run("check") == (0, expected, "")
+
+
+@pytest.mark.parametrize("number", range(len(blocks("yaml"))))
+def test_every_description_of_the_page_is_one(number: int, tmp_path: Path) -> None:
+    (tmp_path / "instruments.csv").write_text(blocks("csv")[0])
+    assert check(blocks("yaml")[number], folder=tmp_path)
+
+
+def test_the_error_of_the_page_is_what_one_gets(run: Run, tmp_path: Path) -> None:
+    text = blocks("yaml")[0].replace("XNYS", "XNYZ")
+    (tmp_path / "market.yaml").write_text(text)
+    status, _, error = run("check")
+    assert status == 1
+    assert error == blocks("")[1]
+
+
+def test_every_command_of_the_page_runs(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "market.yaml").write_text(blocks("yaml")[0])
+    write_long(tmp_path / "prices")
+    commands = [line.split()[2:] for block in blocks("sh") for line in block.splitlines()]
+    assert len(commands) == 3
+    for command in commands:
+        assert run(*command)[0] == 0, command
+
+
+def test_the_competitions_description_is_checked(run: Run) -> None:
+    status, output, _ = run("check", "competition")
+    assert status == 0
+    assert "of XLON or XTKS in " in output
+    assert "horizons 1, 2, 3, 4" in output
+
+
+def test_the_real_market_is_described(real_market: Path) -> None:
+    lines = list(check_description("competition", real_market / "train.csv", TODAY))
+    assert any(line.startswith("instruments        143 in 4 groups by market") for line in lines)
+    assert any(line.startswith("targets            424 with horizons 1, 2, 3, 4") for line in lines)
+    assert any(line.startswith("cells              557 prices and 424 labels") for line in lines)
+
+
+def test_of_many_groups_the_first_are_shown(tmp_path: Path) -> None:
+    listed = "".join(f"    - {{name: A{i}, labels: {{g: g{i}}}}}\n" for i in range(30))
+    text = (
+        f"name: t\ninstruments:\n  list:\n{listed}group_by: g\ncalendar: {{days: data}}\n"
+        "targets: {returns: {horizons: [1]}}\n"
+    )
+    lines = check(text, folder=tmp_path)
+    assert "instruments        30 in 30 groups by g" in lines
+    assert "  g19              1: A19" in lines
+    assert "  10 more groups" in lines
+    assert not any("A20" in line for line in lines)
+
+
+def test_without_a_description_one_is_told_so(run: Run) -> None:
+    status, output, error = run("check")
+    assert (status, output) == (1, "")
+    for word in ("market.yaml", "No such file", "market init FOLDER"):
+        assert word in error
+
+
+def test_a_description_that_does_not_fit_prints_nothing_else(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "market.yaml").write_text(blocks("yaml")[0].replace("[1, 5]", "[1, 973]"))
+    status, output, error = run("check")
+    assert (status, output) == (1, "")
+    assert "at most 972: the history has 974 trading days" in error
+
+
+def test_a_horizon_longer_than_the_history_is_refused(tmp_path: Path) -> None:
+    write_long(tmp_path / "prices")
+    text = (
+        "name: t\ninstruments: {list: [A]}\ncalendar: {days: data}\n"
+        "targets: {returns: {horizons: [2]}}\n"
+    )
+    assert check(text, tmp_path / "prices", tmp_path)
+    with pytest.raises(MarketError, match=r"line 4(.|\n)*at most 2: the history has 4"):
+        check(text.replace("[2]", "[1, 3]"), tmp_path / "prices", tmp_path)
+    span = text.replace("days: data", "exchanges: [XLON], first_day: 2020-01-02, last_day: {}")
+    assert check(span.replace("{}", "2020-01-07"), folder=tmp_path)
+    with pytest.raises(MarketError, match="the history has 3"):
+        check(span.replace("{}", "2020-01-06"), folder=tmp_path)
+
+
+def test_the_data_are_compared_with_the_description(tmp_path: Path) -> None:
+    write_long(tmp_path / "prices", ("A", "B"), (*DAYS, "2020-01-08"))
+    text = (
+        "name: t\ninstruments: {list: [A, C]}\ntargets: {returns: {horizons: [1]}}\n"
+        "calendar: {exchanges: [XTKS]}\n"
+    )
+    lines = check(text, tmp_path / "prices", tmp_path)
+    assert "in the data alone  1: B" in lines
+    assert "described alone    1: C" in lines
+    # The stock exchange of Tokyo opened the year on the 6th.
+    assert "no trading days    2 of the data: 2020-01-02, 2020-01-03" in lines
+    assert "trading days       3 of XTKS from 2020-01-02 to 2020-01-08" in lines
+
+
+def test_rules_need_wide_data(tmp_path: Path) -> None:
+    text = blocks("yaml")[3]
+    assert "rules" in text
+    with pytest.raises(MarketError, match=r"the data have none(.|\n)*found: long"):
+        check(text, write_long(tmp_path / "prices"), tmp_path)
