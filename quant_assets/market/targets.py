@@ -10,8 +10,6 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray, IntArray
 
-MAX_LAG = 4
-
 
 @dataclass(frozen=True)
 class TargetPairs:
