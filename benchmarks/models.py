@@ -18,7 +18,7 @@ from benchmarks.figures import Figure, extra_memory, medians
 from quant_assets.core.settings import load_settings
 from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.features.catalogue import Level, features_of
-from quant_assets.market.targets import MAX_LAG
+from quant_assets.market.targets import delay_of
 from quant_assets.models.families import lightgbm as lightgbm_family
 from quant_assets.models.families import ridge
 from quant_assets.models.label_transforms import ranked_labels, standardised_labels
@@ -49,7 +49,7 @@ class Exercise:
 
     def score(self, forecast: FloatArray, targets: IntArray) -> float:
         """Return the score over the judged days whose labels are all known on the last day."""
-        judged = slice(-JUDGED_DAYS, -MAX_LAG - 1)
+        judged = slice(-JUDGED_DAYS, -delay_of(self.whole.lags))
         truth = self.whole.labels()[judged, targets]
         ic = daily_ic(forecast[: len(truth)], truth)
         return score_of_ic(ic[~np.isnan(ic)])

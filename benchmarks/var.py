@@ -14,7 +14,7 @@ from benchmarks.figures import Figure, medians
 from benchmarks.models import JUDGED_DAYS, REPEATS, Exercise, history
 from quant_assets.core.settings import load_settings
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.targets import MAX_LAG
+from quant_assets.market.targets import horizons_of
 from quant_assets.models.families import bayesian_svar
 from quant_assets.models.families.bayesian_svar import (
     LAGS,
@@ -39,10 +39,11 @@ def without_prior(
         returns: (n, k) standardised returns of the legs, without NaN.
         ours: the fitted model of this package.
     """
-    moves = np.zeros((JUDGED_DAYS, MAX_LAG, len(ours.deviation)))
+    horizons = horizons_of(exercise.whole.lags)
+    moves = np.zeros((JUDGED_DAYS, len(horizons), len(ours.deviation)))
     for row, day in enumerate(range(len(returns) - JUDGED_DAYS, len(returns))):
-        ahead = theirs.forecast(returns[day + 1 - LAGS : day + 1], MAX_LAG + 1)
-        moves[row][:, ours.columns] = np.cumsum(ahead[1:], axis=0)
+        ahead = theirs.forecast(returns[day + 1 - LAGS : day + 1], horizons[-1] + 1)
+        moves[row][:, ours.columns] = np.cumsum(ahead[1:], axis=0)[np.array(horizons) - 1]
     return to_target_scores(moves * ours.deviation, exercise.whole) / ours.width
 
 

@@ -34,7 +34,7 @@ def interval_rows(lake: Lake, start: date, end: date) -> dict[str, Any]:
     """
     pairs, days = read_pairs(lake), read_known_days(lake, end)
     forecasts = read_forecasts(lake, ENSEMBLE_FORECASTS, pairs.targets, start, end)
-    bounds = intervals(read_known_labels(lake, days, pairs.targets), pairs.lags, forecasts.on(days))
+    bounds = intervals(read_known_labels(lake, days, pairs), pairs.lags, forecasts.on(days))
     forecast_bounds = bounds[np.isin(days, forecasts.days)]
     values = {name: forecast_bounds[:, :, i] for i, name in enumerate(BOUNDS)}
     date_ids = read_date_ids(lake, forecasts.days)

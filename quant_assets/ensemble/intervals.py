@@ -27,7 +27,7 @@ import numpy as np
 
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray, IntArray
 from quant_assets.features.kernels import NEGLIGIBLE, ratio
-from quant_assets.market.targets import MAX_LAG, shift
+from quant_assets.market.targets import horizons_of, shift
 
 LEVELS = (0.8, 0.95)
 HALF_LIFE = 40
@@ -65,14 +65,14 @@ def intervals(
     Args:
         known_labels: (n, m) labels by the day on which they become known, from the first day of the
             history on. NaN where there is no label, which counts neither as covered nor as missed.
-        lags: (m,) holding period in trading days, 1 to 4: row r holds the label of forecast day
+        lags: (m,) horizon in whole trading days, 1 or more: row r holds the label of forecast day
             r - lag - 1.
         forecasts: (n, m) scores by forecast day; only whether they are NaN matters. To get the
             intervals of one day, set all other days to NaN.
         levels: shares of the labels to cover, ascending, between 0 and 1.
 
     Raises:
-        ValueError: shapes do not agree, lags are out of range, or levels do not ascend between 0
+        ValueError: shapes do not agree, a lag is below 1, or levels do not ascend between 0
             and 1.
 
     Examples:
@@ -233,7 +233,7 @@ def _days_in_window(observed: BoolArray) -> IntArray:
 def _by_known_day(values: FloatArray, lags: IntArray) -> FloatArray:
     """Index (n, m) values of forecast days by the day on which the label becomes known."""
     result = np.full_like(values, np.nan)
-    for lag in range(1, MAX_LAG + 1):
+    for lag in horizons_of(lags):
         of_lag = lags == lag
         result[:, of_lag] = shift(values[:, of_lag], lag + 1)
     return result
@@ -252,5 +252,5 @@ def _require_agreement(known_labels: FloatArray, lags: IntArray, forecasts: Floa
             f"labels of shape {known_labels.shape}, forecasts of shape {forecasts.shape} and"
             f" lags of shape {lags.shape} do not agree"
         )
-    if not ((lags >= 1) & (lags <= MAX_LAG)).all():
-        raise ValueError(f"lags are not between 1 and {MAX_LAG}: {np.unique(lags)}")
+    if not (lags >= 1).all():
+        raise ValueError(f"lags are not 1 or more: {np.unique(lags)}")

@@ -10,8 +10,6 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray, IntArray
 
-MAX_LAG = 4
-
 
 @dataclass(frozen=True)
 class TargetPairs:
@@ -19,7 +17,7 @@ class TargetPairs:
 
     Attributes:
         targets: m names.
-        lags: (m,) holding period in trading days, 1 to 4.
+        lags: (m,) horizon in whole trading days, 1 or more.
         leg_a: m instruments bought.
         leg_b: m instruments sold; None for a single leg.
     """
@@ -47,6 +45,32 @@ class TargetPairs:
             [-1 if leg is None else column[leg] for leg in self.leg_b], dtype=np.int64
         )
         return first, second
+
+
+def horizons_of(lags: IntArray) -> tuple[int, ...]:
+    """Return the horizons of targets, each once, ascending.
+
+    Args:
+        lags: (m,) horizon of each target in trading days.
+
+    Examples:
+        >>> horizons_of(np.array([20, 1, 5, 1]))
+        (1, 5, 20)
+    """
+    return tuple(np.unique(lags).tolist())
+
+
+def delay_of(lags: IntArray) -> int:
+    """Compute the trading days from a forecast day to the day on which its last label is known.
+
+    Args:
+        lags: (m,) horizon of each target in trading days; one at least.
+
+    Examples:
+        >>> delay_of(np.array([20, 1, 5, 1]))
+        21
+    """
+    return int(lags.max()) + 1
 
 
 def spread(values: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
@@ -117,7 +141,7 @@ def labels_by_known_day(
     first, second = pairs.legs(instruments)
     log_close = np.log(close)
     result = np.full((len(close), len(pairs)), np.nan)
-    for lag in range(1, MAX_LAG + 1):
+    for lag in horizons_of(pairs.lags):
         of_lag = pairs.lags == lag
         moves = log_close - shift(log_close, lag)
         moves[: lag + 1] = np.nan
@@ -133,7 +157,7 @@ def align_to_forecast_day(known_labels: FloatArray, lags: IntArray) -> FloatArra
 
     Args:
         known_labels: (n, m) labels by the day on which they become known.
-        lags: (m,) holding period in trading days, 1 to 4.
+        lags: (m,) horizon in whole trading days, 1 or more.
 
     Examples:
         A label of lag 1 that is known on day 2 belongs to forecast day 0, one of lag 2 that is
@@ -147,7 +171,7 @@ def align_to_forecast_day(known_labels: FloatArray, lags: IntArray) -> FloatArra
                [nan, nan]])
     """
     result = np.full_like(known_labels, np.nan)
-    for lag in range(1, MAX_LAG + 1):
+    for lag in horizons_of(lags):
         of_lag = lags == lag
         result[:, of_lag] = shift(known_labels[:, of_lag], -(lag + 1))
     return result

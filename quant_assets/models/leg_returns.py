@@ -11,7 +11,7 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import market_of
-from quant_assets.market.targets import MAX_LAG, spread
+from quant_assets.market.targets import horizons_of, spread
 from quant_assets.models.protocol import Observations
 
 RETURN = "ret_1"
@@ -83,15 +83,16 @@ def to_target_scores(moves: FloatArray, observations: Observations) -> FloatArra
     """Compute (n, m) expected labels from the expected moves of the instruments.
 
     Args:
-        moves: (n, MAX_LAG, k) expected log returns; at index lag - 1, over the window of a label of
-            that lag, which begins with the close of the day after the forecast day.
+        moves: (n, h, k) expected log returns; at index i, over the window of a label of the i-th of
+            the h horizons (``horizons_of(observations.lags)``), which begins with the close of the
+            day after the forecast day.
         observations: the lags and legs of the targets.
     """
     result = np.empty((len(moves), len(observations.lags)))
     first, second = observations.legs.T
-    for lag in range(1, MAX_LAG + 1):
+    for position, lag in enumerate(horizons_of(observations.lags)):
         of_lag = observations.lags == lag
-        result[:, of_lag] = spread(moves[:, lag - 1], first[of_lag], second[of_lag])
+        result[:, of_lag] = spread(moves[:, position], first[of_lag], second[of_lag])
     return result
 
 

@@ -149,9 +149,7 @@ class _RangePromotion:
         self.forecaster = ReleaseForecaster(lake, self.settings, self.days, families)
         self.fallback = FallbackForecast(lake, self.targets, start, end)
         self.unjudged = (
-            read_unjudged_forecasts(lake, self.known_days, start, self.targets)
-            if self.releases
-            else {}
+            read_unjudged_forecasts(lake, self.known_days, start, pairs) if self.releases else {}
         )
         self.labels_by_known_day: dict[date, tuple[date, FloatArray]] = {}
         if self.releases:

@@ -24,10 +24,10 @@ from quant_assets.lake.schemas.promotion_tables import (
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.targets import TargetPairs, delay_of
 from quant_assets.models.protocol import Forecaster, Observations
 from quant_assets.models.registry import load_family
 from quant_assets.promotion.release_store import Release, ReleaseFit
-from quant_assets.scoring.judged_days import DELAY
 from quant_assets.training.fits import read_observations_for
 from quant_assets.training.fitting import require_features
 
@@ -126,7 +126,7 @@ class ReleaseForecaster:
 
 
 def read_unjudged_forecasts(
-    lake: Lake, known_days: DayArray, start: date, targets: tuple[str, ...]
+    lake: Lake, known_days: DayArray, start: date, pairs: TargetPairs
 ) -> dict[tuple[date, str], FloatArray]:
     """Read the (m,) stored forecasts of the days before ``start`` whose labels are not known yet.
 
@@ -134,25 +134,25 @@ def read_unjudged_forecasts(
         lake: the lake.
         known_days: (n,) days with features, ascending.
         start: first day of the range that is promoted.
-        targets: names of the m targets.
+        pairs: the m targets.
 
     Returns:
         The forecasts by day and release; the submitted forecast is named ``SUBMITTED_NAME``.
     """
     first = int(np.searchsorted(known_days, np.datetime64(start)))
-    days = known_days[max(first - DELAY, 0) : first]
+    days = known_days[max(first - delay_of(pairs.lags), 0) : first]
     if not len(days) or not lake.has(RELEASE_FORECASTS):
         return {}
     ends = days[0].item(), days[-1].item()
-    submitted = read_forecasts(lake, SUBMITTED_FORECASTS, targets, *ends)
-    pairs = zip(submitted.days.tolist(), submitted.values, strict=True)
-    forecasts = {(day, SUBMITTED_NAME): values for day, values in pairs}
+    submitted = read_forecasts(lake, SUBMITTED_FORECASTS, pairs.targets, *ends)
+    by_day = zip(submitted.days.tolist(), submitted.values, strict=True)
+    forecasts = {(day, SUBMITTED_NAME): values for day, values in by_day}
     rows = lake.query(
         f"SELECT trading_day, release, target, value FROM {RELEASE_FORECASTS.quoted}"
         " WHERE trading_day BETWEEN ? AND ?",
         list(ends),
     )
     for (day, name), of_release in rows.groupby([rows["trading_day"].dt.date, "release"]):
-        values = of_release.set_index("target")["value"].reindex(targets).to_numpy()
+        values = of_release.set_index("target")["value"].reindex(pairs.targets).to_numpy()
         forecasts[day, str(name)] = values
     return forecasts

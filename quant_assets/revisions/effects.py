@@ -50,10 +50,10 @@ def compare_known_labels(
         old_days = old_days[old_days >= np.datetime64(start)]
         if not len(old_days):
             return LabelMoves(0, 0.0)
-        old = read_known_labels(earlier, old_days, pairs.targets)
+        old = read_known_labels(earlier, old_days, pairs)
     new_days = read_known_days(lake, end)
     new_days = new_days[new_days >= np.datetime64(start)]
-    new = read_known_labels(lake, new_days, pairs.targets) if len(new_days) else old[:0]
+    new = read_known_labels(lake, new_days, pairs) if len(new_days) else old[:0]
     _, in_old, in_new = np.intersect1d(old_days, new_days, return_indices=True)
     counts = _find_counting_labels(lake, pairs, since, read_known_days(lake, end))[-len(new_days) :]
     a, b = (np.where(counts[in_new], labels, np.nan) for labels in (old[in_old], new[in_new]))

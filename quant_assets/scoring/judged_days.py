@@ -17,10 +17,7 @@ from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_NAME
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.targets import MAX_LAG, TargetPairs, align_to_forecast_day, shift
-
-DELAY = MAX_LAG + 1
-"""Trading days from a forecast day to the day on which its last label is known."""
+from quant_assets.market.targets import TargetPairs, align_to_forecast_day, delay_of, shift
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class ScoredForecasts:
     forecasts_before: dict[str, FloatArray]
 
 
-def find_scored_days(days: DayArray, start: date) -> tuple[DayArray, DayArray]:
+def find_scored_days(days: DayArray, start: date, delay: int) -> tuple[DayArray, DayArray]:
     """Find the forecast days whose last label becomes known on ``start`` or later.
 
     Returns these forecast days and the days on which their last labels become known.
@@ -54,8 +51,16 @@ def find_scored_days(days: DayArray, start: date) -> tuple[DayArray, DayArray]:
     Args:
         days: (n,) consecutive trading days, ascending.
         start: first day on which a last label becomes known.
+        delay: days from a forecast day to the day on which its last label is known, 1 or more.
+
+    Examples:
+        Of the days 1 to 6 January, with labels of 1 and 3 days:
+
+        >>> days = np.datetime64("2024-01-01") + np.arange(6)
+        >>> find_scored_days(days, date(2024, 1, 6), delay_of(np.array([1, 3])))
+        (array(['2024-01-02'], dtype='datetime64[D]'), array(['2024-01-06'], dtype='datetime64[D]'))
     """
-    forecast_days, known_on = days[:-DELAY], days[DELAY:]
+    forecast_days, known_on = days[:-delay], days[delay:]
     wanted = known_on >= np.datetime64(start)
     return forecast_days[wanted], known_on[wanted]
 
@@ -74,11 +79,11 @@ def read_scored_labels(
         pairs: the targets.
         start: first day on which a forecast day's last label becomes known.
     """
-    forecast_days, known_on = find_scored_days(days, start)
+    forecast_days, known_on = find_scored_days(days, start, delay_of(pairs.lags))
     if not len(forecast_days):
         return forecast_days, known_on, np.empty((0, len(pairs.targets)))
     first = np.searchsorted(days, forecast_days[0])
-    known_labels = read_known_labels(lake, days[first:], pairs.targets)
+    known_labels = read_known_labels(lake, days[first:], pairs)
     labels = align_to_forecast_day(known_labels, pairs.lags)[: len(forecast_days)]
     return forecast_days, known_on, labels
 

@@ -9,10 +9,6 @@ of any label judged, so that the folds are purged already.
 from dataclasses import dataclass
 
 from quant_assets.core.errors import NotEnoughHistoryError
-from quant_assets.market.targets import MAX_LAG
-
-_DELAY = MAX_LAG + 1
-"""Days from a forecast to the day on which its last label is known."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +18,12 @@ class Fold:
     Attributes:
         fit_row: as-of row of the fit, and first row that it forecasts.
         stop_row: row after the last one that it forecasts.
+        known_row: row by which all labels that the fold is judged by are known.
     """
 
     fit_row: int
     stop_row: int
-
-    @property
-    def known_row(self) -> int:
-        """Row by which all labels that the fold is judged by are known."""
-        return self.stop_row - 1 + _DELAY
+    known_row: int
 
 
 @dataclass(frozen=True)
@@ -48,23 +41,28 @@ class Folds:
     validation_days: int = 90
     step_days: int = 30
 
-    def split(self, rows: int) -> tuple[Fold, ...]:
+    def split(self, rows: int, delay: int) -> tuple[Fold, ...]:
         """Return the folds whose labels are all known within the first ``rows`` days, oldest first.
 
         More days add folds and move none.
+
+        Args:
+            rows: number of days.
+            delay: days from a forecast day to the day on which its last label is known: the longest
+                lag and one more.
 
         Raises:
             NotEnoughHistoryError: the days are too few for one fold.
 
         Examples:
-            Of 20 days, the labels of the forecasts up to row 14 are known by the last row, 19. The
-            first fit, as of row 8, trains on labels of lag 4 up to row 3 only:
+            Of 20 days, the labels of lag 4 of the forecasts up to row 14 are known by the last
+            row, 19. The first fit, as of row 8, trains on labels of that lag up to row 3 only:
 
             >>> folds = Folds(first_fit_after=8, validation_days=3, step_days=2)
-            >>> [(fold.fit_row, fold.stop_row, fold.known_row) for fold in folds.split(20)]
+            >>> [(fold.fit_row, fold.stop_row, fold.known_row) for fold in folds.split(20, delay=5)]
             [(8, 11, 15), (10, 13, 17), (12, 15, 19)]
         """
-        needed = self.first_fit_after + self.validation_days + _DELAY
+        needed = self.first_fit_after + self.validation_days + delay
         if rows < needed:
             raise NotEnoughHistoryError(
                 "too few days to tune on",
@@ -72,5 +70,6 @@ class Folds:
                 found=rows,
                 hint="tune as of a later day, validate on fewer days, or load more history",
             )
-        fits = range(self.first_fit_after, rows - self.validation_days - _DELAY + 1, self.step_days)
-        return tuple(Fold(fit, fit + self.validation_days) for fit in fits)
+        fits = range(self.first_fit_after, rows - self.validation_days - delay + 1, self.step_days)
+        known_after = self.validation_days - 1 + delay
+        return tuple(Fold(fit, fit + self.validation_days, fit + known_after) for fit in fits)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from quant_assets.core.code_digest import digest_code
 from quant_assets.core.typing import FloatArray
+from quant_assets.market.targets import delay_of
 from quant_assets.models.parameters import search_space_of
 from quant_assets.models.protocol import Observations, Parameters, Resources
 from quant_assets.models.registry import load_family
@@ -131,7 +132,7 @@ def tune_family(
     """
     deadline = time.monotonic() + 60.0 * minutes
     space, defaults = search_space_of(family_name), load_family(family_name).defaults
-    split = (folds or Folds()).split(len(observations.days))
+    split = (folds or Folds()).split(len(observations.days), delay_of(observations.lags))
     judged = observations.rows(0, split[-1].known_row + 1)
     identity = _identify_search(judged, family_name, split, seed)
     with open_trials(storage, note) as opened:

@@ -114,8 +114,11 @@ def slowly(known_labels: FloatArray, lags: IntArray) -> FloatArray:
     return np.stack([-upper, upper], axis=-1).reshape(*known_labels.shape, 4)
 
 
-def test_against_one_label_after_another(known_labels: FloatArray) -> None:
-    few, lags = known_labels[:700, 4:9], LAGS[4:9]
+@pytest.mark.parametrize(
+    "lags", [LAGS[4:9], np.array([1, 3, 10, 3, 10]), np.array([5, 5, 20, 20, 5])]
+)
+def test_against_one_label_after_another(known_labels: FloatArray, lags: IntArray) -> None:
+    few = known_labels[:700, 4:9]
     result = intervals(few, lags, np.zeros_like(few))
     np.testing.assert_allclose(result, slowly(few, lags), rtol=1e-9)
     assert (~np.isnan(result[-1])).sum() == 3 * 4
@@ -132,6 +135,20 @@ def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "GAMMA", 0.0)
     rigid = share(covered(intervals(known, lags, labels), labels)[800:])
     assert (np.abs(adapted - [0.8, 0.95]) < np.abs(rigid - [0.8, 0.95]) / 2).all()
+
+
+def test_labels_of_long_horizons_are_covered_as_announced_by_what_was_known() -> None:
+    """Labels of 5 and 20 days overlap; intervals of a day do not change with what follows."""
+    lags = np.array([5, 20] * 20)
+    daily = moves(np.random.default_rng(3))[:, :40]
+    known = np.full(daily.shape, np.nan)
+    for column, lag in enumerate(lags):
+        known[lag + 1 :, column] = np.convolve(daily[:, column], np.ones(lag))[lag + 1 : DAYS]
+    bounds = intervals(known, lags, np.zeros_like(known))
+    hits = covered(bounds, align_to_forecast_day(known, lags))
+    assert (np.abs(share(hits) - [0.8, 0.95]) <= [0.05, 0.025]).all()
+    cut = intervals(known[:701].copy(), lags, np.zeros((701, 40)))
+    np.testing.assert_array_equal(cut, bounds[:701])
 
 
 @pytest.mark.parametrize("day", [82, 400, WINDOW + 1, 1200])

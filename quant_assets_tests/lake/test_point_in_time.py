@@ -15,6 +15,7 @@ from quant_assets.lake.readers.point_in_time import (
     read_known_labels,
     read_observations,
 )
+from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
@@ -23,20 +24,26 @@ from quant_assets.lake.schemas.tables import (
     TARGET_FEATURES,
 )
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.targets import horizons_of
 from quant_assets.models.protocol import Observations
 from quant_assets_tests.support import synthetic
 
 
-@pytest.fixture(scope="module")
-def everything() -> Observations:
-    return synthetic.observe(synthetic.prices())
+@pytest.fixture(scope="module", params=[(1, 2, 3, 4), (5, 20)], ids=str)
+def horizons(request: pytest.FixtureRequest) -> tuple[int, ...]:
+    return tuple(request.param)
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+def everything(horizons: tuple[int, ...]) -> Observations:
+    return synthetic.observe(synthetic.prices(), horizons)
+
+
+@pytest.fixture(scope="module")
+def lake(horizons: tuple[int, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """A lake with all days of the small market."""
     with Lake(tmp_path_factory.mktemp("lake")) as opened:
-        synthetic.fill(opened, synthetic.prices())
+        synthetic.fill(opened, synthetic.prices(), horizons)
         yield opened
 
 
@@ -50,14 +57,15 @@ def test_the_lake_gives_what_was_computed(lake: Lake, everything: Observations) 
 
 
 @pytest.mark.parametrize("row", [0, 1, 5, 120, 300, 429])
-def test_nothing_known_later_is_read(lake: Lake, row: int) -> None:
+def test_nothing_known_later_is_read(lake: Lake, horizons: tuple[int, ...], row: int) -> None:
     """The observations equal those of a market whose prices and labels end on the day."""
     observations = read_observations(lake, day(row))
     assert observations.days[-1] == synthetic.prices().days[row]
-    synthetic.assert_same(observations, synthetic.observe(synthetic.until(synthetic.prices(), row)))
+    until = synthetic.until(synthetic.prices(), row)
+    synthetic.assert_same(observations, synthetic.observe(until, horizons))
 
 
-@pytest.mark.parametrize("row", [5, 300])
+@pytest.mark.parametrize("row", [6, 300])
 def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
     """Labels equal the rows of the table whose released_on is not after the day."""
     observations = read_observations(lake, day(row))
@@ -72,10 +80,10 @@ def test_labels_are_those_released_by_the_day(lake: Lake, row: int) -> None:
     rows = np.searchsorted(observations.days, stored["trading_day"].to_numpy("datetime64[D]"))
     columns = [observations.targets.index(name) for name in stored["target"]]
     np.testing.assert_array_equal(labels[rows, columns], stored["value"])
-    for lag in range(1, 5):
-        of_lag = labels[:, observations.lags == lag]
-        assert np.isnan(of_lag[row - lag :]).all()
-        assert np.isfinite(of_lag[row - lag - 1]).any()
+    for lag in horizons_of(observations.lags):
+        of_lag, first_unknown = labels[:, observations.lags == lag], max(row - lag, 0)
+        assert np.isnan(of_lag[first_unknown:]).all()
+        assert np.isfinite(of_lag[first_unknown - 1 : first_unknown]).any() == (row > lag)
 
 
 @pytest.mark.parametrize("row", [120, 300])
@@ -122,7 +130,7 @@ def test_days_without_features_are_refused(lake: Lake, as_of: int, since: int) -
 def test_a_label_released_on_a_day_without_features_is_named(lake: Lake) -> None:
     days = np.delete(synthetic.prices().days[100:111], 4)
     with pytest.raises(LakeError, match=str(synthetic.prices().days[104])):
-        read_known_labels(lake, days, synthetic.pairs().targets)
+        read_known_labels(lake, days, read_pairs(lake))
 
 
 @pytest.fixture(scope="module")

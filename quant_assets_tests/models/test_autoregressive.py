@@ -1,5 +1,7 @@
 """The autoregressions against statsmodels and against loops over days."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from statsmodels.tsa.ar_model import AutoReg, ar_select_order
@@ -8,7 +10,6 @@ from statsmodels.tsa.arima_process import ArmaProcess
 
 from quant_assets.core.errors import FitError
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.families import autoregressive
 from quant_assets.models.families.autoregressive import LAGS, Autoregression
 from quant_assets.models.protocol import Resources
@@ -65,16 +66,17 @@ def test_prices_that_hardly_move_can_be_solved() -> None:
     assert np.abs(weights).max() < 1
 
 
-def test_windows_are_sums_of_iterated_forecasts() -> None:
-    weights = np.random.default_rng(7).normal(scale=0.2, size=(LAGS, 3))
+@pytest.mark.parametrize("horizons", [(1, 2, 3, 4), (1, 3, 10), (5, 20)])
+def test_windows_are_sums_of_iterated_forecasts(horizons: tuple[int, ...]) -> None:
+    weights = np.random.default_rng(7).normal(scale=0.1, size=(LAGS, 3))
     newest_first = np.random.default_rng(8).normal(size=(LAGS, 3))
     path = newest_first[::-1].tolist()
-    for _ in range(MAX_LAG + 1):
+    for _ in range(horizons[-1] + 1):
         path.append(np.sum(weights * np.array(path[: -LAGS - 1 : -1]), axis=0))
     ahead = np.array(path[LAGS:])
-    windows = np.sum(autoregressive.cumulate_weights(weights) * newest_first, axis=1)
-    for lag in range(1, MAX_LAG + 1):
-        np.testing.assert_allclose(windows[lag - 1], ahead[1 : lag + 1].sum(axis=0), rtol=1e-12)
+    windows = np.sum(autoregressive.cumulate_weights(weights, horizons) * newest_first, axis=1)
+    for window, lag in zip(windows, horizons, strict=True):
+        np.testing.assert_allclose(window, ahead[1 : lag + 1].sum(axis=0), rtol=1e-9)
 
 
 @pytest.mark.parametrize(("weights", "ma", "order"), [((0.5,), 0.4, (1, 1)), ((), -0.5, (0, 1))])
@@ -85,9 +87,11 @@ def test_arma_in_autoregressive_form_forecasts_as_statsmodels(
     orders = autoregressive.defaults["arma_orders"]
     weights, chosen = autoregressive.fit_maximum_likelihood(drawn, orders, "LME_AH")
     assert chosen == order
-    theirs = ARIMA(drawn, order=(order[0], 0, order[1]), trend="n").fit().forecast(MAX_LAG + 1)
-    windows = autoregressive.cumulate_weights(weights[:, None])[..., 0] @ drawn[: -LAGS - 1 : -1]
-    np.testing.assert_allclose(windows, np.cumsum(theirs[1:]), atol=1e-5)
+    horizons = (1, 2, 3, 4, 20)
+    theirs = ARIMA(drawn, order=(order[0], 0, order[1]), trend="n").fit().forecast(21)
+    windows = autoregressive.cumulate_weights(weights[:, None], horizons)[..., 0]
+    expected = np.cumsum(theirs[1:])[np.array(horizons) - 1]
+    np.testing.assert_allclose(windows @ drawn[: -LAGS - 1 : -1], expected, atol=1e-5)
 
 
 def test_no_model_of_a_single_leg_is_an_error() -> None:
@@ -123,6 +127,15 @@ def test_forecasts_begin_two_days_ahead() -> None:
     assert foreseen > 0.3
 
 
+def test_the_forecast_of_a_horizon_does_not_depend_on_the_others() -> None:
+    returns = leg_market.vector_autoregression(0.3 * np.eye(4), 400, seed=16)
+    few, many = (leg_market.observe(returns, x) for x in ((1, 20), (1, 2, 3, 4, 20)))
+    model = autoregressive.fit(many, autoregressive.defaults, Resources())
+    kept = np.isin(many.lags, few.lags)
+    alone = replace(model, width=model.width[kept])
+    np.testing.assert_array_equal(alone.forecast(few, 5), model.forecast(many, 5)[:, kept])
+
+
 def test_an_unobserved_return_is_taken_for_its_mean() -> None:
     returns = leg_market.vector_autoregression(0.5 * np.eye(4), 400, seed=14)
     observations = leg_market.observe(returns)
@@ -133,8 +146,12 @@ def test_an_unobserved_return_is_taken_for_its_mean() -> None:
     np.testing.assert_allclose(model.forecast(observations, 1), unknown, rtol=1e-4, atol=1e-8)
 
 
-def test_without_memory_forecasts_are_means_and_have_no_inputs() -> None:
-    observations = leg_market.observe(0.01 * np.random.default_rng(15).normal(size=(100, 4)))
+@pytest.mark.parametrize("horizons", [(1, 2, 3, 4), (1, 3, 10), (5, 20)])
+def test_without_memory_forecasts_are_means_and_have_no_inputs(
+    horizons: tuple[int, ...],
+) -> None:
+    returns = 0.01 * np.random.default_rng(15).normal(size=(100, 4))
+    observations = leg_market.observe(returns, horizons)
     mean, deviation = np.array([0.1, 0.0, -0.1, 0.05]), np.array([0.01, 0.02, 0.0, 0.01])
     model = Autoregression(
         deviation,

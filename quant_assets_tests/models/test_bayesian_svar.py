@@ -7,7 +7,6 @@ from statsmodels.tsa.api import VAR
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import market_of
-from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.families import bayesian_svar
 from quant_assets.models.families.bayesian_svar import CLOSING_ORDER, LAGS, BayesianVar, posterior
 from quant_assets.models.leg_returns import to_target_scores
@@ -25,11 +24,11 @@ def regression(days: int, inputs: int, variables: int) -> tuple[FloatArray, Floa
     )
 
 
-def linked(days: int = 900) -> Observations:
+def linked(days: int = 900, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Observations:
     """Tokyo follows New York two days later, so today's returns predict labels."""
     returns = 0.01 * np.random.default_rng(2).normal(size=(days, 4))
     returns[2:, 1] += 0.8 * returns[:-2, 3]
-    return leg_market.observe(returns)
+    return leg_market.observe(returns, horizons)
 
 
 def fitted(observations: Observations, **parameters: object) -> BayesianVar:
@@ -71,8 +70,9 @@ def test_evidence_is_the_density_of_the_variable() -> None:
     assert np.ptp(theirs) > 1
 
 
-def test_a_flat_prior_is_the_var_of_statsmodels() -> None:
-    observations = linked(400)
+@pytest.mark.parametrize("horizons", [(1, 2, 3, 4), (1, 3, 10), (5, 20)])
+def test_a_flat_prior_is_the_var_of_statsmodels(horizons: tuple[int, ...]) -> None:
+    observations = linked(400, horizons)
     model = bayesian_svar.fit(observations, FLAT, Resources())
     returns = observations.instrument.column("ret_1").astype(np.float64) / model.deviation
     returns = returns[:, model.columns]
@@ -82,11 +82,12 @@ def test_a_flat_prior_is_the_var_of_statsmodels() -> None:
     responses = theirs.orth_ma_rep(6, P=np.linalg.cholesky(model.covariance))
     np.testing.assert_allclose(model.impulse_responses(6), responses, rtol=0, atol=1e-8)
 
-    moves = np.zeros((5, MAX_LAG, 4))
+    moves = np.zeros((5, len(horizons), 4))
     for row in range(5):
         past = returns[: len(returns) - 4 + row]
-        ahead = theirs.forecast(past[-LAGS:], MAX_LAG + 1)
-        moves[row][:, model.columns] = np.cumsum(ahead[1:], axis=0)
+        ahead = theirs.forecast(past[-LAGS:], horizons[-1] + 1)
+        totals = np.cumsum(ahead[1:], axis=0)
+        moves[row][:, model.columns] = totals[np.array(horizons) - 1]
     expected = to_target_scores(moves * model.deviation, observations) / model.width
     np.testing.assert_allclose(model.forecast(observations, 5), expected, rtol=0, atol=1e-8)
 
@@ -129,12 +130,13 @@ def test_evidence_shrinks_noise_and_leaves_a_link() -> None:
     assert np.abs(fitted(noise).coefficients[1:]).max() < 0.05
 
 
-def test_a_tight_prior_leaves_the_recent_drift() -> None:
+@pytest.mark.parametrize("horizons", [(1, 2, 3, 4), (1, 3, 10), (5, 20)])
+def test_a_tight_prior_leaves_the_recent_drift(horizons: tuple[int, ...]) -> None:
     returns = 0.01 * np.random.default_rng(4).normal(size=(500, 4)) + [0, 0.001, 0.002, 0.003]
-    observations = leg_market.observe(returns)
+    observations = leg_market.observe(returns, horizons)
     model = fitted(observations, tightness=(1e-9,), drift=1e6, drift_days=300)
     means = returns[-300:].mean(axis=0)
-    moves = np.tile(np.arange(1, MAX_LAG + 1)[:, None] * means, (2, 1, 1))
+    moves = np.tile(np.array(horizons)[:, None] * means, (2, 1, 1))
     expected = to_target_scores(moves, observations) / model.width
     np.testing.assert_allclose(model.forecast(observations, 2), expected, rtol=0, atol=1e-6)
 

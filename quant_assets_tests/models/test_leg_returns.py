@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from quant_assets.market.targets import MAX_LAG
 from quant_assets.models.leg_returns import (
     label_width,
     last_returns,
@@ -43,26 +42,28 @@ def test_days_before_the_first_are_unknown() -> None:
     np.testing.assert_array_equal(last_returns(observations, 3, 5, deviation), past[-8:])
 
 
-def test_moves_become_spreads_of_the_targets_lag() -> None:
-    observations = leg_market.observe(holed())
-    moves = np.random.default_rng(2).normal(size=(6, MAX_LAG, 4))
+@pytest.mark.parametrize("horizons", [(1, 2, 3, 4), (1, 3, 10), (5, 20)])
+def test_moves_become_spreads_of_the_targets_lag(horizons: tuple[int, ...]) -> None:
+    observations = leg_market.observe(holed(), horizons)
+    moves = np.random.default_rng(2).normal(size=(6, len(horizons), 4))
     spreads = to_target_scores(moves, observations)
     for target, (lag, (first, second)) in enumerate(
         zip(observations.lags, observations.legs, strict=True)
     ):
-        of_lag = moves[:, lag - 1]
+        of_lag = moves[:, horizons.index(lag)]
         expected = of_lag[:, first] - (of_lag[:, second] if second >= 0 else 0.0)
         np.testing.assert_array_equal(spreads[:, target], expected)
 
 
-def test_moves_are_labels_when_returns_are_foreseen() -> None:
+@pytest.mark.parametrize("horizons", [(1, 2, 3, 4), (1, 3, 10), (5, 20)])
+def test_moves_are_labels_when_returns_are_foreseen(horizons: tuple[int, ...]) -> None:
     """A label's window holds the returns of two to lag + 1 days ahead."""
     returns = 0.01 * np.random.default_rng(3).normal(size=(60, 4))
-    observations = leg_market.observe(returns)
-    foreseen = np.zeros((60 - MAX_LAG - 1, MAX_LAG, 4))
+    observations = leg_market.observe(returns, horizons)
+    foreseen = np.zeros((60 - horizons[-1] - 1, len(horizons), 4))
     for row in range(len(foreseen)):
-        for lag in range(1, MAX_LAG + 1):
-            foreseen[row, lag - 1] = returns[row + 2 : row + lag + 2].sum(axis=0)
+        for position, lag in enumerate(horizons):
+            foreseen[row, position] = returns[row + 2 : row + lag + 2].sum(axis=0)
     labels = observations.labels()[: len(foreseen)]
     np.testing.assert_allclose(to_target_scores(foreseen, observations), labels, rtol=0, atol=1e-14)
 

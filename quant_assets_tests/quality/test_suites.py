@@ -71,6 +71,12 @@ def test_a_sound_table_passes(name: str, text: str) -> None:
     pd.testing.assert_frame_equal(typed, before)
 
 
+def test_any_horizon_from_one_day_on_is_sound() -> None:
+    frame = target_pairs()
+    frame["lag"] = np.resize([1, 5, 20, 250], len(frame))
+    assert broken(validate_suite(TARGET_PAIRS_SUITE, frame)) == {}
+
+
 # name: (suite, change, expectation, column, rows that break it, shown value, shown keys)
 FAULTS: dict[str, tuple[str, Change, str, str, int | None, str | None, list[object]]] = {
     "no rows": (
@@ -228,13 +234,13 @@ FAULTS: dict[str, tuple[str, Change, str, str, int | None, str | None, list[obje
         None,
         [],
     ),
-    "lag 5": (
+    "lag 0": (
         "target_pairs",
-        put(423, "lag", 5),
-        "expect_column_values_to_be_in_set",
+        put(423, "lag", 0),
+        "expect_column_values_to_be_between",
         "lag",
         1,
-        "5",
+        "0",
         ["target_423"],
     ),
     "target twice": (

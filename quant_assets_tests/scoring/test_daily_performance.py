@@ -17,14 +17,14 @@ from quant_assets.lake.readers.prices import read_panel
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.targets import MAX_LAG
+from quant_assets.market.targets import delay_of
 from quant_assets.models.registry import FAMILIES
 from quant_assets.scoring.daily_performance import performance_rows, read_other_track_records
 from quant_assets.scoring.judged_days import find_scored_days, read_scored_forecasts
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import FIT_ROWS, FittedLake
 
-DELAY = MAX_LAG + 1
+DELAY = delay_of(synthetic.pairs().lags)
 
 
 def truth_of(fitted: FittedLake) -> FloatArray:
@@ -108,7 +108,7 @@ def test_other_forecasts_are_judged_on_the_days_of_the_families(
     fitted: FittedLake, expected: pd.DataFrame
 ) -> None:
     start, end = ends(fitted, 190, 240)
-    days, known_on = find_scored_days(read_known_days(fitted.lake, end), start)
+    days, known_on = find_scored_days(read_known_days(fitted.lake, end), start, DELAY)
     np.testing.assert_array_equal(days, fitted.days[185:236])
     np.testing.assert_array_equal(known_on, fitted.days[190:241])
     perfect = np.nan_to_num(truth_of(fitted)[185:236])

@@ -3,24 +3,25 @@
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.targets import MAX_LAG, TargetPairs, labels_by_known_day
+from quant_assets.market.targets import TargetPairs, labels_by_known_day
 from quant_assets.models.protocol import FeatureBlock, Observations
 
 INSTRUMENTS = ("FX_EURUSD", "JPX_Gold_Standard_Futures", "LME_AH", "US_Stock_VT")
 
 
-def observe(returns: FloatArray) -> Observations:
+def observe(returns: FloatArray, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Observations:
     """Return observations of four instruments, each pair of neighbours, and the first leg alone.
 
     Args:
         returns: (n, 4) daily log returns; NaN where not observed.
+        horizons: the horizons, each of which every pair has.
     """
     legs = [(0, 1), (1, 2), (2, 3), (3, 0), (0, -1)]
     pairs = TargetPairs(
-        tuple(f"target_{i}" for i in range(MAX_LAG * len(legs))),
-        np.repeat(np.arange(1, MAX_LAG + 1), len(legs)),
-        tuple(INSTRUMENTS[a] for a, _ in legs) * MAX_LAG,
-        tuple(None if b < 0 else INSTRUMENTS[b] for _, b in legs) * MAX_LAG,
+        tuple(f"target_{i}" for i in range(len(horizons) * len(legs))),
+        np.repeat(horizons, len(legs)),
+        tuple(INSTRUMENTS[a] for a, _ in legs) * len(horizons),
+        tuple(None if b < 0 else INSTRUMENTS[b] for _, b in legs) * len(horizons),
     )
     days = np.datetime64("2015-01-05") + np.arange(len(returns))
     close = np.where(np.isnan(returns), np.nan, np.exp(np.nancumsum(returns, axis=0)))

@@ -18,7 +18,6 @@ from quant_assets.lake.schemas.tables import N_TARGETS
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import InstrumentSeries, column_name
-from quant_assets.market.targets import MAX_LAG
 from quant_assets.simulation.vendor import (
     VendorTable,
     adjust_prices,
@@ -28,6 +27,7 @@ from quant_assets.simulation.vendor import (
     number_rows,
     spoil_row,
 )
+from quant_assets.sources.competition.folder_files import COMPETITION_LAGS
 from quant_assets_tests.support.installation import Installation
 from quant_assets_tests.support.prepared import copy_prepared
 
@@ -150,6 +150,6 @@ class RevisedVendor:
 
 def _format_pairs() -> str:
     pairs = [f"{a} - {b}" for a, b in combinations(COLUMNS, 2)]
-    lags = [(lag, pair) for lag in range(1, MAX_LAG + 1) for pair in pairs][:N_TARGETS]
+    lags = [(lag, pair) for lag in COMPETITION_LAGS for pair in pairs][:N_TARGETS]
     rows = (f"target_{i},{lag},{pair}" for i, (lag, pair) in enumerate(lags))
     return "\n".join(["target,lag,pair", *rows]) + "\n"

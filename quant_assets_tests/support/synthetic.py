@@ -65,14 +65,14 @@ def prices() -> PriceTable:
 
 
 @cache
-def pairs() -> TargetPairs:
-    """Return forty targets: ten of each lag, of which one has a single leg."""
+def pairs(horizons: tuple[int, ...] = (1, 2, 3, 4)) -> TargetPairs:
+    """Return forty targets, about as many of each horizon; every tenth has a single leg."""
     random = np.random.default_rng(5)
     legs = [name for name in INSTRUMENTS if name != EMPTY]
     drawn = [random.choice(legs, size=2, replace=False).tolist() for _ in range(40)]
     return TargetPairs(
         tuple(f"target_{i}" for i in range(40)),
-        np.repeat(np.arange(1, 5), 10),
+        np.sort(np.resize(horizons, 40)),
         tuple(a for a, _ in drawn),
         tuple(None if i % 10 == 3 else b for i, (_, b) in enumerate(drawn)),
     )
@@ -108,20 +108,20 @@ def panel_of(table: PriceTable, values: FloatArray) -> PricePanel:
     return PricePanel(table.days, table.date_ids, names, fields)
 
 
-def observe(table: PriceTable) -> Observations:
+def observe(table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Observations:
     """Everything known at the close of the table's last day, without a lake."""
-    cleaned = clean(table, SOURCE.name)
+    cleaned, targets = clean(table, SOURCE.name), pairs(horizons)
     observed, filled = (panel_of(table, x) for x in (cleaned.value, cleaned.filled))
-    labels = labels_by_known_day(observed.close, pairs(), observed.instruments)
+    labels = labels_by_known_day(observed.close, targets, observed.instruments)
     by_instrument = instrument_features(filled)
     by_market = market_features(filled, by_instrument)
-    by_target = target_features(filled, by_instrument, by_market, pairs(), labels)
+    by_target = target_features(filled, by_instrument, by_market, targets, labels)
     return Observations(
         table.days,
-        pairs().targets,
-        pairs().lags,
+        targets.targets,
+        targets.lags,
         observed.instruments,
-        np.stack(pairs().legs(observed.instruments), axis=1),
+        np.stack(targets.legs(observed.instruments), axis=1),
         labels,
         _block(by_target),
         _block(by_instrument),
@@ -129,10 +129,10 @@ def observe(table: PriceTable) -> Observations:
     )
 
 
-def fill(lake: Lake, table: PriceTable) -> None:
+def fill(lake: Lake, table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> None:
     """Write the layers from raw to features, each computed from the layer before in the lake."""
     start, end = table.days[0].item(), table.days[-1].item()
-    lake.replace_all(RAW_TARGET_PAIRS, pairs_rows(pairs()))
+    lake.replace_all(RAW_TARGET_PAIRS, pairs_rows(pairs(horizons)))
     lake.replace_days(RAW_PRICES, start, end, raw_rows(table, SOURCE.name))
     cleaned = clean(read_raw(lake, start, end), SOURCE.name)
     lake.replace_days(VALIDATED_PRICES, start, end, validated_rows(cleaned, start))
@@ -149,7 +149,7 @@ def fill(lake: Lake, table: PriceTable) -> None:
         read_features(lake, INSTRUMENT_FEATURES, panel.days, *units),
         read_features(lake, MARKET_FEATURES, panel.days),
         targets,
-        read_known_labels(lake, panel.days, targets.targets),
+        read_known_labels(lake, panel.days, targets),
     )
     _write(lake, TARGET_FEATURES, panel, by_target, ("target", targets.targets))
 

@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from quant_assets.core.errors import FitError, NotEnoughHistoryError
 from quant_assets.core.typing import FloatArray
+from quant_assets.market.targets import horizons_of
 from quant_assets.models.protocol import Observations, Resources
 from quant_assets.models.registry import load_family
 from quant_assets.tuning.folds import Fold
@@ -15,7 +16,7 @@ from quant_assets.tuning.objective import objective_value, validate_fold
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.metric_reference import row_by_row_ic
 
-FOLD = Fold(200, 260)
+FOLD = Fold(200, 260, 264)
 
 
 def judge(observations: Observations, name: str = "ridge", fold: Fold = FOLD) -> FloatArray:
@@ -54,7 +55,7 @@ def test_nothing_after_the_last_label_judged_matters(name: str, observations: Ob
 def test_a_day_without_labels_is_left_out(observations: Observations) -> None:
     labels = observations.labels()
     known_labels = observations.known_labels.copy()
-    for lag in range(1, 5):
+    for lag in horizons_of(observations.lags):
         known_labels[230 + lag + 1, observations.lags == lag] = np.nan
     with_gap = judge(replace(observations, known_labels=known_labels))
     whole = judge(observations)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import MAX_LAG, TargetPairs, align_to_forecast_day
+from quant_assets.market.targets import TargetPairs, align_to_forecast_day, delay_of
 
 TOLERANCE = 2e-6
 
@@ -50,8 +50,8 @@ def label_rows(
     """Convert labels that become known from ``start`` on to rows of ``features.labels``.
 
     Args:
-        panel: observed prices of n days; MAX_LAG + 1 of them before ``start``, or as many as there
-            are.
+        panel: observed prices of n days; ``delay_of(pairs.lags)`` of them before ``start``, or as
+            many as there are.
         pairs: the m targets.
         known_labels: (n, m) labels by the day on which they become known; NaN where a price is
             missing.
@@ -84,7 +84,7 @@ def compare_labels(
         published: (n, m) the source's labels by forecast day; None if it published no labels.
     """
     n = len(days)
-    if published is None or n <= MAX_LAG + 1:
+    if published is None or n <= delay_of(pairs.lags):
         return LabelDisagreement(0, 0.0, 0)
     ours = align_to_forecast_day(known_labels, pairs.lags)
     comparable = np.arange(n)[:, None] + pairs.lags + 1 < n

@@ -22,6 +22,7 @@ from quant_assets.lake.schemas.tables import (
     TARGET_FEATURES,
 )
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.targets import TargetPairs
 from quant_assets.models.protocol import FeatureBlock, Observations
 
 BEGINNING = date(1900, 1, 1)
@@ -56,7 +57,7 @@ def _read_days_with_features(lake: Lake) -> tuple[DayArray, IntArray]:
     return lake.once_a_snapshot("days with features", read)
 
 
-def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatArray:
+def read_known_labels(lake: Lake, days: DayArray, pairs: TargetPairs) -> FloatArray:
     """Read the labels that became known on some days.
 
     Returns an array of shape (n, m), indexed by the day on which a label became known; NaN where a
@@ -65,11 +66,11 @@ def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> F
     Args:
         lake: the lake.
         days: (n,) consecutive days of the history.
-        targets: names of the m targets.
+        pairs: the m targets.
 
     Raises:
-        LakeError: a day from the third on has no labels stored, not even empty ones. On the first
-            two days of a history no label can be known.
+        LakeError: a day has no labels stored, not even empty ones. With a shortest horizon of k
+            days, none is asked for on the first k + 1 days, where a history may begin.
 
     Examples:
         A label of forecast day 2 January and lag 1 is known from 4 January on. A read as of
@@ -78,12 +79,13 @@ def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> F
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> days = np.array(["2024-01-02", "2024-01-03", "2024-01-04"], "datetime64[D]")
+        >>> pairs = TargetPairs(("target_0",), np.array([1]), ("LME_AH",), (None,))
         >>> label = {"trading_day": days[:1], "date_id": [0], "target": ["target_0"]}
         >>> label |= {"value": [0.01], "released_on": days[2:]}
         >>> with TemporaryDirectory() as folder, Lake(Path(folder)) as lake:
         ...     written = lake.replace_days(LABELS, date(2024, 1, 4), date(2024, 1, 4), label)
-        ...     before = read_known_labels(lake, days[:2], ("target_0",))
-        ...     after = read_known_labels(lake, days, ("target_0",))
+        ...     before = read_known_labels(lake, days[:2], pairs)
+        ...     after = read_known_labels(lake, days, pairs)
         >>> before.ravel()
         array([nan, nan])
         >>> after.ravel()
@@ -95,7 +97,7 @@ def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> F
         needs=LABELS,
     )
     stored = pc.unique(rows["released_on"]).to_numpy(zero_copy_only=False)
-    absent = np.setdiff1d(days[2:], stored.astype("datetime64[D]"))
+    absent = np.setdiff1d(days[pairs.lags.min() + 1 :], stored.astype("datetime64[D]"))
     if len(absent):
         raise LakeError(
             "labels are missing",
@@ -103,7 +105,8 @@ def read_known_labels(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> F
             expected=f"labels released on {absent[0]}",
             hint="materialise features/labels of this day first",
         )
-    return to_cube(rows, days, "target", targets, ["value"], day_column="released_on")[:, :, 0]
+    cube = to_cube(rows, days, "target", pairs.targets, ["value"], day_column="released_on")
+    return cube[:, :, 0]
 
 
 def read_observations(
@@ -148,7 +151,7 @@ def read_observations(
             lags=pairs.lags,
             instruments=instruments,
             legs=np.stack(pairs.legs(instruments), axis=1),
-            known_labels=read_known_labels(lake, days, pairs.targets),
+            known_labels=read_known_labels(lake, days, pairs),
             target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
             instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
             market=FeatureBlock(market.names, market.values[:, 0]),

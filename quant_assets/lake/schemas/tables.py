@@ -33,7 +33,7 @@ RAW_TARGET_PAIRS = Table(
     "The targets, which are return spreads to rank: one row per target, in submission order.",
     (
         _TARGET,
-        Column("lag", "BIGINT", "holding period in trading days, 1 to 4"),
+        Column("lag", "BIGINT", "horizon in whole trading days, 1 or more"),
         Column("leg_a", "VARCHAR", "the instrument that the spread buys"),
         Column("leg_b", "VARCHAR", "the instrument that it sells; NULL if there is one leg"),
     ),

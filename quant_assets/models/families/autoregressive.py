@@ -15,7 +15,7 @@ import numpy as np
 
 from quant_assets.core.errors import FitError
 from quant_assets.core.typing import BoolArray, FloatArray, IntArray
-from quant_assets.market.targets import MAX_LAG
+from quant_assets.market.targets import horizons_of
 from quant_assets.models.label_transforms import ranked_labels
 from quant_assets.models.leg_returns import (
     label_width,
@@ -105,10 +105,11 @@ class Autoregression:
         Scores are linear in both. Sums over lags are taken one lag after the other, so that a day
         has the same bits alone as among other days.
         """
-        rows = len(past) - lookback
+        rows, horizons = len(past) - lookback, horizons_of(observations.lags)
         mean = drift * self.mean
-        moves = mean * np.arange(1, MAX_LAG + 1)[:, None] + np.zeros((rows, 1, 1))
-        for ago, weights in enumerate(np.moveaxis(cumulate_weights(self.weights), 1, 0)):
+        moves = mean * np.array(horizons)[:, None] + np.zeros((rows, 1, 1))
+        windows = cumulate_weights(self.weights, horizons)
+        for ago, weights in enumerate(np.moveaxis(windows, 1, 0)):
             start = lookback - ago
             moves += past[start : start + rows, None] * weights
         return to_target_scores(moves * self.deviation, observations) / self.width
@@ -220,20 +221,22 @@ def fit_maximum_likelihood(
     return -arma2ar(*polynomials, lags=LAGS + 1)[1:], order
 
 
-def cumulate_weights(weights: FloatArray) -> FloatArray:
+def cumulate_weights(weights: FloatArray, horizons: Sequence[int]) -> FloatArray:
     """Compute the weights of past returns in the expected move over each label's window.
 
     Forecasts are iterated: a future return is replaced by its own forecast. The window of a label
     begins with the close of the day after the forecast day, so it excludes the next return.
 
-    Returns an array of shape (MAX_LAG, LAGS, k), at index lag - 1 for labels of that lag.
+    Returns an array of shape (h, LAGS, k), at index i for labels of the i-th horizon.
 
     Args:
         weights: (LAGS, k) weights of past returns in the next return, the newest first.
+        horizons: the h horizons of labels in trading days, ascending.
     """
     ahead, total, windows = weights, np.zeros_like(weights), []
-    for _ in range(MAX_LAG):
+    for days in range(1, horizons[-1] + 1):
         ahead = ahead[0] * weights + np.concatenate([ahead[1:], np.zeros_like(ahead[:1])])
         total = total + ahead
-        windows.append(total)
+        if days in horizons:
+            windows.append(total)
     return np.stack(windows)

@@ -10,7 +10,7 @@ changes sooner than the links between markets. Shocks are identified recursively
 which the markets close.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray, IntArray
 from quant_assets.market.instruments import market_of
-from quant_assets.market.targets import MAX_LAG
+from quant_assets.market.targets import horizons_of
 from quant_assets.models.label_transforms import ranked_labels
 from quant_assets.models.leg_returns import (
     label_width,
@@ -144,11 +144,13 @@ class BayesianVar:
         Scores are linear in both. There is one product per day, because a product over many days
         may round differently, and a day forecast again alone must give the same bits.
         """
-        drifts, maps = cumulate_maps(self.coefficients)
+        horizons = horizons_of(observations.lags)
+        drifts, maps = cumulate_maps(self.coefficients, horizons)
         across = np.ascontiguousarray(np.concatenate(list(maps), axis=1))
         expected = np.stack([day @ across for day in lagged_returns(past)])
-        moves = np.zeros((len(expected), MAX_LAG, len(self.deviation)))
-        moves[:, :, self.columns] = expected.reshape(len(expected), MAX_LAG, -1) + drift * drifts
+        moves = np.zeros((len(expected), len(horizons), len(self.deviation)))
+        by_horizon = expected.reshape(len(expected), len(horizons), -1)
+        moves[:, :, self.columns] = by_horizon + drift * drifts
         return to_target_scores(moves * self.deviation, observations) / self.width
 
 
@@ -249,25 +251,31 @@ def posterior(x: FloatArray, y: FloatArray, variance: FloatArray) -> Posterior:
     return Posterior(np.asarray(coefficients), covariance, float(evidence))
 
 
-def cumulate_maps(coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
+def cumulate_maps(
+    coefficients: FloatArray, horizons: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
     """Compute drifts and maps from past returns to the expected moves over labels' windows.
 
     Forecasts are iterated: future returns are replaced by their own forecasts. The window of a
     label begins with the close of the day after the forecast day, so it excludes the next return.
 
-    Returns drifts of shape (MAX_LAG, k) and maps of shape (MAX_LAG, LAGS k, k), at index lag - 1
-    for labels of that lag.
+    Returns drifts of shape (h, k) and maps of shape (h, LAGS k, k), at index i for labels of the
+    i-th horizon.
 
     Args:
         coefficients: (1 + LAGS k, k) drifts and coefficients of past returns.
+        horizons: the h horizons of labels in trading days, ascending.
     """
     k = coefficients.shape[1]
     drift, one_day = coefficients[0], coefficients[1:]
     level, ahead = drift, one_day
-    levels, maps = [np.zeros(k)], [np.zeros_like(one_day)]
-    for _ in range(MAX_LAG):
+    drifts, total = np.zeros(k), np.zeros_like(one_day)
+    all_drifts, maps = [], []
+    for days in range(1, horizons[-1] + 1):
         level = level + drift @ ahead[:k]
         ahead = one_day @ ahead[:k] + np.concatenate([ahead[k:], np.zeros((k, k))])
-        levels.append(levels[-1] + level)
-        maps.append(maps[-1] + ahead)
-    return np.stack(levels[1:]), np.stack(maps[1:])
+        drifts, total = drifts + level, total + ahead
+        if days in horizons:
+            all_drifts.append(drifts)
+            maps.append(total)
+    return np.stack(all_drifts), np.stack(maps)

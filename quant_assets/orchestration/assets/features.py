@@ -26,7 +26,7 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import MAX_LAG, labels_by_known_day
+from quant_assets.market.targets import delay_of, labels_by_known_day
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
     check_spec,
@@ -69,8 +69,8 @@ def build(
         source: dg.ResourceParam[Source],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        panel = _read_panel_with_history(lake, "value", start, end, MAX_LAG + 1)
         pairs = read_pairs(lake)
+        panel = _read_panel_with_history(lake, "value", start, end, delay_of(pairs.lags))
         values = labels_by_known_day(panel.close, pairs, panel.instruments)
         rows = label_rows(panel, pairs, values, start)
         published = source.published_labels(panel.days[0].item(), end)
@@ -135,7 +135,7 @@ def build(
             read_features(lake, INSTRUMENT_FEATURES, panel.days, "instrument", panel.instruments),
             read_features(lake, MARKET_FEATURES, panel.days),
             pairs,
-            read_known_labels(lake, panel.days, pairs.targets),
+            read_known_labels(lake, panel.days, pairs),
             last_rows=int(keep.sum()),
         )
         rows = long_rows(panel.days[keep], panel.date_ids[keep], values, "target", pairs.targets)

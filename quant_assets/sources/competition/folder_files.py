@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from quant_assets.market.targets import MAX_LAG
 from quant_assets.sources.competition.file_state import is_there, state_of
+
+COMPETITION_LAGS = (1, 2, 3, 4)
+"""Horizons of the competition's targets in trading days, each with a file of later labels."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class FolderFiles:
 
     def _possible_lagged(self) -> dict[int, Path]:
         folder = self.folder / "lagged_test_labels"
-        return {lag: folder / f"test_labels_lag_{lag}.csv" for lag in range(1, MAX_LAG + 1)}
+        return {lag: folder / f"test_labels_lag_{lag}.csv" for lag in COMPETITION_LAGS}
 
     def _possible(self) -> Iterator[Path]:
         yield from (self.calendar, self.pairs, self.test, self.train, self.labels)

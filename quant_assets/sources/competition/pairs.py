@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from quant_assets.market.instruments import parse_column
-from quant_assets.market.targets import MAX_LAG, TargetPairs
+from quant_assets.market.targets import TargetPairs
 from quant_assets.sources.competition.csv_text import read_small_file
 from quant_assets.sources.competition.file_errors import file_error, quote, suggest_names
+from quant_assets.sources.competition.folder_files import COMPETITION_LAGS
 
 _BETWEEN_LEGS = " - "
 
@@ -68,13 +69,13 @@ def _check_target(path: Path, line: int, target: str, expected: str) -> None:
 
 
 def _parse_lag(path: Path, line: int, text: str) -> int:
-    if text not in {str(lag) for lag in range(1, MAX_LAG + 1)}:
+    if text not in {str(lag) for lag in COMPETITION_LAGS}:
         raise file_error(
             "a lag is out of range",
             path,
             line=line,
             column="lag",
-            expected=f"a whole number from 1 to {MAX_LAG}",
+            expected=f"a whole number from 1 to {COMPETITION_LAGS[-1]}",
             found=quote(text),
             hint="correct the row",
         )

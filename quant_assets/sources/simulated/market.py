@@ -15,10 +15,11 @@ from quant_assets.core.errors import SettingsError
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import FIELDS, parse_column
-from quant_assets.market.targets import MAX_LAG, TargetPairs, spread
+from quant_assets.market.targets import TargetPairs, spread
 from quant_assets.sources.protocol import PriceTable
 from quant_assets.sources.simulated import universe
 from quant_assets.sources.simulated.mechanics import (
+    LAGS,
     VERSION,
     make_bars,
     random_stream,
@@ -123,7 +124,7 @@ class SimulatedMarket:
         pairs = self.pairs()
         first, second = pairs.legs(universe.INSTRUMENTS)
         forecast = np.empty((len(simulation.table.days[rows]), len(pairs)))
-        for lag in range(1, MAX_LAG + 1):
+        for lag in LAGS:
             of_lag = pairs.lags == lag
             expected = simulation.expected[lag - 1, rows]
             forecast[:, of_lag] = spread(expected, first[of_lag], second[of_lag])
@@ -169,18 +170,17 @@ def _draw_pairs(seed: int) -> TargetPairs:
     legs["JPX"] = list(_JPX_LEGS)
 
     drawn: list[tuple[str, str | None]] = []
-    for lag in range(1, MAX_LAG + 1):
+    for lag in LAGS:
         of_lag = _draw_spreads(draw, legs)
-        single = str(draw.choice(legs["FX" if lag == MAX_LAG else "US"]))
+        single = str(draw.choice(legs["FX" if lag == LAGS[-1] else "US"]))
         if lag == 1:
             of_lag.insert(0, (_FIRST_TARGET, None))
         else:
             of_lag.insert(int(draw.integers(len(of_lag))), (single, None))
         drawn += of_lag
-    per_lag = len(drawn) // MAX_LAG
     return TargetPairs(
         tuple(f"target_{i}" for i in range(len(drawn))),
-        np.repeat(np.arange(1, MAX_LAG + 1), per_lag),
+        np.repeat(LAGS, len(drawn) // len(LAGS)),
         tuple(leg_a for leg_a, _ in drawn),
         tuple(leg_b for _, leg_b in drawn),
     )

@@ -23,11 +23,12 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import FIELDS, MARKETS
-from quant_assets.market.targets import MAX_LAG
 from quant_assets.sources.simulated import universe
 
 VERSION = "1"
 """Part of a market's fingerprint: raise it with every change that alters a price."""
+LAGS = (1, 2, 3, 4)
+"""Horizons of the targets in trading days, without a gap."""
 
 # Standard deviation of the drifts, in daily volatilities of the factor or asset.
 CONSTANT_DRIFT, WAVE_DRIFT = 0.04, 0.05
@@ -83,7 +84,7 @@ def simulate_true_market(seed: int, rows: int) -> TrueMarket:
     moves = universe.quoted_moves(constant + wave + _sum_reactions(common, own, ahead=0))
     later = [
         constant + wave * _WAVE_KEPT**ahead + _sum_reactions(common, own, ahead)
-        for ahead in range(2, MAX_LAG + 2)
+        for ahead in (lag + 1 for lag in LAGS)
     ]
     expected = universe.quoted_moves(np.cumsum(later, axis=0))
     stocks = int(np.isnan(universe.FIRST_PRICE).sum())
