@@ -26,7 +26,6 @@ from quant_assets.features.catalogue import CATALOGUE, LOOKBACK
 from quant_assets.features.cross_market import market_features
 from quant_assets.features.instruments import instrument_features, winsorised_returns
 from quant_assets.features.spreads import target_features
-from quant_assets.market.instruments import parse_column
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, labels_by_known_day, spread
 from quant_assets.quality.cleaning import clean
@@ -59,7 +58,7 @@ def load(folder: Path | None) -> Market:
     simulated = SimulatedMarket(first_day=date(2010, 1, 4), last_day=date(2017, 11, 10))
     source: Source = simulated if folder is None else CompetitionFolder(folder)
     cleaned = clean(source.prices(source.first_day, source.last_day), source.name)
-    series = [parse_column(column) for column in cleaned.columns]
+    series = cleaned.series.series
     names = tuple(sorted({s.instrument for s in series}))
     position = {name: i for i, name in enumerate(names)}
 
@@ -70,7 +69,8 @@ def load(folder: Path | None) -> Market:
             result[s.field][:, position[s.instrument]] = values[:, i]
         return result
 
-    panel = PricePanel(cleaned.days, cleaned.date_ids, names, fields(cleaned.filled))
+    groups = tuple(cleaned.series.group_of[name] for name in names)
+    panel = PricePanel(cleaned.days, cleaned.date_ids, names, groups, fields(cleaned.filled))
     pairs = source.pairs()
     return Market(panel, pairs, labels_by_known_day(fields(cleaned.value)["close"], pairs, names))
 

@@ -72,6 +72,7 @@ def history(folder: Path | None) -> Exercise:
             market.pairs.targets,
             market.pairs.lags,
             market.panel.instruments,
+            market.panel.groups,
             np.stack(market.pairs.legs(market.panel.instruments), axis=1),
             market.known_labels,
             block("target"),

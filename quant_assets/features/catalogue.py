@@ -43,11 +43,12 @@ _ARITHMETIC = tuple(
 )
 # The version digests the column order by itself, and order_features uses entries with words.
 _OUTSIDE = ("quant_assets.features.catalogue.order_features",)
-VERSION_WITH_WORDS = "2681c85a6816"
-"""Stored with fits of 0.1.0 development versions, whose version also digested formulas in words."""
-_ARITHMETIC_WITH_WORDS = "a134b3d01060"
-"""Present version whose features equal those of ``VERSION_WITH_WORDS``. Update it when the code is
-reworded and all features stay equal bit for bit; after any other change, leave it."""
+EQUAL_VERSIONS = ("2681c85a6816", "a134b3d01060")
+"""Earlier versions whose features equal those of ``_EQUAL_SINCE`` bit for bit; fits store them."""
+_EQUAL_SINCE = "f1503863bea3"
+"""The present version, as long as its features equal those of the earlier ones. When the code is
+reworded and all features stay equal bit for bit, move it to ``EQUAL_VERSIONS`` and write the new
+version here; after any other change, empty both."""
 
 LOOKBACK = 520
 """Rows of history with which a day's features equal those computed from the whole history.
@@ -187,7 +188,7 @@ def version_of(features: tuple[Feature, ...], package: Path = PACKAGE) -> str:
 
 def is_same_arithmetic(version: str | None) -> bool:
     """Return whether features of a version equal the present features bit for bit."""
-    if CATALOGUE_VERSION == _ARITHMETIC_WITH_WORDS and version == VERSION_WITH_WORDS:
+    if CATALOGUE_VERSION == _EQUAL_SINCE and version in EQUAL_VERSIONS:
         return True
     return version == CATALOGUE_VERSION
 

@@ -6,9 +6,14 @@ A *series* is one column, such as ``US_Stock_CVX_adj_close``. It is one *field* 
 *instrument* (``US_Stock_CVX``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from quant_assets.core.errors import unknown_name
+from quant_assets.core.typing import AnyArray, BoolArray
 
 MARKETS = ("LME", "JPX", "US", "FX")
 FIELDS = ("open", "high", "low", "close", "volume", "open_interest", "settlement")
@@ -42,6 +47,91 @@ class InstrumentSeries:
 
     instrument: str
     field: str
+
+
+@dataclass(frozen=True)
+class SeriesList:
+    """The c series of a market, in a fixed order.
+
+    Attributes:
+        columns: names of the series in the source.
+        series: their instruments and fields.
+        groups: the group of each series' instrument, such as its market.
+    """
+
+    columns: tuple[str, ...]
+    series: tuple[InstrumentSeries, ...]
+    groups: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @cached_property
+    def fields(self) -> AnyArray:
+        """(c,) field of each series."""
+        return np.array([each.field for each in self.series], dtype=object)
+
+    @property
+    def is_close(self) -> BoolArray:
+        """(c,) which series are closes."""
+        result: BoolArray = self.fields == "close"
+        return result
+
+    @cached_property
+    def by_column(self) -> dict[str, int]:
+        """Position of each series by its name in the source."""
+        return {name: i for i, name in enumerate(self.columns)}
+
+    @cached_property
+    def group_of(self) -> dict[str, str]:
+        """Group of each instrument."""
+        names = [each.instrument for each in self.series]
+        return dict(zip(names, self.groups, strict=True))
+
+    @property
+    def rows(self) -> frozenset[tuple[InstrumentSeries, str, str]]:
+        """Each series with its name in the source and its group, whatever the order."""
+        return frozenset(zip(self.series, self.columns, self.groups, strict=True))
+
+    def column_of(self, series: InstrumentSeries) -> str:
+        """Return the name of a series in the source; the series itself as text if it has none."""
+        return self._columns.get(series, f"{series.instrument} {series.field}")
+
+    def select(self, columns: Sequence[str]) -> "SeriesList":
+        """Return the series of some columns, in their order.
+
+        Raises:
+            KeyError: a column is not among the series.
+        """
+        at = [self.by_column[name] for name in columns]
+        return SeriesList(
+            tuple(columns),
+            tuple(self.series[i] for i in at),
+            tuple(self.groups[i] for i in at),
+        )
+
+    @cached_property
+    def _columns(self) -> dict[InstrumentSeries, str]:
+        return dict(zip(self.series, self.columns, strict=True))
+
+
+def list_groups(groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the distinct groups in the order in which they first appear.
+
+    >>> list_groups(["LME", "US", "LME"])
+    ('LME', 'US')
+    """
+    return tuple(dict.fromkeys(groups))
+
+
+def list_competition_series(columns: Sequence[str]) -> SeriesList:
+    """Name the series of competition columns; the group of an instrument is its market.
+
+    Raises:
+        UnknownNameError: a column does not follow the naming of any market.
+    """
+    series = tuple(map(parse_column, columns))
+    return SeriesList(tuple(columns), series, tuple(map(market_of, columns)))
 
 
 def market_of(instrument: str) -> str:

@@ -19,6 +19,7 @@ class PricePanel:
         days: (n,) trading days, ascending.
         date_ids: (n,) the source's own numbering of the days.
         instruments: k names, the columns of every field.
+        groups: k groups, one of each instrument, such as its market.
         fields: (n, k) values by field name; NaN where nothing was observed. A field that no
             instrument has is absent.
     """
@@ -26,6 +27,7 @@ class PricePanel:
     days: DayArray
     date_ids: IntArray
     instruments: tuple[str, ...]
+    groups: tuple[str, ...]
     fields: Mapping[str, FloatArray]
 
     @property
@@ -46,5 +48,6 @@ class PricePanel:
             self.days[part],
             self.date_ids[part],
             self.instruments,
+            self.groups,
             {name: values[part] for name, values in self.fields.items()},
         )

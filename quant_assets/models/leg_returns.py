@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import horizons_of, spread
 from quant_assets.models.protocol import Observations
 
@@ -96,20 +95,20 @@ def to_target_scores(moves: FloatArray, observations: Observations) -> FloatArra
     return result
 
 
-def split_by_market(
-    scores: Callable[[FloatArray, float], FloatArray], past: FloatArray, names: Sequence[str]
+def split_by_group(
+    scores: Callable[[FloatArray, float], FloatArray], past: FloatArray, groups: Sequence[str]
 ) -> dict[str, FloatArray]:
-    """Split scores into the parts of the drift and of each market's past returns.
+    """Split scores into the parts of the drift and of each group's past returns.
 
     Args:
         scores: function from (days, k) past returns and a factor of the drift to (rows, m) scores;
             linear in both.
         past: (days, k) past returns.
-        names: names of the k instruments.
+        groups: group of each of the k instruments.
     """
-    markets = np.array([market_of(name) for name in names])
+    of_instrument = np.array(groups)
     parts = {
-        market: scores(np.where(markets == market, past, 0.0), 0.0)
-        for market in np.unique(markets).tolist()
+        group: scores(np.where(of_instrument == group, past, 0.0), 0.0)
+        for group in np.unique(of_instrument).tolist()
     }
     return {"drift": scores(np.zeros_like(past), 1.0), **parts}

@@ -49,6 +49,7 @@ class Observations:
         targets: names of the m targets.
         lags: (m,) holding periods in trading days.
         instruments: names of the k instruments.
+        groups: group of each instrument, such as its market.
         legs: (m, 2) positions of both legs among the instruments; -1 for no second leg.
         known_labels: (n, m) labels by the day on which they became known; NaN where empty.
         target: features of each target, (n, m, p).
@@ -60,6 +61,7 @@ class Observations:
     targets: tuple[str, ...]
     lags: IntArray
     instruments: tuple[str, ...]
+    groups: tuple[str, ...]
     legs: IntArray
     known_labels: FloatArray
     target: FeatureBlock
@@ -77,6 +79,7 @@ class Observations:
             self.targets,
             self.lags,
             self.instruments,
+            self.groups,
             self.legs,
             self.known_labels[part],
             FeatureBlock(self.target.names, self.target.values[part]),

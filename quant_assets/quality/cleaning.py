@@ -5,7 +5,6 @@ Cleaning is a pure function of a table, and a row never depends on a later row. 
 cells in ``quality.suites``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
@@ -15,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
-from quant_assets.market.instruments import PRICE_FIELDS, parse_column
+from quant_assets.market.instruments import PRICE_FIELDS, SeriesList
 from quant_assets.market.targets import shift
 from quant_assets.sources.protocol import PriceTable
 
@@ -86,7 +85,7 @@ class CleanedTable:
     Attributes:
         days: (n,) trading days.
         date_ids: (n,) the source's numbers of the days.
-        columns: names of the c series in the source.
+        series: the c series.
         value: (n, c) accepted values; NaN otherwise.
         filled: (n, c) accepted values; where there is none, the last price of at most
             ``fill_limit`` rows before. Volume and open interest are not carried forward.
@@ -97,7 +96,7 @@ class CleanedTable:
 
     days: DayArray
     date_ids: IntArray
-    columns: tuple[str, ...]
+    series: SeriesList
     value: FloatArray
     filled: FloatArray
     flags: Bits
@@ -126,8 +125,8 @@ def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()
         source: name of the source, written to the quarantine.
         rules: the limits.
     """
-    fields = np.array([parse_column(name).field for name in table.columns], dtype=object)
-    is_price, is_close = np.isin(fields, PRICE_FIELDS), fields == "close"
+    is_close = table.series.is_close
+    is_price = np.isin(table.series.fields, PRICE_FIELDS)
     reasons = _reasons(table, is_price, rules.bar_tolerance)
     rejected = reasons != RejectionReason.ACCEPTED
     value = np.where(rejected, np.nan, table.values)
@@ -141,7 +140,7 @@ def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()
         + CellFlag.REJECTED * rejected
     ).astype(np.uint8)
     rejects = _quarantine(table, source, reasons)
-    return CleanedTable(table.days, table.date_ids, table.columns, value, filled, flags, rejects)
+    return CleanedTable(table.days, table.date_ids, table.series, value, filled, flags, rejects)
 
 
 def _reasons(table: PriceTable, is_price: BoolArray, tolerance: float) -> Bits:
@@ -151,19 +150,18 @@ def _reasons(table: PriceTable, is_price: BoolArray, tolerance: float) -> Bits:
     reasons[(values < 0) & ~is_price] = RejectionReason.BELOW_ZERO
     reasons[(values <= 0) & is_price] = RejectionReason.PRICE_NOT_ABOVE_ZERO
     reasons[np.isinf(values)] = RejectionReason.INFINITE
-    position = {name: i for i, name in enumerate(table.columns)}
     for cell in table.unread:
-        reasons[cell.row, position[cell.column]] = RejectionReason.NOT_A_NUMBER
+        reasons[cell.row, table.series.by_column[cell.column]] = RejectionReason.NOT_A_NUMBER
     accepted = np.where(reasons == RejectionReason.ACCEPTED, values, np.nan)
-    broken = _broken_bars(accepted, table.columns, tolerance)
+    broken = _broken_bars(accepted, table.series, tolerance)
     reasons[broken & ~np.isnan(accepted)] = RejectionReason.BAR_CONTRADICTS_ITSELF
     return reasons
 
 
-def _broken_bars(values: FloatArray, columns: Sequence[str], tolerance: float) -> BoolArray:
+def _broken_bars(values: FloatArray, columns: SeriesList, tolerance: float) -> BoolArray:
     """Return (n, c) whether a cell is open, high or low of a bar that contradicts itself."""
     bars: dict[str, dict[str, int]] = {}
-    for i, series in enumerate(map(parse_column, columns)):
+    for i, series in enumerate(columns.series):
         bars.setdefault(series.instrument, {})[series.field] = i
     # Fields that an instrument lacks point to a last column without values.
     absent = len(columns)

@@ -8,14 +8,14 @@ from datetime import date
 import numpy as np
 
 from quant_assets.core.typing import IntArray
-from quant_assets.market.instruments import MARKETS, market_of, parse_column
+from quant_assets.market.instruments import list_groups
 from quant_assets.quality.cleaning import CellFlag, CleanedTable
 
 
 def missing_rates(cleaned: CleanedTable, since: date = date.min) -> dict[str, float]:
-    """Compute the share of closes without an accepted value, by market and for ``all`` markets.
+    """Compute the share of closes without an accepted value, by group and for ``all`` groups.
 
-    Returns shares from 0 to 1. Markets without a close in the table are left out.
+    Returns shares from 0 to 1. Groups without a close in the table are left out.
 
     Args:
         cleaned: the cleaned table.
@@ -23,8 +23,10 @@ def missing_rates(cleaned: CleanedTable, since: date = date.min) -> dict[str, fl
     """
     closes = _closes(cleaned)
     missing = np.isnan(cleaned.value[cleaned.days >= np.datetime64(since, "D")][:, closes])
-    markets = np.array([market_of(cleaned.columns[i]) for i in closes])
-    rates = {name: missing[:, markets == name] for name in MARKETS} | {"all": missing}
+    groups = np.array(cleaned.series.groups, dtype=object)[closes]
+    rates = {name: missing[:, groups == name] for name in list_groups(groups.tolist())} | {
+        "all": missing
+    }
     return {name: float(cells.mean()) for name, cells in rates.items() if cells.size}
 
 
@@ -33,7 +35,7 @@ def stale_series(cleaned: CleanedTable) -> tuple[str, ...]:
     closes = _closes(cleaned)
     last = _last_observed(cleaned, closes)
     stale = (cleaned.flags[last, closes] & CellFlag.STALE) != 0
-    return tuple(cleaned.columns[i] for i in closes[stale])
+    return tuple(cleaned.series.columns[i] for i in closes[stale])
 
 
 def ended_series(cleaned: CleanedTable, rows: int = 20) -> dict[str, date | None]:
@@ -48,15 +50,15 @@ def ended_series(cleaned: CleanedTable, rows: int = 20) -> dict[str, date | None
     last = _last_observed(cleaned, closes)
     observed = ~np.isnan(cleaned.value[:, closes])
     ended = np.flatnonzero(observed[-rows:].sum(axis=0) == 0)
+    names = cleaned.series.columns
     return {
-        cleaned.columns[closes[i]]: cleaned.days[last[i]].item() if observed[last[i], i] else None
+        names[closes[i]]: cleaned.days[last[i]].item() if observed[last[i], i] else None
         for i in ended
     }
 
 
 def _closes(cleaned: CleanedTable) -> IntArray:
-    is_close = [parse_column(name).field == "close" for name in cleaned.columns]
-    return np.flatnonzero(is_close).astype(np.int64)
+    return np.flatnonzero(cleaned.series.is_close).astype(np.int64)
 
 
 def _last_observed(cleaned: CleanedTable, closes: IntArray) -> IntArray:

@@ -16,7 +16,7 @@ def validated_rows(cleaned: CleanedTable, start: date) -> dict[str, Any]:
     flags = cleaned.flags[keep].ravel()
     combinations = [flag_text(code) for code in range(int(sum(CellFlag)) + 1)]
     return {
-        **series_keys(cleaned.days[keep], cleaned.date_ids[keep], cleaned.columns),
+        **series_keys(cleaned.days[keep], cleaned.date_ids[keep], cleaned.series),
         "value": cleaned.value[keep].ravel(),
         "filled": cleaned.filled[keep].ravel(),
         "flag": pa.DictionaryArray.from_arrays(

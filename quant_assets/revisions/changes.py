@@ -11,10 +11,16 @@ from typing import Any
 import numpy as np
 
 from quant_assets.lake.readers.arrays import tile_units
+from quant_assets.lake.readers.series import read_series, series_rows
 from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED, REVISIONS, SET_ASIDE
 from quant_assets.lake.schemas.table import HISTORY, Table
-from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
+from quant_assets.lake.schemas.tables import (
+    RAW_PRICES,
+    RAW_SERIES,
+    VALIDATED_PRICES,
+    VALIDATED_QUARANTINE,
+)
 from quant_assets.lake.store.changes import (
     Change,
     append,
@@ -24,7 +30,7 @@ from quant_assets.lake.store.changes import (
     replace_days,
 )
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import parse_column
+from quant_assets.market.instruments import SeriesList
 from quant_assets.quality.rows import quarantine_rows
 from quant_assets.revisions.comparison import DATE_ID_FIELD, Comparison
 from quant_assets.revisions.differences import Revision
@@ -62,9 +68,11 @@ def list_changes(
         replace_days(VALIDATED_QUARANTINE, start, last, quarantine_rows(update.cleaned, start)),
         replace_days(VALIDATED_PRICES, start, last, update.validated),
         _replace_digests(lake, update, last),
+        *_replace_series(lake, update.given.series),
     ]
     if comparison.revisions:
-        changes.append(append(REVISIONS, revision_rows(comparison.revisions, now)))
+        rows = revision_rows(comparison.revisions, comparison.given.series, now)
+        changes.append(append(REVISIONS, rows))
         changes += _clear_days(lake, families, withdrawn)
         changes += _renumber(lake, families, comparison)
     if comparison.span:
@@ -77,6 +85,13 @@ def _days_of(revisions: Sequence[Revision], kind: str) -> list[date]:
     return [revision.first for revision in revisions if revision.kind == kind]
 
 
+def _replace_series(lake: Lake, series: SeriesList) -> list[Change]:
+    """Store the series, unless they are stored already."""
+    if lake.has(RAW_SERIES) and read_series(lake).rows == series.rows:
+        return []
+    return [replace_all(RAW_SERIES, series_rows(series))]
+
+
 def _replace_digests(lake: Lake, update: PriceUpdate, last: date) -> Change:
     """Replace the digests of all blocks that the run's days lie in.
 
@@ -86,7 +101,7 @@ def _replace_digests(lake: Lake, update: PriceUpdate, last: date) -> Change:
     begin = update.start if lake.has(DIGESTS) else update.given.days[0].item()
     first = np.datetime64(begin).astype(np.int64) // BLOCK_DAYS * BLOCK_DAYS
     own = digests.blocks >= first.astype("datetime64[D]")
-    series = [parse_column(name) for name in update.given.columns]
+    series = update.given.series.series
     blocks = digests.blocks[own]
     rows = {
         "block": np.repeat(blocks, len(series) + 1),
@@ -97,9 +112,11 @@ def _replace_digests(lake: Lake, update: PriceUpdate, last: date) -> Change:
     return replace_days(DIGESTS, first.astype("datetime64[D]").item(), max(last, update.end), rows)
 
 
-def revision_rows(revisions: Sequence[Revision], now: datetime) -> dict[str, Any]:
+def revision_rows(
+    revisions: Sequence[Revision], names: SeriesList, now: datetime
+) -> dict[str, Any]:
     """Convert revisions to rows of ``raw.revisions``."""
-    series = [parse_column(r.column) if r.column else None for r in revisions]
+    series = [names.series[names.by_column[r.column]] if r.column else None for r in revisions]
     return {
         "known_at": [now.replace(tzinfo=None)] * len(revisions),
         "trading_day": [r.first for r in revisions],

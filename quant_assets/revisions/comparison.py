@@ -14,10 +14,11 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.readers.prices import read_raw
+from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import InstrumentSeries, column_name
+from quant_assets.market.instruments import InstrumentSeries
 from quant_assets.revisions.differences import Revision, find_differences
 from quant_assets.revisions.digests import BLOCK_DAYS, BlockDigests, digest_blocks
 from quant_assets.revisions.given_prices import apply_set_aside, select_columns, select_days
@@ -185,7 +186,8 @@ def _read_digests(lake: Lake) -> tuple[tuple[str, ...], BlockDigests]:
     places, first = np.unique(rows["place"].to_numpy(), return_index=True)
     # The numbers of days come last.
     series = rows.select(["instrument", "field"]).take(first[:-1]).to_pylist()
-    columns = tuple(column_name(InstrumentSeries(**name)) for name in series)
+    names = read_series(lake)
+    columns = tuple(names.column_of(InstrumentSeries(**each)) for each in series)
     blocks, block = np.unique(rows["block"].to_numpy(), return_inverse=True)
     values = np.zeros((len(blocks), len(places)), dtype=np.int64)
     values[block, rows["place"].to_numpy()] = rows["digest"].to_numpy()
@@ -215,7 +217,7 @@ def _find_revisions(
         lake,
         max(span[0], first.item(), starts[0].item()),
         min(span[1], (starts[-1] + np.timedelta64(BLOCK_DAYS - 1, "D")).item()),
-        series or columns[:1],
+        given.series.select(series or columns[:1]),
     )
     before = select_days(before, _find_days(starts, before.days))
     after = select_columns(select_days(given, wanted), before.columns)

@@ -21,11 +21,11 @@ def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
     """Return a table with its columns in another order, or some of them."""
     if table.columns == columns:
         return table
-    at = {name: i for i, name in enumerate(table.columns)}
+    at = table.series.by_column
     kept = set(columns)
     return replace(
         table,
-        columns=columns,
+        series=table.series.select(columns),
         values=np.ascontiguousarray(table.values[:, [at[name] for name in columns]]),
         unread=[cell for cell in table.unread if cell.column in kept],
     )

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from quant_assets.core.errors import LakeError
+from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.revision_tables import OUTDATED, REVISION_RUNS, REVISIONS
 from quant_assets.lake.store.changes import append, replace_all
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import InstrumentSeries, column_name
+from quant_assets.market.instruments import InstrumentSeries, SeriesList
 from quant_assets.revisions.differences import Revision, describe_differences
 from quant_assets.revisions.effects import LabelMoves, compare_known_labels
 
@@ -75,12 +77,15 @@ def read_revisions(lake: Lake, since: datetime) -> list[Revision]:
         [since],
         needs=REVISIONS,
     ).to_pylist()
+    series = read_series(lake)
     return [
         Revision(
             row["kind"],
             row["trading_day"],
             row["until"],
-            column_name(InstrumentSeries(row["instrument"], row["field"])) if row["field"] else "",
+            series.column_of(InstrumentSeries(row["instrument"], row["field"]))
+            if row["field"]
+            else "",
             _number(row["before"]),
             _number(row["after"]),
             _number(row["factor"]),
@@ -101,6 +106,13 @@ def read_records(lake: Lake, after: datetime | None = None) -> Sequence[Revision
         [after],
     ).to_pylist()
     return [RevisionRecord(**row) for row in rows]
+
+
+def _name_column(series: SeriesList, row: dict[str, Any]) -> str:
+    """Return the name of a revised series in the source; empty if the whole day changed."""
+    if not row["field"]:
+        return ""
+    return series.column_of(InstrumentSeries(row["instrument"], row["field"]))
 
 
 def _number(value: float | None) -> float:

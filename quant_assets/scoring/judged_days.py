@@ -1,6 +1,6 @@
 """Reading forecasts together with their labels, from which all scores of a family are computed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +14,7 @@ from quant_assets.lake.readers.point_in_time import (
     read_known_labels,
 )
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_NAME
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
@@ -29,6 +30,7 @@ class ScoredForecasts:
         date_ids: (n,) the source's number of each forecast day.
         released_on: (n,) day on which each forecast day's last label became known.
         pairs: the m targets.
+        group_of: group of each instrument, such as its market.
         labels: (n, m) labels by forecast day; NaN where empty.
         forecasts: (n, m) scores by family; NaN on a day without a forecast.
         forecasts_before: (n, m) scores of the trading day before each forecast day, by family.
@@ -38,6 +40,7 @@ class ScoredForecasts:
     date_ids: IntArray
     released_on: DayArray
     pairs: TargetPairs
+    group_of: Mapping[str, str]
     labels: FloatArray
     forecasts: dict[str, FloatArray]
     forecasts_before: dict[str, FloatArray]
@@ -123,6 +126,7 @@ def read_scored_forecasts(
         read_date_ids(lake, forecast_days),
         known_on,
         pairs,
+        read_series(lake).group_of,
         labels,
         {name: values[-n:] for name, values in stored.items()},
         {name: shift(values, 1)[-n:] for name, values in stored.items()},

@@ -12,21 +12,22 @@ from quant_assets.core.ranks import standardised_ranks
 from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.lake.schemas.scoring_tables import AGREEMENT, SLICES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import TargetPairs
 from quant_assets.scoring.daily_performance import day_columns, masked_ic
 from quant_assets.scoring.judged_days import ScoredForecasts
 from quant_assets.scoring.metric import daily_ic
 
 
-def split_targets(pairs: TargetPairs) -> dict[tuple[str, str], BoolArray]:
-    """Split the targets by lag, and by the markets of their legs in either order.
+def split_targets(
+    pairs: TargetPairs, group_of: Mapping[str, str]
+) -> dict[tuple[str, str], BoolArray]:
+    """Split the targets by lag, and by the groups of their legs in either order.
 
     Returns (m,) masks by kind and name of the part, such as ``("lag", "1")`` or
     ``("markets", "FX-LME")``.
     """
     names = [
-        "-".join(sorted({market_of(leg) for leg in legs if leg}))
+        "-".join(sorted({group_of[leg] for leg in legs if leg}))
         for legs in zip(pairs.leg_a, pairs.leg_b, strict=True)
     ]
     by_lag = {("lag", str(lag)): pairs.lags == lag for lag in np.unique(pairs.lags)}
@@ -51,7 +52,7 @@ def _compute_slices(
     for level, share in coverage.items():
         keys = {**day_columns(scored), "family": "ensemble", "by": "interval", "part": level}
         yield pd.DataFrame({**keys, "value": share})
-    parts = split_targets(scored.pairs)
+    parts = split_targets(scored.pairs, scored.group_of)
     for name, values in scored.forecasts.items():
         figures = {
             part: masked_ic(values[:, of_part], scored.labels[:, of_part])

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Protocol
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
+from quant_assets.market.instruments import SeriesList
 from quant_assets.market.targets import TargetPairs
 
 
@@ -19,7 +20,7 @@ class UnreadCell:
 
     Attributes:
         row: row of the cell in its table, from 0.
-        column: name of the series.
+        column: name of the series in the source.
         text: the text in the cell.
     """
 
@@ -35,7 +36,7 @@ class PriceTable:
     Attributes:
         days: (n,) trading days, strictly ascending.
         date_ids: (n,) the source's numbering of the days.
-        columns: names of the c series, in the competition's naming.
+        series: the c series.
         values: (n, c) numbers as delivered, infinite and negative numbers included; NaN where a
             cell is empty or unread.
         unread: cells that hold text instead of a number.
@@ -43,9 +44,14 @@ class PriceTable:
 
     days: DayArray
     date_ids: IntArray
-    columns: tuple[str, ...]
+    series: SeriesList
     values: FloatArray
     unread: Sequence[UnreadCell] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the c series in the source."""
+        return self.series.columns
 
 
 class Source(Protocol):

@@ -86,20 +86,20 @@ def test_version_follows_the_arithmetic(tmp_path: Path) -> None:
     assert len({*other, catalogue.CATALOGUE_VERSION}) == len(other) + 1
 
 
-def test_fits_of_the_version_with_words_have_the_same_features_until_the_arithmetic_changes(
+def test_fits_of_equal_versions_are_used_until_the_arithmetic_changes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """If this fails, the code of features has changed.
 
-    Where it was only reworded and the features are the same bit for bit, renew
-    ``_ARITHMETIC_WITH_WORDS``; otherwise take out both constants and this test.
+    Where it was only reworded and the features are the same bit for bit, add the version before to
+    ``EQUAL_VERSIONS`` and renew ``_EQUAL_SINCE``; otherwise empty both.
     """
     assert catalogue.is_same_arithmetic(catalogue.CATALOGUE_VERSION)
-    assert catalogue.is_same_arithmetic(catalogue.VERSION_WITH_WORDS)
+    assert all(map(catalogue.is_same_arithmetic, catalogue.EQUAL_VERSIONS))
     assert not catalogue.is_same_arithmetic("another")
     assert not catalogue.is_same_arithmetic(None)
     monkeypatch.setattr(catalogue, "CATALOGUE_VERSION", "of other arithmetic")
-    assert not catalogue.is_same_arithmetic(catalogue.VERSION_WITH_WORDS)
+    assert not any(map(catalogue.is_same_arithmetic, catalogue.EQUAL_VERSIONS))
 
 
 def test_nothing_is_left_out_of_a_full_market(small_market: Market) -> None:

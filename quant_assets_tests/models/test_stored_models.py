@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quant_assets.features.catalogue import VERSION_WITH_WORDS, Level, features_of
+from quant_assets.features.catalogue import EQUAL_VERSIONS, Level, features_of
 from quant_assets.models.protocol import FeatureBlock, Observations
 from quant_assets.models.registry import load_family
 from quant_assets.training.fitting import require_features
@@ -34,7 +34,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stored_model_forecasts_as_it_did(name: str, seen: Observations) -> None:
-    require_features(name, VERSION_WITH_WORDS)
+    require_features(name, EQUAL_VERSIONS[0])
     model = load_family(name).load((STORED / f"{name}.model").read_bytes())
     forecasts = np.loadtxt(STORED / f"{name}.txt")
     np.testing.assert_allclose(model.forecast(seen, len(forecasts)), forecasts, rtol=1e-9)

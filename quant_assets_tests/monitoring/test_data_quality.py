@@ -14,7 +14,7 @@ from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
 from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.market.instruments import MARKETS, parse_column
+from quant_assets.market.instruments import MARKETS, list_competition_series
 from quant_assets.monitoring.data.cells import Cells, read_cells
 from quant_assets.monitoring.data.data_quality import (
     CHANCE_DEVIATIONS,
@@ -36,7 +36,7 @@ COLUMNS = (
     *("FX_EURUSD", "FX_USDJPY", "LME_AH_Close", "LME_CA_Close"),
     *("US_Stock_CVX_adj_close", "US_Stock_CVX_adj_volume", "US_Stock_VT_adj_close"),
 )
-SERIES = tuple(map(parse_column, COLUMNS))
+SERIES = list_competition_series(COLUMNS)
 N = 300
 
 
@@ -70,7 +70,7 @@ def compute_slowly(cells: Cells, row: int) -> Iterator[tuple[str, str, str | Non
     window = range(max(0, row - WINDOW_DAYS + 1), row + 1)
     for market in MARKETS:
         columns = [j for j, name in enumerate(COLUMNS) if name.startswith(market)]
-        closes = [j for j in columns if SERIES[j].field == "close"]
+        closes = [j for j in columns if SERIES.fields[j] == "close"]
         if not columns:
             continue
 
@@ -244,7 +244,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
     values[112, column["FX_ZARJPY"]] *= 3.0
     values[95:, column["LME_CA_Close"]] = values[95, column["LME_CA_Close"]]
     unread = (UnreadCell(110, "FX_EURUSD", "n/a"),)
-    bad = PriceTable(table.days, table.date_ids, table.columns, values, unread)
+    bad = PriceTable(table.days, table.date_ids, table.series, values, unread)
     with Lake(tmp_path / "lake") as opened:
         ends = table.days[0].item(), table.days[-1].item()
         opened.replace_days(RAW_PRICES, *ends, raw_rows(bad, "test"))

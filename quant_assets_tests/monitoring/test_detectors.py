@@ -44,7 +44,7 @@ STRANGE_DAYS = (310, 340, 370, 400)
 @pytest.fixture(scope="module")
 def panel() -> PricePanel:
     table = synthetic.prices()
-    series = [synthetic.parse_column(column) for column in table.columns]
+    series = table.series.series
     names = tuple(sorted({name.instrument for name in series}))
     fields: dict[str, FloatArray] = {}
     for j, column in enumerate(series):
@@ -52,7 +52,8 @@ def panel() -> PricePanel:
         fields.setdefault(column.field, empty)[:, names.index(column.instrument)] = table.values[
             :, j
         ]
-    return PricePanel(table.days, table.date_ids, names, fields)
+    groups = tuple(table.series.group_of[name] for name in names)
+    return PricePanel(table.days, table.date_ids, names, groups, fields)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
+from quant_assets.market.instruments import list_competition_series
 from quant_assets.monitoring.data.disagreement import disagreement_rows
 from quant_assets.sources.protocol import PriceTable
 
@@ -13,7 +14,7 @@ COLUMNS = ("FX_EURUSD", "LME_AH_Close", "LME_CA_Close")
 USED = PriceTable(
     np.array(["2024-01-02", "2024-01-03", "2024-01-04"], "datetime64[D]"),
     np.arange(3),
-    COLUMNS,
+    list_competition_series(COLUMNS),
     np.array([[1.1, 2000.0, 8000.0], [1.2, np.nan, np.nan], [1.3, 2100.0, 8100.0]]),
 )
 
@@ -63,7 +64,7 @@ def test_only_days_and_series_that_both_have_are_compared() -> None:
     second = PriceTable(
         np.array(["2024-01-04", "2024-01-05"], "datetime64[D]"),
         np.arange(2, 4),
-        ("LME_CA_Close", "LME_ZS_Close"),
+        list_competition_series(("LME_CA_Close", "LME_ZS_Close")),
         np.array([[8200.0, 1.0], [8300.0, 1.0]]),
     )
     rows = disagreement_rows(USED, second)

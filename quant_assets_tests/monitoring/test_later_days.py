@@ -12,6 +12,7 @@ from quant_assets.core.errors import LakeError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES, RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import InstrumentSeries
 from quant_assets.monitoring.data.cells import read_cells
 from quant_assets.monitoring.data.data_quality import data_quality_rows
 from quant_assets.monitoring.drift.drift import drift_rows
@@ -47,9 +48,7 @@ def test_an_instrument_that_begins_later_changes_nothing(tmp_path: Path) -> None
         for rows, expected in zip(make_rows(), before, strict=True):
             pd.testing.assert_frame_equal(rows, expected, check_exact=True)
         cells = read_cells(lake, DAYS[0].item(), LATER)
-        assert ("US_Stock_NEW", "close") in {
-            (series.instrument, series.field) for series in cells.series
-        }
+        assert InstrumentSeries("US_Stock_NEW", "close") in cells.series.series
         newest = data_quality_rows(cells, 3)
         assert not newest["value"][newest["figure"] == "schema"].any()
 

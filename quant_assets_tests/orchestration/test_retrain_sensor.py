@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from quant_assets.features.catalogue import CATALOGUE_VERSION, VERSION_WITH_WORDS
+from quant_assets.features.catalogue import CATALOGUE_VERSION, EQUAL_VERSIONS
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.models.registry import FAST
@@ -193,7 +193,7 @@ def test_other_code_or_features_are_a_trigger(fitted: Scheduler, code: str, feat
 def test_fits_from_before_only_arithmetic_was_digested_are_no_trigger(
     fitted: Scheduler,
 ) -> None:
-    fit(fitted, "lightgbm", DAYS[-1], features=VERSION_WITH_WORDS)
+    fit(fitted, "lightgbm", DAYS[-1], features=EQUAL_VERSIONS[0])
     assert read_reasons(fitted) == {}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
-from quant_assets.market.instruments import parse_column
+from quant_assets.market.instruments import list_competition_series, parse_column
 from quant_assets.quality.cleaning import CellFlag, CleanedTable, CleaningRules, clean
 from quant_assets.sources.competition.folder import CompetitionFolder
 from quant_assets.sources.protocol import PriceTable, UnreadCell
@@ -21,12 +21,13 @@ COLUMNS = (
     "FX_USDJPY",
     "LME_CA_Close",
 )
+SERIES = list_competition_series(COLUMNS)
 CLOSE, VOLUME, SETTLEMENT, INTEREST, FX, LME = 3, 4, 5, 6, 7, 8
 
 
 def table_of(values: FloatArray, *unread: UnreadCell) -> PriceTable:
     days = trading_days(date(2018, 1, 2), date(2029, 1, 1))[: len(values)]
-    return PriceTable(days, np.arange(len(values)), COLUMNS, values, unread)
+    return PriceTable(days, np.arange(len(values)), SERIES, values, unread)
 
 
 def market(rows: int, seed: int = 3) -> FloatArray:
@@ -200,7 +201,7 @@ def test_the_history_is_enough_for_the_last_row(rules: CleaningRules) -> None:
     assert all((whole.flags & flag).any() for flag in (CellFlag.STALE, CellFlag.JUMP))
     for stop in range(rules.history + 1, 261):
         part = slice(stop - rules.history - 1, stop)
-        window = PriceTable(table.days[part], table.date_ids[part], COLUMNS, values[part])
+        window = PriceTable(table.days[part], table.date_ids[part], SERIES, values[part])
         last = clean(window, "test", rules)
         for name in ("value", "filled", "flags"):
             np.testing.assert_array_equal(getattr(last, name)[-1], getattr(whole, name)[stop - 1])

@@ -6,6 +6,7 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
+from quant_assets.market.instruments import list_competition_series
 from quant_assets.quality.cleaning import CleanedTable, clean
 from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
 from quant_assets.sources.protocol import PriceTable
@@ -16,7 +17,9 @@ VOLUME, FX, LME = 1, 2, 3
 
 def cleaned_of(values: FloatArray) -> CleanedTable:
     days = trading_days(date(2018, 1, 2), date(2019, 1, 1))[: len(values)]
-    return clean(PriceTable(days, np.arange(len(values)), COLUMNS, values), "test")
+    return clean(
+        PriceTable(days, np.arange(len(values)), list_competition_series(COLUMNS), values), "test"
+    )
 
 
 def test_what_a_table_lacks() -> None:

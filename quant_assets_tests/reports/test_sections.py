@@ -14,6 +14,7 @@ from quant_assets.lake.schemas.tables import SUBMISSIONS, forecasts_table
 from quant_assets.lake.store.changes import append
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
+from quant_assets.market.instruments import list_competition_series
 from quant_assets.monitoring.data.disagreement import MEASURE as DISAGREEMENT
 from quant_assets.monitoring.drift.drift import share_drifted
 from quant_assets.orchestration.assets.table_assets import to_columns
@@ -292,10 +293,11 @@ def test_what_was_known_then_and_revised_since_is_told(lake: Lake) -> None:
     split = Revision(
         "restated", DAY - timedelta(days=90), DAY, "US_Stock_COP_adj_close", 8.0, 4.0, 0.5, 60
     )
+    names = list_competition_series([correction.column, split.column])
     elsewhere = Revision("withdrawn", DAY + timedelta(days=1), DAY + timedelta(days=1))
     lake.change(
-        append(REVISIONS, revision_rows([split], known)),
-        append(REVISIONS, revision_rows([correction, split, elsewhere], later)),
+        append(REVISIONS, revision_rows([split], names, known)),
+        append(REVISIONS, revision_rows([correction, split, elsewhere], names, later)),
     )
     section = revision_sections.revisions_section(page)
     assert "1 corrected, 1 restated; 2 changes" in section.summary

@@ -8,6 +8,7 @@ import pytest
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
+from quant_assets.market.instruments import list_competition_series
 from quant_assets.revisions.differences import describe_differences, find_differences
 from quant_assets.revisions.digests import BLOCK_DAYS, digest_blocks, digest_days
 from quant_assets.sources.protocol import PriceTable, UnreadCell
@@ -21,7 +22,7 @@ def prices(decimals: int | None = None) -> PriceTable:
     values = 80 * np.exp(np.cumsum(random.normal(0, 0.01, (len(DAYS), 3)), axis=0))
     values[7, 0] = np.nan
     rounded = values if decimals is None else np.round(values, decimals)
-    return PriceTable(DAYS, np.arange(len(DAYS)), COLUMNS, rounded)
+    return PriceTable(DAYS, np.arange(len(DAYS)), list_competition_series(COLUMNS), rounded)
 
 
 def changed(table: PriceTable, rows: slice | int, column: int, values: FloatArray) -> PriceTable:
@@ -138,7 +139,9 @@ def test_swapped_days_have_other_digests() -> None:
 
 def test_digests_of_days_do_not_depend_on_the_order_of_series() -> None:
     before = prices()
-    turned = replace(before, columns=COLUMNS[::-1], values=before.values[:, ::-1].copy())
+    turned = replace(
+        before, series=before.series.select(COLUMNS[::-1]), values=before.values[:, ::-1].copy()
+    )
     assert (digest_days(turned) == digest_days(before)).all()
 
 

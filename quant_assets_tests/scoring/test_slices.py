@@ -24,7 +24,7 @@ def judged(fitted: FittedLake, first: int, last: int) -> ScoredForecasts:
 
 def test_every_target_has_one_lag_and_one_pair_of_markets() -> None:
     pairs = synthetic.pairs()
-    parts = split_targets(pairs)
+    parts = split_targets(pairs, synthetic.prices().series.group_of)
     for by in ("lag", "markets"):
         of_by = np.stack([mask for (kind, _), mask in parts.items() if kind == by])
         np.testing.assert_array_equal(of_by.sum(axis=0), 1)
@@ -45,7 +45,7 @@ def test_slices_by_hand(fitted: FittedLake) -> None:
     index = rows.set_index(["trading_day", "family", "by", "part"])["value"]
     values, truth = scored.forecasts["ridge"], scored.labels
     for row in (0, 20, 50):
-        for (by, part), mask in split_targets(scored.pairs).items():
+        for (by, part), mask in split_targets(scored.pairs, scored.group_of).items():
             known = mask & ~np.isnan(truth[row])
             expected = spearmanr(values[row, known], truth[row, known]).statistic
             key = pd.Timestamp(scored.days[row]), "ridge", by, part

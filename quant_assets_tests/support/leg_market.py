@@ -3,6 +3,7 @@
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
+from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import TargetPairs, labels_by_known_day
 from quant_assets.models.protocol import FeatureBlock, Observations
 
@@ -30,6 +31,7 @@ def observe(returns: FloatArray, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Ob
         pairs.targets,
         pairs.lags,
         INSTRUMENTS,
+        tuple(map(market_of, INSTRUMENTS)),
         np.stack(pairs.legs(INSTRUMENTS), axis=1),
         labels_by_known_day(close, pairs, INSTRUMENTS),
         FeatureBlock((), np.zeros((len(days), len(pairs), 0), dtype=np.float32)),

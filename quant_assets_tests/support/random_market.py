@@ -8,6 +8,7 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.features.cross_market import market_features
 from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
+from quant_assets.market.instruments import market_of
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, labels_by_known_day
 
@@ -67,5 +68,6 @@ def random_market(days: int, seed: int = 0) -> Market:
         fields[name][:, [0, 1, 7, 8]] = np.nan
     fields["open_interest"][:, [0, 1, 4, 5, 6, 7, 8]] = np.nan
     day_numbers = np.datetime64("2020-01-01") + np.arange(days)
-    panel = PricePanel(day_numbers, np.arange(days), INSTRUMENTS, fields)
+    groups = tuple(map(market_of, INSTRUMENTS))
+    panel = PricePanel(day_numbers, np.arange(days), INSTRUMENTS, groups, fields)
     return Market(panel, PAIRS, labels_by_known_day(close, PAIRS, INSTRUMENTS))

@@ -31,7 +31,6 @@ from quant_assets.lake.schemas.tables import (
     VALIDATED_PRICES,
 )
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import parse_column
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, labels_by_known_day
 from quant_assets.models.protocol import FeatureBlock, Observations
@@ -57,11 +56,11 @@ INSTRUMENTS = (
 def prices() -> PriceTable:
     """Return about 430 days of twenty instruments, of which one has no value."""
     whole = SOURCE.prices(SOURCE.first_day, SOURCE.last_day)
-    kept = [i for i, c in enumerate(whole.columns) if parse_column(c).instrument in INSTRUMENTS]
-    columns = tuple(whole.columns[i] for i in kept)
+    kept = [i for i, s in enumerate(whole.series.series) if s.instrument in INSTRUMENTS]
+    series = whole.series.select([whole.columns[i] for i in kept])
     values = whole.values[:, kept]
-    values[:, [parse_column(column).instrument == EMPTY for column in columns]] = np.nan
-    return PriceTable(whole.days, whole.date_ids, columns, values)
+    values[:, [each.instrument == EMPTY for each in series.series]] = np.nan
+    return PriceTable(whole.days, whole.date_ids, series, values)
 
 
 @cache
@@ -100,12 +99,13 @@ def altered_after(table: PriceTable, row: int, seed: int = 0) -> PriceTable:
 
 def panel_of(table: PriceTable, values: FloatArray) -> PricePanel:
     """Return the panel of (n, c) values in the table's columns."""
-    series = [parse_column(column) for column in table.columns]
+    series = table.series.series
     names = tuple(sorted({s.instrument for s in series}))
     fields = {s.field: np.full((len(table.days), len(names)), np.nan) for s in series}
     for i, s in enumerate(series):
         fields[s.field][:, names.index(s.instrument)] = values[:, i]
-    return PricePanel(table.days, table.date_ids, names, fields)
+    groups = tuple(table.series.group_of[name] for name in names)
+    return PricePanel(table.days, table.date_ids, names, groups, fields)
 
 
 def observe(table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Observations:
@@ -121,6 +121,7 @@ def observe(table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Obse
         targets.targets,
         targets.lags,
         observed.instruments,
+        observed.groups,
         np.stack(targets.legs(observed.instruments), axis=1),
         labels,
         _block(by_target),

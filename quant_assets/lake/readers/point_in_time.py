@@ -14,6 +14,7 @@ from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.readers.arrays import day_positions, to_cube
 from quant_assets.lake.readers.features import read_cube
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.series import read_groups
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
@@ -150,6 +151,7 @@ def read_observations(
             targets=pairs.targets,
             lags=pairs.lags,
             instruments=instruments,
+            groups=read_groups(lake, instruments),
             legs=np.stack(pairs.legs(instruments), axis=1),
             known_labels=read_known_labels(lake, days, pairs),
             target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),

@@ -1,6 +1,5 @@
 """Reading prices as arrays, and converting prices and targets to rows."""
 
-from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from typing import Any
@@ -11,29 +10,29 @@ import pyarrow.compute as pc
 
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.lake.readers.arrays import day_positions, repeat_days, tile_units, unit_positions
+from quant_assets.lake.readers.series import read_groups, read_series
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import FIELDS, InstrumentSeries, column_name, parse_column
+from quant_assets.market.instruments import FIELDS, SeriesList
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs
 from quant_assets.sources.protocol import PriceTable, UnreadCell
 
 
-def series_keys(days: DayArray, date_ids: IntArray, columns: tuple[str, ...]) -> dict[str, Any]:
+def series_keys(days: DayArray, date_ids: IntArray, series: SeriesList) -> dict[str, Any]:
     """Return the key columns for a row per day and series, in the order of an (n, c) array.
 
     Args:
         days: (n,) trading days.
         date_ids: (n,) the source's numbers of the days.
-        columns: names of the c series in the source.
+        series: the c series.
     """
-    series = [parse_column(column) for column in columns]
     return {
-        "trading_day": repeat_days(days, len(columns)),
-        "date_id": repeat_days(date_ids, len(columns)),
-        "instrument": tile_units([s.instrument for s in series], len(days)),
-        "field": tile_units([s.field for s in series], len(days)),
+        "trading_day": repeat_days(days, len(series)),
+        "date_id": repeat_days(date_ids, len(series)),
+        "instrument": tile_units([s.instrument for s in series.series], len(days)),
+        "field": tile_units([s.field for s in series.series], len(days)),
     }
 
 
@@ -41,9 +40,9 @@ def raw_rows(table: PriceTable, source: str) -> dict[str, Any]:
     """Convert a source's prices to rows of ``raw.prices``."""
     unread = np.full(table.values.shape, None, dtype=object)
     for cell in table.unread:
-        unread[cell.row, table.columns.index(cell.column)] = cell.text
+        unread[cell.row, table.series.by_column[cell.column]] = cell.text
     return {
-        **series_keys(table.days, table.date_ids, table.columns),
+        **series_keys(table.days, table.date_ids, table.series),
         "value": table.values.ravel(),
         "source": tile_units([source], table.values.size),
         "unread": unread.ravel(),
@@ -81,34 +80,30 @@ def _read_pairs(lake: Lake) -> TargetPairs:
     )
 
 
-def read_raw(
-    lake: Lake, start: date, end: date, columns: Sequence[str] | None = None
-) -> PriceTable:
+def read_raw(lake: Lake, start: date, end: date, series: SeriesList | None = None) -> PriceTable:
     """Read the prices of a range of days as the source gave them.
 
     Args:
         lake: the lake.
         start: first day.
         end: last day.
-        columns: names of the series to read, in this order; all series by default.
+        series: the series to read, in this order; all series by default.
 
     Raises:
         LakeError: no prices are stored.
     """
-    rows = _rows(lake, RAW_PRICES.quoted, "value, unread", start, end, columns)
+    rows = _rows(lake, RAW_PRICES.quoted, "value, unread", start, end, series)
     days, date_ids = _days(rows)
-    if columns is None:
-        columns = [column_name(series) for series in _all_series(lake, RAW_PRICES.quoted)]
-    columns = tuple(columns)
-    values = np.full((len(days), len(columns)), np.nan)
-    row, column = _positions(rows, days, columns)
+    series = read_series(lake) if series is None else series
+    values = np.full((len(days), len(series)), np.nan)
+    row, column = _positions(rows, days, series)
     values[row, column] = rows["value"].to_numpy()
     unread = rows["unread"].combine_chunks()
     cells = tuple(
-        UnreadCell(int(row[i]), columns[column[i]], unread[i].as_py())
+        UnreadCell(int(row[i]), series.columns[column[i]], unread[i].as_py())
         for i in np.flatnonzero(unread.is_valid().to_numpy(zero_copy_only=False))
     )
-    return PriceTable(days, date_ids, columns, values, cells)
+    return PriceTable(days, date_ids, series, values, cells)
 
 
 def read_panel(
@@ -129,16 +124,18 @@ def read_panel(
     """
     rows = _rows(lake, table.quoted, f'"{value}"', start, end)
     days, date_ids = _days(rows)
-    series = _all_series(lake, table.quoted)
-    instruments = tuple(sorted({s.instrument for s in series}))
-    fields = [field for field in FIELDS if any(s.field == field for s in series)]
+    # The shape of a panel does not depend on its days.
+    series = read_series(lake)
+    instruments = tuple(sorted(series.group_of))
+    fields = [field for field in FIELDS if field in series.fields]
     cube = np.full((len(fields), len(days), len(instruments)), np.nan)
     cube[
         unit_positions(rows["field"], fields),
         day_positions(rows["trading_day"].to_numpy(), days),
         unit_positions(rows["instrument"], instruments),
     ] = rows[value].to_numpy()
-    return PricePanel(days, date_ids, instruments, dict(zip(fields, cube, strict=True)))
+    groups = read_groups(lake, instruments)
+    return PricePanel(days, date_ids, instruments, groups, dict(zip(fields, cube, strict=True)))
 
 
 def _rows(
@@ -147,12 +144,11 @@ def _rows(
     values: str,
     start: date,
     end: date,
-    columns: Sequence[str] | None = None,
+    series: SeriesList | None = None,
 ) -> pa.Table:
     needs = RAW_PRICES if table == RAW_PRICES.quoted else VALIDATED_PRICES
-    series = [parse_column(name) for name in columns or ()]
     wanted = " AND list_contains(?, instrument || ' ' || field)" if series else ""
-    names = [f"{s.instrument} {s.field}" for s in series]
+    names = [f"{s.instrument} {s.field}" for s in (series.series if series else ())]
     return lake.arrow(
         f"SELECT trading_day, date_id, instrument, field, {values} FROM {table}"
         f" WHERE trading_day BETWEEN ? AND ?{wanted}",
@@ -161,22 +157,14 @@ def _rows(
     )
 
 
-def _all_series(lake: Lake, table: str) -> list[InstrumentSeries]:
-    """Return the series of all days: the shape of a panel does not depend on its days."""
-    rows = lake.columns(f"SELECT DISTINCT instrument, field FROM {table} ORDER BY ALL")
-    return [InstrumentSeries(i, f) for i, f in zip(rows["instrument"], rows["field"], strict=True)]
-
-
 def _days(rows: pa.Table) -> tuple[DayArray, IntArray]:
     days, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
     return days.astype("datetime64[D]"), rows["date_id"].to_numpy()[first]
 
 
-def _positions(
-    rows: pa.Table, days: DayArray, columns: tuple[str, ...]
-) -> tuple[IntArray, IntArray]:
+def _positions(rows: pa.Table, days: DayArray, wanted: SeriesList) -> tuple[IntArray, IntArray]:
     series = pc.binary_join_element_wise(rows["instrument"], rows["field"], "\t")
-    names = [f"{s.instrument}\t{s.field}" for s in map(parse_column, columns)]
+    names = [f"{s.instrument}\t{s.field}" for s in wanted.series]
     return day_positions(rows["trading_day"].to_numpy(), days), unit_positions(series, names)
 
 

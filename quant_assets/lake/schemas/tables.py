@@ -28,6 +28,18 @@ RAW_PRICES = Table(
         Column("unread", "VARCHAR", "the source's text if it is not a number; otherwise NULL"),
     ),
 )
+RAW_SERIES = Table(
+    "raw.series",
+    "The series of the source: one row per series. Written together with the prices.",
+    (
+        Column("instrument", "VARCHAR", "name of the instrument"),
+        Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
+        Column("column", "VARCHAR", "name of the series in the source"),
+        Column("instrument_group", "VARCHAR", "group of the instrument, such as its market"),
+    ),
+    day_column="",
+    written_by="no_asset",
+)
 RAW_TARGET_PAIRS = Table(
     "raw.target_pairs",
     "The targets, which are return spreads to rank: one row per target, in submission order.",

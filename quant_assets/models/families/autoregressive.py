@@ -21,7 +21,7 @@ from quant_assets.models.leg_returns import (
     label_width,
     last_returns,
     return_deviations,
-    split_by_market,
+    split_by_group,
     standardised_returns,
     to_target_scores,
 )
@@ -75,10 +75,10 @@ class Autoregression:
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """Compute the contributions of the drift and of each market's past returns."""
-        return split_by_market(
+        return split_by_group(
             partial(self._scores, observations),
             self._past(observations, rows),
-            observations.instruments,
+            observations.groups,
         )
 
     def importance(self) -> Mapping[str, float]:

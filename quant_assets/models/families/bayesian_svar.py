@@ -18,14 +18,13 @@ from typing import NamedTuple
 import numpy as np
 
 from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import horizons_of
 from quant_assets.models.label_transforms import ranked_labels
 from quant_assets.models.leg_returns import (
     label_width,
     last_returns,
     return_deviations,
-    split_by_market,
+    split_by_group,
     standardised_returns,
     to_target_scores,
 )
@@ -101,8 +100,10 @@ class BayesianVar:
         self, observations: Observations, rows: int, groups: Groups
     ) -> Mapping[str, FloatArray]:
         """Compute the contributions of the drift and of each market's past returns."""
-        return split_by_market(
-            partial(self._scores, observations), self._past(observations, rows), self.variables
+        return split_by_group(
+            partial(self._scores, observations),
+            self._past(observations, rows),
+            [observations.groups[i] for i in self.columns],
         )
 
     def impulse_responses(self, days: int) -> FloatArray:
@@ -196,7 +197,7 @@ def load(stored: bytes) -> BayesianVar:
 def recursive_order(observations: Observations) -> IntArray:
     """Return the (k,) positions of the instruments that are legs, by their market's close."""
     legs = np.unique(observations.legs[observations.legs >= 0])
-    places = [CLOSING_ORDER.index(market_of(observations.instruments[leg])) for leg in legs]
+    places = [CLOSING_ORDER.index(observations.groups[leg]) for leg in legs]
     return np.asarray(legs[np.argsort(places, kind="stable")])
 
 

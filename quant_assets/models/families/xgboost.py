@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.instruments import market_of
 from quant_assets.market.targets import spread
 from quant_assets.models.label_transforms import (
     day_weights,
@@ -165,14 +164,15 @@ def factor_inputs(observations: Observations) -> tuple[tuple[str, ...], FloatArr
     daily = target.column("spread_volatility") / np.sqrt(observations.lags)
     daily = np.where(daily > 0, daily, np.nan)
     beta = target.column("beta_difference")
-    of_leg = [market_of(instrument) for instrument in observations.instruments]
     inputs = {}
     for w in WINDOWS:
         explained = beta * market.column(f"factor_all_{w}")[:, None]
         unit = daily * np.sqrt(w)
         inputs[f"explained_{w}"] = explained / unit
         inputs[f"residual_{w}"] = (target.column(f"diff_ret_{w}") - explained) / unit
-        factors = np.stack([market.column(f"factor_{leg}_{w}") for leg in of_leg], axis=1)
+        factors = np.stack(
+            [market.column(f"factor_{leg}_{w}") for leg in observations.groups], axis=1
+        )
         inputs[f"markets_{w}"] = spread(factors, observations.legs[:, 0], observations.legs[:, 1])
     inputs |= {name: target.column(name) for name in TARGET_INPUTS}
     inputs |= {

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from quant_assets.core.typing import AnyArray, BoolArray, DayArray, IntArray
 from quant_assets.lake.readers.arrays import day_positions, unit_positions
+from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import MARKETS, InstrumentSeries, column_name, market_of
+from quant_assets.market.instruments import InstrumentSeries, SeriesList, list_groups
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Cells:
     Attributes:
         days: (n,) trading days, ascending.
         date_ids: (n,) the source's numbers of the days.
-        series: the c series, by name.
+        series: the c series.
         present: (n, c) whether the validated table has a row for the cell.
         observed: (n, c) whether the cell has an accepted value.
         unusual: (n, c) whether the cell is a jump that was kept as real, or was rejected.
@@ -33,7 +34,7 @@ class Cells:
 
     days: DayArray
     date_ids: IntArray
-    series: tuple[InstrumentSeries, ...]
+    series: SeriesList
     present: BoolArray
     observed: BoolArray
     unusual: BoolArray
@@ -43,22 +44,27 @@ class Cells:
     @cached_property
     def names(self) -> AnyArray:
         """(c,) names of the series in the source."""
-        return np.array([column_name(series) for series in self.series], dtype=object)
+        return np.array(self.series.columns, dtype=object)
 
     @cached_property
     def markets(self) -> AnyArray:
         """(c,) market of each series."""
-        return np.array([market_of(series.instrument) for series in self.series], dtype=object)
+        return np.array(self.series.groups, dtype=object)
 
-    @cached_property
+    @property
     def is_close(self) -> BoolArray:
         """(c,) which series are closes."""
-        return np.array([series.field == "close" for series in self.series], dtype=np.bool_)
+        return self.series.is_close
 
     @cached_property
     def by_market(self) -> Mapping[str, BoolArray]:
-        """(c,) which series each market has, for the markets that have any."""
-        return {name: self.markets == name for name in MARKETS if name in self.markets}
+        """(c,) which series each market has."""
+        return {name: self.markets == name for name in list_groups(self.series.groups)}
+
+    @cached_property
+    def market_index(self) -> IntArray:
+        """(c,) place of each series' market in ``by_market``."""
+        return np.array([list(self.by_market).index(name) for name in self.markets], np.int64)
 
 
 def read_cells(lake: Lake, start: date, end: date) -> Cells:
@@ -75,14 +81,13 @@ def read_cells(lake: Lake, start: date, end: date) -> Cells:
     Raises:
         LakeError: no prices have been validated.
     """
-    series = tuple(
-        InstrumentSeries(*row)
-        for row in lake.query(
-            f"SELECT DISTINCT instrument, field FROM {VALIDATED_PRICES.quoted}"
-            " WHERE trading_day <= ? ORDER BY ALL",
-            [end],
-        ).itertuples(index=False)
-    )
+    begun = lake.query(
+        f"SELECT DISTINCT instrument, field FROM {VALIDATED_PRICES.quoted}"
+        " WHERE trading_day <= ? ORDER BY ALL",
+        [end],
+    ).itertuples(index=False)
+    series = read_series(lake)
+    series = series.select([series.column_of(InstrumentSeries(*row)) for row in begun])
     rows = lake.arrow(
         "SELECT trading_day, date_id, instrument || '\t' || field AS series,"
         " value IS NOT NULL AS observed,"
@@ -114,10 +119,10 @@ def read_cells(lake: Lake, start: date, end: date) -> Cells:
     )
 
 
-def _mark_cells(rows: pa.Table, days: DayArray, series: tuple[InstrumentSeries, ...]) -> BoolArray:
+def _mark_cells(rows: pa.Table, days: DayArray, series: SeriesList) -> BoolArray:
     """(n, c) whether a cell has a row in ``rows``."""
     marked = np.zeros((len(days), len(series)), dtype=np.bool_)
-    names = [f"{name.instrument}\t{name.field}" for name in series]
+    names = [f"{name.instrument}\t{name.field}" for name in series.series]
     if rows.num_rows:
         day = day_positions(rows["trading_day"].to_numpy(), days)
         marked[day, unit_positions(rows["series"], names)] = True

@@ -16,7 +16,6 @@ import pandas as pd
 
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray, IntArray
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
-from quant_assets.market.instruments import MARKETS
 from quant_assets.monitoring.data.cells import Cells
 
 WINDOW_DAYS = 20
@@ -38,7 +37,7 @@ class QualityMeasure:
 
     Attributes:
         name: as in the table.
-        market_values: (n, 4) value of each of ``MARKETS``; NaN where a market has no cells.
+        market_values: (n, g) value of each market of ``cells.by_market``.
         market_limit: limit of a market's value; for a share (n, 4), since it depends on how many
             cells there are.
         series_values: (n, c) value of each series.
@@ -168,22 +167,20 @@ def share_limits(rate: float, cells: FloatArray) -> FloatArray:
 
 def _freshness(observed: BoolArray, cells: Cells) -> QualityMeasure:
     """Count the days since each market's newest close; other measures judge single series."""
-    newest = np.full((len(observed), len(MARKETS)), np.nan)
+    newest = np.full((len(observed), len(cells.by_market)), np.nan)
     days_known = np.arange(1, len(observed) + 1)
-    for market, of_market in cells.by_market.items():
+    for place, of_market in enumerate(cells.by_market.values()):
         any_close = np.any(observed[:, of_market], axis=1, keepdims=True)
-        newest[:, MARKETS.index(market)] = np.minimum(
-            rows_since_observed(any_close)[:, 0], days_known
-        )
+        newest[:, place] = np.minimum(rows_since_observed(any_close)[:, 0], days_known)
     of_series = np.zeros(observed.shape)
     return QualityMeasure("freshness", newest, FRESHNESS_DAYS, of_series, FRESHNESS_DAYS)
 
 
 def _sum_by_market(values: AnyArray, cells: Cells) -> FloatArray:
-    """(n, 4) sum of (n, c) values over each market's series; NaN for a market without any."""
-    sums = np.full((len(values), len(MARKETS)), np.nan)
-    for market, of_market in cells.by_market.items():
-        sums[:, MARKETS.index(market)] = values[:, of_market].sum(axis=1)
+    """(n, g) sum of (n, c) values over the series of each market of ``cells.by_market``."""
+    sums = np.zeros((len(values), len(cells.by_market)))
+    for place, of_market in enumerate(cells.by_market.values()):
+        sums[:, place] = values[:, of_market].sum(axis=1)
     return sums
 
 
@@ -200,14 +197,14 @@ def _measure_rows(cells: Cells, measure: QualityMeasure, first: int) -> Iterator
     Every market that has a series has a row a day. A series has a row where its value is above its
     limit and its market's value is too.
     """
-    has_series = np.isin(MARKETS, cells.markets)
-    row, column = np.nonzero(np.broadcast_to(has_series, (len(cells.days) - first, len(MARKETS))))
-    keys = _keys(cells, measure.name, row + first, np.array(MARKETS, dtype=object)[column], None)
+    markets = np.array(list(cells.by_market), dtype=object)
+    row, column = map(np.ravel, np.indices((len(cells.days) - first, len(markets))))
+    keys = _keys(cells, measure.name, row + first, markets[column], None)
     value = measure.market_values[row + first, column]
     limits = np.broadcast_to(measure.market_limit, measure.market_values.shape)
     yield keys.assign(value=value, allowed=limits[row + first, column])
     is_broken = (measure.market_values > limits)[first:]
-    in_broken_market = is_broken[:, [MARKETS.index(name) for name in cells.markets]]
+    in_broken_market = is_broken[:, cells.market_index]
     row, column = np.nonzero(
         in_broken_market & (measure.series_values[first:] > measure.series_limit)
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from quant_assets.core.typing import BoolArray
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
-from quant_assets.market.instruments import MARKETS, market_of
+from quant_assets.market.instruments import list_groups
 from quant_assets.sources.protocol import PriceTable
 
 MEASURE = "disagreement"
@@ -37,9 +37,9 @@ def disagreement_rows(used: PriceTable, second: PriceTable | None) -> pd.DataFra
     a = used.values[np.ix_(used_rows, used_columns)]
     b = second.values[np.ix_(second_rows, second_columns)]
     differs, has_number = find_differing_cells(a, b), np.isfinite(a) | np.isfinite(b)
-    markets = np.array([market_of(name) for name in columns])
+    markets = np.array(used.series.groups, dtype=object)[used_columns]
     rows = []
-    for market in MARKETS:
+    for market in list_groups(used.series.groups):
         of_market = markets == market
         count = has_number[:, of_market].sum(axis=1)
         for row in np.flatnonzero(count):

@@ -117,9 +117,7 @@ class CompetitionFolder:
             for cell in rows.unread
             if part.start <= cell.row < part.stop
         ]
-        return PriceTable(
-            days[part], rows.date_ids[part], rows.train.columns, rows.values[part], unread
-        )
+        return PriceTable(days[part], rows.date_ids[part], rows.series, rows.values[part], unread)
 
     def second_prices(self, start: date, end: date) -> PriceTable | None:
         """Read the rows of ``test.csv`` that ``train.csv`` has as well; None if there are none.
@@ -137,7 +135,7 @@ class CompetitionFolder:
         count = count_rows(values, Delivery.of(test.columns, test.values, self.day_filled))
         days = self._days(ids[:count], lambda row: (self._files.test, test.line_of(row)))
         part = _between(days, start, end)
-        return PriceTable(days[part], ids[:count][part], test.columns, values[:count][part])
+        return PriceTable(days[part], ids[:count][part], rows.series, values[:count][part])
 
     def pairs(self) -> TargetPairs:
         """Read the targets of ``target_pairs.csv``.

@@ -5,12 +5,14 @@ reads them.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import FloatArray, IntArray
+from quant_assets.market.instruments import SeriesList, list_competition_series
 from quant_assets.sources.competition.arrival import Delivery, count_rows
 from quant_assets.sources.competition.csv_text import find_line
 from quant_assets.sources.competition.edges import Edges, read_edges
@@ -39,6 +41,11 @@ class PriceRows:
     values: FloatArray
     unread: tuple[UnreadCell, ...]
     waiting: str
+
+    @cached_property
+    def series(self) -> SeriesList:
+        """The series of the files."""
+        return list_competition_series(self.train.columns)
 
     def place_of(self, row: int) -> tuple[Path, int]:
         """Return the file and the line of a row, for an error; it reads the file again."""

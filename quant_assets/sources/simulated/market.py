@@ -14,7 +14,7 @@ import numpy as np
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.market.calendar import trading_days
-from quant_assets.market.instruments import FIELDS, parse_column
+from quant_assets.market.instruments import FIELDS, list_competition_series
 from quant_assets.market.targets import TargetPairs, spread
 from quant_assets.sources.protocol import PriceTable
 from quant_assets.sources.simulated import universe
@@ -97,7 +97,7 @@ class SimulatedMarket:
         return PriceTable(
             table.days[rows].copy(),
             table.date_ids[rows].copy(),
-            table.columns,
+            table.series,
             table.values[rows].copy(),
         )
 
@@ -148,12 +148,11 @@ def _simulate(source: SimulatedMarket) -> _Simulation:
     market = simulate_true_market(source.seed, len(days))
     faults = plan_faults(source.seed, source.first_day)
     recorded = record_prices(source.seed, days, make_bars(source.seed, market), faults)
-    columns = universe.series_columns()
-    series = [parse_column(column) for column in columns]
-    fields = [FIELDS.index(column.field) for column in series]
-    instruments = [universe.INSTRUMENTS.index(column.instrument) for column in series]
+    series = list_competition_series(universe.series_columns())
+    fields = [FIELDS.index(each.field) for each in series.series]
+    instruments = [universe.INSTRUMENTS.index(each.instrument) for each in series.series]
     values = np.ascontiguousarray(recorded[fields, :, instruments].T)
-    return _Simulation(PriceTable(days, np.arange(len(days)), columns, values), market.expected)
+    return _Simulation(PriceTable(days, np.arange(len(days)), series, values), market.expected)
 
 
 def _find_rows(days: DayArray, start: date, end: date) -> slice:
