@@ -10,7 +10,7 @@ from quant_assets.lake.readers.point_in_time import read_known_days, read_known_
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.revision_tables import REVISIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.targets import TargetPairs
+from quant_assets.market.targets import TargetPairs, horizons_of
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _find_counting_labels(
             scale[first:stop, column] += np.log(row["factor"])
     counts = np.zeros_like(everything)
     legs = pairs.legs(instruments)
-    for lag in np.unique(pairs.lags).tolist():
+    for lag in horizons_of(pairs.lags):
         of_lag = pairs.lags == lag
         crosses = np.zeros_like(scale, dtype=np.bool_)
         crosses[lag:] = scale[lag:] != scale[:-lag]

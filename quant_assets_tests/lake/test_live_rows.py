@@ -13,6 +13,7 @@ from quant_assets.lake.schemas.table import ORIGIN, Column, Table, superseded_ta
 from quant_assets.lake.schemas.tables import VALIDATED_PRICES
 from quant_assets.lake.store import changes
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import list_competition_series
 from quant_assets.revisions.changes import revision_rows
 from quant_assets.revisions.differences import Revision
 
@@ -60,7 +61,9 @@ def test_a_write_leaves_live_days_as_they_are(lake: Lake) -> None:
 
 def test_a_day_before_one_that_was_taken_back_is_no_live_day(lake: Lake) -> None:
     withdrawn = Revision("withdrawn", DAYS[1], DAYS[1])
-    lake.change(changes.append(REVISIONS, revision_rows([withdrawn], NOW)))
+    lake.change(
+        changes.append(REVISIONS, revision_rows([withdrawn], list_competition_series([]), NOW))
+    )
     stamped = stamp_origin(lake, {"trading_day": DAYS}, NOW)
     assert stamped["origin"].to_pylist() == ["history", "live", "live"]
 
