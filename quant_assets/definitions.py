@@ -109,8 +109,8 @@ def _tell_problem(problem: str, spec: dg.AssetSpec) -> dg.AssetSpec:
     if spec.key != asset_key_of(RAW_PRICES):
         return spec
     return spec.replace_attributes(
-        description=f"{spec.description} When the definitions were loaded, the source could not be "
-        f"read; a run fails with the same error until it can: {problem}",
+        description=f"{spec.description}\n\nWhen the definitions were loaded, the source could not "
+        f"be read; a run fails with the same error until it can:\n\n```\n{problem}\n```",
     ).merge_attributes(metadata={"source_error": problem})
 
 

@@ -27,7 +27,7 @@ def demo(
     ] = "",
     families: Families = "",
 ) -> None:
-    """Load a whole market, export its submission and show the scoreboard."""
+    """Load a market, export its submission, show its scores."""
     from quant_assets.commands.archiving import prepare_data_directory
     from quant_assets.commands.loading import load_everything
     from quant_assets.commands.summaries import show_result
@@ -46,7 +46,7 @@ def demo(
 def load(
     force: Annotated[bool, typer.Option(help="Load again even if nothing has changed.")] = False,
 ) -> None:
-    """Load the whole history of the source: every asset, in one run."""
+    """Load the whole history of the source in one run."""
     from quant_assets.commands.loading import load_everything
 
     load_everything(load_settings(), force=force)
@@ -58,7 +58,10 @@ def move_source(
         str, typer.Argument(metavar="FOLDER", help="Where the market that is held lies now.")
     ],
 ) -> None:
-    """Say that the same market lies in another folder now; its prices are compared first."""
+    """Say that the same market lies in another folder now.
+
+    Its prices are compared first.
+    """
     from quant_assets.commands import moving
 
     typer.echo(moving.move_source(load_settings(), folder))
@@ -84,7 +87,10 @@ def backfill(
 
 @app.command()
 def revise() -> None:
-    """Take over what the source has changed in the past; what was submitted stays."""
+    """Take over what the source has changed in the past.
+
+    Prices, labels, features and scores are done again; what was submitted stays.
+    """
     from quant_assets.commands.revising import run_revision
 
     run_revision(load_settings())
@@ -102,7 +108,10 @@ def walk_forward(
         ),
     ] = None,
 ) -> None:
-    """Fit and score families over the whole history; finished fits are kept."""
+    """Fit and score families over the whole history.
+
+    Finished fits are kept.
+    """
     from quant_assets.commands.loading import run_walk_forward
     from quant_assets.commands.summaries import show_scoreboard
 
@@ -130,9 +139,9 @@ def tune(
         int, typer.Option(min=1, help="Days from one fit of a trial to the next.")
     ] = 30,
 ) -> None:
-    """Search a family's parameters; fits as of that day or later use the best.
+    """Search a family's parameters.
 
-    An interrupted search continues where it stopped.
+    Fits as of that day or later use the best. An interrupted search continues where it stopped.
     """
     from quant_assets.commands.loading import run_study
     from quant_assets.commands.summaries import show_study
@@ -155,7 +164,7 @@ def repeat(
     as_of: Annotated[datetime, typer.Option(help="As-of day of the fit.", **_DAY)],
     as_known: AsKnown = None,
 ) -> None:
-    """Make a stored fit again from its record alone, and compare the models."""
+    """Make a stored fit again from its record, and compare."""
     from quant_assets.lake.store.lake import Lake
     from quant_assets.training.reproduction import repeat_fit
 
@@ -180,7 +189,7 @@ def score(
 ) -> None:
     """Show the scoreboard."""
     from quant_assets.commands.console import write_output
-    from quant_assets.commands.scoreboard_page import render_scoreboard
+    from quant_assets.commands.scoreboard_page import render_scoreboard, require_page
     from quant_assets.commands.summaries import show_scoreboard
     from quant_assets.lake.store.lake import Lake
 
@@ -188,6 +197,7 @@ def score(
     if output is None:
         show_scoreboard(settings)
         return
+    require_page(output)
     with Lake(settings.lake_dir, read_only=True) as lake:
         write_output(output, render_scoreboard(lake).encode())
     typer.echo(f"written to {output}")

@@ -11,7 +11,7 @@ from quant_assets.core.settings import load_settings
 if TYPE_CHECKING:
     from quant_assets.promotion.manual_decisions import ManualAction
 
-releases = typer.Typer(help="List releases; promote, pin or roll back one; replay decisions.")
+releases = typer.Typer(help="List releases; promote, pin or roll back one.")
 app.add_typer(releases, name="releases")
 
 Name = Annotated[str, typer.Argument(metavar="RELEASE", help="For example 2023-12-29-1f2e3d.")]
@@ -66,7 +66,10 @@ def promote(
 
 @releases.command()
 def pin(release: Name, reason: Reason = "", made_by: MadeBy = "", seen: Seen = "") -> None:
-    """Make a release champion until it is unpinned, whatever the rules would do."""
+    """Make a release champion until it is unpinned.
+
+    The rules do not change that meanwhile.
+    """
     _decide("pin", release, reason, made_by, seen)
 
 
@@ -85,13 +88,19 @@ def rollback(
     made_by: MadeBy = "",
     seen: Seen = "",
 ) -> None:
-    """Withdraw the challenger; without one, go back to the champion before."""
+    """Withdraw the challenger, or else the champion.
+
+    Without a challenger the champion before is champion again.
+    """
     _decide("roll_back", to, reason, made_by, seen)
 
 
 @releases.command()
 def replay() -> None:
-    """Make the rules' decisions again from the stored records and compare them."""
+    """Make the rules' decisions again, and compare them.
+
+    They are made from the stored records.
+    """
     from quant_assets.lake.store.lake import Lake
     from quant_assets.promotion.listing import replay_stored
 

@@ -17,11 +17,12 @@ def rehearse(
         bool, typer.Option(help="Whether the vendor also changes what it has delivered.")
     ] = False,
 ) -> None:
-    """Run the platform through a simulated year, day by day, with everything that can go wrong.
+    """Run the platform through a simulated year, day by day.
 
-    Schedules and sensors work on a market that comes day by day, in a data directory of its own
-    below the present one. At the end a table says what went wrong, how it was detected, and how
-    long it lasted. Nothing else in the data directory is touched.
+    Everything happens that can go wrong. Schedules and sensors work on a market that comes day by
+    day, in a data directory of its own below the present one. At the end a table says what went
+    wrong, how it was detected, and how long it lasted. Nothing else in the data directory is
+    touched.
 
     With --revised the vendor also restates, corrects and withdraws what it has delivered.
     """

@@ -8,7 +8,7 @@ import typer
 from quant_assets.cli.app import app
 from quant_assets.core.settings import load_settings
 
-submissions = typer.Typer(help="List what was submitted; compare versions; submit a day again.")
+submissions = typer.Typer(help="List submissions; compare versions; submit again.")
 app.add_typer(submissions, name="submissions")
 _DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}
 Day = Annotated[datetime, typer.Argument(help="The trading day.", **_DAY)]
@@ -45,7 +45,10 @@ def compare(
     first: Annotated[int, typer.Argument(min=1, help="Number of the first version.")] = 1,
     second: Annotated[int, typer.Argument(min=1, help="Number of the second version.")] = 2,
 ) -> None:
-    """Compare two versions of a day's submission: the targets whose ranks moved most."""
+    """Compare two versions of a day's submission.
+
+    Shows the targets whose ranks moved most.
+    """
     from quant_assets.commands.console import format_table
     from quant_assets.lake.store.lake import Lake
     from quant_assets.submission.versions import compare_versions
@@ -64,7 +67,11 @@ def again(
     day: Day,
     reason: Annotated[str, typer.Option(help="Why; stored with the version that is replaced.")],
 ) -> None:
-    """Forecast and submit a day again, as a new version; the earlier version is kept."""
+    """Forecast and submit a day again, as a new version.
+
+    Rows that were submitted live are kept in the schema ``superseded``, with the reason. Rows of
+    the history are replaced: they were never submitted, and no version of them is kept.
+    """
     from quant_assets.commands.revising import run_resubmission
 
     run_resubmission(load_settings(), day.date(), reason)

@@ -14,9 +14,8 @@ from quant_assets.cli.options import AsKnown, Readable, find_asked_snapshot
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.core.settings import load_settings
 
-Format = Literal["table", "csv", "json"]
+Format = Literal["table", "csv", "json", "parquet"]
 Period = Literal["daily", "weekly", "monthly"]
-_ENDINGS: dict[str, Format] = {".csv": "csv", ".json": "json"}
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Let other machines reach it, although it asks no one.")
@@ -32,27 +31,29 @@ def sql(
     format: Annotated[
         Format | None, typer.Option(help="How to write the rows; else as the file's name ends.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="A file instead of the terminal.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="A file instead of the terminal: .csv, .json, .parquet or .txt."),
+    ] = None,
     as_known: AsKnown = None,
     read: Readable = None,
 ) -> None:
     """Run a statement on the lake, for reading only."""
     from quant_assets.commands.console import write_output
-    from quant_assets.commands.sql_console import run_sql
+    from quant_assets.commands.sql_console import choose_format, run_sql
 
     lake = load_settings().lake_dir
-    ending = _ENDINGS.get(output.suffix) if output else None
-    text = run_sql(
+    rows = run_sql(
         lake,
         statement,
-        format or ending or "table",
+        choose_format(format, output),
         snapshot=find_asked_snapshot(lake, as_known),
         readable=read or (),
     )
     if output:
-        write_output(output, text.encode())
+        write_output(output, rows)
     else:
-        typer.echo(text, nl=False)
+        typer.echo(rows, nl=False)
 
 
 @app.command()
@@ -67,7 +68,10 @@ def shell(as_known: AsKnown = None, read: Readable = None) -> None:
 
 @app.command()
 def tables() -> None:
-    """List the tables with their rows (a dash: never written) and what a row is."""
+    """List the tables, their rows and what a row is.
+
+    A dash for rows: the table was never written.
+    """
     from quant_assets.commands.console import format_table
     from quant_assets.commands.inspection import list_tables
     from quant_assets.lake.store.lake import Lake
@@ -103,7 +107,7 @@ def snapshot(
     ],
     as_known: AsKnown = None,
 ) -> None:
-    """Copy the lake into one plain DuckDB file that any client opens."""
+    """Copy the lake into one DuckDB file that any client opens."""
     from quant_assets.commands.inspection import copy_lake
 
     begun = time.perf_counter()
@@ -165,7 +169,7 @@ def report(
 
 @app.command()
 def doctor() -> None:
-    """Check interpreter, libraries, disk, lake, source and settings."""
+    """Check libraries, disk, lake, source and settings."""
     from quant_assets.commands.doctor import run_checks
 
     try:

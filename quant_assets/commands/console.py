@@ -47,10 +47,15 @@ def write_output(file: Path, content: bytes) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    if file.is_symlink() or (file.exists() and not file.is_file()):
-        file.write_bytes(content)
-    else:
+    if is_replaced(file):
         write_atomically(file, content)
+    else:
+        file.write_bytes(content)
+
+
+def is_replaced(file: Path) -> bool:
+    """Return whether a name is or becomes a regular file; no device, pipe, link or folder."""
+    return not file.is_symlink() and (file.is_file() or not file.exists())
 
 
 def wrap_text(text: str) -> str:

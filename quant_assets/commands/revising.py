@@ -4,10 +4,12 @@ What changed is found in ``revisions``.
 """
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import typer
 
-from quant_assets.commands.running import find_days_to_run, run_on_console
+from quant_assets.commands.running import find_days_to_run, run_on_console, warn_of_waiting
+from quant_assets.core.clock import Clock
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.settings import Settings, require_market
 from quant_assets.orchestration.jobs.job_run import JobRun
@@ -21,9 +23,14 @@ from quant_assets.orchestration.jobs.names import (
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_source
 
+if TYPE_CHECKING:
+    from quant_assets.revisions.records import RevisionRecord
+
 
 def run_revision(settings: Settings) -> None:
-    """Do everything again from the first day on that the source has changed, and say what changed.
+    """Do everything again from the first day on that the source has changed.
+
+    Says what changed, how far labels moved, and which days of the source are not stored yet.
 
     Raises:
         SettingsError: the data directory holds another market, or none.
@@ -34,6 +41,7 @@ def run_revision(settings: Settings) -> None:
     from quant_assets.quality import worker
     from quant_assets.revisions.comparison import compare_with_source, refuse_other_series
     from quant_assets.revisions.differences import describe_differences
+    from quant_assets.revisions.records import read_records
 
     require_market(settings, loaded=True)
     source = open_source(settings)
@@ -42,10 +50,30 @@ def run_revision(settings: Settings) -> None:
     refuse_other_series(comparison)
     if comparison.span is None:
         typer.echo(f"{settings.source}: the stored days are as the source has them")
+        _tell_new_days(len(comparison.new_days))
+        warn_of_waiting(source)
         return
     worker.begin_worker()
     typer.echo(describe_differences(comparison.revisions) or "a revision did not come to its end")
+    begun = Clock().now().replace(tzinfo=None)
     run_on_console(settings, source, JobRun(REVISE, *comparison.span))
+    with Lake(settings.lake_dir, read_only=True) as lake:
+        for record in read_records(lake, begun):
+            typer.echo(_describe_moves(record, settings.revised_label))
+    _tell_new_days(len(comparison.new_days))
+
+
+def _describe_moves(record: "RevisionRecord", limit: float) -> str:
+    """Say how many labels a revision moved by more than a limit, and the largest move."""
+    if not record.labels:
+        return f"no label moved by more than {limit:g}"
+    labels = "1 label" if record.labels == 1 else f"{record.labels:,} labels"
+    return f"{labels} moved, by at most {record.worst:.4f}"
+
+
+def _tell_new_days(count: int) -> None:
+    if count:
+        typer.echo(f"{count} newer {'day' if count == 1 else 'days'}: quant-assets load")
 
 
 def keep_order(

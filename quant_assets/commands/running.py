@@ -32,8 +32,7 @@ def run_on_console(settings: Settings, source: Source, run: JobRun) -> None:
 
     started = time.perf_counter()
     typer.echo(f"{run.job}: {settings.source}, {run.start} to {run.end}")
-    if waiting := source.waiting():
-        typer.secho(f"  warning: the newest row is not read: {waiting}", fg="yellow")
+    warn_of_waiting(source)
     preload(select_families(settings.families), others=["matplotlib.backends.backend_agg"])
     with open_instance(settings) as opened:
         definitions = build_definitions(settings, source=source)
@@ -41,6 +40,12 @@ def run_on_console(settings: Settings, source: Source, run: JobRun) -> None:
     for warning in result.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{run.job}: done in {time.perf_counter() - started:.0f} s")
+
+
+def warn_of_waiting(source: Source) -> None:
+    """Say why the newest rows of a source are not read, if there are such rows."""
+    if waiting := source.waiting():
+        typer.secho(f"  warning: the newest row is not read: {waiting}", fg="yellow")
 
 
 def find_days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
@@ -53,8 +58,15 @@ def find_days_to_run(source: Source, start: date, end: date) -> tuple[date, date
             where=source.name,
             expected=f"trading days from {source.first_day} to {source.last_day}",
             found=f"{start} to {end}",
+            hint=_explain_missing(source, end),
         )
     return days[0], days[-1]
+
+
+def _explain_missing(source: Source, end: date) -> str | None:
+    """Say why days after the newest one are not read, if the range reaches beyond it."""
+    waiting = source.waiting() if end > source.last_day else ""
+    return f"the newest row is not read: {waiting}" if waiting else None
 
 
 def check_readable(source: Source, start: date, end: date) -> None:

@@ -1,5 +1,8 @@
 """``quant-assets score --output``: the scoreboard as a Markdown page."""
 
+from pathlib import Path
+
+from quant_assets.core.errors import UnknownNameError
 from quant_assets.lake.schemas.scoring_tables import BREAKDOWN, COMPARISON, SCOREBOARD
 from quant_assets.lake.schemas.tables import study_table
 from quant_assets.lake.store.lake import Lake
@@ -41,6 +44,22 @@ _BY = {
     "lag": "lag of the target",
     "markets": "markets of the legs",
 }
+
+
+def require_page(file: Path) -> None:
+    """Refuse a file whose name says that it holds rows and no page.
+
+    Raises:
+        UnknownNameError: the name ends in .csv, .json or .parquet.
+    """
+    if file.suffix.lower() in (".csv", ".json", ".parquet"):
+        raise UnknownNameError(
+            "the scoreboard is written as a Markdown page",
+            where=str(file),
+            expected="a name that ends in .md",
+            found=file.suffix,
+            hint='`quant-assets sql "FROM monitoring.scoreboard" --output FILE` writes rows',
+        )
 
 
 def render_scoreboard(lake: Lake) -> str:

@@ -109,11 +109,63 @@ def test_sql_shows_a_table_or_writes_a_file(
     assert file.read_text() == command(loaded, "sql", PAIRS, "--format", "csv").out
 
 
+def test_sql_writes_what_the_ending_of_a_file_says(
+    loaded: Installation, command: Command, tmp_path: Path
+) -> None:
+    def write(name: str, *more: str) -> bytes:
+        file = tmp_path / name
+        command(loaded, "sql", PAIRS, "--output", str(file), *more).succeeded()
+        return file.read_bytes()
+
+    write("pairs.parquet")
+    rows = pq.read_table(tmp_path / "pairs.parquet").to_pylist()
+    assert json.loads(write("pairs.JSON")) == rows
+    assert write("pairs.csv").decode() == command(loaded, "sql", PAIRS, "--format", "csv").out
+    assert write("pairs.txt").decode() == command(loaded, "sql", PAIRS).out
+    assert json.loads(write("pairs.dat", "--format", "json")) == rows
+    assert json.loads(write("again.csv", "--format", "json")) == rows
+
+
+@pytest.mark.parametrize("name", ["pairs.xlsx", "pairs"])
+def test_sql_refuses_a_file_whose_name_says_no_format(
+    name: str, loaded: Installation, command: Command, tmp_path: Path
+) -> None:
+    refused = command(loaded, "sql", PAIRS, "--output", str(tmp_path / name))
+    refused.refused_with("how to write the rows", f"where: {tmp_path / name}", ".parquet")
+    assert not (tmp_path / name).exists()
+    # A device, a pipe or a link is what the user named, whatever it is called.
+    (tmp_path / "link").symlink_to(tmp_path / "linked.xlsx")
+    command(loaded, "sql", PAIRS, "--output", str(tmp_path / "link")).succeeded()
+    assert "target_0" in (tmp_path / "linked.xlsx").read_text()
+
+
+def test_score_refuses_a_file_that_is_to_hold_data(
+    loaded: Installation, command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "scores.csv"
+    refused = command(loaded, "score", "--output", str(file))
+    refused.refused_with("Markdown", "monitoring.scoreboard", "--output")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("group", [(), ("releases",), ("submissions",)])
+def test_the_list_of_commands_cuts_no_description(
+    group: tuple[str, ...], loaded: Installation, command: Command
+) -> None:
+    listed = command(loaded, *group, "--help").succeeded().out.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
+
+
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
         ("SELEC 1", ("cannot be run", "where: SELEC 1", "syntax error")),
         ("FROM raw.price", ("cannot be run", "raw.price", "quant-assets tables")),
+        (
+            "FROM raw.revisions",
+            ("nothing has been stored", "where: raw.revisions: What a source changed", "hint: "),
+        ),
         (
             "DELETE FROM raw.target_pairs",
             ("the console only reads", "where: DELETE FROM raw.target_pairs"),
@@ -140,7 +192,7 @@ def test_shell_answers_statements_of_several_lines(loaded: Installation, tmp_pat
     typed = tmp_path / "typed.sql"
     typed.write_text(
         "SELECT count(*) AS n\n\nFROM raw.target_pairs;\nDELETE FROM raw.target_pairs;\n"
-        "SELECT 'a;\nb;\n' AS text;\nFROM raw.price;\nSELECT 1 + 1 AS last"
+        "SELECT 'a;\nb;\n' AS text;\nFROM raw.price;\nFROM monitoring.alerts;\nSELECT 1 + 1 AS last"
     )
     with typed.open() as keyboard:
         finished = loaded.run("shell", stdin=keyboard)
@@ -149,6 +201,7 @@ def test_shell_answers_statements_of_several_lines(loaded: Installation, tmp_pat
         assert word in finished.out
     assert "the console only reads" in finished.err
     assert "raw.price" in finished.err
+    assert "nothing has been stored in the table yet\n  where: monitoring.alerts" in finished.err
 
 
 def test_shell_has_a_prompt_in_a_terminal(loaded: Installation) -> None:

@@ -189,7 +189,7 @@ print("begun", flush=True)
 try:
     run_statements(connection, statement, how)
 except KeyboardInterrupt:
-    print(run_statements(connection, "SELECT 1 AS one", "csv"), end="", flush=True)
+    print(run_statements(connection, "SELECT 1 AS one", "csv").decode(), end="", flush=True)
 """
 
 
@@ -216,7 +216,7 @@ def test_links_are_read_by_their_own_names(link: str, root: Path, tmp_path: Path
     (tmp_path / "folder").symlink_to(tmp_path / "delivered")
     (tmp_path / "mine.csv").symlink_to(tmp_path / "delivered" / "mine.csv")
     named = tmp_path / link.split("/", maxsplit=1)[0]
-    assert run_sql(root, f"FROM '{tmp_path}/{link}'", "csv", readable=[named]) == '"a"\n1\n'
+    assert run_sql(root, f"FROM '{tmp_path}/{link}'", "csv", readable=[named]) == b'"a"\n1\n'
 
 
 def test_what_is_nested_too_deeply_to_be_checked_is_refused(
@@ -228,5 +228,43 @@ def test_what_is_nested_too_deeply_to_be_checked_is_refused(
 
 def test_nested_cells_are_json_in_csv(root: Path) -> None:
     assert run_sql(root, "SELECT [1, 2] AS a, {'b': DATE '2024-01-02'} AS c", "csv") == (
-        '"a","c"\n"[1, 2]","{""b"": ""2024-01-02""}"\n'
+        b'"a","c"\n"[1, 2]","{""b"": ""2024-01-02""}"\n'
     )
+
+
+@pytest.mark.parametrize("how", ["csv", "parquet"])
+def test_a_type_that_a_format_lacks_is_refused(how: Format, root: Path) -> None:
+    with pytest.raises(LakeError, match=f"cannot be written as {how}"):
+        run_sql(root, "SELECT INTERVAL 1 DAY AS a", how)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named", "writer"),
+    [
+        ("FROM raw.revisions", "raw.revisions", "something to record"),
+        ('DESCRIBE "RAW" . "Revisions"', "raw.revisions", "something to record"),
+        ("SUMMARIZE lake.raw.set_aside", "raw.set_aside", "something to record"),
+        ("FROM monitoring.revision_runs", "monitoring.revision_runs", "quant-assets revise"),
+        ("SELECT 1 FROM raw.prices a JOIN monitoring.drift b ON true", "raw.prices", "load"),
+        ("SELECT 1; FROM monitoring.drift", "monitoring.drift", "watch_daily"),
+        ("FROM superseded.submissions_competition", "superseded.sub", "something to record"),
+        ("FROM forecasts.xgboost", "forecasts.xgboost", "--families NAMES"),
+        ("FROM fits.ridge_study", "fits.ridge_study", "quant-assets tune"),
+    ],
+)
+def test_a_declared_table_that_is_not_stored_says_what_writes_it(
+    statement: str, named: str, writer: str, root: Path
+) -> None:
+    with pytest.raises(LakeError) as refused:
+        run_sql(root, statement, "table")
+    assert refused.value.problem == "nothing has been stored in the table yet"
+    assert str(refused.value.where).startswith(named)
+    assert writer in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "statement", ["FROM raw.revision", "FROM revisions", "FROM mine.revisions"]
+)
+def test_a_table_that_nobody_declared_cannot_be_read(statement: str, root: Path) -> None:
+    with pytest.raises(LakeError, match="cannot be run"):
+        run_sql(root, statement, "table")

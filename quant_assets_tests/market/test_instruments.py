@@ -1,5 +1,7 @@
 """Names of series, as the competition writes them."""
 
+from pathlib import Path
+
 import pytest
 
 from quant_assets.core.errors import UnknownNameError
@@ -40,3 +42,11 @@ def test_other_names_are_refused(name: str) -> None:
 def test_a_field_that_the_market_has_not() -> None:
     with pytest.raises(UnknownNameError, match="unknown field"):
         column_name(InstrumentSeries("LME_AH", "volume"))
+
+
+def test_the_page_on_data_lists_every_ending_of_a_column() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    rows = {row.split("|")[1].strip(): row for row in page.splitlines() if row.startswith("|")}
+    for column in series_columns():
+        ending = column.removeprefix(parse_column(column).instrument)
+        assert f"`{ending}`" in rows[market_of(column)] or not ending, column

@@ -78,7 +78,7 @@ def test_no_source_takes_the_definitions_down(
     prices = loaded.resolve_asset_graph().get(dg.AssetKey(["raw", "prices"]))
     problem = str(prices.metadata["source_error"])
     assert problem
-    assert problem in str(prices.description)
+    assert f"\n\n```\n{problem}\n```" in str(prices.description)
     assert prices.partitions_def
     assert prices.partitions_def.has_partition_key(str(DAYS[-1]))
     failed = loaded.resolve_job_def("refresh_daily").execute_in_process(

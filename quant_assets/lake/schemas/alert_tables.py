@@ -9,7 +9,7 @@ from quant_assets.lake.schemas.table import Column, Table
 ALERTS = Table(
     "monitoring.alerts",
     "Alerts: one row per occurrence of a condition, from its first observation to its end. "
-    "Moments are UTC.",
+    "Sensors write them. Moments are UTC.",
     (
         Column("id", "VARCHAR", "digest of key and opened_at"),
         Column("key", "VARCHAR", "the condition, e.g. run_failed/refresh_daily/2023-12-29"),

@@ -19,7 +19,7 @@ REVISIONS = Table(
     "raw.revisions",
     "What a source changed in days that were stored already. One row per day that was withdrawn or "
     "inserted, per range of days that a series was restated over by one factor or that got other "
-    "numbers, and per cell that was corrected.",
+    "numbers, and per cell that was corrected. Written together with the prices.",
     (
         _KNOWN_AT,
         Column("trading_day", "DATE", "the day, or the first day of the range"),

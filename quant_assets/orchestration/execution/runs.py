@@ -4,7 +4,7 @@ The locks that tell whether a command still works on its run are in ``execution.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import dagster as dg
 from quant_assets.core.errors import LakeError, QuantAssetsError, SettingsError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.orchestration.execution.instance_file import write_instance_file
-from quant_assets.orchestration.execution.progress import Progress
+from quant_assets.orchestration.execution.progress import Progress, keep_terminal
 from quant_assets.orchestration.execution.run_locks import (
     HOLDS_LOCK,
     LOCKS,
@@ -159,11 +159,12 @@ def run_job(definitions: dg.Definitions, opened: dg.DagsterInstance, run: JobRun
         raise unknown_name("job", run.job, names)
     resolved = definitions.resolve_job_def(run.job)
     run_id = str(uuid4())
-    opened.add_event_listener(run_id, Progress(len(run.only) or len(resolved.all_node_defs)))
+    selected = [dg.AssetKey(name.split(".")) for name in run.only]
     days = {RANGE_START: run.start.isoformat(), RANGE_END: run.end.isoformat()}
-    with hold_run_lock(opened, run_id):
+    with hold_run_lock(opened, run_id), keep_terminal() as terminal:
+        opened.add_event_listener(run_id, Progress(_count_steps(resolved, selected), terminal))
         result = resolved.execute_in_process(
-            asset_selection=[dg.AssetKey(name.split(".")) for name in run.only] or None,
+            asset_selection=selected or None,
             run_config={
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 "ops": {name: {"config": dict(step)} for name, step in run.config.items()},
@@ -190,6 +191,13 @@ def run_job(definitions: dg.Definitions, opened: dg.DagsterInstance, run: JobRun
             hint="`make ui` shows the run; nothing downstream of the failure was changed",
         )
     return RunResult(result.run_id, tuple(_check_text(evaluation) for evaluation in checks))
+
+
+def _count_steps(job: dg.JobDefinition, selected: Sequence[dg.AssetKey]) -> int:
+    """Return the number of a run's steps, some of which make several of the selected assets."""
+    if selected:
+        job = job.get_subset(asset_selection=frozenset(selected))
+    return len(job.nodes)
 
 
 def find_root_cause(event: dg.DagsterEvent) -> str:
