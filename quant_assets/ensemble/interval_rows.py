@@ -65,10 +65,11 @@ def _read_bounds(lake: Lake, days: DayArray, targets: tuple[str, ...]) -> FloatA
     if not lake.has(INTERVALS):
         return np.full((len(days), len(targets), len(BOUNDS)), np.nan)
     columns = ", ".join(BOUNDS)
+    # A withdrawn day that was submitted live has intervals, and is no forecast day any more.
     rows = lake.arrow(
         f"SELECT trading_day, target, {columns} FROM {INTERVALS.quoted}"
-        " WHERE trading_day BETWEEN ? AND ?",
-        [days[0].item(), days[-1].item()],
+        " WHERE trading_day IN (SELECT unnest(?::DATE[]))",
+        [days.tolist()],
     )
     bounds: FloatArray = to_cube(rows, days, "target", targets, BOUNDS)
     return bounds

@@ -24,7 +24,13 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.orchestration.execution.runs import RunFailedError
 from quant_assets_tests.support.installation import Digests, Installation, digests
 from quant_assets_tests.support.scratch_load import find_deviations
-from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
+from quant_assets_tests.support.small_market import (
+    FIRST_DAY,
+    LAST_DAY,
+    Rows,
+    change_train,
+    write_small_market,
+)
 
 pytestmark = pytest.mark.slow(
     "each case is a revision in real runs and a load from scratch", seconds=300
@@ -163,6 +169,20 @@ def test_a_withdrawn_newest_day_leaves_and_its_number_goes_to_another_date(
     assert live(installation) == submitted
     exported = pd.read_csv(installation.settings.exports_dir / "submission.csv")
     assert exported["date_id"].is_unique
+
+
+def test_days_after_a_withdrawn_day_that_was_submitted_live_are_loaded(tmp_path: Path) -> None:
+    write_small_market(tmp_path / "market")
+    installation = Installation(tmp_path)
+    rows = read_rows(installation)
+    deliver(installation, rows[:96])
+    load_everything(installation.settings)
+    submitted = live(installation)
+    assert {day for _, day in submitted} == {str(DAYS[94])}
+    deliver(installation, rows, without=94)
+    load_everything(installation.settings)
+    assert find_deviations(installation, tmp_path / "scratch") == []
+    assert submitted.items() <= live(installation).items()
 
 
 def test_a_session_that_comes_late_renumbers_the_days_after_it(
