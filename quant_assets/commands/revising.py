@@ -34,12 +34,16 @@ def run_revision(settings: Settings) -> None:
 
     Raises:
         SettingsError: the data directory holds another market, or none.
-        SourceError: the source cannot be read, or has other series.
+        SourceError: the source cannot be read, has other series, or lacks many days.
         RunFailedError: an asset or a blocking check failed.
     """
     from quant_assets.lake.store.lake import Lake
     from quant_assets.quality import worker
-    from quant_assets.revisions.comparison import compare_with_source, refuse_other_series
+    from quant_assets.revisions.comparison import (
+        compare_with_source,
+        refuse_many_withdrawn,
+        refuse_other_series,
+    )
     from quant_assets.revisions.differences import describe_differences
     from quant_assets.revisions.records import read_records
 
@@ -53,6 +57,7 @@ def run_revision(settings: Settings) -> None:
         _tell_new_days(len(comparison.new_days))
         warn_of_waiting(source)
         return
+    refuse_many_withdrawn(comparison, settings.withdrawn_days)
     worker.begin_worker()
     typer.echo(describe_differences(comparison.revisions) or "a revision did not come to its end")
     begun = Clock().now().replace(tzinfo=None)
@@ -65,7 +70,9 @@ def run_revision(settings: Settings) -> None:
 
 def _describe_moves(record: "RevisionRecord", limit: float) -> str:
     """Say how many labels a revision moved by more than a limit, and the largest move."""
-    if not record.labels:
+    if record.labels is None:
+        return "which labels moved is not known: the snapshot before the revision has expired"
+    if record.labels == 0:
         return f"no label moved by more than {limit:g}"
     labels = "1 label" if record.labels == 1 else f"{record.labels:,} labels"
     return f"{labels} moved, by at most {record.worst:.4f}"

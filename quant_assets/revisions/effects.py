@@ -32,7 +32,8 @@ def compare_known_labels(
     """Compare the labels that are stored now with those of an earlier snapshot.
 
     A label both of whose prices were restated by one factor is left out: it moves within the
-    rounding of the vendor's decimals. A label of a withdrawn or inserted day counts.
+    rounding of the vendor's decimals. If whole days came or went, all labels that became known on
+    other days are compared.
 
     Args:
         lake: the lake, after the labels were computed again.

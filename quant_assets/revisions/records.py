@@ -17,15 +17,18 @@ from quant_assets.revisions.effects import LabelMoves, compare_known_labels
 
 @dataclass(frozen=True)
 class RevisionRecord:
-    """A revision that came to its end; the columns of ``monitoring.revision_runs``."""
+    """A revision that came to its end; the columns of ``monitoring.revision_runs``.
+
+    ``labels`` and ``worst`` are None if the snapshot before the revision had expired.
+    """
 
     known_at: datetime
     trading_day: date
     until: date
     finished_at: datetime
     summary: str
-    labels: int
-    worst: float
+    labels: int | None
+    worst: float | None
     snapshot: int
 
 
@@ -49,19 +52,20 @@ def finish_revision(
     if not marks or marks[0]["trading_day"] < start or marks[0]["until"] > end:
         return None
     mark = marks[0]
+    moves: LabelMoves | None
     try:
         moves = compare_known_labels(lake, mark["snapshot"], mark["known_at"], (start, end), limit)
     except LakeError:
         # The earlier snapshot has expired: what moved is not known any more.
-        moves = LabelMoves(0, 0.0)
+        moves = None
     record = RevisionRecord(
         mark["known_at"],
         mark["trading_day"],
         mark["until"],
         now.replace(tzinfo=None),
         describe_differences(read_revisions(lake, mark["known_at"])),
-        moves.labels,
-        moves.worst,
+        moves.labels if moves else None,
+        moves.worst if moves else None,
         lake.snapshot_id(),
     )
     no_mark: dict[str, list[object]] = {column.name: [] for column in OUTDATED.columns}

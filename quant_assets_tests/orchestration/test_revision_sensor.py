@@ -26,7 +26,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
         yield opened
 
 
-def revise(lake: Lake, at: datetime, labels: int, snapshot: int = 7) -> None:
+def revise(lake: Lake, at: datetime, labels: int | None, snapshot: int = 7) -> None:
     moment = at.replace(tzinfo=None)
     row = {
         "known_at": [moment - timedelta(minutes=1)],
@@ -35,7 +35,7 @@ def revise(lake: Lake, at: datetime, labels: int, snapshot: int = 7) -> None:
         "finished_at": [moment],
         "summary": ["LME_CA_Close restated by 0.5"],
         "labels": [labels],
-        "worst": [0.2 if labels else 0.0],
+        "worst": [None if labels is None else 0.2 if labels else 0.0],
         "snapshot": [snapshot],
     }
     lake.change(append(REVISION_RUNS, row))
@@ -73,6 +73,14 @@ def test_each_revision_is_told_once_in_one_message(lake: Lake) -> None:
     ]
 
 
+def test_moves_that_are_not_known_are_a_warning(lake: Lake) -> None:
+    revise(lake, NOW, labels=None)
+    _, (event,) = find_events(lake, RevisionCursor(), NOW)
+    assert isinstance(event, ConditionRaised)
+    assert event.level == "warning"
+    assert "not known any more" in event.text
+
+
 def test_a_day_set_aside_is_an_alert_until_it_is_repaired(lake: Lake) -> None:
     set_aside(lake, DAY)
     cursor, (event,) = find_events(lake, RevisionCursor(), NOW)
@@ -102,7 +110,10 @@ def test_the_sensor_stores_what_it_tells(scheduler: Scheduler) -> None:
     }
 
 
-def test_labels_that_moved_after_a_fit_are_a_cause_to_retrain(scheduler: Scheduler) -> None:
+@pytest.mark.parametrize("labels", [4, None])
+def test_labels_that_moved_after_a_fit_are_a_cause_to_retrain(
+    scheduler: Scheduler, labels: int | None
+) -> None:
     def kinds() -> set[str]:
         found = find_triggers(scheduler.lake, scheduler.settings, DAY)
         return {trigger.id for trigger in found if trigger.kind == "revision"}
@@ -111,7 +122,7 @@ def test_labels_that_moved_after_a_fit_are_a_cause_to_retrain(scheduler: Schedul
     scheduler.store(fits_table("ridge"), DAY + timedelta(days=7), **fit)
     revise(scheduler.lake, NOW, labels=0)
     assert kinds() == set()
-    revise(scheduler.lake, NOW + timedelta(hours=1), labels=4)
+    revise(scheduler.lake, NOW + timedelta(hours=1), labels=labels)
     assert kinds() == {"revision/7"}
     scheduler.store(fits_table("ridge"), DAY + timedelta(days=8), **fit | {"snapshot": 9})
     assert kinds() == set()

@@ -10,7 +10,7 @@ import pytest
 
 from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.commands.revising import run_revision
-from quant_assets.core.errors import SourceError
+from quant_assets.core.errors import QuantAssetsError, SourceError
 from quant_assets.lake.schemas.revision_tables import (
     OUTDATED,
     REJECTED_PRICES,
@@ -123,7 +123,7 @@ def test_a_file_that_was_cut_off_withdraws_nothing_until_a_person_says_so(
     stored, rows = digests(installation.settings), read_rows(installation)
     change_train(installation.folder, lambda _: rows[:-20])
     for run in (run_revision, load_everything):
-        with pytest.raises(RunFailedError, match="lacks days that are stored") as caught:
+        with pytest.raises(QuantAssetsError, match="lacks days that are stored") as caught:
             run(installation.settings)
         assert "20 days less" in str(caught.value)
     assert digests(installation.settings) == stored

@@ -86,8 +86,13 @@ REVISION_RUNS = Table(
         Column("until", "DATE", "newest day that was done again"),
         Column("finished_at", "TIMESTAMP", "when labels, features and scores were stored, UTC"),
         Column("summary", "VARCHAR", "what the source changed, in words"),
-        Column("labels", "BIGINT", "labels that moved by more than QUANT_REVISED_LABEL"),
-        Column("worst", "DOUBLE", "largest move of a label that was not restated by a factor"),
+        Column(
+            "labels",
+            "BIGINT",
+            "labels that moved by more than QUANT_REVISED_LABEL; NULL if the snapshot before had "
+            "expired",
+        ),
+        Column("worst", "DOUBLE", "largest of these moves; NULL likewise"),
         Column("snapshot", "BIGINT", "lake snapshot with labels and features as they are since"),
     ),
     written_by="revise",

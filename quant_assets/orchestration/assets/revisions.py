@@ -15,7 +15,7 @@ from quant_assets.lake.schemas.tables import FEATURES, LABELS
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.orchestration.assets.partitions import run_day_range
 from quant_assets.orchestration.assets.table_assets import record_result, table_asset
-from quant_assets.revisions.records import finish_revision
+from quant_assets.revisions.records import RevisionRecord, finish_revision
 
 
 def build(
@@ -42,7 +42,13 @@ def build(
         return record_result(
             REVISION_RUNS,
             WriteResult(1, lake.snapshot_id()),
-            {"summary": record.summary, "labels": record.labels, "worst": record.worst},
+            {"summary": record.summary, **_describe_moves(record)},
         )
 
     return [revision_runs]
+
+
+def _describe_moves(record: RevisionRecord) -> dict[str, float]:
+    if record.labels is None or record.worst is None:
+        return {}
+    return {"labels": record.labels, "worst": record.worst}

@@ -116,12 +116,14 @@ def _find_revised_labels(
             for fit in newest
             if fit["snapshot"] < record.snapshot and fit["trading_day"] >= record.trading_day
         ]
-        if record.labels and trained:
+        if record.labels != 0 and trained:
+            many = "an unknown number of" if record.labels is None else record.labels
+            by = "" if record.worst is None else f" by up to {record.worst:.3g}"
             yield RetrainTrigger(
                 f"revision/{record.snapshot}",
                 "revision",
-                f"{record.labels} labels from {record.trading_day} on moved by up to "
-                f"{record.worst:.3g} after the fits were made: {record.summary}",
+                f"{many} labels from {record.trading_day} on moved{by} after the fits were made: "
+                f"{record.summary}",
             )
             return
 

@@ -108,11 +108,13 @@ def find_events(
 
 def _revised_event(record: RevisionRecord) -> ConditionRaised:
     moved = "No label moved beyond rounding."
-    if record.labels:
+    if record.labels is None:
+        moved = "Which labels moved is not known any more; models are retrained."
+    elif record.labels:
         moved = f"{record.labels} labels moved, by up to {record.worst:.3g}; models are retrained."
     return ConditionRaised(
         condition_key(REVISED_KEY, str(record.trading_day)),
-        "warning" if record.labels else "info",
+        "info" if record.labels == 0 else "warning",
         f"the source has changed days from {record.trading_day} on",
         f"{record.summary}. Prices, labels, features and scores were done again up to "
         f"{record.until}; what was submitted stays. {moved}\nhint: "
