@@ -18,6 +18,8 @@ from quant_assets.core.settings import Settings, load_settings
 from quant_assets.definitions import LAYERS, build_definitions
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.reading import open_description
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.models.registry import FAST
 from quant_assets.orchestration.assets import anomalies, data_quality, drift, fits, studies
 from quant_assets.orchestration.assets.partitions import trading_partitions
@@ -74,17 +76,24 @@ def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
         log=logging.getLogger(__name__),
         add_asset_metadata=lambda *_: None,
     )
+    market = open_description(settings)
     with Lake(settings.lake_dir) as lake:
-        arguments = {"context": context, "lake": lake, "source": source, "settings": settings}
-        for body in bodies(source):
+        arguments = {
+            "context": context,
+            "lake": lake,
+            "source": source,
+            "settings": settings,
+            "market": market,
+        }
+        for body in bodies(source, market.calendar):
             outcome = body(**{name: arguments[name] for name in inspect.signature(body).parameters})
             if inspect.isgenerator(outcome):
                 list(outcome)
 
 
-def bodies(source: Source) -> list[Callable[..., Any]]:
+def bodies(source: Source, calendar: MarketCalendar) -> list[Callable[..., Any]]:
     """Return the functions below the decorators of the assets."""
-    partitions = trading_partitions(source.first_day, source.last_day)
+    partitions = trading_partitions(calendar, source.first_day, source.last_day, source.last_day)
     with warnings.catch_warnings():
         # Single-run backfills are marked beta; nothing else here is.
         warnings.simplefilter("ignore", dg.BetaWarning)

@@ -10,6 +10,7 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings, require_market
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.reading import open_description
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.assets import (
     anomalies,
@@ -56,12 +57,14 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         resources: resources that replace the real resources with the same names.
     """
     source = resources.get("source") or open_source(settings)
+    market = resources.get("market") or open_description(settings)
+    calendar = market.calendar
     families = select_families(settings.families)
     clock = resources.get("clock") or Clock()
     lake = resources.get("lake") or Lake(settings.lake_dir)
     today = clock.now().date()
     span = read_known_span(source, lake, settings.first_day, today)
-    partitions = trading_partitions(span.first_day, span.last_day, today)
+    partitions = trading_partitions(calendar, span.first_day, span.last_day, today)
     with warnings.catch_warnings():
         # Only single-run backfills are marked beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -80,22 +83,23 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
             promotion_decision.decide_promotion,
         ],
         schedules=[
-            *daily_schedules.build(all_jobs, schedule),
-            *report_schedules.build(all_jobs, partitions, schedule),
+            *daily_schedules.build(all_jobs, calendar, schedule),
+            *report_schedules.build(all_jobs, partitions, calendar, schedule),
             retrain_sensor.build_schedule(all_jobs[retrain_sensor.JOB], schedule),
             lake_maintenance.build(schedule),
         ],
         sensors=[
             *alert_sensors.build(sensor),
-            refresh_sensor.build(all_jobs, partitions, sensor),
-            source_sensor.build(sensor),
+            refresh_sensor.build(all_jobs, partitions, calendar, sensor),
+            source_sensor.build(calendar, sensor),
             revision_sensor.build(sensor),
             retrain_sensor.build_sensor(all_jobs[retrain_sensor.JOB], sensor),
-            metrics_file.build(sensor),
+            metrics_file.build(calendar, sensor),
         ],
         resources={
             "settings": settings,
             "source": source,
+            "market": market,
             "lake": lake,
             "clock": clock,
             **resources,

@@ -124,12 +124,14 @@ def _decide(
     action: "ManualAction", release: str, reason: str, made_by: str, seen: str, share: float = 0.0
 ) -> None:
     from quant_assets.lake.store.lake import Lake
+    from quant_assets.market.description.reading import open_description
     from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
 
     settings = load_settings()
     manual = ManualDecision(action, release, reason, made_by or getpass.getuser(), share, seen)
+    calendar = open_description(settings).calendar
     with Lake(settings.lake_dir) as lake:
-        for decision in decide_manually(lake, settings, manual):
+        for decision in decide_manually(lake, settings, calendar, manual):
             typer.echo(
                 f"from {decision.trading_day} on: {decision.action} {decision.release},"
                 f" {decision.stage_before} -> {decision.stage_after};"

@@ -8,7 +8,7 @@ from quant_assets.core.settings import Settings, require_market
 from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import newest_trading_day
+from quant_assets.market.description.reading import open_description
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.execution.submission_times import read_submission_time
@@ -34,6 +34,7 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
     """
     kind = find_period(period)
     require_market(settings, loaded=True)
+    calendar = open_description(settings).calendar
     with Lake(settings.lake_dir, read_only=True) as lake, open_instance(settings) as opened:
         span = read_day_span(lake, RAW_PRICES)
         if span is None:
@@ -41,7 +42,7 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
                 "no prices are stored yet", where=RAW_PRICES.name, hint="run `quant-assets load`"
             )
         first, last = span
-        wanted = newest_trading_day(day) if day else last
+        wanted = calendar.newest_trading_day(day) if day else last
         if not first <= wanted <= last:
             raise CalendarError(
                 "there are no prices of this day",
@@ -51,5 +52,5 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
             )
         families = select_families(settings.families)
         submitted = read_submission_time(opened, wanted)
-        scope = ReportScope(lake, kind, wanted, families, settings.drift_share, submitted)
+        scope = ReportScope(lake, kind, wanted, families, settings.drift_share, calendar, submitted)
         return store_report(scope, settings.reports_dir)[1]

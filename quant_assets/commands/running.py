@@ -10,7 +10,7 @@ import typer
 
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.settings import Settings
-from quant_assets.market.calendar import FIRST_DAY, LAST_DAY, trading_days
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.sources.protocol import Source
 
@@ -48,10 +48,23 @@ def warn_of_waiting(source: Source) -> None:
         typer.secho(f"  warning: the newest row is not read: {waiting}", fg="yellow")
 
 
-def find_days_to_run(source: Source, start: date, end: date) -> tuple[date, date]:
-    """Return the first and last trading day of the range that the source has."""
-    first, last = max(start, source.first_day, FIRST_DAY), min(end, source.last_day, LAST_DAY)
-    days = trading_days(first, last).tolist()
+def find_days_to_run(
+    source: Source, calendar: MarketCalendar, start: date, end: date
+) -> tuple[date, date]:
+    """Return the first and last trading day of the range that the source has.
+
+    Args:
+        source: the source of the market.
+        calendar: calendar of the market.
+        start: first day of the range.
+        end: its last day, included.
+
+    Raises:
+        CalendarError: there is none.
+    """
+    reach = calendar.reach
+    first, last = max(start, source.first_day, reach[0]), min(end, source.last_day, reach[1])
+    days = calendar.trading_days(first, last).tolist()
     if start > end or not days:
         raise CalendarError(
             "no trading day of the source lies in this range",

@@ -104,6 +104,7 @@ def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str],
 
     from quant_assets.core.clock import Clock
     from quant_assets.lake.store.lake import Lake
+    from quant_assets.market.description.reading import open_description
     from quant_assets.metrics.prometheus import build_registry
     from quant_assets.orchestration.execution.runs import open_instance
     from quant_assets.orchestration.sensors.metrics_file import collect_all_metrics
@@ -113,11 +114,11 @@ def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str],
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    clock = Clock()
+    clock, calendar = Clock(), open_description(settings).calendar
     with Lake(settings.lake_dir, read_only=True) as lake, open_instance(settings) as opened:
 
         def collect() -> list[Metric]:
-            return collect_all_metrics(opened, lake, settings, clock.now().date())
+            return collect_all_metrics(opened, lake, settings, calendar, clock.now().date())
 
         server, thread = start_http_server(port, host, build_registry(collect))
         say(f"http://{host}:{server.server_port}/metrics")

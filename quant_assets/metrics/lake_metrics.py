@@ -17,7 +17,7 @@ from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.contents import read_contents
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import newest_trading_day, trading_days
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.metrics.prometheus import Metric
 from quant_assets.monitoring.drift.drift import share_drifted
 from quant_assets.scoring.recent_scores import WINDOWS, read_recent_ic, score_over
@@ -28,28 +28,33 @@ _NEWEST_SUBMITTED = (
 _NEWEST = "QUALIFY rank() OVER (ORDER BY trading_day DESC) = 1"
 
 
-def collect_lake_metrics(lake: Lake, families: Sequence[str], today: date) -> list[Metric]:
+def collect_lake_metrics(
+    lake: Lake, families: Sequence[str], calendar: MarketCalendar, today: date
+) -> list[Metric]:
     """Collect every metric of the lake, from one snapshot of it.
 
     Args:
         lake: the lake.
         families: model families with forecasts.
+        calendar: calendar of the market.
         today: the day up to which freshness is counted.
     """
 
     def collect() -> list[Metric]:
         return [
-            *_table_metrics(lake, families, today),
+            *_table_metrics(lake, families, calendar, today),
             *_score_metrics(lake, families, today),
             *_monitoring_metrics(lake),
             *_alert_metrics(lake),
             *_promotion_metrics(lake),
         ]
 
-    return lake.once_a_snapshot("metrics", collect, tuple(families), today)
+    return lake.once_a_snapshot("metrics", collect, tuple(families), calendar, today)
 
 
-def _table_metrics(lake: Lake, families: Sequence[str], today: date) -> Iterator[Metric]:
+def _table_metrics(
+    lake: Lake, families: Sequence[str], calendar: MarketCalendar, today: date
+) -> Iterator[Metric]:
     tables = [table for table in all_tables(tuple(families)) if lake.has(table)]
     if not tables:
         return
@@ -67,7 +72,7 @@ def _table_metrics(lake: Lake, families: Sequence[str], today: date) -> Iterator
         "table_behind_trading_days",
         "Trading days since the newest day that a table has; 0 if that is today.",
         "table",
-        {name: _count_days_behind(day, today) for name, day in newest.items()},
+        {name: _count_days_behind(calendar, day, today) for name, day in newest.items()},
     )
     submitted = rows.get(SUBMISSIONS.name, 0.0)
     yield _single_metric("submissions_stored", "Days with a stored submission.", submitted)
@@ -138,9 +143,9 @@ def _to_timestamp(day: date) -> float:
     return datetime.combine(day, time(), UTC).timestamp()
 
 
-def _count_days_behind(day: date, today: date) -> float:
+def _count_days_behind(calendar: MarketCalendar, day: date, today: date) -> float:
     """Count the trading days after ``day``, up to ``today``."""
-    between = trading_days(day, newest_trading_day(today))
+    between = calendar.trading_days(day, calendar.newest_trading_day(today))
     return float(max(len(between) - 1, 0))
 
 

@@ -14,7 +14,7 @@ from quant_assets.core.errors import PromotionError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.promotion_tables import DECISIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import trading_days
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.promotion.decision_log import DayDecisions
 from quant_assets.promotion.promotion_state import (
     RULES,
@@ -64,12 +64,15 @@ class ManualDecision:
     seen: str = ""
 
 
-def decide_manually(lake: Lake, settings: Settings, request: ManualDecision) -> list[Decision]:
+def decide_manually(
+    lake: Lake, settings: Settings, calendar: MarketCalendar, request: ManualDecision
+) -> list[Decision]:
     """Make and store the decisions that a person asks for.
 
     Args:
         lake: holds releases and decisions.
         settings: give the thresholds, which are recorded with the decisions.
+        calendar: calendar of the market.
         request: what the person asks for.
 
     Returns:
@@ -99,7 +102,7 @@ def decide_manually(lake: Lake, settings: Settings, request: ManualDecision) -> 
             )
         releases = read_releases(lake)
         _check_takes_part(releases, request.release, newest_day)
-        day = find_next_trading_day(newest_day)
+        day = find_next_trading_day(calendar, newest_day)
         count = sum(row.trading_day == day and row.made_by != RULES for row in earlier)
         day_decisions = DayDecisions(
             day,
@@ -114,9 +117,10 @@ def decide_manually(lake: Lake, settings: Settings, request: ManualDecision) -> 
     return day_decisions.decisions
 
 
-def find_next_trading_day(day: date) -> date:
+def find_next_trading_day(calendar: MarketCalendar, day: date) -> date:
     """Find the first trading day after a day."""
-    following: date = trading_days(day + timedelta(days=1), day + _LONGEST_BREAK)[0].item()
+    later = calendar.trading_days(day + timedelta(days=1), day + _LONGEST_BREAK)
+    following: date = later[0].item()
     return following
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from quant_assets.lake.schemas.tables import N_TARGETS
-from quant_assets.market.calendar import FIRST_DAY, LAST_DAY
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.instruments import FIELDS
 from quant_assets.quality import views
 from quant_assets.quality.expectations import Expectation, Suite, View
@@ -59,42 +59,60 @@ def _known_fields() -> Expectation:
     )
 
 
-RAW_PRICES_SUITE = Suite(
+RAW_PRICES_CHECK = (
     "raw_prices",
     "Prices have the right form: keys, names, types and days. Single values are not judged.",
-    _SERIES_KEY,
-    (
-        _rows("there are prices", min_value=1),
-        *_present("trading_day", "date_id", "instrument", "field", "source"),
-        _once(*_SERIES_KEY),
-        Expectation(
-            "ExpectColumnValuesToBeOfType", ("value",), "value is a number", {"type_": "float64"}
-        ),
-        _known_fields(),
-        _like("instrument", INSTRUMENT, "instrument follows its market's naming"),
-        _between(
-            "trading_day",
-            f"trading_day lies between {FIRST_DAY} and {LAST_DAY}",
-            views.days,
-            min_value=pd.Timestamp(FIRST_DAY),
-            max_value=pd.Timestamp(LAST_DAY),
-        ),
-        Expectation(
-            "ExpectColumnValuesToBeUnique",
-            ("trading_day",),
-            "a day has one date_id",
-            view=views.days,
-        ),
-        Expectation(
-            "ExpectColumnValuesToBeIncreasing",
-            ("date_id",),
-            "date_id rises with trading_day",
-            {"strictly": True},
-            views.days,
-        ),
-    ),
-    ("date_id", "value", "source"),
 )
+"""Name and description of the suite for raw prices."""
+
+
+def raw_prices_suite(calendar: MarketCalendar) -> Suite:
+    """Return the suite for raw prices.
+
+    Args:
+        calendar: calendar of the market; prices lie within its reach.
+    """
+    first_day, last_day = calendar.reach
+    return Suite(
+        *RAW_PRICES_CHECK,
+        _SERIES_KEY,
+        (
+            _rows("there are prices", min_value=1),
+            *_present("trading_day", "date_id", "instrument", "field", "source"),
+            _once(*_SERIES_KEY),
+            Expectation(
+                "ExpectColumnValuesToBeOfType",
+                ("value",),
+                "value is a number",
+                {"type_": "float64"},
+            ),
+            _known_fields(),
+            _like("instrument", INSTRUMENT, "instrument follows its market's naming"),
+            _between(
+                "trading_day",
+                f"trading_day lies between {first_day} and {last_day}",
+                views.days,
+                min_value=pd.Timestamp(first_day),
+                max_value=pd.Timestamp(last_day),
+            ),
+            Expectation(
+                "ExpectColumnValuesToBeUnique",
+                ("trading_day",),
+                "a day has one date_id",
+                view=views.days,
+            ),
+            Expectation(
+                "ExpectColumnValuesToBeIncreasing",
+                ("date_id",),
+                "date_id rises with trading_day",
+                {"strictly": True},
+                views.days,
+            ),
+        ),
+        ("date_id", "value", "source"),
+    )
+
+
 TARGET_PAIRS_SUITE = Suite(
     "target_pairs",
     f"{N_TARGETS} targets in submission order, each with a lag and one or two legs.",

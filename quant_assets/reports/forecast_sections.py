@@ -6,7 +6,6 @@ import pandas as pd
 from quant_assets.lake.schemas.monitoring_tables import ROLLING
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.schemas.tables import N_TARGETS, SUBMISSIONS, forecasts_table
-from quant_assets.market.calendar import trading_days
 from quant_assets.monitoring.skill.daily_records import choose_judged_family
 from quant_assets.monitoring.skill.rolling_rows import ALERT_WINDOWS
 from quant_assets.reports.blocks import (
@@ -50,7 +49,7 @@ def submission_section(scope: ReportScope) -> Section:
             title, "No submission is stored yet: run load_history or refresh_daily."
         )
     stored_days = stored["trading_day"].to_numpy("datetime64[D]")
-    expected = trading_days(scope.first_day, scope.day)
+    expected = scope.calendar.trading_days(scope.first_day, scope.day)
     expected = expected[expected >= stored_days.min()]
     missing = expected[~np.isin(expected, stored_days)]
     items = [
@@ -169,7 +168,9 @@ def _member_grid(scope: ReportScope) -> Grid:
             cells.append(text_row(name, DASH, Cell("no forecast", "warning")))
             continue
         fit = counts["fit"].iloc[0]
-        age = len(trading_days(to_date(fit), scope.day)) - 1 if pd.notna(fit) else np.nan
+        age = np.nan
+        if pd.notna(fit):
+            age = len(scope.calendar.trading_days(to_date(fit), scope.day)) - 1
         cells.append(text_row(name, format_day(fit), format_number(age, 0)))
     return Grid(("family", "fit as of", "trading days old"), tuple(cells))
 

@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, REGIMES
-from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import MARKETS
 from quant_assets.reports.blocks import (
     ActionItem,
@@ -102,7 +101,7 @@ def _count_unusual(unusual: pd.DataFrame) -> str:
 
 def _count_searched(scope: ReportScope, days: pd.DataFrame) -> str:
     """Say on how many days of the period prices were searched, unless on all."""
-    all_days = len(trading_days(scope.first_day, scope.day))
+    all_days = len(scope.calendar.trading_days(scope.first_day, scope.day))
     searched = int((days["trading_day"] >= pd.Timestamp(scope.first_day)).sum())
     if searched >= all_days:
         return ""

@@ -24,7 +24,6 @@ from quant_assets.lake.schemas.tables import (
     fits_table,
 )
 from quant_assets.lake.store.contents import read_contents
-from quant_assets.market.calendar import trading_days
 from quant_assets.reports.blocks import (
     DASH,
     ActionItem,
@@ -151,7 +150,9 @@ def freshness_section(scope: ReportScope) -> Section:
     cells = []
     for table in tables:
         day = newest.get(table.name)
-        behind = DASH if day is None else str(max(len(trading_days(day, scope.day)) - 1, 0))
+        behind = DASH
+        if day is not None:
+            behind = str(max(len(scope.calendar.trading_days(day, scope.day)) - 1, 0))
         cells.append(text_row(table.name, format_day(day), behind))
     current = sum(cell[-1].text == "0" for cell in cells[: len(layers)])
     summary = f"{current} of {len(layers)} layers are up to date on {scope.day}."

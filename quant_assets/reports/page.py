@@ -8,13 +8,11 @@ that was stored later counts. Text from the lake is escaped.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 from markupsafe import Markup, escape
 
 from quant_assets.lake.store.artifacts import write_atomically
-from quant_assets.market.calendar import newest_trading_day
 from quant_assets.reports import (
     data_sections,
     forecast_sections,
@@ -109,7 +107,7 @@ class Report:
 def compose_report(scope: ReportScope) -> Report:
     """Compose all sections from one snapshot of the lake."""
     with scope.lake.at_once():
-        return Report(scope, tuple(_mark_late(compose(scope), scope.day) for compose in _SECTIONS))
+        return Report(scope, tuple(_mark_late(compose(scope), scope) for compose in _SECTIONS))
 
 
 def render_report(report: Report) -> bytes:
@@ -159,15 +157,15 @@ def _is_reported(item: ActionItem, reported: Mapping[str, State]) -> bool:
     return state is not None and worst_state([item.state, state]) == state
 
 
-def _mark_late(section: Section, day: date) -> Section:
+def _mark_late(section: Section, scope: ReportScope) -> Section:
     """Return the section; if its rows are older than the page, its texts say of which day.
 
     Args:
         section: as composed.
-        day: of the page.
+        scope: of the page.
     """
     since = section.as_of
-    if since is None or since >= newest_trading_day(day):
+    if since is None or since >= scope.calendar.newest_trading_day(scope.day):
         return section
     items = tuple(
         replace(item, text=f"{item.text} (as of {since})") for item in section.action_items

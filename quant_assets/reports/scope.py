@@ -14,6 +14,7 @@ import pandas as pd
 
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.reports.periods import Period
 from quant_assets.submission.submission import SubmissionTime
 
@@ -28,6 +29,7 @@ class ReportScope:
         day: last day of the report.
         families: model families with forecasts.
         drift_share: share of drifted features above which there is an action item.
+        calendar: calendar of the market.
         delivery: time of the day's submission; None where Dagster has no record of it.
     """
 
@@ -36,6 +38,7 @@ class ReportScope:
     day: date
     families: tuple[str, ...]
     drift_share: float
+    calendar: MarketCalendar
     delivery: SubmissionTime | None = None
 
     @property

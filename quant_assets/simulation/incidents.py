@@ -6,13 +6,13 @@ Whether the platform dealt well with it is judged in ``simulation.assessment``.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 
 import dagster as dg
 import pandas as pd
 
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.reading import competition_description
 from quant_assets.orchestration.jobs.names import REFRESH, REVISE
 from quant_assets.orchestration.run_requests.attempts import (
     ATTEMPT_TAG,
@@ -20,7 +20,6 @@ from quant_assets.orchestration.run_requests.attempts import (
     REASON_TAG,
     TRIGGER_TAG,
 )
-from quant_assets.orchestration.run_requests.proposals import CLOSE
 from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import (
     ALERTED,
@@ -170,7 +169,7 @@ def _describe_challenge(planned: PlannedIncident, began: datetime, lake: Lake) -
     of_first = decisions[decisions["release"] == first["release"]]
     last = of_first.iloc[-1]
     steps = " -> ".join(dict.fromkeys(of_first["stage_after"]))
-    close = partial(datetime.combine, time=CLOSE, tzinfo=UTC)
+    close = competition_description().calendar.complete_at
     return Incident(
         planned.kind,
         began,

@@ -16,8 +16,8 @@ from quant_assets.market.instruments import (
     market_of,
     parse_column,
 )
-from quant_assets.market.targets import MAX_LAG
 from quant_assets.sources.competition.folder import CompetitionFolder
+from quant_assets.sources.competition.folder_files import COMPETITION_LAGS
 from quant_assets.sources.simulated.market import SimulatedMarket
 from quant_assets.sources.simulated.universe import series_columns
 
@@ -67,7 +67,7 @@ def test_the_competition_has_the_same_trading_days(year: int) -> None:
 
 
 def test_the_competitions_targets_and_submission() -> None:
-    assert COMPETITION.horizons == tuple(range(1, MAX_LAG + 1))
+    assert COMPETITION.horizons == COMPETITION_LAGS
     columns = COMPETITION.submission.columns(424)
     assert columns == tuple(f"target_{i}" for i in range(424))
     day = date(2024, 3, 1)

@@ -14,6 +14,7 @@ from quant_assets.metrics.lake_metrics import collect_lake_metrics
 from quant_assets.metrics.prometheus import Metric, to_prometheus_text
 from quant_assets.monitoring.drift.drift import share_drifted
 from quant_assets.scoring.metric import score_of_ic
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.prometheus_samples import Samples, samples
 from quant_assets_tests.support.report_tables import DAYS, FAMILIES, LAST, add_others, fill
 
@@ -27,7 +28,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 @pytest.fixture(scope="module")
 def exposed(lake: Lake) -> dict[str, Samples]:
-    return samples(to_prometheus_text(collect_lake_metrics(lake, FAMILIES, LAST)))
+    return samples(to_prometheus_text(collect_lake_metrics(lake, FAMILIES, LONDON_AND_TOKYO, LAST)))
 
 
 def test_rows_and_newest_days_are_the_lakes(lake: Lake, exposed: dict[str, Samples]) -> None:
@@ -44,7 +45,9 @@ def test_freshness_is_counted_in_trading_days(lake: Lake) -> None:
     days = pd.Timestamp(2024, 1, 9).date(), pd.Timestamp(2023, 12, 31).date()
     # 1 January is closed in London and Tokyo, 2 January is open in London.
     for today, behind in zip(days, (6, 0), strict=True):
-        exposed = samples(to_prometheus_text(collect_lake_metrics(lake, FAMILIES, today)))
+        exposed = samples(
+            to_prometheus_text(collect_lake_metrics(lake, FAMILIES, LONDON_AND_TOKYO, today))
+        )
         assert exposed["quant_assets_table_behind_trading_days"]["raw.prices",] == behind
 
 
@@ -86,7 +89,9 @@ def test_the_challengers_share_is_the_newest(exposed: dict[str, Samples]) -> Non
 
 def test_an_empty_lake_has_no_alerts_and_no_more(tmp_path: Path) -> None:
     with Lake(tmp_path) as empty:
-        exposed = samples(to_prometheus_text(collect_lake_metrics(empty, FAMILIES, LAST)))
+        exposed = samples(
+            to_prometheus_text(collect_lake_metrics(empty, FAMILIES, LONDON_AND_TOKYO, LAST))
+        )
     assert set(exposed) == {"quant_assets_open_alerts", "quant_assets_alerts_total"}
 
 

@@ -21,6 +21,7 @@ from quant_assets.monitoring.plots import plot_anomalies
 from quant_assets.orchestration.assets.anomalies import build
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, FIT_ROWS
 
 DAYS = synthetic.prices().days
@@ -172,7 +173,7 @@ def test_the_check_fails_on_many_wrong_prices_alone(tmp_path: Path, wrong: bool)
     if wrong:
         prices.values[-1, ::3] *= 10.0
     settings = Settings(data_dir=tmp_path, first_fit_after=200, refit_every=1000)
-    partitions = trading_partitions(day(0), day(row), day(row))
+    partitions = trading_partitions(LONDON_AND_TOKYO, day(0), day(row), day(row))
     with Lake(tmp_path / "lake") as lake, dg.instance_for_test() as opened:
         synthetic.fill(lake, prices)
         with warnings.catch_warnings():

@@ -19,6 +19,7 @@ from quant_assets.monitoring.drift.drift import drift_rows
 from quant_assets.orchestration.assets import anomalies, data_quality, drift, skill
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.monitored_lake import FAMILIES, fill
 
 DAYS = synthetic.prices().days
@@ -56,7 +57,7 @@ def test_an_instrument_that_begins_later_changes_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize("start", [AFTER, DAY], ids=["alone", "last of a range"])
 def test_a_day_without_prices_is_not_judged(tmp_path: Path, start: object) -> None:
     """No check passes, which would end its alert, and no stored row is replaced."""
-    partitions = trading_partitions(DAYS[0].item(), AFTER, AFTER)
+    partitions = trading_partitions(LONDON_AND_TOKYO, DAYS[0].item(), AFTER, AFTER)
     assets = [
         *data_quality.build(partitions, FAMILIES),
         *drift.build(partitions, FAMILIES),

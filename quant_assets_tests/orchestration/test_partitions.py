@@ -10,6 +10,7 @@ import pytest
 
 from quant_assets.definitions import build_definitions
 from quant_assets.orchestration.assets.partitions import trading_partitions
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.scheduler import DAYS, Scheduler
 
 FIRST, THURSDAY = date(2023, 12, 1), date(2023, 12, 28)
@@ -17,7 +18,7 @@ FIRST, THURSDAY = date(2023, 12, 1), date(2023, 12, 28)
 
 def newest(at: datetime, last_day: date = THURSDAY) -> str | None:
     """Return the last partition at a moment."""
-    partitions = trading_partitions(FIRST, last_day, at.date())
+    partitions = trading_partitions(LONDON_AND_TOKYO, FIRST, last_day, at.date())
     with dg.partition_loading_context(effective_dt=at):
         return partitions.get_last_partition_key()
 

@@ -1,5 +1,6 @@
 """Alerts about a source that is late or cannot be read: each opens once and closes once."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -15,41 +16,45 @@ from quant_assets.orchestration.sensors.source_sensor import (
     read_source_state,
 )
 from quant_assets.sources.registry import open_source
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.scheduler import DAYS, Scheduler, evening
 from quant_assets_tests.support.small_market import change_train
 
 THURSDAY, FRIDAY = DAYS[-2:]
 NEW_YEAR = date(2024, 1, 1)
 FOUR_HOURS = timedelta(hours=4)
+AT_ONCE = replace(LONDON_AND_TOKYO, late_after_hours=0)
 
 
 def test_a_day_is_late_when_its_time_is_over() -> None:
     due = evening(FRIDAY, 22, 0) + FOUR_HOURS
-    assert find_late_days(THURSDAY, due - timedelta(seconds=1), FOUR_HOURS) == []
-    assert find_late_days(THURSDAY, due, FOUR_HOURS) == [FRIDAY]
-    assert find_late_days(FRIDAY, due, FOUR_HOURS) == []
+    assert find_late_days(THURSDAY, due - timedelta(seconds=1), LONDON_AND_TOKYO) == []
+    assert find_late_days(THURSDAY, due, LONDON_AND_TOKYO) == [FRIDAY]
+    assert find_late_days(FRIDAY, due, LONDON_AND_TOKYO) == []
 
 
 @pytest.mark.parametrize("day", [date(2023, 12, 30), date(2023, 12, 31), NEW_YEAR])
 def test_a_day_on_which_all_markets_rest_is_never_late(day: date) -> None:
-    assert find_late_days(FRIDAY, evening(day, 23, 59), timedelta()) == []
+    assert find_late_days(FRIDAY, evening(day, 23, 59), AT_ONCE) == []
     # The session after it is.
-    assert find_late_days(FRIDAY, evening(date(2024, 1, 2)), timedelta()) == [date(2024, 1, 2)]
+    assert find_late_days(FRIDAY, evening(date(2024, 1, 2)), AT_ONCE) == [date(2024, 1, 2)]
 
 
 def test_a_source_that_ended_long_ago_is_late_with_nothing() -> None:
     assert (
-        find_late_days(FRIDAY, evening(FRIDAY) + MAX_SOURCE_AGE + timedelta(days=1), FOUR_HOURS)
+        find_late_days(
+            FRIDAY, evening(FRIDAY) + MAX_SOURCE_AGE + timedelta(days=1), LONDON_AND_TOKYO
+        )
         == []
     )
     # Nor is one that is ahead of the clock.
-    assert find_late_days(FRIDAY, evening(FRIDAY) - timedelta(days=400), FOUR_HOURS) == []
+    assert find_late_days(FRIDAY, evening(FRIDAY) - timedelta(days=400), LONDON_AND_TOKYO) == []
 
 
 def test_late_days_stay_late_when_the_source_has_ended() -> None:
     before = SourceCursor(late=["2024-01-02"])
     after, events = apply_reading(
-        before, SourceReading(FRIDAY), evening(FRIDAY) + timedelta(days=40), FOUR_HOURS
+        before, SourceReading(FRIDAY), evening(FRIDAY) + timedelta(days=40), LONDON_AND_TOKYO
     )
     assert (after.late, events) == (["2024-01-02"], [])
 
@@ -125,8 +130,9 @@ def test_a_late_day_is_read_again_for_a_month(scheduler: Scheduler) -> None:
         DAYS[-10],
         next(day for day in reversed(DAYS) if FRIDAY - day > MAX_SOURCE_AGE),
     )
-    assert read_source_state(scheduler.lake, source, now, [str(recent)], 5).skipped == ()
-    assert read_source_state(scheduler.lake, source, now, [str(long_ago)], 5).skipped == (long_ago,)
+    for day, skipped in ((recent, ()), (long_ago, (long_ago,))):
+        found = read_source_state(scheduler.lake, source, LONDON_AND_TOKYO, now, [str(day)], 5)
+        assert found.skipped == skipped
 
 
 def test_a_clock_that_jumps_ahead_and_back_closes_the_alerts_that_it_opened(

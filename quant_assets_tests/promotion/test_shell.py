@@ -28,6 +28,7 @@ from quant_assets.promotion.manual_decisions import ManualDecision, decide_manua
 from quant_assets.promotion.release_creation import register_release
 from quant_assets.promotion.release_store import lock_promotion, read_aliases
 from quant_assets.promotion.submitted_days import find_open_parts
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.installation import PATIENCE, Command, Installation, digests
 from quant_assets_tests.support.releases import (
     DAYS,
@@ -398,11 +399,12 @@ def test_requests_that_cannot_be_done_are_refused(
     decide(mine, action="roll_back")
     before = digests(mine.settings, PROMOTION_DAILY)
     given = {"made_by": "tester", "release": second if "share" in request_ else "", **request_}
+    request = ManualDecision(**given)  # type: ignore[arg-type]
     with (
         Lake(mine.settings.lake_dir) as lake,
         pytest.raises((PromotionError, UnknownNameError), match=words),
     ):
-        decide_manually(lake, mine.settings, ManualDecision(**given))  # type: ignore[arg-type]
+        decide_manually(lake, mine.settings, LONDON_AND_TOKYO, request)
     assert digests(mine.settings, PROMOTION_DAILY) == before
 
 

@@ -10,13 +10,13 @@ import pytest
 from quant_assets.quality.expectations import SuiteResult, validate_suite
 from quant_assets.quality.suites import (
     FORECASTS_SUITE,
-    RAW_PRICES_SUITE,
     TARGET_FEATURES_SUITE,
     TARGET_PAIRS_SUITE,
     VALIDATED_PRICES_SUITE,
 )
 from quant_assets_tests.support.price_tables import (
     DAYS,
+    RAW_PRICES_SUITE,
     forecasts,
     raw_prices,
     target_features,

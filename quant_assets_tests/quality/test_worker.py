@@ -13,7 +13,7 @@ import pytest
 from quant_assets.core.errors import QualityError
 from quant_assets.quality import expectations, worker
 from quant_assets.quality.expectations import Expectation, Suite
-from quant_assets.quality.suites import FORECASTS_SUITE, RAW_PRICES_SUITE
+from quant_assets.quality.suites import FORECASTS_SUITE
 from quant_assets_tests.support import price_tables
 
 CODE = """
@@ -34,7 +34,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("keep", [1.0, 0.5])
 def test_the_same_result_as_here(keep: float, request: pytest.FixtureRequest) -> None:
     tables = (
-        (RAW_PRICES_SUITE, price_tables.raw_prices()),
+        (price_tables.RAW_PRICES_SUITE, price_tables.raw_prices()),
         (FORECASTS_SUITE, price_tables.forecasts()),
     )
     parts = [(suite, frame.head(int(keep * len(frame)))) for suite, frame in tables]

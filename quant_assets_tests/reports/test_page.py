@@ -12,6 +12,7 @@ from quant_assets.reports.page import Report, compose_report, render_report, sto
 from quant_assets.reports.periods import DAILY, PERIODS, Period
 from quant_assets.reports.scope import ReportScope
 from quant_assets_tests.support import report_tables
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.report_scopes import DRIFT_SHARE
 from quant_assets_tests.support.report_tables import DAY, FAMILIES, LAST, add_others, fill
 
@@ -40,7 +41,8 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 def report(lake: Lake, period: Period = DAILY, **others: object) -> Report:
-    return compose_report(ReportScope(lake, period, DAY, FAMILIES, DRIFT_SHARE, **others))  # type: ignore[arg-type]
+    scope = ReportScope(lake, period, DAY, FAMILIES, DRIFT_SHARE, LONDON_AND_TOKYO, **others)  # type: ignore[arg-type]
+    return compose_report(scope)
 
 
 class Balanced(HTMLParser):
@@ -80,8 +82,8 @@ def test_a_page_knows_nothing_of_later_days(lake: Lake, altered: Lake, period: P
     page = render_report(report(lake, period))
     assert page == render_report(report(altered, period))
     later = (
-        ReportScope(lake, period, LAST, FAMILIES, DRIFT_SHARE),
-        ReportScope(altered, period, LAST, FAMILIES, DRIFT_SHARE),
+        ReportScope(lake, period, LAST, FAMILIES, DRIFT_SHARE, LONDON_AND_TOKYO),
+        ReportScope(altered, period, LAST, FAMILIES, DRIFT_SHARE, LONDON_AND_TOKYO),
     )
     assert render_report(compose_report(later[0])) != render_report(compose_report(later[1]))
 
@@ -134,7 +136,9 @@ def test_text_from_the_lake_is_text(lake: Lake, tmp_path: Path) -> None:
 
 def test_a_lake_without_anything_says_what_to_run(tmp_path: Path) -> None:
     with Lake(tmp_path) as empty:
-        contents = compose_report(ReportScope(empty, DAILY, DAY, FAMILIES, DRIFT_SHARE))
+        contents = compose_report(
+            ReportScope(empty, DAILY, DAY, FAMILIES, DRIFT_SHARE, LONDON_AND_TOKYO)
+        )
     unknown = [title.lower() for title in SECTIONS if title != "Freshness"]
     assert contents.unknown == unknown
     for section in contents.sections[1:8]:
@@ -156,7 +160,7 @@ def test_the_file_is_named_by_its_period(lake: Lake, tmp_path: Path) -> None:
     names = {"daily": "2023-11-15", "weekly": "2023-W46", "monthly": "2023-11"}
     for period in PERIODS.values():
         contents, file = store_report(
-            ReportScope(lake, period, DAY, FAMILIES, DRIFT_SHARE), tmp_path
+            ReportScope(lake, period, DAY, FAMILIES, DRIFT_SHARE, LONDON_AND_TOKYO), tmp_path
         )
         assert file == tmp_path / period.name / f"{names[period.name]}.html"
         assert file.read_bytes() == render_report(contents)

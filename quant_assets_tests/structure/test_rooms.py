@@ -60,6 +60,15 @@ def test_dagster_is_known_to_the_shell_alone(module: Path) -> None:
     assert not known or ROOMS[room_of(module)].dagster
 
 
+@named
+def test_one_calendar_is_known_to_the_market_and_its_sources_alone(module: Path) -> None:
+    """Everything else is given the ``MarketCalendar`` of the market's description."""
+    known = any(
+        f"{name}.".startswith("quant_assets.market.calendar.") for name in imported_by(module)
+    )
+    assert not known or room_of(module) in {"market", "sources", "simulation"}
+
+
 @pytest.mark.parametrize("room", ["market", "models", "features"])
 def test_arithmetic_knows_neither_tables_nor_files(room: str) -> None:
     rooms = [module for module in MODULES if room_of(module) == room]

@@ -3,6 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from quant_assets.quality.suites import raw_prices_suite
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
+
+RAW_PRICES_SUITE = raw_prices_suite(LONDON_AND_TOKYO)
 SERIES = [
     ("US_Stock_CVX", "close"),
     ("US_Stock_CVX", "volume"),

@@ -14,6 +14,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
 from quant_assets.promotion.release_store import read_releases
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.installation import Installation, copy_changed
 from quant_assets_tests.support.prepared import copy_prepared
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY
@@ -54,7 +55,8 @@ def names(installation: Installation) -> list[str]:
 
 def decide(installation: Installation, **wish: object) -> None:
     with Lake(installation.settings.lake_dir) as lake:
-        decide_manually(lake, installation.settings, ManualDecision(made_by="tester", **wish))  # type: ignore[arg-type]
+        request = ManualDecision(made_by="tester", **wish)  # type: ignore[arg-type]
+        decide_manually(lake, installation.settings, LONDON_AND_TOKYO, request)
 
 
 def scores(installation: Installation, table: str, day: date, release: str = "") -> np.ndarray:

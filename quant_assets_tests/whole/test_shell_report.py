@@ -22,6 +22,7 @@ from quant_assets.metrics.prometheus import to_prometheus_text
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.execution.submission_times import read_submission_time
 from quant_assets.orchestration.sensors.metrics_file import build, collect_all_metrics
+from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.installation import PATIENCE, Command, Installation
 from quant_assets_tests.support.prometheus_samples import samples
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY
@@ -122,7 +123,9 @@ def test_a_day_run_alone_has_a_delivery(loaded: Installation, tmp_path: Path) ->
         assert alone.seconds
         assert 0 < alone.seconds < PATIENCE
         metrics = samples(
-            to_prometheus_text(collect_all_metrics(opened, lake, installation.settings, day))
+            to_prometheus_text(
+                collect_all_metrics(opened, lake, installation.settings, LONDON_AND_TOKYO, day)
+            )
         )
     assert metrics["quant_assets_submission_latency_seconds"] == {(): alone.seconds}
     runs = metrics["quant_assets_runs"]
@@ -140,7 +143,7 @@ def test_the_sensor_writes_a_textfile(reported: Installation, history: dg.Dagste
             instance=history, resources={"lake": lake, "settings": settings, "clock": Clock()}
         ) as context,
     ):
-        result = build().evaluate_tick(context)
+        result = build(LONDON_AND_TOKYO).evaluate_tick(context)
     assert not result.run_requests
     assert str(settings.metrics_file) in str(result.skip_message)
     assert [file.name for file in settings.metrics_file.parent.iterdir()] == ["quant_assets.prom"]
@@ -153,7 +156,8 @@ def test_before_the_first_load_nothing_is_made(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     with open_instance(settings) as opened, Lake(settings.lake_dir) as lake:
         assert all(
-            not metric.samples for metric in collect_all_metrics(opened, lake, settings, LAST_DAY)
+            not metric.samples
+            for metric in collect_all_metrics(opened, lake, settings, LONDON_AND_TOKYO, LAST_DAY)
         )
     assert not settings.lake_dir.exists()
 
@@ -163,7 +167,11 @@ def test_a_lake_that_cannot_be_read_is_said(loaded: Installation, tmp_path: Path
     for file in settings.lake_dir.glob("*.sqlite*"):
         file.write_bytes(b"no catalogue")
     with open_instance(settings) as opened, Lake(settings.lake_dir, read_only=True) as lake:
-        metrics = samples(to_prometheus_text(collect_all_metrics(opened, lake, settings, LAST_DAY)))
+        metrics = samples(
+            to_prometheus_text(
+                collect_all_metrics(opened, lake, settings, LONDON_AND_TOKYO, LAST_DAY)
+            )
+        )
     assert metrics["quant_assets_collector_success"] == {("lake",): 0, ("runs",): 0}
 
 

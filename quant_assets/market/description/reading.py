@@ -7,6 +7,7 @@ of them say together.
 from functools import cache
 from pathlib import Path
 
+from quant_assets.core.settings import Settings
 from quant_assets.market.description.instrument_reading import read_instruments
 from quant_assets.market.description.instruments import ListedInstruments, Naming
 from quant_assets.market.description.market import MarketDescription
@@ -45,6 +46,15 @@ def parse_description(text: str, file: Path) -> MarketDescription:
 def competition_description() -> MarketDescription:
     """Return the competition's description, which ships with the package."""
     return read_description(COMPETITION_FILE)
+
+
+def open_description(settings: Settings) -> MarketDescription:
+    """Return the description of the market that settings name: the competition's, for each source.
+
+    Args:
+        settings: of the data directory.
+    """
+    return competition_description()
 
 
 def _read(root: Value, file: Path) -> MarketDescription:

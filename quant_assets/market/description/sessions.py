@@ -2,13 +2,13 @@
 
 Trading days are the joined sessions of exchanges, or the days of the data. Those of London with
 Tokyo are in ``market.calendar``, which needs no library; other exchanges are asked of
-``exchange_calendars``, whose import takes about a second. ``calendar_names.txt`` holds its names;
+``exchange_calendars`` in ``exchange_sessions``. ``calendar_names.txt`` holds its names;
 ``python -m quant_assets.market.description.sessions`` writes that file again, and a test compares.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import cache, lru_cache
+from datetime import date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,14 @@ import numpy as np
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.market import calendar as london_and_tokyo
+from quant_assets.market.description import exchange_sessions
 from quant_assets.market.description.times import ZonedTime, read_time, read_zone
 from quant_assets.market.description.values import Value
 
 _TABLE = Path(__file__).with_name("calendar_names.txt")
 _SHIPPED = frozenset({"XLON", "XTKS"})
+_MONDAY_TO_FRIDAY = (0, 1, 2, 3, 4)
+_DAY_END = ZonedTime(time(23, 59), "UTC")
 _LONGEST_CLOSURE = timedelta(days=366)
 _LATE_AFTER_HOURS = 4.0
 _KEYS = ("exchanges", "days", "due", "zone", "late_after_hours", "first_day", "last_day")
@@ -44,6 +47,35 @@ class MarketCalendar:
     first_day: date | None = None
     last_day: date | None = None
 
+    @property
+    def completion(self) -> ZonedTime:
+        """Time from which a day's prices are complete: ``due``, else the day's end in UTC."""
+        return self.due or _DAY_END
+
+    @property
+    def reach(self) -> tuple[date, date]:
+        """First and last day that prices may have, as the calendar is not asked beyond them."""
+        first = london_and_tokyo.FIRST_DAY if self._is_shipped else exchange_sessions.FIRST_DAY
+        return first, london_and_tokyo.LAST_DAY
+
+    @property
+    def open_weekdays(self) -> tuple[int, ...]:
+        """Days of the week that may be trading days, ascending; Monday is 0."""
+        if self._is_shipped:
+            return _MONDAY_TO_FRIDAY
+        if not self.exchanges:
+            return tuple(range(7))
+        return exchange_sessions.open_weekdays(self.exchanges)
+
+    @property
+    def closed_text(self) -> str:
+        """Why a day is no trading day, as the end of a sentence."""
+        if not self.exchanges:
+            return "the data do not have it"
+        names = ["London", "Tokyo"] if self._is_shipped else list(self.exchanges)
+        *others, last = names
+        return f"{', '.join(others)} and {last} are closed" if others else f"{last} is closed"
+
     def trading_days(self, start: date, end: date, of_data: DayArray | None = None) -> DayArray:
         """Return all trading days from ``start`` to ``end``, both included, ascending.
 
@@ -58,11 +90,9 @@ class MarketCalendar:
         if not self.exchanges:
             days = np.unique(_require_days(of_data))
             return days[(days >= np.datetime64(start)) & (days <= np.datetime64(end))]
-        if set(self.exchanges) == _SHIPPED:
+        if self._is_shipped:
             return london_and_tokyo.trading_days(start, end)
-        joined = [_sessions(name, start.year, end.year) for name in self.exchanges]
-        days = np.unique(np.concatenate(joined))
-        return days[(days >= np.datetime64(start)) & (days <= np.datetime64(end))]
+        return exchange_sessions.join_sessions(self.exchanges, start, end)
 
     def is_trading_day(self, days: DayArray, of_data: DayArray | None = None) -> BoolArray:
         """Return a mask that is true where one of (n,) days is a trading day.
@@ -81,12 +111,43 @@ class MarketCalendar:
         Raises:
             CalendarError: there is none in the year before, or as for :meth:`trading_days`.
         """
-        if set(self.exchanges) == _SHIPPED:
+        if self._is_shipped:
             return london_and_tokyo.newest_trading_day(day)
         days = self.trading_days(day - _LONGEST_CLOSURE, day, of_data)
         if not len(days):
             raise CalendarError("no trading day in the year before a day", found=str(day))
         return date.fromisoformat(str(days[-1]))
+
+    def is_open(self, day: date, of_data: DayArray | None = None) -> bool:
+        """Whether a day is a trading day.
+
+        Raises:
+            CalendarError: as for :meth:`trading_days`.
+        """
+        return bool(len(self.trading_days(day, day, of_data)))
+
+    def closed_days(self, start: date, of_data: DayArray | None = None) -> DayArray:
+        """Return the days from ``start`` on, as far as known, that are open weekdays and closed.
+
+        Args:
+            start: first day.
+            of_data: (n,) days of the data; used only where these are the trading days. Days after
+                the newest count as open.
+
+        Raises:
+            CalendarError: the days of the data are needed.
+        """
+        if self._is_shipped:
+            closed = london_and_tokyo.closures()
+            return closed[closed >= np.datetime64(start)]
+        if self.exchanges:
+            return exchange_sessions.closed_days(self.exchanges, start, self.open_weekdays)
+        days = np.unique(_require_days(of_data))
+        return np.setdiff1d(np.arange(np.datetime64(start), days[-1]), days) if len(days) else days
+
+    def complete_at(self, day: date) -> datetime:
+        """Return the moment from which a day's prices are complete."""
+        return self.completion.on(day)
 
     def due_at(self, day: date) -> datetime | None:
         """Return the moment at which a trading day's prices are due; None if none is set."""
@@ -95,6 +156,10 @@ class MarketCalendar:
     def late_at(self, day: date) -> datetime | None:
         """Return the moment from which a day's missing prices are late; None if none is due."""
         return self.due.on(day) + timedelta(hours=self.late_after_hours) if self.due else None
+
+    @property
+    def _is_shipped(self) -> bool:
+        return set(self.exchanges) == _SHIPPED
 
 
 def read_calendar(value: Value) -> MarketCalendar:
@@ -148,21 +213,6 @@ def _read_day(value: Value) -> date:
 def calendar_names() -> tuple[str, ...]:
     """Return the names of all calendars that a description may name."""
     return tuple(_TABLE.read_text().split())
-
-
-@lru_cache(64)
-def _sessions(name: str, first_year: int, last_year: int) -> DayArray:
-    """Return the sessions of an exchange from the first to the last day of some years."""
-    import exchange_calendars
-
-    start, end = f"{first_year}-01-01", f"{last_year}-12-31"
-    try:
-        exchange = exchange_calendars.get_calendar(name, start=start, end=end)
-    except (ValueError, exchange_calendars.errors.CalendarError) as error:
-        raise CalendarError(
-            f"the calendar {name} does not reach so far", found=f"{start} to {end}: {error}"
-        ) from None
-    return np.asarray(exchange.sessions.to_numpy(), dtype="datetime64[D]")
 
 
 def _require_days(of_data: DayArray | None) -> DayArray:

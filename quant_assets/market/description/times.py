@@ -32,6 +32,15 @@ class ZonedTime:
         """
         return datetime.combine(day, self.time, ZoneInfo(self.zone))
 
+    def day_of(self, moment: datetime) -> date:
+        """Return the day that it is in the zone at a moment.
+
+        >>> from datetime import UTC
+        >>> ZonedTime(time(9), "Asia/Tokyo").day_of(datetime(2024, 7, 1, 22, tzinfo=UTC))
+        datetime.date(2024, 7, 2)
+        """
+        return moment.astimezone(ZoneInfo(self.zone)).date()
+
     def __str__(self) -> str:
         return f"{self.time:%H:%M} {self.zone}"
 

@@ -11,7 +11,7 @@ from quant_assets.lake.schemas.revision_tables import OUTDATED
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import closures
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.sources.protocol import Source
 
 # If the newest day of a source is older, the source has ended, and no further days get partitions.
@@ -74,25 +74,30 @@ def _read_stored_spans(lake: Lake) -> list[tuple[date, date]]:
 
 
 def trading_partitions(
-    first_day: date, last_day: date, today: date
+    calendar: MarketCalendar, first_day: date, last_day: date, today: date
 ) -> dg.DailyPartitionsDefinition:
     """Build the partitions: the trading days from ``first_day`` on.
 
     A day becomes a partition at its 10:00 UTC, so that a run on its evening can use it.
 
     Args:
+        calendar: calendar of the market.
         first_day: first day of the source.
         last_day: newest day of the source. If it is older than 30 days, the partitions end with
             it; otherwise they follow the calendar.
         today: the present day, UTC.
     """
-    closed = [day for day in closures().tolist() if day >= first_day]
+    closed = calendar.closed_days(first_day).tolist()
+    never_open = [day for day in range(7) if day not in calendar.open_weekdays]
     live = today - last_day <= LIVE
     return dg.DailyPartitionsDefinition(
         start_date=first_day.isoformat(),
         end_date=None if live else (last_day + timedelta(days=1)).isoformat(),
         timezone=_EARLIEST_ZONE,
-        exclusions=["0 0 * * 6", "0 0 * * 0", *(datetime.combine(day, time()) for day in closed)],
+        exclusions=[
+            *(f"0 0 * * {(day + 1) % 7}" for day in never_open),
+            *(datetime.combine(day, time()) for day in closed),
+        ],
     )
 
 

@@ -5,7 +5,7 @@ source has changed the past belongs in ``revisions``. Every load writes here fir
 directory is bound to the market before that.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
@@ -30,10 +30,12 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store import changes
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.rejections import mark_rejected, report_rejected
 from quant_assets.orchestration.assets.table_assets import (
     asset_key_of,
+    check_spec,
     describe_asset,
     make_check_result,
     record_result,
@@ -44,10 +46,12 @@ from quant_assets.orchestration.assets.table_assets import (
 from quant_assets.orchestration.jobs.names import PRICE_JOBS, REVISE
 from quant_assets.quality.cleaning import CleaningRules
 from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
+from quant_assets.quality.expectations import Suite
 from quant_assets.quality.suites import (
-    RAW_PRICES_SUITE,
+    RAW_PRICES_CHECK,
     TARGET_PAIRS_SUITE,
     VALIDATED_PRICES_SUITE,
+    raw_prices_suite,
 )
 from quant_assets.revisions.changes import list_changes
 from quant_assets.revisions.comparison import (
@@ -118,7 +122,7 @@ def _build_prices(
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
         check_specs=[
-            suite_spec(RAW_PRICES, RAW_PRICES_SUITE, blocking=True),
+            check_spec(RAW_PRICES, *RAW_PRICES_CHECK, blocking=True),
             suite_spec(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, blocking=True),
         ],
     )
@@ -128,8 +132,10 @@ def _build_prices(
         source: dg.ResourceParam[Source],
         settings: dg.ResourceParam[Settings],
         clock: dg.ResourceParam[Clock],
+        market: dg.ResourceParam[MarketDescription],
     ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
+        check = partial(_check, raw_prices_suite(market.calendar))
         comparison = compare_with_source(lake, source)
         _require_days(comparison, source, start, end)
         refuse_many_withdrawn(comparison, settings.withdrawn_days)
@@ -140,13 +146,13 @@ def _build_prices(
             rules=CleaningRules(fill_limit=settings.fill_limit, jump_z=settings.jump_z),
         )
         update = build_rows(comparison, start=start, end=end)
-        checks = _check(update)
+        checks = check(update)
         reasons: dict[date, str] = {}
         if not _all_passed(checks) and context.run.job_name == REVISE:
-            reasons = _find_reasons(comparison, build_rows, update)
+            reasons = _find_reasons(comparison, build_rows, check, update)
             kept, refused = set_days_aside(lake, comparison, list(reasons))
             update = build_rows(kept, start=start, end=end, refused=refused)
-            checks = _check(update)
+            checks = check(update)
         hold_market(settings)
         if not _all_passed(checks):
             yield from _reject(context, lake, clock, update, checks)
@@ -182,17 +188,17 @@ def _require_days(comparison: Comparison, source: Source, start: date, end: date
     )
 
 
-def _check(update: PriceUpdate) -> Checks:
+def _check(raw_suite: Suite, update: PriceUpdate) -> Checks:
     if not len(update.raw["value"]):
         # Every day of the run was withdrawn.
         return [
-            make_check_result(RAW_PRICES, RAW_PRICES_SUITE.name, True, blocking=True, rows=0),
+            make_check_result(RAW_PRICES, raw_suite.name, True, blocking=True, rows=0),
             make_check_result(
                 VALIDATED_PRICES, VALIDATED_PRICES_SUITE.name, True, blocking=True, rows=0
             ),
         ]
     return [
-        run_suite(RAW_PRICES, RAW_PRICES_SUITE, update.raw, blocking=True),
+        run_suite(RAW_PRICES, raw_suite, update.raw, blocking=True),
         run_suite(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, update.validated, blocking=True),
     ]
 
@@ -201,16 +207,21 @@ def _all_passed(checks: Checks) -> bool:
     return all(check.passed for check in checks)
 
 
-def _find_reasons(comparison: Comparison, build_rows: Any, update: PriceUpdate) -> dict[date, str]:
+def _find_reasons(
+    comparison: Comparison,
+    build_rows: Any,
+    check: Callable[[PriceUpdate], Checks],
+    update: PriceUpdate,
+) -> dict[date, str]:
     """Find the days that do not pass their checks, and why, among the days of a run."""
     days = [day for day in update.given.days.tolist() if day >= update.start]
 
     def passes(first: date, last: date) -> bool:
-        return _all_passed(_check(build_rows(comparison, start=first, end=last)))
+        return _all_passed(check(build_rows(comparison, start=first, end=last)))
 
     failing = find_failing_days(days, passes)
     updates = {day: build_rows(comparison, start=day, end=day) for day in failing}
-    return {day: _name_failed(_check(of_day)) for day, of_day in updates.items()}
+    return {day: _name_failed(check(of_day)) for day, of_day in updates.items()}
 
 
 def _name_failed(checks: Checks) -> str:

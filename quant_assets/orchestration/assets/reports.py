@@ -13,6 +13,7 @@ from quant_assets.lake.schemas.promotion_tables import DECISIONS, SUBMITTED_FORE
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import OWNER, asset_key_of
 from quant_assets.orchestration.execution.submission_times import read_submission_time
@@ -50,10 +51,19 @@ def _build_report(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
+        market: dg.ResourceParam[MarketDescription],
     ) -> dg.MaterializeResult:
         _, end = run_day_range(context)
         submitted_at = read_submission_time(context.instance, end)
-        scope = ReportScope(lake, period, end, tuple(families), settings.drift_share, submitted_at)
+        scope = ReportScope(
+            lake,
+            period,
+            end,
+            tuple(families),
+            settings.drift_share,
+            market.calendar,
+            submitted_at,
+        )
         report_content, page = store_report(scope, settings.reports_dir)
         shown = {
             "page": dg.MetadataValue.path(page),

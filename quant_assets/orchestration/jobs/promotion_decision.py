@@ -10,6 +10,7 @@ from pydantic import Field
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.market import MarketDescription
 from quant_assets.promotion.manual_decisions import ManualAction, ManualDecision, decide_manually
 
 
@@ -42,10 +43,11 @@ def decide_about_release(
     config: DecisionConfig,
     lake: dg.ResourceParam[Lake],
     settings: dg.ResourceParam[Settings],
+    market: dg.ResourceParam[MarketDescription],
 ) -> dg.Output[int]:
     """Make the decision from the launchpad; an impossible decision is refused."""
     fields: dict[str, Any] = config.model_dump()
-    decisions = decide_manually(lake, settings, ManualDecision(**fields))
+    decisions = decide_manually(lake, settings, market.calendar, ManualDecision(**fields))
     for decision in decisions:
         context.log.info(
             f"from {decision.trading_day} on: {decision.action} {decision.release}: "

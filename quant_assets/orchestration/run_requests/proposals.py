@@ -4,7 +4,7 @@ Which job runs next for which day is decided in ``next_days`` and ``next_revisio
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 import dagster as dg
@@ -13,7 +13,7 @@ from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.revision_tables import SET_ASIDE
 from quant_assets.lake.schemas.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import trading_days
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.orchestration.execution.runs import RANGE_END, RANGE_START
 from quant_assets.orchestration.jobs.names import UPDATE, WATCH
 from quant_assets.orchestration.run_requests.attempts import (
@@ -30,8 +30,6 @@ from quant_assets.revisions.comparison import (
 )
 from quant_assets.sources.protocol import Source
 
-CLOSE = time(22)
-"""Time of day from which a day's prices can be complete, after New York's close, UTC."""
 # Jobs beside which a refresh may run; any other job may write the tables of the refresh.
 JOBS_BESIDE_REFRESH = frozenset({WATCH, UPDATE, "retrain_models", "tune_models", "maintain_lake"})
 NEEDS_LOADING = "nothing is loaded yet: first run load_history or `quant-assets load`"
@@ -46,6 +44,7 @@ class RequestContext:
         lake: holds the stored days.
         source: holds the days that can be refreshed.
         now: the present moment, UTC.
+        calendar: calendar of the market.
         day_attempts: attempts at a day that fails its blocking checks before it is set aside.
         withdrawn_days: stored days that the source may take back at once.
     """
@@ -54,6 +53,7 @@ class RequestContext:
     lake: Lake
     source: Source
     now: datetime
+    calendar: MarketCalendar
     day_attempts: int = 3
     withdrawn_days: int = 5
 
@@ -122,9 +122,9 @@ def describe_days(day: date, until: date | None) -> str:
     return f"{day}..{until}" if until else day.isoformat()
 
 
-def is_day_over(day: date, now: datetime) -> bool:
+def is_day_over(calendar: MarketCalendar, day: date, now: datetime) -> bool:
     """Whether the prices of a day can be complete."""
-    return now >= datetime.combine(day, CLOSE, UTC)
+    return now >= calendar.complete_at(day)
 
 
 def find_waiting_days(context: RequestContext) -> list[date] | Wait:
@@ -132,18 +132,21 @@ def find_waiting_days(context: RequestContext) -> list[date] | Wait:
     newest = context.submitted
     if newest is None:
         return Wait(NEEDS_LOADING)
-    days = find_next_days(context.source, newest, context.now)
+    days = find_next_days(context.source, context.calendar, newest, context.now)
     if isinstance(days, Wait):
         return days
     waiting = [day for day in days if day not in context.set_aside]
     return waiting or Wait(f"{days[-1]} is set aside")
 
 
-def find_next_days(source: Source, newest: date, now: datetime) -> list[date] | Wait:
+def find_next_days(
+    source: Source, calendar: MarketCalendar, newest: date, now: datetime
+) -> list[date] | Wait:
     """Find the source's complete days after the newest submission, by reading their prices.
 
     Args:
         source: is read for all days after ``newest``, and for its pairs.
+        calendar: calendar of the market.
         newest: day of the newest submission.
         now: the present moment, UTC.
 
@@ -158,10 +161,10 @@ def find_next_days(source: Source, newest: date, now: datetime) -> list[date] | 
         ends = "" if last == newest else f", and ends on {last}"
         waiting = source.waiting()
         return Wait(f"{source.name} has no day after {newest}{ends}{waiting and f'; {waiting}'}")
-    later = trading_days(newest + timedelta(days=1), last).tolist()
-    over = [day for day in later if is_day_over(day, now)]
+    later = calendar.trading_days(newest + timedelta(days=1), last).tolist()
+    over = [day for day in later if is_day_over(calendar, day, now)]
     if not over:
-        return Wait(f"{last} is not over: its prices are complete from {CLOSE:%H:%M} UTC on")
+        return Wait(f"{last} is not over: its prices are complete from {calendar.completion} on")
     source.pairs()
     days = source.prices(over[0], over[-1]).days.tolist()
     return days or Wait(f"{source.name} has none of the days from {over[0]} to {over[-1]}")

@@ -1,4 +1,4 @@
-"""Schedules of the daily jobs on the evening of each trading day. Times are UTC.
+"""Schedules of the daily jobs, after the prices of each trading day are complete.
 
 Which day is next is decided in ``orchestration.run_requests.next_days``. A schedule requests no
 run while the sensor is on that requests the same runs.
@@ -9,16 +9,16 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
-import numpy as np
 
 from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import is_trading_day
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.orchestration.jobs.names import REFRESH, UPDATE, WATCH
 from quant_assets.orchestration.run_requests.next_days import PROPOSALS
 from quant_assets.orchestration.run_requests.proposals import RequestContext
 from quant_assets.orchestration.run_requests.retry_policy import Wait
+from quant_assets.orchestration.schedules.daily_times import DailyTime
 from quant_assets.orchestration.sensors.refresh_sensor import (
     REFRESH_SENSOR,
     SOURCE_ERRORS,
@@ -30,41 +30,51 @@ if TYPE_CHECKING:
     from quant_assets.orchestration.storages.compatibility import UnresolvedAssetJobDefinition
 
 _EVENINGS = (
-    ("daily_refresh", REFRESH, "0 22", "refresh", "at 22:00 UTC, after New York's close"),
-    ("daily_watch", WATCH, "30 22", "watch", "at 22:30 UTC, half an hour after its refresh"),
-    ("daily_update", UPDATE, "45 22", "update", "at 22:45 UTC, for the next day's forecasts"),
+    ("daily_refresh", REFRESH, 0, "refresh", "when its prices are complete"),
+    ("daily_watch", WATCH, 30, "watch", "half an hour after its refresh"),
+    ("daily_update", UPDATE, 45, "update", "for the next day's forecasts"),
 )
+"""Name, job, minutes after the day's prices are complete, and what and why, in words."""
 
 
 def build(
-    jobs: "Mapping[str, UnresolvedAssetJobDefinition]", status: dg.DefaultScheduleStatus
+    jobs: "Mapping[str, UnresolvedAssetJobDefinition]",
+    calendar: MarketCalendar,
+    status: dg.DefaultScheduleStatus,
 ) -> list[dg.ScheduleDefinition]:
-    """Build the schedules of the daily jobs."""
+    """Build the schedules of the daily jobs.
+
+    Args:
+        jobs: all asset jobs, by name.
+        calendar: calendar of the market.
+        status: whether the schedules begin switched on.
+    """
+    times = [DailyTime(calendar, minutes) for _, _, minutes, _, _ in _EVENINGS]
     return [
         _build_schedule(
             name,
             jobs[job],
-            minute_and_hour,
-            f"Requests the {what} of each trading day {when}. Requests nothing while the sensor "
-            f"{REFRESH_SENSOR} is on, which also catches up.",
+            time,
+            f"Requests the {what} of each trading day at {time}, {when}. Requests nothing while "
+            f"the sensor {REFRESH_SENSOR} is on, which also catches up.",
             status,
         )
-        for name, job, minute_and_hour, what, when in _EVENINGS
+        for time, (name, job, _, what, when) in zip(times, _EVENINGS, strict=True)
     ]
 
 
 def _build_schedule(
     name: str,
     job: "UnresolvedAssetJobDefinition",
-    minute_and_hour: str,
+    time: DailyTime,
     description: str,
     status: dg.DefaultScheduleStatus,
 ) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
         job=job,
-        cron_schedule=f"{minute_and_hour} * * 1-5",
-        execution_timezone="UTC",
+        cron_schedule=time.cron,
+        execution_timezone=time.zone,
         default_status=status,
         description=description,
     )
@@ -73,13 +83,16 @@ def _build_schedule(
         lake: dg.ResourceParam[Lake],
         source: dg.ResourceParam[Source],
     ) -> dg.RunRequest | dg.SkipReason:
-        now = context.scheduled_execution_time
-        if not _is_trading_day(now.date()):
-            return dg.SkipReason(f"{now.date()} is not a trading day: London and Tokyo are closed")
+        now, calendar = context.scheduled_execution_time, time.calendar
+        day = time.day_of(now)
+        if not calendar.is_open(day):
+            return dg.SkipReason(f"{day} is not a trading day: {calendar.closed_text}")
         sensor = context.repository_def.get_sensor_def(REFRESH_SENSOR)
         if is_on(context.instance, sensor):
             return dg.SkipReason(f"the sensor {REFRESH_SENSOR} is on and requests the runs")
-        return _request(job.name, RequestContext(context.instance, lake, source, now))
+        return _request(
+            job.name, day, RequestContext(context.instance, lake, source, now, calendar)
+        )
 
     return schedule
 
@@ -99,9 +112,8 @@ def is_on(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> bool:
     )
 
 
-def _request(job: str, context: RequestContext) -> dg.RunRequest | dg.SkipReason:
-    """Request the run of the evening's day, if it is the job's next day."""
-    day = context.now.date()
+def _request(job: str, day: date, context: RequestContext) -> dg.RunRequest | dg.SkipReason:
+    """Request the run of a day, if it is the job's next day."""
     newest = read_newest_day(context.lake, SUBMISSIONS)
     if job == REFRESH and newest and newest >= day:
         return dg.SkipReason(f"{day} is already refreshed")
@@ -117,7 +129,3 @@ def _request(job: str, context: RequestContext) -> dg.RunRequest | dg.SkipReason
             "catches up day by day"
         )
     return proposal.request(context.now)
-
-
-def _is_trading_day(day: date) -> bool:
-    return bool(is_trading_day(np.array([day], dtype="datetime64[D]"))[0])

@@ -15,6 +15,7 @@ from quant_assets.core.errors import QuantAssetsError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.metrics.lake_metrics import collect_lake_metrics
 from quant_assets.metrics.prometheus import Metric, to_prometheus_text
 from quant_assets.models.registry import select_families
@@ -25,9 +26,15 @@ SECONDS = 300
 
 
 def build(
+    calendar: MarketCalendar,
     status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
 ) -> dg.SensorDefinition:
-    """Build the sensor that writes the textfile."""
+    """Build the sensor that writes the textfile.
+
+    Args:
+        calendar: calendar of the market.
+        status: whether the sensor begins switched on.
+    """
 
     @dg.sensor(
         minimum_interval_seconds=SECONDS,
@@ -41,7 +48,9 @@ def build(
         settings: dg.ResourceParam[Settings],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        metrics = collect_all_metrics(context.instance, lake, settings, clock.now().date())
+        metrics = collect_all_metrics(
+            context.instance, lake, settings, calendar, clock.now().date()
+        )
         write_atomically(settings.metrics_file, to_prometheus_text(metrics))
         return dg.SensorResult(
             skip_reason=f"{len(metrics)} metrics were written to {settings.metrics_file}"
@@ -51,7 +60,11 @@ def build(
 
 
 def collect_all_metrics(
-    instance: dg.DagsterInstance, lake: Lake, settings: Settings, today: date
+    instance: dg.DagsterInstance,
+    lake: Lake,
+    settings: Settings,
+    calendar: MarketCalendar,
+    today: date,
 ) -> list[Metric]:
     """Collect the metrics of the lake and of runs, and whether each part could be read.
 
@@ -59,6 +72,7 @@ def collect_all_metrics(
         instance: Dagster's instance with the runs.
         lake: the lake; it is not created if it does not exist yet.
         settings: name the families and the lake's folder.
+        calendar: calendar of the market.
         today: the day from which the age of data is counted.
     """
     if not settings.lake_dir.exists():
@@ -66,7 +80,7 @@ def collect_all_metrics(
     families = select_families(settings.families)
     return _collect_parts(
         {
-            "lake": lambda: collect_lake_metrics(lake, families, today),
+            "lake": lambda: collect_lake_metrics(lake, families, calendar, today),
             "runs": lambda: collect_run_metrics(instance, lake),
         }
     )

@@ -15,6 +15,7 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.errors import CalendarError, QuantAssetsError, SourceError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.orchestration.execution.run_locks import close_abandoned_runs
 from quant_assets.orchestration.run_requests.next_days import PROPOSALS
 from quant_assets.orchestration.run_requests.proposals import RequestContext, RunProposal
@@ -62,6 +63,7 @@ def _look(source: Source) -> str:
 def build(
     jobs: "Mapping[str, UnresolvedAssetJobDefinition]",
     partitions: dg.PartitionsDefinition,
+    calendar: MarketCalendar,
     status: dg.DefaultSensorStatus,
 ) -> dg.SensorDefinition:
     """Build the sensor that requests the runs of new days.
@@ -69,6 +71,7 @@ def build(
     Args:
         jobs: all asset jobs, by name.
         partitions: the days for which runs may be requested.
+        calendar: calendar of the market.
         status: whether the sensor begins switched on.
     """
 
@@ -102,7 +105,13 @@ def build(
                 cursor=before.after(now, look),
             )
         request_context = RequestContext(
-            context.instance, lake, source, now, settings.day_attempts, settings.withdrawn_days
+            context.instance,
+            lake,
+            source,
+            now,
+            calendar,
+            settings.day_attempts,
+            settings.withdrawn_days,
         )
         with lake.at_once():
             proposals = {job: _propose(job, request_context, partitions) for job in PROPOSALS}

@@ -5,8 +5,8 @@ It requests no run, so that no run waits if alerts cannot be stored.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -18,8 +18,8 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.calendar import trading_days
-from quant_assets.orchestration.run_requests.proposals import CLOSE, is_day_over
+from quant_assets.market.description.sessions import MarketCalendar
+from quant_assets.orchestration.run_requests.proposals import is_day_over
 from quant_assets.orchestration.sensors.refresh_sensor import (
     SECONDS,
     SOURCE_ERRORS,
@@ -80,8 +80,13 @@ class SourceReading:
     skipped: tuple[date, ...] = ()
 
 
-def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """Build the sensor that watches the source."""
+def build(calendar: MarketCalendar, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Build the sensor that watches the source.
+
+    Args:
+        calendar: calendar of the market; the settings say after how many hours prices are late.
+        status: whether the sensor begins switched on.
+    """
 
     @dg.sensor(
         minimum_interval_seconds=SECONDS,
@@ -98,10 +103,11 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     ) -> dg.SensorResult:
         now = clock.now()
         before = SourceCursor.parse(context.cursor)
-        reading = read_source_state(lake, source, now, before.late, settings.withdrawn_days)
-        cursor, events = apply_reading(
-            before, reading, now, timedelta(hours=settings.data_due_hours)
+        reading = read_source_state(
+            lake, source, calendar, now, before.late, settings.withdrawn_days
         )
+        patient = replace(calendar, late_after_hours=settings.data_due_hours)
+        cursor, events = apply_reading(before, reading, now, patient)
         if events:
             AlertStore(lake, settings.lake_dir).take_in(
                 events, open_usable_channels(settings).names
@@ -114,7 +120,12 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
 
 
 def read_source_state(
-    lake: Lake, source: Source, now: datetime, late: Sequence[str], withdrawn_days: int
+    lake: Lake,
+    source: Source,
+    calendar: MarketCalendar,
+    now: datetime,
+    late: Sequence[str],
+    withdrawn_days: int,
 ) -> SourceReading:
     """Read the days from the source that the next refresh would read, and the late days.
 
@@ -124,6 +135,7 @@ def read_source_state(
     Args:
         lake: holds the newest submission.
         source: is read.
+        calendar: calendar of the market.
         now: the present moment, UTC.
         late: ISO dates of the days that have an open alert.
         withdrawn_days: stored days that the source may take back at once.
@@ -140,8 +152,8 @@ def read_source_state(
         recent = [day - timedelta(days=1) for day in late_days if last - day <= MAX_SOURCE_AGE]
         since = min([newest or last, *recent])
         too_old = [day for day in late_days if day <= since]
-        expected = trading_days(since + timedelta(days=1), last).tolist()
-        over = [day for day in expected if is_day_over(day, now)]
+        expected = calendar.trading_days(since + timedelta(days=1), last).tolist()
+        over = [day for day in expected if is_day_over(calendar, day, now)]
         return SourceReading(last, skipped=(*too_old, *_find_missing_days(source, over)))
     except SOURCE_ERRORS as error:
         return SourceReading(None, describe_source_error(error))
@@ -156,7 +168,7 @@ def _find_missing_days(source: Source, days: Sequence[date]) -> list[date]:
 
 
 def apply_reading(
-    cursor: SourceCursor, reading: SourceReading, now: datetime, patience: timedelta
+    cursor: SourceCursor, reading: SourceReading, now: datetime, calendar: MarketCalendar
 ) -> tuple[SourceCursor, list[ConditionRaised | ConditionCleared]]:
     """Apply the state of the source to the cursor.
 
@@ -164,7 +176,7 @@ def apply_reading(
         cursor: the cursor before this tick.
         reading: the state of the source on this tick.
         now: the present moment, UTC.
-        patience: how long after the close of a day its prices may arrive.
+        calendar: calendar of the market, which says when prices are late.
 
     Returns:
         The next cursor, and the events of alerts.
@@ -184,7 +196,7 @@ def apply_reading(
         if cursor.bad >= TICKS_BEFORE_ALERT
         else []
     )
-    late = [str(day) for day in (*reading.skipped, *find_late_days(reading.last, now, patience))]
+    late = [str(day) for day in (*reading.skipped, *find_late_days(reading.last, now, calendar))]
     # If the source has ended, its late days have not arrived, and their alerts stay open.
     ended = now.date() - reading.last > MAX_SOURCE_AGE
     over = [] if ended else [day for day in cursor.late if day not in late]
@@ -206,18 +218,20 @@ def _next_cursor(
     return SourceCursor(bad, list(late), newest_event)
 
 
-def find_late_days(last: date, now: datetime, patience: timedelta) -> list[date]:
+def find_late_days(last: date, now: datetime, calendar: MarketCalendar) -> list[date]:
     """Find the trading days after the source's newest day whose prices are late.
 
     Args:
         last: newest day of the source.
         now: the present moment, UTC.
-        patience: how long after the close of a day its prices may arrive.
+        calendar: calendar of the market, which says when prices are late.
     """
-    if now.date() - last > MAX_SOURCE_AGE or now.date() <= last:
+    today = calendar.completion.day_of(now)
+    if today - last > MAX_SOURCE_AGE or today <= last:
         return []
-    days: Sequence[date] = trading_days(last + timedelta(days=1), now.date()).tolist()
-    return [day for day in days if datetime.combine(day, CLOSE, UTC) + patience <= now]
+    days: Sequence[date] = calendar.trading_days(last + timedelta(days=1), today).tolist()
+    late_at = {day: calendar.late_at(day) for day in days}
+    return [day for day, moment in late_at.items() if moment and moment <= now]
 
 
 def _unreadable_event(error: str, now: datetime) -> ConditionRaised:
