@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from benchmarks.figures import Figure, medians
+from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings
 from quant_assets.definitions import LAYERS, build_definitions
 from quant_assets.lake.schemas.tables import forecasts_table
@@ -26,6 +27,7 @@ from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets.orchestration.assets.table_assets import asset_key_of
 from quant_assets.orchestration.execution.runs import open_instance, run_job
 from quant_assets.orchestration.jobs.job_run import JobRun
+from quant_assets.orchestration.jobs.names import REFRESH
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_source
 
@@ -74,6 +76,7 @@ def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
         partition_key_range=dg.PartitionKeyRange(start.isoformat(), end.isoformat()),
         selected_asset_keys={asset_key_of(forecasts_table(name)) for name in FAST},
         log=logging.getLogger(__name__),
+        run=SimpleNamespace(job_name=REFRESH, run_id="", tags={}),
         add_asset_metadata=lambda *_: None,
     )
     market = open_description(settings)
@@ -83,6 +86,7 @@ def plainly(settings: Settings, source: Source, start: date, end: date) -> None:
             "lake": lake,
             "source": source,
             "settings": settings,
+            "clock": Clock(),
             "market": market,
         }
         for body in bodies(source, market.calendar):
@@ -115,4 +119,4 @@ def as_a_run(settings: Settings, start: date, end: date) -> None:
         end: last day.
     """
     with redirect_stderr(StringIO()), open_instance(settings) as opened:
-        run_job(build_definitions(settings), opened, JobRun("refresh_daily", start, end))
+        run_job(build_definitions(settings), opened, JobRun(REFRESH, start, end))
