@@ -21,6 +21,7 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.quality.cleaning import CleaningRules
 from quant_assets.revisions.changes import list_changes
 from quant_assets.revisions.comparison import compare_anew, compare_with_source
+from quant_assets.revisions.records import list_mark_removal
 from quant_assets.revisions.storing import build_update
 from quant_assets.sources.simulated.market import SimulatedMarket
 
@@ -40,6 +41,7 @@ def run(market: Path | None) -> list[Figure]:
         comparison = compare_with_source(lake, source)
         update = build_update(comparison, source.name, CleaningRules(), first, last)
         lake.change(*list_changes(lake, comparison, update, (), {}, Clock().now()))
+        lake.change(*list_mark_removal(lake, first, last))
         taken = medians(
             {
                 "digests": partial(_compare_by_digests, lake, source),

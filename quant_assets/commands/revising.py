@@ -16,7 +16,6 @@ from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import (
     PRICE_JOBS,
-    REDOING_JOBS,
     REFRESH,
     RESUBMISSION_TAG,
     REVISE,
@@ -43,7 +42,7 @@ def run_revision(settings: Settings) -> None:
     from quant_assets.revisions.comparison import (
         compare_with_source,
         refuse_many_withdrawn,
-        refuse_other_series,
+        refuse_other_market,
     )
     from quant_assets.revisions.differences import describe_differences
     from quant_assets.revisions.records import read_records
@@ -52,7 +51,7 @@ def run_revision(settings: Settings) -> None:
     source = open_source(settings)
     with Lake(settings.lake_dir) as lake:
         comparison = compare_with_source(lake, source)
-    refuse_other_series(comparison)
+    refuse_other_market(comparison)
     if comparison.span is None:
         typer.echo(f"{settings.source}: the stored days are as the source has them")
         _tell_new_days(len(comparison.new_days))
@@ -89,8 +88,9 @@ def keep_order(
 ) -> tuple[date, date]:
     """Bring along the days that have to be stored before these, and revise the past first.
 
-    A run over the history that reaches the first changed day redoes it itself.
+    A run that covers all changed days redoes them itself.
     """
+    from quant_assets.lake.readers.days import read_submitted_day
     from quant_assets.lake.store.lake import Lake
     from quant_assets.revisions.comparison import compare_with_source
 
@@ -98,14 +98,19 @@ def keep_order(
         return start, end
     with Lake(settings.lake_dir) as lake:
         comparison = compare_with_source(lake, source)
+        submitted = read_submitted_day(lake)
     if comparison.stored is None:
         return start, end
     missing = [day for day in comparison.new_days if day < start]
+    if job == REFRESH and submitted:
+        aside = comparison.set_aside or {}
+        days = comparison.given.days.tolist()
+        missing = [day for day in days if submitted < day < start and day not in aside]
     if missing:
         start = missing[0]
-        typer.echo(f"from {start} on: the days before are not stored yet")
+        typer.echo(f"from {start} on: the days before are not stored, or not submitted, yet")
     span = comparison.span
-    if span is None or (job in REDOING_JOBS and start <= span[0] and end >= span[1]):
+    if span is None or (start <= span[0] and end >= span[1]):
         return start, end
     run_revision(settings)
     return start, end

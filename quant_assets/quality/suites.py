@@ -174,6 +174,12 @@ VALIDATED_PRICES_SUITE = Suite(
             {"mostly": 0.5},
             views.closes,
         ),
+        _between(
+            "rejected_share",
+            "on no day more than a quarter of the cells is rejected",
+            views.rejected_by_day,
+            max_value=0.25,
+        ),
         Expectation(
             "ExpectColumnValuesToBeInSet",
             ("rejected",),

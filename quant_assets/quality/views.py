@@ -48,6 +48,12 @@ def with_rejected(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(rejected=frame["flag"].isin(flags))
 
 
+def rejected_by_day(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of rejected cells of each day, in a column ``rejected_share``."""
+    shares = with_rejected(frame).groupby("trading_day", sort=False)["rejected"].mean()
+    return shares.rename("rejected_share").reset_index()
+
+
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:
     """Return all rows, with the ``distance`` between the target's number and its position."""
     numbers = pd.to_numeric(frame["target"].astype(str).str.removeprefix("target_"), "coerce")

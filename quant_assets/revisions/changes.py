@@ -13,11 +13,12 @@ import numpy as np
 from quant_assets.lake.readers.arrays import tile_units
 from quant_assets.lake.readers.series import read_series, series_rows
 from quant_assets.lake.schemas.declared import declared_tables
-from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED, REVISIONS, SET_ASIDE
+from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS, OUTDATED, REVISIONS, SET_ASIDE
 from quant_assets.lake.schemas.table import HISTORY, Table
 from quant_assets.lake.schemas.tables import (
     RAW_PRICES,
     RAW_SERIES,
+    RAW_TARGET_PAIRS,
     VALIDATED_PRICES,
     VALIDATED_QUARANTINE,
 )
@@ -35,6 +36,7 @@ from quant_assets.quality.rows import quarantine_rows
 from quant_assets.revisions.comparison import DATE_ID_FIELD, Comparison
 from quant_assets.revisions.differences import Revision
 from quant_assets.revisions.digests import BLOCK_DAYS, digest_blocks
+from quant_assets.revisions.given_prices import select_days
 from quant_assets.revisions.storing import PriceUpdate
 
 _DAY_SCHEMAS = ("features", "forecasts", "submissions", "monitoring")
@@ -62,12 +64,12 @@ def list_changes(
     """
     withdrawn = _days_of(comparison.revisions, "withdrawn")
     last = max([update.end, *withdrawn])
-    start = update.start
+    start = min([update.start, *withdrawn])
     changes = [
         replace_days(RAW_PRICES, start, last, update.raw),
         replace_days(VALIDATED_QUARANTINE, start, last, quarantine_rows(update.cleaned, start)),
         replace_days(VALIDATED_PRICES, start, last, update.validated),
-        _replace_digests(lake, update, last),
+        _replace_digests(lake, comparison, update, start, last),
         *_replace_series(lake, update.given.series),
     ]
     if comparison.revisions:
@@ -75,8 +77,9 @@ def list_changes(
         changes.append(append(REVISIONS, rows))
         changes += _clear_days(lake, families, withdrawn)
         changes += _renumber(lake, families, comparison)
-    if comparison.span:
-        changes.append(_mark_outdated(lake, comparison, now))
+    changes.append(_mark_outdated(lake, comparison, (update.start, update.end), now))
+    if comparison.revisions or comparison.outdated or comparison.is_other_market:
+        changes += forget_load(lake)
     changes += _keep_set_aside(lake, comparison, update, reasons, now)
     return changes
 
@@ -92,15 +95,22 @@ def _replace_series(lake: Lake, series: SeriesList) -> list[Change]:
     return [replace_all(RAW_SERIES, series_rows(series))]
 
 
-def _replace_digests(lake: Lake, update: PriceUpdate, last: date) -> Change:
+def _replace_digests(
+    lake: Lake, comparison: Comparison, update: PriceUpdate, start: date, last: date
+) -> Change:
     """Replace the digests of all blocks that the run's days lie in.
 
-    A lake of an earlier version gets the digests of all blocks.
+    Stored days after the run are as the source has them, or the run would have been refused. A lake
+    of an earlier version gets the digests of all blocks.
     """
-    digests = digest_blocks(update.given)
-    begin = update.start if lake.has(DIGESTS) else update.given.days[0].item()
+    newest = max(update.end, comparison.stored[1] if comparison.stored else update.end)
+    given = comparison.given
+    begun = given.days >= update.given.days[:1]
+    digests = digest_blocks(select_days(given, begun & (given.days <= np.datetime64(newest))))
+    begin = start if lake.has(DIGESTS) else update.given.days[0].item()
     first = np.datetime64(begin).astype(np.int64) // BLOCK_DAYS * BLOCK_DAYS
     own = digests.blocks >= first.astype("datetime64[D]")
+    own &= digests.blocks <= np.datetime64(last)
     series = update.given.series.series
     blocks = digests.blocks[own]
     rows = {
@@ -109,7 +119,7 @@ def _replace_digests(lake: Lake, update: PriceUpdate, last: date) -> Change:
         "field": tile_units([*(s.field for s in series), DATE_ID_FIELD], len(blocks)),
         "digest": digests.values[own].ravel(),
     }
-    return replace_days(DIGESTS, first.astype("datetime64[D]").item(), max(last, update.end), rows)
+    return replace_days(DIGESTS, first.astype("datetime64[D]").item(), last, rows)
 
 
 def revision_rows(
@@ -165,8 +175,32 @@ def _renumber(lake: Lake, families: tuple[str, ...], comparison: Comparison) -> 
     return changes
 
 
-def _mark_outdated(lake: Lake, comparison: Comparison, now: datetime) -> Change:
-    first, until = comparison.span or (date.min, date.min)
+def list_pair_changes(
+    lake: Lake, comparison: Comparison, rows: Mapping[str, Any], now: datetime
+) -> list[Change]:
+    """List the changes with which a run stores targets; the first is that of the targets.
+
+    Other targets than those that are stored leave a mark over all days, until all is done again.
+    """
+    changes = [replace_all(RAW_TARGET_PAIRS, rows)]
+    if comparison.other_targets and comparison.stored:
+        changes.append(_mark_outdated(lake, comparison, comparison.stored, now))
+        changes += forget_load(lake)
+    return changes
+
+
+def forget_load(lake: Lake) -> list[Change]:
+    """List the change after which the lake no longer counts as loaded from its present source."""
+    no_rows: dict[str, list[object]] = {column.name: [] for column in LOADS.columns}
+    return [replace_all(LOADS, no_rows)] if lake.has(LOADS) else []
+
+
+def _mark_outdated(
+    lake: Lake, comparison: Comparison, days: tuple[date, date], now: datetime
+) -> Change:
+    """Mark the days of a run, and those that the source changed, until the run comes to its end."""
+    span = comparison.span or days
+    first, until = min(days[0], span[0]), max(days[1], span[1])
     earlier = comparison.outdated
     row = {
         "trading_day": [first],

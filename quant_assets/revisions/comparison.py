@@ -4,26 +4,33 @@ Digests say which series and blocks of days differ; only those are read and comp
 What is stored because of it is in ``revisions.storing``.
 """
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import numpy as np
 
 from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray, DayArray
-from quant_assets.lake.readers.days import read_day_span
-from quant_assets.lake.readers.prices import read_raw
+from quant_assets.lake.readers.days import read_day_span, read_days
+from quant_assets.lake.readers.prices import find_history_start, pairs_rows, read_pairs, read_raw
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED
-from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import InstrumentSeries
-from quant_assets.revisions.differences import Revision, find_differences
+from quant_assets.market.instruments import InstrumentSeries, SeriesList
+from quant_assets.revisions.differences import Revision, find_differences, list_whole_days
 from quant_assets.revisions.digests import BLOCK_DAYS, BlockDigests, digest_blocks
-from quant_assets.revisions.given_prices import apply_set_aside, select_columns, select_days
+from quant_assets.revisions.given_prices import (
+    apply_set_aside,
+    join_days,
+    select_columns,
+    select_days,
+)
 from quant_assets.sources.protocol import PriceTable, Source
 
+# More than any rule of cleaning looks back.
+_CLEANING_DAYS = 250
 DATE_ID_FIELD = "date_id"
 """Field under which the digests of the numbers of days are stored."""
 
@@ -51,13 +58,16 @@ class Comparison:
 
     Attributes:
         given: what counts of the source's prices: all days from the first stored day on; a day that
-            is set aside has what the lake holds for it.
+            is set aside has what the lake holds for it. Before the source's first day are the last
+            days that the lake holds from earlier, which cleaning needs.
         stored: first and newest stored day; None if nothing is stored.
         revisions: what the source changed in the stored days.
         set_aside: digests of the days that are set aside and that the source has not repaired.
-        outdated: a revision that has not come to its end; None if there is none.
+        outdated: days whose prices were stored by a run that has not come to its end; None if
+            there are none.
         came: series that the source has and the lake lacks.
         went: series that the lake has and the source lacks.
+        other_targets: whether the source has other targets than the lake.
     """
 
     given: PriceTable
@@ -67,6 +77,12 @@ class Comparison:
     outdated: Outdated | None = None
     came: tuple[str, ...] = ()
     went: tuple[str, ...] = ()
+    other_targets: bool = False
+
+    @property
+    def is_other_market(self) -> bool:
+        """Whether the source has other series or targets than the lake."""
+        return bool(self.came or self.went or self.other_targets)
 
     @property
     def new_days(self) -> list[date]:
@@ -109,23 +125,47 @@ def compare_anew(lake: Lake, source: Source) -> Comparison:
     if stored is None:
         return Comparison(given)
     outdated = _read_outdated(lake)
+    other_targets = _has_other_targets(lake, source)
     columns, digests = _read_digests(lake)
     came, went = set(given.columns) - set(columns), set(columns) - set(given.columns)
     if came or went:
-        return Comparison(given, stored, (), {}, outdated, tuple(sorted(came)), tuple(sorted(went)))
+        gone = np.setdiff1d(read_days(lake, RAW_PRICES), given.days)
+        revisions = list_whole_days("withdrawn", gone)
+        series = tuple(sorted(came)), tuple(sorted(went))
+        return Comparison(given, stored, tuple(revisions), {}, outdated, *series, other_targets)
     given = select_columns(given, columns)
     given, set_aside = apply_set_aside(lake, given)
     known = select_days(given, given.days <= np.datetime64(stored[1]))
     revisions = _find_revisions(lake, known, digests, stored, columns)
-    return Comparison(given, stored, tuple(revisions), set_aside, outdated)
+    if first > stored[0]:
+        given = join_days(_read_days_before(lake, first, given.series), given)
+    return Comparison(
+        given, stored, tuple(revisions), set_aside, outdated, other_targets=other_targets
+    )
 
 
-def refuse_other_series(comparison: Comparison) -> None:
-    """Refuse a source whose series are not those that are stored.
+def extend_back(comparison: Comparison, source: Source, start: date) -> Comparison:
+    """Add the days of the source from ``start`` on that lie before the first stored day."""
+    if comparison.stored is None or max(start, source.first_day) >= comparison.stored[0]:
+        return comparison
+    earlier = source.prices(start, comparison.stored[0] - timedelta(days=1))
+    earlier = select_columns(earlier, comparison.given.columns)
+    return replace(comparison, given=join_days(earlier, comparison.given))
+
+
+def refuse_other_market(comparison: Comparison) -> None:
+    """Refuse a source whose series or targets are not those that are stored.
 
     Raises:
-        SourceError: it has further series, or lacks some.
+        SourceError: it has further series, or lacks some; or it has other targets.
     """
+    if comparison.other_targets:
+        raise SourceError(
+            "the source has other targets than those that are stored",
+            expected="the stored targets, with their lags and legs, in the same order",
+            hint="correct them; if the new targets are right, run `quant-assets load`, which "
+            "computes everything anew",
+        )
     if comparison.came or comparison.went:
         raise SourceError(
             "the source has other series than those that are stored",
@@ -162,6 +202,19 @@ def refuse_many_withdrawn(comparison: Comparison, most: int) -> None:
 def _list(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more if names else "none"
+
+
+def _has_other_targets(lake: Lake, source: Source) -> bool:
+    if not lake.has(RAW_TARGET_PAIRS):
+        return False
+    stored, given = (pairs_rows(pairs) for pairs in (read_pairs(lake), source.pairs()))
+    return any(list(stored[name]) != list(given[name]) for name in stored)
+
+
+def _read_days_before(lake: Lake, first: date, series: SeriesList) -> PriceTable:
+    """Read the last stored days before the source's first day, as many as cleaning needs."""
+    start = find_history_start(lake, RAW_PRICES, first, _CLEANING_DAYS)
+    return read_raw(lake, start, first - timedelta(days=1), series)
 
 
 def _read_outdated(lake: Lake) -> Outdated | None:

@@ -62,8 +62,8 @@ def find_differences(stored: PriceTable, given: PriceTable) -> list[Revision]:
     before, after = cell_bits(stored)[in_stored], cell_bits(given)[in_given]
     changed = before != after
     return [
-        *_whole_days("withdrawn", np.setdiff1d(stored.days, given.days)),
-        *_whole_days("inserted", np.setdiff1d(given.days, stored.days)),
+        *list_whole_days("withdrawn", np.setdiff1d(stored.days, given.days)),
+        *list_whole_days("inserted", np.setdiff1d(given.days, stored.days)),
         *_find_renumbered(common, stored.date_ids[in_stored], given.date_ids[in_given]),
         *(
             revision
@@ -79,7 +79,8 @@ def find_differences(stored: PriceTable, given: PriceTable) -> list[Revision]:
     ]
 
 
-def _whole_days(kind: Kind, days: DayArray) -> list[Revision]:
+def list_whole_days(kind: Kind, days: DayArray) -> list[Revision]:
+    """Return a revision of a kind for each of (n,) days."""
     return [Revision(kind, day, day) for day in days.tolist()]
 
 
@@ -156,7 +157,8 @@ def _find_restated(
             part = slice(start, start + length)
             factor = float(np.median(after[part] / before[part]))
             yield rows[part], min(max(factor, low), high)
-        start += length
+        # No factor explains a value below the smallest normal number.
+        start += max(length, 1)
 
 
 def _find_rounding(values: FloatArray) -> FloatArray:

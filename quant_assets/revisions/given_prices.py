@@ -47,6 +47,18 @@ def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
     )
 
 
+def join_days(earlier: PriceTable, later: PriceTable) -> PriceTable:
+    """Join two tables of the same series, of which the first has the earlier days."""
+    shift = len(earlier.days)
+    return replace(
+        later,
+        days=np.concatenate([earlier.days, later.days]),
+        date_ids=np.concatenate([earlier.date_ids, later.date_ids]),
+        values=np.concatenate([earlier.values, later.values]),
+        unread=[*earlier.unread, *(replace(cell, row=cell.row + shift) for cell in later.unread)],
+    )
+
+
 def apply_set_aside(lake: Lake, given: PriceTable) -> tuple[PriceTable, dict[date, int]]:
     """Give days that are set aside what the lake holds for them, until the source repairs them."""
     if not lake.has(SET_ASIDE):

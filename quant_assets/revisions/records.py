@@ -8,7 +8,7 @@ from typing import Any
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.revision_tables import OUTDATED, REVISION_RUNS, REVISIONS
-from quant_assets.lake.store.changes import append, replace_all
+from quant_assets.lake.store.changes import Change, append, replace_all
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries, SeriesList
 from quant_assets.revisions.differences import Revision, describe_differences
@@ -32,6 +32,23 @@ class RevisionRecord:
     snapshot: int
 
 
+def list_mark_removal(lake: Lake, start: date, end: date) -> list[Change]:
+    """List the change that removes the mark of days whose features are done.
+
+    A mark of days that the source changed stays until scores are done as well, and
+    :func:`finish_revision` removes it.
+
+    Args:
+        lake: the lake.
+        start: first day whose features are done.
+        end: last such day.
+    """
+    mark = _find_mark(lake, start, end)
+    if mark is None or _read_revisions_of(lake, mark):
+        return []
+    return [_remove_mark()]
+
+
 def finish_revision(
     lake: Lake, start: date, end: date, limit: float, now: datetime
 ) -> RevisionRecord | None:
@@ -46,12 +63,10 @@ def finish_revision(
         limit: move of a label from which it counts.
         now: the present moment, UTC.
     """
-    if not lake.has(OUTDATED):
+    mark = _find_mark(lake, start, end)
+    revisions = _read_revisions_of(lake, mark) if mark else []
+    if mark is None or not revisions:
         return None
-    marks = lake.arrow(f"FROM {OUTDATED.quoted}").to_pylist()
-    if not marks or marks[0]["trading_day"] < start or marks[0]["until"] > end:
-        return None
-    mark = marks[0]
     moves: LabelMoves | None
     try:
         moves = compare_known_labels(lake, mark["snapshot"], mark["known_at"], (start, end), limit)
@@ -60,18 +75,33 @@ def finish_revision(
         moves = None
     record = RevisionRecord(
         mark["known_at"],
-        mark["trading_day"],
+        min(revision.first for revision in revisions),
         mark["until"],
         now.replace(tzinfo=None),
-        describe_differences(read_revisions(lake, mark["known_at"])),
+        describe_differences(revisions),
         moves.labels if moves else None,
         moves.worst if moves else None,
         lake.snapshot_id(),
     )
-    no_mark: dict[str, list[object]] = {column.name: [] for column in OUTDATED.columns}
     row = {name: [value] for name, value in vars(record).items()}
-    lake.change(append(REVISION_RUNS, row), replace_all(OUTDATED, no_mark))
+    lake.change(append(REVISION_RUNS, row), _remove_mark())
     return record
+
+
+def _find_mark(lake: Lake, start: date, end: date) -> dict[str, Any] | None:
+    """Return the mark of days to do again, if it lies within a range of days."""
+    marks = lake.arrow(f"FROM {OUTDATED.quoted}").to_pylist() if lake.has(OUTDATED) else []
+    within = marks and start <= marks[0]["trading_day"] and marks[0]["until"] <= end
+    return marks[0] if within else None
+
+
+def _read_revisions_of(lake: Lake, mark: dict[str, Any]) -> list[Revision]:
+    return read_revisions(lake, mark["known_at"]) if lake.has(REVISIONS) else []
+
+
+def _remove_mark() -> Change:
+    no_rows: dict[str, list[object]] = {column.name: [] for column in OUTDATED.columns}
+    return replace_all(OUTDATED, no_rows)
 
 
 def read_revisions(lake: Lake, since: datetime) -> list[Revision]:

@@ -15,7 +15,7 @@ from quant_assets.lake.readers.prices import raw_rows
 from quant_assets.lake.store.lake import Lake
 from quant_assets.quality.cleaning import CleanedTable, CleaningRules, clean
 from quant_assets.quality.rows import validated_rows
-from quant_assets.revisions.comparison import Comparison, refuse_other_series
+from quant_assets.revisions.comparison import Comparison, refuse_other_market
 from quant_assets.revisions.digests import digest_days
 from quant_assets.revisions.given_prices import keep_stored_days, select_days
 from quant_assets.sources.protocol import PriceTable
@@ -46,7 +46,9 @@ class PriceUpdate:
     refused: Mapping[date, int]
 
 
-def require_order(comparison: Comparison, start: date, end: date, *, redo: bool = False) -> None:
+def require_order(
+    comparison: Comparison, start: date, end: date, *, redo: bool = False, replace: bool = False
+) -> None:
     """Refuse a run after which the stored days would not fit together.
 
     Args:
@@ -54,6 +56,7 @@ def require_order(comparison: Comparison, start: date, end: date, *, redo: bool 
         start: first day of the run.
         end: last day of the run.
         redo: whether the run does everything again that depends on prices, up to the newest day.
+        replace: whether the run stores the whole history anew, with other series or targets.
 
     Raises:
         SourceError: the run leaves out days that the source has and the lake lacks; or the source
@@ -62,8 +65,8 @@ def require_order(comparison: Comparison, start: date, end: date, *, redo: bool 
     days = comparison.given.days.tolist()
     stored = comparison.stored
     whole = bool(days) and start <= days[0] and end >= days[-1]
-    if not whole:
-        refuse_other_series(comparison)
+    if not (whole and replace):
+        refuse_other_market(comparison)
     if stored is None:
         return
     left_out = [day for day in comparison.new_days if day < start]
@@ -138,8 +141,13 @@ def set_days_aside(
     wanted = np.isin(given.days, np.array(days, dtype="datetime64[D]"))
     digests = digest_days(select_days(given, wanted)).tolist()
     refused = dict(zip(given.days[wanted].tolist(), digests, strict=True))
-    kept = replace(comparison, given=keep_stored_days(lake, given, list(days)))
-    return kept, refused
+    revisions = [
+        each
+        for each in comparison.revisions
+        if each.kind not in ("corrected", "restated") or {each.first, each.last} - set(days)
+    ]
+    kept = keep_stored_days(lake, given, list(days))
+    return replace(comparison, given=kept, revisions=tuple(revisions)), refused
 
 
 def find_failing_days(days: Sequence[date], passes: Callable[[date, date], bool]) -> list[date]:

@@ -26,6 +26,7 @@ from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.quality.cleaning import CleaningRules
 from quant_assets.revisions.changes import list_changes
 from quant_assets.revisions.comparison import compare_with_source
+from quant_assets.revisions.records import list_mark_removal
 from quant_assets.revisions.storing import build_update
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY, Rows, change_train
 
@@ -102,6 +103,7 @@ class Scheduler:
         comparison = compare_with_source(self.lake, source)
         update = build_update(comparison, source.name, CleaningRules(), days[0], days[-1])
         self.lake.change(*list_changes(self.lake, comparison, update, (), {}, self.clock.now()))
+        self.lake.change(*list_mark_removal(self.lake, days[0], days[-1]))
         for table in (MARKET_FEATURES, SUBMISSIONS):
             self.store(table, *days)
 

@@ -24,6 +24,7 @@ from quant_assets.lake.schemas.tables import (
     TARGET_FEATURES,
     VALIDATED_PRICES,
 )
+from quant_assets.lake.store.changes import replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import delay_of, labels_by_known_day
@@ -38,6 +39,7 @@ from quant_assets.orchestration.assets.table_assets import (
     table_asset,
 )
 from quant_assets.quality.suites import TARGET_FEATURES_SUITE
+from quant_assets.revisions.records import list_mark_removal
 from quant_assets.sources.protocol import Source
 
 _PUBLISHED = "agree_with_published"
@@ -139,9 +141,12 @@ def build(
             last_rows=int(keep.sum()),
         )
         rows = long_rows(panel.days[keep], panel.date_ids[keep], values, "target", pairs.targets)
+        written, *_ = lake.change(
+            replace_days(TARGET_FEATURES, start, end, rows), *list_mark_removal(lake, start, end)
+        )
         return record_result(
             TARGET_FEATURES,
-            lake.replace_days(TARGET_FEATURES, start, end, rows),
+            written,
             {"catalogue_version": CATALOGUE_VERSION, "left_out": find_left_out(panel)},
             checks=[_check_targets(rows)],
         )

@@ -29,7 +29,7 @@ from quant_assets.lake.schemas.tables import (
     VALIDATED_QUARANTINE,
 )
 from quant_assets.lake.store import changes
-from quant_assets.lake.store.lake import Lake
+from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.rejections import mark_rejected, report_rejected
@@ -43,7 +43,7 @@ from quant_assets.orchestration.assets.table_assets import (
     suite_spec,
     table_asset,
 )
-from quant_assets.orchestration.jobs.names import PRICE_JOBS, REVISE
+from quant_assets.orchestration.jobs.names import LOAD, PRICE_JOBS, REVISE
 from quant_assets.quality.cleaning import CleaningRules
 from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
 from quant_assets.quality.expectations import Suite
@@ -53,10 +53,11 @@ from quant_assets.quality.suites import (
     VALIDATED_PRICES_SUITE,
     raw_prices_suite,
 )
-from quant_assets.revisions.changes import list_changes
+from quant_assets.revisions.changes import list_changes, list_pair_changes
 from quant_assets.revisions.comparison import (
     Comparison,
     compare_with_source,
+    extend_back,
     refuse_many_withdrawn,
 )
 from quant_assets.revisions.differences import describe_differences
@@ -93,6 +94,7 @@ def _build_pairs(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult:
+        comparison = _compare(context, lake, source, settings)
         rows = pairs_rows(source.pairs())
         check = run_suite(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
         hold_market(settings)
@@ -100,9 +102,11 @@ def _build_pairs(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             rejected = mark_rejected(rows, len(rows["target"]), context, clock)
             lake.replace_all(REJECTED_PAIRS, rejected)
             return report_rejected(RAW_TARGET_PAIRS, REJECTED_PAIRS, [check])
-        return record_result(
-            RAW_TARGET_PAIRS, lake.replace_all(RAW_TARGET_PAIRS, rows), checks=[check]
-        )
+        written = WriteResult(len(rows["target"]), lake.snapshot_id())
+        if comparison.other_targets or not lake.has(RAW_TARGET_PAIRS):
+            changes = list_pair_changes(lake, comparison, rows, clock.now())
+            written = lake.change(*changes)[0]
+        return record_result(RAW_TARGET_PAIRS, written, checks=[check])
 
     return target_pairs
 
@@ -136,10 +140,10 @@ def _build_prices(
     ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
         check = partial(_check, raw_prices_suite(market.calendar))
-        comparison = compare_with_source(lake, source)
+        comparison = _compare(context, lake, source, settings)
         _require_days(comparison, source, start, end)
-        refuse_many_withdrawn(comparison, settings.withdrawn_days)
-        require_order(comparison, start, end, redo=context.run.job_name in PRICE_JOBS)
+        if context.run.job_name == LOAD:
+            comparison = extend_back(comparison, source, start)
         build_rows = partial(
             build_update,
             source=source.name,
@@ -150,8 +154,8 @@ def _build_prices(
         reasons: dict[date, str] = {}
         if not _all_passed(checks) and context.run.job_name == REVISE:
             reasons = _find_reasons(comparison, build_rows, check, update)
-            kept, refused = set_days_aside(lake, comparison, list(reasons))
-            update = build_rows(kept, start=start, end=end, refused=refused)
+            comparison, refused = set_days_aside(lake, comparison, list(reasons))
+            update = build_rows(comparison, start=start, end=end, refused=refused)
             checks = check(update)
         hold_market(settings)
         if not _all_passed(checks):
@@ -170,6 +174,21 @@ def _build_prices(
             yield record_result(table, result, detail, checks=own)
 
     return prices
+
+
+def _compare(
+    context: dg.AssetExecutionContext, lake: Lake, source: Source, settings: Settings
+) -> Comparison:
+    """Compare the source with the lake; refuse a source or a run that does not fit what is stored.
+
+    Raises:
+        SourceError: the source cannot be read, has changed what the run does not do again, or lacks
+            many days; or the run leaves out days.
+    """
+    comparison, job = compare_with_source(lake, source), context.run.job_name
+    refuse_many_withdrawn(comparison, settings.withdrawn_days)
+    require_order(comparison, *run_day_range(context), redo=job in PRICE_JOBS, replace=job == LOAD)
+    return comparison
 
 
 def _require_days(comparison: Comparison, source: Source, start: date, end: date) -> None:

@@ -18,7 +18,11 @@ from quant_assets.orchestration.run_requests.attempts import (
     describe_unfinished_run,
     read_attempts,
 )
-from quant_assets.orchestration.run_requests.next_revision import find_refused_day, propose_revision
+from quant_assets.orchestration.run_requests.next_revision import (
+    find_refused_day,
+    find_span_to_revise,
+    propose_revision,
+)
 from quant_assets.orchestration.run_requests.proposals import (
     JOBS_BESIDE_REFRESH,
     NEEDS_LOADING,
@@ -50,7 +54,7 @@ def propose_refresh(context: RequestContext) -> RunProposal | Wait:
         return Wait(NEEDS_LOADING)
     if busy := describe_unfinished_run(context.instance, beside=JOBS_BESIDE_REFRESH):
         return Wait(busy)
-    if span := context.comparison.span:
+    if span := find_span_to_revise(context):
         return Wait(f"days from {span[0]} on are revised first")
     if refused := find_refused_day(context):
         return Wait(f"{refused} is set aside first")

@@ -17,7 +17,7 @@ from quant_assets.orchestration.run_requests.proposals import (
     propose_attempt,
 )
 from quant_assets.orchestration.run_requests.retry_policy import Wait
-from quant_assets.revisions.comparison import refuse_many_withdrawn, refuse_other_series
+from quant_assets.revisions.comparison import refuse_many_withdrawn, refuse_other_market
 from quant_assets.revisions.differences import describe_differences
 
 
@@ -33,9 +33,9 @@ def propose_revision(context: RequestContext) -> RunProposal | Wait:
         return Wait(NEEDS_LOADING)
     if busy := describe_unfinished_run(context.instance, beside=JOBS_BESIDE_REFRESH):
         return Wait(busy)
-    refuse_other_series(context.comparison)
+    refuse_other_market(context.comparison)
     refuse_many_withdrawn(context.comparison, context.withdrawn_days)
-    span = context.comparison.span
+    span = find_span_to_revise(context)
     if span is not None:
         changes = describe_differences(context.comparison.revisions)
         reason = changes or "a revision has not come to its end"
@@ -45,6 +45,18 @@ def propose_revision(context: RequestContext) -> RunProposal | Wait:
         return Wait("the source has not changed the past")
     reason = f"it failed its blocking checks {context.day_attempts} times: it is set aside"
     return propose_attempt(context, REVISE, refused, reason)
+
+
+def find_span_to_revise(context: RequestContext) -> tuple[date, date] | None:
+    """Find the days to do again before a refresh; None if the next refresh does them itself.
+
+    That is so if all that is to be done again belongs to new days whose refresh did not come to its
+    end.
+    """
+    comparison, newest = context.comparison, context.submitted
+    mark = comparison.outdated
+    unfinished = mark and newest and mark.first > newest and mark.first not in context.set_aside
+    return None if unfinished and not comparison.revisions else comparison.span
 
 
 def find_refused_day(context: RequestContext) -> date | None:

@@ -9,9 +9,8 @@ from functools import cached_property
 
 import dagster as dg
 
-from quant_assets.lake.readers.days import read_newest_day
+from quant_assets.lake.readers.days import read_submitted_day
 from quant_assets.lake.schemas.revision_tables import SET_ASIDE
-from quant_assets.lake.schemas.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.orchestration.execution.runs import RANGE_END, RANGE_START
@@ -65,15 +64,7 @@ class RequestContext:
     @cached_property
     def submitted(self) -> date | None:
         """The newest day with prices and a submission; a withdrawn day has no prices."""
-        if not self.lake.has(SUBMISSIONS):
-            return None
-        newest = read_newest_day(self.lake, VALIDATED_PRICES) or date.max
-        rows = self.lake.arrow(
-            f"SELECT max(trading_day) AS day FROM {SUBMISSIONS.quoted} WHERE trading_day <= ?",
-            [newest],
-        ).to_pylist()
-        day: date | None = rows[0]["day"]
-        return day
+        return read_submitted_day(self.lake)
 
     @cached_property
     def set_aside(self) -> frozenset[date]:

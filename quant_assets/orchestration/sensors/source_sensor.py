@@ -28,7 +28,7 @@ from quant_assets.orchestration.sensors.refresh_sensor import (
 from quant_assets.revisions.comparison import (
     compare_with_source,
     refuse_many_withdrawn,
-    refuse_other_series,
+    refuse_other_market,
 )
 from quant_assets.sources.protocol import Source
 
@@ -143,7 +143,7 @@ def read_source_state(
     try:
         if lake.exists and lake.has(RAW_PRICES):
             comparison = compare_with_source(lake, source)
-            refuse_other_series(comparison)
+            refuse_other_market(comparison)
             refuse_many_withdrawn(comparison, withdrawn_days)
         last = source.last_day
         newest = read_newest_day(lake, SUBMISSIONS) if lake.exists else None
