@@ -152,3 +152,10 @@ def test_the_description_names_what_changed() -> None:
     text = describe_differences(find_differences(before, after))
     assert f"{COLUMNS[1]} restated by 0.5 over {DAYS[0]} to {DAYS[99]}" in text
     assert f"1 cell corrected: {COLUMNS[0]} on {DAYS[200]}" in text
+
+
+def test_a_number_too_small_to_have_a_factor_is_a_correction() -> None:
+    before = changed(prices(), 9, 0, np.array(5e-324))
+    after = changed(before, 40, 0, np.array(81.5))
+    (found,) = find_differences(before, after)
+    assert (found.kind, found.first) == ("corrected", DAYS[40].item())
