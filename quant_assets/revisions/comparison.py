@@ -194,8 +194,8 @@ def refuse_many_withdrawn(comparison: Comparison, most: int) -> None:
             "the source lacks days that are stored",
             expected=f"at most {most} days less than before",
             found=f"{len(withdrawn)} days less, from {withdrawn[0]} to {withdrawn[-1]}",
-            hint="see whether a file was cut off; if the source is right, run `quant-assets "
-            f"revise` and then `load` with QUANT_WITHDRAWN_DAYS={len(withdrawn)}",
+            hint="see whether a file was cut off; if the source is right, run `quant-assets load` "
+            f"with QUANT_WITHDRAWN_DAYS={len(withdrawn)}",
         )
 
 

@@ -66,11 +66,11 @@ SET_ASIDE = Table(
 )
 OUTDATED = Table(
     "raw.outdated",
-    "A row while labels, features or scores are older than the prices: a revision that has not "
-    "come to its end. The next one begins there.",
+    "A row while labels and features are older than the prices, or scores than a change of the "
+    "past: a run that has not come to its end. The next one begins there.",
     (
         Column("trading_day", "DATE", "first day whose prices changed"),
-        Column("until", "DATE", "newest day that was stored before the change"),
+        Column("until", "DATE", "newest day that the run stores or that was stored before"),
         Column("known_at", "TIMESTAMP", "when the change was stored, UTC"),
         Column("snapshot", "BIGINT", "lake snapshot before the change"),
     ),
