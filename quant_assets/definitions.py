@@ -27,6 +27,7 @@ from quant_assets.orchestration.assets import (
     skill,
     studies,
     submissions,
+    target_pairs,
     tracking,
 )
 from quant_assets.orchestration.assets.partitions import read_known_span, trading_partitions
@@ -44,7 +45,7 @@ from quant_assets.orchestration.sensors import (
 from quant_assets.sources.registry import open_source
 
 LAYERS = (
-    *(prices, features, studies, fits, forecasts, promotion, submissions),
+    *(target_pairs, prices, features, studies, fits, forecasts, promotion, submissions),
     *(scoring, revisions, data_quality, drift, anomalies, skill, tracking, reports),
 )
 

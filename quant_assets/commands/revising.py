@@ -39,13 +39,10 @@ def run_revision(settings: Settings) -> None:
     """
     from quant_assets.lake.store.lake import Lake
     from quant_assets.quality import worker
-    from quant_assets.revisions.comparison import (
-        compare_with_source,
-        refuse_many_withdrawn,
-        refuse_other_market,
-    )
+    from quant_assets.revisions.comparison import compare_with_source
     from quant_assets.revisions.differences import describe_differences
     from quant_assets.revisions.records import read_records
+    from quant_assets.revisions.refusals import refuse_many_withdrawn, refuse_other_market
 
     require_market(settings, loaded=True)
     source = open_source(settings)

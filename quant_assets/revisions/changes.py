@@ -65,9 +65,10 @@ def list_changes(
     withdrawn = _days_of(comparison.revisions, "withdrawn")
     last = max([update.end, *withdrawn])
     start = min([update.start, *withdrawn])
+    rejected = quarantine_rows(update.cleaned, update.start)
     changes = [
         replace_days(RAW_PRICES, start, last, update.raw),
-        replace_days(VALIDATED_QUARANTINE, start, last, quarantine_rows(update.cleaned, start)),
+        replace_days(VALIDATED_QUARANTINE, start, last, rejected),
         replace_days(VALIDATED_PRICES, start, last, update.validated),
         _replace_digests(lake, comparison, update, start, last),
         *_replace_series(lake, update.given.series),

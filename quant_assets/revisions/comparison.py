@@ -10,7 +10,6 @@ from functools import partial
 
 import numpy as np
 
-from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.days import read_day_span, read_days
 from quant_assets.lake.readers.prices import find_history_start, pairs_rows, read_pairs, read_raw
@@ -151,57 +150,6 @@ def extend_back(comparison: Comparison, source: Source, start: date) -> Comparis
     earlier = source.prices(start, comparison.stored[0] - timedelta(days=1))
     earlier = select_columns(earlier, comparison.given.columns)
     return replace(comparison, given=join_days(earlier, comparison.given))
-
-
-def refuse_other_market(comparison: Comparison) -> None:
-    """Refuse a source whose series or targets are not those that are stored.
-
-    Raises:
-        SourceError: it has further series, or lacks some; or it has other targets.
-    """
-    if comparison.other_targets:
-        raise SourceError(
-            "the source has other targets than those that are stored",
-            expected="the stored targets, with their lags and legs, in the same order",
-            hint="correct them; if the new targets are right, run `quant-assets load`, which "
-            "computes everything anew",
-        )
-    if comparison.came or comparison.went:
-        raise SourceError(
-            "the source has other series than those that are stored",
-            expected=f"the series that are stored; gone: {_list(comparison.went)}",
-            found=f"new: {_list(comparison.came)}",
-            hint="if a series was renamed, name it as before; if the new series are right, run "
-            "`quant-assets load`, which stores the whole history anew",
-        )
-
-
-def refuse_many_withdrawn(comparison: Comparison, most: int) -> None:
-    """Refuse a source that lacks more stored days than it may take back at once.
-
-    A file that was cut off looks like a vendor who takes back all later days.
-
-    Args:
-        comparison: how the source differs from the lake.
-        most: number of days that a source may take back.
-
-    Raises:
-        SourceError: it lacks more.
-    """
-    withdrawn = [each.first for each in comparison.revisions if each.kind == "withdrawn"]
-    if len(withdrawn) > most:
-        raise SourceError(
-            "the source lacks days that are stored",
-            expected=f"at most {most} days less than before",
-            found=f"{len(withdrawn)} days less, from {withdrawn[0]} to {withdrawn[-1]}",
-            hint="see whether a file was cut off; if the source is right, run `quant-assets load` "
-            f"with QUANT_WITHDRAWN_DAYS={len(withdrawn)}",
-        )
-
-
-def _list(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more if names else "none"
 
 
 def _has_other_targets(lake: Lake, source: Source) -> bool:

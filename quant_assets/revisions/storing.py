@@ -15,9 +15,10 @@ from quant_assets.lake.readers.prices import raw_rows
 from quant_assets.lake.store.lake import Lake
 from quant_assets.quality.cleaning import CleanedTable, CleaningRules, clean
 from quant_assets.quality.rows import validated_rows
-from quant_assets.revisions.comparison import Comparison, refuse_other_market
+from quant_assets.revisions.comparison import Comparison
 from quant_assets.revisions.digests import digest_days
 from quant_assets.revisions.given_prices import keep_stored_days, select_days
+from quant_assets.revisions.refusals import refuse_other_market
 from quant_assets.sources.protocol import PriceTable
 
 _HINT = "run `quant-assets revise`, which does everything from there again; automation does it too"

@@ -16,9 +16,7 @@ import numpy as np
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import SourceError
 from quant_assets.core.settings import Settings, hold_market
-from quant_assets.lake.readers.prices import pairs_rows
 from quant_assets.lake.schemas.revision_tables import (
-    REJECTED_PAIRS,
     REJECTED_PRICES,
     REJECTED_VALIDATED,
 )
@@ -29,10 +27,11 @@ from quant_assets.lake.schemas.tables import (
     VALIDATED_QUARANTINE,
 )
 from quant_assets.lake.store import changes
-from quant_assets.lake.store.lake import Lake, WriteResult
+from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.rejections import mark_rejected, report_rejected
+from quant_assets.orchestration.assets.source_comparison import compare_for_run
 from quant_assets.orchestration.assets.table_assets import (
     asset_key_of,
     check_spec,
@@ -41,31 +40,23 @@ from quant_assets.orchestration.assets.table_assets import (
     record_result,
     run_suite,
     suite_spec,
-    table_asset,
 )
-from quant_assets.orchestration.jobs.names import LOAD, PRICE_JOBS, REVISE
+from quant_assets.orchestration.jobs.names import LOAD, REVISE
 from quant_assets.quality.cleaning import CleaningRules
 from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
 from quant_assets.quality.expectations import Suite
 from quant_assets.quality.suites import (
     RAW_PRICES_CHECK,
-    TARGET_PAIRS_SUITE,
     VALIDATED_PRICES_SUITE,
     raw_prices_suite,
 )
-from quant_assets.revisions.changes import list_changes, list_pair_changes
-from quant_assets.revisions.comparison import (
-    Comparison,
-    compare_with_source,
-    extend_back,
-    refuse_many_withdrawn,
-)
+from quant_assets.revisions.changes import list_changes
+from quant_assets.revisions.comparison import Comparison, extend_back
 from quant_assets.revisions.differences import describe_differences
 from quant_assets.revisions.storing import (
     PriceUpdate,
     build_update,
     find_failing_days,
-    require_order,
     set_days_aside,
 )
 from quant_assets.sources.protocol import Source
@@ -76,44 +67,8 @@ Checks = list[dg.AssetCheckResult]
 def build(
     partitions: dg.PartitionsDefinition, families: Sequence[str]
 ) -> list[dg.AssetsDefinition]:
-    """Build the assets of both layers."""
-    return [_build_pairs(partitions), _build_prices(partitions, tuple(families))]
-
-
-def _build_pairs(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    @table_asset(
-        RAW_TARGET_PAIRS,
-        kinds={"csv"},
-        partitions=partitions,
-        checks=[suite_spec(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, blocking=True)],
-    )
-    def target_pairs(
-        context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[Lake],
-        source: dg.ResourceParam[Source],
-        settings: dg.ResourceParam[Settings],
-        clock: dg.ResourceParam[Clock],
-    ) -> dg.MaterializeResult:
-        comparison = _compare(context, lake, source, settings)
-        rows = pairs_rows(source.pairs())
-        check = run_suite(RAW_TARGET_PAIRS, TARGET_PAIRS_SUITE, rows, blocking=True)
-        hold_market(settings)
-        if not check.passed:
-            rejected = mark_rejected(rows, len(rows["target"]), context, clock)
-            lake.replace_all(REJECTED_PAIRS, rejected)
-            return report_rejected(RAW_TARGET_PAIRS, REJECTED_PAIRS, [check])
-        written = WriteResult(len(rows["target"]), lake.snapshot_id())
-        if comparison.other_targets or not lake.has(RAW_TARGET_PAIRS):
-            changes = list_pair_changes(lake, comparison, rows, clock.now())
-            written = lake.change(*changes)[0]
-        return record_result(RAW_TARGET_PAIRS, written, checks=[check])
-
-    return target_pairs
-
-
-def _build_prices(
-    partitions: dg.PartitionsDefinition, families: tuple[str, ...]
-) -> dg.AssetsDefinition:
+    """Build the assets of prices in both layers."""
+    all_families = tuple(families)
     about = "Stored together with validated prices, once both passed their checks."
 
     @dg.multi_asset(
@@ -140,7 +95,7 @@ def _build_prices(
     ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
         check = partial(_check, raw_prices_suite(market.calendar))
-        comparison = _compare(context, lake, source, settings)
+        comparison = compare_for_run(context, lake, source, settings)
         _require_days(comparison, source, start, end)
         if context.run.job_name == LOAD:
             comparison = extend_back(comparison, source, start)
@@ -166,29 +121,14 @@ def _build_prices(
         if comparison.revisions:
             context.log.info(describe_differences(comparison.revisions))
         now = clock.now()
-        written = lake.change(*list_changes(lake, comparison, update, families, reasons, now))
+        written = lake.change(*list_changes(lake, comparison, update, all_families, reasons, now))
         details = (_describe_raw(update), _describe_quarantine(update), _describe_validated(update))
         tables = (RAW_PRICES, VALIDATED_QUARANTINE, VALIDATED_PRICES)
         for table, result, detail in zip(tables, written, details, strict=False):
             own = [check for check in checks if check.asset_key == asset_key_of(table)]
             yield record_result(table, result, detail, checks=own)
 
-    return prices
-
-
-def _compare(
-    context: dg.AssetExecutionContext, lake: Lake, source: Source, settings: Settings
-) -> Comparison:
-    """Compare the source with the lake; refuse a source or a run that does not fit what is stored.
-
-    Raises:
-        SourceError: the source cannot be read, has changed what the run does not do again, or lacks
-            many days; or the run leaves out days.
-    """
-    comparison, job = compare_with_source(lake, source), context.run.job_name
-    refuse_many_withdrawn(comparison, settings.withdrawn_days)
-    require_order(comparison, *run_day_range(context), redo=job in PRICE_JOBS, replace=job == LOAD)
-    return comparison
+    return [prices]
 
 
 def _require_days(comparison: Comparison, source: Source, start: date, end: date) -> None:

@@ -17,8 +17,8 @@ from quant_assets.orchestration.run_requests.proposals import (
     propose_attempt,
 )
 from quant_assets.orchestration.run_requests.retry_policy import Wait
-from quant_assets.revisions.comparison import refuse_many_withdrawn, refuse_other_market
 from quant_assets.revisions.differences import describe_differences
+from quant_assets.revisions.refusals import refuse_many_withdrawn, refuse_other_market
 
 
 def propose_revision(context: RequestContext) -> RunProposal | Wait:

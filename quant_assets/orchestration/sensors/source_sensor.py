@@ -25,11 +25,8 @@ from quant_assets.orchestration.sensors.refresh_sensor import (
     SOURCE_ERRORS,
     describe_source_error,
 )
-from quant_assets.revisions.comparison import (
-    compare_with_source,
-    refuse_many_withdrawn,
-    refuse_other_market,
-)
+from quant_assets.revisions.comparison import compare_with_source
+from quant_assets.revisions.refusals import refuse_many_withdrawn, refuse_other_market
 from quant_assets.sources.protocol import Source
 
 UNREADABLE_KEY = "source_unreadable"
