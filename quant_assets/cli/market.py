@@ -8,9 +8,7 @@ import typer
 
 from quant_assets.cli.app import app
 
-market = typer.Typer(
-    no_args_is_help=True, help="Check the description of a market; write one from price files."
-)
+market = typer.Typer(no_args_is_help=True, help="Check or write the description of a market.")
 app.add_typer(market, name="market")
 
 

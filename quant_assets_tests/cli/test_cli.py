@@ -16,9 +16,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS
+from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS, OUTDATED
 from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
-from quant_assets.lake.schemas.tables import TARGET_FEATURES, fits_table
+from quant_assets.lake.schemas.tables import RAW_SERIES, TARGET_FEATURES, fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets_tests.support.installation import (
@@ -322,7 +322,7 @@ def test_snapshot_is_a_plain_duckdb_file_with_everything(
 ) -> None:
     file = tmp_path / "copy.duckdb"
     output = command(loaded, "snapshot", str(file)).succeeded().out
-    stored = {*TABLES, DIGESTS, LOADS}
+    stored = {*TABLES, DIGESTS, LOADS, OUTDATED, RAW_SERIES}
     assert f"{len(stored)} tables" in output
     with duckdb.connect(str(file), read_only=True) as copy:
         rows = copy.execute("SELECT count(*) FROM features.targets").fetchone()
