@@ -16,6 +16,7 @@ from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import (
     PRICE_JOBS,
+    REDOING_JOBS,
     REFRESH,
     RESUBMISSION_TAG,
     REVISE,
@@ -85,7 +86,7 @@ def keep_order(
 ) -> tuple[date, date]:
     """Bring along the days that have to be stored before these, and revise the past first.
 
-    A run that covers all changed days redoes them itself.
+    A run over the history that covers all changed days redoes them itself.
     """
     from quant_assets.lake.readers.days import read_submitted_day
     from quant_assets.lake.store.lake import Lake
@@ -107,7 +108,8 @@ def keep_order(
         start = missing[0]
         typer.echo(f"from {start} on: the days before are not stored, or not submitted, yet")
     span = comparison.span
-    if span is None or (start <= span[0] and end >= span[1]):
+    redoes = job in REDOING_JOBS or not comparison.revisions
+    if span is None or (redoes and start <= span[0] and end >= span[1]):
         return start, end
     run_revision(settings)
     return start, end

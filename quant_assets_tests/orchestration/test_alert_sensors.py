@@ -431,7 +431,7 @@ def test_the_platforms_own_runs_are_watched(installation: Installation, server: 
         runner.deliver()
         (alert,) = runner.alert_store.alerts()
         assert alert.key == f"run_failed/refresh_daily/{day}"
-        assert "prices: " in alert.text
+        assert "raw.target_pairs: " in alert.text
         train.write_bytes(whole)
         run_job(build_definitions(settings, lake=lake), opened, JobRun("refresh_daily", day, day))
         runner.watch()

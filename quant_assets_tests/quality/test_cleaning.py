@@ -238,7 +238,7 @@ def test_the_real_market_is_left_almost_as_it_is(real_market: Path) -> None:
     jumps = np.argwhere((cleaned.flags & CellFlag.JUMP) != 0)
     assert 10 < len(jumps) < 100
     unpegged = [
-        cleaned.columns[column]
+        cleaned.series.columns[column]
         for row, column in jumps
         if cleaned.days[row] == np.datetime64("2015-01-15")
     ]
