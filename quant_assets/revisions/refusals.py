@@ -31,7 +31,7 @@ def refuse_other_market(comparison: Comparison) -> None:
 
 
 def refuse_many_withdrawn(comparison: Comparison, most: int) -> None:
-    """Refuse a source that lacks more stored days than it may take back at once.
+    """Raise an error if a source lacks more stored days than it may take back at once.
 
     A file that was cut off looks like a vendor who takes back all later days.
 

@@ -21,7 +21,7 @@ from quant_assets.scoring.metric import daily_ic
 def split_targets(
     pairs: TargetPairs, group_of: Mapping[str, str]
 ) -> dict[tuple[str, str], BoolArray]:
-    """Split the targets by lag, and by the groups of their legs in either order.
+    """Split the targets by lag, and by the groups of their two legs, whichever leg is which.
 
     Returns (m,) masks by kind and name of the part, such as ``("lag", "1")`` or
     ``("markets", "FX-LME")``.

@@ -30,7 +30,7 @@ def stamp_origin(
         resubmitted: whether a person replaces live rows.
     """
     days = np.asarray(rows["trading_day"]).astype("datetime64[D]")
-    newest = max(read_newest_day(lake, VALIDATED_PRICES) or date.min, _newest_withdrawn(lake))
+    newest = max(read_newest_day(lake, VALIDATED_PRICES) or date.min, _read_newest_withdrawn(lake))
     live = (days >= np.datetime64(newest)).astype(np.int32)
     names = pa.array([RESUBMITTED if resubmitted else HISTORY, LIVE])
     moment = np.datetime64(now.replace(tzinfo=None), "us")
@@ -41,7 +41,7 @@ def stamp_origin(
     }
 
 
-def _newest_withdrawn(lake: Lake) -> date:
+def _read_newest_withdrawn(lake: Lake) -> date:
     """Return the newest day that the source took back; the first of all days if it took none."""
     if not lake.has(REVISIONS):
         return date.min

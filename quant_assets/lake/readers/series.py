@@ -1,4 +1,4 @@
-"""Reading the series of the market: what each is called in the source, and its group."""
+"""Reads of the stored series: instrument and field, name in the source, group."""
 
 from functools import partial
 from typing import Any

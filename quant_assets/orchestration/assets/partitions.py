@@ -66,7 +66,7 @@ def read_known_span(source: Source, lake: Lake, first_day: date, today: date) ->
 
 
 def _read_stored_spans(lake: Lake) -> list[tuple[date, date]]:
-    """Read the span of the stored days, and that of a revision that has not come to its end."""
+    """Read the span of the stored days, and that of a run that has not come to its end."""
     stored = read_day_span(lake, RAW_PRICES)
     outdated = lake.arrow(f"FROM {OUTDATED.quoted}").to_pylist() if lake.has(OUTDATED) else []
     marked = [(mark["trading_day"], mark["until"]) for mark in outdated]
