@@ -23,7 +23,11 @@ from benchmarks.plain_features import (
 from quant_assets.core.typing import FloatArray
 from quant_assets.features import kernels
 from quant_assets.features.catalogue import CATALOGUE, LOOKBACK
-from quant_assets.features.cross_market import market_features
+from quant_assets.features.cross_market import (
+    group_features,
+    join_market_inputs,
+    market_features,
+)
 from quant_assets.features.instruments import instrument_features, winsorised_returns
 from quant_assets.features.spreads import target_features
 from quant_assets.market.panel import PricePanel
@@ -70,7 +74,14 @@ def load(folder: Path | None) -> Market:
         return result
 
     groups = tuple(cleaned.series.group_of[name] for name in names)
-    panel = PricePanel(cleaned.days, cleaned.date_ids, names, groups, fields(cleaned.filled))
+    panel = PricePanel(
+        cleaned.days,
+        cleaned.date_ids,
+        names,
+        groups,
+        cleaned.series.all_groups,
+        fields(cleaned.filled),
+    )
     pairs = source.pairs()
     return Market(panel, pairs, labels_by_known_day(fields(cleaned.value)["close"], pairs, names))
 
@@ -78,11 +89,12 @@ def load(folder: Path | None) -> Market:
 def whole_catalogue(market: Market, last_rows: int | None = None) -> Arrays:
     """Compute all features of the catalogue, as the platform does."""
     instruments = instrument_features(market.panel)
-    shared = market_features(market.panel, instruments)
+    groups = group_features(market.panel, instruments)
+    shared = market_features(instruments)
     targets = target_features(
         market.panel, instruments, shared, market.pairs, market.known_labels, last_rows=last_rows
     )
-    return instruments | shared | targets
+    return instruments | join_market_inputs(market.panel.all_groups, groups, shared) | targets
 
 
 def with_kernels(market: Market) -> Arrays:

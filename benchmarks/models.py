@@ -17,7 +17,8 @@ from benchmarks.features import load, whole_catalogue
 from benchmarks.figures import Figure, extra_memory, medians
 from quant_assets.core.settings import load_settings
 from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.features.catalogue import Level, features_of
+from quant_assets.features.catalogue import features_of, list_market_inputs
+from quant_assets.market.instruments import closing_orders
 from quant_assets.market.targets import delay_of
 from quant_assets.models.families import lightgbm as lightgbm_family
 from quant_assets.models.families import ridge
@@ -60,11 +61,13 @@ def history(folder: Path | None) -> Exercise:
     market = load(folder)
     arrays = whole_catalogue(market)
 
-    def block(level: Level) -> FeatureBlock:
-        names = features_of(level)
+    def block(names: tuple[str, ...]) -> FeatureBlock:
         return FeatureBlock(
             names, np.stack([arrays[name] for name in names], axis=-1, dtype=np.float32)
         )
+
+    groups = market.panel.all_groups
+    shared = tuple(name for name, *_ in list_market_inputs(groups))
 
     return Exercise(
         Observations(
@@ -73,11 +76,12 @@ def history(folder: Path | None) -> Exercise:
             market.pairs.lags,
             market.panel.instruments,
             market.panel.groups,
+            closing_orders(market.panel.groups, groups),
             np.stack(market.pairs.legs(market.panel.instruments), axis=1),
             market.known_labels,
-            block("target"),
-            block("instrument"),
-            block("market"),
+            block(features_of("target")),
+            block(features_of("instrument")),
+            block(shared),
         )
     )
 

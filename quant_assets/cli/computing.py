@@ -207,10 +207,12 @@ def score(
 def export() -> None:
     """Write every stored submission to the exports folder."""
     from quant_assets.lake.store.lake import Lake
+    from quant_assets.market.description.reading import open_description
     from quant_assets.submission.submission import export_submission
 
     settings = load_settings()
     with Lake(settings.lake_dir, read_only=True) as lake:
-        exported = export_submission(lake, settings.exports_dir)
+        form = open_description(settings).submission
+        exported = export_submission(lake, form, settings.exports_dir)
     for file in exported.files:
         typer.echo(f"{file}  {exported.days} days")

@@ -13,7 +13,6 @@ from quant_assets.core.settings import Settings
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
 from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import N_TARGETS
 from quant_assets.models.registry import FAMILIES, load_family
 
 _ROOMS_BEGIN, _ROOMS_END = "<!-- rooms: begin -->", "<!-- rooms: end -->"
@@ -122,10 +121,7 @@ def _families() -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    # Of hundreds of equal columns, the first and the last say all.
-    hidden = {f"target_{i}" for i in range(1, N_TARGETS - 1)}
-    columns = [column for column in table.columns if column.name not in hidden]
-    rows = [f"| `{c.name}` | {c.type} | {_cell(c.description)} |" for c in columns]
+    rows = [f"| `{c.name}` | {c.type} | {_cell(c.description)} |" for c in table.columns]
     head = f"## {table.name}\n\n{table.description}\n\n| column | type | meaning |\n|---|---|---|"
     return "\n".join([head, *rows, ""])
 

@@ -9,7 +9,7 @@ daily factor of all instruments.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,15 +18,15 @@ import numpy as np
 
 from quant_assets.core.code_digest import PACKAGE, digest_code
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.instruments import MARKETS, market_of
+from quant_assets.market.instruments import Group
 from quant_assets.market.panel import PricePanel
 
-Level = Literal["instrument", "market", "target"]
+Level = Literal["instrument", "group", "market", "target"]
 
 RETURN_WINDOWS = (1, 2, 3, 5, 10, 20, 60, 120, 250)
 VOLATILITY_WINDOWS = (5, 20, 60, 250)
 FACTOR_WINDOWS = (1, 5, 20)
-CROSS_MARKETS = (("US", "JPX", 1), ("US", "JPX", 5), ("US", "LME", 1), ("US", "LME", 5))
+LEAD_WINDOWS = (1, 5)
 Z_WINDOWS = (20, 60, 250)
 MOVE_WINDOWS = (5, 20, 60, 250)
 LABEL_WINDOWS = (20, 60, 250, 500)
@@ -41,11 +41,14 @@ RANKED = ("label_mean_20", "label_mean_250", "spread_z_20", "spread_move_20", "s
 _ARITHMETIC = tuple(
     f"quant_assets.features.{module}" for module in ("instruments", "cross_market", "spreads")
 )
-# The version digests the column order by itself, and order_features uses entries with words.
-_OUTSIDE = ("quant_assets.features.catalogue.order_features",)
-EQUAL_VERSIONS = ("2681c85a6816", "a134b3d01060")
+# The version digests the order of columns by itself, and these use entries with words.
+_OUTSIDE = tuple(
+    f"quant_assets.features.catalogue.{name}" for name in ("order_features", "list_market_inputs")
+)
+_EXAMPLE = (Group("A", leader="B"), Group("B"))
+EQUAL_VERSIONS = ("2681c85a6816", "a134b3d01060", "f1503863bea3")
 """Earlier versions whose features equal those of ``_EQUAL_SINCE`` bit for bit; fits store them."""
-_EQUAL_SINCE = "f1503863bea3"
+_EQUAL_SINCE = "2f627beb1cd0"
 """The present version, as long as its features equal those of the earlier ones. When the code is
 reworded and all features stay equal bit for bit, move it to ``EQUAL_VERSIONS`` and write the new
 version here; after any other change, empty both."""
@@ -65,12 +68,12 @@ class Feature:
 
     Attributes:
         name: column name, unique within the level.
-        level: unit of a row besides its day: an instrument, the market as a whole, or a target.
+        level: unit of a row besides its day: an instrument, a group of instruments, the market as a
+            whole, or a target.
         group: group of features that reports show it in.
         formula: formula of the feature, in the notation of this module.
         window: rows of the longest window in the formula, including the day; 0 without a window.
         inputs: price fields without which the feature has no value.
-        markets: markets without which the feature has no value.
     """
 
     name: str
@@ -79,7 +82,6 @@ class Feature:
     formula: str
     window: int
     inputs: tuple[str, ...] = ("close",)
-    markets: tuple[str, ...] = ()
 
 
 def _instrument_features() -> Iterator[Feature]:
@@ -116,26 +118,30 @@ def _instrument_features() -> Iterator[Feature]:
     yield feature("drawdown_250", "momentum", "C - max(C) over 250 days", 250)
 
 
-def _market_features() -> Iterator[Feature]:
-    def feature(name: str, group: str, formula: str, window: int, *markets: str) -> Feature:
-        return Feature(name, "market", group, formula, window, markets=markets)
+_SCALED = "mean over {} of r / vol_60[t-1], summed over {} days"
 
-    scaled = "mean over {} of r / vol_60[t-1], summed over {} days"
-    for market in MARKETS:
-        for w in FACTOR_WINDOWS:
-            name, formula = f"factor_{market}_{w}", scaled.format(f"{market} instruments", w)
-            yield feature(name, "factor", formula, max(w, 60), market)
+
+def _group_features() -> Iterator[Feature]:
     for w in FACTOR_WINDOWS:
-        formula = scaled.format("all instruments", w) + "; f for one day"
+        formula = _SCALED.format("the group's instruments", w)
+        yield Feature(f"factor_{w}", "group", "factor", formula, max(w, 60))
+    for w in LEAD_WINDOWS:
+        formula = f"factor_{w} of the group's leader less that of the group; NULL without a leader"
+        yield Feature(f"lead_{w}", "group", "cross-market", formula, 60)
+
+
+def _market_features() -> Iterator[Feature]:
+    def feature(name: str, group: str, formula: str, window: int) -> Feature:
+        return Feature(name, "market", group, formula, window)
+
+    for w in FACTOR_WINDOWS:
+        formula = _SCALED.format("all instruments", w) + "; f for one day"
         yield feature(f"factor_all_{w}", "factor", formula, max(w, 60))
     dispersion = "standard deviation over instruments of r / vol_60[t-1]"
     yield feature("dispersion_1", "regime", dispersion, 60)
     yield feature("dispersion_20", "regime", "mean of dispersion_1 over 20 days", 60)
     ratio = "root mean square of f over 20 days / over 250 days"
     yield feature("volatility_ratio_20_250", "regime", ratio, 250)
-    for left, right, w in CROSS_MARKETS:
-        name, formula = f"{left}_minus_{right}_{w}", f"factor_{left}_{w} - factor_{right}_{w}"
-        yield feature(name, "cross-market", formula, 60, left, right)
 
 
 def _target_features() -> Iterator[Feature]:
@@ -172,6 +178,44 @@ def _target_features() -> Iterator[Feature]:
     yield feature("lag", "lag", "holding period in trading days", 0)
 
 
+CATALOGUE = (
+    *_instrument_features(),
+    *_group_features(),
+    *_market_features(),
+    *_target_features(),
+)
+
+
+def features_of(level: Level) -> tuple[str, ...]:
+    """Return the names of a level's features, in column order."""
+    return tuple(feature.name for feature in CATALOGUE if feature.level == level)
+
+
+def list_market_inputs(groups: Sequence[Group]) -> tuple[tuple[str, str, Feature], ...]:
+    """List what models see of the market on a day: the features of each group and of the whole.
+
+    Returns an entry for each input, in order: its name, such as ``factor_LME_5`` or, for a lead,
+    ``US_minus_LME_5``; the group, empty for the market as a whole; and the feature.
+
+    Args:
+        groups: the groups, in the market's order.
+    """
+    features = {(feature.level, feature.name): feature for feature in CATALOGUE}
+    factors = [
+        (f"factor_{group.name}_{w}", group.name, features["group", f"factor_{w}"])
+        for group in groups
+        for w in FACTOR_WINDOWS
+    ]
+    whole = [(name, "", features["market", name]) for name in features_of("market")]
+    led = sorted((group.leader, group.name) for group in groups if group.leader)
+    leads = [
+        (f"{leader}_minus_{name}_{w}", name, features["group", f"lead_{w}"])
+        for leader, name in led
+        for w in LEAD_WINDOWS
+    ]
+    return (*factors, *whole, *leads)
+
+
 def version_of(features: tuple[Feature, ...], package: Path = PACKAGE) -> str:
     """Digest the names and levels of features, their order, and the code that computes them.
 
@@ -182,6 +226,7 @@ def version_of(features: tuple[Feature, ...], package: Path = PACKAGE) -> str:
         package: folder of the package whose modules compute the features.
     """
     columns = [f"{feature.level} {feature.name}" for feature in features]
+    columns += [name for name, *_ in list_market_inputs(_EXAMPLE)]
     code = digest_code(*_ARITHMETIC, outside=_OUTSIDE, package=package)
     return hashlib.sha256("\n".join([*columns, code]).encode()).hexdigest()[:12]
 
@@ -193,14 +238,8 @@ def is_same_arithmetic(version: str | None) -> bool:
     return version == CATALOGUE_VERSION
 
 
-CATALOGUE = (*_instrument_features(), *_market_features(), *_target_features())
 CATALOGUE_VERSION = version_of(CATALOGUE)
 """Version of the present features. Every fit stores it, because it takes inputs by position."""
-
-
-def features_of(level: Level) -> tuple[str, ...]:
-    """Return the names of a level's features, in column order."""
-    return tuple(feature.name for feature in CATALOGUE if feature.level == level)
 
 
 def order_features(level: Level, arrays: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
@@ -212,20 +251,30 @@ def order_features(level: Level, arrays: Mapping[str, FloatArray]) -> dict[str, 
     return {name: arrays[name] for name in features_of(level)}
 
 
+def list_inputs(groups: Sequence[Group]) -> dict[tuple[str, str], Feature]:
+    """List everything that models see, by level and name; inputs of groups are of the market.
+
+    Args:
+        groups: the groups, in the market's order.
+    """
+    inputs = {(str(f.level), f.name): f for f in CATALOGUE if f.level in ("instrument", "target")}
+    market = {("market", name): feature for name, _, feature in list_market_inputs(groups)}
+    return inputs | market
+
+
 def find_left_out(panel: PricePanel) -> dict[str, str]:
     """Find the features that have no value with a panel, so that their arrays are all NaN.
 
-    These are the features that need a field or a market which is missing for all instruments.
-    Returns the reasons by feature.
+    These are the features that need a field which is missing for all instruments, or a leader where
+    no group has one. Returns the reasons by feature.
     """
     fields = {name for name, values in panel.fields.items() if not np.isnan(values).all()}
-    markets = {market_of(name) for name in panel.instruments}
+    led = {group.leader for group in panel.all_groups if group.name in panel.groups}
     reasons = {}
     for feature in CATALOGUE:
         missing = [f"no {field}" for field in feature.inputs if field not in fields]
-        missing += [
-            f"no {market} instrument" for market in feature.markets if market not in markets
-        ]
+        if feature.name.startswith("lead_") and not led & set(panel.groups):
+            missing.append("no group has a leader")
         if missing:
             reasons[feature.name] = ", ".join(missing)
     return reasons

@@ -78,7 +78,7 @@ def target_features(
     Args:
         panel: (n, k) prices.
         instruments: (n, k) instrument features, as ``instrument_features(panel)`` returns them.
-        market: (n,) market features, as ``market_features(panel, instruments)`` returns them.
+        market: (n,) market features, as ``market_features(instruments)`` returns them.
         pairs: m targets, whose legs are among the panel's instruments.
         known_labels: (n, m) labels by the day on which they become known.
         last_rows: number of last rows to return; all rows by default. Their bits equal those of

@@ -41,6 +41,22 @@ _SUFFIXES = {
 }
 
 
+@dataclass(frozen=True)
+class Group:
+    """A group of instruments, such as those of a market or of a sector.
+
+    Attributes:
+        name: name of the group.
+        leader: the group whose move of a day this group follows on the next; None without one.
+        closing_order: groups with a lower number close earlier in the day, and so cannot react to
+            this group's close on the same day.
+    """
+
+    name: str
+    leader: str | None = None
+    closing_order: int = 0
+
+
 @dataclass(frozen=True, order=True)
 class InstrumentSeries:
     """A series: one field of one instrument."""
@@ -56,12 +72,14 @@ class SeriesList:
     Attributes:
         columns: names of the series in the source.
         series: their instruments and fields.
-        groups: the group of each series' instrument, such as its market.
+        groups: name of the group of each series' instrument, such as its market.
+        all_groups: the groups, in the market's order; some may have no series.
     """
 
     columns: tuple[str, ...]
     series: tuple[InstrumentSeries, ...]
     groups: tuple[str, ...]
+    all_groups: tuple[Group, ...]
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -108,11 +126,21 @@ class SeriesList:
             tuple(columns),
             tuple(self.series[i] for i in at),
             tuple(self.groups[i] for i in at),
+            self.all_groups,
         )
 
     @cached_property
     def _columns(self) -> dict[InstrumentSeries, str]:
         return dict(zip(self.series, self.columns, strict=True))
+
+
+COMPETITION_GROUPS = (
+    Group("LME", leader="US", closing_order=1),
+    Group("JPX", leader="US", closing_order=0),
+    Group("US", closing_order=2),
+    Group("FX", closing_order=3),
+)
+"""The competition's markets: New York closes last of the exchanges, so London and Tokyo follow."""
 
 
 def list_groups(groups: Sequence[str]) -> tuple[str, ...]:
@@ -124,6 +152,20 @@ def list_groups(groups: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(groups))
 
 
+def closing_orders(groups: Sequence[str], all_groups: Sequence[Group]) -> tuple[int, ...]:
+    """Return the closing order of each instrument's group.
+
+    >>> closing_orders(["US", "JPX"], COMPETITION_GROUPS)
+    (2, 0)
+
+    Args:
+        groups: name of the group of each instrument.
+        all_groups: the groups.
+    """
+    order = {group.name: group.closing_order for group in all_groups}
+    return tuple(order[name] for name in groups)
+
+
 def list_competition_series(columns: Sequence[str]) -> SeriesList:
     """Name the series of competition columns; the group of an instrument is its market.
 
@@ -131,7 +173,8 @@ def list_competition_series(columns: Sequence[str]) -> SeriesList:
         UnknownNameError: a column does not follow the naming of any market.
     """
     series = tuple(map(parse_column, columns))
-    return SeriesList(tuple(columns), series, tuple(map(market_of, columns)))
+    groups = tuple(map(market_of, columns))
+    return SeriesList(tuple(columns), series, groups, COMPETITION_GROUPS)
 
 
 def market_of(instrument: str) -> str:

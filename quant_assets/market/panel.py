@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
+from quant_assets.market.instruments import Group
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class PricePanel:
         days: (n,) trading days, ascending.
         date_ids: (n,) the source's own numbering of the days.
         instruments: k names, the columns of every field.
-        groups: k groups, one of each instrument, such as its market.
+        groups: k names of groups, one of each instrument, such as its market.
+        all_groups: the groups, in the market's order; some may have no instrument.
         fields: (n, k) values by field name; NaN where nothing was observed. A field that no
             instrument has is absent.
     """
@@ -28,6 +30,7 @@ class PricePanel:
     date_ids: IntArray
     instruments: tuple[str, ...]
     groups: tuple[str, ...]
+    all_groups: tuple[Group, ...]
     fields: Mapping[str, FloatArray]
 
     @property
@@ -49,5 +52,6 @@ class PricePanel:
             self.date_ids[part],
             self.instruments,
             self.groups,
+            self.all_groups,
             {name: values[part] for name, values in self.fields.items()},
         )

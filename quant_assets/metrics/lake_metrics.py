@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from quant_assets.alerts.alert_lifecycle import LEVELS
+from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.schemas.declared import all_tables
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
@@ -74,7 +75,7 @@ def _table_metrics(
         "table",
         {name: _count_days_behind(calendar, day, today) for name, day in newest.items()},
     )
-    submitted = rows.get(SUBMISSIONS.name, 0.0)
+    submitted = float(len(read_days(lake, SUBMISSIONS))) if lake.has(SUBMISSIONS) else 0.0
     yield _single_metric("submissions_stored", "Days with a stored submission.", submitted)
 
 

@@ -49,7 +49,8 @@ class Observations:
         targets: names of the m targets.
         lags: (m,) holding periods in trading days.
         instruments: names of the k instruments.
-        groups: group of each instrument, such as its market.
+        groups: name of the group of each instrument, such as its market.
+        closing_order: order of the close of each instrument's group within a day.
         legs: (m, 2) positions of both legs among the instruments; -1 for no second leg.
         known_labels: (n, m) labels by the day on which they became known; NaN where empty.
         target: features of each target, (n, m, p).
@@ -62,6 +63,7 @@ class Observations:
     lags: IntArray
     instruments: tuple[str, ...]
     groups: tuple[str, ...]
+    closing_order: tuple[int, ...]
     legs: IntArray
     known_labels: FloatArray
     target: FeatureBlock
@@ -80,6 +82,7 @@ class Observations:
             self.lags,
             self.instruments,
             self.groups,
+            self.closing_order,
             self.legs,
             self.known_labels[part],
             FeatureBlock(self.target.names, self.target.values[part]),

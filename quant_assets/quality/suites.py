@@ -9,14 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from quant_assets.lake.schemas.tables import N_TARGETS
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.instruments import FIELDS
 from quant_assets.quality import views
 from quant_assets.quality.expectations import Expectation, Suite, View
 
-INSTRUMENT = r"^(?:LME_[A-Z]{2}|JPX_[A-Za-z0-9_-]+_Futures|US_Stock_[A-Za-z0-9.\-]+|FX_[A-Z]{6})$"
-TARGET = r"^target_(?:0|[1-9][0-9]*)$"
+NAME = r"^[^\x00-\x1f\x7f]{1,600}$"
 _FINITE = sys.float_info.max
 _SERIES_KEY = ("trading_day", "instrument", "field")
 _TARGET_KEY = ("trading_day", "target")
@@ -38,10 +36,13 @@ def _between(column: str, meaning: str, view: View | None = None, **bounds: Any)
     return Expectation("ExpectColumnValuesToBeBetween", (column,), meaning, bounds, view)
 
 
-def _like(column: str, regex: str, meaning: str) -> Expectation:
-    parameters = {"regex": regex}
+def _is_name(column: str) -> Expectation:
     return Expectation(
-        "ExpectColumnValuesToMatchRegex", (column,), meaning, parameters, views.distinct(column)
+        "ExpectColumnValuesToMatchRegex",
+        (column,),
+        f"{column} is a name of up to 600 printable characters",
+        {"regex": NAME},
+        views.distinct(column),
     )
 
 
@@ -87,7 +88,7 @@ def raw_prices_suite(calendar: MarketCalendar) -> Suite:
                 {"type_": "float64"},
             ),
             _known_fields(),
-            _like("instrument", INSTRUMENT, "instrument follows its market's naming"),
+            _is_name("instrument"),
             _between(
                 "trading_day",
                 f"trading_day lies between {first_day} and {last_day}",
@@ -115,25 +116,23 @@ def raw_prices_suite(calendar: MarketCalendar) -> Suite:
 
 TARGET_PAIRS_SUITE = Suite(
     "target_pairs",
-    f"{N_TARGETS} targets in submission order, each with a lag and one or two legs.",
+    "The targets in submission order, each with a lag and one or two legs.",
     ("target",),
     (
-        _rows(f"there are {N_TARGETS} targets", min_value=N_TARGETS, max_value=N_TARGETS),
-        *_present("target", "lag", "leg_a"),
+        _rows("there are targets", min_value=1),
+        *_present("target", "position", "lag", "leg_a"),
         Expectation("ExpectColumnValuesToBeUnique", ("target",), "target occurs once"),
         Expectation(
             "ExpectColumnValuesToBeInSet",
             ("distance",),
-            "targets are numbered from 0 in order",
+            "positions count from 0 in order",
             {"value_set": [0]},
             views.numbered,
         ),
-        _like("target", TARGET, "target is named target_<number>"),
         _between("lag", "lag is 1 or more", min_value=1),
-        _like("leg_a", INSTRUMENT, "leg_a follows its market's naming"),
-        _like("leg_b", INSTRUMENT, "leg_b follows its market's naming"),
+        *(_is_name(column) for column in ("target", "leg_a", "leg_b")),
     ),
-    ("lag", "leg_a", "leg_b"),
+    ("position", "lag", "leg_a", "leg_b"),
 )
 VALIDATED_PRICES_SUITE = Suite(
     "validated_prices",
@@ -210,30 +209,39 @@ TARGET_FEATURES_SUITE = Suite(
     ),
     ("date_id",),
 )
-FORECASTS_SUITE = Suite(
-    "forecasts",
-    f"Each day ranks all {N_TARGETS} targets.",
-    _TARGET_KEY,
-    (
-        _rows("there are forecasts", min_value=1),
-        *_present(*_TARGET_KEY, "value"),
-        _once(*_TARGET_KEY),
-        _between("value", "value is finite", min_value=-_FINITE, max_value=_FINITE),
-        _like("target", TARGET, "target is named target_<number>"),
-        Expectation(
-            "ExpectColumnValuesToBeInSet",
-            ("targets",),
-            f"a day has {N_TARGETS} forecasts",
-            {"value_set": [N_TARGETS]},
-            views.forecast_days,
+FORECASTS_CHECK = ("forecasts", "Each day ranks all targets.")
+"""Name and description of the suite for forecasts."""
+
+
+def forecasts_suite(targets: int) -> Suite:
+    """Return the suite for forecasts.
+
+    Args:
+        targets: number of the market's targets.
+    """
+    return Suite(
+        *FORECASTS_CHECK,
+        _TARGET_KEY,
+        (
+            _rows("there are forecasts", min_value=1),
+            *_present(*_TARGET_KEY, "value"),
+            _once(*_TARGET_KEY),
+            _between("value", "value is finite", min_value=-_FINITE, max_value=_FINITE),
+            _is_name("target"),
+            Expectation(
+                "ExpectColumnValuesToBeInSet",
+                ("targets",),
+                f"a day has {targets} forecasts",
+                {"value_set": [targets]},
+                views.forecast_days,
+            ),
+            _between(
+                "spread",
+                "a day's forecasts differ",
+                views.forecast_days,
+                min_value=0.0,
+                strict_min=True,
+            ),
         ),
-        _between(
-            "spread",
-            "a day's forecasts differ",
-            views.forecast_days,
-            min_value=0.0,
-            strict_min=True,
-        ),
-    ),
-    ("date_id", "value"),
-)
+        ("date_id", "value"),
+    )

@@ -55,9 +55,8 @@ def rejected_by_day(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return all rows, with the ``distance`` between the target's number and its position."""
-    numbers = pd.to_numeric(frame["target"].astype(str).str.removeprefix("target_"), "coerce")
-    return frame.assign(distance=numbers - range(len(frame)))
+    """Return all rows, with the ``distance`` between a target's position and its row."""
+    return frame.assign(distance=frame["position"] - range(len(frame)))
 
 
 def feature_rows(frame: pd.DataFrame) -> pd.DataFrame:

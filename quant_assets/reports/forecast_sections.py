@@ -5,7 +5,7 @@ import pandas as pd
 
 from quant_assets.lake.schemas.monitoring_tables import ROLLING
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
-from quant_assets.lake.schemas.tables import N_TARGETS, SUBMISSIONS, forecasts_table
+from quant_assets.lake.schemas.tables import SUBMISSIONS, forecasts_table
 from quant_assets.monitoring.skill.daily_records import choose_judged_family
 from quant_assets.monitoring.skill.rolling_rows import ALERT_WINDOWS
 from quant_assets.reports.blocks import (
@@ -43,7 +43,8 @@ _SHOWN_WINDOWS = f'("window" > 0 OR level IN {_CONCERNS})'
 def submission_section(scope: ReportScope) -> Section:
     """Say whether every trading day has a submission, and which families contribute to it."""
     title = "Submission"
-    stored = scope.read_rows(SUBMISSIONS, select="trading_day")
+    by_day = "GROUP BY trading_day ORDER BY trading_day"
+    stored = scope.read_rows(SUBMISSIONS, by_day, select="trading_day, count(*) AS targets")
     if stored.empty:
         return unknown_section(
             title, "No submission is stored yet: run load_history or refresh_daily."
@@ -63,7 +64,8 @@ def submission_section(scope: ReportScope) -> Section:
         items.append(ActionItem("warning", f"submitted without {', '.join(absent)}"))
     submitted = len(expected) - len(missing)
     if len(expected) == 1 and submitted:
-        summary = f"Stored with {N_TARGETS} targets{_describe_delivery(scope)}."
+        targets = stored["targets"].iloc[-1]
+        summary = f"Stored with {targets} targets{_describe_delivery(scope)}."
     else:
         summary = f"{submitted} of {format_count(len(expected), 'trading day')} have a submission."
     return Section(title, summary, (members,), tuple(items))

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from quant_assets.lake.readers.arrays import tile_units
-from quant_assets.lake.readers.series import read_series, series_rows
+from quant_assets.lake.readers.series import group_rows, read_series, series_rows
 from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS, OUTDATED, REVISIONS, SET_ASIDE
 from quant_assets.lake.schemas.table import HISTORY, Table
 from quant_assets.lake.schemas.tables import (
+    RAW_GROUPS,
     RAW_PRICES,
     RAW_SERIES,
     RAW_TARGET_PAIRS,
@@ -90,10 +91,14 @@ def _days_of(revisions: Sequence[Revision], kind: str) -> list[date]:
 
 
 def _replace_series(lake: Lake, series: SeriesList) -> list[Change]:
-    """Store the series, unless they are stored already."""
-    if lake.has(RAW_SERIES) and read_series(lake).rows == series.rows:
+    """Store the series and their groups, unless they are stored already."""
+    stored = read_series(lake) if lake.has(RAW_SERIES) and lake.has(RAW_GROUPS) else None
+    if stored and stored.rows == series.rows and stored.all_groups == series.all_groups:
         return []
-    return [replace_all(RAW_SERIES, series_rows(series))]
+    return [
+        replace_all(RAW_SERIES, series_rows(series)),
+        replace_all(RAW_GROUPS, group_rows(series.all_groups)),
+    ]
 
 
 def _replace_digests(

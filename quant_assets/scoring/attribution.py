@@ -15,12 +15,14 @@ import pandas as pd
 from quant_assets.core.errors import ArtifactError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, FloatArray
-from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.features.catalogue import list_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.readers.prices import find_history_start
+from quant_assets.lake.readers.series import read_all_groups
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import Group
 from quant_assets.training.fits import find_fit_periods, read_observations_for
 
 ATTRIBUTED_DAYS = 20
@@ -31,7 +33,6 @@ fast families of a real market, 10 to 20 s for all. To attribute older days, run
 with them.
 """
 _ROUNDING = 1e-12
-GROUPS = {feature.name: feature.group for feature in CATALOGUE}
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,23 @@ def read_family_parts(
         warn: called with a message about a family that cannot be attributed.
     """
     observations = read_observations_for(lake, families, start, end)
+    groups = group_inputs(read_all_groups(lake))
     for name in families:
         try:
             for period in find_fit_periods(lake, settings, observations, name, start):
-                parts = period.model.contributions(period.observations, period.rows, GROUPS)
+                parts = period.model.contributions(period.observations, period.rows, groups)
                 yield FamilyParts(name, period.days, parts)
         except ArtifactError as error:
             warn(f"{name} is not attributed: {error}")
+
+
+def group_inputs(groups: Sequence[Group]) -> dict[str, str]:
+    """Return the group of features that reports show each input of models in.
+
+    Args:
+        groups: the groups of instruments, in the market's order.
+    """
+    return {name: feature.group for (_, name), feature in list_inputs(groups).items()}
 
 
 def attribution_rows(lake: Lake, families: Iterable[FamilyParts]) -> pd.DataFrame:

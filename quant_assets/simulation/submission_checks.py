@@ -22,7 +22,7 @@ def list_days_in_time(plan: Plan) -> list[date]:
 def read_live_days(plan: Plan, lake: Lake) -> list[date]:
     """Read the days of a plan that were submitted before later prices were known."""
     rows = lake.query(
-        f"SELECT trading_day FROM {SUBMISSIONS.quoted} WHERE trading_day BETWEEN ? AND ?"
+        f"SELECT DISTINCT trading_day FROM {SUBMISSIONS.quoted} WHERE trading_day BETWEEN ? AND ?"
         " AND origin = ? ORDER BY 1",
         [plan.market.day(0), plan.market.day(plan.days - 1), LIVE],
     )

@@ -18,7 +18,7 @@ from quant_assets.lake.schemas.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 
 _LOG_FILE = "submitted.jsonl"
-_STEP = "submissions__competition"
+_STEP = "submissions__daily"
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,10 @@ def digest_submissions(lake: Lake, begin: date, besides: Collection[str] = ()) -
         besides: days that are left out.
     """
     rows = lake.arrow(
-        f"FROM {SUBMISSIONS.quoted} WHERE trading_day >= ? AND origin = '{LIVE}'"
-        " AND NOT list_contains(?::VARCHAR[], trading_day::VARCHAR) ORDER BY trading_day",
+        "SELECT trading_day::VARCHAR AS day, date_id, stored_at, list(target ORDER BY target),"
+        f" list(value ORDER BY target) FROM {SUBMISSIONS.quoted} WHERE trading_day >= ?"
+        f" AND origin = '{LIVE}' AND NOT list_contains(?::VARCHAR[], trading_day::VARCHAR)"
+        " GROUP BY ALL ORDER BY day",
         [begin, list(besides)],
     ).to_pylist()
-    return {
-        str(row["trading_day"]): sha256(repr(list(row.values())).encode()).hexdigest()
-        for row in rows
-    }
+    return {row["day"]: sha256(repr(list(row.values())).encode()).hexdigest() for row in rows}

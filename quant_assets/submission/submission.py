@@ -1,4 +1,4 @@
-"""The submission: one row a day, one column per target in the pairs' order; its files.
+"""The submission of each day: whether it is complete, its rows, and the files with all of them.
 
 Which forecast is submitted is decided in ``promotion``; how good it was, in ``scoring``.
 """
@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from quant_assets.core.typing import DayArray
+from quant_assets.core.typing import DayArray, IntArray
+from quant_assets.lake.readers.arrays import long_rows, to_cube
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.point_in_time import read_date_ids
+from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS
 from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.submission import SubmissionForm
 
 
 def find_problems(forecasts: Forecasts, expected: DayArray) -> pd.DataFrame:
@@ -37,12 +40,10 @@ def find_problems(forecasts: Forecasts, expected: DayArray) -> pd.DataFrame:
 
 
 def submission_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
-    """Return rows of ``submissions.competition`` without their origin: a column per target."""
-    return {
-        "trading_day": forecasts.days,
-        "date_id": read_date_ids(lake, forecasts.days),
-        **dict(zip(forecasts.targets, forecasts.values.T, strict=True)),
-    }
+    """Return rows of ``submissions.daily`` without their origin."""
+    date_ids = read_date_ids(lake, forecasts.days)
+    values = {"value": forecasts.values}
+    return long_rows(forecasts.days, date_ids, values, "target", forecasts.targets)
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,18 @@ class ExportResult:
     days: int
 
 
-def export_submission(lake: Lake, folder: Path) -> ExportResult:
+def export_submission(lake: Lake, form: SubmissionForm, folder: Path) -> ExportResult:
     """Write every stored submission as ``submission.parquet`` and ``submission.csv``.
 
-    Columns are ``date_id`` and the targets in order; rows ascend by day. ``date_id`` is that of the
-    day today: a source may number days anew. A day that the source has withdrawn is left out. Each
-    file is replaced whole.
+    Rows ascend by day. A wide file has ``date_id`` and a column per target, in order; a long file
+    has ``trading_day``, ``date_id``, ``target`` and ``value``. ``date_id`` is that of the day
+    today: a source may number days anew. A day that the source has withdrawn is left out. Each file
+    is replaced whole.
+
+    Args:
+        lake: the lake.
+        form: the layout of the files.
+        folder: the folder of the files.
 
     Raises:
         LakeError: nothing was submitted yet.
@@ -79,16 +86,31 @@ def export_submission(lake: Lake, folder: Path) -> ExportResult:
     from pyarrow.csv import write_csv
     from pyarrow.parquet import write_table
 
-    targets = [column.name for column in SUBMISSIONS.columns if column.name.startswith("target_")]
-    columns = ", ".join(f's."{name}"' for name in targets)
     rows = lake.arrow(
-        f"SELECT d.date_id, {columns} FROM {SUBMISSIONS.quoted} AS s"
-        f" JOIN {MARKET_FEATURES.quoted} AS d USING (trading_day) ORDER BY trading_day",
+        f"SELECT trading_day, d.date_id, s.target, s.value FROM {SUBMISSIONS.quoted} AS s"
+        f" JOIN {MARKET_FEATURES.quoted} AS d USING (trading_day)",
         needs=SUBMISSIONS,
     )
+    days, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
+    date_ids = rows["date_id"].to_numpy()[first]
+    table = _lay_out(rows, days.astype("datetime64[D]"), date_ids, read_pairs(lake).targets, form)
     files = (folder / "submission.parquet", folder / "submission.csv")
     for file, write in zip(files, (write_table, write_csv), strict=True):
         buffer = pa.BufferOutputStream()
-        write(rows, buffer)
+        write(table, buffer)
         write_atomically(file, buffer.getvalue().to_pybytes())
-    return ExportResult(files, rows.num_rows)
+    return ExportResult(files, len(days))
+
+
+def _lay_out(
+    rows: pa.Table,
+    days: DayArray,
+    date_ids: IntArray,
+    targets: tuple[str, ...],
+    form: SubmissionForm,
+) -> pa.Table:
+    values = to_cube(rows, days, "target", targets, ["value"])[:, :, 0]
+    if form.template is None:
+        return pa.table(long_rows(days, date_ids, {"value": values}, "target", targets))
+    columns = dict(zip(form.columns(len(targets)), values.T, strict=True))
+    return pa.table({"date_id": date_ids, **columns})

@@ -247,7 +247,7 @@ def test_a_type_that_a_format_lacks_is_refused(how: Format, root: Path) -> None:
         ("FROM monitoring.revision_runs", "monitoring.revision_runs", "quant-assets revise"),
         ("SELECT 1 FROM raw.prices a JOIN monitoring.drift b ON true", "raw.prices", "load"),
         ("SELECT 1; FROM monitoring.drift", "monitoring.drift", "watch_daily"),
-        ("FROM superseded.submissions_competition", "superseded.sub", "something to record"),
+        ("FROM superseded.submissions_daily", "superseded.sub", "something to record"),
         ("FROM forecasts.xgboost", "forecasts.xgboost", "--families NAMES"),
         ("FROM fits.ridge_study", "fits.ridge_study", "quant-assets tune"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.market.instruments import market_of, parse_column
+from quant_assets.market.instruments import COMPETITION_GROUPS, market_of, parse_column
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, labels_by_known_day
 from quant_assets_tests.support.random_market import Features, Market, random_market
@@ -42,5 +42,12 @@ def real_panel(real_market: Path) -> Market:
         tuple(leg[1] if len(leg) > 1 else None for leg in legs),
     )
     days = np.datetime64("2010-01-04") + np.arange(len(table))
-    panel = PricePanel(days, table.index.to_numpy(), names, tuple(map(market_of, names)), filled)
+    panel = PricePanel(
+        days,
+        table.index.to_numpy(),
+        names,
+        tuple(map(market_of, names)),
+        COMPETITION_GROUPS,
+        filled,
+    )
     return Market(panel, targets, labels_by_known_day(fields["close"], targets, names))

@@ -9,12 +9,19 @@ import pytest
 
 from quant_assets.core.code_digest import PACKAGE
 from quant_assets.features import catalogue
-from quant_assets.features.catalogue import CATALOGUE, LOOKBACK, Level, features_of, find_left_out
-from quant_assets.market.instruments import FIELDS, MARKETS
+from quant_assets.features.catalogue import (
+    CATALOGUE,
+    LOOKBACK,
+    Level,
+    features_of,
+    find_left_out,
+    list_market_inputs,
+)
+from quant_assets.market.instruments import FIELDS, Group
 from quant_assets_tests.support.random_market import Features, Market
 
 
-@pytest.mark.parametrize("level", ["instrument", "market", "target"])
+@pytest.mark.parametrize("level", ["instrument", "group", "market", "target"])
 def test_outputs_are_the_catalogues_columns_in_order(
     level: Level, small_features: Features
 ) -> None:
@@ -24,6 +31,7 @@ def test_outputs_are_the_catalogues_columns_in_order(
 def test_shapes_are_one_column_per_unit(small_market: Market, small_features: Features) -> None:
     days, targets = small_market.known_labels.shape
     shapes = {"instrument": (days, len(small_market.panel.instruments)), "market": (days,)}
+    shapes["group"] = (days, len(small_market.panel.all_groups))
     shapes["target"] = (days, targets)
     for level, arrays in small_features.items():
         assert {values.shape for values in arrays.values()} == {shapes[level]}
@@ -36,7 +44,6 @@ def test_entries_are_complete_and_consistent() -> None:
         assert feature.group, feature.name
         assert feature.formula, feature.name
         assert set(feature.inputs) <= set(FIELDS), feature.name
-        assert set(feature.markets) <= set(MARKETS), feature.name
         assert feature.window < LOOKBACK, feature.name
 
 
@@ -116,11 +123,35 @@ def test_left_out_names_exactly_the_empty_features(small_market: Market) -> None
     assert reasons["diff_volume_z_20"] == "no volume"
 
 
-def test_absent_market_is_named(small_market: Market) -> None:
+def test_without_a_leader_leads_are_left_out(small_market: Market) -> None:
     panel = small_market.panel
-    kept = [i for i, name in enumerate(panel.instruments) if not name.startswith("LME")]
-    fields = {name: values[:, kept] for name, values in panel.fields.items()}
-    names = tuple(panel.instruments[i] for i in kept)
-    reasons = find_left_out(replace(panel, instruments=names, fields=fields))
-    assert reasons["factor_LME_5"] == "no LME instrument"
-    assert "factor_US_5" not in reasons
+    followers = tuple(replace(group, leader=None) for group in panel.all_groups)
+    reasons = find_left_out(replace(panel, all_groups=followers))
+    assert reasons == dict.fromkeys(("lead_1", "lead_5"), "no group has a leader")
+
+
+def test_inputs_of_the_market_are_named_by_groups() -> None:
+    names = [name for name, *_ in list_market_inputs((Group("oil"), Group("solar", "oil")))]
+    assert names == [
+        *(f"factor_{group}_{w}" for group in ("oil", "solar", "all") for w in (1, 5, 20)),
+        *("dispersion_1", "dispersion_20", "volatility_ratio_20_250"),
+        *("oil_minus_solar_1", "oil_minus_solar_5"),
+    ]
+
+
+def test_a_groups_features_follow_its_instruments_alone(small_market: Market) -> None:
+    """Other prices of another group leave them as they are, bit for bit."""
+    panel = small_market.panel
+    of_us = [name == "US" for name in panel.groups]
+    moved = {name: values.copy() for name, values in panel.fields.items()}
+    moved["close"][:, of_us] *= np.linspace(1, 2, len(panel.days))[:, None]
+    place = [group.name for group in panel.all_groups].index("FX")
+    before, after = (
+        Market(each, small_market.pairs, small_market.known_labels).features()["group"]
+        for each in (panel, replace(panel, fields=moved))
+    )
+    for w in (1, 5, 20):
+        np.testing.assert_array_equal(
+            before[f"factor_{w}"][:, place], after[f"factor_{w}"][:, place]
+        )
+    assert not np.array_equal(before["lead_5"], after["lead_5"], equal_nan=True)

@@ -12,12 +12,12 @@ from quant_assets_tests.support.random_market import Features, Market
 def expected(small_market: Market) -> Features:
     panel, pairs, known_labels = small_market.panel, small_market.pairs, small_market.known_labels
     own = feature_oracle.instruments(panel)
-    shared = feature_oracle.market(panel, own)
+    groups, shared = feature_oracle.groups(panel, own), feature_oracle.market(own)
     targets = feature_oracle.targets(panel, own, shared, pairs, known_labels)
-    return {"instrument": own, "market": shared, "target": targets}
+    return {"instrument": own, "group": groups, "market": shared, "target": targets}
 
 
-@pytest.mark.parametrize("level", ["instrument", "market", "target"])
+@pytest.mark.parametrize("level", ["instrument", "group", "market", "target"])
 def test_features_equal_their_plain_definition(
     level: Level, small_features: Features, expected: Features
 ) -> None:

@@ -37,7 +37,7 @@ def test_rows_and_newest_days_are_the_lakes(lake: Lake, exposed: dict[str, Sampl
     assert exposed["quant_assets_submissions_stored"] == {(): len(DAYS)}
     newest = exposed["quant_assets_table_newest_day_timestamp_seconds"]
     midnight = datetime.combine(LAST, time(), UTC).timestamp()
-    assert newest["submissions.competition",] == midnight
+    assert newest["submissions.daily",] == midnight
     assert "features.market" not in {name for (name,) in newest}
 
 

@@ -6,9 +6,9 @@ from scipy.stats import multivariate_t
 from statsmodels.tsa.api import VAR
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.instruments import market_of
+from quant_assets.market.instruments import COMPETITION_GROUPS, closing_orders, market_of
 from quant_assets.models.families import bayesian_svar
-from quant_assets.models.families.bayesian_svar import CLOSING_ORDER, LAGS, BayesianVar, posterior
+from quant_assets.models.families.bayesian_svar import LAGS, BayesianVar, posterior
 from quant_assets.models.leg_returns import to_target_scores
 from quant_assets.models.protocol import Observations, Resources
 from quant_assets_tests.support import leg_market
@@ -94,8 +94,9 @@ def test_a_flat_prior_is_the_var_of_statsmodels(horizons: tuple[int, ...]) -> No
 
 def test_shocks_reach_markets_in_the_order_of_their_close() -> None:
     model = fitted(linked())
-    hours = [CLOSING_ORDER.index(market_of(variable)) for variable in model.variables]
-    assert hours == sorted(hours)
+    markets = [market_of(variable) for variable in model.variables]
+    hours = closing_orders(markets, COMPETITION_GROUPS)
+    assert list(hours) == sorted(hours)
     assert model.variables[0] == "JPX_Gold_Standard_Futures"
     same_day = model.impulse_responses(0)[0]
     np.testing.assert_array_equal(np.triu(same_day, 1), 0.0)

@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quant_assets.features.catalogue import EQUAL_VERSIONS, Level, features_of
+from quant_assets.features.catalogue import (
+    EQUAL_VERSIONS,
+    Level,
+    features_of,
+    list_market_inputs,
+)
+from quant_assets.market.instruments import COMPETITION_GROUPS
 from quant_assets.models.protocol import FeatureBlock, Observations
 from quant_assets.models.registry import load_family
 from quant_assets.training.fitting import require_features
@@ -23,7 +29,8 @@ LEVELS: tuple[Level, ...] = ("target", "instrument", "market")
 
 @pytest.fixture(scope="module")
 def seen() -> Observations:
-    names = {level: features_of(level) for level in LEVELS}
+    names: dict[Level, tuple[str, ...]] = {level: features_of(level) for level in LEVELS}
+    names["market"] = tuple(name for name, *_ in list_market_inputs(COMPETITION_GROUPS))
     arrays = random_arrays(names)
     return Observations(**arrays | {level: FeatureBlock(*arrays[level]) for level in LEVELS})
 

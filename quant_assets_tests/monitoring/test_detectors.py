@@ -53,7 +53,7 @@ def panel() -> PricePanel:
             :, j
         ]
     groups = tuple(table.series.group_of[name] for name in names)
-    return PricePanel(table.days, table.date_ids, names, groups, fields)
+    return PricePanel(table.days, table.date_ids, names, groups, table.series.all_groups, fields)
 
 
 @pytest.fixture(scope="module")

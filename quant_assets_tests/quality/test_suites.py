@@ -9,10 +9,10 @@ import pytest
 
 from quant_assets.quality.expectations import SuiteResult, validate_suite
 from quant_assets.quality.suites import (
-    FORECASTS_SUITE,
     TARGET_FEATURES_SUITE,
     TARGET_PAIRS_SUITE,
     VALIDATED_PRICES_SUITE,
+    forecasts_suite,
 )
 from quant_assets_tests.support.price_tables import (
     DAYS,
@@ -30,7 +30,7 @@ SOUND = {
     "validated_prices": (VALIDATED_PRICES_SUITE, validated_prices),
     "target_pairs": (TARGET_PAIRS_SUITE, target_pairs),
     "target_features": (TARGET_FEATURES_SUITE, target_features),
-    "forecasts": (FORECASTS_SUITE, forecasts),
+    "forecasts": (forecasts_suite(424), forecasts),
 }
 
 
@@ -115,13 +115,13 @@ FAULTS: dict[str, tuple[str, Change, str, str, int | None, str | None, list[obje
         "mid",
         [DAYS[0], "JPX_Gold_Rolling-Spot_Futures"],
     ),
-    "unknown instrument": (
+    "instrument with a control character": (
         "raw_prices",
-        put(5, "instrument", "NYSE_CVX"),
+        put(5, "instrument", "NYSE\tCVX"),
         "expect_column_values_to_match_regex",
         "instrument",
         1,
-        "NYSE_CVX",
+        "NYSE\tCVX",
         [DAYS[1], "close"],
     ),
     "value as text": (
@@ -225,9 +225,9 @@ FAULTS: dict[str, tuple[str, Change, str, str, int | None, str | None, list[obje
         None,
         [DAYS[0], "FX_USDJPY"],
     ),
-    "a target too few": (
+    "no targets": (
         "target_pairs",
-        lambda f: f.head(423),
+        lambda f: f.head(0),
         "expect_table_row_count_to_be_between",
         "",
         None,
@@ -261,13 +261,13 @@ FAULTS: dict[str, tuple[str, Change, str, str, int | None, str | None, list[obje
         None,
         ["target_423"],
     ),
-    "leg of nothing": (
+    "leg without a name": (
         "target_pairs",
-        put(9, "leg_b", "Gold"),
+        put(9, "leg_b", ""),
         "expect_column_values_to_match_regex",
         "leg_b",
         1,
-        "Gold",
+        "",
         ["target_9"],
     ),
     "infinite feature": (

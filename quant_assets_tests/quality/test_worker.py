@@ -13,7 +13,7 @@ import pytest
 from quant_assets.core.errors import QualityError
 from quant_assets.quality import expectations, worker
 from quant_assets.quality.expectations import Expectation, Suite
-from quant_assets.quality.suites import FORECASTS_SUITE
+from quant_assets.quality.suites import forecasts_suite
 from quant_assets_tests.support import price_tables
 
 CODE = """
@@ -35,7 +35,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_result_as_here(keep: float, request: pytest.FixtureRequest) -> None:
     tables = (
         (price_tables.RAW_PRICES_SUITE, price_tables.raw_prices()),
-        (FORECASTS_SUITE, price_tables.forecasts()),
+        (forecasts_suite(424), price_tables.forecasts()),
     )
     parts = [(suite, frame.head(int(keep * len(frame)))) for suite, frame in tables]
     expected = [expectations.validate_suite(*part) for part in parts]
@@ -58,15 +58,15 @@ def test_a_killed_worker_is_an_error_and_the_next_one_works() -> None:
     worker.begin_worker()
     os.kill(worker._worker().process.pid, signal.SIGKILL)
     with pytest.raises(QualityError, match="exit status -9"):
-        worker.validate_in_worker(FORECASTS_SUITE, price_tables.forecasts())
-    assert worker.validate_in_worker(FORECASTS_SUITE, price_tables.forecasts()).passed
+        worker.validate_in_worker(forecasts_suite(424), price_tables.forecasts())
+    assert worker.validate_in_worker(forecasts_suite(424), price_tables.forecasts()).passed
 
 
 def test_no_other_process_where_everything_is_imported() -> None:
     expectations.prepare()
     others = psutil.Process().children()
     worker.begin_worker()
-    assert worker.validate_in_worker(FORECASTS_SUITE, price_tables.forecasts()).passed
+    assert worker.validate_in_worker(forecasts_suite(424), price_tables.forecasts()).passed
     assert psutil.Process().children() == others
 
 

@@ -275,7 +275,7 @@ def test_freshness_counts_trading_days(lake: Lake) -> None:
         cells[0]: cells[1:]
         for cells in grid(operations_sections.freshness_section(scope(lake, later)))
     }
-    assert shown["submissions.competition"] == [str(LAST), str(behind)]
+    assert shown["submissions.daily"] == [str(LAST), str(behind)]
     assert shown["features.market"] == ["–", "–"]
     assert operations_sections.freshness_section(scope(lake)).summary.startswith(
         "7 of 15 layers are up to date on"

@@ -14,21 +14,23 @@ from quant_assets.ensemble.blend import read_members
 from quant_assets.features.catalogue import CATALOGUE
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import COMPETITION_GROUPS
 from quant_assets.models.families import bayesian_svar
 from quant_assets.models.protocol import Resources
 from quant_assets.models.registry import FAMILIES
 from quant_assets.scoring.attribution import (
     ATTRIBUTED_DAYS,
-    GROUPS,
     FamilyParts,
     attribution_rows,
     first_attributed_day,
+    group_inputs,
     read_family_parts,
     variance_shares,
 )
 from quant_assets_tests.support import leg_market, synthetic
 from quant_assets_tests.support.fitted_lake import ALTERED_AFTER, FIT_ROWS, FittedLake
 
+GROUPS = group_inputs(COMPETITION_GROUPS)
 FIRST, LAST = ALTERED_AFTER - 3, ALTERED_AFTER + 1
 
 
@@ -116,8 +118,11 @@ def test_equal_scores_rest_on_nothing(level: float) -> None:
     assert all(np.isnan(share).all() for share in result.values())
 
 
-def test_a_feature_has_the_same_group_on_every_level() -> None:
-    assert all(GROUPS[feature.name] == feature.group for feature in CATALOGUE)
+def test_inputs_are_shown_in_the_groups_of_their_features() -> None:
+    units = {f.name: f.group for f in CATALOGUE if f.level in ("instrument", "target")}
+    assert units.items() <= GROUPS.items()
+    assert GROUPS["factor_LME_5"] == GROUPS["factor_all_5"] == "factor"
+    assert GROUPS["US_minus_JPX_1"] == "cross-market"
 
 
 def test_returns_that_follow_one_market_rest_on_it() -> None:

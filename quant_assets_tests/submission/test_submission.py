@@ -13,14 +13,19 @@ import pytest
 
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.readers.forecasts import Forecasts
-from quant_assets.lake.schemas.tables import N_TARGETS, SUBMISSIONS
+from quant_assets.lake.readers.prices import pairs_rows
+from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.submission import SubmissionForm
+from quant_assets.market.targets import TargetPairs
 from quant_assets.submission.submission import export_submission, find_problems, submission_rows
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.history_rows import as_history
 
-N = 30
+N, N_TARGETS = 30, 424
+WIDE, LONG = SubmissionForm("target_{number}"), SubmissionForm()
 TARGETS = tuple(f"target_{i}" for i in range(N_TARGETS))
+PAIRS = TargetPairs(TARGETS, np.ones(N_TARGETS, np.int64), ("A",) * N_TARGETS, (None,) * N_TARGETS)
 COLUMNS = ["date_id", *TARGETS]
 
 
@@ -35,6 +40,7 @@ def forecasts() -> Forecasts:
 def lake(tmp_path: Path) -> Iterator[Lake]:
     with Lake(tmp_path / "lake") as opened:
         synthetic.number_days(opened, synthetic.prices().days[:N], first_id=1000)
+        opened.replace_all(RAW_TARGET_PAIRS, pairs_rows(PAIRS))
         yield opened
 
 
@@ -99,7 +105,7 @@ def test_exported_files(lake: Lake, forecasts: Forecasts, tmp_path: Path) -> Non
             lake,
             Forecasts(forecasts.days[part], forecasts.values[part], forecasts.days[part], TARGETS),
         )
-    exported = export_submission(lake, tmp_path / "exports")
+    exported = export_submission(lake, WIDE, tmp_path / "exports")
     assert exported.days == N
     parquet, csv = exported.files
     assert (parquet.name, csv.name) == ("submission.parquet", "submission.csv")
@@ -120,7 +126,7 @@ def test_targets_in_another_order_are_exported_in_theirs(
         forecasts, values=forecasts.values[:, order], targets=tuple(TARGETS[i] for i in order)
     )
     submit(lake, shuffled)
-    rows = pd.read_parquet(export_submission(lake, tmp_path).files[0])
+    rows = pd.read_parquet(export_submission(lake, WIDE, tmp_path).files[0])
     np.testing.assert_array_equal(rows[list(TARGETS)].to_numpy(), forecasts.values)
 
 
@@ -129,24 +135,31 @@ def test_a_write_that_fails_leaves_the_old_files(
 ) -> None:
     folder = tmp_path / "exports"
     submit(lake, forecasts)
-    files = export_submission(lake, folder).files
+    files = export_submission(lake, WIDE, folder).files
     before = [file.read_bytes() for file in files]
     submit(lake, replace(forecasts, values=forecasts.values + 1.0))
     with full_disk(free=min(map(len, before)) // 2), pytest.raises(OSError, match="too large"):
-        export_submission(lake, folder)
+        export_submission(lake, WIDE, folder)
     assert [file.read_bytes() for file in files] == before
     assert set(folder.iterdir()) == set(files)
-    export_submission(lake, folder)
+    export_submission(lake, WIDE, folder)
     assert [file.read_bytes() for file in files] != before
 
 
 def test_nothing_submitted_is_nothing_exported(lake: Lake, tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match="materialise the asset submissions/competition"):
-        export_submission(lake, tmp_path / "exports")
+    with pytest.raises(LakeError, match="materialise the asset submissions/daily"):
+        export_submission(lake, WIDE, tmp_path / "exports")
     assert not (tmp_path / "exports").exists()
 
 
-def test_a_submission_has_all_targets(lake: Lake, forecasts: Forecasts) -> None:
-    few = Forecasts(forecasts.days, forecasts.values[:, :-1], forecasts.days, TARGETS[:-1])
-    with pytest.raises(LakeError, match="target_423"):
-        submit(lake, few)
+def test_a_long_submission_has_a_row_for_each_day_and_target(
+    lake: Lake, forecasts: Forecasts, tmp_path: Path
+) -> None:
+    submit(lake, forecasts)
+    exported = export_submission(lake, LONG, tmp_path)
+    rows = pd.read_parquet(exported.files[0])
+    assert exported.days == N
+    assert list(rows.columns) == ["trading_day", "date_id", "target", "value"]
+    assert rows["target"].tolist() == list(TARGETS) * N
+    assert rows["date_id"].tolist() == np.repeat(np.arange(1000, 1000 + N), N_TARGETS).tolist()
+    np.testing.assert_array_equal(rows["value"].to_numpy(), forecasts.values.ravel())

@@ -8,18 +8,24 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import LakeError
-from quant_assets.lake.schemas.tables import N_TARGETS, SUBMISSIONS
+from quant_assets.lake.readers.prices import pairs_rows
+from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.targets import TargetPairs
 from quant_assets.submission.versions import compare_versions, list_versions
 
+N_TARGETS = 424
+TARGETS = tuple(f"target_{i}" for i in range(N_TARGETS))
+PAIRS = TargetPairs(TARGETS, np.ones(N_TARGETS, np.int64), ("A",) * N_TARGETS, (None,) * N_TARGETS)
 DAYS = [date(2024, 1, 2), date(2024, 1, 3)]
 SENT = datetime.combine(DAYS[1], datetime.min.time()) + timedelta(hours=22)
 
 
 def submit(lake: Lake, day: date, values: np.ndarray, at: datetime, supersede: str = "") -> None:
-    row = {f"target_{i}": [value] for i, value in enumerate(values)}
-    about = {"trading_day": [day], "date_id": [7], "origin": ["live"], "stored_at": [at]}
-    lake.replace_days(SUBMISSIONS, day, day, row | about, supersede=supersede)
+    about = {"trading_day": day, "date_id": 7, "origin": "live", "stored_at": at}
+    rows = {"target": list(PAIRS.targets), "value": values}
+    rows |= {name: [value] * N_TARGETS for name, value in about.items()}
+    lake.replace_days(SUBMISSIONS, day, day, rows, supersede=supersede)
 
 
 @pytest.fixture
@@ -28,6 +34,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
     swapped = values.copy()
     swapped[[3, 300]] = swapped[[300, 3]]
     with Lake(tmp_path) as opened:
+        opened.replace_all(RAW_TARGET_PAIRS, pairs_rows(PAIRS))
         submit(opened, DAYS[0], values, SENT - timedelta(days=1))
         submit(opened, DAYS[1], values, SENT)
         submit(opened, DAYS[1], swapped, SENT + timedelta(hours=1), supersede="two legs swapped")

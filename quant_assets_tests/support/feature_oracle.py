@@ -99,21 +99,33 @@ def instruments(panel: PricePanel) -> Arrays:
     return out
 
 
-def market(panel: PricePanel, own: Arrays) -> Arrays:
+def groups(panel: PricePanel, own: Arrays) -> Arrays:
     scaled = own["ret_1"] / _positive(later(own["vol_60"], 1))
+    names = ("LME", "JPX", "US", "FX")
     daily = {}
-    for name in ("LME", "JPX", "US", "FX", "all"):
-        chosen = [i for i, x in enumerate(panel.instruments) if name == "all" or x.startswith(name)]
+    for name in names:
+        chosen = [i for i, x in enumerate(panel.instruments) if x.startswith(name)]
         daily[name] = _across(scaled[:, chosen], 1, np.mean)
     out = {
-        f"factor_{name}_{w}": rolling(x, w, np.sum) for name, x in daily.items() for w in (1, 5, 20)
+        f"factor_{w}": np.column_stack([rolling(daily[name], w, np.sum) for name in names])
+        for w in (1, 5, 20)
     }
+    for w in (1, 5):
+        out[f"lead_{w}"] = np.full_like(out["factor_1"], np.nan)
+        for follower in (0, 1):
+            factor = out[f"factor_{w}"]
+            out[f"lead_{w}"][:, follower] = factor[:, 2] - factor[:, follower]
+    return out
+
+
+def market(own: Arrays) -> Arrays:
+    scaled = own["ret_1"] / _positive(later(own["vol_60"], 1))
+    daily = {"all": _across(scaled, 1, np.mean)}
+    out = {f"factor_all_{w}": rolling(daily["all"], w, np.sum) for w in (1, 5, 20)}
     out["dispersion_1"] = _across(scaled, 2, np.std)
     out["dispersion_20"] = rolling(out["dispersion_1"], 20, np.mean)
     volatility = {w: rolling(daily["all"], w, rms) for w in (20, 250)}
     out["volatility_ratio_20_250"] = volatility[20] / _positive(volatility[250])
-    for left, right, w in (("US", "JPX", 1), ("US", "JPX", 5), ("US", "LME", 1), ("US", "LME", 5)):
-        out[f"{left}_minus_{right}_{w}"] = out[f"factor_{left}_{w}"] - out[f"factor_{right}_{w}"]
     return out
 
 

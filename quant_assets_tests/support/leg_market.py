@@ -3,7 +3,7 @@
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.instruments import market_of
+from quant_assets.market.instruments import COMPETITION_GROUPS, closing_orders, market_of
 from quant_assets.market.targets import TargetPairs, labels_by_known_day
 from quant_assets.models.protocol import FeatureBlock, Observations
 
@@ -26,12 +26,14 @@ def observe(returns: FloatArray, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Ob
     )
     days = np.datetime64("2015-01-05") + np.arange(len(returns))
     close = np.where(np.isnan(returns), np.nan, np.exp(np.nancumsum(returns, axis=0)))
+    groups = tuple(map(market_of, INSTRUMENTS))
     return Observations(
         days,
         pairs.targets,
         pairs.lags,
         INSTRUMENTS,
-        tuple(map(market_of, INSTRUMENTS)),
+        groups,
+        closing_orders(groups, COMPETITION_GROUPS),
         np.stack(pairs.legs(INSTRUMENTS), axis=1),
         labels_by_known_day(close, pairs, INSTRUMENTS),
         FeatureBlock((), np.zeros((len(days), len(pairs), 0), dtype=np.float32)),

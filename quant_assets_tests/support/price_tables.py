@@ -50,6 +50,7 @@ def target_pairs() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "target": [f"target_{i}" for i in numbers],
+            "position": numbers,
             "lag": 1 + numbers // 106,
             "leg_a": "FX_USDJPY",
             "leg_b": [None if i % 106 == 0 else "LME_CA" for i in numbers],

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.features.cross_market import market_features
+from quant_assets.features.cross_market import group_features, market_features
 from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
-from quant_assets.market.instruments import market_of
+from quant_assets.market.instruments import COMPETITION_GROUPS, market_of
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, labels_by_known_day
 
@@ -38,11 +38,12 @@ class Market:
     def features(self, last_rows: int | None = None) -> Features:
         """Compute the features of all levels; those of targets for the last rows only, if set."""
         instruments = instrument_features(self.panel)
-        market = market_features(self.panel, instruments)
+        groups = group_features(self.panel, instruments)
+        market = market_features(instruments)
         targets = target_features(
             self.panel, instruments, market, self.pairs, self.known_labels, last_rows=last_rows
         )
-        return {"instrument": instruments, "market": market, "target": targets}
+        return {"instrument": instruments, "group": groups, "market": market, "target": targets}
 
 
 def random_market(days: int, seed: int = 0) -> Market:
@@ -69,5 +70,7 @@ def random_market(days: int, seed: int = 0) -> Market:
     fields["open_interest"][:, [0, 1, 4, 5, 6, 7, 8]] = np.nan
     day_numbers = np.datetime64("2020-01-01") + np.arange(days)
     groups = tuple(map(market_of, INSTRUMENTS))
-    panel = PricePanel(day_numbers, np.arange(days), INSTRUMENTS, groups, fields)
+    panel = PricePanel(
+        day_numbers, np.arange(days), INSTRUMENTS, groups, COMPETITION_GROUPS, fields
+    )
     return Market(panel, PAIRS, labels_by_known_day(close, PAIRS, INSTRUMENTS))

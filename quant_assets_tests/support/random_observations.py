@@ -28,6 +28,7 @@ def random_arrays(names: Mapping[Level, tuple[str, ...]]) -> dict[str, Any]:
         "lags": 1 + np.arange(TARGETS) % 4,
         "instruments": tuple(f"US_Stock_{letter}" for letter in "ABCD"[:INSTRUMENTS]),
         "groups": ("US",) * INSTRUMENTS,
+        "closing_order": (2,) * INSTRUMENTS,
         "legs": np.array([[i % INSTRUMENTS, (i + 1) % INSTRUMENTS] for i in range(TARGETS)]),
         "known_labels": generator.random((DAYS, TARGETS)) - 0.5,
         "target": block("target", TARGETS),

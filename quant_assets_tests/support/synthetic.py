@@ -12,7 +12,11 @@ from functools import cache
 import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray
-from quant_assets.features.cross_market import market_features
+from quant_assets.features.cross_market import (
+    group_features,
+    join_market_inputs,
+    market_features,
+)
 from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
 from quant_assets.lake.readers.arrays import long_rows
@@ -22,6 +26,7 @@ from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.readers.prices import pairs_rows, raw_rows, read_pairs, read_panel, read_raw
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
+    GROUP_FEATURES,
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
@@ -31,6 +36,7 @@ from quant_assets.lake.schemas.tables import (
     VALIDATED_PRICES,
 )
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import closing_orders
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, labels_by_known_day
 from quant_assets.models.protocol import FeatureBlock, Observations
@@ -105,7 +111,7 @@ def panel_of(table: PriceTable, values: FloatArray) -> PricePanel:
     for i, s in enumerate(series):
         fields[s.field][:, names.index(s.instrument)] = values[:, i]
     groups = tuple(table.series.group_of[name] for name in names)
-    return PricePanel(table.days, table.date_ids, names, groups, fields)
+    return PricePanel(table.days, table.date_ids, names, groups, table.series.all_groups, fields)
 
 
 def observe(table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Observations:
@@ -114,7 +120,8 @@ def observe(table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Obse
     observed, filled = (panel_of(table, x) for x in (cleaned.value, cleaned.filled))
     labels = labels_by_known_day(observed.close, targets, observed.instruments)
     by_instrument = instrument_features(filled)
-    by_market = market_features(filled, by_instrument)
+    by_market = market_features(by_instrument)
+    by_group = group_features(filled, by_instrument)
     by_target = target_features(filled, by_instrument, by_market, targets, labels)
     return Observations(
         table.days,
@@ -122,11 +129,12 @@ def observe(table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Obse
         targets.lags,
         observed.instruments,
         observed.groups,
+        closing_orders(observed.groups, observed.all_groups),
         np.stack(targets.legs(observed.instruments), axis=1),
         labels,
         _block(by_target),
         _block(by_instrument),
-        _block(by_market),
+        _block(join_market_inputs(observed.all_groups, by_group, by_market)),
     )
 
 
@@ -144,7 +152,9 @@ def fill(lake: Lake, table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)
     units = ("instrument", panel.instruments)
     by_instrument = instrument_features(panel)
     _write(lake, INSTRUMENT_FEATURES, panel, by_instrument, units)
-    _write(lake, MARKET_FEATURES, panel, market_features(panel, by_instrument))
+    groups = ("instrument_group", tuple(group.name for group in panel.all_groups))
+    _write(lake, GROUP_FEATURES, panel, group_features(panel, by_instrument), groups)
+    _write(lake, MARKET_FEATURES, panel, market_features(by_instrument))
     by_target = target_features(
         panel,
         read_features(lake, INSTRUMENT_FEATURES, panel.days, *units),

@@ -69,7 +69,7 @@ def test_what_comes_later_changes_nothing_before(loaded: Installation, tmp_path:
         "forecasts.ensemble",
         "monitoring.attribution",
         "monitoring.performance",
-        "submissions.competition",
+        "submissions.daily",
     }
     next_day = str(DAYS[AS_OF + 1])
     mine, theirs = digests(loaded.settings), digests(other.settings)

@@ -138,7 +138,7 @@ def test_forecasts_have_no_gaps_and_use_the_newest_fit(lake: Lake, family: str) 
 
 
 def test_the_submission_is_the_ensemble_in_the_order_of_the_pairs(lake: Lake) -> None:
-    stored = lake.query("FROM submissions.competition ORDER BY trading_day")
+    stored = lake.query("FROM submissions.daily ORDER BY trading_day")
     ensemble = lake.query("FROM forecasts.ensemble").pivot(
         index="trading_day", columns="target", values="value"
     )
@@ -149,7 +149,7 @@ def test_the_submission_is_the_ensemble_in_the_order_of_the_pairs(lake: Lake) ->
 
 
 def test_the_files_hold_the_submission(loaded: Installation, lake: Lake) -> None:
-    stored = lake.arrow("FROM submissions.competition ORDER BY date_id").drop(
+    stored = lake.arrow("FROM submissions.daily ORDER BY date_id").drop(
         ["trading_day", "origin", "stored_at"]
     )
     parquet = pa.parquet.read_table(loaded.settings.exports_dir / "submission.parquet")

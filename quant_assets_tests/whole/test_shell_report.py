@@ -107,7 +107,7 @@ def test_a_day_run_alone_has_a_delivery(loaded: Installation, tmp_path: Path) ->
         assert of_load
         assert of_load.seconds is None
         assert read_submission_time(opened, day + timedelta(days=1)) is None
-        opened.wipe_assets([dg.AssetKey(["submissions", "competition"])])
+        opened.wipe_assets([dg.AssetKey(["submissions", "daily"])])
     delete = f"DELETE FROM {SUBMISSIONS.quoted} WHERE trading_day = ?"
     with Lake(installation.settings.lake_dir) as lake:
         lake.change(execute(SUBMISSIONS, delete, [day]))
@@ -190,7 +190,7 @@ def test_prometheus_scrapes_the_endpoint_on_loopback(reported: Installation) -> 
         listening = psutil.Process(server.pid).net_connections("inet")
         assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
         with Lake(reported.settings.lake_dir, read_only=True) as lake:
-            stored = lake.query("SELECT count(*) AS n FROM submissions.competition")["n"].iloc[0]
+            stored = lake.query("SELECT count(*) AS n FROM submissions.daily")["n"].iloc[0]
         assert metrics["quant_assets_submissions_stored"] == {(): stored}
         assert metrics["quant_assets_runs"]["watch_daily", "success"] == 1
     finally:

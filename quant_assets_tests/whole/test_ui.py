@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow("the real web server with its daemon, and the runs
 
 DAYS = trading_days(FIRST_DAY, LAST_DAY).astype(str).tolist()
 LOCATION = {"repositoryLocationName": "quant_assets", "repositoryName": "__repository__"}
-BACKFILLED = (("submissions", "competition"), ("submissions", "export"))
+BACKFILLED = (("submissions", "daily"), ("submissions", "export"))
 T = TypeVar("T")
 
 LOADED = """{ repositoriesOrError { __typename ... on RepositoryConnection { nodes {
@@ -174,7 +174,7 @@ def test_a_day_is_materialised_and_a_range_is_one_run(
     changed = {key for key in loaded_digests | after if loaded_digests.get(key) != after.get(key)}
     assert {when for _, when in changed} <= {day, "all"}
     assert ("validated.prices", day) in changed
-    assert ("submissions.competition", day) not in changed  # submitted live: it stays as it was
+    assert ("submissions.daily", day) not in changed  # submitted live: it stays as it was
 
 
 def test_sensors_that_are_switched_on_tell_a_failure(

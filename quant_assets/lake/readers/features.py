@@ -5,9 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import AnyArray, DayArray, FloatArray
+from quant_assets.features.catalogue import list_market_inputs
 from quant_assets.lake.readers.arrays import to_cube
+from quant_assets.lake.readers.days import read_days
+from quant_assets.lake.readers.series import read_all_groups
 from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.tables import GROUP_FEATURES, MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 
 
@@ -73,3 +78,42 @@ def read_features(
     names, cube = read_cube(lake, table, days, unit_column, units)
     values = cube if unit_column else cube[:, 0]
     return {name: np.ascontiguousarray(values[..., j]) for j, name in enumerate(names)}
+
+
+def read_market_inputs(
+    lake: Lake, days: DayArray, dtype: Any = np.float64, *, gaps: bool = False
+) -> tuple[tuple[str, ...], AnyArray]:
+    """Read what models see of the market: the features of groups and of the market as a whole.
+
+    Returns the names, in the order of :func:`quant_assets.features.catalogue.list_market_inputs`,
+    and an array of shape (n, inputs).
+
+    Args:
+        lake: the lake.
+        days: (n,) days, ascending; consecutive days of the tables unless ``gaps``.
+        dtype: float64 or float32.
+        gaps: whether the tables have further days between these.
+
+    Raises:
+        LakeError: the features of a day are not stored.
+    """
+    groups = read_all_groups(lake)
+    absent = np.setdiff1d(days, read_days(lake, GROUP_FEATURES))
+    if len(absent):
+        raise LakeError(
+            "the features of groups are missing",
+            where=GROUP_FEATURES.name,
+            expected=f"features of {absent[0]}",
+            hint="run `quant-assets load`; a lake of an earlier version lacks this table",
+        )
+    unit, units = "instrument_group", [group.name for group in groups]
+    names, by_group = read_cube(lake, GROUP_FEATURES, days, unit, units, dtype, gaps=gaps)
+    market_names, by_market = read_cube(lake, MARKET_FEATURES, days, dtype=dtype, gaps=gaps)
+    inputs = list_market_inputs(groups)
+    columns = [
+        by_group[:, units.index(group), names.index(feature.name)]
+        if group
+        else by_market[:, 0, market_names.index(feature.name)]
+        for _, group, feature in inputs
+    ]
+    return tuple(name for name, *_ in inputs), np.stack(columns, axis=1)

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from quant_assets.core.errors import LakeError, NotEnoughHistoryError
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.readers.arrays import day_positions, to_cube
-from quant_assets.lake.readers.features import read_cube
+from quant_assets.lake.readers.features import read_cube, read_market_inputs
 from quant_assets.lake.readers.prices import read_pairs
-from quant_assets.lake.readers.series import read_groups
+from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
@@ -23,6 +23,7 @@ from quant_assets.lake.schemas.tables import (
     TARGET_FEATURES,
 )
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import closing_orders
 from quant_assets.market.targets import TargetPairs
 from quant_assets.models.protocol import FeatureBlock, Observations
 
@@ -145,18 +146,20 @@ def read_observations(
             )["instrument"]
         )
         block = _block if features else _no_features
-        market = block(lake, MARKET_FEATURES, days)
+        series = read_series(lake)
+        groups = tuple(series.group_of[name] for name in instruments)
         return Observations(
             days=days,
             targets=pairs.targets,
             lags=pairs.lags,
             instruments=instruments,
-            groups=read_groups(lake, instruments),
+            groups=groups,
+            closing_order=closing_orders(groups, series.all_groups),
             legs=np.stack(pairs.legs(instruments), axis=1),
             known_labels=read_known_labels(lake, days, pairs),
             target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
             instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
-            market=FeatureBlock(market.names, market.values[:, 0]),
+            market=_market_block(lake, days) if features else _no_market(days),
         )
 
 
@@ -165,6 +168,14 @@ def _block(
 ) -> FeatureBlock:
     names, cube = read_cube(lake, table, days, unit_column, units, np.float32)
     return FeatureBlock(names, cube)
+
+
+def _market_block(lake: Lake, days: DayArray) -> FeatureBlock:
+    return FeatureBlock(*read_market_inputs(lake, days, np.float32))
+
+
+def _no_market(days: DayArray) -> FeatureBlock:
+    return FeatureBlock((), np.empty((len(days), 0), np.float32))
 
 
 def _no_features(

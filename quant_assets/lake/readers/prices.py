@@ -53,6 +53,7 @@ def pairs_rows(pairs: TargetPairs) -> dict[str, Any]:
     """Convert the targets to rows of ``raw.target_pairs``."""
     return {
         "target": list(pairs.targets),
+        "position": np.arange(len(pairs.targets)),
         "lag": pairs.lags,
         "leg_a": list(pairs.leg_a),
         "leg_b": list(pairs.leg_b),
@@ -69,9 +70,10 @@ def read_pairs(lake: Lake) -> TargetPairs:
 
 
 def _read_pairs(lake: Lake) -> TargetPairs:
-    rows = lake.arrow(f"FROM {RAW_TARGET_PAIRS.quoted}", needs=RAW_TARGET_PAIRS)
-    order = np.argsort([int(name.rsplit("_", 1)[1]) for name in rows["target"].to_pylist()])
-    rows = rows.take(pa.array(order))
+    # A lake of an earlier version holds target_0, target_1, ... and no positions.
+    given = lake.has(RAW_TARGET_PAIRS) and lake.has_column(RAW_TARGET_PAIRS, "position")
+    order = "position" if given else "regexp_extract(target, '[0-9]+$')::BIGINT"
+    rows = lake.arrow(f"FROM {RAW_TARGET_PAIRS.quoted} ORDER BY {order}", needs=RAW_TARGET_PAIRS)
     return TargetPairs(
         tuple(rows["target"].to_pylist()),
         rows["lag"].to_numpy(),
@@ -135,7 +137,8 @@ def read_panel(
         unit_positions(rows["instrument"], instruments),
     ] = rows[value].to_numpy()
     groups = read_groups(lake, instruments)
-    return PricePanel(days, date_ids, instruments, groups, dict(zip(fields, cube, strict=True)))
+    values = dict(zip(fields, cube, strict=True))
+    return PricePanel(days, date_ids, instruments, groups, series.all_groups, values)
 
 
 def _rows(

@@ -1,11 +1,14 @@
-"""Reads of the stored series: instrument and field, name in the source, group."""
+"""Reads of the stored series: instrument and field, name in the source, group; and of groups."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_SERIES
+from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_PRICES, RAW_SERIES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import (
+    COMPETITION_GROUPS,
+    Group,
     InstrumentSeries,
     SeriesList,
     column_name,
@@ -20,6 +23,16 @@ def series_rows(series: SeriesList) -> dict[str, Any]:
         "field": [each.field for each in series.series],
         "column": list(series.columns),
         "instrument_group": list(series.groups),
+    }
+
+
+def group_rows(groups: Sequence[Group]) -> dict[str, Any]:
+    """Convert the groups of a market to rows of ``raw.groups``."""
+    return {
+        "position": list(range(len(groups))),
+        "instrument_group": [group.name for group in groups],
+        "leader": [group.leader for group in groups],
+        "closing_order": [group.closing_order for group in groups],
     }
 
 
@@ -43,6 +56,17 @@ def read_groups(lake: Lake, instruments: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(group_of[name] for name in instruments)
 
 
+def read_all_groups(lake: Lake) -> tuple[Group, ...]:
+    """Read the groups of instruments, in the market's order."""
+    if not lake.has(RAW_GROUPS):
+        # A lake of an earlier version holds the competition's market.
+        return COMPETITION_GROUPS
+    rows = lake.arrow(f"FROM {RAW_GROUPS.quoted} ORDER BY position").to_pylist()
+    return tuple(
+        Group(row["instrument_group"], row["leader"], row["closing_order"]) for row in rows
+    )
+
+
 def _read_series(lake: Lake) -> SeriesList:
     if not lake.has(RAW_SERIES):
         # A lake of an earlier version holds the competition's market.
@@ -56,4 +80,5 @@ def _read_series(lake: Lake) -> SeriesList:
         tuple(row["column"] for row in rows),
         tuple(InstrumentSeries(row["instrument"], row["field"]) for row in rows),
         tuple(row["instrument_group"] for row in rows),
+        read_all_groups(lake),
     )

@@ -7,7 +7,7 @@ from quant_assets.lake.schemas.scoring_tables import DATE_ID
 from quant_assets.lake.schemas.table import ORIGIN, Column, Table
 
 _DAY = Column("trading_day", "DATE", "forecast day")
-_TARGET = Column("target", "VARCHAR", "name of the target, target_0 to target_423")
+_TARGET = Column("target", "VARCHAR", "name of the target")
 SUBMITTED_NAME = "published"
 """The name under which daily ICs of the submitted forecast are stored."""
 WALK_FORWARD, LIVE = "walk_forward", "live"

@@ -9,10 +9,8 @@ from quant_assets.features.catalogue import CATALOGUE
 from quant_assets.lake.schemas.scoring_tables import DATE_ID
 from quant_assets.lake.schemas.table import ORIGIN, Column, FamilyTable, Table
 
-N_TARGETS = 424
-
-_DAY = Column("trading_day", "DATE", "a session of London or Tokyo")
-_TARGET = Column("target", "VARCHAR", "name of the target, target_0 to target_423")
+_DAY = Column("trading_day", "DATE", "a trading day of the market")
+_TARGET = Column("target", "VARCHAR", "name of the target")
 
 RAW_PRICES = Table(
     "raw.prices",
@@ -40,11 +38,25 @@ RAW_SERIES = Table(
     day_column="",
     written_by="no_asset",
 )
+RAW_GROUPS = Table(
+    "raw.groups",
+    "The groups of instruments: one row per group, in the market's order. Written together with "
+    "the prices.",
+    (
+        Column("position", "BIGINT", "place of the group among the groups, from 0"),
+        Column("instrument_group", "VARCHAR", "name of the group"),
+        Column("leader", "VARCHAR", "group whose move this group follows a day later; or NULL"),
+        Column("closing_order", "BIGINT", "groups with a lower number close earlier in the day"),
+    ),
+    day_column="",
+    written_by="no_asset",
+)
 RAW_TARGET_PAIRS = Table(
     "raw.target_pairs",
-    "The targets, which are return spreads to rank: one row per target, in submission order.",
+    "The targets, which are returns and return spreads to rank: one row per target.",
     (
         _TARGET,
+        Column("position", "BIGINT", "place of the target in a submission, from 0"),
         Column("lag", "BIGINT", "horizon in whole trading days, 1 or more"),
         Column("leg_a", "VARCHAR", "the instrument that the spread buys"),
         Column("leg_b", "VARCHAR", "the instrument that it sells; NULL if there is one leg"),
@@ -110,13 +122,19 @@ INSTRUMENT_FEATURES = _features_table(
     (Column("instrument", "VARCHAR", "name of the instrument"),),
     "Features of each instrument: one row per day and instrument.",
 )
+GROUP_FEATURES = _features_table(
+    "groups",
+    "group",
+    (Column("instrument_group", "VARCHAR", "name of the group of instruments"),),
+    "Features of each group of instruments: one row per day and group.",
+)
 MARKET_FEATURES = _features_table(
-    "market", "market", (), "Features of all markets together: one row per day."
+    "market", "market", (), "Features of all instruments together: one row per day."
 )
 TARGET_FEATURES = _features_table(
     "targets", "target", (_TARGET,), "Features of each target: one row per day and target."
 )
-FEATURES = (INSTRUMENT_FEATURES, MARKET_FEATURES, TARGET_FEATURES)
+FEATURES = (INSTRUMENT_FEATURES, GROUP_FEATURES, MARKET_FEATURES, TARGET_FEATURES)
 
 
 @FamilyTable
@@ -215,16 +233,14 @@ INTERVALS = Table(
     keeps_live=True,
 )
 SUBMISSIONS = Table(
-    "submissions.competition",
-    "The submission: one row per day and one column per target. No cell of a target is empty. "
-    "What was submitted live stays as it was.",
+    "submissions.daily",
+    "The submission of each day: one row per day and target. What was submitted live stays as it "
+    "was.",
     (
         _DAY,
         DATE_ID,
-        *(
-            Column(f"target_{i}", "DOUBLE", "value of the submitted forecast")
-            for i in range(N_TARGETS)
-        ),
+        _TARGET,
+        Column("value", "DOUBLE", "submitted score of the target; never empty"),
         *ORIGIN,
     ),
     keeps_live=True,

@@ -16,6 +16,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.store.connection import connect
+from quant_assets.lake.store.upgrade import is_outdated, upgrade
 
 _CONFLICTS = ("database is locked", "conflict", "already exists")
 T = TypeVar("T")
@@ -103,7 +104,9 @@ class LakeAccess:
             raise LakeError("the lake is open for reading only", where=name)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._root / "write.lock", self._patience, poll_interval=0.005):
+            # Opening may upgrade the lake, which takes the lock itself.
+            self._cursor()
+            with self._write_lock():
                 return self._retrying(work)
         except (duckdb.Error, OSError) as error:
             raise LakeError(
@@ -112,6 +115,25 @@ class LakeAccess:
                 found=str(error).splitlines()[0],
                 hint="check free disk space, permissions and other writers, then try again",
             ) from error
+
+    def _write_lock(self) -> FileLock:
+        return FileLock(self._root / "write.lock", self._patience, poll_interval=0.005)
+
+    def _upgrade(self, opened: duckdb.DuckDBPyConnection) -> None:
+        """Bring a lake of an earlier version into the present form."""
+        cursor = opened.cursor()
+        cursor.execute("USE lake")
+        if self._snapshot is not None or not is_outdated(cursor):
+            return
+        if self._read_only:
+            raise LakeError(
+                "the lake was made by an earlier version",
+                where=str(self._root),
+                hint="run `quant-assets load`: it brings the lake into the present form",
+            )
+        with self._write_lock():
+            if is_outdated(cursor):
+                upgrade(cursor)
 
     def _retrying(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         return Retrying(
@@ -127,11 +149,11 @@ class LakeAccess:
         if cursor is None:
             with self._opening:
                 if self._opened is None:
-                    self._opened = connect(
-                        self._root, read_only=self._read_only, snapshot=self._snapshot
-                    )
+                    opened = connect(self._root, read_only=self._read_only, snapshot=self._snapshot)
                     # Most statements take milliseconds, of which waking a thread is a third.
-                    self._opened.execute("SET threads = 1")
+                    opened.execute("SET threads = 1")
+                    self._upgrade(opened)
+                    self._opened = opened
                 cursor = self._opened.cursor()
             cursor.execute("USE lake")
             self._of_thread.cursor = cursor

@@ -33,8 +33,6 @@ from quant_assets.models.protocol import Groups, Observations, Parameters, Resou
 from quant_assets.models.search_space import Float, Int, Space
 
 LAGS = 2
-CLOSING_ORDER = ("JPX", "LME", "US", "FX")
-"""Markets in the order of their closes: a market cannot react to a later close on the same day."""
 
 name = "bayesian_svar"
 description = "Minnesota-prior VAR of all legs' returns, recursively identified."
@@ -195,9 +193,12 @@ def load(stored: bytes) -> BayesianVar:
 
 
 def recursive_order(observations: Observations) -> IntArray:
-    """Return the (k,) positions of the instruments that are legs, by their market's close."""
+    """Return the (k,) positions of the instruments that are legs, in the order of their closes.
+
+    An instrument cannot react to a later close on the same day.
+    """
     legs = np.unique(observations.legs[observations.legs >= 0])
-    places = [CLOSING_ORDER.index(observations.groups[leg]) for leg in legs]
+    places = [observations.closing_order[leg] for leg in legs]
     return np.asarray(legs[np.argsort(places, kind="stable")])
 
 

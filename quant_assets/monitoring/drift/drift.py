@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
-from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.features.catalogue import Feature, list_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.readers.prices import find_history_start
+from quant_assets.lake.readers.series import read_all_groups
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
@@ -52,7 +53,6 @@ as ``quant-assets rehearse --no-faults`` simulates it, comes close to this."""
 MIN_FEATURE_WINDOWS = 2
 """Times its longest window that a feature has to be known in a reference. A feature that looks back
 a year hardly changes within one; with fewer days it would count as drifted ever after."""
-_FEATURE_WINDOW_DAYS = {(str(feature.level), feature.name): feature.window for feature in CATALOGUE}
 _NO_FIT = "no forecast, so no fit in force"
 _SHORT = "reference too short"
 _UNDEFINED = Distances(np.nan, np.nan, np.nan)
@@ -188,6 +188,7 @@ def _compare_features(
     with lake.at_once():
         recent = list(read_feature_columns(lake, days[first : wanted[-1] + 1]))
         fits = read_reference_fits(lake, families, days[wanted])
+        features = list_inputs(read_all_groups(lake))
     for as_of, group in groupby(zip(wanted, fits, strict=True), key=lambda pair: str(pair[1])):
         references = read_summaries(lake, families, artifacts, days, np.datetime64(as_of))
         training_days = int(np.searchsorted(days, np.datetime64(as_of), side="right"))
@@ -200,7 +201,8 @@ def _compare_features(
                     reference = references[columns.level, name] if references else why_none
                     drift = _compare_column(*key, reference, current, np.datetime64(as_of))
                     if isinstance(reference, ReferenceSummary):
-                        drift = _require_days(drift, round(training_days * reference.spanned))
+                        known_days = round(training_days * reference.spanned)
+                        drift = _require_days(drift, features[columns.level, name], known_days)
                     yield drift
 
 
@@ -229,9 +231,9 @@ def _window_cells(values: AnyArray, row: int) -> AnyArray:
     return values[max(0, row - WINDOW_DAYS + 1) : row + 1].ravel()
 
 
-def _require_days(drift: ColumnDrift, known_days: int) -> ColumnDrift:
+def _require_days(drift: ColumnDrift, feature: Feature, known_days: int) -> ColumnDrift:
     """Remove a feature's PSI and KS if it was known on too few days of its reference."""
-    needed = MIN_FEATURE_WINDOWS * _FEATURE_WINDOW_DAYS[drift.level, drift.name]
+    needed = MIN_FEATURE_WINDOWS * feature.window
     if known_days >= needed or drift.reason:
         return drift
     why = f"{_SHORT}: known on {known_days} days of it, {needed} are needed"

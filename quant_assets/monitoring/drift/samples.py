@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
-from quant_assets.lake.readers.features import read_cube
+from quant_assets.lake.readers.features import read_cube, read_market_inputs
 from quant_assets.lake.readers.forecasts import read_forecasts
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.promotion_tables import RELEASES
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
-    MARKET_FEATURES,
     TARGET_FEATURES,
     forecasts_table,
 )
@@ -70,14 +69,18 @@ def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
         [days.max().item()],
         needs=INSTRUMENT_FEATURES,
     )["instrument"]
-    levels: tuple[tuple[str, Table, str, Sequence[str]], ...] = (
-        ("instrument", INSTRUMENT_FEATURES, "instrument", tuple(instruments)),
-        ("market", MARKET_FEATURES, "", ()),
-        ("target", TARGET_FEATURES, "target", read_pairs(lake).targets),
-    )
-    for level, table, unit_column, units in levels:
-        names, cube = read_cube(lake, table, days, unit_column, units, np.float32, gaps=True)
-        yield ColumnSample(level, names, np.ascontiguousarray(np.moveaxis(cube, 2, 0)))
+    yield _read_units(lake, INSTRUMENT_FEATURES, days, "instrument", tuple(instruments))
+    names, values = read_market_inputs(lake, days, np.float32, gaps=True)
+    yield ColumnSample("market", names, np.ascontiguousarray(values.T)[:, :, None])
+    yield _read_units(lake, TARGET_FEATURES, days, "target", read_pairs(lake).targets)
+
+
+def _read_units(
+    lake: Lake, table: Table, days: DayArray, level: str, units: Sequence[str]
+) -> ColumnSample:
+    """Read the features of a level, whose units are in the column of its name."""
+    names, cube = read_cube(lake, table, days, level, units, np.float32, gaps=True)
+    return ColumnSample(level, names, np.ascontiguousarray(np.moveaxis(cube, 2, 0)))
 
 
 def read_forecast_columns(

@@ -8,7 +8,7 @@ import dagster as dg
 import numpy as np
 
 from quant_assets.features.catalogue import CATALOGUE_VERSION, LOOKBACK, find_left_out
-from quant_assets.features.cross_market import market_features
+from quant_assets.features.cross_market import group_features, market_features
 from quant_assets.features.instruments import instrument_features
 from quant_assets.features.spreads import target_features
 from quant_assets.lake.readers.arrays import long_rows
@@ -17,6 +17,7 @@ from quant_assets.lake.readers.labels import compare_labels, label_rows
 from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.readers.prices import find_history_start, read_pairs, read_panel
 from quant_assets.lake.schemas.tables import (
+    GROUP_FEATURES,
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
@@ -96,6 +97,7 @@ def build(
         name="features__instruments_and_market",
         specs=[
             describe_asset(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES]),
+            describe_asset(GROUP_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
             describe_asset(MARKET_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
         ],
         partitions_def=partitions,
@@ -108,10 +110,11 @@ def build(
         panel = _read_panel_with_history(lake, "filled", start, end, LOOKBACK)
         keep = panel.days >= np.datetime64(start)
         by_instrument = instrument_features(panel)
-        by_market = market_features(panel, by_instrument)
+        groups = tuple(group.name for group in panel.all_groups)
         for table, values, units in (
             (INSTRUMENT_FEATURES, by_instrument, ("instrument", panel.instruments)),
-            (MARKET_FEATURES, by_market, ()),
+            (GROUP_FEATURES, group_features(panel, by_instrument), ("instrument_group", groups)),
+            (MARKET_FEATURES, market_features(by_instrument), ()),
         ):
             kept = {name: array[keep] for name, array in values.items()}
             rows = long_rows(panel.days[keep], panel.date_ids[keep], kept, *units)

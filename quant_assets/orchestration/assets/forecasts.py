@@ -27,16 +27,16 @@ from quant_assets.models.registry import load_family
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
     asset_key_of,
+    check_spec,
     describe_asset,
     make_check_result,
     record_result,
     run_suite,
-    suite_spec,
     table_asset,
     to_columns,
 )
 from quant_assets.orchestration.jobs.names import RESUBMISSION_TAG
-from quant_assets.quality.suites import FORECASTS_SUITE
+from quant_assets.quality.suites import FORECASTS_CHECK, forecasts_suite
 from quant_assets.scoring.daily_performance import (
     mean_ic,
     performance_rows,
@@ -77,7 +77,7 @@ def _build_family_forecasts(
             )
             for name, table in tables.items()
         ],
-        check_specs=[suite_spec(t, FORECASTS_SUITE, blocking=False) for t in tables.values()],
+        check_specs=[check_spec(t, *FORECASTS_CHECK, blocking=False) for t in tables.values()],
         partitions_def=partitions,
         backfill_policy=SINGLE_RUN,
         can_subset=True,
@@ -128,7 +128,7 @@ def _build_ensemble(
         deps=[TRACK_RECORD, *(forecasts_table(name) for name in families)],
         about="The ensemble's forecast is the weighted mean of the families' ranks.",
         partitions=partitions,
-        checks=[suite_spec(ENSEMBLE_FORECASTS, FORECASTS_SUITE, blocking=False)],
+        checks=[check_spec(ENSEMBLE_FORECASTS, *FORECASTS_CHECK, blocking=False)],
     )
     def ensemble(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
@@ -175,12 +175,12 @@ def _store_forecasts(
     context: dg.AssetExecutionContext, lake: Lake, table: Table, forecasts: Forecasts
 ) -> dg.MaterializeResult:
     """Store forecasts of the run's days, and check them."""
-    rows = forecast_rows(lake, forecasts)
+    rows, suite = forecast_rows(lake, forecasts), forecasts_suite(len(forecasts.targets))
     return record_result(
         table,
         lake.replace_days(table, *run_day_range(context), rows),
         {"dispersion": float(forecasts.values.std(axis=1).mean()) if len(forecasts.days) else 0.0},
-        checks=[run_suite(table, FORECASTS_SUITE, rows, blocking=False)],
+        checks=[run_suite(table, suite, rows, blocking=False)],
     )
 
 
@@ -189,5 +189,5 @@ def _report_missing(
 ) -> dg.MaterializeResult:
     """Report that a family has no forecasts; its table is unchanged, and the ensemble continues."""
     context.log.warning(f"{table.name}: {reason}")
-    failed = make_check_result(table, FORECASTS_SUITE.name, False, blocking=False, reason=reason)
+    failed = make_check_result(table, FORECASTS_CHECK[0], False, blocking=False, reason=reason)
     return dg.MaterializeResult(asset_key=asset_key_of(table), check_results=[failed])

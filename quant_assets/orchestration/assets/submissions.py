@@ -14,6 +14,7 @@ from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
     OWNER,
@@ -85,7 +86,7 @@ def build(
         key=EXPORT,
         deps=[asset_key_of(SUBMISSIONS)],
         description="`submission.parquet` and `submission.csv` in the exports folder: every "
-        "stored submission, a row for each day. Each run replaces both files.",
+        "stored submission, in the market's layout. Each run replaces both files.",
         group_name="submissions",
         owners=[OWNER],
         kinds={"parquet", "csv"},
@@ -93,9 +94,11 @@ def build(
         backfill_policy=SINGLE_RUN,
     )
     def export_files(
-        lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
+        lake: dg.ResourceParam[Lake],
+        market: dg.ResourceParam[MarketDescription],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        exported = export_submission(lake, settings.exports_dir)
+        exported = export_submission(lake, market.submission, settings.exports_dir)
         return dg.MaterializeResult(
             metadata={
                 "days": exported.days,

@@ -96,7 +96,7 @@ def propose_watch(context: RequestContext) -> RunProposal | Wait:
     newest_days = [read_newest_day(context.lake, table) for table in (DATA_QUALITY, DRIFT, REGIMES)]
     watched = None if None in newest_days else min(day for day in newest_days if day)
     unwatched = context.lake.columns(
-        f"SELECT trading_day AS day FROM {SUBMISSIONS.quoted} WHERE trading_day > ?"
+        f"SELECT DISTINCT trading_day AS day FROM {SUBMISSIONS.quoted} WHERE trading_day > ?"
         f" AND trading_day IN (SELECT trading_day FROM {MARKET_FEATURES.quoted}) ORDER BY 1",
         [watched or date.min],
     )["day"]
