@@ -10,7 +10,6 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings, require_market
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.description.reading import open_description
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.assets import (
     anomalies,
@@ -42,7 +41,7 @@ from quant_assets.orchestration.sensors import (
     revision_sensor,
     source_sensor,
 )
-from quant_assets.sources.registry import open_source
+from quant_assets.sources.registry import open_market, open_source
 
 LAYERS = (
     *(target_pairs, prices, features, studies, fits, forecasts, promotion, submissions),
@@ -58,7 +57,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         resources: resources that replace the real resources with the same names.
     """
     source = resources.get("source") or open_source(settings)
-    market = resources.get("market") or open_description(settings)
+    market = resources.get("market") or open_market(settings, source)
     calendar = market.calendar
     families = select_families(settings.families)
     clock = resources.get("clock") or Clock()

@@ -124,12 +124,12 @@ def _decide(
     action: "ManualAction", release: str, reason: str, made_by: str, seen: str, share: float = 0.0
 ) -> None:
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.market.description.reading import open_description
     from quant_assets.promotion.manual_decisions import ManualDecision, decide_manually
+    from quant_assets.sources.registry import open_market
 
     settings = load_settings()
     manual = ManualDecision(action, release, reason, made_by or getpass.getuser(), share, seen)
-    calendar = open_description(settings).calendar
+    calendar = open_market(settings).calendar
     with Lake(settings.lake_dir) as lake:
         for decision in decide_manually(lake, settings, calendar, manual):
             typer.echo(

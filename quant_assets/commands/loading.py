@@ -20,10 +20,9 @@ from quant_assets.core.settings import (
     require_market,
     store_market,
 )
-from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import LOAD
-from quant_assets.sources.registry import open_source
+from quant_assets.sources.registry import open_market, open_source
 
 _SHAPING_CODE = ("quant_assets.quality.cleaning", "quant_assets.market.targets")
 """Modules whose code shapes what a load stores, besides features and families."""
@@ -75,7 +74,7 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     """
     require_market(settings)
     source = open_source(settings)
-    days = find_days_to_run(source, open_description(settings).calendar, start, end)
+    days = find_days_to_run(source, open_market(settings, source).calendar, start, end)
     check_readable(source, *days)
     days = keep_order(settings, source, job, *days)
     run_on_console(settings, source, JobRun(job, *days))
@@ -132,7 +131,7 @@ def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping
     search_space_of(name)
     require_market(settings, loaded=True)
     source = open_source(settings)
-    calendar = open_description(settings).calendar
+    calendar = open_market(settings, source).calendar
     span = as_of or source.first_day, as_of or source.last_day
     _, day = find_days_to_run(source, calendar, *span)
     alone = settings.model_copy(update={"families": name})

@@ -8,13 +8,13 @@ from quant_assets.core.settings import Settings, require_market
 from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.description.reading import open_description
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.execution.submission_times import read_submission_time
 from quant_assets.reports.page import store_report
 from quant_assets.reports.periods import find_period
 from quant_assets.reports.scope import ReportScope
+from quant_assets.sources.registry import open_market
 
 
 def write_report(settings: Settings, period: str, day: date | None = None) -> Path:
@@ -34,7 +34,7 @@ def write_report(settings: Settings, period: str, day: date | None = None) -> Pa
     """
     kind = find_period(period)
     require_market(settings, loaded=True)
-    calendar = open_description(settings).calendar
+    calendar = open_market(settings).calendar
     with Lake(settings.lake_dir, read_only=True) as lake, open_instance(settings) as opened:
         span = read_day_span(lake, RAW_PRICES)
         if span is None:

@@ -12,7 +12,6 @@ from quant_assets.commands.running import find_days_to_run, run_on_console, warn
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.settings import Settings, require_market
-from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import (
     PRICE_JOBS,
@@ -22,7 +21,7 @@ from quant_assets.orchestration.jobs.names import (
     REVISE,
 )
 from quant_assets.sources.protocol import Source
-from quant_assets.sources.registry import open_source
+from quant_assets.sources.registry import open_market, open_source
 
 if TYPE_CHECKING:
     from quant_assets.revisions.records import RevisionRecord
@@ -141,7 +140,7 @@ def run_resubmission(settings: Settings, day: date, reason: str) -> None:
         raise SettingsError("a resubmission needs a reason", expected="--reason TEXT")
     require_market(settings, loaded=True)
     source = open_source(settings)
-    find_days_to_run(source, open_description(settings).calendar, day, day)
+    find_days_to_run(source, open_market(settings, source).calendar, day, day)
     families = map(forecasts_table, select_families(settings.families))
     tables = (*families, ENSEMBLE_FORECASTS, INTERVALS, *PROMOTION_DAILY, SUBMISSIONS)
     only = [*(table.name for table in tables), "submissions.export"]

@@ -104,17 +104,17 @@ def serve_metrics(settings: Settings, host: str, port: int, say: Callable[[str],
 
     from quant_assets.core.clock import Clock
     from quant_assets.lake.store.lake import Lake
-    from quant_assets.market.description.reading import open_description
     from quant_assets.metrics.prometheus import build_registry
     from quant_assets.orchestration.execution.runs import open_instance
     from quant_assets.orchestration.sensors.metrics_file import collect_all_metrics
+    from quant_assets.sources.registry import open_market
 
     require_market(settings, loaded=True)
     _require_free(host, port)
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    clock, calendar = Clock(), open_description(settings).calendar
+    clock, calendar = Clock(), open_market(settings).calendar
     with Lake(settings.lake_dir, read_only=True) as lake, open_instance(settings) as opened:
 
         def collect() -> list[Metric]:

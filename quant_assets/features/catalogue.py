@@ -18,7 +18,7 @@ import numpy as np
 
 from quant_assets.core.code_digest import PACKAGE, digest_code
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.instruments import Group
+from quant_assets.market.instruments import ALL, Group
 from quant_assets.market.panel import PricePanel
 
 Level = Literal["instrument", "group", "market", "target"]
@@ -204,6 +204,8 @@ def list_market_inputs(groups: Sequence[Group]) -> tuple[tuple[str, str, Feature
     factors = [
         (f"factor_{group.name}_{w}", group.name, features["group", f"factor_{w}"])
         for group in groups
+        # The factor of all instruments is that of the market as a whole.
+        if group.name != ALL
         for w in FACTOR_WINDOWS
     ]
     whole = [(name, "", features["market", name]) for name in features_of("market")]

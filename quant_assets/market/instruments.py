@@ -41,6 +41,10 @@ _SUFFIXES = {
 }
 
 
+ALL = "all"
+"""Name that stands for all instruments: the one group of a market without groups."""
+
+
 @dataclass(frozen=True)
 class Group:
     """A group of instruments, such as those of a market or of a sector.

@@ -79,6 +79,13 @@ class Source(Protocol):
             SourceError: the source cannot be read, or no day has come yet.
         """
 
+    def days(self) -> DayArray:
+        """Read the (n,) days of the source's prices that have come, ascending.
+
+        Raises:
+            SourceError: the source cannot be read.
+        """
+
     def fingerprint(self) -> str:
         """Compute a hex digest that changes whenever the source's data change."""
 

@@ -139,6 +139,11 @@ def test_inputs_of_the_market_are_named_by_groups() -> None:
     ]
 
 
+def test_a_market_without_groups_has_the_inputs_of_the_whole_alone() -> None:
+    names = [name for name, *_ in list_market_inputs((Group("all"),))]
+    assert names == list(features_of("market"))
+
+
 def test_a_groups_features_follow_its_instruments_alone(small_market: Market) -> None:
     """Other prices of another group leave them as they are, bit for bit."""
     panel = small_market.panel

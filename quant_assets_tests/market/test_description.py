@@ -1,17 +1,18 @@
 """What descriptions of markets mean: instruments, groups and targets."""
 
 import pickle
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from quant_assets.core.errors import UnknownNameError
+from quant_assets.core.errors import CalendarError, UnknownNameError
 from quant_assets.market.description.instruments import Instrument
-from quant_assets.market.description.market import MarketDescription
+from quant_assets.market.description.market import MarketDescription, SourceChoice
 from quant_assets.market.description.reading import parse_description
 from quant_assets.market.description.times import ZonedTime
-from quant_assets.market.instruments import InstrumentSeries
+from quant_assets.market.instruments import Group, InstrumentSeries
 
 ENERGY = """
 name: oil & "gas"
@@ -173,3 +174,46 @@ def test_without_groups_all_are_one() -> None:
         + "targets: {returns: {horizons: [1]}}"
     )
     assert list(market.groups(market.instruments())) == ["all"]
+
+
+def test_groups_are_in_the_order_of_the_description_with_leaders_and_closes() -> None:
+    """Oslo closes before New York, but one instrument of the group trades in New York."""
+    market = described(ENERGY + "leads: {energy: [cars]}\n")
+    assert market.all_groups == (Group("energy"), Group("cars", leader="energy"))
+    early = ENERGY.replace("labels: {sector: cars}, fields", "labels: {sector: energy}, fields")
+    assert described(early.replace('"TRUE"', '"NO"')).all_groups == (
+        Group("energy", closing_order=1),
+        Group("cars", closing_order=0),
+    )
+
+
+def test_without_groups_there_is_one_of_all_instruments() -> None:
+    text = ENERGY.replace("group_by: sector\n", "")
+    market = described(text[: text.index("targets:")] + "targets: {returns: {horizons: [1]}}\n")
+    assert market.all_groups == (Group("all"),)
+    series = market.list_series(["XLE_close", "NO_volume"])
+    assert series.groups == ("all", "all")
+
+
+def test_a_description_names_its_source_and_what_it_says_to_it() -> None:
+    assert described(ENERGY).source is None
+    assert described(ENERGY + "source: ecb\n").source == SourceChoice("ecb", None)
+    source = described(ENERGY + "source: {files: {folder: prices}}\n").source
+    assert source
+    assert source.options
+    assert (source.name, source.options.entries()["folder"].text()) == ("files", "prices")
+    assert hash(described(ENERGY + "source: {files: {folder: prices}}\n"))
+
+
+def test_days_of_the_data_are_the_trading_days_once_they_are_given() -> None:
+    calendar = ENERGY.index("calendar:")
+    text = ENERGY[:calendar] + "calendar: {days: data}\n" + ENERGY[ENERGY.index("targets:") :]
+    market, days = described(text), np.array(["2024-01-02", "2024-01-06"], "datetime64[D]")
+    with pytest.raises(CalendarError, match="none are given"):
+        market.calendar.trading_days(date(2024, 1, 1), date(2024, 1, 31))
+    bound = market.with_days(days)
+    assert bound.calendar.trading_days(date(2024, 1, 1), date(2024, 1, 31)).tolist() == [
+        date(2024, 1, 2),
+        date(2024, 1, 6),
+    ]
+    assert described(ENERGY).with_days(days) == described(ENERGY)

@@ -10,9 +10,11 @@ from quant_assets.core.errors import UnknownNameError
 from quant_assets.market import calendar
 from quant_assets.market.description.reading import competition_description
 from quant_assets.market.instruments import (
+    COMPETITION_GROUPS,
     MARKETS,
     InstrumentSeries,
     column_name,
+    list_competition_series,
     market_of,
     parse_column,
 )
@@ -50,6 +52,11 @@ def test_the_competition_has_the_same_markets_and_instruments() -> None:
         (series.instrument, series.field) for series in parsed
     }
     assert [one.name for one in instruments] == list(dict.fromkeys(s.instrument for s in parsed))
+
+
+def test_the_competition_has_the_same_groups_leads_and_closes() -> None:
+    assert COMPETITION.all_groups == COMPETITION_GROUPS
+    assert COMPETITION.list_series(series_columns()) == list_competition_series(series_columns())
 
 
 @pytest.mark.parametrize("year", range(2005, 2031))

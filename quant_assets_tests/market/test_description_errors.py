@@ -38,6 +38,26 @@ submission: {wide: "target_{number}"}
 # What is replaced by what, the line and key of the error, and words of its message.
 FAULTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("group_by", "gruop_by", "line 8, key gruop_by", ("unknown key", "did you mean group_by?")),
+    (
+        "group_by: sector",
+        "group_by: sector\nleads: {oil: [enrgy]}",
+        "line 9, key leads",
+        ("an unknown group", "'enrgy'"),
+    ),
+    (
+        "group_by: sector",
+        "group_by: sector\nleads: {oil: [oil]}",
+        "line 9, key leads.oil[0]",
+        ("a group follows itself",),
+    ),
+    (
+        "group_by: sector",
+        "group_by: sector\nleads: {oil: [energy], energy: [energy]}",
+        "line 9, key leads.energy[0]",
+        ("a group follows itself",),
+    ),
+    ("labels: {sector: oil}", "labels: {sector: all}", "line 8", ("a name that is taken", "'all'")),
+    ("name: test", "name: test\nsource: {a: {}, b: {}}", "line 2, key source", ("one source",)),
     ("  due:", "  dues:", "line 11, key calendar.dues", ("unknown key", "did you mean due")),
     (
         "XLON, XTKS",

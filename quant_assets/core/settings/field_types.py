@@ -10,6 +10,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 SIMULATED = "simulated"
+DESCRIPTION_SUFFIXES = (".yaml", ".yml")
+DESCRIPTION = "market.yaml"
+"""Name of the file that describes a market; a folder that has it is named as a source by it."""
 
 
 def _make_absolute(path: Path) -> Path:
@@ -36,7 +39,10 @@ def _refuse_patterns(path: Path) -> Path:
 
 
 def _make_source_absolute(source: str) -> str:
-    return source if source == SIMULATED else str(_keep_links(Path(source)))
+    if source == SIMULATED:
+        return source
+    path = _keep_links(Path(source))
+    return str(path / DESCRIPTION if (path / DESCRIPTION).is_file() else path)
 
 
 def _keep_links(path: Path) -> Path:

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quant_assets.core.settings.field_types import (
+    DESCRIPTION_SUFFIXES,
     SIMULATED,
     AlertUrls,
     AscendingShares,
@@ -215,6 +216,12 @@ class Settings(BaseSettings):
         """URLs, which are secret, that alerts of a level (critical, warning or info) go to."""
         urls: SecretStr = getattr(self, f"alerts_{level}")
         return urls.get_secret_value().split()
+
+    @property
+    def description_file(self) -> Path | None:
+        """File that describes the market; None for the simulated market and the competition's."""
+        path = Path(self.source)
+        return path if path.suffix in DESCRIPTION_SUFFIXES else None
 
     @property
     def lake_dir(self) -> Path:

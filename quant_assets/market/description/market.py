@@ -4,21 +4,32 @@ Reading it from a file belongs in ``reading``; prices and stored tables belong e
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from quant_assets.core.errors import MarketError
+from quant_assets.core.typing import DayArray
 from quant_assets.market.description.instruments import Instrument, Naming
 from quant_assets.market.description.pairs_file import read_pairs
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.description.submission import SubmissionForm
 from quant_assets.market.description.targets import PairsFile, Returns, TargetRule
-from quant_assets.market.description.values import place_of, quote
-from quant_assets.market.instruments import InstrumentSeries
+from quant_assets.market.description.values import Value, place_of, quote
+from quant_assets.market.instruments import ALL, Group, InstrumentSeries, SeriesList
 from quant_assets.market.targets import TargetPairs
 
-ALL = "all"
-"""The one group of a market whose description has no ``group_by``."""
+
+@dataclass(frozen=True)
+class SourceChoice:
+    """The source that a description names.
+
+    Attributes:
+        name: name of the source.
+        options: what the description says to the source; None if nothing.
+    """
+
+    name: str
+    options: Value | None
 
 
 @dataclass(frozen=True)
@@ -29,18 +40,22 @@ class MarketDescription:
         name: name of the market.
         naming: its instruments, and how their series are named.
         group_by: key of the label that groups instruments; None if there are no groups.
+        all_groups: the groups, in the order of the description.
         calendar: trading days, and when a day is due.
         targets: what is forecast.
         submission: how a submission is laid out.
+        source: where prices come from; None for the source that the settings name.
         file: the file that says so.
     """
 
     name: str
     naming: Naming
     group_by: str | None
+    all_groups: tuple[Group, ...]
     calendar: MarketCalendar
     targets: TargetRule
     submission: SubmissionForm
+    source: SourceChoice | None = field(hash=False)
     file: Path
 
     def parse_series(self, series: str) -> InstrumentSeries:
@@ -78,6 +93,20 @@ class MarketDescription:
                 found=f"none on {quote(instrument)}",
             )
         return group
+
+    def list_series(self, columns: Sequence[str]) -> SeriesList:
+        """Return the series of some names, in their order.
+
+        Raises:
+            UnknownNameError: a name is not that of a series.
+        """
+        series = tuple(map(self.parse_series, columns))
+        groups = tuple(self.group_of(each.instrument) for each in series)
+        return SeriesList(tuple(columns), series, groups, self.all_groups)
+
+    def with_days(self, days: DayArray) -> "MarketDescription":
+        """Return the description with the (n,) days of the data, which may be its trading days."""
+        return replace(self, calendar=self.calendar.with_days(days))
 
     def instruments(self, series: Sequence[str] | None = None) -> tuple[Instrument, ...]:
         """Return all instruments, or those of some series, in order of first appearance.

@@ -8,19 +8,21 @@ from functools import cache
 from pathlib import Path
 
 from quant_assets.core.settings import Settings
+from quant_assets.market.description.groups import build_groups, read_leads
 from quant_assets.market.description.instrument_reading import read_instruments
-from quant_assets.market.description.instruments import ListedInstruments, Naming
-from quant_assets.market.description.market import MarketDescription
+from quant_assets.market.description.instruments import Instrument, ListedInstruments, Naming
+from quant_assets.market.description.market import MarketDescription, SourceChoice
 from quant_assets.market.description.naming_rules import NamingRules
 from quant_assets.market.description.sessions import read_calendar
 from quant_assets.market.description.submission import SubmissionForm, read_submission
 from quant_assets.market.description.targets import PairsFile, read_targets
 from quant_assets.market.description.values import Value
 from quant_assets.market.description.yaml_file import parse_yaml, read_yaml
+from quant_assets.market.instruments import ALL
 
 COMPETITION_FILE = Path(__file__).with_name("competition.yaml")
 _REQUIRED = ("name", "instruments", "calendar", "targets")
-_KEYS = (*_REQUIRED, "group_by", "submission")
+_KEYS = (*_REQUIRED, "group_by", "leads", "submission", "source")
 
 
 def read_description(file: Path) -> MarketDescription:
@@ -49,26 +51,38 @@ def competition_description() -> MarketDescription:
 
 
 def open_description(settings: Settings) -> MarketDescription:
-    """Return the description of the market that settings name: the competition's, for each source.
+    """Return the description of the market that settings name.
+
+    It is read from the file that the settings name as the source. Otherwise the source is the
+    simulated market or a folder in the competition's format, and the competition's is returned.
 
     Args:
         settings: of the data directory.
+
+    Raises:
+        MarketError: the file is missing, or cannot be used.
     """
-    return competition_description()
+    if settings.description_file is None:
+        return competition_description()
+    return read_description(settings.description_file)
 
 
 def _read(root: Value, file: Path) -> MarketDescription:
     entries = root.record(_KEYS, _REQUIRED)
     naming = read_instruments(entries["instruments"], file.parent)
     group_by = _read_group(entries["group_by"], naming) if "group_by" in entries else None
+    leaders = read_leads(entries["leads"]) if "leads" in entries else {}
+    place = entries.get("leads") or entries.get("group_by") or root
     submission = entries.get("submission")
     market = MarketDescription(
         name=entries["name"].name(),
         naming=naming,
         group_by=group_by,
+        all_groups=build_groups(_find_members(naming, group_by), leaders, place.where),
         calendar=read_calendar(entries["calendar"]),
         targets=read_targets(entries["targets"]),
         submission=read_submission(submission) if submission else SubmissionForm(),
+        source=_read_source(entries["source"]) if "source" in entries else None,
         file=file,
     )
     if isinstance(naming, ListedInstruments):
@@ -88,6 +102,31 @@ def _read_group(value: Value, naming: Naming) -> str:
             found=f"none on {without[0]!r}, the first of {len(without)}",
         )
     return key
+
+
+def _find_members(naming: Naming, group_by: str | None) -> dict[str, list[Instrument]]:
+    """Return the instruments of each group; one stands for all that a rule finds."""
+    if isinstance(naming, NamingRules):
+        instruments = [
+            Instrument(rule.prefix, rule.labels, rule.fields, rule.closes) for rule in naming.rules
+        ]
+    else:
+        instruments = list(naming.instruments())
+    members: dict[str, list[Instrument]] = {}
+    for instrument in instruments:
+        group = instrument.label(group_by) if group_by else ALL
+        members.setdefault(group or ALL, []).append(instrument)
+    return members
+
+
+def _read_source(value: Value) -> SourceChoice:
+    """Read the key ``source``: the name of a source, or a map of it to its options."""
+    if isinstance(value.content, dict):
+        if len(value.content) != 1:
+            raise value.error("a market has one source", expected="one name with its options")
+        name, options = next(iter(value.content.items()))
+        return SourceChoice(name, options if options.content is not None else None)
+    return SourceChoice(value.name(), None)
 
 
 def _labels(naming: Naming) -> list[tuple[str, tuple[tuple[str, str], ...]]]:

@@ -6,7 +6,7 @@ Tokyo are in ``market.calendar``, which needs no library; other exchanges are as
 ``python -m quant_assets.market.description.sessions`` writes that file again, and a test compares.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,7 @@ class MarketCalendar:
         late_after_hours: hours after ``due`` from which missing prices are late.
         first_day: first day of the history; None if the description does not say.
         last_day: its last day; None if the history goes on.
+        data_days: days of the data, ascending, where these are the trading days.
     """
 
     exchanges: tuple[str, ...]
@@ -46,6 +47,11 @@ class MarketCalendar:
     late_after_hours: float = _LATE_AFTER_HOURS
     first_day: date | None = None
     last_day: date | None = None
+    data_days: tuple[date, ...] = ()
+
+    def with_days(self, days: DayArray) -> "MarketCalendar":
+        """Return the calendar with the (n,) days of the data; they matter if these are its days."""
+        return self if self.exchanges else replace(self, data_days=tuple(days.tolist()))
 
     @property
     def completion(self) -> ZonedTime:
@@ -88,7 +94,7 @@ class MarketCalendar:
             CalendarError: the calendar does not reach so far, or the days of the data are needed.
         """
         if not self.exchanges:
-            days = np.unique(_require_days(of_data))
+            days = np.unique(self._require_days(of_data))
             return days[(days >= np.datetime64(start)) & (days <= np.datetime64(end))]
         if self._is_shipped:
             return london_and_tokyo.trading_days(start, end)
@@ -142,7 +148,7 @@ class MarketCalendar:
             return closed[closed >= np.datetime64(start)]
         if self.exchanges:
             return exchange_sessions.closed_days(self.exchanges, start, self.open_weekdays)
-        days = np.unique(_require_days(of_data))
+        days = np.unique(self._require_days(of_data))
         return np.setdiff1d(np.arange(np.datetime64(start), days[-1]), days) if len(days) else days
 
     def complete_at(self, day: date) -> datetime:
@@ -156,6 +162,16 @@ class MarketCalendar:
     def late_at(self, day: date) -> datetime | None:
         """Return the moment from which a day's missing prices are late; None if none is due."""
         return self.due.on(day) + timedelta(hours=self.late_after_hours) if self.due else None
+
+    def _require_days(self, of_data: DayArray | None) -> DayArray:
+        if of_data is not None:
+            return of_data
+        if self.data_days:
+            return np.array(self.data_days, "datetime64[D]")
+        raise CalendarError(
+            "the trading days are those of the data, and none are given",
+            hint="`quant-assets market check --data` reads them from the data",
+        )
 
     @property
     def _is_shipped(self) -> bool:
@@ -213,15 +229,6 @@ def _read_day(value: Value) -> date:
 def calendar_names() -> tuple[str, ...]:
     """Return the names of all calendars that a description may name."""
     return tuple(_TABLE.read_text().split())
-
-
-def _require_days(of_data: DayArray | None) -> DayArray:
-    if of_data is None:
-        raise CalendarError(
-            "the trading days are those of the data, and none are given",
-            hint="`quant-assets market check --data` reads them from the data",
-        )
-    return of_data
 
 
 def names_by_exchange_calendars() -> list[str]:

@@ -82,6 +82,15 @@ class CompetitionFolder:
         rows = self._rows()
         return self._day(int(rows.date_ids[-1]), *rows.place_of(len(rows.date_ids) - 1))
 
+    def days(self) -> DayArray:
+        """Read the (n,) days of the rows that have come.
+
+        Raises:
+            SourceError: a file cannot be read as a whole, or a row has no day.
+        """
+        rows = self._rows()
+        return self._days(rows.date_ids, rows.place_of)
+
     def fingerprint(self) -> str:
         """Compute the SHA-256 of the files' names and contents and the source's parameters."""
         parameters = f"{self.start} {self.expected_targets} {self.day_filled}\n"

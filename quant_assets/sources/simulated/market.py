@@ -75,6 +75,10 @@ class SimulatedMarket:
         """Short name, which is stored with every price."""
         return "simulated"
 
+    def days(self) -> DayArray:
+        """Return the (n,) simulated days."""
+        return trading_days(self.first_day, self.last_day)
+
     def fingerprint(self) -> str:
         """Compute a hex digest of the parameters and the version of the mechanism."""
         return sha256(repr((self.name, VERSION, *astuple(self))).encode()).hexdigest()
