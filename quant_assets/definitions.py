@@ -8,6 +8,7 @@ import dagster as dg
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings, require_market
+from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import select_families
@@ -58,12 +59,15 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     """
     source = resources.get("source") or open_source(settings)
     market = resources.get("market") or open_market(settings, source)
-    calendar = market.calendar
     families = select_families(settings.families)
     clock = resources.get("clock") or Clock()
     lake = resources.get("lake") or Lake(settings.lake_dir)
     today = clock.now().date()
     span = read_known_span(source, lake, settings.first_day, today)
+    if span.problem:
+        # The days of the source cannot be read; those that are stored can.
+        market = market.with_days(partial(read_days, lake, RAW_PRICES))
+    calendar = market.calendar
     partitions = trading_partitions(calendar, span.first_day, span.last_day, today)
     with warnings.catch_warnings():
         # Only single-run backfills are marked beta.

@@ -118,10 +118,10 @@ def decide_manually(
 
 
 def find_next_trading_day(calendar: MarketCalendar, day: date) -> date:
-    """Find the first trading day after a day."""
-    later = calendar.trading_days(day + timedelta(days=1), day + _LONGEST_BREAK)
-    following: date = later[0].item()
-    return following
+    """Find the first trading day after a day; the next day if the calendar knows no later ones."""
+    next_day = day + timedelta(days=1)
+    later: list[date] = calendar.trading_days(next_day, day + _LONGEST_BREAK).tolist()
+    return later[0] if later else next_day
 
 
 def _check_newest_decision(decisions: Sequence[Decision], request: ManualDecision) -> None:

@@ -53,14 +53,15 @@ def open_market(settings: Settings, source: Source | None = None) -> MarketDescr
         settings: of the data directory.
         source: the market's source, if it is open already.
 
+    Where the trading days are those of the data, the calendar reads them from the source.
+
     Raises:
         MarketError: the description cannot be used.
-        SourceError: the trading days are those of the data, and the source cannot be read.
     """
     market = open_description(settings)
     if market.calendar.exchanges:
         return market
-    return market.with_days((source or open_source(settings)).days())
+    return market.with_days((source or open_source(settings)).days)
 
 
 def _find_opener(choice: SourceChoice, market: MarketDescription) -> SourceOpener:

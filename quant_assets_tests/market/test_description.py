@@ -211,9 +211,9 @@ def test_days_of_the_data_are_the_trading_days_once_they_are_given() -> None:
     market, days = described(text), np.array(["2024-01-02", "2024-01-06"], "datetime64[D]")
     with pytest.raises(CalendarError, match="none are given"):
         market.calendar.trading_days(date(2024, 1, 1), date(2024, 1, 31))
-    bound = market.with_days(days)
+    bound = market.with_days(lambda: days)
     assert bound.calendar.trading_days(date(2024, 1, 1), date(2024, 1, 31)).tolist() == [
         date(2024, 1, 2),
         date(2024, 1, 6),
     ]
-    assert described(ENERGY).with_days(days) == described(ENERGY)
+    assert described(ENERGY).with_days(lambda: days) == described(ENERGY)

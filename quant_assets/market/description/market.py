@@ -3,7 +3,7 @@
 Reading it from a file belongs in ``reading``; prices and stored tables belong elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -104,9 +104,9 @@ class MarketDescription:
         groups = tuple(self.group_of(each.instrument) for each in series)
         return SeriesList(tuple(columns), series, groups, self.all_groups)
 
-    def with_days(self, days: DayArray) -> "MarketDescription":
-        """Return the description with the (n,) days of the data, which may be its trading days."""
-        return replace(self, calendar=self.calendar.with_days(days))
+    def with_days(self, read: Callable[[], DayArray]) -> "MarketDescription":
+        """Return the description with a reader of the data's (n,) days, for its calendar."""
+        return replace(self, calendar=self.calendar.with_days(read))
 
     def instruments(self, series: Sequence[str] | None = None) -> tuple[Instrument, ...]:
         """Return all instruments, or those of some series, in order of first appearance.

@@ -6,7 +6,8 @@ Tokyo are in ``market.calendar``, which needs no library; other exchanges are as
 ``python -m quant_assets.market.description.sessions`` writes that file again, and a test compares.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ class MarketCalendar:
         late_after_hours: hours after ``due`` from which missing prices are late.
         first_day: first day of the history; None if the description does not say.
         last_day: its last day; None if the history goes on.
-        data_days: days of the data, ascending, where these are the trading days.
+        data_days: reads the (n,) days of the data, ascending, where these are the trading days.
     """
 
     exchanges: tuple[str, ...]
@@ -47,11 +48,11 @@ class MarketCalendar:
     late_after_hours: float = _LATE_AFTER_HOURS
     first_day: date | None = None
     last_day: date | None = None
-    data_days: tuple[date, ...] = ()
+    data_days: Callable[[], DayArray] | None = field(default=None, compare=False)
 
-    def with_days(self, days: DayArray) -> "MarketCalendar":
-        """Return the calendar with the (n,) days of the data; they matter if these are its days."""
-        return self if self.exchanges else replace(self, data_days=tuple(days.tolist()))
+    def with_days(self, read: Callable[[], DayArray]) -> "MarketCalendar":
+        """Return the calendar with a reader of the data's (n,) days, where these are its days."""
+        return self if self.exchanges else replace(self, data_days=read)
 
     @property
     def completion(self) -> ZonedTime:
@@ -166,8 +167,8 @@ class MarketCalendar:
     def _require_days(self, of_data: DayArray | None) -> DayArray:
         if of_data is not None:
             return of_data
-        if self.data_days:
-            return np.array(self.data_days, "datetime64[D]")
+        if self.data_days is not None:
+            return self.data_days()
         raise CalendarError(
             "the trading days are those of the data, and none are given",
             hint="`quant-assets market check --data` reads them from the data",
