@@ -5,9 +5,11 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
+import numpy as np
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings, require_market
+from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
@@ -66,7 +68,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
     span = read_known_span(source, lake, settings.first_day, today)
     if span.problem:
         # The days of the source cannot be read; those that are stored can.
-        market = market.with_days(partial(read_days, lake, RAW_PRICES))
+        market = market.with_days(partial(_read_stored_days, lake))
     calendar = market.calendar
     partitions = trading_partitions(calendar, span.first_day, span.last_day, today)
     with warnings.catch_warnings():
@@ -110,6 +112,11 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         },
         executor=dg.in_process_executor,
     )
+
+
+def _read_stored_days(lake: Lake) -> DayArray:
+    stored = lake.exists and lake.has(RAW_PRICES)
+    return read_days(lake, RAW_PRICES) if stored else np.empty(0, "datetime64[D]")
 
 
 def _tell_problem(problem: str, spec: dg.AssetSpec) -> dg.AssetSpec:
