@@ -123,6 +123,8 @@ def _find_days(market: MarketDescription, found: PriceFiles | None, today: date)
         return _Days(f"{found.day_count:,}, numbered in the data", found.day_count)
     if found is not None and first is None:
         first, last = found.days[0], found.days[-1]
+    elif found is not None and not calendar.exchanges:
+        last = calendar.last_day or found.days[-1]
     if found is None and not calendar.exchanges:
         if first is None:
             return _Days("those of the data; --data counts them")

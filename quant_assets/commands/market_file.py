@@ -5,6 +5,7 @@ What the files hold is found out in ``commands.price_files``; what a description
 """
 
 import json
+import os.path
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -56,7 +57,7 @@ def write_description(folder: Path, output: Path) -> PriceFiles:
             expected=f"at least {_FEWEST_DAYS} different dates, for one label",
             found=f"{len(found.days)} dates" if found.days else "numbers in place of dates",
         )
-    text = describe_prices(folder, found)
+    text = describe_prices(folder, output, found)
     market = parse_description(text, output)
     if found.layout != "wide":
         market.require_history(market.target_pairs(market.instruments()), len(found.days))
@@ -64,8 +65,13 @@ def write_description(folder: Path, output: Path) -> PriceFiles:
     return found
 
 
-def describe_prices(folder: Path, found: PriceFiles) -> str:
+def describe_prices(folder: Path, output: Path, found: PriceFiles) -> str:
     """Return the text of a description.
+
+    Args:
+        folder: folder of the price files, or one file.
+        output: the file that the description is written to.
+        found: what the price files hold.
 
     Raises:
         MarketError: the name of an instrument cannot be used.
@@ -75,6 +81,11 @@ def describe_prices(folder: Path, found: PriceFiles) -> str:
         f"# Written by `quant-assets market init` from {json.dumps(name)}; edit it.",
         "# `quant-assets market check` says what it means.",
         f"name: {_text(name if fault_of_name(name) is None else 'market')}",
+        "",
+        "# Where prices come from: the folder is relative to this file.",
+        "source:",
+        "  files:",
+        f"    folder: {_text(os.path.relpath(folder.resolve(), output.resolve().parent))}",
         "",
         *(_instrument_lines(found) if found.layout != "wide" else _wide_lines(found)),
         "",
@@ -143,7 +154,7 @@ def _calendar_lines(found: PriceFiles) -> Iterator[str]:
     yield "calendar:"
     yield "  days: data"
     yield f"  first_day: {found.days[0]}"
-    yield f"  last_day: {found.days[-1]}"
+    yield f"  # The history goes on after {found.days[-1]}; `last_day` would end it."
     yield "  # When the prices of a day are due, and hours until they are late:"
     yield '  # due: "22:00"'
     yield "  # zone: UTC"
