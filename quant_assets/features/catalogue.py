@@ -194,8 +194,8 @@ def features_of(level: Level) -> tuple[str, ...]:
 def list_market_inputs(groups: Sequence[Group]) -> tuple[tuple[str, str, Feature], ...]:
     """List what models see of the market on a day: the features of each group and of the whole.
 
-    Returns an entry for each input, in order: its name, such as ``factor_LME_5`` or, for a lead,
-    ``US_minus_LME_5``; the group, empty for the market as a whole; and the feature.
+    Returns an entry for each input, in order: its name, such as ``factor_solar_5`` or, for a lead,
+    ``oil_minus_solar_5``; the group, empty for the market as a whole; and the feature.
 
     Args:
         groups: the groups, in the market's order.

@@ -35,13 +35,14 @@ from quant_assets.simulation.scenario import (
     WITHDRAWN,
     PlannedIncident,
 )
+from quant_assets.sources.simulated import universe
 
 DELIVERED_AT = time(21, 30)
 """Time of day at which a day's prices are added, UTC."""
 REVISED_SERIES = {
-    SPLIT: ("US_Stock_COP", 2.0),
-    DIVIDEND: ("US_Stock_RSP", 0.996),
-    CORRECTED: ("LME_AH", 1.01),
+    SPLIT: (universe.SPLIT_STOCK, 2.0),
+    DIVIDEND: (universe.DIVIDEND_STOCK, 0.996),
+    CORRECTED: (universe.CORRECTED_METAL, 1.01),
 }
 """The instrument of each revision, and the split's ratio or the factor of its prices."""
 _NIGHT, _WRITING = timedelta(hours=9), timedelta(hours=1)

@@ -75,10 +75,10 @@ def simulate_prices(
     prices = record_prices(seed, days, make_bars(seed, market), ())
     if CLOSED in incidents:
         rows = incidents[CLOSED]
-        prices[:, rows] = np.where(universe.of_market("JPX"), np.nan, prices[:, rows])
+        prices[:, rows] = np.where(universe.of_market(universe.TOKYO), np.nan, prices[:, rows])
     if DRIFTING in incidents:
         volume, rows = FIELDS.index("volume"), incidents[DRIFTING]
-        prices[volume, rows] *= np.where(universe.of_market("US"), _VOLUME_FACTOR, 1.0)
+        prices[volume, rows] *= np.where(universe.of_market(universe.NEW_YORK), _VOLUME_FACTOR, 1.0)
     all_series = [parse_column(column) for column in columns]
     fields = [FIELDS.index(series.field) for series in all_series]
     instruments = [universe.INSTRUMENTS.index(series.instrument) for series in all_series]

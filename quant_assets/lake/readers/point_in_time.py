@@ -81,8 +81,8 @@ def read_known_labels(lake: Lake, days: DayArray, pairs: TargetPairs) -> FloatAr
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> days = np.array(["2024-01-02", "2024-01-03", "2024-01-04"], "datetime64[D]")
-        >>> pairs = TargetPairs(("target_0",), np.array([1]), ("LME_AH",), (None,))
-        >>> label = {"trading_day": days[:1], "date_id": [0], "target": ["target_0"]}
+        >>> pairs = TargetPairs(("copper_1d",), np.array([1]), ("copper",), (None,))
+        >>> label = {"trading_day": days[:1], "date_id": [0], "target": ["copper_1d"]}
         >>> label |= {"value": [0.01], "released_on": days[2:]}
         >>> with TemporaryDirectory() as folder, Lake(Path(folder)) as lake:
         ...     written = lake.replace_days(LABELS, date(2024, 1, 4), date(2024, 1, 4), label)

@@ -70,7 +70,7 @@ def read_pairs(lake: Lake) -> TargetPairs:
 
 
 def _read_pairs(lake: Lake) -> TargetPairs:
-    # A lake of an earlier version holds target_0, target_1, ... and no positions.
+    # A lake of an earlier version has no positions, and the numbers of targets in their names.
     given = lake.has(RAW_TARGET_PAIRS) and lake.has_column(RAW_TARGET_PAIRS, "position")
     order = "position" if given else "regexp_extract(target, '[0-9]+$')::BIGINT"
     rows = lake.arrow(f"FROM {RAW_TARGET_PAIRS.quoted} ORDER BY {order}", needs=RAW_TARGET_PAIRS)

@@ -19,7 +19,7 @@ RAW_PRICES = Table(
     (
         _DAY,
         DATE_ID,
-        Column("instrument", "VARCHAR", "name of the instrument, e.g. US_Stock_CVX"),
+        Column("instrument", "VARCHAR", "name of the instrument"),
         Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
         Column("value", "DOUBLE", "the source's number; NULL if the cell is empty or is text"),
         Column("source", "VARCHAR", "name of the source"),

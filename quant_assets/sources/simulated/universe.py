@@ -12,6 +12,9 @@ import numpy as np
 from quant_assets.core.typing import BoolArray, FloatArray, IntArray
 from quant_assets.market.instruments import MARKETS, InstrumentSeries, column_name
 
+TOKYO, NEW_YORK = "JPX", "US"
+SPLIT_STOCK, DIVIDEND_STOCK, CORRECTED_METAL = "US_Stock_COP", "US_Stock_RSP", "LME_AH"
+"""Instruments whose past a rehearsal revises: by a split, a dividend and a correction."""
 FACTORS = ("world", "us", "london", "tokyo", "dollar", "rates", "oil", "gold", "emerging")
 
 # Share of an asset's daily volatility that comes from each factor; the rest is its own.
