@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from quant_assets.core.files import write_atomically
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS
-from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
 
 
