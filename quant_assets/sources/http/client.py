@@ -147,8 +147,8 @@ class HttpClient:
                     found="more",
                 )
             if self.clock.monotonic() - began > limits.whole_s:
-                found = f"{len(body):,} bytes in more than {limits.whole_s:g} s"
-                raise PassingError(self._show(asked), found)
+                received = f"{len(body):,} bytes in more than {limits.whole_s:g} s"
+                raise PassingError(self._show(asked), received)
         now = self.clock.now()
         answer = Answer(
             self._show(asked),
@@ -188,15 +188,15 @@ class HttpClient:
         self, request: Request, answer: Answer, pause_s: float | None, check: Check | None
     ) -> SourceError | None:
         """Return why an answer is refused; None if it can be used."""
-        found = f"status {answer.status} with {answer.beginning}"
+        received = f"status {answer.status} with {answer.beginning}"
         if answer.status in _PASSING:
-            return PassingError(answer.url, found, pause_s)
+            return PassingError(answer.url, received, pause_s)
         if answer.status not in {200, 204}:
             return SourceError(
                 "a vendor refused a request",
                 where=answer.url,
                 expected="an answer with status 200",
-                found=found,
+                found=received,
                 hint=_HINTS.get(answer.status),
             )
         try:

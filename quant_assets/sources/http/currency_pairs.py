@@ -3,7 +3,6 @@
 The pair XXXYYY is the price of one XXX in YYY.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,10 +11,10 @@ import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.sources.http.ecb_rates import MISSING, Rates, is_currency
+from quant_assets.sources.http.json_fields import NUMBER
 from quant_assets.sources.protocol import UnreadCell
 
 EURO = "EUR"
-_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,10 @@ def _to_dates(days: DayArray) -> list[date]:
 
 def _to_numbers(texts: Sequence[str]) -> FloatArray:
     """Return an array of shape (n,); NaN where a text is no number."""
-    return np.array([float(text) if _NUMBER.fullmatch(text) else np.nan for text in texts])
+    return np.array([float(text) if NUMBER.fullmatch(text) else np.nan for text in texts])
 
 
 def _unread_text(row: Mapping[str, str], pair: CurrencyPair) -> str:
     """Return the first text of a pair's rates that is neither a number nor missing; else empty."""
     texts = (row.get(name, "") for name in pair.currencies)
-    return next((t for t in texts if t not in MISSING and not _NUMBER.fullmatch(t)), "")
+    return next((t for t in texts if t not in MISSING and not NUMBER.fullmatch(t)), "")

@@ -22,8 +22,11 @@ from quant_assets.sources.http.currency_pairs import price_pairs
 from quant_assets.sources.http.ecb_answers import NAME, EcbAnswers
 from quant_assets.sources.http.ecb_options import EcbOptions, read_ecb_options
 from quant_assets.sources.http.responses import ResponseRecord, ResponseStore
-from quant_assets.sources.http.waiting import WaitingClock
+from quant_assets.sources.http.waiting import Limits, WaitingClock
 from quant_assets.sources.protocol import PriceTable, UnreadCell
+
+# A sensor's tick, which has 60 seconds, waits for two requests to a bank that does not answer.
+_LIMITS = Limits(connect_s=5.0, read_s=10.0, whole_s=30.0, attempts=2, longest_pause_s=4.0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class EcbSource:
         """
         self.answers.refresh()
         lines = list(self.answers.options.series.columns)
-        lines += [f"{record.dataset} {record.sha256}" for record in self.answers.used()]
+        lines += [f"{record.dataset} {record.sha256}" for record in self.answers.current()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def look(self) -> str:
@@ -89,7 +92,7 @@ class EcbSource:
             SourceError: the bank does not answer and nothing is kept.
         """
         self.answers.refresh()
-        reasons = (self.answers.problem(), self.answers.known(self.answers.used()).waiting)
+        reasons = (self.answers.problem(), self.answers.merge(self.answers.current()).waiting)
         return "; ".join(filter(None, reasons))
 
     def prices(self, start: date, end: date) -> PriceTable:
@@ -147,7 +150,7 @@ class EcbSource:
         """Return the trading days (n,), prices (n, c) and unread cells."""
         self.answers.refresh()
         answers = self.answers
-        days, values, unread = _price(answers, answers.used())
+        days, values, unread = _price(answers, answers.current())
         kept = np.flatnonzero(self._find_sessions(days))
         row_of = {int(row): i for i, row in enumerate(kept)}
         cells = [
@@ -168,10 +171,10 @@ class EcbSource:
 
 @lru_cache(maxsize=2)
 def _price(
-    answers: EcbAnswers, used: tuple[ResponseRecord, ...]
+    answers: EcbAnswers, current: tuple[ResponseRecord, ...]
 ) -> tuple[DayArray, FloatArray, list[UnreadCell]]:
     """Compute the prices of all days, and keep them until other answers count."""
-    options, rates = answers.options, answers.known(used).rates
+    options, rates = answers.options, answers.merge(current).rates
     days = np.array(sorted(rates), dtype="datetime64[D]")
     by_column = dict(zip(options.series.columns, options.pairs, strict=True))
     return days, *price_pairs(days, rates, by_column)
@@ -203,5 +206,5 @@ def open_ecb_at(
         clock: says when answers are old, and waits between attempts.
     """
     store = ResponseStore(cache)
-    client = HttpClient(NAME, store, clock=clock)
+    client = HttpClient(NAME, store, limits=_LIMITS, clock=clock)
     return EcbSource(market, EcbAnswers(options, client, store))

@@ -29,7 +29,7 @@ _OVERLAP = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class KnownRates:
+class MergedRates:
     """The rates that the answers give.
 
     Attributes:
@@ -76,7 +76,7 @@ class EcbAnswers:
             return ""
         return f"the bank was asked at {last.at:%Y-%m-%d %H:%M} UTC in vain: {last.problem}"
 
-    def used(self) -> tuple[ResponseRecord, ...]:
+    def current(self) -> tuple[ResponseRecord, ...]:
         """Return the records of the answers that count: the newest zip, then newer days.
 
         Raises:
@@ -91,16 +91,16 @@ class EcbAnswers:
                 found="nothing",
                 hint="check the network",
             )
-        newest = self.store.used(NAME, _NEWEST, history.at - _OVERLAP)
+        newest = self.store.accepted(NAME, _NEWEST, history.at - _OVERLAP)
         # The last answer of each content, in order.
         distinct = {record.sha256: record for record in newest}
         return (history, *sorted(distinct.values(), key=lambda record: record.id))
 
-    def known(self, used: tuple[ResponseRecord, ...]) -> KnownRates:
-        """Return the rates that answers give.
+    def merge(self, used: tuple[ResponseRecord, ...]) -> MergedRates:
+        """Merge the rates that answers give.
 
         Args:
-            used: records of the answers, as from :meth:`used`.
+            used: records of the answers, as from :meth:`current`.
 
         Raises:
             SourceError: an answer is damaged.
@@ -131,7 +131,7 @@ class EcbAnswers:
 
     def _refresh_newest(self, now: datetime) -> str:
         """Ask for the days after the zip, and return why that failed."""
-        first = max(_history_of(self.store, self.used()[0])) + timedelta(days=1)
+        first = max(_history_of(self.store, self.current()[0])) + timedelta(days=1)
         if first > now.date():
             return ""
         request = Request(
@@ -160,9 +160,10 @@ def _history_of(store: ResponseStore, record: ResponseRecord) -> Rates:
 @lru_cache(maxsize=2)
 def _merge(
     store: ResponseStore, used: tuple[ResponseRecord, ...], currencies: tuple[str, ...]
-) -> KnownRates:
+) -> MergedRates:
     """Join the history with the newer days; of a day in several answers the last one counts."""
     rates = dict(_history_of(store, used[0]))
+    require_currencies(rates, currencies, used[0].url)
     whole_until = max(rates)
     for record in used[1:]:
         newer = parse_newest(store.read(record).decode("utf-8-sig"), record.url)
@@ -173,7 +174,7 @@ def _merge(
         day = newest.pop()
         del rates[day]
         waiting = f"the rates of {day} lack {', '.join(lack)}"
-    return KnownRates(rates, waiting)
+    return MergedRates(rates, waiting)
 
 
 def _find_lack(rates: Rates, days: list[date], currencies: tuple[str, ...]) -> list[str]:

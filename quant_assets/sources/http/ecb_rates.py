@@ -115,14 +115,14 @@ def _add(rates: Rates, day: date, cells: Mapping[str, str], where: str) -> None:
     Raises:
         SourceError: the day has another rate of a currency already.
     """
-    known = rates.setdefault(day, {})
+    rates_of_day = rates.setdefault(day, {})
     for currency, text in cells.items():
-        if known.setdefault(currency, text) != text:
+        if rates_of_day.setdefault(currency, text) != text:
             raise SourceError(
                 "a day is given twice with different rates",
                 where=where,
                 expected=f"one rate of {currency} on {day}",
-                found=f"{known[currency]} and {text}",
+                found=f"{rates_of_day[currency]} and {text}",
                 hint="one of them may be unfinished; the source is asked again later",
             )
 

@@ -92,7 +92,7 @@ class Credentials:
             for part in (secret.get_secret_value(), secret.get_secret_value().split(" ")[-1])
             if len(part) >= _SHORTEST_SECRET
         ]
-        forms = {f for v in values for f in (v, quote(v, ""), quote_plus(v), json.dumps(v)[1:-1])}
+        forms = {form for value in values for form in _write_forms(value)}
         return sorted(forms, key=len, reverse=True)
 
 
@@ -216,3 +216,11 @@ def _begins_as(kind: Kind, start: bytes) -> bool:
             return start.startswith(b"PK")
         case Kind.CSV:
             return not start.startswith((b"<", b"{", b"PK"))
+
+
+def _write_forms(secret: str) -> set[str]:
+    """Return a secret as it is, and as URLs and JSON may hold it."""
+    escaped = {quote(secret), quote(secret, ""), quote_plus(secret)}
+    lower = {re.sub("%..", lambda match: match.group().lower(), text) for text in escaped}
+    in_json = json.dumps(secret)[1:-1]
+    return {secret, *escaped, *lower, in_json, in_json.replace("/", "\\/")}

@@ -44,7 +44,7 @@ class ResponseRecord:
         status: HTTP status.
         sha256: digest of the body, which names its file.
         size: bytes of the body.
-        problem: why the answer was refused; empty if it was used.
+        problem: why the answer was refused; empty if it was accepted.
     """
 
     id: int
@@ -88,7 +88,7 @@ class ResponseStore:
             source: name of the source that asked.
             dataset: what it asked for.
             answer: the answer.
-            problem: why it is refused; empty if it is used.
+            problem: why it is refused; empty if it is accepted.
 
         Raises:
             SourceError: it cannot be written.
@@ -105,10 +105,10 @@ class ResponseStore:
                 ),
             )
 
-    def used(
+    def accepted(
         self, source: str, dataset: str, since: datetime | None = None
     ) -> tuple[ResponseRecord, ...]:
-        """Return the records of answers with a body that were used, oldest first.
+        """Return the records of accepted answers with a body, oldest first.
 
         Args:
             source: name of the source.
@@ -124,7 +124,7 @@ class ResponseStore:
         )
 
     def newest(self, source: str, dataset: str) -> ResponseRecord | None:
-        """Return the record of the newest answer with a body that was used; None if none was.
+        """Return the record of the newest accepted answer with a body; None if there is none.
 
         Raises:
             SourceError: it cannot be read.
@@ -153,14 +153,14 @@ class ResponseStore:
         file = self._body(record.sha256)
         with self._explain():
             body = file.read_bytes()
-        found = hashlib.sha256(body).hexdigest()
-        if found == record.sha256:
+        digest = hashlib.sha256(body).hexdigest()
+        if digest == record.sha256:
             return body
         raise SourceError(
             "a kept answer is damaged",
             where=str(file),
             expected=record.sha256,
-            found=found,
+            found=digest,
             hint=f"delete the folder {self.folder}: its answers are asked for again",
         )
 

@@ -1,10 +1,12 @@
 """The client asks a real server on loopback, which fails as vendors do."""
 
+import gzip
 import logging
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pydantic import SecretStr
@@ -192,6 +194,39 @@ def test_json_that_was_cut_is_refused(vendor: VendorServer, client: HttpClient) 
         answer.json()
 
 
+def test_an_answer_that_is_no_text_is_refused(vendor: VendorServer, client: HttpClient) -> None:
+    answer = client.fetch(ask(vendor.script("/p", Scripted(b"a,b\n\xff")), Kind.CSV))
+    with pytest.raises(SourceError, match="byte 0xff at place 4"):
+        answer.text  # noqa: B018
+
+
+def test_a_damaged_compression_is_tried_again(
+    vendor: VendorServer, client: HttpClient, clock: ManualClock
+) -> None:
+    url = vendor.script("/p", Scripted(b"no gzip", headers={"Content-Encoding": "gzip"}), GOOD)
+    assert client.fetch(ask(url)).json() == {"a": 1}
+    assert len(clock.pauses) == 1
+
+
+def test_the_size_limit_holds_for_what_is_unpacked(vendor: VendorServer) -> None:
+    packed = gzip.compress(b"[" * 100_000)
+    client = HttpClient("vendor", limits=Limits(most_bytes=10_000))
+    with pytest.raises(SourceError, match="too large"):
+        client.fetch(
+            ask(vendor.script("/p", Scripted(packed, headers={"Content-Encoding": "gzip"})))
+        )
+
+
+def test_a_proxy_of_the_environment_is_used(
+    vendor: VendorServer, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", vendor.url)
+    monkeypatch.setenv("no_proxy", "")
+    vendor.script("/p", GOOD)
+    assert client.fetch(ask("http://rates.example/p")).json() == {"a": 1}
+    assert vendor.asked[0].headers["Host"] == "rates.example"
+
+
 def test_requests_keep_an_interval(vendor: VendorServer, clock: ManualClock) -> None:
     client = HttpClient("vendor", limits=Limits(interval_s=12.0), clock=clock)
     url = vendor.script("/p", GOOD)
@@ -243,6 +278,7 @@ def test_a_key_that_cannot_be_one_is_refused_and_not_shown(key: str) -> None:
     "answer",
     [
         Scripted(f'{{"echo": "{KEY}"}}'),
+        Scripted(f'{{"echo": "{KEY}", "too": "{quote(KEY, "")}"}}'.replace("/", "\\/")),
         Scripted(f"{KEY} is unknown", 403),
         Scripted(f"{KEY} again", 429),
         Scripted(f"<html>{KEY}"),

@@ -302,6 +302,16 @@ def test_options_have_defaults() -> None:
     assert options.refresh_after == timedelta(hours=1)
 
 
+def test_a_currency_that_is_added_later_must_be_there(
+    bank: VendorServer, source: EcbSource, clock: ManualClock, tmp_path: Path
+) -> None:
+    assert source.look()
+    text = MARKET.replace("USDEUR", "EURXXX")
+    other = open_ecb_at(read_options(bank.url, "", text), describe(text), tmp_path, clock)
+    with pytest.raises(SourceError, match="a currency has no rates"):
+        other.prices(*ALWAYS)
+
+
 def test_opening_asks_nothing(bank: VendorServer, tmp_path: Path) -> None:
     text = f"url: {bank.url}/hist.zip\nrefresh_after_hours: 0.5\ncrosses: [USDJPY]"
     source = open_ecb(parse_yaml(text, Path("market.yaml")), describe(), tmp_path / "ecb")

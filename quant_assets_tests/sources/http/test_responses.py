@@ -37,11 +37,11 @@ def test_bodies_are_kept_by_their_content(tmp_path: Path) -> None:
         store.keep("vendor", "prices", answer(body, minutes))
     store.keep("vendor", "prices", answer(b"bad", 9), "refused")
     store.keep("vendor", "splits", answer(b"split", 9))
-    used = store.used("vendor", "prices")
-    assert [store.read(record) for record in used] == [b"a", b"b", b"a"]
-    assert store.newest("vendor", "prices") == used[-1]
-    assert used[-1].at == AT + timedelta(minutes=2)
-    assert used[1:] == store.used("vendor", "prices", AT + timedelta(minutes=1))
+    accepted = store.accepted("vendor", "prices")
+    assert [store.read(record) for record in accepted] == [b"a", b"b", b"a"]
+    assert store.newest("vendor", "prices") == accepted[-1]
+    assert accepted[-1].at == AT + timedelta(minutes=2)
+    assert accepted[1:] == store.accepted("vendor", "prices", AT + timedelta(minutes=1))
     assert [record.problem for record in store.records()] == ["", "", "", "", "refused", ""]
     assert len([path for path in (tmp_path / "bodies").rglob("*") if path.is_file()]) == 5
 
