@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 
@@ -64,7 +63,7 @@ def read_ecb_options(options: Value | None, market: MarketDescription) -> EcbOpt
     return EcbOptions(
         tuple(pairs.values()),
         series,
-        _read_currencies(given.get("currencies"), pairs, market.file),
+        _read_currencies(given.get("currencies"), pairs),
         _read_url(given["url"]) if "url" in given else _URL,
         _read_url(given["api_url"]) if "api_url" in given else _API_URL,
         timedelta(hours=hours),
@@ -107,14 +106,8 @@ def _check_crosses(value: Value, pairs: Mapping[str, CurrencyPair]) -> None:
         )
 
 
-def _read_currencies(
-    value: Value | None, pairs: Mapping[str, CurrencyPair], file: Path
-) -> tuple[str, ...]:
+def _read_currencies(value: Value | None, pairs: Mapping[str, CurrencyPair]) -> tuple[str, ...]:
     needed = list(dict.fromkeys(c for pair in pairs.values() for c in pair.currencies))
-    if not needed:
-        raise MarketError(
-            "no instrument", where=place_of(file), expected="at least one currency pair"
-        )
     if value is None:
         return tuple(needed)
     currencies = [item.text() for item in value.items()]

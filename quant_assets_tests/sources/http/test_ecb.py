@@ -1,7 +1,7 @@
 """The source ``ecb`` with a bank on loopback, which answers in its shapes and fails in its ways."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +116,14 @@ def test_newest_days_come_from_the_interface(bank: VendorServer, source: EcbSour
         "format": "csvdata",
         "detail": "dataonly",
     }
+
+
+def test_the_interface_is_not_asked_for_days_to_come(
+    bank: VendorServer, source: EcbSource, clock: ManualClock
+) -> None:
+    clock.moment = datetime(2026, 1, 5, 18, 0, tzinfo=UTC)
+    assert source.last_day == date(2026, 1, 5)
+    assert paths(bank) == ["/hist.zip"]
 
 
 def test_the_bank_is_asked_when_answers_are_old_only(
@@ -344,7 +352,9 @@ def test_options_that_do_not_fit(options: str, market: str, problem: str) -> Non
         read_options("http://127.0.0.1:9", options, market)
 
 
-@pytest.mark.parametrize("url", ["ftp://x/y", "nowhere", "https://me:secretword@host/x"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x/y", "nowhere", "https://x:port/y", "https://me:secretword@host/x"]
+)
 def test_an_address_that_cannot_be_asked(url: str) -> None:
     with pytest.raises(QuantAssetsError, match="not an address") as info:
         read_ecb_options(parse_yaml(f"url: {url}", Path("market.yaml")), describe())

@@ -1,6 +1,7 @@
 """Answers are kept as they came, by several processes and through kills."""
 
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,8 +19,8 @@ def answer(body: bytes, minutes: int = 0) -> Answer:
     return Answer("https://vendor.example/p", AT + timedelta(minutes=minutes), 200, "", body)
 
 
-def keep_many(folder: Path, number: int) -> None:
-    for i in range(10):
+def keep_many(folder: Path, number: int, count: int = 10) -> None:
+    for i in range(count):
         ResponseStore(folder).keep("vendor", "prices", answer(f"{number} {i}".encode()))
 
 
@@ -57,6 +58,22 @@ def test_processes_keep_answers_at_once(tmp_path: Path) -> None:
     store = ResponseStore(tmp_path)
     bodies = {store.read(record) for record in store.records()}
     assert bodies == {f"{n} {i}".encode() for n in range(2) for i in range(10)}
+
+
+def test_a_killed_process_leaves_whole_answers(tmp_path: Path) -> None:
+    process = get_context("spawn").Process(target=keep_many, args=(tmp_path, 0, 10_000))
+    process.start()
+    store = ResponseStore(tmp_path)
+    deadline = time.monotonic() + 60
+    while len(store.records()) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.join(60)
+    bodies = [store.read(record) for record in store.records()]
+    assert len(bodies) >= 5
+    assert bodies == [f"0 {i}".encode() for i in range(len(bodies))]
+    store.keep("vendor", "prices", answer(b"later"))
+    assert store.newest("vendor", "prices") == store.records()[-1]
 
 
 def test_a_kill_between_body_and_record_leaves_no_record(

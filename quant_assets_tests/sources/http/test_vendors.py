@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import SettingsError, SourceError
+from quant_assets.sources.http import oanda
 from quant_assets.sources.http.alpaca import open_alpaca, read_alpaca
 from quant_assets.sources.http.bars import Bars
 from quant_assets.sources.http.client import HttpClient
@@ -238,6 +239,17 @@ def test_massive_bars(vendor: VendorServer, clock: ManualClock) -> None:
     assert vendor.asked[0].parameters["adjusted"] == "false"
 
 
+def test_massive_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> None:
+    client = open_massive(clock=clock)
+    later = [{**LETTERS, "t": 1767589200000}]
+    pages = massive_page(next_url=f"{vendor.url}/v/more?cursor=abc"), massive_page(results=later)
+    bars = read_massive(client, "XYZ", *SPAN, url=script(vendor, *pages))
+    assert days_of(bars) == ["2026-01-02", "2026-01-05"]
+    assert vendor.asked[1].parameters == {"cursor": "abc"}
+    assert vendor.asked[1].headers["Authorization"] == f"Bearer {KEY}"
+    assert clock.pauses == pytest.approx([12.5], abs=0.1)
+
+
 def test_massive_has_nothing(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, massive_page(resultsCount=0, results=None))
     bars = read_massive(open_massive(clock=clock), "XYZ", *SPAN, url=url)
@@ -287,6 +299,20 @@ def test_oanda_in_summer_and_with_another_alignment(
     other = {"candles": [oanda_candle("2025-07-01T00:00:00")]}
     with pytest.raises(SourceError, match="begins at another time"):
         read_oanda(open_oanda(clock=clock), "EUR_USD", *span, url=script(vendor, other))
+
+
+def test_oanda_pages_are_joined(
+    vendor: VendorServer, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oanda, "_PAGE", 1)
+    starts = ("2025-07-01T21:00:00", "2025-07-02T21:00:00", "2025-07-03T21:00:00")
+    url = script(vendor, *({"candles": [oanda_candle(start)]} for start in starts))
+    span = date(2025, 7, 2), date(2025, 7, 4)
+    bars = read_oanda(open_oanda(clock=clock), "EUR_USD", *span, url=url)
+    assert days_of(bars) == ["2025-07-02", "2025-07-03", "2025-07-04"]
+    assert vendor.asked[1].parameters["from"] == f"{starts[0]}.000000000Z"
+    assert vendor.asked[1].parameters["includeFirst"] == "False"
+    assert len(vendor.asked) == 3
 
 
 def fred_page(offset: int, count: int, *rows: tuple[str, str, str]) -> dict[str, Any]:
