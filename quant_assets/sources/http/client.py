@@ -79,8 +79,7 @@ class HttpClient:
         Raises:
             SourceError: the vendor did not answer in time, or its answer cannot be used.
         """
-        url = httpx.URL(request.address)
-        self._check_channel(url)
+        url = self._parse_address(request)
         retrying = Retrying(
             stop=stop_after_attempt(self.limits.attempts),
             wait=partial(pause_before_next, self.limits),
@@ -207,9 +206,23 @@ class HttpClient:
             return error
         return None
 
-    def _check_channel(self, url: httpx.URL) -> None:
+    def _parse_address(self, request: Request) -> httpx.URL:
+        """Return the URL of a request.
+
+        Raises:
+            SourceError: it is none, or a key would be sent over it unencrypted.
+        """
+        try:
+            url = httpx.URL(request.address)
+        except httpx.InvalidURL as error:
+            raise SourceError(
+                "an address cannot be asked",
+                where=request.url,
+                expected="https://host/path",
+                found=str(error),
+            ) from None
         if url.scheme == "https" or not self._credentials or url.host in _LOOPBACK:
-            return
+            return url
         raise SourceError(
             "a key would be sent unencrypted",
             where=self._show(url),

@@ -28,7 +28,7 @@ from quant_assets.sources.http.json_fields import (
     number_of,
 )
 from quant_assets.sources.http.paging import fetch_pages
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request
+from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
 from quant_assets.sources.http.responses import ResponseStore
 from quant_assets.sources.http.waiting import Limits, WaitingClock
 
@@ -69,7 +69,7 @@ def read_massive(client: HttpClient, symbol: str, start: date, end: date, url: s
         SourceError: Massive does not answer, or its answer has not the known form.
     """
     until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
-    address = f"{url}/{symbol}/range/1/day/{start}/{end}"
+    address = f"{url}/{in_path(symbol)}/range/1/day/{start}/{end}"
     parameters = {"adjusted": "false", "sort": "asc", "limit": "50000"}
     first = Request(symbol, address, Kind.JSON, parameters)
 

@@ -14,7 +14,7 @@ from quant_assets.sources.http.bars import NEW_YORK, Bar, Bars, build_bars
 from quant_assets.sources.http.client import HttpClient
 from quant_assets.sources.http.json_fields import field_of, letters_of, list_of, moment_of
 from quant_assets.sources.http.paging import fetch_pages
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request
+from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
 from quant_assets.sources.http.responses import ResponseStore
 from quant_assets.sources.http.waiting import Limits, WaitingClock
 
@@ -55,7 +55,7 @@ def read_oanda(client: HttpClient, symbol: str, start: date, end: date, url: str
     Raises:
         SourceError: OANDA does not answer, or its answer has not the known form.
     """
-    address = f"{url}/{symbol}/candles"
+    address = f"{url}/{in_path(symbol)}/candles"
     # A moment in the future is refused, so a number of candles is asked for instead of an end.
     parameters = {
         "granularity": "D",

@@ -181,6 +181,15 @@ class Answer:
         return repr(text) if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]!r} ..."
 
 
+def in_path(name: str) -> str:
+    """Return a name as one part of a URL's path.
+
+    >>> in_path("^GSPC/x")
+    '%5EGSPC%2Fx'
+    """
+    return quote(name, safe="")
+
+
 def check_body(request: Request, answer: Answer) -> None:
     """Check that the body of an answer with status 200 is of the kind that was asked for.
 

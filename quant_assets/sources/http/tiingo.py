@@ -16,7 +16,7 @@ from quant_assets.sources.http.bars import (
 )
 from quant_assets.sources.http.client import HttpClient
 from quant_assets.sources.http.json_fields import day_of, field_of, list_of, number_of
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request
+from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
 from quant_assets.sources.http.responses import ResponseStore
 from quant_assets.sources.http.waiting import Limits, WaitingClock
 
@@ -57,7 +57,7 @@ def read_tiingo(client: HttpClient, symbol: str, start: date, end: date, url: st
         SourceError: Tiingo does not answer, or its answer has not the known form.
     """
     parameters = {"startDate": str(start), "endDate": str(end), "format": "json"}
-    request = Request(symbol, f"{url}/{symbol}/prices", Kind.JSON, parameters)
+    request = Request(symbol, f"{url}/{in_path(symbol)}/prices", Kind.JSON, parameters)
     answer = client.fetch(request)
     until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
     return build_bars(symbol, _parse(answer), until, answer.url, with_actions=True)

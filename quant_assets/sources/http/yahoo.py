@@ -31,7 +31,7 @@ from quant_assets.sources.http.json_fields import (
     number_of,
     numbers_of,
 )
-from quant_assets.sources.http.requests import Answer, Kind, Request
+from quant_assets.sources.http.requests import Answer, Kind, Request, in_path
 from quant_assets.sources.http.responses import ResponseStore
 from quant_assets.sources.http.waiting import Limits, WaitingClock
 
@@ -87,7 +87,7 @@ def read_yahoo(client: HttpClient, symbol: str, start: date, end: date, url: str
         "interval": "1d",
         "events": "div,splits,capitalGains",
     }
-    answer = client.fetch(Request(symbol, f"{url}/{symbol}", Kind.JSON, parameters))
+    answer = client.fetch(Request(symbol, f"{url}/{in_path(symbol)}", Kind.JSON, parameters))
     result = field_of(answer.json(), "chart", "result", 0, where=answer.url)
     zone = _zone_of(result, answer.url)
     until = min(end, newest_finished_day(now, zone, _COMPLETE))

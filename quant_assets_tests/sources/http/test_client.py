@@ -262,6 +262,12 @@ def test_another_host_is_followed_without_a_key_only(
         assert len(other.asked) == 1
 
 
+@pytest.mark.parametrize("url", ["http://x:port/p", "http://x/\n"])
+def test_an_address_that_is_none(client: HttpClient, url: str) -> None:
+    with pytest.raises(SourceError, match="an address cannot be asked"):
+        client.fetch(ask(url))
+
+
 def test_a_key_is_sent_by_https_only() -> None:
     with pytest.raises(SourceError, match="unencrypted"):
         keyed(ManualClock()).fetch(ask("http://vendor.example/p"))
