@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate  # type: ignore[import-untyped]  # has no stubs
 
-from quant_assets.lake.store.artifacts import write_atomically
+from quant_assets.core.files import write_atomically
 
 _NARROWEST = 20
 

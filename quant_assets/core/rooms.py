@@ -141,6 +141,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
             "cleaning prices",
             (
                 ("competition", "a folder in the competition's format"),
+                ("http", "vendors over HTTP: the client, answers as they came, and a module each"),
                 ("simulated", "a simulated market"),
             ),
         ),
@@ -156,7 +157,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
     (
         Room(
             "core",
-            "errors, clock, settings, ranks, array types, digests of code, workers",
+            "errors, clock, settings, ranks, array types, digests of code, workers, whole files",
             "markets",
         ),
     ),

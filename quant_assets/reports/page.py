@@ -12,7 +12,7 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
-from quant_assets.lake.store.artifacts import write_atomically
+from quant_assets.core.files import write_atomically
 from quant_assets.reports import (
     data_sections,
     forecast_sections,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from quant_assets.core.files import write_atomically
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
-from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import InstrumentSeries, column_name
 from quant_assets.simulation import vendor

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
-from quant_assets.lake.store.artifacts import write_atomically
+from quant_assets.core.files import write_atomically
 from quant_assets.simulation.growing_market import GrowingMarket
 from quant_assets.simulation.scenario import PlannedIncident
 

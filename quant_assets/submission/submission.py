@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from quant_assets.core.files import write_atomically
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.lake.readers.arrays import long_rows, to_cube
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS
-from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.submission import SubmissionForm
 

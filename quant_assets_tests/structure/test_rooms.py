@@ -90,4 +90,5 @@ def test_only_settings_reads_the_environment() -> None:
         "commands/servers.py",
     }
     simulated = {f"simulation/{name}.py" for name in ("driver", "preload", "process_control")}
-    assert readers == written | simulated | {"core/settings/market_file.py"}
+    settings = {f"core/settings/{name}.py" for name in ("market_file", "vendor_keys")}
+    assert readers == written | simulated | settings

@@ -1,11 +1,10 @@
 """Artifacts: files named by their sha256, which is verified whenever they are read."""
 
 import hashlib
-import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from quant_assets.core.errors import ArtifactError
+from quant_assets.core.files import write_atomically
 
 
 def store_artifact(folder: Path, content: bytes) -> tuple[str, str]:
@@ -62,18 +61,3 @@ def read_artifact(folder: Path, name: str, digest: str) -> bytes:
             hint="restore it; or delete it, and materialise the fit or report of that day again",
         )
     return content
-
-
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file so that readers see the whole old content or the whole new content."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as draft:
-        try:
-            draft.write(content)
-            draft.flush()
-            os.fsync(draft.fileno())
-            Path(draft.name).chmod(0o644)
-            Path(draft.name).replace(file)
-        except BaseException:
-            Path(draft.name).unlink(missing_ok=True)
-            raise

@@ -9,6 +9,7 @@ from functools import partial
 
 import dagster as dg
 
+from quant_assets.core.files import write_atomically
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, DRIFT_REPORT
 from quant_assets.lake.schemas.promotion_tables import DECISIONS
@@ -19,7 +20,6 @@ from quant_assets.lake.schemas.tables import (
     MARKET_FEATURES,
     forecasts_table,
 )
-from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.drift.drift import (
     MAX_COMPARED_DAYS,

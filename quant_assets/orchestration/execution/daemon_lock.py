@@ -20,7 +20,7 @@ from threading import Lock
 from filelock import FileLock, Timeout
 
 from quant_assets.core.errors import SettingsError
-from quant_assets.lake.store.artifacts import write_atomically
+from quant_assets.core.files import write_atomically
 
 _LOCK, _HOLDER = "daemon.lock", "daemon.json"
 _SECONDS = 2.0

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from quant_assets.core.errors import SettingsError
+from quant_assets.core.files import write_atomically
 from quant_assets.core.settings import Settings
-from quant_assets.lake.store.artifacts import write_atomically
 
 _NAME = "dagster.yaml"
 _GENERATED = "# Written by quant-assets from its defaults and "

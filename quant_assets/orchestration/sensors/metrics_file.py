@@ -12,8 +12,8 @@ import dagster as dg
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import QuantAssetsError
+from quant_assets.core.files import write_atomically
 from quant_assets.core.settings import Settings
-from quant_assets.lake.store.artifacts import write_atomically
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.metrics.lake_metrics import collect_lake_metrics

@@ -1,0 +1,99 @@
+"""Alpaca: daily bars of US stocks as they were traded. Needs a key and its secret.
+
+The free plan has the trades of one exchange only (``feed=iex``), whose volume is a few percent of
+the whole. Splits and dividends are not in the bars.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+
+from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bars import (
+    NEW_YORK,
+    US_BARS_COMPLETE,
+    Bar,
+    Bars,
+    build_bars,
+    newest_finished_day,
+)
+from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.json_fields import field_of, letters_of, list_of, moment_of
+from quant_assets.sources.http.paging import fetch_pages
+from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request
+from quant_assets.sources.http.responses import ResponseStore
+from quant_assets.sources.http.waiting import Limits, WaitingClock
+
+NAME = "alpaca"
+URL = "https://data.alpaca.markets/v2/stocks/bars"
+# The free plan allows 200 requests a minute.
+_LIMITS = Limits(interval_s=0.3)
+_PAGE = 10_000
+
+
+def open_alpaca(
+    store: ResponseStore | None = None, clock: WaitingClock | None = None
+) -> HttpClient:
+    """Open a client with the key in ``APCA_API_KEY_ID`` and ``APCA_API_SECRET_KEY``.
+
+    Args:
+        store: keeps the answers.
+        clock: the clock.
+
+    Raises:
+        SettingsError: the key or its secret is missing.
+    """
+    headers = {
+        f"APCA-API-{part}": read_vendor_key(f"APCA_API_{part.replace('-', '_')}", "Alpaca")
+        for part in ("KEY-ID", "SECRET-KEY")
+    }
+    return HttpClient(NAME, store, Credentials(headers=headers), _LIMITS, clock)
+
+
+def read_alpaca(
+    client: HttpClient, symbol: str, start: date, end: date, url: str = URL, feed: str = "iex"
+) -> Bars:
+    """Read the bars of a stock from ``start`` to ``end``, both included, without unfinished ones.
+
+    Args:
+        client: opened with a key.
+        symbol: Alpaca's name of the stock.
+        start: first day.
+        end: last day.
+        url: the interface.
+        feed: whose trades: ``iex`` of one exchange, ``sip`` of all.
+
+    Raises:
+        SourceError: Alpaca does not answer, or its answer has not the known form.
+    """
+    until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
+
+    def request(token: str | None) -> Request:
+        parameters = {
+            "symbols": symbol,
+            "timeframe": "1Day",
+            "adjustment": "raw",
+            "feed": feed,
+            "start": str(start),
+            "end": str(until),
+            "limit": str(_PAGE),
+        }
+        page = {"page_token": token} if token else {}
+        return Request(symbol, url, Kind.JSON, parameters | page)
+
+    def find_next(answer: Answer) -> Request | None:
+        token = field_of(answer.json(), "next_page_token", where=answer.url)
+        return request(str(token)) if token else None
+
+    pages = fetch_pages(client, request(None), find_next)
+    bars = (bar for page in pages for bar in _parse(page, symbol))
+    return build_bars(symbol, bars, until, url, with_actions=False)
+
+
+def _parse(answer: Answer, symbol: str) -> Iterator[Bar]:
+    where = answer.url
+    by_symbol = field_of(answer.json(), "bars", where=where)
+    if not by_symbol:
+        return
+    for row in list_of(by_symbol, symbol, where=where):
+        moment = moment_of(field_of(row, "t", where=where), where)
+        yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))

@@ -1,0 +1,151 @@
+"""Daily bars as vendors deliver them: raw prices, with splits and dividends beside them.
+
+Adjusting prices belongs elsewhere. How a vendor writes bars belongs in its module.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from math import prod
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from quant_assets.core.errors import SourceError
+from quant_assets.core.typing import DayArray, FloatArray
+
+FIELDS = ("open", "high", "low", "close", "volume")
+NEW_YORK = ZoneInfo("America/New_York")
+US_BARS_COMPLETE = time(20)
+"""Time in New York from which the day's bar of a US stock is complete."""
+
+Splits: TypeAlias = Mapping[date, float]
+"""Shares after for each share before, by the day at whose open a split takes effect."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of one day, as it was traded.
+
+    Attributes:
+        day: the trading day.
+        values: open, high, low, close and volume; NaN where missing.
+        split: shares after a split that takes effect at this day's open, for each share before.
+        dividend: cash for each share that is bought before this day.
+    """
+
+    day: date
+    values: tuple[float, float, float, float, float]
+    split: float = 1.0
+    dividend: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of one symbol, ascending in days.
+
+    Attributes:
+        symbol: the vendor's name of the instrument.
+        days: (n,) trading days.
+        values: (n, 5) ``FIELDS`` as they were traded, not adjusted; NaN where missing.
+        splits: (n,) shares after for each share before, 1 where there is no split; None if the
+            vendor does not say.
+        dividends: (n,) cash for each share, by ex-day; None if the vendor does not say.
+    """
+
+    symbol: str
+    days: DayArray
+    values: FloatArray
+    splits: FloatArray | None = None
+    dividends: FloatArray | None = None
+
+
+def build_bars(
+    symbol: str, bars: Iterable[Bar], until: date, where: str, *, with_actions: bool
+) -> Bars:
+    """Build the bars of a symbol, without unfinished ones.
+
+    A bar that comes twice with equal values is one bar.
+
+    Args:
+        symbol: the vendor's name of the instrument.
+        bars: its bars in any order.
+        until: newest day whose bar is finished.
+        where: the answer's address, for errors.
+        with_actions: whether the vendor says splits and dividends.
+
+    Raises:
+        SourceError: a day has two bars with different values.
+    """
+    by_day: dict[date, Bar] = {}
+    for bar in bars:
+        if bar.day > until:
+            continue
+        first = by_day.setdefault(bar.day, bar)
+        if not np.array_equal(_numbers(first), _numbers(bar), equal_nan=True):
+            raise SourceError(
+                "a day has two different bars",
+                where=where,
+                expected=f"one bar of {symbol} on {bar.day}",
+                found=f"{first.values} and {bar.values}",
+                hint="one of them may be unfinished; try again later",
+            )
+    rows = [by_day[day] for day in sorted(by_day)]
+    result = Bars(
+        symbol,
+        np.array([bar.day for bar in rows], dtype="datetime64[D]"),
+        np.array([bar.values for bar in rows], dtype=np.float64).reshape(len(rows), len(FIELDS)),
+    )
+    if not with_actions:
+        return result
+    splits = np.array([bar.split for bar in rows], dtype=np.float64)
+    return replace(
+        result, splits=splits, dividends=np.array([bar.dividend for bar in rows], dtype=np.float64)
+    )
+
+
+def undo_splits(days: Sequence[date], values: FloatArray, splits: Splits) -> FloatArray:
+    """Compute prices and volumes as traded from those that a vendor divided by later splits.
+
+    Returns an array of shape (n, 5); NaN stays NaN.
+
+    Args:
+        days: n days.
+        values: (n, 5) ``FIELDS``, adjusted for all later splits.
+        splits: shares after for each share before, by the day on which a split takes effect.
+
+    Examples:
+        Before a split of 2 for 1, a price of 50 was 100, and a volume of 8 was 4:
+
+        >>> days = [date(2026, 1, 2), date(2026, 1, 5)]
+        >>> values = np.array([[50.0] * 4 + [8.0], [51.0] * 4 + [9.0]])
+        >>> undo_splits(days, values, {date(2026, 1, 5): 2.0})
+        array([[100., 100., 100., 100.,   4.],
+               [ 51.,  51.,  51.,  51.,   9.]])
+    """
+    later = np.array([product_after(day, splits) for day in days])
+    result: FloatArray = values * later[:, None]
+    result[:, -1] = values[:, -1] / later
+    return result
+
+
+def product_after(day: date, splits: Splits) -> float:
+    """Compute the product of the splits after a day; 1 if there are none."""
+    return float(prod(split for effective, split in splits.items() if effective > day))
+
+
+def newest_finished_day(now: datetime, zone: ZoneInfo, complete: time) -> date:
+    """Return the newest calendar day whose bar is finished.
+
+    Args:
+        now: the present moment.
+        zone: time zone of the exchange.
+        complete: local time from which a day's bar is finished.
+    """
+    local = now.astimezone(zone)
+    return local.date() if local.time() >= complete else local.date() - timedelta(days=1)
+
+
+def _numbers(bar: Bar) -> FloatArray:
+    return np.array([*bar.values, bar.split, bar.dividend])

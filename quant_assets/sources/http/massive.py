@@ -1,0 +1,105 @@
+"""Massive, formerly Polygon: daily bars of US stocks as they were traded. Needs a key.
+
+Splits and dividends are not in the bars.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from quant_assets.core.errors import SourceError
+from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bars import (
+    NEW_YORK,
+    US_BARS_COMPLETE,
+    Bar,
+    Bars,
+    build_bars,
+    newest_finished_day,
+)
+from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.json_fields import (
+    field_of,
+    letters_of,
+    list_of,
+    moment_of,
+    number_of,
+)
+from quant_assets.sources.http.paging import fetch_pages
+from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
+from quant_assets.sources.http.responses import ResponseStore
+from quant_assets.sources.http.waiting import Limits, WaitingClock
+
+NAME = "massive"
+URL = "https://api.massive.com/v2/aggs/ticker"
+# The free plan allows 5 requests a minute.
+_LIMITS = Limits(interval_s=12.5)
+
+
+def open_massive(
+    store: ResponseStore | None = None, clock: WaitingClock | None = None
+) -> HttpClient:
+    """Open a client with the key in ``MASSIVE_API_KEY``.
+
+    Args:
+        store: keeps the answers.
+        clock: the clock.
+
+    Raises:
+        SettingsError: the key is missing.
+    """
+    key = read_vendor_key("MASSIVE_API_KEY", "Massive").get_secret_value()
+    credentials = Credentials(headers={"Authorization": SecretStr(f"Bearer {key}")})
+    return HttpClient(NAME, store, credentials, _LIMITS, clock)
+
+
+def read_massive(client: HttpClient, symbol: str, start: date, end: date, url: str = URL) -> Bars:
+    """Read the bars of a stock from ``start`` to ``end``, both included, without unfinished ones.
+
+    Args:
+        client: opened with a key.
+        symbol: Massive's name of the stock.
+        start: first day.
+        end: last day.
+        url: the interface.
+
+    Raises:
+        SourceError: Massive does not answer, or its answer has not the known form.
+    """
+    until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
+    address = f"{url}/{in_path(symbol)}/range/1/day/{start}/{end}"
+    parameters = {"adjusted": "false", "sort": "asc", "limit": "50000"}
+    first = Request(symbol, address, Kind.JSON, parameters)
+
+    def find_next(answer: Answer) -> Request | None:
+        following = answer.json().get("next_url")
+        if not following:
+            return None
+        if urlsplit(str(following))[:2] != urlsplit(url)[:2]:
+            raise SourceError(
+                "the next page is on another host",
+                where=answer.url,
+                expected=f"{urlsplit(url).netloc}, since the key must not reach others",
+                found=urlsplit(str(following)).netloc,
+            )
+        return Request(symbol, str(following), Kind.JSON)
+
+    pages = fetch_pages(client, first, find_next)
+    bars = (bar for page in pages for bar in _parse(page))
+    return build_bars(symbol, bars, until, address, with_actions=False)
+
+
+def _parse(answer: Answer) -> Iterator[Bar]:
+    where, page = answer.url, answer.json()
+    # No field at all is how some plans say that there are no bars.
+    count = number_of(field_of(page, "resultsCount", where=where), where)
+    rows = list_of(page, "results", where=where) if count or "results" in page else []
+    if page.get("adjusted") is not False and rows:
+        raise SourceError(
+            "bars are adjusted", where=where, expected="adjusted: false", found=page.get("adjusted")
+        )
+    for row in rows:
+        moment = moment_of(number_of(field_of(row, "t", where=where), where) / 1000, where)
+        yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))

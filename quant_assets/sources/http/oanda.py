@@ -1,0 +1,108 @@
+"""OANDA: daily candles of currencies and metals. Needs an account's token.
+
+A candle begins at 17:00 in New York, and belongs to the day on which it ends.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+
+from pydantic import SecretStr
+
+from quant_assets.core.errors import SourceError
+from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bars import NEW_YORK, Bar, Bars, build_bars
+from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.json_fields import field_of, letters_of, list_of, moment_of
+from quant_assets.sources.http.paging import fetch_pages
+from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
+from quant_assets.sources.http.responses import ResponseStore
+from quant_assets.sources.http.waiting import Limits, WaitingClock
+
+NAME = "oanda"
+URL = "https://api-fxpractice.oanda.com/v3/instruments"
+_LIMITS = Limits(interval_s=0.1)
+_PAGE = 5_000
+_BEGINS = time(17)
+
+
+def open_oanda(store: ResponseStore | None = None, clock: WaitingClock | None = None) -> HttpClient:
+    """Open a client with the token in ``OANDA_API_TOKEN``.
+
+    Args:
+        store: keeps the answers.
+        clock: the clock.
+
+    Raises:
+        SettingsError: the token is missing.
+    """
+    key = read_vendor_key("OANDA_API_TOKEN", "OANDA").get_secret_value()
+    credentials = Credentials(headers={"Authorization": SecretStr(f"Bearer {key}")})
+    return HttpClient(NAME, store, credentials, _LIMITS, clock)
+
+
+def read_oanda(client: HttpClient, symbol: str, start: date, end: date, url: str = URL) -> Bars:
+    """Read the mid candles of an instrument from ``start`` to ``end``, both included.
+
+    Candles that are not complete are left out. The volume counts changes of the price.
+
+    Args:
+        client: opened with a token.
+        symbol: OANDA's name of the instrument, such as ``EUR_USD``.
+        start: first day.
+        end: last day.
+        url: the interface.
+
+    Raises:
+        SourceError: OANDA does not answer, or its answer has not the known form.
+    """
+    address = f"{url}/{in_path(symbol)}/candles"
+    # A moment in the future is refused, so a number of candles is asked for instead of an end.
+    parameters = {
+        "granularity": "D",
+        "price": "M",
+        "count": str(_PAGE),
+        "alignmentTimezone": "America/New_York",
+        "dailyAlignment": "17",
+    }
+
+    def request(begin: str, *, included: bool) -> Request:
+        more = {"from": begin, "includeFirst": str(included)}
+        return Request(symbol, address, Kind.JSON, parameters | more)
+
+    def find_next(answer: Answer) -> Request | None:
+        candles = list_of(answer.json(), "candles", where=answer.url)
+        if len(candles) < _PAGE or _day_of(candles[-1], answer.url) >= end:
+            return None
+        begin = str(field_of(candles[-1], "time", where=answer.url))
+        return request(begin, included=False)
+
+    begin = datetime.combine(start - timedelta(days=1), _BEGINS, NEW_YORK).astimezone(UTC)
+    first = request(f"{begin:%Y-%m-%dT%H:%M:%SZ}", included=True)
+    bars = (bar for page in fetch_pages(client, first, find_next) for bar in _parse(page))
+    kept = (bar for bar in bars if bar.day >= start)
+    return build_bars(symbol, kept, end, address, with_actions=False)
+
+
+def _parse(answer: Answer) -> Iterator[Bar]:
+    where = answer.url
+    for candle in list_of(answer.json(), "candles", where=where):
+        if field_of(candle, "complete", where=where) is True:
+            prices = {**field_of(candle, "mid", where=where), "v": candle.get("volume")}
+            yield Bar(_day_of(candle, where), letters_of(prices, where))
+
+
+def _day_of(candle: object, where: str) -> date:
+    """Return the day on which a candle ends.
+
+    Raises:
+        SourceError: it does not begin at 17:00 in New York.
+    """
+    begin = moment_of(field_of(candle, "time", where=where), where).astimezone(NEW_YORK)
+    if begin.time() == _BEGINS:
+        return begin.date() + timedelta(days=1)
+    raise SourceError(
+        "a candle begins at another time",
+        where=where,
+        expected=f"{_BEGINS:%H:%M} in New York",
+        found=f"{begin:%Y-%m-%d %H:%M} there",
+    )
