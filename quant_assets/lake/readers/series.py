@@ -1,5 +1,6 @@
 """Reads of the stored series: instrument and field, name in the source, group."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from quant_assets.market.instruments import (
     SeriesList,
     column_name,
     list_competition_series,
+    list_groups,
 )
 
 
@@ -41,6 +43,17 @@ def read_groups(lake: Lake, instruments: tuple[str, ...]) -> tuple[str, ...]:
     """
     group_of = read_series(lake).group_of
     return tuple(group_of[name] for name in instruments)
+
+
+def sort_groups(lake: Lake, groups: Collection[str]) -> tuple[str, ...]:
+    """Return groups in the order of their stored series; groups without series last, by name.
+
+    Does not need stored prices.
+    """
+    stored = lake.has(RAW_SERIES) or lake.has(RAW_PRICES)
+    known = list_groups(read_series(lake).groups) if stored else ()
+    others = sorted(set(groups) - set(known))
+    return (*(name for name in known if name in groups), *others)
 
 
 def _read_series(lake: Lake) -> SeriesList:
