@@ -50,7 +50,7 @@ def regime_section(scope: ReportScope) -> Section:
         f"{format_number(now['turbulence'])}, mean correlation {format_number(now['correlation'])}."
     )
     chart = draw_lines(
-        dict(rows.items()),
+        {name: rows[name] for name in ("turbulence", "correlation")},
         "Probability of the turbulent regime, and mean correlation of the instruments",
         floor=0.0,
         area="turbulence",
@@ -138,7 +138,7 @@ def _subject(row: Any) -> str:
     A series whose market is ``all`` belongs to a market without groups.
     """
     if pd.isna(row.series):
-        return "all markets" if row.market == "all" else str(row.market)
+        return "all instruments" if row.market == "all" else str(row.market)
     return str(row.series) if row.market == "all" else f"{row.series}, {row.market}"
 
 

@@ -171,17 +171,16 @@ HEALTH = Table(
 ANOMALIES = Table(
     "monitoring.anomalies",
     "Scores of unusual prices and volumes, before cleaning: one row per day, kind and open "
-    "market, one for all markets together, and one for each series beyond its limit. Known at the "
-    "close of trading_day. Detectors learn from days up to the walk-forward day before; there are "
-    "no rows before the first walk-forward day.",
+    "market, one for all instruments together, and one for each series beyond its limit. Known at "
+    "the close of trading_day. Detectors learn from days up to the walk-forward day before; there "
+    "are no rows before the first walk-forward day.",
     (
         _DAY,
         DATE_ID,
         Column(
             "market",
             "VARCHAR",
-            "group of the instrument, such as its market; all: all instruments, or the group of "
-            "an instrument of a market without groups",
+            "group of the instrument, such as its market; all: all instruments",
         ),
         Column("series", "VARCHAR", "name of the instrument; NULL for a market"),
         Column("kind", "VARCHAR", "detector: isolation_forest or autoencoder"),
