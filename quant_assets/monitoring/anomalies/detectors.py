@@ -179,8 +179,7 @@ def learn_detectors(
         others = np.setdiff1d(np.arange(len(inputs)), fold)
         errors[fold] = _larger_error(train_autoencoder(inputs[others], seed).errors(inputs[fold]))
     # An instrument whose prices begin later must not add its group to these detectors.
-    has_any: BoolArray = has_return.any(axis=0)
-    scored = list_scored_groups(_select(groups, has_any))
+    scored = list_scored_groups(_select(groups, has_return.sum(axis=0) > 0))
     members = group_members(scored, groups)
     return Detectors(
         scored,
