@@ -57,11 +57,12 @@ def plot_drift_share(share: pd.Series) -> bytes:
     return to_png(figure)
 
 
-def plot_regimes(rows: pd.DataFrame) -> bytes:
-    """Draw turbulence as an area, and correlation and each market's volatility as lines, over time.
+def plot_regimes(rows: pd.DataFrame, volatility: pd.DataFrame) -> bytes:
+    """Draw turbulence as an area, and correlation and each group's volatility as lines, over time.
 
     Args:
         rows: of ``monitoring.regimes``.
+        volatility: rows of ``monitoring.group_volatility`` of the same days.
     """
     ordered = rows.sort_values("trading_day")
     days = ordered["trading_day"]
@@ -69,9 +70,9 @@ def plot_regimes(rows: pd.DataFrame) -> bytes:
     turbulence = ordered["turbulence"].astype(float)
     axes.fill_between(days, turbulence, alpha=0.2, linewidth=0, label="turbulence")
     axes.plot(days, ordered["correlation"], "k:", linewidth=1.2, label="correlation")
-    for name in ordered.filter(like="volatility_"):
-        label = str(name).replace("_", " ")
-        axes.plot(days, ordered[name].astype(float), linewidth=1.2, label=label)
+    for group, of_group in volatility.sort_values("trading_day").groupby("instrument_group"):
+        label = f"volatility {group}"
+        axes.plot(of_group["trading_day"], of_group["volatility"], linewidth=1.2, label=label)
     axes.set_ylim(0.0, None)
     axes.set_ylabel("probability, correlation, volatility")
     axes.legend(frameon=False, fontsize="small", ncols=2)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from quant_assets.lake.readers.series import sort_groups
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
-from quant_assets.market.instruments import MARKETS
 from quant_assets.monitoring.data.disagreement import MEASURE as DISAGREEMENT
 from quant_assets.monitoring.drift.drift import (
     SEVERITY_LIMIT,
@@ -55,7 +55,8 @@ def data_health_section(scope: ReportScope) -> Section:
         )
         for row in frame_records(broken)
     )
-    blocks = [_market_grid(of_markets)]
+    markets = sort_groups(scope.lake, set(of_markets["market"]))
+    blocks = [_market_grid(of_markets, markets)]
     if len(of_series):
         blocks.append(_series_grid(of_series))
     kept = f"{len(of_markets) - len(broken)} of {len(of_markets)} limits are kept on {day}."
@@ -121,11 +122,10 @@ def _format_measure(name: str, value: float, digits: int = 1) -> str:
     return format_percent(value, digits) if name in _SHARE_MEASURES else format_number(value, 0)
 
 
-def _market_grid(rows: pd.DataFrame) -> Grid:
-    """Show measures in rows and markets in columns; a broken limit stands out."""
+def _market_grid(rows: pd.DataFrame, markets: tuple[str, ...]) -> Grid:
+    """Show measures in rows and markets in columns, in their order; a broken limit stands out."""
     by_key = {(row.figure, row.market): row for row in frame_records(rows)}
     measures = sorted({measure for measure, _ in by_key})
-    markets = [name for name in MARKETS if any(market == name for _, market in by_key)]
     grid_rows = []
     for measure in measures:
         of_measure = [by_key.get((measure, market)) for market in markets]

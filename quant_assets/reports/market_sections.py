@@ -1,11 +1,13 @@
 """Report sections about the state of the markets: regime, and anomalies of prices."""
 
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pandas as pd
 
-from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, REGIMES
-from quant_assets.market.instruments import MARKETS
+from quant_assets.lake.readers.series import sort_groups
+from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, GROUP_VOLATILITY, REGIMES
 from quant_assets.reports.blocks import (
     ActionItem,
     Cell,
@@ -38,7 +40,7 @@ def regime_section(scope: ReportScope) -> Section:
     rows = scope.read_last_days(REGIMES, _REGIME_DAYS, "ORDER BY trading_day")
     if rows.empty:
         return never_watched_section(title, "The state of the markets has not been estimated yet")
-    rows = rows.set_index("trading_day").drop(columns=["date_id", "fit_as_of"]).astype(float)
+    rows = rows.set_index("trading_day")[["turbulence", "correlation"]].astype(float)
     now = rows.iloc[-1]
     word = "turbulent" if now["turbulence"] > _TURBULENT else "calm"
     if pd.isna(now["turbulence"]):
@@ -53,13 +55,19 @@ def regime_section(scope: ReportScope) -> Section:
         floor=0.0,
         area="turbulence",
     )
-    volatility = Grid(
-        MARKETS,
-        (text_row(*(format_percent(now[f"volatility_{market}"], 1) for market in MARKETS)),),
-        labels=0,
-        caption="Annualised volatility of 20 days",
-    )
-    return Section(title, summary, (chart, volatility), as_of=to_date(rows.index[-1]))
+    day = to_date(rows.index[-1])
+    return Section(title, summary, (chart, *_volatility_grids(scope, day)), as_of=day)
+
+
+def _volatility_grids(scope: ReportScope, day: date) -> Iterator[Grid]:
+    """Yield a table of each group's volatility on a day; none if no volatility is stored."""
+    rows = scope.read_rows(GROUP_VOLATILITY, "AND trading_day = ?", [day])
+    if rows.empty:
+        return
+    by_group = dict(zip(rows["instrument_group"], rows["volatility"], strict=True))
+    groups = sort_groups(scope.lake, by_group.keys())
+    cells = text_row(*(format_percent(by_group[group], 1) for group in groups))
+    yield Grid(groups, (cells,), labels=0, caption="Annualised volatility of 20 days")
 
 
 def anomalies_section(scope: ReportScope) -> Section:
@@ -125,9 +133,13 @@ def _anomaly_grid(unusual: pd.DataFrame) -> Grid:
 
 
 def _subject(row: Any) -> str:
-    """Name the market, or the series and its market, that a row is about."""
-    market = "all markets" if row.market == "all" else str(row.market)
-    return market if pd.isna(row.series) else f"{row.series}, {market}"
+    """Name the market, or the series and its market, that a row is about.
+
+    A series whose market is ``all`` belongs to a market without groups.
+    """
+    if pd.isna(row.series):
+        return "all instruments" if row.market == "all" else str(row.market)
+    return str(row.series) if row.market == "all" else f"{row.series}, {row.market}"
 
 
 def _text(value: Any) -> str:

@@ -24,7 +24,7 @@ def split_targets(
     """Split the targets by lag, and by the groups of their two legs, whichever leg is which.
 
     Returns (m,) masks by kind and name of the part, such as ``("lag", "1")`` or
-    ``("markets", "FX-LME")``.
+    ``("markets", "oil-solar")``.
     """
     names = [
         "-".join(sorted({group_of[leg] for leg in legs if leg}))

@@ -6,7 +6,7 @@ import pytest
 
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support import synthetic
-from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, fill
+from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, ENERGY, fill, fill_renamed
 
 
 @pytest.fixture(scope="session")
@@ -20,4 +20,22 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """A lake in which every price after a day differs."""
     prices = synthetic.altered_after(synthetic.prices(), ALTERED_AFTER)
     with fill(tmp_path_factory.mktemp("altered"), prices, ALTERED_AFTER) as lake:
+        yield lake
+
+
+@pytest.fixture(scope="session")
+def energy(watched: Lake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """The watched lake with groups and instruments that are named otherwise."""
+
+    def group_of(instrument: str) -> str:
+        return ENERGY[instrument.partition("_")[0]]
+
+    with fill_renamed(tmp_path_factory.mktemp("energy"), watched, group_of) as lake:
+        yield lake
+
+
+@pytest.fixture(scope="session")
+def ungrouped(watched: Lake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """The watched lake as a market without groups."""
+    with fill_renamed(tmp_path_factory.mktemp("ungrouped"), watched, lambda _: "all") as lake:
         yield lake

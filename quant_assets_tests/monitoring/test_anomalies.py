@@ -3,6 +3,7 @@
 import shutil
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,16 +14,17 @@ import pytest
 
 from quant_assets.core.errors import ArtifactError
 from quant_assets.core.settings import Settings
+from quant_assets.lake.readers.series import read_series, series_rows
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, REFERENCES
+from quant_assets.lake.schemas.tables import RAW_SERIES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import MARKETS
 from quant_assets.monitoring.anomalies.anomalies import anomaly_rows
 from quant_assets.monitoring.plots import plot_anomalies
 from quant_assets.orchestration.assets.anomalies import build
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
-from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, FIT_ROWS
+from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, ENERGY, FIT_ROWS, renamed
 
 DAYS = synthetic.prices().days
 
@@ -61,7 +63,7 @@ def test_every_day_since_the_first_fit_is_judged(of_days: pd.DataFrame) -> None:
     np.testing.assert_array_equal(judged, DAYS[FIT_ROWS[0] :])
     of_markets = of_days[of_days["series"].isna()]
     assert not of_markets.duplicated(["trading_day", "kind", "market"]).any()
-    assert set(of_markets["market"]) == {*MARKETS, "all"}
+    assert set(of_markets["market"]) == {"LME", "JPX", "US", "FX", "all"}
     assert (of_days["text"].isna() == (of_days["severity"] == "info")).all()
     assert (of_days["score"] > of_days["limit"])[of_days["severity"] == "warning"].all()
     of_series = of_days[of_days["series"].notna()]
@@ -130,6 +132,54 @@ def test_kept_detectors_are_not_learnt_again(
     monkeypatch.setattr("quant_assets.monitoring.anomalies.anomalies.learn_detectors", refuse)
     again, _ = anomaly_rows(lake, settings, day(250), day(299))
     pd.testing.assert_frame_equal(again, before, check_exact=True)
+
+
+def test_groups_have_the_names_that_are_stored_with_the_series(
+    energy: Lake, tmp_path: Path, settings: Settings, of_days: pd.DataFrame
+) -> None:
+    """No score depends on the names of instruments and groups."""
+    alone = settings.model_copy(update={"data_dir": tmp_path})
+    rows = rows_of(energy, alone, 400, len(DAYS) - 1)
+    expected = of_days[of_days["trading_day"] >= DAYS[400]].reset_index(drop=True)
+    named = expected.assign(
+        market=expected["market"].map({**ENERGY, "all": "all"}),
+        series=expected["series"].map(renamed, na_action="ignore"),
+    )
+    order = ["trading_day", "kind", "market", "series"]
+    ours, theirs = (
+        x.drop(columns="text").sort_values(order, na_position="first", ignore_index=True)
+        for x in (rows, named)
+    )
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def test_a_market_without_groups_has_scores_of_all_instruments(
+    ungrouped: Lake, tmp_path: Path, settings: Settings, of_days: pd.DataFrame
+) -> None:
+    alone = settings.model_copy(update={"data_dir": tmp_path})
+    rows = rows_of(ungrouped, alone, 400, len(DAYS) - 1)
+    assert set(rows["market"]) == {"all"}
+    of_all = rows[rows["series"].isna()].reset_index(drop=True)
+    expected = of_days[
+        (of_days["trading_day"] >= DAYS[400])
+        & (of_days["market"] == "all")
+        & of_days["series"].isna()
+    ].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        of_all.drop(columns="text"), expected.drop(columns="text"), check_exact=True
+    )
+
+
+def test_detectors_of_other_groups_are_learnt_anew(short: tuple[Lake, Settings]) -> None:
+    """The prices are equal, so that no price shows it."""
+    lake, settings = short
+    series = read_series(lake)
+    other = tuple("oil" if s.instrument.startswith("US") else "solar" for s in series.series)
+    for groups in (series.groups, other):
+        renamed_groups = replace(series, groups=groups)
+        lake.replace_all(RAW_SERIES, series_rows(renamed_groups))
+        rows, _ = anomaly_rows(lake, settings, day(299), day(299))
+        assert set(rows["market"][rows["series"].isna()]) == {*groups, "all"}
 
 
 def test_detectors_of_other_prices_are_learnt_anew(short: tuple[Lake, Settings]) -> None:

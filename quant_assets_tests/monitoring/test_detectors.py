@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from quant_assets.core.errors import NotEnoughHistoryError
@@ -14,14 +15,13 @@ from quant_assets.monitoring.anomalies.detector_results import apply_detectors
 from quant_assets.monitoring.anomalies.detectors import (
     AUTOENCODER,
     FOREST,
-    GROUPS,
     KINDS,
     MIN_RETURN_DAYS,
     Detectors,
-    group_scores,
     learn_detectors,
     unpack_detectors,
 )
+from quant_assets.monitoring.anomalies.group_scores import group_members, group_scores
 from quant_assets.monitoring.anomalies.indicators import (
     INDICATOR_BOUNDS,
     INDICATORS,
@@ -36,6 +36,7 @@ from quant_assets.monitoring.anomalies.isolation_forest import (
     unpack_forest,
 )
 from quant_assets_tests.support import synthetic
+from quant_assets_tests.support.monitored_lake import ENERGY
 
 SEED, FIT = 7, 300
 STRANGE_DAYS = (310, 340, 370, 400)
@@ -63,7 +64,7 @@ def indicators(panel: PricePanel) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def detectors(indicators: FloatArray, panel: PricePanel) -> Detectors:
-    return learn_detectors(indicators[: FIT + 1], panel.instruments, SEED)
+    return learn_detectors(indicators[: FIT + 1], panel.instruments, panel.groups, SEED)
 
 
 def changed(panel: PricePanel, row: int, change: Callable[[str, FloatArray], None]) -> PricePanel:
@@ -90,7 +91,7 @@ def volumes(name: str, values: FloatArray) -> None:
 
 def severities(detectors: Detectors, panel: PricePanel) -> set[str]:
     newest = price_indicators(panel)[-1:]
-    results = apply_detectors(detectors, newest, panel.instruments)
+    results = apply_detectors(detectors, newest, panel.instruments, panel.groups)
     return {level for result in results for level in result.market_rows()["severity"]}
 
 
@@ -119,13 +120,14 @@ def test_a_row_s_score_does_not_depend_on_the_others(
     detectors: Detectors, indicators: FloatArray, panel: PricePanel
 ) -> None:
     whole = detectors.scores(indicators, panel.instruments)
+    members = group_members(detectors.groups, panel.groups)
     for row in (150, 301, 429):
         alone = detectors.scores(indicators[row : row + 1], panel.instruments)
         for kind in KINDS:
             np.testing.assert_array_equal(alone[kind][0], whole[kind][row])
             np.testing.assert_array_equal(
-                group_scores(alone[kind], panel.instruments)[0],
-                group_scores(whole[kind], panel.instruments)[row],
+                group_scores(alone[kind], members)[0],
+                group_scores(whole[kind], members)[row],
             )
 
 
@@ -146,7 +148,7 @@ def test_indicators_do_not_depend_on_units(panel: PricePanel, indicators: FloatA
 def test_learning_twice_gives_the_same_bits(
     detectors: Detectors, indicators: FloatArray, panel: PricePanel
 ) -> None:
-    again = learn_detectors(indicators[: FIT + 1], panel.instruments, SEED)
+    again = learn_detectors(indicators[: FIT + 1], panel.instruments, panel.groups, SEED)
     assert pack(**again.arrays()) == pack(**detectors.arrays())
 
 
@@ -155,6 +157,7 @@ def test_what_is_stored_is_what_was_learnt(
 ) -> None:
     back = unpack_detectors(unpack(pack(**detectors.arrays())))
     assert back.instruments == detectors.instruments
+    assert back.groups == detectors.groups == ("FX", "JPX", "LME", "US", "all")
     for kind, scores in back.scores(indicators, panel.instruments).items():
         np.testing.assert_array_equal(scores, detectors.scores(indicators, panel.instruments)[kind])
         assert back.limits[kind].series == detectors.limits[kind].series
@@ -211,7 +214,8 @@ def test_a_single_wrong_price_is_a_warning_of_its_series(
 
     wrong = price_indicators(changed(panel, FIT + 10, multiply_last))[-1:]
     results = {
-        result.kind: result for result in apply_detectors(detectors, wrong, panel.instruments)
+        result.kind: result
+        for result in apply_detectors(detectors, wrong, panel.instruments, panel.groups)
     }
     rows = results[AUTOENCODER].series_rows()
     assert set(zip(rows["series"], rows["severity"], strict=True)) == {("FX_EURUSD", "warning")}
@@ -220,30 +224,83 @@ def test_a_single_wrong_price_is_a_warning_of_its_series(
         assert "critical" not in set(result.market_rows()["severity"])
 
 
-def test_a_market_of_one_instrument_has_no_group_score() -> None:
+def test_a_group_of_one_instrument_has_no_group_score() -> None:
     scores = np.array([[1.0, 2.0, np.nan]])
-    of_groups = group_scores(scores, ("LME_AH", "FX_EURUSD", "FX_USDJPY"))
+    scored = ("oil", "solar", "all")
+    of_groups = group_scores(scores, group_members(scored, ("oil", "solar", "solar")))
     assert np.isnan(of_groups[0, :-1]).all()
-    assert of_groups[0, GROUPS.index("all")] == 1.0
+    assert of_groups[0, scored.index("all")] == 1.0
+
+
+def test_names_of_groups_change_no_score(
+    detectors: Detectors, indicators: FloatArray, panel: PricePanel
+) -> None:
+    """The groups are those of the instruments, in the order in which these come."""
+    names = tuple(f"plant {i:02d}" for i in range(len(panel.instruments)))
+    groups = tuple(ENERGY[group] for group in panel.groups)
+    learnt = learn_detectors(indicators[: FIT + 1], names, groups, SEED)
+    assert learnt.groups == (*ENERGY.values(), "all")
+    for kind, limits in learnt.limits.items():
+        np.testing.assert_array_equal(limits.warning, detectors.limits[kind].warning)
+        np.testing.assert_array_equal(limits.critical, detectors.limits[kind].critical)
+    newest = indicators[FIT + 1 :]
+    for ours, theirs in zip(
+        apply_detectors(learnt, newest, names, groups),
+        apply_detectors(detectors, newest, panel.instruments, panel.groups),
+        strict=True,
+    ):
+        for mine, expected in (
+            (ours.market_rows(), theirs.market_rows()),
+            (ours.series_rows(), theirs.series_rows()),
+        ):
+            assert mine["market"].tolist() == [ENERGY.get(m, m) for m in expected["market"]]
+            columns = ["row", "score", "limit", "severity"]
+            pd.testing.assert_frame_equal(mine[columns], expected[columns], check_exact=True)
+
+
+def test_a_market_without_groups_is_scored_once(indicators: FloatArray, panel: PricePanel) -> None:
+    groups = ("all",) * len(panel.groups)
+    learnt = learn_detectors(indicators[: FIT + 1], panel.instruments, groups, SEED)
+    assert learnt.groups == ("all",)
+    for result in apply_detectors(learnt, indicators[FIT + 1 :], panel.instruments, groups):
+        rows = result.market_rows()
+        assert set(rows["market"]) == {"all"}
+        assert not rows["row"].duplicated().any()
+        assert set(result.series_rows()["market"]) <= {"all"}
+
+
+def test_a_group_that_begins_later_has_no_score_yet(
+    detectors: Detectors, indicators: FloatArray, panel: PricePanel
+) -> None:
+    """Neither a stored detector nor a detector of the same reference depends on it."""
+    wider = np.concatenate([indicators, indicators[:, :2]], axis=1)
+    wider[: FIT + 1, -2:] = np.nan
+    names, groups = (*panel.instruments, "wind 1", "wind 2"), (*panel.groups, "wind", "wind")
+    learnt = learn_detectors(wider[: FIT + 1], names, groups, SEED)
+    assert pack(**learnt.arrays()) == pack(**detectors.arrays())
+    for result in apply_detectors(learnt, wider[FIT + 1 :], names, groups):
+        assert set(result.market_rows()["market"]) <= {*panel.groups, "all"}
+        assert "wind" in set(result.groups)
 
 
 @pytest.mark.parametrize("days", [0, 1, MIN_RETURN_DAYS - 1])
 def test_a_short_reference_is_refused(indicators: FloatArray, panel: PricePanel, days: int) -> None:
     known = indicators[FIT - days : FIT]
     with pytest.raises(NotEnoughHistoryError, match=f"{MIN_RETURN_DAYS} days"):
-        learn_detectors(known, panel.instruments, SEED)
+        learn_detectors(known, panel.instruments, panel.groups, SEED)
 
 
 def test_prices_that_never_move_are_refused(panel: PricePanel) -> None:
     constant = {name: np.ones_like(values) for name, values in panel.fields.items()}
     still = price_indicators(replace(panel, fields=constant))
     with pytest.raises(NotEnoughHistoryError, match="0 days"):
-        learn_detectors(still, panel.instruments, SEED)
+        learn_detectors(still, panel.instruments, panel.groups, SEED)
 
 
 def test_without_volumes_and_ranges_returns_are_enough(panel: PricePanel) -> None:
     closes = replace(panel, fields={"close": panel.close})
-    learnt = learn_detectors(price_indicators(closes)[: FIT + 1], panel.instruments, SEED)
+    reference = price_indicators(closes)[: FIT + 1]
+    learnt = learn_detectors(reference, panel.instruments, panel.groups, SEED)
     for kind, scores in learnt.scores(
         price_indicators(closes)[FIT + 1 :], panel.instruments
     ).items():

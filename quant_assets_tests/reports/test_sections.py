@@ -1,5 +1,6 @@
 """The texts and grids of sections, compared with the rows of the lake."""
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -7,14 +8,26 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.alerts.alert_store import AlertStore
-from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.readers.series import group_rows, series_rows
+from quant_assets.lake.schemas.monitoring_tables import (
+    DATA_QUALITY,
+    DRIFT,
+    GROUP_VOLATILITY,
+    REGIMES,
+)
 from quant_assets.lake.schemas.revision_tables import REVISIONS, SET_ASIDE
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
-from quant_assets.lake.schemas.tables import SUBMISSIONS, forecasts_table
+from quant_assets.lake.schemas.table import Column
+from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_SERIES, SUBMISSIONS, forecasts_table
 from quant_assets.lake.store.changes import append
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
-from quant_assets.market.instruments import list_competition_series
+from quant_assets.market.instruments import (
+    Group,
+    InstrumentSeries,
+    SeriesList,
+    list_competition_series,
+)
 from quant_assets.monitoring.data.disagreement import MEASURE as DISAGREEMENT
 from quant_assets.monitoring.drift.drift import share_drifted
 from quant_assets.orchestration.assets.table_assets import to_columns
@@ -40,6 +53,26 @@ def grid(section: Section, position: int = 0) -> list[list[str]]:
     """The texts of a section's grid, row by row."""
     grids = [block for block in section.blocks if isinstance(block, Grid)]
     return [[cell.text for cell in cells] for cells in grids[position].rows]
+
+
+def head(section: Section, position: int = 0) -> tuple[str, ...]:
+    """The titles of the columns of a section's grid."""
+    grids = [block for block in section.blocks if isinstance(block, Grid)]
+    return grids[position].head
+
+
+def store_energy(lake: Lake) -> None:
+    """Store series of the groups solar and oil, in this order, and rows that name these groups."""
+    names = tuple(InstrumentSeries(name, "close") for name in ("a", "b"))
+    groups = (Group("solar"), Group("oil"))
+    series = SeriesList(("a", "b"), names, ("solar", "oil"), groups)
+    lake.replace_all(RAW_SERIES, series_rows(series))
+    lake.replace_all(RAW_GROUPS, group_rows(groups))
+    named = {"US": "oil", "FX": "solar"}
+    for table, column in ((DATA_QUALITY, "market"), (GROUP_VOLATILITY, "instrument_group")):
+        rows = lake.query(f"FROM {table.quoted}")
+        rows = rows[rows[column].isin([*named])]
+        lake.replace_all(table, to_columns(rows.assign(**{column: rows[column].map(named)})))
 
 
 def test_a_missing_submission_is_critical_on_its_day_and_in_its_period(lake: Lake) -> None:
@@ -166,7 +199,9 @@ def test_broken_limits_are_counted_and_make_action_items(lake: Lake) -> None:
         ActionItem("warning", "Prices of FX: freshness is 6, 5 is allowed"),
     )
     assert section.summary == f"7 of 8 limits are kept on {DAY}."
-    assert grid(section)[0] == ["freshness", "0", "0", "0", "6", "5"]
+    # The stored prices are those of a US stock; the other groups follow by name.
+    assert head(section) == ("measure", "US", "FX", "JPX", "LME", "allowed")
+    assert grid(section)[0] == ["freshness", "0", "6", "0", "0", "5"]
     assert grid(section, 1) == [["FX_USDJPY", "freshness", "6"]]
 
 
@@ -179,6 +214,46 @@ def test_every_share_is_shown_as_one(lake: Lake) -> None:
         "Prices of LME: disagreement is 25.00 %, 0.00 % is allowed"
     ]
     assert grid(section) == [[DISAGREEMENT, "25.0 %", "0.0 %"]]
+
+
+def test_sections_show_the_groups_that_are_stored(lake: Lake) -> None:
+    store_energy(lake)
+    assert head(data_sections.data_health_section(scope(lake))) == (
+        *("measure", "solar", "oil", "allowed"),
+    )
+    section = market_sections.regime_section(scope(lake))
+    rows = lake.query(f"FROM {GROUP_VOLATILITY.quoted} WHERE trading_day = ?", [DAY])
+    by_group = rows.set_index("instrument_group")["volatility"]
+    assert head(section) == ("solar", "oil")
+    assert grid(section) == [[f"{100 * by_group[group]:.1f} %" for group in ("solar", "oil")]]
+
+
+def test_days_before_volatilities_were_stored_by_group_show_none(lake: Lake) -> None:
+    """A lake of an earlier version has other columns, which are not shown."""
+    rows = lake.query(f"FROM {REGIMES.quoted}").assign(volatility_LME=0.5)
+    column = Column("volatility_LME", "DOUBLE", "as an earlier version declared it")
+    lake.replace_all(replace(REGIMES, columns=(*REGIMES.columns, column)), to_columns(rows))
+    without(lake, GROUP_VOLATILITY, DAY)
+    section = market_sections.regime_section(scope(lake))
+    assert section.known
+    assert not [block for block in section.blocks if isinstance(block, Grid)]
+    earlier = market_sections.regime_section(scope(lake, DAY - timedelta(days=1)))
+    assert head(earlier) == ("US", "FX", "JPX", "LME")
+
+
+def test_anomalies_name_groups_and_all_instruments(lake: Lake) -> None:
+    """A series of a market without groups is named alone."""
+    rows = pd.concat([report_tables.anomaly(DAY, 3.0, "critical") for _ in range(2)])
+    rows["market"] = ["oil", "oil", "all", "all"]
+    report_tables.write(lake, report_tables.ANOMALIES, rows)
+    section = market_sections.anomalies_section(scope(lake))
+    assert [item.text.partition(",")[0] for item in section.action_items] == [
+        "all instruments",
+        "oil",
+    ]
+    assert [cells[1] for cells in grid(section)] == [
+        *("all instruments", "oil", "US_Stock_CVX", "US_Stock_CVX, oil"),
+    ]
 
 
 def test_drift_is_the_share_of_drifted_features(lake: Lake) -> None:
@@ -278,7 +353,7 @@ def test_freshness_counts_trading_days(lake: Lake) -> None:
     assert shown["submissions.daily"] == [str(LAST), str(behind)]
     assert shown["features.market"] == ["–", "–"]
     assert operations_sections.freshness_section(scope(lake)).summary.startswith(
-        "7 of 15 layers are up to date on"
+        "8 of 16 layers are up to date on"
     )
 
 

@@ -14,7 +14,12 @@ import pandas as pd
 
 from quant_assets.alerts.alert_lifecycle import ConditionCleared, ConditionRaised, Level
 from quant_assets.alerts.alert_store import AlertStore
-from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
+from quant_assets.lake.schemas.monitoring_tables import (
+    DATA_QUALITY,
+    DRIFT,
+    GROUP_VOLATILITY,
+    REGIMES,
+)
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.table import Column, Table
 from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS, forecasts_table
@@ -83,6 +88,7 @@ def fill(folder: Path, altered_after: date | None = None) -> Lake:
     write(lake, DATA_QUALITY, drawn(_quality, len(DAYS)))
     write(lake, DRIFT, drawn(_drift, 80))
     write(lake, REGIMES, drawn(_regimes, len(DAYS)))
+    write(lake, GROUP_VOLATILITY, drawn(_volatility, len(DAYS)))
     _alerts(lake, folder, altered_after)
     return lake
 
@@ -261,6 +267,11 @@ def _regimes(day: date, random: np.random.Generator) -> pd.DataFrame:
     names = [column.name for column in REGIMES.columns[2:-1]]
     values = dict(zip(names, random.uniform(size=len(names)), strict=True))
     return pd.DataFrame([{**_key(day), **values, "fit_as_of": FIRST}])
+
+
+def _volatility(day: date, random: np.random.Generator) -> pd.DataFrame:
+    values = random.uniform(size=len(MARKETS))
+    return pd.DataFrame({**_key(day), "instrument_group": MARKETS, "volatility": values})
 
 
 def _alerts(lake: Lake, folder: Path, altered_after: date | None) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 
 from quant_assets.features.catalogue import CATALOGUE
@@ -83,7 +84,10 @@ def test_the_state_of_the_markets_is_known_of_every_day(lake: Lake) -> None:
     np.testing.assert_array_equal(rows["trading_day"], DAYS)
     assert rows["turbulence"].notna().tolist() == [day >= FIT_DAYS[0] for day in DAYS]
     assert rows["correlation"].iloc[60:].between(-1, 1).all()
-    assert (rows.filter(like="volatility").iloc[20:] > 0).all(axis=None)
+    of_groups = lake.query("FROM monitoring.group_volatility")
+    by_day = of_groups.pivot(index="trading_day", columns="instrument_group", values="volatility")
+    assert set(by_day) == {"LME", "JPX", "US", "FX"}
+    assert (by_day.reindex(pd.DatetimeIndex(DAYS)).iloc[20:] > 0).all(axis=None)
 
 
 def test_of_a_young_record_no_level_can_be_told_and_the_check_says_so(

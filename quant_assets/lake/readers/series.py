@@ -1,6 +1,6 @@
 """Reads of the stored series: instrument and field, name in the source, group; and of groups."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -65,6 +65,13 @@ def read_all_groups(lake: Lake) -> tuple[Group, ...]:
     return tuple(
         Group(row["instrument_group"], row["leader"], row["closing_order"]) for row in rows
     )
+
+
+def sort_groups(lake: Lake, groups: Collection[str]) -> tuple[str, ...]:
+    """Return names of groups in the market's order; unknown names last, by name."""
+    known = [group.name for group in read_all_groups(lake)]
+    others = sorted(set(groups) - set(known))
+    return (*(name for name in known if name in groups), *others)
 
 
 def _read_series(lake: Lake) -> SeriesList:

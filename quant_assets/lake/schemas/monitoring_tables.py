@@ -5,7 +5,6 @@ Tables of scores are in ``lake.schemas.scoring_tables``.
 
 from quant_assets.lake.schemas.scoring_tables import DATE_ID
 from quant_assets.lake.schemas.table import Column, Table
-from quant_assets.market.instruments import MARKETS
 
 _DAY = Column("trading_day", "DATE", "a session of London or Tokyo")
 
@@ -17,7 +16,7 @@ DATA_QUALITY = Table(
     (
         _DAY,
         DATE_ID,
-        Column("market", "VARCHAR", "LME, JPX, US or FX"),
+        Column("market", "VARCHAR", "group of the instrument, such as its market"),
         Column("series", "VARCHAR", "name of the series in the source; NULL for a market"),
         Column(
             "figure",
@@ -82,17 +81,25 @@ REGIMES = Table(
             "filtered probability of the turbulent regime, which is the more volatile of two "
             "regimes of the mean return of all instruments; NULL before the first fit",
         ),
-        *(
-            Column(
-                f"volatility_{market}",
-                "DOUBLE",
-                f"annualised volatility of the mean return of {market} instruments over 20 days",
-            )
-            for market in MARKETS
-        ),
         Column("correlation", "DOUBLE", "mean correlation of 60 days of returns over all pairs"),
         Column("correlation_change", "DOUBLE", "correlation less the correlation 20 days before"),
         Column("fit_as_of", "DATE", "as-of day of the parameters of the regimes"),
+    ),
+    written_by="watch",
+)
+GROUP_VOLATILITY = Table(
+    "monitoring.group_volatility",
+    "Volatility of each group of instruments: one row per day and group; no row where less than "
+    "half of the 20 days have a return. Known at the close of trading_day.",
+    (
+        _DAY,
+        DATE_ID,
+        Column("instrument_group", "VARCHAR", "group of the instruments, such as their market"),
+        Column(
+            "volatility",
+            "DOUBLE",
+            "annualised volatility of the mean return of the group's instruments over 20 days",
+        ),
     ),
     written_by="watch",
 )
@@ -164,13 +171,17 @@ HEALTH = Table(
 ANOMALIES = Table(
     "monitoring.anomalies",
     "Scores of unusual prices and volumes, before cleaning: one row per day, kind and open "
-    "market, one for all markets together, and one for each series beyond its limit. Known at the "
-    "close of trading_day. Detectors learn from days up to the walk-forward day before; there are "
-    "no rows before the first walk-forward day.",
+    "market, one for all instruments together, and one for each series beyond its limit. Known at "
+    "the close of trading_day. Detectors learn from days up to the walk-forward day before; there "
+    "are no rows before the first walk-forward day.",
     (
         _DAY,
         DATE_ID,
-        Column("market", "VARCHAR", "LME, JPX, US, FX or all"),
+        Column(
+            "market",
+            "VARCHAR",
+            "group of the instrument, such as its market; all: all instruments",
+        ),
         Column("series", "VARCHAR", "name of the instrument; NULL for a market"),
         Column("kind", "VARCHAR", "detector: isolation_forest or autoencoder"),
         Column(

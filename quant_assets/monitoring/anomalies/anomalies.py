@@ -20,6 +20,7 @@ from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.lake.readers.prices import read_panel
+from quant_assets.lake.readers.series import read_groups
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
@@ -123,12 +124,32 @@ def load_detectors(lake: Lake, settings: Settings, known: KnownPrices, row: int)
     def learn() -> bytes:
         panel = read_panel(lake, "value", known.days[before].item(), as_of, RAW_PRICES)
         indicators = price_indicators(panel)[first - before :]
-        return pack(**learn_detectors(indicators, panel.instruments, settings.seed).arrays())
+        learnt = learn_detectors(indicators, panel.instruments, panel.groups, settings.seed)
+        return pack(**learnt.arrays())
 
-    parts = [_code(), str(settings.seed), str(first - before), *known.digests[before : row + 1]]
+    groups = _read_group_lines(lake, known.days[before].item(), as_of)
+    digests = known.digests[before : row + 1]
+    parts = [_code(), str(settings.seed), str(first - before), *groups, *digests]
     fingerprint = sha256("\n".join(parts).encode()).hexdigest()
     store = ReferenceStore(lake, settings.artifacts_dir, "anomalies")
     return unpack_detectors(unpack(store.get(as_of, fingerprint, learn)))
+
+
+def _read_group_lines(lake: Lake, start: date, end: date) -> list[str]:
+    """Read the instruments with prices in a range of days; a line has an instrument and its group.
+
+    The groups of instruments come from the source, which may change them.
+    """
+    names = lake.columns(
+        f"SELECT DISTINCT instrument FROM {RAW_PRICES.quoted}"
+        " WHERE trading_day BETWEEN ? AND ? ORDER BY instrument",
+        [start, end],
+        needs=RAW_PRICES,
+    )["instrument"].tolist()
+    return [
+        f"{name}\t{group}"
+        for name, group in zip(names, read_groups(lake, tuple(names)), strict=True)
+    ]
 
 
 def _detector_rows(
@@ -139,7 +160,7 @@ def _detector_rows(
     ends = known.days[first].item(), known.days[wanted[-1]].item()
     panel = read_panel(lake, "value", *ends, RAW_PRICES)
     indicators = price_indicators(panel)[wanted - first]
-    for result in apply_detectors(detectors, indicators, panel.instruments):
+    for result in apply_detectors(detectors, indicators, panel.instruments, panel.groups):
         for rows in (result.market_rows(), result.series_rows()):
             row = wanted[rows.pop("row").to_numpy()]
             yield rows.assign(

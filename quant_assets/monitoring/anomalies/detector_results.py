@@ -5,19 +5,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.market.instruments import market_of
-from quant_assets.monitoring.anomalies.detectors import (
-    GROUPS,
-    DetectorLimits,
-    Detectors,
-    group_members,
-    group_scores,
-)
+from quant_assets.core.typing import BoolArray, FloatArray, IntArray
+from quant_assets.monitoring.anomalies.detectors import DetectorLimits, Detectors
+from quant_assets.monitoring.anomalies.group_scores import group_members, group_scores
 from quant_assets.monitoring.anomalies.indicators import INDICATORS
 
 CRITICAL_SERIES_SHARE, CRITICAL_SERIES_COUNT = 0.03, 5
@@ -32,15 +27,19 @@ class DetectorResult:
     Attributes:
         kind: the detector, one of ``KINDS``.
         limits: of the detector.
+        scored_groups: names of the g groups that have a score.
         instruments: names of the k instruments.
+        groups: groups of the k instruments.
         indicators: (n, k, 7) what is judged.
         series_scores: (n, k) score of each instrument; NaN without one.
-        group_scores: (n, 5) score of each of ``GROUPS``; NaN without one.
+        group_scores: (n, g) score of each scored group; NaN without one.
     """
 
     kind: str
     limits: DetectorLimits
+    scored_groups: tuple[str, ...]
     instruments: tuple[str, ...]
+    groups: tuple[str, ...]
     indicators: FloatArray
     series_scores: FloatArray
     group_scores: FloatArray
@@ -58,7 +57,7 @@ class DetectorResult:
         return pd.DataFrame(
             {
                 "row": row,
-                "market": np.array(GROUPS, dtype=object)[group],
+                "market": np.array(self.scored_groups, dtype=object)[group],
                 "series": None,
                 "score": score,
                 "limit": limit,
@@ -70,12 +69,11 @@ class DetectorResult:
     def series_rows(self) -> pd.DataFrame:
         """Make a row for each day and instrument whose score exceeds its limit."""
         row, column = np.nonzero(self.series_scores > self.limits.series)
-        names = [self.instruments[i] for i in column]
         return pd.DataFrame(
             {
                 "row": row,
-                "market": [market_of(name) for name in names],
-                "series": names,
+                "market": [self.groups[i] for i in column],
+                "series": [self.instruments[i] for i in column],
                 "score": self.series_scores[row, column],
                 "limit": self.limits.series,
                 "severity": "warning",
@@ -86,16 +84,21 @@ class DetectorResult:
             }
         )
 
+    @cached_property
+    def _members(self) -> BoolArray:
+        """(g, k) which instruments each scored group has."""
+        return group_members(self.scored_groups, self.groups)
+
     def _count_series(self) -> tuple[IntArray, IntArray]:
-        """(n, 5) how many of a group's series exceed their limit, and how many have a score."""
-        of_group = group_members(self.instruments).T.astype(np.int64)
+        """(n, g) how many of a group's series exceed their limit, and how many have a score."""
+        of_group = self._members.T.astype(np.int64)
         beyond = (self.series_scores > self.limits.series).astype(np.int64)
         scored = (~np.isnan(self.series_scores)).astype(np.int64)
         return beyond @ of_group, scored @ of_group
 
     def _describe_group(self, row: int, group: int) -> str:
         """Say how many series of a group exceed their limit, and name the most unusual ones."""
-        members = np.flatnonzero(group_members(self.instruments)[group])
+        members = np.flatnonzero(self._members[group])
         scores = np.nan_to_num(self.series_scores[row, members])
         most = members[np.argsort(-scores, kind="stable")[:_NAMED_SERIES]]
         beyond = int((scores > self.limits.series).sum())
@@ -110,7 +113,10 @@ class DetectorResult:
 
 
 def apply_detectors(
-    detectors: Detectors, indicators: FloatArray, instruments: tuple[str, ...]
+    detectors: Detectors,
+    indicators: FloatArray,
+    instruments: tuple[str, ...],
+    groups: tuple[str, ...],
 ) -> Iterator[DetectorResult]:
     """Judge some days by each detector.
 
@@ -118,8 +124,17 @@ def apply_detectors(
         detectors: as of a day not after these.
         indicators: (n, k, 7) of the days; NaN where unknown.
         instruments: names of the k instruments.
+        groups: groups of the k instruments.
     """
+    members = group_members(detectors.groups, groups)
     for kind, scores in detectors.scores(indicators, instruments).items():
-        of_groups = group_scores(scores, instruments)
-        limits = detectors.limits[kind]
-        yield DetectorResult(kind, limits, instruments, indicators, scores, of_groups)
+        yield DetectorResult(
+            kind,
+            detectors.limits[kind],
+            detectors.groups,
+            instruments,
+            groups,
+            indicators,
+            scores,
+            group_scores(scores, members),
+        )

@@ -6,26 +6,28 @@ autoencoder sees the returns and volumes of all instruments of a day together. T
 learn from. Arrays only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
-from quant_assets.market.instruments import MARKETS, market_of
 from quant_assets.monitoring.anomalies.autoencoder import (
     Autoencoder,
     train_autoencoder,
     unpack_autoencoder,
+)
+from quant_assets.monitoring.anomalies.group_scores import (
+    group_members,
+    group_scores,
+    list_scored_groups,
 )
 from quant_assets.monitoring.anomalies.indicators import INDICATOR_BOUNDS, INDICATORS
 from quant_assets.monitoring.anomalies.isolation_forest import Forest, grow_forest, unpack_forest
 
 FOREST, AUTOENCODER = "isolation_forest", "autoencoder"
 KINDS = (FOREST, AUTOENCODER)
-GROUPS = (*MARKETS, "all")
-"""The groups of instruments that have a score: each market, and all instruments together."""
 MIN_RETURN_DAYS = 120
 """Days with returns that a reference needs."""
 MIN_INSTRUMENTS = 2
@@ -33,7 +35,7 @@ MIN_INSTRUMENTS = 2
 SERIES_TAIL_SHARE = 1e-4
 """Share of the reference's cells beyond a series' limit: one in a market of 143 in 70 days."""
 CRITICAL_LOG_MARGIN = {FOREST: 0.08, AUTOENCODER: 0.6}
-"""How far beyond a market's limit a day is critical, in logarithms: 8 % and 82 %.
+"""How far beyond a group's limit a day is critical, in logarithms: 8 % and 82 %.
 
 Chosen so that 2 of 1,305 days of a simulated market are critical and 3 of 1,787 of a real one,
 among them the Swiss franc's of January 2015 and the crash of August 2015.
@@ -42,7 +44,6 @@ MIN_LOG_SPREAD = {FOREST: 0.2, AUTOENCODER: 1.6}
 """How far above the median a group's limit is at least, in logarithms: the worst day of a reference
 of a few quiet months is not extreme enough to be a limit."""
 _FOLDS = 3
-_MIN_KNOWN_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class DetectorLimits:
 
     Attributes:
         series: largest ordinary score of one instrument.
-        warning: (5,) largest ordinary score of each of ``GROUPS``; NaN for a group without scores.
-        critical: (5,) largest score of each group that is not critical; NaN likewise.
+        warning: (g,) largest ordinary score of each group; NaN for a group without scores.
+        critical: (g,) largest score of each group that is not critical; NaN likewise.
     """
 
     series: float
@@ -65,6 +66,8 @@ class Detectors:
     """Both detectors as of a day.
 
     Attributes:
+        groups: names of the g groups that have a score: the groups of the instruments with returns
+            in the reference, and last ``all``, the group of all instruments.
         instruments: names that the autoencoder knows, in its order.
         medians: (7,) median of each indicator, which stands for an unknown value.
         forest: the isolation forest.
@@ -72,6 +75,7 @@ class Detectors:
         limits: of each of ``KINDS``.
     """
 
+    groups: tuple[str, ...]
     instruments: tuple[str, ...]
     medians: FloatArray
     forest: Forest
@@ -112,7 +116,11 @@ class Detectors:
             for kind, of_kind in self.limits.items()
             for name, value in vars(of_kind).items()
         }
-        own = {"instruments": np.array(self.instruments), "usual": self.medians}
+        own = {
+            "groups": np.array(self.groups),
+            "instruments": np.array(self.instruments),
+            "usual": self.medians,
+        }
         return own | limits | self.forest.arrays() | self.network.arrays()
 
 
@@ -124,13 +132,15 @@ def unpack_detectors(arrays: Mapping[str, AnyArray]) -> Detectors:
         )
         for kind in KINDS
     }
-    names = tuple(str(name) for name in arrays["instruments"])
+    groups, names = (tuple(map(str, arrays[name])) for name in ("groups", "instruments"))
     return Detectors(
-        names, arrays["usual"], unpack_forest(arrays), unpack_autoencoder(arrays), limits
+        groups, names, arrays["usual"], unpack_forest(arrays), unpack_autoencoder(arrays), limits
     )
 
 
-def learn_detectors(indicators: FloatArray, instruments: tuple[str, ...], seed: int) -> Detectors:
+def learn_detectors(
+    indicators: FloatArray, instruments: Sequence[str], groups: Sequence[str], seed: int
+) -> Detectors:
     """Learn both detectors and their limits from the days of a reference.
 
     The autoencoder's limits come from days that it was not trained on: each third of the days is
@@ -139,6 +149,7 @@ def learn_detectors(indicators: FloatArray, instruments: tuple[str, ...], seed: 
     Args:
         indicators: (n, k, 7) of the reference; NaN where unknown, even for all days.
         instruments: names of the k instruments.
+        groups: groups of the k instruments.
         seed: of the forest and the networks.
 
     Raises:
@@ -167,15 +178,18 @@ def learn_detectors(indicators: FloatArray, instruments: tuple[str, ...], seed: 
     for fold in np.array_split(np.arange(len(inputs)), _FOLDS):
         others = np.setdiff1d(np.arange(len(inputs)), fold)
         errors[fold] = _larger_error(train_autoencoder(inputs[others], seed).errors(inputs[fold]))
-    names = tuple(name for name, kept in zip(instruments, enough, strict=True) if kept)
+    # An instrument whose prices begin later must not add its group to these detectors.
+    scored = list_scored_groups(_select(groups, has_return.sum(axis=0) > 0))
+    members = group_members(scored, groups)
     return Detectors(
-        names,
+        scored,
+        _select(instruments, enough),
         medians,
         forest,
         train_autoencoder(inputs, seed),
         {
-            FOREST: _learn_limits(_forest_scores(forest, indicators, medians), instruments, FOREST),
-            AUTOENCODER: _learn_limits(errors, names, AUTOENCODER),
+            FOREST: _learn_limits(_forest_scores(forest, indicators, medians), members, FOREST),
+            AUTOENCODER: _learn_limits(errors, members[:, enough], AUTOENCODER),
         },
     )
 
@@ -200,14 +214,19 @@ def _larger_error(errors: FloatArray) -> FloatArray:
     return np.where(np.isnan(of_return), np.nan, np.fmax(of_return, of_volume))
 
 
-def _learn_limits(scores: FloatArray, instruments: tuple[str, ...], kind: str) -> DetectorLimits:
+def _learn_limits(scores: FloatArray, members: BoolArray, kind: str) -> DetectorLimits:
     """Learn the limits of a detector from its (n, k) scores of a reference.
 
     A group's limit is its score on the worst day, but at least ``MIN_LOG_SPREAD`` above the median.
     This is done on logarithms, since errors are skewed.
+
+    Args:
+        scores: (n, k); NaN where there is none.
+        members: (g, k) which instruments each group has.
+        kind: of the detector, one of ``KINDS``.
     """
-    log_scores = np.log(group_scores(scores, instruments))
-    warning, critical = np.full((2, len(GROUPS)), np.nan)
+    log_scores = np.log(group_scores(scores, members))
+    warning, critical = np.full((2, len(members)), np.nan)
     for g, of_group in enumerate(log_scores.T):
         if (~np.isnan(of_group)).any():
             median = np.nanmedian(of_group)
@@ -216,36 +235,9 @@ def _learn_limits(scores: FloatArray, instruments: tuple[str, ...], kind: str) -
     return DetectorLimits(float(np.nanquantile(scores, 1.0 - SERIES_TAIL_SHARE)), warning, critical)
 
 
-def group_scores(scores: FloatArray, instruments: tuple[str, ...]) -> FloatArray:
-    """Compute the mean score of each group, without its largest score.
-
-    Leaving out the largest score keeps a single instrument from making a market unusual.
-
-    Args:
-        scores: (n, k); NaN where there is none.
-        instruments: names of the k instruments.
-
-    Returns:
-        (n, 5) scores of ``GROUPS``; NaN where fewer than two instruments, or less than a quarter of
-        the group's, have a score.
-    """
-    members = group_members(instruments)
-    known = ~np.isnan(scores)
-    result = np.full((len(scores), len(GROUPS)), np.nan)
-    for g in range(len(GROUPS)):
-        # One memory layout, whatever the days are cut from, gives the same sums to the bit.
-        of_group = np.ascontiguousarray(np.where(known, scores, 0.0)[:, members[g]])
-        count = known[:, members[g]].sum(axis=1)
-        enough = (count >= 2) & (count >= _MIN_KNOWN_SHARE * members[g].sum())
-        for row in np.flatnonzero(enough):
-            result[row, g] = (of_group[row].sum() - of_group[row].max()) / (count[row] - 1)
-    return result
-
-
-def group_members(instruments: tuple[str, ...]) -> BoolArray:
-    """(5, k) which instruments each of ``GROUPS`` has."""
-    markets = np.array([market_of(name) for name in instruments])
-    return np.array([(markets == group) | (group == GROUPS[-1]) for group in GROUPS])
+def _select(names: Sequence[str], kept: BoolArray) -> tuple[str, ...]:
+    """Return the names that are kept, in their order."""
+    return tuple(name for name, keep in zip(names, kept, strict=True) if keep)
 
 
 def _fill_unknown(indicators: FloatArray, medians: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The state of the markets on each day: turbulence, volatility, and the mean correlation.
+"""The state of the markets on each day: turbulence, and the mean correlation.
 
 The model of turbulence is ``models.markov_switching``. A day is judged by the returns up to it, and
 by parameters that were fitted as of the last walk-forward day up to it.
@@ -17,45 +17,44 @@ import pandas as pd
 from quant_assets.core.code_digest import digest_code
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
-from quant_assets.features.kernels import rolling_rms, row_mean
-from quant_assets.lake.readers.arrays import to_cube
-from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
+from quant_assets.features.kernels import row_mean
 from quant_assets.lake.schemas.monitoring_tables import REGIMES
-from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.references import ReferenceStore
-from quant_assets.market.instruments import MARKETS, market_of
 from quant_assets.models.markov_switching import Regimes, fit_regimes
 from quant_assets.models.packing import pack, unpack
+from quant_assets.monitoring.data.daily_returns import DailyReturns
 from quant_assets.training.walk_forward import find_fit_in_force, fit_rows
 
-VOLATILITY_DAYS, CORRELATION_DAYS, CHANGE_DAYS = 20, 60, 20
-"""Days of a volatility, of a correlation, and between the two correlations of a change."""
+CORRELATION_DAYS, CHANGE_DAYS = 60, 20
+"""Days of a correlation, and between the two correlations of a change."""
 _MIN_PAIR_DAYS = 30
 """Days on which both instruments need a return for their correlation to count."""
-_TRADING_DAYS_A_YEAR = 252
 _PERCENT = 100.0
 _MIN_VARIANCE = 1e-18
 
 
 def regime_rows(
-    lake: Lake, settings: Settings, start: date, end: date, artifacts: Path | None = None
+    lake: Lake,
+    settings: Settings,
+    known: DailyReturns,
+    start: date,
+    artifacts: Path | None = None,
 ) -> pd.DataFrame:
-    """Make rows of ``monitoring.regimes`` for every day with features from ``start`` to ``end``.
+    """Make rows of ``monitoring.regimes`` for every day with returns from ``start`` on.
 
     Args:
-        lake: the lake.
+        lake: the lake, which records the fitted regimes.
         settings: tells which days are walk-forward days.
+        known: the returns up to the last day.
         start: first day.
-        end: last day.
         artifacts: folder where fitted regimes are kept; None keeps nothing.
     """
-    days = read_known_days(lake, end)
-    wanted = np.flatnonzero(days >= np.datetime64(start))
+    days, returns = known.days, known.values
+    wanted = known.rows_since(start)
     names = [column.name for column in REGIMES.columns]
     if not len(wanted):
         return pd.DataFrame({name: [] for name in names})
-    instruments, returns = _read_returns(lake, days)
     walk_forward = fit_rows(len(days), settings.first_fit_after, settings.refit_every)
     # Before the first fit this is -1, which reads the last of the days below: NaT.
     fit = find_fit_in_force(wanted, walk_forward)
@@ -65,14 +64,13 @@ def regime_rows(
     before = correlations[np.searchsorted(rows, wanted - CHANGE_DAYS)]
     columns = {
         "trading_day": days[wanted],
-        "date_id": read_date_ids(lake, days[wanted]),
+        "date_id": known.date_ids[wanted],
         "turbulence": turbulence_probabilities(
             _PERCENT * row_mean(returns),
             walk_forward,
             wanted,
             partial(_fitted, lake, artifacts, days),
         ),
-        **{f"volatility_{m}": v[wanted] for m, v in volatilities(returns, instruments).items()},
         "correlation": correlation,
         "correlation_change": correlation - before,
         "fit_as_of": np.append(days[walk_forward], np.datetime64("NaT", "D"))[fit],
@@ -106,28 +104,6 @@ def turbulence_probabilities(
         rows = wanted[of_fit]
         parameters = fitted(returns[: fits[fit] + 1])
         result[of_fit] = parameters.filtered(returns[: rows[-1] + 1])[rows]
-    return result
-
-
-def volatilities(returns: FloatArray, instruments: tuple[str, ...]) -> dict[str, FloatArray]:
-    """Compute the annualised volatility of each market's equally weighted return over 20 days.
-
-    Args:
-        returns: (n, k) daily log returns; NaN where there is none.
-        instruments: names of the k instruments.
-
-    Returns:
-        By market, (n,) root mean square times sqrt(252); NaN where less than half of the days have
-        a return.
-    """
-    markets = np.array([market_of(name) for name in instruments])
-    result = {}
-    for market in MARKETS:
-        of_market = row_mean(returns[:, markets == market])
-        result[market] = (
-            np.sqrt(_TRADING_DAYS_A_YEAR)
-            * rolling_rms(of_market, [VOLATILITY_DAYS])[VOLATILITY_DAYS]
-        )
     return result
 
 
@@ -196,15 +172,3 @@ def _code() -> str:
     """Return a digest of the code that fits regimes, and the versions of its libraries."""
     libraries = [metadata.version(name) for name in ("statsmodels", "scipy")]
     return " ".join([digest_code(fit_regimes), *libraries])
-
-
-def _read_returns(lake: Lake, days: DayArray) -> tuple[tuple[str, ...], FloatArray]:
-    """Read the k instruments and their (n, k) winsorised daily log returns; NaN without one."""
-    rows = lake.arrow(
-        f"SELECT trading_day, instrument, ret_1 FROM {INSTRUMENT_FEATURES.quoted}"
-        " WHERE trading_day <= ?",
-        [days[-1].item()],
-        needs=INSTRUMENT_FEATURES,
-    )
-    instruments = tuple(sorted(rows["instrument"].unique().to_pylist()))
-    return instruments, to_cube(rows, days, "instrument", instruments, ["ret_1"])[..., 0]

@@ -4,7 +4,7 @@ Unusual prices are found in ``orchestration.assets.anomalies``, drift of feature
 ``orchestration.assets.drift``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.prices import find_history_start, read_raw
-from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, REGIMES
+from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, GROUP_VOLATILITY, REGIMES
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
     RAW_PRICES,
@@ -22,13 +22,16 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.data.cells import read_cells
+from quant_assets.monitoring.data.daily_returns import read_daily_returns
 from quant_assets.monitoring.data.data_quality import HISTORY_DAYS, data_quality_rows
 from quant_assets.monitoring.data.disagreement import disagreement_rows
+from quant_assets.monitoring.data.group_volatility import group_volatility_rows
 from quant_assets.monitoring.data.regimes import regime_rows
 from quant_assets.monitoring.plots import SHOWN_DAYS, plot_limits, plot_regimes
-from quant_assets.orchestration.assets.partitions import run_day_range, stored_day_range
+from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range, stored_day_range
 from quant_assets.orchestration.assets.table_assets import (
     check_spec,
+    describe_asset,
     draw_pictures,
     make_check_result,
     record_result,
@@ -111,30 +114,51 @@ def _build_data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinit
 
 
 def _build_regimes(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    @table_asset(
-        REGIMES,
-        kinds={"statsmodels", "matplotlib"},
-        deps=[INSTRUMENT_FEATURES],
-        about="The parameters of the regimes are fitted as of the walk-forward days (Hamilton "
-        "1989).",
-        partitions=partitions,
+    """Build regimes and volatilities as one step, because both read the same returns."""
+
+    @dg.multi_asset(
+        name="monitoring__regimes",
+        specs=[
+            describe_asset(
+                REGIMES,
+                kinds={"statsmodels", "matplotlib"},
+                deps=[INSTRUMENT_FEATURES],
+                about="The parameters of the regimes are fitted as of the walk-forward days "
+                "(Hamilton 1989).",
+            ),
+            describe_asset(GROUP_VOLATILITY, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
+        ],
+        partitions_def=partitions,
+        backfill_policy=SINGLE_RUN,
     )
-    def regimes_asset(
+    def regimes(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         settings: dg.ResourceParam[Settings],
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
-        rows = regime_rows(lake, settings, start, end, settings.artifacts_dir)
+        returns = read_daily_returns(lake, end)
+        volatility = group_volatility_rows(returns, start)
+        # A day counts as watched once it has regimes: its volatilities are written before.
+        written = lake.replace_days(GROUP_VOLATILITY, start, end, to_columns(volatility))
+        yield record_result(GROUP_VOLATILITY, written, _newest_volatilities(volatility))
+        rows = regime_rows(lake, settings, returns, start, settings.artifacts_dir)
         written = lake.replace_days(REGIMES, start, end, to_columns(rows))
         pictures = draw_pictures(settings, states=partial(_draw_regimes, lake, end))
         show_last(context, REGIMES, pictures)
         newest = rows.drop(columns=["trading_day", "date_id", "fit_as_of"]).tail(1).dropna(axis=1)
-        return record_result(
+        yield record_result(
             REGIMES, written, {str(name): float(x.iloc[0]) for name, x in newest.items()}
         )
 
-    return regimes_asset
+    return regimes
+
+
+def _newest_volatilities(rows: pd.DataFrame) -> dict[str, float]:
+    """Return the volatility of each group on the newest day, by the name of its figure."""
+    newest = rows[rows["trading_day"] == rows["trading_day"].max()]
+    names = "volatility_" + newest["instrument_group"].astype(str)
+    return dict(zip(names.tolist(), newest["volatility"].tolist(), strict=True))
 
 
 def _draw_regimes(lake: Lake, end: date) -> bytes | None:
@@ -143,4 +167,10 @@ def _draw_regimes(lake: Lake, end: date) -> bytes | None:
         f"FROM {REGIMES.quoted} WHERE trading_day <= ? ORDER BY trading_day DESC LIMIT ?",
         [end, _YEAR],
     )
-    return plot_regimes(recent) if len(recent) else None
+    if recent.empty:
+        return None
+    volatility = lake.query(
+        f"FROM {GROUP_VOLATILITY.quoted} WHERE trading_day BETWEEN ? AND ?",
+        [recent["trading_day"].min(), end],
+    )
+    return plot_regimes(recent, volatility)

@@ -67,6 +67,14 @@ class EcbSource:
         """
         return self._edge(-1)
 
+    def days(self) -> DayArray:
+        """Read the (n,) trading days that have rates.
+
+        Raises:
+            SourceError: as for :attr:`first_day`.
+        """
+        return self._table()[0]
+
     def fingerprint(self) -> str:
         """Compute the SHA-256 of the answers that count, and of the pairs computed from them.
 

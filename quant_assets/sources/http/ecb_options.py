@@ -53,16 +53,11 @@ def read_ecb_options(options: Value | None, market: MarketDescription) -> EcbOpt
     pairs = _list_pairs(market)
     if "crosses" in given:
         _check_crosses(given["crosses"], pairs)
-    names = [InstrumentSeries(name, "close") for name in pairs]
-    series = SeriesList(
-        tuple(market.series_name(name) for name in names),
-        tuple(names),
-        tuple(market.group_of(name) for name in pairs),
-    )
+    columns = [market.series_name(InstrumentSeries(name, "close")) for name in pairs]
     hours = given["refresh_after_hours"].number(0, 720) if "refresh_after_hours" in given else 1
     return EcbOptions(
         tuple(pairs.values()),
-        series,
+        market.list_series(columns),
         _read_currencies(given.get("currencies"), pairs),
         _read_url(given["url"]) if "url" in given else _URL,
         _read_url(given["api_url"]) if "api_url" in given else _API_URL,
