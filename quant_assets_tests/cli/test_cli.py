@@ -73,7 +73,7 @@ def test_tables_lists_every_table_with_its_rows(loaded: Installation, command: C
     rows = {line.split()[0]: line.split()[1] for line in lines if line[:1].isalpha()}
     assert {table.name for table in TABLES} <= set(rows)
     assert rows["raw.target_pairs"] == "424"
-    assert rows["submissions.daily"] == "40"
+    assert rows["submissions.daily"] == "16,960"
     assert rows["features.targets"] == "46,640"
 
 

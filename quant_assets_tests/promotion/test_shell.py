@@ -36,7 +36,6 @@ from quant_assets_tests.support.releases import (
     LAST,
     SECOND,
     SHARED,
-    TARGETS,
     copy_promoted,
     decide,
     names,
@@ -147,8 +146,8 @@ def test_the_challenger_has_its_share_of_the_submitted_forecast(
             mixed = rank_average([champion[None], beside[None]], np.array([[0.9, 0.1]]))
             np.testing.assert_allclose(published, mixed[0], rtol=0, atol=1e-15)
             assert np.corrcoef(champion, beside)[0, 1] < 0.9999
-        stored = rows(with_releases, "FROM submissions.daily WHERE trading_day = ?", [day])
-        np.testing.assert_array_equal(stored[TARGETS].to_numpy()[0], published)
+        submitted = scores(with_releases, "submissions.daily", day)
+        np.testing.assert_array_equal(submitted, published)
 
 
 def test_a_release_of_the_newest_fits_forecasts_what_the_ensemble_does(
@@ -251,8 +250,7 @@ def test_a_champion_that_cannot_forecast_costs_an_error_and_not_the_submission(
     assert "check champion_forecasts of forecasts/published did not pass" in done.out
     published = scores(mine, "forecasts.published", day)
     np.testing.assert_array_equal(published, scores(mine, "forecasts.ensemble", day))
-    stored = rows(mine, "FROM submissions.daily WHERE trading_day = ?", [day])
-    np.testing.assert_array_equal(stored[TARGETS].to_numpy()[0], published)
+    np.testing.assert_array_equal(scores(mine, "submissions.daily", day), published)
     made = rows(mine, "FROM promotion.decisions WHERE trading_day = ? ORDER BY sequence", [day])
     assert made["action"].tolist() == ["withdrawn", "failed", "fallback"]
     assert "not the one recorded" in made["reason"][1]

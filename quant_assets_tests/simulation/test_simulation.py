@@ -137,8 +137,8 @@ def test_a_submission_that_is_changed_or_missing_is_reported(
     changed, missing = plan.market.day(5), plan.market.day(7)
     with Lake(settings.lake_dir) as lake:
         row = lake.columns(f"FROM {SUBMISSIONS.quoted} WHERE trading_day = ?", [changed])
-        before = {**row, "target_0": row["target_0"].copy()}
-        row["target_0"] = row["target_0"] + 1.0
+        before = {**row, "value": row["value"].copy()}
+        row["value"] = row["value"] + np.arange(len(row["value"])) % 2
         kept = lake.columns(f"FROM {SUBMISSIONS.quoted} WHERE trading_day = ?", [missing])
         nothing = {k: v[:0] for k, v in kept.items()}
         lake.replace_days(SUBMISSIONS, changed, changed, row, supersede="a test")

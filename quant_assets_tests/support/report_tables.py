@@ -207,9 +207,9 @@ def _prices(day: date, random: np.random.Generator) -> pd.DataFrame:
 
 def _submission(day: date, random: np.random.Generator) -> pd.DataFrame:
     values = random.normal(size=424)
-    targets = {f"target_{i}": x for i, x in enumerate(values)}
-    stored_at = datetime.combine(day, time(22, 3))
-    return pd.DataFrame([{**_key(day), **targets, "origin": "history", "stored_at": stored_at}])
+    targets = [f"target_{i}" for i in range(len(values))]
+    about = {"origin": "history", "stored_at": datetime.combine(day, time(22, 3))}
+    return pd.DataFrame({**_key(day), "target": targets, "value": values, **about})
 
 
 def _forecasts(day: date, random: np.random.Generator) -> pd.DataFrame:

@@ -15,7 +15,6 @@ from quant_assets.commands.loading import load_everything
 from quant_assets.core.files import write_atomically
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
-from quant_assets.lake.schemas.tables import N_TARGETS
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import InstrumentSeries, column_name
 from quant_assets.simulation.vendor import (
@@ -150,6 +149,6 @@ class RevisedVendor:
 
 def _format_pairs() -> str:
     pairs = [f"{a} - {b}" for a, b in combinations(COLUMNS, 2)]
-    lags = [(lag, pair) for lag in COMPETITION_LAGS for pair in pairs][:N_TARGETS]
+    lags = [(lag, pair) for lag in COMPETITION_LAGS for pair in pairs][:424]
     rows = (f"target_{i},{lag},{pair}" for i, (lag, pair) in enumerate(lags))
     return "\n".join(["target,lag,pair", *rows]) + "\n"

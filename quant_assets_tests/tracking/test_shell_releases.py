@@ -138,7 +138,7 @@ def test_a_store_that_is_gone_costs_nothing_and_is_made_again(
     done = command(mine, *refreshed).succeeded()
     for name in ("fits", "releases"):
         assert f"check recorded of tracking/{name} did not pass" in done.out
-    assert len(rows(mine, "FROM submissions.daily WHERE trading_day = ?", [day])) == 1
+    assert len(rows(mine, "FROM submissions.daily WHERE trading_day = ?", [day])) == 424
     assert rows(mine, "FROM tracking.releases").empty
     folder.unlink()
     # In a process of its own: MLflow remembers stores that it has opened.

@@ -15,6 +15,7 @@ from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
     MARKET_FEATURES,
     RAW_PRICES,
+    SUBMISSIONS,
     TARGET_FEATURES,
     VALIDATED_PRICES,
 )
@@ -138,20 +139,23 @@ def test_forecasts_have_no_gaps_and_use_the_newest_fit(lake: Lake, family: str) 
 
 
 def test_the_submission_is_the_ensemble_in_the_order_of_the_pairs(lake: Lake) -> None:
-    stored = lake.query("FROM submissions.daily ORDER BY trading_day")
-    ensemble = lake.query("FROM forecasts.ensemble").pivot(
-        index="trading_day", columns="target", values="value"
+    stored = lake.query("FROM submissions.daily")
+    assert stored.columns.tolist() == [column.name for column in SUBMISSIONS.columns]
+    assert stored["target"].tolist() == TARGETS * (len(DAYS) - FIRST_FIT_AFTER)
+    submitted, ensemble = (
+        rows.pivot_table(index="date_id", columns="target", values="value")
+        for rows in (stored, lake.query("FROM forecasts.ensemble"))
     )
-    columns = ["trading_day", "date_id", *TARGETS, "origin", "stored_at"]
-    assert stored.columns.tolist() == columns
-    np.testing.assert_array_equal(stored[TARGETS].to_numpy(), ensemble[TARGETS].to_numpy())
-    np.testing.assert_array_equal(stored["date_id"], np.arange(FIRST_FIT_AFTER, len(DAYS)))
+    pd.testing.assert_frame_equal(submitted, ensemble)
+    assert submitted.index.tolist() == list(range(FIRST_FIT_AFTER, len(DAYS)))
 
 
 def test_the_files_hold_the_submission(loaded: Installation, lake: Lake) -> None:
-    stored = lake.arrow("FROM submissions.daily ORDER BY date_id").drop(
-        ["trading_day", "origin", "stored_at"]
+    rows = lake.query("FROM submissions.daily").pivot_table(
+        index="date_id", columns="target", values="value"
     )
+    stored = pa.Table.from_pandas(rows[TARGETS].reset_index(), preserve_index=False)
+    stored = stored.replace_schema_metadata()
     parquet = pa.parquet.read_table(loaded.settings.exports_dir / "submission.parquet")
     assert parquet.schema.names == ["date_id", *TARGETS]
     assert parquet.schema.types == [pa.int64(), *[pa.float64()] * 424]

@@ -190,7 +190,9 @@ def test_prometheus_scrapes_the_endpoint_on_loopback(reported: Installation) -> 
         listening = psutil.Process(server.pid).net_connections("inet")
         assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
         with Lake(reported.settings.lake_dir, read_only=True) as lake:
-            stored = lake.query("SELECT count(*) AS n FROM submissions.daily")["n"].iloc[0]
+            stored = lake.query("SELECT count(DISTINCT trading_day) AS n FROM submissions.daily")[
+                "n"
+            ].iloc[0]
         assert metrics["quant_assets_submissions_stored"] == {(): stored}
         assert metrics["quant_assets_runs"]["watch_daily", "success"] == 1
     finally:
