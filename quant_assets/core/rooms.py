@@ -141,6 +141,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
             "cleaning prices",
             (
                 ("competition", "a folder in the competition's format"),
+                ("files", "a folder of price files of a described market"),
                 ("simulated", "a simulated market"),
             ),
         ),
