@@ -12,7 +12,7 @@ import duckdb
 from quant_assets.core.errors import SourceError
 from quant_assets.market.description.values import quote
 from quant_assets.sources.files.layout import FileGroup
-from quant_assets.sources.files.queries import day_column, fetch, find_file, table_of
+from quant_assets.sources.files.queries import FILE, day_column, fetch, find_file, table_of
 
 _DAY = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2}|\d{8})"
@@ -70,10 +70,8 @@ def parse_days_of(
     """
     listed = list(texts)
     if None in listed:
-        query = (
-            f"SELECT filename, count(*) FROM {table_of(group)} WHERE {day_column(group)} IS NULL"
-        )
-        file, count = fetch(connection, group, f"{query} GROUP BY filename ORDER BY filename")[0]
+        query = f"SELECT {FILE}, count(*) FROM {table_of(group)} WHERE {day_column(group)} IS NULL"
+        file, count = fetch(connection, group, f"{query} GROUP BY 1 ORDER BY 1")[0]
         raise SourceError(
             "a row has no date",
             where=file,

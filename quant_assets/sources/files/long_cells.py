@@ -19,6 +19,7 @@ from quant_assets.sources.files.layout import FileGroup
 from quant_assets.sources.files.long_history import join_instruments
 from quant_assets.sources.files.numbers import parse_cells
 from quant_assets.sources.files.queries import (
+    FILE,
     cell_of,
     day_column,
     fetch,
@@ -154,9 +155,9 @@ def _conflict_error(
             if field not in group.fields or not written:
                 continue
             query = (
-                f"SELECT CAST(t.c{group.fields[field]} AS VARCHAR), filename "
+                f"SELECT CAST(t.c{group.fields[field]} AS VARCHAR), {FILE} "
                 f"FROM {table_of(group)} {join} WHERE w.place = ? "
-                f"AND list_contains(?, CAST({day_column(group)} AS VARCHAR)) LIMIT 100"
+                f"AND list_contains(?, CAST({day_column(group)} AS VARCHAR)) ORDER BY ALL LIMIT 100"
             )
             for cell, file in fetch(connection, group, query, instrument, written):
                 cells.setdefault("an empty cell" if cell is None else cell, file)

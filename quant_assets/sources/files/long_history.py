@@ -16,10 +16,12 @@ from quant_assets.sources.files.headers import stem_of
 from quant_assets.sources.files.layout import FileGroup
 from quant_assets.sources.files.numbers import EMPTY, TextCount, check_mostly_numbers
 from quant_assets.sources.files.queries import (
+    FILE,
     day_column,
     fetch,
     number_of,
     register_places,
+    require_numbers,
     table_of,
 )
 from quant_assets.sources.files.series import MarketSeries, require_closes
@@ -77,7 +79,7 @@ def join_instruments(
         return f"JOIN wanted AS w ON CAST(t.c{group.symbol} AS VARCHAR) = w.key"
     of_files = {str(p): places[stem_of(p)] for p in group.paths if stem_of(p) in places}
     register_places(connection, "wanted", list(of_files), list(of_files.values()))
-    return "JOIN wanted AS w ON t.filename = w.key"
+    return f"JOIN wanted AS w ON t.{FILE} = w.key"
 
 
 def _count(
@@ -89,8 +91,10 @@ def _count(
     """
     join = join_instruments(connection, group, named)
     wanted = {field for one in named.instruments for field in one.fields}
-    texts = [column for field, column in group.fields.items() if field in wanted]
-    texts = [column for column in texts if group.header.kinds[column] == "text"]
+    priced = [column for field, column in group.fields.items() if field in wanted]
+    for column in priced:
+        require_numbers(group, column)
+    texts = [column for column in priced if group.header.kinds[column] == "text"]
     columns = [
         f"CAST({day_column(group)} AS VARCHAR) AS day",
         "w.place AS instrument",
@@ -138,7 +142,7 @@ def _join_counts(
 def _check_symbols(connection: duckdb.DuckDBPyConnection, group: FileGroup, nameless: int) -> None:
     if not nameless or group.symbol is None:
         return
-    query = f"SELECT filename FROM {table_of(group)} WHERE t.c{group.symbol} IS NULL LIMIT 1"
+    query = f"SELECT min({FILE}) FROM {table_of(group)} WHERE t.c{group.symbol} IS NULL"
     file = fetch(connection, group, query)[0][0]
     raise SourceError(
         "a row has no symbol",

@@ -22,6 +22,8 @@ _DAY_TYPES = {
     "time": "TIMESTAMP",
     "zoned time": "TIMESTAMPTZ",
 }
+FILE = "file_of_the_row"
+"""Name of the column that holds the file of a row, which no column of prices has."""
 _CONFIG: dict[str, Any] = {
     # Rows are streamed, so more memory is only asked for by files that are no prices.
     "memory_limit": "2GB",
@@ -39,20 +41,22 @@ def open_connection() -> duckdb.DuckDBPyConnection:
 
 
 def table_of(group: FileGroup) -> str:
-    """Return the table of a group in SQL: t with the columns c0, c1 and so on, and filename.
+    """Return the table of a group in SQL: t with the columns c0, c1 and so on, and the row's file.
 
     Its one parameter is what :func:`bind_paths` returns.
     """
     names = [f"c{i}" for i in range(len(group.header.names))]
     alias = f"AS t({', '.join(names)})"
+    # A name such as "year=2020" of a folder is no column.
+    common = f"filename := '{FILE}', hive_partitioning := false"
     if not group.header.delimiter:
-        return f"read_parquet(?, filename := true) {alias}"
+        return f"read_parquet(?, {common}) {alias}"
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     options = "auto_detect := false, header := true, quote := '\"', escape := '\"'"
     delimiter = group.header.delimiter
     return (
         f"read_csv(?, {options}, delim := '{delimiter}', columns := {{{columns}}}, "
-        f"filename := true) {alias}"
+        f"{common}) {alias}"
     )
 
 
@@ -90,11 +94,11 @@ def number_of(column: int, table: str = "t.") -> str:
     return f"TRY_CAST({table}c{column} AS DOUBLE)"
 
 
-def cell_of(group: FileGroup, column: int) -> str:
-    """Return a column in SQL as it is fetched: text as it is, everything else as numbers.
+def require_numbers(group: FileGroup, column: int) -> None:
+    """Check that a column may hold numbers.
 
     Raises:
-        SourceError: the column holds neither.
+        SourceError: it holds neither numbers nor text.
     """
     kind = group.header.kinds[column]
     if kind not in {"text", "number"}:
@@ -104,7 +108,17 @@ def cell_of(group: FileGroup, column: int) -> str:
             expected="numbers",
             found="days or times" if kind != "other" else "a nested or binary type",
         )
-    return f"CAST(t.c{column} AS {'VARCHAR' if kind == 'text' else 'DOUBLE'})"
+
+
+def cell_of(group: FileGroup, column: int) -> str:
+    """Return a column in SQL as it is fetched: text as it is, everything else as numbers.
+
+    Raises:
+        SourceError: the column holds neither.
+    """
+    require_numbers(group, column)
+    text = group.header.kinds[column] == "text"
+    return f"CAST(t.c{column} AS {'VARCHAR' if text else 'DOUBLE'})"
 
 
 def fetch(
@@ -136,10 +150,11 @@ def stream(
 
 
 def find_file(connection: duckdb.DuckDBPyConnection, group: FileGroup, day: str) -> str | None:
-    """Return a file that has a row of a day, which is a text; None if none has."""
-    query = f"SELECT filename FROM {table_of(group)} WHERE CAST(t.c{group.day} AS VARCHAR) = ?"
-    rows = fetch(connection, group, f"{query} LIMIT 1", day)
-    return rows[0][0] if rows else None
+    """Return the first file that has a row of a day, which is a text; None if none has."""
+    day_text = f"CAST(t.c{group.day} AS VARCHAR)"
+    query = f"SELECT min({FILE}) FROM {table_of(group)} WHERE {day_text} = ?"
+    file: str | None = fetch(connection, group, query, day)[0][0]
+    return file
 
 
 def _day_type(group: FileGroup) -> str:

@@ -174,17 +174,24 @@ def _parse_column(
 
 
 def _check_fields(groups: Sequence[FileGroup], instruments: Sequence[Instrument]) -> None:
+    """Check that the files have every described field; a file of one instrument has its own."""
     given = {field for group in groups for field in group.fields}
+    own = {
+        stem_of(path): (group.fields, path)
+        for group in groups
+        if group.layout == "a file per instrument"
+        for path in group.paths
+    }
     for one in instruments:
-        missing = [field for field in one.fields if field not in given]
+        fields, path = own.get(one.name, (given, _folder_of(groups)))
+        missing = [field for field in one.fields if field not in fields]
         if missing:
-            names = groups[0].header.names
             raise SourceError(
                 "the price files lack a described field",
-                where=_folder_of(groups),
+                where=str(path),
                 expected=f"a column {missing[0]}, which {quote(one.name)} has by the description",
-                found=list_names(names),
-                hint=suggest_names(missing[0], names, "`columns` names a column of another name"),
+                found=list_names(fields),
+                hint="`columns` names a column of another name",
             )
 
 

@@ -98,7 +98,7 @@ class PriceFolder:
             files = list_files(self.options.place)
         except SourceError:
             files = []
-        return digest_state([self.options.place, *files, *self._pairs_files()])
+        return digest_state([*files, *self._pairs_files()])
 
     def waiting(self) -> str:
         """Say why the newest day has not come; empty if it has.

@@ -13,6 +13,7 @@ from quant_assets.market.instruments import SeriesList
 from quant_assets.sources.files.layout import FileGroup
 from quant_assets.sources.files.numbers import parse_cells
 from quant_assets.sources.files.queries import (
+    FILE,
     cell_of,
     join_days,
     register_places,
@@ -65,7 +66,7 @@ def stream_columns(
     for first in range(0, len(wanted), _COLUMNS):
         block = wanted[first : first + _COLUMNS]
         cells = ", ".join(cell_of(group, i) for i in block)
-        query = f"SELECT d.place, t.filename, {cells} FROM {table_of(group)} {join_days(group)}"
+        query = f"SELECT d.place, t.{FILE}, {cells} FROM {table_of(group)} {join_days(group)}"
         for batch in stream(connection, group, query, _BATCH):
             at, files = batch.column(0).to_numpy(), batch.column(1).to_pylist()
             for i, column in enumerate(block, start=2):

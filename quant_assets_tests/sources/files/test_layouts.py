@@ -147,9 +147,7 @@ def test_odd_names_are_kept(layout: str, tmp_path: Path) -> None:
 def test_numbers_are_delivered_as_they_are(tmp_path: Path) -> None:
     closes = ["inf", "-1.5", "0", "nan", "", " 2 ", "1e300", "NaN"]
     days = [f"2020-01-{day:02}" for day in range(1, 9)]
-    rows = [
-        (day, name, close, 1) for day, close in zip(days, closes, strict=True) for name in "AB"
-    ]
+    rows = [(day, name, close, 1) for day, close in zip(days, closes, strict=True) for name in "AB"]
     write_layout(tmp_path, "long", ".csv", [*rows, ("2020-01-09", "A", 1, 1)])
     table = read_all(open_folder(tmp_path))
     expected = [np.inf, -1.5, 0, np.nan, np.nan, 2, 1e300, np.nan, 1]
@@ -174,6 +172,33 @@ def test_a_text_in_place_of_a_number_is_unread(layout: str, ending: str, tmp_pat
     assert np.isfinite(table.values).sum() == table.values.size - 2
     part = source.prices(table.days[21].item(), table.days[30].item())
     assert [(cell.row, cell.text) for cell in part.unread] == [(0, "n/a")]
+
+
+def test_instruments_may_differ_in_fields(tmp_path: Path) -> None:
+    description = LISTED.replace("B]", "{name: B, fields: [close]}]")
+    for layout in ("long", "file", "wide"):
+        write_layout(tmp_path / layout, layout, ".csv", ROWS)
+        table = read_all(open_folder(tmp_path / layout, description))
+        assert table.columns == ("A_close", "A_volume", "B_close")
+        np.testing.assert_array_equal(table.values[1], [20.125, 102, 10.125])
+
+
+def test_names_of_folders_and_columns_mean_nothing_to_the_reader(tmp_path: Path) -> None:
+    rows = [(*row, "x") for row in ROWS]
+    header = ("date", "symbol", "close", "volume")
+    for column in ("filename", "CLOSE2", "Date "):
+        folder = tmp_path / "symbol=A" / column
+        write_parquet(folder / "p.parquet", [(*header, column), *rows])
+        write_csv(folder / "q.csv", [(*header, column), *rows])
+        assert len(read_all(open_folder(folder)).days) == 4
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows(tmp_path: Path) -> None:
+    write_layout(tmp_path, "long", ".csv", ROWS)
+    expected = read_all(open_folder(tmp_path))
+    content = (tmp_path / "p.csv").read_bytes().replace(b"\n", b"\r\n")
+    (tmp_path / "p.csv").write_bytes(b"\xef\xbb\xbf" + content + b"\r\n")
+    assert_same(read_all(open_folder(tmp_path)), expected)
 
 
 def test_tables_beside_the_prices_are_no_prices(tmp_path: Path) -> None:
