@@ -128,7 +128,7 @@ class _LongReader:
 def _columns_of(history: PriceHistory) -> dict[str, IntArray]:
     """Return the column of each instrument by field; -1 where it lacks the field."""
     named = history.named
-    place = {one.name: i for i, one in enumerate(named.instruments)}
+    place = {instrument.name: i for i, instrument in enumerate(named.instruments)}
     columns: dict[str, IntArray] = {}
     for column, series in enumerate(named.series.series):
         of_field = columns.setdefault(series.field, np.full(len(place), -1, dtype=np.int64))

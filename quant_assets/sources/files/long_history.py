@@ -73,7 +73,7 @@ def join_instruments(
     connection: duckdb.DuckDBPyConnection, group: FileGroup, named: MarketSeries
 ) -> str:
     """Register the instruments of a group as table ``wanted``, and return the join with it."""
-    places = {one.name: place for place, one in enumerate(named.instruments)}
+    places = {instrument.name: place for place, instrument in enumerate(named.instruments)}
     if group.symbol is not None:
         register_places(connection, "wanted", list(places), list(places.values()))
         return f"JOIN wanted AS w ON CAST(t.c{group.symbol} AS VARCHAR) = w.key"
@@ -90,7 +90,7 @@ def _count(
     Returns rows of day, rows and closes, and rows of instrument and closes.
     """
     join = join_instruments(connection, group, named)
-    wanted = {field for one in named.instruments for field in one.fields}
+    wanted = {field for instrument in named.instruments for field in instrument.fields}
     priced = [column for field, column in group.fields.items() if field in wanted]
     for column in priced:
         require_numbers(group, column)

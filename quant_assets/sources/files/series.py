@@ -37,7 +37,7 @@ def select_described(
 
     Only files of one instrument each can be left out unread.
     """
-    names = {one.name for one in instruments}
+    names = {instrument.name for instrument in instruments}
     described = [
         replace(
             group,
@@ -76,10 +76,10 @@ def name_series(groups: Sequence[FileGroup], market: MarketDescription) -> Marke
     instruments = market.instruments()
     _check_fields(groups, instruments)
     series = [
-        InstrumentSeries(one.name, field)
-        for one in instruments
+        InstrumentSeries(instrument.name, field)
+        for instrument in instruments
         for field in FIELDS
-        if field in one.fields
+        if field in instrument.fields
     ]
     return _collect(market, instruments, {market.series_name(each): each for each in series})
 
@@ -138,10 +138,10 @@ def _name_columns(
         by_column = {name: series for series, name in columns.items()}
         return _collect(market, market.instruments(tuple(by_column)), by_column)
     described = {
-        InstrumentSeries(one.name, field): None
-        for one in market.instruments()
+        InstrumentSeries(instrument.name, field): None
+        for instrument in market.instruments()
         for field in FIELDS
-        if field in one.fields
+        if field in instrument.fields
     }
     missing = next((series for series in described if series not in columns), None)
     if missing is not None:
@@ -182,14 +182,14 @@ def _check_fields(groups: Sequence[FileGroup], instruments: Sequence[Instrument]
         if group.layout == "a file per instrument"
         for path in group.paths
     }
-    for one in instruments:
-        fields, path = own.get(one.name, (given, _folder_of(groups)))
-        missing = [field for field in one.fields if field not in fields]
+    for instrument in instruments:
+        fields, path = own.get(instrument.name, (given, _folder_of(groups)))
+        missing = [field for field in instrument.fields if field not in fields]
         if missing:
             raise SourceError(
                 "the price files lack a described field",
                 where=str(path),
-                expected=f"a column {missing[0]}, which {quote(one.name)} has by the description",
+                expected=f"a column {missing[0]}, as described of {quote(instrument.name)}",
                 found=list_names(fields),
                 hint="`columns` names a column of another name",
             )
@@ -200,7 +200,7 @@ def _collect(
     instruments: Sequence[Instrument],
     by_column: dict[str, InstrumentSeries],
 ) -> MarketSeries:
-    groups = {one.name: market.group_of(one.name) for one in instruments}
+    groups = {instrument.name: market.group_of(instrument.name) for instrument in instruments}
     series = SeriesList(
         tuple(by_column),
         tuple(by_column.values()),

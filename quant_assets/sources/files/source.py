@@ -179,12 +179,12 @@ class PriceFolder:
         )
 
     def _require_days(self) -> DayArray:
-        found = self._days(self._history())
-        if not len(found.days):
+        trading_days = self._days(self._history())
+        if not len(trading_days.days):
             raise SourceError(
                 "no day of prices has come",
                 where=str(self.options.place),
                 expected="a close on some trading day",
-                found=found.waiting or "no rows of described instruments on trading days",
+                found=trading_days.waiting or "no rows of described instruments on trading days",
             )
-        return found.days
+        return trading_days.days

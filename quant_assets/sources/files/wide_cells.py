@@ -60,12 +60,12 @@ def _write(cells: Cells, taken: AnyArray, part: ColumnCells) -> None:
 def _conflict_error(cells: Cells, part: ColumnCells, at: int) -> SourceError:
     row = int(part.rows[at])
     written = cells.texts.get((row, part.column), float(cells.values[row, part.column]))
-    found = part.texts.get(at, float(part.numbers[at]))
+    repeated = part.texts.get(at, float(part.numbers[at]))
     return SourceError(
         "two rows of one day differ",
         where=f"{part.files[at]}, column {quote(cells.series.columns[part.column])}",
         expected=f"one row of {cells.days[row]}, or equal rows",
-        found=f"{_show(written)} and {_show(found)}",
+        found=f"{_show(written)} and {_show(repeated)}",
         hint="remove the wrong row",
     )
 

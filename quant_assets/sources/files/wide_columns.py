@@ -21,7 +21,7 @@ from quant_assets.sources.files.queries import (
     table_of,
 )
 
-_COLUMNS = 500
+_COLUMNS = 1500
 _BATCH = 4096
 
 

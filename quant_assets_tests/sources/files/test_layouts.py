@@ -125,12 +125,12 @@ def test_symbols_without_a_description_are_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["long", "file", "wide"])
 def test_many_series_in_several_blocks_of_columns(layout: str, tmp_path: Path) -> None:
-    names = [f"N{i}" for i in range(420)]
+    names = [f"N{i}" for i in range(800)]
     description = LISTED.replace("[A, B]", f"[{', '.join(reversed(names))}]")
     write_layout(tmp_path, layout, ".csv", market_rows(names, DAYS[:2]))
     table = read_all(open_folder(tmp_path, description))
-    assert table.columns[0] == "N419_close"
-    np.testing.assert_array_equal(table.values[0, 0::2], 10.0 * np.arange(420, 0, -1))
+    assert table.columns[0] == "N799_close"
+    np.testing.assert_array_equal(table.values[0, 0::2], 10.0 * np.arange(800, 0, -1))
 
 
 @pytest.mark.parametrize("layout", ["long", "file"])

@@ -82,7 +82,7 @@ def test_rows_of_an_instruments_file_that_differ_are_refused(tmp_path: Path) -> 
     write_layout(tmp_path, "file", ".csv", ROWS)
     with (tmp_path / "B.csv").open("a") as file:
         file.write("2020-01-03,1,102\n")
-    refuse(tmp_path, "differ", "where: " + str(tmp_path / "B.csv"), "close 20.125 and 1")
+    refuse(tmp_path, "differ", "where: " + str(tmp_path / "B.csv"), "close 1 and 20.125")
     # A file whose ending differs has the same instrument.
     write_layout(tmp_path, "file", ".csv", ROWS)
     write_parquet(tmp_path / "A.parquet", [("date", "close", "volume"), (DAYS[0], 1.0, 1)])
@@ -172,7 +172,7 @@ def test_an_instrument_without_prices_is_named(layout: str, tmp_path: Path) -> N
 def test_the_file_of_an_instrument_has_its_fields(tmp_path: Path) -> None:
     write_layout(tmp_path, "file", ".csv", ROWS)
     write_csv(tmp_path / "B.csv", [("date", "close"), (DAYS[0], 1)])
-    refuse(tmp_path, "lack a described field", "B.csv", "a column volume, which 'B'")
+    refuse(tmp_path, "lack a described field", "B.csv", "column volume, as described of 'B'")
 
 
 def test_a_misspelt_instrument_has_a_hint(tmp_path: Path) -> None:
