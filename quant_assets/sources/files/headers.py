@@ -6,12 +6,15 @@ What the columns mean belongs in ``layout``; their cells are read in ``long_cell
 
 import csv
 import gzip
+import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from quant_assets.core.errors import SourceError
 from quant_assets.market.description.values import list_names, quote
+from quant_assets.sources.competition.file_state import state_of
 
 CSV_ENDINGS = (".csv", ".csv.gz")
 PARQUET_ENDINGS = (".parquet",)
@@ -53,7 +56,8 @@ def list_files(place: Path) -> list[Path]:
             expected="a folder of price files, or one file",
             found=error.strerror,
         ) from None
-    files = [p for p in paths if p.name.endswith(ENDINGS) and not p.name.startswith(".")]
+    named = [p for p in paths if p.name.endswith(ENDINGS) and not p.name.startswith(".")]
+    files = [path for path in named if not path.is_dir()]
     if not files:
         raise SourceError(
             "there are no price files",
@@ -92,6 +96,27 @@ def read_header(path: Path) -> Header:
     return header
 
 
+def check_whole(path: Path) -> None:
+    """Check that a gzipped file is whole, which DuckDB does not.
+
+    Raises:
+        SourceError: it is cut off or damaged.
+    """
+    if path.name.endswith(".gz"):
+        _check_whole(path, state_of(path))
+
+
+@lru_cache(maxsize=50_000)
+def _check_whole(path: Path, _: tuple[int, ...]) -> None:
+    """Check a file, and do so again when it has another state."""
+    try:
+        with gzip.open(path, "rb") as file:
+            while file.read(_LONGEST_HEADER):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise unreadable_error(str(path), error) from None
+
+
 def unreadable_error(where: str, reason: object) -> SourceError:
     """Build the error for a file that is no table."""
     return SourceError(
@@ -109,7 +134,7 @@ def _read_first_line(path: Path) -> Header:
             line = file.readline(_LONGEST_HEADER).decode("utf-8-sig", errors="replace")
         delimiter = max(_DELIMITERS, key=line.count)
         names = next(csv.reader([line], delimiter=delimiter), [])
-    except (OSError, EOFError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise unreadable_error(str(path), error) from None
     return Header(tuple(names), tuple[Kind, ...]("text" for _ in names), delimiter)
 

@@ -9,13 +9,10 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.market.description.instruments import Naming
 from quant_assets.market.description.market import MarketDescription
-from quant_assets.market.instruments import FIELDS
 from quant_assets.sources.files.layout import FileGroup, NamedColumn, read_groups
 from quant_assets.sources.files.long_history import count_long
 from quant_assets.sources.files.queries import find_file, open_connection
@@ -94,31 +91,7 @@ def read_history(request: Request, _: str) -> PriceHistory:
             texts, counts = count_wide(connection, groups, named)
         else:
             texts, counts = count_long(connection, described, named, groups)
-    days = sorted(counts)
-    history = PriceHistory(
-        described,
-        tuple(texts),
-        named,
-        np.array(days, dtype="datetime64[D]"),
-        np.array([counts[day][1] for day in days], dtype=np.int64),
-    )
-    _check_rows({day: rows for day, (rows, _) in counts.items()}, history)
-    return history
-
-
-def _check_rows(rows: dict[date, int], history: PriceHistory) -> None:
-    """Refuse files that repeat the rows of a day many times, before their prices are read."""
-    instruments = len(history.named.instruments)
-    most = instruments * len(FIELDS)
-    for day, count in rows.items():
-        if count > most:
-            raise SourceError(
-                "a day has more rows than the market has instruments and fields",
-                where=history.place_of(day),
-                expected=f"at most {most:,} rows of {instruments:,} instruments on a day",
-                found=f"{count:,} rows of {day}",
-                hint="remove the repeated rows",
-            )
+    return PriceHistory(described, tuple(texts), named, counts.days, counts.closes)
 
 
 def _refuse_numbers(groups: Sequence[FileGroup]) -> None:

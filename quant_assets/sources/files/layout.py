@@ -12,7 +12,7 @@ from typing import Literal
 from quant_assets.core.errors import MarketError, SourceError, suggest_names
 from quant_assets.market.description.values import list_names, quote
 from quant_assets.market.instruments import FIELDS
-from quant_assets.sources.files.headers import Header, list_files, read_header
+from quant_assets.sources.files.headers import Header, check_whole, list_files, read_header
 
 Layout = Literal["long", "wide", "a file per instrument"]
 OUR_NAMES = ("date", "symbol", *FIELDS)
@@ -94,6 +94,7 @@ def read_groups(
     for path in list_files(place):
         if path.name not in leave_out or path == place:
             by_header.setdefault(read_header(path), []).append(path)
+            check_whole(path)
     tables = list(by_header.items())
     priced = [table for table in tables if _looks_priced(table[0], columns or {})]
     groups = tuple(_recognise(header, paths, columns or {}) for header, paths in priced or tables)

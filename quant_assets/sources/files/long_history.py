@@ -6,11 +6,13 @@ Wide files are counted in ``wide_history``; cells are read in ``long_cells``.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import duckdb
 
 from quant_assets.core.errors import SourceError
+from quant_assets.sources.files.day_counts import DayCounts
 from quant_assets.sources.files.day_texts import parse_days_of
 from quant_assets.sources.files.headers import stem_of
 from quant_assets.sources.files.layout import FileGroup
@@ -19,6 +21,7 @@ from quant_assets.sources.files.queries import (
     FILE,
     day_column,
     fetch,
+    find_file,
     number_of,
     register_places,
     require_numbers,
@@ -36,7 +39,7 @@ def count_long(
     groups: Sequence[FileGroup],
     named: MarketSeries,
     all_groups: Sequence[FileGroup],
-) -> tuple[DayTexts, dict[date, tuple[int, int]]]:
+) -> tuple[DayTexts, DayCounts]:
     """Count the rows and closes of described instruments on each day that has one of their rows.
 
     Returns the days of each group by how it writes them, and both counts by day.
@@ -49,24 +52,25 @@ def count_long(
 
     Raises:
         SourceError: an instrument has no close, a row has no symbol or no day, a day cannot be
-            read, or too many cells are text.
+            read or has too many rows, or too many cells are text.
     """
     texts: DayTexts = []
-    by_day: dict[date, tuple[int, int]] = {}
+    counts = DayCounts(len(named.instruments))
     by_instrument: dict[int, int] = defaultdict(int)
     for group in groups:
         of_days, of_instruments = _count(connection, group, named)
         days = parse_days_of(connection, group, [row[0] for row in of_days])
-        for day, described, closes in of_days:
-            if described:
-                before = by_day.get(days[day], (0, 0))
-                by_day[days[day]] = (before[0] + described, before[1] + closes)
+        for text, rows, closes in of_days:
+            if rows:
+                find = partial(find_file, connection, group, text)
+                counts.add_rows(days[text], rows, find)
+                counts.add_closes(days[text], closes)
         for instrument, closes in of_instruments:
             by_instrument[instrument] += closes
         texts.append(days)
     present = [by_instrument[place] > 0 for place in range(len(named.instruments))]
     require_closes(named.series, present, all_groups, lambda: _read_names(connection, all_groups))
-    return texts, by_day
+    return texts, counts
 
 
 def join_instruments(

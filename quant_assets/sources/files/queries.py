@@ -173,5 +173,7 @@ def _query_error(group: FileGroup, error: Exception) -> SourceError:
     """Build an error from DuckDB's, of which three lines and the file's name say enough."""
     lines = [line.strip() for line in str(error).splitlines()]
     file = next((line.removeprefix("file = ") for line in lines if line.startswith("file = ")), "")
-    shown = [line for line in lines[:3] if line and "Possible" not in line]
-    return unreadable_error(file or group.where, "; ".join(shown))
+    shown = "; ".join(line for line in lines[:3] if line and "Possible" not in line)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        shown = "more different days or symbols than memory holds"
+    return unreadable_error(file or group.where, shown)

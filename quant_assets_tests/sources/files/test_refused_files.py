@@ -104,9 +104,10 @@ def test_rows_without_end_are_refused_before_they_are_read(tmp_path: Path) -> No
             (tmp_path / name).mkdir()
             query = rows.format(symbol, 1_000_000)
             connection.execute(f"COPY ({query}) TO '{tmp_path}/{name}/p.parquet'")
-    one = LISTED.replace("[A, B]", "[A]")
-    refuse(tmp_path / "one", "more rows", "1,000,000 rows of 2020-01-02", "7", description=one)
+    refuse(tmp_path / "one", "more rows", "1,000,000 rows of 2020-01-02")
     refuse(tmp_path / "both", "more rows", "p.parquet", "at most 14 rows of 2 instruments")
+    write_csv(tmp_path / "p.csv", [("date", "X_c"), *[(DAYS[0], 1)] * 8])
+    refuse(tmp_path, "more rows", "p.csv", "8 rows of 2020-01-02", description=RULES)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,22 @@ def test_files_that_are_wrong_as_a_whole(
 def test_files_that_are_no_tables(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     refuse(tmp_path, name)
+
+
+def test_a_gzipped_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    write_csv(tmp_path / "p.csv.gz", [HEADER, *ROWS])
+    content = (tmp_path / "p.csv.gz").read_bytes()
+    for damaged in (content[:-8], content[:-20], content[:-9] + b"x" + content[-8:]):
+        (tmp_path / "p.csv.gz").write_bytes(damaged)
+        refuse(tmp_path, "cannot be read", "p.csv.gz")
+
+
+def test_folders_are_no_files_and_links_that_lead_nowhere_are_refused(tmp_path: Path) -> None:
+    write_csv(tmp_path / "p.csv", [HEADER, *ROWS])
+    (tmp_path / "q.csv").mkdir()
+    assert len(read_all(open_folder(tmp_path)).days) == 2
+    (tmp_path / "r.csv").symlink_to(tmp_path / "nowhere.csv")
+    refuse(tmp_path, "cannot be read", "r.csv", "No such file")
 
 
 @pytest.mark.parametrize("layout", ["long", "wide"])
