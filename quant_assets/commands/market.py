@@ -52,6 +52,7 @@ def check_description(file: str, data: Path | None, today: date) -> Iterator[str
 
     Raises:
         MarketError: the description cannot be used, or does not fit the data.
+        SourceError: the data cannot be read.
         CalendarError: the calendar does not reach so far.
     """
     path = COMPETITION_FILE if file == COMPETITION else Path(file)

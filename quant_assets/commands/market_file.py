@@ -43,8 +43,8 @@ def write_description(folder: Path, output: Path) -> PriceFiles:
         output: the file to write, which must not exist.
 
     Raises:
-        MarketError: the file exists, the price files cannot be read, or what they hold cannot be
-            described.
+        MarketError: the file exists, or what the price files hold cannot be described.
+        SourceError: the price files cannot be read.
         OSError: the folder cannot be read, or the file cannot be written.
     """
     if output.is_symlink() or output.exists():

@@ -142,6 +142,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
             (
                 ("competition", "a folder in the competition's format"),
                 ("http", "vendors over HTTP: the client, answers as they came, and a module each"),
+                ("files", "a folder of price files of a described market"),
                 ("simulated", "a simulated market"),
             ),
         ),

@@ -12,13 +12,14 @@ import pytest
 from scipy.stats import ks_2samp
 
 from quant_assets.core.errors import ArtifactError
-from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.features.catalogue import list_inputs
 from quant_assets.lake.readers.forecasts import read_forecasts
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.schemas.tables import fits_table, forecasts_table
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.instruments import COMPETITION_GROUPS
 from quant_assets.monitoring.drift import training_reference
 from quant_assets.monitoring.drift.drift import (
     MAX_COMPARED_DAYS,
@@ -41,7 +42,8 @@ from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, FAMILIES, FIT_ROWS, fill
 
 DAYS = synthetic.prices().days
-COLUMNS = len(CATALOGUE) + len(FAMILIES) + 1
+INPUTS = list_inputs(COMPETITION_GROUPS)
+COLUMNS = len(INPUTS) + len(FAMILIES) + 1
 FIRST, LAST = ALTERED_AFTER - 2, ALTERED_AFTER + 2
 
 
@@ -93,7 +95,7 @@ def test_every_column_has_a_row_a_day(of_days: pd.DataFrame) -> None:
     dated = of_days.drop_duplicates("trading_day")
     assert dated["date_id"].tolist() == list(range(FIRST, LAST + 1))
     levels = of_days.drop_duplicates(["level", "name"])
-    expected = {(f.level, f.name) for f in CATALOGUE}
+    expected = set(INPUTS)
     expected |= {("forecast", name) for name in (*FAMILIES, "ensemble")}
     assert set(zip(levels["level"], levels["name"], strict=True)) == expected
 
@@ -112,8 +114,8 @@ def test_a_feature_that_looks_back_over_half_a_reference_is_not_compared(
 ) -> None:
     """Its share of missing cells still is."""
     rows = of_days[of_days["reference_until"] == DAYS[FIT_ROWS[1]]].set_index(["level", "name"])
-    for feature in CATALOGUE:
-        of_feature = rows.loc[[(feature.level, feature.name)]]
+    for key, feature in INPUTS.items():
+        of_feature = rows.loc[[key]]
         assert of_feature["missing_change"].notna().all()
         if MIN_FEATURE_WINDOWS * feature.window > FIT_ROWS[1] + 1:
             assert of_feature["ks"].isna().all(), feature.name
@@ -154,7 +156,7 @@ def make_champion(lake: Lake, row: int) -> None:
     ("level", "table", "name"),
     [
         ("instrument", "features.instruments", "vol_20"),
-        ("market", "features.market", "factor_US_1"),
+        ("market", "features.market", "factor_all_1"),
         ("target", "features.targets", "diff_ret_20"),
     ],
 )

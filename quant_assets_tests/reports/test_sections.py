@@ -199,9 +199,8 @@ def test_broken_limits_are_counted_and_make_action_items(lake: Lake) -> None:
         ActionItem("warning", "Prices of FX: freshness is 6, 5 is allowed"),
     )
     assert section.summary == f"7 of 8 limits are kept on {DAY}."
-    # The stored prices are those of a US stock; the other groups follow by name.
-    assert head(section) == ("measure", "US", "FX", "JPX", "LME", "allowed")
-    assert grid(section)[0] == ["freshness", "0", "6", "0", "0", "5"]
+    assert head(section) == ("measure", "LME", "JPX", "US", "FX", "allowed")
+    assert grid(section)[0] == ["freshness", "0", "0", "0", "6", "5"]
     assert grid(section, 1) == [["FX_USDJPY", "freshness", "6"]]
 
 
@@ -238,7 +237,7 @@ def test_days_before_volatilities_were_stored_by_group_show_none(lake: Lake) -> 
     assert section.known
     assert not [block for block in section.blocks if isinstance(block, Grid)]
     earlier = market_sections.regime_section(scope(lake, DAY - timedelta(days=1)))
-    assert head(earlier) == ("US", "FX", "JPX", "LME")
+    assert head(earlier) == ("LME", "JPX", "US", "FX")
 
 
 def test_anomalies_name_groups_and_all_instruments(lake: Lake) -> None:

@@ -6,6 +6,7 @@ import subprocess
 from datetime import UTC, datetime, time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from quant_assets.core.settings import Settings, load_settings
