@@ -37,7 +37,7 @@ def list_columns(slim: bool) -> tuple[str, ...]:
     return tuple(
         name
         for name, field in zip(columns, fields, strict=True)
-        if field == "close" or (field == "volume" and name.startswith("US_"))
+        if field == "close" or (field == "volume" and name.startswith(f"{universe.NEW_YORK}_"))
     )
 
 

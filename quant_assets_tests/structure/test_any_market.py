@@ -10,7 +10,7 @@ KNOWS_MARKETS = ("market/", "sources/")
 # It reads tables of an earlier version, whose columns were named so.
 EARLIER_FORMS = ("lake/store/upgrade.py",)
 OF_ONE_MARKET = re.compile(
-    r"(?<![A-Za-z])(LME|JPX|US_|FX_|MARKETS\b|market_of\b)|\b(424|557)\b|target_[0-9{\[]|MAX_LAG"
+    r"(?<![A-Za-z_])(LME|JPX|US_|FX_|MARKETS\b|market_of\b)|\b(424|557)\b|target_[0-9{\[]|MAX_LAG"
 )
 EXAMPLE = '{wide: "target_{number}"}'
 
