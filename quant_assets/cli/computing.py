@@ -22,7 +22,8 @@ def demo(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="FOLDER", help="A folder in the competition's format; default: QUANT_SOURCE."
+            metavar="SOURCE",
+            help="A market.yaml, or a folder in the competition's format; default: QUANT_SOURCE.",
         ),
     ] = "",
     families: Families = "",
@@ -45,11 +46,14 @@ def demo(
 @app.command()
 def load(
     force: Annotated[bool, typer.Option(help="Load again even if nothing has changed.")] = False,
+    yes: Annotated[
+        bool, typer.Option(help="Go on without asking if the description has changed.")
+    ] = False,
 ) -> None:
     """Load the whole history of the source in one run."""
     from quant_assets.commands.loading import load_everything
 
-    load_everything(load_settings(), force=force)
+    load_everything(load_settings(), force=force, yes=yes)
 
 
 @app.command()

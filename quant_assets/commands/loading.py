@@ -11,6 +11,11 @@ from typing import Any
 
 import typer
 
+from quant_assets.commands.description_changes import (
+    confirm_changes,
+    digest_parts,
+    record_parts,
+)
 from quant_assets.commands.revising import keep_order
 from quant_assets.commands.running import check_readable, find_days_to_run, run_on_console
 from quant_assets.core.clock import Clock
@@ -20,6 +25,7 @@ from quant_assets.core.settings import (
     require_market,
     store_market,
 )
+from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.registry import open_market, open_source
@@ -28,16 +34,18 @@ _SHAPING_CODE = ("quant_assets.quality.cleaning", "quant_assets.market.targets")
 """Modules whose code shapes what a load stores, besides features and families."""
 
 
-def load_everything(settings: Settings, *, force: bool = False) -> None:
+def load_everything(settings: Settings, *, force: bool = False, yes: bool = False) -> None:
     """Run ``load_history`` over all days of the source, unless nothing has changed since.
 
     Args:
         settings: the market, and the data directory.
         force: run even if nothing has changed.
+        yes: go on without asking if the market's description has changed.
 
     Raises:
         SettingsError: the data directory holds another market, or cannot be written.
         SourceError: the source cannot be read; nothing is written then.
+        MarketError: the description cannot be used, or has changed and nobody agreed.
         RunFailedError: an asset or a blocking check failed.
     """
     from quant_assets.quality import worker
@@ -46,15 +54,19 @@ def load_everything(settings: Settings, *, force: bool = False) -> None:
     require_market(settings)
     source = open_source(settings)
     days = source.first_day, source.last_day
-    fingerprint = _digest_load(settings, source.fingerprint(), *_read_studies(settings))
+    fingerprint = _digest_load(
+        settings, source.fingerprint(), *_digest_description(settings), *_read_studies(settings)
+    )
     if not force and is_loaded(settings.lake_dir, fingerprint, days[1]):
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
+    confirm_changes(settings, yes=yes)
     worker.begin_worker()
     check_readable(source, *days)
     store_market(settings)
     run_on_console(settings, source, JobRun(LOAD, *_cover_stored(settings, *days)))
     record_load(settings.lake_dir, fingerprint, Clock().now())
+    record_parts(settings)
 
 
 def run_range(settings: Settings, job: str, start: date, end: date) -> None:
@@ -166,6 +178,13 @@ def _read_studies(settings: Settings) -> list[str]:
         return [
             str(read_best_parameters(lake, name)) for name in select_families(settings.families)
         ]
+
+
+def _digest_description(settings: Settings) -> list[str]:
+    """Return the digests of a description's parts; none for a market that none is written of."""
+    if settings.description_file is None:
+        return []
+    return list(digest_parts(open_description(settings)).values())
 
 
 def _digest_load(settings: Settings, *parts: str) -> str:

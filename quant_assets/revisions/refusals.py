@@ -4,7 +4,12 @@ The order in which a run may store days is in ``revisions.storing``.
 """
 
 from quant_assets.core.errors import SourceError
+from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.schemas.table import HISTORY
+from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
+from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.comparison import Comparison
+from quant_assets.sources.protocol import Source
 
 
 def refuse_other_market(comparison: Comparison) -> None:
@@ -27,6 +32,32 @@ def refuse_other_market(comparison: Comparison) -> None:
             found=f"new: {_list(comparison.came)}",
             hint="if a series was renamed, name it as before; if the new series are right, run "
             "`quant-assets load`, which stores the whole history anew",
+        )
+
+
+def refuse_renamed_targets(lake: Lake, source: Source, comparison: Comparison) -> None:
+    """Refuse other names of targets once a day was submitted live: live rows keep their names.
+
+    Args:
+        lake: holds the targets and what was submitted.
+        source: has the targets as they are now.
+        comparison: how the source differs from the lake.
+
+    Raises:
+        SourceError: a day was submitted live, and there are other targets by name.
+    """
+    if not (comparison.other_targets and lake.has(SUBMISSIONS) and lake.has(RAW_TARGET_PAIRS)):
+        return
+    before, now = read_pairs(lake).targets, source.pairs().targets
+    live = f"SELECT 1 FROM {SUBMISSIONS.quoted} WHERE origin <> ? LIMIT 1"
+    if set(before) != set(now) and lake.arrow(live, [HISTORY]).num_rows:
+        raise SourceError(
+            "targets that were submitted live have other names now, or there are others",
+            expected=f"the {len(before)} targets of the days that were submitted live",
+            found=f"gone: {_list(tuple(name for name in before if name not in set(now)))}; "
+            f"new: {_list(tuple(name for name in now if name not in set(before)))}",
+            hint="what was submitted stays: set QUANT_DATA_DIR to another directory for these "
+            "targets",
         )
 
 

@@ -34,7 +34,8 @@ class Settings(BaseSettings):
     source: SourceName = Field(
         SIMULATED,
         min_length=1,
-        description="Where prices come from: 'simulated', or a folder in the competition's format.",
+        description="Where prices come from: 'simulated', a market.yaml or its folder, or a folder "
+        "in the competition's format.",
     )
     first_day: date = Field(
         FIRST_DAY, description="Date of date_id 0, for a folder without calendar.csv."
@@ -222,6 +223,11 @@ class Settings(BaseSettings):
         """File that describes the market; None for the simulated market and the competition's."""
         path = Path(self.source)
         return path if path.suffix in DESCRIPTION_SUFFIXES else None
+
+    @property
+    def description_parts_file(self) -> Path:
+        """File with digests of the description's parts, as the last load had them."""
+        return self.data_dir / "description.json"
 
     @property
     def lake_dir(self) -> Path:

@@ -7,7 +7,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.assets.partitions import run_day_range
 from quant_assets.orchestration.jobs.names import LOAD, PRICE_JOBS
 from quant_assets.revisions.comparison import Comparison, compare_with_source
-from quant_assets.revisions.refusals import refuse_many_withdrawn
+from quant_assets.revisions.refusals import refuse_many_withdrawn, refuse_renamed_targets
 from quant_assets.revisions.storing import require_order
 from quant_assets.sources.protocol import Source
 
@@ -29,5 +29,6 @@ def compare_for_run(
     """
     comparison, job = compare_with_source(lake, source), context.run.job_name
     refuse_many_withdrawn(comparison, settings.withdrawn_days)
+    refuse_renamed_targets(lake, source, comparison)
     require_order(comparison, *run_day_range(context), redo=job in PRICE_JOBS, replace=job == LOAD)
     return comparison
