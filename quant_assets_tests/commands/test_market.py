@@ -48,10 +48,10 @@ def test_the_error_of_the_page_is_what_one_gets(run: Run, tmp_path: Path) -> Non
 
 
 def test_every_command_of_the_page_runs(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "market.yaml").write_text(blocks("yaml")[0])
     write_long(tmp_path / "prices")
-    commands = [line.split()[2:] for block in blocks("sh") for line in block.splitlines()]
-    assert len(commands) == 3
+    lines = [line.partition("#")[0].split() for text in blocks("sh") for line in text.splitlines()]
+    commands = [words[2:] for words in lines if words[:2] == ["quant-assets", "market"]]
+    assert len(commands) == 5
     for command in commands:
         assert run(*command)[0] == 0, command
 
