@@ -4,14 +4,13 @@ Counting closes belongs in ``long_history`` and ``wide_history``, the calendar i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
 from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import DayArray, IntArray
-from quant_assets.market.description.instruments import Naming
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.sources.files.layout import FileGroup, NamedColumn, read_groups
 from quant_assets.sources.files.long_history import count_long
@@ -28,18 +27,13 @@ class Request:
         place: a folder of price files, or one file.
         columns: columns by our names for them.
         leave_out: names of files that hold no prices.
-        naming: the naming of the market.
-        group_by: the label that groups its instruments.
-        market: its description.
+        market: the description of the market.
     """
 
     place: Path
     columns: tuple[tuple[str, NamedColumn], ...]
     leave_out: tuple[str, ...]
-    naming: Naming
-    group_by: str | None
-    # Naming and groups are all of the description that matters here, and can be hashed.
-    market: MarketDescription = field(compare=False)
+    market: MarketDescription
 
 
 @dataclass(frozen=True)

@@ -167,14 +167,8 @@ class PriceFolder:
         return list(dict.fromkeys([self.market.file.parent / rule.file, folder / rule.file]))
 
     def _history(self) -> PriceHistory:
-        request = Request(
-            self.options.place,
-            self.options.columns,
-            self._leave_out,
-            self.market.naming,
-            self.market.group_by,
-            self.market,
-        )
+        options = self.options
+        request = Request(options.place, options.columns, self._leave_out, self.market)
         return read_history(request, self.look())
 
     def _days(self, history: PriceHistory) -> TradingDays:
