@@ -18,6 +18,9 @@ from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.reports.periods import Period
 from quant_assets.submission.submission import SubmissionTime
 
+_TIME_TO_SUBMIT = timedelta(hours=2)
+"""Time from the moment at which a day's prices are due to that from which a submission is late."""
+
 
 @dataclass(frozen=True)
 class ReportScope:
@@ -48,8 +51,13 @@ class ReportScope:
 
     @property
     def end(self) -> datetime:
-        """The end of the day in UTC. A submission after it is late."""
-        return datetime.combine(self.day + timedelta(days=1), time(), UTC)
+        """The end of the day: midnight UTC, or later if its prices are due later.
+
+        A submission after it is late.
+        """
+        midnight = datetime.combine(self.day + timedelta(days=1), time(), UTC)
+        due = self.calendar.due_at(self.day)
+        return max(midnight, (due + _TIME_TO_SUBMIT).astimezone(UTC)) if due else midnight
 
     def read_rows(
         self,

@@ -9,6 +9,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray
 from quant_assets.definitions import build_definitions
 from quant_assets.market.description.reading import competition_description
@@ -18,7 +19,7 @@ from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets.orchestration.run_requests.proposals import find_next_days, is_day_over
 from quant_assets.orchestration.run_requests.retry_policy import Wait
 from quant_assets.orchestration.schedules.daily_times import DailyTime
-from quant_assets.orchestration.sensors.source_sensor import find_late_days
+from quant_assets.orchestration.sensors.source_sensor import find_late_days, find_patience
 from quant_assets.promotion.manual_decisions import find_next_trading_day
 from quant_assets.quality.expectations import validate_suite
 from quant_assets.quality.suites import raw_prices_suite
@@ -198,3 +199,9 @@ def test_schedules_follow_the_calendar(
         tick = schedule.evaluate_tick(context)
     requested = [request.partition_key for request in tick.run_requests or ()]
     assert (tick.skip_message or requested[0]) == result
+
+
+def test_settings_set_the_patience_only_where_they_say_so(tmp_path: Path) -> None:
+    assert find_patience(NEW_YORK, Settings(data_dir=tmp_path)).late_after_hours == 3
+    impatient = Settings(data_dir=tmp_path, data_due_hours=1)
+    assert find_patience(NEW_YORK, impatient).late_after_hours == 1

@@ -1,6 +1,7 @@
 """A page names late submissions, and sections whose rows are older than the page."""
 
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REG
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.times import ZonedTime
 from quant_assets.orchestration.assets.table_assets import to_columns
 from quant_assets.reports import forecast_sections, market_sections
 from quant_assets.reports.blocks import ActionItem
@@ -18,6 +20,7 @@ from quant_assets.reports.page import compose_report
 from quant_assets.reports.periods import DAILY, MONTHLY, WEEKLY, Period
 from quant_assets.submission.submission import SubmissionTime
 from quant_assets_tests.support import report_tables
+from quant_assets_tests.support.calendars import NEW_YORK
 from quant_assets_tests.support.report_scopes import scope, without
 from quant_assets_tests.support.report_tables import DAY, LAST, add_others, at
 
@@ -46,6 +49,16 @@ def test_a_submission_says_when_it_was_stored(
     assert section.summary == f"Stored with 424 targets, {text}."
     concern = f"no submission for {DAY} by its end: stored 2023-11-16 00:00 UTC"
     assert section.action_items == ((ActionItem("warning", concern),) if late else ())
+
+
+def test_a_day_ends_later_where_prices_are_due_after_midnight(lake: Lake) -> None:
+    """21:00 in New York is 1:00 or 2:00 UTC of the next day."""
+    evening = ZonedTime(time(21), "America/New_York")
+    of_day = scope(lake, date(2023, 12, 28))
+    assert of_day.end == datetime(2023, 12, 29, tzinfo=UTC)
+    late_market = replace(of_day, calendar=replace(NEW_YORK, due=evening))
+    assert late_market.end == datetime(2023, 12, 29, 4, tzinfo=UTC)
+    assert replace(of_day, calendar=replace(NEW_YORK, due=None)).end == of_day.end
 
 
 def test_a_submission_is_missing_or_late_but_not_both(lake: Lake) -> None:

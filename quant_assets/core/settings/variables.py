@@ -94,7 +94,8 @@ class Settings(BaseSettings):
         4.0,
         ge=0,
         le=720,
-        description="Hours after a trading day's due time from which its missing prices are late.",
+        description="Hours after a trading day's due time from which its missing prices are late; "
+        "unset, those of the market's description.",
     )
     retrain_minutes: float = Field(
         120.0, gt=0, description="Minutes that retraining may compute in any 24 hours."

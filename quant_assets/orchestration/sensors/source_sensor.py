@@ -103,8 +103,7 @@ def build(calendar: MarketCalendar, status: dg.DefaultSensorStatus) -> dg.Sensor
         reading = read_source_state(
             lake, source, calendar, now, before.late, settings.withdrawn_days
         )
-        patient = replace(calendar, late_after_hours=settings.data_due_hours)
-        cursor, events = apply_reading(before, reading, now, patient)
+        cursor, events = apply_reading(before, reading, now, find_patience(calendar, settings))
         if events:
             AlertStore(lake, settings.lake_dir).take_in(
                 events, open_usable_channels(settings).names
@@ -213,6 +212,18 @@ def _next_cursor(
 ) -> SourceCursor:
     newest_event = events[-1].at.isoformat() if events else cursor.told
     return SourceCursor(bad, list(late), newest_event)
+
+
+def find_patience(calendar: MarketCalendar, settings: Settings) -> MarketCalendar:
+    """Return the calendar with the hours of the settings, if these set any, until prices are late.
+
+    Args:
+        calendar: calendar of the market.
+        settings: may set ``data_due_hours``.
+    """
+    if "data_due_hours" not in settings.model_fields_set:
+        return calendar
+    return replace(calendar, late_after_hours=settings.data_due_hours)
 
 
 def find_late_days(last: date, now: datetime, calendar: MarketCalendar) -> list[date]:
