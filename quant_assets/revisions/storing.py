@@ -21,6 +21,7 @@ from quant_assets.revisions.given_prices import keep_stored_days, select_days
 from quant_assets.revisions.refusals import refuse_other_market
 from quant_assets.sources.protocol import PriceTable
 
+_OF_SERIES = ("corrected", "restated", "reviewed")
 _HINT = "run `quant-assets revise`, which does everything from there again; automation does it too"
 
 
@@ -118,7 +119,7 @@ def build_update(
     given = select_days(comparison.given, begun & (days <= np.datetime64(end)))
     first = int(np.searchsorted(given.days, np.datetime64(start)))
     history = np.arange(len(given.days)) >= max(0, first - rules.history)
-    cleaned = clean(select_days(given, history), source, rules)
+    cleaned = clean(select_days(given, history), source, rules, comparison.decisions)
     own = select_days(given, np.arange(len(given.days)) >= first)
     return PriceUpdate(
         start,
@@ -145,7 +146,7 @@ def set_days_aside(
     revisions = [
         each
         for each in comparison.revisions
-        if each.kind not in ("corrected", "restated") or {each.first, each.last} - set(days)
+        if each.kind not in _OF_SERIES or {each.first, each.last} - set(days)
     ]
     kept = keep_stored_days(lake, given, list(days))
     return replace(comparison, given=kept, revisions=tuple(revisions)), refused
