@@ -125,8 +125,8 @@ def clean(
     ``stale_after``-th observation of an unchanged value on; empty rows within ``fill_limit``
     neither count nor interrupt.
 
-    A person's decision rejects a cell, or accepts it: an accepted cell is not flagged as a jump, and
-    stays in a bar that contradicts itself. Nobody can accept text or an impossible number.
+    A person's decision rejects a cell, or accepts it: an accepted cell is not flagged as a jump,
+    and stays in a bar that contradicts itself. Nobody can accept text or an impossible number.
 
     Row t of the result depends on rows t - ``rules.history`` to t, and decisions about them, only.
 

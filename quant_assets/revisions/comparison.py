@@ -1,7 +1,8 @@
 """The comparison of what a source gives now with what the lake holds, over all history.
 
-People's decisions about stored prices that are not applied yet count as changes as well. Digests say which series and blocks of days differ; only those are read and compared exactly.
-What is stored because of it is in ``revisions.storing``.
+People's decisions about stored prices that are not applied yet count as changes too. Digests say
+which series and blocks of days differ; only those are read and compared exactly. What is stored
+because of it is in ``revisions.storing``.
 """
 
 from dataclasses import dataclass, replace

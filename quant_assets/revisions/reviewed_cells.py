@@ -10,7 +10,7 @@ from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import InstrumentSeries, SeriesList
+from quant_assets.market.instruments import InstrumentSeries
 from quant_assets.quality.review_decisions import (
     REJECTED_BY,
     CellKey,
@@ -66,9 +66,7 @@ def _name_wanted(decision: ReviewDecision | None) -> str:
     return decision.quarantine_reason if decision.decision == "reject" else "accept"
 
 
-def _build_revision(
-    row: dict[str, Any], decision: ReviewDecision | None, column: str
-) -> Revision:
+def _build_revision(row: dict[str, Any], decision: ReviewDecision | None, column: str) -> Revision:
     day, before = row["trading_day"], row["value"]
     rejects = decision is not None and decision.decision == "reject"
     return Revision(
@@ -87,9 +85,10 @@ def _read_stored(lake: Lake, cells: Sequence[CellKey]) -> list[dict[str, Any]]:
     if not cells:
         return []
     keys = "trading_day, instrument, field"
-    wanted = f"""
-        SELECT unnest(?::DATE[]) AS trading_day, unnest(?::VARCHAR[]) AS instrument,
-            unnest(?::VARCHAR[]) AS field"""
+    wanted = (
+        "SELECT unnest(?::DATE[]) AS trading_day, unnest(?::VARCHAR[]) AS instrument,"
+        " unnest(?::VARCHAR[]) AS field"
+    )
     rows: list[dict[str, Any]] = lake.arrow(
         f"SELECT {keys}, r.value AS raw, v.value, v.flag FROM ({wanted})"
         f" JOIN {RAW_PRICES.quoted} r USING ({keys}) JOIN {VALIDATED_PRICES.quoted} v"

@@ -21,7 +21,6 @@ from quant_assets.revisions.given_prices import keep_stored_days, select_days
 from quant_assets.revisions.refusals import refuse_other_market
 from quant_assets.sources.protocol import PriceTable
 
-_OF_SERIES = ("corrected", "restated", "reviewed")
 _HINT = "run `quant-assets revise`, which does everything from there again; automation does it too"
 
 
@@ -61,8 +60,8 @@ def require_order(
         replace: whether the run stores the whole history anew, with other series or targets.
 
     Raises:
-        SourceError: the run leaves out days that the source has and the lake lacks; or the source
-            has changed days that the run does not do again.
+        SourceError: the run leaves out days that the source has and the lake lacks; or the source,
+            or a person's decision, has changed days that the run does not do again.
     """
     days = comparison.given.days.tolist()
     stored = comparison.stored
@@ -82,8 +81,11 @@ def require_order(
     span = comparison.span
     if span is None or (redo and start <= span[0] and end >= _newest_known(days, stored)):
         return
+    reviewed = {each.kind for each in comparison.revisions} == {"reviewed"}
     raise SourceError(
-        "the source has changed days that are stored",
+        "decisions about stored prices are not applied yet"
+        if reviewed
+        else "the source has changed days that are stored",
         expected="the prices that are stored, or a run over all days from the first change on",
         found=f"changes from {span[0]} to {span[1]}",
         hint=_HINT,
@@ -146,7 +148,7 @@ def set_days_aside(
     revisions = [
         each
         for each in comparison.revisions
-        if each.kind not in _OF_SERIES or {each.first, each.last} - set(days)
+        if each.kind not in ("corrected", "restated") or {each.first, each.last} - set(days)
     ]
     kept = keep_stored_days(lake, given, list(days))
     return replace(comparison, given=kept, revisions=tuple(revisions)), refused

@@ -74,7 +74,9 @@ VALIDATED_PRICES = Table(
         Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
         Column("value", "DOUBLE", "the accepted value; NULL without one. Labels use this column"),
         Column("filled", "DOUBLE", "value, or a price of a few days before. Features use this"),
-        Column("flag", "VARCHAR", "filled, stale, jump, rejected, reviewed, joined by commas; or NULL"),
+        Column(
+            "flag", "VARCHAR", "filled, stale, jump, rejected, reviewed, joined by commas; or NULL"
+        ),
     ),
 )
 VALIDATED_QUARANTINE = Table(
@@ -99,7 +101,9 @@ VALIDATED_REVIEW = Table(
         Column("instrument", "VARCHAR", "name of the instrument"),
         Column("field", "VARCHAR", "field of the cell, such as close"),
         Column("value", "DOUBLE", "the source's number that was judged; no other is concerned"),
-        Column("decision", "VARCHAR", "accept, reject, or undo: the rules of cleaning decide again"),
+        Column(
+            "decision", "VARCHAR", "accept, reject, or undo: the rules of cleaning decide again"
+        ),
         Column("reason", "VARCHAR", "why, in the person's words"),
         Column("made_by", "VARCHAR", "who decided"),
     ),
