@@ -186,9 +186,7 @@ def test_days_cleaned_alone_equal_days_cleaned_in_bulk() -> None:
 
 def _rows(part: slice, values: FloatArray):  # type: ignore[no-untyped-def]
     table = table_of(values)
-    return replace(
-        table, days=table.days[part], date_ids=table.date_ids[part], values=values[part]
-    )
+    return replace(table, days=table.days[part], date_ids=table.date_ids[part], values=values[part])
 
 
 def test_the_order_of_cells_does_not_matter() -> None:

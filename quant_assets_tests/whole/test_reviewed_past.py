@@ -129,7 +129,7 @@ def test_a_rejection_and_its_undoing_are_applied_by_the_next_revision(
     run_revision(installation.settings)
     assert "the stored days are as the source has them" in capsys.readouterr().out
 
-    changed = {key for key, digest in history(installation).items() if before[key] != digest}
+    changed = {key for key, digest in history(installation).items() if before.get(key) != digest}
     assert min(day for _, day in changed) == str(DAY)
 
     decide(installation, "undo", reason="it was right")
@@ -151,7 +151,7 @@ def test_an_accepted_price_is_not_flagged_and_the_next_day_still_is(start: Start
     decide(installation, "accept")
     run_revision(installation.settings)
     assert flags(installation) == ["reviewed", "jump"]
-    changed = {key for key, digest in history(installation).items() if before[key] != digest}
+    changed = {key for key, digest in history(installation).items() if before.get(key) != digest}
     assert changed == {(VALIDATED_PRICES.name, str(DAY))}
     assert_as_from_scratch(installation, "accepted")
 
