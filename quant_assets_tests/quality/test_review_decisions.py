@@ -32,7 +32,7 @@ def decide(
     row, column = cell
     series = SERIES.series[column]
     return ReviewDecision(
-        datetime(2024, 1, 1, 12, 0, second),
+        datetime(2024, 1, 1, 12, 0, second),  # noqa: DTZ001  # as the lake has it, UTC
         table_of(values).days[row].item(),
         series.instrument,
         series.field,

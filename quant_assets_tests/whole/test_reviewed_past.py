@@ -122,7 +122,7 @@ def test_a_rejection_and_its_undoing_are_applied_by_the_next_revision(
     run_revision(installation.settings)
     said = capsys.readouterr().out
     assert f"1 cell reviewed: {NAME}_adj_close on {DAY}\n" in said
-    assert "labels moved" in said
+    assert "labels came or went" in said
     assert flags(installation) == ["filled,rejected,reviewed", None]
     assert queue(installation) == []
     assert_as_from_scratch(installation, "rejected")
