@@ -17,7 +17,7 @@ app.add_typer(review, name="review")
 
 _DAY: dict[str, Any] = {"formats": ["%Y-%m-%d"], "metavar": "YYYY-MM-DD"}
 Day = Annotated[datetime, typer.Argument(help="The trading day.", **_DAY)]
-Instrument = Annotated[str, typer.Argument(metavar="INSTRUMENT", help="For example FX_EURUSD.")]
+Instrument = Annotated[str, typer.Argument(metavar="INSTRUMENT", help="As the list names it.")]
 Field = Annotated[str, typer.Option(help="Field of the price.")]
 Reason = Annotated[str, typer.Option(help="Why; stored with the decision.")]
 MadeBy = Annotated[str, typer.Option("--by", help="Who decides; default: the user's name.")]

@@ -12,7 +12,7 @@ from quant_assets.quality.cleaning import CellFlag, CleanedTable, CleaningRules,
 from quant_assets.quality.review_decisions import ReviewAction, ReviewDecision, keep_in_force
 from quant_assets.quality.rows import flag_text
 from quant_assets.sources.protocol import UnreadCell
-from quant_assets_tests.quality.test_cleaning import BAR, CLOSE, FX, SERIES, market, table_of
+from quant_assets_tests.support.cleaning_market import BAR, CLOSE, FX, SERIES, market, table_of
 
 JUMP = 80
 
