@@ -16,7 +16,7 @@ _DONE = {"accept": "accepted", "reject": "rejected", "undo": "decision undone"}
 
 
 def show_queue(settings: Settings, days: int) -> None:
-    """Print the flagged closes that wait for a decision.
+    """Print the flagged closes that wait for a decision, and the decisions not applied yet.
 
     Args:
         settings: name the data directory.
@@ -25,11 +25,20 @@ def show_queue(settings: Settings, days: int) -> None:
     Raises:
         LakeError: there is no lake, or no prices are stored.
     """
+    from quant_assets.lake.readers.days import read_days
+    from quant_assets.lake.schemas.tables import RAW_PRICES
     from quant_assets.lake.store.lake import Lake
+    from quant_assets.quality.review_decisions import read_decisions
     from quant_assets.review.queue import list_queue
+    from quant_assets.revisions.differences import describe_differences
+    from quant_assets.revisions.reviewed_cells import find_unapplied_decisions
 
-    with Lake(settings.lake_dir, read_only=True) as lake:
+    with Lake(settings.lake_dir, read_only=True) as lake, lake.at_once():
         rows = list_queue(lake, days)
+        decisions, stored = read_decisions(lake), read_days(lake, RAW_PRICES)
+        unapplied = find_unapplied_decisions(lake, decisions, stored)
+    if unapplied:
+        typer.echo(f"not applied yet, `quant-assets revise`: {describe_differences(unapplied)}")
     if rows.empty:
         typer.echo(f"no flagged close of the newest {days} days waits for a decision")
         return

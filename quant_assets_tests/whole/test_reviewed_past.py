@@ -119,12 +119,17 @@ def test_a_rejection_and_its_undoing_are_applied_by_the_next_revision(
     assert history(installation) == before
     assert queue(installation) == [(DAYS[ROW + 1].item(), NAME)]
     capsys.readouterr()
+    show_queue(installation.settings, 250)
+    said = capsys.readouterr().out
+    assert said.startswith(f"not applied yet, `quant-assets revise`: 1 cell reviewed: {NAME}")
     run_revision(installation.settings)
     said = capsys.readouterr().out
     assert f"1 cell reviewed: {NAME}_adj_close on {DAY}\n" in said
     assert "labels came or went" in said
     assert flags(installation) == ["filled,rejected,reviewed", None]
-    assert queue(installation) == []
+    show_queue(installation.settings, 250)
+    said = capsys.readouterr().out
+    assert said == "no flagged close of the newest 250 days waits for a decision\n"
     assert_as_from_scratch(installation, "rejected")
     run_revision(installation.settings)
     assert "the stored days are as the source has them" in capsys.readouterr().out
