@@ -6,7 +6,15 @@ from typing import NoReturn
 
 import typer
 
-from quant_assets.cli import computing, market, releases, simulation, submissions, viewing
+from quant_assets.cli import (
+    computing,
+    market,
+    releases,
+    review,
+    simulation,
+    submissions,
+    viewing,
+)
 from quant_assets.cli.app import app
 from quant_assets.core.errors import QuantAssetsError
 
@@ -16,6 +24,7 @@ __all__ = [
     "main",
     "market",
     "releases",
+    "review",
     "simulation",
     "submissions",
     "viewing",

@@ -1,4 +1,4 @@
-"""Take over what the source has changed in the past, and submit a day again.
+"""Take over what the source, or a decision, has changed in the past, and submit a day again.
 
 What changed is found in ``revisions``.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def run_revision(settings: Settings) -> None:
-    """Do everything again from the first day on that the source has changed.
+    """Do everything again from the first day on that the source or a decision has changed.
 
     Says what changed, how far labels moved, and which days of the source are not stored yet.
 
@@ -72,6 +72,8 @@ def _describe_moves(record: "RevisionRecord", limit: float) -> str:
     if record.labels == 0:
         return f"no label moved by more than {limit:g}"
     labels = "1 label" if record.labels == 1 else f"{record.labels:,} labels"
+    if record.worst == 0:
+        return f"{labels} came or went"
     return f"{labels} moved, by at most {record.worst:.4f}"
 
 

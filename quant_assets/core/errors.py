@@ -92,6 +92,10 @@ class PromotionError(QuantAssetsError):
     """A release cannot be promoted, pinned or rolled back as asked. Nothing changes."""
 
 
+class ReviewError(QuantAssetsError):
+    """A price cannot be accepted or rejected as asked. Nothing changes."""
+
+
 class UnknownNameError(QuantAssetsError):
     """A name is not in the registry that was asked."""
 

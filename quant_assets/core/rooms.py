@@ -100,6 +100,11 @@ ROWS: tuple[tuple[Room, ...], ...] = (
     ),
     (
         Room("submission", "the submission of each day and its files", "choosing the forecast"),
+        Room(
+            "review",
+            "flagged prices that wait for a person, and recording the decisions",
+            "flagging prices, and applying decisions to them",
+        ),
         Room("scoring", "the metric, its significance, scoreboard, attribution", "fitting"),
     ),
     (

@@ -1,28 +1,28 @@
 """Cleaning of prices: which cells are rejected, carried forward and flagged.
 
-Cleaning is a pure function of a table, and a row never depends on a later row. Summaries are in
+Cleaning is a pure function of a table and of people's decisions about its cells, and a row never
+depends on a later row. Jumps are found in ``quality.jumps``. Summaries are in
 ``quality.coverage``, rows for the lake in ``quality.rows``, and limits for the share of rejected
 cells in ``quality.suites``.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 import numpy as np
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.market.instruments import PRICE_FIELDS, SeriesList
 from quant_assets.market.targets import shift
+from quant_assets.quality.jumps import compute_returns, find_jumps
+from quant_assets.quality.review_decisions import ReviewDecision, place_decisions
 from quant_assets.sources.protocol import PriceTable
 
 Bits = NDArray[np.uint8]
 _BAR = ("open", "high", "low", "close")
-# Standard deviation over median absolute deviation of normal returns (1 / 0.6745).
-_MAD_TO_DEVIATION = 1.4826
-_BLOCK = 20_000
 
 
 class RejectionReason(IntEnum):
@@ -34,6 +34,7 @@ class RejectionReason(IntEnum):
     PRICE_NOT_ABOVE_ZERO = 3
     BELOW_ZERO = 4
     BAR_CONTRADICTS_ITSELF = 5
+    BY_A_PERSON = 6
 
     @property
     def text(self) -> str:
@@ -42,12 +43,13 @@ class RejectionReason(IntEnum):
 
 
 class CellFlag(IntFlag):
-    """Properties of a cell; flags combine."""
+    """Properties of a cell; flags combine. A person decided about a reviewed cell."""
 
     FILLED = 1
     STALE = 2
     JUMP = 4
     REJECTED = 8
+    REVIEWED = 16
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,12 @@ class CleanedTable:
     quarantine: pd.DataFrame
 
 
-def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()) -> CleanedTable:
+def clean(
+    table: PriceTable,
+    source: str,
+    rules: CleaningRules = CleaningRules(),
+    decisions: Sequence[ReviewDecision] = (),
+) -> CleanedTable:
     """Reject impossible cells, carry prices forward over short gaps, and flag unusual cells.
 
     Text, infinite values, prices not above zero, and volumes and open interests below zero are
@@ -118,42 +125,63 @@ def clean(table: PriceTable, source: str, rules: CleaningRules = CleaningRules()
     ``stale_after``-th observation of an unchanged value on; empty rows within ``fill_limit``
     neither count nor interrupt.
 
-    Row t of the result depends on rows t - ``rules.history`` to t only.
+    A person's decision rejects a cell, or accepts it: an accepted cell is not flagged as a jump,
+    and stays in a bar that contradicts itself. Nobody can accept text or an impossible number.
+
+    Row t of the result depends on rows t - ``rules.history`` to t, and decisions about them, only.
 
     Args:
         table: prices of the source.
         source: name of the source, written to the quarantine.
         rules: the limits.
+        decisions: the decisions known, oldest first. They concern one cell and value each.
     """
+    decided = {(row, column): each for row, column, each in place_decisions(table, decisions)}
     is_close = table.series.is_close
     is_price = np.isin(table.series.fields, PRICE_FIELDS)
-    reasons = _reasons(table, is_price, rules.bar_tolerance)
+    reasons = _reasons(table, is_price, rules.bar_tolerance, decided)
     rejected = reasons != RejectionReason.ACCEPTED
     value = np.where(rejected, np.nan, table.values)
     filled = np.where(is_price, _carry_forward(value, rules.fill_limit), value)
     jumps = np.zeros(value.shape, dtype=np.bool_)
-    jumps[:, is_close] = _jumps(value[:, is_close], filled[:, is_close], rules)
+    returns = compute_returns(value[:, is_close], filled[:, is_close])
+    jumps[:, is_close] = find_jumps(returns, rules.jump_window, rules.jump_z, rules.jump_floor)
+    reviewed = np.zeros(value.shape, dtype=np.bool_)
+    for cell in decided:
+        reviewed[cell], jumps[cell] = True, False
     flags = (
         CellFlag.FILLED * (np.isnan(value) & ~np.isnan(filled))
         + CellFlag.STALE * (is_price & _stale(value, filled, rules.stale_after))
         + CellFlag.JUMP * jumps
         + CellFlag.REJECTED * rejected
+        + CellFlag.REVIEWED * reviewed
     ).astype(np.uint8)
-    rejects = _quarantine(table, source, reasons)
+    rejects = _quarantine(table, source, reasons, decided)
     return CleanedTable(table.days, table.date_ids, table.series, value, filled, flags, rejects)
 
 
-def _reasons(table: PriceTable, is_price: BoolArray, tolerance: float) -> Bits:
+def _reasons(
+    table: PriceTable,
+    is_price: BoolArray,
+    tolerance: float,
+    decided: Mapping[tuple[int, int], ReviewDecision],
+) -> Bits:
     """Return the (n, c) :class:`RejectionReason` of each cell."""
     values = table.values
     reasons = np.zeros(values.shape, dtype=np.uint8)
     reasons[(values < 0) & ~is_price] = RejectionReason.BELOW_ZERO
     reasons[(values <= 0) & is_price] = RejectionReason.PRICE_NOT_ABOVE_ZERO
     reasons[np.isinf(values)] = RejectionReason.INFINITE
-    for cell in table.unread:
-        reasons[cell.row, table.series.by_column[cell.column]] = RejectionReason.NOT_A_NUMBER
+    for text in table.unread:
+        reasons[text.row, table.series.by_column[text.column]] = RejectionReason.NOT_A_NUMBER
+    # A price that a person rejected does not speak against the rest of its bar.
+    for cell, decision in decided.items():
+        if decision.decision == "reject":
+            reasons[cell] = RejectionReason.BY_A_PERSON
     accepted = np.where(reasons == RejectionReason.ACCEPTED, values, np.nan)
     broken = _broken_bars(accepted, table.series, tolerance)
+    for cell in decided:
+        broken[cell] = False
     reasons[broken & ~np.isnan(accepted)] = RejectionReason.BAR_CONTRADICTS_ITSELF
     return reasons
 
@@ -198,39 +226,12 @@ def _stale(value: FloatArray, filled: FloatArray, after: int) -> BoolArray:
     return result
 
 
-def _jumps(value: FloatArray, filled: FloatArray, rules: CleaningRules) -> BoolArray:
-    """Return (n, k) whether the log return of a close is a jump against earlier returns.
-
-    The robust z-score is |r - median| / (1.4826 MAD) over the ``jump_window`` returns before the
-    day, after Iglewicz and Hoaglin (1993), *How to Detect and Handle Outliers*. If MAD is zero,
-    every return above the floor is a jump.
-    """
-    returns = np.log(value) - np.log(shift(filled, 1))
-    unknown = np.full((rules.jump_window, returns.shape[1]), np.nan)
-    before = sliding_window_view(np.vstack([unknown, returns]), rules.jump_window, axis=0)
-    jumps = np.zeros(returns.shape, dtype=np.bool_)
-    candidates = np.argwhere(np.abs(returns) > rules.jump_floor)
-    for start in range(0, len(candidates), _BLOCK):
-        at = tuple(candidates[start : start + _BLOCK].T)
-        past = before[at]
-        middle = _median(past)
-        deviation = _MAD_TO_DEVIATION * _median(np.abs(past - middle[:, None]))
-        enough = 2 * np.isfinite(past).sum(axis=1) >= rules.jump_window
-        jumps[at] = enough & (np.abs(returns[at] - middle) > rules.jump_z * deviation)
-    return jumps
-
-
-def _median(values: FloatArray) -> FloatArray:
-    """Return the (b,) median of each row without its NaNs; NaN for a row of NaNs."""
-    ordered = np.sort(values, axis=1)
-    count = np.isfinite(values).sum(axis=1)[:, None]
-    lower = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=1)
-    upper = np.take_along_axis(ordered, count // 2, axis=1)
-    median: FloatArray = ((lower + upper) / 2)[:, 0]
-    return median
-
-
-def _quarantine(table: PriceTable, source: str, reasons: Bits) -> pd.DataFrame:
+def _quarantine(
+    table: PriceTable,
+    source: str,
+    reasons: Bits,
+    decided: Mapping[tuple[int, int], ReviewDecision],
+) -> pd.DataFrame:
     rows, columns = np.nonzero(reasons)
     texts = {(cell.row, cell.column): cell.text for cell in table.unread}
     names = [table.columns[i] for i in columns]
@@ -245,7 +246,13 @@ def _quarantine(table: PriceTable, source: str, reasons: Bits) -> pd.DataFrame:
             "column": np.array(names, dtype=object),
             "value": np.array(shown, dtype=object),
             "reason": np.array(
-                [RejectionReason(r).text for r in reasons[rows, columns]], dtype=object
+                [
+                    decided[cell].quarantine_reason
+                    if cell in decided
+                    else RejectionReason(reasons[cell]).text
+                    for cell in zip(rows.tolist(), columns.tolist(), strict=True)
+                ],
+                dtype=object,
             ),
         }
     )

@@ -43,9 +43,13 @@ def closes(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_rejected(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return all rows, with a column ``rejected`` that says whether the cell was rejected."""
-    flags = [flag for flag in frame["flag"].astype("category").cat.categories if "rejected" in flag]
-    return frame.assign(rejected=frame["flag"].isin(flags))
+    """Return all rows, with a column ``rejected`` that says whether the rules rejected the cell.
+
+    Cells that a person rejected are not counted: they say nothing against the rest of the data.
+    """
+    flags = frame["flag"].astype("category").cat.categories
+    by_rules = [flag for flag in flags if "rejected" in flag and "reviewed" not in flag]
+    return frame.assign(rejected=frame["flag"].isin(by_rules))
 
 
 def rejected_by_day(frame: pd.DataFrame) -> pd.DataFrame:

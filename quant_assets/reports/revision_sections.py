@@ -56,7 +56,7 @@ def _count_revisions(rows: pd.DataFrame) -> str:
         return "The source has changed nothing that was known"
     counts = rows["kind"].value_counts().sort_index()
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    return f"The source has changed what was known: {kinds}; {format_count(len(rows), 'change')}"
+    return f"What was known has changed: {kinds}; {format_count(len(rows), 'change')}"
 
 
 def _list_revisions(rows: pd.DataFrame) -> Grid:

@@ -1,7 +1,8 @@
 """The comparison of what a source gives now with what the lake holds, over all history.
 
-Digests say which series and blocks of days differ; only those are read and compared exactly.
-What is stored because of it is in ``revisions.storing``.
+People's decisions about stored prices that are not applied yet count as changes too. Digests say
+which series and blocks of days differ; only those are read and compared exactly. What is stored
+because of it is in ``revisions.storing``.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED
 from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries, SeriesList
+from quant_assets.quality.review_decisions import ReviewDecision, read_decisions
 from quant_assets.revisions.differences import Revision, find_differences, list_whole_days
 from quant_assets.revisions.digests import BLOCK_DAYS, BlockDigests, digest_blocks
 from quant_assets.revisions.given_prices import (
@@ -26,6 +28,7 @@ from quant_assets.revisions.given_prices import (
     select_columns,
     select_days,
 )
+from quant_assets.revisions.reviewed_cells import find_unapplied_decisions
 from quant_assets.sources.protocol import PriceTable, Source
 
 # More than any rule of cleaning looks back.
@@ -60,13 +63,14 @@ class Comparison:
             is set aside has what the lake holds for it. Before the source's first day are the last
             days that the lake holds from earlier, which cleaning needs.
         stored: first and newest stored day; None if nothing is stored.
-        revisions: what the source changed in the stored days.
+        revisions: what the source changed in the stored days, and decisions to apply to them.
         set_aside: digests of the days that are set aside and that the source has not repaired.
         outdated: days whose prices were stored by a run that has not come to its end; None if
             there are none.
         came: series that the source has and the lake lacks.
         went: series that the lake has and the source lacks.
         other_targets: whether the source has other targets than the lake.
+        decisions: people's decisions about prices, oldest first, with which prices are cleaned.
     """
 
     given: PriceTable
@@ -77,6 +81,7 @@ class Comparison:
     came: tuple[str, ...] = ()
     went: tuple[str, ...] = ()
     other_targets: bool = False
+    decisions: tuple[ReviewDecision, ...] = ()
 
     @property
     def is_other_market(self) -> bool:
@@ -121,8 +126,9 @@ def compare_anew(lake: Lake, source: Source) -> Comparison:
     stored = read_day_span(lake, RAW_PRICES)
     first = source.first_day if stored is None else max(stored[0], source.first_day)
     given = source.prices(first, source.last_day)
+    decisions = read_decisions(lake)
     if stored is None:
-        return Comparison(given)
+        return Comparison(given, decisions=decisions)
     outdated = _read_outdated(lake)
     other_targets = _has_other_targets(lake, source)
     columns, digests = _read_digests(lake)
@@ -131,15 +137,24 @@ def compare_anew(lake: Lake, source: Source) -> Comparison:
         gone = np.setdiff1d(read_days(lake, RAW_PRICES), given.days)
         revisions = list_whole_days("withdrawn", gone)
         series = tuple(sorted(came)), tuple(sorted(went))
-        return Comparison(given, stored, tuple(revisions), {}, outdated, *series, other_targets)
+        return Comparison(
+            given, stored, tuple(revisions), {}, outdated, *series, other_targets, decisions
+        )
     given = select_columns(given, columns)
     given, set_aside = apply_set_aside(lake, given)
     known = select_days(given, given.days <= np.datetime64(stored[1]))
     revisions = _find_revisions(lake, known, digests, stored, columns)
+    revisions += find_unapplied_decisions(lake, decisions, known.days)
     if first > stored[0]:
         given = join_days(_read_days_before(lake, first, given.series), given)
     return Comparison(
-        given, stored, tuple(revisions), set_aside, outdated, other_targets=other_targets
+        given,
+        stored,
+        tuple(revisions),
+        set_aside,
+        outdated,
+        other_targets=other_targets,
+        decisions=decisions,
     )
 
 

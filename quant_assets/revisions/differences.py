@@ -1,4 +1,4 @@
-"""What a source changed in days that were stored: the exact differences of two price tables.
+"""What changed in days that were stored: the exact differences of two price tables.
 
 A pure function of two tables. Which parts of the tables need comparing is in
 ``revisions.comparison``.
@@ -15,7 +15,8 @@ from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.revisions.digests import cell_bits
 from quant_assets.sources.protocol import PriceTable
 
-Kind = Literal["restated", "corrected", "withdrawn", "inserted", "renumbered"]
+Kind = Literal["restated", "corrected", "withdrawn", "inserted", "renumbered", "reviewed"]
+"""What changed the past: the source; or, if reviewed, a person's decision about one cell."""
 # Fewer observations with one factor are corrections: any two values have a factor.
 _LEAST_RESTATED = 5
 _EXACT = 1e-12
@@ -24,16 +25,17 @@ _MOST_DECIMALS, _SAMPLE = 10, 64
 
 @dataclass(frozen=True)
 class Revision:
-    """One thing that a source changed.
+    """One change of the past, by the source or by a person's decision.
 
     Attributes:
         kind: restated, all values of a range times one factor; corrected, one cell; withdrawn or
-            inserted, a whole day; renumbered, other numbers of the days of a range.
+            inserted, a whole day; renumbered, other numbers of the days of a range; reviewed, one
+            cell that a person decided about.
         first: the day, or the first day of the range.
         last: the last day of the range; ``first`` without a range.
         column: name of the series; empty if the whole day changed.
         before: stored value, or number, of ``first``; NaN if empty.
-        after: the source's value, or number, now; NaN if empty.
+        after: the source's value, or number, now; NaN if empty, or if a person rejected it.
         factor: after divided by before over the range; NaN unless restated.
         cells: number of changed cells; 0 if the whole day changed.
     """
@@ -187,10 +189,12 @@ def describe_differences(revisions: Sequence[Revision]) -> str:
         names = sorted({revision.column for revision in same})
         span = f"{min(r.first for r in same)} to {max(r.last for r in same)}"
         parts.append(f"{_list_names(names)} restated by {factor} over {span}")
-    if corrected := [revision for revision in revisions if revision.kind == "corrected"]:
-        cells = [f"{revision.column} on {revision.first}" for revision in corrected]
-        count = f"{len(corrected)} cell{'s' * (len(corrected) > 1)}"
-        parts.append(f"{count} corrected: {_list_names(cells)}")
+    for kind in ("corrected", "reviewed"):
+        single = [revision for revision in revisions if revision.kind == kind]
+        cells = [f"{revision.column} on {revision.first}" for revision in single]
+        if single:
+            count = f"{len(single)} cell{'s' * (len(single) > 1)}"
+            parts.append(f"{count} {kind}: {_list_names(cells)}")
     whole = {
         kind: [str(revision.first) for revision in revisions if revision.kind == kind]
         for kind in ("withdrawn", "inserted")

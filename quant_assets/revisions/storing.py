@@ -60,8 +60,8 @@ def require_order(
         replace: whether the run stores the whole history anew, with other series or targets.
 
     Raises:
-        SourceError: the run leaves out days that the source has and the lake lacks; or the source
-            has changed days that the run does not do again.
+        SourceError: the run leaves out days that the source has and the lake lacks; or the source,
+            or a person's decision, has changed days that the run does not do again.
     """
     days = comparison.given.days.tolist()
     stored = comparison.stored
@@ -81,8 +81,11 @@ def require_order(
     span = comparison.span
     if span is None or (redo and start <= span[0] and end >= _newest_known(days, stored)):
         return
+    reviewed = {each.kind for each in comparison.revisions} == {"reviewed"}
     raise SourceError(
-        "the source has changed days that are stored",
+        "decisions about stored prices are not applied yet"
+        if reviewed
+        else "the source has changed days that are stored",
         expected="the prices that are stored, or a run over all days from the first change on",
         found=f"changes from {span[0]} to {span[1]}",
         hint=_HINT,
@@ -118,7 +121,7 @@ def build_update(
     given = select_days(comparison.given, begun & (days <= np.datetime64(end)))
     first = int(np.searchsorted(given.days, np.datetime64(start)))
     history = np.arange(len(given.days)) >= max(0, first - rules.history)
-    cleaned = clean(select_days(given, history), source, rules)
+    cleaned = clean(select_days(given, history), source, rules, comparison.decisions)
     own = select_days(given, np.arange(len(given.days)) >= first)
     return PriceUpdate(
         start,

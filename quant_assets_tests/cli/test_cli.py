@@ -35,6 +35,7 @@ NEED_A_LAKE = (
     ("sql", "SELECT 1"),
     ("tables",),
     ("describe", "raw.prices"),
+    ("review",),
     ("score",),
     ("export",),
     ("snapshot", "copy.duckdb"),

@@ -17,9 +17,10 @@ _KNOWN_AT = Column("known_at", "TIMESTAMP", "when the revision was stored, UTC")
 
 REVISIONS = Table(
     "raw.revisions",
-    "What a source changed in days that were stored already. One row per day that was withdrawn or "
-    "inserted, per range of days that a series was restated over by one factor or that got other "
-    "numbers, and per cell that was corrected. Written together with the prices.",
+    "What a source changed in days that were stored already, and what people decided about them. "
+    "One row per day that was withdrawn or inserted, per range of days that a series was restated "
+    "over by one factor or that got other numbers, and per cell that was corrected or reviewed. "
+    "Written together with the prices.",
     (
         _KNOWN_AT,
         Column("trading_day", "DATE", "the day, or the first day of the range"),
@@ -30,10 +31,11 @@ REVISIONS = Table(
             "kind",
             "VARCHAR",
             "restated: all values of a range times one factor; corrected: one cell; withdrawn or "
-            "inserted: the whole day; renumbered: other date_ids",
+            "inserted: the whole day; renumbered: other date_ids; reviewed: one cell that a person "
+            "accepted or rejected, or whose decision was undone",
         ),
         Column("before", "DOUBLE", "stored value, or date_id, of trading_day; NULL if empty"),
-        Column("after", "DOUBLE", "the source's value, or date_id, now; NULL if empty"),
+        Column("after", "DOUBLE", "value, or date_id, now; NULL if empty, or rejected by a person"),
         Column("factor", "DOUBLE", "after divided by before over the range; NULL otherwise"),
         Column("cells", "BIGINT", "number of changed cells"),
     ),

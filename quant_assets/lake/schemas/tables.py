@@ -74,7 +74,9 @@ VALIDATED_PRICES = Table(
         Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
         Column("value", "DOUBLE", "the accepted value; NULL without one. Labels use this column"),
         Column("filled", "DOUBLE", "value, or a price of a few days before. Features use this"),
-        Column("flag", "VARCHAR", "filled, stale, jump, rejected, joined by commas; NULL if none"),
+        Column(
+            "flag", "VARCHAR", "filled, stale, jump, rejected, reviewed, joined by commas; or NULL"
+        ),
     ),
 )
 VALIDATED_QUARANTINE = Table(
@@ -88,6 +90,24 @@ VALIDATED_QUARANTINE = Table(
         Column("value", "VARCHAR", "the source's value, as text"),
         Column("reason", "VARCHAR", "why the cell was rejected"),
     ),
+)
+VALIDATED_REVIEW = Table(
+    "validated.review",
+    "What people decided about flagged prices: one row per decision; rows are only ever added. The "
+    "newest row of a cell and value is in force from decided_at on.",
+    (
+        Column("decided_at", "TIMESTAMP", "when the decision was made, UTC"),
+        _DAY,
+        Column("instrument", "VARCHAR", "name of the instrument"),
+        Column("field", "VARCHAR", "field of the cell, such as close"),
+        Column("value", "DOUBLE", "the source's number that was judged; no other is concerned"),
+        Column(
+            "decision", "VARCHAR", "accept, reject, or undo: the rules of cleaning decide again"
+        ),
+        Column("reason", "VARCHAR", "why, in the person's words"),
+        Column("made_by", "VARCHAR", "who decided"),
+    ),
+    written_by="no_asset",
 )
 LABELS = Table(
     "features.labels",

@@ -48,8 +48,8 @@ def build(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     @dg.sensor(
         minimum_interval_seconds=SECONDS,
         default_status=status,
-        description="Tells of each revision once: what the source changed in the past, and whether "
-        "labels moved. Opens an alert for each day that is set aside, and closes it when the "
+        description="Tells of each revision once: what changed in the past, and whether labels "
+        "moved. Opens an alert for each day that is set aside, and closes it when the "
         "source has repaired the day.",
     )
     def watch_revisions(
@@ -115,7 +115,7 @@ def _revised_event(record: RevisionRecord) -> ConditionRaised:
     return ConditionRaised(
         condition_key(REVISED_KEY, str(record.trading_day)),
         "info" if record.labels == 0 else "warning",
-        f"the source has changed days from {record.trading_day} on",
+        f"stored days have changed from {record.trading_day} on",
         f"{record.summary}. Prices, labels, features and scores were done again up to "
         f"{record.until}; what was submitted stays. {moved}\nhint: "
         '`quant-assets sql "FROM raw.revisions ORDER BY known_at DESC"` lists the changes.',
