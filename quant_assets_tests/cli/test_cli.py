@@ -18,7 +18,7 @@ import pytest
 
 from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS, OUTDATED
 from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
-from quant_assets.lake.schemas.tables import RAW_SERIES, TARGET_FEATURES, fits_table
+from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_SERIES, TARGET_FEATURES, fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets_tests.support.installation import (
@@ -93,7 +93,7 @@ def test_sql_writes_the_same_rows_as_csv_and_json(loaded: Installation, command:
     text = command(loaded, "sql", PAIRS, "--format", "csv").succeeded().out
     parsed = json.loads(command(loaded, "sql", PAIRS, "--format", "json").succeeded().out)
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert list(rows[0]) == ["target", "lag", "leg_a", "leg_b"]
+    assert list(rows[0]) == ["target", "position", "lag", "leg_a", "leg_b"]
     assert len(rows) == 3
     assert rows == [
         {name: "" if cell is None else str(cell) for name, cell in row.items()} for row in parsed
@@ -323,7 +323,7 @@ def test_snapshot_is_a_plain_duckdb_file_with_everything(
 ) -> None:
     file = tmp_path / "copy.duckdb"
     output = command(loaded, "snapshot", str(file)).succeeded().out
-    stored = {*TABLES, DIGESTS, LOADS, OUTDATED, RAW_SERIES}
+    stored = {*TABLES, DIGESTS, LOADS, OUTDATED, RAW_GROUPS, RAW_SERIES}
     assert f"{len(stored)} tables" in output
     with duckdb.connect(str(file), read_only=True) as copy:
         rows = copy.execute("SELECT count(*) FROM features.targets").fetchone()
