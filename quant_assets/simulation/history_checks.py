@@ -16,6 +16,7 @@ from quant_assets.core.typing import BoolArray
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
+    GROUP_FEATURES,
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
@@ -38,6 +39,7 @@ HISTORY: Mapping[Table, Sequence[str]] = {
     VALIDATED_QUARANTINE: ("trading_day", "column"),
     LABELS: ("released_on", "target"),
     INSTRUMENT_FEATURES: ("trading_day", "instrument"),
+    GROUP_FEATURES: ("trading_day", "instrument_group"),
     MARKET_FEATURES: ("trading_day",),
     TARGET_FEATURES: ("trading_day", "target"),
 }
