@@ -82,10 +82,9 @@ class StockMarket(DescribedMarket):
 
     def change_after(self, row: int) -> None:
         later = self.prices["date"] > self.days[row]
-        fields = [*_PRICES, "volume"]
-        factors = draw_factors((int(later.sum()), len(fields)))
-        self.prices = self.prices.astype({"volume": float})
-        self.prices.loc[later, fields] *= factors
+        factors = draw_factors((int(later.sum()), 2))
+        self.prices.loc[later, _PRICES] *= factors[:, :1]
+        self.prices.loc[later, "volume"] *= factors[:, 1]
 
     def restate(self) -> str:
         """Halve the prices of a stock, and double its volumes, as after a split of tomorrow."""
@@ -134,6 +133,7 @@ def make_stock_market(root: Path) -> StockMarket:
     with duckdb.connect() as connection:
         prices = connection.execute(query, [str(STOCKS), FIRST_DAY, LAST_DAY, symbols]).df()
     prices["date"] = prices["date"].dt.date
+    prices = prices.astype(dict.fromkeys([*_PRICES, "volume"], float)).round(4)
     sessions = exchange_calendars.get_calendar("XNYS").sessions_in_range(
         str(FIRST_DAY), str(LAST_DAY)
     )
