@@ -1,5 +1,6 @@
 """A described market of currency pairs whose rates a bank on loopback publishes."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -121,6 +122,8 @@ class CurrencyMarket(DescribedMarket):
         return "EURGBP"
 
     def disappear(self) -> str:
+        """Move the bank to an address at which nobody answers, and delete its kept answers."""
+        shutil.rmtree(self.installation.settings.data_dir / "sources", ignore_errors=True)
         self._describe("http://127.0.0.1:1")
         return "a vendor did not answer"
 

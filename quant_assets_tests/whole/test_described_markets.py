@@ -198,14 +198,17 @@ def test_a_revision_of_the_past_equals_a_load_from_scratch(
     assert read_live(installation) == submitted
 
 
+@pytest.mark.parametrize("stored", [False, True])
 def test_definitions_load_while_the_source_is_unreachable(
-    market: DescribedMarket, tmp_path: Path
+    market: DescribedMarket, tmp_path: Path, stored: bool
 ) -> None:
-    lost = market.at(tmp_path)
+    lost = market.copy(tmp_path) if stored else market.at(tmp_path)
     lost.deliver()
     problem = lost.disappear()
     definitions = build_definitions(lost.installation.settings)
+    definitions.get_repository_def()
     prices = definitions.resolve_asset_graph().get(dg.AssetKey(["raw", "prices"]))
     assert problem in str(prices.metadata["source_error"])
     assert problem in str(prices.description)
-    definitions.get_repository_def()
+    if stored:
+        assert list_partitions(definitions) == [str(day) for day in lost.days]
