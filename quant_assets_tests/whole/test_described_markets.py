@@ -14,8 +14,11 @@ from quant_assets.commands.revising import run_revision
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.schemas.revision_tables import REVISION_RUNS, REVISIONS
 from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
+from quant_assets.lake.schemas.source_tables import RESPONSES
 from quant_assets.lake.schemas.tables import LABELS, RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.sources.protocol import KeepsResponses
+from quant_assets.sources.registry import open_source
 from quant_assets_tests.support.currency_market import (
     Bank,
     make_currency_market,
@@ -135,6 +138,17 @@ def test_the_scoreboard_has_every_family(market: DescribedMarket) -> None:
 def test_partitions_are_the_days_of_the_market(market: DescribedMarket) -> None:
     keys = list_partitions(build_definitions(market.installation.settings))
     assert keys == [str(day) for day in market.days]
+
+
+def test_answers_of_a_vendor_are_stored_with_the_prices(market: DescribedMarket) -> None:
+    source = open_source(market.installation.settings)
+    with Lake(market.installation.settings.lake_dir, read_only=True) as lake:
+        assert lake.has(RESPONSES) == isinstance(source, KeepsResponses)
+    if isinstance(source, KeepsResponses):
+        stored = read(market.installation, f"FROM {RESPONSES.quoted} ORDER BY id")
+        kept = [(answer.dataset, answer.sha256) for answer in source.responses()]
+        assert [dataset for dataset, _ in kept] == ["history", "newest"]
+        assert list(zip(stored["dataset"], stored["sha256"], strict=True)) == kept
 
 
 def test_replaying_day_by_day_gives_what_the_backfill_gave(
