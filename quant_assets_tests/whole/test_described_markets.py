@@ -37,7 +37,7 @@ from quant_assets_tests.support.stock_market import make_stock_market
 
 pytestmark = pytest.mark.slow(
     "each of two markets is loaded four times, and is refreshed and revised in real runs",
-    seconds=300,
+    seconds=400,
 )
 
 REPLAYED = 4
