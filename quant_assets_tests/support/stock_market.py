@@ -17,10 +17,10 @@ from quant_assets_tests.support.described_market import (
 )
 
 STOCKS = Path(__file__).parents[4] / "shared" / "us-stocks-2014-2017" / "prices.parquet"
-FIRST_DAY, LAST_DAY = date(2016, 7, 18), date(2017, 11, 10)
+FIRST_DAY, LAST_DAY = date(2016, 6, 13), date(2017, 10, 31)
 HORIZONS = (1, 5, 20)
 BENCHMARK = "BRK-B"
-# SNAP begins within the history. EVSTC ends within it, and has Saturdays.
+# SNAP begins within the history. EVSTC ends within it, and has two Saturdays.
 GROUPS = {
     "finance": ("BRK-B", "JPM", "BAC", "GS", "WFC", "C"),
     "energy": ("XOM", "CVX", "COP", "SLB", "HAL", "MRO"),
@@ -137,4 +137,6 @@ def make_stock_market(root: Path) -> StockMarket:
     sessions = exchange_calendars.get_calendar("XNYS").sessions_in_range(
         str(FIRST_DAY), str(LAST_DAY)
     )
-    return StockMarket(root, [day.date() for day in sessions], prices)
+    days = [day.date() for day in sessions]
+    assert len(set(prices["date"]) - set(days)) == 2
+    return StockMarket(root, days, prices)
