@@ -73,7 +73,7 @@ class Bank:
 def open_bank() -> Iterator[Bank]:
     """Run a bank within the context."""
     with open_vendor() as server:
-        yield Bank(server, ManualClock())
+        yield Bank(server, ManualClock(datetime(2023, 5, 1, tzinfo=UTC)))
 
 
 @dataclass
@@ -103,7 +103,9 @@ class CurrencyMarket(DescribedMarket):
         text = shown.iloc[:-1].iloc[::-1].to_csv(index_label="Date")
         self.bank.server.script(f"{self.place}/hist.zip", Scripted(zip_bytes(text)))
         self.bank.server.script(f"{self.place}/EXR", Scripted(_write_newest(shown.iloc[-1])))
-        self.bank.clock.moment = datetime.combine(self.days[newest], time(22), UTC)
+        # The zip is asked for once a day.
+        evening = datetime.combine(self.days[newest], time(22), UTC)
+        self.bank.clock.moment = max(evening, self.bank.clock.moment + timedelta(days=1))
         self._describe(self.bank.server.url)
 
     def change_after(self, row: int) -> None:
@@ -117,9 +119,11 @@ class CurrencyMarket(DescribedMarket):
         at = self.rates.columns.get_loc("GBP")
         self.rates.iloc[RESTATED, at] = (self.rates.iloc[RESTATED, at] * 1.01).round(4)
         self.deliver()
-        # The zip is asked for once a day.
-        self.bank.clock.moment += timedelta(days=1)
         return "EURGBP"
+
+    def withdraw(self, row: int) -> None:
+        self.rates = self.rates.drop(index=self.days[row])
+        self.deliver()
 
     def disappear(self) -> str:
         """Move the bank to an address at which nobody answers, and delete its kept answers."""

@@ -79,6 +79,10 @@ class DescribedMarket(ABC):
         """Restate prices of the past; return the name of an instrument that has other prices."""
 
     @abstractmethod
+    def withdraw(self, row: int) -> None:
+        """Take back the prices of the day in a row of ``days``."""
+
+    @abstractmethod
     def disappear(self) -> str:
         """Make the prices unreachable; return a text that the source's error has."""
 

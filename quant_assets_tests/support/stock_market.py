@@ -94,6 +94,10 @@ class StockMarket(DescribedMarket):
         self.deliver()
         return SPLIT
 
+    def withdraw(self, row: int) -> None:
+        self.prices = self.prices[self.prices["date"] != self.days[row]]
+        self.deliver()
+
     def disappear(self) -> str:
         folder = self.installation.folder / "prices"
         folder.rename(folder.with_name("elsewhere"))
