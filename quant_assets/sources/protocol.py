@@ -7,11 +7,14 @@ structure is wrong as a whole, and delivers single unreadable cells for quaranti
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.market.instruments import SeriesList
 from quant_assets.market.targets import TargetPairs
+
+if TYPE_CHECKING:
+    from quant_assets.sources.http.responses import ResponseRecord
 
 
 @dataclass(frozen=True)
@@ -136,4 +139,16 @@ class Source(Protocol):
         """Compute the (n, m) forecast of an oracle, which knows the mechanism but no later noise.
 
         Returns None if the mechanism of the market is unknown.
+        """
+
+
+@runtime_checkable
+class KeepsResponses(Protocol):
+    """What a source has in addition if it keeps the answers of a vendor as they came."""
+
+    def responses(self) -> "Sequence[ResponseRecord]":
+        """Return the records of all kept answers, oldest first. Nothing is asked of the vendor.
+
+        Raises:
+            SourceError: they cannot be read.
         """

@@ -111,6 +111,8 @@ def _lay_out(
 ) -> pa.Table:
     values = to_cube(rows, days, "target", targets, ["value"])[:, :, 0]
     if form.template is None:
-        return pa.table(long_rows(days, date_ids, {"value": values}, "target", targets))
+        long = pa.table(long_rows(days, date_ids, {"value": values}, "target", targets))
+        # Readers take a column of a dictionary for a categorical.
+        return long.set_column(2, "target", long["target"].cast(pa.string()))
     columns = dict(zip(form.columns(len(targets)), values.T, strict=True))
     return pa.table({"date_id": date_ids, **columns})

@@ -1,6 +1,7 @@
 """A load from scratch of prices, labels and features, with which a revised lake has to agree."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from quant_assets.core.settings import store_market
@@ -21,7 +22,7 @@ def find_deviations(installation: Installation, root: Path) -> list[Difference]:
         root: an empty directory.
     """
     shutil.copytree(installation.folder, root / "market")
-    scratch = Installation(root)
+    scratch = replace(installation, root=root, market=None)
     store_market(scratch.settings)
     load_history_tables(scratch.settings)
     with (

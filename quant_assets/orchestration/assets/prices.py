@@ -53,6 +53,7 @@ from quant_assets.quality.suites import (
 from quant_assets.revisions.changes import list_changes
 from quant_assets.revisions.comparison import Comparison, extend_back
 from quant_assets.revisions.differences import describe_differences
+from quant_assets.revisions.responses import list_new_responses
 from quant_assets.revisions.storing import (
     PriceUpdate,
     build_update,
@@ -121,7 +122,10 @@ def build(
         if comparison.revisions:
             context.log.info(describe_differences(comparison.revisions))
         now = clock.now()
-        written = lake.change(*list_changes(lake, comparison, update, all_families, reasons, now))
+        written = lake.change(
+            *list_changes(lake, comparison, update, all_families, reasons, now),
+            *list_new_responses(lake, source),
+        )
         details = (_describe_raw(update), _describe_quarantine(update), _describe_validated(update))
         tables = (RAW_PRICES, VALIDATED_QUARANTINE, VALIDATED_PRICES)
         for table, result, detail in zip(tables, written, details, strict=False):

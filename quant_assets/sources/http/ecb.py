@@ -142,6 +142,14 @@ class EcbSource:
         """Return None, since the mechanism of a real market is unknown."""
         return None
 
+    def responses(self) -> tuple[ResponseRecord, ...]:
+        """Return the records of all answers of the bank, oldest first.
+
+        Raises:
+            SourceError: they cannot be read.
+        """
+        return self.answers.store.records()
+
     def _edge(self, position: int) -> date:
         days = self._table()[0]
         if len(days):
