@@ -30,8 +30,8 @@ def test_an_answer_is_stored_once(tmp_path: Path) -> None:
         # The kept answers were deleted: numbers begin anew.
         source.responses.return_value = (record(1, 2),)
         lake.change(*list_new_responses(lake, source))
-        rows = lake.arrow(f'FROM {RESPONSES.quoted} ORDER BY "at"').to_pylist()
-    assert [(row["id"], row["at"].hour) for row in rows] == [(1, 18), (2, 19), (1, 20)]
+        rows = lake.arrow(f"FROM {RESPONSES.quoted} ORDER BY answered_at").to_pylist()
+    assert [(row["id"], row["answered_at"].hour) for row in rows] == [(1, 18), (2, 19), (1, 20)]
     assert {row["problem"] for row in rows} == {""}
 
 
