@@ -20,7 +20,9 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import yaml
+from pyarrow.parquet import write_table
 
 from benchmarks.figures import Figure, memory_of_children, seconds
 from benchmarks.pipeline import command
@@ -155,7 +157,7 @@ def write_random(size: Size, destination: Path) -> None:
         "close": close,
         "volume": rng.integers(10**5, 10**6, len(close)),
     }
-    duckdb.sql(f"COPY (SELECT * REPLACE (date::DATE AS date) FROM columns) TO '{destination}'")
+    write_table(pa.table(columns), destination)
 
 
 def measure(size: Size, write_prices: Callable[[Size, Path], None], data: Path) -> list[Figure]:
@@ -249,9 +251,7 @@ def exponents(figures: Sequence[Figure], sizes: Sequence[Size]) -> list[Figure]:
     return result
 
 
-def measure_all(
-    sizes: Sequence[Size], write_prices: Callable[[Size, Path], None]
-) -> list[Figure]:
+def measure_all(sizes: Sequence[Size], write_prices: Callable[[Size, Path], None]) -> list[Figure]:
     """Measure markets of several sizes, and the growth of the figures."""
     figures: list[Figure] = []
     for size in sizes:

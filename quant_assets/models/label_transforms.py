@@ -11,9 +11,12 @@ import numpy as np
 from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.ranks import standardised_ranks
 from quant_assets.core.typing import FloatArray
+from quant_assets.models.low_rank import Matrix, invert_shrunk
 from quant_assets.models.protocol import Observations
 
 MIN_DAYS = 60
+WHOLE_MATRIX = 2000
+"""Number of targets up to which the inverse of their covariance is a plain array."""
 
 
 def ranked_labels(observations: Observations) -> FloatArray:
@@ -64,10 +67,11 @@ def day_weights(labels: FloatArray) -> FloatArray:
     return np.asarray(weight / weight.mean())
 
 
-def decorrelation_matrix(ranks: FloatArray, shrinkage: float) -> FloatArray:
+def decorrelation_matrix(ranks: FloatArray, shrinkage: float) -> Matrix:
     """Compute the (m, m) inverse of the covariance of ranks, in units of their mean variance.
 
-    Expected ranks times this matrix are the scores with the largest mean over deviation.
+    Expected ranks times this matrix are the scores with the largest mean over deviation. Above
+    ``WHOLE_MATRIX`` targets it comes as factors, which n days give exactly.
 
     Args:
         ranks: (n, m) daily ranks; NaN counts as the middle rank, 0.
@@ -75,13 +79,21 @@ def decorrelation_matrix(ranks: FloatArray, shrinkage: float) -> FloatArray:
             should be large, since overlapping holding periods make n days worth fewer.
     """
     known = (~np.isnan(ranks)).any(axis=1)
+    if ranks.shape[1] > WHOLE_MATRIX:
+        return _decorrelate_many(np.nan_to_num(ranks[known]), shrinkage)
     covariance = np.cov(np.nan_to_num(ranks[known]), rowvar=False, ddof=0)
     variance = max(float(np.trace(covariance)) / len(covariance), np.finfo(float).tiny)
     mixed = (1.0 - shrinkage) * covariance / variance + shrinkage * np.eye(len(covariance))
     return np.asarray(np.linalg.inv(mixed), dtype=np.float64)
 
 
-def multiply_by_day(x: FloatArray, matrix: FloatArray) -> FloatArray:
+def _decorrelate_many(ranks: FloatArray, shrinkage: float) -> Matrix:
+    deviations = ranks - ranks.mean(axis=0)
+    variance = max(float(np.mean(deviations**2)), np.finfo(float).tiny)
+    return invert_shrunk(deviations, (1.0 - shrinkage) / (len(ranks) * variance), shrinkage)
+
+
+def multiply_by_day(x: FloatArray, matrix: Matrix) -> FloatArray:
     """Compute the (n, m) product of (n, p) inputs and a (p, m) matrix, one day at a time.
 
     A product over many days may round differently from one over a single day, and a day forecast

@@ -15,6 +15,7 @@ from quant_assets.models.label_transforms import (
     ranked_labels,
     standardised_labels,
 )
+from quant_assets.models.low_rank import Matrix, find_matrix, name_arrays
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import (
     PRIOR,
@@ -69,7 +70,7 @@ class Boosters:
     """
 
     boosters: tuple["lightgbm.Booster", ...]
-    decorrelation: FloatArray
+    decorrelation: Matrix
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """Compute (rows, m) scores; a missing feature takes the branch learnt for it."""
@@ -96,7 +97,10 @@ class Boosters:
     def to_bytes(self) -> bytes:
         """Return the boosters in LightGBM's text format, and the matrix."""
         text = json.dumps([_drop_threads(b.model_to_string()) for b in self.boosters]).encode()
-        return pack(boosters=np.frombuffer(text, np.uint8), decorrelation=self.decorrelation)
+        return pack(
+            boosters=np.frombuffer(text, np.uint8),
+            **name_arrays("decorrelation", self.decorrelation),
+        )
 
     def _mean(
         self, observations: Observations, rows: int, *, pred_contrib: bool = False
@@ -148,7 +152,7 @@ def load(stored: bytes) -> Boosters:
     arrays = unpack(stored)
     texts = json.loads(arrays["boosters"].tobytes())
     boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
-    return Boosters(boosters, arrays["decorrelation"])
+    return Boosters(boosters, find_matrix("decorrelation", arrays))
 
 
 def _drop_threads(model: str) -> str:

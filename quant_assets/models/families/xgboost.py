@@ -20,6 +20,7 @@ from quant_assets.models.label_transforms import (
     ranked_labels,
     standardised_labels,
 )
+from quant_assets.models.low_rank import Matrix, find_matrix, name_arrays
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import (
     PRIOR,
@@ -81,7 +82,7 @@ class FactorBooster:
     """
 
     booster: "xgboost.Booster"
-    decorrelation: FloatArray
+    decorrelation: Matrix
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """Compute (rows, m) scores; a missing input takes the branch learnt for it."""
@@ -114,7 +115,7 @@ class FactorBooster:
     def to_bytes(self) -> bytes:
         """Return the booster as XGBoost's UBJSON, and the matrix."""
         raw = np.frombuffer(self.booster.save_raw("ubj"), np.uint8)
-        return pack(booster=raw, decorrelation=self.decorrelation)
+        return pack(booster=raw, **name_arrays("decorrelation", self.decorrelation))
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> FactorBooster:
@@ -152,7 +153,7 @@ def load(stored: bytes) -> FactorBooster:
 
     arrays = unpack(stored)
     booster = xgboost.Booster(model_file=bytearray(arrays["booster"].tobytes()))
-    return FactorBooster(booster, arrays["decorrelation"])
+    return FactorBooster(booster, find_matrix("decorrelation", arrays))
 
 
 def factor_inputs(observations: Observations) -> tuple[tuple[str, ...], FloatArray]:
