@@ -18,6 +18,9 @@ MIN_DAYS = 60
 WHOLE_MATRIX = 2000
 """Number of targets up to which the inverse of their covariance is a plain array."""
 
+POOLED_ROWS = 2_000_000
+"""Number of labels up to which a learner over the rows of all targets is fitted to all of them."""
+
 
 def ranked_labels(observations: Observations) -> FloatArray:
     """Compute each day's labels as ranks in (-1, 1), by forecast day.
@@ -58,6 +61,46 @@ def standardised_labels(observations: Observations, clip: float) -> FloatArray:
     deviation = np.sqrt(np.nansum(scaled**2, axis=1, keepdims=True) / known)
     scaled /= np.where(deviation > 0, deviation, np.nan)
     return np.asarray(np.clip(scaled, -clip, clip))
+
+
+def sample_known(labels: FloatArray, seed: int, limit: int = POOLED_ROWS) -> FloatArray:
+    """Keep a random part of the known labels if there are more than a pooled learner needs.
+
+    Every day keeps the same share, because days differ more than the targets of a day.
+
+    Returns labels of shape (n, m), the given array if it has few enough labels; NaN where a label
+    is not known or not kept.
+
+    Args:
+        labels: (n, m) labels; NaN where unknown.
+        seed: seed of the choice.
+        limit: number of labels up to which all are kept.
+    """
+    share = limit / max(int((~np.isnan(labels)).sum()), 1)
+    if share >= 1.0:
+        return labels
+    rng = np.random.default_rng(seed)
+    kept = labels.copy()
+    for day in kept:
+        known = np.flatnonzero(~np.isnan(day))
+        day[rng.permutation(known)[round(share * len(known)) :]] = np.nan
+    return kept
+
+
+def take_known(features: FloatArray, labels: FloatArray) -> FloatArray:
+    """Return the (k, p) features of the k known labels, day by day.
+
+    Args:
+        features: (n, m, p) features.
+        labels: (n, m) labels; NaN where unknown.
+    """
+    known = ~np.isnan(labels)
+    result = np.empty((int(known.sum()), features.shape[2]), dtype=features.dtype)
+    stop = 0
+    for day, of_day in zip(features, known, strict=True):
+        start, stop = stop, stop + int(of_day.sum())
+        result[start:stop] = day[of_day]
+    return result
 
 
 def day_weights(labels: FloatArray) -> FloatArray:

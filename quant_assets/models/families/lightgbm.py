@@ -13,7 +13,9 @@ from quant_assets.models.label_transforms import (
     decorrelation_matrix,
     multiply_by_day,
     ranked_labels,
+    sample_known,
     standardised_labels,
+    take_known,
 )
 from quant_assets.models.low_rank import Matrix, find_matrix, name_arrays
 from quant_assets.models.packing import pack, unpack
@@ -115,18 +117,17 @@ class Boosters:
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> Boosters:
-    """Fit to all known labels, with the same total weight for each day."""
+    """Fit to all known labels, or to many of them, with the same total weight for each day."""
     import lightgbm
 
     options = dict(parameters)
     seeds, rounds = options.pop("seeds"), options.pop("num_boost_round")
     clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
     matrix = decorrelation_matrix(ranked_labels(observations), shrinkage)
-    labels = standardised_labels(observations, clip)
-    known = ~np.isnan(labels)
+    labels = sample_known(standardised_labels(observations, clip), resources.seed)
     data = lightgbm.Dataset(
-        observations.target.values[known],
-        labels[known],
+        take_known(observations.target.values, labels),
+        labels[~np.isnan(labels)],
         weight=day_weights(labels),
         feature_name=list(observations.target.names),
         params={"max_bin": options["max_bin"]},

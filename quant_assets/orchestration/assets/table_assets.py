@@ -11,7 +11,7 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import WriteResult, to_arrow
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN
-from quant_assets.quality.expectations import Suite
+from quant_assets.quality.expectations import Suite, SuiteResult
 from quant_assets.quality.worker import validate_in_worker
 
 OWNER = "team:quant-research"
@@ -181,7 +181,20 @@ def run_suite(
         data: columns by name.
         blocking: whether a failure stops the assets downstream.
     """
-    result = validate_in_worker(suite, to_frame(table, data))
+    return report_suite(table, suite, validate_in_worker(suite, to_frame(table, data)), blocking)
+
+
+def report_suite(
+    table: Table, suite: Suite, result: SuiteResult, blocking: bool
+) -> dg.AssetCheckResult:
+    """Build the check result of a suite. The metadata show failed expectations first.
+
+    Args:
+        table: the table.
+        suite: the expectations.
+        result: their result.
+        blocking: whether a failure is an error, rather than a warning.
+    """
     outcomes = pd.DataFrame([vars(outcome) for outcome in result.outcomes])
     return make_check_result(
         table,
