@@ -4,7 +4,7 @@ A part is judged by itself, so that neither process holds the whole table. An ex
 most rows meet has to be met by most rows of each part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from quant_assets.quality.expectations import Suite, SuiteResult
 
-_ROWS_AT_ONCE = 1_000_000
+_ROWS_AT_ONCE = 1_500_000
 
 
 class ResultsInTurn:
@@ -68,6 +68,22 @@ class ResultsInTurn:
 
     def _validate(self, frame: "pd.DataFrame") -> "list[SuiteResult]":
         return [validate_in_worker(self._suite, piece) for piece in _cut(frame)]
+
+
+def validate_blocks(suite: "Suite", frames: "Iterable[pd.DataFrame]") -> "SuiteResult | None":
+    """Validate the parts of a table, and return the result over all; None without rows.
+
+    Args:
+        suite: the expectations.
+        frames: parts of whole days.
+
+    Raises:
+        QualityError: the validation of a part ended early.
+    """
+    with ResultsInTurn(suite) as results:
+        for frame in frames:
+            results.add(frame)
+        return results.joined()
 
 
 def _cut(frame: "pd.DataFrame") -> "Iterator[pd.DataFrame]":

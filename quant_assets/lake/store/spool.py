@@ -5,7 +5,7 @@ grow with the number of blocks.
 """
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -78,3 +78,19 @@ class Spool:
 
     def _no_rows(self) -> pa.Table:
         return to_arrow(self.table, {column.name: [] for column in self.table.columns})
+
+
+def collect(table: Table, blocks: Iterable[Mapping[str, Any]]) -> Spool:
+    """Collect blocks of rows.
+
+    Args:
+        table: the table.
+        blocks: blocks of rows, each with one array for each column.
+
+    Raises:
+        LakeError: the columns of a block do not fit.
+    """
+    spool = Spool(table)
+    for block in blocks:
+        spool.add(block)
+    return spool

@@ -1,7 +1,7 @@
 """Functions that all assets share: their descriptions, checks and materialisations."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,6 +12,7 @@ from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import WriteResult, to_arrow
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN
 from quant_assets.quality.expectations import Suite, SuiteResult
+from quant_assets.quality.in_turn import validate_blocks
 from quant_assets.quality.worker import validate_in_worker
 
 OWNER = "team:quant-research"
@@ -181,11 +182,28 @@ def run_suite(
         data: columns by name.
         blocking: whether a failure stops the assets downstream.
     """
-    return report_suite(table, suite, validate_in_worker(suite, to_frame(table, data)), blocking)
+    result = validate_in_worker(suite, to_frame(table, data))
+    return report_suite(table, suite, result, blocking=blocking)
+
+
+def run_suite_in_blocks(
+    table: Table, suite: Suite, blocks: Iterable[Mapping[str, Any]]
+) -> dg.AssetCheckResult:
+    """Run a blocking suite over blocks of whole days of a table, of which there is one at least.
+
+    Args:
+        table: the table.
+        suite: the expectations.
+        blocks: columns by name.
+    """
+    result = validate_blocks(suite, (to_frame(table, block) for block in blocks))
+    if result is None:
+        return make_check_result(table, suite.name, True, blocking=True, rows=0)
+    return report_suite(table, suite, result, blocking=True)
 
 
 def report_suite(
-    table: Table, suite: Suite, result: SuiteResult, blocking: bool
+    table: Table, suite: Suite, result: SuiteResult, *, blocking: bool
 ) -> dg.AssetCheckResult:
     """Build the check result of a suite. The metadata show failed expectations first.
 
