@@ -48,7 +48,7 @@ class ResultsInTurn:
         """
         self._finish()
         if len(frame):
-            self._running = self._pool.submit(self._validate, frame)
+            self._running = self._pool.submit(_validate, self._suite, frame)
 
     def joined(self) -> "SuiteResult | None":
         """Return the result over all parts; None without rows.
@@ -66,9 +66,6 @@ class ResultsInTurn:
             self._results += self._running.result()
             self._running = None
 
-    def _validate(self, frame: "pd.DataFrame") -> "list[SuiteResult]":
-        return [validate_in_worker(self._suite, piece) for piece in _cut(frame)]
-
 
 def validate_blocks(suite: "Suite", frames: "Iterable[pd.DataFrame]") -> "SuiteResult | None":
     """Validate the parts of a table, and return the result over all; None without rows.
@@ -84,6 +81,23 @@ def validate_blocks(suite: "Suite", frames: "Iterable[pd.DataFrame]") -> "SuiteR
         for frame in frames:
             results.add(frame)
         return results.joined()
+
+
+def validate_in_pieces(suite: "Suite", frame: "pd.DataFrame") -> "SuiteResult":
+    """Validate a table, whose days are cut into pieces if it has many rows.
+
+    Raises:
+        QualityError: the validation ended early.
+    """
+    from quant_assets.quality.expectations import join_results
+
+    return join_results(_validate(suite, frame))
+
+
+def _validate(suite: "Suite", frame: "pd.DataFrame") -> "list[SuiteResult]":
+    if len(frame) <= _ROWS_AT_ONCE or "trading_day" not in suite.keys:
+        return [validate_in_worker(suite, frame)]
+    return [validate_in_worker(suite, piece) for piece in _cut(frame)]
 
 
 def _cut(frame: "pd.DataFrame") -> "Iterator[pd.DataFrame]":

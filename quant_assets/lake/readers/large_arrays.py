@@ -12,7 +12,7 @@ import numpy as np
 
 from quant_assets.core.typing import AnyArray
 
-IN_MEMORY = 2**30
+IN_MEMORY = 2**28
 """Number of bytes up to which an array is in memory."""
 
 

@@ -8,7 +8,7 @@ Learning", section 7.10). Optionally only the leading directions of the fitted v
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from quant_assets.models.label_transforms import (
     multiply_by_day,
     ranked_labels,
 )
-from quant_assets.models.low_rank import Matrix, Product, find_matrix, name_arrays
+from quant_assets.models.low_rank import Product, find_matrix, name_arrays
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import PRIOR, Groups, Observations, Parameters, Resources
 from quant_assets.models.search_space import Choice, Float, Space
@@ -69,7 +69,7 @@ class Ridge:
     clip: float
     mean: FloatArray
     scale: FloatArray
-    coefficients: Matrix
+    coefficients: FloatArray | Product
     intercept: FloatArray
     penalty: float
 
@@ -141,7 +141,7 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
     right = (s / (s**2 + penalty))[:, None] * projected
     matrix = decorrelation_matrix(ranks, parameters["shrinkage"])
     whole = isinstance(matrix, np.ndarray)
-    coefficients: Matrix = vt.T @ right if whole else Product(vt.T, right)
+    coefficients: FloatArray | Product = vt.T @ right if whole else Product(vt.T, right)
     if parameters["rank"] is not None:
         coefficients = _reduce_rank(coefficients, x, parameters["rank"])
     returns = tuple(parameters["returns"])
@@ -166,7 +166,7 @@ def load(stored: bytes) -> Ridge:
         inputs=tuple(arrays.pop("inputs").tolist()),
         clip=float(arrays.pop("clip")),
         penalty=float(arrays.pop("penalty")),
-        coefficients=find_matrix("coefficients", arrays),
+        coefficients=cast(FloatArray | Product, find_matrix("coefficients", arrays)),
         **{name: arrays[name] for name in ("mean", "scale", "intercept")},
     )
 
@@ -190,7 +190,9 @@ def _standardise(x: FloatArray, mean: FloatArray, scale: FloatArray, clip: float
     return np.nan_to_num(np.clip((x - mean) / scale, -clip, clip))
 
 
-def _reduce_rank(coefficients: Matrix, x: FloatArray, rank: int) -> Matrix:
+def _reduce_rank(
+    coefficients: FloatArray | Product, x: FloatArray, rank: int
+) -> FloatArray | Product:
     """Project coefficients so that fitted values have their leading ``rank`` directions only."""
     directions = np.linalg.svd(x @ coefficients, full_matrices=False)[2][:rank]
     return coefficients @ directions.T @ directions

@@ -12,8 +12,7 @@ from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import WriteResult, to_arrow
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN
 from quant_assets.quality.expectations import Suite, SuiteResult
-from quant_assets.quality.in_turn import validate_blocks
-from quant_assets.quality.worker import validate_in_worker
+from quant_assets.quality.in_turn import validate_blocks, validate_in_pieces
 
 OWNER = "team:quant-research"
 WRITER = "quant/written_by"
@@ -182,7 +181,7 @@ def run_suite(
         data: columns by name.
         blocking: whether a failure stops the assets downstream.
     """
-    result = validate_in_worker(suite, to_frame(table, data))
+    result = validate_in_pieces(suite, to_frame(table, data))
     return report_suite(table, suite, result, blocking=blocking)
 
 
