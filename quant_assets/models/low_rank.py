@@ -12,6 +12,8 @@ import numpy as np
 
 from quant_assets.core.typing import AnyArray, FloatArray
 
+_ROWS_AT_ONCE = 256
+
 
 @dataclass(frozen=True)
 class LowRankInverse:
@@ -58,7 +60,9 @@ class Product:
 
     def absolute_row_sums(self) -> FloatArray:
         """Compute the (p,) sums of the absolute values of each row, without the whole matrix."""
-        return np.array([np.abs(row @ self.right).sum() for row in self.left])
+        starts = range(0, len(self.left), _ROWS_AT_ONCE)
+        blocks = (self.left[start : start + _ROWS_AT_ONCE] @ self.right for start in starts)
+        return np.concatenate([np.abs(block).sum(axis=1) for block in blocks])
 
 
 Matrix = FloatArray | LowRankInverse | Product

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from quant_assets.quality.expectations import Suite, SuiteResult
 
-_ROWS_AT_ONCE = 1_500_000
+_CELLS_AT_ONCE = 40_000_000
 
 
 class ResultsInTurn:
@@ -95,7 +95,7 @@ def validate_in_pieces(suite: "Suite", frame: "pd.DataFrame") -> "SuiteResult":
 
 
 def _validate(suite: "Suite", frame: "pd.DataFrame") -> "list[SuiteResult]":
-    if len(frame) <= _ROWS_AT_ONCE or "trading_day" not in suite.keys:
+    if frame.size <= _CELLS_AT_ONCE or "trading_day" not in suite.keys:
         return [validate_in_worker(suite, frame)]
     return [validate_in_worker(suite, piece) for piece in _cut(frame)]
 
@@ -103,9 +103,10 @@ def _validate(suite: "Suite", frame: "pd.DataFrame") -> "list[SuiteResult]":
 def _cut(frame: "pd.DataFrame") -> "Iterator[pd.DataFrame]":
     """Cut rows in the order of days into pieces of whole days."""
     days = frame["trading_day"].to_numpy()
+    rows = max(_CELLS_AT_ONCE // max(frame.shape[1], 1), 1)
     start = 0
     while start < len(frame):
-        stop = start + _ROWS_AT_ONCE
+        stop = start + rows
         if stop < len(frame):
             stop = int(days.searchsorted(days[stop]))
             stop = stop if stop > start else int(days.searchsorted(days[start], side="right"))
