@@ -18,6 +18,7 @@ from quant_assets.models.label_transforms import (
     decorrelation_matrix,
     multiply_by_day,
     ranked_labels,
+    sample_known,
     standardised_labels,
 )
 from quant_assets.models.low_rank import Matrix, find_matrix, name_arrays
@@ -119,14 +120,14 @@ class FactorBooster:
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> FactorBooster:
-    """Fit to all known labels, with the same total weight for each day."""
+    """Fit to all known labels, or to many of them, with the same total weight for each day."""
     import xgboost
 
     options = dict(parameters)
     rounds, bins = options.pop("num_boost_round"), options["max_bin"]
     clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
     matrix = decorrelation_matrix(ranked_labels(observations), shrinkage)
-    labels = standardised_labels(observations, clip)
+    labels = sample_known(standardised_labels(observations, clip), resources.seed)
     known = ~np.isnan(labels)
     names, x = factor_inputs(observations)
     data = xgboost.QuantileDMatrix(
