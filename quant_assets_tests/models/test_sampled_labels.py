@@ -13,12 +13,12 @@ def test_few_labels_are_all_kept() -> None:
 
 
 def test_many_labels_are_thinned_alike_on_every_day() -> None:
-    kept = sample_known(LABELS, 7, limit=230)
+    kept = sample_known(LABELS, 7, limit=210)
     known = ~np.isnan(kept)
     np.testing.assert_array_equal(known.sum(axis=1), [40, 40, 10, 40, 40, 40])
     np.testing.assert_array_equal(kept[known], LABELS[known])
-    np.testing.assert_array_equal(kept, sample_known(LABELS, 7, limit=230))
-    assert not np.array_equal(known, ~np.isnan(sample_known(LABELS, 8, limit=230)))
+    np.testing.assert_array_equal(kept, sample_known(LABELS, 7, limit=210))
+    assert not np.array_equal(known, ~np.isnan(sample_known(LABELS, 8, limit=210)))
 
 
 def test_features_of_known_labels_come_in_the_order_of_labels() -> None:
