@@ -22,6 +22,7 @@ from benchmarks import (
     models,
     pipeline,
     revisions,
+    scale,
     var,
     walk,
     watch,
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "walk": walk.run,
     "watch": watch.run,
     "drops": drops.run,
+    "scale": scale.run,
 }
 PACKAGES = ("dagster", "duckdb", "numpy", "pandas", "polars", "lightgbm")
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -59,13 +59,18 @@ def line(name: str, arguments: Sequence[str], data: Path) -> list[Figure]:
     ]
 
 
-def command(data: Path, *arguments: str) -> str:
+def command(data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> str:
     """Run a command on a data directory, and return its standard output.
+
+    Args:
+        data: the data directory.
+        arguments: arguments of the program.
+        settings: further environment variables.
 
     Raises:
         CalledProcessError: the command failed; its output is printed.
     """
-    environment = {**os.environ, "QUANT_DATA_DIR": str(data)}
+    environment = {**os.environ, "QUANT_DATA_DIR": str(data), **(settings or {})}
     done = subprocess.run(
         [PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=False
     )

@@ -42,6 +42,8 @@ PRIOR_RESIDUALS = 250.0
 """Number of a target's own residuals that the residuals of all targets weigh as much as."""
 GAMMA = 0.02
 """Step of the adaptation."""
+_TARGETS_AT_ONCE = 512
+"""Number of targets whose residuals fit into the processor's cache."""
 _EDGES = np.concatenate([[0.0], np.geomspace(0.05, 50.0, 140)])
 """Edges of the bins, 5% wide, in which residuals are counted, so that sums stay exact."""
 
@@ -158,14 +160,24 @@ def mixed_quantiles(counts: IntArray, probabilities: FloatArray) -> FloatArray:
         probabilities: (k,) probabilities between 0 and 1.
     """
     pooled = counts.sum(axis=0)
-    mass = counts + PRIOR_RESIDUALS * (pooled / pooled.sum())
-    below = np.cumsum(mass, axis=1)
-    targets = np.arange(len(counts))
-    edges = np.append(_EDGES, _EDGES[-1])
+    prior = PRIOR_RESIDUALS * (pooled / pooled.sum())
     result = np.empty((len(counts), len(probabilities)))
+    for start in range(0, len(counts), _TARGETS_AT_ONCE):
+        part = slice(start, start + _TARGETS_AT_ONCE)
+        result[part] = _quantiles_of(counts[part] + prior, probabilities)
+    return result
+
+
+def _quantiles_of(mass: FloatArray, probabilities: FloatArray) -> FloatArray:
+    """Compute the (m, k) quantiles of (m, bins) masses."""
+    below = np.cumsum(mass, axis=1)
+    targets = np.arange(len(mass))
+    edges = np.append(_EDGES, _EDGES[-1])
+    result = np.empty((len(mass), len(probabilities)))
     for column, probability in enumerate(probabilities):
         mass_below = probability * below[:, -1]
-        bins = np.count_nonzero(below < mass_below[:, None], axis=1)
+        # Masses below ascend: the first bin that reaches the probability follows the others.
+        bins = np.argmax(below >= mass_below[:, None], axis=1)
         inside = mass_below - np.where(bins > 0, below[targets, bins - 1], 0.0)
         width = edges[bins + 1] - edges[bins]
         result[:, column] = edges[bins] + inside / mass[targets, bins] * width

@@ -36,6 +36,8 @@ DIFFERENCES = (
     *("rsi_14", "macd_histogram", "drawdown_250", "skew_60", "volume_z_20"),
 )
 SUMS = ("ret_1", "ret_5", "ret_20", "vol_20", "drawdown_250")
+LEG_FEATURES = (*dict.fromkeys((*DIFFERENCES, *SUMS, *(f"ret_{w}" for w in MOVE_WINDOWS))),)
+"""Features of instruments from which the features of targets are computed."""
 RANKED = ("label_mean_20", "label_mean_250", "spread_z_20", "spread_move_20", "spread_move_250")
 
 _ARITHMETIC = tuple(

@@ -11,9 +11,15 @@ import numpy as np
 from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.ranks import standardised_ranks
 from quant_assets.core.typing import FloatArray
+from quant_assets.models.low_rank import Matrix, invert_shrunk
 from quant_assets.models.protocol import Observations
 
 MIN_DAYS = 60
+WHOLE_MATRIX = 2000
+"""Number of targets up to which the inverse of their covariance is a plain array."""
+
+POOLED_ROWS = 2_000_000
+"""Number of labels up to which a learner over the rows of all targets is fitted to all of them."""
 
 
 def ranked_labels(observations: Observations) -> FloatArray:
@@ -57,6 +63,46 @@ def standardised_labels(observations: Observations, clip: float) -> FloatArray:
     return np.asarray(np.clip(scaled, -clip, clip))
 
 
+def sample_known(labels: FloatArray, seed: int, limit: int = POOLED_ROWS) -> FloatArray:
+    """Keep a random part of the known labels if there are more than a pooled learner needs.
+
+    Every day keeps the same share, because days differ more than the targets of a day.
+
+    Returns labels of shape (n, m), the given array if it has few enough labels; NaN where a label
+    is not known or not kept.
+
+    Args:
+        labels: (n, m) labels; NaN where unknown.
+        seed: seed of the choice.
+        limit: number of labels up to which all are kept.
+    """
+    share = limit / max(int((~np.isnan(labels)).sum()), 1)
+    if share >= 1.0:
+        return labels
+    rng = np.random.default_rng(seed)
+    kept = labels.copy()
+    for day in kept:
+        known = np.flatnonzero(~np.isnan(day))
+        day[rng.permutation(known)[round(share * len(known)) :]] = np.nan
+    return kept
+
+
+def take_known(features: FloatArray, labels: FloatArray) -> FloatArray:
+    """Return the (k, p) features of the k known labels, day by day.
+
+    Args:
+        features: (n, m, p) features.
+        labels: (n, m) labels; NaN where unknown.
+    """
+    known = ~np.isnan(labels)
+    result = np.empty((int(known.sum()), features.shape[2]), dtype=features.dtype)
+    stop = 0
+    for day, of_day in zip(features, known, strict=True):
+        start, stop = stop, stop + int(of_day.sum())
+        result[start:stop] = day[of_day]
+    return result
+
+
 def day_weights(labels: FloatArray) -> FloatArray:
     """Compute the (k,) weights of the k known labels: days weigh equally, the mean weight is 1."""
     known = ~np.isnan(labels)
@@ -64,10 +110,11 @@ def day_weights(labels: FloatArray) -> FloatArray:
     return np.asarray(weight / weight.mean())
 
 
-def decorrelation_matrix(ranks: FloatArray, shrinkage: float) -> FloatArray:
+def decorrelation_matrix(ranks: FloatArray, shrinkage: float) -> Matrix:
     """Compute the (m, m) inverse of the covariance of ranks, in units of their mean variance.
 
-    Expected ranks times this matrix are the scores with the largest mean over deviation.
+    Expected ranks times this matrix are the scores with the largest mean over deviation. Above
+    ``WHOLE_MATRIX`` targets it comes as factors, which n days give exactly.
 
     Args:
         ranks: (n, m) daily ranks; NaN counts as the middle rank, 0.
@@ -75,13 +122,21 @@ def decorrelation_matrix(ranks: FloatArray, shrinkage: float) -> FloatArray:
             should be large, since overlapping holding periods make n days worth fewer.
     """
     known = (~np.isnan(ranks)).any(axis=1)
+    if ranks.shape[1] > WHOLE_MATRIX:
+        return _decorrelate_many(np.nan_to_num(ranks[known]), shrinkage)
     covariance = np.cov(np.nan_to_num(ranks[known]), rowvar=False, ddof=0)
     variance = max(float(np.trace(covariance)) / len(covariance), np.finfo(float).tiny)
     mixed = (1.0 - shrinkage) * covariance / variance + shrinkage * np.eye(len(covariance))
     return np.asarray(np.linalg.inv(mixed), dtype=np.float64)
 
 
-def multiply_by_day(x: FloatArray, matrix: FloatArray) -> FloatArray:
+def _decorrelate_many(ranks: FloatArray, shrinkage: float) -> Matrix:
+    deviations = ranks - ranks.mean(axis=0)
+    variance = max(float(np.mean(deviations**2)), np.finfo(float).tiny)
+    return invert_shrunk(deviations, (1.0 - shrinkage) / (len(ranks) * variance), shrinkage)
+
+
+def multiply_by_day(x: FloatArray, matrix: Matrix) -> FloatArray:
     """Compute the (n, m) product of (n, p) inputs and a (p, m) matrix, one day at a time.
 
     A product over many days may round differently from one over a single day, and a day forecast

@@ -10,9 +10,16 @@ from quant_assets.lake.readers.prices import series_keys
 from quant_assets.quality.cleaning import CellFlag, CleanedTable
 
 
-def validated_rows(cleaned: CleanedTable, start: date) -> dict[str, Any]:
-    """Convert cleaned prices from ``start`` on to rows of ``validated.prices``."""
+def validated_rows(cleaned: CleanedTable, start: date, end: date | None = None) -> dict[str, Any]:
+    """Convert cleaned prices of a range of days to rows of ``validated.prices``.
+
+    Args:
+        cleaned: the cleaned prices.
+        start: first day.
+        end: last day; by default the last of the prices.
+    """
     keep = cleaned.days >= np.datetime64(start)
+    keep &= True if end is None else cleaned.days <= np.datetime64(end)
     flags = cleaned.flags[keep].ravel()
     combinations = [flag_text(code) for code in range(int(sum(CellFlag)) + 1)]
     return {

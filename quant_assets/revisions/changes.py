@@ -32,6 +32,7 @@ from quant_assets.lake.store.changes import (
     replace_days,
 )
 from quant_assets.lake.store.lake import Lake
+from quant_assets.lake.store.spool import collect
 from quant_assets.market.instruments import SeriesList
 from quant_assets.quality.rows import quarantine_rows
 from quant_assets.revisions.comparison import DATE_ID_FIELD, Comparison
@@ -68,9 +69,11 @@ def list_changes(
     start = min([update.start, *withdrawn])
     rejected = quarantine_rows(update.cleaned, update.start)
     changes = [
-        replace_days(RAW_PRICES, start, last, update.raw),
+        replace_days(RAW_PRICES, start, last, collect(RAW_PRICES, update.raw_blocks())),
         replace_days(VALIDATED_QUARANTINE, start, last, rejected),
-        replace_days(VALIDATED_PRICES, start, last, update.validated),
+        replace_days(
+            VALIDATED_PRICES, start, last, collect(VALIDATED_PRICES, update.validated_blocks())
+        ),
         _replace_digests(lake, comparison, update, start, last),
         *_replace_series(lake, update.given.series),
     ]

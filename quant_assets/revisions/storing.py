@@ -3,7 +3,7 @@
 Nothing is written here. The changes of all tables that follow are in ``revisions.changes``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from quant_assets.core.errors import SourceError
+from quant_assets.core.typing import DayArray
+from quant_assets.lake.readers.arrays import day_blocks
 from quant_assets.lake.readers.prices import raw_rows
 from quant_assets.lake.store.lake import Lake
 from quant_assets.quality.cleaning import CleanedTable, CleaningRules, clean
@@ -32,19 +34,33 @@ class PriceUpdate:
         start: first day whose rows are replaced.
         end: last such day.
         given: the source's prices from the first stored day to the last day of the run.
-        raw: rows of ``raw.prices`` of the run's days.
+        own: the source's prices of the run's days.
+        source: name of the source.
         cleaned: the cleaned prices, with days before ``start`` that cleaning needs.
-        validated: rows of ``validated.prices`` of the run's days.
         refused: days that are set aside by this run, and their digests.
     """
 
     start: date
     end: date
     given: PriceTable
-    raw: Mapping[str, Any]
+    own: PriceTable
+    source: str
     cleaned: CleanedTable
-    validated: Mapping[str, Any]
     refused: Mapping[date, int]
+
+    def raw_blocks(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of ``raw.prices`` of the run's days, in blocks of days."""
+        for block in self._cut():
+            yield raw_rows(select_days(self.own, np.isin(self.own.days, block)), self.source)
+
+    def validated_blocks(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of ``validated.prices`` of the run's days, in blocks of days."""
+        for block in self._cut():
+            yield validated_rows(self.cleaned, block[0].item(), block[-1].item())
+
+    def _cut(self) -> Iterator[DayArray]:
+        for part in day_blocks(len(self.own.days), len(self.own.series)):
+            yield self.own.days[part]
 
 
 def require_order(
@@ -127,9 +143,9 @@ def build_update(
         start,
         end,
         given,
-        raw_rows(own, source),
+        own,
+        source,
         cleaned,
-        validated_rows(cleaned, start),
         refused or {},
     )
 

@@ -11,7 +11,8 @@ import numpy as np
 from quant_assets.core.errors import ArtifactError, LakeError
 from quant_assets.core.processes import end_with_parent
 from quant_assets.core.settings import Settings
-from quant_assets.core.typing import AnyArray, DayArray, IntArray
+from quant_assets.core.typing import AnyArray, DayArray, FloatArray, IntArray
+from quant_assets.lake.readers.arrays import day_blocks
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_observations
 from quant_assets.lake.readers.prices import find_history_start
@@ -256,13 +257,21 @@ def find_fit_periods(
 
 def _forecast(observations: Observations, periods: Sequence[FitPeriod]) -> Forecasts:
     none = np.empty(0, "datetime64[D]")
-    values = [period.model.forecast(period.observations, period.rows) for period in periods]
+    values = [scores for period in periods for scores in _forecast_in_blocks(period)]
     return Forecasts(
         np.concatenate([none, *(period.days for period in periods)]),
         np.concatenate([np.empty((0, len(observations.targets))), *values]),
         np.concatenate([none, *(np.repeat(period.as_of, period.rows) for period in periods)]),
         observations.targets,
     )
+
+
+def _forecast_in_blocks(period: FitPeriod) -> Iterator[FloatArray]:
+    """Yield the scores of a period, block of days by block of days, which have the same bits."""
+    before = len(period.observations.days) - period.rows
+    for part in day_blocks(period.rows, len(period.observations.targets)):
+        until = period.observations.rows(0, before + part.stop)
+        yield period.model.forecast(until, part.stop - part.start)
 
 
 def _read_fits(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:

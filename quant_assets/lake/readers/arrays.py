@@ -4,7 +4,7 @@ A *unit* is an instrument, a target or a series. No other module knows how days 
 rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,29 @@ import pyarrow as pa
 
 from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
+
+ROWS_AT_ONCE = 2_000_000
+"""Number of rows of a table that a step holds in memory at once, beyond those of a single day."""
+
+
+def day_blocks(days: int, width: int, rows: int = ROWS_AT_ONCE) -> Iterator[slice]:
+    """Cut consecutive days into blocks whose rows fit into memory.
+
+    Args:
+        days: number of days.
+        width: number of rows a day.
+        rows: number of rows of a block; a block has at least a day.
+
+    Yields:
+        Slices of the days, in order; none without days.
+
+    Examples:
+        >>> list(day_blocks(5, 100, rows=250))
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    step = max(1, rows // max(width, 1))
+    for start in range(0, days, step):
+        yield slice(start, min(start + step, days))
 
 
 def repeat_days(values: AnyArray, units: int) -> AnyArray:

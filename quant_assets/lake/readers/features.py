@@ -1,6 +1,6 @@
 """Stored features as arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,9 @@ import numpy as np
 from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import AnyArray, DayArray, FloatArray
 from quant_assets.features.catalogue import list_market_inputs
-from quant_assets.lake.readers.arrays import to_cube
+from quant_assets.lake.readers.arrays import day_blocks, to_cube
 from quant_assets.lake.readers.days import read_days
+from quant_assets.lake.readers.large_arrays import join_blocks
 from quant_assets.lake.readers.series import read_all_groups
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import GROUP_FEATURES, MARKET_FEATURES
@@ -25,11 +26,13 @@ def read_cube(
     dtype: Any = np.float64,
     *,
     gaps: bool = False,
+    only: Collection[str] = (),
 ) -> tuple[tuple[str, ...], AnyArray]:
     """Read the feature names and the values of a features table.
 
     Returns the names, and an array of shape (n, units, features); NaN where there is no row. A
-    table with a row for each day has one unit.
+    table with a row for each day has one unit. An array that is too large for memory lies in a
+    temporary file, which ends with the array.
 
     Args:
         lake: the lake.
@@ -39,26 +42,47 @@ def read_cube(
         units: names of the units, in the order of the array.
         dtype: float64 or float32.
         gaps: whether the table has further days between these.
+        only: names of the features to read; all by default.
 
     Raises:
         LakeError: the table was never written.
     """
     keys = ("trading_day", "date_id", unit_column)
-    names = tuple(column.name for column in table.columns if column.name not in keys)
+    names = tuple(
+        column.name
+        for column in table.columns
+        if column.name not in keys and (not only or column.name in only)
+    )
     kind = "DOUBLE" if dtype is np.float64 else "FLOAT"
     selected = ", ".join(f'"{name}"::{kind} AS "{name}"' for name in names)
     unit = f'"{unit_column}"' if unit_column else "'' AS unit"
     wanted = "IN (SELECT unnest(?::DATE[]))" if gaps else "BETWEEN ? AND ?"
-    rows = lake.arrow(
-        f"SELECT trading_day, {unit}, {selected} FROM {table.quoted} WHERE trading_day {wanted}",
-        [days.tolist()] if gaps else [days[0].item(), days[-1].item()],
-        needs=table,
-    )
-    return names, to_cube(rows, days, unit_column or "unit", units or ("",), names, dtype=dtype)
+
+    def read(part: slice) -> AnyArray:
+        some = days[part]
+        rows = lake.arrow(
+            f"SELECT trading_day, {unit}, {selected} FROM {table.quoted}"
+            f" WHERE trading_day {wanted}",
+            [some.tolist()] if gaps else [some[0].item(), some[-1].item()],
+            needs=table,
+        )
+        return to_cube(rows, some, unit_column or "unit", units or ("",), names, dtype=dtype)
+
+    blocks = list(day_blocks(len(days), len(units)))
+    if len(blocks) == 1:
+        return names, read(blocks[0])
+    shape = (len(days), max(len(units), 1), len(names))
+    return names, join_blocks(map(read, blocks), shape, dtype)
 
 
 def read_features(
-    lake: Lake, table: Table, days: DayArray, unit_column: str = "", units: Sequence[str] = ()
+    lake: Lake,
+    table: Table,
+    days: DayArray,
+    unit_column: str = "",
+    units: Sequence[str] = (),
+    *,
+    only: Collection[str] = (),
 ) -> dict[str, FloatArray]:
     """Read a features table as one array for each feature.
 
@@ -71,11 +95,12 @@ def read_features(
         days: (n,) consecutive days of the table.
         unit_column: name of the column with the units; empty for a table with a row for each day.
         units: names of the units, in the order of the arrays.
+        only: names of the features to read; all by default.
 
     Raises:
         LakeError: the table was never written.
     """
-    names, cube = read_cube(lake, table, days, unit_column, units)
+    names, cube = read_cube(lake, table, days, unit_column, units, only=only)
     values = cube if unit_column else cube[:, 0]
     return {name: np.ascontiguousarray(values[..., j]) for j, name in enumerate(names)}
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from quant_assets.core.errors import LakeError, NotEnoughHistoryError
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
-from quant_assets.lake.readers.arrays import day_positions, to_cube
+from quant_assets.lake.readers.arrays import day_blocks, day_positions, to_cube
 from quant_assets.lake.readers.features import read_cube, read_market_inputs
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.series import read_series
@@ -93,13 +93,21 @@ def read_known_labels(lake: Lake, days: DayArray, pairs: TargetPairs) -> FloatAr
         >>> after.ravel()
         array([ nan,  nan, 0.01])
     """
-    rows = lake.arrow(
-        f"SELECT released_on, target, value FROM {LABELS.quoted} WHERE released_on BETWEEN ? AND ?",
-        _ends(days),
-        needs=LABELS,
-    )
-    stored = pc.unique(rows["released_on"]).to_numpy(zero_copy_only=False)
-    absent = np.setdiff1d(days[pairs.lags.min() + 1 :], stored.astype("datetime64[D]"))
+    labels = np.full((len(days), len(pairs)), np.nan)
+    stored = [np.empty(0, "datetime64[D]")]
+    for part in day_blocks(len(days), len(pairs)):
+        rows = lake.arrow(
+            f"SELECT released_on, target, value FROM {LABELS.quoted}"
+            " WHERE released_on BETWEEN ? AND ?",
+            _ends(days[part]),
+            needs=LABELS,
+        )
+        stored.append(pc.unique(rows["released_on"]).to_numpy(zero_copy_only=False))
+        labels[part] = to_cube(
+            rows, days[part], "target", pairs.targets, ["value"], day_column="released_on"
+        )[:, :, 0]
+    known = np.concatenate([part.astype("datetime64[D]") for part in stored])
+    absent = np.setdiff1d(days[pairs.lags.min() + 1 :], known)
     if len(absent):
         raise LakeError(
             "labels are missing",
@@ -107,8 +115,7 @@ def read_known_labels(lake: Lake, days: DayArray, pairs: TargetPairs) -> FloatAr
             expected=f"labels released on {absent[0]}",
             hint="materialise features/labels of this day first",
         )
-    cube = to_cube(rows, days, "target", pairs.targets, ["value"], day_column="released_on")
-    return cube[:, :, 0]
+    return labels
 
 
 def read_observations(
@@ -116,7 +123,8 @@ def read_observations(
 ) -> Observations:
     """Read the features and labels that were known at the close of a day.
 
-    Memory: about 4 bytes per day, target and feature (float32).
+    Features take 4 bytes per day, target and feature (float32). Those that do not fit into memory
+    are mapped from a temporary file.
 
     Args:
         lake: the lake.

@@ -1,5 +1,6 @@
 """Reading prices as arrays, and converting prices and targets to rows."""
 
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from typing import Any
@@ -9,7 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quant_assets.core.typing import DayArray, IntArray
-from quant_assets.lake.readers.arrays import day_positions, repeat_days, tile_units, unit_positions
+from quant_assets.lake.readers.arrays import (
+    day_blocks,
+    day_positions,
+    repeat_days,
+    tile_units,
+    unit_positions,
+)
 from quant_assets.lake.readers.series import read_groups, read_series
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
@@ -109,7 +116,13 @@ def read_raw(lake: Lake, start: date, end: date, series: SeriesList | None = Non
 
 
 def read_panel(
-    lake: Lake, value: str, start: date, end: date, table: Table = VALIDATED_PRICES
+    lake: Lake,
+    value: str,
+    start: date,
+    end: date,
+    table: Table = VALIDATED_PRICES,
+    *,
+    fields: Sequence[str] = FIELDS,
 ) -> PricePanel:
     """Read the price panel of a range of days.
 
@@ -120,25 +133,45 @@ def read_panel(
         start: first day.
         end: last day.
         table: the prices table; ``raw.prices`` has prices before cleaning, in ``value`` only.
+        fields: fields to read; the panel lacks the others.
 
     Raises:
         LakeError: no prices are stored.
     """
-    rows = _rows(lake, table.quoted, f'"{value}"', start, end)
-    days, date_ids = _days(rows)
+    days, date_ids = _read_days(lake, table, start, end)
     # The shape of a panel does not depend on its days.
     series = read_series(lake)
     instruments = tuple(sorted(series.group_of))
-    fields = [field for field in FIELDS if field in series.fields]
-    cube = np.full((len(fields), len(days), len(instruments)), np.nan)
-    cube[
-        unit_positions(rows["field"], fields),
-        day_positions(rows["trading_day"].to_numpy(), days),
-        unit_positions(rows["instrument"], instruments),
-    ] = rows[value].to_numpy()
+    names = [field for field in FIELDS if field in series.fields and field in fields]
+    cube = np.full((len(names), len(days), len(instruments)), np.nan)
+    for part in day_blocks(len(days), len(names) * len(instruments)):
+        some = days[part]
+        rows = lake.arrow(
+            f'SELECT trading_day, instrument, field, "{value}" FROM {table.quoted}'
+            " WHERE trading_day BETWEEN ? AND ? AND list_contains(?, field)",
+            [some[0].item(), some[-1].item(), names],
+        )
+        cube[
+            unit_positions(rows["field"], names),
+            day_positions(rows["trading_day"].to_numpy(), days),
+            unit_positions(rows["instrument"], instruments),
+        ] = rows[value].to_numpy()
     groups = read_groups(lake, instruments)
-    values = dict(zip(fields, cube, strict=True))
+    values = dict(zip(names, cube, strict=True))
     return PricePanel(days, date_ids, instruments, groups, series.all_groups, values)
+
+
+def _read_days(lake: Lake, table: Table, start: date, end: date) -> tuple[DayArray, IntArray]:
+    """Read the (n,) days of a prices table in a range, ascending, and their (n,) numbers."""
+    needs = RAW_PRICES if table.name == RAW_PRICES.name else VALIDATED_PRICES
+    return _days(
+        lake.arrow(
+            f"SELECT DISTINCT trading_day, date_id FROM {table.quoted}"
+            " WHERE trading_day BETWEEN ? AND ? ORDER BY ALL",
+            [start, end],
+            needs=needs,
+        )
+    )
 
 
 def _rows(

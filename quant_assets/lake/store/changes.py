@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from quant_assets.core.errors import LakeError
+from quant_assets.core.typing import DayArray
 from quant_assets.lake.schemas.table import Table, to_arrow
+from quant_assets.lake.store.spool import Spool
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Change:
     """
 
     table: Table
-    rows: pa.Table | None
+    rows: pa.Table | Spool | None
     condition: str | None
     values: Sequence[Any] = ()
     supersede: str = ""
@@ -37,7 +39,7 @@ class Change:
 
 
 def replace_days(
-    table: Table, start: date, end: date, data: Mapping[str, Any], supersede: str = ""
+    table: Table, start: date, end: date, data: Mapping[str, Any] | Spool, supersede: str = ""
 ) -> Change:
     """Replace a table's rows from ``start`` to ``end``, both included.
 
@@ -45,14 +47,20 @@ def replace_days(
         table: the table.
         start: first day, by the table's day column.
         end: last day.
-        data: all rows of these days, as one array for each column; NaN is stored as NULL.
+        data: all rows of these days, as one array for each column or collected before; NaN is
+            stored as NULL.
         supersede: why a person replaces live rows; empty leaves live rows as they are.
 
     Raises:
         LakeError: a row has no day or one outside the range, or the columns do not fit.
     """
-    rows = to_arrow(table, data)
-    days = rows.column(table.day_column).to_numpy()
+    rows: pa.Table | Spool
+    days: DayArray
+    if isinstance(data, Spool):
+        rows, days = data, data.days
+    else:
+        rows = to_arrow(table, data)
+        days = rows.column(table.day_column).to_numpy()
     inside = (days >= np.datetime64(start)) & (days <= np.datetime64(end))
     if not inside.all():
         raise LakeError(

@@ -22,6 +22,7 @@ from quant_assets.lake.store.access import LakeAccess, newest_snapshot
 from quant_assets.lake.store.changes import Change
 from quant_assets.lake.store.connection import FILES
 from quant_assets.lake.store.maintenance import maintain
+from quant_assets.lake.store.spool import Spool
 from quant_assets.lake.store.writing import carry_out, is_stored, read_stored_columns
 
 __all__ = ["Lake", "WriteResult", "to_arrow"]
@@ -176,7 +177,13 @@ class Lake:
         return key in self._known
 
     def replace_days(
-        self, table: Table, start: date, end: date, data: Mapping[str, Any], *, supersede: str = ""
+        self,
+        table: Table,
+        start: date,
+        end: date,
+        data: Mapping[str, Any] | Spool,
+        *,
+        supersede: str = "",
     ) -> WriteResult:
         """Replace a table's rows from ``start`` to ``end``, both included, in one transaction.
 
@@ -189,7 +196,8 @@ class Lake:
             table: the table.
             start: first day, by the table's day column.
             end: last day.
-            data: all rows of these days, as one array for each column; NaN is stored as NULL.
+            data: all rows of these days, as one array for each column or collected before; NaN is
+                stored as NULL.
             supersede: why a person replaces live rows, which then move to the schema superseded.
 
         Raises:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.schemas.table import HISTORY, Table, superseded_table
 from quant_assets.lake.store.changes import Change
+from quant_assets.lake.store.spool import Spool
 
 _INCOMING = "incoming"
 _NOT_LIVE = f"(origin IS NULL OR origin = '{HISTORY}')"
@@ -119,9 +120,9 @@ def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def _registered(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+def _registered(cursor: duckdb.DuckDBPyConnection, rows: pa.Table | Spool) -> Iterator[None]:
     """Register the rows as a table of the connection, and unregister them to free their memory."""
-    cursor.register(_INCOMING, rows)
+    cursor.register(_INCOMING, rows.rows() if isinstance(rows, Spool) else rows)
     try:
         yield
     finally:

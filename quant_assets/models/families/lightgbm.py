@@ -13,8 +13,11 @@ from quant_assets.models.label_transforms import (
     decorrelation_matrix,
     multiply_by_day,
     ranked_labels,
+    sample_known,
     standardised_labels,
+    take_known,
 )
+from quant_assets.models.low_rank import Matrix, find_matrix, name_arrays
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import (
     PRIOR,
@@ -69,7 +72,7 @@ class Boosters:
     """
 
     boosters: tuple["lightgbm.Booster", ...]
-    decorrelation: FloatArray
+    decorrelation: Matrix
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """Compute (rows, m) scores; a missing feature takes the branch learnt for it."""
@@ -96,7 +99,10 @@ class Boosters:
     def to_bytes(self) -> bytes:
         """Return the boosters in LightGBM's text format, and the matrix."""
         text = json.dumps([_drop_threads(b.model_to_string()) for b in self.boosters]).encode()
-        return pack(boosters=np.frombuffer(text, np.uint8), decorrelation=self.decorrelation)
+        return pack(
+            boosters=np.frombuffer(text, np.uint8),
+            **name_arrays("decorrelation", self.decorrelation),
+        )
 
     def _mean(
         self, observations: Observations, rows: int, *, pred_contrib: bool = False
@@ -111,18 +117,17 @@ class Boosters:
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> Boosters:
-    """Fit to all known labels, with the same total weight for each day."""
+    """Fit to all known labels, or to many of them, with the same total weight for each day."""
     import lightgbm
 
     options = dict(parameters)
     seeds, rounds = options.pop("seeds"), options.pop("num_boost_round")
     clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
     matrix = decorrelation_matrix(ranked_labels(observations), shrinkage)
-    labels = standardised_labels(observations, clip)
-    known = ~np.isnan(labels)
+    labels = sample_known(standardised_labels(observations, clip), resources.seed)
     data = lightgbm.Dataset(
-        observations.target.values[known],
-        labels[known],
+        take_known(observations.target.values, labels),
+        labels[~np.isnan(labels)],
         weight=day_weights(labels),
         feature_name=list(observations.target.names),
         params={"max_bin": options["max_bin"]},
@@ -148,7 +153,7 @@ def load(stored: bytes) -> Boosters:
     arrays = unpack(stored)
     texts = json.loads(arrays["boosters"].tobytes())
     boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
-    return Boosters(boosters, arrays["decorrelation"])
+    return Boosters(boosters, find_matrix("decorrelation", arrays))
 
 
 def _drop_threads(model: str) -> str:

@@ -8,6 +8,7 @@ Learning", section 7.10). Optionally only the leading directions of the fitted v
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from quant_assets.models.label_transforms import (
     multiply_by_day,
     ranked_labels,
 )
+from quant_assets.models.low_rank import Product, find_matrix, name_arrays
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import PRIOR, Groups, Observations, Parameters, Resources
 from quant_assets.models.search_space import Choice, Float, Space
@@ -57,7 +59,7 @@ class Ridge:
         clip: standardised inputs are clipped to plus and minus this.
         mean: (p,) mean of each input over the fitting days.
         scale: (p,) standard deviation of each input; 1 for an input that does not vary.
-        coefficients: (p, m) decorrelated coefficients.
+        coefficients: (p, m) decorrelated coefficients; factors in a market of many targets.
         intercept: (m,) decorrelated intercept.
         penalty: penalty of least leave-one-out error.
     """
@@ -67,7 +69,7 @@ class Ridge:
     clip: float
     mean: FloatArray
     scale: FloatArray
-    coefficients: FloatArray
+    coefficients: FloatArray | Product
     intercept: FloatArray
     penalty: float
 
@@ -92,14 +94,21 @@ class Ridge:
 
     def importance(self) -> Mapping[str, float]:
         """Return the share of each market feature and return in the absolute coefficients."""
-        weight = np.abs(self.coefficients).sum(axis=1)
+        weight = (
+            self.coefficients.absolute_row_sums()
+            if isinstance(self.coefficients, Product)
+            else np.abs(self.coefficients).sum(axis=1)
+        )
         share = weight / max(weight.sum(), np.finfo(float).tiny)
         names, index = np.unique(self.inputs, return_inverse=True)
         return dict(zip(names.tolist(), np.bincount(index, share).tolist(), strict=True))
 
     def to_bytes(self) -> bytes:
         """Return all fields as bytes."""
-        return pack(**vars(self))
+        arrays: dict[str, Any] = {}
+        for field, values in vars(self).items():
+            arrays |= name_arrays(field, values) if field == "coefficients" else {field: values}
+        return pack(**arrays)
 
     def _standardised_inputs(self, observations: Observations, rows: int) -> FloatArray:
         """Compute (rows, p) standardised inputs of the last days."""
@@ -129,10 +138,12 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
         parameters["penalties"],
         key=lambda candidate: _press_error(y - intercept, u, s, projected, candidate),
     )
-    coefficients = vt.T @ ((s / (s**2 + penalty))[:, None] * projected)
+    right = (s / (s**2 + penalty))[:, None] * projected
+    matrix = decorrelation_matrix(ranks, parameters["shrinkage"])
+    whole = isinstance(matrix, np.ndarray)
+    coefficients: FloatArray | Product = vt.T @ right if whole else Product(vt.T, right)
     if parameters["rank"] is not None:
         coefficients = _reduce_rank(coefficients, x, parameters["rank"])
-    matrix = decorrelation_matrix(ranks, parameters["shrinkage"])
     returns = tuple(parameters["returns"])
     instruments = observations.instrument.values.shape[1]
     return Ridge(
@@ -155,7 +166,8 @@ def load(stored: bytes) -> Ridge:
         inputs=tuple(arrays.pop("inputs").tolist()),
         clip=float(arrays.pop("clip")),
         penalty=float(arrays.pop("penalty")),
-        **arrays,
+        coefficients=cast(FloatArray | Product, find_matrix("coefficients", arrays)),
+        **{name: arrays[name] for name in ("mean", "scale", "intercept")},
     )
 
 
@@ -178,10 +190,12 @@ def _standardise(x: FloatArray, mean: FloatArray, scale: FloatArray, clip: float
     return np.nan_to_num(np.clip((x - mean) / scale, -clip, clip))
 
 
-def _reduce_rank(coefficients: FloatArray, x: FloatArray, rank: int) -> FloatArray:
+def _reduce_rank(
+    coefficients: FloatArray | Product, x: FloatArray, rank: int
+) -> FloatArray | Product:
     """Project coefficients so that fitted values have their leading ``rank`` directions only."""
     directions = np.linalg.svd(x @ coefficients, full_matrices=False)[2][:rank]
-    return np.asarray(coefficients @ directions.T @ directions)
+    return coefficients @ directions.T @ directions
 
 
 def _press_error(

@@ -18,8 +18,10 @@ from quant_assets.models.label_transforms import (
     decorrelation_matrix,
     multiply_by_day,
     ranked_labels,
+    sample_known,
     standardised_labels,
 )
+from quant_assets.models.low_rank import Matrix, find_matrix, name_arrays
 from quant_assets.models.packing import pack, unpack
 from quant_assets.models.protocol import (
     PRIOR,
@@ -81,7 +83,7 @@ class FactorBooster:
     """
 
     booster: "xgboost.Booster"
-    decorrelation: FloatArray
+    decorrelation: Matrix
 
     def forecast(self, observations: Observations, rows: int) -> FloatArray:
         """Compute (rows, m) scores; a missing input takes the branch learnt for it."""
@@ -114,18 +116,18 @@ class FactorBooster:
     def to_bytes(self) -> bytes:
         """Return the booster as XGBoost's UBJSON, and the matrix."""
         raw = np.frombuffer(self.booster.save_raw("ubj"), np.uint8)
-        return pack(booster=raw, decorrelation=self.decorrelation)
+        return pack(booster=raw, **name_arrays("decorrelation", self.decorrelation))
 
 
 def fit(observations: Observations, parameters: Parameters, resources: Resources) -> FactorBooster:
-    """Fit to all known labels, with the same total weight for each day."""
+    """Fit to all known labels, or to many of them, with the same total weight for each day."""
     import xgboost
 
     options = dict(parameters)
     rounds, bins = options.pop("num_boost_round"), options["max_bin"]
     clip, shrinkage = options.pop("label_clip"), options.pop("shrinkage")
     matrix = decorrelation_matrix(ranked_labels(observations), shrinkage)
-    labels = standardised_labels(observations, clip)
+    labels = sample_known(standardised_labels(observations, clip), resources.seed)
     known = ~np.isnan(labels)
     names, x = factor_inputs(observations)
     data = xgboost.QuantileDMatrix(
@@ -152,7 +154,7 @@ def load(stored: bytes) -> FactorBooster:
 
     arrays = unpack(stored)
     booster = xgboost.Booster(model_file=bytearray(arrays["booster"].tobytes()))
-    return FactorBooster(booster, arrays["decorrelation"])
+    return FactorBooster(booster, find_matrix("decorrelation", arrays))
 
 
 def factor_inputs(observations: Observations) -> tuple[tuple[str, ...], FloatArray]:

@@ -1,17 +1,25 @@
 """Layer features: the labels that became known on each day, and the features known at its close."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import numpy as np
 
-from quant_assets.features.catalogue import CATALOGUE_VERSION, LOOKBACK, find_left_out
+from quant_assets.core.typing import FloatArray
+from quant_assets.features.catalogue import (
+    CATALOGUE_VERSION,
+    LEG_FEATURES,
+    LOOKBACK,
+    find_left_out,
+)
 from quant_assets.features.cross_market import group_features, market_features
 from quant_assets.features.instruments import instrument_features
+from quant_assets.features.kernels import tail_rows
 from quant_assets.features.spreads import target_features
-from quant_assets.lake.readers.arrays import long_rows
+from quant_assets.lake.readers.arrays import day_blocks, long_rows
 from quant_assets.lake.readers.features import read_features
 from quant_assets.lake.readers.labels import compare_labels, label_rows
 from quant_assets.lake.readers.point_in_time import read_known_labels
@@ -27,18 +35,23 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store.changes import replace_days
 from quant_assets.lake.store.lake import Lake
+from quant_assets.lake.store.spool import Spool
+from quant_assets.market.instruments import FIELDS
 from quant_assets.market.panel import PricePanel
-from quant_assets.market.targets import delay_of, labels_by_known_day
+from quant_assets.market.targets import TargetPairs, delay_of, labels_by_known_day
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (
     check_spec,
     describe_asset,
     make_check_result,
     record_result,
-    run_suite,
+    report_suite,
     suite_spec,
     table_asset,
+    to_frame,
 )
+from quant_assets.quality.expectations import SuiteResult
+from quant_assets.quality.in_turn import ResultsInTurn
 from quant_assets.quality.suites import TARGET_FEATURES_SUITE
 from quant_assets.revisions.records import list_mark_removal
 from quant_assets.sources.protocol import Source
@@ -73,7 +86,9 @@ def build(
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
         pairs = read_pairs(lake)
-        panel = _read_panel_with_history(lake, "value", start, end, delay_of(pairs.lags))
+        panel = _read_panel_with_history(
+            lake, "value", start, end, delay_of(pairs.lags), fields=("close",)
+        )
         values = labels_by_known_day(panel.close, pairs, panel.instruments)
         rows = label_rows(panel, pairs, values, start)
         published = source.published_labels(panel.days[0].item(), end)
@@ -108,18 +123,13 @@ def build(
     ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
         panel = _read_panel_with_history(lake, "filled", start, end, LOOKBACK)
-        keep = panel.days >= np.datetime64(start)
-        by_instrument = instrument_features(panel)
-        groups = tuple(group.name for group in panel.all_groups)
-        for table, values, units in (
-            (INSTRUMENT_FEATURES, by_instrument, ("instrument", panel.instruments)),
-            (GROUP_FEATURES, group_features(panel, by_instrument), ("instrument_group", groups)),
-            (MARKET_FEATURES, market_features(by_instrument), ()),
-        ):
-            kept = {name: array[keep] for name, array in values.items()}
-            rows = long_rows(panel.days[keep], panel.date_ids[keep], kept, *units)
-            written = lake.replace_days(table, start, end, rows)
-            yield record_result(table, written, {"left_out": find_left_out(panel)})
+        spools = [Spool(t) for t in (INSTRUMENT_FEATURES, GROUP_FEATURES, MARKET_FEATURES)]
+        for part, rows in _cut(panel, start, len(panel.instruments)):
+            for spool, columns in zip(spools, _instrument_rows(part, rows), strict=True):
+                spool.add(columns)
+        for spool in spools:
+            written = lake.replace_days(spool.table, start, end, spool)
+            yield record_result(spool.table, written, {"left_out": find_left_out(panel)})
 
     @table_asset(
         TARGET_FEATURES,
@@ -134,39 +144,101 @@ def build(
         start, end = run_day_range(context)
         panel = _read_panel_with_history(lake, "filled", start, end, LOOKBACK)
         pairs = read_pairs(lake)
-        keep = panel.days >= np.datetime64(start)
-        values = target_features(
-            panel,
-            read_features(lake, INSTRUMENT_FEATURES, panel.days, "instrument", panel.instruments),
-            read_features(lake, MARKET_FEATURES, panel.days),
-            pairs,
-            read_known_labels(lake, panel.days, pairs),
-            last_rows=int(keep.sum()),
-        )
-        rows = long_rows(panel.days[keep], panel.date_ids[keep], values, "target", pairs.targets)
+        known_labels = read_known_labels(lake, panel.days, pairs)
+        spool, results = Spool(TARGET_FEATURES), ResultsInTurn(TARGET_FEATURES_SUITE)
+        with results:
+            for part, rows in _cut(panel, start, len(pairs)):
+                known = known_labels[np.isin(panel.days, part.days)]
+                columns = _target_rows(lake, part, pairs, known, rows)
+                spool.add(columns)
+                results.add(to_frame(TARGET_FEATURES, columns))
         written, *_ = lake.change(
-            replace_days(TARGET_FEATURES, start, end, rows), *list_mark_removal(lake, start, end)
+            replace_days(TARGET_FEATURES, start, end, spool), *list_mark_removal(lake, start, end)
         )
         return record_result(
             TARGET_FEATURES,
             written,
             {"catalogue_version": CATALOGUE_VERSION, "left_out": find_left_out(panel)},
-            checks=[_check_targets(rows)],
+            checks=[_check_targets(results.joined())],
         )
 
     return [labels, instruments_and_market, targets]
 
 
-def _check_targets(rows: Mapping[str, Any]) -> dg.AssetCheckResult:
-    if not len(rows["target"]):
+def _cut(panel: PricePanel, start: date, units: int) -> Iterator[tuple[PricePanel, int]]:
+    """Cut the days of a run into blocks that fit into memory.
+
+    Yields panels that end with the days of a block, with the days before that its features need,
+    and the number of days of the block.
+
+    Args:
+        panel: prices of the days of the run, and of the days before.
+        start: first day of the run.
+        units: number of rows a day.
+    """
+    first = int(np.searchsorted(panel.days, np.datetime64(start)))
+    for part in day_blocks(len(panel.days) - first, units):
+        begin = max(first + part.start - LOOKBACK, 0)
+        yield panel.rows(begin, first + part.stop), part.stop - part.start
+
+
+def _instrument_rows(panel: PricePanel, rows: int) -> Iterator[dict[str, Any]]:
+    """Compute the rows of instruments, of groups and of the market on the last days of a panel."""
+    by_instrument = instrument_features(panel)
+    groups = tuple(group.name for group in panel.all_groups)
+    for values, units in (
+        (by_instrument, ("instrument", panel.instruments)),
+        (group_features(panel, by_instrument), ("instrument_group", groups)),
+        (market_features(by_instrument), ()),
+    ):
+        kept = {name: tail_rows(array, rows) for name, array in values.items()}
+        yield long_rows(tail_rows(panel.days, rows), tail_rows(panel.date_ids, rows), kept, *units)
+
+
+def _target_rows(
+    lake: Lake, panel: PricePanel, pairs: TargetPairs, known_labels: FloatArray, rows: int
+) -> dict[str, Any]:
+    """Compute the rows of the targets on the last days of a panel.
+
+    Args:
+        lake: holds the features of instruments and of the market.
+        panel: (n, k) prices.
+        pairs: the m targets.
+        known_labels: (n, m) labels by the day on which they become known.
+        rows: number of last days.
+    """
+    days, date_ids = tail_rows(panel.days, rows), tail_rows(panel.date_ids, rows)
+    read = partial(
+        read_features, lake, INSTRUMENT_FEATURES, unit_column="instrument", units=panel.instruments
+    )
+    values = target_features(
+        panel,
+        # Of the days before, only returns are needed.
+        {**read(days=days, only=LEG_FEATURES), **read(days=panel.days, only=("ret_1",))},
+        read_features(lake, MARKET_FEATURES, panel.days),
+        pairs,
+        known_labels,
+        last_rows=rows,
+    )
+    return long_rows(days, date_ids, values, "target", pairs.targets)
+
+
+def _check_targets(result: SuiteResult | None) -> dg.AssetCheckResult:
+    if result is None:
         # Every day of the run was withdrawn.
         name = TARGET_FEATURES_SUITE.name
         return make_check_result(TARGET_FEATURES, name, True, blocking=False, rows=0)
-    return run_suite(TARGET_FEATURES, TARGET_FEATURES_SUITE, rows, blocking=False)
+    return report_suite(TARGET_FEATURES, TARGET_FEATURES_SUITE, result, blocking=False)
 
 
 def _read_panel_with_history(
-    lake: Lake, value: str, start: date, end: date, history: int
+    lake: Lake,
+    value: str,
+    start: date,
+    end: date,
+    history: int,
+    *,
+    fields: Sequence[str] = FIELDS,
 ) -> PricePanel:
     """Read the panel of a range of days, and the history that its first day needs.
 
@@ -176,5 +248,7 @@ def _read_panel_with_history(
         start: first day of the range.
         end: last day of the range.
         history: number of days before ``start``.
+        fields: fields to read.
     """
-    return read_panel(lake, value, find_history_start(lake, VALIDATED_PRICES, start, history), end)
+    first = find_history_start(lake, VALIDATED_PRICES, start, history)
+    return read_panel(lake, value, first, end, fields=fields)

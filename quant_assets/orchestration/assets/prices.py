@@ -28,6 +28,7 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store import changes
 from quant_assets.lake.store.lake import Lake
+from quant_assets.lake.store.spool import collect
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.rejections import mark_rejected, report_rejected
@@ -38,7 +39,7 @@ from quant_assets.orchestration.assets.table_assets import (
     describe_asset,
     make_check_result,
     record_result,
-    run_suite,
+    run_suite_in_blocks,
     suite_spec,
 )
 from quant_assets.orchestration.jobs.names import LOAD, REVISE
@@ -152,18 +153,17 @@ def _require_days(comparison: Comparison, source: Source, start: date, end: date
 
 
 def _check(raw_suite: Suite, update: PriceUpdate) -> Checks:
-    if not len(update.raw["value"]):
+    parts = (
+        (RAW_PRICES, raw_suite, update.raw_blocks),
+        (VALIDATED_PRICES, VALIDATED_PRICES_SUITE, update.validated_blocks),
+    )
+    if not update.own.values.size:
         # Every day of the run was withdrawn.
         return [
-            make_check_result(RAW_PRICES, raw_suite.name, True, blocking=True, rows=0),
-            make_check_result(
-                VALIDATED_PRICES, VALIDATED_PRICES_SUITE.name, True, blocking=True, rows=0
-            ),
+            make_check_result(table, suite.name, True, blocking=True, rows=0)
+            for table, suite, _ in parts
         ]
-    return [
-        run_suite(RAW_PRICES, raw_suite, update.raw, blocking=True),
-        run_suite(VALIDATED_PRICES, VALIDATED_PRICES_SUITE, update.validated, blocking=True),
-    ]
+    return [run_suite_in_blocks(table, suite, rows()) for table, suite, rows in parts]
 
 
 def _all_passed(checks: Checks) -> bool:
@@ -202,16 +202,22 @@ def _reject(
     checks: Checks,
 ) -> Iterator[dg.MaterializeResult]:
     """Store the rows where they can be looked at, and nothing else."""
-    parts = ((REJECTED_PRICES, update.raw), (REJECTED_VALIDATED, update.validated))
+    parts = (
+        (REJECTED_PRICES, update.raw_blocks()),
+        (REJECTED_VALIDATED, update.validated_blocks()),
+    )
     lake.change(
         *(
             changes.replace_days(
                 table,
                 update.start,
                 update.end,
-                mark_rejected(rows, len(rows["trading_day"]), context, clock),
+                collect(
+                    table,
+                    (mark_rejected(r, len(r["trading_day"]), context, clock) for r in blocks),
+                ),
             )
-            for table, rows in parts
+            for table, blocks in parts
         )
     )
     raw, validated = checks
@@ -221,11 +227,10 @@ def _reject(
 
 
 def _describe_raw(update: PriceUpdate) -> dict[str, Any]:
-    values = update.raw["value"]
-    unread = np.array([text is not None for text in update.raw["unread"]])
+    values = update.own.values
     return {
-        "empty_share": float(np.isnan(values).mean()) if len(values) else 0.0,
-        "unread_cells": int(unread.sum()),
+        "empty_share": float(np.isnan(values).mean()) if values.size else 0.0,
+        "unread_cells": len(update.own.unread),
     }
 
 
@@ -235,10 +240,11 @@ def _describe_quarantine(update: PriceUpdate) -> dict[str, Any]:
 
 
 def _describe_validated(update: PriceUpdate) -> dict[str, Any]:
-    rows, cleaned = update.validated, update.cleaned
-    filled = np.isnan(rows["value"]) & ~np.isnan(rows["filled"])
+    cleaned = update.cleaned
+    own = cleaned.days >= np.datetime64(update.start)
+    filled = np.isnan(cleaned.value[own]) & ~np.isnan(cleaned.filled[own])
     return {
-        "filled_share": float(filled.mean()) if len(filled) else 0.0,
+        "filled_share": float(filled.mean()) if filled.size else 0.0,
         **{f"missing_{name}": rate for name, rate in missing_rates(cleaned, update.start).items()},
         "stale_series": len(stale_series(cleaned)),
         "ended_series": ", ".join(ended_series(cleaned)) or "none",

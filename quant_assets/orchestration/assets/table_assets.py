@@ -1,7 +1,7 @@
 """Functions that all assets share: their descriptions, checks and materialisations."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -11,8 +11,8 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import WriteResult, to_arrow
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN
-from quant_assets.quality.expectations import Suite
-from quant_assets.quality.worker import validate_in_worker
+from quant_assets.quality.expectations import Suite, SuiteResult
+from quant_assets.quality.in_turn import validate_blocks, validate_in_pieces
 
 OWNER = "team:quant-research"
 WRITER = "quant/written_by"
@@ -181,7 +181,37 @@ def run_suite(
         data: columns by name.
         blocking: whether a failure stops the assets downstream.
     """
-    result = validate_in_worker(suite, to_frame(table, data))
+    result = validate_in_pieces(suite, to_frame(table, data))
+    return report_suite(table, suite, result, blocking=blocking)
+
+
+def run_suite_in_blocks(
+    table: Table, suite: Suite, blocks: Iterable[Mapping[str, Any]]
+) -> dg.AssetCheckResult:
+    """Run a blocking suite over blocks of whole days of a table, of which there is one at least.
+
+    Args:
+        table: the table.
+        suite: the expectations.
+        blocks: columns by name.
+    """
+    result = validate_blocks(suite, (to_frame(table, block) for block in blocks))
+    if result is None:
+        return make_check_result(table, suite.name, True, blocking=True, rows=0)
+    return report_suite(table, suite, result, blocking=True)
+
+
+def report_suite(
+    table: Table, suite: Suite, result: SuiteResult, *, blocking: bool
+) -> dg.AssetCheckResult:
+    """Build the check result of a suite. The metadata show failed expectations first.
+
+    Args:
+        table: the table.
+        suite: the expectations.
+        result: their result.
+        blocking: whether a failure is an error, rather than a warning.
+    """
     outcomes = pd.DataFrame([vars(outcome) for outcome in result.outcomes])
     return make_check_result(
         table,

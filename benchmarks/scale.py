@@ -1,0 +1,287 @@
+"""The load of ever larger markets, step by step: how time and memory grow with the instruments.
+
+``python -m benchmarks.scale prices.parquet --symbols 100 250`` measures the most liquid symbols of
+a long price file; ``python -m benchmarks --only scale`` measures random prices. Targets are every
+instrument's returns over 1, 5 and 20 days.
+"""
+
+import argparse
+import json
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import yaml
+from pyarrow.parquet import write_table
+
+from benchmarks.figures import Figure, memory_of_children, seconds
+from benchmarks.pipeline import command
+
+SYMBOLS, DAYS = (50, 100), 320
+FAMILIES = "rank_prior,ridge,lightgbm"
+HORIZONS = (1, 5, 20)
+INTERVAL = 0.1
+NEW_DAY = "one more day"
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a market.
+
+    Attributes:
+        symbols: number of instruments; there are three times as many targets.
+        days: number of trading days, of which the last comes after the load.
+        first_fit_after: days before the first fit.
+        refit_every: days from a fit to the next.
+    """
+
+    symbols: int
+    days: int
+    first_fit_after: int
+    refit_every: int
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Environment variables of the commands."""
+        return {
+            "QUANT_FIRST_FIT_AFTER": str(self.first_fit_after),
+            "QUANT_REFIT_EVERY": str(self.refit_every),
+        }
+
+
+@dataclass
+class Memory:
+    """The memory of the child processes over time: moments since the epoch, and bytes."""
+
+    moments: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+    def peak(self, start: float = 0.0, end: float = np.inf) -> float:
+        """Return the largest memory in GB between two moments; NaN if none was measured."""
+        pairs = zip(self.moments, self.sizes, strict=True)
+        return max((size for at, size in pairs if start <= at <= end), default=np.nan) / 1e9
+
+
+@contextmanager
+def watched() -> Iterator[Memory]:
+    """Measure the memory of all child processes within the context."""
+    memory, done = Memory(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(INTERVAL):
+            memory.sizes.append(memory_of_children())
+            memory.moments.append(time.time())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield memory
+    finally:
+        done.set()
+        watcher.join()
+
+
+def write_market(folder: Path) -> Path:
+    """Write a description of the market whose prices lie in ``folder``; return its path.
+
+    Args:
+        folder: has a file ``prices/prices.parquet``.
+    """
+    prices = folder / "prices" / "prices.parquet"
+    sql = f"SELECT DISTINCT symbol FROM '{prices}' ORDER BY 1"
+    names = [name for (name,) in duckdb.sql(sql).fetchall()]
+    first = duckdb.sql(f"SELECT min(date) FROM '{prices}'").fetchall()[0][0]
+    description = {
+        "name": "stocks",
+        "source": {"files": {"folder": "prices"}},
+        "instruments": {"fields": ["open", "high", "low", "close", "volume"], "list": names},
+        "calendar": {"days": "data", "first_day": first},
+        "targets": {"returns": {"horizons": list(HORIZONS)}},
+        "submission": "long",
+    }
+    file = folder / "market.yaml"
+    file.write_text(yaml.safe_dump(description, sort_keys=False))
+    return file
+
+
+def copy_liquid(source: Path, size: Size, destination: Path) -> None:
+    """Copy the newest days of the symbols with the largest turnover that have prices throughout.
+
+    Args:
+        source: a Parquet file with the columns symbol, date, open, high, low, close and volume.
+        size: number of symbols and days.
+        destination: file to write.
+    """
+    duckdb.sql(
+        f"""COPY (
+            WITH recent AS (
+                FROM '{source}' WHERE isodow(date) < 6 AND date IN (
+                    SELECT DISTINCT date FROM '{source}' WHERE isodow(date) < 6
+                    ORDER BY date DESC LIMIT {size.days})),
+            liquid AS (
+                SELECT symbol FROM recent GROUP BY symbol
+                ORDER BY count(*) > 0.9 * {size.days} DESC, sum(close::DOUBLE * volume) DESC, symbol
+                LIMIT {size.symbols})
+            SELECT symbol, date, open, high, low, close, volume
+            FROM recent WHERE symbol IN (FROM liquid) ORDER BY symbol, date
+        ) TO '{destination}'"""
+    )
+
+
+def write_random(size: Size, destination: Path) -> None:
+    """Write random walks as prices, on the weekdays from 2020 on.
+
+    Args:
+        size: number of symbols and days.
+        destination: file to write.
+    """
+    rng = np.random.default_rng(0)
+    days = np.busday_offset("2020-01-01", np.arange(size.days), roll="forward")
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, (size.symbols, size.days)), axis=1)).ravel()
+    columns = {
+        "symbol": np.repeat([f"S{i:05d}" for i in range(size.symbols)], size.days),
+        "date": np.tile(days, size.symbols),
+        "open": close * 1.001,
+        "high": close * 1.01,
+        "low": close * 0.99,
+        "close": close,
+        "volume": rng.integers(10**5, 10**6, len(close)),
+    }
+    write_table(pa.table(columns), destination)
+
+
+def measure(size: Size, write_prices: Callable[[Size, Path], None], data: Path) -> list[Figure]:
+    """Load a market but for its last day, then that day.
+
+    Args:
+        size: size of the market.
+        write_prices: writes the price file of a market.
+        data: an empty folder.
+    """
+    (data / "prices").mkdir()
+    prices, whole = data / "prices" / "prices.parquet", data / "whole.parquet"
+    write_prices(size, whole)
+    last: date = duckdb.sql(f"SELECT max(date) FROM '{whole}'").fetchall()[0][0]
+    duckdb.sql(f"COPY (FROM '{whole}' WHERE date < '{last}') TO '{prices}'")
+    market, home = str(write_market(data)), data / "data"
+    run = partial(command, home, settings=size.settings)
+    name = f"{size.symbols} symbols"
+    figures = figures_of(name, home, partial(run, "demo", market, "--families", FAMILIES))
+    whole.rename(prices)
+    daily = ("backfill", "--job", "refresh_daily", "--from", str(last), "--to", str(last))
+    return figures + figures_of(f"{name}, {NEW_DAY}", home, partial(run, *daily))
+
+
+def figures_of(name: str, home: Path, work: Callable[[], object]) -> list[Figure]:
+    """Measure a command as a whole, and each step of its run.
+
+    Args:
+        name: name of the command in the figures.
+        home: the data directory.
+        work: runs the command.
+    """
+    begun = time.time()
+    with watched() as memory:
+        taken = seconds(work)
+    figures = [
+        Figure(f"{name}: everything", taken, "s"),
+        Figure(f"{name}: peak memory of all processes", memory.peak(), "GB"),
+    ]
+    for step, start, end in read_steps(home, begun):
+        figures.append(Figure(f"{name}: {step}", end - start, "s"))
+        figures.append(Figure(f"{name}: {step}, peak memory", memory.peak(start, end), "GB"))
+    return figures
+
+
+def read_steps(home: Path, since: float) -> Iterator[tuple[str, float, float]]:
+    """Read the steps that began since a moment from Dagster's event logs.
+
+    Yields:
+        The name of a step, and its start and end since the epoch, in the order of the starts.
+    """
+    moments: dict[str, dict[str, float]] = {}
+    for log in (home / "dagster" / "history" / "runs").glob("*-*.db"):
+        with sqlite3.connect(log) as events:
+            rows = events.execute(
+                "SELECT step_key, dagster_event_type, timestamp FROM event_logs"
+                " WHERE dagster_event_type IN ('STEP_START', 'STEP_SUCCESS') ORDER BY timestamp"
+            ).fetchall()
+        for step, event, text in rows:
+            at = datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+            if at >= since:
+                moments.setdefault(step, {})[event] = at
+    for step, at_event in moments.items():
+        if len(at_event) == 2:
+            yield step, at_event["STEP_START"], at_event["STEP_SUCCESS"]
+
+
+def exponents(figures: Sequence[Figure], sizes: Sequence[Size]) -> list[Figure]:
+    """Compute the power of the number of symbols with which each figure grows.
+
+    The growth is that from the smallest to the largest market. Figures below a second, or a tenth
+    of a GB, are left out, as are those of a single market.
+
+    Args:
+        figures: figures of all sizes, whose names begin with the number of symbols.
+        sizes: the sizes.
+    """
+    if len(sizes) < 2:
+        return []
+    small, large = (str(sizes[i].symbols) for i in (0, -1))
+    values = {figure.name: figure for figure in figures}
+    growth = np.log(sizes[-1].symbols / sizes[0].symbols)
+    result = []
+    for figure in figures:
+        number, _, rest = figure.name.partition(" ")
+        before = values.get(f"{small} {rest}")
+        least = {"s": 1.0, "GB": 0.1}[figure.unit]
+        if number == large and before and figure.value > least and before.value > 0:
+            power = float(np.log(figure.value / before.value) / growth)
+            result.append(Figure(f"growth with {rest}", power, "^"))
+    return result
+
+
+def measure_all(sizes: Sequence[Size], write_prices: Callable[[Size, Path], None]) -> list[Figure]:
+    """Measure markets of several sizes, and the growth of the figures."""
+    figures: list[Figure] = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            figures += measure(size, write_prices, Path(folder))
+    return figures + exponents(figures, sizes)
+
+
+def run(market: Path | None) -> list[Figure]:
+    """Measure random prices; the market given does not matter."""
+    sizes = [Size(symbols, DAYS, DAYS // 2, DAYS // 4) for symbols in SYMBOLS]
+    return measure_all(sizes, write_random)
+
+
+def main() -> None:
+    """Measure markets of the sizes given on the command line, and print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("prices", type=Path, help="a Parquet file of prices in long layout")
+    parser.add_argument("--symbols", type=int, nargs="+", default=SYMBOLS)
+    parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    given = parser.parse_args()
+    sizes = [Size(n, given.days, given.days // 2, given.days // 4) for n in given.symbols]
+    figures = measure_all(sizes, partial(copy_liquid, given.prices))
+    for figure in figures:
+        print(figure.line())
+    if given.json:
+        values = {figure.name: figure.as_json() for figure in figures}
+        given.json.write_text(json.dumps(values, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
