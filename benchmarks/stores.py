@@ -27,8 +27,7 @@ from quant_assets.market.calendar import trading_days
 TABLE = TARGET_FEATURES
 FEATURES = tuple(column.name for column in TABLE.columns if column.type == "DOUBLE")
 CALENDAR = trading_days(date(2010, 1, 4), date(2019, 2, 28))
-HISTORY, N_TARGETS = 424
-EMPTY = len(CALENDAR), 0.05
+HISTORY, N_TARGETS, EMPTY = len(CALENDAR), 424, 0.05
 POLL_SECONDS = 0.005  # as often as the lake's own lock is tried
 PATIENCE_SECONDS = 120.0
 
