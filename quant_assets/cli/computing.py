@@ -45,6 +45,13 @@ def demo(
 
 @app.command()
 def load(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="As of `demo`; default: the market that is held, or QUANT_SOURCE.",
+        ),
+    ] = "",
     force: Annotated[bool, typer.Option(help="Load again even if nothing has changed.")] = False,
     yes: Annotated[
         bool, typer.Option(help="Go on without asking if the description has changed.")
@@ -53,7 +60,8 @@ def load(
     """Load the whole history of the source in one run."""
     from quant_assets.commands.loading import load_everything
 
-    load_everything(load_settings(), force=force, yes=yes)
+    given = {"source": source} if source else {}
+    load_everything(load_settings(**given), force=force, yes=yes)
 
 
 @app.command()

@@ -28,6 +28,7 @@ from quant_assets.core.settings import (
 from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import LOAD
+from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_market, open_source
 
 _SHAPING_CODE = ("quant_assets.quality.cleaning", "quant_assets.market.targets")
@@ -60,6 +61,7 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
     if not force and is_loaded(settings.lake_dir, fingerprint, days[1]):
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
+    _refuse_early(settings, source)
     confirm_changes(settings, yes=yes)
     worker.begin_worker()
     check_readable(source, *days)
@@ -178,6 +180,23 @@ def _read_studies(settings: Settings) -> list[str]:
         return [
             str(read_best_parameters(lake, name)) for name in select_families(settings.families)
         ]
+
+
+def _refuse_early(settings: Settings, source: Source) -> None:
+    """Refuse, before a run begins, targets that what is stored or the history does not allow.
+
+    Raises:
+        SourceError: a day was submitted live with targets of other names.
+        MarketError: a horizon is longer than the history.
+    """
+    from quant_assets.lake.store.lake import Lake
+    from quant_assets.revisions.refusals import refuse_renamed_targets
+
+    if settings.description_file is not None:
+        open_description(settings).require_history(source.pairs(), len(source.days()))
+    if settings.lake_dir.exists():
+        with Lake(settings.lake_dir) as lake:
+            refuse_renamed_targets(lake, source)
 
 
 def _digest_description(settings: Settings) -> list[str]:

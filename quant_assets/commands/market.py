@@ -20,6 +20,9 @@ from quant_assets.market.description.targets import PairsFile
 from quant_assets.market.description.values import list_names
 from quant_assets.market.instruments import FIELDS
 from quant_assets.market.targets import TargetPairs
+from quant_assets.sources.files.layout import NamedColumn
+from quant_assets.sources.files.options import read_options
+from quant_assets.sources.registry import FILES
 
 COMPETITION = "competition"
 _BYTES = 8
@@ -57,7 +60,7 @@ def check_description(file: str, data: Path | None, today: date) -> Iterator[str
     """
     path = COMPETITION_FILE if file == COMPETITION else Path(file)
     market = read_description(path)
-    found = scan_prices(data) if data is not None else None
+    found = scan_prices(data, _read_columns(market)) if data is not None else None
     yield f"{market.name}, as {path} describes it"
     instruments = _find_instruments(market, found)
     days = _find_days(market, found, today)
@@ -89,6 +92,14 @@ def _find_instruments(
             found=found.layout,
         )
     return market.instruments(found.series)
+
+
+def _read_columns(market: MarketDescription) -> dict[str, NamedColumn]:
+    """Return the columns that the description names of its files, by our names for them."""
+    source = market.source
+    if source is None or source.name != FILES:
+        return {}
+    return dict(read_options(source.options, market.file.parent).columns)
 
 
 def _compare(

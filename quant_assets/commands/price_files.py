@@ -4,7 +4,7 @@
 Writing a description of it belongs in ``commands.market_file``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ import duckdb
 from quant_assets.market.instruments import FIELDS
 from quant_assets.sources.files.day_texts import parse_days_of
 from quant_assets.sources.files.headers import stem_of
-from quant_assets.sources.files.layout import FileGroup, Layout, read_groups
+from quant_assets.sources.files.layout import FileGroup, Layout, NamedColumn, read_groups
 from quant_assets.sources.files.queries import day_column, fetch, open_connection, table_of
 
 
@@ -41,13 +41,17 @@ class PriceFiles:
     day_count: int
 
 
-def scan_prices(place: Path) -> PriceFiles:
+def scan_prices(place: Path, columns: Mapping[str, NamedColumn] | None = None) -> PriceFiles:
     """Find out what a file, or the files of a folder, hold.
+
+    Args:
+        place: a file or a folder.
+        columns: columns by our names for them, where they are not called so.
 
     Raises:
         SourceError: there are no price files, one cannot be read, or they differ in layout.
     """
-    groups = read_groups(place)
+    groups = read_groups(place, columns or {})
     layout = groups[0].layout
     fields: dict[str, tuple[str, ...]] = {}
     dates: set[date] = set()

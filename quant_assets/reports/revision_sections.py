@@ -44,6 +44,13 @@ def revisions_section(scope: ReportScope) -> Section:
     aside = scope.read_rows(SET_ASIDE, "AND trading_day >= ?", [scope.first_day])
     submitted = f"The forecast {_ORIGINS[origin]}. " if origin else ""
     summary = f"{submitted}{_count_revisions(rows)} {scope.period.within}."
+    before = scope.read_rows(
+        REVISIONS,
+        "AND until < ? AND known_at >= ?",
+        [scope.first_day, scope.end.replace(tzinfo=None)],
+    )
+    if len(before):
+        summary += f" {format_count(len(before), 'change')} of earlier days came since."
     items = tuple(
         ActionItem("warning", f"the prices of {format_day(row.trading_day)} are set aside")
         for row in frame_records(aside)
@@ -53,7 +60,7 @@ def revisions_section(scope: ReportScope) -> Section:
 
 def _count_revisions(rows: pd.DataFrame) -> str:
     if rows.empty:
-        return "The source has changed nothing that was known"
+        return "The source has since changed no price of a day"
     counts = rows["kind"].value_counts().sort_index()
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     return f"What was known has changed: {kinds}; {format_count(len(rows), 'change')}"

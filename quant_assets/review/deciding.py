@@ -5,7 +5,7 @@ A decision is a row, and changes no price itself. The next run that revises the 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from quant_assets.lake.schemas.tables import (
 )
 from quant_assets.lake.store.changes import append
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import InstrumentSeries
+from quant_assets.market.instruments import PRICE_FIELDS, InstrumentSeries
 from quant_assets.quality.cleaning import RejectionReason
 from quant_assets.quality.review_decisions import (
     ReviewAction,
@@ -65,6 +65,11 @@ class _StoredCell:
     flags: str
     rejection: str
 
+    @property
+    def is_flagged(self) -> bool:
+        """Whether the price is a jump, or a person decided about it."""
+        return "jump" in self.flags or "reviewed" in self.flags
+
 
 def decide_review(
     lake: Lake, settings: Settings, request: ReviewRequest, first_day: date, now: datetime
@@ -98,14 +103,14 @@ def decide_review(
         )
     with _lock_review(settings):
         decisions = read_decisions(lake)
-        cell = _read_cell(lake, request)
+        cell, close = _read_cell(lake, request), _read_cell(lake, replace(request, field="close"))
         moment = now.replace(tzinfo=None)
         if decisions:
             # Decisions are ordered by their moments, even after a clock was set back.
             moment = max(moment, decisions[-1].decided_at + timedelta(microseconds=1))
         value = float("nan") if cell.value is None else cell.value
         decision = ReviewDecision(moment, value=value, **asdict(request))
-        _check_decision(decision, cell, decisions)
+        _check_decision(decision, cell, close, decisions)
         row = {name: [value] for name, value in asdict(decision).items()}
         lake.change(append(VALIDATED_REVIEW, row), *forget_load(lake))
     return decision
@@ -183,7 +188,10 @@ def _read_cell(lake: Lake, request: ReviewRequest) -> _StoredCell:
 
 
 def _check_decision(
-    decision: ReviewDecision, cell: _StoredCell, decisions: tuple[ReviewDecision, ...]
+    decision: ReviewDecision,
+    cell: _StoredCell,
+    close: _StoredCell,
+    decisions: tuple[ReviewDecision, ...],
 ) -> None:
     """Raise if there is nothing to undo, a decision already, or nothing to decide about."""
     where = f"{decision.instrument} {decision.field} of {decision.trading_day}"
@@ -200,17 +208,23 @@ def _check_decision(
             f" UTC: {in_force.reason}",
             hint="`quant-assets review undo` makes room for another decision",
         )
-    elif not _can_decide(decision, cell):
+    elif not _can_decide(decision, cell, close):
         reason = f", rejected: {cell.rejection}" if cell.rejection else ""
         found = f"value {cell.value}, flags {cell.flags or 'none'}{reason}"
         raise ReviewError("no such flagged price", where=where, found=found, hint=_LIST)
 
 
-def _can_decide(decision: ReviewDecision, cell: _StoredCell) -> bool:
-    """Whether the price is flagged, or rejected for a reason that a person may overrule."""
-    in_bar = cell.rejection == RejectionReason.BAR_CONTRADICTS_ITSELF.text
-    flagged = "jump" in cell.flags or "reviewed" in cell.flags
-    return flagged or (in_bar and decision.decision == "accept")
+def _can_decide(decision: ReviewDecision, cell: _StoredCell, close: _StoredCell) -> bool:
+    """Whether a person may decide about a price.
+
+    The price is flagged; or it was rejected for a reason that a person may overrule; or it is to be
+    rejected, and the close of its day is flagged: a wrong close may stand in a wrong bar.
+    """
+    if cell.is_flagged:
+        return True
+    if decision.decision == "accept":
+        return cell.rejection == RejectionReason.BAR_CONTRADICTS_ITSELF.text
+    return close.is_flagged and decision.field in PRICE_FIELDS and cell.value is not None
 
 
 def _describe_earlier(decision: ReviewDecision, decisions: tuple[ReviewDecision, ...]) -> str:

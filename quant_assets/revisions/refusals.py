@@ -35,18 +35,17 @@ def refuse_other_market(comparison: Comparison) -> None:
         )
 
 
-def refuse_renamed_targets(lake: Lake, source: Source, comparison: Comparison) -> None:
+def refuse_renamed_targets(lake: Lake, source: Source) -> None:
     """Refuse other names of targets once a day was submitted live: live rows keep their names.
 
     Args:
         lake: holds the targets and what was submitted.
         source: has the targets as they are now.
-        comparison: how the source differs from the lake.
 
     Raises:
         SourceError: a day was submitted live, and there are other targets by name.
     """
-    if not (comparison.other_targets and lake.has(SUBMISSIONS) and lake.has(RAW_TARGET_PAIRS)):
+    if not (lake.has(SUBMISSIONS) and lake.has(RAW_TARGET_PAIRS)):
         return
     before, now = read_pairs(lake).targets, source.pairs().targets
     live = f"SELECT 1 FROM {SUBMISSIONS.quoted} WHERE origin <> ? LIMIT 1"

@@ -19,8 +19,9 @@ SourceOpener: TypeAlias = Callable[[Value | None, MarketDescription, Path], Sour
 """Opens a source: options of the description, the description, and a folder that it may use."""
 ENTRY_POINTS = "quant_assets.sources"
 """Group of the entry points by which other packages add sources."""
+FILES = "files"
 _OPENERS = {
-    "files": "quant_assets.sources.files.source:open_files",
+    FILES: "quant_assets.sources.files.source:open_files",
     "ecb": "quant_assets.sources.http.ecb:open_ecb",
 }
 
@@ -41,7 +42,7 @@ def open_source(settings: Settings) -> Source:
             Path(settings.source), settings.first_day, day_filled=settings.day_filled
         )
     market = open_description(settings)
-    choice = market.source or SourceChoice("files", None)
+    choice = market.source or SourceChoice(FILES, None)
     cache = settings.data_dir / "sources" / choice.name
     return _find_opener(choice, market)(choice.options, market, cache)
 

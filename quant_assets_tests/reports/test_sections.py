@@ -360,7 +360,7 @@ def test_what_was_known_then_and_revised_since_is_told(lake: Lake) -> None:
     page = scope(lake)
     before = revision_sections.revisions_section(page)
     assert "was computed when later prices were known" in before.summary
-    assert "has changed nothing that was known" in before.summary
+    assert "has since changed no price of a day" in before.summary
     closing = datetime.combine(DAY, time(23))
     known, later = closing - timedelta(hours=2), closing + timedelta(days=9)
     correction = Revision("corrected", DAY, DAY, "US_Stock_CVX_adj_close", 10.5, 11.25, cells=1)

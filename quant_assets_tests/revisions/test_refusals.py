@@ -13,14 +13,12 @@ from quant_assets.lake.readers.prices import pairs_rows
 from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
-from quant_assets.revisions.comparison import Comparison
 from quant_assets.revisions.refusals import refuse_renamed_targets
 
 PAIRS = TargetPairs(("A_1d", "B_1d"), np.array([1, 1]), ("A", "B"), (None, None))
 OTHER_LEGS = replace(PAIRS, leg_a=("B", "A"))
 OTHER_NAMES = replace(PAIRS, targets=("A_1d", "B_2d"), lags=np.array([1, 2]))
 DAY = datetime.fromisoformat("2024-01-02")
-CHANGED = Comparison(None, None, (), {}, None, other_targets=True)
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,12 @@ def submit(lake: Lake, origin: str) -> None:
 def test_targets_that_were_submitted_live_keep_their_names(lake: Lake) -> None:
     submit(lake, "live")
     with pytest.raises(SourceError, match="gone: B_1d; new: B_2d"):
-        refuse_renamed_targets(lake, Targets(OTHER_NAMES), CHANGED)
-    refuse_renamed_targets(lake, Targets(OTHER_LEGS), CHANGED)
-    refuse_renamed_targets(lake, Targets(OTHER_NAMES), replace(CHANGED, other_targets=False))
+        refuse_renamed_targets(lake, Targets(OTHER_NAMES))
+    refuse_renamed_targets(lake, Targets(OTHER_LEGS))
+    refuse_renamed_targets(lake, Targets(PAIRS))
 
 
 def test_before_a_live_submission_targets_may_change(lake: Lake) -> None:
-    refuse_renamed_targets(lake, Targets(OTHER_NAMES), CHANGED)
+    refuse_renamed_targets(lake, Targets(OTHER_NAMES))
     submit(lake, "history")
-    refuse_renamed_targets(lake, Targets(OTHER_NAMES), CHANGED)
+    refuse_renamed_targets(lake, Targets(OTHER_NAMES))

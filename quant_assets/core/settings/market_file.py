@@ -4,13 +4,14 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from quant_assets.core.errors import SettingsError
-from quant_assets.core.settings.field_types import SIMULATED
+from quant_assets.core.settings.field_types import DESCRIPTION_SUFFIXES, SIMULATED
 from quant_assets.core.settings.variables import FIRST_DAY, Settings
 
 _NEAR = 0.8
@@ -99,6 +100,8 @@ class Market(BaseModel):
     def __str__(self) -> str:
         if self.source == SIMULATED:
             return f"{self.source} with seed {self.seed}"
+        if Path(self.source).suffix in DESCRIPTION_SUFFIXES:
+            return self.source
         return f"{self.source} from {self.first_day}"
 
     def same_as(self, other: "Market") -> bool:

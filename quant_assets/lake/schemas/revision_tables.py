@@ -94,7 +94,7 @@ REVISION_RUNS = Table(
             "labels that moved by more than QUANT_REVISED_LABEL; NULL if the snapshot before had "
             "expired",
         ),
-        Column("worst", "DOUBLE", "largest of these moves; NULL likewise"),
+        Column("worst", "DOUBLE", "largest move of a label, even below it; NULL likewise"),
         Column("snapshot", "BIGINT", "lake snapshot with labels and features as they are since"),
     ),
     written_by="revise",

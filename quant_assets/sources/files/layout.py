@@ -132,6 +132,8 @@ def _recognise(header: Header, paths: Sequence[Path], columns: Columns) -> FileG
             where=str(paths[0]),
             expected="a column close",
             found=list_names(header.names),
+            hint="`columns` of the source in market.yaml says which column is which: "
+            "columns: {close: Last}",
         )
     layout: Layout = "a file per instrument" if symbol is None else "long"
     return FileGroup(tuple(paths), header, layout, day, symbol, fields, others, numbered)
