@@ -9,14 +9,15 @@ import pytest
 
 from quant_assets.core.errors import NotEnoughHistoryError, UnknownNameError
 from quant_assets.core.typing import FloatArray
-from quant_assets.market.instruments import market_of
+from quant_assets.market.instruments import COMPETITION_GROUPS, market_of
 from quant_assets.models.label_transforms import MIN_DAYS
 from quant_assets.models.protocol import PRIOR, FeatureBlock, Forecaster, Observations, Resources
 from quant_assets.models.registry import FAMILIES, FAST, load_family, select_families
-from quant_assets.scoring.attribution import GROUPS
+from quant_assets.scoring.attribution import group_inputs
 from quant_assets_tests.support import synthetic
 
 AS_OF = 300
+GROUPS = group_inputs(COMPETITION_GROUPS)
 # How far contributions may miss a forecast, in its deviations: an integral is taken by quadrature,
 # and XGBoost computes in single precision.
 TOLERANCE = {"torch": 1e-3, "xgboost": 1e-5}

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.features.catalogue import list_inputs
 from quant_assets.lake.schemas.declared import watched_tables
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
+from quant_assets.market.instruments import COMPETITION_GROUPS
 from quant_assets.models.registry import FAST
 from quant_assets.monitoring.drift.drift import MAX_COMPARED_DAYS
 from quant_assets.monitoring.drift.evidently_page import MAX_COLUMNS
@@ -68,7 +69,7 @@ def test_the_data_of_every_day_are_judged(lake: Lake) -> None:
 def test_the_newest_days_are_compared_with_what_their_fit_saw(lake: Lake) -> None:
     np.testing.assert_array_equal(days_in(lake, "monitoring.drift"), DAYS[-MAX_COMPARED_DAYS:])
     rows = lake.query("FROM monitoring.drift")
-    names = {(feature.level, feature.name) for feature in CATALOGUE}
+    names = set(list_inputs(COMPETITION_GROUPS))
     names |= {("forecast", name) for name in JUDGED}
     for _, of_day in rows.groupby("trading_day"):
         assert set(zip(of_day["level"], of_day["name"], strict=True)) == names
