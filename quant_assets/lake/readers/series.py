@@ -1,4 +1,4 @@
-"""Reads of the stored series: instrument and field, name in the source, group; and of groups."""
+"""Reading the stored series, with their names in the source, and the groups of instruments."""
 
 from collections.abc import Collection, Sequence
 from functools import partial
