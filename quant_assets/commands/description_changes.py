@@ -15,7 +15,6 @@ from quant_assets.core.errors import MarketError
 from quant_assets.core.files import write_atomically
 from quant_assets.core.settings import Settings
 from quant_assets.market.description.market import MarketDescription
-from quant_assets.market.description.reading import open_description
 from quant_assets.market.description.values import Value
 
 _KEPT = (
@@ -24,17 +23,18 @@ _KEPT = (
 )
 
 
-def confirm_changes(settings: Settings, *, yes: bool) -> None:
+def confirm_changes(settings: Settings, market: MarketDescription, *, yes: bool) -> None:
     """Ask whether to go on if the description differs from that of the last load.
 
     Args:
         settings: name the description and the data directory.
+        market: the description.
         yes: go on without asking.
 
     Raises:
         MarketError: the description has changed, and nobody can be asked or the answer is no.
     """
-    changed = list_changed_parts(settings)
+    changed = list_changed_parts(settings, market)
     if not changed:
         return
     typer.echo(f"{settings.source} has changed since the last load: {', '.join(changed)}\n{_KEPT}")
@@ -49,23 +49,26 @@ def confirm_changes(settings: Settings, *, yes: bool) -> None:
     )
 
 
-def list_changed_parts(settings: Settings) -> list[str]:
-    """Return the parts of the description that differ from those of the last load, by key.
+def list_changed_parts(settings: Settings, market: MarketDescription) -> list[str]:
+    """Return the keys of a description's parts that differ from those of the last load.
 
     Returns nothing before the first load of a described market.
+
+    Args:
+        settings: name the data directory.
+        market: the description.
     """
     file = settings.description_parts_file
-    if settings.description_file is None or not file.exists():
+    if not file.exists():
         return []
-    known, present = json.loads(file.read_bytes()), digest_parts(open_description(settings))
+    known, present = json.loads(file.read_bytes()), digest_parts(market)
     return [name for name, digest in present.items() if known.get(name) != digest]
 
 
-def record_parts(settings: Settings) -> None:
+def record_parts(settings: Settings, market: MarketDescription) -> None:
     """Record the parts of the description that a load was made with, for the next load."""
-    if settings.description_file is not None:
-        parts = digest_parts(open_description(settings))
-        write_atomically(settings.description_parts_file, json.dumps(parts).encode())
+    parts = json.dumps(digest_parts(market))
+    write_atomically(settings.description_parts_file, parts.encode())
 
 
 def digest_parts(market: MarketDescription) -> dict[str, str]:

@@ -25,6 +25,7 @@ from quant_assets.core.settings import (
     require_market,
     store_market,
 )
+from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import LOAD
@@ -55,20 +56,22 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
     require_market(settings)
     source = open_source(settings)
     days = source.first_day, source.last_day
-    fingerprint = _digest_load(
-        settings, source.fingerprint(), *_digest_description(settings), *_read_studies(settings)
-    )
+    market = open_description(settings) if settings.description_file else None
+    described = digest_parts(market).values() if market else ()
+    fingerprint = _digest_load(settings, source.fingerprint(), *described, *_read_studies(settings))
     if not force and is_loaded(settings.lake_dir, fingerprint, days[1]):
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
-    _refuse_early(settings, source)
-    confirm_changes(settings, yes=yes)
+    _refuse_early(settings, source, market)
+    if market:
+        confirm_changes(settings, market, yes=yes)
     worker.begin_worker()
     check_readable(source, *days)
     store_market(settings)
     run_on_console(settings, source, JobRun(LOAD, *_cover_stored(settings, *days)))
     record_load(settings.lake_dir, fingerprint, Clock().now())
-    record_parts(settings)
+    if market:
+        record_parts(settings, market)
 
 
 def run_range(settings: Settings, job: str, start: date, end: date) -> None:
@@ -182,7 +185,7 @@ def _read_studies(settings: Settings) -> list[str]:
         ]
 
 
-def _refuse_early(settings: Settings, source: Source) -> None:
+def _refuse_early(settings: Settings, source: Source, market: MarketDescription | None) -> None:
     """Refuse, before a run begins, targets that what is stored or the history does not allow.
 
     Raises:
@@ -192,18 +195,11 @@ def _refuse_early(settings: Settings, source: Source) -> None:
     from quant_assets.lake.store.lake import Lake
     from quant_assets.revisions.refusals import refuse_renamed_targets
 
-    if settings.description_file is not None:
-        open_description(settings).require_history(source.pairs(), len(source.days()))
+    if market:
+        market.require_history(source.pairs(), len(source.days()))
     if settings.lake_dir.exists():
         with Lake(settings.lake_dir) as lake:
             refuse_renamed_targets(lake, source)
-
-
-def _digest_description(settings: Settings) -> list[str]:
-    """Return the digests of a description's parts; none for a market that none is written of."""
-    if settings.description_file is None:
-        return []
-    return list(digest_parts(open_description(settings)).values())
 
 
 def _digest_load(settings: Settings, *parts: str) -> str:

@@ -163,7 +163,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
     (
         Room(
             "core",
-            "errors, clock, settings, ranks, array types, digests of code, workers, whole files",
+            "errors, clock, settings, ranks, array types, digests of code, workers, files, locks",
             "markets",
         ),
     ),

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from quant_assets.core.errors import PromotionError
+from quant_assets.core.locks import hold_lock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
 from quant_assets.lake.store.lake import Lake
@@ -104,21 +102,12 @@ def lock_promotion(settings: Settings, timeout: float = 60.0) -> Iterator[None]:
     Raises:
         PromotionError: another process held the lock until the timeout.
     """
-    settings.lake_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(Path(settings.lake_dir) / "promotion.lock", timeout, poll_interval=0.005)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise PromotionError(
-            "another process is deciding about releases",
-            where=lock.lock_file,
-            expected=f"the lock becomes free within {timeout:.0f} s",
-            hint="nothing has changed; try again",
-        ) from None
-    try:
+    lock, problem = (
+        settings.lake_dir / "promotion.lock",
+        "another process is deciding about releases",
+    )
+    with hold_lock(lock, timeout, PromotionError, problem):
         yield
-    finally:
-        lock.release()
 
 
 def read_releases(lake: Lake) -> list[Release]:

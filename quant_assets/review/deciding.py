@@ -3,16 +3,12 @@
 A decision is a row, and changes no price itself. The next run that revises the past applies it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from quant_assets.core.errors import ReviewError, UnknownNameError, suggest_names
+from quant_assets.core.locks import hold_lock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.tables import (
@@ -33,6 +29,7 @@ from quant_assets.quality.review_decisions import (
 )
 from quant_assets.revisions.changes import forget_load
 
+_PATIENCE = 10.0
 _LIST = "`quant-assets review` lists the flagged prices"
 
 
@@ -101,7 +98,9 @@ def decide_review(
             expected=f"{first_day} or later",
             found=request.trading_day,
         )
-    with _lock_review(settings):
+    lock = settings.lake_dir / "review.lock"
+    # No other process decides meanwhile, so that two decisions never meet.
+    with hold_lock(lock, _PATIENCE, ReviewError, "another process is deciding about prices"):
         decisions = read_decisions(lake)
         cell, close = _read_cell(lake, request), _read_cell(lake, replace(request, field="close"))
         moment = now.replace(tzinfo=None)
@@ -137,29 +136,6 @@ def _check_series(lake: Lake, request: ReviewRequest) -> None:
         raise UnknownNameError(
             "unknown field", expected=f"one of {', '.join(fields)}", found=repr(request.field)
         )
-
-
-@contextmanager
-def _lock_review(settings: Settings, timeout: float = 10.0) -> Iterator[None]:
-    """Let no other process decide meanwhile, so that two decisions never meet.
-
-    Raises:
-        ReviewError: another process held the lock until the timeout.
-    """
-    lock = FileLock(Path(settings.lake_dir) / "review.lock", timeout, poll_interval=0.005)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ReviewError(
-            "another process is deciding about prices",
-            where=lock.lock_file,
-            expected=f"the lock becomes free within {timeout:.0f} s",
-            hint="nothing has changed; try again",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _read_cell(lake: Lake, request: ReviewRequest) -> _StoredCell:

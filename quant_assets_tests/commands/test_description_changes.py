@@ -11,6 +11,7 @@ from quant_assets.commands.description_changes import (
 )
 from quant_assets.core.errors import MarketError
 from quant_assets.core.settings import Settings
+from quant_assets.market.description.reading import open_description
 
 TEXT = """\
 name: energy
@@ -47,25 +48,25 @@ def test_a_folder_with_a_description_is_named_by_it(settings: Settings, tmp_path
 
 
 def test_before_the_first_load_nothing_has_changed(settings: Settings) -> None:
-    confirm_changes(settings, yes=False)
-    assert list_changed_parts(settings) == []
+    confirm_changes(settings, open_description(settings), yes=False)
+    assert list_changed_parts(settings, open_description(settings)) == []
 
 
 @pytest.mark.parametrize("part", CHANGES)
 def test_each_part_that_changed_is_named(settings: Settings, tmp_path: Path, part: str) -> None:
-    record_parts(settings)
-    assert list_changed_parts(settings) == []
+    record_parts(settings, open_description(settings))
+    assert list_changed_parts(settings, open_description(settings)) == []
     (tmp_path / "market.yaml").write_text(TEXT.replace(*CHANGES[part]))
-    assert list_changed_parts(settings) == [part]
+    assert list_changed_parts(settings, open_description(settings)) == [part]
     with pytest.raises(MarketError, match=f"changed: {part}\n") as caught:
-        confirm_changes(settings, yes=False)
+        confirm_changes(settings, open_description(settings), yes=False)
     assert "load --yes" in str(caught.value)
-    confirm_changes(settings, yes=True)
-    record_parts(settings)
-    assert list_changed_parts(settings) == []
+    confirm_changes(settings, open_description(settings), yes=True)
+    record_parts(settings, open_description(settings))
+    assert list_changed_parts(settings, open_description(settings)) == []
 
 
 def test_comments_and_places_of_lines_change_nothing(settings: Settings, tmp_path: Path) -> None:
-    record_parts(settings)
+    record_parts(settings, open_description(settings))
     (tmp_path / "market.yaml").write_text("# New.\n\n" + TEXT)
-    assert list_changed_parts(settings) == []
+    assert list_changed_parts(settings, open_description(settings)) == []

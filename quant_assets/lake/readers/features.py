@@ -7,7 +7,7 @@ import numpy as np
 
 from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import AnyArray, DayArray, FloatArray
-from quant_assets.features.catalogue import list_market_inputs
+from quant_assets.features.cross_market import join_market_inputs
 from quant_assets.lake.readers.arrays import day_blocks, to_cube
 from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.readers.large_arrays import join_blocks
@@ -134,11 +134,9 @@ def read_market_inputs(
     unit, units = "instrument_group", [group.name for group in groups]
     names, by_group = read_cube(lake, GROUP_FEATURES, days, unit, units, dtype, gaps=gaps)
     market_names, by_market = read_cube(lake, MARKET_FEATURES, days, dtype=dtype, gaps=gaps)
-    inputs = list_market_inputs(groups)
-    columns = [
-        by_group[:, units.index(group), names.index(feature.name)]
-        if group
-        else by_market[:, 0, market_names.index(feature.name)]
-        for _, group, feature in inputs
-    ]
-    return tuple(name for name, *_ in inputs), np.stack(columns, axis=1)
+    inputs = join_market_inputs(
+        groups,
+        {name: by_group[..., j] for j, name in enumerate(names)},
+        {name: by_market[:, 0, j] for j, name in enumerate(market_names)},
+    )
+    return tuple(inputs), np.stack(list(inputs.values()), axis=1)

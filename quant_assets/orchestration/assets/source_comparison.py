@@ -29,6 +29,7 @@ def compare_for_run(
     """
     comparison, job = compare_with_source(lake, source), context.run.job_name
     refuse_many_withdrawn(comparison, settings.withdrawn_days)
-    refuse_renamed_targets(lake, source)
+    if comparison.other_targets:
+        refuse_renamed_targets(lake, source)
     require_order(comparison, *run_day_range(context), redo=job in PRICE_JOBS, replace=job == LOAD)
     return comparison
