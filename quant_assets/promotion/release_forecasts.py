@@ -28,8 +28,8 @@ from quant_assets.market.targets import TargetPairs, delay_of
 from quant_assets.models.protocol import Forecaster, Observations
 from quant_assets.models.registry import load_family
 from quant_assets.promotion.release_store import Release, ReleaseFit
-from quant_assets.training.fits import read_observations_for
 from quant_assets.training.fitting import require_features
+from quant_assets.training.forecasting import read_observations_for
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import Group
-from quant_assets.training.fits import find_fit_periods, read_observations_for
+from quant_assets.training.forecasting import find_fit_periods, read_observations_for
 
 ATTRIBUTED_DAYS = 20
 """Number of days, the newest of a range, that are attributed.

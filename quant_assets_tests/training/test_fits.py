@@ -14,7 +14,8 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.models.registry import DAILY, FAMILIES
-from quant_assets.training.fits import FitRow, make_fits, make_forecasts
+from quant_assets.training.fits import FitRow, make_fits
+from quant_assets.training.forecasting import make_forecasts
 from quant_assets.training.walk_forward import rows_to_fit
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.fitted_lake import (

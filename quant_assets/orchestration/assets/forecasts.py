@@ -43,7 +43,7 @@ from quant_assets.scoring.daily_performance import (
     read_other_track_records,
 )
 from quant_assets.scoring.judged_days import read_scored_forecasts
-from quant_assets.training.fits import make_forecasts
+from quant_assets.training.forecasting import make_forecasts
 
 
 def build(
