@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -125,31 +125,6 @@ def validate_suite(suite: Suite, frame: pd.DataFrame) -> SuiteResult:
             results |= _validate_part(definition, suite, part, numbered)
     in_order = [results[i] for i in range(len(suite.expectations))]
     return _result(suite, len(frame), [o for o, _ in in_order], [rows for _, rows in in_order])
-
-
-def join_results(results: Sequence[SuiteResult]) -> SuiteResult:
-    """Join the results of one suite over parts of a table; a part that fails fails the table.
-
-    Args:
-        results: results of the parts, one at least.
-    """
-    first = results[0]
-    if len(results) == 1:
-        return first
-    outcomes = tuple(
-        replace(
-            parts[0],
-            passed=all(part.passed for part in parts),
-            unexpected_count=None
-            if parts[0].unexpected_count is None
-            else sum(part.unexpected_count or 0 for part in parts),
-        )
-        for parts in zip(*(result.outcomes for result in results), strict=True)
-    )
-    failing = pd.concat([result.failing for result in results], ignore_index=True)
-    passed = all(result.passed for result in results)
-    rows = sum(result.rows for result in results)
-    return SuiteResult(first.name, passed, rows, outcomes, failing.head(SHOWN_ROWS))
 
 
 def _result(

@@ -4,8 +4,9 @@ A part is judged by itself, so that neither process holds the whole table. An ex
 most rows meet has to be met by most rows of each part.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from quant_assets.quality.worker import validate_in_worker
@@ -56,10 +57,8 @@ class ResultsInTurn:
         Raises:
             QualityError: the validation of the last part ended early.
         """
-        from quant_assets.quality.expectations import join_results
-
         self._finish()
-        return join_results(self._results) if self._results else None
+        return _join(self._results) if self._results else None
 
     def _finish(self) -> None:
         if self._running is not None:
@@ -89,9 +88,36 @@ def validate_in_pieces(suite: "Suite", frame: "pd.DataFrame") -> "SuiteResult":
     Raises:
         QualityError: the validation ended early.
     """
-    from quant_assets.quality.expectations import join_results
+    return _join(_validate(suite, frame))
 
-    return join_results(_validate(suite, frame))
+
+def _join(results: "Sequence[SuiteResult]") -> "SuiteResult":
+    """Join the results of one suite over parts of a table; a part that fails fails the table.
+
+    Args:
+        results: results of the parts, one at least.
+    """
+    import pandas as pd
+
+    from quant_assets.quality.expectations import SHOWN_ROWS, SuiteResult
+
+    first = results[0]
+    if len(results) == 1:
+        return first
+    outcomes = tuple(
+        replace(
+            parts[0],
+            passed=all(part.passed for part in parts),
+            unexpected_count=None
+            if parts[0].unexpected_count is None
+            else sum(part.unexpected_count or 0 for part in parts),
+        )
+        for parts in zip(*(result.outcomes for result in results), strict=True)
+    )
+    failing = pd.concat([result.failing for result in results], ignore_index=True)
+    passed = all(result.passed for result in results)
+    rows = sum(result.rows for result in results)
+    return SuiteResult(first.name, passed, rows, outcomes, failing.head(SHOWN_ROWS))
 
 
 def _validate(suite: "Suite", frame: "pd.DataFrame") -> "list[SuiteResult]":
