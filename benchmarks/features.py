@@ -22,7 +22,7 @@ from benchmarks.plain_features import (
 )
 from quant_assets.core.typing import FloatArray
 from quant_assets.features import kernels
-from quant_assets.features.catalogue import CATALOGUE, LOOKBACK
+from quant_assets.features.catalogue import CATALOGUE, LABEL_LOOKBACK
 from quant_assets.features.cross_market import (
     group_features,
     join_market_inputs,
@@ -160,7 +160,7 @@ def contestants(market: Market) -> dict[str, Callable[[], Any]]:
         connection.register("source", getattr(native, name).to_arrow())
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM source")
         connection.unregister("source")
-    recent = market.last(LOOKBACK + 1)
+    recent = market.last(LABEL_LOOKBACK + 1)
     return {
         "whole catalogue": lambda: whole_catalogue(market),
         "whole catalogue, one day": lambda: whole_catalogue(recent, last_rows=1),

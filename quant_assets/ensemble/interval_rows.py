@@ -1,12 +1,14 @@
 """Intervals as rows of the lake, and their coverage. ``ensemble.intervals`` computes them."""
 
+import hashlib
 from datetime import date
 from typing import Any
 
 import numpy as np
 
+from quant_assets.core.code_digest import digest_code
 from quant_assets.core.typing import DayArray, FloatArray
-from quant_assets.ensemble.intervals import LEVELS, covered, intervals
+from quant_assets.ensemble.intervals import LEVELS, covered, resume_intervals
 from quant_assets.lake.readers.arrays import long_rows, to_cube
 from quant_assets.lake.readers.forecasts import read_forecasts
 from quant_assets.lake.readers.point_in_time import (
@@ -15,17 +17,22 @@ from quant_assets.lake.readers.point_in_time import (
     read_known_labels,
 )
 from quant_assets.lake.readers.prices import read_pairs
-from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, INTERVALS
+from quant_assets.lake.schemas.tables import ADAPTATION, ENSEMBLE_FORECASTS, INTERVALS
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.targets import TargetPairs
 
 PERCENT = tuple(round(100 * level) for level in LEVELS)
 BOUNDS = tuple(c.name for c in INTERVALS.columns if c.name.startswith(("lower", "upper")))
+_MISSED = tuple(c.name for c in ADAPTATION.columns if c.name.startswith("missed"))
 
 
-def interval_rows(lake: Lake, start: date, end: date) -> dict[str, Any]:
+def interval_rows(lake: Lake, start: date, end: date) -> tuple[dict[str, Any], dict[str, Any]]:
     """Compute rows of ``forecasts.intervals``, without origin, on days with an ensemble forecast.
 
-    All labels known on ``end`` are read, since intervals adapt from the first day on.
+    All labels known on ``end`` are read, since intervals adapt from the first day on. The
+    adaptation goes on from the newest stored day up to which no label has changed.
+
+    Returns the rows, and rows of ``forecasts.adaptation`` from the first day that is not stored so.
 
     Args:
         lake: the lake.
@@ -34,11 +41,42 @@ def interval_rows(lake: Lake, start: date, end: date) -> dict[str, Any]:
     """
     pairs, days = read_pairs(lake), read_known_days(lake, end)
     forecasts = read_forecasts(lake, ENSEMBLE_FORECASTS, pairs.targets, start, end)
-    bounds = intervals(read_known_labels(lake, days, pairs), pairs.lags, forecasts.on(days))
-    forecast_bounds = bounds[np.isin(days, forecasts.days)]
-    values = {name: forecast_bounds[:, :, i] for i, name in enumerate(BOUNDS)}
+    known_labels = read_known_labels(lake, days, pairs)
+    digests = _digest_labels(known_labels, pairs)
+    alpha = _read_adaptation(lake, days, digests)
+    rows = np.flatnonzero(np.isin(days, forecasts.days))
+    bounds, alphas = resume_intervals(known_labels, pairs.lags, rows, alpha)
+    bounds[np.isnan(forecasts.on(days[rows]))] = np.nan
+    values = {name: bounds[:, :, i] for i, name in enumerate(BOUNDS)}
     date_ids = read_date_ids(lake, forecasts.days)
-    return long_rows(forecasts.days, date_ids, values, "target", pairs.targets)
+    new = slice(len(alpha), None)
+    state = {"trading_day": days[new], "labels": digests[new]}
+    state |= {name: alphas[new, i] for i, name in enumerate(_MISSED)}
+    return long_rows(forecasts.days, date_ids, values, "target", pairs.targets), state
+
+
+def _digest_labels(known_labels: FloatArray, pairs: TargetPairs) -> list[str]:
+    """Digest, for each of the n days, all labels known by then, and what is computed from them."""
+    digest = hashlib.blake2b(digest_code(resume_intervals).encode(), digest_size=16)
+    digest.update("\n".join(pairs.targets).encode())
+    digest.update(np.ascontiguousarray(pairs.lags))
+    digests = []
+    for row in np.where(np.isnan(known_labels), np.nan, known_labels):
+        digest.update(row)
+        digests.append(digest.hexdigest())
+    return digests
+
+
+def _read_adaptation(lake: Lake, days: DayArray, digests: list[str]) -> FloatArray:
+    """Read the (p, levels) alpha of the first p days, as far as their labels are unchanged."""
+    if not lake.has(ADAPTATION):
+        return np.empty((0, len(_MISSED)))
+    rows = lake.columns(f"FROM {ADAPTATION.quoted} ORDER BY trading_day")
+    stored = rows["trading_day"].astype("datetime64[D]")
+    count = min(len(stored), len(days))
+    same = (stored[:count] == days[:count]) & (rows["labels"][:count] == np.array(digests[:count]))
+    valid = count if same.all() else int(np.argmin(same))
+    return np.stack([rows[name][:valid] for name in _MISSED], axis=1)
 
 
 def read_coverage(

@@ -18,14 +18,16 @@ The centre is zero: an ensemble's score orders the targets, and it predicts the 
 poorly to make intervals shorter.
 
 The adaptation depends on all days before, so the rows must begin with the first day of the history.
-Each row takes the same time, and a day's bits do not depend on the rows after it.
+A day's bits do not depend on the rows after it. Residuals are counted and alpha adapts in
+``ensemble.adaptation``.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from quant_assets.core.typing import AnyArray, BoolArray, FloatArray, IntArray
+from quant_assets.core.typing import FloatArray, IntArray
+from quant_assets.ensemble.adaptation import adaptive_quantiles
 from quant_assets.features.kernels import NEGLIGIBLE, ratio
 from quant_assets.market.targets import horizons_of, shift
 
@@ -34,18 +36,6 @@ HALF_LIFE = 40
 """Number of later labels after which a label's weight in the volatility has halved."""
 MIN_LABELS = 20
 """Labels that a target needs before it has a volatility."""
-WINDOW = 500
-"""Days whose residuals the quantiles are computed from."""
-MIN_DAYS = 60
-"""Days with residuals in the window before there are intervals."""
-PRIOR_RESIDUALS = 250.0
-"""Number of a target's own residuals that the residuals of all targets weigh as much as."""
-GAMMA = 0.02
-"""Step of the adaptation."""
-_TARGETS_AT_ONCE = 512
-"""Number of targets whose residuals fit into the processor's cache."""
-_EDGES = np.concatenate([[0.0], np.geomspace(0.05, 50.0, 140)])
-"""Edges of the bins, 5% wide, in which residuals are counted, so that sums stay exact."""
 
 
 def intervals(
@@ -89,13 +79,49 @@ def intervals(
         >>> bounds[-1, 0].round(1)
         array([-1.2,  1.2, -1.9,  1.9])
     """
-    _require_agreement(known_labels, lags, forecasts)
+    if known_labels.shape != forecasts.shape:
+        raise ValueError(
+            f"forecasts of shape {forecasts.shape} and labels of shape {known_labels.shape} differ"
+        )
+    rows = np.flatnonzero(~np.isnan(forecasts).all(axis=1))
+    bounds = np.full((*known_labels.shape, 2 * len(levels)), np.nan)
+    bounds[rows], _ = resume_intervals(known_labels, lags, rows, np.empty((0, len(levels))), levels)
+    bounds[np.isnan(forecasts)] = np.nan
+    return bounds
+
+
+def resume_intervals(
+    known_labels: FloatArray,
+    lags: IntArray,
+    rows: IntArray,
+    alpha: FloatArray,
+    levels: Sequence[float] = LEVELS,
+) -> tuple[FloatArray, FloatArray]:
+    """Compute the bounds of every label of some days, going on from an adaptation so far.
+
+    Returns bounds of shape (k, m, 2 * levels) as :func:`intervals` does, whatever the forecasts
+    are, and the (n, levels) alpha of all rows. The bits do not depend on how many rows of alpha are
+    given, and each row that is given saves the quantiles of a day.
+
+    Args:
+        known_labels: (n, m) labels by the day on which they become known, from the first day of the
+            history on.
+        lags: (m,) horizon in whole trading days, 1 or more.
+        rows: (k,) the rows whose bounds are wanted, ascending.
+        alpha: (p, levels) alpha of the first p rows, computed from equal labels; p may be 0.
+        levels: shares of the labels to cover, ascending, between 0 and 1.
+
+    Raises:
+        ValueError: as for :func:`intervals`.
+    """
+    _require_agreement(known_labels, lags)
     nominal = 1.0 - _require_ascending(levels)
     sigma = volatility(known_labels)
     residuals = ratio(np.abs(known_labels), _by_known_day(sigma, lags))
-    half = _adaptive_quantiles(residuals, lags, nominal) * sigma[:, :, None]
-    half[np.isnan(forecasts)] = np.nan
-    return np.stack([-half, half], axis=-1).reshape(*known_labels.shape, 2 * len(nominal))
+    half, alpha = adaptive_quantiles(residuals, lags, nominal, rows, alpha)
+    half *= sigma[rows, :, None]
+    bounds = np.stack([-half, half], axis=-1).reshape(len(rows), len(lags), 2 * len(nominal))
+    return bounds, alpha
 
 
 def covered(bounds: FloatArray, labels: FloatArray) -> FloatArray:
@@ -145,103 +171,6 @@ def volatility(known_labels: FloatArray) -> FloatArray:
     return sigma
 
 
-def mixed_quantiles(counts: IntArray, probabilities: FloatArray) -> FloatArray:
-    """Compute quantiles of each target's residuals, shrunk towards those of all targets.
-
-    The distribution is the mean of the target's own and the pooled distribution, weighted by the
-    number of the target's residuals and by ``PRIOR_RESIDUALS``: the posterior mean under a
-    Dirichlet prior. Residuals within a bin count as evenly spread, residuals above the last edge
-    as equal to it.
-
-    Returns an array of shape (m, k), in the units of residuals.
-
-    Args:
-        counts: (m, bins) number of residuals per target and bin; at least one in all.
-        probabilities: (k,) probabilities between 0 and 1.
-    """
-    pooled = counts.sum(axis=0)
-    prior = PRIOR_RESIDUALS * (pooled / pooled.sum())
-    result = np.empty((len(counts), len(probabilities)))
-    for start in range(0, len(counts), _TARGETS_AT_ONCE):
-        part = slice(start, start + _TARGETS_AT_ONCE)
-        result[part] = _quantiles_of(counts[part] + prior, probabilities)
-    return result
-
-
-def _quantiles_of(mass: FloatArray, probabilities: FloatArray) -> FloatArray:
-    """Compute the (m, k) quantiles of (m, bins) masses."""
-    below = np.cumsum(mass, axis=1)
-    targets = np.arange(len(mass))
-    edges = np.append(_EDGES, _EDGES[-1])
-    result = np.empty((len(mass), len(probabilities)))
-    for column, probability in enumerate(probabilities):
-        mass_below = probability * below[:, -1]
-        # Masses below ascend: the first bin that reaches the probability follows the others.
-        bins = np.argmax(below >= mass_below[:, None], axis=1)
-        inside = mass_below - np.where(bins > 0, below[targets, bins - 1], 0.0)
-        width = edges[bins + 1] - edges[bins]
-        result[:, column] = edges[bins] + inside / mass[targets, bins] * width
-    return result
-
-
-def _adaptive_quantiles(residuals: FloatArray, lags: IntArray, nominal: FloatArray) -> FloatArray:
-    """Compute the (n, m, levels) quantiles Q(1 - alpha(t)) of every forecast day.
-
-    Args:
-        residuals: (n, m) residuals by the day on which they become known.
-        lags: (m,) holding periods.
-        nominal: (levels,) shares of the labels to miss.
-    """
-    n, m = residuals.shape
-    observed = ~np.isnan(residuals)
-    bins = np.searchsorted(_EDGES, residuals, side="right") - 1
-    enough = _days_in_window(observed) >= MIN_DAYS
-    counts = np.zeros((m, len(_EDGES)), dtype=np.int64)
-    targets = np.arange(m)
-    alpha = nominal
-    result = np.full((n, m, len(nominal)), np.nan)
-    for row in range(n):
-        # The first row has no interval, so it can stand for all rows before the history.
-        forecast_quantiles = result[np.maximum(row - lags - 1, 0), targets]
-        alpha = _adapt(alpha, nominal, residuals[row], forecast_quantiles)
-        _update_counts(counts, bins, observed, row)
-        if enough[row]:
-            quantiles = mixed_quantiles(counts, 1.0 - alpha)
-            result[row] = np.maximum.accumulate(quantiles, axis=1)
-    return result
-
-
-def _adapt(
-    alpha: FloatArray, nominal: FloatArray, residuals: FloatArray, quantiles: FloatArray
-) -> FloatArray:
-    """Compute the next (levels,) alpha from a day's residuals and the quantiles forecast for them.
-
-    Alpha is kept away from 0 and 1, where a quantile says nothing.
-    """
-    known = ~np.isnan(residuals) & ~np.isnan(quantiles[:, 0])
-    if not known.any():
-        return alpha
-    missed = np.count_nonzero(residuals[known, None] > quantiles[known], axis=0) / known.sum()
-    stepped = alpha + GAMMA * (nominal - missed)
-    return np.asarray(stepped.clip(nominal / 5.0, (1.0 + nominal) / 2.0))
-
-
-def _update_counts(counts: IntArray, bins: AnyArray, observed: BoolArray, row: int) -> None:
-    """Add the residuals of a row to the counts and remove those that leave the window."""
-    enters = observed[row]
-    counts[enters, bins[row, enters]] += 1
-    if row >= WINDOW:
-        leaves = observed[row - WINDOW]
-        counts[leaves, bins[row - WINDOW, leaves]] -= 1
-
-
-def _days_in_window(observed: BoolArray) -> IntArray:
-    """Count the (n,) days of each row's window on which any residual became known."""
-    days: IntArray = np.cumsum(observed.any(axis=1), dtype=np.int64)
-    days[WINDOW:] -= days[:-WINDOW].copy()
-    return days
-
-
 def _by_known_day(values: FloatArray, lags: IntArray) -> FloatArray:
     """Index (n, m) values of forecast days by the day on which the label becomes known."""
     result = np.full_like(values, np.nan)
@@ -258,11 +187,10 @@ def _require_ascending(levels: Sequence[float]) -> FloatArray:
     return array
 
 
-def _require_agreement(known_labels: FloatArray, lags: IntArray, forecasts: FloatArray) -> None:
-    if known_labels.shape != forecasts.shape or lags.shape != known_labels.shape[1:]:
+def _require_agreement(known_labels: FloatArray, lags: IntArray) -> None:
+    if lags.shape != known_labels.shape[1:]:
         raise ValueError(
-            f"labels of shape {known_labels.shape}, forecasts of shape {forecasts.shape} and"
-            f" lags of shape {lags.shape} do not agree"
+            f"labels of shape {known_labels.shape} and lags of shape {lags.shape} do not agree"
         )
     if not (lags >= 1).all():
         raise ValueError(f"lags are not 1 or more: {np.unique(lags)}")

@@ -48,20 +48,22 @@ _OUTSIDE = tuple(
     f"quant_assets.features.catalogue.{name}" for name in ("order_features", "list_market_inputs")
 )
 _EXAMPLE = (Group("A", leader="B"), Group("B"))
-EQUAL_VERSIONS = ("2681c85a6816", "a134b3d01060", "f1503863bea3")
+EQUAL_VERSIONS = ("2681c85a6816", "a134b3d01060", "f1503863bea3", "2f627beb1cd0")
 """Earlier versions whose features equal those of ``_EQUAL_SINCE`` bit for bit; fits store them."""
-_EQUAL_SINCE = "2f627beb1cd0"
+_EQUAL_SINCE = "122784168411"
 """The present version, as long as its features equal those of the earlier ones. When the code is
 reworded and all features stay equal bit for bit, move it to ``EQUAL_VERSIONS`` and write the new
 version here; after any other change, empty both."""
 
-LOOKBACK = 520
-"""Rows of history with which a day's features equal those computed from the whole history.
-
-The longest window has 500 known labels; labels computed from these rows lack the first five. Prices
-reach back 250 + 60 + 60 rows (beta of a return on a factor scaled by volatility). Further rows
-allow for the forward fill of prices.
+PRICE_LOOKBACK = 380
+"""Days of prices before a day with which features of instruments, groups and the market equal those
+computed from the whole history: 250 + 60 + 60 for the volatility of a factor that is scaled by
+volatility of clipped returns, and some more.
 """
+SPREAD_LOOKBACK = 250
+"""Days of prices and of features of instruments before a day that features of targets need."""
+LABEL_LOOKBACK = 500
+"""Days of known labels before a day that features of targets need."""
 
 
 @dataclass(frozen=True)

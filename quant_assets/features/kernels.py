@@ -11,7 +11,7 @@ Missing observations are NaN and do not count. A window of w rows has a value if
 its rows, ``min_count(w)``, are observed; rows before the array count as missing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -79,8 +79,12 @@ def rolling_sum(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatAr
     >>> rolling_sum(np.array([1.0, np.nan, 3.0, 4.0]), [2])[2]
     array([1., 1., 3., 7.])
     """
-    sums, counts = _sum_windows(values, windows)
-    return {w: np.where(counts[w] >= min_count(w), sums[w], np.nan) for w in windows}
+
+    def compute(block: FloatArray) -> Iterator[FloatArray]:
+        sums, counts = _sum_windows(block, windows)
+        return (np.where(counts[w] >= min_count(w), sums[w], np.nan) for w in windows)
+
+    return dict(zip(windows, _by_columns(compute, values, len(windows)), strict=True))
 
 
 def rolling_mean(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatArray]:
@@ -89,8 +93,12 @@ def rolling_mean(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatA
     Returns arrays of the shape of ``values`` by window length; NaN where too few are observed. The
     relative error is near machine precision only for values of one sign or around zero.
     """
-    sums, counts = _sum_windows(values, windows)
-    return {w: _divide_where_enough(sums[w], counts[w], min_count(w)) for w in windows}
+
+    def compute(block: FloatArray) -> Iterator[FloatArray]:
+        sums, counts = _sum_windows(block, windows)
+        return (_divide_where_enough(sums[w], counts[w], min_count(w)) for w in windows)
+
+    return dict(zip(windows, _by_columns(compute, values, len(windows)), strict=True))
 
 
 def rolling_rms(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatArray]:
@@ -100,9 +108,13 @@ def rolling_rms(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatAr
 
 def rolling_max(values: FloatArray, window: int) -> FloatArray:
     """Compute the largest observed value of each window; NaN where too few are observed."""
-    largest = _build_by_doubling(values, [window], _join_with(np.fmax))[window]
-    observed = _count_windows(~np.isnan(values), [window])[window]
-    return np.where(observed < min_count(window), np.nan, largest)
+
+    def compute(block: FloatArray) -> Iterator[FloatArray]:
+        largest = _build_by_doubling(block, [window], _join_with(np.fmax))[window]
+        observed = _count_windows(~np.isnan(block), [window])[window]
+        yield np.where(observed < min_count(window), np.nan, largest)
+
+    return _by_columns(compute, values, 1)[0]
 
 
 def rolling_mean_std(
@@ -118,17 +130,18 @@ def rolling_mean_std(
         windows: window lengths in rows.
         ddof: number subtracted from the count in the variance's denominator.
     """
-    columns = values.reshape(len(values), -1)
-    result = {w: MeanStd(np.empty_like(columns), np.empty_like(columns)) for w in windows}
-    for start in range(0, columns.shape[1], _COLUMNS_AT_ONCE):
-        part = slice(start, start + _COLUMNS_AT_ONCE)
-        single = _single_rows(columns[:, part])
-        for w, moments in _build_by_doubling(single, windows, _merge_moments).items():
-            enough = moments.observed >= max(min_count(w), ddof + 1)
-            result[w].mean[:, part] = np.where(enough, moments.mean, np.nan)
-            variance = _divide_where_enough(moments.squares, moments.observed - ddof, 1)
-            result[w].std[:, part] = np.where(enough, np.sqrt(variance), np.nan)
-    return {w: MeanStd(*(x.reshape(values.shape) for x in pair)) for w, pair in result.items()}
+
+    def compute(block: FloatArray) -> Iterator[FloatArray]:
+        moments = _build_by_doubling(_single_rows(block), windows, _merge_moments)
+        for w in windows:
+            observed, mean, squares = moments[w]
+            enough = observed >= max(min_count(w), ddof + 1)
+            yield np.where(enough, mean, np.nan)
+            variance = _divide_where_enough(squares, observed - ddof, 1)
+            yield np.where(enough, np.sqrt(variance), np.nan)
+
+    arrays = _by_columns(compute, values, 2 * len(windows))
+    return {w: MeanStd(*arrays[2 * i : 2 * i + 2]) for i, w in enumerate(windows)}
 
 
 def exponential_mean(values: FloatArray, span: int, window: int) -> FloatArray:
@@ -149,10 +162,13 @@ def exponential_mean(values: FloatArray, span: int, window: int) -> FloatArray:
         result[gap:] += decay**gap * older[:-gap]
         return result
 
-    observed = ~np.isnan(values)
-    total = _build_by_doubling(np.where(observed, values, 0.0), [window], join)[window]
-    weight = _build_by_doubling(observed.astype(np.float64), [window], join)[window]
-    return _divide_where_enough(total, weight, 0.5 * (1 - decay**window) / (1 - decay))
+    def compute(block: FloatArray) -> Iterator[FloatArray]:
+        observed = ~np.isnan(block)
+        total = _build_by_doubling(np.where(observed, block, 0.0), [window], join)[window]
+        weight = _build_by_doubling(observed.astype(np.float64), [window], join)[window]
+        yield _divide_where_enough(total, weight, 0.5 * (1 - decay**window) / (1 - decay))
+
+    return _by_columns(compute, values, 1)[0]
 
 
 def row_mean(values: FloatArray) -> FloatArray:
@@ -170,6 +186,25 @@ def row_std(values: FloatArray) -> FloatArray:
     deviation = values - row_mean(values)[:, None]
     spread = np.sqrt(row_mean(deviation * deviation))
     return np.where((~np.isnan(values)).sum(axis=1) >= 2, spread, np.nan)
+
+
+def _by_columns(
+    compute: Callable[[FloatArray], Iterable[FloatArray]], values: FloatArray, count: int
+) -> list[FloatArray]:
+    """Compute arrays of the shape of ``values`` in blocks of columns that fit into the cache.
+
+    Args:
+        compute: computes ``count`` arrays of the shape of a block.
+        values: (n, ...) values.
+        count: number of arrays.
+    """
+    columns = values.reshape(len(values), -1)
+    results = [np.empty_like(columns) for _ in range(count)]
+    for start in range(0, columns.shape[1], _COLUMNS_AT_ONCE):
+        part = slice(start, start + _COLUMNS_AT_ONCE)
+        for result, array in zip(results, compute(columns[:, part]), strict=True):
+            result[:, part] = array
+    return [result.reshape(values.shape) for result in results]
 
 
 def _divide_where_enough(total: FloatArray, count: AnyArray, least: float) -> FloatArray:

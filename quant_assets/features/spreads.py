@@ -80,10 +80,11 @@ def target_features(
         instruments: (n, k) instrument features, as ``instrument_features(panel)`` returns them.
         market: (n,) market features, as ``market_features(instruments)`` returns them.
         pairs: m targets, whose legs are among the panel's instruments.
-        known_labels: (n, m) labels by the day on which they become known.
+        known_labels: (n, m) labels by the day on which they become known; more than n rows if
+            earlier days are known too.
         last_rows: number of last rows to return; all rows by default. Their bits equal those of
-            all rows if the panel holds ``catalogue.LOOKBACK`` rows before them or begins with the
-            history.
+            all rows if there are ``catalogue.SPREAD_LOOKBACK`` rows of prices and features before
+            them and ``catalogue.LABEL_LOOKBACK`` of labels, or all of the history.
 
     Raises:
         KeyError: a leg is not among the panel's instruments.

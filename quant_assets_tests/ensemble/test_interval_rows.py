@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import date
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from quant_assets.ensemble import adaptation
 from quant_assets.ensemble.interval_rows import BOUNDS, interval_rows, read_coverage
 from quant_assets.ensemble.intervals import intervals
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
-from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, INTERVALS
+from quant_assets.lake.schemas.tables import ADAPTATION, ENSEMBLE_FORECASTS, INTERVALS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Observations
 from quant_assets_tests.support import synthetic
@@ -33,7 +35,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory, observations: Observations) -
         forecasts = Forecasts(days, values, np.full(len(days), days[0]), observations.targets)
         ends = days[0].item(), days[-1].item()
         opened.replace_days(ENSEMBLE_FORECASTS, *ends, forecast_rows(opened, forecasts))
-        opened.replace_days(INTERVALS, *ends, as_history(interval_rows(opened, *ends)))
+        opened.replace_days(INTERVALS, *ends, as_history(interval_rows(opened, *ends)[0]))
         yield opened
 
 
@@ -53,13 +55,35 @@ def expected(observations: Observations, row: int) -> np.ndarray:
 def test_a_day_alone_is_the_day_of_a_backfill(
     row: int, lake: Lake, observations: Observations
 ) -> None:
-    alone = interval_rows(lake, day(observations, row), day(observations, row))
+    alone, _ = interval_rows(lake, day(observations, row), day(observations, row))
     stored = lake.query(f"FROM {INTERVALS.quoted} WHERE date_id = {alone['date_id'][0]}")
     of_target = stored.set_index("target").loc[list(observations.targets)]
     bounds = np.stack([alone[name] for name in BOUNDS], axis=1)
     np.testing.assert_array_equal(of_target[list(BOUNDS)].to_numpy(), bounds)
     np.testing.assert_array_equal(bounds, expected(observations, row))
     assert np.isfinite(bounds).any()
+
+
+def test_a_day_goes_on_from_the_stored_adaptation_while_labels_are_unchanged(
+    lake: Lake, observations: Observations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = observations.days[-1].item()
+    from_the_first, whole = interval_rows(lake, newest, newest)
+    assert len(whole["trading_day"]) == len(observations.days)
+    quantiles = Mock(wraps=adaptation.mixed_quantiles)
+    monkeypatch.setattr(adaptation, "mixed_quantiles", quantiles)
+    for kept in (len(observations.days), len(observations.days) - 3):
+        part = {name: values[:kept] for name, values in whole.items()}
+        lake.replace_all(ADAPTATION, part)
+        rows, state = interval_rows(lake, newest, newest)
+        assert len(state["trading_day"]) == len(observations.days) - kept
+        assert quantiles.call_count < 20
+        for name in BOUNDS:
+            np.testing.assert_array_equal(rows[name], from_the_first[name])
+    part["labels"] = ["another", *part["labels"][1:]]
+    lake.replace_all(ADAPTATION, part)
+    _, state = interval_rows(lake, newest, newest)
+    np.testing.assert_array_equal(state["missed_80"], whole["missed_80"])
 
 
 def test_coverage_is_the_share_of_labels_within(lake: Lake, observations: Observations) -> None:

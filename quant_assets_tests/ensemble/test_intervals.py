@@ -4,17 +4,20 @@ import numpy as np
 import pytest
 
 from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.ensemble import intervals as module
-from quant_assets.ensemble.intervals import (
+from quant_assets.ensemble import adaptation
+from quant_assets.ensemble.adaptation import (
     GAMMA,
-    HALF_LIFE,
     MIN_DAYS,
-    MIN_LABELS,
     PRIOR_RESIDUALS,
     WINDOW,
+    mixed_quantiles,
+)
+from quant_assets.ensemble.intervals import (
+    HALF_LIFE,
+    MIN_LABELS,
     covered,
     intervals,
-    mixed_quantiles,
+    resume_intervals,
     volatility,
 )
 from quant_assets.market.targets import align_to_forecast_day, shift
@@ -132,7 +135,7 @@ def test_adaptation_repairs_what_the_past_did_not_foresee(monkeypatch: pytest.Mo
     lags = np.ones(40, dtype=np.int64)
     known = shift(labels, 2)
     adapted = share(covered(intervals(known, lags, labels), labels)[800:])
-    monkeypatch.setattr(module, "GAMMA", 0.0)
+    monkeypatch.setattr(adaptation, "GAMMA", 0.0)
     rigid = share(covered(intervals(known, lags, labels), labels)[800:])
     assert (np.abs(adapted - [0.8, 0.95]) < np.abs(rigid - [0.8, 0.95]) / 2).all()
 
@@ -173,6 +176,19 @@ def test_a_day_alone_equals_the_same_day_in_bulk(
     alone = intervals(known_labels[: day + 1].copy(), LAGS, of_day)
     np.testing.assert_array_equal(alone[day], bounds[day])
     assert np.isnan(alone[:day]).all()
+
+
+@pytest.mark.parametrize("known", [0, 1, 70, WINDOW - 1, WINDOW + 3, 1310, 1320, 1321])
+def test_an_adaptation_that_goes_on_equals_one_from_the_first_day(
+    bounds: FloatArray, known_labels: FloatArray, known: int
+) -> None:
+    rows = np.array([1000, 1319, 1320])
+    labels = known_labels[:1321]
+    begun, alpha = resume_intervals(labels, LAGS, rows, np.empty((0, 2)))
+    resumed, alpha_again = resume_intervals(labels, LAGS, rows, alpha[:known])
+    np.testing.assert_array_equal(resumed, begun)
+    np.testing.assert_array_equal(alpha_again, alpha)
+    np.testing.assert_array_equal(np.isnan(bounds[rows]) | (bounds[rows] == begun), True)
 
 
 def test_the_first_interval() -> None:
@@ -254,7 +270,7 @@ def test_quantiles_of_a_mixture(own: int) -> None:
 
 
 def binned(residuals: FloatArray) -> IntArray:
-    edges = np.append(module._EDGES, np.inf)
+    edges = np.append(adaptation._EDGES, np.inf)
     return np.histogram(residuals, edges)[0].astype(np.int64)
 
 
@@ -266,5 +282,5 @@ def test_levels_ascend_between_0_and_1(levels: tuple[float, ...]) -> None:
 
 def test_shapes_and_lags_are_checked() -> None:
     for days, lags in [(4, LAGS), (5, LAGS[1:]), (5, LAGS - 1)]:
-        with pytest.raises(ValueError, match="lags"):
+        with pytest.raises(ValueError, match=r"lags|forecasts"):
             intervals(np.ones((5, 60)), lags, np.ones((days, 60)))

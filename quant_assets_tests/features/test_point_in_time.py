@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.features.catalogue import LOOKBACK
+from quant_assets.features.catalogue import LABEL_LOOKBACK, PRICE_LOOKBACK, SPREAD_LOOKBACK
+from quant_assets.features.spreads import target_features
 from quant_assets_tests.support.random_market import Features, Market, random_market
 
 
@@ -17,16 +18,39 @@ def assert_same_bits(ours: FloatArray, expected: FloatArray, name: str) -> None:
     np.testing.assert_array_equal(np.signbit(ours)[observed], np.signbit(expected)[observed], name)
 
 
-def assert_day_alone_equals_bulk(market: Market, bulk: Features, day: int) -> None:
-    alone = market.rows(max(day - LOOKBACK, 0), day + 1).features(last_rows=1)
+def features_of_last_days(market: Market, bulk: Features, first: int, day: int) -> Features:
+    """Compute the features of some days from the rows before them that the lookbacks allow."""
+    alone = market.rows(max(first - PRICE_LOOKBACK, 0), day + 1).features(last_rows=1)
+    kept = max(first - SPREAD_LOOKBACK, 0)
+    stored = {
+        level: {name: values[kept : day + 1] for name, values in bulk[level].items()}
+        for level in ("instrument", "market")
+    }
+    alone["target"] = target_features(
+        market.panel.rows(kept, day + 1),
+        stored["instrument"],
+        stored["market"],
+        market.pairs,
+        market.known_labels[max(first - LABEL_LOOKBACK, 0) : day + 1],
+        last_rows=day + 1 - first,
+    )
+    return alone
+
+
+def assert_day_alone_equals_bulk(
+    market: Market, bulk: Features, day: int, first: int | None = None
+) -> None:
+    first = day if first is None else first
+    alone = features_of_last_days(market, bulk, first, day)
     for level, arrays in bulk.items():
         for name, values in arrays.items():
-            assert_same_bits(alone[level][name][-1:], values[day : day + 1], name)
+            rows = slice(first, day + 1)
+            assert_same_bits(alone[level][name][first - day - 1 :], values[rows], name)
 
 
 @pytest.fixture(scope="module")
 def long_market() -> Market:
-    return random_market(LOOKBACK + 300, seed=1)
+    return random_market(820, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +66,7 @@ def test_one_day_alone_equals_bulk(long_market: Market, long_features: Features,
 
 
 def test_several_last_rows_equal_bulk(long_market: Market, long_features: Features) -> None:
-    part = long_market.rows(700 - LOOKBACK, 707).features(last_rows=7)
-    for name, values in part["target"].items():
-        assert_same_bits(values, long_features["target"][name][700:707], name)
-
-
-def test_labels_recomputed_from_the_lookback_rows_are_enough(
-    long_market: Market, long_features: Features
-) -> None:
-    cut = long_market.rows(800 - LOOKBACK, 801)
-    known_labels = cut.known_labels.copy()
-    known_labels[:5] = np.nan
-    alone = replace(cut, known_labels=known_labels).features(last_rows=1)
-    for name, values in alone["target"].items():
-        assert_same_bits(values, long_features["target"][name][800:801], name)
+    assert_day_alone_equals_bulk(long_market, long_features, 706, first=700)
 
 
 def test_memory_layout_of_the_prices_does_not_matter(

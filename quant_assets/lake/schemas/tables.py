@@ -252,6 +252,20 @@ INTERVALS = Table(
     ),
     keeps_live=True,
 )
+ADAPTATION = Table(
+    "forecasts.adaptation",
+    "State of the intervals' adaptation, from which the next day goes on: one row per day. "
+    "Computed from labels known on trading_day, together with the intervals.",
+    (
+        _DAY,
+        Column("labels", "VARCHAR", "digest of all labels known on trading_day, and of the code"),
+        *(
+            Column(f"missed_{level}", "DOUBLE", f"share that the {level} % interval may miss")
+            for level in (80, 95)
+        ),
+    ),
+    written_by="no_asset",
+)
 SUBMISSIONS = Table(
     "submissions.daily",
     "The submission of each day: one row per day and target. What was submitted live stays as it "

@@ -11,8 +11,10 @@ import numpy as np
 from quant_assets.core.typing import FloatArray
 from quant_assets.features.catalogue import (
     CATALOGUE_VERSION,
+    LABEL_LOOKBACK,
     LEG_FEATURES,
-    LOOKBACK,
+    PRICE_LOOKBACK,
+    SPREAD_LOOKBACK,
     find_left_out,
 )
 from quant_assets.features.cross_market import group_features, market_features
@@ -20,6 +22,7 @@ from quant_assets.features.instruments import instrument_features
 from quant_assets.features.kernels import tail_rows
 from quant_assets.features.spreads import target_features
 from quant_assets.lake.readers.arrays import day_blocks, long_rows
+from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.readers.features import read_features
 from quant_assets.lake.readers.labels import compare_labels, label_rows
 from quant_assets.lake.readers.point_in_time import read_known_labels
@@ -122,10 +125,13 @@ def build(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
-        panel = _read_panel_with_history(lake, "filled", start, end, LOOKBACK)
+        panel = _read_panel_with_history(lake, "filled", start, end, PRICE_LOOKBACK)
         spools = [Spool(t) for t in (INSTRUMENT_FEATURES, GROUP_FEATURES, MARKET_FEATURES)]
-        for part, rows in _cut(panel, start, len(panel.instruments)):
-            for spool, columns in zip(spools, _instrument_rows(part, rows), strict=True):
+        first = int(np.searchsorted(panel.days, np.datetime64(start)))
+        for block in day_blocks(len(panel.days) - first, len(panel.instruments)):
+            part = panel.rows(max(first + block.start - PRICE_LOOKBACK, 0), first + block.stop)
+            rows = _instrument_rows(part, block.stop - block.start)
+            for spool, columns in zip(spools, rows, strict=True):
                 spool.add(columns)
         for spool in spools:
             written = lake.replace_days(spool.table, start, end, spool)
@@ -142,14 +148,10 @@ def build(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        panel = _read_panel_with_history(lake, "filled", start, end, LOOKBACK)
         pairs = read_pairs(lake)
-        known_labels = read_known_labels(lake, panel.days, pairs)
         spool, results = Spool(TARGET_FEATURES), ResultsInTurn(TARGET_FEATURES_SUITE)
         with results:
-            for part, rows in _cut(panel, start, len(pairs)):
-                known = known_labels[np.isin(panel.days, part.days)]
-                columns = _target_rows(lake, part, pairs, known, rows)
+            for columns in _target_blocks(lake, pairs, start, end):
                 spool.add(columns)
                 results.add(to_frame(TARGET_FEATURES, columns))
         written, *_ = lake.change(
@@ -158,28 +160,31 @@ def build(
         return record_result(
             TARGET_FEATURES,
             written,
-            {"catalogue_version": CATALOGUE_VERSION, "left_out": find_left_out(panel)},
+            {"catalogue_version": CATALOGUE_VERSION},
             checks=[_check_targets(results.joined())],
         )
 
     return [labels, instruments_and_market, targets]
 
 
-def _cut(panel: PricePanel, start: date, units: int) -> Iterator[tuple[PricePanel, int]]:
-    """Cut the days of a run into blocks that fit into memory.
-
-    Yields panels that end with the days of a block, with the days before that its features need,
-    and the number of days of the block.
-
-    Args:
-        panel: prices of the days of the run, and of the days before.
-        start: first day of the run.
-        units: number of rows a day.
-    """
-    first = int(np.searchsorted(panel.days, np.datetime64(start)))
-    for part in day_blocks(len(panel.days) - first, units):
-        begin = max(first + part.start - LOOKBACK, 0)
-        yield panel.rows(begin, first + part.stop), part.stop - part.start
+def _target_blocks(
+    lake: Lake, pairs: TargetPairs, start: date, end: date
+) -> Iterator[dict[str, Any]]:
+    """Compute the rows of the targets in blocks of days that fit into memory."""
+    days = read_days(lake, VALIDATED_PRICES)
+    days = days[days <= np.datetime64(end)]
+    first = int(np.searchsorted(days, np.datetime64(start)))
+    labelled = max(first - LABEL_LOOKBACK, 0)
+    known_labels = read_known_labels(lake, days[labelled:], pairs)
+    panel = _read_panel_with_history(lake, "filled", start, end, SPREAD_LOOKBACK, fields=("close",))
+    begins = int(np.searchsorted(days, panel.days[0])) if len(panel.days) else 0
+    for block in day_blocks(len(days) - first, len(pairs)):
+        stop = first + block.stop
+        known = known_labels[
+            max(first + block.start - LABEL_LOOKBACK - labelled, 0) : stop - labelled
+        ]
+        part = panel.rows(max(first + block.start - SPREAD_LOOKBACK - begins, 0), stop - begins)
+        yield _target_rows(lake, part, pairs, known, block.stop - block.start)
 
 
 def _instrument_rows(panel: PricePanel, rows: int) -> Iterator[dict[str, Any]]:
@@ -204,7 +209,7 @@ def _target_rows(
         lake: holds the features of instruments and of the market.
         panel: (n, k) prices.
         pairs: the m targets.
-        known_labels: (n, m) labels by the day on which they become known.
+        known_labels: labels by the day on which they become known, of shape (days, m).
         rows: number of last days.
     """
     days, date_ids = tail_rows(panel.days, rows), tail_rows(panel.date_ids, rows)

@@ -1,6 +1,7 @@
 """Layer forecasts: an asset for each model family, the track record, the ensemble and intervals."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 import numpy as np
@@ -15,6 +16,7 @@ from quant_assets.lake.readers.origins import stamp_origin
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
+    ADAPTATION,
     ENSEMBLE_FORECASTS,
     FEATURES,
     INTERVALS,
@@ -22,6 +24,7 @@ from quant_assets.lake.schemas.tables import (
     fits_table,
     forecasts_table,
 )
+from quant_assets.lake.store.changes import replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import load_family
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
@@ -158,13 +161,17 @@ def _build_intervals(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
         reason = context.run.tags.get(RESUBMISSION_TAG, "")
-        rows = stamp_origin(
-            lake, interval_rows(lake, start, end), clock.now(), resubmitted=bool(reason)
-        )
+        computed, state = interval_rows(lake, start, end)
+        rows = stamp_origin(lake, computed, clock.now(), resubmitted=bool(reason))
         width = rows["upper_80"] - rows["lower_80"]
+        changes = [replace_days(INTERVALS, start, end, rows, reason)]
+        if len(state["trading_day"]):
+            first = state["trading_day"][0].item()
+            changes.append(replace_days(ADAPTATION, first, date.max, state))
+        written, *_ = lake.change(*changes)
         return record_result(
             INTERVALS,
-            lake.replace_days(INTERVALS, start, end, rows, supersede=reason),
+            written,
             {"mean_width_80": float(np.nanmean(width)) if np.isfinite(width).any() else 0.0},
         )
 
