@@ -28,10 +28,10 @@ from benchmarks.figures import Figure, memory_of_children, seconds
 from benchmarks.pipeline import command
 
 SYMBOLS, DAYS = (50, 100), 320
-FAMILIES = "rank_prior,ridge,lightgbm"
+FAMILIES = "rank_prior,ridge,lightgbm,xgboost"
 HORIZONS = (1, 5, 20)
 INTERVAL = 0.1
-NEW_DAY = "one more day"
+NEW_DAY, WATCHED, WATCHED_AGAIN = "one more day", "first day watched", "day watched"
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,9 @@ def write_random(size: Size, destination: Path) -> None:
 
 
 def measure(size: Size, write_prices: Callable[[Size, Path], None], data: Path) -> list[Figure]:
-    """Load a market but for its last day, then that day.
+    """Load a market but for its last day, then that day; watch it twice, and report it.
+
+    The first day that is watched learns detectors and references, which later days use.
 
     Args:
         size: size of the market.
@@ -178,8 +180,11 @@ def measure(size: Size, write_prices: Callable[[Size, Path], None], data: Path) 
     name = f"{size.symbols} symbols"
     figures = figures_of(name, home, partial(run, "demo", market, "--families", FAMILIES))
     whole.rename(prices)
-    daily = ("backfill", "--job", "refresh_daily", "--from", str(last), "--to", str(last))
-    return figures + figures_of(f"{name}, {NEW_DAY}", home, partial(run, *daily))
+    steps = {NEW_DAY: "refresh_daily", WATCHED: "watch_daily", WATCHED_AGAIN: "watch_daily"}
+    for step, job in steps.items():
+        daily = ("backfill", "--job", job, "--from", str(last), "--to", str(last))
+        figures += figures_of(f"{name}, {step}", home, partial(run, *daily))
+    return figures + figures_of(f"{name}, report", home, partial(run, "report"))
 
 
 def figures_of(name: str, home: Path, work: Callable[[], object]) -> list[Figure]:

@@ -17,6 +17,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.models.markov_switching import fit_regimes
 from quant_assets.monitoring.data.daily_returns import read_daily_returns
 from quant_assets.monitoring.data.group_volatility import group_volatility_rows, volatilities
+from quant_assets.monitoring.data import regimes
 from quant_assets.monitoring.data.regimes import (
     mean_correlation,
     mean_correlations,
@@ -81,8 +82,12 @@ def by_pandas(values: FloatArray) -> float:
     return float(np.nanmean(correlations[np.triu_indices(len(correlations), 1)]))
 
 
+@pytest.mark.parametrize("columns", [1, 7, 1024])
 @pytest.mark.parametrize("seed", range(3))
-def test_mean_correlation_is_pandas_s(seed: int) -> None:
+def test_mean_correlation_is_pandas_s(
+    seed: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regimes, "_COLUMNS_AT_ONCE", columns)
     values = gapped(seed)
     assert mean_correlation(values) == pytest.approx(by_pandas(values), abs=1e-9)
 

@@ -31,6 +31,8 @@ CORRELATION_DAYS, CHANGE_DAYS = 60, 20
 _MIN_PAIR_DAYS = 30
 """Days on which both instruments need a return for their correlation to count."""
 _PERCENT = 100.0
+_COLUMNS_AT_ONCE = 1024
+"""Instruments whose correlations with all others fit into memory."""
 _MIN_VARIANCE = 1e-18
 
 
@@ -144,18 +146,35 @@ def mean_correlation(returns: FloatArray) -> float:
     # Columns are centred first, so that large squares of means do not cancel.
     centred = np.where(observed, known - known.sum(axis=0) / np.maximum(count, 1), 0.0)
     observed_float = observed.astype(np.float64)
-    both = observed_float.T @ observed_float
+    total, pairs = 0.0, 0
+    for start in range(0, returns.shape[1], _COLUMNS_AT_ONCE):
+        correlations = _correlations_of_pairs(centred, observed_float, start)
+        total, pairs = total + correlations.sum(), pairs + len(correlations)
+    return float(total / pairs) if pairs else float("nan")
+
+
+def _correlations_of_pairs(centred: FloatArray, observed: FloatArray, start: int) -> FloatArray:
+    """Compute the correlations of some columns with themselves and all columns after them.
+
+    Args:
+        centred: (n, k) centred returns; 0 where there is none.
+        observed: (n, k) 1 where there is a return, 0 elsewhere.
+        start: the first of ``_COLUMNS_AT_ONCE`` columns.
+    """
+    part, rest = slice(start, start + _COLUMNS_AT_ONCE), slice(start, None)
+    both = observed[:, part].T @ observed[:, rest]
     days = np.maximum(both, 1.0)
-    total, squares = centred.T @ observed_float, (centred * centred).T @ observed_float
-    variance = squares - total * total / days
-    covariance = centred.T @ centred - total * total.T / days
-    scale = variance * variance.T
+    total = centred[:, part].T @ observed[:, rest]
+    total_rest = (centred[:, rest].T @ observed[:, part]).T
+    squares = centred * centred
+    variance = squares[:, part].T @ observed[:, rest] - total * total / days
+    variance_rest = (squares[:, rest].T @ observed[:, part]).T - total_rest * total_rest / days
+    covariance = centred[:, part].T @ centred[:, rest] - total * total_rest / days
     pairs = np.triu(
-        (both >= _MIN_PAIR_DAYS) & (variance > _MIN_VARIANCE) & (variance.T > _MIN_VARIANCE), 1
+        (both >= _MIN_PAIR_DAYS) & (variance > _MIN_VARIANCE) & (variance_rest > _MIN_VARIANCE), 1
     )
-    if not pairs.any():
-        return float("nan")
-    return float((covariance[pairs] / np.sqrt(scale[pairs])).mean())
+    result: FloatArray = covariance[pairs] / np.sqrt((variance * variance_rest)[pairs])
+    return result
 
 
 def _fitted(lake: Lake, artifacts: Path | None, days: DayArray, returns: FloatArray) -> Regimes:
