@@ -15,9 +15,9 @@ from quant_assets.lake.schemas.monitoring_tables import GROUP_VOLATILITY, REGIME
 from quant_assets.lake.schemas.table import Column
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.markov_switching import fit_regimes
+from quant_assets.monitoring.data import regimes
 from quant_assets.monitoring.data.daily_returns import read_daily_returns
 from quant_assets.monitoring.data.group_volatility import group_volatility_rows, volatilities
-from quant_assets.monitoring.data import regimes
 from quant_assets.monitoring.data.regimes import (
     mean_correlation,
     mean_correlations,
