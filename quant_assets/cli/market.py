@@ -23,7 +23,9 @@ def check(
     data: Annotated[
         Path | None,
         typer.Option(
-            exists=True, metavar="PATH", help="Price files to compare it with: a file or a folder."
+            exists=True,
+            metavar="PATH",
+            help="Price files to compare it with; by default those that it names as its source.",
         ),
     ] = None,
 ) -> None:

@@ -20,8 +20,7 @@ from quant_assets.market.description.targets import PairsFile
 from quant_assets.market.description.values import list_names
 from quant_assets.market.instruments import FIELDS
 from quant_assets.market.targets import TargetPairs
-from quant_assets.sources.files.layout import NamedColumn
-from quant_assets.sources.files.options import read_options
+from quant_assets.sources.files.options import FileOptions, read_options
 from quant_assets.sources.registry import FILES
 
 COMPETITION = "competition"
@@ -50,7 +49,8 @@ def check_description(file: str, data: Path | None, today: date) -> Iterator[str
 
     Args:
         file: the file, or ``competition`` for the description that ships with the package.
-        data: file or folder of prices to compare it with; None for none.
+        data: file or folder of prices to compare it with; None for the folder of files that the
+            description names as its source, if it is there.
         today: the last day of a history that goes on.
 
     Raises:
@@ -60,7 +60,11 @@ def check_description(file: str, data: Path | None, today: date) -> Iterator[str
     """
     path = COMPETITION_FILE if file == COMPETITION else Path(file)
     market = read_description(path)
-    found = scan_prices(data, _read_columns(market)) if data is not None else None
+    options = _read_file_options(market)
+    if data is None and options is not None and options.place.exists():
+        data = options.place
+    columns = dict(options.columns) if options else {}
+    found = scan_prices(data, columns) if data is not None else None
     yield f"{market.name}, as {path} describes it"
     instruments = _find_instruments(market, found)
     days = _find_days(market, found, today)
@@ -94,12 +98,12 @@ def _find_instruments(
     return market.instruments(found.series)
 
 
-def _read_columns(market: MarketDescription) -> dict[str, NamedColumn]:
-    """Return the columns that the description names of its files, by our names for them."""
+def _read_file_options(market: MarketDescription) -> FileOptions | None:
+    """Return the options of the price files that the description names; None if it names none."""
     source = market.source
     if source is None or source.name != FILES:
-        return {}
-    return dict(read_options(source.options, market.file.parent).columns)
+        return None
+    return read_options(source.options, market.file.parent)
 
 
 def _compare(

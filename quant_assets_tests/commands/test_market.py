@@ -131,3 +131,17 @@ def test_rules_need_wide_data(tmp_path: Path) -> None:
     assert "rules" in text
     with pytest.raises(MarketError, match=r"the data have none(.|\n)*found: long"):
         check(text, write_long(tmp_path / "prices"), tmp_path)
+
+
+def test_the_files_of_the_source_are_read_without_being_named(tmp_path: Path) -> None:
+    text = (
+        "name: t\ninstruments: {list: [A, C]}\ntargets: {returns: {horizons: [1]}}\n"
+        "calendar: {days: data}\nsource: {files: {folder: prices}}\n"
+    )
+    assert not any(line.startswith("files") for line in check(text, folder=tmp_path))
+    write_long(tmp_path / "prices", ("A", "B"))
+    lines = check(text, folder=tmp_path)
+    assert "described alone    1: C" in lines
+    missing = text.replace("folder: prices", "folder: prices, columns: {close: Last}")
+    with pytest.raises(MarketError, match="Last"):
+        check(missing, folder=tmp_path)
