@@ -4,7 +4,7 @@ The features themselves belong in ``bars``. Every function here works bar by bar
 the same bits whatever the other days are, and however many empty slots follow its last bar.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -17,8 +17,9 @@ from quant_assets.features.kernels import positive_log
 class Bars:
     """Bars of n days with s slots a day, of k instruments.
 
-    A slot is a place in the grid of minutes of a day. A bar is present if open, high, low and close
-    are all positive and finite; its volume may be missing.
+    Slot i of a day is the i-th interval of the session of the instrument, breaks left out. A bar is
+    present if open, high, low and close are positive and finite and no price is above the high or
+    below the low; its volume may be missing.
 
     Attributes:
         open: (n, s, k) first prices; NaN where a bar is missing.
@@ -26,7 +27,6 @@ class Bars:
         low: (n, s, k) lowest prices.
         close: (n, s, k) last prices.
         volume: (n, s, k) traded units; NaN where unknown.
-        first: (n, k) slot in which the session of an instrument begins.
         slots: (n, k) number of slots of the session; 0 if the instrument has no session.
     """
 
@@ -35,14 +35,11 @@ class Bars:
     low: FloatArray
     close: FloatArray
     volume: FloatArray
-    first: IntArray
     slots: IntArray
 
     def rows(self, part: slice) -> "Bars":
         """Return the bars of some of the days."""
-        return replace(
-            self, **{field.name: getattr(self, field.name)[part] for field in fields(self)}
-        )
+        return Bars(*(getattr(self, field.name)[part] for field in fields(self)))
 
 
 class BarLogs:
@@ -54,11 +51,13 @@ class BarLogs:
 
     def __init__(self, bars: Bars) -> None:
         logs = [positive_log(each) for each in (bars.open, bars.high, bars.low, bars.close)]
-        absent = np.isnan(logs[0] + logs[1] + logs[2] + logs[3])
+        opening, high, low, close = logs
+        # A comparison with NaN is false.
+        within = (low <= opening) & (opening <= high) & (low <= close) & (close <= high)
         for each in logs:
-            each[absent] = np.nan
+            each[~within] = np.nan
         self.open, self.high, self.low, self.close = logs
-        known = ~absent & (bars.volume >= 0) & (bars.volume < np.inf)
+        known = within & (bars.volume >= 0) & (bars.volume < np.inf)
         self.volume = np.where(known, bars.volume, np.nan)
         self._bars = bars
 
@@ -77,7 +76,8 @@ class BarLogs:
     def value(self) -> FloatArray:
         """(n, s, k) millions of currency that were traded: volume times the mean of H, L and C."""
         bars = self._bars
-        return self.volume * ((bars.high + bars.low + bars.close) / 3.0) * 1e-6
+        total = np.where(self.present, bars.high, np.nan) + bars.low + bars.close
+        return self.volume * (total / 3.0) * 1e-6
 
 
 def sum_day(values: FloatArray) -> FloatArray:

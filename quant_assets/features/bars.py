@@ -139,10 +139,9 @@ def _volume_shares(logs: BarLogs, bars: Bars) -> dict[str, FloatArray]:
     """Compute the log of the volume-weighted price, and the volume's shares at both ends."""
     total = sum_day(logs.volume)
     slot = np.arange(logs.volume.shape[1])[:, None]
-    first, slots = bars.first[:, None], bars.slots[:, None]
+    slots = bars.slots[:, None]
     part = (slots + _PARTS - 1) // _PARTS
-    at_begin = (slot >= first) & (slot < first + part)
-    at_end = (slot >= first + slots - part) & (slot < first + slots)
+    at_begin, at_end = slot < part, (slot >= slots - part) & (slot < slots)
     return {
         "log_vwap": positive_log(_divide(sum_day(logs.value) * 1e6, total)),
         "volume_share_first": _divide(sum_day(np.where(at_begin, logs.volume, 0.0)), total),

@@ -140,15 +140,20 @@ def test_an_early_close_counts_as_a_whole_session() -> None:
     assert_equals_oracle(bars)
 
 
-def test_a_session_that_begins_later_in_the_grid_gives_equal_bits() -> None:
+def test_empty_slots_after_the_session_change_no_bit() -> None:
     bars = random_bars()
     empty = np.full((30, 9, 4), np.nan)
-    later = Bars(
-        *(np.concatenate([empty, getattr(bars, name), empty], axis=1) for name in FIELDS),
-        bars.first + 9,
-        bars.slots,
-    )
-    assert_same_bits(bar_features(bars), bar_features(later))
+    longer = [np.concatenate([getattr(bars, name), empty], axis=1) for name in FIELDS]
+    assert_same_bits(bar_features(bars), bar_features(Bars(*longer, bars.slots)))
+
+
+def test_a_price_outside_of_its_range_makes_the_bar_missing() -> None:
+    fields = copy_fields(random_bars(missing=0))
+    without = {name: values.copy() for name, values in fields.items()}
+    fields["high"][25, 3] = fields["open"][25, 3] * 0.99
+    for values in without.values():
+        values[25, 3] = np.nan
+    assert_same_bits(bar_features(with_sessions(fields)), bar_features(with_sessions(without)))
 
 
 def test_one_day_alone_equals_all_days_at_once_bit_for_bit() -> None:
@@ -165,11 +170,7 @@ def test_one_instrument_alone_equals_all_bit_for_bit() -> None:
     bars = random_bars(days=40, instruments=7)
     together = bar_features(bars)
     alone = bar_features(
-        Bars(
-            *(getattr(bars, name)[..., 3:4] for name in FIELDS),
-            bars.first[:, 3:4],
-            bars.slots[:, 3:4],
-        )
+        Bars(*(getattr(bars, name)[..., 3:4] for name in FIELDS), bars.slots[:, 3:4])
     )
     for name in NAMES:
         assert alone[name][:, 0].tobytes() == together[name][:, 3].tobytes(), name

@@ -37,7 +37,6 @@ def with_sessions(fields: dict[str, np.ndarray], slots: int | None = None) -> Ba
     shape = (days, instruments)
     return Bars(
         *(fields[name] for name in FIELDS),
-        np.zeros(shape, dtype=np.int64),
         np.full(shape, most if slots is None else slots, dtype=np.int64),
     )
 

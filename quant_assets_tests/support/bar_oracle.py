@@ -28,7 +28,6 @@ class Bar:
 
 @dataclass
 class Day:
-    first: int
     slots: int
     bars: list[Bar]
 
@@ -60,9 +59,12 @@ def read_days(bars: Bars, column: int) -> list[Day]:
                 for each in (bars.open, bars.high, bars.low, bars.close)
             ]
             volume = float(bars.volume[t, slot, column])
-            if all(0 < price < inf for price in prices):
+            opening, high, low, close = prices
+            if all(0 < price < inf for price in prices) and (
+                low <= min(opening, close) and max(opening, close) <= high
+            ):
                 of_day.append(Bar(slot, *prices, volume if 0 <= volume < inf else nan))
-        days.append(Day(int(bars.first[t, column]), int(bars.slots[t, column]), of_day))
+        days.append(Day(int(bars.slots[t, column]), of_day))
     return days
 
 
@@ -87,9 +89,7 @@ def of_day(day: Day, before: Day | None) -> dict[str, float]:
         vwap = sum(bar.value for bar in day.traded) * 1e6 / total
         result["close_to_vwap"] = log(day.bars[-1].close / vwap)
         part = ceil(day.slots / 8)
-        last = day.first + day.slots
-        begin = range(day.first, day.first + part)
-        end = range(last - part, last)
+        begin, end = range(part), range(day.slots - part, day.slots)
         shares = [
             sum(bar.volume for bar in day.traded if bar.slot in slots) / total
             for slots in (begin, end)
