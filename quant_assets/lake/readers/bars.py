@@ -191,9 +191,9 @@ def compare_with_prices(lake: Lake, start: date, end: date) -> tuple[BarComparis
         )
         SELECT field, count(*) AS cells, count(*) - count(given) AS missing,
             count(*) FILTER (difference > tolerance) AS differing, max(difference) AS largest
-        FROM joined GROUP BY ALL ORDER BY list_position(?, field)
+        FROM joined GROUP BY ALL ORDER BY ALL
         """,
-        [start, end, list(BAR_FIELDS), list(BAR_FIELDS)],
+        [start, end, list(BAR_FIELDS)],
         needs=RAW_BARS,
     )
     return tuple(BarComparison(**row) for row in rows.to_pylist())
