@@ -82,7 +82,7 @@ class BarLogs:
 
 def sum_day(values: FloatArray) -> FloatArray:
     """Sum the observed values of each day; (n, s, k) to (n, k), 0 where none is observed."""
-    total = np.zeros((len(values), values.shape[2]))
+    total: FloatArray = np.zeros((len(values), values.shape[2]))
     for slot in range(values.shape[1]):
         part = values[:, slot]
         total += np.where(np.isnan(part), 0.0, part)
@@ -91,7 +91,7 @@ def sum_day(values: FloatArray) -> FloatArray:
 
 def count_day(mask: BoolArray) -> FloatArray:
     """Count the true values of each day; (n, s, k) to (n, k)."""
-    return mask.sum(axis=1, dtype=np.int64).astype(np.float64)
+    return np.asarray(mask.sum(axis=1), dtype=np.float64)
 
 
 def before_in_day(values: FloatArray) -> FloatArray:

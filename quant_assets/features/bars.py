@@ -132,7 +132,7 @@ def _neighbour_spreads(logs: BarLogs) -> FloatArray:
     squares = before * before + own * own
     alpha = (np.sqrt(2.0 * squares) - np.sqrt(squares)) / _CONSTANT - joint / np.sqrt(_CONSTANT)
     # 2 (e^a - 1) / (e^a + 1)
-    return np.maximum(2.0 * np.tanh(0.5 * alpha), 0.0)
+    return np.asarray(np.maximum(2.0 * np.tanh(0.5 * alpha), 0.0))
 
 
 def _volume_shares(logs: BarLogs, bars: Bars) -> dict[str, FloatArray]:

@@ -130,12 +130,11 @@ def arrange_bars(
     kept = place >= 0
     shape = (len(days), max(int(slots.max(initial=0)), 1), instruments)
     day, instrument = np.divmod(cells[kept], instruments)
-    arrays = []
-    for values in fields:
-        array: AnyArray = np.full(shape, np.nan)
-        array[day, place[kept], instrument] = values[kept]
-        arrays.append(array)
-    return Bars(*arrays, slots.astype(np.int64))
+    arrays: dict[str, AnyArray] = {}
+    for name, values in zip(BAR_FIELDS, fields, strict=True):
+        arrays[name] = np.full(shape, np.nan)
+        arrays[name][day, place[kept], instrument] = values[kept]
+    return Bars(**arrays, slots=slots.astype(np.int64))
 
 
 def _slots_of_data(days: DayArray, starts: DayArray) -> SessionSlots:

@@ -57,7 +57,7 @@ def read_bar_options(value: Value, folder: Path) -> BarOptions:
         stamped = entries["stamped"].choice("place of a timestamp", (START, END))
     if "other_bars" in entries:
         others = entries["other_bars"].choice("way with other bars", (REFUSE, SKIP))
-    columns = ()
+    columns: tuple[tuple[str, NamedColumn], ...] = ()
     if "columns" in entries:
         columns = read_named_columns(entries["columns"], BAR_COLUMNS)
     return BarOptions(

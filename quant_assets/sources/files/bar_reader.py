@@ -123,10 +123,10 @@ class _BarReader:
         parts = [each.bars for each in batches]
         texts = np.concatenate([each.texts for each in batches])
         bars = ReadBars(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("instrument", "days", "starts", "clocks")
-            ),
+            np.concatenate([part.instrument for part in parts]),
+            np.concatenate([part.days for part in parts]),
+            np.concatenate([part.starts for part in parts]),
+            np.concatenate([part.clocks for part in parts]),
             {name: np.concatenate([part.fields[name] for part in parts]) for name in BAR_FIELDS},
         )
 
