@@ -67,8 +67,9 @@ def read_bars(
     """Read the bars of consecutive trading days as arrays.
 
     The session of an instrument is that of the exchange whose session holds most of its bars of the
-    day; of equal exchanges, the first in the description. Bars outside of it are left out. Where
-    the trading days are those of the data, the session is what the day has bars for.
+    day; of equal exchanges, the first in the description. Bars outside of it are left out. Of
+    several exchanges, an instrument without bars has none that day. Where the trading days are
+    those of the data, the session is what the day has bars for.
 
     Args:
         lake: the lake.
@@ -126,6 +127,8 @@ def arrange_bars(
     chosen = held.argmax(axis=0)
     of_days = np.stack([each.count(days) for each in sessions])
     slots = of_days[chosen.reshape(len(days), instruments), np.arange(len(days))[:, None]]
+    if len(sessions) > 1:
+        slots = np.where(held.max(axis=0).reshape(slots.shape) > 0, slots, 0)
     place = places[chosen[cells], np.arange(len(cells))]
     kept = place >= 0
     shape = (len(days), max(int(slots.max(initial=0)), 1), instruments)

@@ -83,9 +83,8 @@ def build(
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        blocks = partial(
-            _read_blocks, lake, source, *read_numbered_days(lake, RAW_PRICES, start, end)
-        )
+        days, date_ids = read_numbered_days(lake, RAW_PRICES, start, end)
+        blocks = partial(_read_blocks, lake, source, days, date_ids)
         spool = Spool(RAW_BARS)
         check = _check_blocks(RAW_BARS_SUITE, spool, blocks(), blocking=True)
         if not check.passed:
@@ -94,7 +93,8 @@ def build(
             return report_rejected(RAW_BARS, REJECTED_BARS, [check, _report_comparison(())])
         written = lake.replace_days(RAW_BARS, start, end, spool)
         comparison = _report_comparison(compare_with_prices(lake, start, end))
-        return record_result(RAW_BARS, written, checks=[check, comparison])
+        details = {"days_without_bars": len(days) - len(spool.days)}
+        return record_result(RAW_BARS, written, details, checks=[check, comparison])
 
     @table_asset(
         BAR_FEATURES,

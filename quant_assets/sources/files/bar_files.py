@@ -70,15 +70,16 @@ def _recognise(header: Header, paths: Sequence[Path], options: BarOptions) -> Fi
 
 
 def find_rows(
-    groups: Sequence[FileGroup], timestamp: str | None, symbol: str | None = None
+    groups: Sequence[FileGroup], timestamp: str | None, symbols: Sequence[str | None] = ()
 ) -> list[str]:
     """Return the files and rows of bars, for errors; rows count from 1 after the header.
 
     Args:
         groups: the files.
-        timestamp: the bars' timestamp as :func:`quote_time` gives it; None for an empty cell.
-        symbol: their symbol; None for any.
+        timestamp: the bars' timestamp as the files write it; None for an empty cell.
+        symbols: their symbols, None for an empty cell; bars of all symbols if empty.
     """
+    named, empty = [each for each in symbols if each is not None], None in symbols
     places = []
     with open_connection() as connection:
         connection.execute("SET preserve_insertion_order = true; SET threads = 1")
@@ -86,18 +87,21 @@ def find_rows(
             query = (
                 f"SELECT {FILE}, row FROM (SELECT *, row_number() OVER () AS row"
                 f" FROM {table_of(group)}) AS t WHERE CAST(t.c{group.day} AS VARCHAR)"
-                f" IS NOT DISTINCT FROM ? AND CAST(t.c{group.symbol} AS VARCHAR) = coalesce(?,"
-                f" CAST(t.c{group.symbol} AS VARCHAR)) LIMIT 10"
+                f" IS NOT DISTINCT FROM ? AND (? OR list_contains(?, CAST(t.c{group.symbol}"
+                f" AS VARCHAR)) OR (? AND t.c{group.symbol} IS NULL)) LIMIT 10"
             )
             for path in group.paths:
-                rows = fetch(connection, replace(group, paths=(path,)), query, timestamp, symbol)
+                wanted = (timestamp, not symbols, named, empty)
+                rows = fetch(connection, replace(group, paths=(path,)), query, *wanted)
                 places += [f"{file}, row {row} after the header" for file, row in rows]
     return places
 
 
-def name_row(groups: Sequence[FileGroup], timestamp: str | None, symbol: str | None = None) -> str:
-    """Return the file and row of the first bar with a timestamp, or else the folder."""
-    return next(iter(find_rows(groups, timestamp, symbol)), groups[0].where)
+def name_row(
+    groups: Sequence[FileGroup], timestamp: str | None, symbols: Sequence[str | None] = ()
+) -> str:
+    """Return the first of :func:`find_rows`, or else the folder."""
+    return next(iter(find_rows(groups, timestamp, symbols)), groups[0].where)
 
 
 def quote_bar(symbol: str | None, timestamp: str | None) -> str:

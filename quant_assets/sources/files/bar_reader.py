@@ -134,7 +134,7 @@ class _BarReader:
             return quote_bar(self._names[bars.instrument[row]], texts[row])
 
         def places_of(row: int) -> str:
-            places = find_rows(self.groups, texts[row], self._names[bars.instrument[row]])
+            places = find_rows(self.groups, texts[row], [self._names[bars.instrument[row]]])
             return " and ".join(places[:2])
 
         return drop_repeated(bars, places_of, name_of)
@@ -157,7 +157,7 @@ class _BarReader:
 
         def place_of(row: int) -> str:
             symbol = symbols[int(rows[row])].as_py()
-            return name_row(self.groups, texts[codes[rows[row]]], symbol)
+            return name_row(self.groups, texts[codes[rows[row]]], [symbol])
 
         bars = ReadBars(
             batch.column(0).fill_null(-1).to_numpy()[rows],

@@ -1,5 +1,6 @@
 """Bars in files: how they are written, to which day they belong, and which are refused."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from pyarrow import parquet
 
 from quant_assets.core.errors import MarketError, SourceError
+from quant_assets.core.settings import Settings
 from quant_assets.sources.protocol import BarTable, DeliversBars
+from quant_assets.sources.registry import open_source
 from quant_assets_tests.support.described_folder import (
     LISTED,
     open_folder,
@@ -25,6 +28,11 @@ OPTIONS = "{folder: prices, bars: {folder: bars, zone: America/New_York}}"
 # The clock changes on Sunday 10 March and Sunday 3 November 2024; 29 November closes at 13:00.
 MARCH = ("2024-03-08", "2024-03-11")
 NOVEMBER = ("2024-11-01", "2024-11-04")
+PAGE = Path(__file__).parents[3] / "docs" / "market.md"
+PRICES = [
+    ("date", "symbol", *("open", "high", "low", "close", "volume")),
+    *(("2024-03-08", symbol, 1, 1, 1, 1, 1) for symbol in ("XOM", "CVX")),
+]
 Row = tuple[object, ...]
 
 
@@ -186,6 +194,7 @@ REFUSED: dict[str, tuple[list[Row], tuple[str, ...]]] = {
     "off the grid": ([bar("A", "2024-03-08 09:37")], ("grid of minutes", "every 15 minutes")),
     "seconds": ([bar("A", "2024-03-08 09:30:01")], ("grid of minutes", "09:30:01")),
     "holiday": ([bar("A", "2024-03-09 09:30")], ("no trading day", "2024-03-09")),
+    "no symbol": ([bar("", "2024-03-08 10:00")], ("not described", "no symbol", "row 2")),
     "symbol": ([bar("C", "2024-03-08 09:30")], ("symbol of a bar is not described", "'C'")),
     "zones": ([bar("A", "2024-03-08 14:45Z")], ("different time zones", "14:45Z")),
     "text": ([bar("A", "08/03/2024 09:30")], ("cannot be read", "08/03/2024 09:30", "row 2")),
@@ -283,6 +292,22 @@ def test_new_bars_are_noticed(tmp_path: Path) -> None:
     others = ("stamped: end", "minutes: 5", "other_bars: skip")
     prints = {open_folder(tmp_path, NEW_YORK, with_options(o)).fingerprint() for o in others}
     assert len(prints | {source.fingerprint()}) == 4
+
+
+def test_the_example_of_the_page_is_read(tmp_path: Path) -> None:
+    page = PAGE.read_text()
+    match = re.search(r"```yaml\n(name: bars\n.*?)```.*?```text\n(.*?)```", page, re.DOTALL)
+    assert match
+    description, rows = match.groups()
+    (tmp_path / "bars").mkdir()
+    (tmp_path / "bars" / "bars.csv").write_text(rows)
+    write_csv(tmp_path / "prices" / "p.csv", PRICES)
+    (tmp_path / "market.yaml").write_text(description)
+    source = open_source(Settings(data_dir=tmp_path, source=str(tmp_path / "market.yaml")))
+    assert isinstance(source, DeliversBars)
+    table = source.bars(date(2024, 3, 8), date(2024, 3, 8))
+    assert starts_of(table) == ["2024-03-08T14:30:00", "2024-03-08T14:45:00"]
+    assert table.fields["close"].tolist() == [108.3, 108.4]
 
 
 def test_without_bars_the_source_delivers_none(tmp_path: Path) -> None:
