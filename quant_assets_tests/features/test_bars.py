@@ -33,8 +33,8 @@ def assert_same_bits(
     first: dict[str, np.ndarray], second: dict[str, np.ndarray], rows: slice = slice(None)
 ) -> None:
     for name in NAMES:
-        one, other = (np.ascontiguousarray(each[name][rows]) for each in (first, second))
-        assert one.tobytes() == other.tobytes(), name
+        bits = [each[name][rows].tobytes() for each in (first, second)]
+        assert bits[0] == bits[1], name
 
 
 def test_features_equal_their_plain_definition() -> None:

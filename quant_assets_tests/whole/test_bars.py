@@ -134,6 +134,22 @@ def test_no_row_depends_on_bars_after_its_day(loaded: BarMarket, tmp_path: Path)
     assert len(later) >= 2 * (DAYS - row - 1)
 
 
+def test_a_revision_reads_the_bars_again(loaded: BarMarket, tmp_path: Path) -> None:
+    market, row = loaded.at(tmp_path / "revised"), 30
+    market.deliver()
+    load(market, HISTORY)
+    corrected = market.bars["day"] == market.days[row]
+    market.bars.loc[corrected, "volume"] *= 2
+    market.deliver()
+    run(market, "revise_history", market.days[row], market.days[-1], HISTORY)
+    scratch = market.at(tmp_path / "scratch")
+    scratch.deliver()
+    load(scratch)
+    revised = digests(market.settings, BAR_TABLES)
+    assert revised == digests(scratch.settings, BAR_TABLES)
+    assert revised != digests(loaded.settings, BAR_TABLES)
+
+
 def test_daily_prices_agree_with_their_bars_or_the_check_counts(
     loaded: BarMarket, tmp_path: Path
 ) -> None:

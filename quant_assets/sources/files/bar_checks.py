@@ -124,12 +124,14 @@ class BarRules:
         return inside, within & ~inside
 
 
-def drop_repeated(bars: ReadBars, place_of: Place, name_of: Place) -> ReadBars:
+def drop_repeated(
+    bars: ReadBars, places_of: Callable[[int], Sequence[str]], name_of: Place
+) -> ReadBars:
     """Sort bars by day, instrument and start, and drop those that repeat another.
 
     Args:
         bars: r bars.
-        place_of: returns the files and rows of a bar, for errors.
+        places_of: returns the files and rows of a bar and its repetitions, for errors.
         name_of: returns symbol and timestamp of a bar, for errors.
 
     Raises:
@@ -147,10 +149,11 @@ def drop_repeated(bars: ReadBars, place_of: Place, name_of: Place) -> ReadBars:
         differs[1:] &= ~(np.isnan(values[1:]) & np.isnan(values[:-1]))
         if (repeated & differs).any():
             at = int(np.flatnonzero(repeated & differs)[0])
+            row = int(order[at])
             raise SourceError(
                 "two bars of one symbol and time differ",
-                where=place_of(int(order[at])),
-                expected=f"one bar of {name_of(int(order[at]))}, or equal bars",
+                where=" and ".join(sorted({*places_of(int(order[at - 1])), *places_of(row)})[:2]),
+                expected=f"one bar of {name_of(row)}, or equal bars",
                 found=f"{field} {values[at - 1]} and {values[at]}",
                 hint="remove the wrong bar",
             )

@@ -73,6 +73,8 @@ class _Batch:
 
 
 class _BarReader:
+    """Reads the bars of some days, group by group of files."""
+
     def __init__(
         self,
         options: BarOptions,
@@ -133,9 +135,8 @@ class _BarReader:
         def name_of(row: int) -> str:
             return quote_bar(self._names[bars.instrument[row]], texts[row])
 
-        def places_of(row: int) -> str:
-            places = find_rows(self.groups, texts[row], [self._names[bars.instrument[row]]])
-            return " and ".join(places[:2])
+        def places_of(row: int) -> list[str]:
+            return find_rows(self.groups, texts[row], [self._names[bars.instrument[row]]])
 
         return drop_repeated(bars, places_of, name_of)
 
@@ -189,7 +190,8 @@ class _BarReader:
         numbers = {field: np.full(len(rows), np.nan) for field in BAR_FIELDS}
         for i, field in enumerate(fields, start=3):
             numbers[field], texts = parse_cells(batch.column(i).take(pa.array(rows)))
-            for row, text in texts.items():
+            if texts:
+                row, text = next(iter(texts.items()))
                 raise SourceError(
                     "a cell of a bar is no number",
                     where=f"{place_of(row)}, {field}",

@@ -204,6 +204,10 @@ REFUSED: dict[str, tuple[list[Row], tuple[str, ...]]] = {
         [bar("A", "2024-03-08 10:00", 11)],
         ("two bars of one symbol and time differ", "open 10.0 and 11.0", "row 1", "row 2"),
     ),
+    "differs as text": (
+        [bar("A", "2024-03-08T10:00:00", 11)],
+        ("two bars of one symbol and time differ", "row 1 after", "row 2 after"),
+    ),
     "number": (
         [("A", "2024-03-08 11:00", 1, 1, "n/a", 1, 1)],
         ("a cell of a bar is no number", "'n/a'", "low"),
