@@ -16,6 +16,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.assets import (
     anomalies,
+    bars,
     data_quality,
     drift,
     features,
@@ -44,6 +45,7 @@ from quant_assets.orchestration.sensors import (
     revision_sensor,
     source_sensor,
 )
+from quant_assets.sources.protocol import DeliversBars
 from quant_assets.sources.registry import open_market, open_source
 
 LAYERS = (
@@ -71,10 +73,11 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         market = market.with_days(partial(_read_stored_days, lake))
     calendar = market.calendar
     partitions = trading_partitions(calendar, span.first_day, span.last_day, today)
+    layers = (*LAYERS, bars) if isinstance(source, DeliversBars) else LAYERS
     with warnings.catch_warnings():
         # Only single-run backfills are marked beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        assets = [asset for layer in LAYERS for asset in layer.build(partitions, families)]
+        assets = [asset for layer in layers for asset in layer.build(partitions, families)]
     if span.problem:
         assets = list(dg.map_asset_specs(partial(_tell_problem, span.problem), assets))
     all_jobs = asset_jobs.build(families)

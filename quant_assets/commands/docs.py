@@ -10,6 +10,7 @@ from pathlib import Path
 
 from quant_assets.core.rooms import ROWS
 from quant_assets.core.settings import Settings
+from quant_assets.features.bar_catalogue import BAR_CATALOGUE, BAR_CATALOGUE_VERSION
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
 from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.table import Table
@@ -43,7 +44,30 @@ def features_page() -> str:
             if f.level == level
         ]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_bar_features()])
+
+
+def _bar_features() -> Iterator[str]:
+    yield "## bars\n"
+    yield (
+        "Features of instruments in `features.bars`, where the source delivers bars within the "
+        f"day. Their catalogue has a version of its own, `{BAR_CATALOGUE_VERSION}`. A day has a "
+        "value if at least half of the bars of the instrument's session are present; a window of "
+        "20 days needs half of its days.\n"
+    )
+    yield (
+        "`r` is the log return of a bar from the close of the bar before; of a day's first bar, "
+        "from its own open. `O H L C` are logs of open, high, low and close of a bar, `V` is its "
+        "volume, `P` the mean of its high, low and close, and `W = V P` the millions of currency "
+        "traded. Sums run over the bars of a day that are present; m is their number.\n"
+    )
+    yield "| feature | group | formula | source | unit | days | what models should see |"
+    yield "|---|---|---|---|---|---|---|"
+    shown = {"none": "the value", "log": "its log", "rank": "its rank among the day's instruments"}
+    for f in BAR_CATALOGUE:
+        cells = (f.group, _cell(f.formula), f.source, f.unit, f.window, shown[f.transform])
+        yield f"| `{f.name}` | {' | '.join(map(str, cells))} |"
+    yield ""
 
 
 def families_page() -> str:

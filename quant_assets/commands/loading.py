@@ -29,7 +29,7 @@ from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import LOAD
-from quant_assets.sources.protocol import Source
+from quant_assets.sources.protocol import DeliversBars, Source
 from quant_assets.sources.registry import open_market, open_source
 
 _SHAPING_CODE = ("quant_assets.quality.cleaning", "quant_assets.market.targets")
@@ -58,7 +58,8 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
     days = source.first_day, source.last_day
     market = open_description(settings) if settings.description_file else None
     described = digest_parts(market).values() if market else ()
-    fingerprint = _digest_load(settings, source.fingerprint(), *described, *_read_studies(settings))
+    parts = (source.fingerprint(), *_version_bars(source), *described, *_read_studies(settings))
+    fingerprint = _digest_load(settings, *parts)
     if not force and is_loaded(settings.lake_dir, fingerprint, days[1]):
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
         return
@@ -200,6 +201,13 @@ def _refuse_early(settings: Settings, source: Source, market: MarketDescription 
     if settings.lake_dir.exists():
         with Lake(settings.lake_dir) as lake:
             refuse_renamed_targets(lake, source)
+
+
+def _version_bars(source: Source) -> list[str]:
+    """Return the version of features from bars; empty if the source delivers none."""
+    from quant_assets.features.bar_catalogue import BAR_CATALOGUE_VERSION
+
+    return [BAR_CATALOGUE_VERSION] if isinstance(source, DeliversBars) else []
 
 
 def _digest_load(settings: Settings, *parts: str) -> str:

@@ -4,50 +4,16 @@ Only declarations belong here; ``quality.expectations`` validates them. The raw 
 single values, because ``quality.cleaning`` rejects bad cells.
 """
 
-import sys
-from typing import Any
-
 import pandas as pd
 
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.instruments import FIELDS
 from quant_assets.quality import views
-from quant_assets.quality.expectations import Expectation, Suite, View
+from quant_assets.quality.conditions import FINITE, between, is_name, once, present, row_count
+from quant_assets.quality.expectations import Expectation, Suite
 
-NAME = r"^[^\x00-\x1f\x7f]{1,600}$"
-_FINITE = sys.float_info.max
 _SERIES_KEY = ("trading_day", "instrument", "field")
 _TARGET_KEY = ("trading_day", "target")
-
-
-def _present(*columns: str) -> tuple[Expectation, ...]:
-    return tuple(
-        Expectation("ExpectColumnValuesToNotBeNull", (name,), f"{name} is given")
-        for name in columns
-    )
-
-
-def _once(*columns: str) -> Expectation:
-    meaning = f"{', '.join(columns)} occur together once"
-    return Expectation("ExpectCompoundColumnsToBeUnique", columns, meaning)
-
-
-def _between(column: str, meaning: str, view: View | None = None, **bounds: Any) -> Expectation:
-    return Expectation("ExpectColumnValuesToBeBetween", (column,), meaning, bounds, view)
-
-
-def _is_name(column: str) -> Expectation:
-    return Expectation(
-        "ExpectColumnValuesToMatchRegex",
-        (column,),
-        f"{column} is a name of up to 600 printable characters",
-        {"regex": NAME},
-        views.distinct(column),
-    )
-
-
-def _rows(meaning: str, **bounds: int) -> Expectation:
-    return Expectation("ExpectTableRowCountToBeBetween", (), meaning, bounds)
 
 
 def _known_fields() -> Expectation:
@@ -78,9 +44,9 @@ def raw_prices_suite(calendar: MarketCalendar) -> Suite:
         *RAW_PRICES_CHECK,
         _SERIES_KEY,
         (
-            _rows("there are prices", min_value=1),
-            *_present("trading_day", "date_id", "instrument", "field", "source"),
-            _once(*_SERIES_KEY),
+            row_count("there are prices", min_value=1),
+            *present("trading_day", "date_id", "instrument", "field", "source"),
+            once(*_SERIES_KEY),
             Expectation(
                 "ExpectColumnValuesToBeOfType",
                 ("value",),
@@ -88,8 +54,8 @@ def raw_prices_suite(calendar: MarketCalendar) -> Suite:
                 {"type_": "float64"},
             ),
             _known_fields(),
-            _is_name("instrument"),
-            _between(
+            is_name("instrument"),
+            between(
                 "trading_day",
                 f"trading_day lies between {first_day} and {last_day}",
                 views.days,
@@ -119,8 +85,8 @@ TARGET_PAIRS_SUITE = Suite(
     "The targets in submission order, each with a lag and one or two legs.",
     ("target",),
     (
-        _rows("there are targets", min_value=1),
-        *_present("target", "position", "lag", "leg_a"),
+        row_count("there are targets", min_value=1),
+        *present("target", "position", "lag", "leg_a"),
         Expectation("ExpectColumnValuesToBeUnique", ("target",), "target occurs once"),
         Expectation(
             "ExpectColumnValuesToBeInSet",
@@ -129,8 +95,8 @@ TARGET_PAIRS_SUITE = Suite(
             {"value_set": [0]},
             views.numbered,
         ),
-        _between("lag", "lag is 1 or more", min_value=1),
-        *(_is_name(column) for column in ("target", "leg_a", "leg_b")),
+        between("lag", "lag is 1 or more", min_value=1),
+        *(is_name(column) for column in ("target", "leg_a", "leg_b")),
     ),
     ("position", "lag", "leg_a", "leg_b"),
 )
@@ -139,26 +105,26 @@ VALIDATED_PRICES_SUITE = Suite(
     "Every price can be computed with, and neither too few are left nor too many were rejected.",
     _SERIES_KEY,
     (
-        *_present(*_SERIES_KEY),
-        _once(*_SERIES_KEY),
+        *present(*_SERIES_KEY),
+        once(*_SERIES_KEY),
         _known_fields(),
         *(
-            _between(
+            between(
                 name,
                 f"the {name} of a price is above zero and finite",
                 views.price_rows,
                 min_value=0.0,
-                max_value=_FINITE,
+                max_value=FINITE,
                 strict_min=True,
             )
             for name in ("value", "filled")
         ),
-        _between(
+        between(
             "value",
             "a volume or open interest is finite and not below zero",
             views.other_rows,
             min_value=0.0,
-            max_value=_FINITE,
+            max_value=FINITE,
         ),
         Expectation(
             "ExpectColumnPairValuesToBeEqual",
@@ -173,7 +139,7 @@ VALIDATED_PRICES_SUITE = Suite(
             {"mostly": 0.5},
             views.closes,
         ),
-        _between(
+        between(
             "rejected_share",
             "on no day more than a quarter of the cells is rejected",
             views.rejected_by_day,
@@ -194,10 +160,10 @@ TARGET_FEATURES_SUITE = Suite(
     "Most features of most targets are known, and none is infinite.",
     _TARGET_KEY,
     (
-        _rows("there are features", min_value=1),
-        *_present(*_TARGET_KEY),
-        _once(*_TARGET_KEY),
-        _between(
+        row_count("there are features", min_value=1),
+        *present(*_TARGET_KEY),
+        once(*_TARGET_KEY),
+        between(
             "empty_share",
             "in 9 of 10 rows at most half of the features are empty",
             views.feature_rows,
@@ -205,7 +171,7 @@ TARGET_FEATURES_SUITE = Suite(
             max_value=0.5,
             mostly=0.9,
         ),
-        _between("infinite", "no feature is infinite", views.feature_rows, max_value=0),
+        between("infinite", "no feature is infinite", views.feature_rows, max_value=0),
     ),
     ("date_id",),
 )
@@ -223,11 +189,11 @@ def forecasts_suite(targets: int) -> Suite:
         *FORECASTS_CHECK,
         _TARGET_KEY,
         (
-            _rows("there are forecasts", min_value=1),
-            *_present(*_TARGET_KEY, "value"),
-            _once(*_TARGET_KEY),
-            _between("value", "value is finite", min_value=-_FINITE, max_value=_FINITE),
-            _is_name("target"),
+            row_count("there are forecasts", min_value=1),
+            *present(*_TARGET_KEY, "value"),
+            once(*_TARGET_KEY),
+            between("value", "value is finite", min_value=-FINITE, max_value=FINITE),
+            is_name("target"),
             Expectation(
                 "ExpectColumnValuesToBeInSet",
                 ("targets",),
@@ -235,7 +201,7 @@ def forecasts_suite(targets: int) -> Suite:
                 {"value_set": [targets]},
                 views.forecast_days,
             ),
-            _between(
+            between(
                 "spread",
                 "a day's forecasts differ",
                 views.forecast_days,

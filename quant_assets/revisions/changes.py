@@ -152,7 +152,7 @@ def revision_rows(
 
 def _day_tables(lake: Lake, families: tuple[str, ...]) -> Iterator[Table]:
     """Yield the stored tables that hold a row for some days, besides prices."""
-    for table in declared_tables(families, "load", "retrain", "watch"):
+    for table in declared_tables(families, "load", "bars", "retrain", "watch"):
         if table.schema in _DAY_SCHEMAS and table.day_column and lake.has(table):
             yield table
 

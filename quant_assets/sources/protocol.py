@@ -4,7 +4,7 @@ A source delivers series as it got them: it cleans, fills and drops nothing. It 
 structure is wrong as a whole, and delivers single unreadable cells for quarantine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -15,6 +15,9 @@ from quant_assets.market.targets import TargetPairs
 
 if TYPE_CHECKING:
     from quant_assets.sources.http.responses import ResponseRecord
+
+
+BAR_FIELDS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,25 @@ class PriceTable:
     def columns(self) -> tuple[str, ...]:
         """Names of the c series in the source."""
         return self.series.columns
+
+
+@dataclass(frozen=True)
+class BarTable:
+    """Bars of some days as the source delivers them, a row for each bar.
+
+    Attributes:
+        days: (r,) trading day of each bar.
+        starts: (r,) when each bar begins, UTC, ``datetime64[s]``.
+        instruments: names of the k instruments.
+        instrument: (r,) position of each bar's instrument.
+        fields: (r,) numbers by field, ``BAR_FIELDS``; NaN where a cell is empty.
+    """
+
+    days: DayArray
+    starts: DayArray
+    instruments: tuple[str, ...]
+    instrument: IntArray
+    fields: Mapping[str, FloatArray]
 
 
 class Source(Protocol):
@@ -151,4 +173,23 @@ class KeepsResponses(Protocol):
 
         Raises:
             SourceError: they cannot be read.
+        """
+
+
+@runtime_checkable
+class DeliversBars(Protocol):
+    """What a source has in addition if it delivers bars within the day."""
+
+    @property
+    def bar_minutes(self) -> int:
+        """Length of the bars in minutes."""
+
+    def bars(self, start: date, end: date) -> BarTable:
+        """Read the bars of the trading days from ``start`` to ``end``, both included.
+
+        All of them are held in memory, so callers ask for some days at a time. An instrument has
+        no two bars with one start.
+
+        Raises:
+            SourceError: the bars cannot be read as a whole, or do not fit the market's sessions.
         """

@@ -138,7 +138,7 @@ def read_panel(
     Raises:
         LakeError: no prices are stored.
     """
-    days, date_ids = _read_days(lake, table, start, end)
+    days, date_ids = read_numbered_days(lake, table, start, end)
     # The shape of a panel does not depend on its days.
     series = read_series(lake)
     instruments = tuple(sorted(series.group_of))
@@ -161,7 +161,9 @@ def read_panel(
     return PricePanel(days, date_ids, instruments, groups, series.all_groups, values)
 
 
-def _read_days(lake: Lake, table: Table, start: date, end: date) -> tuple[DayArray, IntArray]:
+def read_numbered_days(
+    lake: Lake, table: Table, start: date, end: date
+) -> tuple[DayArray, IntArray]:
     """Read the (n,) days of a prices table in a range, ascending, and their (n,) numbers."""
     needs = RAW_PRICES if table.name == RAW_PRICES.name else VALIDATED_PRICES
     return _days(

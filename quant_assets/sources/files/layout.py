@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from quant_assets.core.errors import MarketError, SourceError, suggest_names
-from quant_assets.market.description.values import list_names, quote
+from quant_assets.market.description.values import Value, list_names, quote
 from quant_assets.market.instruments import FIELDS
 from quant_assets.sources.files.headers import Header, check_whole, list_files, read_header
 
@@ -18,7 +18,7 @@ Layout = Literal["long", "wide", "a file per instrument"]
 OUR_NAMES = ("date", "symbol", *FIELDS)
 _DATES = ("date", "day", "trading_day", "datetime", "timestamp")
 _NUMBERED = "date_id"
-_SYMBOLS = ("symbol", "ticker", "instrument")
+SYMBOLS = ("symbol", "ticker", "instrument")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,30 @@ class NamedColumn:
 
 Columns = Mapping[str, NamedColumn]
 """Columns by our names for them, which are ``OUR_NAMES``."""
+
+
+def read_named_columns(value: Value, ours: Sequence[str]) -> tuple[tuple[str, NamedColumn], ...]:
+    """Read which columns the options of a source name.
+
+    Args:
+        value: a map from our names to names of columns.
+        ours: our names.
+
+    Raises:
+        MarketError: a key or a value is wrong, or two names have one column.
+    """
+    columns: dict[str, NamedColumn] = {}
+    for our_name, item in value.record(ours).items():
+        name = item.text()
+        other = next((known for known, column in columns.items() if column.name == name), None)
+        if other is not None:
+            raise item.error(
+                "a column has two meanings",
+                expected="every column once",
+                found=f"{quote(name)} for {other} and for {our_name}",
+            )
+        columns[our_name] = NamedColumn(name, item.where)
+    return tuple(columns.items())
 
 
 @dataclass(frozen=True)
@@ -108,7 +132,7 @@ def _looks_priced(header: Header, columns: Columns) -> bool:
 
 
 def _recognise(header: Header, paths: Sequence[Path], columns: Columns) -> FileGroup:
-    _check_columns(header, paths[0], columns)
+    check_columns(header, paths[0], columns)
     roles = _find_roles(header, columns)
     day = roles.get("date", roles.get(_NUMBERED))
     if day is None:
@@ -146,8 +170,8 @@ def _find_roles(header: Header, columns: Columns) -> dict[str, int]:
     plain: dict[str, int] = {}
     for name, i in at.items():
         if i not in roles.values():
-            plain.setdefault(_plain(name), i)
-    known = {"date": _DATES, "symbol": _SYMBOLS, **{field: (field,) for field in FIELDS}}
+            plain.setdefault(plain_name(name), i)
+    known = {"date": _DATES, "symbol": SYMBOLS, **{field: (field,) for field in FIELDS}}
     for ours, names in known.items():
         position = next((plain[name] for name in names if name in plain), None)
         if position is not None:
@@ -160,11 +184,17 @@ def _find_roles(header: Header, columns: Columns) -> dict[str, int]:
     return roles
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a name of a column as it is compared: small letters, words joined by underscores."""
     return re.sub(r"[ \-]+", "_", name.strip().lower())
 
 
-def _check_columns(header: Header, path: Path, columns: Columns) -> None:
+def check_columns(header: Header, path: Path, columns: Columns) -> None:
+    """Check that a file has the columns that the options of a source name.
+
+    Raises:
+        MarketError: it lacks one.
+    """
     for column in columns.values():
         if column.name not in header.names:
             raise MarketError(

@@ -6,8 +6,9 @@ What the files hold does not belong here.
 from dataclasses import dataclass
 from pathlib import Path
 
-from quant_assets.market.description.values import Value, quote
-from quant_assets.sources.files.layout import OUR_NAMES, NamedColumn
+from quant_assets.market.description.values import Value
+from quant_assets.sources.files.bar_options import BarOptions, read_bar_options
+from quant_assets.sources.files.layout import OUR_NAMES, NamedColumn, read_named_columns
 
 REFUSE, SKIP = "refuse", "skip"
 
@@ -21,11 +22,13 @@ class FileOptions:
         columns: columns by our names for them, ``OUR_NAMES``.
         skip_other_days: whether rows of days that are no trading days are left out; otherwise they
             are refused.
+        bars: options of bars within the day; None without bars.
     """
 
     place: Path
     columns: tuple[tuple[str, NamedColumn], ...] = ()
     skip_other_days: bool = False
+    bars: BarOptions | None = None
 
 
 def read_options(options: Value | None, folder: Path) -> FileOptions:
@@ -40,25 +43,11 @@ def read_options(options: Value | None, folder: Path) -> FileOptions:
     """
     if options is None or options.content is None:
         return FileOptions(folder)
-    entries = options.record(("folder", "columns", "other_days"))
+    entries = options.record(("folder", "columns", "other_days", "bars"))
     place = folder / entries["folder"].text() if "folder" in entries else folder
-    columns = _read_columns(entries["columns"]) if "columns" in entries else ()
+    columns = read_named_columns(entries["columns"], OUR_NAMES) if "columns" in entries else ()
     other_days = REFUSE
     if "other_days" in entries:
         other_days = entries["other_days"].choice("way with other days", (REFUSE, SKIP))
-    return FileOptions(place, columns, other_days == SKIP)
-
-
-def _read_columns(value: Value) -> tuple[tuple[str, NamedColumn], ...]:
-    columns: dict[str, NamedColumn] = {}
-    for ours, item in value.record(OUR_NAMES).items():
-        name = item.text()
-        other = next((known for known, column in columns.items() if column.name == name), None)
-        if other is not None:
-            raise item.error(
-                "a column has two meanings",
-                expected="every column once",
-                found=f"{quote(name)} for {other} and for {ours}",
-            )
-        columns[ours] = NamedColumn(name, item.where)
-    return tuple(columns.items())
+    bars = read_bar_options(entries["bars"], folder) if "bars" in entries else None
+    return FileOptions(place, columns, other_days == SKIP, bars)

@@ -136,7 +136,7 @@ def fetch(
 
 
 def stream(
-    connection: duckdb.DuckDBPyConnection, group: FileGroup, query: str, rows: int
+    connection: duckdb.DuckDBPyConnection, group: FileGroup, query: str, rows: int, *values: Any
 ) -> Iterator[Any]:
     """Run a query as :func:`fetch` does, and give its rows in Arrow batches of at most ``rows``.
 
@@ -144,7 +144,8 @@ def stream(
         SourceError: a file cannot be read.
     """
     try:
-        yield from connection.execute(query, [bind_paths(group.paths)]).to_arrow_reader(rows)
+        parameters = [bind_paths(group.paths), *values]
+        yield from connection.execute(query, parameters).to_arrow_reader(rows)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise _query_error(group, error) from None
 

@@ -27,17 +27,23 @@ from quant_assets.sources.protocol import PriceTable, Source
 
 
 def open_files(options: Value | None, market: MarketDescription, cache: Path) -> Source:
-    """Open a folder of price files, or one file.
+    """Open a folder of price files, or one file, and its folder of bars if there is one.
 
     Args:
-        options: ``folder``, ``columns`` and ``other_days``; None for the defaults.
+        options: ``folder``, ``columns``, ``other_days`` and ``bars``; None for the defaults.
         market: the description of the market.
         cache: not used, as the files are at hand.
 
     Raises:
         MarketError: an option cannot be used.
     """
-    return PriceFolder(read_options(options, market.file.parent), market)
+    read = read_options(options, market.file.parent)
+    if read.bars is None:
+        return PriceFolder(read, market)
+    # A folder of bars is a folder of prices, so its module imports this one.
+    from quant_assets.sources.files.bar_folder import BarFolder
+
+    return BarFolder(read, market, read.bars)
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,7 @@ class PriceFolder:
     def _history(self) -> PriceHistory:
         options = self.options
         request = Request(options.place, options.columns, self._leave_out, self.market)
-        return read_history(request, self.look())
+        return read_history(request, PriceFolder.look(self))
 
     def _days(self, history: PriceHistory) -> TradingDays:
         return find_trading_days(
