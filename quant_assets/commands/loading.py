@@ -17,7 +17,12 @@ from quant_assets.commands.description_changes import (
     record_parts,
 )
 from quant_assets.commands.revising import keep_order
-from quant_assets.commands.running import check_readable, find_days_to_run, run_on_console
+from quant_assets.commands.running import (
+    check_readable,
+    complete_source,
+    find_days_to_run,
+    run_on_console,
+)
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import (
     Settings,
@@ -55,6 +60,7 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
 
     require_market(settings)
     source = open_source(settings)
+    complete_source(source)
     days = source.first_day, source.last_day
     market = open_description(settings) if settings.description_file else None
     described = digest_parts(market).values() if market else ()
@@ -91,6 +97,7 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     """
     require_market(settings)
     source = open_source(settings)
+    complete_source(source)
     days = find_days_to_run(source, open_market(settings, source).calendar, start, end)
     check_readable(source, *days)
     days = keep_order(settings, source, job, *days)

@@ -4,7 +4,7 @@ A source delivers series as it got them: it cleans, fills and drops nothing. It 
 structure is wrong as a whole, and delivers single unreadable cells for quarantine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -151,4 +151,22 @@ class KeepsResponses(Protocol):
 
         Raises:
             SourceError: they cannot be read.
+        """
+
+
+@runtime_checkable
+class TakesTime(Protocol):
+    """What a source has in addition if asking a vendor for everything may take minutes.
+
+    All other methods ask for some seconds only, and the next call goes on.
+    """
+
+    def complete(self, note: Callable[[str], None]) -> None:
+        """Ask for everything that is old, however long it takes.
+
+        Args:
+            note: is called with the progress if it takes more than two seconds.
+
+        Raises:
+            SourceError: nothing can be kept.
         """

@@ -6,8 +6,9 @@ the whole. Splits and dividends are not in the bars.
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
-from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bar_source import open_bars
 from quant_assets.sources.http.bars import (
     NEW_YORK,
     US_BARS_COMPLETE,
@@ -16,41 +17,19 @@ from quant_assets.sources.http.bars import (
     build_bars,
     newest_finished_day,
 )
-from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.client import Asker
 from quant_assets.sources.http.json_fields import field_of, letters_of, list_of, moment_of
 from quant_assets.sources.http.paging import fetch_pages
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request
-from quant_assets.sources.http.responses import ResponseStore
-from quant_assets.sources.http.waiting import Limits, WaitingClock
+from quant_assets.sources.http.requests import Answer, Kind, Request
+from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.waiting import Limits
 
-NAME = "alpaca"
 URL = "https://data.alpaca.markets/v2/stocks/bars"
-# The free plan allows 200 requests a minute.
-_LIMITS = Limits(interval_s=0.3)
 _PAGE = 10_000
 
 
-def open_alpaca(
-    store: ResponseStore | None = None, clock: WaitingClock | None = None
-) -> HttpClient:
-    """Open a client with the key in ``APCA_API_KEY_ID`` and ``APCA_API_SECRET_KEY``.
-
-    Args:
-        store: keeps the answers.
-        clock: the clock.
-
-    Raises:
-        SettingsError: the key or its secret is missing.
-    """
-    headers = {
-        f"APCA-API-{part}": read_vendor_key(f"APCA_API_{part.replace('-', '_')}", "Alpaca")
-        for part in ("KEY-ID", "SECRET-KEY")
-    }
-    return HttpClient(NAME, store, Credentials(headers=headers), _LIMITS, clock)
-
-
 def read_alpaca(
-    client: HttpClient, symbol: str, start: date, end: date, url: str = URL, feed: str = "iex"
+    client: Asker, symbol: str, start: date, end: date, url: str = URL, feed: str = "iex"
 ) -> Bars:
     """Read the bars of a stock from ``start`` to ``end``, both included, without unfinished ones.
 
@@ -97,3 +76,22 @@ def _parse(answer: Answer, symbol: str) -> Iterator[Bar]:
     for row in list_of(by_symbol, symbol, where=where):
         moment = moment_of(field_of(row, "t", where=where), where)
         yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))
+
+
+# The free plan allows 200 requests a minute.
+ALPACA = Vendor(
+    name="alpaca",
+    title="Alpaca",
+    url=URL,
+    read=read_alpaca,
+    limits=Limits(interval_s=0.3),
+    keys={
+        "APCA-API-KEY-ID": "APCA_API_KEY_ID",
+        "APCA-API-SECRET-KEY": "APCA_API_SECRET_KEY",
+    },
+    feeds=("iex", "sip"),
+)
+"""The vendor."""
+
+open_source = partial(open_bars, ALPACA)
+"""Opens the source ``alpaca`` of a described market."""

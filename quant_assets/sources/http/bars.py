@@ -32,7 +32,7 @@ class Bar:
         day: the trading day.
         values: open, high, low, close and volume; NaN where missing.
         split: shares after a split that takes effect at this day's open, for each share before.
-        dividend: cash for each share that is bought before this day.
+        dividend: cash for each share that is held from before this day, counted after its split.
     """
 
     day: date
@@ -102,6 +102,30 @@ def build_bars(
     splits = np.array([bar.split for bar in rows], dtype=np.float64)
     return replace(
         result, splits=splits, dividends=np.array([bar.dividend for bar in rows], dtype=np.float64)
+    )
+
+
+def join_bars(earlier: Bars, later: Bars, start: date) -> Bars:
+    """Join bars of a symbol: those of ``later`` count from a day on.
+
+    Args:
+        earlier: bars before the day; others are left out.
+        later: bars from the day on.
+        start: the day.
+    """
+    kept = earlier.days < np.datetime64(start)
+
+    def join(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+        if first is None or second is None:
+            return None
+        return np.concatenate([first[kept], second])
+
+    return Bars(
+        earlier.symbol,
+        np.concatenate([earlier.days[kept], later.days]),
+        np.concatenate([earlier.values[kept], later.values]),
+        join(earlier.splits, later.splits),
+        join(earlier.dividends, later.dividends),
     )
 
 

@@ -5,12 +5,11 @@ Splits and dividends are not in the bars.
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
 from quant_assets.core.errors import SourceError
-from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bar_source import open_bars
 from quant_assets.sources.http.bars import (
     NEW_YORK,
     US_BARS_COMPLETE,
@@ -19,7 +18,7 @@ from quant_assets.sources.http.bars import (
     build_bars,
     newest_finished_day,
 )
-from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.client import Asker
 from quant_assets.sources.http.json_fields import (
     field_of,
     letters_of,
@@ -28,34 +27,14 @@ from quant_assets.sources.http.json_fields import (
     number_of,
 )
 from quant_assets.sources.http.paging import fetch_pages
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
-from quant_assets.sources.http.responses import ResponseStore
-from quant_assets.sources.http.waiting import Limits, WaitingClock
+from quant_assets.sources.http.requests import Answer, Kind, Request, in_path
+from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.waiting import Limits
 
-NAME = "massive"
 URL = "https://api.massive.com/v2/aggs/ticker"
-# The free plan allows 5 requests a minute.
-_LIMITS = Limits(interval_s=12.5)
 
 
-def open_massive(
-    store: ResponseStore | None = None, clock: WaitingClock | None = None
-) -> HttpClient:
-    """Open a client with the key in ``MASSIVE_API_KEY``.
-
-    Args:
-        store: keeps the answers.
-        clock: the clock.
-
-    Raises:
-        SettingsError: the key is missing.
-    """
-    key = read_vendor_key("MASSIVE_API_KEY", "Massive").get_secret_value()
-    credentials = Credentials(headers={"Authorization": SecretStr(f"Bearer {key}")})
-    return HttpClient(NAME, store, credentials, _LIMITS, clock)
-
-
-def read_massive(client: HttpClient, symbol: str, start: date, end: date, url: str = URL) -> Bars:
+def read_massive(client: Asker, symbol: str, start: date, end: date, url: str = URL) -> Bars:
     """Read the bars of a stock from ``start`` to ``end``, both included, without unfinished ones.
 
     Args:
@@ -103,3 +82,19 @@ def _parse(answer: Answer) -> Iterator[Bar]:
     for row in rows:
         moment = moment_of(number_of(field_of(row, "t", where=where), where) / 1000, where)
         yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))
+
+
+# The free plan allows 5 requests a minute.
+MASSIVE = Vendor(
+    name="massive",
+    title="Massive",
+    url=URL,
+    read=read_massive,
+    limits=Limits(interval_s=12.5),
+    keys={"Authorization": "MASSIVE_API_KEY"},
+    scheme="Bearer ",
+)
+"""The vendor."""
+
+open_source = partial(open_bars, MASSIVE)
+"""Opens the source ``massive`` of a described market."""

@@ -10,16 +10,16 @@ import pytest
 
 from quant_assets.core.errors import SettingsError, SourceError
 from quant_assets.sources.http import oanda
-from quant_assets.sources.http.alpaca import open_alpaca, read_alpaca
+from quant_assets.sources.http.alpaca import ALPACA, read_alpaca
 from quant_assets.sources.http.bars import Bars
 from quant_assets.sources.http.client import HttpClient
 from quant_assets.sources.http.eia import open_eia, read_eia
 from quant_assets.sources.http.fred import open_fred, read_fred, read_fred_graph
-from quant_assets.sources.http.massive import open_massive, read_massive
-from quant_assets.sources.http.oanda import open_oanda, read_oanda
+from quant_assets.sources.http.massive import MASSIVE, read_massive
+from quant_assets.sources.http.oanda import OANDA, read_oanda
 from quant_assets.sources.http.observations import Observations
-from quant_assets.sources.http.tiingo import open_tiingo, read_tiingo
-from quant_assets.sources.http.yahoo import open_yahoo, read_yahoo
+from quant_assets.sources.http.tiingo import TIINGO, read_tiingo
+from quant_assets.sources.http.yahoo import YAHOO, read_yahoo
 from quant_assets_tests.support.vendor_server import (
     ManualClock,
     Scripted,
@@ -69,7 +69,7 @@ def tiingo_row(day: str, close: float | None = 50.6, split: float = 1.0) -> dict
 
 def test_tiingo_gives_raw_prices_with_factors(vendor: VendorServer, clock: ManualClock) -> None:
     rows = [tiingo_row("2026-01-02"), tiingo_row("2026-01-05", split=2.0)]
-    bars = read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=script(vendor, rows))
+    bars = read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=script(vendor, rows))
     assert days_of(bars) == ["2026-01-02", "2026-01-05"]
     assert bars.values.tolist() == [BAR, BAR]
     assert bars.splits is not None
@@ -84,31 +84,33 @@ def test_a_null_close_beside_a_volume_is_a_missing_close(
     vendor: VendorServer, clock: ManualClock
 ) -> None:
     url = script(vendor, [tiingo_row("2026-01-02", close=None)])
-    bars = read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=url)
+    bars = read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=url)
     np.testing.assert_array_equal(bars.values, [[*BAR[:3], NAN, BAR[4]]])
 
 
 def test_an_unfinished_bar_is_left_out(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, [tiingo_row("2026-01-02"), tiingo_row("2026-01-05")])
     clock.moment = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
-    bars = read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=url)
+    bars = read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=url)
     assert days_of(bars) == ["2026-01-02"]
 
 
 def test_the_last_day_twice(vendor: VendorServer, clock: ManualClock) -> None:
     row = tiingo_row("2026-01-05")
-    same = read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=script(vendor, [row, row]))
+    same = read_tiingo(
+        TIINGO.open_client(clock=clock), "xyz", *SPAN, url=script(vendor, [row, row])
+    )
     assert days_of(same) == ["2026-01-05"]
     url = script(vendor, [row, tiingo_row("2026-01-05", close=50.7)])
     with pytest.raises(SourceError, match="two different bars"):
-        read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=url)
+        read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=url)
 
 
 def test_a_renamed_column(vendor: VendorServer, clock: ManualClock) -> None:
     row = tiingo_row("2026-01-02")
     row["Close"] = row.pop("close")
     with pytest.raises(SourceError, match="did you mean Close"):
-        read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=script(vendor, [row]))
+        read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=script(vendor, [row]))
 
 
 def yahoo_chart(*rows: tuple[int, list[float | None]], split_at: int | None = None) -> Any:
@@ -131,7 +133,7 @@ FRIDAY, MONDAY, TUESDAY = 1767364200, 1767623400, 1767709800
 
 
 def test_yahoo_after_a_split_gives_the_same_past(vendor: VendorServer, clock: ManualClock) -> None:
-    client = open_yahoo(clock=clock)
+    client = YAHOO.open_client(clock=clock)
     clock.move(hours=8)
     before = yahoo_chart((FRIDAY, [100, 102, 98, 101, 4]))
     halved = [50, 51, 49, 50.5, 8]
@@ -151,7 +153,7 @@ def test_yahoo_after_a_split_gives_the_same_past(vendor: VendorServer, clock: Ma
 def test_yahoo_today_twice_is_left_out_and_its_split_is_undone(
     vendor: VendorServer, clock: ManualClock
 ) -> None:
-    client = open_yahoo(clock=clock)
+    client = YAHOO.open_client(clock=clock)
     clock.moment = datetime(2026, 1, 5, 21, 30, tzinfo=UTC)
     rows = [(FRIDAY, [50, 51, 49, 50.5, 8]), (MONDAY, [51, 52, 50, 51, 9])]
     chart = yahoo_chart(*rows, (MONDAY + 20_000, [51, 52, 50, None, 12]), split_at=MONDAY)
@@ -162,7 +164,7 @@ def test_yahoo_today_twice_is_left_out_and_its_split_is_undone(
 
 def test_yahoo_null_close_beside_a_volume(vendor: VendorServer, clock: ManualClock) -> None:
     chart = yahoo_chart((FRIDAY, [None, None, None, None, 6527]))
-    bars = read_yahoo(open_yahoo(clock=clock), "XYZ", *SPAN, url=script(vendor, chart))
+    bars = read_yahoo(YAHOO.open_client(clock=clock), "XYZ", *SPAN, url=script(vendor, chart))
     np.testing.assert_array_equal(bars.values, [[NAN, NAN, NAN, NAN, 6527]])
 
 
@@ -187,14 +189,14 @@ def test_yahoo_with_another_shape(
     answer = yahoo_chart((FRIDAY, [1, 1, 1, 1, 1]))
     change(answer["chart"])
     with pytest.raises(SourceError, match=problem):
-        read_yahoo(open_yahoo(clock=clock), "XYZ", *SPAN, url=script(vendor, answer))
+        read_yahoo(YAHOO.open_client(clock=clock), "XYZ", *SPAN, url=script(vendor, answer))
 
 
 def test_yahoo_must_be_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("", "no", "1"):
         monkeypatch.setenv("QUANT_ACCEPT_YAHOO_TERMS", value)
         with pytest.raises(SourceError, match="terms forbid automated access"):
-            open_yahoo()
+            YAHOO.open_client()
 
 
 def alpaca_page(day: str, token: str | None) -> dict[str, Any]:
@@ -204,7 +206,7 @@ def alpaca_page(day: str, token: str | None) -> dict[str, Any]:
 
 def test_alpaca_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, alpaca_page("2026-01-02", "next"), alpaca_page("2026-01-05", None))
-    bars = read_alpaca(open_alpaca(clock=clock), "XYZ", *SPAN, url=url)
+    bars = read_alpaca(ALPACA.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert days_of(bars) == ["2026-01-02", "2026-01-05"]
     assert bars.values.tolist() == [BAR, BAR]
     assert bars.splits is None
@@ -216,12 +218,12 @@ def test_alpaca_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> No
 def test_alpaca_pages_that_repeat_end(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, alpaca_page("2026-01-02", "next"))
     with pytest.raises(SourceError, match="do not end"):
-        read_alpaca(open_alpaca(clock=clock), "XYZ", *SPAN, url=url)
+        read_alpaca(ALPACA.open_client(clock=clock), "XYZ", *SPAN, url=url)
 
 
 def test_alpaca_has_nothing(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, {"bars": {}, "next_page_token": None})
-    bars = read_alpaca(open_alpaca(clock=clock), "XYZ", *SPAN, url=url)
+    bars = read_alpaca(ALPACA.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert bars.values.shape == (0, 5)
 
 
@@ -232,7 +234,7 @@ def massive_page(**more: Any) -> dict[str, Any]:
 
 def test_massive_bars(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, massive_page())
-    bars = read_massive(open_massive(clock=clock), "XYZ", *SPAN, url=url)
+    bars = read_massive(MASSIVE.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert days_of(bars) == ["2026-01-02"]
     assert bars.values.tolist() == [BAR]
     assert vendor.asked[0].path == "/v/XYZ/range/1/day/2026-01-01/2026-01-31"
@@ -240,7 +242,7 @@ def test_massive_bars(vendor: VendorServer, clock: ManualClock) -> None:
 
 
 def test_massive_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> None:
-    client = open_massive(clock=clock)
+    client = MASSIVE.open_client(clock=clock)
     later = [{**LETTERS, "t": 1767589200000}]
     pages = massive_page(next_url=f"{vendor.url}/v/more?cursor=abc"), massive_page(results=later)
     bars = read_massive(client, "XYZ", *SPAN, url=script(vendor, *pages))
@@ -252,7 +254,7 @@ def test_massive_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> N
 
 def test_massive_has_nothing(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, massive_page(resultsCount=0, results=None))
-    bars = read_massive(open_massive(clock=clock), "XYZ", *SPAN, url=url)
+    bars = read_massive(MASSIVE.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert not len(bars.days)
 
 
@@ -268,7 +270,7 @@ def test_massive_refused(
 ) -> None:
     url = script(vendor, massive_page(**more))
     with pytest.raises(SourceError, match=problem):
-        read_massive(open_massive(clock=clock), "XYZ", *SPAN, url=url)
+        read_massive(MASSIVE.open_client(clock=clock), "XYZ", *SPAN, url=url)
 
 
 def oanda_candle(time: str, *, complete: bool = True) -> dict[str, Any]:
@@ -282,7 +284,7 @@ def test_oanda_days_end_in_new_york(vendor: VendorServer, clock: ManualClock) ->
         oanda_candle("2026-01-04T22:00:00", complete=False),
     ]
     url = script(vendor, {"instrument": "EUR_USD", "granularity": "D", "candles": candles})
-    bars = read_oanda(open_oanda(clock=clock), "EUR_USD", date(2026, 1, 2), SPAN[1], url=url)
+    bars = read_oanda(OANDA.open_client(clock=clock), "EUR_USD", date(2026, 1, 2), SPAN[1], url=url)
     assert days_of(bars) == ["2026-01-02"]
     assert bars.values.tolist() == [[1.167, 1.1711, 1.1659, 1.1688, 191082.0]]
     assert vendor.asked[0].parameters["from"] == "2026-01-01T22:00:00Z"
@@ -294,11 +296,11 @@ def test_oanda_in_summer_and_with_another_alignment(
 ) -> None:
     summer = {"candles": [oanda_candle("2025-07-01T21:00:00")]}
     span = date(2025, 7, 1), date(2025, 7, 31)
-    bars = read_oanda(open_oanda(clock=clock), "EUR_USD", *span, url=script(vendor, summer))
+    bars = read_oanda(OANDA.open_client(clock=clock), "EUR_USD", *span, url=script(vendor, summer))
     assert days_of(bars) == ["2025-07-02"]
     other = {"candles": [oanda_candle("2025-07-01T00:00:00")]}
     with pytest.raises(SourceError, match="begins at another time"):
-        read_oanda(open_oanda(clock=clock), "EUR_USD", *span, url=script(vendor, other))
+        read_oanda(OANDA.open_client(clock=clock), "EUR_USD", *span, url=script(vendor, other))
 
 
 def test_oanda_pages_are_joined(
@@ -308,7 +310,7 @@ def test_oanda_pages_are_joined(
     starts = ("2025-07-01T21:00:00", "2025-07-02T21:00:00", "2025-07-03T21:00:00")
     url = script(vendor, *({"candles": [oanda_candle(start)]} for start in starts))
     span = date(2025, 7, 2), date(2025, 7, 4)
-    bars = read_oanda(open_oanda(clock=clock), "EUR_USD", *span, url=url)
+    bars = read_oanda(OANDA.open_client(clock=clock), "EUR_USD", *span, url=url)
     assert days_of(bars) == ["2025-07-02", "2025-07-03", "2025-07-04"]
     assert vendor.asked[1].parameters["from"] == f"{starts[0]}.000000000Z"
     assert vendor.asked[1].parameters["includeFirst"] == "False"
@@ -388,7 +390,8 @@ def test_eia_refused(
 
 
 @pytest.mark.parametrize(
-    "open_client", [open_fred, open_eia, open_tiingo, open_alpaca, open_massive, open_oanda]
+    "open_client",
+    [open_fred, open_eia, *(each.open_client for each in (TIINGO, ALPACA, MASSIVE, OANDA))],
 )
 def test_a_missing_key_is_named(
     monkeypatch: pytest.MonkeyPatch, open_client: Callable[[], HttpClient]
