@@ -37,7 +37,11 @@ from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_market, open_source
 
-_SHAPING_CODE = ("quant_assets.quality.cleaning", "quant_assets.market.targets")
+_SHAPING_CODE = (
+    "quant_assets.quality.cleaning",
+    "quant_assets.quality.growth",
+    "quant_assets.market.targets",
+)
 """Modules whose code shapes what a load stores, besides features and families."""
 
 

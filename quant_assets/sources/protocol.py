@@ -33,6 +33,23 @@ class UnreadCell:
 
 
 @dataclass(frozen=True)
+class Action:
+    """A split, a dividend, or both, of an instrument on a day.
+
+    Attributes:
+        row: row of the day in its table, from 0.
+        instrument: name of the instrument.
+        split: shares after a split that takes effect at the day's open, for each share before.
+        dividend: cash for each share that is held from before the day, counted after its split.
+    """
+
+    row: int
+    instrument: str
+    split: float = 1.0
+    dividend: float = 0.0
+
+
+@dataclass(frozen=True)
 class PriceTable:
     """Prices as the source delivers them, one row a day and one column a series.
 
@@ -43,6 +60,8 @@ class PriceTable:
         values: (n, c) numbers as delivered, infinite and negative numbers included; NaN where a
             cell is empty or unread.
         unread: cells that hold text instead of a number.
+        actions: splits and dividends of instruments that have a close, if ``values`` are prices as
+            traded, which they do not adjust; at most one of a day and instrument.
     """
 
     days: DayArray
@@ -50,6 +69,7 @@ class PriceTable:
     series: SeriesList
     values: FloatArray
     unread: Sequence[UnreadCell] = ()
+    actions: Sequence[Action] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

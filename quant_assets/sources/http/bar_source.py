@@ -21,6 +21,7 @@ from quant_assets.sources.http.bar_table import (
     count_days_come,
     join_symbols,
     lay_out,
+    list_actions,
     take_sessions,
 )
 from quant_assets.sources.http.bars import Bars
@@ -146,7 +147,8 @@ def _join(
     count, waiting = count_days_come(joined, names, covered, settled)
     values = lay_out(joined, options)[:count]
     ids = np.arange(count, dtype=np.int64)
-    table = PriceTable(joined.days[:count], ids, options.series, values)
+    actions = list_actions(joined, names, count)
+    table = PriceTable(joined.days[:count], ids, options.series, values, actions=actions)
     return ComeBars(table, waiting, _digest(table))
 
 
@@ -154,6 +156,7 @@ def _digest(table: PriceTable) -> str:
     digest = hashlib.sha256("\n".join(table.columns).encode())
     for part in (table.days, np.where(np.isnan(table.values), np.nan, table.values)):
         digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update(repr(table.actions).encode())
     return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
 from quant_assets.sources.http.bar_options import BarOptions
 from quant_assets.sources.http.bars import FIELDS, Bars
+from quant_assets.sources.protocol import Action
 
 LATE_AFTER = timedelta(hours=12)
 """Time after the end of a day from which the bars of half of the symbols are enough."""
@@ -66,6 +67,21 @@ def lay_out(joined: JoinedBars, options: BarOptions) -> FloatArray:
     series = options.series.series
     at = [place[each.instrument] for each in series]
     return joined.values[:, at, [FIELDS.index(each.field) for each in series]]
+
+
+def list_actions(joined: JoinedBars, names: Sequence[str], count: int) -> list[Action]:
+    """List the splits and dividends of the first days.
+
+    Args:
+        joined: the bars of k symbols.
+        names: names of the k instruments.
+        count: number of days.
+    """
+    acts = (joined.splits[:count] != 1.0) | (joined.dividends[:count] != 0.0)
+    return [
+        Action(row, names[k], float(joined.splits[row, k]), float(joined.dividends[row, k]))
+        for row, k in np.argwhere(acts).tolist()
+    ]
 
 
 def count_days_come(

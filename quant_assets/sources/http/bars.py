@@ -6,7 +6,7 @@ Adjusting prices belongs elsewhere. How a vendor writes bars belongs in its modu
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from math import prod
+from math import inf, prod
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -76,7 +76,7 @@ def build_bars(
         with_actions: whether the vendor says splits and dividends.
 
     Raises:
-        SourceError: a day has two bars with different values.
+        SourceError: a day has two bars with different values, or an impossible split or dividend.
     """
     by_day: dict[date, Bar] = {}
     for bar in bars:
@@ -92,6 +92,8 @@ def build_bars(
                 hint="one of them may be unfinished; try again later",
             )
     rows = [by_day[day] for day in sorted(by_day)]
+    for bar in rows:
+        _require_possible(bar, where)
     result = Bars(
         symbol,
         np.array([bar.day for bar in rows], dtype="datetime64[D]"),
@@ -169,6 +171,17 @@ def newest_finished_day(now: datetime, zone: ZoneInfo, complete: time) -> date:
     """
     local = now.astimezone(zone)
     return local.date() if local.time() >= complete else local.date() - timedelta(days=1)
+
+
+def _require_possible(bar: Bar, where: str) -> None:
+    if 0.0 < bar.split < inf and 0.0 <= bar.dividend < inf:
+        return
+    raise SourceError(
+        "a split or dividend is impossible",
+        where=where,
+        expected="a split above zero, and a dividend of zero or more",
+        found=f"{bar.split} and {bar.dividend} on {bar.day}",
+    )
 
 
 def _numbers(bar: Bar) -> FloatArray:

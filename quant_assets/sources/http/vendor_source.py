@@ -105,6 +105,11 @@ class VendorSource(PricesOnly, ABC):
                 for cell in table.unread
                 if part.start <= cell.row < part.stop
             ],
+            actions=[
+                replace(action, row=action.row - part.start)
+                for action in table.actions
+                if part.start <= action.row < part.stop
+            ],
         )
 
     def pairs(self) -> TargetPairs:
