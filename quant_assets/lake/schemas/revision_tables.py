@@ -19,9 +19,8 @@ REVISIONS = Table(
     "raw.revisions",
     "What a source changed in days that were stored already, and what people decided about them. "
     "One row per day that was withdrawn or inserted, per range of days that a series was restated "
-    "over by one factor or that got other numbers, per cell that was corrected or reviewed, and per "
-    "split or dividend that changed. "
-    "Written together with the prices.",
+    "over by one factor or that got other numbers, per cell that was corrected or reviewed, and "
+    "per split or dividend that changed. Written together with the prices.",
     (
         _KNOWN_AT,
         Column("trading_day", "DATE", "the day, or the first day of the range"),
