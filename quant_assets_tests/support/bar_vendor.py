@@ -86,11 +86,13 @@ class BarVendor:
             return failure
         if symbol not in self.bars:
             return Scripted("no such symbol", 404)
+        if asked.path.startswith(("/stocks/v1/", "/v1/")):
+            return Scripted(json.dumps(self._events(asked, symbol)))
         return Scripted(json.dumps(getattr(self, f"_{self.shape}")(asked, symbol)))
 
     def _symbol(self, asked: Asked) -> str:
-        if self.shape == "alpaca":
-            return asked.parameters["symbols"]
+        if symbol := asked.parameters.get("symbols") or asked.parameters.get("ticker"):
+            return symbol
         part = asked.path.split("/")[-1 if self.shape == "yahoo" else 2]
         return unquote(part)
 
@@ -127,6 +129,40 @@ class BarVendor:
             for day, row in self._rows(symbol, start, end)
         ]
         return {"adjusted": False, "resultsCount": len(rows), "results": rows}
+
+    def _events(self, asked: Asked, symbol: str) -> Any:
+        """Answer as Massive or Alpaca does about splits and dividends."""
+        splits = self.splits.get(symbol, {}).items()
+        dividends = self.dividends.get(symbol, {}).items()
+        if asked.path == "/stocks/v1/splits":
+            rows = [
+                {"execution_date": str(day), "split_from": 1, "split_to": split}
+                for day, split in splits
+                if str(day) >= asked.parameters["execution_date.gte"]
+            ]
+            return {"status": "OK", "results": rows}
+        if asked.path == "/stocks/v1/dividends":
+            rows = [
+                {"ex_dividend_date": str(day), "cash_amount": cash, "currency": "USD"}
+                for day, cash in dividends
+                if str(day) >= asked.parameters["ex_dividend_date.gte"]
+            ]
+            return {"status": "OK", "results": rows}
+        kinds = {
+            "forward_splits": [
+                {"ex_date": str(day), "new_rate": split, "old_rate": 1}
+                for day, split in splits
+                if split > 1
+            ],
+            "reverse_splits": [
+                {"ex_date": str(day), "new_rate": 1, "old_rate": 1 / split}
+                for day, split in splits
+                if split < 1
+            ],
+            "cash_dividends": [{"ex_date": str(day), "rate": cash} for day, cash in dividends],
+        }
+        given = {kind: rows for kind, rows in kinds.items() if rows}
+        return {"corporate_actions": given, "next_page_token": None}
 
     def _yahoo(self, asked: Asked, symbol: str) -> Any:
         start = datetime.fromtimestamp(int(asked.parameters["period1"]), UTC).date()

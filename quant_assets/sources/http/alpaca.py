@@ -1,12 +1,14 @@
 """Alpaca: daily bars of US stocks as they were traded. Needs a key and its secret.
 
 The free plan has the trades of one exchange only (``feed=iex``), whose volume is a few percent of
-the whole. Splits and dividends are not in the bars.
+the whole. Splits and dividends are asked for by themselves: two requests a symbol.
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
+from math import nan
+from urllib.parse import urljoin
 
 from quant_assets.sources.http.bar_source import open_bars
 from quant_assets.sources.http.bars import (
@@ -14,11 +16,20 @@ from quant_assets.sources.http.bars import (
     US_BARS_COMPLETE,
     Bar,
     Bars,
+    Event,
     build_bars,
     newest_finished_day,
+    place_actions,
 )
 from quant_assets.sources.http.client import Asker
-from quant_assets.sources.http.json_fields import field_of, letters_of, list_of, moment_of
+from quant_assets.sources.http.json_fields import (
+    day_of,
+    field_of,
+    letters_of,
+    list_of,
+    moment_of,
+    number_of,
+)
 from quant_assets.sources.http.paging import fetch_pages
 from quant_assets.sources.http.requests import Answer, Kind, Request
 from quant_assets.sources.http.vendor import Vendor
@@ -26,6 +37,7 @@ from quant_assets.sources.http.waiting import Limits
 
 URL = "https://data.alpaca.markets/v2/stocks/bars"
 _PAGE = 10_000
+_PAID_AFTER = timedelta(days=120)
 
 
 def read_alpaca(
@@ -64,8 +76,49 @@ def read_alpaca(
         return request(str(token)) if token else None
 
     pages = fetch_pages(client, request(None), find_next)
-    bars = (bar for page in pages for bar in _parse(page, symbol))
-    return build_bars(symbol, bars, until, url, with_actions=False)
+    bars = [bar for page in pages for bar in _parse(page, symbol)]
+    events = _read_events(client, symbol, start, until, url)
+    return build_bars(symbol, place_actions(bars, events), until, url, with_actions=True)
+
+
+def _read_events(client: Asker, symbol: str, start: date, until: date, url: str) -> list[Event]:
+    """Read the splits and dividends of a stock; some after ``until`` may be among them."""
+
+    def request(token: str | None) -> Request:
+        parameters = {
+            "symbols": symbol,
+            "types": "forward_split,reverse_split,cash_dividend",
+            "start": str(start),
+            # A dividend may be listed by the day on which it is paid.
+            "end": str(until + _PAID_AFTER),
+            "limit": "1000",
+        }
+        page = {"page_token": token} if token else {}
+        address = urljoin(url, "/v1/corporate-actions")
+        return Request(f"{symbol} actions", address, Kind.JSON, parameters | page)
+
+    def find_next(answer: Answer) -> Request | None:
+        token = answer.json().get("next_page_token")
+        return request(str(token)) if token else None
+
+    pages = fetch_pages(client, request(None), find_next)
+    return [event for page in pages for event in _parse_events(page) if event.day >= start]
+
+
+def _parse_events(answer: Answer) -> Iterator[Event]:
+    where = answer.url
+    kinds = field_of(answer.json(), "corporate_actions", where=where) or {}
+
+    def number(row: object, name: str) -> float:
+        return number_of(field_of(row, name, where=where), where)
+
+    for kind in ("forward_splits", "reverse_splits", "cash_dividends"):
+        for row in kinds.get(kind) or ():
+            day = day_of(field_of(row, "ex_date", where=where), where)
+            if kind == "cash_dividends":
+                yield Event(day, dividend=number(row, "rate"))
+            else:
+                yield Event(day, split=number(row, "new_rate") / (number(row, "old_rate") or nan))
 
 
 def _parse(answer: Answer, symbol: str) -> Iterator[Bar]:

@@ -34,7 +34,7 @@ _WHOLE_EVERY = timedelta(days=7)
 _OVERLAP = timedelta(days=7)
 _AFTER_FAILURE = timedelta(minutes=10)
 # A sensor's tick, which has 60 seconds, reads the source several times.
-_HASTE, _PAUSE_OF_HASTE = timedelta(seconds=15), timedelta(seconds=45)
+_HASTE, _PAUSE_OF_HASTE = timedelta(seconds=10), timedelta(seconds=45)
 _NOTE_EVERY_S = 2.0
 _WAIT_FOR_OTHERS_S = 3600.0
 

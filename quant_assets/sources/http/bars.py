@@ -3,6 +3,7 @@
 Adjusting prices belongs elsewhere. How a vendor writes bars belongs in its module.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -37,6 +38,21 @@ class Bar:
 
     day: date
     values: tuple[float, float, float, float, float]
+    split: float = 1.0
+    dividend: float = 0.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """A split or a dividend, as vendors give them beside bars.
+
+    Attributes:
+        day: day at whose open the split takes effect, or ex-day of the dividend.
+        split: shares after for each share before.
+        dividend: cash for each share.
+    """
+
+    day: date
     split: float = 1.0
     dividend: float = 0.0
 
@@ -105,6 +121,39 @@ def build_bars(
     return replace(
         result, splits=splits, dividends=np.array([bar.dividend for bar in rows], dtype=np.float64)
     )
+
+
+def place_actions(bars: Iterable[Bar], events: Iterable[Event]) -> list[Bar]:
+    """Add splits and dividends, which a vendor gives by themselves, to the bars of their days.
+
+    An event of a day without a bar belongs to the next bar. Events before the first bar, and after
+    the last, are left out.
+
+    Args:
+        bars: bars of a symbol, in any order.
+        events: its splits and dividends, in any order.
+
+    Examples:
+        >>> bar = Bar(date(2026, 1, 5), (1.0, 1.0, 1.0, 1.0, 1.0))
+        >>> later = replace(bar, day=date(2026, 1, 6))
+        >>> [_, placed] = place_actions([bar, later], [Event(date(2026, 1, 6), split=2.0)])
+        >>> placed.split
+        2.0
+    """
+    placed = sorted(bars, key=lambda bar: bar.day)
+    days = [bar.day for bar in placed]
+    # A dividend is counted after the split of its day.
+    for event in sorted(events, key=lambda event: (event.day, event.dividend)):
+        row = bisect_left(days, event.day)
+        if row == len(days) or event.day < days[0]:
+            continue
+        bar = placed[row]
+        placed[row] = replace(
+            bar,
+            split=bar.split * event.split,
+            dividend=bar.dividend / event.split + event.dividend,
+        )
+    return placed
 
 
 def join_bars(earlier: Bars, later: Bars, start: date) -> Bars:

@@ -1,12 +1,13 @@
 """Massive, formerly Polygon: daily bars of US stocks as they were traded. Needs a key.
 
-Splits and dividends are not in the bars.
+Splits and dividends are asked for by themselves: three requests a symbol.
 """
 
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
-from urllib.parse import urlsplit
+from math import nan
+from urllib.parse import urljoin, urlsplit
 
 from quant_assets.core.errors import SourceError
 from quant_assets.sources.http.bar_source import open_bars
@@ -15,11 +16,14 @@ from quant_assets.sources.http.bars import (
     US_BARS_COMPLETE,
     Bar,
     Bars,
+    Event,
     build_bars,
     newest_finished_day,
+    place_actions,
 )
 from quant_assets.sources.http.client import Asker
 from quant_assets.sources.http.json_fields import (
+    day_of,
     field_of,
     letters_of,
     list_of,
@@ -32,6 +36,7 @@ from quant_assets.sources.http.vendor import Vendor
 from quant_assets.sources.http.waiting import Limits
 
 URL = "https://api.massive.com/v2/aggs/ticker"
+_DAYS = {"splits": "execution_date", "dividends": "ex_dividend_date"}
 
 
 def read_massive(client: Asker, symbol: str, start: date, end: date, url: str = URL) -> Bars:
@@ -50,24 +55,41 @@ def read_massive(client: Asker, symbol: str, start: date, end: date, url: str = 
     until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
     address = f"{url}/{in_path(symbol)}/range/1/day/{start}/{end}"
     parameters = {"adjusted": "false", "sort": "asc", "limit": "50000"}
-    first = Request(symbol, address, Kind.JSON, parameters)
+    bars = [
+        bar
+        for page in _fetch_all(client, Request(symbol, address, Kind.JSON, parameters))
+        for bar in _parse(page)
+    ]
+    events = [
+        event
+        for kind in ("splits", "dividends")
+        for page in _fetch_all(client, _ask_events(symbol, kind, start, url))
+        for event in _parse_events(page, kind)
+    ]
+    return build_bars(symbol, place_actions(bars, events), until, address, with_actions=True)
 
+
+def _ask_events(symbol: str, kind: str, start: date, url: str) -> Request:
+    address = urljoin(url, f"/stocks/v1/{kind}")
+    parameters = {"ticker": symbol, f"{_DAYS[kind]}.gte": str(start), "limit": "5000"}
+    return Request(f"{symbol} {kind}", address, Kind.JSON, parameters)
+
+
+def _fetch_all(client: Asker, first: Request) -> Iterator[Answer]:
     def find_next(answer: Answer) -> Request | None:
         following = answer.json().get("next_url")
         if not following:
             return None
-        if urlsplit(str(following))[:2] != urlsplit(url)[:2]:
+        if urlsplit(str(following))[:2] != urlsplit(first.url)[:2]:
             raise SourceError(
                 "the next page is on another host",
                 where=answer.url,
-                expected=f"{urlsplit(url).netloc}, since the key must not reach others",
+                expected=f"{urlsplit(first.url).netloc}, since the key must not reach others",
                 found=urlsplit(str(following)).netloc,
             )
-        return Request(symbol, str(following), Kind.JSON)
+        return Request(first.dataset, str(following), Kind.JSON)
 
-    pages = fetch_pages(client, first, find_next)
-    bars = (bar for page in pages for bar in _parse(page))
-    return build_bars(symbol, bars, until, address, with_actions=False)
+    return fetch_pages(client, first, find_next)
 
 
 def _parse(answer: Answer) -> Iterator[Bar]:
@@ -82,6 +104,20 @@ def _parse(answer: Answer) -> Iterator[Bar]:
     for row in rows:
         moment = moment_of(number_of(field_of(row, "t", where=where), where) / 1000, where)
         yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))
+
+
+def _parse_events(answer: Answer, kind: str) -> Iterator[Event]:
+    where = answer.url
+
+    def number(row: object, name: str) -> float:
+        return number_of(field_of(row, name, where=where), where)
+
+    for row in list_of(answer.json(), "results", where=where):
+        day = day_of(field_of(row, _DAYS[kind], where=where), where)
+        if kind == "splits":
+            yield Event(day, split=number(row, "split_to") / (number(row, "split_from") or nan))
+        else:
+            yield Event(day, dividend=number(row, "cash_amount"))
 
 
 # The free plan allows 5 requests a minute.

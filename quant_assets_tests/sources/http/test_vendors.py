@@ -11,7 +11,7 @@ import pytest
 from quant_assets.core.errors import SettingsError, SourceError
 from quant_assets.sources.http import oanda
 from quant_assets.sources.http.alpaca import ALPACA, read_alpaca
-from quant_assets.sources.http.bars import Bars
+from quant_assets.sources.http.bars import Bar, Bars, Event, place_actions
 from quant_assets.sources.http.client import HttpClient
 from quant_assets.sources.http.eia import open_eia, read_eia
 from quant_assets.sources.http.fred import open_fred, read_fred, read_fred_graph
@@ -32,6 +32,7 @@ SPAN = date(2026, 1, 1), date(2026, 1, 31)
 NAN = float("nan")
 BAR = [50.1, 51.0, 49.8, 50.6, 120300.0]
 LETTERS = dict(zip("ohlcv", BAR, strict=True))
+OF_XYZ = {"ticker": "XYZ", "limit": "5000"}
 Change = Callable[[Any], None]
 
 
@@ -60,7 +61,7 @@ def days_of(bars: Bars | Observations) -> list[str]:
     return bars.days.astype(str).tolist()
 
 
-def tiingo_row(day: str, close: float | None = 50.6, split: float = 1.0) -> dict[str, Any]:
+def tiingo_row(day: str, close: float | None = 50.6, split: float | None = 1.0) -> dict[str, Any]:
     raw = dict(zip(("open", "high", "low", "close", "volume"), BAR, strict=True))
     adjusted = {f"adj{name.title()}": 1.0 for name in raw}
     day = f"{day}T00:00:00.000Z"
@@ -199,6 +200,37 @@ def test_yahoo_must_be_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
             YAHOO.open_client()
 
 
+def test_actions_beside_bars_belong_to_the_next_bar() -> None:
+    days = [date(2026, 1, day) for day in (2, 5, 7)]
+    bars = [Bar(day, (1.0, 1.0, 1.0, 1.0, 1.0)) for day in days]
+    events = [
+        Event(date(2025, 12, 1), split=9.0),
+        Event(date(2026, 1, 6), dividend=0.5),
+        Event(date(2026, 1, 7), split=2.0),
+        Event(date(2026, 1, 7), dividend=0.1),
+        Event(date(2026, 1, 8), dividend=9.0),
+    ]
+    placed = place_actions(reversed(bars), reversed(events))
+    assert [(bar.day, bar.split) for bar in placed] == [*zip(days, (1.0, 1.0, 2.0), strict=True)]
+    assert placed[2].dividend == 0.5 / 2 + 0.1
+    assert place_actions([], events) == []
+
+
+@pytest.mark.parametrize(("split", "cash"), [(0, 1), (-1, 0), (NAN, 0), (1, NAN), (1, -1)])
+def test_an_impossible_split_or_dividend(
+    vendor: VendorServer, clock: ManualClock, split: float, cash: float
+) -> None:
+    row = tiingo_row("2026-01-02", split=None if np.isnan(split) else split)
+    row["divCash"] = None if np.isnan(cash) else cash
+    with pytest.raises(SourceError, match="a split or dividend is impossible"):
+        read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=script(vendor, [row]))
+
+
+def script_alpaca_actions(vendor: VendorServer, **kinds: Any) -> None:
+    page = {"corporate_actions": kinds, "next_page_token": None}
+    vendor.script("/v1/corporate-actions", Scripted(json.dumps(page)))
+
+
 def alpaca_page(day: str, token: str | None) -> dict[str, Any]:
     bar = {"t": f"{day}T05:00:00Z", **LETTERS, "n": 931, "vw": 50.4}
     return {"bars": {"XYZ": [bar]}, "next_page_token": token}
@@ -206,11 +238,23 @@ def alpaca_page(day: str, token: str | None) -> dict[str, Any]:
 
 def test_alpaca_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, alpaca_page("2026-01-02", "next"), alpaca_page("2026-01-05", None))
+    script_alpaca_actions(
+        vendor,
+        forward_splits=[{"ex_date": "2026-01-05", "new_rate": 3, "old_rate": 2}],
+        cash_dividends=[
+            {"ex_date": "2026-01-02", "rate": 0.25},
+            {"ex_date": "2025-12-01", "rate": 1},
+        ],
+    )
     bars = read_alpaca(ALPACA.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert days_of(bars) == ["2026-01-02", "2026-01-05"]
     assert bars.values.tolist() == [BAR, BAR]
-    assert bars.splits is None
-    assert [asked.parameters.get("page_token") for asked in vendor.asked] == [None, "next"]
+    assert bars.splits is not None
+    assert bars.dividends is not None
+    assert bars.splits.tolist() == [1.0, 1.5]
+    assert bars.dividends.tolist() == [0.25, 0.0]
+    assert [asked.parameters.get("page_token") for asked in vendor.asked] == [None, "next", None]
+    assert vendor.asked[2].parameters["types"] == "forward_split,reverse_split,cash_dividend"
     assert vendor.asked[0].parameters["adjustment"] == "raw"
     assert vendor.asked[0].headers["APCA-API-SECRET-KEY"] == KEY
 
@@ -223,8 +267,17 @@ def test_alpaca_pages_that_repeat_end(vendor: VendorServer, clock: ManualClock) 
 
 def test_alpaca_has_nothing(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, {"bars": {}, "next_page_token": None})
+    script_alpaca_actions(vendor)
     bars = read_alpaca(ALPACA.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert bars.values.shape == (0, 5)
+
+
+def script_massive_events(
+    vendor: VendorServer, splits: list[Any] | None = None, dividends: list[Any] | None = None
+) -> None:
+    for kind, rows in (("splits", splits), ("dividends", dividends)):
+        page = {"status": "OK", "results": rows or []}
+        vendor.script(f"/stocks/v1/{kind}", Scripted(json.dumps(page)))
 
 
 def massive_page(**more: Any) -> dict[str, Any]:
@@ -234,26 +287,42 @@ def massive_page(**more: Any) -> dict[str, Any]:
 
 def test_massive_bars(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, massive_page())
+    script_massive_events(
+        vendor,
+        [{"execution_date": "2026-01-02", "split_from": 8, "split_to": 1}],
+        [{"ex_dividend_date": "2026-01-02", "cash_amount": 0.26, "currency": "USD"}],
+    )
     bars = read_massive(MASSIVE.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert days_of(bars) == ["2026-01-02"]
     assert bars.values.tolist() == [BAR]
     assert vendor.asked[0].path == "/v/XYZ/range/1/day/2026-01-01/2026-01-31"
     assert vendor.asked[0].parameters["adjusted"] == "false"
+    assert bars.splits is not None
+    assert bars.dividends is not None
+    assert bars.splits.tolist() == [0.125]
+    assert bars.dividends.tolist() == [0.26]
+    asked = [(each.path, each.parameters) for each in vendor.asked[1:]]
+    assert asked == [
+        ("/stocks/v1/splits", {"execution_date.gte": "2026-01-01"} | OF_XYZ),
+        ("/stocks/v1/dividends", {"ex_dividend_date.gte": "2026-01-01"} | OF_XYZ),
+    ]
 
 
 def test_massive_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> None:
     client = MASSIVE.open_client(clock=clock)
     later = [{**LETTERS, "t": 1767589200000}]
     pages = massive_page(next_url=f"{vendor.url}/v/more?cursor=abc"), massive_page(results=later)
+    script_massive_events(vendor)
     bars = read_massive(client, "XYZ", *SPAN, url=script(vendor, *pages))
     assert days_of(bars) == ["2026-01-02", "2026-01-05"]
     assert vendor.asked[1].parameters == {"cursor": "abc"}
     assert vendor.asked[1].headers["Authorization"] == f"Bearer {KEY}"
-    assert clock.pauses == pytest.approx([12.5], abs=0.1)
+    assert clock.pauses == pytest.approx([12.5] * 3, abs=0.1)
 
 
 def test_massive_has_nothing(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, massive_page(resultsCount=0, results=None))
+    script_massive_events(vendor)
     bars = read_massive(MASSIVE.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert not len(bars.days)
 
