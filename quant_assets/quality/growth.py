@@ -52,11 +52,15 @@ class Growth:
         days = len(next(iter(self.growth.values())))
         factors = np.ones((days, len(series)))
         for i, each in enumerate(series.series):
-            if each.instrument in self.growth and each.field in PRICE_FIELDS:
-                factors[:, i] = self.growth[each.instrument]
-            elif each.instrument in self.growth and each.field == "volume":
-                factors[:, i] = 1.0 / self.shares[each.instrument]
+            if each.instrument in self.growth:
+                factors[:, i] = self.factor(each.instrument, each.field)
         return factors
+
+    def factor(self, instrument: str, field: str) -> FloatArray | float:
+        """Return the (n,) factors of a field of an instrument that grows, or their one value."""
+        if field in PRICE_FIELDS:
+            return self.growth[instrument]
+        return 1.0 / self.shares[instrument] if field == "volume" else 1.0
 
 
 def compute_growth(
