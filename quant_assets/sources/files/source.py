@@ -4,7 +4,7 @@
 or computed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.targets import PairsFile
 from quant_assets.market.description.values import Value
 from quant_assets.market.targets import TargetPairs
+from quant_assets.sources.files.actions import read_actions
 from quant_assets.sources.files.digests import digest_content, digest_state
 from quant_assets.sources.files.headers import list_files
 from quant_assets.sources.files.history import PriceHistory, Request, read_history
@@ -130,7 +131,15 @@ class PriceFolder(PricesOnly):
         first = int(np.searchsorted(days, np.datetime64(start, "D")))
         stop = int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
         read = read_wide if history.groups[0].layout == "wide" else read_long
-        return read(history, days[first:stop]).table(np.arange(first, max(first, stop)))
+        table = read(history, days[first:stop]).table(np.arange(first, max(first, stop)))
+        return replace(
+            table,
+            actions=[
+                replace(action, row=action.row - first)
+                for action in read_actions(history, days)
+                if first <= action.row < stop
+            ],
+        )
 
     def pairs(self) -> TargetPairs:
         """Return the targets of the description; a file of pairs may lie beside the prices.
