@@ -139,7 +139,7 @@ def _join(
     options, vendor = answers.options, answers.vendor
     bars: list[Bars] = [each for own in current if (each := answers.read_bars(own))]
     joined = join_symbols(bars, options.first_day)
-    joined = take_sessions(joined, find_sessions(market, joined.days), str(market.file))
+    joined = take_sessions(joined, find_sessions(market, joined.days))
     moments = [own.at for own in current if own.at]
     covered = np.array([vendor.finished_day(at) for at in moments], dtype="datetime64[D]")
     settled = vendor.finished_day(min(moments) - LATE_AFTER)

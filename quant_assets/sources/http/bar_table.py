@@ -6,7 +6,6 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
 from quant_assets.sources.http.bar_options import BarOptions
 from quant_assets.sources.http.bars import FIELDS, Bars
@@ -127,31 +126,24 @@ def _find_lack(joined: JoinedBars, row: int, covered: DayArray, settled: date) -
     return gone
 
 
-def take_sessions(joined: JoinedBars, is_session: BoolArray, where: str) -> JoinedBars:
+def take_sessions(joined: JoinedBars, is_session: BoolArray) -> JoinedBars:
     """Return the bars of trading days.
+
+    Splits and dividends of days between trading days belong to the next trading day.
 
     Args:
         joined: the bars.
         is_session: (n,) whether a day is a trading day.
-        where: the file of the market, for the error.
-
-    Raises:
-        SourceError: a split or dividend is on another day, between trading days.
     """
-    acts = (joined.splits != 1.0) | (joined.dividends != 0.0)
-    between = (
-        np.logical_or.accumulate(is_session) & np.logical_or.accumulate(is_session[::-1])[::-1]
-    )
-    if (lost := acts.any(axis=1) & between & ~is_session).any():
-        raise SourceError(
-            "a split or dividend is on a day that is no trading day",
-            where=where,
-            expected="a calendar whose trading days are those of the vendor",
-            found=str(joined.days[lost][0]),
-        )
+    splits, dividends = joined.splits.copy(), joined.dividends.copy()
+    number = np.cumsum(is_session)
+    between = ~is_session & (number > 0) & (number < number[-1:])
+    for row in np.flatnonzero(between).tolist():
+        dividends[row + 1] += dividends[row] / splits[row + 1]
+        splits[row + 1] *= splits[row]
     return JoinedBars(
         joined.days[is_session],
         joined.values[is_session],
-        joined.splits[is_session],
-        joined.dividends[is_session],
+        splits[is_session],
+        dividends[is_session],
     )

@@ -18,7 +18,7 @@ from quant_assets.sources.http import bar_source
 from quant_assets.sources.http.bar_options import BarOptions, read_bar_options
 from quant_assets.sources.http.bar_source import BarSource, open_bars_at
 from quant_assets.sources.http.vendor import Vendor
-from quant_assets.sources.protocol import KeepsResponses, Source, TakesTime
+from quant_assets.sources.protocol import Action, KeepsResponses, Source, TakesTime
 from quant_assets_tests.support.bar_vendor import (
     KEY,
     BarVendor,
@@ -171,6 +171,28 @@ def test_the_past_as_the_vendor_revised_it(vendor: BarVendor, source: BarSource)
     # The whole history is asked for once a week.
     vendor.clock.move(days=7)
     assert source.prices(*ALWAYS).values[0, 1] == vendor.bars["XOM"][0, 3]
+
+
+@pytest.mark.parametrize("vendor", ["tiingo", "yahoo"], indirect=True)
+def test_splits_and_dividends_of_a_closed_day_belong_to_the_next(
+    vendor: BarVendor, source: BarSource
+) -> None:
+    closed, after = date(2026, 2, 16), date(2026, 2, 17)
+    at = DAYS.index(after)
+    vendor.days = [*DAYS[:at], closed, *DAYS[at:]]
+    for symbol, bars in vendor.bars.items():
+        vendor.bars[symbol] = np.insert(bars, at, bars[at], axis=0)
+    vendor.splits = {"XOM": {closed: 2.0}, "SPY": {closed: 2.0, after: 4.0}}
+    vendor.dividends = {"SPY": {closed: 0.5, after: 0.25}, "XOM": {after: 1.0}}
+    table = ask_all(source).prices(*ALWAYS)
+    assert table.days.tolist() == DAYS
+    assert table.actions == [Action(at, "XOM", 2.0, 1.0), Action(at, "SPY", 8.0, 0.375)]
+    assert source.prices(after, after).actions[0].row == 0
+    assert source.prices(DAYS[0], DAYS[at - 1]).actions == []
+    look = source.look()
+    vendor.dividends["XOM"][after] = 1.5
+    vendor.clock.move(days=8)
+    assert ask_all(source).look() != look
 
 
 def test_a_rate_limit_in_the_middle_then_going_on(
