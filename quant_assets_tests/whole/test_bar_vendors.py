@@ -1,5 +1,6 @@
 """A described market of a vendor's bars, from loading to labels, with a split in the middle."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from math import log
@@ -230,6 +231,29 @@ def test_a_new_split_changes_no_stored_row_and_a_late_one_is_a_revision(
     assert {name: revised[name] for name in names} == {name: anew[name] for name in names}
     before = read_until(market, DAYS[REVERSE - 1])[VALIDATED_PRICES.name]
     assert stored[VALIDATED_PRICES.name].startswith(before[:-1])
+
+
+def test_growth_goes_on_where_the_source_no_longer_has_the_split(
+    vendor: BarVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_actions(vendor)
+    vendor.until(DAYS[-2])
+    market = load(tmp_path / "market", vendor)
+    before = read_wide(market, VALIDATED_PRICES.quoted, "close")
+    # A new address, as of another plan, gives the days after the split only.
+    monkeypatch.setattr("quant_assets.revisions.earlier_days._CLEANING_DAYS", 3)
+    for name, bars in vendor.bars.items():
+        vendor.bars[name] = bars.copy()
+        vendor.bars[name][: SPLIT + 5] = np.nan
+    vendor.splits["AAA"] = {}
+    shutil.rmtree(market.settings.data_dir / "sources")
+    vendor.until(DAYS[-1])
+    load(tmp_path / "market", vendor)
+    after = read_wide(market, VALIDATED_PRICES.quoted, "close")
+    assert len(after) == len(DAYS) == len(before) + 1
+    pd.testing.assert_frame_equal(after.iloc[:-1], before, check_exact=True)
+    growth = 2.0 * (1 + 0.5 / vendor.bars["AAA"][CASH, 3])
+    assert after["AAA.X"].iloc[-1] == pytest.approx(vendor.bars["AAA"][-1, 3] * growth)
 
 
 @pytest.mark.parametrize("vendor", ["massive"], indirect=True)

@@ -218,6 +218,10 @@ class BarAnswers:
                 found="none",
                 hint="check the symbol; `symbols` gives the vendor's names of instruments",
             )
+        first: date = bars.days[0].item()
+        if is_whole and whole and first > self._replay(whole).days[0].item() + _OVERLAP:
+            # Some plans have the last years only: what they no longer give stays as it was read.
+            is_whole, start = False, first
         asked_for, pages = self.options.asked_for, tuple(recorder.pages)
         reading = Reading(symbol, asked_for, start, recorder.clock.now(), pages)
         self._readings.keep(reading, is_whole=is_whole)

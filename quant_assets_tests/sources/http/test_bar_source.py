@@ -195,6 +195,19 @@ def test_splits_and_dividends_of_a_closed_day_belong_to_the_next(
     assert ask_all(source).look() != look
 
 
+def test_the_oldest_days_that_a_vendor_no_longer_gives_stay(
+    vendor: BarVendor, source: BarSource
+) -> None:
+    before = source.prices(*ALWAYS)
+    vendor.bars["XOM"] = vendor.bars["XOM"] + 1.0
+    vendor.bars["XOM"][:20] = np.nan
+    vendor.clock.move(days=8)
+    after = source.prices(*ALWAYS)
+    assert after.days.tolist() == DAYS
+    np.testing.assert_array_equal(after.values[:20], before.values[:20])
+    np.testing.assert_array_equal(after.values[20:, :2], before.values[20:, :2] + 1.0)
+
+
 def test_a_rate_limit_in_the_middle_then_going_on(
     vendor: BarVendor, source: BarSource, tmp_path: Path
 ) -> None:
