@@ -5,8 +5,8 @@ where it ended. The whole history is asked for once a week, the last days in bet
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from filelock import FileLock, Timeout
@@ -52,7 +52,8 @@ class BarAnswers:
 
     vendor: Vendor
     options: BarOptions
-    client: HttpClient
+    # Clients do not change what answers mean: sources of one process share what they parsed.
+    client: HttpClient = field(compare=False)
     store: ResponseStore
 
     def refresh(self) -> None:
@@ -148,15 +149,13 @@ class BarAnswers:
     @contextmanager
     def _alone(self, wait_s: float) -> Iterator[bool]:
         """Yield whether no other process asks the vendor, and keep others from it meanwhile."""
-        self.store.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.store.folder / "asking.lock")
+        with self.store.index.explain():
+            self.store.folder.mkdir(parents=True, exist_ok=True)
+            with suppress(Timeout):
+                lock.acquire(wait_s)
         try:
-            lock.acquire(wait_s)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
+            yield lock.is_locked
         finally:
             lock.release()
 

@@ -18,7 +18,7 @@ from quant_assets.sources.http.bar_answers import BarAnswers
 from quant_assets.sources.http.bar_options import BarOptions, read_bar_options
 from quant_assets.sources.http.bar_table import (
     LATE_AFTER,
-    count_days_come,
+    count_days_delivered,
     join_symbols,
     lay_out,
     list_actions,
@@ -34,7 +34,7 @@ from quant_assets.sources.protocol import PriceTable
 
 
 @dataclass(frozen=True)
-class ComeBars:
+class DeliveredBars:
     """The bars that have come.
 
     Attributes:
@@ -80,10 +80,10 @@ class BarSource(VendorSource):
         Raises:
             SourceError: the vendor does not answer and too little is kept.
         """
-        come = self._read()
+        delivered = self._read()
         problems = self.answers.problems()
         failed = (f"{symbol}: {text}" if symbol else text for symbol, text in problems.items())
-        return "; ".join(filter(None, (come.waiting, *failed)))
+        return "; ".join(filter(None, (delivered.waiting, *failed)))
 
     def complete(self, note: Callable[[str], None]) -> None:
         """Ask for all symbols that are old, however long it takes.
@@ -103,7 +103,7 @@ class BarSource(VendorSource):
     def _table(self) -> PriceTable:
         return self._read().table
 
-    def _read(self) -> ComeBars:
+    def _read(self) -> DeliveredBars:
         answers = self.answers
         answers.refresh()
         current = answers.current()
@@ -134,7 +134,7 @@ def _lacking_error(answers: BarAnswers, lacking: list[str]) -> SourceError:
 @lru_cache(maxsize=2)
 def _join(
     market: MarketDescription, answers: BarAnswers, current: tuple[SymbolReadings, ...]
-) -> ComeBars:
+) -> DeliveredBars:
     """Join the bars of all symbols, and keep them until other readings count."""
     options, vendor = answers.options, answers.vendor
     bars: list[Bars] = [each for own in current if (each := answers.read_bars(own))]
@@ -144,12 +144,12 @@ def _join(
     covered = np.array([vendor.finished_day(at) for at in moments], dtype="datetime64[D]")
     settled = vendor.finished_day(min(moments) - LATE_AFTER)
     names = [name for name, _ in options.symbols]
-    count, waiting = count_days_come(joined, names, covered, settled)
+    count, waiting = count_days_delivered(joined, names, covered, settled)
     values = lay_out(joined, options)[:count]
     ids = np.arange(count, dtype=np.int64)
     actions = list_actions(joined, names, count)
     table = PriceTable(joined.days[:count], ids, options.series, values, actions=actions)
-    return ComeBars(table, waiting, _digest(table))
+    return DeliveredBars(table, waiting, _digest(table))
 
 
 def _digest(table: PriceTable) -> str:

@@ -83,7 +83,7 @@ def list_actions(joined: JoinedBars, names: Sequence[str], count: int) -> list[A
     ]
 
 
-def count_days_come(
+def count_days_delivered(
     joined: JoinedBars, names: Sequence[str], covered: DayArray, settled: date
 ) -> tuple[int, str]:
     """Count the days that have come, from the first on.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from quant_assets.core.errors import MarketError, SettingsError, SourceError
 from quant_assets.market.description.market import MarketDescription
@@ -310,6 +311,23 @@ def test_haste_ends_after_some_seconds_and_the_next_call_goes_on(
     assert len(vendor.symbols_asked) == 2
     vendor.clock.move(minutes=1)
     assert source.last_day == DAYS[-1]
+
+
+def test_another_process_that_asks_is_not_disturbed(
+    vendor: BarVendor, source: BarSource, tmp_path: Path
+) -> None:
+    with FileLock(tmp_path / "asking.lock"), pytest.raises(SourceError, match="not read yet"):
+        source.prices(*ALWAYS)
+    assert vendor.symbols_asked == []
+    assert source.last_day == DAYS[-1]
+
+
+def test_a_folder_that_cannot_be_written(vendor: BarVendor, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    source = open_at(vendor, tmp_path / "file")
+    assert source.look() == ""
+    with pytest.raises(SourceError, match="cannot be read or written"):
+        source.prices(*ALWAYS)
 
 
 def test_progress_is_said_when_it_takes_time(
