@@ -27,7 +27,7 @@ from quant_assets_tests.support.bar_vendor import (
 )
 from quant_assets_tests.support.installation import Installation
 
-pytestmark = pytest.mark.slow("a market is loaded eight times", seconds=100)
+pytestmark = pytest.mark.slow("a market is loaded a dozen times", seconds=200)
 
 DAYS = [day.date() for day in pd.bdate_range("2025-06-02", periods=82)]
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
