@@ -17,7 +17,12 @@ from quant_assets.commands.description_changes import (
     record_parts,
 )
 from quant_assets.commands.revising import keep_order
-from quant_assets.commands.running import check_readable, find_days_to_run, run_on_console
+from quant_assets.commands.running import (
+    check_readable,
+    complete_source,
+    find_days_to_run,
+    run_on_console,
+)
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import (
     Settings,
@@ -32,7 +37,11 @@ from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.protocol import DeliversBars, Source
 from quant_assets.sources.registry import open_market, open_source
 
-_SHAPING_CODE = ("quant_assets.quality.cleaning", "quant_assets.market.targets")
+_SHAPING_CODE = (
+    "quant_assets.quality.cleaning",
+    "quant_assets.quality.growth",
+    "quant_assets.market.targets",
+)
 """Modules whose code shapes what a load stores, besides features and families."""
 
 
@@ -55,6 +64,7 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
 
     require_market(settings)
     source = open_source(settings)
+    complete_source(source)
     days = source.first_day, source.last_day
     market = open_description(settings) if settings.description_file else None
     described = digest_parts(market).values() if market else ()
@@ -92,6 +102,7 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     """
     require_market(settings)
     source = open_source(settings)
+    complete_source(source)
     days = find_days_to_run(source, open_market(settings, source).calendar, start, end)
     check_readable(source, *days)
     days = keep_order(settings, source, job, *days)

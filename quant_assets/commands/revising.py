@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from quant_assets.commands.running import find_days_to_run, run_on_console, warn_of_waiting
+from quant_assets.commands.running import (
+    complete_source,
+    find_days_to_run,
+    run_on_console,
+    warn_of_waiting,
+)
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.settings import Settings, require_market
@@ -46,6 +51,7 @@ def run_revision(settings: Settings) -> None:
 
     require_market(settings, loaded=True)
     source = open_source(settings)
+    complete_source(source)
     with Lake(settings.lake_dir) as lake:
         comparison = compare_with_source(lake, source)
     refuse_other_market(comparison)

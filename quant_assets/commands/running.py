@@ -12,7 +12,7 @@ from quant_assets.core.errors import CalendarError
 from quant_assets.core.settings import Settings
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.orchestration.jobs.job_run import JobRun
-from quant_assets.sources.protocol import Source
+from quant_assets.sources.protocol import Source, TakesTime
 
 
 def run_on_console(settings: Settings, source: Source, run: JobRun) -> None:
@@ -40,6 +40,16 @@ def run_on_console(settings: Settings, source: Source, run: JobRun) -> None:
     for warning in result.warnings:
         typer.secho(f"  warning: {warning}", fg="yellow")
     typer.echo(f"{run.job}: done in {time.perf_counter() - started:.0f} s")
+
+
+def complete_source(source: Source) -> None:
+    """Let a source ask for all that is old, and show the progress, if it says that it takes time.
+
+    Raises:
+        SourceError: what was asked for cannot be kept.
+    """
+    if isinstance(source, TakesTime):
+        source.complete(lambda line: typer.echo(f"  {line}"))
 
 
 def warn_of_waiting(source: Source) -> None:

@@ -110,6 +110,11 @@ class SeriesList:
         names = [each.instrument for each in self.series]
         return dict(zip(names, self.groups, strict=True))
 
+    @cached_property
+    def close_of(self) -> dict[str, int]:
+        """Position of the close of each instrument that has one."""
+        return {each.instrument: i for i, each in enumerate(self.series) if each.field == "close"}
+
     @property
     def rows(self) -> frozenset[tuple[InstrumentSeries, str, str]]:
         """Each series with its name in the source and its group, whatever the order."""

@@ -88,7 +88,7 @@ class CleanedTable:
         days: (n,) trading days.
         date_ids: (n,) the source's numbers of the days.
         series: the c series.
-        value: (n, c) accepted values; NaN otherwise.
+        value: (n, c) accepted values, times splits and dividends until their day; NaN otherwise.
         filled: (n, c) accepted values; where there is none, the last price of at most
             ``fill_limit`` rows before. Volume and open interest are not carried forward.
         flags: (n, c) bits of :class:`CellFlag`.
@@ -110,6 +110,7 @@ def clean(
     source: str,
     rules: CleaningRules = CleaningRules(),
     decisions: Sequence[ReviewDecision] = (),
+    scale: FloatArray | None = None,
 ) -> CleanedTable:
     """Reject impossible cells, carry prices forward over short gaps, and flag unusual cells.
 
@@ -135,6 +136,8 @@ def clean(
         source: name of the source, written to the quarantine.
         rules: the limits.
         decisions: the decisions known, oldest first. They concern one cell and value each.
+        scale: (n, c) factors of accepted cells for splits and dividends until their day; None
+            multiplies nothing. Cells are rejected by the source's numbers.
     """
     decided = {(row, column): each for row, column, each in place_decisions(table, decisions)}
     is_close = table.series.is_close
@@ -142,6 +145,8 @@ def clean(
     reasons = _reasons(table, is_price, rules.bar_tolerance, decided)
     rejected = reasons != RejectionReason.ACCEPTED
     value = np.where(rejected, np.nan, table.values)
+    if scale is not None:
+        value *= scale
     filled = np.where(is_price, _carry_forward(value, rules.fill_limit), value)
     jumps = np.zeros(value.shape, dtype=np.bool_)
     returns = compute_returns(value[:, is_close], filled[:, is_close])

@@ -35,6 +35,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import collect
 from quant_assets.market.instruments import SeriesList
 from quant_assets.quality.rows import quarantine_rows
+from quant_assets.revisions.actions import replace_actions
 from quant_assets.revisions.comparison import DATE_ID_FIELD, Comparison
 from quant_assets.revisions.differences import Revision
 from quant_assets.revisions.digests import BLOCK_DAYS, digest_blocks
@@ -76,6 +77,7 @@ def list_changes(
         ),
         _replace_digests(lake, comparison, update, start, last),
         *_replace_series(lake, update.given.series),
+        *replace_actions(lake, update.own, start, last),
     ]
     if comparison.revisions:
         rows = revision_rows(comparison.revisions, comparison.given.series, now)

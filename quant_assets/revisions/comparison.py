@@ -5,23 +5,27 @@ which series and blocks of days differ; only those are read and compared exactly
 because of it is in ``revisions.storing``.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
 import numpy as np
 
+from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.days import read_day_span, read_days
-from quant_assets.lake.readers.prices import find_history_start, pairs_rows, read_pairs, read_raw
+from quant_assets.lake.readers.prices import pairs_rows, read_pairs, read_raw
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED
 from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.lake.store.lake import Lake
-from quant_assets.market.instruments import InstrumentSeries, SeriesList
+from quant_assets.market.instruments import InstrumentSeries
+from quant_assets.quality.growth import GrowthState
 from quant_assets.quality.review_decisions import ReviewDecision, read_decisions
 from quant_assets.revisions.differences import Revision, find_differences, list_whole_days
 from quant_assets.revisions.digests import BLOCK_DAYS, BlockDigests, digest_blocks
+from quant_assets.revisions.earlier_days import read_days_before, read_growth_before
 from quant_assets.revisions.given_prices import (
     apply_set_aside,
     join_days,
@@ -31,8 +35,6 @@ from quant_assets.revisions.given_prices import (
 from quant_assets.revisions.reviewed_cells import find_unapplied_decisions
 from quant_assets.sources.protocol import PriceTable, Source
 
-# More than any rule of cleaning looks back.
-_CLEANING_DAYS = 250
 DATE_ID_FIELD = "date_id"
 """Field under which the digests of the numbers of days are stored."""
 
@@ -71,6 +73,8 @@ class Comparison:
         went: series that the lake has and the source lacks.
         other_targets: whether the source has other targets than the lake.
         decisions: people's decisions about prices, oldest first, with which prices are cleaned.
+        growth_before: what splits and dividends of stored days before those of ``given`` led to, by
+            instrument.
     """
 
     given: PriceTable
@@ -82,6 +86,7 @@ class Comparison:
     went: tuple[str, ...] = ()
     other_targets: bool = False
     decisions: tuple[ReviewDecision, ...] = ()
+    growth_before: Mapping[str, GrowthState] = field(default_factory=dict)
 
     @property
     def is_other_market(self) -> bool:
@@ -145,8 +150,10 @@ def compare_anew(lake: Lake, source: Source) -> Comparison:
     known = select_days(given, given.days <= np.datetime64(stored[1]))
     revisions = _find_revisions(lake, known, digests, stored, columns)
     revisions += find_unapplied_decisions(lake, decisions, known.days)
+    growth_before: Mapping[str, GrowthState] = {}
     if first > stored[0]:
-        given = join_days(_read_days_before(lake, first, given.series), given)
+        given = join_days(read_days_before(lake, first, given.series), given)
+        growth_before = read_growth_before(lake, stored[0], given, decisions)
     return Comparison(
         given,
         stored,
@@ -155,15 +162,34 @@ def compare_anew(lake: Lake, source: Source) -> Comparison:
         outdated,
         other_targets=other_targets,
         decisions=decisions,
+        growth_before=growth_before,
     )
 
 
-def extend_back(comparison: Comparison, source: Source, start: date) -> Comparison:
-    """Add the days of the source from ``start`` on that lie before the first stored day."""
+def extend_back(comparison: Comparison, source: Source, start: date, end: date) -> Comparison:
+    """Add the days of the source from ``start`` on that lie before the first stored day.
+
+    Args:
+        comparison: how the source differs from the lake.
+        source: the source.
+        start: first day of the run.
+        end: last day of the run.
+
+    Raises:
+        SourceError: the source cannot be read; or the days have splits or dividends, by which all
+            later prices are multiplied, and the run does not store these.
+    """
     if comparison.stored is None or max(start, source.first_day) >= comparison.stored[0]:
         return comparison
     earlier = source.prices(start, comparison.stored[0] - timedelta(days=1))
     earlier = select_columns(earlier, comparison.given.columns)
+    if earlier.actions and end < comparison.stored[1]:
+        raise SourceError(
+            "earlier days have splits or dividends, which change all later prices",
+            where=source.name,
+            expected=f"a run until {comparison.stored[1]}",
+            found=f"{start} to {end}",
+        )
     return replace(comparison, given=join_days(earlier, comparison.given))
 
 
@@ -172,12 +198,6 @@ def _has_other_targets(lake: Lake, source: Source) -> bool:
         return False
     stored, given = (pairs_rows(pairs) for pairs in (read_pairs(lake), source.pairs()))
     return any(list(stored[name]) != list(given[name]) for name in stored)
-
-
-def _read_days_before(lake: Lake, first: date, series: SeriesList) -> PriceTable:
-    """Read the last stored days before the source's first day, as many as cleaning needs."""
-    start = find_history_start(lake, RAW_PRICES, first, _CLEANING_DAYS)
-    return read_raw(lake, start, first - timedelta(days=1), series)
 
 
 def _read_outdated(lake: Lake) -> Outdated | None:

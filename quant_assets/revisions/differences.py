@@ -5,7 +5,7 @@ A pure function of two tables. Which parts of the tables need comparing is in
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -13,9 +13,18 @@ import numpy as np
 
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.revisions.digests import cell_bits
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.protocol import Action, PriceTable
 
-Kind = Literal["restated", "corrected", "withdrawn", "inserted", "renumbered", "reviewed"]
+Kind = Literal[
+    "restated",
+    "corrected",
+    "withdrawn",
+    "inserted",
+    "renumbered",
+    "reviewed",
+    "split",
+    "dividend",
+]
 """What changed the past: the source; or, if reviewed, a person's decision about one cell."""
 # Fewer observations with one factor are corrections: any two values have a factor.
 _LEAST_RESTATED = 5
@@ -30,11 +39,12 @@ class Revision:
     Attributes:
         kind: restated, all values of a range times one factor; corrected, one cell; withdrawn or
             inserted, a whole day; renumbered, other numbers of the days of a range; reviewed, one
-            cell that a person decided about.
+            cell that a person decided about; split or dividend, that of a day.
         first: the day, or the first day of the range.
         last: the last day of the range; ``first`` without a range.
-        column: name of the series; empty if the whole day changed.
-        before: stored value, or number, of ``first``; NaN if empty.
+        column: name of the series, for a split or dividend that of the close; empty if the whole
+            day changed.
+        before: stored value, number, split or dividend of ``first``; NaN if empty.
         after: the source's value, or number, now; NaN if empty, or if a person rejected it.
         factor: after divided by before over the range; NaN unless restated.
         cells: number of changed cells; 0 if the whole day changed.
@@ -61,7 +71,8 @@ def find_differences(stored: PriceTable, given: PriceTable) -> list[Revision]:
         The differences: whole days first, then numbers, then series in the order of the columns.
     """
     common, in_stored, in_given = np.intersect1d(stored.days, given.days, return_indices=True)
-    before, after = cell_bits(stored)[in_stored], cell_bits(given)[in_given]
+    before = cell_bits(replace(stored, actions=()))[in_stored]
+    after = cell_bits(replace(given, actions=()))[in_given]
     changed = before != after
     return [
         *list_whole_days("withdrawn", np.setdiff1d(stored.days, given.days)),
@@ -78,7 +89,26 @@ def find_differences(stored: PriceTable, given: PriceTable) -> list[Revision]:
                 changed[:, i],
             )
         ),
+        *_compare_actions(stored, given, common),
     ]
+
+
+def _compare_actions(stored: PriceTable, given: PriceTable, common: DayArray) -> Iterator[Revision]:
+    """Yield the splits and dividends that differ on days that both tables have."""
+    days = set(common.tolist())
+    before, after = (
+        {(t.days[a.row].item(), a.instrument): a for a in t.actions} for t in (stored, given)
+    )
+    for key in sorted(before.keys() | after.keys()):
+        day, instrument = key
+        if day not in days:
+            continue
+        old, new = (each.get(key, Action(0, instrument)) for each in (before, after))
+        column = given.columns[given.series.close_of[instrument]]
+        if old.split != new.split:
+            yield Revision("split", day, day, column, old.split, new.split, cells=1)
+        if old.dividend != new.dividend:
+            yield Revision("dividend", day, day, column, old.dividend, new.dividend, cells=1)
 
 
 def list_whole_days(kind: Kind, days: DayArray) -> list[Revision]:
@@ -189,12 +219,20 @@ def describe_differences(revisions: Sequence[Revision]) -> str:
         names = sorted({revision.column for revision in same})
         span = f"{min(r.first for r in same)} to {max(r.last for r in same)}"
         parts.append(f"{_list_names(names)} restated by {factor} over {span}")
-    for kind in ("corrected", "reviewed"):
+    for kind, what in (
+        *(
+            ("corrected", "cell"),
+            ("reviewed", "cell"),
+            ("split", "split"),
+            ("dividend", "dividend"),
+        ),
+    ):
         single = [revision for revision in revisions if revision.kind == kind]
         cells = [f"{revision.column} on {revision.first}" for revision in single]
         if single:
-            count = f"{len(single)} cell{'s' * (len(single) > 1)}"
-            parts.append(f"{count} {kind}: {_list_names(cells)}")
+            count = f"{len(single)} {what}{'s' * (len(single) > 1)}"
+            verb = "corrected" if kind == what else kind
+            parts.append(f"{count} {verb}: {_list_names(cells)}")
     whole = {
         kind: [str(revision.first) for revision in revisions if revision.kind == kind]
         for kind in ("withdrawn", "inserted")

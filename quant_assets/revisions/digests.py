@@ -61,7 +61,8 @@ def digest_days(table: PriceTable) -> IntArray:
 def cell_bits(table: PriceTable) -> Hashes:
     """Return (n, c + 1) bits that are equal exactly if two cells are; the last are the numbers.
 
-    All empty cells are equal. A cell with text is equal to a cell with the same text.
+    All empty cells are equal. A cell with text is equal to a cell with the same text. A close with
+    a split or dividend is equal to one with the same.
     """
     bits = np.empty((len(table.days), len(table.columns) + 1), dtype=np.uint64)
     bits[:, :-1] = np.where(np.isnan(table.values), _EMPTY, table.values.view(np.uint64))
@@ -69,6 +70,9 @@ def cell_bits(table: PriceTable) -> Hashes:
     position = {name: i for i, name in enumerate(table.columns)}
     for cell in table.unread:
         bits[cell.row, position[cell.column]] = _hash_text(cell.text)
+    for action in table.actions:
+        close = table.series.close_of[action.instrument]
+        bits[action.row, close] ^= np.uint64(_hash_text(f"{action.split!r} {action.dividend!r}"))
     return bits
 
 

@@ -69,7 +69,8 @@ def _find_counting_labels(
 ) -> BoolArray:
     """Return (n, m) whether a label may have moved beyond rounding, by the day it became known.
 
-    That is a label of a target with a corrected or reviewed leg, or one whose first and last price
+    That is a label of a target with a corrected or reviewed leg, or with another split or dividend
+    of a leg, or one whose first and last price
     lie on different sides of an end of a restated range; or any label if whole days changed.
     """
     everything = np.ones((len(days), len(pairs)), dtype=np.bool_)
@@ -90,7 +91,7 @@ def _find_counting_labels(
     for row in rows:
         if (column := place.get(row["instrument"])) is None:
             continue
-        if row["kind"] in ("corrected", "reviewed"):
+        if row["kind"] in ("corrected", "reviewed", "split", "dividend"):
             corrected[column] = True
         elif row["kind"] == "restated":
             first = np.searchsorted(days, np.datetime64(row["trading_day"]))

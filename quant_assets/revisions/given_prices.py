@@ -3,8 +3,10 @@
 A day that is set aside has what the lake holds for it, until the source repairs the day.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,7 +16,9 @@ from quant_assets.lake.schemas.revision_tables import SET_ASIDE
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.digests import digest_days
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.protocol import Action, PriceTable, UnreadCell
+
+_InRow = TypeVar("_InRow", UnreadCell, Action)
 
 
 def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
@@ -22,12 +26,13 @@ def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
     if table.columns == columns:
         return table
     at = table.series.by_column
-    kept = set(columns)
+    kept, series = set(columns), table.series.select(columns)
     return replace(
         table,
-        series=table.series.select(columns),
+        series=series,
         values=np.ascontiguousarray(table.values[:, [at[name] for name in columns]]),
         unread=[cell for cell in table.unread if cell.column in kept],
+        actions=[action for action in table.actions if action.instrument in series.close_of],
     )
 
 
@@ -36,26 +41,34 @@ def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
     if wanted.all():
         return table
     position = np.cumsum(wanted) - 1
+
+    def select(cells: Sequence[_InRow]) -> list[_InRow]:
+        return [replace(cell, row=int(position[cell.row])) for cell in cells if wanted[cell.row]]
+
     return replace(
         table,
         days=table.days[wanted],
         date_ids=table.date_ids[wanted],
         values=table.values[wanted],
-        unread=[
-            replace(cell, row=int(position[cell.row])) for cell in table.unread if wanted[cell.row]
-        ],
+        unread=select(table.unread),
+        actions=select(table.actions),
     )
 
 
 def join_days(earlier: PriceTable, later: PriceTable) -> PriceTable:
     """Join two tables of the same series, of which the first has the earlier days."""
     shift = len(earlier.days)
+
+    def move(cells: Sequence[_InRow]) -> list[_InRow]:
+        return [replace(cell, row=cell.row + shift) for cell in cells]
+
     return replace(
         later,
         days=np.concatenate([earlier.days, later.days]),
         date_ids=np.concatenate([earlier.date_ids, later.date_ids]),
         values=np.concatenate([earlier.values, later.values]),
-        unread=[*earlier.unread, *(replace(cell, row=cell.row + shift) for cell in later.unread)],
+        unread=[*earlier.unread, *move(later.unread)],
+        actions=[*earlier.actions, *move(later.actions)],
     )
 
 
@@ -82,6 +95,7 @@ def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTa
     values = given.values.copy()
     values[rows] = np.nan
     unread = [cell for cell in given.unread if not rows[cell.row]]
+    actions = [action for action in given.actions if not rows[action.row]]
     for day in days if lake.has(RAW_PRICES) else ():
         stored = read_raw(lake, day, day)
         if len(stored.days):
@@ -89,4 +103,5 @@ def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTa
             stored = select_columns(stored, given.columns)
             values[row] = stored.values[0]
             unread += [replace(cell, row=row) for cell in stored.unread]
-    return replace(given, values=values, unread=unread)
+            actions += [replace(action, row=row) for action in stored.actions]
+    return replace(given, values=values, unread=unread, actions=actions)

@@ -67,7 +67,8 @@ def _name_wanted(decision: ReviewDecision | None) -> str:
 
 
 def _build_revision(row: dict[str, Any], decision: ReviewDecision | None, column: str) -> Revision:
-    day, before = row["trading_day"], row["value"]
+    # The source's number, as the accepted value may be multiplied by splits and dividends.
+    day, before = row["trading_day"], row["raw"] if row["value"] is not None else None
     rejects = decision is not None and decision.decision == "reject"
     return Revision(
         "reviewed",

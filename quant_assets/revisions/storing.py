@@ -16,6 +16,7 @@ from quant_assets.lake.readers.arrays import day_blocks
 from quant_assets.lake.readers.prices import raw_rows
 from quant_assets.lake.store.lake import Lake
 from quant_assets.quality.cleaning import CleanedTable, CleaningRules, clean
+from quant_assets.quality.growth import compute_growth
 from quant_assets.quality.rows import validated_rows
 from quant_assets.revisions.comparison import Comparison
 from quant_assets.revisions.digests import digest_days
@@ -137,7 +138,14 @@ def build_update(
     given = select_days(comparison.given, begun & (days <= np.datetime64(end)))
     first = int(np.searchsorted(given.days, np.datetime64(start)))
     history = np.arange(len(given.days)) >= max(0, first - rules.history)
-    cleaned = clean(select_days(given, history), source, rules, comparison.decisions)
+    growth = compute_growth(given, comparison.decisions, comparison.growth_before)
+    cleaned = clean(
+        select_days(given, history),
+        source,
+        rules,
+        comparison.decisions,
+        growth.scale(given.series)[history] if growth else None,
+    )
     own = select_days(given, np.arange(len(given.days)) >= first)
     return PriceUpdate(
         start,
@@ -164,7 +172,8 @@ def set_days_aside(
     revisions = [
         each
         for each in comparison.revisions
-        if each.kind not in ("corrected", "restated") or {each.first, each.last} - set(days)
+        if each.kind not in ("corrected", "restated", "split", "dividend")
+        or {each.first, each.last} - set(days)
     ]
     kept = keep_stored_days(lake, given, list(days))
     return replace(comparison, given=kept, revisions=tuple(revisions)), refused

@@ -4,7 +4,7 @@ A source delivers series as it got them: it cleans, fills and drops nothing. It 
 structure is wrong as a whole, and delivers single unreadable cells for quarantine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -36,6 +36,23 @@ class UnreadCell:
 
 
 @dataclass(frozen=True)
+class Action:
+    """A split, a dividend, or both, of an instrument on a day.
+
+    Attributes:
+        row: row of the day in its table, from 0.
+        instrument: name of the instrument.
+        split: shares after a split that takes effect at the day's open, for each share before.
+        dividend: cash for each share that is held from before the day, counted after its split.
+    """
+
+    row: int
+    instrument: str
+    split: float = 1.0
+    dividend: float = 0.0
+
+
+@dataclass(frozen=True)
 class PriceTable:
     """Prices as the source delivers them, one row a day and one column a series.
 
@@ -46,6 +63,8 @@ class PriceTable:
         values: (n, c) numbers as delivered, infinite and negative numbers included; NaN where a
             cell is empty or unread.
         unread: cells that hold text instead of a number.
+        actions: splits and dividends of instruments that have a close, if ``values`` are prices as
+            traded, which they do not adjust; at most one of a day and instrument.
     """
 
     days: DayArray
@@ -53,6 +72,7 @@ class PriceTable:
     series: SeriesList
     values: FloatArray
     unread: Sequence[UnreadCell] = ()
+    actions: Sequence[Action] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -192,4 +212,22 @@ class DeliversBars(Protocol):
 
         Raises:
             SourceError: the bars cannot be read as a whole, or do not fit the market's sessions.
+        """
+
+
+@runtime_checkable
+class TakesTime(Protocol):
+    """What a source has in addition if asking a vendor for everything may take minutes.
+
+    All other methods ask for some seconds only, and the next call goes on.
+    """
+
+    def complete(self, note: Callable[[str], None]) -> None:
+        """Ask for everything that is old, however long it takes.
+
+        Args:
+            note: is called with the progress if it takes more than two seconds.
+
+        Raises:
+            SourceError: nothing can be kept.
         """

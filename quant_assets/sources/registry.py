@@ -23,6 +23,10 @@ FILES = "files"
 _OPENERS = {
     FILES: "quant_assets.sources.files.source:open_files",
     "ecb": "quant_assets.sources.http.ecb:open_ecb",
+    **{
+        name: f"quant_assets.sources.http.{name}:open_source"
+        for name in ("tiingo", "alpaca", "massive", "yahoo", "oanda")
+    },
 }
 
 

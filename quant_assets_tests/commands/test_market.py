@@ -9,6 +9,8 @@ import pytest
 
 from quant_assets.commands.market import check_description
 from quant_assets.core.errors import MarketError
+from quant_assets.core.settings import Settings
+from quant_assets.sources.registry import open_source
 from quant_assets_tests.support.price_folder import DAYS, write_long
 
 PAGE = Path(__file__).parents[2] / "docs" / "market.md"
@@ -37,6 +39,30 @@ def test_the_first_example_of_the_page_gives_what_it_says(run: Run, tmp_path: Pa
 def test_every_description_of_the_page_is_one(number: int, tmp_path: Path) -> None:
     (tmp_path / "instruments.csv").write_text(blocks("csv")[0])
     assert check(blocks("yaml")[number], folder=tmp_path)
+
+
+def test_the_licensed_files_of_the_page_are_read(tmp_path: Path) -> None:
+    [text] = [text for text in blocks("yaml") if "name: licensed" in text]
+    [table] = [table for table in blocks("csv") if "settlement" in table]
+    folder = tmp_path / "licensed"
+    folder.mkdir()
+    (folder / "2024.csv").write_text(table)
+    fields = "fields             close of 2, volume of 1, open_interest of 1, settlement of 2"
+    assert fields in check(text, None, tmp_path)
+    settings = Settings(data_dir=tmp_path / "data", source=str(tmp_path / "market.yaml"))
+    prices = open_source(settings).prices(date(2024, 1, 1), date(2024, 2, 1))
+    by_name = dict(zip(prices.columns, prices.values.T.tolist(), strict=True))
+    assert by_name["LME copper_settlement"] == [8466.0, 8450.5]
+    assert by_name["JPX gold_open_interest"] == [42017.0, 41655.0]
+    # The other form that the page names.
+    (folder / "2024.csv").write_text("date,metal,cash,three_month\n2024-01-04,LME copper,1,2\n")
+    columns = "columns: {symbol: metal, close: three_month, settlement: cash}"
+    assert columns in PAGE.read_text()
+    lines = text.replace("    other_days: skip", f"    {columns}").splitlines()
+    other = "\n".join(line for line in lines if "JPX gold" not in line)
+    (tmp_path / "market.yaml").write_text(other)
+    prices = open_source(settings).prices(date(2024, 1, 1), date(2024, 2, 1))
+    assert prices.values.tolist() == [[2.0, 1.0]]
 
 
 def test_the_error_of_the_page_is_what_one_gets(run: Run, tmp_path: Path) -> None:

@@ -14,14 +14,18 @@ import pytest
 
 from quant_assets.core.errors import ArtifactError
 from quant_assets.core.settings import Settings
+from quant_assets.lake.readers.actions import action_rows
 from quant_assets.lake.readers.series import read_series, series_rows
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, REFERENCES
+from quant_assets.lake.schemas.source_tables import ACTIONS
 from quant_assets.lake.schemas.tables import RAW_SERIES
+from quant_assets.lake.store.changes import replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.anomalies.anomalies import anomaly_rows
 from quant_assets.monitoring.plots import plot_anomalies
 from quant_assets.orchestration.assets.anomalies import build
 from quant_assets.orchestration.assets.partitions import trading_partitions
+from quant_assets.sources.protocol import Action
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, ENERGY, FIT_ROWS, renamed
@@ -118,6 +122,22 @@ def test_too_short_a_history_has_a_reason_and_no_rows(watched: Lake, tmp_path: P
     assert rows.empty
     assert list(reasons) == [str(DAYS[100])]
     assert "too little to learn from" in reasons[str(DAYS[100])]
+
+
+def test_a_split_is_no_anomaly(short: tuple[Lake, Settings], tmp_path: Path) -> None:
+    lake, settings = short
+    table = synthetic.until(synthetic.prices(), 299)
+    values, row, name = table.values.copy(), 250, "US_Stock_XOM"
+    for i, each in enumerate(table.series.series):
+        if each.instrument == name:
+            values[row:, i] *= 2.0 if each.field == "volume" else 0.5
+    split = replace(table, values=values, actions=(Action(row, name, split=2.0),))
+    with Lake(tmp_path / "split") as other:
+        synthetic.fill(other, split)
+        other.change(replace_days(ACTIONS, day(0), day(299), action_rows(split)))
+        own = settings.model_copy(update={"data_dir": tmp_path / "own"})
+        rows = rows_of(other, own, 200, 299)
+    pd.testing.assert_frame_equal(rows, rows_of(lake, settings, 200, 299), check_exact=True)
 
 
 def test_kept_detectors_are_not_learnt_again(

@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,10 @@ class Asked:
 
 
 class VendorServer(ThreadingHTTPServer):
-    """A server with a list of answers for each path; the last one of a list repeats."""
+    """A server with a list of answers for each path; the last one of a list repeats.
+
+    A function ``respond`` answers instead if it is set.
+    """
 
     daemon_threads = True
 
@@ -47,6 +50,7 @@ class VendorServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: dict[str, list[Scripted]] = {}
         self.asked: list[Asked] = []
+        self.respond: Callable[[Asked], Scripted] | None = None
         self.over = threading.Event()
 
     @property
@@ -58,8 +62,8 @@ class VendorServer(ThreadingHTTPServer):
         self.answers[path] = list(answers)
         return self.url + path
 
-    def next_answer(self, path: str) -> Scripted:
-        matching = [key for key in self.answers if path.startswith(key)]
+    def next_answer(self, asked: Asked) -> Scripted:
+        matching = [key for key in self.answers if asked.path.startswith(key)]
         if not matching:
             return Scripted("not there", 404)
         queue = self.answers[max(matching, key=len)]
@@ -75,8 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         parameters = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        self.server.asked.append(Asked(parts.path, parameters, dict(self.headers)))
-        answer = self.server.next_answer(parts.path)
+        asked = Asked(parts.path, parameters, dict(self.headers))
+        self.server.asked.append(asked)
+        answer = (self.server.respond or self.server.next_answer)(asked)
         if answer.hangs:
             self.server.over.wait(20)
             self.close_connection = True

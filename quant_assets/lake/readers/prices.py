@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quant_assets.core.typing import DayArray, IntArray
+from quant_assets.lake.readers.actions import read_actions
 from quant_assets.lake.readers.arrays import (
     day_blocks,
     day_positions,
@@ -90,7 +91,7 @@ def _read_pairs(lake: Lake) -> TargetPairs:
 
 
 def read_raw(lake: Lake, start: date, end: date, series: SeriesList | None = None) -> PriceTable:
-    """Read the prices of a range of days as the source gave them.
+    """Read the prices of a range of days as the source gave them, with splits and dividends.
 
     Args:
         lake: the lake.
@@ -112,7 +113,7 @@ def read_raw(lake: Lake, start: date, end: date, series: SeriesList | None = Non
         UnreadCell(int(row[i]), series.columns[column[i]], unread[i].as_py())
         for i in np.flatnonzero(unread.is_valid().to_numpy(zero_copy_only=False))
     )
-    return PriceTable(days, date_ids, series, values, cells)
+    return PriceTable(days, date_ids, series, values, cells, read_actions(lake, days, series))
 
 
 def read_panel(

@@ -19,8 +19,8 @@ REVISIONS = Table(
     "raw.revisions",
     "What a source changed in days that were stored already, and what people decided about them. "
     "One row per day that was withdrawn or inserted, per range of days that a series was restated "
-    "over by one factor or that got other numbers, and per cell that was corrected or reviewed. "
-    "Written together with the prices.",
+    "over by one factor or that got other numbers, per cell that was corrected or reviewed, and "
+    "per split or dividend that changed. Written together with the prices.",
     (
         _KNOWN_AT,
         Column("trading_day", "DATE", "the day, or the first day of the range"),
@@ -32,10 +32,18 @@ REVISIONS = Table(
             "VARCHAR",
             "restated: all values of a range times one factor; corrected: one cell; withdrawn or "
             "inserted: the whole day; renumbered: other date_ids; reviewed: one cell that a person "
-            "accepted or rejected, or whose decision was undone",
+            "accepted or rejected, or whose decision was undone; split or dividend: that of a day",
         ),
-        Column("before", "DOUBLE", "stored value, or date_id, of trading_day; NULL if empty"),
-        Column("after", "DOUBLE", "value, or date_id, now; NULL if empty, or rejected by a person"),
+        Column(
+            "before",
+            "DOUBLE",
+            "stored value, date_id, split or dividend of trading_day; NULL if empty",
+        ),
+        Column(
+            "after",
+            "DOUBLE",
+            "the same now; NULL if empty, or rejected by a person",
+        ),
         Column("factor", "DOUBLE", "after divided by before over the range; NULL otherwise"),
         Column("cells", "BIGINT", "number of changed cells"),
     ),

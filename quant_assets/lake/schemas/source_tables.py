@@ -2,6 +2,20 @@
 
 from quant_assets.lake.schemas.table import Column, Table
 
+ACTIONS = Table(
+    "raw.actions",
+    "Splits and dividends as the source gave them, where raw.prices are prices as traded: one row "
+    "per day and instrument with a split or dividend. validated.prices are multiplied forward by "
+    "them. Known at the close of trading_day. Written together with the prices.",
+    (
+        Column("trading_day", "DATE", "a trading day of the market"),
+        Column("date_id", "BIGINT", "the source's number of the day"),
+        Column("instrument", "VARCHAR", "name of the instrument"),
+        Column("split", "DOUBLE", "shares after the day's split for each before; 1 without one"),
+        Column("dividend", "DOUBLE", "cash for each share, counted after the split; 0 without one"),
+    ),
+    written_by="no_asset",
+)
 RESPONSES = Table(
     "raw.responses",
     "Answers of a vendor to requests for prices: one row per answer. A run that stores prices adds "

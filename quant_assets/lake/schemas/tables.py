@@ -72,7 +72,12 @@ VALIDATED_PRICES = Table(
         DATE_ID,
         Column("instrument", "VARCHAR", "name of the instrument"),
         Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
-        Column("value", "DOUBLE", "the accepted value; NULL without one. Labels use this column"),
+        Column(
+            "value",
+            "DOUBLE",
+            "the accepted value, times splits and dividends of raw.actions until the day; NULL "
+            "without one. Labels use this column",
+        ),
         Column("filled", "DOUBLE", "value, or a price of a few days before. Features use this"),
         Column(
             "flag", "VARCHAR", "filled, stale, jump, rejected, reviewed, joined by commas; or NULL"

@@ -196,7 +196,7 @@ def read_calendar(value: Value) -> MarketCalendar:
         exchanges = tuple(dict.fromkeys(named))
     late_after = entries.get("late_after_hours")
     first, last = (
-        _read_day(entries[key]) if key in entries else None for key in ("first_day", "last_day")
+        entries[key].day() if key in entries else None for key in ("first_day", "last_day")
     )
     if first and last and first > last:
         raise entries["last_day"].error("the history ends before it begins", expected=f"{first} on")
@@ -217,13 +217,6 @@ def _read_due(entries: dict[str, Value]) -> ZonedTime | None:
         if key in entries:
             raise entries[key].error("this key needs another", expected="`due: HH:MM` beside it")
     return None
-
-
-def _read_day(value: Value) -> date:
-    try:
-        return date.fromisoformat(value.text())
-    except ValueError:
-        raise value.error("not a day", expected="a day such as 2014-01-02") from None
 
 
 @cache

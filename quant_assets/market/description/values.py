@@ -7,6 +7,7 @@ keys of a description mean does not belong here.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeAlias
 from unicodedata import category
@@ -154,6 +155,13 @@ class Value:
         if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) and least <= float(text) <= most:
             return float(text)
         raise self.error("not a number that fits", expected=f"a number from {least:g} to {most:g}")
+
+    def day(self) -> date:
+        """Return a day that is written as ``2014-01-02``."""
+        try:
+            return date.fromisoformat(self.text())
+        except ValueError:
+            raise self.error("not a day", expected="a day such as 2014-01-02") from None
 
 
 def place_of(file: Path, line: int | None = None, key: str = "") -> str:

@@ -19,9 +19,9 @@ from quant_assets.core.code_digest import digest_code
 from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, IntArray
-from quant_assets.lake.readers.prices import read_panel
 from quant_assets.lake.readers.series import read_groups
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES
+from quant_assets.lake.schemas.source_tables import ACTIONS
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.references import ReferenceStore
@@ -29,6 +29,7 @@ from quant_assets.models.packing import pack, unpack
 from quant_assets.monitoring.anomalies.detector_results import apply_detectors
 from quant_assets.monitoring.anomalies.detectors import Detectors, learn_detectors, unpack_detectors
 from quant_assets.monitoring.anomalies.indicators import LOOKBACK_DAYS, price_indicators
+from quant_assets.quality.grown_panel import read_grown_panel
 from quant_assets.training.walk_forward import find_fit_in_force, fit_rows
 
 REFERENCE_DAYS = 750
@@ -101,7 +102,17 @@ def read_known_prices(lake: Lake, until: date) -> KnownPrices:
         needs=RAW_PRICES,
     )
     days = rows["trading_day"].astype("datetime64[D]")
-    return KnownPrices(days, rows["date_id"], tuple(map(str, rows["digest"])))
+    digests = list(map(str, rows["digest"]))
+    if lake.has(ACTIONS):
+        actions = lake.columns(
+            "SELECT trading_day, sum(hash(instrument, split, dividend))::VARCHAR AS digest"
+            f" FROM {ACTIONS.quoted} WHERE trading_day <= ? GROUP BY ALL ORDER BY trading_day",
+            [until],
+        )
+        at = np.searchsorted(days, actions["trading_day"].astype("datetime64[D]"))
+        for row, digest in zip(at.tolist(), actions["digest"], strict=True):
+            digests[row] += f" {digest}"
+    return KnownPrices(days, rows["date_id"], tuple(digests))
 
 
 def load_detectors(lake: Lake, settings: Settings, known: KnownPrices, row: int) -> Detectors:
@@ -122,7 +133,7 @@ def load_detectors(lake: Lake, settings: Settings, known: KnownPrices, row: int)
     as_of: date = known.days[row].item()
 
     def learn() -> bytes:
-        panel = read_panel(lake, "value", known.days[before].item(), as_of, RAW_PRICES)
+        panel = read_grown_panel(lake, known.days[before].item(), as_of)
         indicators = price_indicators(panel)[first - before :]
         learnt = learn_detectors(indicators, panel.instruments, panel.groups, settings.seed)
         return pack(**learnt.arrays())
@@ -158,7 +169,7 @@ def _detector_rows(
     """Make the rows of consecutive days that the same detectors judge."""
     first = max(0, int(wanted[0]) - LOOKBACK_DAYS)
     ends = known.days[first].item(), known.days[wanted[-1]].item()
-    panel = read_panel(lake, "value", *ends, RAW_PRICES)
+    panel = read_grown_panel(lake, *ends)
     indicators = price_indicators(panel)[wanted - first]
     for result in apply_detectors(detectors, indicators, panel.instruments, panel.groups):
         for rows in (result.market_rows(), result.series_rows()):

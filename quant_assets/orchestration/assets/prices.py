@@ -100,7 +100,7 @@ def build(
         comparison = compare_for_run(context, lake, source, settings)
         _require_days(comparison, source, start, end)
         if context.run.job_name == LOAD:
-            comparison = extend_back(comparison, source, start)
+            comparison = extend_back(comparison, source, start, end)
         build_rows = partial(
             build_update,
             source=source.name,

@@ -5,7 +5,7 @@ Reading headers belongs in ``headers``, reading cells in ``long_cells`` and ``wi
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,9 @@ from quant_assets.market.instruments import FIELDS
 from quant_assets.sources.files.headers import Header, check_whole, list_files, read_header
 
 Layout = Literal["long", "wide", "a file per instrument"]
-OUR_NAMES = ("date", "symbol", *FIELDS)
+ACTIONS = ("split", "dividend")
+"""Columns that only options name: prices of other files may be adjusted already."""
+OUR_NAMES = ("date", "symbol", *FIELDS, *ACTIONS)
 _DATES = ("date", "day", "trading_day", "datetime", "timestamp")
 _NUMBERED = "date_id"
 SYMBOLS = ("symbol", "ticker", "instrument")
@@ -75,6 +77,7 @@ class FileGroup:
         fields: positions of the columns of fields; empty if the layout is wide.
         others: positions of the other columns that have a name; the series if the layout is wide.
         numbered: whether the days are numbers of days, not dates.
+        actions: positions of the columns of splits and dividends that the options name.
     """
 
     paths: tuple[Path, ...]
@@ -85,6 +88,7 @@ class FileGroup:
     fields: dict[str, int]
     others: tuple[int, ...]
     numbered: bool
+    actions: dict[str, int] = field(default_factory=dict)
 
     @property
     def other_names(self) -> tuple[str, ...]:
@@ -144,11 +148,19 @@ def _recognise(header: Header, paths: Sequence[Path], columns: Columns) -> FileG
             hint="a folder must hold price files only; `columns` names columns of other names",
         )
     symbol = roles.get("symbol")
-    fields = {field: roles[field] for field in FIELDS if field in roles}
-    used = {day, symbol, *fields.values()}
+    fields = {name: roles[name] for name in FIELDS if name in roles}
+    actions = {name: roles[name] for name in ACTIONS if name in roles}
+    used = {day, symbol, *fields.values(), *actions.values()}
     others = tuple(i for i, name in enumerate(header.names) if name and i not in used)
     numbered = "date" not in roles
     if symbol is None and not fields and others:
+        if actions:
+            raise MarketError(
+                "wide files have no splits and dividends",
+                where=columns[next(iter(actions))].where,
+                expected="files with a row per day and symbol, or a file per instrument",
+                found=str(paths[0]),
+            )
         return FileGroup(tuple(paths), header, "wide", day, None, {}, others, numbered)
     if "close" not in fields:
         raise SourceError(
@@ -160,7 +172,7 @@ def _recognise(header: Header, paths: Sequence[Path], columns: Columns) -> FileG
             "columns: {close: Last}",
         )
     layout: Layout = "a file per instrument" if symbol is None else "long"
-    return FileGroup(tuple(paths), header, layout, day, symbol, fields, others, numbered)
+    return FileGroup(tuple(paths), header, layout, day, symbol, fields, others, numbered, actions)
 
 
 def _find_roles(header: Header, columns: Columns) -> dict[str, int]:
@@ -171,7 +183,7 @@ def _find_roles(header: Header, columns: Columns) -> dict[str, int]:
     for name, i in at.items():
         if i not in roles.values():
             plain.setdefault(plain_name(name), i)
-    known = {"date": _DATES, "symbol": SYMBOLS, **{field: (field,) for field in FIELDS}}
+    known = {"date": _DATES, "symbol": SYMBOLS, **{name: (name,) for name in FIELDS}}
     for ours, names in known.items():
         position = next((plain[name] for name in names if name in plain), None)
         if position is not None:

@@ -4,18 +4,19 @@
 or computed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from quant_assets.core.errors import SourceError
-from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.core.typing import DayArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.targets import PairsFile
 from quant_assets.market.description.values import Value
 from quant_assets.market.targets import TargetPairs
+from quant_assets.sources.files.actions import read_actions
 from quant_assets.sources.files.digests import digest_content, digest_state
 from quant_assets.sources.files.headers import list_files
 from quant_assets.sources.files.history import PriceHistory, Request, read_history
@@ -23,6 +24,7 @@ from quant_assets.sources.files.long_cells import read_long
 from quant_assets.sources.files.options import FileOptions, read_options
 from quant_assets.sources.files.trading_days import TradingDays, find_trading_days
 from quant_assets.sources.files.wide_cells import read_wide
+from quant_assets.sources.prices_only import PricesOnly
 from quant_assets.sources.protocol import PriceTable, Source
 
 
@@ -47,7 +49,7 @@ def open_files(options: Value | None, market: MarketDescription, cache: Path) ->
 
 
 @dataclass(frozen=True)
-class PriceFolder:
+class PriceFolder(PricesOnly):
     """A source that reads price files of one layout.
 
     Symbols and columns that a list of instruments does not have are left out. The series follow
@@ -135,11 +137,15 @@ class PriceFolder:
         first = int(np.searchsorted(days, np.datetime64(start, "D")))
         stop = int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
         read = read_wide if history.groups[0].layout == "wide" else read_long
-        return read(history, days[first:stop]).table(np.arange(first, max(first, stop)))
-
-    def second_prices(self, start: date, end: date) -> PriceTable | None:
-        """Return None, as there is no second delivery."""
-        return None
+        table = read(history, days[first:stop]).table(np.arange(first, max(first, stop)))
+        return replace(
+            table,
+            actions=[
+                replace(action, row=action.row - first)
+                for action in read_actions(history, days)
+                if first <= action.row < stop
+            ],
+        )
 
     def pairs(self) -> TargetPairs:
         """Return the targets of the description; a file of pairs may lie beside the prices.
@@ -151,14 +157,6 @@ class PriceFolder:
         beside = next((path for path in self._pairs_files() if path.exists()), None)
         instruments = self._history().named.instruments
         return self.market.target_pairs(instruments, beside.parent if beside else None)
-
-    def published_labels(self, start: date, end: date) -> FloatArray | None:
-        """Return None, as price files have no labels."""
-        return None
-
-    def best_forecast(self, start: date, end: date) -> FloatArray | None:
-        """Return None, since the mechanism of a real market is unknown."""
-        return None
 
     @property
     def _leave_out(self) -> tuple[str, ...]:

@@ -1,56 +1,47 @@
 """Alpaca: daily bars of US stocks as they were traded. Needs a key and its secret.
 
 The free plan has the trades of one exchange only (``feed=iex``), whose volume is a few percent of
-the whole. Splits and dividends are not in the bars.
+the whole. Splits and dividends are asked for by themselves: two requests a symbol.
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
+from math import nan
+from urllib.parse import urljoin
 
-from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bar_source import open_bars
 from quant_assets.sources.http.bars import (
     NEW_YORK,
     US_BARS_COMPLETE,
     Bar,
     Bars,
+    Event,
     build_bars,
     newest_finished_day,
+    place_actions,
 )
-from quant_assets.sources.http.client import HttpClient
-from quant_assets.sources.http.json_fields import field_of, letters_of, list_of, moment_of
+from quant_assets.sources.http.client import Asker
+from quant_assets.sources.http.json_fields import (
+    day_of,
+    field_of,
+    letters_of,
+    list_of,
+    moment_of,
+    number_of,
+)
 from quant_assets.sources.http.paging import fetch_pages
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request
-from quant_assets.sources.http.responses import ResponseStore
-from quant_assets.sources.http.waiting import Limits, WaitingClock
+from quant_assets.sources.http.requests import Answer, Kind, Request
+from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.waiting import Limits
 
-NAME = "alpaca"
 URL = "https://data.alpaca.markets/v2/stocks/bars"
-# The free plan allows 200 requests a minute.
-_LIMITS = Limits(interval_s=0.3)
 _PAGE = 10_000
-
-
-def open_alpaca(
-    store: ResponseStore | None = None, clock: WaitingClock | None = None
-) -> HttpClient:
-    """Open a client with the key in ``APCA_API_KEY_ID`` and ``APCA_API_SECRET_KEY``.
-
-    Args:
-        store: keeps the answers.
-        clock: the clock.
-
-    Raises:
-        SettingsError: the key or its secret is missing.
-    """
-    headers = {
-        f"APCA-API-{part}": read_vendor_key(f"APCA_API_{part.replace('-', '_')}", "Alpaca")
-        for part in ("KEY-ID", "SECRET-KEY")
-    }
-    return HttpClient(NAME, store, Credentials(headers=headers), _LIMITS, clock)
+_PAID_AFTER = timedelta(days=120)
 
 
 def read_alpaca(
-    client: HttpClient, symbol: str, start: date, end: date, url: str = URL, feed: str = "iex"
+    client: Asker, symbol: str, start: date, end: date, url: str = URL, feed: str = "iex"
 ) -> Bars:
     """Read the bars of a stock from ``start`` to ``end``, both included, without unfinished ones.
 
@@ -85,8 +76,49 @@ def read_alpaca(
         return request(str(token)) if token else None
 
     pages = fetch_pages(client, request(None), find_next)
-    bars = (bar for page in pages for bar in _parse(page, symbol))
-    return build_bars(symbol, bars, until, url, with_actions=False)
+    bars = [bar for page in pages for bar in _parse(page, symbol)]
+    events = _read_events(client, symbol, start, until, url)
+    return build_bars(symbol, place_actions(bars, events), until, url, with_actions=True)
+
+
+def _read_events(client: Asker, symbol: str, start: date, until: date, url: str) -> list[Event]:
+    """Read the splits and dividends of a stock; some after ``until`` may be among them."""
+
+    def request(token: str | None) -> Request:
+        parameters = {
+            "symbols": symbol,
+            "types": "forward_split,reverse_split,cash_dividend",
+            "start": str(start),
+            # A dividend may be listed by the day on which it is paid.
+            "end": str(until + _PAID_AFTER),
+            "limit": "1000",
+        }
+        page = {"page_token": token} if token else {}
+        address = urljoin(url, "/v1/corporate-actions")
+        return Request(f"{symbol} actions", address, Kind.JSON, parameters | page)
+
+    def find_next(answer: Answer) -> Request | None:
+        token = answer.json().get("next_page_token")
+        return request(str(token)) if token else None
+
+    pages = fetch_pages(client, request(None), find_next)
+    return [event for page in pages for event in _parse_events(page) if event.day >= start]
+
+
+def _parse_events(answer: Answer) -> Iterator[Event]:
+    where = answer.url
+    kinds = field_of(answer.json(), "corporate_actions", where=where) or {}
+
+    def number(row: object, name: str) -> float:
+        return number_of(field_of(row, name, where=where), where)
+
+    for kind in ("forward_splits", "reverse_splits", "cash_dividends"):
+        for row in kinds.get(kind) or ():
+            day = day_of(field_of(row, "ex_date", where=where), where)
+            if kind == "cash_dividends":
+                yield Event(day, dividend=number(row, "rate"))
+            else:
+                yield Event(day, split=number(row, "new_rate") / (number(row, "old_rate") or nan))
 
 
 def _parse(answer: Answer, symbol: str) -> Iterator[Bar]:
@@ -97,3 +129,22 @@ def _parse(answer: Answer, symbol: str) -> Iterator[Bar]:
     for row in list_of(by_symbol, symbol, where=where):
         moment = moment_of(field_of(row, "t", where=where), where)
         yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))
+
+
+# The free plan allows 200 requests a minute.
+ALPACA = Vendor(
+    name="alpaca",
+    title="Alpaca",
+    url=URL,
+    read=read_alpaca,
+    limits=Limits(interval_s=0.3),
+    keys={
+        "APCA-API-KEY-ID": "APCA_API_KEY_ID",
+        "APCA-API-SECRET-KEY": "APCA_API_SECRET_KEY",
+    },
+    feeds=("iex", "sip"),
+)
+"""The vendor."""
+
+open_source = partial(open_bars, ALPACA)
+"""Opens the source ``alpaca`` of a described market."""

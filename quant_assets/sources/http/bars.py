@@ -3,10 +3,11 @@
 Adjusting prices belongs elsewhere. How a vendor writes bars belongs in its module.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from math import prod
+from math import inf, prod
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -32,11 +33,26 @@ class Bar:
         day: the trading day.
         values: open, high, low, close and volume; NaN where missing.
         split: shares after a split that takes effect at this day's open, for each share before.
-        dividend: cash for each share that is bought before this day.
+        dividend: cash for each share that is held from before this day, counted after its split.
     """
 
     day: date
     values: tuple[float, float, float, float, float]
+    split: float = 1.0
+    dividend: float = 0.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """A split or a dividend, as vendors give them beside bars.
+
+    Attributes:
+        day: day at whose open the split takes effect, or ex-day of the dividend.
+        split: shares after for each share before.
+        dividend: cash for each share.
+    """
+
+    day: date
     split: float = 1.0
     dividend: float = 0.0
 
@@ -76,7 +92,7 @@ def build_bars(
         with_actions: whether the vendor says splits and dividends.
 
     Raises:
-        SourceError: a day has two bars with different values.
+        SourceError: a day has two bars with different values, or an impossible split or dividend.
     """
     by_day: dict[date, Bar] = {}
     for bar in bars:
@@ -92,6 +108,8 @@ def build_bars(
                 hint="one of them may be unfinished; try again later",
             )
     rows = [by_day[day] for day in sorted(by_day)]
+    for bar in rows:
+        _require_possible(bar, where)
     result = Bars(
         symbol,
         np.array([bar.day for bar in rows], dtype="datetime64[D]"),
@@ -102,6 +120,63 @@ def build_bars(
     splits = np.array([bar.split for bar in rows], dtype=np.float64)
     return replace(
         result, splits=splits, dividends=np.array([bar.dividend for bar in rows], dtype=np.float64)
+    )
+
+
+def place_actions(bars: Iterable[Bar], events: Iterable[Event]) -> list[Bar]:
+    """Add splits and dividends, which a vendor gives by themselves, to the bars of their days.
+
+    An event of a day without a bar belongs to the next bar. Events before the first bar, and after
+    the last, are left out.
+
+    Args:
+        bars: bars of a symbol, in any order.
+        events: its splits and dividends, in any order.
+
+    Examples:
+        >>> bar = Bar(date(2026, 1, 5), (1.0, 1.0, 1.0, 1.0, 1.0))
+        >>> later = replace(bar, day=date(2026, 1, 6))
+        >>> [_, placed] = place_actions([bar, later], [Event(date(2026, 1, 6), split=2.0)])
+        >>> placed.split
+        2.0
+    """
+    placed = sorted(bars, key=lambda bar: bar.day)
+    days = [bar.day for bar in placed]
+    # A dividend is counted after the split of its day.
+    for event in sorted(events, key=lambda event: (event.day, event.dividend)):
+        row = bisect_left(days, event.day)
+        if row == len(days) or event.day < days[0]:
+            continue
+        bar = placed[row]
+        placed[row] = replace(
+            bar,
+            split=bar.split * event.split,
+            dividend=bar.dividend / event.split + event.dividend,
+        )
+    return placed
+
+
+def join_bars(earlier: Bars, later: Bars, start: date) -> Bars:
+    """Join bars of a symbol: those of ``later`` count from a day on.
+
+    Args:
+        earlier: bars before the day; others are left out.
+        later: bars from the day on.
+        start: the day.
+    """
+    kept = earlier.days < np.datetime64(start)
+
+    def join(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+        if first is None or second is None:
+            return None
+        return np.concatenate([first[kept], second])
+
+    return Bars(
+        earlier.symbol,
+        np.concatenate([earlier.days[kept], later.days]),
+        np.concatenate([earlier.values[kept], later.values]),
+        join(earlier.splits, later.splits),
+        join(earlier.dividends, later.dividends),
     )
 
 
@@ -145,6 +220,17 @@ def newest_finished_day(now: datetime, zone: ZoneInfo, complete: time) -> date:
     """
     local = now.astimezone(zone)
     return local.date() if local.time() >= complete else local.date() - timedelta(days=1)
+
+
+def _require_possible(bar: Bar, where: str) -> None:
+    if 0.0 < bar.split < inf and 0.0 <= bar.dividend < inf:
+        return
+    raise SourceError(
+        "a split or dividend is impossible",
+        where=where,
+        expected="a split above zero, and a dividend of zero or more",
+        found=f"{bar.split} and {bar.dividend} on {bar.day}",
+    )
 
 
 def _numbers(bar: Bar) -> FloatArray:

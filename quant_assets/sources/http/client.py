@@ -5,6 +5,7 @@ What an answer means belongs in the module of its vendor.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
@@ -35,6 +36,21 @@ _HINTS = {
     403: "check the key, and what the vendor's plan allows",
     404: "check the name that is asked for; the vendor may have moved the data",
 }
+
+
+class Asker(Protocol):
+    """What gives a vendor's answers: a client, or answers that were kept."""
+
+    @property
+    def clock(self) -> WaitingClock:
+        """The clock, which says the moment of asking."""
+
+    def fetch(self, request: Request, check: Check | None = None) -> Answer:
+        """Return the answer to a request.
+
+        Raises:
+            SourceError: there is no answer, or it cannot be used.
+        """
 
 
 class HttpClient:

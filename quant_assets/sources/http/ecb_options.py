@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-import httpx
-
 from quant_assets.core.errors import MarketError, suggest_names
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.values import Value, list_names, place_of, quote
 from quant_assets.market.instruments import InstrumentSeries, SeriesList
 from quant_assets.sources.http.currency_pairs import CurrencyPair, parse_pair
 from quant_assets.sources.http.ecb_rates import is_currency
+from quant_assets.sources.http.option_values import read_refresh_after, read_url
 
 _KEYS = ("currencies", "crosses", "url", "api_url", "refresh_after_hours")
 _URL = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip"
@@ -54,14 +53,13 @@ def read_ecb_options(options: Value | None, market: MarketDescription) -> EcbOpt
     if "crosses" in given:
         _check_crosses(given["crosses"], pairs)
     columns = [market.series_name(InstrumentSeries(name, "close")) for name in pairs]
-    hours = given["refresh_after_hours"].number(0, 720) if "refresh_after_hours" in given else 1
     return EcbOptions(
         tuple(pairs.values()),
         market.list_series(columns),
         _read_currencies(given.get("currencies"), pairs),
-        _read_url(given["url"]) if "url" in given else _URL,
-        _read_url(given["api_url"]) if "api_url" in given else _API_URL,
-        timedelta(hours=hours),
+        read_url(given["url"]) if "url" in given else _URL,
+        read_url(given["api_url"]) if "api_url" in given else _API_URL,
+        read_refresh_after(given, timedelta(hours=1)),
     )
 
 
@@ -118,16 +116,3 @@ def _read_currencies(value: Value | None, pairs: Mapping[str, CurrencyPair]) -> 
                 hint=suggest_names(currency, currencies, "add it, or leave out `currencies`"),
             )
     return tuple(dict.fromkeys(currencies))
-
-
-def _read_url(value: Value) -> str:
-    text = value.text().rstrip("/")
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        url = httpx.URL("")
-    if url.scheme not in {"http", "https"} or not url.host or url.userinfo:
-        raise value.error(
-            "not an address", expected="https://host/path, without a user's name", found="a text"
-        )
-    return text

@@ -1,26 +1,29 @@
 """Massive, formerly Polygon: daily bars of US stocks as they were traded. Needs a key.
 
-Splits and dividends are not in the bars.
+Splits and dividends are asked for by themselves: three requests a symbol.
 """
 
 from collections.abc import Iterator
 from datetime import date
-from urllib.parse import urlsplit
-
-from pydantic import SecretStr
+from functools import partial
+from math import nan
+from urllib.parse import urljoin, urlsplit
 
 from quant_assets.core.errors import SourceError
-from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bar_source import open_bars
 from quant_assets.sources.http.bars import (
     NEW_YORK,
     US_BARS_COMPLETE,
     Bar,
     Bars,
+    Event,
     build_bars,
     newest_finished_day,
+    place_actions,
 )
-from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.client import Asker
 from quant_assets.sources.http.json_fields import (
+    day_of,
     field_of,
     letters_of,
     list_of,
@@ -28,34 +31,15 @@ from quant_assets.sources.http.json_fields import (
     number_of,
 )
 from quant_assets.sources.http.paging import fetch_pages
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
-from quant_assets.sources.http.responses import ResponseStore
-from quant_assets.sources.http.waiting import Limits, WaitingClock
+from quant_assets.sources.http.requests import Answer, Kind, Request, in_path
+from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.waiting import Limits
 
-NAME = "massive"
 URL = "https://api.massive.com/v2/aggs/ticker"
-# The free plan allows 5 requests a minute.
-_LIMITS = Limits(interval_s=12.5)
+_DAYS = {"splits": "execution_date", "dividends": "ex_dividend_date"}
 
 
-def open_massive(
-    store: ResponseStore | None = None, clock: WaitingClock | None = None
-) -> HttpClient:
-    """Open a client with the key in ``MASSIVE_API_KEY``.
-
-    Args:
-        store: keeps the answers.
-        clock: the clock.
-
-    Raises:
-        SettingsError: the key is missing.
-    """
-    key = read_vendor_key("MASSIVE_API_KEY", "Massive").get_secret_value()
-    credentials = Credentials(headers={"Authorization": SecretStr(f"Bearer {key}")})
-    return HttpClient(NAME, store, credentials, _LIMITS, clock)
-
-
-def read_massive(client: HttpClient, symbol: str, start: date, end: date, url: str = URL) -> Bars:
+def read_massive(client: Asker, symbol: str, start: date, end: date, url: str = URL) -> Bars:
     """Read the bars of a stock from ``start`` to ``end``, both included, without unfinished ones.
 
     Args:
@@ -71,24 +55,41 @@ def read_massive(client: HttpClient, symbol: str, start: date, end: date, url: s
     until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
     address = f"{url}/{in_path(symbol)}/range/1/day/{start}/{end}"
     parameters = {"adjusted": "false", "sort": "asc", "limit": "50000"}
-    first = Request(symbol, address, Kind.JSON, parameters)
+    bars = [
+        bar
+        for page in _fetch_all(client, Request(symbol, address, Kind.JSON, parameters))
+        for bar in _parse(page)
+    ]
+    events = [
+        event
+        for kind in ("splits", "dividends")
+        for page in _fetch_all(client, _ask_events(symbol, kind, start, url))
+        for event in _parse_events(page, kind)
+    ]
+    return build_bars(symbol, place_actions(bars, events), until, address, with_actions=True)
 
+
+def _ask_events(symbol: str, kind: str, start: date, url: str) -> Request:
+    address = urljoin(url, f"/stocks/v1/{kind}")
+    parameters = {"ticker": symbol, f"{_DAYS[kind]}.gte": str(start), "limit": "5000"}
+    return Request(f"{symbol} {kind}", address, Kind.JSON, parameters)
+
+
+def _fetch_all(client: Asker, first: Request) -> Iterator[Answer]:
     def find_next(answer: Answer) -> Request | None:
         following = answer.json().get("next_url")
         if not following:
             return None
-        if urlsplit(str(following))[:2] != urlsplit(url)[:2]:
+        if urlsplit(str(following))[:2] != urlsplit(first.url)[:2]:
             raise SourceError(
                 "the next page is on another host",
                 where=answer.url,
-                expected=f"{urlsplit(url).netloc}, since the key must not reach others",
+                expected=f"{urlsplit(first.url).netloc}, since the key must not reach others",
                 found=urlsplit(str(following)).netloc,
             )
-        return Request(symbol, str(following), Kind.JSON)
+        return Request(first.dataset, str(following), Kind.JSON)
 
-    pages = fetch_pages(client, first, find_next)
-    bars = (bar for page in pages for bar in _parse(page))
-    return build_bars(symbol, bars, until, address, with_actions=False)
+    return fetch_pages(client, first, find_next)
 
 
 def _parse(answer: Answer) -> Iterator[Bar]:
@@ -103,3 +104,33 @@ def _parse(answer: Answer) -> Iterator[Bar]:
     for row in rows:
         moment = moment_of(number_of(field_of(row, "t", where=where), where) / 1000, where)
         yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))
+
+
+def _parse_events(answer: Answer, kind: str) -> Iterator[Event]:
+    where = answer.url
+
+    def number(row: object, name: str) -> float:
+        return number_of(field_of(row, name, where=where), where)
+
+    for row in list_of(answer.json(), "results", where=where):
+        day = day_of(field_of(row, _DAYS[kind], where=where), where)
+        if kind == "splits":
+            yield Event(day, split=number(row, "split_to") / (number(row, "split_from") or nan))
+        else:
+            yield Event(day, dividend=number(row, "cash_amount"))
+
+
+# The free plan allows 5 requests a minute.
+MASSIVE = Vendor(
+    name="massive",
+    title="Massive",
+    url=URL,
+    read=read_massive,
+    limits=Limits(interval_s=12.5),
+    keys={"Authorization": "MASSIVE_API_KEY"},
+    scheme="Bearer ",
+)
+"""The vendor."""
+
+open_source = partial(open_bars, MASSIVE)
+"""Opens the source ``massive`` of a described market."""

@@ -5,42 +5,25 @@ A candle begins at 17:00 in New York, and belongs to the day on which it ends.
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-
-from pydantic import SecretStr
+from functools import partial
 
 from quant_assets.core.errors import SourceError
-from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bar_source import open_bars
 from quant_assets.sources.http.bars import NEW_YORK, Bar, Bars, build_bars
-from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.client import Asker
+from quant_assets.sources.http.currency_pairs import parse_pair
 from quant_assets.sources.http.json_fields import field_of, letters_of, list_of, moment_of
 from quant_assets.sources.http.paging import fetch_pages
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
-from quant_assets.sources.http.responses import ResponseStore
-from quant_assets.sources.http.waiting import Limits, WaitingClock
+from quant_assets.sources.http.requests import Answer, Kind, Request, in_path
+from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.waiting import Limits
 
-NAME = "oanda"
 URL = "https://api-fxpractice.oanda.com/v3/instruments"
-_LIMITS = Limits(interval_s=0.1)
 _PAGE = 5_000
 _BEGINS = time(17)
 
 
-def open_oanda(store: ResponseStore | None = None, clock: WaitingClock | None = None) -> HttpClient:
-    """Open a client with the token in ``OANDA_API_TOKEN``.
-
-    Args:
-        store: keeps the answers.
-        clock: the clock.
-
-    Raises:
-        SettingsError: the token is missing.
-    """
-    key = read_vendor_key("OANDA_API_TOKEN", "OANDA").get_secret_value()
-    credentials = Credentials(headers={"Authorization": SecretStr(f"Bearer {key}")})
-    return HttpClient(NAME, store, credentials, _LIMITS, clock)
-
-
-def read_oanda(client: HttpClient, symbol: str, start: date, end: date, url: str = URL) -> Bars:
+def read_oanda(client: Asker, symbol: str, start: date, end: date, url: str = URL) -> Bars:
     """Read the mid candles of an instrument from ``start`` to ``end``, both included.
 
     Candles that are not complete are left out. The volume counts changes of the price.
@@ -106,3 +89,26 @@ def _day_of(candle: object, where: str) -> date:
         expected=f"{_BEGINS:%H:%M} in New York",
         found=f"{begin:%Y-%m-%d %H:%M} there",
     )
+
+
+def _name_symbol(instrument: str) -> str:
+    """Return OANDA's name of a pair: ``EUR_USD`` for ``EURUSD``."""
+    pair = parse_pair(instrument)
+    return f"{pair.base}_{pair.quote}" if pair else instrument
+
+
+OANDA = Vendor(
+    name="oanda",
+    title="OANDA",
+    url=URL,
+    read=read_oanda,
+    limits=Limits(interval_s=0.1),
+    keys={"Authorization": "OANDA_API_TOKEN"},
+    scheme="Bearer ",
+    complete=_BEGINS,
+    name_symbol=_name_symbol,
+)
+"""The vendor."""
+
+open_source = partial(open_bars, OANDA)
+"""Opens the source ``oanda`` of a described market."""

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 
 from quant_assets.core.errors import SourceError
-from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.client import Asker
 from quant_assets.sources.http.requests import Answer, Request
 
 MOST_PAGES = 1000
 
 
 def fetch_pages(
-    client: HttpClient, first: Request, find_next: Callable[[Answer], Request | None]
+    client: Asker, first: Request, find_next: Callable[[Answer], Request | None]
 ) -> Iterator[Answer]:
     """Ask for page after page.
 

@@ -1,13 +1,11 @@
 """What vendors answered, kept as it came: bodies by their sha256, and a record of each answer.
 
-The records are rows of a SQLite file, whose transactions survive a kill. What the bodies mean
-belongs in the modules of the vendors.
+The records are rows of the SQLite file in ``answer_index``. What the bodies mean belongs in the
+modules of the vendors.
 """
 
 import hashlib
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,19 +13,9 @@ from typing import Any
 
 from quant_assets.core.errors import SourceError
 from quant_assets.core.files import write_atomically
+from quant_assets.sources.http.answer_index import AnswerIndex
 from quant_assets.sources.http.requests import Answer
 
-_INDEX = "responses.sqlite"
-_WAIT_S = 30.0
-_TABLES = """
-CREATE TABLE IF NOT EXISTS responses (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, dataset TEXT NOT NULL,
-    url TEXT NOT NULL, at TEXT NOT NULL, status INTEGER NOT NULL, sha256 TEXT NOT NULL,
-    size INTEGER NOT NULL, problem TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS by_dataset ON responses (source, dataset, problem, id);
-CREATE TABLE IF NOT EXISTS refreshes (source TEXT PRIMARY KEY, at TEXT NOT NULL,
-    problem TEXT NOT NULL);
-"""
 _COLUMNS = "id, source, dataset, url, at, status, sha256, size, problem"
 
 
@@ -81,6 +69,11 @@ class ResponseStore:
 
     folder: Path
 
+    @property
+    def index(self) -> AnswerIndex:
+        """The index of the answers."""
+        return AnswerIndex(self.folder)
+
     def keep(self, source: str, dataset: str, answer: Answer, problem: str = "") -> None:
         """Keep an answer: first the body, then the record.
 
@@ -94,7 +87,7 @@ class ResponseStore:
             SourceError: it cannot be written.
         """
         digest = hashlib.sha256(answer.body).hexdigest()
-        with self._explain(), self._open() as index:
+        with self.index.write() as index:
             write_atomically(self._body(digest), answer.body)
             index.execute(
                 "INSERT INTO responses (source, dataset, url, at, status, sha256, size, problem) "
@@ -150,16 +143,24 @@ class ResponseStore:
         Raises:
             SourceError: the file is missing or damaged.
         """
-        file = self._body(record.sha256)
-        with self._explain():
+        return self.read_body(record.sha256)
+
+    def read_body(self, sha256: str) -> bytes:
+        """Read the body of an answer by its digest.
+
+        Raises:
+            SourceError: the file is missing or damaged.
+        """
+        file = self._body(sha256)
+        with self.index.explain():
             body = file.read_bytes()
         digest = hashlib.sha256(body).hexdigest()
-        if digest == record.sha256:
+        if digest == sha256:
             return body
         raise SourceError(
             "a kept answer is damaged",
             where=str(file),
-            expected=record.sha256,
+            expected=sha256,
             found=digest,
             hint=f"delete the folder {self.folder}: its answers are asked for again",
         )
@@ -170,7 +171,7 @@ class ResponseStore:
         Raises:
             SourceError: it cannot be written.
         """
-        with self._explain(), self._open() as index:
+        with self.index.write() as index:
             index.execute(
                 "INSERT OR REPLACE INTO refreshes (source, at, problem) VALUES (?, ?, ?)",
                 (source, refresh.at.isoformat(), refresh.problem),
@@ -182,41 +183,12 @@ class ResponseStore:
         Raises:
             SourceError: it cannot be read.
         """
-        rows = self._query("SELECT at, problem FROM refreshes WHERE source = ?", (source,))
+        rows = self.index.query("SELECT at, problem FROM refreshes WHERE source = ?", (source,))
         return Refresh(datetime.fromisoformat(rows[0][0]), rows[0][1]) if rows else None
 
     def _select(self, where: str, values: Sequence[object]) -> tuple[ResponseRecord, ...]:
-        rows = self._query(f"SELECT {_COLUMNS} FROM responses {where} ORDER BY id", values)
+        rows = self.index.query(f"SELECT {_COLUMNS} FROM responses {where} ORDER BY id", values)
         return tuple(map(_to_record, rows))
-
-    def _query(self, query: str, values: Sequence[object]) -> list[Any]:
-        if not (self.folder / _INDEX).exists():
-            return []
-        with self._explain(), self._open() as index:
-            return index.execute(query, values).fetchall()
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """Open the index for one transaction, which a failure undoes."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.folder / _INDEX, timeout=_WAIT_S)) as index:
-            index.executescript(_TABLES)
-            with index:
-                yield index
-
-    @contextmanager
-    def _explain(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise SourceError(
-                "kept answers of a vendor cannot be read or written",
-                where=str(self.folder),
-                expected="a folder that this user may write, with room on its disk",
-                found=str(error),
-                hint="check permissions and disk; if the index is damaged, delete the folder: its "
-                "answers are asked for again",
-            ) from error
 
     def _body(self, digest: str) -> Path:
         return self.folder / "bodies" / digest[:2] / digest

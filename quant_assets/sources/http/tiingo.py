@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
-from pydantic import SecretStr
-
-from quant_assets.core.settings.vendor_keys import read_vendor_key
+from quant_assets.sources.http.bar_source import open_bars
 from quant_assets.sources.http.bars import (
     NEW_YORK,
     US_BARS_COMPLETE,
@@ -14,36 +13,16 @@ from quant_assets.sources.http.bars import (
     build_bars,
     newest_finished_day,
 )
-from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.client import Asker
 from quant_assets.sources.http.json_fields import day_of, field_of, list_of, number_of
-from quant_assets.sources.http.requests import Answer, Credentials, Kind, Request, in_path
-from quant_assets.sources.http.responses import ResponseStore
-from quant_assets.sources.http.waiting import Limits, WaitingClock
+from quant_assets.sources.http.requests import Answer, Kind, Request, in_path
+from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.waiting import Limits
 
-NAME = "tiingo"
 URL = "https://api.tiingo.com/tiingo/daily"
-# The free plan allows 50 symbols an hour and 1,000 requests a day.
-_LIMITS = Limits(interval_s=1.0)
 
 
-def open_tiingo(
-    store: ResponseStore | None = None, clock: WaitingClock | None = None
-) -> HttpClient:
-    """Open a client with the key in ``TIINGO_API_KEY``.
-
-    Args:
-        store: keeps the answers.
-        clock: the clock.
-
-    Raises:
-        SettingsError: the key is missing.
-    """
-    key = read_vendor_key("TIINGO_API_KEY", "Tiingo").get_secret_value()
-    credentials = Credentials(headers={"Authorization": SecretStr(f"Token {key}")})
-    return HttpClient(NAME, store, credentials, _LIMITS, clock)
-
-
-def read_tiingo(client: HttpClient, symbol: str, start: date, end: date, url: str = URL) -> Bars:
+def read_tiingo(client: Asker, symbol: str, start: date, end: date, url: str = URL) -> Bars:
     """Read the bars of a stock from ``start`` to ``end``, both included, without unfinished ones.
 
     Args:
@@ -74,3 +53,19 @@ def _parse(answer: Answer) -> Iterator[Bar]:
         opened, high, low, close, volume = values
         day = day_of(field_of(row, "date", where=where), where)
         yield Bar(day, (opened, high, low, close, volume), split, dividend)
+
+
+# The free plan allows 50 symbols an hour and 1,000 requests a day.
+TIINGO = Vendor(
+    name="tiingo",
+    title="Tiingo",
+    url=URL,
+    read=read_tiingo,
+    limits=Limits(interval_s=1.0),
+    keys={"Authorization": "TIINGO_API_KEY"},
+    scheme="Token ",
+)
+"""The vendor."""
+
+open_source = partial(open_bars, TIINGO)
+"""Opens the source ``tiingo`` of a described market."""

@@ -47,6 +47,10 @@ class Limits:
     most_bytes: int = 64 * 1024 * 1024
 
 
+class NoAnswerError(SourceError):
+    """A vendor did not answer a request in any attempt: it need not be asked more for now."""
+
+
 class PassingError(SourceError):
     """A request failed in a way that passes: another attempt may succeed.
 
@@ -60,9 +64,9 @@ class PassingError(SourceError):
         super().__init__("a vendor did not answer", where=where, found=found)
         self.pause_s = pause_s
 
-    def final(self, attempts: int) -> SourceError:
+    def final(self, attempts: int) -> NoAnswerError:
         """Build the error for a request whose attempts have all failed."""
-        return SourceError(
+        return NoAnswerError(
             "a vendor did not answer",
             where=self.where,
             expected="an answer with status 200",

@@ -6,14 +6,15 @@ divided by all later splits; here the splits are undone, so that a new split cha
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
 from quant_assets.core.errors import SourceError
-from quant_assets.core.settings.vendor_keys import is_accepted
 from quant_assets.core.typing import FloatArray
+from quant_assets.sources.http.bar_source import open_bars
 from quant_assets.sources.http.bars import (
     FIELDS,
     Bar,
@@ -23,7 +24,7 @@ from quant_assets.sources.http.bars import (
     product_after,
     undo_splits,
 )
-from quant_assets.sources.http.client import HttpClient
+from quant_assets.sources.http.client import Asker
 from quant_assets.sources.http.json_fields import (
     field_of,
     list_of,
@@ -32,40 +33,15 @@ from quant_assets.sources.http.json_fields import (
     numbers_of,
 )
 from quant_assets.sources.http.requests import Answer, Kind, Request, in_path
-from quant_assets.sources.http.responses import ResponseStore
-from quant_assets.sources.http.waiting import Limits, WaitingClock
+from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.waiting import Limits
 
-NAME = "yahoo"
 URL = "https://query2.finance.yahoo.com/v8/finance/chart"
-ACCEPTANCE = "QUANT_ACCEPT_YAHOO_TERMS"
-_LIMITS = Limits(interval_s=2.0)
 # All exchanges have closed, wherever they are, before their own day ends.
 _COMPLETE = time(23, 59, 59)
 
 
-def open_yahoo(store: ResponseStore | None = None, clock: WaitingClock | None = None) -> HttpClient:
-    """Open a client, if the user has accepted the terms.
-
-    Args:
-        store: keeps the answers.
-        clock: the clock.
-
-    Raises:
-        SourceError: the user has not.
-    """
-    if not is_accepted(ACCEPTANCE):
-        raise SourceError(
-            "Yahoo is not asked",
-            where=ACCEPTANCE,
-            expected="yes",
-            found="another value, or none",
-            hint="Yahoo's terms forbid automated access: read them, and set the variable to yes if "
-            "you take responsibility; other vendors give the same prices for a free key",
-        )
-    return HttpClient(NAME, store, limits=_LIMITS, clock=clock)
-
-
-def read_yahoo(client: HttpClient, symbol: str, start: date, end: date, url: str = URL) -> Bars:
+def read_yahoo(client: Asker, symbol: str, start: date, end: date, url: str = URL) -> Bars:
     """Read the bars of a symbol from ``start`` to ``end``, both included, without unfinished ones.
 
     Days until now are asked for, whatever ``end`` is: later splits are in every price.
@@ -166,3 +142,18 @@ def _read_events(
 
 def _local_day(moment: object, zone: ZoneInfo, where: str) -> date:
     return moment_of(moment, where).astimezone(zone).date()
+
+
+YAHOO = Vendor(
+    name="yahoo",
+    title="Yahoo",
+    url=URL,
+    read=read_yahoo,
+    limits=Limits(interval_s=2.0),
+    acceptance="QUANT_ACCEPT_YAHOO_TERMS",
+    complete=_COMPLETE,
+)
+"""The vendor."""
+
+open_source = partial(open_bars, YAHOO)
+"""Opens the source ``yahoo`` of a described market."""

@@ -299,7 +299,7 @@ def test_days_that_are_no_sessions_are_left_out(
 def test_no_session_in_common(bank: VendorServer, clock: ManualClock, tmp_path: Path) -> None:
     text = MARKET.replace("days: data", "days: data, last_day: 1998-01-02")
     source = open_ecb_at(read_options(bank.url, "", text), describe(text), tmp_path, clock)
-    with pytest.raises(SourceError, match="no trading day has rates"):
+    with pytest.raises(SourceError, match="no trading day has prices"):
         source.last_day  # noqa: B018
 
 

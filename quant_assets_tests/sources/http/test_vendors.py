@@ -10,16 +10,16 @@ import pytest
 
 from quant_assets.core.errors import SettingsError, SourceError
 from quant_assets.sources.http import oanda
-from quant_assets.sources.http.alpaca import open_alpaca, read_alpaca
-from quant_assets.sources.http.bars import Bars
+from quant_assets.sources.http.alpaca import ALPACA, read_alpaca
+from quant_assets.sources.http.bars import Bar, Bars, Event, place_actions
 from quant_assets.sources.http.client import HttpClient
 from quant_assets.sources.http.eia import open_eia, read_eia
 from quant_assets.sources.http.fred import open_fred, read_fred, read_fred_graph
-from quant_assets.sources.http.massive import open_massive, read_massive
-from quant_assets.sources.http.oanda import open_oanda, read_oanda
+from quant_assets.sources.http.massive import MASSIVE, read_massive
+from quant_assets.sources.http.oanda import OANDA, read_oanda
 from quant_assets.sources.http.observations import Observations
-from quant_assets.sources.http.tiingo import open_tiingo, read_tiingo
-from quant_assets.sources.http.yahoo import open_yahoo, read_yahoo
+from quant_assets.sources.http.tiingo import TIINGO, read_tiingo
+from quant_assets.sources.http.yahoo import YAHOO, read_yahoo
 from quant_assets_tests.support.vendor_server import (
     ManualClock,
     Scripted,
@@ -32,6 +32,7 @@ SPAN = date(2026, 1, 1), date(2026, 1, 31)
 NAN = float("nan")
 BAR = [50.1, 51.0, 49.8, 50.6, 120300.0]
 LETTERS = dict(zip("ohlcv", BAR, strict=True))
+OF_XYZ = {"ticker": "XYZ", "limit": "5000"}
 Change = Callable[[Any], None]
 
 
@@ -60,7 +61,7 @@ def days_of(bars: Bars | Observations) -> list[str]:
     return bars.days.astype(str).tolist()
 
 
-def tiingo_row(day: str, close: float | None = 50.6, split: float = 1.0) -> dict[str, Any]:
+def tiingo_row(day: str, close: float | None = 50.6, split: float | None = 1.0) -> dict[str, Any]:
     raw = dict(zip(("open", "high", "low", "close", "volume"), BAR, strict=True))
     adjusted = {f"adj{name.title()}": 1.0 for name in raw}
     day = f"{day}T00:00:00.000Z"
@@ -69,7 +70,7 @@ def tiingo_row(day: str, close: float | None = 50.6, split: float = 1.0) -> dict
 
 def test_tiingo_gives_raw_prices_with_factors(vendor: VendorServer, clock: ManualClock) -> None:
     rows = [tiingo_row("2026-01-02"), tiingo_row("2026-01-05", split=2.0)]
-    bars = read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=script(vendor, rows))
+    bars = read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=script(vendor, rows))
     assert days_of(bars) == ["2026-01-02", "2026-01-05"]
     assert bars.values.tolist() == [BAR, BAR]
     assert bars.splits is not None
@@ -84,31 +85,33 @@ def test_a_null_close_beside_a_volume_is_a_missing_close(
     vendor: VendorServer, clock: ManualClock
 ) -> None:
     url = script(vendor, [tiingo_row("2026-01-02", close=None)])
-    bars = read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=url)
+    bars = read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=url)
     np.testing.assert_array_equal(bars.values, [[*BAR[:3], NAN, BAR[4]]])
 
 
 def test_an_unfinished_bar_is_left_out(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, [tiingo_row("2026-01-02"), tiingo_row("2026-01-05")])
     clock.moment = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
-    bars = read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=url)
+    bars = read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=url)
     assert days_of(bars) == ["2026-01-02"]
 
 
 def test_the_last_day_twice(vendor: VendorServer, clock: ManualClock) -> None:
     row = tiingo_row("2026-01-05")
-    same = read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=script(vendor, [row, row]))
+    same = read_tiingo(
+        TIINGO.open_client(clock=clock), "xyz", *SPAN, url=script(vendor, [row, row])
+    )
     assert days_of(same) == ["2026-01-05"]
     url = script(vendor, [row, tiingo_row("2026-01-05", close=50.7)])
     with pytest.raises(SourceError, match="two different bars"):
-        read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=url)
+        read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=url)
 
 
 def test_a_renamed_column(vendor: VendorServer, clock: ManualClock) -> None:
     row = tiingo_row("2026-01-02")
     row["Close"] = row.pop("close")
     with pytest.raises(SourceError, match="did you mean Close"):
-        read_tiingo(open_tiingo(clock=clock), "xyz", *SPAN, url=script(vendor, [row]))
+        read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=script(vendor, [row]))
 
 
 def yahoo_chart(*rows: tuple[int, list[float | None]], split_at: int | None = None) -> Any:
@@ -131,7 +134,7 @@ FRIDAY, MONDAY, TUESDAY = 1767364200, 1767623400, 1767709800
 
 
 def test_yahoo_after_a_split_gives_the_same_past(vendor: VendorServer, clock: ManualClock) -> None:
-    client = open_yahoo(clock=clock)
+    client = YAHOO.open_client(clock=clock)
     clock.move(hours=8)
     before = yahoo_chart((FRIDAY, [100, 102, 98, 101, 4]))
     halved = [50, 51, 49, 50.5, 8]
@@ -151,7 +154,7 @@ def test_yahoo_after_a_split_gives_the_same_past(vendor: VendorServer, clock: Ma
 def test_yahoo_today_twice_is_left_out_and_its_split_is_undone(
     vendor: VendorServer, clock: ManualClock
 ) -> None:
-    client = open_yahoo(clock=clock)
+    client = YAHOO.open_client(clock=clock)
     clock.moment = datetime(2026, 1, 5, 21, 30, tzinfo=UTC)
     rows = [(FRIDAY, [50, 51, 49, 50.5, 8]), (MONDAY, [51, 52, 50, 51, 9])]
     chart = yahoo_chart(*rows, (MONDAY + 20_000, [51, 52, 50, None, 12]), split_at=MONDAY)
@@ -162,7 +165,7 @@ def test_yahoo_today_twice_is_left_out_and_its_split_is_undone(
 
 def test_yahoo_null_close_beside_a_volume(vendor: VendorServer, clock: ManualClock) -> None:
     chart = yahoo_chart((FRIDAY, [None, None, None, None, 6527]))
-    bars = read_yahoo(open_yahoo(clock=clock), "XYZ", *SPAN, url=script(vendor, chart))
+    bars = read_yahoo(YAHOO.open_client(clock=clock), "XYZ", *SPAN, url=script(vendor, chart))
     np.testing.assert_array_equal(bars.values, [[NAN, NAN, NAN, NAN, 6527]])
 
 
@@ -187,14 +190,45 @@ def test_yahoo_with_another_shape(
     answer = yahoo_chart((FRIDAY, [1, 1, 1, 1, 1]))
     change(answer["chart"])
     with pytest.raises(SourceError, match=problem):
-        read_yahoo(open_yahoo(clock=clock), "XYZ", *SPAN, url=script(vendor, answer))
+        read_yahoo(YAHOO.open_client(clock=clock), "XYZ", *SPAN, url=script(vendor, answer))
 
 
 def test_yahoo_must_be_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("", "no", "1"):
         monkeypatch.setenv("QUANT_ACCEPT_YAHOO_TERMS", value)
         with pytest.raises(SourceError, match="terms forbid automated access"):
-            open_yahoo()
+            YAHOO.open_client()
+
+
+def test_actions_beside_bars_belong_to_the_next_bar() -> None:
+    days = [date(2026, 1, day) for day in (2, 5, 7)]
+    bars = [Bar(day, (1.0, 1.0, 1.0, 1.0, 1.0)) for day in days]
+    events = [
+        Event(date(2025, 12, 1), split=9.0),
+        Event(date(2026, 1, 6), dividend=0.5),
+        Event(date(2026, 1, 7), split=2.0),
+        Event(date(2026, 1, 7), dividend=0.1),
+        Event(date(2026, 1, 8), dividend=9.0),
+    ]
+    placed = place_actions(reversed(bars), reversed(events))
+    assert [(bar.day, bar.split) for bar in placed] == [*zip(days, (1.0, 1.0, 2.0), strict=True)]
+    assert placed[2].dividend == 0.5 / 2 + 0.1
+    assert place_actions([], events) == []
+
+
+@pytest.mark.parametrize(("split", "cash"), [(0, 1), (-1, 0), (NAN, 0), (1, NAN), (1, -1)])
+def test_an_impossible_split_or_dividend(
+    vendor: VendorServer, clock: ManualClock, split: float, cash: float
+) -> None:
+    row = tiingo_row("2026-01-02", split=None if np.isnan(split) else split)
+    row["divCash"] = None if np.isnan(cash) else cash
+    with pytest.raises(SourceError, match="a split or dividend is impossible"):
+        read_tiingo(TIINGO.open_client(clock=clock), "xyz", *SPAN, url=script(vendor, [row]))
+
+
+def script_alpaca_actions(vendor: VendorServer, **kinds: Any) -> None:
+    page = {"corporate_actions": kinds, "next_page_token": None}
+    vendor.script("/v1/corporate-actions", Scripted(json.dumps(page)))
 
 
 def alpaca_page(day: str, token: str | None) -> dict[str, Any]:
@@ -204,11 +238,23 @@ def alpaca_page(day: str, token: str | None) -> dict[str, Any]:
 
 def test_alpaca_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, alpaca_page("2026-01-02", "next"), alpaca_page("2026-01-05", None))
-    bars = read_alpaca(open_alpaca(clock=clock), "XYZ", *SPAN, url=url)
+    script_alpaca_actions(
+        vendor,
+        forward_splits=[{"ex_date": "2026-01-05", "new_rate": 3, "old_rate": 2}],
+        cash_dividends=[
+            {"ex_date": "2026-01-02", "rate": 0.25},
+            {"ex_date": "2025-12-01", "rate": 1},
+        ],
+    )
+    bars = read_alpaca(ALPACA.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert days_of(bars) == ["2026-01-02", "2026-01-05"]
     assert bars.values.tolist() == [BAR, BAR]
-    assert bars.splits is None
-    assert [asked.parameters.get("page_token") for asked in vendor.asked] == [None, "next"]
+    assert bars.splits is not None
+    assert bars.dividends is not None
+    assert bars.splits.tolist() == [1.0, 1.5]
+    assert bars.dividends.tolist() == [0.25, 0.0]
+    assert [asked.parameters.get("page_token") for asked in vendor.asked] == [None, "next", None]
+    assert vendor.asked[2].parameters["types"] == "forward_split,reverse_split,cash_dividend"
     assert vendor.asked[0].parameters["adjustment"] == "raw"
     assert vendor.asked[0].headers["APCA-API-SECRET-KEY"] == KEY
 
@@ -216,13 +262,22 @@ def test_alpaca_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> No
 def test_alpaca_pages_that_repeat_end(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, alpaca_page("2026-01-02", "next"))
     with pytest.raises(SourceError, match="do not end"):
-        read_alpaca(open_alpaca(clock=clock), "XYZ", *SPAN, url=url)
+        read_alpaca(ALPACA.open_client(clock=clock), "XYZ", *SPAN, url=url)
 
 
 def test_alpaca_has_nothing(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, {"bars": {}, "next_page_token": None})
-    bars = read_alpaca(open_alpaca(clock=clock), "XYZ", *SPAN, url=url)
+    script_alpaca_actions(vendor)
+    bars = read_alpaca(ALPACA.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert bars.values.shape == (0, 5)
+
+
+def script_massive_events(
+    vendor: VendorServer, splits: list[Any] | None = None, dividends: list[Any] | None = None
+) -> None:
+    for kind, rows in (("splits", splits), ("dividends", dividends)):
+        page = {"status": "OK", "results": rows or []}
+        vendor.script(f"/stocks/v1/{kind}", Scripted(json.dumps(page)))
 
 
 def massive_page(**more: Any) -> dict[str, Any]:
@@ -232,27 +287,43 @@ def massive_page(**more: Any) -> dict[str, Any]:
 
 def test_massive_bars(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, massive_page())
-    bars = read_massive(open_massive(clock=clock), "XYZ", *SPAN, url=url)
+    script_massive_events(
+        vendor,
+        [{"execution_date": "2026-01-02", "split_from": 8, "split_to": 1}],
+        [{"ex_dividend_date": "2026-01-02", "cash_amount": 0.26, "currency": "USD"}],
+    )
+    bars = read_massive(MASSIVE.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert days_of(bars) == ["2026-01-02"]
     assert bars.values.tolist() == [BAR]
     assert vendor.asked[0].path == "/v/XYZ/range/1/day/2026-01-01/2026-01-31"
     assert vendor.asked[0].parameters["adjusted"] == "false"
+    assert bars.splits is not None
+    assert bars.dividends is not None
+    assert bars.splits.tolist() == [0.125]
+    assert bars.dividends.tolist() == [0.26]
+    asked = [(each.path, each.parameters) for each in vendor.asked[1:]]
+    assert asked == [
+        ("/stocks/v1/splits", {"execution_date.gte": "2026-01-01"} | OF_XYZ),
+        ("/stocks/v1/dividends", {"ex_dividend_date.gte": "2026-01-01"} | OF_XYZ),
+    ]
 
 
 def test_massive_pages_are_joined(vendor: VendorServer, clock: ManualClock) -> None:
-    client = open_massive(clock=clock)
+    client = MASSIVE.open_client(clock=clock)
     later = [{**LETTERS, "t": 1767589200000}]
     pages = massive_page(next_url=f"{vendor.url}/v/more?cursor=abc"), massive_page(results=later)
+    script_massive_events(vendor)
     bars = read_massive(client, "XYZ", *SPAN, url=script(vendor, *pages))
     assert days_of(bars) == ["2026-01-02", "2026-01-05"]
     assert vendor.asked[1].parameters == {"cursor": "abc"}
     assert vendor.asked[1].headers["Authorization"] == f"Bearer {KEY}"
-    assert clock.pauses == pytest.approx([12.5], abs=0.1)
+    assert clock.pauses == pytest.approx([12.5] * 3, abs=0.1)
 
 
 def test_massive_has_nothing(vendor: VendorServer, clock: ManualClock) -> None:
     url = script(vendor, massive_page(resultsCount=0, results=None))
-    bars = read_massive(open_massive(clock=clock), "XYZ", *SPAN, url=url)
+    script_massive_events(vendor)
+    bars = read_massive(MASSIVE.open_client(clock=clock), "XYZ", *SPAN, url=url)
     assert not len(bars.days)
 
 
@@ -268,7 +339,7 @@ def test_massive_refused(
 ) -> None:
     url = script(vendor, massive_page(**more))
     with pytest.raises(SourceError, match=problem):
-        read_massive(open_massive(clock=clock), "XYZ", *SPAN, url=url)
+        read_massive(MASSIVE.open_client(clock=clock), "XYZ", *SPAN, url=url)
 
 
 def oanda_candle(time: str, *, complete: bool = True) -> dict[str, Any]:
@@ -282,7 +353,7 @@ def test_oanda_days_end_in_new_york(vendor: VendorServer, clock: ManualClock) ->
         oanda_candle("2026-01-04T22:00:00", complete=False),
     ]
     url = script(vendor, {"instrument": "EUR_USD", "granularity": "D", "candles": candles})
-    bars = read_oanda(open_oanda(clock=clock), "EUR_USD", date(2026, 1, 2), SPAN[1], url=url)
+    bars = read_oanda(OANDA.open_client(clock=clock), "EUR_USD", date(2026, 1, 2), SPAN[1], url=url)
     assert days_of(bars) == ["2026-01-02"]
     assert bars.values.tolist() == [[1.167, 1.1711, 1.1659, 1.1688, 191082.0]]
     assert vendor.asked[0].parameters["from"] == "2026-01-01T22:00:00Z"
@@ -294,11 +365,11 @@ def test_oanda_in_summer_and_with_another_alignment(
 ) -> None:
     summer = {"candles": [oanda_candle("2025-07-01T21:00:00")]}
     span = date(2025, 7, 1), date(2025, 7, 31)
-    bars = read_oanda(open_oanda(clock=clock), "EUR_USD", *span, url=script(vendor, summer))
+    bars = read_oanda(OANDA.open_client(clock=clock), "EUR_USD", *span, url=script(vendor, summer))
     assert days_of(bars) == ["2025-07-02"]
     other = {"candles": [oanda_candle("2025-07-01T00:00:00")]}
     with pytest.raises(SourceError, match="begins at another time"):
-        read_oanda(open_oanda(clock=clock), "EUR_USD", *span, url=script(vendor, other))
+        read_oanda(OANDA.open_client(clock=clock), "EUR_USD", *span, url=script(vendor, other))
 
 
 def test_oanda_pages_are_joined(
@@ -308,7 +379,7 @@ def test_oanda_pages_are_joined(
     starts = ("2025-07-01T21:00:00", "2025-07-02T21:00:00", "2025-07-03T21:00:00")
     url = script(vendor, *({"candles": [oanda_candle(start)]} for start in starts))
     span = date(2025, 7, 2), date(2025, 7, 4)
-    bars = read_oanda(open_oanda(clock=clock), "EUR_USD", *span, url=url)
+    bars = read_oanda(OANDA.open_client(clock=clock), "EUR_USD", *span, url=url)
     assert days_of(bars) == ["2025-07-02", "2025-07-03", "2025-07-04"]
     assert vendor.asked[1].parameters["from"] == f"{starts[0]}.000000000Z"
     assert vendor.asked[1].parameters["includeFirst"] == "False"
@@ -388,7 +459,8 @@ def test_eia_refused(
 
 
 @pytest.mark.parametrize(
-    "open_client", [open_fred, open_eia, open_tiingo, open_alpaca, open_massive, open_oanda]
+    "open_client",
+    [open_fred, open_eia, *(each.open_client for each in (TIINGO, ALPACA, MASSIVE, OANDA))],
 )
 def test_a_missing_key_is_named(
     monkeypatch: pytest.MonkeyPatch, open_client: Callable[[], HttpClient]

@@ -1,0 +1,201 @@
+"""The source of daily bars of a vendor: one class for all vendors, which ``vendor`` describes.
+
+Asking belongs in ``bar_answers``, options in ``bar_options``, days that have come in ``bar_table``.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from quant_assets.core.errors import SourceError
+from quant_assets.market.description.market import MarketDescription
+from quant_assets.market.description.values import Value
+from quant_assets.sources.http.bar_answers import BarAnswers
+from quant_assets.sources.http.bar_options import BarOptions, read_bar_options
+from quant_assets.sources.http.bar_table import (
+    LATE_AFTER,
+    count_days_delivered,
+    join_symbols,
+    lay_out,
+    list_actions,
+    take_sessions,
+)
+from quant_assets.sources.http.bars import Bars
+from quant_assets.sources.http.readings import SymbolReadings
+from quant_assets.sources.http.responses import ResponseStore
+from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.vendor_source import VendorSource, find_sessions
+from quant_assets.sources.http.waiting import WaitingClock
+from quant_assets.sources.protocol import PriceTable
+
+
+@dataclass(frozen=True)
+class DeliveredBars:
+    """The bars that have come.
+
+    Attributes:
+        table: prices of the trading days that have come.
+        waiting: why the newest days have not come; empty if all have.
+        digest: SHA-256 of the table.
+    """
+
+    table: PriceTable
+    waiting: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class BarSource(VendorSource):
+    """A source that delivers bars as they were traded, from kept answers of a vendor.
+
+    A symbol that cannot be read makes the newest day wait, and :meth:`waiting` says why.
+
+    Attributes:
+        market: the market, whose instruments are symbols of the vendor.
+        answers: the kept answers.
+    """
+
+    answers: BarAnswers
+
+    @property
+    def name(self) -> str:
+        """Short name, which is stored with every price."""
+        return self.answers.vendor.name
+
+    def fingerprint(self) -> str:
+        """Compute the SHA-256 of the days that have come, with prices, splits and dividends.
+
+        Raises:
+            SourceError: the vendor does not answer and too little is kept.
+        """
+        return self._read().digest
+
+    def waiting(self) -> str:
+        """Say why the newest days are not there: a symbol cannot be read, or lacks its bar.
+
+        Raises:
+            SourceError: the vendor does not answer and too little is kept.
+        """
+        delivered = self._read()
+        problems = self.answers.problems()
+        failed = (f"{symbol}: {text}" if symbol else text for symbol, text in problems.items())
+        return "; ".join(filter(None, (delivered.waiting, *failed)))
+
+    def complete(self, note: Callable[[str], None]) -> None:
+        """Ask for all symbols that are old, however long it takes.
+
+        Args:
+            note: is called with the progress.
+
+        Raises:
+            SourceError: nothing can be kept, or another process asks all the time.
+        """
+        self.answers.complete(note)
+
+    @property
+    def _store(self) -> ResponseStore:
+        return self.answers.store
+
+    def _table(self) -> PriceTable:
+        return self._read().table
+
+    def _read(self) -> DeliveredBars:
+        answers = self.answers
+        answers.refresh()
+        current = answers.current()
+        lacking = [
+            symbol
+            for (_, symbol), own in zip(answers.options.symbols, current, strict=True)
+            if own.whole is None
+        ]
+        if lacking:
+            raise _lacking_error(answers, lacking)
+        return _join(self.market, answers, current)
+
+
+def _lacking_error(answers: BarAnswers, lacking: list[str]) -> SourceError:
+    problems = answers.problems()
+    shown = [f"{name}: {problems[name]}" for name in ("", *lacking) if name in problems]
+    count = len(answers.options.symbols)
+    return SourceError(
+        "symbols of a vendor are not read yet",
+        where=str(answers.store.folder),
+        expected=f"the bars of {count} symbols",
+        found=f"none of {len(lacking)}, such as {lacking[0]}"
+        + (f"; {'; '.join(shown[:2]).removeprefix(': ')}" if shown else ""),
+        hint="what came is kept: `quant-assets load` goes on asking",
+    )
+
+
+@lru_cache(maxsize=2)
+def _join(
+    market: MarketDescription, answers: BarAnswers, current: tuple[SymbolReadings, ...]
+) -> DeliveredBars:
+    """Join the bars of all symbols, and keep them until other readings count."""
+    options, vendor = answers.options, answers.vendor
+    bars: list[Bars] = [each for own in current if (each := answers.read_bars(own))]
+    joined = join_symbols(bars, options.first_day)
+    joined = take_sessions(joined, find_sessions(market, joined.days))
+    moments = [own.at for own in current if own.at]
+    covered = np.array([vendor.finished_day(at) for at in moments], dtype="datetime64[D]")
+    settled = vendor.finished_day(min(moments) - LATE_AFTER)
+    names = [name for name, _ in options.symbols]
+    count, waiting = count_days_delivered(joined, names, covered, settled)
+    values = lay_out(joined, options)[:count]
+    ids = np.arange(count, dtype=np.int64)
+    actions = list_actions(joined, names, count)
+    table = PriceTable(joined.days[:count], ids, options.series, values, actions=actions)
+    return DeliveredBars(table, waiting, _digest(table))
+
+
+def _digest(table: PriceTable) -> str:
+    digest = hashlib.sha256("\n".join(table.columns).encode())
+    for part in (table.days, np.where(np.isnan(table.values), np.nan, table.values)):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update(repr(table.actions).encode())
+    return digest.hexdigest()
+
+
+def open_bars(
+    vendor: Vendor, options: Value | None, market: MarketDescription, cache: Path
+) -> BarSource:
+    """Open a vendor of bars as a source. Nothing is asked yet.
+
+    Args:
+        vendor: the vendor.
+        options: the value below the vendor's name in ``source``; None if nothing is written there.
+        market: the market.
+        cache: folder in which the vendor's answers are kept.
+
+    Raises:
+        MarketError: an option is wrong, or the vendor lacks a field of an instrument.
+        SettingsError: the vendor's key is missing.
+        SourceError: the user has not accepted terms that forbid automated access.
+    """
+    read = read_bar_options(vendor, options, market)
+    return open_bars_at(vendor, read, market, cache, WaitingClock())
+
+
+def open_bars_at(
+    vendor: Vendor,
+    options: BarOptions,
+    market: MarketDescription,
+    cache: Path,
+    clock: WaitingClock,
+) -> BarSource:
+    """Open a vendor of bars on a clock, see :func:`open_bars`.
+
+    Args:
+        vendor: the vendor.
+        options: what is delivered, and where the vendor is asked.
+        market: the market.
+        cache: folder in which the vendor's answers are kept.
+        clock: says when answers are old, and waits between requests.
+    """
+    store = ResponseStore(cache)
+    client = vendor.open_client(store, clock)
+    return BarSource(market, BarAnswers(vendor, options, client, store))
