@@ -21,6 +21,7 @@ from quant_assets.orchestration.assets import (
     features,
     fits,
     forecasts,
+    observations,
     prices,
     promotion,
     reports,
@@ -47,8 +48,8 @@ from quant_assets.orchestration.sensors import (
 from quant_assets.sources.registry import open_market, open_source
 
 LAYERS = (
-    *(target_pairs, prices, features, studies, fits, forecasts, promotion, submissions),
-    *(scoring, revisions, data_quality, drift, anomalies, skill, tracking, reports),
+    *(target_pairs, prices, features, observations, studies, fits, forecasts, promotion),
+    *(submissions, scoring, revisions, data_quality, drift, anomalies, skill, tracking, reports),
 )
 
 

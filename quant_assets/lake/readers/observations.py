@@ -1,0 +1,128 @@
+"""Reads of observations: the rows that are stored, and the newest values known at each close."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.lake.readers.arrays import to_cube
+from quant_assets.lake.schemas.observation_tables import OBSERVATION_FEATURES, RAW_OBSERVATIONS
+from quant_assets.lake.store.lake import Lake
+
+_NEWEST_ROWS = f"""
+SELECT field, instrument, observed_on, stated_at, arg_max(value, stored_at) AS value
+FROM {RAW_OBSERVATIONS.quoted} WHERE table_name = ? AND reading = ? GROUP BY ALL
+"""
+_STORED_UNTIL = f"""
+SELECT field, max(trading_day) AS day FROM {OBSERVATION_FEATURES.quoted}
+WHERE table_name = $table AND field IN (
+    SELECT DISTINCT field FROM {RAW_OBSERVATIONS.quoted}
+    WHERE table_name = $table AND reading = $reading)
+GROUP BY field
+"""
+# A revision of an older day is no newer value: rows count from the moment at which no later day was
+# known. Of several rows of one moment, the one of the latest day counts, and of that the last one.
+_KNOWN_VALUES = f"""
+WITH closes AS (SELECT unnest($days::DATE[]) AS day, unnest($closes::TIMESTAMP[]) AS closed_at),
+asked AS (FROM closes CROSS JOIN (SELECT unnest($units::VARCHAR[]) AS instrument)),
+newest AS (
+    SELECT instrument, observed_on, known_at, value FROM {RAW_OBSERVATIONS.quoted}
+    WHERE table_name = $table AND reading = $reading AND field = $field AND known_at <= $until
+    QUALIFY observed_on = max(observed_on) OVER (
+        PARTITION BY instrument ORDER BY known_at RANGE UNBOUNDED PRECEDING)
+    AND row_number() OVER (
+        PARTITION BY instrument, known_at ORDER BY observed_on DESC, stored_at DESC) = 1)
+SELECT asked.day AS trading_day, asked.instrument, newest.value::DOUBLE AS value,
+    date_diff('day', newest.observed_on, asked.day)::DOUBLE AS age
+FROM asked ASOF LEFT JOIN newest
+ON asked.instrument = newest.instrument AND asked.closed_at >= newest.known_at
+"""
+
+
+@dataclass(frozen=True)
+class KnownValues:
+    """The newest values of a field that were known at the close of n days.
+
+    Attributes:
+        values: (n, u) values of u units; NaN where none was known, or the newest was too old.
+        age_days: (n, u) calendar days from the day that a value is about; NaN where none was known.
+    """
+
+    values: FloatArray
+    age_days: FloatArray
+
+
+def read_newest_rows(lake: Lake, table: str, reading: str) -> pd.DataFrame:
+    """Read the value that was last stored for each field, instrument, day and stated moment.
+
+    Args:
+        lake: the lake.
+        table: name of the table in the description.
+        reading: digest of how the description reads it.
+    """
+    if not lake.has(RAW_OBSERVATIONS):
+        names = ["field", "instrument", "observed_on", "stated_at", "value"]
+        kinds = ["object", "object", "datetime64[us]", "datetime64[us]", "float64"]
+        return pd.DataFrame({n: pd.Series(dtype=k) for n, k in zip(names, kinds, strict=True)})
+    rows = lake.query(_NEWEST_ROWS, [table, reading])
+    days = {name: rows[name].astype("datetime64[us]") for name in ("observed_on", "stated_at")}
+    return rows.assign(**days)
+
+
+def read_stored_until(lake: Lake, table: str, reading: str) -> dict[str, DayArray]:
+    """Read the newest day with features of each field that has rows of a reading, as (1,) arrays.
+
+    Args:
+        lake: the lake.
+        table: name of the table in the description.
+        reading: digest of how the description reads it.
+    """
+    if not (lake.has(RAW_OBSERVATIONS) and lake.has(OBSERVATION_FEATURES)):
+        return {}
+    rows = lake.columns(_STORED_UNTIL, {"table": table, "reading": reading})
+    days = rows["day"].astype("datetime64[D]")
+    return {str(field): days[i : i + 1] for i, field in enumerate(rows["field"])}
+
+
+def read_known_values(
+    lake: Lake,
+    table: str,
+    reading: str,
+    field: str,
+    days: DayArray,
+    closes: DayArray,
+    units: Sequence[str],
+    max_age_days: int | None = None,
+) -> KnownValues:
+    """Read the newest value of a field that was known at the close of each day.
+
+    Args:
+        lake: the lake.
+        table: name of the table in the description.
+        reading: digest of how the description reads it.
+        field: name of the field.
+        days: (n,) days, ascending.
+        closes: (n,) moments of their closes, UTC.
+        units: names of the u instruments; an empty name for the whole market.
+        max_age_days: age above which a value counts as missing; None for no limit.
+
+    Raises:
+        LakeError: no observations are stored.
+    """
+    parameters = {
+        "table": table,
+        "reading": reading,
+        "field": field,
+        "days": days.tolist(),
+        "closes": closes.tolist(),
+        "units": list(units),
+        "until": closes.max().item(),
+    }
+    rows = lake.arrow(_KNOWN_VALUES, parameters, needs=RAW_OBSERVATIONS)
+    cube = to_cube(rows, days, "instrument", units, ["value", "age"])
+    values, age_days = cube[:, :, 0].copy(), cube[:, :, 1]
+    if max_age_days is not None:
+        values[age_days > max_age_days] = np.nan
+    return KnownValues(values, age_days)

@@ -1,0 +1,81 @@
+"""Which rows of a table of observations are new, and from when they count as known.
+
+The first load of a field takes the table's word. Later, a row that should have been there at the
+close of a stored day, and was not, counts as known from the moment at which it is stored: the
+features of stored days stay as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from quant_assets.core.typing import DayArray
+from quant_assets.lake.readers.observations import read_newest_rows, read_stored_until
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.moments import close_of_days
+from quant_assets.market.description.sessions import MarketCalendar
+from quant_assets.market.description.tables import TableRule
+from quant_assets.sources.tables.rows import KEY, TableRows
+
+_STEP = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """Rows of a table that are not stored yet.
+
+    Attributes:
+        rows: columns of ``raw.observations``.
+        count: number of rows.
+        late: number of rows that count as known later than the table says.
+    """
+
+    rows: Mapping[str, Any]
+    count: int
+    late: int
+
+
+def find_new_rows(
+    lake: Lake, rule: TableRule, given: TableRows, calendar: MarketCalendar, now: datetime
+) -> NewRows:
+    """Compare the rows of a table with those that are stored.
+
+    A row is new if its value differs from the one that was last stored for its field, instrument,
+    day and moment. Stored rows that the table no longer has stay.
+
+    Args:
+        lake: the lake.
+        rule: the table.
+        given: its rows.
+        calendar: the market's calendar.
+        now: the present moment.
+    """
+    reading = rule.reading
+    stored = read_newest_rows(lake, rule.name, reading)
+    key = ["field", "instrument", "observed_on", "stated_at"]
+    rows = given.frame.rename(columns={"known_at": "stated_at"})
+    joined = rows.merge(stored, on=key, how="left", suffixes=("", "_stored"))
+    new = rows[(joined["value"] != joined["value_stored"]).to_numpy()].copy()
+    until = _last_closes(read_stored_until(lake, rule.name, reading), calendar)
+    closes = new["field"].map(until).astype("datetime64[us]")
+    late = (new["stated_at"] <= closes).to_numpy()
+    moment = pd.Timestamp(now.astimezone(UTC).replace(tzinfo=None))
+    seen = (closes + _STEP).clip(lower=moment)
+    new["known_at"] = new["stated_at"].where(~late, seen)
+    columns = {name: new[name].to_numpy() for name in [*KEY, "stated_at", "value"]}
+    constants = {
+        "table_name": rule.name,
+        "source": given.source,
+        "reading": reading,
+        "stored_at": moment,
+    }
+    columns |= {name: [value] * len(new) for name, value in constants.items()}
+    return NewRows(columns, len(new), int(late.sum()))
+
+
+def _last_closes(days: Mapping[str, DayArray], calendar: MarketCalendar) -> dict[str, Any]:
+    """Return the close of the newest stored day of each field."""
+    return {name: close_of_days(calendar, day)[0] for name, day in days.items()}

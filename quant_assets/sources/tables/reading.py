@@ -1,0 +1,33 @@
+"""Reading a table that a description names, wherever its rows are."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from quant_assets.market.description.market import MarketDescription
+from quant_assets.market.description.tables import TableFile, TableRule
+from quant_assets.sources.tables.files import read_file
+from quant_assets.sources.tables.rows import TableRows
+from quant_assets.sources.tables.vendors import read_vendor
+
+
+def read_table(
+    rule: TableRule,
+    market: MarketDescription,
+    folder: Path,
+    instruments: Collection[str] | None = None,
+) -> TableRows:
+    """Read all rows of a table, whatever their days.
+
+    Args:
+        rule: the table.
+        market: its market.
+        folder: a folder in which answers of vendors may be kept.
+        instruments: names of the market's instruments; None if they are not known.
+
+    Raises:
+        SourceError: the table cannot be read, or its rows contradict each other.
+        SettingsError: a vendor's key is missing.
+    """
+    if isinstance(rule.place, TableFile):
+        return read_file(rule, rule.place, market.file.parent, market.calendar, instruments)
+    return read_vendor(rule, rule.place, folder, market.calendar)
