@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.observations import read_newest_rows, read_stored_until
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.moments import close_of_days
@@ -59,8 +58,7 @@ def find_new_rows(
     rows = given.frame.rename(columns={"known_at": "stated_at"})
     joined = rows.merge(stored, on=key, how="left", suffixes=("", "_stored"))
     new = rows[(joined["value"] != joined["value_stored"]).to_numpy()].copy()
-    until = _last_closes(read_stored_until(lake, rule.name, reading), calendar)
-    closes = new["field"].map(until).astype("datetime64[us]")
+    closes = _find_last_closes(new, read_stored_until(lake, rule.name, reading), calendar)
     late = (new["stated_at"] <= closes).to_numpy()
     moment = pd.Timestamp(now.astimezone(UTC).replace(tzinfo=None))
     seen = (closes + _STEP).clip(lower=moment)
@@ -76,6 +74,11 @@ def find_new_rows(
     return NewRows(columns, len(new), int(late.sum()))
 
 
-def _last_closes(days: Mapping[str, DayArray], calendar: MarketCalendar) -> dict[str, Any]:
-    """Return the close of the newest stored day of each field."""
-    return {name: close_of_days(calendar, day)[0] for name, day in days.items()}
+def _find_last_closes(
+    rows: pd.DataFrame, until: pd.DataFrame, calendar: MarketCalendar
+) -> pd.Series:
+    """Return, for each row, the close of the newest stored day; NaT where none is stored."""
+    days = until["day"].to_numpy().astype("datetime64[D]")
+    closes = until.assign(close=close_of_days(calendar, days))[["field", "instrument", "close"]]
+    joined = rows[["field", "instrument"]].merge(closes, on=["field", "instrument"], how="left")
+    return joined["close"].astype("datetime64[us]").set_axis(rows.index)

@@ -16,11 +16,11 @@ SELECT field, instrument, observed_on, stated_at, arg_max(value, stored_at) AS v
 FROM {RAW_OBSERVATIONS.quoted} WHERE table_name = ? AND reading = ? GROUP BY ALL
 """
 _STORED_UNTIL = f"""
-SELECT field, max(trading_day) AS day FROM {OBSERVATION_FEATURES.quoted}
+SELECT field, instrument, max(trading_day) AS day FROM {OBSERVATION_FEATURES.quoted}
 WHERE table_name = $table AND field IN (
     SELECT DISTINCT field FROM {RAW_OBSERVATIONS.quoted}
     WHERE table_name = $table AND reading = $reading)
-GROUP BY field
+GROUP BY field, instrument
 """
 # A revision of an older day is no newer value: rows count from the moment at which no later day was
 # known. Of several rows of one moment, the one of the latest day counts, and of that the last one.
@@ -71,8 +71,10 @@ def read_newest_rows(lake: Lake, table: str, reading: str) -> pd.DataFrame:
     return rows.assign(**days)
 
 
-def read_stored_until(lake: Lake, table: str, reading: str) -> dict[str, DayArray]:
-    """Read the newest day with features of each field that has rows of a reading, as (1,) arrays.
+def read_stored_until(lake: Lake, table: str, reading: str) -> pd.DataFrame:
+    """Read the newest day with features of each field and instrument.
+
+    Fields without rows of the reading are left out. Returns the columns field, instrument and day.
 
     Args:
         lake: the lake.
@@ -80,10 +82,10 @@ def read_stored_until(lake: Lake, table: str, reading: str) -> dict[str, DayArra
         reading: digest of how the description reads it.
     """
     if not (lake.has(RAW_OBSERVATIONS) and lake.has(OBSERVATION_FEATURES)):
-        return {}
-    rows = lake.columns(_STORED_UNTIL, {"table": table, "reading": reading})
-    days = rows["day"].astype("datetime64[D]")
-    return {str(field): days[i : i + 1] for i, field in enumerate(rows["field"])}
+        return pd.DataFrame(
+            {"field": [], "instrument": [], "day": np.empty(0, "datetime64[us]")}, dtype=object
+        )
+    return lake.query(_STORED_UNTIL, {"table": table, "reading": reading})
 
 
 def read_known_values(

@@ -14,7 +14,8 @@ DATE, SYMBOL, KNOWN_AT, FIELD, VALUE = "date", "symbol", "known_at", "field", "v
 WHOLE_MARKET = ""
 """Name in place of an instrument's where a value is about the whole market."""
 _COLUMNS = (DATE, SYMBOL, KNOWN_AT, FIELD, VALUE)
-_LAG, _MAX_AGE, _FIELDS = "release_lag_days", "max_age_days", "fields"
+_LAG, _MAX_AGE, _FIELDS, _OTHERS = "release_lag_days", "max_age_days", "fields", "other_symbols"
+_REFUSE, _SKIP = "refuse", "skip"
 _LIMITS = (_LAG, _MAX_AGE)
 _PLACES = ("file", "fred", "eia")
 _NAME = r"[A-Za-z0-9_.-]{1,60}"
@@ -28,11 +29,14 @@ class TableFile:
         file: its path from the folder of the description.
         columns: names of its columns, by our names for them.
         fields: names of the fields in the file, in the order of the table's fields.
+        skip_other_symbols: whether rows of symbols that are no instruments are left out; otherwise
+            they are refused.
     """
 
     file: str
     columns: tuple[tuple[str, str], ...]
     fields: tuple[str, ...]
+    skip_other_symbols: bool = False
 
     def column(self, name: str) -> str | None:
         """Return the file's name of a column; None if the table has no such column."""
@@ -105,7 +109,7 @@ def read_tables(value: Value) -> tuple[TableRule, ...]:
 def _read_table(name: str, value: Value) -> TableRule:
     _require_name(name, value, "the name of a table")
     kind = value.alternative(_PLACES)
-    own = ("columns", _FIELDS) if kind == "file" else ()
+    own = ("columns", _FIELDS, _OTHERS) if kind == "file" else ()
     entries = value.record((kind, *own, *_LIMITS), (_FIELDS,) if own else ())
     lag = entries[_LAG].whole_number(0) if _LAG in entries else None
     max_age = entries[_MAX_AGE].whole_number(1) if _MAX_AGE in entries else None
@@ -116,6 +120,8 @@ def _read_table(name: str, value: Value) -> TableRule:
             entries["file"].text(),
             _read_columns(entries["columns"]) if "columns" in entries else ((DATE, DATE),),
             tuple(fields.values()),
+            _OTHERS in entries
+            and entries[_OTHERS].choice("way with other symbols", (_REFUSE, _SKIP)) == _SKIP,
         )
         _check_columns(place, value)
         _check_knowledge(value, lag, place.column(KNOWN_AT))

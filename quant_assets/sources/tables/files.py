@@ -56,6 +56,8 @@ def read_file(
     named = dict(place.columns)
     of_values = () if long else place.fields
     cells = read_cells(file, [*named.values(), *of_values])
+    if place.skip_other_symbols and SYMBOL in named and instruments is not None:
+        cells = cells[cells[named[SYMBOL]].isin(instruments)]
     keys = pd.DataFrame(
         {
             "instrument": _read_symbols(cells, named, file, instruments),
@@ -96,7 +98,7 @@ def _read_symbols(
             where=f"{file}, column {quote(named[SYMBOL])}",
             expected=f"instruments of the market, such as {list_names(sorted(known)[:3])}",
             found=f"{quote(unknown[0])}, the first of {len(unknown)}",
-            hint=suggest_names(unknown[0], known, "remove these rows"),
+            hint=suggest_names(unknown[0], known, "`other_symbols: skip` leaves such rows out"),
         )
     return symbols
 
