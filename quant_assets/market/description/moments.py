@@ -1,10 +1,8 @@
 """Moments in UTC from which values count as known, by a market's calendar."""
 
-from datetime import date, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-import pandas as pd
 
 from quant_assets.core.typing import DayArray
 from quant_assets.market.description.sessions import MarketCalendar
@@ -39,6 +37,6 @@ def known_after(calendar: MarketCalendar, day: date, lag: int) -> np.datetime64:
     return to_utc(calendar.complete_at(day + timedelta(days=lag)))
 
 
-def to_utc(moment: Any) -> np.datetime64:
+def to_utc(moment: datetime) -> np.datetime64:
     """Convert a moment with a zone to UTC without a zone, in microseconds."""
-    return np.datetime64(pd.Timestamp(moment).tz_convert("UTC").tz_localize(None), "us")
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")

@@ -11,6 +11,7 @@ import dagster as dg
 import numpy as np
 
 from quant_assets.core.clock import Clock
+from quant_assets.core.errors import SourceError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray
 from quant_assets.features.table_inputs import (
@@ -22,7 +23,7 @@ from quant_assets.features.table_inputs import (
     require_distinct_inputs,
 )
 from quant_assets.lake.readers.arrays import day_blocks, long_rows
-from quant_assets.lake.readers.observations import read_known_values
+from quant_assets.lake.readers.observations import read_known_values, read_newest_rows
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.observation_tables import OBSERVATION_FEATURES, RAW_OBSERVATIONS
@@ -34,10 +35,16 @@ from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.moments import close_of_days
 from quant_assets.market.description.tables import WHOLE_MARKET, TableRule
 from quant_assets.orchestration.assets.partitions import run_day_range
-from quant_assets.orchestration.assets.table_assets import record_result, table_asset
-from quant_assets.revisions.observations import find_new_rows
+from quant_assets.orchestration.assets.table_assets import (
+    check_spec,
+    make_check_result,
+    record_result,
+    table_asset,
+)
+from quant_assets.revisions.observations import NewRows, find_new_rows
 from quant_assets.sources.tables.reading import read_table
 
+_CHECK = "tables_read"
 _EVERY_INPUT = (*MARKET_FORMULAS, *INSTRUMENT_FORMULAS)
 
 
@@ -52,6 +59,15 @@ def build(
         deps=[RAW_PRICES],
         partitions=partitions,
         about="A run reads every table as a whole, whatever its days are.",
+        checks=[
+            check_spec(
+                RAW_OBSERVATIONS,
+                _CHECK,
+                "Every table was read. If one that has rows already cannot be read, these count, "
+                "and its values grow old.",
+                blocking=False,
+            )
+        ],
     )
     def raw_observations(
         context: dg.AssetExecutionContext,
@@ -61,23 +77,31 @@ def build(
         market: dg.ResourceParam[MarketDescription],
     ) -> dg.MaterializeResult:
         require_distinct_inputs(market.tables, market.all_groups)
-        late = 0
-        changes = []
+        problems, late, changes = [], 0, []
         for rule in market.tables:
-            given = read_table(rule, market, settings.data_dir / "sources", _instruments(lake))
+            try:
+                given = read_table(rule, market, settings.data_dir / "sources", _instruments(lake))
+            except SourceError as error:
+                if read_newest_rows(lake, rule.name, rule.reading).empty:
+                    raise
+                problems.append(f"{rule.name}: {error}")
+                continue
             new = find_new_rows(lake, rule, given, market.calendar, clock.now())
             if new.late:
-                context.log.warning(
-                    f"{rule.name}: {new.late} of {new.count} new rows count as known from now on: "
-                    "the table says that they were known earlier, but did not have them when the "
-                    "days that are stored were loaded"
-                )
+                context.log.warning(_describe_late(rule, new))
             late += new.late
             if new.count:
                 changes.append(append(RAW_OBSERVATIONS, new.rows))
         results = lake.change(*changes) if changes else []
         written = WriteResult(sum(each.rows for each in results), lake.snapshot_id())
-        return record_result(RAW_OBSERVATIONS, written, {"late_rows": late})
+        check = make_check_result(
+            RAW_OBSERVATIONS,
+            _CHECK,
+            not problems,
+            blocking=False,
+            problems="\n".join(problems) or "none",
+        )
+        return record_result(RAW_OBSERVATIONS, written, {"late_rows": late}, checks=[check])
 
     @table_asset(
         OBSERVATION_FEATURES,
@@ -99,6 +123,13 @@ def build(
         )
 
     return [raw_observations, observation_features]
+
+
+def _describe_late(rule: TableRule, new: NewRows) -> str:
+    return (
+        f"{rule.name}: {new.late} of {new.count} new rows count as known from now on: the table "
+        "says that they were known earlier, but did not have them when the stored days were loaded"
+    )
 
 
 def _instruments(lake: Lake) -> tuple[str, ...]:

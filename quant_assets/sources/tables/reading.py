@@ -7,7 +7,6 @@ from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.tables import TableFile, TableRule
 from quant_assets.sources.tables.files import read_file
 from quant_assets.sources.tables.rows import TableRows
-from quant_assets.sources.tables.vendors import read_vendor
 
 
 def read_table(
@@ -30,4 +29,7 @@ def read_table(
     """
     if isinstance(rule.place, TableFile):
         return read_file(rule, rule.place, market.file.parent, market.calendar, instruments)
+    # A client of vendors takes long to import, and few tables need one.
+    from quant_assets.sources.tables.vendors import read_vendor
+
     return read_vendor(rule, rule.place, folder, market.calendar)
