@@ -156,7 +156,8 @@ def leg_differences(values: FloatArray, legs: IntArray) -> FloatArray:
             counts as 0.
     """
     padded = np.concatenate([values, np.zeros_like(values[:, :1])], axis=1)
-    return np.take(values, legs[:, 0], axis=1) - np.take(padded, legs[:, 1], axis=1)
+    first, second = np.take(values, legs[:, 0], axis=1), np.take(padded, legs[:, 1], axis=1)
+    return np.subtract(first, second, out=first)
 
 
 def version_of_inputs(fields: Sequence[TableField]) -> str:

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from quant_assets.lake.readers.observations import read_newest_rows, read_stored_until
+from quant_assets.lake.schemas.observation_tables import RAW_OBSERVATIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.moments import close_of_days
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.description.tables import TableRule
-from quant_assets.sources.tables.rows import KEY, TableRows
+from quant_assets.sources.tables.rows import TableRows
 
 _STEP = timedelta(microseconds=1)
 
@@ -60,17 +62,12 @@ def find_new_rows(
     new = rows[(joined["value"] != joined["value_stored"]).to_numpy()].copy()
     closes = _find_last_closes(new, read_stored_until(lake, rule.name, reading), calendar)
     late = (new["stated_at"] <= closes).to_numpy()
-    moment = pd.Timestamp(now.astimezone(UTC).replace(tzinfo=None))
-    seen = (closes + _STEP).clip(lower=moment)
-    new["known_at"] = new["stated_at"].where(~late, seen)
-    columns = {name: new[name].to_numpy() for name in [*KEY, "stated_at", "value"]}
-    constants = {
-        "table_name": rule.name,
-        "source": given.source,
-        "reading": reading,
-        "stored_at": moment,
-    }
-    columns |= {name: [value] * len(new) for name, value in constants.items()}
+    moment = now.astimezone(UTC).replace(tzinfo=None)
+    # The clock may be behind the days of the data, for instance in a simulation.
+    seen = np.maximum((closes + _STEP).to_numpy(), np.datetime64(moment, "us"))
+    new["known_at"] = np.where(late, seen, new["stated_at"].to_numpy())
+    new = new.assign(table_name=rule.name, source=given.source, reading=reading, stored_at=moment)
+    columns = {column.name: new[column.name].to_numpy() for column in RAW_OBSERVATIONS.columns}
     return NewRows(columns, len(new), int(late.sum()))
 
 

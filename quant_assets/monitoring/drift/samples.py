@@ -59,12 +59,13 @@ def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
 
     Instruments are those that have features by the newest of the days.
     """
-    instruments = lake.columns(
+    rows = lake.columns(
         f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} WHERE trading_day <= ?"
         " ORDER BY 1",
         [days.max().item()],
         needs=INSTRUMENT_FEATURES,
-    )["instrument"]
+    )
+    instruments = tuple(rows["instrument"])
     yield _to_sample(
         "instrument",
         *read_cube(

@@ -1,6 +1,6 @@
 """Tables that a description names: their rows as they came, and what was known at each close.
 
-A market without tables has these assets too; they write nothing then.
+A market without tables has these assets too; their tables have no rows then.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +45,7 @@ from quant_assets.revisions.observations import NewRows, find_new_rows
 from quant_assets.sources.tables.reading import read_table
 
 _CHECK = "tables_read"
+_COLUMNS = [column.name for column in RAW_OBSERVATIONS.columns]
 _EVERY_INPUT = (*MARKET_FORMULAS, *INSTRUMENT_FORMULAS)
 
 
@@ -92,6 +93,8 @@ def build(
             late += new.late
             if new.count:
                 changes.append(append(RAW_OBSERVATIONS, new.rows))
+        if not changes and not lake.has(RAW_OBSERVATIONS):
+            changes.append(append(RAW_OBSERVATIONS, dict.fromkeys(_COLUMNS, ())))
         results = lake.change(*changes) if changes else []
         written = WriteResult(sum(each.rows for each in results), lake.snapshot_id())
         check = make_check_result(
@@ -115,8 +118,6 @@ def build(
         market: dg.ResourceParam[MarketDescription],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
-        if not market.tables and not lake.has(OBSERVATION_FEATURES):
-            return record_result(OBSERVATION_FEATURES, WriteResult(0, lake.snapshot_id()))
         rows = collect(OBSERVATION_FEATURES, _feature_rows(lake, market, start, end))
         return record_result(
             OBSERVATION_FEATURES, lake.replace_days(OBSERVATION_FEATURES, start, end, rows)
