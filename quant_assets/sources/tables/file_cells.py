@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.errors import SourceError, suggest_names
-from quant_assets.core.typing import FloatArray
 from quant_assets.market.description.values import list_names, quote
 from quant_assets.sources.files.headers import ENDINGS, Header, check_whole, read_header
 from quant_assets.sources.files.queries import bind_paths, open_connection
@@ -20,27 +19,28 @@ _EMPTY = ("", ".", "-", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None
 """Cells that stand for a missing value."""
 
 
-def read_cells(file: Path, names: Sequence[str]) -> pd.DataFrame:
-    """Read columns of a file as text; a missing cell is None, and times with a zone are in UTC.
+def read_cells(file: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """Read columns of a file.
+
+    Returns columns by name: texts, in which a missing cell is None and times with a zone are in
+    UTC, and numbers, in which an empty cell is NaN.
 
     Args:
         file: the file.
-        names: names of the columns.
+        texts: names of the columns that are read as text.
+        numbers: names of the columns that are read as numbers.
 
     Raises:
-        SourceError: the file is missing or cannot be read, or a column is missing.
+        SourceError: the file is missing or cannot be read, a column is missing, or a cell of a
+            column of numbers is text.
     """
     header = _read_header(file)
-    for name in names:
-        if name not in header.names:
-            raise SourceError(
-                "a table lacks a column",
-                where=str(file),
-                expected=quote(name),
-                found=list_names(header.names),
-                hint=suggest_names(name, header.names),
-            )
-    columns = [f"CAST(t.c{header.names.index(name)} AS VARCHAR)" for name in names]
+    columns = []
+    for name in (*texts, *numbers):
+        text = f"CAST(t.{_column(header, name, file)} AS VARCHAR)"
+        number = f"TRY_CAST({text} AS DOUBLE)"
+        unread = f"CASE WHEN {number} IS NULL THEN trim({text}) END"
+        columns += [text] if name in texts else [number, unread]
     try:
         with open_connection() as connection:
             connection.execute("SET preserve_insertion_order = true")
@@ -48,34 +48,38 @@ def read_cells(file: Path, names: Sequence[str]) -> pd.DataFrame:
             rows = connection.execute(query, [bind_paths([file])]).to_arrow_table()
     except (duckdb.Error, OSError) as error:
         raise _unreadable(file, str(error).splitlines()[0]) from None
-    return pd.DataFrame(
-        {name: rows.column(i).to_pandas() for i, name in enumerate(names)}, dtype=object
+    cells = {name: rows.column(i).to_pandas().astype(object) for i, name in enumerate(texts)}
+    for i, name in enumerate(numbers):
+        place = len(texts) + 2 * i
+        _require_numbers(rows.column(place + 1).to_pandas(), name, file)
+        cells[name] = rows.column(place).to_pandas().astype(np.float64)
+    return pd.DataFrame(cells)
+
+
+def _column(header: Header, name: str, file: Path) -> str:
+    """Return a column's name in SQL."""
+    if name in header.names:
+        return f"c{header.names.index(name)}"
+    raise SourceError(
+        "a table lacks a column",
+        where=str(file),
+        expected=quote(name),
+        found=list_names(header.names),
+        hint=suggest_names(name, header.names),
     )
 
 
-def parse_numbers(cells: pd.Series, file: Path) -> FloatArray:
-    """Parse (n,) cells as numbers; NaN where a cell is empty.
-
-    Args:
-        cells: texts, and None where a cell is missing.
-        file: the file, for errors.
-
-    Raises:
-        SourceError: a cell is text.
-    """
-    texts = cells.where(cells.notna(), "").str.strip()
-    empty = texts.isin(_EMPTY)
-    numbers = pd.to_numeric(texts.where(~empty), errors="coerce").to_numpy(dtype=np.float64)
-    unread = np.flatnonzero(np.isnan(numbers) & ~empty.to_numpy())
-    if len(unread):
-        row = int(unread[0])
+def _require_numbers(unread: pd.Series, name: str, file: Path) -> None:
+    """Check that the cells which are no numbers are empty."""
+    texts = np.flatnonzero((unread.notna() & ~unread.isin(_EMPTY)).to_numpy())
+    if len(texts):
+        row = int(texts[0])
         raise SourceError(
             "a value is no number",
-            where=f"{file}, row {row + 1}, column {quote(str(cells.name))}",
+            where=f"{file}, row {row + 1}, column {quote(name)}",
             expected=f"a number, or an empty cell; {', '.join(_EMPTY[1:4])} count as empty",
-            found=quote(str(texts.iloc[row])),
+            found=quote(str(unread.iloc[row])),
         )
-    return numbers
 
 
 def _read_header(file: Path) -> Header:

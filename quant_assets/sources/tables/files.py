@@ -27,7 +27,7 @@ from quant_assets.market.description.tables import (
     TableRule,
 )
 from quant_assets.market.description.values import list_names, quote
-from quant_assets.sources.tables.file_cells import parse_numbers, read_cells
+from quant_assets.sources.tables.file_cells import read_cells
 from quant_assets.sources.tables.rows import TableRows, build_rows
 
 
@@ -54,8 +54,9 @@ def read_file(
     file = folder / place.file
     long = place.column(FIELD) is not None
     named = dict(place.columns)
-    of_values = () if long else place.fields
-    cells = read_cells(file, [*named.values(), *of_values])
+    of_values = [named[VALUE]] if long else place.fields
+    texts = [theirs for ours, theirs in named.items() if ours != VALUE]
+    cells = read_cells(file, texts, of_values)
     if place.skip_other_symbols and SYMBOL in named and instruments is not None:
         cells = cells[cells[named[SYMBOL]].isin(instruments)]
     keys = pd.DataFrame(
@@ -66,16 +67,14 @@ def read_file(
     )
     keys["known_at"] = _read_moments(cells, keys, rule, named, file, calendar)
     if long:
-        values = keys.assign(
-            field=cells[named[FIELD]], value=parse_numbers(cells[named[VALUE]], file)
-        )
+        values = keys.assign(field=cells[named[FIELD]], value=cells[named[VALUE]])
         names = dict(zip(place.fields, rule.fields, strict=True))
         _require_fields(values["field"], names, file)
         values = values[values["field"].isin(list(names))]
         values["field"] = values["field"].map(names)
     else:
         values = pd.concat(
-            keys.assign(field=ours, value=parse_numbers(cells[theirs], file))
+            keys.assign(field=ours, value=cells[theirs])
             for ours, theirs in zip(rule.fields, place.fields, strict=True)
         )
     return build_rows(values, place.file, str(file))
