@@ -157,7 +157,8 @@ def leg_differences(values: FloatArray, legs: IntArray) -> FloatArray:
     """
     padded = np.concatenate([values, np.zeros_like(values[:, :1])], axis=1)
     first, second = np.take(values, legs[:, 0], axis=1), np.take(padded, legs[:, 1], axis=1)
-    return np.subtract(first, second, out=first)
+    differences: FloatArray = np.subtract(first, second, out=first)
+    return differences
 
 
 def version_of_inputs(fields: Sequence[TableField]) -> str:
