@@ -31,6 +31,7 @@ from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_market, open_source
+from quant_assets.sources.tables.reading import digest_files
 
 _SHAPING_CODE = ("quant_assets.quality.cleaning", "quant_assets.market.targets")
 """Modules whose code shapes what a load stores, besides features and families."""
@@ -57,7 +58,7 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
     source = open_source(settings)
     days = source.first_day, source.last_day
     market = open_description(settings) if settings.description_file else None
-    described = digest_parts(market).values() if market else ()
+    described = _digest_description(market) if market else ()
     fingerprint = _digest_load(settings, source.fingerprint(), *described, *_read_studies(settings))
     if not force and is_loaded(settings.lake_dir, fingerprint, days[1]):
         typer.echo(f"{settings.source}: loaded already, nothing has changed")
@@ -200,6 +201,16 @@ def _refuse_early(settings: Settings, source: Source, market: MarketDescription 
     if settings.lake_dir.exists():
         with Lake(settings.lake_dir) as lake:
             refuse_renamed_targets(lake, source)
+
+
+def _digest_description(market: MarketDescription) -> list[str]:
+    """Return digests of a description's parts, and of its tables and the inputs from them."""
+    from quant_assets.features.table_inputs import fields_of, version_of_inputs
+
+    parts = list(digest_parts(market).values())
+    if market.tables:
+        parts += [version_of_inputs(fields_of(market.tables)), *digest_files(market)]
+    return parts
 
 
 def _digest_load(settings: Settings, *parts: str) -> str:

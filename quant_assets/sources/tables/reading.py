@@ -1,12 +1,24 @@
 """Reading a table that a description names, wherever its rows are."""
 
+import hashlib
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.tables import TableFile, TableRule
 from quant_assets.sources.tables.files import read_file
 from quant_assets.sources.tables.rows import TableRows
+
+
+def digest_files(market: MarketDescription) -> list[str]:
+    """Return a digest of each table's file; none of tables that are missing or a vendor's."""
+    digests = []
+    for rule in market.tables:
+        if isinstance(rule.place, TableFile):
+            with suppress(OSError), (market.file.parent / rule.place.file).open("rb") as file:
+                digests.append(f"{rule.name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
+    return digests
 
 
 def read_table(
