@@ -22,6 +22,7 @@ from quant_assets.orchestration.assets import (
     features,
     fits,
     forecasts,
+    observations,
     prices,
     promotion,
     reports,
@@ -49,8 +50,8 @@ from quant_assets.sources.protocol import DeliversBars
 from quant_assets.sources.registry import open_market, open_source
 
 LAYERS = (
-    *(target_pairs, prices, features, studies, fits, forecasts, promotion, submissions),
-    *(scoring, revisions, data_quality, drift, anomalies, skill, tracking, reports),
+    *(target_pairs, prices, features, observations, studies, fits, forecasts, promotion),
+    *(submissions, scoring, revisions, data_quality, drift, anomalies, skill, tracking, reports),
 )
 
 

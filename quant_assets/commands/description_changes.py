@@ -62,7 +62,7 @@ def list_changed_parts(settings: Settings, market: MarketDescription) -> list[st
     if not file.exists():
         return []
     known, present = json.loads(file.read_bytes()), digest_parts(market)
-    return [name for name, digest in present.items() if known.get(name) != digest]
+    return [name for name in {**present, **known} if known.get(name) != present.get(name)]
 
 
 def record_parts(settings: Settings, market: MarketDescription) -> None:
@@ -73,7 +73,7 @@ def record_parts(settings: Settings, market: MarketDescription) -> None:
 
 def digest_parts(market: MarketDescription) -> dict[str, str]:
     """Return a digest of each part of a description, by its key; places of lines do not count."""
-    parts = {
+    parts: dict[str, Any] = {
         "instruments": market.naming,
         "group_by": market.all_groups,
         "calendar": market.calendar,
@@ -81,6 +81,8 @@ def digest_parts(market: MarketDescription) -> dict[str, str]:
         "submission": market.submission,
         "source": market.source,
     }
+    if market.tables:
+        parts["tables"] = market.tables
     return {name: sha256(_to_text(part).encode()).hexdigest()[:16] for name, part in parts.items()}
 
 

@@ -12,6 +12,7 @@ from quant_assets.core.rooms import ROWS
 from quant_assets.core.settings import Settings
 from quant_assets.features.bar_catalogue import BAR_CATALOGUE, BAR_CATALOGUE_VERSION
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
+from quant_assets.features.table_inputs import TableField, list_table_inputs
 from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.table import Table
 from quant_assets.models.registry import FAMILIES, load_family
@@ -44,7 +45,7 @@ def features_page() -> str:
             if f.level == level
         ]
         lines.append("")
-    return "\n".join([*lines, *_bar_features()])
+    return "\n".join([*lines, *_table_inputs(), "", *_bar_features()])
 
 
 def _bar_features() -> Iterator[str]:
@@ -68,6 +69,22 @@ def _bar_features() -> Iterator[str]:
         cells = (f.group, _cell(f.formula), f.source, f.unit, f.window, shown[f.transform])
         yield f"| `{f.name}` | {' | '.join(map(str, cells))} |"
     yield ""
+
+
+def _table_inputs() -> Iterator[str]:
+    """Yield what models get of the tables that a description names."""
+    yield "## tables of a description"
+    yield ""
+    yield (
+        "Inputs from the tables of `market.yaml`, by the names of a table and a field; `x` is the "
+        "newest value known at the close."
+    )
+    yield ""
+    yield "| input | level | formula | days |"
+    yield "|---|---|---|---|"
+    for by_instrument in (False, True):
+        for _, _, f in list_table_inputs([TableField("<table>", "<field>", by_instrument)]):
+            yield f"| `{f.name}` | {f.level} | {_cell(f.formula)} | {f.window} |"
 
 
 def families_page() -> str:

@@ -36,6 +36,7 @@ from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.orchestration.jobs.names import LOAD
 from quant_assets.sources.protocol import DeliversBars, Source
 from quant_assets.sources.registry import open_market, open_source
+from quant_assets.sources.tables.reading import digest_files
 
 _SHAPING_CODE = (
     "quant_assets.quality.cleaning",
@@ -67,7 +68,7 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
     complete_source(source)
     days = source.first_day, source.last_day
     market = open_description(settings) if settings.description_file else None
-    described = digest_parts(market).values() if market else ()
+    described = _digest_description(market) if market else ()
     parts = (source.fingerprint(), *_version_bars(source), *described, *_read_studies(settings))
     fingerprint = _digest_load(settings, *parts)
     if not force and is_loaded(settings.lake_dir, fingerprint, days[1]):
@@ -219,6 +220,16 @@ def _version_bars(source: Source) -> list[str]:
     from quant_assets.features.bar_catalogue import BAR_CATALOGUE_VERSION
 
     return [BAR_CATALOGUE_VERSION] if isinstance(source, DeliversBars) else []
+
+
+def _digest_description(market: MarketDescription) -> list[str]:
+    """Return digests of a description's parts, and of its tables and the inputs from them."""
+    from quant_assets.features.table_inputs import fields_of, version_of_inputs
+
+    parts = list(digest_parts(market).values())
+    if market.tables:
+        parts += [version_of_inputs(fields_of(market.tables)), *digest_files(market)]
+    return parts
 
 
 def _digest_load(settings: Settings, *parts: str) -> str:

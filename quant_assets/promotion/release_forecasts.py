@@ -15,6 +15,7 @@ from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.ensemble.blend import rank_average, read_weights
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
+from quant_assets.lake.readers.inputs import read_table_fields
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.promotion_tables import (
     RELEASE_FORECASTS,
@@ -95,7 +96,8 @@ class ReleaseForecaster:
         """Forecast by the fit's own model, whose digest is verified."""
         if fit.sha256 not in self._models:
             if fit.features_version:
-                require_features(fit.family, fit.features_version)
+                fields = read_table_fields(self.lake)
+                require_features(fit.family, fit.features_version, fields)
             content = read_artifact(self.settings.artifacts_dir, fit.artifact, fit.sha256)
             self._models[fit.sha256] = load_family(fit.family).load(content)
         if self._observations is None:

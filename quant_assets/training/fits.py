@@ -8,6 +8,8 @@ from datetime import date
 from quant_assets.core.processes import end_with_parent
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import IntArray
+from quant_assets.features.table_inputs import version_of_inputs
+from quant_assets.lake.readers.inputs import read_table_fields
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_observations
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.artifacts import is_artifact_stored
@@ -62,12 +64,13 @@ def make_fits(
 
     with lake.at_once() as snapshot:
         observations = read_observations(lake, end, features=name not in DAILY)
+        version = version_of_inputs(read_table_fields(lake))
     stored = _read_fingerprints(lake, settings, name)
     rows = rows_to_fit(observations.days, start, end, settings, list(stored))
     selected = select_parameters(
         lake, settings, name, observations.days[rows], by_hand or {}, warn or note
     )
-    orders = _order_fits(settings, name, rows, digest_days(observations), selected)
+    orders = _order_fits(settings, name, rows, digest_days(observations), selected, version)
     missing = [order for order in orders if order.fingerprint not in stored.values()]
     if len(missing) < len(orders):
         note(f"{name}: {len(orders) - len(missing)} of {len(orders)} fits are there already")
@@ -92,6 +95,7 @@ def _order_fits(
     rows: IntArray,
     day_digests: Sequence[str],
     selected: Sequence[SelectedParameters],
+    features_version: str,
 ) -> list[FitOrder]:
     jobs = max(1, min(settings.threads, len(rows)))
     resources = Resources(settings.seed, max(1, settings.threads // jobs))
@@ -102,6 +106,7 @@ def _order_fits(
             choice,
             resources,
             fingerprint_fit(name, day_digests[row], choice.parameters, settings.seed),
+            features_version,
         )
         for row, choice in zip(rows, selected, strict=True)
     ]

@@ -7,6 +7,7 @@ finished fit is never repeated.
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -18,7 +19,8 @@ import numpy as np
 
 from quant_assets.core.code_digest import digest_code
 from quant_assets.core.errors import ArtifactError, QuantAssetsError
-from quant_assets.features.catalogue import CATALOGUE_VERSION, is_same_arithmetic
+from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.features.table_inputs import TableField, is_same_version, version_of_inputs
 from quant_assets.lake.store.artifacts import store_artifact
 from quant_assets.models.protocol import Observations, Parameters, Resources
 from quant_assets.models.registry import DAILY, family_module, load_family
@@ -37,6 +39,7 @@ class FitOrder:
         chosen: parameters of the fit, and their origin.
         resources: seed and threads of the fit.
         fingerprint: digest of everything the fit depends on.
+        features_version: version of the features.
     """
 
     name: str
@@ -44,6 +47,7 @@ class FitOrder:
     chosen: SelectedParameters
     resources: Resources
     fingerprint: str
+    features_version: str = CATALOGUE_VERSION
 
 
 def make_fit(order: FitOrder, observations: Observations, artifacts: Path) -> FitRow:
@@ -84,7 +88,7 @@ def make_fit(order: FitOrder, observations: Observations, artifacts: Path) -> Fi
         "study": chosen.study,
         "by_hand": ", ".join(chosen.by_hand) or None,
         "metrics": json.dumps({"labels": labels, "days": len(past.days)}),
-        "features_version": CATALOGUE_VERSION,
+        "features_version": order.features_version,
         "seed": resources.seed,
         "library": _library(order.name),
         "code": code_digest(order.name),
@@ -93,21 +97,22 @@ def make_fit(order: FitOrder, observations: Observations, artifacts: Path) -> Fi
     }
 
 
-def require_features(name: str, version: str | None) -> None:
+def require_features(name: str, version: str | None, fields: Sequence[TableField] = ()) -> None:
     """Refuse a fit that was made on other features, because it takes its inputs by position.
 
     Args:
         name: name of the family.
         version: version of the features that the fit was made on.
+        fields: fields of tables that have features now.
 
     Raises:
         ArtifactError: the features differ from the present features, and the family uses features.
     """
-    if name not in DAILY and not is_same_arithmetic(version):
+    if name not in DAILY and not is_same_version(version, fields):
         raise ArtifactError(
             "the fit was made on other features",
             where=name,
-            expected=f"features of version {CATALOGUE_VERSION}",
+            expected=f"features of version {version_of_inputs(fields)}",
             found=version,
             hint="run retrain_models",
         )

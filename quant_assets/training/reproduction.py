@@ -1,13 +1,15 @@
 """Repeating a stored fit from its record: as-of day, lake snapshot, parameters and seed."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from quant_assets.core.errors import FitError, LakeError
-from quant_assets.features.catalogue import CATALOGUE_VERSION, is_same_arithmetic
+from quant_assets.features.table_inputs import TableField, is_same_version, version_of_inputs
+from quant_assets.lake.readers.inputs import read_table_fields
 from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.artifacts import read_artifact
@@ -68,6 +70,8 @@ def repeat_fit(lake: Lake, name: str, as_of: date, threads: int = 1) -> Reproduc
     recorded = _record(lake, name, as_of)
     _require_repeatable(name, recorded)
     with lake.as_of(recorded["snapshot"]) as earlier_lake:
+        fields = read_table_fields(earlier_lake)
+        _require_same_features(name, recorded, fields)
         observations = read_observations(earlier_lake, as_of)
     order = FitOrder(
         name,
@@ -77,6 +81,7 @@ def repeat_fit(lake: Lake, name: str, as_of: date, threads: int = 1) -> Reproduc
         ),
         Resources(recorded["seed"], threads),
         recorded["fingerprint"],
+        version_of_inputs(fields),
     )
     with TemporaryDirectory() as folder:
         repeated = make_fit(order, observations, Path(folder))
@@ -106,11 +111,14 @@ def _record(lake: Lake, name: str, as_of: date) -> FitRow:
 def _require_repeatable(name: str, recorded: FitRow) -> None:
     if recorded["failure"]:
         raise FitError("the original fit failed", where=name, found=recorded["failure"])
-    if not is_same_arithmetic(recorded["features_version"]):
+
+
+def _require_same_features(name: str, recorded: FitRow, fields: Sequence[TableField]) -> None:
+    if not is_same_version(recorded["features_version"], fields):
         raise LakeError(
             "the fit was made on other features",
             where=name,
-            expected=f"features of version {CATALOGUE_VERSION}",
+            expected=f"features of version {version_of_inputs(fields)}",
             found=recorded["features_version"],
             hint="repeat it with the code that made it, or run retrain_models",
         )

@@ -15,6 +15,8 @@ from quant_assets_tests.support.price_folder import DAYS, write_long
 
 PAGE = Path(__file__).parents[2] / "docs" / "market.md"
 TODAY = date(2026, 3, 2)
+FILES = ("instruments.csv", "licensed.csv", "rates.csv", "fundamentals.csv")
+"""The files that the page shows as CSV, in order."""
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -37,8 +39,22 @@ def test_the_first_example_of_the_page_gives_what_it_says(run: Run, tmp_path: Pa
 
 @pytest.mark.parametrize("number", range(len(blocks("yaml"))))
 def test_every_description_of_the_page_is_one(number: int, tmp_path: Path) -> None:
-    (tmp_path / "instruments.csv").write_text(blocks("csv")[0])
-    assert check(blocks("yaml")[number], folder=tmp_path)
+    for name, text in zip(FILES, blocks("csv"), strict=True):
+        (tmp_path / name).write_text(text)
+    lines = check(blocks("yaml")[number], folder=tmp_path)
+    shown = [i for i, line in enumerate(lines) if line.startswith("tables ")]
+    assert bool(shown) == ("\ntables:" in blocks("yaml")[number])
+    for i in shown:
+        assert "\n".join(lines[i : i + 3]) + "\n" == blocks("text")[-1]
+
+
+def test_check_names_a_fault_of_a_table(run: Run, tmp_path: Path) -> None:
+    (text,) = (text for text in blocks("yaml") if "\ntables:" in text)
+    (tmp_path / "market.yaml").write_text(text)
+    (tmp_path / "rates.csv").write_text("observation_date,DGS10,T10Y2\n2024-01-02,3.95,-0.38\n")
+    status, _, error = run("check")
+    assert status == 1
+    assert "did you mean T10Y2?" in error
 
 
 def test_the_licensed_files_of_the_page_are_read(tmp_path: Path) -> None:

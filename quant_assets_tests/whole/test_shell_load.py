@@ -93,7 +93,7 @@ def test_every_check_was_evaluated_and_blocking_ones_passed(loaded: Installation
     assert set(results) == {
         *blocking,
         *("target_features", "agree_with_published", "fitted", "forecasts", "recorded"),
-        *("champion_forecasts", "others_forecast"),
+        *("champion_forecasts", "others_forecast", "tables_read"),
     }
     assert all(results[name].passed for name in blocking)
     # The first weeks of a history have no long windows yet.

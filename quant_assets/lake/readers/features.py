@@ -1,6 +1,7 @@
 """Stored features as arrays."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,19 @@ from quant_assets.lake.schemas.tables import GROUP_FEATURES, MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 
 
+@dataclass(frozen=True)
+class FurtherColumns:
+    """Features that are not in the table of the others.
+
+    Attributes:
+        names: names of the f features.
+        read: returns their (n, units, f) values on n days.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[DayArray], AnyArray]
+
+
 def read_cube(
     lake: Lake,
     table: Table,
@@ -27,6 +41,8 @@ def read_cube(
     *,
     gaps: bool = False,
     only: Collection[str] = (),
+    equal: Mapping[str, str] | None = None,
+    further: "FurtherColumns | None" = None,
 ) -> tuple[tuple[str, ...], AnyArray]:
     """Read the feature names and the values of a features table.
 
@@ -43,6 +59,8 @@ def read_cube(
         dtype: float64 or float32.
         gaps: whether the table has further days between these.
         only: names of the features to read; all by default.
+        equal: values of columns by name; other rows are left out.
+        further: columns that are added as last features.
 
     Raises:
         LakeError: the table was never written.
@@ -57,22 +75,26 @@ def read_cube(
     selected = ", ".join(f'"{name}"::{kind} AS "{name}"' for name in names)
     unit = f'"{unit_column}"' if unit_column else "'' AS unit"
     wanted = "IN (SELECT unnest(?::DATE[]))" if gaps else "BETWEEN ? AND ?"
+    values = dict(equal or {})
+    condition = "".join(f' AND "{column}" = ?' for column in values)
 
     def read(part: slice) -> AnyArray:
         some = days[part]
         rows = lake.arrow(
             f"SELECT trading_day, {unit}, {selected} FROM {table.quoted}"
-            f" WHERE trading_day {wanted}",
-            [some.tolist()] if gaps else [some[0].item(), some[-1].item()],
+            f" WHERE trading_day {wanted}{condition}",
+            [*([some.tolist()] if gaps else [some[0].item(), some[-1].item()]), *values.values()],
             needs=table,
         )
-        return to_cube(rows, some, unit_column or "unit", units or ("",), names, dtype=dtype)
+        cube = to_cube(rows, some, unit_column or "unit", units or ("",), names, dtype=dtype)
+        return np.concatenate([cube, further.read(some)], axis=2, dtype=dtype) if further else cube
 
+    every_name = (*names, *(further.names if further else ()))
     blocks = list(day_blocks(len(days), len(units)))
     if len(blocks) == 1:
-        return names, read(blocks[0])
-    shape = (len(days), max(len(units), 1), len(names))
-    return names, join_blocks(map(read, blocks), shape, dtype)
+        return every_name, read(blocks[0])
+    shape = (len(days), max(len(units), 1), len(every_name))
+    return every_name, join_blocks(map(read, blocks), shape, dtype)
 
 
 def read_features(
@@ -105,10 +127,10 @@ def read_features(
     return {name: np.ascontiguousarray(values[..., j]) for j, name in enumerate(names)}
 
 
-def read_market_inputs(
+def read_market_features(
     lake: Lake, days: DayArray, dtype: Any = np.float64, *, gaps: bool = False
 ) -> tuple[tuple[str, ...], AnyArray]:
-    """Read what models see of the market: the features of groups and of the market as a whole.
+    """Read the features of groups and of the market as a whole, as models see them.
 
     Returns the names, in the order of :func:`quant_assets.features.catalogue.list_market_inputs`,
     and an array of shape (n, inputs).

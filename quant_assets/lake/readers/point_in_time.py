@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from quant_assets.core.errors import LakeError, NotEnoughHistoryError
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.readers.arrays import day_blocks, day_positions, to_cube
-from quant_assets.lake.readers.features import read_cube, read_market_inputs
+from quant_assets.lake.readers.features import read_cube
+from quant_assets.lake.readers.inputs import read_market_inputs, read_target_inputs
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.table import Table
@@ -165,7 +166,9 @@ def read_observations(
             closing_order=closing_orders(groups, series.all_groups),
             legs=np.stack(pairs.legs(instruments), axis=1),
             known_labels=read_known_labels(lake, days, pairs),
-            target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
+            target=_target_block(lake, days, pairs)
+            if features
+            else _no_features(lake, TARGET_FEATURES, days, "target", pairs.targets),
             instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
             market=_market_block(lake, days) if features else _no_market(days),
         )
@@ -176,6 +179,10 @@ def _block(
 ) -> FeatureBlock:
     names, cube = read_cube(lake, table, days, unit_column, units, np.float32)
     return FeatureBlock(names, cube)
+
+
+def _target_block(lake: Lake, days: DayArray, pairs: TargetPairs) -> FeatureBlock:
+    return FeatureBlock(*read_target_inputs(lake, days, pairs, np.float32))
 
 
 def _market_block(lake: Lake, days: DayArray) -> FeatureBlock:

@@ -6,6 +6,7 @@ schemas of assets and the DDL use these declarations. Reading and writing do not
 """
 
 from quant_assets.features.catalogue import CATALOGUE
+from quant_assets.lake.schemas.observation_tables import OBSERVATION_FEATURES
 from quant_assets.lake.schemas.scoring_tables import DATE_ID
 from quant_assets.lake.schemas.table import ORIGIN, Column, FamilyTable, Table
 
@@ -159,7 +160,10 @@ MARKET_FEATURES = _features_table(
 TARGET_FEATURES = _features_table(
     "targets", "target", (_TARGET,), "Features of each target: one row per day and target."
 )
-FEATURES = (INSTRUMENT_FEATURES, GROUP_FEATURES, MARKET_FEATURES, TARGET_FEATURES)
+FEATURES = (
+    *(INSTRUMENT_FEATURES, GROUP_FEATURES, MARKET_FEATURES, TARGET_FEATURES),
+    OBSERVATION_FEATURES,
+)
 
 
 @FamilyTable

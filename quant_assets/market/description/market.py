@@ -13,6 +13,7 @@ from quant_assets.market.description.instruments import Instrument, Naming
 from quant_assets.market.description.pairs_file import read_pairs
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.description.submission import SubmissionForm
+from quant_assets.market.description.tables import TableRule
 from quant_assets.market.description.targets import PairsFile, Returns, TargetRule
 from quant_assets.market.description.values import Value, place_of, quote
 from quant_assets.market.instruments import ALL, Group, InstrumentSeries, SeriesList
@@ -46,6 +47,7 @@ class MarketDescription:
         submission: how a submission is laid out.
         source: where prices come from; None for the source that the settings name.
         file: the file that says so.
+        tables: tables of observations that models see beside prices.
     """
 
     name: str
@@ -57,6 +59,7 @@ class MarketDescription:
     submission: SubmissionForm
     source: SourceChoice | None = field(hash=False)
     file: Path
+    tables: tuple[TableRule, ...] = ()
 
     def parse_series(self, series: str) -> InstrumentSeries:
         """Split the name of a series into instrument and field.

@@ -15,6 +15,7 @@ from quant_assets.market.description.market import MarketDescription, SourceChoi
 from quant_assets.market.description.naming_rules import NamingRules
 from quant_assets.market.description.sessions import read_calendar
 from quant_assets.market.description.submission import SubmissionForm, read_submission
+from quant_assets.market.description.tables import read_tables
 from quant_assets.market.description.targets import PairsFile, read_targets
 from quant_assets.market.description.values import Value
 from quant_assets.market.description.yaml_file import parse_yaml, read_yaml
@@ -22,7 +23,7 @@ from quant_assets.market.instruments import ALL
 
 COMPETITION_FILE = Path(__file__).with_name("competition.yaml")
 _REQUIRED = ("name", "instruments", "calendar", "targets")
-_KEYS = (*_REQUIRED, "group_by", "leads", "submission", "source")
+_KEYS = (*_REQUIRED, "group_by", "leads", "submission", "source", "tables")
 
 
 def read_description(file: Path) -> MarketDescription:
@@ -84,6 +85,7 @@ def _read(root: Value, file: Path) -> MarketDescription:
         submission=read_submission(submission) if submission else SubmissionForm(),
         source=_read_source(entries["source"]) if "source" in entries else None,
         file=file,
+        tables=read_tables(entries["tables"]) if "tables" in entries else (),
     )
     if isinstance(naming, ListedInstruments):
         _check_listed(market, naming)

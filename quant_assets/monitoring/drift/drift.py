@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
-from quant_assets.features.catalogue import Feature, list_inputs
+from quant_assets.features.catalogue import Feature
+from quant_assets.lake.readers.inputs import list_stored_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.readers.prices import find_history_start
-from quant_assets.lake.readers.series import read_all_groups
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
@@ -188,7 +188,7 @@ def _compare_features(
     with lake.at_once():
         recent = list(read_feature_columns(lake, days[first : wanted[-1] + 1]))
         fits = read_reference_fits(lake, families, days[wanted])
-        features = list_inputs(read_all_groups(lake))
+        features = list_stored_inputs(lake)
     for as_of, group in groupby(zip(wanted, fits, strict=True), key=lambda pair: str(pair[1])):
         references = read_summaries(lake, families, artifacts, days, np.datetime64(as_of))
         training_days = int(np.searchsorted(days, np.datetime64(as_of), side="right"))

@@ -6,16 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
-from quant_assets.lake.readers.features import read_cube, read_market_inputs
+from quant_assets.lake.readers.features import read_cube
 from quant_assets.lake.readers.forecasts import read_forecasts
+from quant_assets.lake.readers.inputs import read_market_inputs, read_target_inputs
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.promotion_tables import RELEASES
-from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
-    INSTRUMENT_FEATURES,
-    TARGET_FEATURES,
-    forecasts_table,
-)
+from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import DAILY
 from quant_assets.monitoring.skill.champion_periods import read_champion_periods
@@ -63,23 +59,27 @@ def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
 
     Instruments are those that have features by the newest of the days.
     """
-    instruments = lake.columns(
+    rows = lake.columns(
         f"SELECT DISTINCT instrument FROM {INSTRUMENT_FEATURES.quoted} WHERE trading_day <= ?"
         " ORDER BY 1",
         [days.max().item()],
         needs=INSTRUMENT_FEATURES,
-    )["instrument"]
-    yield _read_units(lake, INSTRUMENT_FEATURES, days, "instrument", tuple(instruments))
+    )
+    instruments = tuple(rows["instrument"])
+    yield _to_sample(
+        "instrument",
+        *read_cube(
+            lake, INSTRUMENT_FEATURES, days, "instrument", instruments, np.float32, gaps=True
+        ),
+    )
     names, values = read_market_inputs(lake, days, np.float32, gaps=True)
     yield ColumnSample("market", names, np.ascontiguousarray(values.T)[:, :, None])
-    yield _read_units(lake, TARGET_FEATURES, days, "target", read_pairs(lake).targets)
+    targets = read_target_inputs(lake, days, read_pairs(lake), np.float32, gaps=True)
+    yield _to_sample("target", *targets)
 
 
-def _read_units(
-    lake: Lake, table: Table, days: DayArray, level: str, units: Sequence[str]
-) -> ColumnSample:
-    """Read the features of a level, whose units are in the column of its name."""
-    names, cube = read_cube(lake, table, days, level, units, np.float32, gaps=True)
+def _to_sample(level: str, names: tuple[str, ...], cube: AnyArray) -> ColumnSample:
+    """Return the (n, u, k) features of a level's units as a sample."""
     return ColumnSample(level, names, np.ascontiguousarray(np.moveaxis(cube, 2, 0)))
 
 

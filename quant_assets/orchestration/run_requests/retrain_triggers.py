@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from quant_assets.core.settings import Settings
-from quant_assets.features.catalogue import CATALOGUE_VERSION, is_same_arithmetic
+from quant_assets.features.table_inputs import is_same_version, version_of_inputs
+from quant_assets.lake.readers.inputs import read_table_fields
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
@@ -47,7 +48,7 @@ def find_triggers(lake: Lake, settings: Settings, newest: date) -> list[RetrainT
         *_find_performance_trigger(lake),
         *_find_revised_labels(lake, fits),
         *_find_missing_fits(fits),
-        *_find_changed_code(fits),
+        *_find_changed_code(lake, fits),
         *_find_drift_trigger(lake, settings.drift_share),
         *_find_old_fits(fits, newest, timedelta(days=settings.fit_max_age_days)),
     ]
@@ -199,19 +200,23 @@ def _find_old_fits(
         )
 
 
-def _find_changed_code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[RetrainTrigger]:
+def _find_changed_code(
+    lake: Lake, fits: dict[str, list[dict[str, Any]]]
+) -> Iterator[RetrainTrigger]:
     """Yield a trigger if features or code have changed since the newest good fits."""
+    fields = read_table_fields(lake)
+    version = version_of_inputs(fields)
     newest = {
         name: fit for name, of_family in fits.items() if (fit := _find_newest_good_fit(of_family))
     }
     other_features = [
-        name for name, fit in newest.items() if not is_same_arithmetic(fit["features_version"])
+        name for name, fit in newest.items() if not is_same_version(fit["features_version"], fields)
     ]
     other_code = [name for name, fit in newest.items() if fit["code"] != code_digest(name)]
     outdated = {*other_features, *other_code}
     if outdated:
         changed = (
-            f"the features have version {CATALOGUE_VERSION}, and the fits were made with another "
+            f"the features have version {version}, and the fits were made with another "
             "version; `quant-assets load` computes the history of the new features"
             if other_features
             else f"the code of these families has changed since their fits: {', '.join(other_code)}"
@@ -219,4 +224,4 @@ def _find_changed_code(fits: dict[str, list[dict[str, Any]]]) -> Iterator[Retrai
         # The oldest day distinguishes code that was restored from the same code before.
         oldest = min(newest[name]["trading_day"] for name in outdated)
         code = sha256("".join(map(code_digest, sorted(fits))).encode()).hexdigest()[:_DIGEST_LENGTH]
-        yield RetrainTrigger(f"code/{CATALOGUE_VERSION}/{code}/{oldest}", "code", changed)
+        yield RetrainTrigger(f"code/{version}/{code}/{oldest}", "code", changed)
