@@ -31,6 +31,7 @@ from quant_assets.orchestration.assets import (
     submissions,
     target_pairs,
     tracking,
+    universe,
 )
 from quant_assets.orchestration.assets.partitions import read_known_span, trading_partitions
 from quant_assets.orchestration.assets.table_assets import asset_key_of
@@ -47,7 +48,7 @@ from quant_assets.orchestration.sensors import (
 from quant_assets.sources.registry import open_market, open_source
 
 LAYERS = (
-    *(target_pairs, prices, features, studies, fits, forecasts, promotion, submissions),
+    *(target_pairs, prices, universe, features, studies, fits, forecasts, promotion, submissions),
     *(scoring, revisions, data_quality, drift, anomalies, skill, tracking, reports),
 )
 

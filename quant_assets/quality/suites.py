@@ -5,6 +5,8 @@ single values, because ``quality.cleaning`` rejects bad cells.
 """
 
 import sys
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -213,12 +215,34 @@ FORECASTS_CHECK = ("forecasts", "Each day ranks all targets.")
 """Name and description of the suite for forecasts."""
 
 
-def forecasts_suite(targets: int) -> Suite:
+def _all_targets(targets: int) -> Expectation:
+    return Expectation(
+        "ExpectColumnValuesToBeInSet",
+        ("targets",),
+        f"a day has {targets} forecasts",
+        {"value_set": [targets]},
+        views.forecast_days,
+    )
+
+
+def _targets_of_days(expected: Mapping[date, int]) -> Expectation:
+    return Expectation(
+        "ExpectColumnValuesToBeInSet",
+        ("absent",),
+        "a day has a forecast of every target in the universe",
+        {"value_set": [0]},
+        views.absent_forecasts(expected),
+    )
+
+
+def forecasts_suite(targets: int, expected: Mapping[date, int] | None = None) -> Suite:
     """Return the suite for forecasts.
 
     Args:
         targets: number of the market's targets.
+        expected: number of forecasts of each day, if some days have fewer than the targets.
     """
+    count = _targets_of_days(expected) if expected else _all_targets(targets)
     return Suite(
         *FORECASTS_CHECK,
         _TARGET_KEY,
@@ -228,13 +252,7 @@ def forecasts_suite(targets: int) -> Suite:
             _once(*_TARGET_KEY),
             _between("value", "value is finite", min_value=-_FINITE, max_value=_FINITE),
             _is_name("target"),
-            Expectation(
-                "ExpectColumnValuesToBeInSet",
-                ("targets",),
-                f"a day has {targets} forecasts",
-                {"value_set": [targets]},
-                views.forecast_days,
-            ),
+            count,
             _between(
                 "spread",
                 "a day's forecasts differ",

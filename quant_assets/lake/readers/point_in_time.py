@@ -15,6 +15,7 @@ from quant_assets.lake.readers.arrays import day_blocks, day_positions, to_cube
 from quant_assets.lake.readers.features import read_cube, read_market_inputs
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.series import read_series
+from quant_assets.lake.readers.universe import read_begins
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
@@ -168,6 +169,7 @@ def read_observations(
             target=block(lake, TARGET_FEATURES, days, "target", pairs.targets),
             instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
             market=_market_block(lake, days) if features else _no_market(days),
+            begins=read_begins(lake, instruments),
         )
 
 

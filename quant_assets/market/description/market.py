@@ -14,6 +14,7 @@ from quant_assets.market.description.pairs_file import read_pairs
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.description.submission import SubmissionForm
 from quant_assets.market.description.targets import PairsFile, Returns, TargetRule
+from quant_assets.market.description.universe import WITHOUT_PRICES
 from quant_assets.market.description.values import Value, place_of, quote
 from quant_assets.market.instruments import ALL, Group, InstrumentSeries, SeriesList
 from quant_assets.market.targets import TargetPairs
@@ -46,6 +47,8 @@ class MarketDescription:
         submission: how a submission is laid out.
         source: where prices come from; None for the source that the settings name.
         file: the file that says so.
+        universe: trading days without a close after which an instrument has left the market; None
+            if all instruments count on all days.
     """
 
     name: str
@@ -57,6 +60,7 @@ class MarketDescription:
     submission: SubmissionForm
     source: SourceChoice | None = field(hash=False)
     file: Path
+    universe: int | None = WITHOUT_PRICES
 
     def parse_series(self, series: str) -> InstrumentSeries:
         """Split the name of a series into instrument and field.
