@@ -117,17 +117,14 @@ class Observations:
         kept, targets = self.begins <= as_of, self.begun_targets(as_of)
         # The last position is that of a leg that is not there.
         position = np.append(np.cumsum(kept) - 1, -1)
-        names, groups, order = (
-            tuple(value for value, keep in zip(values, kept, strict=True) if keep)
-            for values in (self.instruments, self.groups, self.closing_order)
-        )
+        at = np.flatnonzero(kept)
         return replace(
             self,
-            targets=tuple(t for t, keep in zip(self.targets, targets, strict=True) if keep),
+            targets=tuple(self.targets[i] for i in np.flatnonzero(targets)),
             lags=self.lags[targets],
-            instruments=names,
-            groups=groups,
-            closing_order=order,
+            instruments=tuple(self.instruments[i] for i in at),
+            groups=tuple(self.groups[i] for i in at),
+            closing_order=tuple(self.closing_order[i] for i in at),
             legs=position[self.legs[targets]],
             known_labels=self.known_labels[:, targets],
             target=self.target.units(targets),

@@ -82,7 +82,7 @@ def variance_shares(parts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
 
 def _mean_of_scored(score: FloatArray, scored: BoolArray) -> FloatArray:
     """Compute the (n, 1) mean score of the targets that have a score."""
-    mean = score.mean(axis=1, keepdims=True)
+    mean: FloatArray = score.mean(axis=1, keepdims=True)
     partly = scored.any(axis=1) & ~scored.all(axis=1)
     mean[partly] = score[partly].mean(axis=1, keepdims=True, where=scored[partly])
     return mean

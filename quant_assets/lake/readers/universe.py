@@ -73,7 +73,7 @@ def read_target_members(lake: Lake, days: DayArray, pairs: TargetPairs) -> BoolA
     instruments = sorted({leg for leg in (*pairs.leg_a, *pairs.leg_b) if leg})
     first, second = pairs.legs(instruments)
     # A target without a second leg depends on its first alone.
-    members = read_members(lake, days, instruments) if instruments else np.ones((len(days), 0))
+    members = read_members(lake, days, instruments)
     return np.asarray(members[:, first] & members[:, np.where(second < 0, first, second)])
 
 
