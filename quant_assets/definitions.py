@@ -33,6 +33,7 @@ from quant_assets.orchestration.assets import (
     submissions,
     target_pairs,
     tracking,
+    universe,
 )
 from quant_assets.orchestration.assets.partitions import read_known_span, trading_partitions
 from quant_assets.orchestration.assets.table_assets import asset_key_of
@@ -50,8 +51,9 @@ from quant_assets.sources.protocol import DeliversBars
 from quant_assets.sources.registry import open_market, open_source
 
 LAYERS = (
-    *(target_pairs, prices, features, observations, studies, fits, forecasts, promotion),
-    *(submissions, scoring, revisions, data_quality, drift, anomalies, skill, tracking, reports),
+    *(target_pairs, prices, universe, features, observations, studies, fits, forecasts),
+    *(promotion, submissions, scoring, revisions, data_quality, drift, anomalies, skill),
+    *(tracking, reports),
 )
 
 

@@ -1,6 +1,7 @@
 """The blend: the weighted mean of the members' ranks of a day."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -11,6 +12,7 @@ from quant_assets.ensemble.weights import learned_weights
 from quant_assets.lake.readers.arrays import day_positions
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.universe import read_target_members
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
@@ -144,5 +146,13 @@ def read_weights(lake: Lake, families: Sequence[str], days: DayArray) -> FloatAr
 def _read_members_forecasts(
     lake: Lake, families: Sequence[str], start: date, end: date
 ) -> list[Forecasts]:
-    targets = read_pairs(lake).targets
-    return [read_forecasts(lake, forecasts_table(name), targets, start, end) for name in families]
+    """Read the families' forecasts; NaN for targets that are not in the universe on the day."""
+    pairs = read_pairs(lake)
+    stored = [
+        read_forecasts(lake, forecasts_table(name), pairs.targets, start, end) for name in families
+    ]
+    return [
+        replace(member, values=np.where(kept, member.values, np.nan))
+        for member in stored
+        for kept in (read_target_members(lake, member.days, pairs),)
+    ]

@@ -59,7 +59,7 @@ def _digest_labels(known_labels: FloatArray, pairs: TargetPairs) -> list[str]:
     """Digest, for each of the n days, all labels known by then, and what is computed from them."""
     digest = hashlib.blake2b(digest_code(resume_intervals).encode(), digest_size=16)
     digest.update("\n".join(pairs.targets).encode())
-    digest.update(np.ascontiguousarray(pairs.lags))
+    digest.update(pairs.lags.tobytes())
     digests = []
     for row in np.where(np.isnan(known_labels), np.nan, known_labels):
         digest.update(row)

@@ -5,11 +5,11 @@ Features that differ between targets belong in ``features.spreads``. Row t is kn
 day t.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from quant_assets.core.typing import FloatArray
+from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.features.catalogue import (
     FACTOR_WINDOWS,
     LEAD_WINDOWS,
@@ -30,7 +30,9 @@ from quant_assets.market.targets import shift
 
 
 def group_features(
-    panel: PricePanel, instruments: Mapping[str, FloatArray]
+    panel: PricePanel,
+    instruments: Mapping[str, FloatArray],
+    members: BoolArray | None = None,
 ) -> dict[str, FloatArray]:
     """Compute all features of the groups from the features of their instruments.
 
@@ -42,11 +44,19 @@ def group_features(
         panel: the prices of the instruments; only the g groups are used.
         instruments: (n, k) instrument features by name, as
             :func:`quant_assets.features.instruments.instrument_features` returns them.
+        members: (n, k) which instruments count on each day; all by default.
     """
     scaled = _scale_returns(instruments)
     names = [group.name for group in panel.all_groups]
     of_group = [[i for i, name in enumerate(panel.groups) if name == group] for group in names]
-    daily = [row_mean(np.take(scaled, members, axis=1)) for members in of_group]
+    daily = [
+        _over_members(
+            row_mean,
+            np.take(scaled, columns, axis=1),
+            None if members is None else members[:, columns],
+        )
+        for columns in of_group
+    ]
     sums = [rolling_sum(factor, FACTOR_WINDOWS) for factor in daily]
     empty = np.full(len(scaled), np.nan)
     features = {f"factor_{w}": _stack([each[w] for each in sums], scaled) for w in FACTOR_WINDOWS}
@@ -60,7 +70,9 @@ def group_features(
     return order_features("group", features)
 
 
-def market_features(instruments: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def market_features(
+    instruments: Mapping[str, FloatArray], members: BoolArray | None = None
+) -> dict[str, FloatArray]:
     """Compute all features of the market as a whole from the features of its instruments.
 
     Returns arrays of shape (n,) by feature name, in the catalogue's order; NaN where less than half
@@ -68,14 +80,16 @@ def market_features(instruments: Mapping[str, FloatArray]) -> dict[str, FloatArr
 
     Args:
         instruments: (n, k) instrument features by name.
+        members: (n, k) which instruments count on each day; all by default.
     """
     scaled = _scale_returns(instruments)
-    factor = row_mean(np.take(scaled, list(range(scaled.shape[1])), axis=1))
+    scaled = np.take(scaled, list(range(scaled.shape[1])), axis=1)
+    factor = _over_members(row_mean, scaled, members)
     sums = rolling_sum(factor, FACTOR_WINDOWS)
     features = {f"factor_all_{w}": sums[w] for w in FACTOR_WINDOWS}
     volatility = rolling_rms(factor, [20, 250])
     features["volatility_ratio_20_250"] = ratio(volatility[20], volatility[250])
-    features["dispersion_1"] = row_std(scaled)
+    features["dispersion_1"] = _over_members(row_std, scaled, members)
     features["dispersion_20"] = rolling_mean(features["dispersion_1"], [20])[20]
     return order_features("market", features)
 
@@ -104,6 +118,25 @@ def join_market_inputs(
 
 def _scale_returns(instruments: Mapping[str, FloatArray]) -> FloatArray:
     return ratio(instruments["ret_1"], shift(instruments["vol_60"], 1))
+
+
+def _over_members(
+    compute: Callable[[FloatArray], FloatArray], values: FloatArray, members: BoolArray | None
+) -> FloatArray:
+    """Compute a figure of each row of (n, k) values from the columns of its members.
+
+    Leaving columns out gives other bits than NaN in them, because the order of a sum depends on
+    its length. So an instrument that begins later does not change the bits of earlier days.
+    """
+    if members is None or members.all():
+        return compute(values)
+    result = np.full(len(values), np.nan)
+    patterns, pattern_of = np.unique(members, axis=0, return_inverse=True)
+    for number, kept in enumerate(patterns):
+        rows = np.flatnonzero(pattern_of.ravel() == number)
+        part = np.take(np.take(values, rows, axis=0), np.flatnonzero(kept), axis=1)
+        result[rows] = compute(part)
+    return result
 
 
 def _stack(columns: Sequence[FloatArray], like: FloatArray) -> FloatArray:

@@ -5,11 +5,13 @@ on the last of their days.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from quant_assets.core.typing import DayArray, FloatArray, IntArray
+import numpy as np
+
+from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.market.targets import align_to_forecast_day
 from quant_assets.models.search_space import Space
 
@@ -36,6 +38,10 @@ class FeatureBlock:
         """Return the values of one feature, without the feature axis."""
         return self.values[..., self.names.index(name)]
 
+    def units(self, kept: BoolArray) -> "FeatureBlock":
+        """Return the features of some units."""
+        return FeatureBlock(self.names, self.values[:, kept])
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -56,6 +62,7 @@ class Observations:
         target: features of each target, (n, m, p).
         instrument: features of each instrument, (n, k, q).
         market: features of the market, (n, f).
+        begins: (k,) first day of each instrument in the universe; None if all have always been.
     """
 
     days: DayArray
@@ -69,6 +76,7 @@ class Observations:
     target: FeatureBlock
     instrument: FeatureBlock
     market: FeatureBlock
+    begins: DayArray | None = None
 
     def rows(self, start: int, stop: int) -> "Observations":
         """Return the observations of the days ``start:stop``; their arrays are views.
@@ -88,6 +96,40 @@ class Observations:
             FeatureBlock(self.target.names, self.target.values[part]),
             FeatureBlock(self.instrument.names, self.instrument.values[part]),
             FeatureBlock(self.market.names, self.market.values[part]),
+            self.begins,
+        )
+
+    def begun_targets(self, as_of: np.datetime64) -> BoolArray:
+        """Return (m,) whether every leg of a target had come into the universe by a day."""
+        if self.begins is None:
+            return np.ones(len(self.targets), dtype=np.bool_)
+        # A target without a second leg depends on its first alone.
+        legs = np.where(self.legs < 0, self.legs[:, :1], self.legs)
+        return np.asarray((self.begins[legs] <= as_of).all(axis=1))
+
+    def begun_by(self, as_of: np.datetime64) -> "Observations":
+        """Return the observations of instruments, and of their targets, that had begun by a day.
+
+        The observations themselves are returned if all had.
+        """
+        if self.begins is None or (self.begins <= as_of).all():
+            return self
+        kept, targets = self.begins <= as_of, self.begun_targets(as_of)
+        # The last position is that of a leg that is not there.
+        position = np.append(np.cumsum(kept) - 1, -1)
+        at = np.flatnonzero(kept)
+        return replace(
+            self,
+            targets=tuple(self.targets[i] for i in np.flatnonzero(targets)),
+            lags=self.lags[targets],
+            instruments=tuple(self.instruments[i] for i in at),
+            groups=tuple(self.groups[i] for i in at),
+            closing_order=tuple(self.closing_order[i] for i in at),
+            legs=position[self.legs[targets]],
+            known_labels=self.known_labels[:, targets],
+            target=self.target.units(targets),
+            instrument=self.instrument.units(kept),
+            begins=self.begins[kept],
         )
 
     def last(self, rows: int) -> "Observations":

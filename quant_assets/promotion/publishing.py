@@ -14,8 +14,10 @@ import numpy as np
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import rank_average
-from quant_assets.lake.readers.arrays import long_rows, repeat_days
+from quant_assets.lake.readers.arrays import drop_empty, long_rows, repeat_days
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
+from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.universe import find_expected_targets
 from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FALL_BACK
@@ -89,7 +91,7 @@ class FallbackForecast:
 
     def forecast(self, day: date) -> SubmittedForecast | None:
         """Return the day's fallback; None if neither has a forecast that can be ranked."""
-        return _select_day(self._ensemble, day) or _select_day(self._rank_prior, day)
+        return self._select_day(self._ensemble, day) or self._select_day(self._rank_prior, day)
 
     @cached_property
     def _ensemble(self) -> Forecasts:
@@ -100,15 +102,19 @@ class FallbackForecast:
         table = forecasts_table(FALL_BACK)
         return read_forecasts(self.lake, table, self.targets, self.start, self.end)
 
-
-def _select_day(stored: Forecasts, day: date) -> SubmittedForecast | None:
-    """Select a day's forecast; None if it is missing, incomplete or constant."""
-    row = int(np.searchsorted(stored.days, np.datetime64(day)))
-    if row == len(stored.days) or stored.days[row] != np.datetime64(day):
-        return None
-    values = stored.values[row]
-    usable = bool(np.isfinite(values).all() and np.ptp(values) > 0)
-    return SubmittedForecast(day, values, stored.fit_as_of[row]) if usable else None
+    def _select_day(self, stored: Forecasts, day: date) -> SubmittedForecast | None:
+        """Select a day's forecast; None if it is missing, incomplete or constant."""
+        row = int(np.searchsorted(stored.days, np.datetime64(day)))
+        if row == len(stored.days) or stored.days[row] != np.datetime64(day):
+            return None
+        this, pairs = slice(row, row + 1), read_pairs(self.lake)
+        fit_as_of = stored.fit_as_of[this].astype("datetime64[D]")
+        expected = find_expected_targets(self.lake, pairs, stored.days[this], fit_as_of)[0]
+        values = stored.values[row]
+        ranked = values[expected]
+        if not len(ranked) or not np.isfinite(ranked).all() or np.ptp(ranked) == 0:
+            return None
+        return SubmittedForecast(day, np.where(expected, values, np.nan), stored.fit_as_of[row])
 
 
 def submitted_rows(
@@ -131,11 +137,9 @@ def submitted_rows(
         name: np.array([getattr(forecast, name) for forecast in forecasts], kind)
         for name, kind in (("champion", "object"), ("challenger", "object"), ("share", "f8"))
     }
-    return {
-        **rows,
-        "fit_as_of": repeat_days(fits, len(targets)),
-        **{name: repeat_days(column, len(targets)) for name, column in columns.items()},
-    }
+    rows["fit_as_of"] = repeat_days(fits, len(targets))
+    rows |= {name: repeat_days(column, len(targets)) for name, column in columns.items()}
+    return drop_empty(rows)
 
 
 def release_forecast_rows(
@@ -156,4 +160,4 @@ def release_forecast_rows(
     values = values.reshape(len(forecasts), len(targets))
     rows = long_rows(days, numbers, {"value": values}, "target", targets)
     names = np.array([name for _, name, _ in forecasts], dtype="object")
-    return {**rows, "release": repeat_days(names, len(targets))}
+    return drop_empty({**rows, "release": repeat_days(names, len(targets))})

@@ -17,6 +17,7 @@ from quant_assets.ensemble.blend import rank_average, read_weights
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
 from quant_assets.lake.readers.inputs import read_table_fields
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.universe import find_begun_targets, read_target_members
 from quant_assets.lake.schemas.promotion_tables import (
     RELEASE_FORECASTS,
     SUBMITTED_FORECASTS,
@@ -74,9 +75,13 @@ class ReleaseForecaster:
             return str(error).replace("\n ", ";")
         except Exception as error:  # noqa: BLE001 - a library may raise anything; the day goes on
             return f"{type(error).__name__}: {error}"
+        members = read_target_members(
+            self.lake, np.array([day], dtype="datetime64[D]"), read_pairs(self.lake)
+        )
         row = int(np.searchsorted(self.days, np.datetime64(day)))
         weights = self._read_weights(release.families)[row : row + 1]
-        values = rank_average([part.values[None] for part in parts], weights)[0]
+        forecasts = [np.where(members, part.values[None], np.nan) for part in parts]
+        values = rank_average(forecasts, weights)[0]
         return ReleaseForecast(values, max(part.fit_as_of for part in parts))
 
     def _forecast_by_fit(self, fit: ReleaseFit, day: date) -> ReleaseForecast:
@@ -85,7 +90,10 @@ class ReleaseForecaster:
             forecast = self._forecast_by_model(fit, day)
         else:
             forecast = self._read_stored_forecast(fit.family, day)
-        if np.isfinite(forecast.values).all() and np.ptp(forecast.values) > 0:
+        as_of = np.array([forecast.fit_as_of], dtype="datetime64[D]")
+        begun = find_begun_targets(self.lake, read_pairs(self.lake), as_of)[0]
+        values = forecast.values[begun]
+        if len(values) and np.isfinite(values).all() and np.ptp(values) > 0:
             return forecast
         raise LakeError(
             "a forecast is missing, infinite, or the same for all targets",
@@ -105,8 +113,11 @@ class ReleaseForecaster:
             self._observations = read_observations_for(self.lake, self.families, first, last)
         observations = self._observations
         known = int(np.searchsorted(observations.days, np.datetime64(day))) + 1
-        values = self._models[fit.sha256].forecast(observations.rows(0, known), 1)[0]
-        return ReleaseForecast(values, np.datetime64(fit.fit_as_of))
+        until, as_of = observations.rows(0, known), np.datetime64(fit.fit_as_of)
+        values = np.full(len(until.targets), np.nan)
+        begun = until.begun_by(as_of)
+        values[until.begun_targets(as_of)] = self._models[fit.sha256].forecast(begun, 1)[0]
+        return ReleaseForecast(values, as_of)
 
     def _read_stored_forecast(self, name: str, day: date) -> ReleaseForecast:
         """Read the forecast that the family's newest fit made for the day."""

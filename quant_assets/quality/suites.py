@@ -4,6 +4,9 @@ Only declarations belong here; ``quality.expectations`` validates them. The raw 
 single values, because ``quality.cleaning`` rejects bad cells.
 """
 
+from collections.abc import Mapping
+from datetime import date
+
 import pandas as pd
 
 from quant_assets.market.description.sessions import MarketCalendar
@@ -179,12 +182,34 @@ FORECASTS_CHECK = ("forecasts", "Each day ranks all targets.")
 """Name and description of the suite for forecasts."""
 
 
-def forecasts_suite(targets: int) -> Suite:
+def _all_targets(targets: int) -> Expectation:
+    return Expectation(
+        "ExpectColumnValuesToBeInSet",
+        ("targets",),
+        f"a day has {targets} forecasts",
+        {"value_set": [targets]},
+        views.forecast_days,
+    )
+
+
+def _targets_of_days(expected: Mapping[date, int]) -> Expectation:
+    return Expectation(
+        "ExpectColumnValuesToBeInSet",
+        ("absent",),
+        "a day has a forecast of every target in the universe",
+        {"value_set": [0]},
+        views.absent_forecasts(expected),
+    )
+
+
+def forecasts_suite(targets: int, expected: Mapping[date, int] | None = None) -> Suite:
     """Return the suite for forecasts.
 
     Args:
         targets: number of the market's targets.
+        expected: number of forecasts of each day, if some days have fewer than the targets.
     """
+    count = _targets_of_days(expected) if expected else _all_targets(targets)
     return Suite(
         *FORECASTS_CHECK,
         _TARGET_KEY,
@@ -194,13 +219,7 @@ def forecasts_suite(targets: int) -> Suite:
             once(*_TARGET_KEY),
             between("value", "value is finite", min_value=-FINITE, max_value=FINITE),
             is_name("target"),
-            Expectation(
-                "ExpectColumnValuesToBeInSet",
-                ("targets",),
-                f"a day has {targets} forecasts",
-                {"value_set": [targets]},
-                views.forecast_days,
-            ),
+            count,
             between(
                 "spread",
                 "a day's forecasts differ",

@@ -4,6 +4,8 @@ A view is computed once for all expectations that share it. Its row labels are u
 failing row can be shown.
 """
 
+from collections.abc import Mapping
+from datetime import date
 from functools import partial
 
 import numpy as np
@@ -85,3 +87,17 @@ def forecast_days(frame: pd.DataFrame) -> pd.DataFrame:
             "spread": (days["max"] - days["min"]).to_numpy(),
         }
     )
+
+
+def absent_forecasts(expected: Mapping[date, int]) -> View:
+    """Return a view with the number of ``absent`` forecasts of each day that should have some."""
+    return partial(_absent_forecasts, expected=expected)
+
+
+def _absent_forecasts(frame: pd.DataFrame, expected: Mapping[date, int]) -> pd.DataFrame:
+    wanted = pd.Series(expected, dtype="int64")
+    wanted.index = pd.DatetimeIndex(wanted.index)
+    counts = frame.groupby("trading_day", sort=False).size()
+    counts.index = pd.DatetimeIndex(counts.index)
+    absent = wanted.sub(counts, fill_value=0).astype("int64")
+    return absent.rename_axis("trading_day").rename("absent").reset_index()

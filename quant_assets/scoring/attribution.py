@@ -14,7 +14,7 @@ import pandas as pd
 
 from quant_assets.core.errors import ArtifactError
 from quant_assets.core.settings import Settings
-from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.core.typing import BoolArray, DayArray, FloatArray
 from quant_assets.features.table_inputs import TableField, list_every_input
 from quant_assets.lake.readers.inputs import read_table_fields
 from quant_assets.lake.readers.point_in_time import read_date_ids
@@ -67,11 +67,26 @@ def variance_shares(parts: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """
     known = {name: np.nan_to_num(part) for name, part in parts.items()}
     score = np.sum(list(known.values()), axis=0)
-    deviation = score - score.mean(axis=1, keepdims=True)
+    scored = np.any([~np.isnan(part) for part in parts.values()], axis=0)
+    deviation = score - _mean_of_scored(score, scored)
+    deviation[~scored] = 0.0
     squares = np.einsum("ij,ij->i", deviation, deviation)
     size = np.sum([np.einsum("ij,ij->i", part, part) for part in known.values()], axis=0)
     squares = np.where(squares > _ROUNDING**2 * size, squares, np.nan)
-    return {name: np.einsum("ij,ij->i", part, deviation) / squares for name, part in parts.items()}
+    shares = {}
+    for name, part in parts.items():
+        absent = np.isnan(part).all(axis=1)
+        shares[name] = np.einsum("ij,ij->i", known[name], deviation) / squares
+        shares[name][absent] = np.nan
+    return shares
+
+
+def _mean_of_scored(score: FloatArray, scored: BoolArray) -> FloatArray:
+    """Compute the (n, 1) mean score of the targets that have a score."""
+    mean: FloatArray = score.mean(axis=1, keepdims=True)
+    partly = scored.any(axis=1) & ~scored.all(axis=1)
+    mean[partly] = score[partly].mean(axis=1, keepdims=True, where=scored[partly])
+    return mean
 
 
 def first_attributed_day(lake: Lake, start: date, end: date) -> date:
@@ -112,7 +127,8 @@ def read_family_parts(
         try:
             for period in find_fit_periods(lake, settings, observations, name, start):
                 parts = period.model.contributions(period.observations, period.rows, groups)
-                yield FamilyParts(name, period.days, parts)
+                whole = {group: period.spread(part) for group, part in parts.items()}
+                yield FamilyParts(name, period.days, whole)
         except ArtifactError as error:
             warn(f"{name} is not attributed: {error}")
 

@@ -88,6 +88,8 @@ def masked_ic(
 ) -> FloatArray:
     """Compute (n,) daily ICs; NaN on days without a forecast and where ``wanted`` is false.
 
+    A target without a forecast on a day with forecasts had not begun at the fit; it does not count.
+
     Args:
         values: (n, m) scores.
         labels: (n, m) labels by forecast day; NaN where empty.
@@ -96,7 +98,8 @@ def masked_ic(
     ic = np.full(len(values), np.nan)
     has = np.isfinite(values).any(axis=1)
     has = has if wanted is None else has & wanted
-    ic[has] = daily_ic(values[has], labels[has])
+    judged = np.where(np.isfinite(values[has]), labels[has], np.nan)
+    ic[has] = daily_ic(values[has], judged)
     return ic
 
 

@@ -15,6 +15,7 @@ from quant_assets.lake.readers.point_in_time import (
 )
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.series import read_series
+from quant_assets.lake.readers.universe import read_target_members
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_NAME
 from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
@@ -74,7 +75,7 @@ def read_scored_labels(
     """Read the labels of the days that :func:`find_scored_days` finds.
 
     Returns the n forecast days, the days on which their last labels became known, and the (n, m)
-    labels by forecast day, NaN where empty.
+    labels by forecast day, NaN where empty and where a leg is not in the universe.
 
     Args:
         lake: the lake.
@@ -88,6 +89,7 @@ def read_scored_labels(
     first = np.searchsorted(days, forecast_days[0])
     known_labels = read_known_labels(lake, days[first:], pairs)
     labels = align_to_forecast_day(known_labels, pairs.lags)[: len(forecast_days)]
+    labels[~read_target_members(lake, forecast_days, pairs)] = np.nan
     return forecast_days, known_on, labels
 
 

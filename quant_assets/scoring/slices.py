@@ -58,16 +58,25 @@ def _compute_slices(
             part: masked_ic(values[:, of_part], scored.labels[:, of_part])
             for part, of_part in parts.items()
         }
-        has = np.isfinite(values).all(axis=1)
+        has = np.isfinite(values).any(axis=1)
         before = scored.forecasts_before[name]
+        before = np.where(np.isfinite(values), before, np.nan)
         persistence = np.full(len(values), np.nan)
-        both = has & np.isfinite(before).all(axis=1)
+        both = has & np.isfinite(before).any(axis=1)
         persistence[both] = daily_ic(values[both], before[both])
         figures["forecast", "turnover"] = 1.0 - persistence
-        figures["forecast", "dispersion"] = np.where(has, values.std(axis=1), np.nan)
+        figures["forecast", "dispersion"] = _compute_dispersion(values)
         for (by, part), figure in figures.items():
             keys = {**day_columns(scored), "family": name, "by": by, "part": part}
             yield pd.DataFrame({**keys, "value": figure})
+
+
+def _compute_dispersion(values: FloatArray) -> FloatArray:
+    """Compute the (n,) standard deviation of each day's forecasts; NaN on a day without any."""
+    result = np.asarray(values.std(axis=1))
+    for row in np.flatnonzero(np.isnan(result) & np.isfinite(values).any(axis=1)):
+        result[row] = values[row][np.isfinite(values[row])].std()
+    return result
 
 
 def agreement_rows(scored: ScoredForecasts | None) -> pd.DataFrame:
@@ -92,9 +101,11 @@ def _compute_agreement(scored: ScoredForecasts) -> Iterator[pd.DataFrame]:
 def _unit_ranks(values: FloatArray) -> FloatArray:
     """Scale standardised ranks to length 1 a day, so that their products are rank correlations.
 
-    Returns an array of shape (n, m); NaN on a day whose values are all equal.
+    Returns an array of shape (n, m); NaN on a day whose values are all equal or empty, and 0 for a
+    target without a value on another day.
     """
     ranks = standardised_ranks(values)
+    ranks[np.isnan(ranks) & ~np.isnan(ranks).all(axis=1, keepdims=True)] = 0.0
     norm = np.sqrt(np.einsum("ij,ij->i", ranks, ranks))
     return ranks / np.where(norm > 0, norm, np.nan)[:, None]
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from quant_assets.core.files import write_atomically
-from quant_assets.core.typing import DayArray, IntArray
-from quant_assets.lake.readers.arrays import long_rows, to_cube
+from quant_assets.core.typing import BoolArray, DayArray, IntArray
+from quant_assets.lake.readers.arrays import drop_empty, long_rows, to_cube
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.readers.prices import read_pairs
@@ -23,27 +23,37 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.submission import SubmissionForm
 
 
-def find_problems(forecasts: Forecasts, expected: DayArray) -> pd.DataFrame:
+def find_problems(
+    forecasts: Forecasts, expected: DayArray, targets: BoolArray | None = None
+) -> pd.DataFrame:
     """Return each day that must not be submitted with its reason; empty if all may be.
 
     Args:
         forecasts: the days to submit.
         expected: the days that must be among them.
+        targets: (n, m) targets that must have a forecast on the n days of the forecasts; all by
+            default.
     """
     values = forecasts.values
     reasons = [(day, "no forecast") for day in np.setdiff1d(expected, forecasts.days)]
-    missing = ~np.isfinite(values).all(axis=1)
+    lacking = ~np.isfinite(values)
+    if targets is not None:
+        lacking &= targets
+        lacking |= ~(np.isfinite(values) & targets).any(axis=1, keepdims=True)
+    missing = lacking.any(axis=1)
     reasons += [(day, "missing or infinite value") for day in forecasts.days[missing]]
-    constant = ~missing & (np.ptp(np.nan_to_num(values), axis=1) == 0)
+    lowest = np.where(np.isnan(values), np.inf, values).min(axis=1)
+    highest = np.where(np.isnan(values), -np.inf, values).max(axis=1)
+    constant = ~missing & (highest <= lowest)
     reasons += [(day, "all values equal") for day in forecasts.days[constant]]
     return pd.DataFrame(reasons, columns=["trading_day", "reason"])
 
 
 def submission_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
-    """Return rows of ``submissions.daily`` without their origin."""
+    """Return rows of ``submissions.daily`` without their origin, of targets with a forecast."""
     date_ids = read_date_ids(lake, forecasts.days)
     values = {"value": forecasts.values}
-    return long_rows(forecasts.days, date_ids, values, "target", forecasts.targets)
+    return drop_empty(long_rows(forecasts.days, date_ids, values, "target", forecasts.targets))
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,8 @@ def export_submission(lake: Lake, form: SubmissionForm, folder: Path) -> ExportR
     """Write every stored submission as ``submission.parquet`` and ``submission.csv``.
 
     Rows ascend by day. A wide file has ``date_id`` and a column per target, in order; a long file
-    has ``trading_day``, ``date_id``, ``target`` and ``value``. ``date_id`` is that of the day
+    has ``trading_day``, ``date_id``, ``target`` and ``value``. A target that was not submitted has
+    no row, or an empty cell. ``date_id`` is that of the day
     today: a source may number days anew. A day that the source has withdrawn is left out. Each file
     is replaced whole.
 
@@ -111,7 +122,7 @@ def _lay_out(
 ) -> pa.Table:
     values = to_cube(rows, days, "target", targets, ["value"])[:, :, 0]
     if form.template is None:
-        long = pa.table(long_rows(days, date_ids, {"value": values}, "target", targets))
+        long = pa.table(drop_empty(long_rows(days, date_ids, {"value": values}, "target", targets)))
         # Readers take a column of a dictionary for a categorical.
         return long.set_column(2, "target", long["target"].cast(pa.string()))
     columns = dict(zip(form.columns(len(targets)), values.T, strict=True))

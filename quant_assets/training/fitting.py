@@ -63,6 +63,7 @@ def make_fit(order: FitOrder, observations: Observations, artifacts: Path) -> Fi
     from threadpoolctl import threadpool_limits
 
     past, resources, chosen = observations.rows(0, order.row + 1), order.resources, order.chosen
+    past = past.begun_by(past.days[-1])
     checkpoint = artifacts / "unfinished" / order.fingerprint
     started = time.perf_counter()
     outcome: FitRow = {"artifact": None, "sha256": None, "failure": None, "importance": "{}"}

@@ -8,7 +8,7 @@ import numpy as np
 
 from quant_assets.core.errors import ArtifactError, LakeError
 from quant_assets.core.settings import Settings
-from quant_assets.core.typing import AnyArray, DayArray, FloatArray
+from quant_assets.core.typing import AnyArray, BoolArray, DayArray, FloatArray
 from quant_assets.lake.readers.arrays import day_blocks
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.inputs import read_table_fields
@@ -109,14 +109,25 @@ class FitPeriod:
     Attributes:
         model: the fitted model.
         as_of: as-of day of the fit.
-        observations: observations known on the last of the days.
+        observations: observations known on the last of the days, without instruments and targets
+            that had not begun on the as-of day.
         rows: number of days, which are the last days of ``observations``.
+        targets: (m,) which of the market's targets ``observations`` have.
     """
 
     model: Forecaster
     as_of: np.datetime64
     observations: Observations
     rows: int
+    targets: BoolArray
+
+    def spread(self, values: FloatArray) -> FloatArray:
+        """Return (n, m) values of all targets, NaN where ``observations`` lack the target."""
+        if self.targets.all():
+            return values
+        result = np.full((len(values), len(self.targets)), np.nan)
+        result[:, self.targets] = values
+        return result
 
     @property
     def days(self) -> DayArray:
@@ -162,7 +173,13 @@ def find_fit_periods(
         stored = read_artifact(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         of_fit = np.flatnonzero(in_force == fit)
         until = observations.rows(0, first + int(of_fit[-1]) + 1)
-        yield FitPeriod(load_family(name).load(stored), as_of[fit], until, len(of_fit))
+        yield FitPeriod(
+            load_family(name).load(stored),
+            as_of[fit],
+            until.begun_by(as_of[fit]),
+            len(of_fit),
+            until.begun_targets(as_of[fit]),
+        )
 
 
 def _forecast(observations: Observations, periods: Sequence[FitPeriod]) -> Forecasts:
@@ -179,9 +196,9 @@ def _forecast(observations: Observations, periods: Sequence[FitPeriod]) -> Forec
 def _forecast_in_blocks(period: FitPeriod) -> Iterator[FloatArray]:
     """Yield the scores of a period's days in blocks; a day's scores do not depend on its block."""
     before = len(period.observations.days) - period.rows
-    for part in day_blocks(period.rows, len(period.observations.targets)):
+    for part in day_blocks(period.rows, len(period.targets)):
         until = period.observations.rows(0, before + part.stop)
-        yield period.model.forecast(until, part.stop - part.start)
+        yield period.spread(period.model.forecast(until, part.stop - part.start))
 
 
 def _read_fits(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:

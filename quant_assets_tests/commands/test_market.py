@@ -60,11 +60,11 @@ def test_check_names_a_fault_of_a_table(run: Run, tmp_path: Path) -> None:
 def test_the_licensed_files_of_the_page_are_read(tmp_path: Path) -> None:
     [text] = [text for text in blocks("yaml") if "name: licensed" in text]
     [table] = [table for table in blocks("csv") if "settlement" in table]
+    fields = "fields             close of 2, volume of 1, open_interest of 1, settlement of 2"
+    assert fields in check(text, None, tmp_path)
     folder = tmp_path / "licensed"
     folder.mkdir()
     (folder / "2024.csv").write_text(table)
-    fields = "fields             close of 2, volume of 1, open_interest of 1, settlement of 2"
-    assert fields in check(text, None, tmp_path)
     settings = Settings(data_dir=tmp_path / "data", source=str(tmp_path / "market.yaml"))
     prices = open_source(settings).prices(date(2024, 1, 1), date(2024, 2, 1))
     by_name = dict(zip(prices.columns, prices.values.T.tolist(), strict=True))

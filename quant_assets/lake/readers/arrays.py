@@ -155,3 +155,15 @@ def to_cube(
         else:
             flat[position, j] = values
     return cube
+
+
+def drop_empty(rows: dict[str, Any], column: str = "value") -> dict[str, Any]:
+    """Return the rows that have a value in a column of numbers; all columns keep their types."""
+    empty = np.isnan(rows[column])
+    if not empty.any():
+        return rows
+    kept = np.flatnonzero(~empty)
+    return {
+        name: values.take(pa.array(kept)) if isinstance(values, pa.Array) else values[kept]
+        for name, values in rows.items()
+    }

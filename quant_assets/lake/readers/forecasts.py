@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray
-from quant_assets.lake.readers.arrays import day_positions, long_rows, repeat_days, to_cube
+from quant_assets.lake.readers.arrays import (
+    day_positions,
+    drop_empty,
+    long_rows,
+    repeat_days,
+    to_cube,
+)
 from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.revision_tables import SUPERSEDED_FORECASTS
@@ -50,21 +56,20 @@ class Forecasts:
 
 
 def forecast_rows(lake: Lake, forecasts: Forecasts) -> dict[str, Any]:
-    """Convert forecasts to rows of a forecasts table.
+    """Convert forecasts to rows of a forecasts table; a target without a forecast has no row.
 
     Raises:
         LakeError: a day has no features.
     """
-    return {
-        **long_rows(
-            forecasts.days,
-            read_date_ids(lake, forecasts.days),
-            {"value": forecasts.values},
-            "target",
-            forecasts.targets,
-        ),
-        "fit_as_of": repeat_days(forecasts.fit_as_of, len(forecasts.targets)),
-    }
+    rows = long_rows(
+        forecasts.days,
+        read_date_ids(lake, forecasts.days),
+        {"value": forecasts.values},
+        "target",
+        forecasts.targets,
+    )
+    fits = repeat_days(forecasts.fit_as_of, len(forecasts.targets))
+    return drop_empty({**rows, "fit_as_of": fits})
 
 
 def read_live_forecasts(lake: Lake, targets: tuple[str, ...], start: date, end: date) -> Forecasts:

@@ -16,6 +16,7 @@ from quant_assets.lake.readers.features import read_cube
 from quant_assets.lake.readers.inputs import read_market_inputs, read_target_inputs
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.series import read_series
+from quant_assets.lake.readers.universe import read_begins
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
@@ -171,6 +172,7 @@ def read_observations(
             else _no_features(lake, TARGET_FEATURES, days, "target", pairs.targets),
             instrument=block(lake, INSTRUMENT_FEATURES, days, "instrument", instruments),
             market=_market_block(lake, days) if features else _no_market(days),
+            begins=read_begins(lake, instruments),
         )
 
 

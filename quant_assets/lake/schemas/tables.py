@@ -97,6 +97,18 @@ VALIDATED_QUARANTINE = Table(
         Column("reason", "VARCHAR", "why the cell was rejected"),
     ),
 )
+UNIVERSE = Table(
+    "validated.universe",
+    "Which instruments the market has on each day: one row per day and instrument. Known at the "
+    "close of trading_day; computed from closes of this day and earlier days. Empty if the "
+    "description says that all instruments count on all days.",
+    (
+        _DAY,
+        Column("instrument", "VARCHAR", "name of the instrument"),
+        Column("member", "BOOLEAN", "whether the market has the instrument on this day"),
+        Column("why", "VARCHAR", "listed, not yet listed, or for how long there is no price"),
+    ),
+)
 VALIDATED_REVIEW = Table(
     "validated.review",
     "What people decided about flagged prices: one row per decision; rows are only ever added. The "

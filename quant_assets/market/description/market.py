@@ -15,6 +15,7 @@ from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.description.submission import SubmissionForm
 from quant_assets.market.description.tables import TableRule
 from quant_assets.market.description.targets import PairsFile, Returns, TargetRule
+from quant_assets.market.description.universe import WITHOUT_PRICES
 from quant_assets.market.description.values import Value, place_of, quote
 from quant_assets.market.instruments import ALL, Group, InstrumentSeries, SeriesList
 from quant_assets.market.targets import TargetPairs
@@ -48,6 +49,8 @@ class MarketDescription:
         source: where prices come from; None for the source that the settings name.
         file: the file that says so.
         tables: tables of observations that models see beside prices.
+        universe: trading days without a close after which an instrument has left the market; None
+            if all instruments count on all days.
     """
 
     name: str
@@ -60,6 +63,7 @@ class MarketDescription:
     source: SourceChoice | None = field(hash=False)
     file: Path
     tables: tuple[TableRule, ...] = ()
+    universe: int | None = WITHOUT_PRICES
 
     def parse_series(self, series: str) -> InstrumentSeries:
         """Split the name of a series into instrument and field.

@@ -17,13 +17,14 @@ from quant_assets.market.description.sessions import read_calendar
 from quant_assets.market.description.submission import SubmissionForm, read_submission
 from quant_assets.market.description.tables import read_tables
 from quant_assets.market.description.targets import PairsFile, read_targets
+from quant_assets.market.description.universe import WITHOUT_PRICES, read_universe
 from quant_assets.market.description.values import Value
 from quant_assets.market.description.yaml_file import parse_yaml, read_yaml
 from quant_assets.market.instruments import ALL
 
 COMPETITION_FILE = Path(__file__).with_name("competition.yaml")
 _REQUIRED = ("name", "instruments", "calendar", "targets")
-_KEYS = (*_REQUIRED, "group_by", "leads", "submission", "source", "tables")
+_KEYS = (*_REQUIRED, "group_by", "leads", "submission", "source", "tables", "universe")
 
 
 def read_description(file: Path) -> MarketDescription:
@@ -86,6 +87,7 @@ def _read(root: Value, file: Path) -> MarketDescription:
         source=_read_source(entries["source"]) if "source" in entries else None,
         file=file,
         tables=read_tables(entries["tables"]) if "tables" in entries else (),
+        universe=read_universe(entries["universe"]) if "universe" in entries else WITHOUT_PRICES,
     )
     if isinstance(naming, ListedInstruments):
         _check_listed(market, naming)

@@ -7,8 +7,9 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 
-from quant_assets.core.typing import FloatArray
+from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.features.catalogue import (
     CATALOGUE_VERSION,
     LABEL_LOOKBACK,
@@ -27,6 +28,7 @@ from quant_assets.lake.readers.features import read_features
 from quant_assets.lake.readers.labels import compare_labels, label_rows
 from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.readers.prices import find_history_start, read_pairs, read_panel
+from quant_assets.lake.readers.universe import read_members, read_target_members
 from quant_assets.lake.schemas.tables import (
     GROUP_FEATURES,
     INSTRUMENT_FEATURES,
@@ -34,6 +36,7 @@ from quant_assets.lake.schemas.tables import (
     MARKET_FEATURES,
     RAW_TARGET_PAIRS,
     TARGET_FEATURES,
+    UNIVERSE,
     VALIDATED_PRICES,
 )
 from quant_assets.lake.store.changes import replace_days
@@ -114,7 +117,7 @@ def build(
     @dg.multi_asset(
         name="features__instruments_and_market",
         specs=[
-            describe_asset(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES]),
+            describe_asset(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES, UNIVERSE]),
             describe_asset(GROUP_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
             describe_asset(MARKET_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
         ],
@@ -130,7 +133,8 @@ def build(
         first = int(np.searchsorted(panel.days, np.datetime64(start)))
         for block in day_blocks(len(panel.days) - first, len(panel.instruments)):
             part = panel.rows(max(first + block.start - PRICE_LOOKBACK, 0), first + block.stop)
-            rows = _instrument_rows(part, block.stop - block.start)
+            members = read_members(lake, part.days, part.instruments)
+            rows = _instrument_rows(part, members, block.stop - block.start)
             for spool, columns in zip(spools, rows, strict=True):
                 spool.add(columns)
         for spool in spools:
@@ -153,7 +157,7 @@ def build(
         with results:
             for columns in _target_blocks(lake, pairs, start, end):
                 spool.add(columns)
-                results.add(to_frame(TARGET_FEATURES, columns))
+                results.add(_keep_members(lake, pairs, to_frame(TARGET_FEATURES, columns)))
         written, *_ = lake.change(
             replace_days(TARGET_FEATURES, start, end, spool), *list_mark_removal(lake, start, end)
         )
@@ -187,14 +191,14 @@ def _target_blocks(
         yield _target_rows(lake, part, pairs, known, block.stop - block.start)
 
 
-def _instrument_rows(panel: PricePanel, rows: int) -> Iterator[dict[str, Any]]:
+def _instrument_rows(panel: PricePanel, members: BoolArray, rows: int) -> Iterator[dict[str, Any]]:
     """Compute the rows of instruments, of groups and of the market on the last days of a panel."""
     by_instrument = instrument_features(panel)
     groups = tuple(group.name for group in panel.all_groups)
     for values, units in (
         (by_instrument, ("instrument", panel.instruments)),
-        (group_features(panel, by_instrument), ("instrument_group", groups)),
-        (market_features(by_instrument), ()),
+        (group_features(panel, by_instrument, members), ("instrument_group", groups)),
+        (market_features(by_instrument, members), ()),
     ):
         kept = {name: tail_rows(array, rows) for name, array in values.items()}
         yield long_rows(tail_rows(panel.days, rows), tail_rows(panel.date_ids, rows), kept, *units)
@@ -226,6 +230,13 @@ def _target_rows(
         last_rows=rows,
     )
     return long_rows(days, date_ids, values, "target", pairs.targets)
+
+
+def _keep_members(lake: Lake, pairs: TargetPairs, frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of targets that are in the universe on the day; all if no row is."""
+    days = np.unique(frame["trading_day"].to_numpy()).astype("datetime64[D]")
+    kept = read_target_members(lake, days, pairs).ravel()
+    return frame[kept] if kept.any() and not kept.all() else frame
 
 
 def _check_targets(result: SuiteResult | None) -> dg.AssetCheckResult:

@@ -13,6 +13,8 @@ from quant_assets.ensemble.blend import blend_forecasts
 from quant_assets.ensemble.interval_rows import interval_rows
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.readers.origins import stamp_origin
+from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.universe import find_begun_targets, find_expected_targets
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import (
@@ -182,13 +184,33 @@ def _store_forecasts(
     context: dg.AssetExecutionContext, lake: Lake, table: Table, forecasts: Forecasts
 ) -> dg.MaterializeResult:
     """Store forecasts of the run's days, and check them."""
-    rows, suite = forecast_rows(lake, forecasts), forecasts_suite(len(forecasts.targets))
+    rows = forecast_rows(lake, forecasts)
+    suite = forecasts_suite(len(forecasts.targets), _count_expected(lake, table, forecasts))
     return record_result(
         table,
         lake.replace_days(table, *run_day_range(context), rows),
-        {"dispersion": float(forecasts.values.std(axis=1).mean()) if len(forecasts.days) else 0.0},
+        {"dispersion": _mean_dispersion(forecasts)},
         checks=[run_suite(table, suite, rows, blocking=False)],
     )
+
+
+def _mean_dispersion(forecasts: Forecasts) -> float:
+    if np.isfinite(forecasts.values).all():
+        return float(forecasts.values.std(axis=1).mean()) if len(forecasts.days) else 0.0
+    return float(np.nanmean(np.nanstd(forecasts.values, axis=1)))
+
+
+def _count_expected(lake: Lake, table: Table, forecasts: Forecasts) -> dict[date, int] | None:
+    """Count the forecasts that each day should have; None if it is all targets on every day."""
+    pairs = read_pairs(lake)
+    # Families forecast every target that their fit knows; the ensemble, those in the universe.
+    if table == ENSEMBLE_FORECASTS:
+        known = find_expected_targets(lake, pairs, forecasts.days, forecasts.fit_as_of)
+    else:
+        known = find_begun_targets(lake, pairs, forecasts.fit_as_of)
+    if known.all():
+        return None
+    return dict(zip(forecasts.days.tolist(), known.sum(axis=1).tolist(), strict=True))
 
 
 def _report_missing(

@@ -11,6 +11,7 @@ from quant_assets.lake.readers.forecasts import read_forecasts
 from quant_assets.lake.readers.origins import read_live_days, stamp_origin
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.universe import find_expected_targets
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
@@ -47,7 +48,8 @@ def build(
                 SUBMISSIONS,
                 _COMPLETE,
                 "Every day since the first forecast has a forecast of all targets, finite and not "
-                "all equal. If a day has not, the run stores and exports nothing.",
+                "all equal. Targets count whose instruments were in the universe on the day and "
+                "before the fit. If a day has not, the run stores and exports nothing.",
                 blocking=True,
             )
         ],
@@ -60,11 +62,12 @@ def build(
         start, end = run_day_range(context)
         days = read_known_days(lake, end)
         # The forecast of a day that was withdrawn after it was submitted stays, but not the day.
-        forecasts = read_forecasts(
-            lake, SUBMITTED_FORECASTS, read_pairs(lake).targets, start, end
-        ).select(days)
+        pairs = read_pairs(lake)
+        forecasts = read_forecasts(lake, SUBMITTED_FORECASTS, pairs.targets, start, end)
+        forecasts = forecasts.select(days)
         first = forecasts.days[0] if len(forecasts.days) else np.datetime64(start)
-        problems = find_problems(forecasts, days[days >= first])
+        targets = find_expected_targets(lake, pairs, forecasts.days, forecasts.fit_as_of)
+        problems = find_problems(forecasts, days[days >= first], targets)
         shown = problems.head(20)
         complete = make_check_result(
             SUBMISSIONS, _COMPLETE, problems.empty, blocking=True, problems=to_markdown(shown)
