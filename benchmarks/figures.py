@@ -125,11 +125,11 @@ def own_memory() -> int:
 
 
 def memory_of_children() -> int:
-    """Return the resident bytes of all child processes; shared memory counts for each of them."""
+    """Return the resident bytes of all child processes; they share what they share evenly."""
     total = 0
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            total += child.memory_info().rss
+            total += child.memory_full_info().pss
     return total
 
 

@@ -31,6 +31,16 @@ SYMBOLS, DAYS = (50, 100), 320
 FAMILIES = "rank_prior,ridge,lightgbm,xgboost"
 HORIZONS = (1, 5, 20)
 INTERVAL = 0.1
+TIMES = {
+    "symbols: everything": "whole history",
+    "symbols: features__targets": "features of targets, all days",
+    "symbols, one more day: everything": "one more day",
+    "symbols, day watched: everything": "one more day watched",
+}
+MEMORY = {
+    "symbols: peak memory of all processes": "whole history",
+    "symbols, one more day: peak memory of all processes": "one more day",
+}
 NEW_DAY, WATCHED, WATCHED_AGAIN = "one more day", "first day watched", "day watched"
 
 
@@ -256,19 +266,50 @@ def exponents(figures: Sequence[Figure], sizes: Sequence[Size]) -> list[Figure]:
     return result
 
 
-def measure_all(sizes: Sequence[Size], write_prices: Callable[[Size, Path], None]) -> list[Figure]:
+def measure_all(
+    sizes: Sequence[Size], write_prices: Callable[[Size, Path], None]
+) -> Iterator[Figure]:
     """Measure markets of several sizes, and the growth of the figures."""
     figures: list[Figure] = []
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            figures += measure(size, write_prices, Path(folder))
-    return figures + exponents(figures, sizes)
+            of_size = measure(size, write_prices, Path(folder))
+        figures += of_size
+        yield from of_size
+    yield from exponents(figures, sizes)
+
+
+def draw(figures: Sequence[Figure], sizes: Sequence[Size], file: Path) -> None:
+    """Draw time and memory over the number of symbols, on logarithmic axes.
+
+    Args:
+        figures: figures of all sizes.
+        sizes: the sizes.
+        file: the picture to write.
+    """
+    from matplotlib.figure import Figure as Picture
+
+    values = {figure.name: figure.value for figure in figures}
+    symbols = [size.symbols for size in sizes]
+    picture = Picture(figsize=(8, 3.6), layout="constrained")
+    times, memory = picture.subplots(1, 2)
+    for axes, lines, label in ((times, TIMES, "seconds"), (memory, MEMORY, "GB")):
+        for name, text in lines.items():
+            axes.plot(symbols, [values[f"{n} {name}"] for n in symbols], "o-", label=text)
+        first = values[f"{symbols[0]} {next(iter(lines))}"]
+        linear = [first * n / symbols[0] for n in symbols]
+        axes.plot(symbols, linear, ":", color="grey", label="linear")
+        axes.set(xscale="log", yscale="log", xlabel="symbols", ylabel=label)
+        axes.set_xticks(symbols, [f"{n:,}" for n in symbols])
+        axes.minorticks_off()
+        axes.legend(fontsize=7, frameon=False)
+    picture.savefig(file, dpi=120)
 
 
 def run(market: Path | None) -> list[Figure]:
     """Measure random prices; the market given does not matter."""
     sizes = [Size(symbols, DAYS, DAYS // 2, DAYS // 4) for symbols in SYMBOLS]
-    return measure_all(sizes, write_random)
+    return list(measure_all(sizes, write_random))
 
 
 def main() -> None:
@@ -277,12 +318,16 @@ def main() -> None:
     parser.add_argument("prices", type=Path, help="a Parquet file of prices in long layout")
     parser.add_argument("--symbols", type=int, nargs="+", default=SYMBOLS)
     parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--plot", type=Path, help="picture of time and memory over symbols")
     parser.add_argument("--json", type=Path, help="file for the figures")
     given = parser.parse_args()
     sizes = [Size(n, given.days, given.days // 2, given.days // 4) for n in given.symbols]
-    figures = measure_all(sizes, partial(copy_liquid, given.prices))
-    for figure in figures:
-        print(figure.line())
+    figures = []
+    for figure in measure_all(sizes, partial(copy_liquid, given.prices)):
+        figures.append(figure)
+        print(figure.line(), flush=True)
+    if given.plot:
+        draw(figures, sizes, given.plot)
     if given.json:
         values = {figure.name: figure.as_json() for figure in figures}
         given.json.write_text(json.dumps(values, indent=1) + "\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from quant_assets.core.typing import FloatArray
+from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.market.targets import spread
 from quant_assets.models.label_transforms import (
     day_weights,
@@ -61,6 +61,8 @@ space: Space = {
     "shrinkage": Float(0.05, 1.0),
 }
 
+_ROWS_AT_ONCE = 500_000
+"""Number of days times targets whose inputs fit into memory."""
 WINDOWS = (1, 5, 20)
 MARKET_INPUTS = ("factor_all_5", "factor_all_20", "volatility_ratio_20_250", "dispersion_20")
 TARGET_INPUTS = (
@@ -129,9 +131,9 @@ def fit(observations: Observations, parameters: Parameters, resources: Resources
     matrix = decorrelation_matrix(ranked_labels(observations), shrinkage)
     labels = sample_known(standardised_labels(observations, clip), resources.seed)
     known = ~np.isnan(labels)
-    names, x = factor_inputs(observations)
+    names, x = _known_inputs(observations, known)
     data = xgboost.QuantileDMatrix(
-        x[known],
+        x,
         labels[known],
         weight=day_weights(labels),
         feature_names=list(names),
@@ -155,6 +157,24 @@ def load(stored: bytes) -> FactorBooster:
     arrays = unpack(stored)
     booster = xgboost.Booster(model_file=bytearray(arrays["booster"].tobytes()))
     return FactorBooster(booster, find_matrix("decorrelation", arrays))
+
+
+def _known_inputs(
+    observations: Observations, known: BoolArray
+) -> tuple[tuple[str, ...], FloatArray]:
+    """Compute the names and the (labels, p) inputs of known labels, in blocks of days.
+
+    Args:
+        observations: of n days and m targets.
+        known: (n, m) whether a label is known.
+    """
+    days, targets = known.shape
+    step = max(1, _ROWS_AT_ONCE // max(targets, 1))
+    blocks, names = [], ()
+    for start in range(0, days, step):
+        names, x = factor_inputs(observations.rows(start, start + step))
+        blocks.append(x[known[start : start + step]])
+    return names, np.concatenate(blocks)
 
 
 def factor_inputs(observations: Observations) -> tuple[tuple[str, ...], FloatArray]:
