@@ -16,7 +16,7 @@ from quant_assets_tests.support.described_market import (
     draw_factors,
 )
 
-STOCKS = Path(__file__).parents[4] / "shared" / "us-stocks-2014-2017" / "prices.parquet"
+STOCKS = Path(__file__).parents[3] / "shared" / "us-stocks-2014-2017" / "prices.parquet"
 FIRST_DAY, LAST_DAY = date(2016, 6, 13), date(2017, 10, 31)
 HORIZONS = (1, 5, 20)
 BENCHMARK = "BRK-B"

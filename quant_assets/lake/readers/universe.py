@@ -80,20 +80,21 @@ def read_target_members(lake: Lake, days: DayArray, pairs: TargetPairs) -> BoolA
 def read_begins(lake: Lake, instruments: Sequence[str]) -> DayArray:
     """Read the (k,) days on which instruments came into the universe first.
 
-    It is ``ALWAYS`` for all if the lake keeps no universe, and the last of all days for an
-    instrument that has not begun.
+    It is ``ALWAYS`` for those that were there on the first day with a universe, since a lake of an
+    earlier version has days before it; for all if the lake keeps no universe; and the last of all
+    days for an instrument that has not begun.
     """
     begins = np.full(len(instruments), ALWAYS)
     if not lake.has(UNIVERSE):
         return begins
     rows = lake.arrow(
         "SELECT instrument, min(trading_day) FILTER (member) AS day,"
+        " min(min(trading_day)) OVER () AS beginning"
         f" FROM {UNIVERSE.quoted} GROUP BY instrument"
     )
-    known = rows["day"].to_numpy().astype("datetime64[D]")
-    begins[unit_positions(rows["instrument"], instruments)] = np.where(
-        np.isnat(known), _NEVER, known
-    )
+    known, beginning = (rows[x].to_numpy().astype("datetime64[D]") for x in ("day", "beginning"))
+    known = np.where(np.isnat(known), _NEVER, np.where(known == beginning, ALWAYS, known))
+    begins[unit_positions(rows["instrument"], instruments)] = known
     return begins
 
 

@@ -170,7 +170,8 @@ def _known_inputs(
     """
     days, targets = known.shape
     step = max(1, _ROWS_AT_ONCE // max(targets, 1))
-    blocks, names = [], ()
+    names: tuple[str, ...] = ()
+    blocks: list[FloatArray] = []
     for start in range(0, days, step):
         names, x = factor_inputs(observations.rows(start, start + step))
         blocks.append(x[known[start : start + step]])

@@ -23,6 +23,7 @@ from quant_assets.lake.schemas.tables import (
     FEATURES,
     INTERVALS,
     LABELS,
+    MARKET_FEATURES,
     fits_table,
     forecasts_table,
 )
@@ -108,7 +109,7 @@ def _build_track_record(
     @table_asset(
         TRACK_RECORD,
         kinds={"numpy"},
-        deps=[LABELS, *(forecasts_table(name) for name in families)],
+        deps=[LABELS, MARKET_FEATURES, *(forecasts_table(name) for name in families)],
         partitions=partitions,
     )
     def track_record(

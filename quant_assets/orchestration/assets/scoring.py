@@ -28,6 +28,7 @@ from quant_assets.lake.schemas.tables import (
     FEATURES,
     INTERVALS,
     LABELS,
+    MARKET_FEATURES,
     fits_table,
     forecasts_table,
 )
@@ -77,6 +78,7 @@ def _build_daily_scores(
     """Build the daily scores as one step, because all three read the same forecasts and labels."""
     inputs = [
         LABELS,
+        MARKET_FEATURES,
         ENSEMBLE_FORECASTS,
         SUBMITTED_FORECASTS,
         INTERVALS,
