@@ -18,7 +18,13 @@ import pytest
 
 from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS, OUTDATED
 from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
-from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_SERIES, TARGET_FEATURES, fits_table
+from quant_assets.lake.schemas.tables import (
+    ADAPTATION,
+    RAW_GROUPS,
+    RAW_SERIES,
+    TARGET_FEATURES,
+    fits_table,
+)
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets_tests.support.installation import (
@@ -323,7 +329,7 @@ def test_snapshot_is_a_plain_duckdb_file_with_everything(
 ) -> None:
     file = tmp_path / "copy.duckdb"
     output = command(loaded, "snapshot", str(file)).succeeded().out
-    stored = {*TABLES, DIGESTS, LOADS, OUTDATED, RAW_GROUPS, RAW_SERIES}
+    stored = {*TABLES, ADAPTATION, DIGESTS, LOADS, OUTDATED, RAW_GROUPS, RAW_SERIES}
     assert f"{len(stored)} tables" in output
     with duckdb.connect(str(file), read_only=True) as copy:
         rows = copy.execute("SELECT count(*) FROM features.targets").fetchone()
