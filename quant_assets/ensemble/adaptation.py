@@ -16,7 +16,7 @@ WINDOW = 500
 MIN_DAYS = 60
 """Days with residuals in the window before there are intervals."""
 PRIOR_RESIDUALS = 250.0
-"""Number of a target's own residuals that the residuals of all targets weigh as much as."""
+"""Weight of the residuals of all targets together, as a number of a target's own residuals."""
 GAMMA = 0.02
 """Step of the adaptation."""
 _TARGETS_AT_ONCE = 512
@@ -145,7 +145,7 @@ def _adapt(
 
 
 def _update_counts(counts: IntArray, bins: AnyArray, observed: BoolArray, row: int) -> None:
-    """Add the residuals of a row to the counts and remove those that leave the window."""
+    """Add a day's residuals to the (m, bins) counts, and remove those that leave the window."""
     enters = observed[row]
     counts[enters, bins[row, enters]] += 1
     if row >= WINDOW:

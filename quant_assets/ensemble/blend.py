@@ -151,8 +151,12 @@ def _read_members_forecasts(
     stored = [
         read_forecasts(lake, forecasts_table(name), pairs.targets, start, end) for name in families
     ]
+    days = np.unique(np.concatenate([member.days for member in stored]))
+    in_universe = read_target_members(lake, days, pairs)
     return [
-        replace(member, values=np.where(kept, member.values, np.nan))
+        replace(
+            member,
+            values=np.where(in_universe[day_positions(member.days, days)], member.values, np.nan),
+        )
         for member in stored
-        for kept in (read_target_members(lake, member.days, pairs),)
     ]

@@ -19,7 +19,7 @@ Transform = Literal["none", "log", "rank"]
 BAR_WINDOW = 20
 """Days of the trailing windows."""
 BAR_LOOKBACK = BAR_WINDOW
-"""Days before a day with which its features equal those computed from the whole history."""
+"""Number of days before a day whose bars the features of the day need."""
 MINIMUM_SHARE = 0.5
 """Share of the bars of a session that a value needs; below it a day has no value."""
 

@@ -61,9 +61,9 @@ computed from the whole history: 250 + 60 + 60 for the volatility of a factor th
 volatility of clipped returns, and some more.
 """
 SPREAD_LOOKBACK = 250
-"""Days of prices and of features of instruments before a day that features of targets need."""
+"""Number of days before a day whose prices the features of its targets need."""
 LABEL_LOOKBACK = 500
-"""Days of known labels before a day that features of targets need."""
+"""Number of days before a day whose known labels the features of its targets need."""
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,7 @@ from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Forecaster, Observations
 from quant_assets.models.registry import DAILY, load_family
-from quant_assets.training.fitting import (
-    require_features,
-)
+from quant_assets.training.fitting import require_features
 from quant_assets.training.walk_forward import find_fit_in_force
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from quant_assets.commands.description_changes import list_changed_parts
 from quant_assets.commands.loading import load_everything, run_range
+from quant_assets.commands.revising import run_revision
 from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.observation_tables import OBSERVATION_FEATURES, RAW_OBSERVATIONS
 from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
@@ -161,6 +162,22 @@ def test_a_table_that_cannot_be_read_leaves_its_stored_rows_in_force(
     evaluation = events[0].event.dagster_event.asset_check_evaluation_data
     assert not evaluation.passed
     assert "a value is no number" in str(evaluation.metadata["problems"].value)
+
+
+def test_a_withdrawn_day_has_no_values_and_other_days_keep_theirs(
+    market: ObservedMarket, tmp_path: Path
+) -> None:
+    market.installation.copy(tmp_path)
+    revised, withdrawn = market.at(tmp_path), market.days[-5]
+    settings, table = revised.installation.settings, [OBSERVATION_FEATURES]
+    before = digests(settings, table, until=market.days[-6])
+    revised.prices = revised.prices.drop(index=pd.Timestamp(withdrawn))
+    revised.deliver()
+    run_revision(settings)
+    after = digests(settings, table)
+    assert before.items() <= after.items()
+    days = {day for _, day in after}
+    assert days == {str(day) for day in market.days} - {str(withdrawn)}
 
 
 def test_a_description_without_the_tables_is_another_description(market: ObservedMarket) -> None:

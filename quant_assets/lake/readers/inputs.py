@@ -152,10 +152,10 @@ def _read_field(
 
 
 def _fields_of_days(lake: Lake, days: DayArray) -> tuple[TableField, ...]:
-    """Read the fields of tables, after a check that each of (n,) days has features of them.
+    """Read the fields of tables whose features models see on (n,) days.
 
     Raises:
-        LakeError: a day has none.
+        LakeError: a day has no features of them.
     """
     fields = read_table_fields(lake)
     if fields:

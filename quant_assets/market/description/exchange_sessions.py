@@ -5,12 +5,16 @@ What a market makes of them belongs in ``description.sessions``.
 
 from datetime import date
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quant_assets.core.errors import CalendarError
 from quant_assets.core.typing import DayArray
 from quant_assets.market.calendar import LAST_DAY
+
+if TYPE_CHECKING:
+    from exchange_calendars import ExchangeCalendar
 
 FIRST_DAY = date(1970, 1, 1)
 """First day for which the sessions of an exchange are asked, where nothing else is said."""
@@ -86,13 +90,22 @@ def _known_years(name: str) -> tuple[int, int]:
 @lru_cache(64)
 def _sessions(name: str, first_year: int, last_year: int) -> DayArray:
     """Return the sessions of an exchange from the first to the last day of some years."""
+    exchange = open_exchange(name, first_year, last_year)
+    return np.asarray(exchange.sessions.to_numpy(), dtype="datetime64[D]")
+
+
+def open_exchange(name: str, first_year: int, last_year: int) -> "ExchangeCalendar":
+    """Open the calendar of an exchange from the first to the last day of some years.
+
+    Raises:
+        CalendarError: the calendar does not reach so far.
+    """
     import exchange_calendars
 
     start, end = f"{first_year}-01-01", f"{last_year}-12-31"
     try:
-        exchange = exchange_calendars.get_calendar(name, start=start, end=end)
+        return exchange_calendars.get_calendar(name, start=start, end=end)
     except (ValueError, exchange_calendars.errors.CalendarError) as error:
         raise CalendarError(
             f"the calendar {name} does not reach so far", found=f"{start} to {end}: {error}"
         ) from None
-    return np.asarray(exchange.sessions.to_numpy(), dtype="datetime64[D]")

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from quant_assets.core.errors import CalendarError
 from quant_assets.core.typing import AnyArray, DayArray, IntArray
+from quant_assets.market.description.exchange_sessions import open_exchange
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,7 @@ def list_slots(exchange: str, start: date, end: date, minutes: int) -> SessionSl
 @lru_cache(16)
 def _read_schedule(exchange: str, first_year: int, last_year: int) -> tuple[AnyArray, ...]:
     """Return sessions, opens, starts and ends of breaks, and closes of some years, UTC."""
-    import exchange_calendars
-
-    start, end = f"{first_year}-01-01", f"{last_year}-12-31"
-    try:
-        calendar = exchange_calendars.get_calendar(exchange, start=start, end=end)
-    except (ValueError, exchange_calendars.errors.CalendarError) as error:
-        raise CalendarError(
-            f"the calendar {exchange} does not reach so far", found=f"{start} to {end}: {error}"
-        ) from None
-    schedule = calendar.schedule
+    schedule = open_exchange(exchange, first_year, last_year).schedule
     names = ("open", "break_start", "break_end", "close")
     times = (schedule[name].dt.tz_localize(None).to_numpy() for name in names)
     return (schedule.index.to_numpy().astype("datetime64[D]"), *times)
