@@ -1,6 +1,6 @@
 """Time of the feature layer against equal features written plainly in three libraries."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from benchmarks.figures import Figure, medians
+from benchmarks.figures import Figure, extra_memory, medians
 from benchmarks.plain_features import (
     INSTRUMENT_COLUMNS,
     TARGET_COLUMNS,
@@ -29,7 +29,7 @@ from quant_assets.features.cross_market import (
     market_features,
 )
 from quant_assets.features.instruments import instrument_features, winsorised_returns
-from quant_assets.features.spreads import target_features
+from quant_assets.features.spreads import label_features, target_features
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, labels_by_known_day, spread
 from quant_assets.quality.cleaning import clean
@@ -59,8 +59,13 @@ class Market:
 
 def load(folder: Path | None) -> Market:
     """Load the market of a folder in the competition's format, or the simulated market."""
-    simulated = SimulatedMarket(first_day=date(2010, 1, 4), last_day=date(2017, 11, 10))
-    source: Source = simulated if folder is None else CompetitionFolder(folder)
+    if folder is None:
+        return read_market(SimulatedMarket(first_day=date(2010, 1, 4), last_day=date(2017, 11, 10)))
+    return read_market(CompetitionFolder(folder))
+
+
+def read_market(source: Source) -> Market:
+    """Read and clean the prices of a source, and compute its labels."""
     cleaned = clean(source.prices(source.first_day, source.last_day), source.name)
     series = cleaned.series.series
     names = tuple(sorted({s.instrument for s in series}))
@@ -91,8 +96,9 @@ def whole_catalogue(market: Market, last_rows: int | None = None) -> Arrays:
     instruments = instrument_features(market.panel)
     groups = group_features(market.panel, instruments)
     shared = market_features(instruments)
+    labels = label_features(market.known_labels, last_rows)
     targets = target_features(
-        market.panel, instruments, shared, market.pairs, market.known_labels, last_rows=last_rows
+        market.panel, instruments, shared, market.pairs, labels, last_rows=last_rows
     )
     return instruments | join_market_inputs(market.panel.all_groups, groups, shared) | targets
 
@@ -150,7 +156,9 @@ def long_tables(market: Market) -> Tables:
     )
 
 
-def contestants(market: Market) -> dict[str, Callable[[], Any]]:
+def contestants(
+    market: Market, libraries: Collection[str] = tuple(TOLERANCE)
+) -> dict[str, Callable[[], Any]]:
     """Return the functions to time, by name; those of libraries return two long tables."""
     tables = long_tables(market)
     native = Tables(*(pl.from_pandas(x) for x in (tables.prices, tables.pairs, tables.released)))
@@ -160,15 +168,12 @@ def contestants(market: Market) -> dict[str, Callable[[], Any]]:
         connection.register("source", getattr(native, name).to_arrow())
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM source")
         connection.unregister("source")
-    recent = market.last(LABEL_LOOKBACK + 1)
-    return {
-        "whole catalogue": lambda: whole_catalogue(market),
-        "whole catalogue, one day": lambda: whole_catalogue(recent, last_rows=1),
-        "kernels": lambda: with_kernels(market),
+    theirs: dict[str, Callable[[], Any]] = {
         "pandas": lambda: with_pandas(tables),
         "polars": lambda: with_polars(native),
         "duckdb": lambda: with_duckdb(connection),
     }
+    return {"kernels": lambda: with_kernels(market), **{name: theirs[name] for name in libraries}}
 
 
 def largest_disagreement(ours: Arrays, frames: Iterable[Any]) -> float:
@@ -188,33 +193,65 @@ def largest_disagreement(ours: Arrays, frames: Iterable[Any]) -> float:
     return largest
 
 
-def run(market: Path | None) -> list[Figure]:
-    """Measure the seconds of twelve features in each library, and of the whole catalogue.
+def compare(market: Market, libraries: Collection[str], repeats: int) -> list[Figure]:
+    """Measure the seconds and memory of twelve features, ours and in each library.
 
     Every library starts from its own tables in memory, sorted as it prefers; creating them is not
     timed. Each has its idiomatic form: grouped rolling windows, lazy expressions, SQL windows. The
     kernels use one core, polars and DuckDB use all cores. Values are compared before timing.
 
+    Args:
+        market: the market.
+        libraries: names of libraries, of ``TOLERANCE``.
+        repeats: number of times that each is measured.
+
     Raises:
         AssertionError: a library's values differ by more than its ``TOLERANCE``.
     """
-    rounds = contestants(load(market))
-    expected = rounds["whole catalogue"]()
-    alone = rounds["kernels"]()
-    assert all(np.array_equal(alone[x], expected[x], equal_nan=True) for x in alone)
-    disagreement = {name: largest_disagreement(expected, rounds[name]()) for name in TOLERANCE}
-    assert all(gap <= TOLERANCE[name] for name, gap in disagreement.items()), disagreement
-    taken = medians(rounds, REPEATS, warm_ups=0)
-    days, features = len(alone["ret_20"]), len(alone)
-    ours, fastest = taken["kernels"], min(TOLERANCE, key=taken.__getitem__)
+    works = contestants(market, libraries)
+    ours = with_kernels(market)
+    days, features = len(ours["ret_20"]), len(ours)
+    gaps, memory = {}, {}
+    for name, work in works.items():
+        results: list[Any] = []
+        memory[name] = extra_memory(lambda: results.append(work()))  # noqa: B023  # called at once
+        if name in libraries:
+            gaps[name] = largest_disagreement(ours, results.pop())
+    assert all(gap <= TOLERANCE[name] for name, gap in gaps.items()), gaps
+    taken = medians(works, repeats, warm_ups=0)
+    fastest = min(libraries, key=taken.__getitem__)
+    ratio = taken[fastest] / taken["kernels"]
+    names = {"kernels": "ours, one core"} | {name: name for name in libraries}
+    what = f"{features} features of {days} days"
     return [
-        Figure(f"{features} features of {days} days, ours, one core", ours, "s"),
-        *(Figure(f"{features} features of {days} days, {x}", taken[x], "s") for x in TOLERANCE),
-        Figure(f"fastest library ({fastest}) / ours", taken[fastest] / ours, "x", at_least=1),
-        *(
-            Figure(f"largest difference, {x}", disagreement[x], at_most=TOLERANCE[x])
-            for x in TOLERANCE
-        ),
-        Figure(f"all {len(CATALOGUE)} features of {days} days", taken["whole catalogue"], "s"),
-        Figure(f"all {len(CATALOGUE)} features of one day", taken["whole catalogue, one day"], "s"),
+        *(Figure(f"{what}, {text}", taken[name], "s") for name, text in names.items()),
+        *(Figure(f"{what}, memory, {text}", memory[name], "GB") for name, text in names.items()),
+        Figure(f"fastest library ({fastest}) / ours", ratio, "x", at_least=3),
+        *(Figure(f"largest difference, {x}", gaps[x], at_most=TOLERANCE[x]) for x in libraries),
+    ]
+
+
+def run(folder: Path | None) -> list[Figure]:
+    """Measure twelve features in each library, and the whole catalogue.
+
+    Raises:
+        AssertionError: values of twelve features differ from those of the catalogue.
+    """
+    market = load(folder)
+    recent = market.last(LABEL_LOOKBACK + 1)
+    expected, alone = whole_catalogue(market), with_kernels(market)
+    assert all(np.array_equal(alone[x], expected[x], equal_nan=True) for x in alone)
+    taken = medians(
+        {
+            "all days": lambda: whole_catalogue(market),
+            "one day": lambda: whole_catalogue(recent, last_rows=1),
+        },
+        REPEATS,
+        warm_ups=0,
+    )
+    days = len(market.panel.days)
+    return [
+        *compare(market, tuple(TOLERANCE), REPEATS),
+        Figure(f"all {len(CATALOGUE)} features of {days} days", taken["all days"], "s"),
+        Figure(f"all {len(CATALOGUE)} features of one day", taken["one day"], "s"),
     ]

@@ -125,11 +125,12 @@ def own_memory() -> int:
 
 
 def memory_of_children() -> int:
-    """Return the resident bytes of all child processes; they share what they share evenly."""
+    """Return the bytes of all child processes, without those of files that the system can drop."""
     total = 0
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            total += child.memory_full_info().pss
+            memory = child.memory_info()
+            total += memory.rss - getattr(memory, "shared", 0)
     return total
 
 

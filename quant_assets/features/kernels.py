@@ -71,10 +71,13 @@ def tail_rows(values: AnyArray, rows: int) -> AnyArray:
     return values[max(len(values) - rows, 0) :]
 
 
-def rolling_sum(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatArray]:
+def rolling_sum(
+    values: FloatArray, windows: Sequence[int], last_rows: int | None = None
+) -> dict[int, FloatArray]:
     """Sum the observed values of each window.
 
-    Returns arrays of the shape of ``values`` by window length; NaN where too few are observed.
+    Returns arrays by window length, of the shape of ``values`` or of its ``last_rows`` last rows;
+    NaN where too few are observed.
 
     >>> rolling_sum(np.array([1.0, np.nan, 3.0, 4.0]), [2])[2]
     array([1., 1., 3., 7.])
@@ -84,26 +87,32 @@ def rolling_sum(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatAr
         sums, counts = _sum_windows(block, windows)
         return (np.where(counts[w] >= min_count(w), sums[w], np.nan) for w in windows)
 
-    return dict(zip(windows, _by_columns(compute, values, len(windows)), strict=True))
+    return dict(zip(windows, _by_columns(compute, values, len(windows), last_rows), strict=True))
 
 
-def rolling_mean(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatArray]:
+def rolling_mean(
+    values: FloatArray, windows: Sequence[int], last_rows: int | None = None
+) -> dict[int, FloatArray]:
     """Compute the mean of the observed values of each window.
 
-    Returns arrays of the shape of ``values`` by window length; NaN where too few are observed. The
-    relative error is near machine precision only for values of one sign or around zero.
+    Returns arrays by window length, of the shape of ``values`` or of its ``last_rows`` last rows;
+    NaN where too few are observed. The relative error is near machine precision only for values of
+    one sign or around zero.
     """
 
     def compute(block: FloatArray) -> Iterator[FloatArray]:
         sums, counts = _sum_windows(block, windows)
         return (_divide_where_enough(sums[w], counts[w], min_count(w)) for w in windows)
 
-    return dict(zip(windows, _by_columns(compute, values, len(windows)), strict=True))
+    return dict(zip(windows, _by_columns(compute, values, len(windows), last_rows), strict=True))
 
 
-def rolling_rms(values: FloatArray, windows: Sequence[int]) -> dict[int, FloatArray]:
-    """Compute the root mean square, about zero, of each window, by window length."""
-    return {w: np.sqrt(mean) for w, mean in rolling_mean(values * values, windows).items()}
+def rolling_rms(
+    values: FloatArray, windows: Sequence[int], last_rows: int | None = None
+) -> dict[int, FloatArray]:
+    """Compute the root mean square, about zero, of each window; see :func:`rolling_mean`."""
+    means = rolling_mean(values * values, windows, last_rows)
+    return {w: np.sqrt(mean) for w, mean in means.items()}
 
 
 def rolling_max(values: FloatArray, window: int) -> FloatArray:
@@ -118,7 +127,7 @@ def rolling_max(values: FloatArray, window: int) -> FloatArray:
 
 
 def rolling_mean_std(
-    values: FloatArray, windows: Sequence[int], ddof: int = 0
+    values: FloatArray, windows: Sequence[int], ddof: int = 0, last_rows: int | None = None
 ) -> dict[int, MeanStd]:
     """Compute the mean and standard deviation of each window, by window length.
 
@@ -129,6 +138,7 @@ def rolling_mean_std(
         values: (n, ...) values; NaN where missing.
         windows: window lengths in rows.
         ddof: number subtracted from the count in the variance's denominator.
+        last_rows: number of last rows to return; all rows by default.
     """
 
     def compute(block: FloatArray) -> Iterator[FloatArray]:
@@ -140,7 +150,7 @@ def rolling_mean_std(
             variance = _divide_where_enough(squares, observed - ddof, 1)
             yield np.where(enough, np.sqrt(variance), np.nan)
 
-    arrays = _by_columns(compute, values, 2 * len(windows))
+    arrays = _by_columns(compute, values, 2 * len(windows), last_rows)
     return {w: MeanStd(*arrays[2 * i : 2 * i + 2]) for i, w in enumerate(windows)}
 
 
@@ -189,7 +199,10 @@ def row_std(values: FloatArray) -> FloatArray:
 
 
 def _by_columns(
-    compute: Callable[[FloatArray], Iterable[FloatArray]], values: FloatArray, count: int
+    compute: Callable[[FloatArray], Iterable[FloatArray]],
+    values: FloatArray,
+    count: int,
+    last_rows: int | None = None,
 ) -> list[FloatArray]:
     """Compute arrays of the shape of ``values`` in blocks of columns that fit into the cache.
 
@@ -197,14 +210,16 @@ def _by_columns(
         compute: computes ``count`` arrays of the shape of a block.
         values: (n, ...) values.
         count: number of arrays.
+        last_rows: number of last rows to return; all rows by default.
     """
     columns = values.reshape(len(values), -1)
-    results = [np.empty_like(columns) for _ in range(count)]
+    rows = len(values) if last_rows is None else min(last_rows, len(values))
+    results = [np.empty((rows, columns.shape[1])) for _ in range(count)]
     for start in range(0, columns.shape[1], _COLUMNS_AT_ONCE):
         part = slice(start, start + _COLUMNS_AT_ONCE)
         for result, array in zip(results, compute(columns[:, part]), strict=True):
-            result[:, part] = array
-    return [result.reshape(values.shape) for result in results]
+            result[:, part] = tail_rows(array, rows)
+    return [result.reshape(rows, *values.shape[1:]) for result in results]
 
 
 def _divide_where_enough(total: FloatArray, count: AnyArray, least: float) -> FloatArray:

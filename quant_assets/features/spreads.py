@@ -65,7 +65,7 @@ def target_features(
     instruments: Mapping[str, FloatArray],
     market: Mapping[str, FloatArray],
     pairs: TargetPairs,
-    known_labels: FloatArray,
+    labels: Mapping[str, FloatArray],
     *,
     last_rows: int | None = None,
 ) -> dict[str, FloatArray]:
@@ -80,11 +80,11 @@ def target_features(
         instruments: (n, k) instrument features, as ``instrument_features(panel)`` returns them.
         market: (n,) market features, as ``market_features(instruments)`` returns them.
         pairs: m targets, whose legs are among the panel's instruments.
-        known_labels: (n, m) labels by the day on which they become known; more than n rows if
-            earlier days are known too.
+        labels: (r, m) features of labels of the r days that are returned, as
+            :func:`label_features` returns them.
         last_rows: number of last rows to return; all rows by default. Their bits equal those of
             all rows if there are ``catalogue.SPREAD_LOOKBACK`` rows of prices and features before
-            them and ``catalogue.LABEL_LOOKBACK`` of labels, or all of the history.
+            them, or all of the history.
 
     Raises:
         KeyError: a leg is not among the panel's instruments.
@@ -98,10 +98,30 @@ def target_features(
     daily = features["spread_volatility"] / np.sqrt(pairs.lags)
     features |= {f"spread_move_{w}": ratio(moves[w], daily * np.sqrt(w)) for w in MOVE_WINDOWS}
     features |= _beta_features(instruments["ret_1"], market, legs, rows)
-    features |= _label_features(known_labels, rows)
+    features |= labels
     features |= {f"rank_{name}": _rank(features[name]) for name in RANKED}
     features["lag"] = np.tile(pairs.lags.astype(np.float64), (rows, 1))
     return order_features("target", features)
+
+
+def label_features(known_labels: FloatArray, last_rows: int | None = None) -> dict[str, FloatArray]:
+    """Compute the features of the labels that are known on each day.
+
+    Returns arrays of shape (r, m) by feature name; NaN where less than half of a window is known.
+
+    Args:
+        known_labels: (n, m) labels by the day on which they become known.
+        last_rows: number of last rows to return; all rows by default. Their bits equal those of all
+            rows if there are ``catalogue.LABEL_LOOKBACK`` rows before them, or all of the history.
+    """
+    rows = len(known_labels) if last_rows is None else min(last_rows, len(known_labels))
+    known = tail_rows(known_labels, rows + max(LABEL_WINDOWS) - 1)
+    moments = rolling_mean_std(known, LABEL_WINDOWS, last_rows=rows)
+    features = {f"label_mean_{w}": ratio(*moments[w]) for w in LABEL_WINDOWS}
+    features["label_newest"] = ratio(tail_rows(known, rows), moments[250].std)
+    ranks = _rank(tail_rows(known, rows + 250 - 1))
+    features["label_rank_mean_250"] = rolling_mean(ranks, [250], last_rows=rows)[250]
+    return features
 
 
 def _spread_features(
@@ -109,18 +129,13 @@ def _spread_features(
 ) -> dict[str, FloatArray]:
     reach = rows + max(Z_WINDOWS) - 1
     level = legs.difference(positive_log(tail_rows(panel.close, reach)))
-    moments = rolling_mean_std(level, Z_WINDOWS)
-    volatility = rolling_rms(legs.difference(tail_rows(returns, reach)), [20, 60, 250])
-    features = {
-        f"spread_z_{w}": ratio(
-            tail_rows(level - moments[w].mean, rows), tail_rows(moments[w].std, rows)
-        )
-        for w in Z_WINDOWS
-    }
-    features["spread_volatility"] = tail_rows(volatility[60], rows) * np.sqrt(lags)
-    features["spread_volatility_ratio_20_250"] = tail_rows(
-        ratio(volatility[20], volatility[250]), rows
-    )
+    moments = rolling_mean_std(level, Z_WINDOWS, last_rows=rows)
+    moves = legs.difference(tail_rows(returns, reach))
+    volatility = rolling_rms(moves, [20, 60, 250], last_rows=rows)
+    newest = tail_rows(level, rows)
+    features = {f"spread_z_{w}": ratio(newest - moments[w].mean, moments[w].std) for w in Z_WINDOWS}
+    features["spread_volatility"] = volatility[60] * np.sqrt(lags)
+    features["spread_volatility_ratio_20_250"] = ratio(volatility[20], volatility[250])
     return features
 
 
@@ -135,23 +150,10 @@ def _beta_features(
     factor = tail_rows(market["factor_all_1"], reach)[:, None]
     products = tail_rows(returns, reach) * factor
     squares = np.where(np.isnan(products), np.nan, factor * factor)
-    sums = (rolling_sum(x, [BETA_WINDOW])[BETA_WINDOW] for x in (products, squares))
-    difference = legs.difference(tail_rows(ratio(*sums), rows))
+    sums = (rolling_sum(x, [BETA_WINDOW], rows)[BETA_WINDOW] for x in (products, squares))
+    difference = legs.difference(ratio(*sums))
     move = difference * tail_rows(market["factor_all_5"], rows)[:, None]
     return {"beta_difference": difference, "beta_move_5": move}
-
-
-def _label_features(known_labels: FloatArray, rows: int) -> dict[str, FloatArray]:
-    known = tail_rows(known_labels, rows + max(LABEL_WINDOWS) - 1)
-    moments = {
-        w: [tail_rows(x, rows) for x in pair]
-        for w, pair in rolling_mean_std(known, LABEL_WINDOWS).items()
-    }
-    features = {f"label_mean_{w}": ratio(*moments[w]) for w in LABEL_WINDOWS}
-    features["label_newest"] = ratio(tail_rows(known, rows), moments[250][1])
-    ranks = _rank(tail_rows(known, rows + 250 - 1))
-    features["label_rank_mean_250"] = tail_rows(rolling_mean(ranks, [250])[250], rows)
-    return features
 
 
 def _rank(values: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from quant_assets.core.large_arrays import join_blocks
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.market.targets import align_to_forecast_day
 from quant_assets.models.search_space import Space
@@ -18,6 +19,7 @@ from quant_assets.models.search_space import Space
 Parameters = Mapping[str, Any]
 Groups = Mapping[str, str]
 """The group of each feature; a feature without a group is a group by itself."""
+_DAYS_AT_ONCE = 32
 PRIOR = "prior"
 """The group of the part of a score that does not depend on the day's inputs."""
 
@@ -39,8 +41,13 @@ class FeatureBlock:
         return self.values[..., self.names.index(name)]
 
     def units(self, kept: BoolArray) -> "FeatureBlock":
-        """Return the features of some units."""
-        return FeatureBlock(self.names, self.values[:, kept])
+        """Return the features of some units; those of many days lie in a temporary file."""
+        n, _, p = self.values.shape
+        blocks = (
+            self.values[day : day + _DAYS_AT_ONCE, kept] for day in range(0, n, _DAYS_AT_ONCE)
+        )
+        shape = (n, int(kept.sum()), p)
+        return FeatureBlock(self.names, join_blocks(blocks, shape, self.values.dtype))
 
 
 @dataclass(frozen=True)

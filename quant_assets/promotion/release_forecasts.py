@@ -113,7 +113,8 @@ class ReleaseForecaster:
             self._observations = read_observations_for(self.lake, self.families, first, last)
         observations = self._observations
         known = int(np.searchsorted(observations.days, np.datetime64(day))) + 1
-        until, as_of = observations.rows(0, known), np.datetime64(fit.fit_as_of)
+        first = max(known - 1 - load_family(fit.family).lookback, 0)
+        until, as_of = observations.rows(first, known), np.datetime64(fit.fit_as_of)
         values = np.full(len(until.targets), np.nan)
         begun = until.begun_by(as_of)
         values[until.begun_targets(as_of)] = self._models[fit.sha256].forecast(begun, 1)[0]

@@ -126,9 +126,12 @@ def read_family_parts(
     for name in families:
         try:
             for period in find_fit_periods(lake, settings, observations, name, start):
-                parts = period.model.contributions(period.observations, period.rows, groups)
-                whole = {group: period.spread(part) for group, part in parts.items()}
-                yield FamilyParts(name, period.days, whole)
+                blocks = [period.model.contributions(*block, groups) for block in period.blocks()]
+                parts = {
+                    group: period.spread(np.concatenate([block[group] for block in blocks]))
+                    for group in blocks[0]
+                }
+                yield FamilyParts(name, period.days, parts)
         except ArtifactError as error:
             warn(f"{name} is not attributed: {error}")
 

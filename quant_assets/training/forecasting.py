@@ -107,20 +107,34 @@ class FitPeriod:
     Attributes:
         model: the fitted model.
         as_of: as-of day of the fit.
-        observations: observations known on the last of the days, without instruments and targets
-            that had not begun on the as-of day.
+        observations: observations known on the last of the days.
         rows: number of days, which are the last days of ``observations``.
-        targets: (m,) which of the market's targets ``observations`` have.
+        lookback: number of days before a day that its forecast needs.
+        targets: (m,) which targets had begun on the as-of day.
     """
 
     model: Forecaster
     as_of: np.datetime64
     observations: Observations
     rows: int
+    lookback: int
     targets: BoolArray
 
+    def blocks(self) -> Iterator[tuple[Observations, int]]:
+        """Cut the days into blocks that fit into memory.
+
+        Yields:
+            The observations that a block's forecasts need, without instruments and targets that
+            had not begun on the as-of day; and the number of days, which are the last of them.
+        """
+        before = len(self.observations.days) - self.rows
+        for part in day_blocks(self.rows, len(self.targets)):
+            first = max(before + part.start - self.lookback, 0)
+            known = self.observations.rows(first, before + part.stop)
+            yield known.begun_by(self.as_of), part.stop - part.start
+
     def spread(self, values: FloatArray) -> FloatArray:
-        """Return (n, m) values of all targets, NaN where ``observations`` lack the target."""
+        """Return (n, m) values of all targets, NaN where a target had not begun."""
         if self.targets.all():
             return values
         result = np.full((len(values), len(self.targets)), np.nan)
@@ -170,33 +184,30 @@ def find_fit_periods(
         require_features(name, fits["features_version"][fit], read_table_fields(lake))
         stored = read_artifact(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         of_fit = np.flatnonzero(in_force == fit)
-        until = observations.rows(0, first + int(of_fit[-1]) + 1)
+        family = load_family(name)
         yield FitPeriod(
-            load_family(name).load(stored),
+            family.load(stored),
             as_of[fit],
-            until.begun_by(as_of[fit]),
+            observations.rows(0, first + int(of_fit[-1]) + 1),
             len(of_fit),
-            until.begun_targets(as_of[fit]),
+            family.lookback,
+            observations.begun_targets(as_of[fit]),
         )
 
 
 def _forecast(observations: Observations, periods: Sequence[FitPeriod]) -> Forecasts:
     none = np.empty(0, "datetime64[D]")
-    values = [scores for period in periods for scores in _forecast_in_blocks(period)]
+    values = [
+        period.spread(period.model.forecast(known, rows))
+        for period in periods
+        for known, rows in period.blocks()
+    ]
     return Forecasts(
         np.concatenate([none, *(period.days for period in periods)]),
         np.concatenate([np.empty((0, len(observations.targets))), *values]),
         np.concatenate([none, *(np.repeat(period.as_of, period.rows) for period in periods)]),
         observations.targets,
     )
-
-
-def _forecast_in_blocks(period: FitPeriod) -> Iterator[FloatArray]:
-    """Yield the scores of a period's days in blocks; a day's scores do not depend on its block."""
-    before = len(period.observations.days) - period.rows
-    for part in day_blocks(period.rows, len(period.targets)):
-        until = period.observations.rows(0, before + part.stop)
-        yield period.spread(period.model.forecast(until, part.stop - part.start))
 
 
 def _read_fits(lake: Lake, name: str, end: date) -> dict[str, AnyArray]:

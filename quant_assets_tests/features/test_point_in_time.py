@@ -7,7 +7,7 @@ import pytest
 
 from quant_assets.core.typing import FloatArray
 from quant_assets.features.catalogue import LABEL_LOOKBACK, PRICE_LOOKBACK, SPREAD_LOOKBACK
-from quant_assets.features.spreads import target_features
+from quant_assets.features.spreads import label_features, target_features
 from quant_assets_tests.support.random_market import Features, Market, random_market
 
 
@@ -26,12 +26,13 @@ def features_of_last_days(market: Market, bulk: Features, first: int, day: int) 
         level: {name: values[kept : day + 1] for name, values in bulk[level].items()}
         for level in ("instrument", "market")
     }
+    known_labels = market.known_labels[max(first - LABEL_LOOKBACK, 0) : day + 1]
     alone["target"] = target_features(
         market.panel.rows(kept, day + 1),
         stored["instrument"],
         stored["market"],
         market.pairs,
-        market.known_labels[max(first - LABEL_LOOKBACK, 0) : day + 1],
+        label_features(known_labels, day + 1 - first),
         last_rows=day + 1 - first,
     )
     return alone

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quant_assets.core import large_arrays
 from quant_assets.core.errors import LakeError
-from quant_assets.lake.readers import features, large_arrays
+from quant_assets.lake.readers import features
 from quant_assets.lake.readers.arrays import day_blocks, long_rows
 from quant_assets.lake.readers.features import read_cube
 from quant_assets.lake.schemas.tables import MARKET_FEATURES
@@ -76,3 +77,12 @@ def test_a_cube_in_a_file_equals_the_cube_in_memory(
     del later
     gc.collect()
     assert not file.exists()
+
+
+def test_an_array_that_is_not_shared_needs_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_arrays, "IN_MEMORY", 100)
+    expected = np.arange(60.0).reshape(20, 3)
+    blocks = (expected[first : first + 7] for first in range(0, 20, 7))
+    mapped = large_arrays.join_blocks(blocks, expected.shape, np.float64, shared=False)
+    assert not Path(str(mapped.filename)).exists()
+    np.testing.assert_array_equal(mapped, expected)

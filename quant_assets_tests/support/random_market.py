@@ -7,7 +7,7 @@ import numpy as np
 from quant_assets.core.typing import FloatArray
 from quant_assets.features.cross_market import group_features, market_features
 from quant_assets.features.instruments import instrument_features
-from quant_assets.features.spreads import target_features
+from quant_assets.features.spreads import label_features, target_features
 from quant_assets.market.instruments import COMPETITION_GROUPS, market_of
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, labels_by_known_day
@@ -40,8 +40,9 @@ class Market:
         instruments = instrument_features(self.panel)
         groups = group_features(self.panel, instruments)
         market = market_features(instruments)
+        labels = label_features(self.known_labels, last_rows)
         targets = target_features(
-            self.panel, instruments, market, self.pairs, self.known_labels, last_rows=last_rows
+            self.panel, instruments, market, self.pairs, labels, last_rows=last_rows
         )
         return {"instrument": instruments, "group": groups, "market": market, "target": targets}
 

@@ -18,7 +18,7 @@ from quant_assets.features.cross_market import (
     market_features,
 )
 from quant_assets.features.instruments import instrument_features
-from quant_assets.features.spreads import target_features
+from quant_assets.features.spreads import label_features, target_features
 from quant_assets.lake.readers.arrays import long_rows
 from quant_assets.lake.readers.features import read_features
 from quant_assets.lake.readers.labels import label_rows
@@ -122,7 +122,7 @@ def observe(table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)) -> Obse
     by_instrument = instrument_features(filled)
     by_market = market_features(by_instrument)
     by_group = group_features(filled, by_instrument)
-    by_target = target_features(filled, by_instrument, by_market, targets, labels)
+    by_target = target_features(filled, by_instrument, by_market, targets, label_features(labels))
     return Observations(
         table.days,
         targets.targets,
@@ -160,7 +160,7 @@ def fill(lake: Lake, table: PriceTable, horizons: tuple[int, ...] = (1, 2, 3, 4)
         read_features(lake, INSTRUMENT_FEATURES, panel.days, *units),
         read_features(lake, MARKET_FEATURES, panel.days),
         targets,
-        read_known_labels(lake, panel.days, targets),
+        label_features(read_known_labels(lake, panel.days, targets)),
     )
     _write(lake, TARGET_FEATURES, panel, by_target, ("target", targets.targets))
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from quant_assets.core.errors import LakeError
+from quant_assets.core.large_arrays import join_blocks
 from quant_assets.core.typing import AnyArray, DayArray, FloatArray
 from quant_assets.features.cross_market import join_market_inputs
 from quant_assets.lake.readers.arrays import day_blocks, to_cube
 from quant_assets.lake.readers.days import read_days
-from quant_assets.lake.readers.large_arrays import join_blocks
 from quant_assets.lake.readers.series import read_all_groups
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import GROUP_FEATURES, MARKET_FEATURES

@@ -16,16 +16,19 @@ IN_MEMORY = 2**28
 """Number of bytes up to which an array is in memory."""
 
 
-def join_blocks(blocks: Iterable[AnyArray], shape: tuple[int, ...], dtype: Any) -> AnyArray:
+def join_blocks(
+    blocks: Iterable[AnyArray], shape: tuple[int, ...], dtype: Any, *, shared: bool = True
+) -> AnyArray:
     """Join blocks along the first axis; a large result is mapped from a temporary file.
 
-    The file has a name, by which worker processes share it, until nothing uses the array any more.
     What is written into a mapped array stays in memory.
 
     Args:
         blocks: blocks whose rows are those of the result, in order.
         shape: shape of the result.
         dtype: type of the values.
+        shared: whether the file has a name, by which worker processes share it, until nothing uses
+            the array any more; a file without a name ends with its process at the latest.
     """
     if int(np.prod(shape)) * np.dtype(dtype).itemsize <= IN_MEMORY:
         result = np.empty(shape, dtype=dtype)
@@ -43,7 +46,10 @@ def join_blocks(blocks: Iterable[AnyArray], shape: tuple[int, ...], dtype: Any) 
     except BaseException:
         Path(name).unlink()
         raise
-    weakref.finalize(mapped.base, _remove, name)
+    if shared:
+        weakref.finalize(mapped.base, _remove, name)
+    else:
+        _remove(name)
     return mapped
 
 
