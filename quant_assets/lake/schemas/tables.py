@@ -109,6 +109,25 @@ UNIVERSE = Table(
         Column("why", "VARCHAR", "listed, not yet listed, or for how long there is no price"),
     ),
 )
+IMPUTED = Table(
+    "validated.imputed",
+    "Closes that are estimated because none was observed: one row per day and instrument. Known at "
+    "the close of trading_day, and kept when later closes come; computed from closes of this day "
+    "and earlier days. Only features use them. There is no such table unless the description has "
+    "missing closes estimated.",
+    (
+        _DAY,
+        Column("instrument", "VARCHAR", "name of the instrument"),
+        Column("close", "DOUBLE", "the estimate, comparable with closes of validated.prices"),
+        Column(
+            "standard_error",
+            "DOUBLE",
+            "standard error of the estimate's logarithm; NULL if the history is too short for an "
+            "estimate, and close is the last close",
+        ),
+    ),
+    written_by="imputation",
+)
 VALIDATED_REVIEW = Table(
     "validated.review",
     "What people decided about flagged prices: one row per decision; rows are only ever added. The "
