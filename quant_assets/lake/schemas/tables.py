@@ -79,7 +79,12 @@ VALIDATED_PRICES = Table(
             "the accepted value, times splits and dividends of raw.actions until the day; NULL "
             "without one. Labels use this column",
         ),
-        Column("filled", "DOUBLE", "value, or a price of a few days before. Features use this"),
+        Column(
+            "filled",
+            "DOUBLE",
+            "value, or a price of a few days before. Features use this, unless `imputation` in the "
+            "description says otherwise",
+        ),
         Column(
             "flag", "VARCHAR", "filled, stale, jump, rejected, reviewed, joined by commas; or NULL"
         ),
