@@ -212,7 +212,7 @@ def test_a_description_says_what_features_get_in_place_of_a_missing_close() -> N
     estimated = described(f"{ENERGY}imputation: conditional_mean\n").imputation
     assert estimated == Imputation("conditional_mean", 250)
     assert estimated.estimates
-    assert "the day's other returns, and 250 days" in estimated.text
+    assert "the day's other returns and the 250 days before" in estimated.text
     text = f"{ENERGY}imputation: {{conditional_mean: {{window: 60}}}}\n"
     assert described(text).imputation == Imputation("conditional_mean", 60)
 

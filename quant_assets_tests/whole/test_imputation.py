@@ -30,7 +30,9 @@ from quant_assets.simulation.history_checks import HISTORY
 from quant_assets.sources.registry import open_source
 from quant_assets_tests.support.installation import digests
 
-pytestmark = pytest.mark.slow("a market is loaded five times, in real runs", seconds=30)
+pytestmark = pytest.mark.slow(
+    "a market is loaded four times, refreshed and revised in real runs", seconds=30
+)
 
 NAMES = ("ANT", "BEE", "CAT", "DOG", "EEL", "FOX")
 DAYS, WINDOW, LIMIT = 120, 60, 5
@@ -173,7 +175,9 @@ def test_features_have_the_estimates(market: GapMarket) -> None:
     assert not np.isnan(close[-4:, :5]).any()
 
 
-def test_no_row_depends_on_later_closes(market: GapMarket, tmp_path: Path) -> None:
+def test_no_row_depends_on_later_closes_and_a_revision_estimates_again(
+    market: GapMarket, tmp_path: Path
+) -> None:
     row = DAYS - 3
     close = market.close.copy()
     random = np.random.default_rng(3)
@@ -186,6 +190,10 @@ def test_no_row_depends_on_later_closes(market: GapMarket, tmp_path: Path) -> No
     assert digests(changed.settings, tables, day) == before
     assert (IMPUTED.name, str(day)) in before
     assert digests(changed.settings, tables) != digests(market.settings, tables)
+    changed.close = market.close
+    changed.deliver()
+    changed.run("revise_history", market.days[row + 1], market.days[-1])
+    assert digests(changed.settings, tables) == digests(market.settings, tables)
 
 
 def test_day_by_day_equals_all_days(market: GapMarket, tmp_path: Path) -> None:

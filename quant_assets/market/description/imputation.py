@@ -11,7 +11,7 @@ NONE, CARRY_FORWARD, CONDITIONAL_MEAN = "none", "carry_forward", "conditional_me
 _MEANINGS = {
     NONE: "features have no close where the market has none",
     CARRY_FORWARD: "features have the last price for some days",
-    CONDITIONAL_MEAN: "features have closes estimated from the day's other returns, and {} days",
+    CONDITIONAL_MEAN: "features have estimates from the day's other returns and the {} days before",
 }
 _LEAST_WINDOW = 20
 
