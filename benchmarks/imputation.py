@@ -1,6 +1,7 @@
 """Errors of estimated closes beside those of the last close, and the time that estimates take.
 
-Of the observed closes of a market, 2 % are hidden at random, and estimated from the others.
+Of the observed closes of a market, 2 % are hidden at random, and estimated from the others; and of
+the days of each group, 2 % are hidden with all closes of the group, as when its exchange is closed.
 """
 
 from datetime import date
@@ -34,31 +35,37 @@ def run(market: Path | None) -> list[Figure]:
 
 
 def _errors(source: Source) -> list[Figure]:
-    """Compare errors of hidden log closes, over all instruments and by group."""
+    """Compare errors of hidden log closes, of single instruments and of whole groups."""
     cleaned = clean(source.prices(source.first_day, source.last_day), source.name)
     at = [i for i, series in enumerate(cleaned.series.series) if series.field == "close"]
     close = np.take(cleaned.value, at, axis=1)
-    groups = np.array([cleaned.series.groups[i] for i in at])
-    hidden = (np.random.default_rng(SEED).random(close.shape) < HIDDEN) & ~np.isnan(close)
-    shown = np.where(hidden, np.nan, close)
-    estimates = impute_closes(shown, WINDOW, LIMIT, len(close))
-    judged = hidden & ~np.isnan(estimates.standard_error)
-    error = np.log(estimates.value) - np.log(close)
-    before = np.log(_last_close(shown)) - np.log(close)
-    ratio = "RMSE of estimates / of the last close"
-    return [
-        Figure("hidden closes that are judged", float(judged.sum())),
-        Figure(f"{ratio}, all", _rms(error, judged) / _rms(before, judged), "x", at_most=1),
-        *(
+    groups, of_group = np.unique([cleaned.series.groups[i] for i in at], return_inverse=True)
+    random = np.random.default_rng(SEED)
+    single = random.random(close.shape) < HIDDEN
+    together = (random.random((len(close), len(groups))) < HIDDEN)[:, of_group]
+    figures = []
+    for name, drawn in (("closes", single), ("groups", together)):
+        hidden = drawn & ~np.isnan(close)
+        shown = np.where(hidden, np.nan, close)
+        estimates = impute_closes(shown, WINDOW, LIMIT, len(close))
+        judged = hidden & ~np.isnan(estimates.standard_error)
+        error = np.log(estimates.value) - np.log(close)
+        before = np.log(_last_close(shown)) - np.log(close)
+        parts = {"all": judged}
+        parts |= {group: judged & (of_group == i) for i, group in enumerate(groups)}
+        figures.append(Figure(f"hidden {name}: cells that are judged", float(judged.sum())))
+        figures += [
             Figure(
-                f"{ratio}, {group}",
-                _rms(error, judged & (groups == group)) / _rms(before, judged & (groups == group)),
+                f"hidden {name}: RMSE of estimates / of the last close, {part}",
+                _rms(error, cells) / _rms(before, cells),
                 "x",
+                at_most=1 if part == "all" else None,
             )
-            for group in dict.fromkeys(groups)
-        ),
-        Figure("RMS of error / standard error", _rms(error / estimates.standard_error, judged)),
-    ]
+            for part, cells in parts.items()
+        ]
+        scaled = _rms(error / estimates.standard_error, judged)
+        figures.append(Figure(f"hidden {name}: RMS of error / standard error", scaled))
+    return figures
 
 
 def _time(instruments: int, days: int) -> list[Figure]:
