@@ -1,6 +1,7 @@
 """Composes Dagster's definitions from the settings; nothing is computed here."""
 
 import warnings
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.market import MarketDescription
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.assets import (
     anomalies,
@@ -22,6 +24,7 @@ from quant_assets.orchestration.assets import (
     features,
     fits,
     forecasts,
+    imputation,
     observations,
     prices,
     promotion,
@@ -47,9 +50,10 @@ from quant_assets.orchestration.sensors import (
     revision_sensor,
     source_sensor,
 )
-from quant_assets.sources.protocol import DeliversBars
+from quant_assets.sources.protocol import DeliversBars, Source
 from quant_assets.sources.registry import open_market, open_source
 
+_Build = Callable[[dg.PartitionsDefinition, Sequence[str]], Sequence[dg.AssetsDefinition]]
 LAYERS = (
     *(target_pairs, prices, universe, features, observations, studies, fits, forecasts),
     *(promotion, submissions, scoring, revisions, data_quality, drift, anomalies, skill),
@@ -76,11 +80,12 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         market = market.with_days(partial(_read_stored_days, lake))
     calendar = market.calendar
     partitions = trading_partitions(calendar, span.first_day, span.last_day, today)
-    layers = (*LAYERS, bars) if isinstance(source, DeliversBars) else LAYERS
     with warnings.catch_warnings():
         # Only single-run backfills are marked beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        assets = [asset for layer in layers for asset in layer.build(partitions, families)]
+        assets = [
+            asset for build in _list_builds(source, market) for asset in build(partitions, families)
+        ]
     if span.problem:
         assets = list(dg.map_asset_specs(partial(_tell_problem, span.problem), assets))
     all_jobs = asset_jobs.build(families)
@@ -118,6 +123,17 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         },
         executor=dg.in_process_executor,
     )
+
+
+def _list_builds(source: Source, market: MarketDescription) -> list[_Build]:
+    """Return the functions that build the assets which the market has."""
+    builds: list[_Build] = [layer.build for layer in LAYERS]
+    if isinstance(source, DeliversBars):
+        builds.append(bars.build)
+    if market.imputation.estimates:
+        builds[LAYERS.index(features)] = partial(features.build, imputed=True)
+        builds.append(imputation.build)
+    return builds
 
 
 def _read_stored_days(lake: Lake) -> DayArray:

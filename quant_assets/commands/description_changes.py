@@ -14,6 +14,7 @@ import typer
 from quant_assets.core.errors import MarketError
 from quant_assets.core.files import write_atomically
 from quant_assets.core.settings import Settings
+from quant_assets.market.description.imputation import DEFAULT_IMPUTATION
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.values import Value
 
@@ -83,6 +84,8 @@ def digest_parts(market: MarketDescription) -> dict[str, str]:
     }
     if market.tables:
         parts["tables"] = market.tables
+    if market.imputation != DEFAULT_IMPUTATION:
+        parts["imputation"] = market.imputation
     return {name: sha256(_to_text(part).encode()).hexdigest()[:16] for name, part in parts.items()}
 
 

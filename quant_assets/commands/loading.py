@@ -223,12 +223,15 @@ def _version_bars(source: Source) -> list[str]:
 
 
 def _digest_description(market: MarketDescription) -> list[str]:
-    """Return digests of a description's parts, and of its tables and the inputs from them."""
+    """Return digests of a description's parts, and of the inputs that only such a market has."""
+    from quant_assets.core.code_digest import digest_code
     from quant_assets.features.table_inputs import fields_of, version_of_inputs
 
     parts = list(digest_parts(market).values())
     if market.tables:
         parts += [version_of_inputs(fields_of(market.tables)), *digest_files(market)]
+    if market.imputation.estimates:
+        parts.append(digest_code("quant_assets.features.imputation"))
     return parts
 
 

@@ -74,6 +74,7 @@ def check_description(file: str, data: Path | None, today: date) -> Iterator[str
     yield from _instrument_lines(market, instruments)
     yield _line("trading days", days.text)
     yield _line("due", _due(market))
+    yield _line("missing closes", market.imputation.text)
     pairs = _find_pairs(market, instruments, data)
     if pairs is not None and days.count is not None:
         market.require_history(pairs, days.count)

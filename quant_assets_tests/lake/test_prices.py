@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import LakeError
+from quant_assets.lake.readers.imputed import read_feature_panel
 from quant_assets.lake.readers.prices import (
     find_history_start,
     pairs_rows,
@@ -17,8 +18,14 @@ from quant_assets.lake.readers.prices import (
     read_panel,
     read_raw,
 )
-from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
+from quant_assets.lake.schemas.tables import (
+    IMPUTED,
+    RAW_PRICES,
+    RAW_TARGET_PAIRS,
+    VALIDATED_PRICES,
+)
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.imputation import Imputation
 from quant_assets.market.instruments import FIELDS, parse_column
 from quant_assets.market.targets import TargetPairs
 from quant_assets.quality.cleaning import clean
@@ -118,6 +125,30 @@ def test_a_panel_has_the_same_shape_for_any_days(lake: Lake, source_prices: Pric
     assert (alone.instruments, set(alone.fields)) == (whole.instruments, set(whole.fields))
     for name, values in alone.fields.items():
         np.testing.assert_array_equal(values, whole.fields[name][4:5])
+
+
+def test_features_get_the_prices_that_the_description_says(
+    lake: Lake, source_prices: PriceTable
+) -> None:
+    filled, value = (read_panel(lake, name, *synthetic.ALWAYS) for name in ("filled", "value"))
+    for method, expected in (("none", value), ("carry_forward", filled)):
+        panel = read_feature_panel(lake, Imputation(method), *synthetic.ALWAYS)
+        for name, values in panel.fields.items():
+            np.testing.assert_array_equal(values, expected.fields[name])
+    with pytest.raises(LakeError, match="materialise the asset validated/imputed"):
+        read_feature_panel(lake, Imputation("conditional_mean"), *synthetic.ALWAYS)
+    row, column = np.argwhere(np.isnan(value.close) & ~np.isnan(filled.close))[0]
+    estimate = {"trading_day": source_prices.days[[row]], "close": [3.5], "standard_error": [0.1]}
+    estimate |= {"instrument": [filled.instruments[column]]}
+    ends = source_prices.days[[0, -1]].tolist()
+    lake.replace_days(IMPUTED, *ends, estimate)
+    panel = read_feature_panel(lake, Imputation("conditional_mean"), *synthetic.ALWAYS)
+    assert panel.close[row, column] == 3.5
+    assert all(np.isnan(panel.fields[x][row, column]) for x in ("open", "high", "low"))
+    for name, values in panel.fields.items():
+        own = filled.fields[name].copy()
+        own[row, column] = values[row, column]
+        np.testing.assert_array_equal(values, own)
 
 
 def test_pairs_come_back_in_submission_order(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import CalendarError, UnknownNameError
+from quant_assets.market.description.imputation import Imputation
 from quant_assets.market.description.instruments import Instrument
 from quant_assets.market.description.market import MarketDescription, SourceChoice
 from quant_assets.market.description.reading import parse_description
@@ -203,6 +204,17 @@ def test_a_description_names_its_source_and_what_it_says_to_it() -> None:
     assert source.options
     assert (source.name, source.options.entries()["folder"].text()) == ("files", "prices")
     assert hash(described(ENERGY + "source: {files: {folder: prices}}\n"))
+
+
+def test_a_description_says_what_features_get_in_place_of_a_missing_close() -> None:
+    assert described(ENERGY).imputation == Imputation("carry_forward")
+    assert described(f"{ENERGY}imputation: none\n").imputation == Imputation("none")
+    estimated = described(f"{ENERGY}imputation: conditional_mean\n").imputation
+    assert estimated == Imputation("conditional_mean", 250)
+    assert estimated.estimates
+    assert "the day's other returns and the 250 days before" in estimated.text
+    text = f"{ENERGY}imputation: {{conditional_mean: {{window: 60}}}}\n"
+    assert described(text).imputation == Imputation("conditional_mean", 60)
 
 
 def test_days_of_the_data_are_the_trading_days_once_they_are_given() -> None:

@@ -58,6 +58,19 @@ FAULTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ),
     ("labels: {sector: oil}", "labels: {sector: all}", "line 8", ("a name that is taken", "'all'")),
     ("name: test", "name: test\nsource: {a: {}, b: {}}", "line 2, key source", ("one source",)),
+    ("name: test", "name: test\nimputation: mean", "key imputation", ("unknown imputation",)),
+    (
+        "name: test",
+        "name: test\nimputation: {conditional_mean: {window: 10}}",
+        "line 2, key imputation.conditional_mean.window",
+        ("at least 20",),
+    ),
+    (
+        "name: test",
+        "name: test\nimputation: {conditional_mean: {windows: 10}}",
+        "key imputation.conditional_mean.windows",
+        ("did you mean window?",),
+    ),
     ("  due:", "  dues:", "line 11, key calendar.dues", ("unknown key", "did you mean due")),
     (
         "XLON, XTKS",

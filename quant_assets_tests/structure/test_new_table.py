@@ -96,7 +96,7 @@ def test_tables_come_by_layer_and_name() -> None:
     names = [table.name for table in declared_tables(FAMILIES)]
     assert len(set(names)) == len(names)
     raw = [name for name in names if name.startswith("raw.")]
-    assert names[: len(raw) + 1] == [*sorted(raw), "validated.prices"]
+    assert names[: len(raw) + 1] == [*sorted(raw), "validated.imputed"]
     assert names[-1].startswith("superseded.")
     monitoring = [name for name in names if name.startswith("monitoring.")]
     assert monitoring == sorted(monitoring)

@@ -79,7 +79,12 @@ VALIDATED_PRICES = Table(
             "the accepted value, times splits and dividends of raw.actions until the day; NULL "
             "without one. Labels use this column",
         ),
-        Column("filled", "DOUBLE", "value, or a price of a few days before. Features use this"),
+        Column(
+            "filled",
+            "DOUBLE",
+            "value, or a price of a few days before. Features use this, unless `imputation` in the "
+            "description says otherwise",
+        ),
         Column(
             "flag", "VARCHAR", "filled, stale, jump, rejected, reviewed, joined by commas; or NULL"
         ),
@@ -108,6 +113,25 @@ UNIVERSE = Table(
         Column("member", "BOOLEAN", "whether the market has the instrument on this day"),
         Column("why", "VARCHAR", "listed, not yet listed, or for how long there is no price"),
     ),
+)
+IMPUTED = Table(
+    "validated.imputed",
+    "Closes that are estimated because none was observed: one row per day and instrument. Known at "
+    "the close of trading_day, and kept when later closes come; computed from closes of this day "
+    "and earlier days. Only features use them. There is no such table unless the description has "
+    "missing closes estimated.",
+    (
+        _DAY,
+        Column("instrument", "VARCHAR", "name of the instrument"),
+        Column("close", "DOUBLE", "the estimate, comparable with closes of validated.prices"),
+        Column(
+            "standard_error",
+            "DOUBLE",
+            "standard error of the estimate's logarithm; NULL if the history is too short for an "
+            "estimate, and close is the last close",
+        ),
+    ),
+    written_by="imputation",
 )
 VALIDATED_REVIEW = Table(
     "validated.review",

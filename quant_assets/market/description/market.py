@@ -9,6 +9,7 @@ from pathlib import Path
 
 from quant_assets.core.errors import MarketError
 from quant_assets.core.typing import DayArray
+from quant_assets.market.description.imputation import DEFAULT_IMPUTATION, Imputation
 from quant_assets.market.description.instruments import Instrument, Naming
 from quant_assets.market.description.pairs_file import read_pairs
 from quant_assets.market.description.sessions import MarketCalendar
@@ -51,6 +52,7 @@ class MarketDescription:
         tables: tables of observations that models see beside prices.
         universe: trading days without a close after which an instrument has left the market; None
             if all instruments count on all days.
+        imputation: what features get in place of a missing close.
     """
 
     name: str
@@ -64,6 +66,7 @@ class MarketDescription:
     file: Path
     tables: tuple[TableRule, ...] = ()
     universe: int | None = WITHOUT_PRICES
+    imputation: Imputation = DEFAULT_IMPUTATION
 
     def parse_series(self, series: str) -> InstrumentSeries:
         """Split the name of a series into instrument and field.

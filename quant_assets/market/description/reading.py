@@ -9,6 +9,7 @@ from pathlib import Path
 
 from quant_assets.core.settings import Settings
 from quant_assets.market.description.groups import build_groups, read_leads
+from quant_assets.market.description.imputation import DEFAULT_IMPUTATION, read_imputation
 from quant_assets.market.description.instrument_reading import read_instruments
 from quant_assets.market.description.instruments import Instrument, ListedInstruments, Naming
 from quant_assets.market.description.market import MarketDescription, SourceChoice
@@ -24,7 +25,8 @@ from quant_assets.market.instruments import ALL
 
 COMPETITION_FILE = Path(__file__).with_name("competition.yaml")
 _REQUIRED = ("name", "instruments", "calendar", "targets")
-_KEYS = (*_REQUIRED, "group_by", "leads", "submission", "source", "tables", "universe")
+_OPTIONAL = ("group_by", "leads", "submission", "source", "tables", "universe", "imputation")
+_KEYS = (*_REQUIRED, *_OPTIONAL)
 
 
 def read_description(file: Path) -> MarketDescription:
@@ -88,6 +90,9 @@ def _read(root: Value, file: Path) -> MarketDescription:
         file=file,
         tables=read_tables(entries["tables"]) if "tables" in entries else (),
         universe=read_universe(entries["universe"]) if "universe" in entries else WITHOUT_PRICES,
+        imputation=read_imputation(entries["imputation"])
+        if "imputation" in entries
+        else DEFAULT_IMPUTATION,
     )
     if isinstance(naming, ListedInstruments):
         _check_listed(market, naming)

@@ -25,12 +25,14 @@ from quant_assets.features.spreads import label_features, target_features
 from quant_assets.lake.readers.arrays import ROWS_AT_ONCE, day_blocks, long_rows
 from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.readers.features import read_features
+from quant_assets.lake.readers.imputed import read_feature_panel
 from quant_assets.lake.readers.labels import compare_labels, label_rows
 from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.readers.prices import find_history_start, read_pairs, read_panel
 from quant_assets.lake.readers.universe import read_members, read_target_members
 from quant_assets.lake.schemas.tables import (
     GROUP_FEATURES,
+    IMPUTED,
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
@@ -42,7 +44,7 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store.changes import replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import Spool
-from quant_assets.market.instruments import FIELDS
+from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, delay_of, labels_by_known_day
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
@@ -67,9 +69,16 @@ _LABEL_ROWS = 4 * ROWS_AT_ONCE
 
 
 def build(
-    partitions: dg.PartitionsDefinition, families: Sequence[str]
+    partitions: dg.PartitionsDefinition, families: Sequence[str], *, imputed: bool = False
 ) -> list[dg.AssetsDefinition]:
-    """Build the assets of the layer; the families do not matter."""
+    """Build the assets of the layer.
+
+    Args:
+        partitions: the trading days.
+        families: the model families; they do not matter.
+        imputed: whether missing closes are estimated, in a table of their own.
+    """
+    closes = [VALIDATED_PRICES, UNIVERSE, *([IMPUTED] if imputed else [])]
 
     @table_asset(
         LABELS,
@@ -93,9 +102,8 @@ def build(
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
         pairs = read_pairs(lake)
-        panel = _read_panel_with_history(
-            lake, "value", start, end, delay_of(pairs.lags), fields=("close",)
-        )
+        first = find_history_start(lake, VALIDATED_PRICES, start, delay_of(pairs.lags))
+        panel = read_panel(lake, "value", first, end, fields=("close",))
         values = labels_by_known_day(panel.close, pairs, panel.instruments)
         rows = label_rows(panel, pairs, values, start)
         published = source.published_labels(panel.days[0].item(), end)
@@ -118,7 +126,7 @@ def build(
     @dg.multi_asset(
         name="features__instruments_and_market",
         specs=[
-            describe_asset(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=[VALIDATED_PRICES, UNIVERSE]),
+            describe_asset(INSTRUMENT_FEATURES, kinds={"numpy"}, deps=closes),
             describe_asset(GROUP_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
             describe_asset(MARKET_FEATURES, kinds={"numpy"}, deps=[INSTRUMENT_FEATURES]),
         ],
@@ -126,10 +134,13 @@ def build(
         backfill_policy=SINGLE_RUN,
     )
     def instruments_and_market(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        market: dg.ResourceParam[MarketDescription],
     ) -> Iterator[dg.MaterializeResult]:
         start, end = run_day_range(context)
-        panel = _read_panel_with_history(lake, "filled", start, end, PRICE_LOOKBACK)
+        history = find_history_start(lake, VALIDATED_PRICES, start, PRICE_LOOKBACK)
+        panel = read_feature_panel(lake, market.imputation, history, end)
         spools = [Spool(t) for t in (INSTRUMENT_FEATURES, GROUP_FEATURES, MARKET_FEATURES)]
         first = int(np.searchsorted(panel.days, np.datetime64(start)))
         for block in day_blocks(len(panel.days) - first, len(panel.instruments)):
@@ -150,13 +161,15 @@ def build(
         checks=[suite_spec(TARGET_FEATURES, TARGET_FEATURES_SUITE, blocking=False)],
     )
     def targets(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        market: dg.ResourceParam[MarketDescription],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
         pairs = read_pairs(lake)
         spool, results = Spool(TARGET_FEATURES), ResultsInTurn(TARGET_FEATURES_SUITE)
         with results:
-            for columns in _target_blocks(lake, pairs, start, end):
+            for columns in _target_blocks(lake, market, pairs, start, end):
                 spool.add(columns)
                 results.add(_frame_members(lake, pairs, columns))
         written, *_ = lake.change(
@@ -173,7 +186,7 @@ def build(
 
 
 def _target_blocks(
-    lake: Lake, pairs: TargetPairs, start: date, end: date
+    lake: Lake, market: MarketDescription, pairs: TargetPairs, start: date, end: date
 ) -> Iterator[dict[str, Any]]:
     """Compute the rows of the targets in blocks of days that fit into memory."""
     days = read_days(lake, VALIDATED_PRICES)
@@ -181,7 +194,8 @@ def _target_blocks(
     first = int(np.searchsorted(days, np.datetime64(start)))
     labelled = max(first - LABEL_LOOKBACK, 0)
     known_labels = read_known_labels(lake, days[labelled:], pairs)
-    panel = _read_panel_with_history(lake, "filled", start, end, SPREAD_LOOKBACK, fields=("close",))
+    history = find_history_start(lake, VALIDATED_PRICES, start, SPREAD_LOOKBACK)
+    panel = read_feature_panel(lake, market.imputation, history, end, fields=("close",))
     begins = int(np.searchsorted(days, panel.days[0])) if len(panel.days) else 0
     for span in day_blocks(len(days) - first, len(pairs), _LABEL_ROWS):
         stop = first + span.stop - labelled
@@ -256,26 +270,3 @@ def _check_targets(result: SuiteResult | None) -> dg.AssetCheckResult:
         name = TARGET_FEATURES_SUITE.name
         return make_check_result(TARGET_FEATURES, name, True, blocking=False, rows=0)
     return report_suite(TARGET_FEATURES, TARGET_FEATURES_SUITE, result, blocking=False)
-
-
-def _read_panel_with_history(
-    lake: Lake,
-    value: str,
-    start: date,
-    end: date,
-    history: int,
-    *,
-    fields: Sequence[str] = FIELDS,
-) -> PricePanel:
-    """Read the panel of a range of days, and the history that its first day needs.
-
-    Args:
-        lake: holds validated prices.
-        value: the column of the validated prices.
-        start: first day of the range.
-        end: last day of the range.
-        history: number of days before ``start``.
-        fields: fields to read.
-    """
-    first = find_history_start(lake, VALIDATED_PRICES, start, history)
-    return read_panel(lake, value, first, end, fields=fields)
