@@ -66,11 +66,11 @@ def compare_qlib(market: Market, python: Path, folder: Path) -> Iterator[Figure]
     count, alpha = len(plain_qlib.EXPRESSIONS), int(theirs["Alpha158, features"])
     yield Figure(f"all {len(ours)} features of instruments, ours, one core", taken, "s")
     yield Figure(f"{count} of them, qlib, one core", theirs["features, seconds"], "s")
-    yield Figure(f"{count} of them, memory, qlib", theirs["features, memory"], "GB")
+    yield Figure(f"{count} of them, whole process, qlib", theirs["features, memory"], "GB")
     share = theirs["smallest share that agrees"]
     yield Figure(f"values that agree to {plain_qlib.TOLERANCE:g}, qlib", share, at_least=0.99)
     yield Figure(f"Alpha158, {alpha} features, qlib, one core", theirs["Alpha158, seconds"], "s")
-    yield Figure("Alpha158, memory, qlib", theirs["Alpha158, memory"], "GB")
+    yield Figure("Alpha158, whole process, qlib", theirs["Alpha158, memory"], "GB")
     ratio = theirs["Alpha158, seconds"] / alpha / (taken / len(ours))
     yield Figure("a feature of Alpha158 / one of ours", ratio, "x", at_least=3)
 
