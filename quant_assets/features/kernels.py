@@ -2,25 +2,24 @@
 
 Arrays only: instruments and targets belong elsewhere.
 
-Every kernel gives row t the same bits from the whole history and from the rows of its window alone.
-The rounding of running totals and recursive means depends on the first row, so windows are built
-by doubling instead: ``S[2k](t) = S[k](t) + S[k](t-k)``, joined along the bits of the window length.
-The order of additions is then fixed and takes O(log w) passes.
+Every kernel gives row t the same bits from the whole history and from the rows of its window alone:
+``features.doubling`` says how.
 
 Missing observations are NaN and do not count. A window of w rows has a value if at least half of
 its rows, ``min_count(w)``, are observed; rows before the array count as missing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
+from quant_assets.features.doubling import Parts, build_by_doubling, join_with
 
 NEGLIGIBLE = 1e-12
 _COLUMNS_AT_ONCE = 64
-_Block = TypeVar("_Block")
+_Compute = Callable[[FloatArray, int], Iterable[FloatArray]]
 
 
 class MeanStd(NamedTuple):
@@ -33,14 +32,6 @@ class MeanStd(NamedTuple):
 
     mean: FloatArray
     std: FloatArray
-
-
-class _Moments(NamedTuple):
-    """Number of observations, mean and sum of squared deviations of each row's block."""
-
-    observed: FloatArray
-    mean: FloatArray
-    squares: FloatArray
 
 
 def min_count(window: int) -> int:
@@ -83,8 +74,8 @@ def rolling_sum(
     array([1., 1., 3., 7.])
     """
 
-    def compute(block: FloatArray) -> Iterator[FloatArray]:
-        sums, counts = _sum_windows(block, windows)
+    def compute(block: FloatArray, rows: int) -> Iterator[FloatArray]:
+        sums, counts = _sum_windows(block, windows, rows)
         return (np.where(counts[w] >= min_count(w), sums[w], np.nan) for w in windows)
 
     return dict(zip(windows, _by_columns(compute, values, len(windows), last_rows), strict=True))
@@ -100,8 +91,8 @@ def rolling_mean(
     one sign or around zero.
     """
 
-    def compute(block: FloatArray) -> Iterator[FloatArray]:
-        sums, counts = _sum_windows(block, windows)
+    def compute(block: FloatArray, rows: int) -> Iterator[FloatArray]:
+        sums, counts = _sum_windows(block, windows, rows)
         return (_divide_where_enough(sums[w], counts[w], min_count(w)) for w in windows)
 
     return dict(zip(windows, _by_columns(compute, values, len(windows), last_rows), strict=True))
@@ -118,9 +109,9 @@ def rolling_rms(
 def rolling_max(values: FloatArray, window: int) -> FloatArray:
     """Compute the largest observed value of each window; NaN where too few are observed."""
 
-    def compute(block: FloatArray) -> Iterator[FloatArray]:
-        largest = _build_by_doubling(block, [window], _join_with(np.fmax))[window]
-        observed = _count_windows(~np.isnan(block), [window])[window]
+    def compute(block: FloatArray, rows: int) -> Iterator[FloatArray]:
+        (largest,) = build_by_doubling((block,), [window], join_with(np.fmax), rows)[window]
+        observed = _count_windows(~np.isnan(block), [window], rows)[window]
         yield np.where(observed < min_count(window), np.nan, largest)
 
     return _by_columns(compute, values, 1)[0]
@@ -141,8 +132,8 @@ def rolling_mean_std(
         last_rows: number of last rows to return; all rows by default.
     """
 
-    def compute(block: FloatArray) -> Iterator[FloatArray]:
-        moments = _build_by_doubling(_single_rows(block), windows, _merge_moments)
+    def compute(block: FloatArray, rows: int) -> Iterator[FloatArray]:
+        moments = build_by_doubling(_single_rows(block), windows, _merge_moments, rows)
         for w in windows:
             observed, mean, squares = moments[w]
             enough = observed >= max(min_count(w), ddof + 1)
@@ -167,15 +158,15 @@ def exponential_mean(values: FloatArray, span: int, window: int) -> FloatArray:
     """
     decay = (span - 1) / (span + 1)
 
-    def join(newer: FloatArray, older: FloatArray, gap: int) -> FloatArray:
-        result = newer.copy()
-        result[gap:] += decay**gap * older[:-gap]
-        return result
+    def join(newer: Parts, older: Parts, gap: int, result: Parts) -> None:
+        np.add(newer[0], decay**gap * older[0], out=result[0])
 
-    def compute(block: FloatArray) -> Iterator[FloatArray]:
+    def compute(block: FloatArray, rows: int) -> Iterator[FloatArray]:
         observed = ~np.isnan(block)
-        total = _build_by_doubling(np.where(observed, block, 0.0), [window], join)[window]
-        weight = _build_by_doubling(observed.astype(np.float64), [window], join)[window]
+        total, weight = (
+            build_by_doubling((part,), [window], join, rows)[window][0]
+            for part in (np.where(observed, block, 0.0), observed.astype(np.float64))
+        )
         yield _divide_where_enough(total, weight, 0.5 * (1 - decay**window) / (1 - decay))
 
     return _by_columns(compute, values, 1)[0]
@@ -199,15 +190,12 @@ def row_std(values: FloatArray) -> FloatArray:
 
 
 def _by_columns(
-    compute: Callable[[FloatArray], Iterable[FloatArray]],
-    values: FloatArray,
-    count: int,
-    last_rows: int | None = None,
+    compute: _Compute, values: FloatArray, count: int, last_rows: int | None = None
 ) -> list[FloatArray]:
     """Compute arrays of the shape of ``values`` in blocks of columns that fit into the cache.
 
     Args:
-        compute: computes ``count`` arrays of the shape of a block.
+        compute: computes ``count`` arrays of the last rows of a block, given their number.
         values: (n, ...) values.
         count: number of arrays.
         last_rows: number of last rows to return; all rows by default.
@@ -217,8 +205,8 @@ def _by_columns(
     results = [np.empty((rows, columns.shape[1])) for _ in range(count)]
     for start in range(0, columns.shape[1], _COLUMNS_AT_ONCE):
         part = slice(start, start + _COLUMNS_AT_ONCE)
-        for result, array in zip(results, compute(columns[:, part]), strict=True):
-            result[:, part] = tail_rows(array, rows)
+        for result, array in zip(results, compute(columns[:, part], rows), strict=True):
+            result[:, part] = array
     return [result.reshape(rows, *values.shape[1:]) for result in results]
 
 
@@ -229,66 +217,30 @@ def _divide_where_enough(total: FloatArray, count: AnyArray, least: float) -> Fl
 
 
 def _sum_windows(
-    values: FloatArray, windows: Sequence[int]
+    values: FloatArray, windows: Sequence[int], rows: int
 ) -> tuple[dict[int, FloatArray], dict[int, AnyArray]]:
     observed = ~np.isnan(values)
     filled = np.where(observed, values, 0.0)
-    sums = _build_by_doubling(filled, windows, _join_with(np.add))
-    return sums, _count_windows(observed, windows)
+    sums = build_by_doubling((filled,), windows, join_with(np.add), rows)
+    counts = _count_windows(observed, windows, rows)
+    return {window: total for window, (total,) in sums.items()}, counts
 
 
-def _count_windows(observed: BoolArray, windows: Sequence[int]) -> dict[int, AnyArray]:
-    return _build_by_doubling(observed.astype(np.uint16), windows, _join_with(np.add))
+def _count_windows(observed: BoolArray, windows: Sequence[int], rows: int) -> dict[int, AnyArray]:
+    counts = build_by_doubling((observed.astype(np.uint16),), windows, join_with(np.add), rows)
+    return {window: count for window, (count,) in counts.items()}
 
 
-def _build_by_doubling(
-    single: _Block, windows: Sequence[int], join: Callable[[_Block, _Block, int], _Block]
-) -> dict[int, _Block]:
-    """Build windows from blocks of 1, 2, 4, ... rows.
-
-    Args:
-        single: blocks of one row.
-        windows: window lengths in rows.
-        join: ``join(newer, older, gap)`` combines row t of ``newer`` with row t - gap of ``older``.
-    """
-    result: dict[int, _Block] = {}
-    block, size = single, 1
-    while True:
-        for window in windows:
-            if window & size:
-                covered = window & (size - 1)
-                result[window] = join(result[window], block, covered) if covered else block
-        if 2 * size > max(windows):
-            return result
-        block, size = join(block, block, size), 2 * size
-
-
-def _join_with(operation: np.ufunc) -> Callable[[AnyArray, AnyArray, int], AnyArray]:
-    def join(newer: AnyArray, older: AnyArray, gap: int) -> AnyArray:
-        result: np.ndarray[Any, Any] = np.empty_like(newer)
-        result[:gap] = newer[:gap]
-        operation(newer[gap:], older[:-gap], out=result[gap:])
-        return result
-
-    return join
-
-
-def _single_rows(values: FloatArray) -> _Moments:
+def _single_rows(values: FloatArray) -> Parts:
+    """Return number of observations, mean and sum of squared deviations of blocks of one row."""
     observed = ~np.isnan(values)
-    return _Moments(
-        observed.astype(np.float64), np.where(observed, values, 0.0), np.zeros(values.shape)
-    )
+    return observed.astype(np.float64), np.where(observed, values, 0.0), np.zeros(values.shape)
 
 
-def _merge_moments(newer: _Moments, older: _Moments, gap: int) -> _Moments:
-    result = _Moments(*(np.empty_like(part) for part in newer))
-    for target, part in zip(result, newer, strict=True):
-        target[:gap] = part[:gap]
-    count, mean, squares = (part[gap:] for part in newer)
-    count_old, mean_old, squares_old = (part[:-gap] for part in older)
-    both = np.add(count, count_old, out=result.observed[gap:])
+def _merge_moments(newer: Parts, older: Parts, _: int, result: Parts) -> None:
+    (count, mean, squares), (count_old, mean_old, squares_old) = newer, older
+    both = np.add(count, count_old, out=result[0])
     difference = mean_old - mean
     step = difference * (count_old / np.maximum(both, 1.0))
-    np.add(mean, step, out=result.mean[gap:])
-    np.add(squares + squares_old, difference * step * count, out=result.squares[gap:])
-    return result
+    np.add(mean, step, out=result[1])
+    np.add(squares + squares_old, difference * step * count, out=result[2])
