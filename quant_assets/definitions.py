@@ -76,11 +76,14 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         market = market.with_days(partial(_read_stored_days, lake))
     calendar = market.calendar
     partitions = trading_partitions(calendar, span.first_day, span.last_day, today)
-    layers = (*LAYERS, bars) if isinstance(source, DeliversBars) else LAYERS
+    has_bars = isinstance(source, DeliversBars)
+    layers = (*LAYERS, bars) if has_bars else LAYERS
     with warnings.catch_warnings():
         # Only single-run backfills are marked beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [asset for layer in layers for asset in layer.build(partitions, families)]
+        if has_bars:
+            assets = list(dg.map_asset_specs(bars.depend_on_bars, assets))
     if span.problem:
         assets = list(dg.map_asset_specs(partial(_tell_problem, span.problem), assets))
     all_jobs = asset_jobs.build(families)

@@ -14,7 +14,7 @@ from quant_assets.market.description.session_slots import SessionSlots, list_slo
 
 NAMES = ("ANT", "BEE", "CAT", "DOG")
 FIRST_DAY, DAYS = date(2023, 8, 1), 300
-FAMILIES = ("rank_prior",)
+FAMILIES = ("rank_prior", "ridge")
 BAR_TABLES: tuple[Table, ...] = (RAW_BARS, BAR_FEATURES)
 FIELDS = ["open", "high", "low", "close", "volume"]
 _TEXT = """\
@@ -65,6 +65,11 @@ class BarMarket:
         (self.root / "market.yaml").write_text(_TEXT % (_BARS if with_bars else ""))
         shown = self.bars[self.bars["day"] <= self.days[newest]]
         self.daily(shown).to_csv(self.root / "prices" / "prices.csv", index=False)
+        self.deliver_bars(newest)
+
+    def deliver_bars(self, newest: int = -1) -> None:
+        """Write the files of bars alone."""
+        shown = self.bars[self.bars["day"] <= self.days[newest]]
         for symbol, rows in shown.groupby("symbol"):
             file = self.root / "bars" / f"{symbol}.csv"
             rows[["symbol", "timestamp", *FIELDS]].to_csv(file, index=False)
