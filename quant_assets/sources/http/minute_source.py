@@ -157,7 +157,9 @@ def _join(market: MarketDescription, answers: BarAnswers, current: Readings) -> 
         np.concatenate([nothing.astype("datetime64[D]"), *(b.days for b in bars.values())]),
         np.concatenate([nothing, *starts]),
         tuple(name for name, _ in options.symbols),
-        np.repeat(list(bars), [len(b.days) for b in bars.values()]).astype(np.int64),
+        np.concatenate(
+            [np.empty(0, np.int64), *(np.full(len(b.days), k) for k, b in bars.items())]
+        ),
         {name: values[:, j] for j, name in enumerate(BAR_FIELDS)},
     )
 

@@ -222,6 +222,7 @@ def test_nothing_read_at_all_is_an_error_of_bars_alone(
     given.vendor.clock.move(hours=2)
     assert ask_all(source).last_day == DAYS[-1]
     assert len(source.prices(DAYS[0], DAYS[-1]).days) == len(DAYS)
+    assert source.fingerprint()
     with pytest.raises(SourceError, match="bars within the day are not read yet"):
         read_all(source)
 
