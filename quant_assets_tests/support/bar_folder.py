@@ -13,7 +13,7 @@ from quant_assets.lake.schemas.table import Table
 from quant_assets.market.description.session_slots import SessionSlots, list_slots
 
 NAMES = ("ANT", "BEE", "CAT", "DOG")
-FIRST_DAY, DAYS = date(2023, 8, 1), 300
+FIRST_DAY, DAYS, FIRST_FIT_AFTER = date(2023, 8, 1), 110, 90
 FAMILIES = ("rank_prior", "ridge")
 BAR_TABLES: tuple[Table, ...] = (RAW_BARS, BAR_FEATURES)
 FIELDS = ["open", "high", "low", "close", "volume"]
@@ -52,7 +52,7 @@ class BarMarket:
             data_dir=self.root / "data",
             source=str(self.root / "market.yaml"),
             families=",".join(FAMILIES),
-            first_fit_after=280,
+            first_fit_after=FIRST_FIT_AFTER,
             refit_every=25,
             threads=1,
             pictures=False,
@@ -100,7 +100,7 @@ class BarMarket:
 
 
 def make_bar_market(root: Path, days: int = DAYS) -> BarMarket:
-    """Draw a market whose clock changes twice and which has early closes; some bars are missing."""
+    """Draw a market whose clock changes, and which has early closes; some bars are missing."""
     slots = list_slots("XNYS", FIRST_DAY, date(FIRST_DAY.year + 2, 1, 1), 15)
     kept = slots.days <= np.unique(slots.days)[days - 1]
     slots = SessionSlots(slots.days[kept], slots.starts[kept], slots.places[kept])

@@ -42,7 +42,7 @@ from quant_assets_tests.support.bar_folder import (
 from quant_assets_tests.support.installation import digests
 
 pytestmark = pytest.mark.slow(
-    "a market with bars is loaded ten times, and refreshed day by day, in real runs", seconds=100
+    "a market with bars is loaded eleven times, and refreshed day by day, in real runs", seconds=80
 )
 PRICES = tuple(HISTORY)[:4]
 # The clock changes on 5 November 2023, and the 24th has an early close.
@@ -249,7 +249,7 @@ def test_a_whole_load_has_bars_and_a_day_goes_on_without_them(
     day, before = market.days[-1], market.days[-2]
     market.deliver(-2)
     load_everything(market.settings)
-    assert len(read(market, BAR_FEATURES)) == 299 * len(NAMES)
+    assert len(read(market, BAR_FEATURES)) == (len(market.days) - 1) * len(NAMES)
     fits = read(market, fits_table("ridge"))
     assert fits["failure"].isna().all()
     assert set(fits["features_version"]) == {version_of_inputs(FurtherInputs(bars=True))}
@@ -271,10 +271,16 @@ def test_a_whole_load_has_bars_and_a_day_goes_on_without_them(
     # Once they can, the next load has them.
     market.deliver()
     load_everything(market.settings)
-    assert len(read(market, BAR_FEATURES)) == 300 * len(NAMES)
+    assert len(read(market, BAR_FEATURES)) == len(market.days) * len(NAMES)
     assert np.isfinite(read_inputs(market, day)[-1]).all()
     load_everything(market.settings)
     assert "nothing has changed" in capsys.readouterr().out
+
+    # A market that has no bars any more has no inputs from them, and other fits.
+    market.deliver(with_bars=False)
+    load_everything(market.settings, yes=True)
+    fits = read(market, fits_table("ridge"))
+    assert set(fits["features_version"]) == {version_of_inputs()}
 
 
 def read_inputs(market: BarMarket, day: date) -> FloatArray:
