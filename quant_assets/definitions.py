@@ -86,6 +86,8 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         assets = [
             asset for build in _list_builds(source, market) for asset in build(partitions, families)
         ]
+        if isinstance(source, DeliversBars):
+            assets = list(dg.map_asset_specs(bars.depend_on_bars, assets))
     if span.problem:
         assets = list(dg.map_asset_specs(partial(_tell_problem, span.problem), assets))
     all_jobs = asset_jobs.build(families)

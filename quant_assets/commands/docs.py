@@ -11,6 +11,7 @@ from pathlib import Path
 from quant_assets.core.rooms import ROWS
 from quant_assets.core.settings import Settings
 from quant_assets.features.bar_catalogue import BAR_CATALOGUE, BAR_CATALOGUE_VERSION
+from quant_assets.features.bar_inputs import list_bar_inputs
 from quant_assets.features.catalogue import CATALOGUE, CATALOGUE_VERSION
 from quant_assets.features.table_inputs import TableField, list_table_inputs
 from quant_assets.lake.schemas.declared import declared_tables
@@ -57,16 +58,21 @@ def _bar_features() -> Iterator[str]:
         "20 days needs half of its days.\n"
     )
     yield (
+        "An input of targets is what models see of a feature: `x` of a target's leg A less that of "
+        "leg B. It has no value on a day whose bars are missing.\n"
+    )
+    yield (
         "`r` is the log return of a bar from the close of the bar before; of a day's first bar, "
         "from its own open. `O H L C` are logs of open, high, low and close of a bar, `V` is its "
         "volume, `P` the mean of its high, low and close, and `W = V P` the millions of currency "
         "traded. Sums run over the bars of a day that are present; m is their number.\n"
     )
-    yield "| feature | group | formula | source | unit | days | what models should see |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| feature | group | formula | source | unit | days | input of targets | x |"
+    yield "|---|---|---|---|---|---|---|---|"
     shown = {"none": "the value", "log": "its log", "rank": "its rank among the day's instruments"}
-    for f in BAR_CATALOGUE:
-        cells = (f.group, _cell(f.formula), f.source, f.unit, f.window, shown[f.transform])
+    for f, seen in zip(BAR_CATALOGUE, list_bar_inputs(), strict=True):
+        own = f"`{seen.name}`", shown[f.transform]
+        cells = (f.group, _cell(f.formula), f.source, f.unit, f.window, *own)
         yield f"| `{f.name}` | {' | '.join(map(str, cells))} |"
     yield ""
 

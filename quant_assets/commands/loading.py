@@ -61,7 +61,7 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
         RunFailedError: an asset or a blocking check failed.
     """
     from quant_assets.quality import worker
-    from quant_assets.revisions.loads import is_loaded, record_load
+    from quant_assets.revisions.loads import forget_bars, is_loaded, record_load
 
     require_market(settings)
     source = open_source(settings)
@@ -80,6 +80,8 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
     worker.begin_worker()
     check_readable(source, *days)
     store_market(settings)
+    if not isinstance(source, DeliversBars):
+        forget_bars(settings.lake_dir)
     run_on_console(settings, source, JobRun(LOAD, *_cover_stored(settings, *days)))
     record_load(settings.lake_dir, fingerprint, Clock().now())
     if market:
@@ -216,20 +218,22 @@ def _refuse_early(settings: Settings, source: Source, market: MarketDescription 
 
 
 def _version_bars(source: Source) -> list[str]:
-    """Return the version of features from bars; empty if the source delivers none."""
-    from quant_assets.features.bar_catalogue import BAR_CATALOGUE_VERSION
+    """Return the version of features and inputs from bars; empty if the source delivers none."""
+    from quant_assets.features.bar_inputs import digest_bar_inputs
 
-    return [BAR_CATALOGUE_VERSION] if isinstance(source, DeliversBars) else []
+    return [digest_bar_inputs()] if isinstance(source, DeliversBars) else []
 
 
 def _digest_description(market: MarketDescription) -> list[str]:
     """Return digests of a description's parts, and of the inputs that only such a market has."""
     from quant_assets.core.code_digest import digest_code
-    from quant_assets.features.table_inputs import fields_of, version_of_inputs
+    from quant_assets.features.further_inputs import FurtherInputs, version_of_inputs
+    from quant_assets.features.table_inputs import fields_of
 
     parts = list(digest_parts(market).values())
     if market.tables:
-        parts += [version_of_inputs(fields_of(market.tables)), *digest_files(market)]
+        version = version_of_inputs(FurtherInputs(fields_of(market.tables)))
+        parts += [version, *digest_files(market)]
     if market.imputation.estimates:
         parts.append(digest_code("quant_assets.features.imputation"))
     return parts

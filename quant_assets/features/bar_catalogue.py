@@ -35,7 +35,7 @@ class BarFeature:
         source: paper that the formula comes from; empty for a plain count or return.
         unit: unit of the values.
         window: days of the formula, the day included.
-        transform: what models should see: the value, its log, or its rank among the instruments.
+        transform: what models see of it: the value, its log, or its rank among the instruments.
         needs_volume: whether bars without volumes give no value.
     """
 
@@ -84,7 +84,7 @@ BAR_CATALOGUE = (
     BarFeature(
         "overnight_return",
         "return",
-        "O of the day's first bar - C of the last bar of the day before",
+        "O of the day's first bar - C of the last bar of the day before + ln(split of the day)",
         "",
         "log return",
         window=2,

@@ -1,16 +1,44 @@
-"""What models should see of features from bars: a usable scale of each column.
+"""What models see of features from bars: a usable scale of each column, and differences of legs.
 
 The features belong in ``bars``. Nothing here looks at another day.
 """
 
+import hashlib
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 
+from quant_assets.core.code_digest import digest_code
 from quant_assets.core.ranks import standardised_ranks
 from quant_assets.core.typing import FloatArray
-from quant_assets.features.bar_catalogue import BAR_CATALOGUE
+from quant_assets.features.bar_catalogue import (
+    BAR_CATALOGUE,
+    BAR_CATALOGUE_VERSION,
+    BarFeature,
+)
+from quant_assets.features.catalogue import Feature
 from quant_assets.features.kernels import positive_log
+
+_GROUP = "bars"
+_OUTSIDE = ("quant_assets.features.bar_catalogue.BAR_CATALOGUE",)
+_SHOWN = {"log": "log of ", "rank": "rank among the day's instruments, from -1 to 1, of "}
+
+
+def list_bar_inputs() -> tuple[Feature, ...]:
+    """List what models see of bars: inputs of targets, such as ``diff_log_realised_variance``."""
+    return tuple(_describe_input(feature) for feature in BAR_CATALOGUE)
+
+
+def _describe_input(feature: BarFeature) -> Feature:
+    name = _name_input(feature)
+    shown = f"the {_SHOWN[feature.transform]}{feature.name}" if name != feature.name else name
+    formula = f"x(A) - x(B), x is {shown}"
+    return Feature(f"diff_{name}", "target", _GROUP, formula, feature.window, ())
+
+
+def _name_input(feature: BarFeature) -> str:
+    return feature.name if feature.transform == "none" else f"{feature.transform}_{feature.name}"
 
 
 def bar_inputs(features: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
@@ -38,9 +66,16 @@ def bar_inputs(features: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     for feature in BAR_CATALOGUE:
         values = np.asarray(features[feature.name])
         if feature.transform == "log":
-            inputs[f"log_{feature.name}"] = positive_log(values)
+            values = positive_log(values)
         elif feature.transform == "rank":
-            inputs[f"rank_{feature.name}"] = standardised_ranks(values)
-        else:
-            inputs[feature.name] = values
+            values = standardised_ranks(values)
+        inputs[_name_input(feature)] = values
     return inputs
+
+
+@cache
+def digest_bar_inputs() -> str:
+    """Return what bars add to the version of inputs: ``+`` and a digest of names and code."""
+    names = [feature.name for feature in list_bar_inputs()]
+    parts = [*names, BAR_CATALOGUE_VERSION, digest_code(bar_inputs, outside=_OUTSIDE)]
+    return f"+{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:8]}"

@@ -14,12 +14,8 @@ from quant_assets.core.code_digest import digest_code
 from quant_assets.core.errors import MarketError
 from quant_assets.core.ranks import standardised_ranks
 from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.features.catalogue import (
-    CATALOGUE_VERSION,
-    Feature,
-    is_same_arithmetic,
-    list_inputs,
-)
+from quant_assets.features.bar_inputs import list_bar_inputs
+from quant_assets.features.catalogue import Feature, list_inputs
 from quant_assets.features.kernels import ratio, rolling_mean_std
 from quant_assets.market.description.tables import TableRule
 from quant_assets.market.instruments import Group
@@ -69,7 +65,7 @@ def require_distinct_inputs(tables: Sequence[TableRule], groups: Sequence[Group]
     Raises:
         MarketError: two inputs of models would have one name.
     """
-    used = {name for _, name in list_inputs(groups)}
+    used = {name for _, name in list_inputs(groups)} | {f.name for f in list_bar_inputs()}
     where = {rule.name: rule.where for rule in tables}
     for field, _, feature in list_table_inputs(fields_of(tables)):
         if feature.name in used:
@@ -92,19 +88,6 @@ def list_table_inputs(fields: Sequence[TableField]) -> tuple[tuple[TableField, s
         fields: the fields.
     """
     return tuple(each for field in sorted(fields) for each in _list_inputs(field))
-
-
-def list_every_input(
-    groups: Sequence[Group], fields: Sequence[TableField]
-) -> dict[tuple[str, str], Feature]:
-    """List everything that models see, by level and name: of the catalogue, and of tables.
-
-    Args:
-        groups: the groups, in the market's order.
-        fields: the fields of tables.
-    """
-    of_tables = {(str(f.level), f.name): f for _, _, f in list_table_inputs(fields)}
-    return list_inputs(groups) | of_tables
 
 
 def _list_inputs(field: TableField) -> Iterator[tuple[TableField, str, Feature]]:
@@ -161,31 +144,12 @@ def leg_differences(values: FloatArray, legs: IntArray) -> FloatArray:
     return differences
 
 
-def version_of_inputs(fields: Sequence[TableField]) -> str:
-    """Return the version of all inputs: that of the catalogue, and a digest of those of tables.
-
-    Fits store it, because they take inputs by position. Without tables it is the catalogue's.
+def digest_table_inputs(fields: Sequence[TableField]) -> str:
+    """Return what tables add to the version of inputs: ``+`` and a digest; empty without tables.
 
     Args:
         fields: the fields of tables.
     """
-    return CATALOGUE_VERSION + _digest(fields)
-
-
-def is_same_version(version: str | None, fields: Sequence[TableField]) -> bool:
-    """Return whether inputs of a version equal the present inputs bit for bit.
-
-    Args:
-        version: the version that a fit stored.
-        fields: the fields of tables.
-    """
-    digest = _digest(fields)
-    own = version.removesuffix(digest) if version and version.endswith(digest) else None
-    return is_same_arithmetic(own)
-
-
-def _digest(fields: Sequence[TableField]) -> str:
-    """Return what tables add to the version: empty without tables, else ``+`` and a digest."""
     if not fields:
         return ""
     columns = [f"{feature.level} {feature.name}" for _, _, feature in list_table_inputs(fields)]

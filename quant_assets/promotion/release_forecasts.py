@@ -15,7 +15,7 @@ from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.ensemble.blend import rank_average, read_weights
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
-from quant_assets.lake.readers.inputs import read_table_fields
+from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.universe import find_begun_targets, read_target_members
 from quant_assets.lake.schemas.promotion_tables import (
@@ -104,8 +104,8 @@ class ReleaseForecaster:
         """Forecast by the fit's own model, whose digest is verified."""
         if fit.sha256 not in self._models:
             if fit.features_version:
-                fields = read_table_fields(self.lake)
-                require_features(fit.family, fit.features_version, fields)
+                further = read_further_inputs(self.lake)
+                require_features(fit.family, fit.features_version, further)
             content = read_artifact(self.settings.artifacts_dir, fit.artifact, fit.sha256)
             self._models[fit.sha256] = load_family(fit.family).load(content)
         if self._observations is None:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from quant_assets.lake.readers.days import read_newest_day
+from quant_assets.lake.schemas.bar_tables import BAR_FEATURES
 from quant_assets.lake.schemas.revision_tables import LOADS, OUTDATED
 from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
@@ -47,3 +48,19 @@ def record_load(root: Path, fingerprint: str, now: datetime) -> None:
     with Lake(root) as lake:
         row = {"fingerprint": [fingerprint], "stored_at": [now.replace(tzinfo=None)]}
         lake.replace_all(LOADS, row)
+
+
+def forget_bars(root: Path) -> None:
+    """Empty the features from bars of a market that delivers bars no more: models see none then.
+
+    Args:
+        root: folder of the lake.
+
+    Raises:
+        LakeError: the lake cannot be read or written.
+    """
+    if not root.exists():
+        return
+    with Lake(root) as lake:
+        if read_newest_day(lake, BAR_FEATURES):
+            lake.replace_all(BAR_FEATURES, {column.name: () for column in BAR_FEATURES.columns})

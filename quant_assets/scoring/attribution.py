@@ -15,8 +15,8 @@ import pandas as pd
 from quant_assets.core.errors import ArtifactError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
-from quant_assets.features.table_inputs import TableField, list_every_input
-from quant_assets.lake.readers.inputs import read_table_fields
+from quant_assets.features.further_inputs import NO_FURTHER, FurtherInputs, list_every_input
+from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.readers.prices import find_history_start
 from quant_assets.lake.readers.series import read_all_groups
@@ -122,7 +122,7 @@ def read_family_parts(
         warn: called with a message about a family that cannot be attributed.
     """
     observations = read_observations_for(lake, families, start, end)
-    groups = group_inputs(read_all_groups(lake), read_table_fields(lake))
+    groups = group_inputs(read_all_groups(lake), read_further_inputs(lake))
     for name in families:
         try:
             for period in find_fit_periods(lake, settings, observations, name, start):
@@ -136,14 +136,15 @@ def read_family_parts(
             warn(f"{name} is not attributed: {error}")
 
 
-def group_inputs(groups: Sequence[Group], fields: Sequence[TableField] = ()) -> dict[str, str]:
+def group_inputs(groups: Sequence[Group], further: FurtherInputs = NO_FURTHER) -> dict[str, str]:
     """Return the group of features that reports show each input of models in.
 
     Args:
         groups: the groups of instruments, in the market's order.
-        fields: fields of tables, each table of which is a group of features.
+        further: what the market has beside daily prices; a table is a group, and bars are one.
     """
-    return {name: feature.group for (_, name), feature in list_every_input(groups, fields).items()}
+    inputs = list_every_input(groups, further)
+    return {name: feature.group for (_, name), feature in inputs.items()}
 
 
 def attribution_rows(lake: Lake, families: Iterable[FamilyParts]) -> pd.DataFrame:

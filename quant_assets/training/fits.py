@@ -8,8 +8,8 @@ from datetime import date
 from quant_assets.core.processes import end_with_parent
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import IntArray
-from quant_assets.features.table_inputs import version_of_inputs
-from quant_assets.lake.readers.inputs import read_table_fields
+from quant_assets.features.further_inputs import version_of_inputs
+from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_observations
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.artifacts import is_artifact_stored
@@ -64,7 +64,7 @@ def make_fits(
 
     with lake.at_once() as snapshot:
         observations = read_observations(lake, end, features=name not in DAILY)
-        version = version_of_inputs(read_table_fields(lake))
+        version = version_of_inputs(read_further_inputs(lake))
     stored = _read_fingerprints(lake, settings, name)
     rows = rows_to_fit(observations.days, start, end, settings, list(stored))
     selected = select_parameters(

@@ -7,7 +7,6 @@ finished fit is never repeated.
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -20,7 +19,12 @@ import numpy as np
 from quant_assets.core.code_digest import digest_code
 from quant_assets.core.errors import ArtifactError, QuantAssetsError
 from quant_assets.features.catalogue import CATALOGUE_VERSION
-from quant_assets.features.table_inputs import TableField, is_same_version, version_of_inputs
+from quant_assets.features.further_inputs import (
+    NO_FURTHER,
+    FurtherInputs,
+    is_same_version,
+    version_of_inputs,
+)
 from quant_assets.lake.store.artifacts import store_artifact
 from quant_assets.models.protocol import Observations, Parameters, Resources
 from quant_assets.models.registry import DAILY, family_module, load_family
@@ -98,22 +102,22 @@ def make_fit(order: FitOrder, observations: Observations, artifacts: Path) -> Fi
     }
 
 
-def require_features(name: str, version: str | None, fields: Sequence[TableField] = ()) -> None:
+def require_features(name: str, version: str | None, further: FurtherInputs = NO_FURTHER) -> None:
     """Refuse a fit that was made on other features, because it takes its inputs by position.
 
     Args:
         name: name of the family.
         version: version of the features that the fit was made on.
-        fields: fields of tables that have features now.
+        further: what the market has beside daily prices now.
 
     Raises:
         ArtifactError: the features differ from the present features, and the family uses features.
     """
-    if name not in DAILY and not is_same_version(version, fields):
+    if name not in DAILY and not is_same_version(version, further):
         raise ArtifactError(
             "the fit was made on other features",
             where=name,
-            expected=f"features of version {version_of_inputs(fields)}",
+            expected=f"features of version {version_of_inputs(further)}",
             found=version,
             hint="run retrain_models",
         )

@@ -11,7 +11,7 @@ from quant_assets.core.settings import Settings
 from quant_assets.core.typing import AnyArray, BoolArray, DayArray, FloatArray
 from quant_assets.lake.readers.arrays import day_blocks
 from quant_assets.lake.readers.forecasts import Forecasts
-from quant_assets.lake.readers.inputs import read_table_fields
+from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.readers.prices import find_history_start
 from quant_assets.lake.schemas.tables import MARKET_FEATURES, fits_table
@@ -181,7 +181,7 @@ def find_fit_periods(
         # not use it, lest it differ from what was submitted.
         in_force = np.maximum(find_fit_in_force(days - 1, fitted), np.minimum(in_force, 0))
     for fit in np.unique(in_force[in_force >= 0]):
-        require_features(name, fits["features_version"][fit], read_table_fields(lake))
+        require_features(name, fits["features_version"][fit], read_further_inputs(lake))
         stored = read_artifact(settings.artifacts_dir, fits["artifact"][fit], fits["sha256"][fit])
         of_fit = np.flatnonzero(in_force == fit)
         family = load_family(name)

@@ -1,15 +1,18 @@
 """Repeating a stored fit from its record: as-of day, lake snapshot, parameters and seed."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from quant_assets.core.errors import FitError, LakeError
-from quant_assets.features.table_inputs import TableField, is_same_version, version_of_inputs
-from quant_assets.lake.readers.inputs import read_table_fields
+from quant_assets.features.further_inputs import (
+    FurtherInputs,
+    is_same_version,
+    version_of_inputs,
+)
+from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.artifacts import read_artifact
@@ -70,8 +73,8 @@ def repeat_fit(lake: Lake, name: str, as_of: date, threads: int = 1) -> Reproduc
     recorded = _record(lake, name, as_of)
     _require_repeatable(name, recorded)
     with lake.as_of(recorded["snapshot"]) as earlier_lake:
-        fields = read_table_fields(earlier_lake)
-        _require_same_features(name, recorded, fields)
+        further = read_further_inputs(earlier_lake)
+        _require_same_features(name, recorded, further)
         observations = read_observations(earlier_lake, as_of)
     order = FitOrder(
         name,
@@ -81,7 +84,7 @@ def repeat_fit(lake: Lake, name: str, as_of: date, threads: int = 1) -> Reproduc
         ),
         Resources(recorded["seed"], threads),
         recorded["fingerprint"],
-        version_of_inputs(fields),
+        version_of_inputs(further),
     )
     with TemporaryDirectory() as folder:
         repeated = make_fit(order, observations, Path(folder))
@@ -113,12 +116,12 @@ def _require_repeatable(name: str, recorded: FitRow) -> None:
         raise FitError("the original fit failed", where=name, found=recorded["failure"])
 
 
-def _require_same_features(name: str, recorded: FitRow, fields: Sequence[TableField]) -> None:
-    if not is_same_version(recorded["features_version"], fields):
+def _require_same_features(name: str, recorded: FitRow, further: FurtherInputs) -> None:
+    if not is_same_version(recorded["features_version"], further):
         raise LakeError(
             "the fit was made on other features",
             where=name,
-            expected=f"features of version {version_of_inputs(fields)}",
+            expected=f"features of version {version_of_inputs(further)}",
             found=recorded["features_version"],
             hint="repeat it with the code that made it, or run retrain_models",
         )

@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 
 from quant_assets.features.catalogue import CATALOGUE_VERSION, EQUAL_VERSIONS
+from quant_assets.features.further_inputs import (
+    FurtherInputs,
+    is_same_version,
+    list_every_input,
+    version_of_inputs,
+)
 from quant_assets.features.table_inputs import (
     LOOKBACK,
     RANK,
     TableField,
     instrument_inputs,
-    is_same_version,
     leg_differences,
     market_inputs,
-    version_of_inputs,
 )
 
 FIELDS = (TableField("rates", "DGS10", False), TableField("f", "value", True))
@@ -66,21 +70,33 @@ def test_ranks_of_instruments_and_differences_of_legs() -> None:
     np.testing.assert_allclose(differences, [[2 * third, third, nan, 0], [0, 0, nan, nan]])
 
 
-def test_without_tables_the_version_is_that_of_the_catalogue() -> None:
-    assert version_of_inputs(()) == CATALOGUE_VERSION
-    assert is_same_version(CATALOGUE_VERSION, ())
-    assert is_same_version(EQUAL_VERSIONS[0], ())
-    assert not is_same_version("others", ())
-    assert not is_same_version(None, ())
+def test_without_tables_and_bars_the_version_is_that_of_the_catalogue() -> None:
+    assert version_of_inputs() == CATALOGUE_VERSION
+    assert is_same_version(CATALOGUE_VERSION)
+    assert is_same_version(EQUAL_VERSIONS[0])
+    assert not is_same_version("others")
+    assert not is_same_version(None)
 
 
+@pytest.mark.parametrize("bars", [False, True])
 @pytest.mark.parametrize("fields", [FIELDS, FIELDS[:1], FIELDS[::-1]])
-def test_the_version_follows_from_the_inputs(fields: tuple[TableField, ...]) -> None:
-    version = version_of_inputs(fields)
-    assert is_same_version(version, fields)
-    assert is_same_version(version.replace(CATALOGUE_VERSION, EQUAL_VERSIONS[0]), fields)
-    assert not is_same_version(version, ())
-    assert not is_same_version(CATALOGUE_VERSION, fields)
-    assert (version == version_of_inputs(FIELDS)) == (set(fields) == set(FIELDS))
-    other = (TableField("rates", "DGS2", False),)
-    assert not is_same_version(version, other)
+def test_the_version_follows_from_the_inputs(fields: tuple[TableField, ...], bars: bool) -> None:
+    further = FurtherInputs(fields, bars)
+    version = version_of_inputs(further)
+    assert is_same_version(version, further)
+    assert is_same_version(version.replace(CATALOGUE_VERSION, EQUAL_VERSIONS[0]), further)
+    assert not is_same_version(version)
+    assert not is_same_version(CATALOGUE_VERSION, further)
+    of_all = version_of_inputs(FurtherInputs(FIELDS, bars))
+    assert (version == of_all) == (set(fields) == set(FIELDS))
+    assert not is_same_version(version, FurtherInputs((TableField("rates", "DGS2", False),), bars))
+    assert not is_same_version(version, FurtherInputs(fields, not bars))
+
+
+def test_bars_add_inputs_of_targets() -> None:
+    own = list_every_input(())
+    added = list_every_input((), FurtherInputs(bars=True))
+    names = [name for level, name in added if (level, name) not in own]
+    assert names[:2] == ["diff_log_realised_variance", "diff_log_realised_range"]
+    assert len(names) == len(added) - len(own) == 15
+    assert {added["target", name].group for name in names} == {"bars"}

@@ -7,8 +7,10 @@ import pytest
 
 from quant_assets.core.errors import LakeError
 from quant_assets.features.bar_arrays import Bars
+from quant_assets.lake.readers.actions import read_splits
 from quant_assets.lake.readers.bars import count_bars, read_bars
 from quant_assets.lake.schemas.bar_tables import RAW_BARS
+from quant_assets.lake.schemas.source_tables import ACTIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.sessions import MarketCalendar
 
@@ -95,3 +97,20 @@ def test_bars_are_counted_by_day(tmp_path: Path) -> None:
 def test_bars_that_were_never_stored_are_an_error(tmp_path: Path) -> None:
     with Lake(tmp_path) as lake, pytest.raises(LakeError, match="bars"):
         read_bars(lake, DAYS, NAMES, MarketCalendar(()))
+
+
+def test_splits_of_days_are_read_and_others_are_one(tmp_path: Path) -> None:
+    with Lake(tmp_path) as lake:
+        assert read_splits(lake, DAYS, NAMES) is None
+        rows = {
+            "trading_day": DAYS[[0, 1, 2]],
+            "date_id": [0, 1, 2],
+            "instrument": ["N", "L", "other"],
+            "split": [2.0, 1.0, 3.0],
+            "dividend": [0.0, 0.5, 0.0],
+        }
+        lake.replace_days(ACTIONS, DAYS[0].item(), DAYS[-1].item(), rows)
+        splits = read_splits(lake, DAYS[:2], NAMES)
+        assert splits is not None
+        assert splits.tolist() == [[1.0, 2.0], [1.0, 1.0]]
+        assert read_splits(lake, DAYS[1:], NAMES) is None

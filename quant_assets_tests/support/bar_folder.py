@@ -13,8 +13,8 @@ from quant_assets.lake.schemas.table import Table
 from quant_assets.market.description.session_slots import SessionSlots, list_slots
 
 NAMES = ("ANT", "BEE", "CAT", "DOG")
-FIRST_DAY, DAYS = date(2023, 8, 1), 300
-FAMILIES = ("rank_prior",)
+FIRST_DAY, DAYS, FIRST_FIT_AFTER = date(2023, 8, 1), 110, 90
+FAMILIES = ("rank_prior", "ridge")
 BAR_TABLES: tuple[Table, ...] = (RAW_BARS, BAR_FEATURES)
 FIELDS = ["open", "high", "low", "close", "volume"]
 _TEXT = """\
@@ -52,7 +52,7 @@ class BarMarket:
             data_dir=self.root / "data",
             source=str(self.root / "market.yaml"),
             families=",".join(FAMILIES),
-            first_fit_after=280,
+            first_fit_after=FIRST_FIT_AFTER,
             refit_every=25,
             threads=1,
             pictures=False,
@@ -65,6 +65,11 @@ class BarMarket:
         (self.root / "market.yaml").write_text(_TEXT % (_BARS if with_bars else ""))
         shown = self.bars[self.bars["day"] <= self.days[newest]]
         self.daily(shown).to_csv(self.root / "prices" / "prices.csv", index=False)
+        self.deliver_bars(newest)
+
+    def deliver_bars(self, newest: int = -1) -> None:
+        """Write the files of bars alone."""
+        shown = self.bars[self.bars["day"] <= self.days[newest]]
         for symbol, rows in shown.groupby("symbol"):
             file = self.root / "bars" / f"{symbol}.csv"
             rows[["symbol", "timestamp", *FIELDS]].to_csv(file, index=False)
@@ -95,7 +100,7 @@ class BarMarket:
 
 
 def make_bar_market(root: Path, days: int = DAYS) -> BarMarket:
-    """Draw a market whose clock changes twice and which has early closes; some bars are missing."""
+    """Draw a market whose clock changes, and which has early closes; some bars are missing."""
     slots = list_slots("XNYS", FIRST_DAY, date(FIRST_DAY.year + 2, 1, 1), 15)
     kept = slots.days <= np.unique(slots.days)[days - 1]
     slots = SessionSlots(slots.days[kept], slots.starts[kept], slots.places[kept])

@@ -1,6 +1,7 @@
 """Vendors of daily bars on loopback, in the shapes of five vendors, with prices that tests change.
 
-A vendor knows the bars of all days, and gives those that are complete on its clock.
+A vendor knows the bars of all days, and gives those that are complete on its clock. Bars within the
+day are in ``minute_vendor``.
 """
 
 import json
@@ -51,6 +52,7 @@ class BarVendor:
         splits: shares after for each share before, by symbol and day.
         dividends: cash for each share, by symbol and day.
         fail: returns another answer to a request; None for the usual one.
+        respond_minutes: answers requests for bars within the day; None for other requests.
     """
 
     server: VendorServer
@@ -61,6 +63,7 @@ class BarVendor:
     splits: dict[str, dict[date, float]] = field(default_factory=dict)
     dividends: dict[str, dict[date, float]] = field(default_factory=dict)
     fail: Callable[[str], Scripted | None] = lambda _: None
+    respond_minutes: Callable[[Asked, str], Scripted | None] = lambda *_: None
 
     def __post_init__(self) -> None:
         self.server.respond = self.respond
@@ -86,6 +89,8 @@ class BarVendor:
             return failure
         if symbol not in self.bars:
             return Scripted("no such symbol", 404)
+        if answer := self.respond_minutes(asked, symbol):
+            return answer
         if asked.path.startswith(("/stocks/v1/", "/v1/")):
             return Scripted(json.dumps(self._events(asked, symbol)))
         return Scripted(json.dumps(getattr(self, f"_{self.shape}")(asked, symbol)))

@@ -14,11 +14,13 @@ from quant_assets.commands.loading import load_everything
 from quant_assets.commands.revising import run_revision
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import FloatArray
+from quant_assets.lake.schemas.bar_tables import BAR_FEATURES, RAW_BARS
 from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.revision_tables import REVISION_RUNS, REVISIONS
 from quant_assets.lake.schemas.source_tables import ACTIONS, RESPONSES
 from quant_assets.lake.schemas.tables import LABELS, RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.support.bar_folder import BAR_TABLES
 from quant_assets_tests.support.bar_vendor import (
     KEY,
     BarVendor,
@@ -26,6 +28,7 @@ from quant_assets_tests.support.bar_vendor import (
     set_keys,
 )
 from quant_assets_tests.support.installation import Installation
+from quant_assets_tests.support.minute_vendor import MinuteVendor, add_minutes
 
 pytestmark = pytest.mark.slow("a market is loaded a dozen times", seconds=200)
 
@@ -42,7 +45,7 @@ _INCIDENTAL = (
 )
 _TEXT = """\
 name: vendor
-source: {{{shape}: {{url: "{url}", first_day: {first}, symbols: {{AAA.X: AAA}}}}}}
+source: {{{shape}: {{url: "{url}", first_day: {first}, symbols: {{AAA.X: AAA}}{more}}}}}
 instruments: {{fields: [open, high, low, close, volume], list: [AAA.X, BBB, CCC, DDD]}}
 calendar: {{days: data}}
 targets: {{spreads: {{against: market, benchmark: DDD, horizons: [1, 3]}}}}
@@ -88,16 +91,16 @@ def with_actions(vendor: BarVendor) -> BarVendor:
     return vendor
 
 
-def install(root: Path, vendor: BarVendor) -> VendorInstallation:
+def install(root: Path, vendor: BarVendor, more: str = "") -> VendorInstallation:
     root.mkdir(exist_ok=True)
-    text = _TEXT.format(shape=vendor.shape, url=vendor.url, first=DAYS[0])
+    text = _TEXT.format(shape=vendor.shape, url=vendor.url, first=DAYS[0], more=more)
     (root / "market.yaml").write_text(text)
     return VendorInstallation(root)
 
 
-def load(root: Path, vendor: BarVendor) -> VendorInstallation:
-    """Load what the vendor has on its clock, as in a new process."""
-    installation = install(root, vendor)
+def load(root: Path, vendor: BarVendor, more: str = "") -> VendorInstallation:
+    """Load what the vendor has on its clock, as in a new process, with more options."""
+    installation = install(root, vendor, more)
     load_everything(installation.settings)
     return installation
 
@@ -158,7 +161,7 @@ def read_until(installation: VendorInstallation, day: date) -> dict[str, str]:
     """Return a digest of the rows of each table that holds days, up to a day."""
     digests = {}
     with Lake(installation.settings.lake_dir, read_only=True) as lake:
-        for table in (*TABLES, ACTIONS):
+        for table in (*TABLES, ACTIONS, *BAR_TABLES):
             if not table.day_column or not lake.has(table):
                 continue
             names = ", ".join(
@@ -172,26 +175,44 @@ def read_until(installation: VendorInstallation, day: date) -> dict[str, str]:
     return digests
 
 
-def test_no_row_depends_on_a_later_price_split_or_dividend(
+def split_minutes(minutes: MinuteVendor) -> None:
+    """Give the bars within the day the split of AAA."""
+    for start, bar in minutes.bars["AAA"].items():
+        if start.date() >= DAYS[SPLIT]:
+            minutes.bars["AAA"][start] = [*(price / 2 for price in bar[:4]), bar[4] * 2]
+
+
+def test_no_row_depends_on_a_later_price_bar_split_or_dividend(
     vendor: BarVendor, tmp_path: Path
 ) -> None:
-    first = load(tmp_path / "first", with_actions(vendor))
+    minutes, more = add_minutes(vendor), ", bars: {minutes: 15}"
+    split_minutes(minutes)
+    first = load(tmp_path / "first", with_actions(vendor), more)
+    stored = first.read(f"FROM {RAW_BARS.quoted}")
+    assert len(stored) == sum(map(len, minutes.bars.values()))
+    returns = first.read(f"FROM {BAR_FEATURES.quoted} WHERE instrument = 'AAA.X' ORDER BY 1")
+    # A return over the night does not count a split as a loss.
+    assert returns["overnight_return"].abs().max() < 0.2
     row = REVERSE + 2
     random = np.random.default_rng(9)
+    for bars in minutes.bars.values():
+        for start, bar in bars.items():
+            if start.date() > DAYS[row]:
+                bars[start] = [*(1.01 * price for price in bar[:4]), bar[4] + 1]
     for name, bars in vendor.bars.items():
         vendor.bars[name] = bars.copy()
         vendor.bars[name][row + 1 :, :4] *= np.exp(random.normal(0, 0.1, (len(DAYS) - row - 1, 1)))
         vendor.splits.setdefault(name, {})[DAYS[row + 3]] = 3.0
         vendor.dividends.setdefault(name, {})[DAYS[row + 1]] = 1.5
-    second = load(tmp_path / "second", vendor)
+    second = load(tmp_path / "second", vendor, more)
     before, after = (read_until(each, DAYS[row]) for each in (first, second))
     assert before == after
     assert len(before[ACTIONS.name]) > 10
+    assert before.keys() >= {table.name for table in BAR_TABLES}
     last = DAYS[-1]
-    assert (
-        read_until(first, last)[VALIDATED_PRICES.name]
-        != (read_until(second, last)[VALIDATED_PRICES.name])
-    )
+    whole, changed = (read_until(each, last) for each in (first, second))
+    for table in (VALIDATED_PRICES, *BAR_TABLES):
+        assert whole[table.name] != changed[table.name]
 
 
 def test_a_new_split_changes_no_stored_row_and_a_late_one_is_a_revision(

@@ -10,15 +10,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quant_assets.commands.loading import load_everything
+from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.core.settings import store_market
+from quant_assets.core.typing import FloatArray
 from quant_assets.definitions import build_definitions
 from quant_assets.features.bars import bar_features
+from quant_assets.features.further_inputs import FurtherInputs, version_of_inputs
 from quant_assets.lake.readers.bars import compare_with_prices, read_bars
+from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES, RAW_BARS, REJECTED_BARS
 from quant_assets.lake.schemas.table import Table
+from quant_assets.lake.schemas.tables import (
+    ENSEMBLE_FORECASTS,
+    SUBMISSIONS,
+    fits_table,
+    forecasts_table,
+)
 from quant_assets.lake.store.lake import Lake
-from quant_assets.orchestration.execution.runs import RunFailedError, open_instance, run_job
+from quant_assets.orchestration.execution.runs import open_instance, run_job
 from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.simulation.history_checks import HISTORY
 from quant_assets.sources.registry import open_market, open_source
@@ -33,11 +42,12 @@ from quant_assets_tests.support.bar_folder import (
 from quant_assets_tests.support.installation import digests
 
 pytestmark = pytest.mark.slow(
-    "a market with bars is loaded eight times, and refreshed day by day, in real runs", seconds=90
+    "a market with bars is loaded eleven times, and refreshed day by day, in real runs", seconds=80
 )
 PRICES = tuple(HISTORY)[:4]
 # The clock changes on 5 November 2023, and the 24th has an early close.
 DAYS = 85
+FORECASTS = (forecasts_table("rank_prior"), forecasts_table("ridge"), ENSEMBLE_FORECASTS)
 
 
 def run(
@@ -57,6 +67,13 @@ def run(
             and event.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
             for check in [event.dagster_event.asset_check_evaluation_data]
         }
+
+
+def spoil_bars(market: BarMarket) -> None:
+    """Write text instead of a number into the newest bar of an instrument."""
+    file = market.root / "bars" / f"{NAMES[0]}.csv"
+    *rows, last = file.read_text().splitlines()
+    file.write_text("\n".join([*rows, last.rpartition(",")[0] + ",many"]) + "\n")
 
 
 def load(market: BarMarket, tables: Iterable[Table] = PRICES) -> dict[str, Any]:
@@ -183,13 +200,24 @@ def test_bars_that_fail_their_check_are_kept_out(loaded: BarMarket, tmp_path: Pa
         rows = pd.read_csv(file)
         rows.loc[::10, "low"] = rows.loc[::10, "high"] * 2
         rows.to_csv(file, index=False)
-    with pytest.raises(RunFailedError, match="raw_bars"):
-        load(market)
-    with Lake(market.settings.lake_dir, read_only=True) as lake:
-        assert not lake.has(RAW_BARS)
-        assert not lake.has(BAR_FEATURES)
-        assert lake.has(REJECTED_BARS)
+    checks = load(market)
+    assert not checks["raw_bars"].passed
+    assert not len(read(market, RAW_BARS))
+    assert not len(read(market, BAR_FEATURES))
     assert len(read(market, REJECTED_BARS)) == len(market.bars)
+
+
+def test_stored_bars_stay_while_the_files_cannot_be_read(loaded: BarMarket, tmp_path: Path) -> None:
+    market = loaded.at(tmp_path)
+    market.deliver(-3)
+    load(market)
+    market.deliver()
+    spoil_bars(market)
+    checks = load(market)
+    assert not checks["raw_bars"].passed
+    assert "ANT.csv" in checks["raw_bars"].metadata["problem"].value
+    before = digests(loaded.settings, BAR_TABLES, market.days[-3])
+    assert digests(market.settings, BAR_TABLES) == before
 
 
 def test_days_without_bars_have_no_rows(loaded: BarMarket, tmp_path: Path) -> None:
@@ -214,21 +242,51 @@ def test_a_source_without_bars_stores_none(loaded: BarMarket, tmp_path: Path) ->
         assert not any(lake.has(table) for table in BAR_TABLES)
 
 
-def test_a_whole_load_has_bars_and_notices_new_ones(
+def test_a_whole_load_has_bars_and_a_day_goes_on_without_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     market = make_bar_market(tmp_path)
+    day, before = market.days[-1], market.days[-2]
+    market.deliver(-2)
+    load_everything(market.settings)
+    assert len(read(market, BAR_FEATURES)) == (len(market.days) - 1) * len(NAMES)
+    fits = read(market, fits_table("ridge"))
+    assert fits["failure"].isna().all()
+    assert set(fits["features_version"]) == {version_of_inputs(FurtherInputs(bars=True))}
+    first = digests(market.settings, FORECASTS)
+
+    # The bars of the newest day cannot be read: the day goes on without them.
+    market.deliver()
+    spoil_bars(market)
+    run_range(market.settings, "refresh_daily", day, day)
+    assert "check raw_bars of raw/bars did not pass" in capsys.readouterr().out
+    assert max(read(market, RAW_BARS)["trading_day"]).date() == before
+    without = digests(market.settings, FORECASTS)
+    assert first.items() <= without.items()
+    assert without.keys() - first.keys() == {(table.name, str(day)) for table in FORECASTS}
+    assert max(read(market, SUBMISSIONS)["trading_day"]).date() == day
+    assert np.isfinite(read(market, FORECASTS[1])["value"]).all()
+    assert np.isnan(read_inputs(market, day)[-1]).all()
+
+    # Once they can, the next load has them.
     market.deliver()
     load_everything(market.settings)
-    assert len(read(market, BAR_FEATURES)) == 300 * len(NAMES)
+    assert len(read(market, BAR_FEATURES)) == len(market.days) * len(NAMES)
+    assert np.isfinite(read_inputs(market, day)[-1]).all()
     load_everything(market.settings)
     assert "nothing has changed" in capsys.readouterr().out
-    before = digests(market.settings, BAR_TABLES)
-    market.bars.loc[market.bars.index[-1], "close"] *= 1.0001
-    market.deliver()
-    load_everything(market.settings)
-    after = digests(market.settings, BAR_TABLES)
-    day = str(market.days[-1])
-    assert {key for key in after if after[key] != before[key]} == {
-        (table.name, day) for table in BAR_TABLES
-    }
+
+    # A market that has no bars any more has no inputs from them, and other fits.
+    market.deliver(with_bars=False)
+    load_everything(market.settings, yes=True)
+    fits = read(market, fits_table("ridge"))
+    assert set(fits["features_version"]) == {version_of_inputs()}
+
+
+def read_inputs(market: BarMarket, day: date) -> FloatArray:
+    """Return the inputs of models from bars, up to a day."""
+    with Lake(market.settings.lake_dir, read_only=True) as lake:
+        target = read_observations(lake, day).target
+    first = target.names.index("diff_log_realised_variance")
+    values: FloatArray = target.values[..., first : first + 2]
+    return values

@@ -1,10 +1,12 @@
 """Splits and dividends of ``raw.actions``: reading them, and converting them to rows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from quant_assets.core.typing import DayArray
+from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.lake.readers.arrays import to_cube
 from quant_assets.lake.schemas.source_tables import ACTIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import SeriesList
@@ -48,3 +50,25 @@ def read_actions(lake: Lake, days: DayArray, series: SeriesList) -> tuple[Action
         for row in rows
         if row["instrument"] in series.close_of
     )
+
+
+def read_splits(lake: Lake, days: DayArray, instruments: Sequence[str]) -> FloatArray | None:
+    """Read the splits of some days; returns an array of shape (n, k), None if there are none.
+
+    Args:
+        lake: the lake.
+        days: (n,) days with prices, ascending.
+        instruments: names of the k instruments.
+    """
+    if not len(days) or not lake.has(ACTIONS):
+        return None
+    rows = lake.arrow(
+        f"SELECT trading_day, instrument, split FROM {ACTIONS.quoted} WHERE split <> 1"
+        " AND trading_day IN (SELECT unnest(?::DATE[]))"
+        " AND instrument IN (SELECT unnest(?::VARCHAR[]))",
+        [days.tolist(), list(instruments)],
+    )
+    if not len(rows):
+        return None
+    splits = to_cube(rows, days, "instrument", instruments, ["split"])[:, :, 0]
+    return np.nan_to_num(splits, nan=1.0)

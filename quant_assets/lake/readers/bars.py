@@ -64,7 +64,7 @@ def count_bars(lake: Lake, start: date, end: date) -> tuple[DayArray, IntArray]:
 def read_bars(
     lake: Lake, days: DayArray, instruments: Sequence[str], calendar: MarketCalendar
 ) -> Bars:
-    """Read the bars of consecutive trading days as arrays.
+    """Read the bars of trading days as arrays.
 
     The session of an instrument is that of the exchange whose session holds most of its bars of the
     day; of equal exchanges, the first in the description. Bars outside of it are left out. Of
@@ -78,14 +78,17 @@ def read_bars(
         calendar: calendar of the market.
 
     Raises:
-        LakeError: no bars were ever stored, or a bar is of another day or instrument.
+        LakeError: no bars were ever stored.
         CalendarError: the calendar does not reach so far.
     """
     first, last = days[0].item(), days[-1].item()
     rows = lake.arrow(
         f"SELECT trading_day, instrument, bar_start, minutes, {', '.join(BAR_FIELDS)}"
-        f" FROM {RAW_BARS.quoted} WHERE trading_day BETWEEN ? AND ?",
-        [first, last],
+        f" FROM {RAW_BARS.quoted} WHERE trading_day BETWEEN ? AND ?"
+        # Bars of a withdrawn day or a former instrument may be stored.
+        " AND trading_day IN (SELECT unnest(?::DATE[]))"
+        " AND instrument IN (SELECT unnest(?::VARCHAR[]))",
+        [first, last, days.tolist(), list(instruments)],
         needs=RAW_BARS,
     )
     starts = rows["bar_start"].to_numpy().astype("datetime64[s]")

@@ -1,7 +1,8 @@
 """Reads of what models see beyond the catalogue: inputs of the market and of targets from tables.
 
 An input of a target is a feature of its leg A less that of its leg B. A further table of
-instruments' features becomes such inputs by an entry in ``_leg_columns``.
+instruments' features becomes such inputs by an entry in ``_leg_columns``, and by one in
+``features.further_inputs``.
 """
 
 from collections.abc import Iterator
@@ -12,17 +13,19 @@ import numpy as np
 
 from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import AnyArray, DayArray
+from quant_assets.features.bar_inputs import bar_inputs, list_bar_inputs
 from quant_assets.features.catalogue import Feature
+from quant_assets.features.further_inputs import FurtherInputs, list_every_input
 from quant_assets.features.table_inputs import (
     MARKET_FORMULAS,
     TableField,
     leg_differences,
-    list_every_input,
     list_table_inputs,
 )
-from quant_assets.lake.readers.days import read_days
+from quant_assets.lake.readers.days import read_days, read_newest_day
 from quant_assets.lake.readers.features import FurtherColumns, read_cube, read_market_features
 from quant_assets.lake.readers.series import read_all_groups, read_series
+from quant_assets.lake.schemas.bar_tables import BAR_FEATURES
 from quant_assets.lake.schemas.observation_tables import OBSERVATION_FEATURES
 from quant_assets.lake.schemas.tables import TARGET_FEATURES
 from quant_assets.lake.store.lake import Lake
@@ -30,25 +33,34 @@ from quant_assets.market.description.tables import WHOLE_MARKET
 from quant_assets.market.targets import TargetPairs
 
 
-def read_table_fields(lake: Lake) -> tuple[TableField, ...]:
+def read_further_inputs(lake: Lake) -> FurtherInputs:
+    """Read what models see beyond the catalogue.
+
+    Fields of tables count if the newest day has features of them, bars if any day has.
+    """
+
+    def read() -> FurtherInputs:
+        bars = read_newest_day(lake, BAR_FEATURES) is not None
+        return FurtherInputs(_read_table_fields(lake), bars)
+
+    return lake.once_a_snapshot("further inputs", read)
+
+
+def _read_table_fields(lake: Lake) -> tuple[TableField, ...]:
     """Read the fields of tables that the newest day has features of, sorted."""
-
-    def read() -> tuple[TableField, ...]:
-        if not lake.has(OBSERVATION_FEATURES):
-            return ()
-        table = OBSERVATION_FEATURES.quoted
-        rows = lake.arrow(
-            f"SELECT DISTINCT table_name, field, instrument <> '' AS by_instrument FROM {table}"
-            f" WHERE trading_day = (SELECT max(trading_day) FROM {table})"
-        ).to_pylist()
-        return tuple(sorted(TableField(*row.values()) for row in rows))
-
-    return lake.once_a_snapshot("fields of tables", read)
+    if not lake.has(OBSERVATION_FEATURES):
+        return ()
+    table = OBSERVATION_FEATURES.quoted
+    rows = lake.arrow(
+        f"SELECT DISTINCT table_name, field, instrument <> '' AS by_instrument FROM {table}"
+        f" WHERE trading_day = (SELECT max(trading_day) FROM {table})"
+    ).to_pylist()
+    return tuple(sorted(TableField(*row.values()) for row in rows))
 
 
 def list_stored_inputs(lake: Lake) -> dict[tuple[str, str], Feature]:
-    """List everything that models see, by level and name: of the catalogue, and of tables."""
-    return list_every_input(read_all_groups(lake), read_table_fields(lake))
+    """List everything that models see, by level and name: of the catalogue, tables and bars."""
+    return list_every_input(read_all_groups(lake), read_further_inputs(lake))
 
 
 def read_market_inputs(
@@ -126,6 +138,17 @@ def _leg_columns(
         if field.by_instrument:
             read = partial(_read_field, lake, field, instruments, (column,), gaps=gaps)
             yield FurtherColumns((feature.name,), read)
+    if read_further_inputs(lake).bars:
+        names = tuple(feature.name for feature in list_bar_inputs())
+        yield FurtherColumns(names, partial(_read_bar_inputs, lake, instruments))
+
+
+def _read_bar_inputs(lake: Lake, instruments: tuple[str, ...], days: DayArray) -> AnyArray:
+    """Read the (n, k, f) inputs from bars of k instruments; NaN on days without bars."""
+    # A day whose bars could not be read has no features of them.
+    names, values = read_cube(lake, BAR_FEATURES, days, "instrument", instruments, gaps=True)
+    features = {name: values[..., j] for j, name in enumerate(names)}
+    return np.stack(list(bar_inputs(features).values()), axis=2)
 
 
 def _read_field(
@@ -157,7 +180,7 @@ def _fields_of_days(lake: Lake, days: DayArray) -> tuple[TableField, ...]:
     Raises:
         LakeError: a day has no features of them.
     """
-    fields = read_table_fields(lake)
+    fields = read_further_inputs(lake).fields
     if fields:
         stored = lake.once_a_snapshot(
             "days of observations", partial(read_days, lake, OBSERVATION_FEATURES)

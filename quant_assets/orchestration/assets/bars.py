@@ -1,6 +1,7 @@
 """Bars within the day and their daily features; only where the source delivers bars.
 
-What bars mean belongs in ``features.bars``, and reading them in ``sources``.
+What bars mean belongs in ``features.bars``, and reading them in ``sources``. Bars that cannot be
+used stop nothing: models do without them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.core.clock import Clock
-from quant_assets.core.errors import SourceError
+from quant_assets.core.errors import CalendarError, SourceError
 from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.features.bar_catalogue import BAR_CATALOGUE_VERSION, BAR_LOOKBACK
 from quant_assets.features.bars import bar_features
 from quant_assets.features.kernels import tail_rows
+from quant_assets.lake.readers.actions import read_splits
 from quant_assets.lake.readers.arrays import day_blocks, long_rows
 from quant_assets.lake.readers.bars import (
     BarComparison,
@@ -28,13 +30,14 @@ from quant_assets.lake.readers.bars import (
 from quant_assets.lake.readers.prices import find_history_start, read_numbered_days
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES, RAW_BARS, REJECTED_BARS
-from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.schemas.tables import FEATURES, RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import Spool, collect
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import run_day_range
-from quant_assets.orchestration.assets.rejections import mark_rejected, report_rejected
+from quant_assets.orchestration.assets.rejections import mark_rejected
 from quant_assets.orchestration.assets.table_assets import (
+    asset_key_of,
     check_spec,
     make_check_result,
     record_result,
@@ -65,8 +68,10 @@ def build(
         kinds={"numpy"},
         partitions=partitions,
         deps=[RAW_PRICES],
+        about="Bars that cannot be read, or that fail their check, are not stored. The stored bars "
+        "stay in force then, and the assets downstream go on.",
         checks=[
-            suite_spec(RAW_BARS, RAW_BARS_SUITE, blocking=True),
+            suite_spec(RAW_BARS, RAW_BARS_SUITE, blocking=False),
             check_spec(
                 RAW_BARS,
                 _AGREE,
@@ -86,11 +91,18 @@ def build(
         days, date_ids = read_numbered_days(lake, RAW_PRICES, start, end)
         blocks = partial(_read_blocks, lake, source, days, date_ids)
         spool = Spool(RAW_BARS)
-        check = _check_blocks(RAW_BARS_SUITE, spool, blocks(), blocking=True)
+        try:
+            check = _check_blocks(RAW_BARS_SUITE, spool, blocks())
+            if not check.passed:
+                marked = (mark_rejected(b, len(b["trading_day"]), context, clock) for b in blocks())
+                lake.replace_days(REJECTED_BARS, start, end, collect(REJECTED_BARS, marked))
+        except (SourceError, CalendarError) as error:
+            check = _report_unread(error)
+            context.log.warning(f"the bars cannot be read: {error}")
         if not check.passed:
-            marked = (mark_rejected(b, len(b["trading_day"]), context, clock) for b in blocks())
-            lake.replace_days(REJECTED_BARS, start, end, collect(REJECTED_BARS, marked))
-            return report_rejected(RAW_BARS, REJECTED_BARS, [check, _report_comparison(())])
+            if not lake.has(RAW_BARS):
+                lake.replace_days(RAW_BARS, start, end, Spool(RAW_BARS))
+            return _report_unused(check)
         written = lake.replace_days(RAW_BARS, start, end, spool)
         comparison = _report_comparison(compare_with_prices(lake, start, end))
         details = {"days_without_bars": len(days) - len(spool.days)}
@@ -114,12 +126,20 @@ def build(
         with_bars, counts = count_bars(lake, start, end)
         rows = _feature_rows(lake, market, days, date_ids, with_bars, int(counts.max(initial=1)))
         spool = Spool(BAR_FEATURES)
-        check = _check_blocks(BAR_FEATURES_SUITE, spool, rows, blocking=False)
+        check = _check_blocks(BAR_FEATURES_SUITE, spool, rows)
         written = lake.replace_days(BAR_FEATURES, start, end, spool)
         details = {"catalogue_version": BAR_CATALOGUE_VERSION, "days_with_bars": len(with_bars)}
         return record_result(BAR_FEATURES, written, details, checks=[check])
 
     return [raw_bars, features_of_bars]
+
+
+def depend_on_bars(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """Add the features from bars to what an asset reads, if it reads all other features."""
+    read = {dep.asset_key for dep in spec.deps}
+    if not read.issuperset(map(asset_key_of, FEATURES)):
+        return spec
+    return spec.replace_attributes(deps=[*spec.deps, asset_key_of(BAR_FEATURES)])
 
 
 def _read_blocks(lake: Lake, source: Source, days: DayArray, date_ids: IntArray) -> Blocks:
@@ -161,13 +181,14 @@ def _feature_rows(
         values = {
             name: tail_rows(array, stop - first)[kept] for name, array in bar_features(bars).items()
         }
+        splits = read_splits(lake, days[first:stop][kept], instruments)
+        if splits is not None:
+            values["overnight_return"] += np.log(splits)
         numbers = date_ids[first:stop][kept]
         yield long_rows(days[first:stop][kept], numbers, values, "instrument", instruments)
 
 
-def _check_blocks(
-    suite: Suite, spool: Spool, blocks: Blocks, *, blocking: bool
-) -> dg.AssetCheckResult:
+def _check_blocks(suite: Suite, spool: Spool, blocks: Blocks) -> dg.AssetCheckResult:
     """Collect blocks of rows, and run a suite over them."""
     with ResultsInTurn(suite) as results:
         for block in blocks:
@@ -175,8 +196,26 @@ def _check_blocks(
             results.add(to_frame(spool.table, block))
         result = results.joined()
     if result is None:
-        return make_check_result(spool.table, suite.name, True, blocking=blocking, rows=0)
-    return report_suite(spool.table, suite, result, blocking=blocking)
+        return make_check_result(spool.table, suite.name, True, blocking=False, rows=0)
+    return report_suite(spool.table, suite, result, blocking=False)
+
+
+def _report_unused(check: dg.AssetCheckResult) -> dg.MaterializeResult:
+    """Report that no bars were stored, and where the reason is."""
+    rows = f"rows that did not pass are in {REJECTED_BARS.name}"
+    return dg.MaterializeResult(
+        asset_key=asset_key_of(RAW_BARS),
+        check_results=[check, _report_comparison(())],
+        metadata={"nothing_stored": f"the check {check.check_name} says why; {rows}"},
+    )
+
+
+def _report_unread(error: Exception) -> dg.AssetCheckResult:
+    """Build the result of the check of bars that cannot be read."""
+    problem = pd.DataFrame({"problem": [" ".join(str(error).split())]})
+    return make_check_result(
+        RAW_BARS, RAW_BARS_SUITE.name, False, blocking=False, problem=to_markdown(problem)
+    )
 
 
 def _report_comparison(fields: Sequence[BarComparison]) -> dg.AssetCheckResult:

@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from quant_assets.core.settings import Settings
-from quant_assets.features.table_inputs import is_same_version, version_of_inputs
-from quant_assets.lake.readers.inputs import read_table_fields
+from quant_assets.features.further_inputs import is_same_version, version_of_inputs
+from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, ROLLING
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
@@ -204,13 +204,15 @@ def _find_changed_code(
     lake: Lake, fits: dict[str, list[dict[str, Any]]]
 ) -> Iterator[RetrainTrigger]:
     """Yield a trigger if features or code have changed since the newest good fits."""
-    fields = read_table_fields(lake)
-    version = version_of_inputs(fields)
+    further = read_further_inputs(lake)
+    version = version_of_inputs(further)
     newest = {
         name: fit for name, of_family in fits.items() if (fit := _find_newest_good_fit(of_family))
     }
     other_features = [
-        name for name, fit in newest.items() if not is_same_version(fit["features_version"], fields)
+        name
+        for name, fit in newest.items()
+        if not is_same_version(fit["features_version"], further)
     ]
     other_code = [name for name, fit in newest.items() if fit["code"] != code_digest(name)]
     outdated = {*other_features, *other_code}

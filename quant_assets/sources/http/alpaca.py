@@ -1,11 +1,11 @@
-"""Alpaca: daily bars of US stocks as they were traded. Needs a key and its secret.
+"""Alpaca: bars of US stocks as they were traded. Needs a key and its secret.
 
 The free plan has the trades of one exchange only (``feed=iex``), whose volume is a few percent of
 the whole. Splits and dividends are asked for by themselves: two requests a symbol.
 """
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from math import nan
 from urllib.parse import urljoin
@@ -30,6 +30,7 @@ from quant_assets.sources.http.json_fields import (
     moment_of,
     number_of,
 )
+from quant_assets.sources.http.minute_bars import Values, build_minute_bars
 from quant_assets.sources.http.paging import fetch_pages
 from quant_assets.sources.http.requests import Answer, Kind, Request
 from quant_assets.sources.http.vendor import Vendor
@@ -57,28 +58,69 @@ def read_alpaca(
         SourceError: Alpaca does not answer, or its answer has not the known form.
     """
     until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
+    asked = {"timeframe": "1Day", "feed": feed, "start": str(start), "end": str(until)}
+    bars = [
+        Bar(moment.astimezone(NEW_YORK).date(), values)
+        for moment, values in _fetch_rows(client, symbol, symbol, url, asked)
+    ]
+    events = _read_events(client, symbol, start, until, url)
+    return build_bars(symbol, place_actions(bars, events), until, url, with_actions=True)
+
+
+def read_alpaca_minutes(
+    client: Asker,
+    symbol: str,
+    start: date,
+    end: date,
+    url: str = URL,
+    feed: str = "iex",
+    *,
+    minutes: int,
+) -> Bars:
+    """Read the bars within the days from ``start`` to ``end`` of a stock, unfinished days left out.
+
+    Bars before and after the exchange's session are among them.
+
+    Args:
+        client: opened with a key.
+        symbol: Alpaca's name of the stock.
+        start: first day.
+        end: last day.
+        url: the interface.
+        feed: as for :func:`read_alpaca`.
+        minutes: length of the bars.
+
+    Raises:
+        SourceError: as for :func:`read_alpaca`.
+    """
+    until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
+    # The last minutes are refused without a plan, so nothing after the day's end is asked for.
+    ends = (
+        datetime.combine(start, time(), NEW_YORK),
+        datetime.combine(until, US_BARS_COMPLETE, NEW_YORK),
+    )
+    first, last = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in ends)
+    asked = {"timeframe": f"{minutes}Min", "feed": feed, "start": first, "end": last}
+    rows = _fetch_rows(client, f"{symbol} {minutes} min", symbol, url, asked)
+    return build_minute_bars(symbol, rows, until, url)
+
+
+def _fetch_rows(
+    client: Asker, dataset: str, symbol: str, url: str, asked: Mapping[str, str]
+) -> Iterator[tuple[datetime, Values]]:
+    """Ask for the bars of a stock, page after page; yield when each begins, and its values."""
+    own = {"symbols": symbol, "adjustment": "raw", "limit": str(_PAGE), **asked}
 
     def request(token: str | None) -> Request:
-        parameters = {
-            "symbols": symbol,
-            "timeframe": "1Day",
-            "adjustment": "raw",
-            "feed": feed,
-            "start": str(start),
-            "end": str(until),
-            "limit": str(_PAGE),
-        }
         page = {"page_token": token} if token else {}
-        return Request(symbol, url, Kind.JSON, parameters | page)
+        return Request(dataset, url, Kind.JSON, own | page)
 
     def find_next(answer: Answer) -> Request | None:
         token = field_of(answer.json(), "next_page_token", where=answer.url)
         return request(str(token)) if token else None
 
-    pages = fetch_pages(client, request(None), find_next)
-    bars = [bar for page in pages for bar in _parse(page, symbol)]
-    events = _read_events(client, symbol, start, until, url)
-    return build_bars(symbol, place_actions(bars, events), until, url, with_actions=True)
+    for page in fetch_pages(client, request(None), find_next):
+        yield from _parse(page, symbol)
 
 
 def _read_events(client: Asker, symbol: str, start: date, until: date, url: str) -> list[Event]:
@@ -121,14 +163,13 @@ def _parse_events(answer: Answer) -> Iterator[Event]:
                 yield Event(day, split=number(row, "new_rate") / (number(row, "old_rate") or nan))
 
 
-def _parse(answer: Answer, symbol: str) -> Iterator[Bar]:
+def _parse(answer: Answer, symbol: str) -> Iterator[tuple[datetime, Values]]:
     where = answer.url
     by_symbol = field_of(answer.json(), "bars", where=where)
     if not by_symbol:
         return
     for row in list_of(by_symbol, symbol, where=where):
-        moment = moment_of(field_of(row, "t", where=where), where)
-        yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))
+        yield moment_of(field_of(row, "t", where=where), where), letters_of(row, where)
 
 
 # The free plan allows 200 requests a minute.
@@ -143,6 +184,7 @@ ALPACA = Vendor(
         "APCA-API-SECRET-KEY": "APCA_API_SECRET_KEY",
     },
     feeds=("iex", "sip"),
+    read_minutes=read_alpaca_minutes,
 )
 """The vendor."""
 

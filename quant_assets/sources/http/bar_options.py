@@ -9,6 +9,7 @@ from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.values import Value, list_names, place_of, quote
 from quant_assets.market.instruments import InstrumentSeries, SeriesList
 from quant_assets.sources.http.bars import FIELDS
+from quant_assets.sources.http.minute_bars import MINUTES
 from quant_assets.sources.http.option_values import read_refresh_after, read_url
 from quant_assets.sources.http.vendor import Vendor
 
@@ -27,6 +28,7 @@ class BarOptions:
         url: the vendor's interface.
         feed: the vendor's feed; empty if it has none.
         refresh_after: age of the bars of a symbol from which the vendor is asked again.
+        minutes: length of the bars within the day that are delivered as well; 0 for none.
     """
 
     symbols: tuple[tuple[str, str], ...]
@@ -35,6 +37,7 @@ class BarOptions:
     url: str
     feed: str = ""
     refresh_after: timedelta = _REFRESH_AFTER
+    minutes: int = 0
 
     @property
     def asked_for(self) -> str:
@@ -56,6 +59,7 @@ def read_bar_options(
         MarketError: an option is wrong, or the vendor lacks a field of an instrument.
     """
     keys = [*_KEYS, *(("feed",) if vendor.feeds else ())]
+    keys += ("bars",) if vendor.read_minutes else ()
     given = options.record(keys) if options and options.content is not None else {}
     url = read_url(given["url"]) if "url" in given else vendor.url
     feed = vendor.feeds[0] if vendor.feeds else ""
@@ -68,7 +72,16 @@ def read_bar_options(
         url,
         feed,
         read_refresh_after(given, _REFRESH_AFTER),
+        _read_minutes(given["bars"]) if "bars" in given else 0,
     )
+
+
+def _read_minutes(value: Value) -> int:
+    """Return the length of the bars within the day."""
+    minutes = value.record(("minutes",), required=("minutes",))["minutes"]
+    if minutes.whole_number(1) not in MINUTES:
+        raise minutes.error("bars of another length", expected=list_names(map(str, MINUTES)))
+    return minutes.whole_number(1)
 
 
 def _read_symbols(vendor: Vendor, value: Value | None, market: MarketDescription) -> dict[str, str]:

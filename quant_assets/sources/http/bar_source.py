@@ -1,11 +1,12 @@
 """The source of daily bars of a vendor: one class for all vendors, which ``vendor`` describes.
 
-Asking belongs in ``bar_answers``, options in ``bar_options``, days that have come in ``bar_table``.
+Asking belongs in ``bar_answers``, options in ``bar_options``, days that have come in ``bar_table``,
+bars within the day in ``minute_source``.
 """
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from quant_assets.sources.http.bar_table import (
 from quant_assets.sources.http.bars import Bars
 from quant_assets.sources.http.readings import SymbolReadings
 from quant_assets.sources.http.responses import ResponseStore
-from quant_assets.sources.http.vendor import Vendor
+from quant_assets.sources.http.vendor import Vendor, vendor_of_minutes
 from quant_assets.sources.http.vendor_source import VendorSource, find_sessions
 from quant_assets.sources.http.waiting import WaitingClock
 from quant_assets.sources.protocol import PriceTable
@@ -117,6 +118,25 @@ class BarSource(VendorSource):
         return _join(self.market, answers, current)
 
 
+def cut_days(delivered: DeliveredBars, count: int, waiting: str) -> DeliveredBars:
+    """Return the first days that have come.
+
+    Args:
+        delivered: the bars that have come.
+        count: number of days.
+        waiting: why the others have not come.
+    """
+    table = delivered.table
+    kept = replace(
+        table,
+        days=table.days[:count],
+        date_ids=table.date_ids[:count],
+        values=table.values[:count],
+        actions=[action for action in table.actions if action.row < count],
+    )
+    return DeliveredBars(kept, waiting, _digest(kept))
+
+
 def _lacking_error(answers: BarAnswers, lacking: list[str]) -> SourceError:
     problems = answers.problems()
     shown = [f"{name}: {problems[name]}" for name in ("", *lacking) if name in problems]
@@ -198,4 +218,11 @@ def open_bars_at(
     """
     store = ResponseStore(cache)
     client = vendor.open_client(store, clock)
-    return BarSource(market, BarAnswers(vendor, options, client, store))
+    answers = BarAnswers(vendor, options, client, store)
+    if not options.minutes:
+        return BarSource(market, answers)
+    # It is a source of daily bars, so its module imports this one.
+    from quant_assets.sources.http.minute_source import MinuteSource
+
+    own = vendor_of_minutes(vendor, options.minutes)
+    return MinuteSource(market, answers, BarAnswers(own, options, client, store))

@@ -1,6 +1,7 @@
 """Daily bars as vendors deliver them: raw prices, with splits and dividends beside them.
 
-Adjusting prices belongs elsewhere. How a vendor writes bars belongs in its module.
+Adjusting prices belongs elsewhere, bars within the day in ``minute_bars``. How a vendor writes bars
+belongs in its module.
 """
 
 from bisect import bisect_left
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from quant_assets.core.errors import SourceError
-from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.core.typing import AnyArray, DayArray, FloatArray
 
 FIELDS = ("open", "high", "low", "close", "volume")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -68,6 +69,7 @@ class Bars:
         splits: (n,) shares after for each share before, 1 where there is no split; None if the
             vendor does not say.
         dividends: (n,) cash for each share, by ex-day; None if the vendor does not say.
+        starts: (n,) when bars within the day begin, UTC, ascending; None for bars of whole days.
     """
 
     symbol: str
@@ -75,6 +77,7 @@ class Bars:
     values: FloatArray
     splits: FloatArray | None = None
     dividends: FloatArray | None = None
+    starts: DayArray | None = None
 
 
 def build_bars(
@@ -166,7 +169,7 @@ def join_bars(earlier: Bars, later: Bars, start: date) -> Bars:
     """
     kept = earlier.days < np.datetime64(start)
 
-    def join(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+    def join(first: AnyArray | None, second: AnyArray | None) -> AnyArray | None:
         if first is None or second is None:
             return None
         return np.concatenate([first[kept], second])
@@ -177,6 +180,7 @@ def join_bars(earlier: Bars, later: Bars, start: date) -> Bars:
         np.concatenate([earlier.values[kept], later.values]),
         join(earlier.splits, later.splits),
         join(earlier.dividends, later.dividends),
+        join(earlier.starts, later.starts),
     )
 
 

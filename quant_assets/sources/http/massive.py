@@ -1,10 +1,10 @@
-"""Massive, formerly Polygon: daily bars of US stocks as they were traded. Needs a key.
+"""Massive, formerly Polygon: bars of US stocks as they were traded. Needs a key.
 
 Splits and dividends are asked for by themselves: three requests a symbol.
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from math import nan
 from urllib.parse import urljoin, urlsplit
@@ -30,12 +30,14 @@ from quant_assets.sources.http.json_fields import (
     moment_of,
     number_of,
 )
+from quant_assets.sources.http.minute_bars import Values, build_minute_bars
 from quant_assets.sources.http.paging import fetch_pages
 from quant_assets.sources.http.requests import Answer, Kind, Request, in_path
 from quant_assets.sources.http.vendor import Vendor
 from quant_assets.sources.http.waiting import Limits
 
 URL = "https://api.massive.com/v2/aggs/ticker"
+_PARAMETERS = {"adjusted": "false", "sort": "asc", "limit": "50000"}
 _DAYS = {"splits": "execution_date", "dividends": "ex_dividend_date"}
 
 
@@ -54,11 +56,10 @@ def read_massive(client: Asker, symbol: str, start: date, end: date, url: str = 
     """
     until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
     address = f"{url}/{in_path(symbol)}/range/1/day/{start}/{end}"
-    parameters = {"adjusted": "false", "sort": "asc", "limit": "50000"}
     bars = [
-        bar
-        for page in _fetch_all(client, Request(symbol, address, Kind.JSON, parameters))
-        for bar in _parse(page)
+        Bar(moment.astimezone(NEW_YORK).date(), values)
+        for page in _fetch_all(client, Request(symbol, address, Kind.JSON, _PARAMETERS))
+        for moment, values in _parse(page)
     ]
     events = [
         event
@@ -67,6 +68,31 @@ def read_massive(client: Asker, symbol: str, start: date, end: date, url: str = 
         for event in _parse_events(page, kind)
     ]
     return build_bars(symbol, place_actions(bars, events), until, address, with_actions=True)
+
+
+def read_massive_minutes(
+    client: Asker, symbol: str, start: date, end: date, url: str = URL, *, minutes: int
+) -> Bars:
+    """Read the bars within the days from ``start`` to ``end`` of a stock, unfinished days left out.
+
+    Bars before and after the exchange's session are among them.
+
+    Args:
+        client: opened with a key.
+        symbol: Massive's name of the stock.
+        start: first day.
+        end: last day.
+        url: the interface.
+        minutes: length of the bars.
+
+    Raises:
+        SourceError: as for :func:`read_massive`.
+    """
+    until = min(end, newest_finished_day(client.clock.now(), NEW_YORK, US_BARS_COMPLETE))
+    address = f"{url}/{in_path(symbol)}/range/{minutes}/minute/{start}/{until}"
+    pages = _fetch_all(client, Request(f"{symbol} {minutes} min", address, Kind.JSON, _PARAMETERS))
+    rows = (row for page in pages for row in _parse(page))
+    return build_minute_bars(symbol, rows, until, address)
 
 
 def _ask_events(symbol: str, kind: str, start: date, url: str) -> Request:
@@ -92,7 +118,8 @@ def _fetch_all(client: Asker, first: Request) -> Iterator[Answer]:
     return fetch_pages(client, first, find_next)
 
 
-def _parse(answer: Answer) -> Iterator[Bar]:
+def _parse(answer: Answer) -> Iterator[tuple[datetime, Values]]:
+    """Yield when each bar begins, and its values."""
     where, page = answer.url, answer.json()
     # No field at all is how some plans say that there are no bars.
     count = number_of(field_of(page, "resultsCount", where=where), where)
@@ -102,8 +129,8 @@ def _parse(answer: Answer) -> Iterator[Bar]:
             "bars are adjusted", where=where, expected="adjusted: false", found=page.get("adjusted")
         )
     for row in rows:
-        moment = moment_of(number_of(field_of(row, "t", where=where), where) / 1000, where)
-        yield Bar(moment.astimezone(NEW_YORK).date(), letters_of(row, where))
+        moment = number_of(field_of(row, "t", where=where), where) / 1000
+        yield moment_of(moment, where), letters_of(row, where)
 
 
 def _parse_events(answer: Answer, kind: str) -> Iterator[Event]:
@@ -129,6 +156,7 @@ MASSIVE = Vendor(
     limits=Limits(interval_s=12.5),
     keys={"Authorization": "MASSIVE_API_KEY"},
     scheme="Bearer ",
+    read_minutes=read_massive_minutes,
 )
 """The vendor."""
 

@@ -1,4 +1,4 @@
-"""What a vendor of daily bars gives to the source of bars: its name, keys, limits and reader.
+"""What a vendor of bars gives to the source of bars: its name, keys, limits and readers.
 
 How a vendor writes its bars belongs in its own module.
 """
@@ -6,6 +6,7 @@ How a vendor writes its bars belongs in its own module.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from functools import cache, partial
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -43,6 +44,8 @@ class Vendor:
         zone: time zone of the exchanges.
         complete: local time from which a day's bars are complete.
         name_symbol: returns the vendor's name of an instrument that has no other in the options.
+        read_minutes: reads bars within the day, called as ``read`` and with ``minutes``; None if
+            the vendor has none.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Vendor:
     zone: ZoneInfo = NEW_YORK
     complete: time = US_BARS_COMPLETE
     name_symbol: Callable[[str], str] = str
+    read_minutes: Callable[..., Bars] | None = None
 
     def open_client(
         self, store: ResponseStore | None = None, clock: WaitingClock | None = None
@@ -97,3 +101,17 @@ class Vendor:
     def finished_day(self, asked_at: datetime) -> date:
         """Return the newest calendar day whose bars were complete at a moment."""
         return newest_finished_day(asked_at, self.zone, self.complete)
+
+
+@cache
+def vendor_of_minutes(vendor: Vendor, minutes: int) -> Vendor:
+    """Return a vendor that reads bars within the day instead of daily bars.
+
+    Args:
+        vendor: a vendor with ``read_minutes``.
+        minutes: length of the bars.
+    """
+    if vendor.read_minutes is None:
+        raise ValueError(vendor.name)
+    read = partial(vendor.read_minutes, minutes=minutes)
+    return replace(vendor, name=f"{vendor.name} {minutes} min", read=read)
