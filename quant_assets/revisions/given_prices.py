@@ -10,13 +10,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from quant_assets.core.typing import BoolArray
+from quant_assets.core.typing import AnyArray, BoolArray
+from quant_assets.lake.readers.cell_sources import read_places
 from quant_assets.lake.readers.prices import read_raw
 from quant_assets.lake.schemas.revision_tables import SET_ASIDE
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.digests import digest_days
-from quant_assets.sources.protocol import Action, PriceTable, UnreadCell
+from quant_assets.sources.protocol import Action, JoinedPrices, PriceTable, UnreadCell
 
 _InRow = TypeVar("_InRow", UnreadCell, Action)
 
@@ -27,13 +28,22 @@ def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
         return table
     at = table.series.by_column
     kept, series = set(columns), table.series.select(columns)
+    places = [at[name] for name in columns]
     return replace(
         table,
         series=series,
-        values=np.ascontiguousarray(table.values[:, [at[name] for name in columns]]),
+        values=np.ascontiguousarray(table.values[:, places]),
         unread=[cell for cell in table.unread if cell.column in kept],
         actions=[action for action in table.actions if action.instrument in series.close_of],
+        **_name_columns(table, places),
     )
+
+
+def _name_columns(table: PriceTable, places: list[int]) -> dict[str, AnyArray]:
+    """Return the sources of some columns; nothing if all prices are of one source."""
+    if not isinstance(table, JoinedPrices):
+        return {}
+    return {"firsts": table.firsts[places], "places": table.places[:, places]}
 
 
 def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
@@ -52,6 +62,7 @@ def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
         values=table.values[wanted],
         unread=select(table.unread),
         actions=select(table.actions),
+        **({"places": table.places[wanted]} if isinstance(table, JoinedPrices) else {}),
     )
 
 
@@ -69,7 +80,18 @@ def join_days(earlier: PriceTable, later: PriceTable) -> PriceTable:
         values=np.concatenate([earlier.values, later.values]),
         unread=[*earlier.unread, *move(later.unread)],
         actions=[*earlier.actions, *move(later.actions)],
+        **_join_places(earlier, later),
     )
+
+
+def _join_places(earlier: PriceTable, later: PriceTable) -> dict[str, AnyArray]:
+    """Return the sources of the cells of two joined tables; none if the later is of one source."""
+    if not isinstance(later, JoinedPrices):
+        return {}
+    # Stored days that are read for the cleaning of later days are not stored again.
+    known = isinstance(earlier, JoinedPrices)
+    before = earlier.places if known else np.zeros(earlier.values.shape, later.places.dtype)
+    return {"places": np.concatenate([before, later.places])}
 
 
 def apply_set_aside(lake: Lake, given: PriceTable) -> tuple[PriceTable, dict[date, int]]:
@@ -94,6 +116,7 @@ def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTa
     rows = np.isin(given.days, np.array(days, dtype="datetime64[D]"))
     values = given.values.copy()
     values[rows] = np.nan
+    places = given.places.copy() if isinstance(given, JoinedPrices) else None
     unread = [cell for cell in given.unread if not rows[cell.row]]
     actions = [action for action in given.actions if not rows[action.row]]
     for day in days if lake.has(RAW_PRICES) else ():
@@ -104,4 +127,7 @@ def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTa
             values[row] = stored.values[0]
             unread += [replace(cell, row=row) for cell in stored.unread]
             actions += [replace(action, row=row) for action in stored.actions]
-    return replace(given, values=values, unread=unread, actions=actions)
+            if isinstance(given, JoinedPrices) and places is not None:
+                places[row] = read_places(lake, day, given)
+    own = {} if places is None else {"places": places}
+    return replace(given, values=values, unread=unread, actions=actions, **own)

@@ -27,12 +27,12 @@ def list_new_responses(lake: Lake, source: Source) -> list[Change]:
         return []
     stored = set()
     if lake.has(RESPONSES):
-        keys = lake.arrow(f"SELECT id, answered_at FROM {RESPONSES.quoted}").to_pylist()
-        stored = {(key["id"], key["answered_at"]) for key in keys}
+        keys = lake.arrow(f"SELECT source, id, answered_at FROM {RESPONSES.quoted}").to_pylist()
+        stored = {(key["source"], key["id"], key["answered_at"]) for key in keys}
     rows = [
         vars(record) | {"answered_at": record.at.astimezone(UTC).replace(tzinfo=None)}
         for record in source.responses()
     ]
-    new = [row for row in rows if (row["id"], row["answered_at"]) not in stored]
+    new = [row for row in rows if (row["source"], row["id"], row["answered_at"]) not in stored]
     names = [column.name for column in RESPONSES.columns]
     return [append(RESPONSES, {name: [row[name] for row in new] for name in names})] if new else []

@@ -124,7 +124,9 @@ def _find_members(naming: Naming, group_by: str | None) -> dict[str, list[Instru
 
 
 def _read_source(value: Value) -> SourceChoice:
-    """Read the key ``source``: the name of a source, or a map of it to its options."""
+    """Read the key ``source``: the name of a source, a map of it to its options, or a list."""
+    if isinstance(value.content, tuple):
+        return SourceChoice(value.key, value, is_list=True)
     if isinstance(value.content, dict):
         if len(value.content) != 1:
             raise value.error("a market has one source", expected="one name with its options")

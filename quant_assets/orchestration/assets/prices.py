@@ -61,7 +61,7 @@ from quant_assets.revisions.storing import (
     find_failing_days,
     set_days_aside,
 )
-from quant_assets.sources.protocol import Source
+from quant_assets.sources.protocol import JoinedPrices, Source
 
 Checks = list[dg.AssetCheckResult]
 
@@ -122,6 +122,8 @@ def build(
             context.log.error(f"{day} is set aside: {reason}")
         if comparison.revisions:
             context.log.info(describe_differences(comparison.revisions))
+        if isinstance(update.own, JoinedPrices) and (later := update.own.describe_later_sources()):
+            context.log.warning(later)
         now = clock.now()
         written = lake.change(
             *list_changes(lake, comparison, update, all_families, reasons, now),

@@ -107,6 +107,7 @@ OANDA = Vendor(
     scheme="Bearer ",
     complete=_BEGINS,
     name_symbol=_name_symbol,
+    has_splits=False,
 )
 """The vendor."""
 

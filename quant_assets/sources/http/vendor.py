@@ -43,6 +43,7 @@ class Vendor:
         zone: time zone of the exchanges.
         complete: local time from which a day's bars are complete.
         name_symbol: returns the vendor's name of an instrument that has no other in the options.
+        has_splits: whether its instruments may have splits and dividends.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Vendor:
     zone: ZoneInfo = NEW_YORK
     complete: time = US_BARS_COMPLETE
     name_symbol: Callable[[str], str] = str
+    has_splits: bool = True
 
     def open_client(
         self, store: ResponseStore | None = None, clock: WaitingClock | None = None
