@@ -1,7 +1,9 @@
 """Composes Dagster's definitions from the settings; nothing is computed here."""
 
 import warnings
+from collections.abc import Iterator
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import dagster as dg
@@ -18,6 +20,7 @@ from quant_assets.orchestration.assets import (
     anomalies,
     bars,
     data_quality,
+    disagreements,
     drift,
     features,
     fits,
@@ -47,7 +50,7 @@ from quant_assets.orchestration.sensors import (
     revision_sensor,
     source_sensor,
 )
-from quant_assets.sources.protocol import DeliversBars
+from quant_assets.sources.protocol import DeliversBars, JoinsSources, Source
 from quant_assets.sources.registry import open_market, open_source
 
 LAYERS = (
@@ -76,7 +79,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         market = market.with_days(partial(_read_stored_days, lake))
     calendar = market.calendar
     partitions = trading_partitions(calendar, span.first_day, span.last_day, today)
-    layers = (*LAYERS, bars) if isinstance(source, DeliversBars) else LAYERS
+    layers = (*LAYERS, *_choose_layers(source))
     with warnings.catch_warnings():
         # Only single-run backfills are marked beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -118,6 +121,14 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         },
         executor=dg.in_process_executor,
     )
+
+
+def _choose_layers(source: Source) -> Iterator[ModuleType]:
+    """Yield the modules of assets that only some sources have."""
+    if isinstance(source, DeliversBars):
+        yield bars
+    if isinstance(source, JoinsSources):
+        yield disagreements
 
 
 def _read_stored_days(lake: Lake) -> DayArray:

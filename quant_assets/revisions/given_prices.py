@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from quant_assets.core.typing import AnyArray, BoolArray
+from quant_assets.core.typing import BoolArray
 from quant_assets.lake.readers.cell_sources import read_places
 from quant_assets.lake.readers.prices import read_raw
 from quant_assets.lake.schemas.revision_tables import SET_ASIDE
@@ -29,21 +29,17 @@ def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
     at = table.series.by_column
     kept, series = set(columns), table.series.select(columns)
     places = [at[name] for name in columns]
-    return replace(
+    selected = replace(
         table,
         series=series,
         values=np.ascontiguousarray(table.values[:, places]),
         unread=[cell for cell in table.unread if cell.column in kept],
         actions=[action for action in table.actions if action.instrument in series.close_of],
-        **_name_columns(table, places),
     )
-
-
-def _name_columns(table: PriceTable, places: list[int]) -> dict[str, AnyArray]:
-    """Return the sources of some columns; nothing if all prices are of one source."""
-    if not isinstance(table, JoinedPrices):
-        return {}
-    return {"firsts": table.firsts[places], "places": table.places[:, places]}
+    if isinstance(selected, JoinedPrices):
+        firsts, cells = selected.firsts[places], selected.places[:, places]
+        return replace(selected, firsts=firsts, places=cells)
+    return selected
 
 
 def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
@@ -55,15 +51,17 @@ def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
     def select(cells: Sequence[_InRow]) -> list[_InRow]:
         return [replace(cell, row=int(position[cell.row])) for cell in cells if wanted[cell.row]]
 
-    return replace(
+    selected = replace(
         table,
         days=table.days[wanted],
         date_ids=table.date_ids[wanted],
         values=table.values[wanted],
         unread=select(table.unread),
         actions=select(table.actions),
-        **({"places": table.places[wanted]} if isinstance(table, JoinedPrices) else {}),
     )
+    if isinstance(selected, JoinedPrices):
+        return replace(selected, places=selected.places[wanted])
+    return selected
 
 
 def join_days(earlier: PriceTable, later: PriceTable) -> PriceTable:
@@ -73,25 +71,20 @@ def join_days(earlier: PriceTable, later: PriceTable) -> PriceTable:
     def move(cells: Sequence[_InRow]) -> list[_InRow]:
         return [replace(cell, row=cell.row + shift) for cell in cells]
 
-    return replace(
+    joined = replace(
         later,
         days=np.concatenate([earlier.days, later.days]),
         date_ids=np.concatenate([earlier.date_ids, later.date_ids]),
         values=np.concatenate([earlier.values, later.values]),
         unread=[*earlier.unread, *move(later.unread)],
         actions=[*earlier.actions, *move(later.actions)],
-        **_join_places(earlier, later),
     )
-
-
-def _join_places(earlier: PriceTable, later: PriceTable) -> dict[str, AnyArray]:
-    """Return the sources of the cells of two joined tables; none if the later is of one source."""
-    if not isinstance(later, JoinedPrices):
-        return {}
+    if not isinstance(joined, JoinedPrices):
+        return joined
     # Stored days that are read for the cleaning of later days are not stored again.
-    known = isinstance(earlier, JoinedPrices)
-    before = earlier.places if known else np.zeros(earlier.values.shape, later.places.dtype)
-    return {"places": np.concatenate([before, later.places])}
+    unknown = np.zeros(earlier.values.shape, dtype=joined.places.dtype)
+    places = earlier.places if isinstance(earlier, JoinedPrices) else unknown
+    return replace(joined, places=np.concatenate([places, joined.places]))
 
 
 def apply_set_aside(lake: Lake, given: PriceTable) -> tuple[PriceTable, dict[date, int]]:
@@ -116,7 +109,6 @@ def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTa
     rows = np.isin(given.days, np.array(days, dtype="datetime64[D]"))
     values = given.values.copy()
     values[rows] = np.nan
-    places = given.places.copy() if isinstance(given, JoinedPrices) else None
     unread = [cell for cell in given.unread if not rows[cell.row]]
     actions = [action for action in given.actions if not rows[action.row]]
     for day in days if lake.has(RAW_PRICES) else ():
@@ -127,7 +119,8 @@ def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTa
             values[row] = stored.values[0]
             unread += [replace(cell, row=row) for cell in stored.unread]
             actions += [replace(action, row=row) for action in stored.actions]
-            if isinstance(given, JoinedPrices) and places is not None:
+            if isinstance(given, JoinedPrices):
+                places = given.places.copy()
                 places[row] = read_places(lake, day, given)
-    own = {} if places is None else {"places": places}
-    return replace(given, values=values, unread=unread, actions=actions, **own)
+                given = replace(given, places=places)
+    return replace(given, values=values, unread=unread, actions=actions)

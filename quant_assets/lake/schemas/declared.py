@@ -31,7 +31,7 @@ def declared_tables(families: tuple[str, ...], *writers: Writer) -> tuple[Table,
 
 def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
     """Return every table that jobs write, except the tables of studies."""
-    return declared_tables(families, "load", "bars", "revise", "retrain", "watch")
+    return declared_tables(families, "load", "bars", "sources", "revise", "retrain", "watch")
 
 
 def watched_tables() -> tuple[Table, ...]:

@@ -15,6 +15,7 @@ from quant_assets.core.errors import MarketError, SourceError
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.reading import parse_description
+from quant_assets.monitoring.data.source_agreement import compare_sources
 from quant_assets.sources.files.source import open_files
 from quant_assets.sources.http.bar_options import read_bar_options
 from quant_assets.sources.http.bar_source import open_bars_at
@@ -352,3 +353,68 @@ def test_bars_are_those_of_the_source_that_delivers_them(tmp_path: Path) -> None
     assert source.bar_minutes == 15
     assert source.bars(DAYS[0], DAYS[1]).days.tolist() == DAYS[:1]
     assert not isinstance(vars(source)["parts"][0].source, DeliversBars)
+
+
+def compare(source: JoinedSource) -> pd.DataFrame:
+    return compare_sources(*source.deliveries(START, END)).rows
+
+
+def test_sources_that_disagree_are_listed_with_both_values(vendors: Vendors) -> None:
+    assert compare(vendors.open()).empty
+    shutil.rmtree(vendors.folder / "alpaca")
+    bars = {name: bars.copy() for name, bars in vendors.alpaca.bars.items()}
+    bars["AAA"][:, 4] *= 1.04
+    bars["AAA"][3, 3] *= 1.0015
+    bars["AAA"][5, 3] *= 1.003
+    bars["BBB"][7, 4] *= 2.0
+    bars["BBB"][9] = np.nan
+    vendors.alpaca.bars = bars
+    table, others = vendors.open().deliveries(START, END)
+    comparison = compare_sources(table, others)
+    assert comparison.compared == 4 * len(DAYS) - 2
+    assert comparison.large == 0
+    rows = comparison.rows
+    assert rows[["instrument", "field", "source", "other_source"]].values.tolist() == [
+        ["AAA", "close", "tiingo", "alpaca"],
+        ["BBB", "volume", "tiingo", "alpaca"],
+    ]
+    assert rows["trading_day"].dt.date.tolist() == [DAYS[5], DAYS[7]]
+    assert rows["value"].tolist() == [table.values[5, 0], table.values[7, 3]]
+    assert rows["other_value"].tolist() == [bars["AAA"][5, 3], bars["BBB"][7, 4]]
+    np.testing.assert_allclose(rows["difference"], [0.003 / 1.003, 0.5])
+    assert rows["tolerance"].tolist() == [0.002, 0.05]
+
+
+def test_a_missed_split_is_a_large_difference_and_a_tolerance_can_be_given(
+    vendors: Vendors,
+) -> None:
+    vendors.sources = VENDORS + "    tolerance: 0.01\n"
+    vendors.alpaca.bars["AAA"][5:, 3] /= 2.0
+    vendors.alpaca.bars["BBB"][5:, 3] *= 1.008
+    table, others = vendors.open().deliveries(START, END)
+    comparison = compare_sources(table, others)
+    assert (comparison.large, len(comparison.rows)) == (7, 7)
+
+
+def test_a_later_day_of_the_second_source_changes_no_earlier_disagreement(
+    vendors: Vendors,
+) -> None:
+    vendors.alpaca.bars["AAA"][3, 3] *= 1.01
+    before = compare(vendors.open())
+    vendors.alpaca.bars["AAA"][6:] *= 1.5
+    vendors.tiingo.bars["BBB"][7] = np.nan
+    for folder in ("tiingo", "alpaca"):
+        shutil.rmtree(vendors.folder / folder)
+    after = compare(vendors.open())
+    assert len(after) > len(before) == 1
+    earlier = after[after["trading_day"] < pd.Timestamp(DAYS[6])]
+    pd.testing.assert_frame_equal(earlier, before, check_exact=True)
+
+
+def test_what_was_taken_is_not_compared_with_itself(vendors: Vendors) -> None:
+    vendors.tiingo.bars["AAA"][2] = np.nan
+    table, others = vendors.open().deliveries(START, END)
+    assert compare_sources(table, others).compared == 4 * len(DAYS) - 2
+    assert np.isnan(others[0].values[2, 0])
+    assert np.isnan(others[1].values[2, 0])
+    assert others[1].values[3, 0] == table.values[3, 0]
