@@ -393,9 +393,7 @@ def test_cells_in_which_sources_differ_are_shown(lake: Lake) -> None:
     row = ("A", "close", 10.0, "one", 8.0, "two", 0.2, 0.002)
     rows = [(DAY - timedelta(days=days), *row) for days in (0, 5, 9)]
     names = [column.name for column in DISAGREEMENTS.columns]
-    columns = {
-        name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)
-    }
+    columns = to_columns(pd.DataFrame(rows, columns=names))
     lake.replace_days(DISAGREEMENTS, DAY - timedelta(days=9), DAY, columns)
     section = data_sections.data_health_section(scope(lake))
     since = DAY - timedelta(days=7)

@@ -37,9 +37,9 @@ DISAGREEMENTS = Table(
 )
 RESPONSES = Table(
     "raw.responses",
-    "Answers of a vendor to requests for prices: one row per answer. A run that stores prices adds "
-    "the answers that were kept until then. The body of an answer is a file in the folder "
-    "`sources/<source>/bodies` of the data directory.",
+    "Answers of vendors to requests for prices and for tables: one row per answer. A run that "
+    "stores prices, or reads tables, adds the answers that were kept until then. The body of an "
+    "answer is a file in the folder `sources/<source>/bodies` of the data directory.",
     (
         Column("id", "BIGINT", "number of the answer; begins anew if kept answers are deleted"),
         Column("source", "VARCHAR", "name of the source that asked"),

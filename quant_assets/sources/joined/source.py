@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.instruments import SeriesList
 from quant_assets.market.targets import TargetPairs
-from quant_assets.sources.http.responses import ResponseRecord
 from quant_assets.sources.joined.cells import Layer, join_layers
 from quant_assets.sources.joined.days import JoinedDays, SourceDays, join_days
 from quant_assets.sources.prices_only import PricesOnly
@@ -33,6 +33,9 @@ from quant_assets.sources.protocol import (
     Source,
     TakesTime,
 )
+
+if TYPE_CHECKING:
+    from quant_assets.sources.http.responses import ResponseRecord
 
 _NO_DAYS = np.empty(0, dtype="datetime64[D]")
 
@@ -198,7 +201,7 @@ class JoinedSource(PricesOnly):
         """
         return self.market.target_pairs(self.market.instruments())
 
-    def responses(self) -> Sequence[ResponseRecord]:
+    def responses(self) -> "Sequence[ResponseRecord]":
         """Return the records of all kept answers, oldest first, with the names of the sources.
 
         Raises:
