@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from quant_assets.core.typing import AnyArray, DayArray, FloatArray, IntArray
+from quant_assets.core.typing import AnyArray, BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.market.instruments import SeriesList
 from quant_assets.market.targets import TargetPairs
 
@@ -100,9 +100,15 @@ class JoinedPrices(PriceTable):
         """Return (k,) the names of the sources of k cells, by their rows and columns."""
         return np.array(self.names, dtype=object)[self.places[rows, columns]]
 
+    @property
+    def is_later(self) -> BoolArray:
+        """(n, c) which cells have a number of another source than the one that comes first."""
+        result: BoolArray = (self.places != self.firsts) & ~np.isnan(self.values)
+        return result
+
     def describe_later_sources(self) -> str:
         """Say how many prices are not of the source that comes first; empty if all are."""
-        later = (self.places != self.firsts) & ~np.isnan(self.values)
+        later = self.is_later
         if not later.any():
             return ""
         names = [self.names[place] for place in np.unique(self.places[later])]

@@ -19,7 +19,7 @@ from quant_assets.orchestration.assets import disagreements
 from quant_assets.orchestration.assets.partitions import trading_partitions
 from quant_assets.orchestration.assets.table_assets import asset_key_of
 from quant_assets.quality.cleaning import CleaningRules
-from quant_assets.revisions.comparison import Comparison
+from quant_assets.revisions.comparison import Comparison, compare_with_source
 from quant_assets.revisions.storing import build_update
 from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_market, open_source
@@ -127,3 +127,21 @@ def test_a_folder_that_is_gone_is_an_error(name: str, tmp_path: Path) -> None:
     (tmp_path / name).rename(tmp_path / "elsewhere")
     with pytest.raises(Exception, match=name):
         _ = source.last_day
+
+
+def test_a_value_that_the_first_source_has_later_is_a_revision(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    write(tmp_path, "one", [1.0] * 8, days=6)
+    write(tmp_path, "two", [1.0] * 6 + [1.02, 1.0])
+    source = open_source(settings)
+    with Lake(tmp_path / "lake") as lake:
+        store(lake, source)
+        assert not compare_with_source(lake, source).revisions
+        # A day of the second source that was not taken changes nothing.
+        write(tmp_path, "two", [1.5] * 6 + [1.02, 1.0])
+        assert not compare_with_source(lake, source).revisions
+        write(tmp_path, "one", [1.0] * 8)
+        revisions = compare_with_source(lake, source).revisions
+    (revision,) = revisions
+    assert (revision.kind, revision.column, revision.first) == ("corrected", "BBB_close", DAYS[6])
+    assert (revision.before, revision.after) == (204.0, 200.0)

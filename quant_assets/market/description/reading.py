@@ -129,7 +129,10 @@ def _read_source(value: Value) -> SourceChoice:
         return SourceChoice(value.key, value, is_list=True)
     if isinstance(value.content, dict):
         if len(value.content) != 1:
-            raise value.error("a market has one source", expected="one name with its options")
+            raise value.error(
+                "a map has several sources",
+                expected="one name with its options, or a list of sources",
+            )
         name, options = next(iter(value.content.items()))
         return SourceChoice(name, options if options.content is not None else None)
     return SourceChoice(value.name(), None)

@@ -229,11 +229,14 @@ def _reject(
 
 
 def _describe_raw(update: PriceUpdate) -> dict[str, Any]:
-    values = update.own.values
-    return {
-        "empty_share": float(np.isnan(values).mean()) if values.size else 0.0,
-        "unread_cells": len(update.own.unread),
+    own = update.own
+    details = {
+        "empty_share": float(np.isnan(own.values).mean()) if own.values.size else 0.0,
+        "unread_cells": len(own.unread),
     }
+    if isinstance(own, JoinedPrices):
+        details["prices_of_later_sources"] = int(own.is_later.sum())
+    return details
 
 
 def _describe_quarantine(update: PriceUpdate) -> dict[str, Any]:

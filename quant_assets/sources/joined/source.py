@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _NO_DAYS = np.empty(0, dtype="datetime64[D]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """A source of several.
 
@@ -80,7 +80,7 @@ class Part:
         return any(not each.problem and each.size for each in self.source.responses())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JoinedSource(PricesOnly):
     """A source that joins the prices of several sources.
 
@@ -94,7 +94,7 @@ class JoinedSource(PricesOnly):
     market: MarketDescription
     series: SeriesList
     parts: tuple[Part, ...]
-    clock: Clock = field(default_factory=Clock, compare=False)
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def name(self) -> str:
@@ -264,7 +264,7 @@ class JoinedSource(PricesOnly):
         return layers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JoinedBarSource(JoinedSource):
     """Several sources, of which one delivers bars within the day.
 
