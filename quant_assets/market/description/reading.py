@@ -130,7 +130,7 @@ def _read_source(value: Value) -> SourceChoice:
     if isinstance(value.content, dict):
         if len(value.content) != 1:
             raise value.error(
-                "a map has several sources",
+                "a map has one source",
                 expected="one name with its options, or a list of sources",
             )
         name, options = next(iter(value.content.items()))
