@@ -13,7 +13,8 @@ from quant_assets.sources.joined.options import (
     list_market_series,
     read_source_rules,
 )
-from quant_assets.sources.joined.source import JoinedBarSource, JoinedSource, Part
+from quant_assets.sources.joined.parts import Part
+from quant_assets.sources.joined.source import JoinedBarSource, JoinedSource
 from quant_assets.sources.protocol import DeliversAsTraded, DeliversBars, Source
 from quant_assets.sources.registry import open_choice
 

@@ -16,12 +16,13 @@ import numpy as np
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import SourceError
-from quant_assets.core.typing import BoolArray, DayArray
+from quant_assets.core.typing import DayArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.instruments import SeriesList
 from quant_assets.market.targets import TargetPairs
 from quant_assets.sources.joined.cells import Layer, join_layers
 from quant_assets.sources.joined.days import JoinedDays, SourceDays, join_days
+from quant_assets.sources.joined.parts import NO_DAYS, Part
 from quant_assets.sources.prices_only import PricesOnly
 from quant_assets.sources.protocol import (
     BarTable,
@@ -30,54 +31,11 @@ from quant_assets.sources.protocol import (
     KeepsResponses,
     OtherDelivery,
     PriceTable,
-    Source,
     TakesTime,
 )
 
 if TYPE_CHECKING:
     from quant_assets.sources.http.responses import ResponseRecord
-
-_NO_DAYS = np.empty(0, dtype="datetime64[D]")
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """A source of several.
-
-    Attributes:
-        name: its name, which is stored with its prices.
-        source: the source; it has the instruments and fields that it covers, and closes.
-        covers: (c,) which of the market's series it covers.
-        tolerance: relative difference from another source's price that is no disagreement.
-    """
-
-    name: str
-    source: Source
-    covers: BoolArray
-    tolerance: float
-
-    def read_days(self, is_first: bool) -> SourceDays:
-        """Read the days of the source; none if it is a vendor that has never answered.
-
-        Args:
-            is_first: whether it comes first for some series.
-
-        Raises:
-            SourceError: a source that delivered before cannot be read.
-        """
-        try:
-            days, problem = self.source.days(), self.source.waiting() if is_first else ""
-        except SourceError as error:
-            if self._has_answered():
-                raise
-            days, problem = _NO_DAYS, f"{error.problem} ({error.found})"
-        return SourceDays(self.name, days, is_first, problem)
-
-    def _has_answered(self) -> bool:
-        """Whether the source delivered before, as far as is known; files always did."""
-        if not isinstance(self.source, KeepsResponses):
-            return True
-        return any(not each.problem and each.size for each in self.source.responses())
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +212,7 @@ class JoinedSource(PricesOnly):
     def _read_layers(self, sources: Sequence[SourceDays], days: DayArray) -> list[Layer]:
         """Read the prices of each source on some days."""
         none = PriceTable(
-            _NO_DAYS, np.empty(0, np.int64), self.series, np.empty((0, len(self.series)))
+            NO_DAYS, np.empty(0, np.int64), self.series, np.empty((0, len(self.series)))
         )
         layers = []
         for part, own in zip(self.parts, sources, strict=True):
