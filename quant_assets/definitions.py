@@ -20,6 +20,7 @@ from quant_assets.orchestration.assets import (
     anomalies,
     bars,
     data_quality,
+    disagreements,
     drift,
     features,
     fits,
@@ -50,7 +51,7 @@ from quant_assets.orchestration.sensors import (
     revision_sensor,
     source_sensor,
 )
-from quant_assets.sources.protocol import DeliversBars, Source
+from quant_assets.sources.protocol import DeliversBars, JoinsSources, Source
 from quant_assets.sources.registry import open_market, open_source
 
 _Build = Callable[[dg.PartitionsDefinition, Sequence[str]], Sequence[dg.AssetsDefinition]]
@@ -132,6 +133,8 @@ def _list_builds(source: Source, market: MarketDescription) -> list[_Build]:
     builds: list[_Build] = [layer.build for layer in LAYERS]
     if isinstance(source, DeliversBars):
         builds.append(bars.build)
+    if isinstance(source, JoinsSources):
+        builds.append(disagreements.build)
     if market.imputation.estimates:
         builds[LAYERS.index(features)] = partial(features.build, imputed=True)
         builds.append(imputation.build)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quant_assets.commands.market_sources import describe_sources
 from quant_assets.commands.market_tables import describe_tables
 from quant_assets.commands.price_files import PriceFiles, scan_prices
 from quant_assets.core.errors import MarketError
@@ -79,6 +80,8 @@ def check_description(file: str, data: Path | None, today: date) -> Iterator[str
     if pairs is not None and days.count is not None:
         market.require_history(pairs, days.count)
     yield from _target_lines(market, pairs)
+    for position, text in enumerate(describe_sources(market)):
+        yield _line("" if position else "sources", text)
     for position, (name, text) in enumerate(describe_tables(market)):
         yield _line("" if position else "tables", f"{name}: {text}")
     if instruments and pairs is not None:

@@ -15,8 +15,9 @@ from quant_assets.models.registry import FAMILIES
 _MISSING = re.compile(r'Table with name "?(?P<name>[\w.]+)"? does not exist')
 _WRITTEN: dict[Writer, str] = {
     "load": "`quant-assets load` writes it",
-    "bars": "`quant-assets load` writes it, where the source delivers bars",
+    "bars": "`quant-assets load` writes it, where the source delivers bars within the day",
     "imputation": "`quant-assets load` writes it, where `market.yaml` says so with `imputation`",
+    "sources": "`quant-assets load` writes it, where the market has several sources",
     "revise": "`quant-assets revise` writes it, when the source has changed days that are stored",
     "retrain": "the job retrain_models writes it, which `quant-assets ui` shows",
     "study": "`quant-assets tune` writes it",

@@ -148,6 +148,7 @@ ROWS: tuple[tuple[Room, ...], ...] = (
                 ("competition", "a folder in the competition's format"),
                 ("http", "vendors over HTTP: the client, answers as they came, and a module each"),
                 ("files", "a folder of price files of a described market"),
+                ("joined", "several sources of one market as one source"),
                 ("tables", "tables of observations beside prices: files, FRED and the EIA"),
                 ("simulated", "a simulated market"),
             ),

@@ -1,12 +1,14 @@
 """Sections about data quality, and about the drift of features and forecasts."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
 from quant_assets.lake.readers.series import sort_groups
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
+from quant_assets.lake.schemas.source_tables import DISAGREEMENTS
 from quant_assets.monitoring.data.disagreement import MEASURE as DISAGREEMENT
 from quant_assets.monitoring.drift.drift import (
     SEVERITY_LIMIT,
@@ -36,6 +38,8 @@ _SHARE_MEASURES = ("missing", "outliers", DISAGREEMENT)
 """Measures that are shares; the others are counts."""
 _SHOWN_ROWS, _NAMED_COLUMNS = 10, 3
 _DRIFT_DAYS = 60
+_DISAGREEMENT_SPAN = timedelta(days=7)
+"""Calendar days before a report's day of which it shows disagreements: a source may be late."""
 
 
 def data_health_section(scope: ReportScope) -> Section:
@@ -60,9 +64,15 @@ def data_health_section(scope: ReportScope) -> Section:
     if len(of_series):
         blocks.append(_series_grid(of_series))
     kept = f"{len(of_markets) - len(broken)} of {len(of_markets)} limits are kept on {day}."
+    agreement = ""
+    if scope.lake.has(DISAGREEMENTS):
+        since = min(scope.first_day, day - _DISAGREEMENT_SPAN)
+        differing = scope.read_rows(DISAGREEMENTS, "AND trading_day >= ?", [since])
+        agreement = f" Sources differ in {format_count(len(differing), 'cell')} since {since}."
+        blocks += [_disagreement_grid(differing)] if len(differing) else []
     return Section(
         title,
-        kept + _count_broken_days(scope),
+        kept + _count_broken_days(scope) + agreement,
         tuple(blocks),
         items,
         checked_table=DATA_QUALITY.name,
@@ -152,6 +162,25 @@ def _series_grid(rows: pd.DataFrame) -> Grid:
     )
     caption = f"Series beyond a limit: {len(shown)} of {len(rows)}"
     return Grid(("series", "measure", "value"), cells, labels=2, caption=caption)
+
+
+def _disagreement_grid(rows: pd.DataFrame) -> Grid:
+    """Show the cells in which two sources differ, the largest differences first."""
+    order = ["difference", "trading_day", "instrument", "field", "other_source"]
+    shown = rows.sort_values(order, ascending=[False, False, True, True, True]).head(_SHOWN_ROWS)
+    cells = tuple(
+        text_row(
+            f"{row.instrument} {row.field}",
+            format_day(row.trading_day),
+            f"{row.value:g} of {row.source}",
+            f"{row.other_value:g} of {row.other_source}",
+            format_percent(row.difference, 2),
+        )
+        for row in frame_records(shown)
+    )
+    caption = f"Cells in which sources differ: {len(shown)} of {len(rows)}"
+    head = ("series", "day", "taken", "other", "difference")
+    return Grid(head, cells, labels=4, caption=caption)
 
 
 def _count_broken_days(scope: ReportScope) -> str:

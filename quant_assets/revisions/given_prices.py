@@ -11,12 +11,13 @@ from typing import TypeVar
 import numpy as np
 
 from quant_assets.core.typing import BoolArray
+from quant_assets.lake.readers.cell_sources import read_places
 from quant_assets.lake.readers.prices import read_raw
 from quant_assets.lake.schemas.revision_tables import SET_ASIDE
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.digests import digest_days
-from quant_assets.sources.protocol import Action, PriceTable, UnreadCell
+from quant_assets.sources.protocol import Action, JoinedPrices, PriceTable, UnreadCell
 
 _InRow = TypeVar("_InRow", UnreadCell, Action)
 
@@ -27,13 +28,18 @@ def select_columns(table: PriceTable, columns: tuple[str, ...]) -> PriceTable:
         return table
     at = table.series.by_column
     kept, series = set(columns), table.series.select(columns)
-    return replace(
+    places = [at[name] for name in columns]
+    selected = replace(
         table,
         series=series,
-        values=np.ascontiguousarray(table.values[:, [at[name] for name in columns]]),
+        values=np.ascontiguousarray(table.values[:, places]),
         unread=[cell for cell in table.unread if cell.column in kept],
         actions=[action for action in table.actions if action.instrument in series.close_of],
     )
+    if isinstance(selected, JoinedPrices):
+        firsts, cells = selected.firsts[places], selected.places[:, places]
+        return replace(selected, firsts=firsts, places=cells)
+    return selected
 
 
 def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
@@ -45,7 +51,7 @@ def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
     def select(cells: Sequence[_InRow]) -> list[_InRow]:
         return [replace(cell, row=int(position[cell.row])) for cell in cells if wanted[cell.row]]
 
-    return replace(
+    selected = replace(
         table,
         days=table.days[wanted],
         date_ids=table.date_ids[wanted],
@@ -53,6 +59,9 @@ def select_days(table: PriceTable, wanted: BoolArray) -> PriceTable:
         unread=select(table.unread),
         actions=select(table.actions),
     )
+    if isinstance(selected, JoinedPrices):
+        return replace(selected, places=selected.places[wanted])
+    return selected
 
 
 def join_days(earlier: PriceTable, later: PriceTable) -> PriceTable:
@@ -62,7 +71,7 @@ def join_days(earlier: PriceTable, later: PriceTable) -> PriceTable:
     def move(cells: Sequence[_InRow]) -> list[_InRow]:
         return [replace(cell, row=cell.row + shift) for cell in cells]
 
-    return replace(
+    joined = replace(
         later,
         days=np.concatenate([earlier.days, later.days]),
         date_ids=np.concatenate([earlier.date_ids, later.date_ids]),
@@ -70,6 +79,12 @@ def join_days(earlier: PriceTable, later: PriceTable) -> PriceTable:
         unread=[*earlier.unread, *move(later.unread)],
         actions=[*earlier.actions, *move(later.actions)],
     )
+    if not isinstance(joined, JoinedPrices):
+        return joined
+    # Stored days that are read for the cleaning of later days are not stored again.
+    unknown = np.zeros(earlier.values.shape, dtype=joined.places.dtype)
+    places = earlier.places if isinstance(earlier, JoinedPrices) else unknown
+    return replace(joined, places=np.concatenate([places, joined.places]))
 
 
 def apply_set_aside(lake: Lake, given: PriceTable) -> tuple[PriceTable, dict[date, int]]:
@@ -104,4 +119,8 @@ def keep_stored_days(lake: Lake, given: PriceTable, days: list[date]) -> PriceTa
             values[row] = stored.values[0]
             unread += [replace(cell, row=row) for cell in stored.unread]
             actions += [replace(action, row=row) for action in stored.actions]
+            if isinstance(given, JoinedPrices):
+                places = given.places.copy()
+                places[row] = read_places(lake, day, given)
+                given = replace(given, places=places)
     return replace(given, values=values, unread=unread, actions=actions)

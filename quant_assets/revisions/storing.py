@@ -22,7 +22,7 @@ from quant_assets.revisions.comparison import Comparison
 from quant_assets.revisions.digests import digest_days
 from quant_assets.revisions.given_prices import keep_stored_days, select_days
 from quant_assets.revisions.refusals import refuse_other_market
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.protocol import JoinedPrices, PriceTable
 
 _HINT = "run `quant-assets revise`, which does everything from there again; automation does it too"
 
@@ -146,6 +146,7 @@ def build_update(
         comparison.decisions,
         growth.scale(given.series)[history] if growth else None,
     )
+    cleaned = _name_sources(cleaned, given)
     own = select_days(given, np.arange(len(given.days)) >= first)
     return PriceUpdate(
         start,
@@ -156,6 +157,18 @@ def build_update(
         cleaned,
         refused or {},
     )
+
+
+def _name_sources(cleaned: CleanedTable, given: PriceTable) -> CleanedTable:
+    """Name the source of each rejected cell where several sources deliver the prices."""
+    if not isinstance(given, JoinedPrices):
+        return cleaned
+    rejected = cleaned.quarantine
+    days = rejected["trading_day"].to_numpy().astype("datetime64[D]")
+    rows = np.searchsorted(given.days, days)
+    columns = np.array([given.series.by_column[name] for name in rejected["column"]], dtype=int)
+    named = rejected.assign(source=given.name_sources(rows, columns))
+    return replace(cleaned, quarantine=named)
 
 
 def set_days_aside(

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from quant_assets.core.typing import DayArray, FloatArray, IntArray
+import numpy as np
+
+from quant_assets.core.typing import AnyArray, BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.market.instruments import SeriesList
 from quant_assets.market.targets import TargetPairs
 
@@ -78,6 +80,58 @@ class PriceTable:
     def columns(self) -> tuple[str, ...]:
         """Names of the c series in the source."""
         return self.series.columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedPrices(PriceTable):
+    """Prices that several sources deliver together.
+
+    Attributes:
+        names: names of the sources, in order of priority.
+        firsts: (c,) position of the source that comes first for each series among the names.
+        places: (n, c) position of each cell's source among the names.
+    """
+
+    names: tuple[str, ...]
+    firsts: IntArray
+    places: AnyArray
+
+    def name_sources(self, rows: IntArray, columns: IntArray) -> AnyArray:
+        """Return (k,) the names of the sources of k cells, by their rows and columns."""
+        return np.array(self.names, dtype=object)[self.places[rows, columns]]
+
+    @property
+    def is_later(self) -> BoolArray:
+        """(n, c) which cells have a number of another source than the one that comes first."""
+        result: BoolArray = (self.places != self.firsts) & ~np.isnan(self.values)
+        return result
+
+    def describe_later_sources(self) -> str:
+        """Say how many prices are not of the source that comes first; empty if all are."""
+        later = self.is_later
+        if not later.any():
+            return ""
+        names = [self.names[place] for place in np.unique(self.places[later])]
+        days = self.days[later.any(axis=1)]
+        return (
+            f"{int(later.sum()):,} prices are of {', '.join(names)}, as sources before have none; "
+            f"days {len(days):,}, the newest {days[-1]}"
+        )
+
+
+@dataclass(frozen=True)
+class OtherDelivery:
+    """What a source delivers where the prices of another source are taken.
+
+    Attributes:
+        name: name of the source.
+        values: (n, c) its numbers; NaN where it has none, or where it is the source of the cell.
+        tolerance: relative difference of prices that is no disagreement.
+    """
+
+    name: str
+    values: FloatArray
+    tolerance: float
 
 
 @dataclass(frozen=True)
@@ -212,6 +266,31 @@ class DeliversBars(Protocol):
 
         Raises:
             SourceError: the bars cannot be read as a whole, or do not fit the market's sessions.
+        """
+
+
+@runtime_checkable
+class DeliversAsTraded(Protocol):
+    """What a source has in addition if its prices may be as traded."""
+
+    @property
+    def as_traded(self) -> bool:
+        """Whether splits and dividends come beside the prices, and do not adjust them."""
+
+
+@runtime_checkable
+class JoinsSources(Protocol):
+    """What a source has in addition if it joins several sources."""
+
+    def deliveries(self, start: date, end: date) -> tuple[JoinedPrices, Sequence[OtherDelivery]]:
+        """Read the prices of some days, and what the other sources have of the same cells.
+
+        Args:
+            start: first day.
+            end: last day.
+
+        Raises:
+            SourceError: the data cannot be read as a whole.
         """
 
 

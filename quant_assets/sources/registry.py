@@ -20,6 +20,7 @@ SourceOpener: TypeAlias = Callable[[Value | None, MarketDescription, Path], Sour
 ENTRY_POINTS = "quant_assets.sources"
 """Group of the entry points by which other packages add sources."""
 FILES = "files"
+_SEVERAL = "quant_assets.sources.joined.opening:open_joined"
 _OPENERS = {
     FILES: "quant_assets.sources.files.source:open_files",
     "ecb": "quant_assets.sources.http.ecb:open_ecb",
@@ -47,7 +48,20 @@ def open_source(settings: Settings) -> Source:
         )
     market = open_description(settings)
     choice = market.source or SourceChoice(FILES, None)
-    cache = settings.data_dir / "sources" / choice.name
+    return open_choice(choice, market, settings.data_dir / "sources" / choice.name)
+
+
+def open_choice(choice: SourceChoice, market: MarketDescription, cache: Path) -> Source:
+    """Open a source that a description names.
+
+    Args:
+        choice: the source and its options.
+        market: the market with the instruments of the source.
+        cache: a folder that the source may use.
+
+    Raises:
+        MarketError: the source is unknown, or cannot be opened with these options.
+    """
     return _find_opener(choice, market)(choice.options, market, cache)
 
 
@@ -70,8 +84,9 @@ def open_market(settings: Settings, source: Source | None = None) -> MarketDescr
 
 
 def _find_opener(choice: SourceChoice, market: MarketDescription) -> SourceOpener:
-    if choice.name in _OPENERS:
-        module, name = _OPENERS[choice.name].split(":")
+    path = _SEVERAL if choice.is_list else _OPENERS.get(choice.name)
+    if path:
+        module, name = path.split(":")
         opener: SourceOpener = getattr(import_module(module), name)
         return opener
     added = {point.name: point.load for point in entry_points(group=ENTRY_POINTS)}

@@ -17,6 +17,7 @@ from quant_assets.lake.schemas.monitoring_tables import (
 )
 from quant_assets.lake.schemas.revision_tables import REVISIONS, SET_ASIDE
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
+from quant_assets.lake.schemas.source_tables import DISAGREEMENTS
 from quant_assets.lake.schemas.table import Column
 from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_SERIES, SUBMISSIONS, forecasts_table
 from quant_assets.lake.store.changes import append
@@ -385,3 +386,19 @@ def test_what_was_known_then_and_revised_since_is_told(lake: Lake) -> None:
     lake.change(append(SET_ASIDE, row))
     (item,) = revision_sections.revisions_section(page).action_items
     assert item == ActionItem("warning", f"the prices of {DAY} are set aside")
+
+
+def test_cells_in_which_sources_differ_are_shown(lake: Lake) -> None:
+    before = data_sections.data_health_section(scope(lake))
+    row = ("A", "close", 10.0, "one", 8.0, "two", 0.2, 0.002)
+    rows = [(DAY - timedelta(days=days), *row) for days in (0, 5, 9)]
+    names = [column.name for column in DISAGREEMENTS.columns]
+    columns = to_columns(pd.DataFrame(rows, columns=names))
+    lake.replace_days(DISAGREEMENTS, DAY - timedelta(days=9), DAY, columns)
+    section = data_sections.data_health_section(scope(lake))
+    since = DAY - timedelta(days=7)
+    assert section.summary == f"{before.summary} Sources differ in 2 cells since {since}."
+    assert grid(section, -1) == [
+        ["A close", str(day), "10 of one", "8 of two", "20.00 %"]
+        for day in (DAY, DAY - timedelta(days=5))
+    ]

@@ -18,6 +18,7 @@ from quant_assets.lake.readers.arrays import (
     tile_units,
     unit_positions,
 )
+from quant_assets.lake.readers.cell_sources import name_sources
 from quant_assets.lake.readers.series import read_groups, read_series
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
@@ -52,7 +53,7 @@ def raw_rows(table: PriceTable, source: str) -> dict[str, Any]:
     return {
         **series_keys(table.days, table.date_ids, table.series),
         "value": table.values.ravel(),
-        "source": tile_units([source], table.values.size),
+        "source": name_sources(table, source),
         "unread": unread.ravel(),
     }
 

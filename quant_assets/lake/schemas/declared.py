@@ -15,6 +15,10 @@ _LAYERS = (
     *("monitoring", "tracking", "rejected", "superseded"),
 )
 """Schemas in reading order; further schemas come after them."""
+_WRITTEN_BY_JOBS: tuple[Writer, ...] = (
+    *("load", "bars", "imputation", "sources"),
+    *("revise", "retrain", "watch"),
+)
 
 
 def declared_tables(families: tuple[str, ...], *writers: Writer) -> tuple[Table, ...]:
@@ -31,7 +35,7 @@ def declared_tables(families: tuple[str, ...], *writers: Writer) -> tuple[Table,
 
 def all_tables(families: tuple[str, ...]) -> tuple[Table, ...]:
     """Return every table that jobs write, except the tables of studies."""
-    return declared_tables(families, "load", "bars", "imputation", "revise", "retrain", "watch")
+    return declared_tables(families, *_WRITTEN_BY_JOBS)
 
 
 def watched_tables() -> tuple[Table, ...]:

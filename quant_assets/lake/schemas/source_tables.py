@@ -16,11 +16,30 @@ ACTIONS = Table(
     ),
     written_by="no_asset",
 )
+DISAGREEMENTS = Table(
+    "raw.disagreements",
+    "Prices in which two sources of a market differ by more than the tolerance: one row per day, "
+    "series and other source. Only markets with several sources have rows. Sources are compared "
+    "when a day is stored, and with each of the four trading days after it, as a source may "
+    "deliver late. Known at the close of the fourth trading day after trading_day.",
+    (
+        Column("trading_day", "DATE", "a trading day of the market"),
+        Column("instrument", "VARCHAR", "name of the instrument"),
+        Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
+        Column("value", "DOUBLE", "the number that raw.prices has"),
+        Column("source", "VARCHAR", "the source of that number"),
+        Column("other_value", "DOUBLE", "the number of another source"),
+        Column("other_source", "VARCHAR", "the other source"),
+        Column("difference", "DOUBLE", "difference as a share of the larger of the two numbers"),
+        Column("tolerance", "DOUBLE", "difference that is no disagreement"),
+    ),
+    written_by="sources",
+)
 RESPONSES = Table(
     "raw.responses",
-    "Answers of a vendor to requests for prices: one row per answer. A run that stores prices adds "
-    "the answers that were kept until then. The body of an answer is a file in the folder "
-    "`sources/<source>/bodies` of the data directory.",
+    "Answers of vendors to requests for prices and for tables: one row per answer. A run that "
+    "stores prices, or reads tables, adds the answers that were kept until then. The body of an "
+    "answer is a file in the folder `sources/<source>/bodies` of the data directory.",
     (
         Column("id", "BIGINT", "number of the answer; begins anew if kept answers are deleted"),
         Column("source", "VARCHAR", "name of the source that asked"),

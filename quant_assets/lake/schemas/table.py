@@ -22,12 +22,14 @@ _ARROW = {
 }
 
 
-Writer = Literal["load", "bars", "imputation", "revise", "retrain", "study", "watch", "no_asset"]
+Writer = Literal[
+    "load", "bars", "imputation", "sources", "revise", "retrain", "study", "watch", "no_asset"
+]
 """What writes a table. ``load``: the jobs that write days; ``bars``: the same jobs, where the
 source delivers bars; ``imputation``: the same jobs, where the description has missing closes
-estimated; ``revise``: load_history and revise_history; ``retrain``: retrain_models;
-``study``: tune_models; ``watch``: watch_daily.
-``no_asset``: no asset of its own but, for example, a sensor."""
+estimated; ``sources``: the same jobs, where the market has several sources; ``revise``:
+load_history and revise_history; ``retrain``: retrain_models; ``study``: tune_models; ``watch``:
+watch_daily. ``no_asset``: no asset of its own but, for example, a sensor."""
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,14 @@ class SourceChoice:
     """The source that a description names.
 
     Attributes:
-        name: name of the source.
-        options: what the description says to the source; None if nothing.
+        name: name of the source; that of the key for a list of sources.
+        options: what the description says to the source, or the list; None if nothing.
+        is_list: whether the description lists several sources.
     """
 
     name: str
     options: Value | None
+    is_list: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -129,10 +129,15 @@ def _find_members(naming: Naming, group_by: str | None) -> dict[str, list[Instru
 
 
 def _read_source(value: Value) -> SourceChoice:
-    """Read the key ``source``: the name of a source, or a map of it to its options."""
+    """Read the key ``source``: the name of a source, a map of it to its options, or a list."""
+    if isinstance(value.content, tuple):
+        return SourceChoice(value.key, value, is_list=True)
     if isinstance(value.content, dict):
         if len(value.content) != 1:
-            raise value.error("a market has one source", expected="one name with its options")
+            raise value.error(
+                "a map has one source",
+                expected="one name with its options, or a list of sources",
+            )
         name, options = next(iter(value.content.items()))
         return SourceChoice(name, options if options.content is not None else None)
     return SourceChoice(value.name(), None)

@@ -42,7 +42,8 @@ from quant_assets.orchestration.assets.table_assets import (
     table_asset,
 )
 from quant_assets.revisions.observations import NewRows, find_new_rows
-from quant_assets.sources.tables.reading import read_table
+from quant_assets.revisions.responses import list_new_records
+from quant_assets.sources.tables.reading import list_responses, read_table
 
 _CHECK = "tables_read"
 _COLUMNS = [column.name for column in RAW_OBSERVATIONS.columns]
@@ -79,9 +80,10 @@ def build(
     ) -> dg.MaterializeResult:
         require_distinct_inputs(market.tables, market.all_groups)
         problems, late, changes = [], 0, []
+        folder = settings.data_dir / "sources"
         for rule in market.tables:
             try:
-                given = read_table(rule, market, settings.data_dir / "sources", _instruments(lake))
+                given = read_table(rule, market, folder, _instruments(lake))
             except SourceError as error:
                 if read_newest_rows(lake, rule.name, rule.reading).empty:
                     raise
@@ -95,8 +97,10 @@ def build(
                 changes.append(append(RAW_OBSERVATIONS, new.rows))
         if not changes and not lake.has(RAW_OBSERVATIONS):
             changes.append(append(RAW_OBSERVATIONS, dict.fromkeys(_COLUMNS, ())))
-        results = lake.change(*changes) if changes else []
-        written = WriteResult(sum(each.rows for each in results), lake.snapshot_id())
+        answers = list_new_records(lake, list_responses(market, folder))
+        results = lake.change(*changes, *answers) if changes or answers else []
+        rows = sum(each.rows for each in results[: len(changes)])
+        written = WriteResult(rows, lake.snapshot_id())
         check = make_check_result(
             RAW_OBSERVATIONS,
             _CHECK,

@@ -61,7 +61,7 @@ from quant_assets.revisions.storing import (
     find_failing_days,
     set_days_aside,
 )
-from quant_assets.sources.protocol import Source
+from quant_assets.sources.protocol import JoinedPrices, Source
 
 Checks = list[dg.AssetCheckResult]
 
@@ -122,6 +122,8 @@ def build(
             context.log.error(f"{day} is set aside: {reason}")
         if comparison.revisions:
             context.log.info(describe_differences(comparison.revisions))
+        if isinstance(update.own, JoinedPrices) and (later := update.own.describe_later_sources()):
+            context.log.warning(later)
         now = clock.now()
         written = lake.change(
             *list_changes(lake, comparison, update, all_families, reasons, now),
@@ -227,11 +229,14 @@ def _reject(
 
 
 def _describe_raw(update: PriceUpdate) -> dict[str, Any]:
-    values = update.own.values
-    return {
-        "empty_share": float(np.isnan(values).mean()) if values.size else 0.0,
-        "unread_cells": len(update.own.unread),
+    own = update.own
+    details = {
+        "empty_share": float(np.isnan(own.values).mean()) if own.values.size else 0.0,
+        "unread_cells": len(own.unread),
     }
+    if isinstance(own, JoinedPrices):
+        details["prices_of_later_sources"] = int(own.is_later.sum())
+    return details
 
 
 def _describe_quarantine(update: PriceUpdate) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from quant_assets.sources.files.actions import read_actions
 from quant_assets.sources.files.digests import digest_content, digest_state
 from quant_assets.sources.files.headers import list_files
 from quant_assets.sources.files.history import PriceHistory, Request, read_history
+from quant_assets.sources.files.layout import ACTIONS
 from quant_assets.sources.files.long_cells import read_long
 from quant_assets.sources.files.options import FileOptions, read_options
 from quant_assets.sources.files.trading_days import TradingDays, find_trading_days
@@ -67,6 +68,11 @@ class PriceFolder(PricesOnly):
     def name(self) -> str:
         """Short name, which is stored with every price."""
         return "files"
+
+    @property
+    def as_traded(self) -> bool:
+        """Whether the options name columns of splits or dividends."""
+        return any(ours in ACTIONS for ours, _ in self.options.columns)
 
     @property
     def first_day(self) -> date:

@@ -67,6 +67,11 @@ class BarSource(VendorSource):
         """Short name, which is stored with every price."""
         return self.answers.vendor.name
 
+    @property
+    def as_traded(self) -> bool:
+        """Whether the vendor gives splits and dividends beside prices as traded."""
+        return self.answers.vendor.has_splits
+
     def fingerprint(self) -> str:
         """Compute the SHA-256 of the days that have come, with prices, splits and dividends.
 

@@ -151,6 +151,7 @@ OANDA = Vendor(
     complete=_BEGINS,
     name_symbol=_name_symbol,
     read_minutes=read_oanda_minutes,
+    has_splits=False,
 )
 """The vendor."""
 

@@ -46,6 +46,7 @@ class Vendor:
         name_symbol: returns the vendor's name of an instrument that has no other in the options.
         read_minutes: reads bars within the day, called as ``read`` and with ``minutes``; None if
             the vendor has none.
+        has_splits: whether its instruments may have splits and dividends.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Vendor:
     complete: time = US_BARS_COMPLETE
     name_symbol: Callable[[str], str] = str
     read_minutes: Callable[..., Bars] | None = None
+    has_splits: bool = True
 
     def open_client(
         self, store: ResponseStore | None = None, clock: WaitingClock | None = None

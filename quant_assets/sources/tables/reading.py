@@ -4,11 +4,15 @@ import hashlib
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.tables import TableFile, TableRule
 from quant_assets.sources.tables.files import read_file
 from quant_assets.sources.tables.rows import TableRows
+
+if TYPE_CHECKING:
+    from quant_assets.sources.http.responses import ResponseRecord
 
 
 def digest_files(market: MarketDescription) -> list[str]:
@@ -45,3 +49,22 @@ def read_table(
     from quant_assets.sources.tables.vendors import read_vendor
 
     return read_vendor(rule, rule.place, folder, market.calendar)
+
+
+def list_responses(market: MarketDescription, folder: Path) -> "list[ResponseRecord]":
+    """List the records of all kept answers of the vendors of a market's tables.
+
+    Args:
+        market: the market.
+        folder: the folder in which answers of vendors are kept.
+
+    Raises:
+        SourceError: they cannot be read.
+    """
+    places = [rule.place for rule in market.tables]
+    vendors = dict.fromkeys(place.vendor for place in places if not isinstance(place, TableFile))
+    if not vendors:
+        return []
+    from quant_assets.sources.http.responses import ResponseStore
+
+    return [record for name in vendors for record in ResponseStore(folder / name).records()]
