@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import date
 from math import log
 from pathlib import Path
 
@@ -12,10 +11,8 @@ import pytest
 
 from quant_assets.commands.loading import load_everything
 from quant_assets.commands.revising import run_revision
-from quant_assets.core.settings import Settings
 from quant_assets.core.typing import FloatArray
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES, RAW_BARS
-from quant_assets.lake.schemas.declared import declared_tables
 from quant_assets.lake.schemas.revision_tables import REVISION_RUNS, REVISIONS
 from quant_assets.lake.schemas.source_tables import ACTIONS, RESPONSES
 from quant_assets.lake.schemas.tables import LABELS, RAW_PRICES, VALIDATED_PRICES
@@ -27,22 +24,19 @@ from quant_assets_tests.support.bar_vendor import (
     open_bar_vendor,
     set_keys,
 )
-from quant_assets_tests.support.installation import Installation
 from quant_assets_tests.support.minute_vendor import MinuteVendor, add_minutes
+from quant_assets_tests.support.vendor_installation import (
+    DAYS,
+    SYMBOLS,
+    VendorInstallation,
+    read_until,
+    read_wide,
+)
 
 pytestmark = pytest.mark.slow("a market is loaded a dozen times", seconds=200)
 
-DAYS = [day.date() for day in pd.bdate_range("2025-06-02", periods=82)]
-SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
 SPLIT, REVERSE, CASH = 40, 55, 60
 """Rows of a split of AAA, of a reverse split of BBB, and of a dividend of AAA."""
-FAMILY = "rank_prior"
-TABLES = declared_tables((FAMILY,), "load")
-# Moments, snapshots and runs are no results of a computation.
-_INCIDENTAL = (
-    *("stored_at", "snapshot", "seconds", "fit_seconds", "dagster_run", "version", "known_at"),
-    *("finished_at", "origin", "fingerprint", "artifact"),
-)
 _TEXT = """\
 name: vendor
 source: {{{shape}: {{url: "{url}", first_day: {first}, symbols: {{AAA.X: AAA}}{more}}}}}
@@ -50,26 +44,6 @@ instruments: {{fields: [open, high, low, close, volume], list: [AAA.X, BBB, CCC,
 calendar: {{days: data}}
 targets: {{spreads: {{against: market, benchmark: DDD, horizons: [1, 3]}}}}
 """
-
-
-class VendorInstallation(Installation):
-    """A folder with ``market.yaml`` of a vendor, and the data directory beside it."""
-
-    @property
-    def settings(self) -> Settings:
-        return Settings(
-            data_dir=self.root / "data",
-            source=str(self.root / "market.yaml"),
-            families=FAMILY,
-            first_fit_after=68,
-            refit_every=len(DAYS),
-            threads=1,
-            pictures=False,
-        )
-
-    def read(self, sql: str) -> pd.DataFrame:
-        with Lake(self.settings.lake_dir, read_only=True) as lake:
-            return lake.query(sql)
 
 
 def split_bars(unsplit: FloatArray, row: int, factor: float) -> FloatArray:
@@ -115,11 +89,6 @@ def vendor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         yield vendor
 
 
-def read_wide(installation: VendorInstallation, table: str, field: str) -> pd.DataFrame:
-    rows = installation.read(f"FROM {table} WHERE field = '{field}'")
-    return rows.pivot(index="trading_day", columns="instrument", values="value")
-
-
 def own_growth(closes: FloatArray) -> FloatArray:
     """Return what a share became by the dividend of AAA."""
     return np.where(np.arange(len(DAYS)) >= CASH, 1 + 0.5 / closes[CASH], 1.0)
@@ -155,24 +124,6 @@ def test_labels_across_a_split_are_those_of_the_unsplit_price(
         assert label.value == pytest.approx(moves[0] - moves[1], abs=1e-12)
     flags = market.read(f"SELECT flag FROM {VALIDATED_PRICES.quoted} WHERE flag LIKE '%jump%'")
     assert not len(flags)
-
-
-def read_until(installation: VendorInstallation, day: date) -> dict[str, str]:
-    """Return a digest of the rows of each table that holds days, up to a day."""
-    digests = {}
-    with Lake(installation.settings.lake_dir, read_only=True) as lake:
-        for table in (*TABLES, ACTIONS, *BAR_TABLES):
-            if not table.day_column or not lake.has(table):
-                continue
-            names = ", ".join(
-                f'"{column.name}"' for column in table.columns if column.name not in _INCIDENTAL
-            )
-            rows = lake.arrow(
-                f'SELECT {names} FROM {table.quoted} WHERE "{table.day_column}" <= ? ORDER BY ALL',
-                [day],
-            )
-            digests[table.name] = str(rows.to_pylist())
-    return digests
 
 
 def split_minutes(minutes: MinuteVendor) -> None:

@@ -13,14 +13,14 @@ from quant_assets.lake.schemas.revision_tables import REVISIONS
 from quant_assets.lake.schemas.source_tables import DISAGREEMENTS, RESPONSES
 from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets_tests.support.bar_vendor import BarVendor, open_bar_vendor, set_keys
-from quant_assets_tests.support.vendor_server import Scripted
-from quant_assets_tests.whole.test_bar_vendors import (
+from quant_assets_tests.support.vendor_installation import (
     DAYS,
     SYMBOLS,
     VendorInstallation,
     read_until,
     read_wide,
 )
+from quant_assets_tests.support.vendor_server import Scripted
 
 pytestmark = pytest.mark.slow("a market is loaded and revised", seconds=30)
 
