@@ -6,15 +6,18 @@ Nothing is written here. The changes of all tables that follow are in ``revision
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from quant_assets.core.errors import SourceError
-from quant_assets.core.typing import DayArray
+from quant_assets.core.typing import AnyArray, DayArray
 from quant_assets.lake.readers.arrays import day_blocks
 from quant_assets.lake.readers.prices import raw_rows
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.listings import Listing, listing_days
+from quant_assets.market.universe import find_unlisted
 from quant_assets.quality.cleaning import CleanedTable, CleaningRules, clean
 from quant_assets.quality.growth import compute_growth
 from quant_assets.quality.rows import validated_rows
@@ -121,6 +124,7 @@ def build_update(
     start: date,
     end: date,
     refused: Mapping[date, int] | None = None,
+    listings: Mapping[str, Listing] = MappingProxyType({}),
 ) -> PriceUpdate:
     """Build the rows that a run stores. Raw rows are as given; the others are cleaned.
 
@@ -131,6 +135,7 @@ def build_update(
         start: first day of the run.
         end: last day of the run.
         refused: days that this run sets aside, and their digests.
+        listings: what a description says of the days on which instruments can trade, by name.
     """
     days = comparison.given.days
     # The history of a lake begins with the first run, which need not begin with the source.
@@ -139,12 +144,14 @@ def build_update(
     first = int(np.searchsorted(given.days, np.datetime64(start)))
     history = np.arange(len(given.days)) >= max(0, first - rules.history)
     growth = compute_growth(given, comparison.decisions, comparison.growth_before)
+    kept = select_days(given, history)
     cleaned = clean(
-        select_days(given, history),
+        kept,
         source,
         rules,
         comparison.decisions,
         growth.scale(given.series)[history] if growth else None,
+        _find_listing_states(kept, listings),
     )
     own = select_days(given, np.arange(len(given.days)) >= first)
     return PriceUpdate(
@@ -156,6 +163,14 @@ def build_update(
         cleaned,
         refused or {},
     )
+
+
+def _find_listing_states(table: PriceTable, listings: Mapping[str, Listing]) -> AnyArray | None:
+    """Find the (n, c) states of cells by what a description says; None if it says nothing."""
+    if not listings:
+        return None
+    instruments = [each.instrument for each in table.series.series]
+    return find_unlisted(table.days, *listing_days(instruments, listings))
 
 
 def set_days_aside(

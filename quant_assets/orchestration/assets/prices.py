@@ -105,6 +105,7 @@ def build(
             build_update,
             source=source.name,
             rules=CleaningRules(fill_limit=settings.fill_limit, jump_z=settings.jump_z),
+            listings=market.listings,
         )
         update = build_rows(comparison, start=start, end=end)
         checks = check(update)
