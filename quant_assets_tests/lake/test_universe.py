@@ -37,3 +37,16 @@ def test_a_day_without_rows_has_all_instruments(lake: Lake) -> None:
     days = np.array(["2024-01-03", *DAYS.astype(str)], "datetime64[D]")
     members = read_members(lake, days, NAMES)
     assert members.tolist() == [[True] * 3, [True, False, False], [True, True, False]]
+
+
+def test_instruments_without_prices_can_count_as_members(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    rows = {
+        "trading_day": np.repeat(DAYS[:1], 3),
+        "instrument": list(NAMES),
+        "member": [False] * 3,
+        "why": ["no price for 20 days", "not yet listed", "delisted"],
+    }
+    lake.replace_days(UNIVERSE, date(2024, 1, 4), date(2024, 1, 4), rows)
+    assert read_members(lake, DAYS[:1], NAMES).tolist() == [[False] * 3]
+    assert read_members(lake, DAYS[:1], NAMES, silent=True).tolist() == [[True, False, False]]

@@ -42,6 +42,7 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store.changes import replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import Spool
+from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.instruments import FIELDS
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, delay_of, labels_by_known_day
@@ -63,6 +64,8 @@ from quant_assets.revisions.records import list_mark_removal
 from quant_assets.sources.protocol import Source
 
 _PUBLISHED = "agree_with_published"
+_SETTLED_DAYS = 40
+"""Days for which a target has been in the universe before most of its features can be known."""
 
 
 def build(
@@ -149,7 +152,9 @@ def build(
         checks=[suite_spec(TARGET_FEATURES, TARGET_FEATURES_SUITE, blocking=False)],
     )
     def targets(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        market: dg.ResourceParam[MarketDescription],
     ) -> dg.MaterializeResult:
         start, end = run_day_range(context)
         pairs = read_pairs(lake)
@@ -157,7 +162,11 @@ def build(
         with results:
             for columns in _target_blocks(lake, pairs, start, end):
                 spool.add(columns)
-                results.add(_keep_members(lake, pairs, to_frame(TARGET_FEATURES, columns)))
+                frame = to_frame(TARGET_FEATURES, columns)
+                if market.universe is not None:
+                    frame = _keep_settled(lake, pairs, frame)
+                if len(frame):
+                    results.add(frame)
         written, *_ = lake.change(
             replace_days(TARGET_FEATURES, start, end, spool), *list_mark_removal(lake, start, end)
         )
@@ -232,16 +241,20 @@ def _target_rows(
     return long_rows(days, date_ids, values, "target", pairs.targets)
 
 
-def _keep_members(lake: Lake, pairs: TargetPairs, frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows of targets that are in the universe on the day; all if no row is."""
+def _keep_settled(lake: Lake, pairs: TargetPairs, frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of targets that are in the universe, and were so ``_SETTLED_DAYS`` before."""
+    known = read_days(lake, VALIDATED_PRICES)
     days = np.unique(frame["trading_day"].to_numpy()).astype("datetime64[D]")
-    kept = read_target_members(lake, days, pairs).ravel()
-    return frame[kept] if kept.any() and not kept.all() else frame
+    before = np.searchsorted(known, days) - _SETTLED_DAYS
+    kept = read_target_members(lake, days, pairs) & (before >= 0)[:, None]
+    earlier, at = np.unique(np.maximum(before, 0), return_inverse=True)
+    kept &= read_target_members(lake, known[earlier], pairs)[at]
+    return frame[kept.ravel()]
 
 
 def _check_targets(result: SuiteResult | None) -> dg.AssetCheckResult:
     if result is None:
-        # Every day of the run was withdrawn.
+        # Every day of the run was withdrawn, or no target has been there for long enough.
         name = TARGET_FEATURES_SUITE.name
         return make_check_result(TARGET_FEATURES, name, True, blocking=False, rows=0)
     return report_suite(TARGET_FEATURES, TARGET_FEATURES_SUITE, result, blocking=False)
