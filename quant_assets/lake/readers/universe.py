@@ -11,6 +11,7 @@ import numpy as np
 
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.arrays import day_blocks, day_positions, unit_positions
+from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.schemas.tables import UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
@@ -19,6 +20,8 @@ from quant_assets.market.universe import UniverseState
 ALWAYS = np.datetime64(date.min, "D")
 """The day on which an instrument began that has always been in the universe."""
 _NEVER = np.datetime64(date.max, "D")
+SETTLED_DAYS = 40
+"""Days for which a target is in the universe before most of its features can be known."""
 
 
 def read_first_closes(lake: Lake, instruments: Sequence[str], end: date) -> DayArray:
@@ -99,6 +102,24 @@ def read_target_members(lake: Lake, days: DayArray, pairs: TargetPairs) -> BoolA
     # A target without a second leg depends on its first alone.
     members = read_members(lake, days, instruments)
     return np.asarray(members[:, first] & members[:, np.where(second < 0, first, second)])
+
+
+def find_settled_targets(lake: Lake, pairs: TargetPairs, days: DayArray) -> BoolArray:
+    """Find the (n, m) targets in the universe on each day, and ``SETTLED_DAYS`` before.
+
+    No target is settled on the first days of validated prices.
+
+    Args:
+        lake: the lake.
+        pairs: the m targets.
+        days: (n,) days of validated prices, ascending.
+    """
+    known = read_days(lake, VALIDATED_PRICES)
+    before = np.searchsorted(known, days) - SETTLED_DAYS
+    settled = read_target_members(lake, days, pairs) & (before >= 0)[:, None]
+    earlier, at = np.unique(np.maximum(before, 0), return_inverse=True)
+    result: BoolArray = settled & read_target_members(lake, known[earlier], pairs)[at]
+    return result
 
 
 def read_begins(lake: Lake, instruments: Sequence[str]) -> DayArray:

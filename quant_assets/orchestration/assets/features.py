@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pandas as pd
 
 from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.features.catalogue import (
@@ -28,7 +27,7 @@ from quant_assets.lake.readers.features import read_features
 from quant_assets.lake.readers.labels import compare_labels, label_rows
 from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.readers.prices import find_history_start, read_pairs, read_panel
-from quant_assets.lake.readers.universe import read_members, read_target_members
+from quant_assets.lake.readers.universe import find_settled_targets, read_members
 from quant_assets.lake.schemas.tables import (
     GROUP_FEATURES,
     INSTRUMENT_FEATURES,
@@ -64,8 +63,6 @@ from quant_assets.revisions.records import list_mark_removal
 from quant_assets.sources.protocol import Source
 
 _PUBLISHED = "agree_with_published"
-_SETTLED_DAYS = 40
-"""Days for which a target has been in the universe before most of its features can be known."""
 
 
 def build(
@@ -164,7 +161,8 @@ def build(
                 spool.add(columns)
                 frame = to_frame(TARGET_FEATURES, columns)
                 if market.universe is not None:
-                    frame = _keep_settled(lake, pairs, frame)
+                    days = np.unique(frame["trading_day"].to_numpy()).astype("datetime64[D]")
+                    frame = frame[find_settled_targets(lake, pairs, days).ravel()]
                 if len(frame):
                     results.add(frame)
         written, *_ = lake.change(
@@ -239,17 +237,6 @@ def _target_rows(
         last_rows=rows,
     )
     return long_rows(days, date_ids, values, "target", pairs.targets)
-
-
-def _keep_settled(lake: Lake, pairs: TargetPairs, frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows of targets that are in the universe, and were so ``_SETTLED_DAYS`` before."""
-    known = read_days(lake, VALIDATED_PRICES)
-    days = np.unique(frame["trading_day"].to_numpy()).astype("datetime64[D]")
-    before = np.searchsorted(known, days) - _SETTLED_DAYS
-    kept = read_target_members(lake, days, pairs) & (before >= 0)[:, None]
-    earlier, at = np.unique(np.maximum(before, 0), return_inverse=True)
-    kept &= read_target_members(lake, known[earlier], pairs)[at]
-    return frame[kept.ravel()]
 
 
 def _check_targets(result: SuiteResult | None) -> dg.AssetCheckResult:
