@@ -82,6 +82,8 @@ def digest_parts(market: MarketDescription) -> dict[str, str]:
         "submission": market.submission,
         "source": market.source,
     }
+    if market.listings:
+        parts["listings"] = tuple(market.listings.items())
     if market.tables:
         parts["tables"] = market.tables
     if market.imputation != DEFAULT_IMPUTATION:
@@ -98,7 +100,8 @@ def _to_text(part: Any) -> str:
     if isinstance(part, tuple):
         return f"({', '.join(map(_to_text, part))})"
     if is_dataclass(part):
-        compared = (each.name for each in fields(part) if each.compare)
+        # Listings are a part of their own, so that descriptions without them keep their digests.
+        compared = (each.name for each in fields(part) if each.compare and each.name != "listing")
         values = ", ".join(f"{name}={_to_text(getattr(part, name))}" for name in compared)
         return f"{type(part).__name__}({values})"
     return repr(part)

@@ -40,6 +40,7 @@ from quant_assets.sources.tables.reading import digest_files
 
 _SHAPING_CODE = (
     "quant_assets.quality.cleaning",
+    "quant_assets.quality.rejection",
     "quant_assets.quality.growth",
     "quant_assets.market.targets",
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quant_assets.commands.market_listings import describe_listings, find_held
 from quant_assets.commands.market_sources import describe_sources
 from quant_assets.commands.market_tables import describe_tables
 from quant_assets.commands.price_files import PriceFiles, scan_prices
@@ -116,11 +117,7 @@ def _read_file_options(market: MarketDescription) -> FileOptions | None:
 def _compare(
     market: MarketDescription, found: PriceFiles, instruments: Sequence[Instrument]
 ) -> Iterator[str]:
-    held = (
-        {one.name for one in market.instruments(found.series)}
-        if found.series
-        else set(found.fields)
-    )
+    held = find_held(market, found, instruments)
     described = {one.name for one in instruments}
     yield _line("files", f"{len(found.files):,}, {found.layout}")
     for text, names in (
@@ -178,6 +175,8 @@ def _instrument_lines(
         yield f"  {_count(len(groups) - _GROUPS_SHOWN, 'more group')}"
     counts = {f: sum(f in one.fields for one in instruments) for f in FIELDS}
     yield _line("fields", ", ".join(f"{f} of {n:,}" for f, n in counts.items() if n))
+    for subject, text in describe_listings(instruments):
+        yield _line(subject, text)
 
 
 def _due(market: MarketDescription) -> str:

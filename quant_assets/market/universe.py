@@ -17,6 +17,7 @@ class UniverseState(IntEnum):
     LISTED = 0
     NOT_YET_LISTED = 1
     NO_PRICE = 2
+    DELISTED = 3
 
     def text(self, limit: int) -> str:
         """The state as the table has it.
@@ -29,11 +30,28 @@ class UniverseState(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+def find_unlisted(days: DayArray, listed: DayArray, delisted: DayArray) -> AnyArray:
+    """Find the days on which instruments cannot trade, by what a description says.
+
+    Returns an array of shape (n, k) of :class:`UniverseState`: ``NOT_YET_LISTED`` before the first
+    day of trading, ``DELISTED`` after the last, else ``LISTED``.
+
+    Args:
+        days: (n,) trading days.
+        listed: (k,) first day of trading of each instrument; NaT where none is said.
+        delisted: (k,) last day of trading of each instrument; NaT where none is said.
+    """
+    # A comparison with NaT is false.
+    before = np.where(days[:, None] < listed, UniverseState.NOT_YET_LISTED, UniverseState.LISTED)
+    return np.where(days[:, None] > delisted, UniverseState.DELISTED, before)
+
+
 def find_states(days: DayArray, first_closes: DayArray, close: FloatArray, limit: int) -> AnyArray:
     """Find the state of each instrument on the days, from closes up to each day.
 
     An instrument is in the universe from its first close on, until ``limit`` days in a row have no
-    close. It is in the universe again from its next close on.
+    close. It is in the universe again from its next close on. What a description says of listings
+    is found by :func:`find_unlisted`.
 
     Returns an array of shape (n, k) of :class:`UniverseState`. Row t depends on rows up to t only.
 

@@ -1,55 +1,42 @@
 """Cleaning of prices: which cells are rejected, carried forward and flagged.
 
 Cleaning is a pure function of a table and of people's decisions about its cells, and a row never
-depends on a later row. Jumps are found in ``quality.jumps``. Summaries are in
+depends on a later row. Reasons to reject a cell are found in ``quality.rejection``, jumps in
+``quality.jumps``. Summaries are in
 ``quality.coverage``, rows for the lake in ``quality.rows``, and limits for the share of rejected
 cells in ``quality.suites``.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntFlag
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
+from quant_assets.core.typing import AnyArray, BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.market.instruments import PRICE_FIELDS, SeriesList
 from quant_assets.market.targets import shift
+from quant_assets.market.universe import UniverseState
 from quant_assets.quality.jumps import compute_returns, find_jumps
+from quant_assets.quality.rejection import Bits, RejectionReason, find_reasons, reject_unlisted
 from quant_assets.quality.review_decisions import ReviewDecision, place_decisions
 from quant_assets.sources.protocol import PriceTable
 
-Bits = NDArray[np.uint8]
-_BAR = ("open", "high", "low", "close")
-
-
-class RejectionReason(IntEnum):
-    """Why a cell is rejected; the first that applies."""
-
-    ACCEPTED = 0
-    NOT_A_NUMBER = 1
-    INFINITE = 2
-    PRICE_NOT_ABOVE_ZERO = 3
-    BELOW_ZERO = 4
-    BAR_CONTRADICTS_ITSELF = 5
-    BY_A_PERSON = 6
-
-    @property
-    def text(self) -> str:
-        """The reason as the quarantine has it, in lower case with spaces."""
-        return self.name.lower().replace("_", " ")
-
 
 class CellFlag(IntFlag):
-    """Properties of a cell; flags combine. A person decided about a reviewed cell."""
+    """Properties of a cell; flags combine.
+
+    A person decided about a reviewed cell. An unlisted cell is rejected because its instrument
+    cannot trade on the day; it is not among the cells that are flagged as rejected.
+    """
 
     FILLED = 1
     STALE = 2
     JUMP = 4
     REJECTED = 8
     REVIEWED = 16
+    UNLISTED = 32
 
 
 @dataclass(frozen=True)
@@ -111,6 +98,7 @@ def clean(
     rules: CleaningRules = CleaningRules(),
     decisions: Sequence[ReviewDecision] = (),
     scale: FloatArray | None = None,
+    listing_states: AnyArray | None = None,
 ) -> CleanedTable:
     """Reject impossible cells, carry prices forward over short gaps, and flag unusual cells.
 
@@ -126,8 +114,12 @@ def clean(
     ``stale_after``-th observation of an unchanged value on; empty rows within ``fill_limit``
     neither count nor interrupt.
 
+    All cells of days on which an instrument cannot trade are rejected, and nothing is carried
+    forward to such days.
+
     A person's decision rejects a cell, or accepts it: an accepted cell is not flagged as a jump,
-    and stays in a bar that contradicts itself. Nobody can accept text or an impossible number.
+    and stays in a bar that contradicts itself. Nobody can accept text, an impossible number or a
+    cell of a day without trading.
 
     Row t of the result depends on rows t - ``rules.history`` to t, and decisions about them, only.
 
@@ -138,16 +130,23 @@ def clean(
         decisions: the decisions known, oldest first. They concern one cell and value each.
         scale: (n, c) factors of accepted cells for splits and dividends until their day; None
             multiplies nothing. Cells are rejected by the source's numbers.
+        listing_states: (n, c) :class:`UniverseState` of each cell by what a description says of
+            listings; None if all instruments can trade on all days.
     """
     decided = {(row, column): each for row, column, each in place_decisions(table, decisions)}
     is_close = table.series.is_close
     is_price = np.isin(table.series.fields, PRICE_FIELDS)
-    reasons = _reasons(table, is_price, rules.bar_tolerance, decided)
+    reasons = find_reasons(table, is_price, rules.bar_tolerance, decided)
+    unlisted = np.zeros(reasons.shape, dtype=np.bool_)
+    if listing_states is not None:
+        unlisted = reject_unlisted(reasons, table.values, listing_states)
     rejected = reasons != RejectionReason.ACCEPTED
     value = np.where(rejected, np.nan, table.values)
     if scale is not None:
         value *= scale
     filled = np.where(is_price, _carry_forward(value, rules.fill_limit), value)
+    if listing_states is not None:
+        filled[listing_states != UniverseState.LISTED] = np.nan
     jumps = np.zeros(value.shape, dtype=np.bool_)
     returns = compute_returns(value[:, is_close], filled[:, is_close])
     jumps[:, is_close] = find_jumps(returns, rules.jump_window, rules.jump_z, rules.jump_floor)
@@ -158,59 +157,12 @@ def clean(
         CellFlag.FILLED * (np.isnan(value) & ~np.isnan(filled))
         + CellFlag.STALE * (is_price & _stale(value, filled, rules.stale_after))
         + CellFlag.JUMP * jumps
-        + CellFlag.REJECTED * rejected
+        + CellFlag.REJECTED * (rejected & ~unlisted)
         + CellFlag.REVIEWED * reviewed
+        + CellFlag.UNLISTED * unlisted
     ).astype(np.uint8)
     rejects = _quarantine(table, source, reasons, decided)
     return CleanedTable(table.days, table.date_ids, table.series, value, filled, flags, rejects)
-
-
-def _reasons(
-    table: PriceTable,
-    is_price: BoolArray,
-    tolerance: float,
-    decided: Mapping[tuple[int, int], ReviewDecision],
-) -> Bits:
-    """Return the (n, c) :class:`RejectionReason` of each cell."""
-    values = table.values
-    reasons = np.zeros(values.shape, dtype=np.uint8)
-    reasons[(values < 0) & ~is_price] = RejectionReason.BELOW_ZERO
-    reasons[(values <= 0) & is_price] = RejectionReason.PRICE_NOT_ABOVE_ZERO
-    reasons[np.isinf(values)] = RejectionReason.INFINITE
-    for text in table.unread:
-        reasons[text.row, table.series.by_column[text.column]] = RejectionReason.NOT_A_NUMBER
-    # A price that a person rejected does not speak against the rest of its bar.
-    for cell, decision in decided.items():
-        if decision.decision == "reject":
-            reasons[cell] = RejectionReason.BY_A_PERSON
-    accepted = np.where(reasons == RejectionReason.ACCEPTED, values, np.nan)
-    broken = _broken_bars(accepted, table.series, tolerance)
-    for cell in decided:
-        broken[cell] = False
-    reasons[broken & ~np.isnan(accepted)] = RejectionReason.BAR_CONTRADICTS_ITSELF
-    return reasons
-
-
-def _broken_bars(values: FloatArray, columns: SeriesList, tolerance: float) -> BoolArray:
-    """Return (n, c) whether a cell is open, high or low of a bar that contradicts itself."""
-    bars: dict[str, dict[str, int]] = {}
-    for i, series in enumerate(columns.series):
-        bars.setdefault(series.instrument, {})[series.field] = i
-    # Fields that an instrument lacks point to a last column without values.
-    absent = len(columns)
-    at = np.array([[bar.get(name, absent) for bar in bars.values()] for name in _BAR])
-    padded = np.column_stack([values, np.full(len(values), np.nan)])
-    opened, high, low, close = (padded[:, index] for index in at)
-    slack = 1 + tolerance
-    broken = (
-        (low > np.fmin(opened, close) * slack)
-        | (high * slack < np.fmax(opened, close))
-        | (low > high * slack)
-    )
-    cells = np.zeros(padded.shape, dtype=np.bool_)
-    for index in at[:3]:
-        cells[:, index] = broken
-    return cells[:, :absent]
 
 
 def _carry_forward(value: FloatArray, limit: int) -> FloatArray:
@@ -253,7 +205,7 @@ def _quarantine(
             "reason": np.array(
                 [
                     decided[cell].quarantine_reason
-                    if cell in decided
+                    if reasons[cell] == RejectionReason.BY_A_PERSON
                     else RejectionReason(reasons[cell]).text
                     for cell in zip(rows.tolist(), columns.tolist(), strict=True)
                 ],

@@ -20,7 +20,7 @@ from quant_assets.lake.schemas.tables import (
 from quant_assets.lake.store.changes import append
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import PRICE_FIELDS, InstrumentSeries
-from quant_assets.quality.cleaning import RejectionReason
+from quant_assets.quality.rejection import RejectionReason
 from quant_assets.quality.review_decisions import (
     ReviewAction,
     ReviewDecision,

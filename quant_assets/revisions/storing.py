@@ -6,17 +6,21 @@ Nothing is written here. The changes of all tables that follow are in ``revision
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from quant_assets.core.errors import SourceError
-from quant_assets.core.typing import DayArray
+from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.arrays import day_blocks
 from quant_assets.lake.readers.prices import raw_rows
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.listings import Listing
 from quant_assets.quality.cleaning import CleanedTable, CleaningRules, clean
 from quant_assets.quality.growth import compute_growth
+from quant_assets.quality.members import find_listing_states, find_member_cells
 from quant_assets.quality.rows import validated_rows
 from quant_assets.revisions.comparison import Comparison
 from quant_assets.revisions.digests import digest_days
@@ -39,6 +43,7 @@ class PriceUpdate:
         source: name of the source.
         cleaned: the cleaned prices, with days before ``start`` that cleaning needs.
         refused: days that are set aside by this run, and their digests.
+        members: (n, c) cells of ``cleaned`` whose instruments are in the universe; None if all are.
     """
 
     start: date
@@ -48,6 +53,7 @@ class PriceUpdate:
     source: str
     cleaned: CleanedTable
     refused: Mapping[date, int]
+    members: BoolArray | None = None
 
     def raw_blocks(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of ``raw.prices`` of the run's days, in blocks of days."""
@@ -58,6 +64,16 @@ class PriceUpdate:
         """Yield the rows of ``validated.prices`` of the run's days, in blocks of days."""
         for block in self._cut():
             yield validated_rows(self.cleaned, block[0].item(), block[-1].item())
+
+    def member_blocks(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of ``validated.prices`` of instruments in the universe, in blocks."""
+        for block, rows in zip(self._cut(), self.validated_blocks(), strict=True):
+            if self.members is None:
+                yield rows
+                continue
+            kept = pa.array(self.members[np.isin(self.cleaned.days, block)].ravel())
+            if kept.true_count:
+                yield {name: pa.array(column).filter(kept) for name, column in rows.items()}
 
     def _cut(self) -> Iterator[DayArray]:
         for part in day_blocks(len(self.own.days), len(self.own.series)):
@@ -121,6 +137,8 @@ def build_update(
     start: date,
     end: date,
     refused: Mapping[date, int] | None = None,
+    listings: Mapping[str, Listing] = MappingProxyType({}),
+    limit: int | None = None,
 ) -> PriceUpdate:
     """Build the rows that a run stores. Raw rows are as given; the others are cleaned.
 
@@ -131,6 +149,8 @@ def build_update(
         start: first day of the run.
         end: last day of the run.
         refused: days that this run sets aside, and their digests.
+        listings: what a description says of the days on which instruments can trade, by name.
+        limit: days without a close after which an instrument leaves the universe; None for never.
     """
     days = comparison.given.days
     # The history of a lake begins with the first run, which need not begin with the source.
@@ -139,12 +159,14 @@ def build_update(
     first = int(np.searchsorted(given.days, np.datetime64(start)))
     history = np.arange(len(given.days)) >= max(0, first - rules.history)
     growth = compute_growth(given, comparison.decisions, comparison.growth_before)
+    kept = select_days(given, history)
     cleaned = clean(
-        select_days(given, history),
+        kept,
         source,
         rules,
         comparison.decisions,
         growth.scale(given.series)[history] if growth else None,
+        find_listing_states(kept, listings),
     )
     cleaned = _name_sources(cleaned, given)
     own = select_days(given, np.arange(len(given.days)) >= first)
@@ -156,6 +178,7 @@ def build_update(
         source,
         cleaned,
         refused or {},
+        find_member_cells(given, listings, limit, len(kept.days)),
     )
 
 

@@ -25,6 +25,7 @@ def validate_fold(
     family: Family,
     parameters: Parameters,
     resources: Resources,
+    members: BoolArray | None = None,
 ) -> FloatArray:
     """Fit a family as of a fold's first row, and compute the daily ICs on its validation days.
 
@@ -34,6 +35,8 @@ def validate_fold(
         family: the family to fit.
         parameters: all parameters of the fit.
         resources: seed and threads of the fit.
+        members: (n, m) targets whose legs are in the universe on each of the n days; no others are
+            judged. None if all are.
 
     Returns:
         (n,) ICs of the validation days whose labels differ; a day whose labels are missing or all
@@ -48,6 +51,8 @@ def validate_fold(
     days = fold.stop_row - fold.fit_row
     validated = observations.days[fold.fit_row : fold.stop_row]
     labels = observations.rows(fold.fit_row, fold.known_row + 1).labels()[:days]
+    if members is not None:
+        labels = np.where(members[fold.fit_row : fold.stop_row], labels, np.nan)
     scored = _labels_vary(labels)
     if scored.sum() < _FEWEST_DAYS:
         raise NotEnoughHistoryError(

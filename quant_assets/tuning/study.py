@@ -12,8 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from quant_assets.core.code_digest import digest_code
-from quant_assets.core.typing import FloatArray
+from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.market.targets import delay_of
 from quant_assets.models.parameters import search_space_of
 from quant_assets.models.protocol import Observations, Parameters, Resources
@@ -104,6 +106,7 @@ def tune_family(
     minutes: float = 30.0,
     note: Callable[[str], None],
     folds: Folds | None = None,
+    members: BoolArray | None = None,
 ) -> TuningResult:
     """Search the space of a family's parameters, and resume the search that the file holds.
 
@@ -122,6 +125,8 @@ def tune_family(
         minutes: time after which no fit is begun, except with the defaults.
         note: called with one line of text about every trial.
         folds: how the history is divided; by default ``Folds()``.
+        members: (n, m) targets whose legs are in the universe on each day, which alone are judged;
+            None if all are.
 
     Raises:
         UnknownNameError: the family does not exist or has nothing to tune.
@@ -134,7 +139,9 @@ def tune_family(
     space, defaults = search_space_of(family_name), load_family(family_name).defaults
     split = (folds or Folds()).split(len(observations.days), delay_of(observations.lags))
     judged = observations.rows(0, split[-1].known_row + 1)
-    identity = _identify_search(judged, family_name, split, seed)
+    if members is not None:
+        members = members[: split[-1].stop_row]
+    identity = _identify_search(judged, family_name, split, seed, members)
     with open_trials(storage, note) as opened:
         search = Search(
             name=f"{family_name}/{identity}",
@@ -143,7 +150,9 @@ def tune_family(
             seed=seed,
             deadline=deadline,
             folds=len(split),
-            judge=partial(_validate_folds, judged, family_name, split, Resources(seed, threads)),
+            judge=partial(
+                _validate_folds, judged, family_name, split, Resources(seed, threads), members
+            ),
             note=note,
         )
         broad_trials = search.run_broad(space, broad, defaults)
@@ -172,22 +181,30 @@ def _validate_folds(
     family_name: str,
     folds: Sequence[Fold],
     resources: Resources,
+    members: BoolArray | None,
     parameters: Parameters,
 ) -> Iterator[FloatArray]:
     family = load_family(family_name)
     complete = {**family.defaults, **parameters}
-    return (validate_fold(observations, fold, family, complete, resources) for fold in folds)
+    return (
+        validate_fold(observations, fold, family, complete, resources, members) for fold in folds
+    )
 
 
 def _identify_search(
-    observations: Observations, family_name: str, folds: Sequence[Fold], seed: int
+    observations: Observations,
+    family_name: str,
+    folds: Sequence[Fold],
+    seed: int,
+    members: BoolArray | None,
 ) -> str:
     """Compute the digest of everything that the trials and their values depend on."""
     folds_used = {"folds": [asdict(fold) for fold in folds]}
     parameters = {**load_family(family_name).defaults, **folds_used}
     fingerprint = fingerprint_fit(family_name, digest_days(observations)[-1], parameters, seed)
     code = digest_code(tune_family, outside=_OUTSIDE)
-    return sha256((fingerprint + code).encode()).hexdigest()[:16]
+    judged = "" if members is None else sha256(np.packbits(members).tobytes()).hexdigest()
+    return sha256((fingerprint + code + judged).encode()).hexdigest()[:16]
 
 
 def _convert_trial(stage: Stage, space: Space, trial: "FrozenTrial") -> Trial:

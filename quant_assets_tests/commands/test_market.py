@@ -187,3 +187,26 @@ def test_the_files_of_the_source_are_read_without_being_named(tmp_path: Path) ->
     missing = text.replace("folder: prices", "folder: prices, columns: {close: Last}")
     with pytest.raises(MarketError, match="Last"):
         check(missing, folder=tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_check_says_listings_and_compares_symbols(layout: str, tmp_path: Path) -> None:
+    [text] = [text for text in blocks("yaml") if "name: listings" in text]
+    text = text.replace("exchanges: [XNYS]", "days: data").replace("[1, 5]", "[1]")
+    folder = tmp_path / "prices"
+    if layout == "long":
+        write_long(folder, ("SPY", "FB", "GM"))
+    else:
+        folder.mkdir()
+        rows = ["date,SPY,FB,GM_close", *(f"{day},1,2,3" for day in DAYS)]
+        (folder / "p.csv").write_text("\n".join(rows))
+    lines = check(text, folder, tmp_path)
+    assert [line for line in lines if "listed  " in line or "renamed" in line] == [
+        "listed             2: META on 2012-05-18, GM on 2010-11-18",
+        "delisted           1: old GM on 2009-06-01",
+        "renamed            2: FB, now META on 2022-06-09, GM, now old GM on 2009-06-02",
+    ]
+    assert not [line for line in lines if " alone " in line]
+    other = text.replace("- SPY", "- {name: SPY, renamed: {S: 2000-01-03}}\n    - X")
+    lacking = check(other, folder, tmp_path)
+    assert [line for line in lacking if " alone " in line] == ["described alone    1: X"]

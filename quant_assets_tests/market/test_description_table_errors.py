@@ -26,7 +26,7 @@ RULES = (
         ("columns: {name: symbl}", "symbol\nX\n", ("columns.name", "did you mean symbol?")),
         ("columns: {name: s, zone: z}", "s,z\nX,UTC\n", ("needs a time and a zone", "line 2")),
         ("columns: {name: s, labels: {sector: sec}}", "s\nX\n", ("columns.labels.sector", "'sec'")),
-        ("columns: {nam: s}", "s\nX\n", ("unknown key", "did you mean name?")),
+        ("columns: {nam: s}", "s\nX\n", ("unknown key", "did you mean name or renamed?")),
         ("columns: {zone: s}", "s\nX\n", ("a key is missing", "expected: name")),
         ("", "name\nX\nY\nX\n", ("t.csv, line 4, column 'name'", "line 2 and on line 4")),
         ("", "name,fields\nX,close volum\n", ("unknown field", "line 2", "did you mean volume?")),

@@ -1,7 +1,7 @@
 """Data quality: compared with plain loops, on bad days, and on single days."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def quiet(days: int = N) -> Cells:
     """Cells that are all present and sound."""
     all_days = trading_days(date(2020, 1, 1), date(2022, 1, 1))[:days]
     full = np.ones((days, len(SERIES)), dtype=bool)
-    return Cells(all_days, np.arange(days), SERIES, full, full, ~full, ~full, ~full)
+    return Cells(all_days, np.arange(days), SERIES, full, full, ~full, ~full, ~full, full, full)
 
 
 def troubled(seed: int) -> Cells:
@@ -141,6 +141,37 @@ def test_measures_are_those_of_plain_loops(seed: int) -> None:
         assert of_day["within"].tolist() == within.tolist()
 
 
+def test_instruments_outside_of_the_universe_are_not_judged() -> None:
+    cells = troubled(4)
+    inside = np.ones(cells.observed.shape, dtype=bool)
+    inside[200:, 0], inside[:, 3] = False, False
+    judged = replace(cells, member=inside, listed=inside)
+    rows = data_quality_rows(judged, N)
+    late = rows["trading_day"] >= cells.days[200]
+    assert not set(rows.loc[late, "series"].dropna()) & {COLUMNS[0], COLUMNS[3]}
+    assert COLUMNS[3] not in set(rows["series"].dropna())
+    # What is wrong with it changes nothing of the others, closes of its market aside.
+    changed = cells.unusual.copy()
+    changed[200:, 0] = True
+    pd.testing.assert_frame_equal(rows, data_quality_rows(replace(judged, unusual=changed), N))
+
+
+def test_a_market_without_instruments_is_not_late() -> None:
+    cells = quiet()
+    observed, listed = cells.observed.copy(), cells.member.copy()
+    of_market = cells.markets == "LME"
+    observed[200:, of_market] = False
+    late = data_quality_rows(replace(cells, observed=observed), N)
+    listed[200:, of_market] = False
+    left = data_quality_rows(replace(cells, observed=observed, listed=listed, member=listed), N)
+
+    def broken(rows: pd.DataFrame) -> set[str]:
+        return set(rows.loc[~rows["within"], "figure"])
+
+    assert broken(late) >= {"freshness", "ended"}
+    assert broken(left) == set()
+
+
 def test_a_day_alone_is_as_in_a_range() -> None:
     cells = troubled(3)
     whole = data_quality_rows(cells, N)
@@ -148,7 +179,7 @@ def test_a_day_alone_is_as_in_a_range() -> None:
         part = slice(max(0, row - HISTORY_DAYS), row + 1)
         arrays = {
             name: getattr(cells, name)[part]
-            for name in ("days", "date_ids", "present", "observed", "unusual", "stale", "unread")
+            for name in (field.name for field in fields(cells) if field.name != "series")
         }
         alone = data_quality_rows(replace(cells, **arrays), 1)
         expected = whole[whole["trading_day"] == cells.days[row]].reset_index(drop=True)

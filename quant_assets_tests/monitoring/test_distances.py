@@ -195,3 +195,13 @@ def test_quantiles_are_values_of_the_sample() -> None:
     ordered = np.arange(1.0, 101.0)
     np.testing.assert_array_equal(quantiles(ordered, np.arange(1, 100)), ordered[:99])
     np.testing.assert_array_equal(quantiles(ordered[:3], np.array([1, 34, 99])), [1.0, 2.0, 3.0])
+
+
+def test_cells_outside_of_the_universe_are_not_missing() -> None:
+    windows = np.random.default_rng(6).normal(size=(8, 100))
+    windows[:, :10] = np.nan
+    whole = summarise_reference(windows)
+    inside = summarise_reference(windows, counted=8 * 95)
+    assert (whole.missing, inside.missing) == pytest.approx((0.1, 5 / 95))
+    np.testing.assert_array_equal(whole.ordered, inside.ordered)
+    assert whole.limits == inside.limits

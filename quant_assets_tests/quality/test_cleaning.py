@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from quant_assets.market.instruments import parse_column
+from quant_assets.market.universe import UniverseState
 from quant_assets.quality.cleaning import CellFlag, CleanedTable, CleaningRules, clean
 from quant_assets.sources.competition.folder import CompetitionFolder
 from quant_assets.sources.protocol import PriceTable, UnreadCell
@@ -227,3 +228,54 @@ def test_the_real_market_is_left_almost_as_it_is(real_market: Path) -> None:
         if cleaned.days[row] == np.datetime64("2015-01-15")
     ]
     assert {"FX_EURCHF", "FX_USDCHF", "FX_GBPCHF"} <= set(unpegged)
+
+
+def clean_listed(values: np.ndarray, first: int, last: int) -> CleanedTable:
+    """Clean a table whose instruments can trade from one row to another."""
+    states = np.full(values.shape, UniverseState.LISTED)
+    states[:first] = UniverseState.NOT_YET_LISTED
+    states[last + 1 :] = UniverseState.DELISTED
+    return clean(table_of(values), "test", listing_states=states)
+
+
+def test_prices_of_days_without_trading_are_rejected() -> None:
+    values = market(60)
+    cleaned = clean_listed(values, 5, 49)
+    inside = slice(5, 50)
+    assert np.isnan(cleaned.value[:5]).all()
+    assert np.isnan(cleaned.filled[:5]).all()
+    assert np.isnan(cleaned.filled[50:]).all()
+    np.testing.assert_array_equal(
+        cleaned.value[inside], clean(table_of(values), "test").value[5:50]
+    )
+    outside = np.ones(60, dtype=bool)
+    outside[inside] = False
+    given = ~np.isnan(values) & outside[:, None]
+    np.testing.assert_array_equal((cleaned.flags & CellFlag.UNLISTED) != 0, given)
+    assert not (cleaned.flags[outside] & CellFlag.REJECTED).any()
+    reasons = cleaned.quarantine.groupby("row")["reason"].unique().map(list).to_dict()
+    assert {row: reasons[row] for row in (0, 4, 50, 59)} == {
+        **{row: ["not yet listed"] for row in (0, 4)},
+        **{row: ["delisted"] for row in (50, 59)},
+    }
+    assert len(cleaned.quarantine) == given.sum()
+
+
+def test_prices_of_days_without_trading_change_nothing_else() -> None:
+    values = market(60)
+    expected = clean_listed(values, 5, 49)
+    changed = values.copy()
+    outside = np.r_[0:5, 50:60]
+    changed[outside] = np.random.default_rng(4).uniform(-5, 900, changed[outside].shape)
+    cleaned = clean_listed(changed, 5, 49)
+    np.testing.assert_array_equal(cleaned.value, expected.value)
+    np.testing.assert_array_equal(cleaned.filled, expected.filled)
+    np.testing.assert_array_equal(cleaned.flags[5:50], expected.flags[5:50])
+
+
+def test_text_outside_of_the_listing_is_no_reason_of_its_own() -> None:
+    table = table_of(market(3), UnreadCell(0, "LME_CA_Close", "n/a"))
+    states = np.full(table.values.shape, UniverseState.NOT_YET_LISTED)
+    cleaned = clean(table, "test", listing_states=states)
+    assert set(cleaned.quarantine["reason"]) == {"not yet listed"}
+    assert "n/a" in set(cleaned.quarantine["value"])

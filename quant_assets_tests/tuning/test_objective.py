@@ -81,3 +81,21 @@ def test_the_same_score_for_all_targets_is_a_failed_fit(observations: Observatio
     with pytest.raises(FitError, match="gives all targets of a day the same score") as caught:
         validate_fold(observations, FOLD, family, constant, Resources())
     assert str(observations.days[FOLD.fit_row]) in str(caught.value)
+
+
+def test_targets_outside_of_the_universe_are_not_judged(observations: Observations) -> None:
+    family, shape = load_family("ridge"), (len(observations.days), len(observations.targets))
+    members = np.random.default_rng(5).random(shape) < 0.7
+    members[: FOLD.fit_row] = False
+    ics = validate_fold(observations, FOLD, family, family.defaults, Resources(), members)
+    with threadpool_limits(1, user_api="blas"):
+        model = family.fit(observations.rows(0, FOLD.fit_row + 1), family.defaults, Resources())
+        forecast = model.forecast(observations.rows(0, FOLD.stop_row), FOLD.stop_row - FOLD.fit_row)
+    labels = np.where(members[: len(observations.labels())], observations.labels(), np.nan)
+    expected = row_by_row_ic(forecast, labels[FOLD.fit_row : FOLD.stop_row])
+    np.testing.assert_allclose(ics, expected, rtol=1e-9, atol=1e-12)
+    everywhere = np.ones(shape, dtype=bool)
+    np.testing.assert_array_equal(
+        validate_fold(observations, FOLD, family, family.defaults, Resources(), everywhere),
+        judge(observations),
+    )

@@ -1,4 +1,4 @@
-"""Instruments that begin or end change nothing before; the universe follows the closes."""
+"""Instruments that begin or end change nothing before; the universe follows closes and listings."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +17,7 @@ from quant_assets.lake.schemas.tables import (
     SUBMISSIONS,
     UNIVERSE,
     VALIDATED_PRICES,
+    VALIDATED_QUARANTINE,
 )
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.stock_market import make_stock_market
@@ -29,7 +30,8 @@ OTHERS = {
     "energy": ("XOM", "CVX", "COP"),
     "technology": ("AAPL", "MSFT", "INTC", "CSCO"),
 }
-CHANGING, DAYS, BEGINS, ENDS = "HAL", 300, 200, 240
+CHANGING, DAYS, BEGINS, RENAMED, ENDS = "HAL", 300, 200, 220, 240
+GAP = slice(ENDS + 2, ENDS + 27)
 # Moments, places of targets and digests of everything that is given, whether or not it is used.
 _LEFT_OUT = {"seconds", "snapshot", "dagster_run", "mlflow_run", "version", "origin", "stored_at"}
 _LEFT_OUT |= {"position", "fingerprint"}
@@ -39,7 +41,7 @@ _NOT_BY_DAY = {"monitoring.agreement"}
 
 @dataclass(frozen=True)
 class Loaded:
-    """A loaded market, whose changing stock may begin late, end early or be absent."""
+    """A loaded market, whose changing stock may begin late, end early, be renamed or absent."""
 
     settings: Settings
     days: list[date]
@@ -48,29 +50,46 @@ class Loaded:
         with Lake(self.settings.lake_dir, read_only=True) as lake:
             rows = lake.query(f"FROM {table.quoted} WHERE {table.day_column} < ?", [until])
         rows = rows[[name for name in rows if name not in _LEFT_OUT]]
-        for name in {"instrument", "target"} & set(rows):
+        for name in {"instrument", "target", "column"} & set(rows):
             rows = rows[~rows[name].str.contains(CHANGING)]
         texts = [name for name in rows if rows[name].dtype == object]
         days = [name for name in ("trading_day", "released_on") if name in rows]
         return rows.sort_values([*days, *texts]).reset_index(drop=True)
 
 
-def load(root: Path, *, first: int | None, last: int = DAYS) -> Loaded:
-    """Load the market; the stock has prices from row ``first`` to before ``last``, or is absent."""
+def load(root: Path, stock: str | None) -> Loaded:
+    """Load the market with the changing stock ``described``, ``renamed`` or absent.
+
+    Described, its files have prices on all days, and those before its listing and after its
+    delisting are wrong. Renamed, they have prices from the listing on, in files of two names.
+    """
     market = make_stock_market(root)
     days = market.days[:DAYS]
     groups = {name: list(symbols) for name, symbols in OTHERS.items()}
-    if first is not None:
+    if stock:
         groups["energy"].insert(1, CHANGING)
     names = [name for members in groups.values() for name in members]
     prices = market.prices[market.prices["symbol"].isin(names) & market.prices["date"].isin(days)]
     folder = root / "market" / "prices"
     folder.mkdir(parents=True)
     for symbol, rows in prices.groupby("symbol"):
-        kept = rows[rows["date"].isin(days[first:last])] if symbol == CHANGING else rows
-        kept.drop(columns="symbol").to_csv(folder / f"{symbol}.csv", index=False)
+        if symbol != CHANGING:
+            write(folder, symbol, rows)
+        elif stock == "renamed":
+            write(folder, f"OLD-{symbol}", rows[rows["date"].isin(days[BEGINS:RENAMED])])
+            late = [*days[RENAMED : GAP.start], *days[GAP.stop :]]
+            write(folder, symbol, rows[rows["date"].isin(late)])
+        else:
+            inside = rows["date"].isin(days[BEGINS:ENDS])
+            wrong = rows.assign(**{name: 7 * rows[name] for name in ("open", "high", "close")})
+            write(folder, symbol, rows.where(inside, wrong))
+    said = {
+        "described": f", listed: {days[BEGINS]}, delisted: {days[ENDS - 1]}",
+        "renamed": f", renamed: {{OLD-{CHANGING}: {days[RENAMED]}}}",
+    }
     listed = "\n".join(
-        f"    - {{name: {name}, labels: {{business: {group}}}}}"
+        f"    - {{name: {name}, labels: {{business: {group}}}"
+        f"{said[stock] if stock and name == CHANGING else ''}}}"
         for group, members in groups.items()
         for name in members
     )
@@ -94,6 +113,10 @@ def load(root: Path, *, first: int | None, last: int = DAYS) -> Loaded:
     return Loaded(settings, days)
 
 
+def write(folder: Path, symbol: str, rows: pd.DataFrame) -> None:
+    rows.drop(columns="symbol").to_csv(folder / f"{symbol}.csv", index=False)
+
+
 def compare_before(one: Loaded, other: Loaded, day: date) -> set[str]:
     """Assert that all rows of other stocks before a day are equal; return the names of tables."""
     compared = set()
@@ -114,11 +137,16 @@ def compare_before(one: Loaded, other: Loaded, day: date) -> set[str]:
 
 @pytest.fixture(scope="module")
 def ending(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
-    return load(tmp_path_factory.mktemp("ending"), first=BEGINS, last=ENDS)
+    return load(tmp_path_factory.mktemp("ending"), "described")
+
+
+@pytest.fixture(scope="module")
+def living(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load(tmp_path_factory.mktemp("living"), "renamed")
 
 
 def test_a_stock_that_begins_changes_nothing_before(ending: Loaded, tmp_path: Path) -> None:
-    without = load(tmp_path, first=None)
+    without = load(tmp_path, None)
     compared = compare_before(without, ending, ending.days[BEGINS])
     assert compared >= {
         *("validated.prices", "features.market", "features.groups", "features.targets"),
@@ -127,12 +155,53 @@ def test_a_stock_that_begins_changes_nothing_before(ending: Loaded, tmp_path: Pa
     }
 
 
-def test_a_stock_that_ends_changes_nothing_before(ending: Loaded, tmp_path: Path) -> None:
-    living = load(tmp_path, first=BEGINS)
+def test_a_stock_that_ends_changes_nothing_before(ending: Loaded, living: Loaded) -> None:
     compare_before(living, ending, ending.days[ENDS])
 
 
-def test_the_universe_follows_the_closes(ending: Loaded) -> None:
+def test_a_renamed_stock_has_the_prices_of_both_names(ending: Loaded, living: Loaded) -> None:
+    parts = []
+    for loaded in (ending, living):
+        with Lake(loaded.settings.lake_dir, read_only=True) as lake:
+            parts.append(
+                lake.query(
+                    f"FROM {VALIDATED_PRICES.quoted} WHERE instrument = ? AND trading_day BETWEEN"
+                    " ? AND ? ORDER BY ALL",
+                    [CHANGING, loaded.days[BEGINS], loaded.days[ENDS - 1]],
+                )
+            )
+    assert parts[0]["value"].notna().all()
+    pd.testing.assert_frame_equal(*parts, check_exact=True)
+
+
+def test_prices_of_other_days_are_in_quarantine(ending: Loaded) -> None:
+    with Lake(ending.settings.lake_dir, read_only=True) as lake:
+        rows = lake.query(
+            f"SELECT reason, count(*) AS n FROM {VALIDATED_QUARANTINE.quoted}"
+            ' WHERE "column" = ? GROUP BY reason',
+            [f"{CHANGING}_close"],
+        )
+    assert dict(zip(rows["reason"], rows["n"], strict=True)) == {
+        "not yet listed": BEGINS,
+        "delisted": DAYS - ENDS,
+    }
+
+
+def test_a_stock_without_prices_leaves_and_comes_back(living: Loaded) -> None:
+    with Lake(living.settings.lake_dir, read_only=True) as lake:
+        rows = lake.query(
+            f"FROM {UNIVERSE.quoted} WHERE instrument = ? ORDER BY trading_day", [CHANGING]
+        )
+    gone = GAP.start + 19
+    assert rows["why"].tolist() == [
+        *["not yet listed"] * BEGINS,
+        *["listed"] * (gone - BEGINS),
+        *["no price for 20 days"] * (GAP.stop - gone),
+        *["listed"] * (DAYS - GAP.stop),
+    ]
+
+
+def test_the_universe_follows_the_listing(ending: Loaded) -> None:
     with Lake(ending.settings.lake_dir, read_only=True) as lake:
         rows = lake.query(
             f"FROM {UNIVERSE.quoted} WHERE instrument = ? ORDER BY trading_day", [CHANGING]
@@ -155,17 +224,16 @@ def test_the_universe_follows_the_closes(ending: Loaded) -> None:
             f"FROM {LABELS.quoted} WHERE target = ? AND released_on >= ?",
             [f"{CHANGING}-BRK-B_5d", ending.days[ENDS]],
         )
-    gone = ENDS + 19
     assert rows["why"].tolist() == [
         *["not yet listed"] * BEGINS,
-        *["listed"] * (gone - BEGINS),
-        *["no price for 20 days"] * (DAYS - gone),
+        *["listed"] * (ENDS - BEGINS),
+        *["delisted"] * (DAYS - ENDS),
     ]
     assert rows["member"].equals(rows["why"] == "listed")
     assert kept["n"][0] == ENDS - BEGINS
     assert labels["value"].isna().all()
     assert submitted == forecast
     assert submitted
-    members = set(ending.days[BEGINS:gone])
+    members = set(ending.days[BEGINS:ENDS])
     assert submitted <= members
     assert max(submitted) == max(members)

@@ -11,13 +11,17 @@ import numpy as np
 
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.arrays import day_blocks, day_positions, unit_positions
+from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.schemas.tables import UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
+from quant_assets.market.universe import UniverseState
 
 ALWAYS = np.datetime64(date.min, "D")
 """The day on which an instrument began that has always been in the universe."""
 _NEVER = np.datetime64(date.max, "D")
+SETTLED_DAYS = 40
+"""Days for which a target is in the universe before most of its features can be known."""
 
 
 def read_first_closes(lake: Lake, instruments: Sequence[str], end: date) -> DayArray:
@@ -38,14 +42,18 @@ def read_first_closes(lake: Lake, instruments: Sequence[str], end: date) -> DayA
     return first
 
 
-def read_members(lake: Lake, days: DayArray, instruments: Sequence[str]) -> BoolArray:
+def read_members(
+    lake: Lake, days: DayArray, instruments: Sequence[str], *, silent: bool = False
+) -> BoolArray:
     """Read the (n, k) membership of instruments on some days; true on a day without rows.
 
     Args:
         lake: the lake.
         days: (n,) days, ascending.
         instruments: names of the k instruments.
+        silent: whether those that left because they have no prices count as members too.
     """
+    outside = [UniverseState.NOT_YET_LISTED.text(1), UniverseState.DELISTED.text(1)]
     members = np.ones((len(days), len(instruments)), dtype=np.bool_)
     if not lake.has(UNIVERSE):
         return members
@@ -54,12 +62,31 @@ def read_members(lake: Lake, days: DayArray, instruments: Sequence[str]) -> Bool
         rows = lake.arrow(
             f"SELECT trading_day, instrument FROM {UNIVERSE.quoted}"
             " WHERE NOT member AND trading_day BETWEEN ? AND ?"
-            " AND trading_day IN (SELECT unnest(?::DATE[]))",
-            [some[0].item(), some[-1].item(), some.tolist()],
+            " AND trading_day IN (SELECT unnest(?::DATE[]))"
+            " AND (NOT ? OR list_contains(?, why))",
+            [some[0].item(), some[-1].item(), some.tolist(), silent, outside],
         )
         at = day_positions(rows["trading_day"].to_numpy(), days)
         members[at, unit_positions(rows["instrument"], instruments)] = False
     return members
+
+
+def digest_outsiders(lake: Lake, start: date, end: date) -> list[str]:
+    """Digest which instruments are not in the universe on which days; empty if all always are.
+
+    Args:
+        lake: the lake.
+        start: first day.
+        end: last day.
+    """
+    if not lake.has(UNIVERSE):
+        return []
+    rows = lake.columns(
+        f"SELECT sum(hash(trading_day, instrument))::VARCHAR AS digest FROM {UNIVERSE.quoted}"
+        " WHERE NOT member AND trading_day BETWEEN ? AND ? HAVING count(*) > 0",
+        [start, end],
+    )
+    return list(map(str, rows["digest"]))
 
 
 def read_target_members(lake: Lake, days: DayArray, pairs: TargetPairs) -> BoolArray:
@@ -75,6 +102,24 @@ def read_target_members(lake: Lake, days: DayArray, pairs: TargetPairs) -> BoolA
     # A target without a second leg depends on its first alone.
     members = read_members(lake, days, instruments)
     return np.asarray(members[:, first] & members[:, np.where(second < 0, first, second)])
+
+
+def find_settled_targets(lake: Lake, pairs: TargetPairs, days: DayArray) -> BoolArray:
+    """Find the (n, m) targets in the universe on each day, and ``SETTLED_DAYS`` before.
+
+    No target is settled on the first days of validated prices.
+
+    Args:
+        lake: the lake.
+        pairs: the m targets.
+        days: (n,) days of validated prices, ascending.
+    """
+    known = read_days(lake, VALIDATED_PRICES)
+    before = np.searchsorted(known, days) - SETTLED_DAYS
+    settled = read_target_members(lake, days, pairs) & (before >= 0)[:, None]
+    earlier, at = np.unique(np.maximum(before, 0), return_inverse=True)
+    result: BoolArray = settled & read_target_members(lake, known[earlier], pairs)[at]
+    return result
 
 
 def read_begins(lake: Lake, instruments: Sequence[str]) -> DayArray:

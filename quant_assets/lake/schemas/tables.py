@@ -86,7 +86,9 @@ VALIDATED_PRICES = Table(
             "description says otherwise",
         ),
         Column(
-            "flag", "VARCHAR", "filled, stale, jump, rejected, reviewed, joined by commas; or NULL"
+            "flag",
+            "VARCHAR",
+            "filled, stale, jump, rejected, reviewed, unlisted, joined by commas; or NULL",
         ),
     ),
 )
@@ -111,7 +113,9 @@ UNIVERSE = Table(
         _DAY,
         Column("instrument", "VARCHAR", "name of the instrument"),
         Column("member", "BOOLEAN", "whether the market has the instrument on this day"),
-        Column("why", "VARCHAR", "listed, not yet listed, or for how long there is no price"),
+        Column(
+            "why", "VARCHAR", "listed, not yet listed, delisted, or for how long there is no price"
+        ),
     ),
 )
 IMPUTED = Table(

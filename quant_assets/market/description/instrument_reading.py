@@ -4,6 +4,7 @@ What instruments are belongs in ``instruments`` and ``naming_rules``.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from quant_assets.market.description.instrument_table import read_instrument_table
@@ -12,6 +13,11 @@ from quant_assets.market.description.instruments import (
     ListedInstruments,
     Naming,
     find_shared_series,
+)
+from quant_assets.market.description.listing_reading import (
+    LISTING_KEYS,
+    read_listing,
+    require_own_symbols,
 )
 from quant_assets.market.description.naming_rules import NamingRule, NamingRules
 from quant_assets.market.description.times import ZonedTime, read_time, read_zone
@@ -55,20 +61,23 @@ def read_instruments(value: Value, folder: Path) -> Naming:
 
 def _read_list(value: Value, base: Instrument) -> list[Instrument]:
     listed: dict[str, Instrument] = {}
-    lines: dict[str, int] = {}
+    places: dict[str, Value] = {}
+    keys = ("name", *_OF_ALL, *LISTING_KEYS)
     for item in value.items():
-        entries = item.record(("name", *_OF_ALL), ("name",)) if _is_map(item) else {"name": item}
+        entries = item.record(keys, ("name",)) if _is_map(item) else {"name": item}
         place = entries["name"]
         name = place.name()
         if name in listed:
             raise place.error(
                 "two instruments have one name",
                 expected="every name once",
-                found=f"{quote(name)} on line {lines[name]} and on line {place.line}",
+                found=f"{quote(name)} on line {places[name].line} and on line {place.line}",
                 hint="remove or rename one of them",
             )
-        listed[name] = _read_instrument(entries, base, name)
-        lines[name] = place.line
+        instrument = _read_instrument(entries, base, name)
+        listed[name] = replace(instrument, listing=read_listing(entries, name))
+        places[name] = place
+    require_own_symbols(list(listed.values()), places)
     return list(listed.values())
 
 

@@ -1,8 +1,8 @@
 """Reading instruments from a CSV table beside the description.
 
 By default the column ``name`` names the instruments, ``fields``, ``close_time`` and ``zone`` say
-what they are named for, and every other column is a label. Lists in YAML belong in
-``instrument_reading``.
+what they are named for, and every other column is a label. Columns of listings are read only if
+the description names them. Lists in YAML belong in ``instrument_reading``.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,11 @@ from pathlib import Path
 from quant_assets.core.errors import MarketError, suggest_names
 from quant_assets.market.description.csv_table import Row, Table, read_table
 from quant_assets.market.description.instruments import Instrument
+from quant_assets.market.description.listing_reading import (
+    LISTING_KEYS,
+    read_listing_row,
+    require_own_symbols,
+)
 from quant_assets.market.description.times import ZonedTime, read_time, read_zone
 from quant_assets.market.description.values import Value, fault_of_name, list_names, quote
 from quant_assets.market.instruments import FIELDS
@@ -21,13 +26,14 @@ _COLUMNS = ("name", "fields", "close_time", "zone")
 
 @dataclass(frozen=True)
 class _Columns:
-    """Names of the columns of a table; the labels by their keys."""
+    """Names of the columns of a table; those of labels and listings by their keys."""
 
     name: str
     fields: str | None
     close_time: str | None
     zone: str | None
     labels: Mapping[str, str]
+    listings: Mapping[str, str]
 
 
 def read_instrument_table(
@@ -47,7 +53,7 @@ def read_instrument_table(
     table = read_table(folder / place.text())
     mapped = _default_columns(place, table) if columns is None else _map_columns(columns, table)
     listed: dict[str, Instrument] = {}
-    lines: dict[str, int] = {}
+    places: dict[str, Value] = {}
     for row in table.rows:
         name = row.cells[mapped.name]
         if fault := fault_of_name(name):
@@ -57,10 +63,11 @@ def read_instrument_table(
                 "two instruments have one name",
                 mapped.name,
                 expected="every name once",
-                found=f"{quote(name)} on line {lines[name]} and on line {row.line}",
+                found=f"{quote(name)} on line {places[name].line} and on line {row.line}",
             )
         listed[name] = _read_row(row, mapped, base)
-        lines[name] = row.line
+        places[name] = Value(row.file, row.line, mapped.name, name)
+    require_own_symbols(list(listed.values()), places)
     return list(listed.values())
 
 
@@ -69,18 +76,22 @@ def _default_columns(place: Value, table: Table) -> _Columns:
         raise _missing_column(place, table, "name", "name it under `columns`, as `name: symbol`")
     fields, close_time, zone = (n if n in table.columns else None for n in _COLUMNS[1:])
     labels = {name: name for name in table.columns if name not in _COLUMNS}
-    return _Columns("name", fields, close_time, zone, labels)
+    return _Columns("name", fields, close_time, zone, labels, {})
 
 
 def _map_columns(value: Value, table: Table) -> _Columns:
-    entries = value.record((*_COLUMNS, "labels"), ("name",))
+    entries = value.record((*_COLUMNS, *LISTING_KEYS, "labels"), ("name",))
     named: dict[str, str | None] = dict.fromkeys(_COLUMNS)
     for key in _COLUMNS:
         if key in entries:
             named[key] = _existing_column(entries[key], table)
     labels = entries["labels"].entries() if "labels" in entries else {}
     mapped = {key: _existing_column(column, table) for key, column in labels.items()}
-    return _Columns(str(named["name"]), named["fields"], named["close_time"], named["zone"], mapped)
+    listings = {
+        key: _existing_column(entries[key], table) for key in LISTING_KEYS if key in entries
+    }
+    own = named["fields"], named["close_time"], named["zone"]
+    return _Columns(str(named["name"]), *own, mapped, listings)
 
 
 def _existing_column(value: Value, table: Table) -> str:
@@ -111,6 +122,7 @@ def _read_row(row: Row, columns: _Columns, base: Instrument) -> Instrument:
         tuple(labels.items()),
         _read_fields(row, columns.fields) or base.fields,
         _read_closes(row, columns) or base.closes,
+        read_listing_row(row, columns.listings, row.cells[columns.name]),
     )
 
 

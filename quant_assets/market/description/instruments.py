@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Protocol
 
 from quant_assets.core.errors import UnknownNameError, suggest_names
+from quant_assets.market.description.listings import Listing
 from quant_assets.market.description.times import ZonedTime
 from quant_assets.market.description.values import list_names, quote
 from quant_assets.market.instruments import FIELDS, InstrumentSeries
@@ -23,12 +24,14 @@ class Instrument:
         labels: keys with their values, such as ``("sector", "energy")``.
         fields: the fields that it has; ``close`` is among them.
         closes: when its market closes; None if the description does not say.
+        listing: when it can trade, and its former names; None if the description does not say.
     """
 
     name: str
     labels: tuple[tuple[str, str], ...] = ()
     fields: tuple[str, ...] = ("close",)
     closes: ZonedTime | None = None
+    listing: Listing | None = None
 
     def label(self, key: str) -> str | None:
         """Return the value of a label; None if the instrument lacks it."""

@@ -3,14 +3,15 @@
 Reading it from a file belongs in ``reading``; prices and stored tables belong elsewhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from quant_assets.core.errors import MarketError
 from quant_assets.core.typing import DayArray
 from quant_assets.market.description.imputation import DEFAULT_IMPUTATION, Imputation
-from quant_assets.market.description.instruments import Instrument, Naming
+from quant_assets.market.description.instruments import Instrument, ListedInstruments, Naming
+from quant_assets.market.description.listings import Listing
 from quant_assets.market.description.pairs_file import read_pairs
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.market.description.submission import SubmissionForm
@@ -185,6 +186,13 @@ class MarketDescription:
                 "a label takes two more than its horizon",
                 found=longest,
             )
+
+    @property
+    def listings(self) -> Mapping[str, Listing]:
+        """The listings that the description says, by name of the instrument."""
+        if not isinstance(self.naming, ListedInstruments):
+            return {}
+        return {each.name: each.listing for each in self.naming.listed if each.listing}
 
     @property
     def horizons(self) -> tuple[int, ...]:

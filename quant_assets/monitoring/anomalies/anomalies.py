@@ -1,7 +1,8 @@
 """Anomalies of prices and volumes: rows of ``monitoring.anomalies``.
 
 A day is judged by the detectors of the last walk-forward day up to it. These learnt from the
-``REFERENCE_DAYS`` days up to that day, or from all there are. The arithmetic is in
+``REFERENCE_DAYS`` days up to that day, or from all there are. On each day only the instruments in
+the universe count. The arithmetic is in
 ``monitoring.anomalies.detectors`` and ``monitoring.anomalies.detector_results``.
 """
 
@@ -18,13 +19,15 @@ import pandas as pd
 from quant_assets.core.code_digest import digest_code
 from quant_assets.core.errors import NotEnoughHistoryError
 from quant_assets.core.settings import Settings
-from quant_assets.core.typing import DayArray, IntArray
+from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.readers.series import read_groups
+from quant_assets.lake.readers.universe import digest_outsiders, read_members
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES
 from quant_assets.lake.schemas.source_tables import ACTIONS
 from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.references import ReferenceStore
+from quant_assets.market.panel import PricePanel
 from quant_assets.models.packing import pack, unpack
 from quant_assets.monitoring.anomalies.detector_results import apply_detectors
 from quant_assets.monitoring.anomalies.detectors import Detectors, learn_detectors, unpack_detectors
@@ -134,13 +137,14 @@ def load_detectors(lake: Lake, settings: Settings, known: KnownPrices, row: int)
 
     def learn() -> bytes:
         panel = read_grown_panel(lake, known.days[before].item(), as_of)
-        indicators = price_indicators(panel)[first - before :]
+        indicators = _keep_members(lake, panel, price_indicators(panel))[first - before :]
         learnt = learn_detectors(indicators, panel.instruments, panel.groups, settings.seed)
         return pack(**learnt.arrays())
 
     groups = _read_group_lines(lake, known.days[before].item(), as_of)
     digests = known.digests[before : row + 1]
-    parts = [_code(), str(settings.seed), str(first - before), *groups, *digests]
+    members = digest_outsiders(lake, known.days[before].item(), as_of)
+    parts = [_code(), str(settings.seed), str(first - before), *groups, *digests, *members]
     fingerprint = sha256("\n".join(parts).encode()).hexdigest()
     store = ReferenceStore(lake, settings.artifacts_dir, "anomalies")
     return unpack_detectors(unpack(store.get(as_of, fingerprint, learn)))
@@ -170,13 +174,19 @@ def _detector_rows(
     first = max(0, int(wanted[0]) - LOOKBACK_DAYS)
     ends = known.days[first].item(), known.days[wanted[-1]].item()
     panel = read_grown_panel(lake, *ends)
-    indicators = price_indicators(panel)[wanted - first]
+    indicators = _keep_members(lake, panel, price_indicators(panel))[wanted - first]
     for result in apply_detectors(detectors, indicators, panel.instruments, panel.groups):
         for rows in (result.market_rows(), result.series_rows()):
             row = wanted[rows.pop("row").to_numpy()]
             yield rows.assign(
                 trading_day=known.days[row], date_id=known.date_ids[row], kind=result.kind
             )
+
+
+def _keep_members(lake: Lake, panel: PricePanel, indicators: FloatArray) -> FloatArray:
+    """Return the (n, k, 7) indicators; NaN where an instrument is not in the universe."""
+    members = read_members(lake, panel.days, panel.instruments)
+    return np.where(members[:, :, None], indicators, np.nan)
 
 
 @cache

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from quant_assets.core.typing import AnyArray, BoolArray, DayArray, IntArray
 from quant_assets.lake.readers.arrays import day_positions, unit_positions
 from quant_assets.lake.readers.series import read_series
+from quant_assets.lake.readers.universe import read_members
 from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries, SeriesList, list_groups
@@ -30,6 +31,8 @@ class Cells:
         unusual: (n, c) whether the cell is a jump that was kept as real, or was rejected.
         stale: (n, c) whether the price has been the same for long.
         unread: (n, c) whether the source gave something that is not a number.
+        member: (n, c) whether the instrument is in the universe; no other cell is judged.
+        listed: (n, c) whether it is in the universe, or has left because it has no prices.
     """
 
     days: DayArray
@@ -40,6 +43,8 @@ class Cells:
     unusual: BoolArray
     stale: BoolArray
     unread: BoolArray
+    member: BoolArray
+    listed: BoolArray
 
     @cached_property
     def names(self) -> AnyArray:
@@ -105,6 +110,10 @@ def read_cells(lake: Lake, start: date, end: date) -> Cells:
     )
     distinct, first = np.unique(rows["trading_day"].to_numpy(), return_index=True)
     days = distinct.astype("datetime64[D]")
+    instruments = list(series.group_of)
+    members, listed = (read_members(lake, days, instruments, silent=s) for s in (False, True))
+    place = {name: i for i, name in enumerate(instruments)}
+    of_series = [place[each.instrument] for each in series.series]
     return Cells(
         days,
         rows["date_id"].to_numpy()[first],
@@ -116,6 +125,8 @@ def read_cells(lake: Lake, start: date, end: date) -> Cells:
         unread=_mark_cells(
             unread.filter(pc.is_in(unread["trading_day"], rows["trading_day"])), days, series
         ),
+        member=members[:, of_series],
+        listed=listed[:, of_series],
     )
 
 

@@ -1,7 +1,8 @@
 """Judge whether prices are complete, fresh and sound: measures of each market against limits.
 
 What happens to a bad cell is decided in ``quality.cleaning``; ``monitoring.data.cells`` reads the
-cells. The rows of a day depend on the ``HISTORY_DAYS`` days before it alone.
+cells. The rows of a day depend on the ``HISTORY_DAYS`` days before it alone. On each day only the
+instruments in the universe count; for freshness, those too that left because they have no prices.
 
 The limit of a share is a rate, plus what chance allows a market with its number of cells: one gap
 is already over 1 % of the 80 closes that a market of four series has in 20 days. A single series is
@@ -74,16 +75,20 @@ def quality_measures(cells: Cells) -> Iterator[QualityMeasure]:
     """Compute every measure of every day."""
     observed = cells.observed & cells.is_close
     silent_days = rows_since_observed(observed)
-    due = closes_due(cells)
+    due = closes_due(cells) & cells.member
     yield _share("missing", due & ~observed, due, MISSING_RATE, cells)
-    yield _share("outliers", cells.unusual, cells.observed | cells.unusual, OUTLIER_RATE, cells)
-    wrong = (cells.unread | _is_gone(cells)).astype(float)
+    unusual = cells.unusual & cells.member
+    known = (cells.observed | cells.unusual) & cells.member
+    yield _share("outliers", unusual, known, OUTLIER_RATE, cells)
+    wrong = ((cells.unread | _is_gone(cells)) & cells.member).astype(float)
     yield QualityMeasure("schema", _sum_by_market(wrong, cells), 0.0, wrong, 0.0)
     yield _freshness(observed, cells)
     stale_days = trailing_sum(cells.stale & cells.is_close)
-    stale = (stale_days * _is_newest_stale(cells, silent_days)).astype(float)
+    is_stale = _is_newest_stale(cells, silent_days) & cells.member
+    stale = (stale_days * is_stale).astype(float)
     yield QualityMeasure("stale", _sum_by_market(stale > 0, cells), 0.0, stale, 0.0)
     is_ended = cells.is_close & (silent_days >= WINDOW_DAYS) & (silent_days < HISTORY_DAYS)
+    is_ended &= cells.member
     ended = np.where(is_ended, silent_days, 0)
     yield QualityMeasure("ended", _sum_by_market(ended > 0, cells), 0.0, ended.astype(float), 0.0)
 
@@ -171,7 +176,9 @@ def _freshness(observed: BoolArray, cells: Cells) -> QualityMeasure:
     days_known = np.arange(1, len(observed) + 1)
     for place, of_market in enumerate(cells.by_market.values()):
         any_close = np.any(observed[:, of_market], axis=1, keepdims=True)
-        newest[:, place] = np.minimum(rows_since_observed(any_close)[:, 0], days_known)
+        days_since = np.minimum(rows_since_observed(any_close)[:, 0], days_known)
+        is_listed = cells.listed[:, of_market].any(axis=1)
+        newest[:, place] = np.where(is_listed, days_since, np.nan)
     of_series = np.zeros(observed.shape)
     return QualityMeasure("freshness", newest, FRESHNESS_DAYS, of_series, FRESHNESS_DAYS)
 

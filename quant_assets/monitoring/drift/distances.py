@@ -76,12 +76,14 @@ class ReferenceSummary:
         return None if len(self.edges) else "constant in the reference"
 
 
-def summarise_reference(windows: AnyArray) -> ReferenceSummary:
+def summarise_reference(windows: AnyArray, counted: int | None = None) -> ReferenceSummary:
     """Summarise a column, and find how far its own windows are from one another.
 
     Args:
         windows: (w, c) the c cells of each of w windows; values that are not finite are missing.
+        counted: number of the cells that could have a value; None for all.
     """
+    counted = windows.size if counted is None else counted
     windows = np.where(np.isfinite(windows), windows, np.nan)
     by_window = np.sort(windows, axis=1)
     ordered = np.sort(windows, axis=None)
@@ -94,7 +96,7 @@ def summarise_reference(windows: AnyArray) -> ReferenceSummary:
         ordered,
         edges,
         _shares(counts_between(ordered, edges)),
-        1.0 - len(ordered) / max(windows.size, 1),
+        1.0 - len(ordered) / max(counted, 1),
         float((~np.isnan(by_window)).any(axis=1).sum()) / max(len(windows), 1),
         _find_limits(by_window, percentiles, edges),
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from quant_assets.core.typing import AnyArray, DayArray, IntArray
+from quant_assets.core.typing import AnyArray, BoolArray, DayArray, IntArray
 from quant_assets.features.catalogue import Feature
 from quant_assets.lake.readers.inputs import list_stored_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
@@ -34,10 +34,10 @@ from quant_assets.monitoring.drift.distances import (
 from quant_assets.monitoring.drift.samples import (
     FORECAST_REFERENCE_DAYS,
     WINDOW_DAYS,
+    find_reference_rows,
     read_feature_columns,
     read_forecast_columns,
     read_reference_fits,
-    window_rows,
 )
 from quant_assets.monitoring.drift.training_reference import read_summaries
 
@@ -158,22 +158,6 @@ def select_severe_columns(rows: pd.DataFrame) -> pd.DataFrame:
     return severe
 
 
-def split_reference_forecasts(values: AnyArray) -> AnyArray:
-    """Split the forecasts before a window into windows that it is compared with.
-
-    Args:
-        values: (n, u) forecasts up to the day before the window; NaN on days without a forecast.
-
-    Returns:
-        (w, WINDOW_DAYS, u) windows out of the last ``FORECAST_REFERENCE_DAYS`` days, days without
-        a forecast left out.
-    """
-    before = values[-FORECAST_REFERENCE_DAYS:]
-    before = before[~np.isnan(before).all(axis=1)]
-    windows: AnyArray = before[window_rows(len(before))]
-    return windows
-
-
 def _compare_features(
     lake: Lake,
     families: Sequence[str],
@@ -197,7 +181,7 @@ def _compare_features(
             for columns in recent:
                 for j, name in enumerate(columns.names):
                     key = (days[row], columns.level, name)
-                    current = _window_cells(columns.cells[j], row - first)
+                    current = _window_cells(columns.cells[j], columns.members, row - first)
                     reference = references[columns.level, name] if references else why_none
                     drift = _compare_column(*key, reference, current, np.datetime64(as_of))
                     if isinstance(reference, ReferenceSummary):
@@ -217,18 +201,23 @@ def _compare_forecasts(
     for columns in samples:
         values = columns.cells[0]
         for row in wanted - first:
-            windows = split_reference_forecasts(values[: max(0, row - WINDOW_DAYS + 1)])
+            rows = find_reference_rows(values[: max(0, row - WINDOW_DAYS + 1)])
+            windows, counted = values[rows], int(columns.members[rows].sum())
             reference = (
-                summarise_reference(windows.reshape(len(windows), -1)) if len(windows) else _SHORT
+                summarise_reference(windows.reshape(len(windows), -1), counted)
+                if len(windows)
+                else _SHORT
             )
             key = (days[first + row], columns.level, columns.names[0])
             until = days[first + max(0, row - WINDOW_DAYS)]
-            yield _compare_column(*key, reference, _window_cells(values, row), until)
+            current = _window_cells(values, columns.members, row)
+            yield _compare_column(*key, reference, current, until)
 
 
-def _window_cells(values: AnyArray, row: int) -> AnyArray:
-    """The cells, in one dimension, of the window that ends with a row."""
-    return values[max(0, row - WINDOW_DAYS + 1) : row + 1].ravel()
+def _window_cells(values: AnyArray, members: BoolArray, row: int) -> AnyArray:
+    """The members' cells, in one dimension, of the window that ends with a row."""
+    window = slice(max(0, row - WINDOW_DAYS + 1), row + 1)
+    return values[window][members[window]]
 
 
 def _require_days(drift: ColumnDrift, feature: Feature, known_days: int) -> ColumnDrift:

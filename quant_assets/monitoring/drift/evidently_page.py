@@ -18,10 +18,11 @@ from quant_assets.core.typing import AnyArray, FloatArray
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.store.lake import Lake
-from quant_assets.monitoring.drift.drift import drift_severity, split_reference_forecasts
+from quant_assets.monitoring.drift.drift import drift_severity
 from quant_assets.monitoring.drift.samples import (
     FORECAST_REFERENCE_DAYS,
     WINDOW_DAYS,
+    find_reference_rows,
     read_feature_columns,
     read_forecast_columns,
     read_reference_fits,
@@ -118,7 +119,7 @@ def _read_samples(
     recent_days = days[-WINDOW_DAYS - FORECAST_REFERENCE_DAYS :]
     for columns in read_forecast_columns(lake, families, recent_days):
         values = columns.cells[0]
-        reference = split_reference_forecasts(values[:-WINDOW_DAYS])
+        reference = values[find_reference_rows(values[:-WINDOW_DAYS])]
         pair = thin_values(reference), thin_values(values[-WINDOW_DAYS:])
         yield (columns.level, columns.names[0]), pair
 

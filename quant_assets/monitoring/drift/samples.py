@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant_assets.core.typing import AnyArray, DayArray, IntArray
+from quant_assets.core.typing import AnyArray, BoolArray, DayArray, IntArray
 from quant_assets.lake.readers.features import read_cube
 from quant_assets.lake.readers.forecasts import read_forecasts
 from quant_assets.lake.readers.inputs import read_market_inputs, read_target_inputs
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.universe import read_members, read_target_members
 from quant_assets.lake.schemas.promotion_tables import RELEASES
 from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES, forecasts_table
 from quant_assets.lake.store.lake import Lake
@@ -34,12 +35,14 @@ class ColumnSample:
         level: instrument, market, target or forecast.
         names: names of the k columns.
         cells: (k, n, u) float32 values of n days and u units, such as instruments; NaN where there
-            is no value.
+            is no value, or the unit is not in the universe.
+        members: (n, u) whether a unit is in the universe; no other cell is missing.
     """
 
     level: str
     names: tuple[str, ...]
     cells: AnyArray
+    members: BoolArray
 
 
 def window_rows(days: int) -> IntArray:
@@ -52,6 +55,21 @@ def window_rows(days: int) -> IntArray:
         return np.empty((0, WINDOW_DAYS), np.int64)
     starts = np.linspace(0, days - WINDOW_DAYS, count).astype(np.int64)
     return starts[:, None] + np.arange(WINDOW_DAYS)
+
+
+def find_reference_rows(values: AnyArray) -> IntArray:
+    """Find the rows of forecasts before a window in windows that it is compared with.
+
+    Args:
+        values: (n, u) forecasts up to the day before the window; NaN on days without a forecast.
+
+    Returns:
+        (w, WINDOW_DAYS) rows of the last ``FORECAST_REFERENCE_DAYS`` days, days without a forecast
+        left out.
+    """
+    first = max(0, len(values) - FORECAST_REFERENCE_DAYS)
+    rows = first + np.flatnonzero(~np.isnan(values[first:]).all(axis=1))
+    return rows[window_rows(len(rows))]
 
 
 def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
@@ -71,16 +89,24 @@ def read_feature_columns(lake: Lake, days: DayArray) -> Iterator[ColumnSample]:
         *read_cube(
             lake, INSTRUMENT_FEATURES, days, "instrument", instruments, np.float32, gaps=True
         ),
+        read_members(lake, days, instruments),
     )
     names, values = read_market_inputs(lake, days, np.float32, gaps=True)
-    yield ColumnSample("market", names, np.ascontiguousarray(values.T)[:, :, None])
-    targets = read_target_inputs(lake, days, read_pairs(lake), np.float32, gaps=True)
-    yield _to_sample("target", *targets)
+    always = np.ones((len(days), 1), dtype=np.bool_)
+    yield ColumnSample("market", names, np.ascontiguousarray(values.T)[:, :, None], always)
+    pairs = read_pairs(lake)
+    targets = read_target_inputs(lake, days, pairs, np.float32, gaps=True)
+    yield _to_sample("target", *targets, read_target_members(lake, days, pairs))
 
 
-def _to_sample(level: str, names: tuple[str, ...], cube: AnyArray) -> ColumnSample:
+def _to_sample(
+    level: str, names: tuple[str, ...], cube: AnyArray, members: BoolArray
+) -> ColumnSample:
     """Return the (n, u, k) features of a level's units as a sample."""
-    return ColumnSample(level, names, np.ascontiguousarray(np.moveaxis(cube, 2, 0)))
+    cells = np.ascontiguousarray(np.moveaxis(cube, 2, 0))
+    if not members.all():
+        cells[:, ~members] = np.nan
+    return ColumnSample(level, names, cells, members)
 
 
 def read_forecast_columns(
@@ -93,11 +119,13 @@ def read_forecast_columns(
         families: model families with forecasts.
         days: (n,) consecutive trading days; NaN on days without a forecast.
     """
-    targets = read_pairs(lake).targets
+    pairs = read_pairs(lake)
+    members = read_target_members(lake, days, pairs)
     ends = days[0].item(), days[-1].item()
     for name in (*families, "ensemble"):
-        forecasts = read_forecasts(lake, forecasts_table(name), targets, *ends)
-        yield ColumnSample("forecast", (name,), forecasts.on(days).astype(np.float32)[None])
+        forecasts = read_forecasts(lake, forecasts_table(name), pairs.targets, *ends)
+        values = np.where(members, forecasts.on(days).astype(np.float32), np.float32(np.nan))
+        yield ColumnSample("forecast", (name,), values[None], members)
 
 
 def read_reference_fits(lake: Lake, families: Sequence[str], days: DayArray) -> DayArray:

@@ -16,6 +16,7 @@ import numpy as np
 from quant_assets.core.code_digest import digest_code
 from quant_assets.core.typing import AnyArray, DayArray
 from quant_assets.features.catalogue import CATALOGUE_VERSION
+from quant_assets.lake.readers.universe import digest_outsiders
 from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.references import ReferenceStore
@@ -72,9 +73,10 @@ def read_summaries(
     if artifacts is None or not fits:
         return dict(_summarise_features(lake, windows))
     store = ReferenceStore(lake, artifacts, "drift", newest=KEPT_FITS)
-    parts = [_code(), CATALOGUE_VERSION, str(windows.tolist()), *fits]
-    digest = sha256("\n".join(parts).encode()).hexdigest()
     day = date.fromisoformat(str(as_of))
+    outsiders = digest_outsiders(lake, windows.min().item(), day)
+    parts = [_code(), CATALOGUE_VERSION, str(windows.tolist()), *fits, *outsiders]
+    digest = sha256("\n".join(parts).encode()).hexdigest()
     content = store.get(day, digest, lambda: _pack(dict(_summarise_features(lake, windows))))
     return _unpack(content)
 
@@ -84,7 +86,10 @@ def _summarise_features(
 ) -> Iterator[tuple[tuple[str, str], ReferenceSummary]]:
     for columns in read_feature_columns(lake, windows.ravel()):
         for name, cells in zip(columns.names, columns.cells, strict=True):
-            yield (columns.level, name), summarise_reference(cells.reshape(len(windows), -1))
+            summary = summarise_reference(
+                cells.reshape(len(windows), -1), int(columns.members.sum())
+            )
+            yield (columns.level, name), summary
 
 
 def _fingerprints(lake: Lake, families: Sequence[str], as_of: np.datetime64) -> list[str]:

@@ -18,6 +18,7 @@ from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, GROUP_VOLA
 from quant_assets.lake.schemas.tables import (
     INSTRUMENT_FEATURES,
     RAW_PRICES,
+    UNIVERSE,
     VALIDATED_PRICES,
 )
 from quant_assets.lake.store.lake import Lake
@@ -57,7 +58,7 @@ def _build_data_quality(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinit
     @table_asset(
         DATA_QUALITY,
         kinds={"numpy", "matplotlib"},
-        deps=[RAW_PRICES, VALIDATED_PRICES],
+        deps=[RAW_PRICES, VALIDATED_PRICES, UNIVERSE],
         partitions=partitions,
         checks=[
             check_spec(

@@ -18,6 +18,7 @@ from quant_assets.lake.schemas.tables import (
     ENSEMBLE_FORECASTS,
     FEATURES,
     MARKET_FEATURES,
+    UNIVERSE,
     forecasts_table,
 )
 from quant_assets.lake.store.lake import Lake
@@ -65,7 +66,7 @@ def build(
 
 def _compared_tables(families: Sequence[str]) -> list[Table]:
     """The tables from which drift is computed."""
-    return [*FEATURES, ENSEMBLE_FORECASTS, DECISIONS, *map(forecasts_table, families)]
+    return [UNIVERSE, *FEATURES, ENSEMBLE_FORECASTS, DECISIONS, *map(forecasts_table, families)]
 
 
 def _build_drift(

@@ -105,6 +105,8 @@ def build(
             build_update,
             source=source.name,
             rules=CleaningRules(fill_limit=settings.fill_limit, jump_z=settings.jump_z),
+            listings=market.listings,
+            limit=market.universe,
         )
         update = build_rows(comparison, start=start, end=end)
         checks = check(update)
@@ -157,7 +159,7 @@ def _require_days(comparison: Comparison, source: Source, start: date, end: date
 def _check(raw_suite: Suite, update: PriceUpdate) -> Checks:
     parts = (
         (RAW_PRICES, raw_suite, update.raw_blocks),
-        (VALIDATED_PRICES, VALIDATED_PRICES_SUITE, update.validated_blocks),
+        (VALIDATED_PRICES, VALIDATED_PRICES_SUITE, update.member_blocks),
     )
     if not update.own.values.size:
         # Every day of the run was withdrawn.
@@ -245,12 +247,15 @@ def _describe_quarantine(update: PriceUpdate) -> dict[str, Any]:
 
 
 def _describe_validated(update: PriceUpdate) -> dict[str, Any]:
-    cleaned = update.cleaned
+    cleaned, members = update.cleaned, update.members
     own = cleaned.days >= np.datetime64(update.start)
     filled = np.isnan(cleaned.value[own]) & ~np.isnan(cleaned.filled[own])
+    if members is not None:
+        filled = filled[members[own]]
+    missing = missing_rates(cleaned, update.start, members)
     return {
         "filled_share": float(filled.mean()) if filled.size else 0.0,
-        **{f"missing_{name}": rate for name, rate in missing_rates(cleaned, update.start).items()},
-        "stale_series": len(stale_series(cleaned)),
-        "ended_series": ", ".join(ended_series(cleaned)) or "none",
+        **{f"missing_{name}": rate for name, rate in missing.items()},
+        "stale_series": len(stale_series(cleaned, members)),
+        "ended_series": ", ".join(ended_series(cleaned, members=members)) or "none",
     }

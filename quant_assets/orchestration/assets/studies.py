@@ -13,7 +13,9 @@ from pydantic import Field
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_observations
-from quant_assets.lake.schemas.tables import FEATURES, LABELS, study_table
+from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.universe import read_target_members
+from quant_assets.lake.schemas.tables import FEATURES, LABELS, UNIVERSE, study_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.parameters import tunable_families
 from quant_assets.models.registry import load_family
@@ -63,7 +65,7 @@ def _build_study(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDef
     @table_asset(
         table,
         kinds={"optuna", library},
-        deps=[*FEATURES, LABELS],
+        deps=[*FEATURES, LABELS, UNIVERSE],
         about="A run over a range searches as of its last day only. An interrupted study "
         "continues with its stored trials.",
         partitions=partitions,
@@ -76,8 +78,10 @@ def _build_study(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDef
     ) -> dg.MaterializeResult:
         _, as_of = run_day_range(context)
         (date_id,) = read_date_ids(lake, np.array([as_of], dtype="datetime64[D]")).tolist()
+        observations = read_observations(lake, as_of)
+        members = read_target_members(lake, observations.days, read_pairs(lake))
         result = tune_family(
-            read_observations(lake, as_of),
+            observations,
             name,
             settings.tuning_dir / f"{name}.db",
             seed=settings.seed,
@@ -87,6 +91,7 @@ def _build_study(name: str, partitions: dg.PartitionsDefinition) -> dg.AssetsDef
             minutes=config.minutes,
             note=context.log.info,
             folds=Folds(settings.first_fit_after, config.validation_days, config.step_days),
+            members=None if members.all() else members,
         )
         rows = study_rows(result, as_of, date_id, settings.seed)
         written = lake.replace_days(table, as_of, as_of, rows)

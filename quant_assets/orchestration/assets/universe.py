@@ -11,8 +11,9 @@ from quant_assets.lake.readers.prices import find_history_start, read_panel
 from quant_assets.lake.readers.universe import read_first_closes
 from quant_assets.lake.schemas.tables import UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.listings import listing_days
 from quant_assets.market.description.market import MarketDescription
-from quant_assets.market.universe import UniverseState, find_states
+from quant_assets.market.universe import UniverseState, find_states, find_unlisted
 from quant_assets.orchestration.assets.partitions import run_day_range
 from quant_assets.orchestration.assets.table_assets import record_result, table_asset
 
@@ -37,6 +38,8 @@ def build(
             days = days[:0]
         first = read_first_closes(lake, panel.instruments, end)
         states = find_states(days, first, panel.close, limit or 1)
+        unlisted = find_unlisted(days, *listing_days(panel.instruments, market.listings))
+        states = np.where(unlisted == UniverseState.LISTED, states, unlisted)
         texts = [state.text(limit or 1) for state in UniverseState]
         rows = {
             "trading_day": repeat_days(days, len(panel.instruments)),

@@ -17,7 +17,7 @@ from quant_assets.sources.files.queries import (
     cell_of,
     join_days,
     open_connection,
-    register_places,
+    register_days,
     stream,
     table_of,
 )
@@ -28,6 +28,8 @@ _BATCH = 131_072
 
 def read_actions(history: PriceHistory, days: DayArray) -> list[Action]:
     """Read the splits and dividends, if the options name columns for them.
+
+    Those of days on which an instrument cannot trade are left out.
 
     Args:
         history: the history of the files.
@@ -45,10 +47,13 @@ def read_actions(history: PriceHistory, days: DayArray) -> list[Action]:
         for group, texts in zip(history.groups, history.day_texts, strict=True):
             if not group.actions:
                 continue
-            register_places(connection, "days", list(texts), list(range(len(texts))))
+            register_days(connection, texts, {text: i for i, text in enumerate(texts)})
             written = list(texts.values())
             for place, instrument, split, dividend in _read_rows(connection, group, history):
-                day, name = written[place], history.named.instruments[instrument].name
+                day, described = written[place], history.named.instruments[instrument]
+                name, listing = described.name, described.listing
+                if listing is not None and not listing.has(day):
+                    continue
                 if day in row_of:
                     action = Action(row_of[day], name, split, dividend)
                     if actions.setdefault((action.row, name), action) != action:

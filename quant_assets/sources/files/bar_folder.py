@@ -67,8 +67,9 @@ class BarFolder(PriceFolder):
         days = self._trading_days(start, end)
         slots = [list_slots(name, start, end, options.minutes) for name in calendar.exchanges]
         rules = BarRules(days, slots, options.minutes, options.skip_others)
-        names = [instrument.name for instrument in self._history().named.instruments]
-        return read_bar_table(options, names, rules, start, end)
+        named = self._history().named
+        names = [instrument.name for instrument in named.instruments]
+        return read_bar_table(options, names, named.symbols, rules, start, end)
 
     def _trading_days(self, start: date, end: date) -> DayArray:
         calendar = self.market.calendar

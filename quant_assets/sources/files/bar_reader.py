@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import AnyArray, FloatArray
+from quant_assets.market.description.listings import SymbolSpan
 from quant_assets.market.description.values import quote
 from quant_assets.sources.files.bar_checks import BarRules, ReadBars, drop_repeated
 from quant_assets.sources.files.bar_files import (
@@ -42,13 +43,19 @@ _SQL_TYPES = {"time": "TIMESTAMP", "zoned time": "TIMESTAMPTZ"}
 
 
 def read_bar_table(
-    options: BarOptions, instruments: Sequence[str], rules: BarRules, start: date, end: date
+    options: BarOptions,
+    instruments: Sequence[str],
+    symbols: Sequence[SymbolSpan],
+    rules: BarRules,
+    start: date,
+    end: date,
 ) -> BarTable:
     """Read the bars from ``start`` to ``end``, both included, sorted by day and instrument.
 
     Args:
         options: where the files are, and how they are read.
         instruments: names of the described instruments.
+        symbols: the days on which each symbol means which instrument.
         rules: which bars fit the market.
         start: first day.
         end: last day.
@@ -56,7 +63,7 @@ def read_bar_table(
     Raises:
         SourceError: a file cannot be read, or a bar does not fit.
     """
-    reader = _BarReader(options, instruments, rules, start, end)
+    reader = _BarReader(options, instruments, symbols, rules, start, end)
     with open_connection() as connection:
         for group in reader.groups:
             reader.read(connection, group)
@@ -79,12 +86,19 @@ class _BarReader:
         self,
         options: BarOptions,
         instruments: Sequence[str],
+        symbols: Sequence[SymbolSpan],
         rules: BarRules,
         start: date,
         end: date,
     ) -> None:
         self.groups = read_bar_groups(options)
         self._names = list(instruments)
+        self._symbols = [span.symbol for span in symbols]
+        place = {name: i for i, name in enumerate(instruments)}
+        # The last place is that of a symbol that is not described, which has no days of its own.
+        self._places = np.array([*(place[span.instrument] for span in symbols), -1])
+        self._first = np.array([*(span.first for span in symbols), date.min], "datetime64[D]")
+        self._last = np.array([*(span.last for span in symbols), date.max], "datetime64[D]")
         self._rules = rules
         self._span = start, end
         self._skip = options.skip_others
@@ -95,7 +109,7 @@ class _BarReader:
 
     def read(self, connection: duckdb.DuckDBPyConnection, group: FileGroup) -> None:
         """Read the rows of a group."""
-        register_places(connection, "wanted", self._names, list(range(len(self._names))))
+        register_places(connection, "wanted", self._symbols, list(range(len(self._symbols))))
         symbol, time = (f"CAST(t.c{i} AS VARCHAR)" for i in (group.symbol, group.day))
         fields = [f"{cell_of(group, column)} AS {field}" for field, column in group.fields.items()]
         join = "JOIN" if self._skip else "LEFT JOIN"
@@ -136,7 +150,13 @@ class _BarReader:
             return quote_bar(self._names[bars.instrument[row]], texts[row])
 
         def places_of(row: int) -> list[str]:
-            return find_rows(self.groups, texts[row], [self._names[bars.instrument[row]]])
+            name = self._names[bars.instrument[row]]
+            known = [
+                key
+                for key, at in zip(self._symbols, self._places, strict=False)
+                if self._names[at] == name
+            ]
+            return find_rows(self.groups, texts[row], known)
 
         return drop_repeated(bars, places_of, name_of)
 
@@ -150,7 +170,9 @@ class _BarReader:
         times = [self._parse(dictionary[code]) for code in used]
         days = np.array([time.day for time in times], dtype="datetime64[D]")[codes]
         first, last = (np.datetime64(day) for day in self._span)
-        rows = np.flatnonzero((days >= first) & (days <= last))
+        span = batch.column(0).fill_null(-1).to_numpy()
+        in_span = (days >= self._first[span]) & (days <= self._last[span])
+        rows = np.flatnonzero((days >= first) & (days <= last) & in_span)
         symbols = batch.column(1)
 
         def name_of(row: int) -> str:
@@ -161,7 +183,7 @@ class _BarReader:
             return name_row(self.groups, texts[codes[rows[row]]], [symbol])
 
         bars = ReadBars(
-            batch.column(0).fill_null(-1).to_numpy()[rows],
+            self._places[span[rows]],
             days[rows],
             np.array([time.second for time in times], dtype="datetime64[s]")[codes][rows],
             np.array([time.clock for time in times])[codes][rows],

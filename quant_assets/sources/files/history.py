@@ -14,8 +14,9 @@ from quant_assets.core.typing import DayArray, IntArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.sources.files.layout import FileGroup, NamedColumn, read_groups
 from quant_assets.sources.files.long_history import count_long
+from quant_assets.sources.files.market_series import MarketSeries
 from quant_assets.sources.files.queries import find_file, open_connection
-from quant_assets.sources.files.series import MarketSeries, name_series, select_described
+from quant_assets.sources.files.series import name_series, select_described
 from quant_assets.sources.files.wide_history import count_wide
 
 
@@ -79,7 +80,7 @@ def read_history(request: Request, _: str) -> PriceHistory:
     groups = read_groups(request.place, dict(request.columns), request.leave_out)
     _refuse_numbers(groups)
     named = name_series(groups, request.market)
-    described = select_described(groups, named.instruments)
+    described = select_described(groups, named.symbols)
     with open_connection() as connection:
         if groups[0].layout == "wide":
             texts, counts = count_wide(connection, groups, named)

@@ -25,7 +25,7 @@ from quant_assets.sources.files.queries import (
     fetch,
     join_days,
     open_connection,
-    register_places,
+    register_days,
     stream,
     table_of,
 )
@@ -49,7 +49,7 @@ def read_long(history: PriceHistory, days: DayArray) -> Cells:
             rows = {text: reader.row_of.get(np.datetime64(day)) for text, day in texts.items()}
             wanted = {text: row for text, row in rows.items() if row is not None}
             if wanted:
-                register_places(connection, "days", list(wanted), list(wanted.values()))
+                register_days(connection, texts, wanted)
                 reader.read(connection, group)
     return reader.cells
 
@@ -154,9 +154,10 @@ def _conflict_error(
             written = [text for text, parsed in texts.items() if np.datetime64(parsed) == day]
             if field not in group.fields or not written:
                 continue
+            register_days(connection, texts, dict.fromkeys(written, 0))
             query = (
                 f"SELECT CAST(t.c{group.fields[field]} AS VARCHAR), {FILE} "
-                f"FROM {table_of(group)} {join} WHERE w.place = ? "
+                f"FROM {table_of(group)} {join_days(group)} {join} WHERE w.place = ? "
                 f"AND list_contains(?, CAST({day_column(group)} AS VARCHAR)) ORDER BY ALL LIMIT 100"
             )
             for cell, file in fetch(connection, group, query, instrument, written):

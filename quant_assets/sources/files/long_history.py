@@ -10,24 +10,27 @@ from functools import partial
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from quant_assets.core.errors import SourceError
 from quant_assets.sources.files.day_counts import DayCounts
 from quant_assets.sources.files.day_texts import parse_days_of
 from quant_assets.sources.files.headers import stem_of
 from quant_assets.sources.files.layout import FileGroup
+from quant_assets.sources.files.market_series import MarketSeries
 from quant_assets.sources.files.numbers import EMPTY, TextCount, check_mostly_numbers
 from quant_assets.sources.files.queries import (
     FILE,
     day_column,
     fetch,
     find_file,
+    join_days,
     number_of,
-    register_places,
+    register_days,
     require_numbers,
     table_of,
 )
-from quant_assets.sources.files.series import MarketSeries, require_closes
+from quant_assets.sources.files.series import require_closes
 
 DayTexts = list[dict[str, date]]
 _PARTS = 4
@@ -76,14 +79,30 @@ def count_long(
 def join_instruments(
     connection: duckdb.DuckDBPyConnection, group: FileGroup, named: MarketSeries
 ) -> str:
-    """Register the instruments of a group as table ``wanted``, and return the join with it."""
+    """Register the instruments of a group as table ``wanted``, and return the join with it.
+
+    If symbols mean different instruments on different days, the days must be joined before.
+    """
     places = {instrument.name: place for place, instrument in enumerate(named.instruments)}
+    spans = named.symbols
+    key, keys = f"t.{FILE}", [span.symbol for span in spans]
     if group.symbol is not None:
-        register_places(connection, "wanted", list(places), list(places.values()))
-        return f"JOIN wanted AS w ON CAST(t.c{group.symbol} AS VARCHAR) = w.key"
-    of_files = {str(p): places[stem_of(p)] for p in group.paths if stem_of(p) in places}
-    register_places(connection, "wanted", list(of_files), list(of_files.values()))
-    return f"JOIN wanted AS w ON t.{FILE} = w.key"
+        key = f"CAST(t.c{group.symbol} AS VARCHAR)"
+    else:
+        paths: dict[str, list[str]] = {}
+        for path in group.paths:
+            paths.setdefault(stem_of(path), []).append(str(path))
+        pairs = [(path, span) for span in spans for path in paths.get(span.symbol, ())]
+        keys, spans = [path for path, _ in pairs], tuple(span for _, span in pairs)
+    columns = {
+        "key": pa.array(keys, pa.string()),
+        "place": pa.array([places[span.instrument] for span in spans], pa.int64()),
+        "first": pa.array([span.first for span in spans], pa.date32()),
+        "last": pa.array([span.last for span in spans], pa.date32()),
+    }
+    connection.register("wanted", pa.table(columns))
+    within = " AND d.day BETWEEN w.first AND w.last" if named.by_day else ""
+    return f"JOIN wanted AS w ON {key} = w.key{within}"
 
 
 def _count(
@@ -108,16 +127,26 @@ def _count(
     ]
     counts = ["count(instrument)", "count(close) FILTER (instrument IS NOT NULL)"]
     counts += ["count(*) FILTER (nameless)", *_count_texts(texts)]
-    rows = f"SELECT {', '.join(columns)} FROM {table_of(group)} LEFT {join}"
+    join_of_days = f"LEFT {_join_all_days(connection, group)}" if named.by_day else ""
+    rows = f"SELECT {', '.join(columns)} FROM {table_of(group)} {join_of_days} LEFT {join}"
     query = f"SELECT grouping(day), day, instrument, {', '.join(counts)} FROM ({rows})"
     counted = fetch(connection, group, f"{query} GROUP BY GROUPING SETS ((day), (instrument))")
-    of_days = [row[1:] for row in counted if not row[0]]
-    _check_symbols(connection, group, sum(row[4] for row in of_days))
-    check_mostly_numbers(list(_join_counts(group, texts, of_days)), group.where)
+    by_day = [row[1:] for row in counted if not row[0]]
+    _check_symbols(connection, group, sum(row[4] for row in by_day))
+    check_mostly_numbers(list(_join_counts(group, texts, by_day)), group.where)
     return (
-        [(row[0], row[2], row[3]) for row in of_days],
+        [(row[0], row[2], row[3]) for row in by_day],
         [(row[2], row[4]) for row in counted if row[0] and row[2] is not None],
     )
+
+
+def _join_all_days(connection: duckdb.DuckDBPyConnection, group: FileGroup) -> str:
+    """Register all days of a group, and return the join with them."""
+    query = f"SELECT DISTINCT CAST({day_column(group)} AS VARCHAR) FROM {table_of(group)}"
+    texts = [row[0] for row in fetch(connection, group, query)]
+    days = parse_days_of(connection, group, texts)
+    register_days(connection, days, {text: place for place, text in enumerate(days)})
+    return join_days(group)
 
 
 def _count_texts(columns: Sequence[int]) -> Iterator[str]:

@@ -4,7 +4,8 @@ What is asked belongs in ``history``, ``long_cells`` and ``wide_cells``.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,27 @@ def day_column(group: FileGroup) -> str:
 
 
 def join_days(group: FileGroup) -> str:
-    """Return the join with the registered table ``days``, whose ``key`` is a day as text."""
-    keys = f"SELECT CAST(key AS {_day_type(group)}) AS key, place FROM days"
+    """Return the join with the table d, which :func:`register_days` registers."""
+    keys = f"SELECT CAST(key AS {_day_type(group)}) AS key, place, day FROM days"
     return f"JOIN ({keys}) AS d ON {day_column(group)} = d.key"
+
+
+def register_days(
+    connection: duckdb.DuckDBPyConnection, texts: Mapping[str, date], places: Mapping[str, int]
+) -> None:
+    """Register the days that are read as table ``days``.
+
+    Args:
+        connection: a connection.
+        texts: days by how the files write them.
+        places: the number of each text that is read.
+    """
+    columns = {
+        "key": pa.array(list(places), pa.string()),
+        "place": pa.array(list(places.values()), pa.int64()),
+        "day": pa.array([texts[text] for text in places], pa.date32()),
+    }
+    connection.register("days", pa.table(columns))
 
 
 def register_places(

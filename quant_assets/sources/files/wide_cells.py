@@ -33,7 +33,7 @@ def read_wide(history: PriceHistory, days: DayArray) -> Cells:
             wanted = {text: row for text, row in rows.items() if row is not None}
             if not wanted:
                 continue
-            for part in stream_columns(connection, group, wanted, cells.series):
+            for part in stream_columns(connection, group, wanted, texts, history.named):
                 _write(cells, taken, part)
     return cells
 

@@ -13,9 +13,10 @@ import numpy as np
 from quant_assets.sources.files.day_counts import DayCounts
 from quant_assets.sources.files.day_texts import parse_days_of
 from quant_assets.sources.files.layout import FileGroup
+from quant_assets.sources.files.market_series import MarketSeries
 from quant_assets.sources.files.numbers import TextCount, check_mostly_numbers
 from quant_assets.sources.files.queries import day_column, fetch, find_file, table_of
-from quant_assets.sources.files.series import MarketSeries, require_closes
+from quant_assets.sources.files.series import require_closes
 from quant_assets.sources.files.wide_columns import stream_columns
 
 _MOST_SAMPLES = 5
@@ -51,7 +52,7 @@ def count_wide(
         places = {text: place for place, text in enumerate(days)}
         of_day = np.zeros(len(places), dtype=np.int64)
         columns: dict[int, TextCount] = {}
-        for part in stream_columns(connection, group, places, series):
+        for part in stream_columns(connection, group, places, days, named):
             has = ~np.isnan(part.numbers)
             _count(columns, series.columns[part.column], part.column, int(has.sum()), part.texts)
             if is_close[part.column]:

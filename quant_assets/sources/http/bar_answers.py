@@ -95,7 +95,7 @@ class BarAnswers:
             self._ask(None, note)
 
     def current(self) -> tuple[SymbolReadings, ...]:
-        """Return what is kept of each symbol, in the order of the options.
+        """Return what is kept of each symbol that is asked for, in the order of the options.
 
         Readings that another address or feed gave, or that begin later, do not count.
 
@@ -106,7 +106,7 @@ class BarAnswers:
         none = SymbolReadings()
         return tuple(
             own if self._fits(own := kept.get(symbol, none)) else none
-            for _, symbol in self.options.symbols
+            for symbol in self.options.symbols
         )
 
     def problems(self) -> dict[str, str]:
@@ -164,10 +164,12 @@ class BarAnswers:
         failures = {} if also_failed else self._readings.read_failures()
         due = []
         for place, readings in enumerate(self.current()):
-            failure = failures.get(self.options.symbols[place][1])
+            symbol, at = self.options.symbols[place], readings.at
+            failure = failures.get(symbol)
             if failure and failure.at <= now < failure.at + _AFTER_FAILURE:
                 continue
-            at = readings.at
+            if at and self.options.is_complete(symbol, self.vendor.finished_day(at)):
+                continue
             if at is None or not at <= now < at + self.options.refresh_after:
                 due.append((at is not None, place))
         return [place for _, place in sorted(due)]
@@ -184,7 +186,7 @@ class BarAnswers:
             if clock.monotonic() - noted >= _NOTE_EVERY_S:
                 noted = clock.monotonic()
                 note(f"{self.vendor.name}: {done} of {len(due)} symbols read")
-            symbol = self.options.symbols[place][1]
+            symbol = self.options.symbols[place]
             try:
                 self._read_symbol(symbol, current[place])
             except NoAnswerError as error:

@@ -1,10 +1,18 @@
 """Options of a vendor of bars in ``market.yaml``, checked against the market's instruments."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 from quant_assets.core.errors import MarketError
+from quant_assets.market.description.instruments import Instrument
+from quant_assets.market.description.listings import (
+    Listing,
+    SymbolSpan,
+    find_shared_symbol,
+    list_symbols,
+)
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.values import Value, list_names, place_of, quote
 from quant_assets.market.instruments import InstrumentSeries, SeriesList
@@ -15,6 +23,8 @@ from quant_assets.sources.http.vendor import Vendor
 
 _KEYS = ("symbols", "first_day", "refresh_after_hours", "url")
 _REFRESH_AFTER = timedelta(hours=6)
+# A vendor may correct the last bars of a symbol for some days.
+_SETTLED_AFTER = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -22,7 +32,8 @@ class BarOptions:
     """What a source of bars delivers, and where it asks.
 
     Attributes:
-        symbols: the vendor's name of each instrument.
+        instruments: the k instruments.
+        spans: the days on which each of the vendor's symbols means which instrument.
         series: the c series, all of whose fields the vendor has.
         first_day: first day that is asked for.
         url: the vendor's interface.
@@ -31,13 +42,47 @@ class BarOptions:
         minutes: length of the bars within the day that are delivered as well; 0 for none.
     """
 
-    symbols: tuple[tuple[str, str], ...]
+    instruments: tuple[Instrument, ...]
+    spans: tuple[SymbolSpan, ...]
     series: SeriesList
     first_day: date
     url: str
     feed: str = ""
     refresh_after: timedelta = _REFRESH_AFTER
     minutes: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the k instruments."""
+        return tuple(each.name for each in self.instruments)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that the vendor is asked for, each once."""
+        return tuple(self._last_days)
+
+    def is_complete(self, symbol: str, finished: date) -> bool:
+        """Return whether all bars of a symbol that count had come and settled on a day.
+
+        Args:
+            symbol: the symbol.
+            finished: newest day that was complete when the vendor was asked for it.
+        """
+        return finished - _SETTLED_AFTER > self._last_days[symbol]
+
+    @cached_property
+    def _last_days(self) -> dict[str, date]:
+        """The last day on which each symbol means an instrument that can trade."""
+        delisted = {
+            each.name: each.listing.delisted
+            for each in self.instruments
+            if each.listing and each.listing.delisted
+        }
+        last: dict[str, date] = {}
+        for span in self.spans:
+            end = min(span.last, delisted.get(span.instrument, date.max))
+            last[span.symbol] = max(last.get(span.symbol, date.min), end)
+        return last
 
     @property
     def asked_for(self) -> str:
@@ -66,7 +111,8 @@ def read_bar_options(
     if "feed" in given:
         feed = given["feed"].choice("feed", vendor.feeds)
     return BarOptions(
-        tuple(_read_symbols(vendor, given.get("symbols"), market).items()),
+        market.instruments(),
+        _read_spans(vendor, given.get("symbols"), market),
         _list_series(vendor, market),
         _read_first_day(vendor, given, market),
         url,
@@ -84,24 +130,42 @@ def _read_minutes(value: Value) -> int:
     return minutes.whole_number(1)
 
 
-def _read_symbols(vendor: Vendor, value: Value | None, market: MarketDescription) -> dict[str, str]:
-    """Return the vendor's name of each instrument; no two instruments have one name."""
-    names = [each.name for each in market.instruments()]
-    symbols = {name: vendor.name_symbol(name) for name in names}
-    own = value.record(names) if value else {}
-    symbols |= {name: item.text() for name, item in own.items()}
-    taken: dict[str, str] = {}
-    for name, symbol in symbols.items():
-        if other := taken.get(symbol):
-            place = own.get(name) or own.get(other)
-            raise MarketError(
-                "two instruments have one symbol",
-                where=place.where if place else place_of(market.file),
-                expected="another symbol for each instrument",
-                found=f"{quote(symbol)} for {other} and for {name}",
-            )
-        taken[symbol] = name
-    return symbols
+def _read_spans(
+    vendor: Vendor, value: Value | None, market: MarketDescription
+) -> tuple[SymbolSpan, ...]:
+    """Return the days of each symbol; no two instruments have one symbol on a day."""
+    instruments = market.instruments()
+    nothing = Listing()
+    former = [
+        each.name
+        for instrument in instruments
+        for each in (instrument.listing or nothing).former_names
+    ]
+    own = value.record([*(each.name for each in instruments), *former]) if value else {}
+    symbols = {name: item.text() for name, item in own.items()}
+
+    def name_symbol(name: str) -> str:
+        return symbols.get(name) or vendor.name_symbol(name)
+
+    _require_own_symbols(instruments, name_symbol, own, market)
+    return list_symbols(instruments, name_symbol)
+
+
+def _require_own_symbols(
+    instruments: tuple[Instrument, ...],
+    name_symbol: Callable[[str], str],
+    own: Mapping[str, Value],
+    market: MarketDescription,
+) -> None:
+    if shared := find_shared_symbol(instruments, name_symbol):
+        first, second = shared.instruments
+        place = own.get(second) or own.get(first)
+        raise MarketError(
+            "two instruments have one symbol",
+            where=place.where if place else place_of(market.file),
+            expected="another symbol for each instrument",
+            found=f"{quote(shared.symbol)} for {first} and for {second}",
+        )
 
 
 def _list_series(vendor: Vendor, market: MarketDescription) -> SeriesList:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from quant_assets.core.errors import SourceError
+from quant_assets.market.description.listings import listing_days
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.values import Value
 from quant_assets.sources.http.bar_answers import BarAnswers
@@ -20,6 +21,9 @@ from quant_assets.sources.http.bar_options import BarOptions, read_bar_options
 from quant_assets.sources.http.bar_table import (
     LATE_AFTER,
     count_days_delivered,
+    drop_actions,
+    find_covered,
+    join_spans,
     join_symbols,
     lay_out,
     list_actions,
@@ -115,7 +119,7 @@ class BarSource(VendorSource):
         current = answers.current()
         lacking = [
             symbol
-            for (_, symbol), own in zip(answers.options.symbols, current, strict=True)
+            for symbol, own in zip(answers.options.symbols, current, strict=True)
             if own.whole is None
         ]
         if lacking:
@@ -163,13 +167,19 @@ def _join(
     """Join the bars of all symbols, and keep them until other readings count."""
     options, vendor = answers.options, answers.vendor
     bars: list[Bars] = [each for own in current if (each := answers.read_bars(own))]
-    joined = join_symbols(bars, options.first_day)
+    moments = dict(zip(options.symbols, (own.at for own in current if own.at), strict=True))
+    asked = {symbol: vendor.finished_day(at) for symbol, at in moments.items()}
+    joined = join_symbols(
+        join_spans(options.spans, options.names, dict(zip(asked, bars, strict=True))),
+        options.first_day,
+    )
+    listed, delisted = listing_days(options.names, market.listings)
+    joined = drop_actions(joined, listed, delisted)
     joined = take_sessions(joined, find_sessions(market, joined.days))
-    moments = [own.at for own in current if own.at]
-    covered = np.array([vendor.finished_day(at) for at in moments], dtype="datetime64[D]")
-    settled = vendor.finished_day(min(moments) - LATE_AFTER)
-    names = [name for name, _ in options.symbols]
-    count, waiting = count_days_delivered(joined, names, covered, settled)
+    asking = [at for name, at in moments.items() if not options.is_complete(name, asked[name])]
+    settled = vendor.finished_day(min(asking or moments.values()) - LATE_AFTER)
+    names, covered = options.names, find_covered(options, asked)
+    count, waiting = count_days_delivered(joined, names, covered, settled, delisted)
     values = lay_out(joined, options)[:count]
     ids = np.arange(count, dtype=np.int64)
     actions = list_actions(joined, names, count)

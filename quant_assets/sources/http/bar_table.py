@@ -1,14 +1,16 @@
 """The prices of a market from the bars of its symbols, and which of the newest days have come."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
+from quant_assets.market.description.listings import SymbolSpan
+from quant_assets.market.universe import UniverseState, find_unlisted
 from quant_assets.sources.http.bar_options import BarOptions
-from quant_assets.sources.http.bars import FIELDS, Bars
+from quant_assets.sources.http.bars import FIELDS, Bars, join_bars
 from quant_assets.sources.protocol import Action
 
 LATE_AFTER = timedelta(hours=12)
@@ -39,6 +41,60 @@ class JoinedBars:
         return known
 
 
+def join_spans(
+    spans: Sequence[SymbolSpan], names: Sequence[str], bars: Mapping[str, Bars]
+) -> list[Bars]:
+    """Join the bars of each instrument from those of its symbols, on the days of each.
+
+    Args:
+        spans: the days of each symbol, ascending for each instrument.
+        names: names of the k instruments.
+        bars: the bars by symbol.
+    """
+    parts: dict[str, list[SymbolSpan]] = {name: [] for name in names}
+    for span in sorted(spans, key=lambda span: span.first):
+        parts[span.instrument].append(span)
+    joined = []
+    for own in parts.values():
+        pieces = [bars[span.symbol].between(span.first, span.last) for span in own]
+        whole = pieces[0]
+        for span, later in zip(own[1:], pieces[1:], strict=True):
+            whole = join_bars(whole, later, span.first)
+        joined.append(whole)
+    return joined
+
+
+def drop_actions(joined: JoinedBars, listed: DayArray, delisted: DayArray) -> JoinedBars:
+    """Return bars without splits and dividends of days on which a symbol cannot trade.
+
+    Args:
+        joined: the bars of k symbols.
+        listed: (k,) first days of trading; NaT where none is said.
+        delisted: (k,) last days of trading; NaT where none is said.
+    """
+    outside = find_unlisted(joined.days, listed, delisted) != UniverseState.LISTED
+    return replace(
+        joined,
+        splits=np.where(outside, 1.0, joined.splits),
+        dividends=np.where(outside, 0.0, joined.dividends),
+    )
+
+
+def find_covered(options: BarOptions, asked: Mapping[str, date]) -> DayArray:
+    """Find the (k,) newest days that were complete when the instruments were asked for.
+
+    Args:
+        options: the instruments and the days of their symbols.
+        asked: newest day that was complete when each symbol was asked for.
+    """
+    covered = dict.fromkeys(options.names, date.max)
+    for span in options.spans:
+        # A symbol of the past covers all later days once it covers its own.
+        if asked[span.symbol] < span.last:
+            covered[span.instrument] = min(covered[span.instrument], asked[span.symbol])
+    return np.array(list(covered.values()), dtype="datetime64[D]")
+
+
 def join_symbols(bars: Sequence[Bars], first_day: date) -> JoinedBars:
     """Join the bars of symbols by day.
 
@@ -62,7 +118,7 @@ def join_symbols(bars: Sequence[Bars], first_day: date) -> JoinedBars:
 
 def lay_out(joined: JoinedBars, options: BarOptions) -> FloatArray:
     """Return an array of shape (n, c) with the values of the c series of the options."""
-    place = {name: k for k, (name, _) in enumerate(options.symbols)}
+    place = {name: k for k, name in enumerate(options.names)}
     series = options.series.series
     at = [place[each.instrument] for each in series]
     return joined.values[:, at, [FIELDS.index(each.field) for each in series]]
@@ -84,7 +140,11 @@ def list_actions(joined: JoinedBars, names: Sequence[str], count: int) -> list[A
 
 
 def count_days_delivered(
-    joined: JoinedBars, names: Sequence[str], covered: DayArray, settled: date
+    joined: JoinedBars,
+    names: Sequence[str],
+    covered: DayArray,
+    settled: date,
+    delisted: DayArray,
 ) -> tuple[int, str]:
     """Count the days that have come, from the first on.
 
@@ -96,13 +156,15 @@ def count_days_delivered(
         names: names of the k instruments.
         covered: (k,) newest day that was complete when a symbol was asked for.
         settled: newest day of which half of the closes are enough.
+        delisted: (k,) last days of trading, after which no bar is awaited; NaT where none is said.
 
     Returns:
         The number of days, and why the newest days have not come; empty if all have.
     """
     count, waiting = len(joined.days), ""
     while count:
-        lack = _find_lack(joined, count - 1, covered, settled)
+        awaited = ~(joined.days[count - 1] > delisted)
+        lack = _find_lack(joined, count - 1, covered, settled) & awaited
         if not lack.any():
             break
         count -= 1

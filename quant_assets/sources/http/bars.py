@@ -79,6 +79,15 @@ class Bars:
     dividends: FloatArray | None = None
     starts: DayArray | None = None
 
+    def between(self, first: date, last: date) -> "Bars":
+        """Return the bars of the days from ``first`` to ``last``, both included."""
+        kept = (self.days >= np.datetime64(first)) & (self.days <= np.datetime64(last))
+        splits, dividends = (
+            None if part is None else part[kept] for part in (self.splits, self.dividends)
+        )
+        starts = None if self.starts is None else self.starts[kept]
+        return Bars(self.symbol, self.days[kept], self.values[kept], splits, dividends, starts)
+
 
 def build_bars(
     symbol: str, bars: Iterable[Bar], until: date, where: str, *, with_actions: bool

@@ -111,12 +111,15 @@ class MinuteSource(BarSource):
         if not len(days) or days[-1].item() <= vendor.finished_day(now - WAIT):
             return delivered
         newest: date = days[-1].item()
+        options = self.minute_answers.options
         lacking = [
-            name
-            for (name, _), own in zip(
-                self.answers.options.symbols, self.minute_answers.current(), strict=True
+            symbol
+            for symbol, own in zip(options.symbols, self.minute_answers.current(), strict=True)
+            if own.at is None
+            or (
+                vendor.finished_day(own.at) < newest
+                and not options.is_complete(symbol, vendor.finished_day(own.at))
             )
-            if own.at is None or vendor.finished_day(own.at) < newest
         ]
         if not lacking:
             return delivered
@@ -148,18 +151,20 @@ def _choose(current: Readings, start: date) -> Readings:
 def _join(market: MarketDescription, answers: BarAnswers, current: Readings) -> BarTable:
     """Join the bars in sessions of all symbols, and keep them until other readings count."""
     options = answers.options
-    read = [answers.read_bars(own) for own in current]
-    bars = {k: _keep_sessions(market, each, options.minutes) for k, each in enumerate(read) if each}
+    read = zip(options.symbols, map(answers.read_bars, current), strict=True)
+    bars = {symbol: _keep_sessions(market, each, options.minutes) for symbol, each in read if each}
+    position = {name: k for k, name in enumerate(options.names)}
+    spans = [span for span in options.spans if span.symbol in bars]
+    spans.sort(key=lambda span: (position[span.instrument], span.first))
+    pieces = [bars[span.symbol].between(span.first, span.last) for span in spans]
+    at = [np.full(len(p.days), position[s.instrument]) for s, p in zip(spans, pieces, strict=True)]
     nothing = np.empty(0, "datetime64[s]")
-    starts = (each.starts for each in bars.values() if each.starts is not None)
-    values = np.concatenate([np.empty((0, len(BAR_FIELDS))), *(b.values for b in bars.values())])
+    values = np.concatenate([np.empty((0, len(BAR_FIELDS))), *(p.values for p in pieces)])
     return BarTable(
-        np.concatenate([nothing.astype("datetime64[D]"), *(b.days for b in bars.values())]),
-        np.concatenate([nothing, *starts]),
-        tuple(name for name, _ in options.symbols),
-        np.concatenate(
-            [np.empty(0, np.int64), *(np.full(len(b.days), k) for k, b in bars.items())]
-        ),
+        np.concatenate([nothing.astype("datetime64[D]"), *(p.days for p in pieces)]),
+        np.concatenate([nothing, *(p.starts for p in pieces if p.starts is not None)]),
+        options.names,
+        np.concatenate([np.empty(0, np.int64), *at]),
         {name: values[:, j] for j, name in enumerate(BAR_FIELDS)},
     )
 

@@ -345,3 +345,19 @@ def test_a_folder_without_bars_is_refused_by_the_read_only(tmp_path: Path) -> No
 def test_wrong_options_are_refused(options: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(MarketError, match=problem):
         open_folder(tmp_path, NEW_YORK, options)
+
+
+def test_bars_follow_the_symbol_of_the_day(tmp_path: Path) -> None:
+    first, second = MARCH
+    rows = [
+        bar(name, f"{day} 09:30", base)
+        for day, base in zip(MARCH, (5, 7), strict=True)
+        for name in "BC"
+    ]
+    write_market(tmp_path, [*rows, bar("A", f"{second} 09:30")])
+    renamed = f"{{name: A, renamed: {{C: {second}}}}}"
+    table = read(tmp_path, description=NEW_YORK.replace("A,", f"{renamed},"))
+    assert table.instruments == ("A", "B")
+    assert table.instrument.tolist() == [0, 1, 0, 1]
+    assert table.fields["open"].tolist() == [5, 5, 10, 7]
+    assert table.days.astype(str).tolist() == [first, first, second, second]

@@ -79,9 +79,9 @@ def read_options(vendor: BarVendor, text: str = "", market: str = MARKET) -> Bar
     return read_bar_options(vendor_of(vendor.shape), options, describe(market))
 
 
-def open_at(vendor: BarVendor, folder: Path, text: str = "") -> BarSource:
-    options = read_options(vendor, text)
-    return open_bars_at(vendor_of(vendor.shape), options, describe(), folder, vendor.clock)
+def open_at(vendor: BarVendor, folder: Path, text: str = "", market: str = MARKET) -> BarSource:
+    options = read_options(vendor, text, market)
+    return open_bars_at(vendor_of(vendor.shape), options, describe(market), folder, vendor.clock)
 
 
 def ask_all(source: BarSource) -> BarSource:
@@ -417,3 +417,63 @@ def test_options_that_do_not_fit(name: str, options: str, market: str, problem: 
 def test_the_first_day_may_be_that_of_the_calendar() -> None:
     market = describe(MARKET.replace("[XNYS]", "[XNYS], first_day: 2014-01-02"))
     assert read_bar_options(vendor_of("oanda"), None, market).first_day == date(2014, 1, 2)
+
+
+LISTED = MARKET.replace(
+    "XOM,",
+    f"{{name: XOM, renamed: {{OLD: {DAYS[10]}}}}}, {{name: OLD, listed: {DAYS[12]}}},"
+    f" {{name: GONE, delisted: {DAYS[-3]}}},",
+)
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Iterator[tuple[BarVendor, BarSource]]:
+    with open_bar_vendor("tiingo", DAYS, ["OLD", "GONE", *symbols_of("tiingo")]) as vendor:
+        vendor.bars["XOM"][:10] = vendor.bars["XOM"][:10] * 7
+        vendor.bars["GONE"][-2:] = np.nan
+        vendor.dividends["GONE"] = {DAYS[5]: 1.0, DAYS[-1]: 2.0}
+        yield vendor, open_at(vendor, tmp_path, market=LISTED)
+
+
+def test_a_renamed_instrument_has_the_bars_of_both_symbols(
+    listed: tuple[BarVendor, BarSource],
+) -> None:
+    vendor, source = listed
+    table = ask_all(source).prices(*ALWAYS)
+    own, old = vendor.bars["XOM"][:, 3], vendor.bars["OLD"][:, 3]
+    close = table.values[:, table.columns.index("XOM_close")]
+    np.testing.assert_array_equal(close, [*old[:10], *own[10:]])
+    np.testing.assert_array_equal(
+        table.values[:, table.columns.index("OLD_close")], [*[np.nan] * 10, *old[10:]]
+    )
+    assert sorted(vendor.symbols_asked) == sorted(["OLD", "GONE", *symbols_of("tiingo")])
+
+
+def test_no_bar_of_a_delisted_instrument_is_awaited(listed: tuple[BarVendor, BarSource]) -> None:
+    vendor, source = listed
+    assert ask_all(source).last_day == DAYS[-1]
+    assert source.waiting() == ""
+    assert source.prices(*ALWAYS).actions == [Action(5, "GONE", dividend=1.0)]
+    asked = len(vendor.symbols_asked)
+    vendor.until(DAYS[-1] + timedelta(days=20))
+    assert ask_all(source).last_day == DAYS[-1]
+    # The days since have settled what it had, so from now on it is not asked for any more.
+    assert "GONE" in vendor.symbols_asked[asked:]
+    asked = len(vendor.symbols_asked)
+    vendor.clock.move(days=8)
+    ask_all(source)
+    assert sorted(vendor.symbols_asked[asked:]) == sorted(["OLD", *symbols_of("tiingo")])
+    assert source.waiting() == ""
+
+
+def test_two_instruments_may_have_one_symbol_after_each_other(vendor: BarVendor) -> None:
+    text = MARKET.replace("[XOM,", "[{name: XOM, listed: 2026-03-02}, {name: old, LAST},")
+    text = text.replace("BRK.B, EURUSD", "BRK.B")
+    same = "symbols: {XOM: X, old: X, BRK.B: brk-b}"
+    lines = f"url: {vendor.url}\nfirst_day: 2026-02-02\n{same}"
+    options = parse_yaml(lines, Path("/market/market.yaml"))
+    tiingo = vendor_of("tiingo")
+    read = read_bar_options(tiingo, options, describe(text.replace("LAST", "delisted: 2026-02-27")))
+    assert read.symbols == ("X", "brk-b", "SPY")
+    with pytest.raises(MarketError, match="two instruments have one symbol"):
+        read_bar_options(tiingo, options, describe(text.replace("LAST", "delisted: 2026-03-02")))
