@@ -17,7 +17,7 @@ from benchmarks.figures import Figure, medians
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings
 from quant_assets.definitions import LAYERS, build_definitions
-from quant_assets.lake.schemas.tables import forecasts_table
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.reading import open_description
 from quant_assets.market.description.sessions import MarketCalendar

@@ -14,8 +14,8 @@ import duckdb
 from benchmarks.figures import Figure, medians
 from quant_assets.core.clock import Clock
 from quant_assets.lake.readers.prices import raw_rows
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.table import to_arrow
-from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.quality.cleaning import CleaningRules

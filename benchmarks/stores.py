@@ -20,7 +20,7 @@ import duckdb
 import numpy as np
 
 from quant_assets.lake.readers.arrays import long_rows
-from quant_assets.lake.schemas.tables import TARGET_FEATURES
+from quant_assets.lake.schemas.feature_tables import TARGET_FEATURES
 from quant_assets.lake.store.lake import Lake, to_arrow
 from quant_assets.market.calendar import trading_days
 

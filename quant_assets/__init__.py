@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from quant_assets.definitions import build_definitions
     from quant_assets.lake.readers.forecasts import read_forecasts
     from quant_assets.lake.readers.point_in_time import read_observations
-    from quant_assets.lake.schemas.tables import forecasts_table
+    from quant_assets.lake.schemas.forecast_tables import forecasts_table
     from quant_assets.lake.store.lake import Lake
     from quant_assets.scoring.metric import competition_score
     from quant_assets.tracking.mlflow_store import store_uri
@@ -48,7 +48,7 @@ _MODULES = {
     "Settings": "core.settings",
     "build_definitions": "definitions",
     "competition_score": "scoring.metric",
-    "forecasts_table": "lake.schemas.tables",
+    "forecasts_table": "lake.schemas.forecast_tables",
     "load_settings": "core.settings",
     "read_forecasts": "lake.readers.forecasts",
     "read_observations": "lake.readers.point_in_time",

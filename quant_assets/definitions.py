@@ -12,7 +12,7 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, load_settings, require_market
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.days import read_days
-from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.models.registry import select_families

@@ -29,7 +29,7 @@ def show(context: typer.Context) -> None:
         return
     from quant_assets.commands.console import format_table
     from quant_assets.lake.readers.days import read_newest_day
-    from quant_assets.lake.schemas.tables import MARKET_FEATURES
+    from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
     from quant_assets.lake.store.lake import Lake
     from quant_assets.promotion.listing import list_releases
     from quant_assets.promotion.release_store import read_decisions

@@ -158,7 +158,7 @@ def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping
         CalendarError: the source has no such day.
         RunFailedError: there is too little history, or the defaults cannot be fitted.
     """
-    from quant_assets.lake.schemas.tables import study_table
+    from quant_assets.lake.schemas.forecast_tables import study_table
     from quant_assets.models.parameters import search_space_of
 
     search_space_of(name)
@@ -177,7 +177,7 @@ def run_study(settings: Settings, name: str, as_of: date | None, limits: Mapping
 def _cover_stored(settings: Settings, start: date, end: date) -> tuple[date, date]:
     """Return the days of the source, with those that it took back and the lake still holds."""
     from quant_assets.lake.readers.days import read_newest_day
-    from quant_assets.lake.schemas.tables import RAW_PRICES
+    from quant_assets.lake.schemas.price_tables import RAW_PRICES
     from quant_assets.lake.store.lake import Lake
 
     if not settings.lake_dir.exists():

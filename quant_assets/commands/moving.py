@@ -12,7 +12,7 @@ from quant_assets.core.settings import (
 )
 from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.readers.prices import pairs_rows, read_pairs, read_raw
-from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
 from quant_assets.revisions.digests import cell_bits

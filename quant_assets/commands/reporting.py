@@ -6,7 +6,7 @@ from pathlib import Path
 from quant_assets.core.errors import CalendarError, LakeError
 from quant_assets.core.settings import Settings, require_market
 from quant_assets.lake.readers.days import read_day_span
-from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import select_families
 from quant_assets.orchestration.execution.runs import open_instance

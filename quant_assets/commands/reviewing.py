@@ -26,7 +26,7 @@ def show_queue(settings: Settings, days: int) -> None:
         LakeError: there is no lake, or no prices are stored.
     """
     from quant_assets.lake.readers.days import read_days
-    from quant_assets.lake.schemas.tables import RAW_PRICES
+    from quant_assets.lake.schemas.price_tables import RAW_PRICES
     from quant_assets.lake.store.lake import Lake
     from quant_assets.quality.review_decisions import read_decisions
     from quant_assets.review.queue import list_queue

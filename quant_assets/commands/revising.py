@@ -135,13 +135,13 @@ def run_resubmission(settings: Settings, day: date, reason: str) -> None:
         CalendarError: the source has no such day.
         RunFailedError: an asset or a blocking check failed.
     """
-    from quant_assets.lake.schemas.promotion_tables import PROMOTION_DAILY
-    from quant_assets.lake.schemas.tables import (
+    from quant_assets.lake.schemas.forecast_tables import (
         ENSEMBLE_FORECASTS,
         INTERVALS,
         SUBMISSIONS,
         forecasts_table,
     )
+    from quant_assets.lake.schemas.promotion_tables import PROMOTION_DAILY
     from quant_assets.models.registry import select_families
 
     if not reason.strip():

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from quant_assets.core.errors import UnknownNameError
+from quant_assets.lake.schemas.forecast_tables import study_table
 from quant_assets.lake.schemas.scoring_tables import BREAKDOWN, COMPARISON, SCOREBOARD
-from quant_assets.lake.schemas.tables import study_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
 

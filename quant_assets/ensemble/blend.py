@@ -13,8 +13,8 @@ from quant_assets.lake.readers.arrays import day_positions
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.universe import read_target_members
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
-from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 
 

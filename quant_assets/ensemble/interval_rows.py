@@ -17,7 +17,7 @@ from quant_assets.lake.readers.point_in_time import (
     read_known_labels,
 )
 from quant_assets.lake.readers.prices import read_pairs
-from quant_assets.lake.schemas.tables import ADAPTATION, ENSEMBLE_FORECASTS, INTERVALS
+from quant_assets.lake.schemas.forecast_tables import ADAPTATION, ENSEMBLE_FORECASTS, INTERVALS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
 

@@ -13,9 +13,9 @@ from quant_assets.alerts.alert_lifecycle import LEVELS
 from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.schemas.declared import all_tables
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.contents import read_contents
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.sessions import MarketCalendar

@@ -18,7 +18,7 @@ from quant_assets.lake.readers.arrays import drop_empty, long_rows, repeat_days
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.universe import find_expected_targets
-from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS, forecasts_table
+from quant_assets.lake.schemas.forecast_tables import ENSEMBLE_FORECASTS, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FALL_BACK
 from quant_assets.promotion.promotion_state import PromotionState

@@ -15,6 +15,7 @@ import numpy as np
 from quant_assets.core.errors import PromotionError
 from quant_assets.core.settings import Settings
 from quant_assets.ensemble.blend import read_weights
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.schemas.promotion_tables import (
     RECORDS,
     RELEASES,
@@ -22,7 +23,6 @@ from quant_assets.lake.schemas.promotion_tables import (
     WALK_FORWARD,
 )
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
-from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.artifacts import is_artifact_stored
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import DAILY

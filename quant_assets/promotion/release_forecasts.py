@@ -18,12 +18,12 @@ from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
 from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.universe import find_begun_targets, read_target_members
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
 from quant_assets.lake.schemas.promotion_tables import (
     RELEASE_FORECASTS,
     SUBMITTED_FORECASTS,
     SUBMITTED_NAME,
 )
-from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs, delay_of

@@ -8,8 +8,8 @@ import numpy as np
 from quant_assets.lake.readers.days import read_day_span
 from quant_assets.lake.readers.prices import read_panel, read_raw
 from quant_assets.lake.readers.series import read_series
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.source_tables import ACTIONS
-from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries
 from quant_assets.market.panel import PricePanel

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from quant_assets.lake.schemas.tables import VALIDATED_REVIEW
+from quant_assets.lake.schemas.price_tables import VALIDATED_REVIEW
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import PRICE_FIELDS, InstrumentSeries
 from quant_assets.sources.protocol import PriceTable

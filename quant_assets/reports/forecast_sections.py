@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, forecasts_table
 from quant_assets.lake.schemas.monitoring_tables import ROLLING
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
-from quant_assets.lake.schemas.tables import SUBMISSIONS, forecasts_table
 from quant_assets.monitoring.skill.daily_records import choose_judged_family
 from quant_assets.monitoring.skill.rolling_rows import ALERT_WINDOWS
 from quant_assets.reports.blocks import (

@@ -11,18 +11,12 @@ import pandas as pd
 from quant_assets.alerts.alert_lifecycle import LEVELS
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.schemas.declared import watched_tables
+from quant_assets.lake.schemas.feature_tables import LABELS, MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import ENSEMBLE_FORECASTS, SUBMISSIONS, fits_table
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
-    ENSEMBLE_FORECASTS,
-    LABELS,
-    MARKET_FEATURES,
-    RAW_PRICES,
-    SUBMISSIONS,
-    VALIDATED_PRICES,
-    fits_table,
-)
 from quant_assets.lake.store.contents import read_contents
 from quant_assets.reports.blocks import (
     DASH,

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from quant_assets.lake.readers.origins import read_origins
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.revision_tables import REVISIONS, SET_ASIDE
 from quant_assets.lake.schemas.table import HISTORY, LIVE, RESUBMITTED
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.reports.blocks import (
     DASH,
     ActionItem,

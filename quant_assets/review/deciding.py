@@ -11,7 +11,7 @@ from quant_assets.core.errors import ReviewError, UnknownNameError, suggest_name
 from quant_assets.core.locks import hold_lock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.series import read_series
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.price_tables import (
     RAW_PRICES,
     VALIDATED_PRICES,
     VALIDATED_QUARANTINE,

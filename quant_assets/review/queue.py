@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from quant_assets.lake.readers.prices import find_history_start, read_panel
-from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.quality.cleaning import CleaningRules
 from quant_assets.quality.review_decisions import CellKey, keep_in_force, read_decisions

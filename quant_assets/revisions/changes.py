@@ -13,9 +13,7 @@ import numpy as np
 from quant_assets.lake.readers.arrays import tile_units
 from quant_assets.lake.readers.series import group_rows, read_series, series_rows
 from quant_assets.lake.schemas.declared import declared_tables
-from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS, OUTDATED, REVISIONS, SET_ASIDE
-from quant_assets.lake.schemas.table import HISTORY, Table
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.price_tables import (
     RAW_GROUPS,
     RAW_PRICES,
     RAW_SERIES,
@@ -23,6 +21,8 @@ from quant_assets.lake.schemas.tables import (
     VALIDATED_PRICES,
     VALIDATED_QUARANTINE,
 )
+from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS, OUTDATED, REVISIONS, SET_ASIDE
+from quant_assets.lake.schemas.table import HISTORY, Table
 from quant_assets.lake.store.changes import (
     Change,
     append,

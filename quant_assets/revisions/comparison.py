@@ -17,8 +17,8 @@ from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.days import read_day_span, read_days
 from quant_assets.lake.readers.prices import pairs_rows, read_pairs, read_raw
 from quant_assets.lake.readers.series import read_series
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.lake.schemas.revision_tables import DIGESTS, OUTDATED
-from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries
 from quant_assets.quality.growth import GrowthState

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from quant_assets.lake.readers.prices import find_history_start, read_raw
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.source_tables import ACTIONS
-from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import SeriesList
 from quant_assets.quality.growth import GrowthState, compute_growth

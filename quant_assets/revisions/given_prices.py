@@ -13,8 +13,8 @@ import numpy as np
 from quant_assets.core.typing import BoolArray
 from quant_assets.lake.readers.cell_sources import read_places
 from quant_assets.lake.readers.prices import read_raw
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.revision_tables import SET_ASIDE
-from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.digests import digest_days
 from quant_assets.sources.protocol import Action, JoinedPrices, PriceTable, UnreadCell

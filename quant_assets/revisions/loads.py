@@ -8,8 +8,9 @@ from pathlib import Path
 
 from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.revision_tables import LOADS, OUTDATED
-from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 
 

@@ -5,8 +5,9 @@ The order in which a run may store days is in ``revisions.storing``.
 
 from quant_assets.core.errors import SourceError
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_TARGET_PAIRS
 from quant_assets.lake.schemas.table import HISTORY
-from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.comparison import Comparison
 from quant_assets.sources.protocol import Source

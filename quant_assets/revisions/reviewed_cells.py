@@ -8,7 +8,11 @@ from typing import Any
 
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.series import read_series
-from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES, VALIDATED_QUARANTINE
+from quant_assets.lake.schemas.price_tables import (
+    RAW_PRICES,
+    VALIDATED_PRICES,
+    VALIDATED_QUARANTINE,
+)
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries
 from quant_assets.quality.review_decisions import (

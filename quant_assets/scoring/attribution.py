@@ -20,8 +20,8 @@ from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.readers.prices import find_history_start
 from quant_assets.lake.readers.series import read_all_groups
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
-from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import Group
 from quant_assets.training.forecasting import find_fit_periods, read_observations_for

@@ -16,8 +16,8 @@ from quant_assets.lake.readers.point_in_time import (
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.readers.universe import read_target_members
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_NAME
-from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs, align_to_forecast_day, delay_of, shift
 

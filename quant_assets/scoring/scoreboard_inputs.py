@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from quant_assets.lake.schemas.tables import MARKET_FEATURES, fits_table
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.store.lake import Lake
 
 

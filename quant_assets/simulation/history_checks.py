@@ -14,18 +14,20 @@ import pyarrow.compute as pc
 from quant_assets.core.settings import Settings, load_settings
 from quant_assets.core.typing import BoolArray
 from quant_assets.definitions import build_definitions
-from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.feature_tables import (
     GROUP_FEATURES,
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
+    TARGET_FEATURES,
+)
+from quant_assets.lake.schemas.price_tables import (
     RAW_PRICES,
     RAW_TARGET_PAIRS,
-    TARGET_FEATURES,
     VALIDATED_PRICES,
     VALIDATED_QUARANTINE,
 )
+from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.runs import open_instance, run_job
 from quant_assets.orchestration.jobs.job_run import JobRun

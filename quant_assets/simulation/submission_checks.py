@@ -2,8 +2,8 @@
 
 from datetime import date
 
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.table import LIVE
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.simulation.plan import Plan
 from quant_assets.simulation.scenario import BAD_DAY, LEFT_OUT

@@ -13,8 +13,9 @@ from pathlib import Path
 import dagster as dg
 
 from quant_assets.lake.readers.days import read_newest_day
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import VALIDATED_PRICES
 from quant_assets.lake.schemas.table import LIVE
-from quant_assets.lake.schemas.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 
 _LOG_FILE = "submitted.jsonl"

@@ -18,7 +18,8 @@ from quant_assets.lake.readers.arrays import drop_empty, long_rows, to_cube
 from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.point_in_time import read_date_ids
 from quant_assets.lake.readers.prices import read_pairs
-from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.submission import SubmissionForm
 

@@ -9,8 +9,8 @@ import pandas as pd
 from quant_assets.core.errors import LakeError
 from quant_assets.core.ranks import average_ranks
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.revision_tables import SUPERSEDED_SUBMISSIONS
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 
 _ABOUT = ("trading_day", "date_id", "origin", "stored_at")

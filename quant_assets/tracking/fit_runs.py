@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quant_assets.lake.schemas.tables import TRACKED_FITS, fits_table, forecasts_table
+from quant_assets.lake.schemas.forecast_tables import TRACKED_FITS, fits_table, forecasts_table
 from quant_assets.lake.store.artifacts import is_artifact_stored
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import DAILY, load_family

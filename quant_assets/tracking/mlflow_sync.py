@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quant_assets.lake.schemas.forecast_tables import TRACKED_FITS
 from quant_assets.lake.schemas.promotion_tables import TRACKED_RELEASES
-from quant_assets.lake.schemas.tables import TRACKED_FITS
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.promotion.release_store import Release, read_releases
 from quant_assets.tracking import fit_runs, release_runs

@@ -11,7 +11,7 @@ from quant_assets.core.typing import IntArray
 from quant_assets.features.further_inputs import version_of_inputs
 from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_observations
-from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.store.artifacts import is_artifact_stored
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Parameters, Resources

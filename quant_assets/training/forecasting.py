@@ -14,7 +14,8 @@ from quant_assets.lake.readers.forecasts import Forecasts
 from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.readers.prices import find_history_start
-from quant_assets.lake.schemas.tables import MARKET_FEATURES, fits_table
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Forecaster, Observations

@@ -15,7 +15,7 @@ import numpy as np
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray
-from quant_assets.lake.schemas.tables import study_table
+from quant_assets.lake.schemas.forecast_tables import study_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.parameters import check_parameters, restore_parameters
 from quant_assets.models.protocol import Parameters

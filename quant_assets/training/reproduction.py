@@ -14,7 +14,7 @@ from quant_assets.features.further_inputs import (
 )
 from quant_assets.lake.readers.inputs import read_further_inputs
 from quant_assets.lake.readers.point_in_time import read_observations
-from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.parameters import restore_parameters

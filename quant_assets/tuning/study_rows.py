@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from quant_assets.core.errors import LakeError
-from quant_assets.lake.schemas.tables import study_table
+from quant_assets.lake.schemas.forecast_tables import study_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.parameters import restore_parameters
 from quant_assets.models.registry import load_family

@@ -16,15 +16,11 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from quant_assets.lake.schemas.feature_tables import TARGET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import ADAPTATION, fits_table
+from quant_assets.lake.schemas.price_tables import RAW_GROUPS, RAW_SERIES
 from quant_assets.lake.schemas.revision_tables import DIGESTS, LOADS, OUTDATED
 from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
-from quant_assets.lake.schemas.tables import (
-    ADAPTATION,
-    RAW_GROUPS,
-    RAW_SERIES,
-    TARGET_FEATURES,
-    fits_table,
-)
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets_tests.support.installation import (

@@ -11,7 +11,8 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import blend_forecasts, rank_average, read_members
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.readers.prices import pairs_rows
-from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, forecasts_table
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
+from quant_assets.lake.schemas.price_tables import RAW_TARGET_PAIRS
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support import synthetic
 

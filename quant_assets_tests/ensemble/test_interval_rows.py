@@ -11,7 +11,7 @@ from quant_assets.ensemble import adaptation
 from quant_assets.ensemble.interval_rows import BOUNDS, interval_rows, read_coverage
 from quant_assets.ensemble.intervals import intervals
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
-from quant_assets.lake.schemas.tables import ADAPTATION, ENSEMBLE_FORECASTS, INTERVALS
+from quant_assets.lake.schemas.forecast_tables import ADAPTATION, ENSEMBLE_FORECASTS, INTERVALS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Observations
 from quant_assets_tests.support import synthetic

@@ -18,7 +18,7 @@ from quant_assets.lake.readers.inputs import list_stored_inputs, read_further_in
 from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.readers.prices import read_pairs, read_panel
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES
-from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.protocol import Observations
 from quant_assets.revisions.loads import forget_bars

@@ -10,7 +10,7 @@ from quant_assets.core.errors import LakeError
 from quant_assets.core.typing import FloatArray
 from quant_assets.lake.readers.labels import TOLERANCE, compare_labels, label_rows
 from quant_assets.lake.readers.point_in_time import read_known_labels
-from quant_assets.lake.schemas.tables import LABELS
+from quant_assets.lake.schemas.feature_tables import LABELS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs, align_to_forecast_day, delay_of

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from quant_assets.lake.readers.origins import read_live_days, read_origins, stamp_origin
+from quant_assets.lake.schemas.price_tables import VALIDATED_PRICES
 from quant_assets.lake.schemas.revision_tables import REVISIONS
 from quant_assets.lake.schemas.table import ORIGIN, Column, Table, superseded_table
-from quant_assets.lake.schemas.tables import VALIDATED_PRICES
 from quant_assets.lake.store import changes
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import list_competition_series

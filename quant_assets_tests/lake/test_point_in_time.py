@@ -16,13 +16,13 @@ from quant_assets.lake.readers.point_in_time import (
     read_observations,
 )
 from quant_assets.lake.readers.prices import read_pairs
-from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.feature_tables import (
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
     TARGET_FEATURES,
 )
+from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import horizons_of
 from quant_assets.models.protocol import Observations

@@ -18,7 +18,7 @@ from quant_assets.lake.readers.prices import (
     read_panel,
     read_raw,
 )
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.price_tables import (
     IMPUTED,
     RAW_PRICES,
     RAW_TARGET_PAIRS,

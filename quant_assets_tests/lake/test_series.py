@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from quant_assets.lake.readers.series import group_rows, sort_groups
-from quant_assets.lake.schemas.tables import RAW_GROUPS
+from quant_assets.lake.schemas.price_tables import RAW_GROUPS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import Group
 

@@ -12,7 +12,7 @@ from quant_assets.core.errors import LakeError
 from quant_assets.lake.readers import features
 from quant_assets.lake.readers.arrays import day_blocks, long_rows
 from quant_assets.lake.readers.features import read_cube
-from quant_assets.lake.schemas.tables import MARKET_FEATURES
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import Spool
 

@@ -13,7 +13,7 @@ from quant_assets.lake.readers.universe import (
     read_begins,
     read_members,
 )
-from quant_assets.lake.schemas.tables import UNIVERSE, VALIDATED_PRICES
+from quant_assets.lake.schemas.price_tables import UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from quant_assets.core.errors import LakeError
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.table import Column, Table, superseded_table
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 
 TARGETS = 12

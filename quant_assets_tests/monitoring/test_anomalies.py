@@ -17,8 +17,8 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.actions import action_rows
 from quant_assets.lake.readers.series import read_series, series_rows
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, REFERENCES
+from quant_assets.lake.schemas.price_tables import RAW_SERIES
 from quant_assets.lake.schemas.source_tables import ACTIONS
-from quant_assets.lake.schemas.tables import RAW_SERIES
 from quant_assets.lake.store.changes import replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.anomalies.anomalies import anomaly_rows

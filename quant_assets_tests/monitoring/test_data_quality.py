@@ -11,7 +11,7 @@ import pytest
 
 from quant_assets.lake.readers.prices import raw_rows
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
-from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import MARKETS, list_competition_series

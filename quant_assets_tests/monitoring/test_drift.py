@@ -15,9 +15,9 @@ from quant_assets.core.errors import ArtifactError
 from quant_assets.features.catalogue import list_inputs
 from quant_assets.lake.readers.forecasts import read_forecasts
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.schemas.forecast_tables import fits_table, forecasts_table
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES
-from quant_assets.lake.schemas.tables import fits_table, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import COMPETITION_GROUPS
 from quant_assets.monitoring.drift import training_reference

@@ -10,7 +10,8 @@ import pytest
 
 from quant_assets.core.errors import LakeError
 from quant_assets.core.settings import Settings
-from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES, RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.schemas.feature_tables import INSTRUMENT_FEATURES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries
 from quant_assets.monitoring.data.cells import read_cells

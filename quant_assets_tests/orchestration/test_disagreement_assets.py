@@ -10,8 +10,8 @@ import pytest
 from quant_assets.core.settings import Settings
 from quant_assets.definitions import build_definitions
 from quant_assets.lake.readers.series import group_rows, series_rows
+from quant_assets.lake.schemas.price_tables import RAW_GROUPS, RAW_PRICES, RAW_SERIES
 from quant_assets.lake.schemas.source_tables import DISAGREEMENTS
-from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_PRICES, RAW_SERIES
 from quant_assets.lake.store.changes import replace_all, replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import collect

@@ -11,8 +11,8 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.series import group_rows, series_rows
 from quant_assets.lake.schemas.observation_tables import RAW_OBSERVATIONS
+from quant_assets.lake.schemas.price_tables import RAW_GROUPS, RAW_SERIES
 from quant_assets.lake.schemas.source_tables import RESPONSES
-from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_SERIES
 from quant_assets.lake.store.changes import replace_all
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription

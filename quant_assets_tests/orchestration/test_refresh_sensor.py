@@ -7,8 +7,9 @@ import dagster as dg
 import pytest
 from dagster._core.events import StepMaterializationData
 
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.revision_tables import REJECTED_PRICES
-from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS
 from quant_assets.lake.store.changes import delete_days
 from quant_assets.orchestration.run_requests.attempts import (
     ATTEMPT_TAG,

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from quant_assets.features.catalogue import CATALOGUE_VERSION, EQUAL_VERSIONS
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, ROLLING
-from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.models.registry import FAST
 from quant_assets.orchestration.run_requests import retrain_triggers as module
 from quant_assets.orchestration.run_requests.attempts import (

@@ -8,8 +8,8 @@ import pytest
 
 from quant_assets.alerts.alert_lifecycle import ConditionCleared, ConditionRaised, apply_event
 from quant_assets.lake.schemas.alert_tables import ALERTS
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.schemas.revision_tables import REVISION_RUNS, SET_ASIDE
-from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.changes import append, replace_all
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.run_requests.retrain_triggers import find_triggers

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from quant_assets.core.settings import Settings
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.orchestration.execution.run_history import Forgotten, forget_old_runs
 from quant_assets.orchestration.execution.runs import RANGE_END, RANGE_START, open_instance
 from quant_assets.orchestration.execution.submission_times import find_storing_run

@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.orchestration.execution.submission_times import read_submission_time
 
 DAY = date(2023, 12, 29)

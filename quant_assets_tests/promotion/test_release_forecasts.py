@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
+from quant_assets.lake.schemas.forecast_tables import ENSEMBLE_FORECASTS
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, PROMOTION_DAILY, RELEASES
-from quant_assets.lake.schemas.tables import ENSEMBLE_FORECASTS
 from quant_assets.promotion.daily_promotion import PromotionResult, promote_days
 from quant_assets.promotion.release_creation import register_release
 from quant_assets.promotion.release_forecasts import ReleaseForecast, ReleaseForecaster

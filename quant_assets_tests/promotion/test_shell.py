@@ -12,13 +12,13 @@ from quant_assets.commands.loading import run_range
 from quant_assets.core.errors import PromotionError, UnknownNameError
 from quant_assets.definitions import build_definitions
 from quant_assets.ensemble.blend import rank_average
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, fits_table
 from quant_assets.lake.schemas.promotion_tables import (
     DECISIONS,
     PROMOTION_DAILY,
     RELEASES,
     SUBMITTED_FORECASTS,
 )
-from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
 from quant_assets.lake.store.changes import execute
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from quant_assets.alerts.alert_store import AlertStore
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.times import ZonedTime
 from quant_assets.orchestration.assets.table_assets import to_columns

@@ -9,17 +9,18 @@ import pandas as pd
 
 from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.lake.readers.series import group_rows, series_rows
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, forecasts_table
 from quant_assets.lake.schemas.monitoring_tables import (
     DATA_QUALITY,
     DRIFT,
     GROUP_VOLATILITY,
     REGIMES,
 )
+from quant_assets.lake.schemas.price_tables import RAW_GROUPS, RAW_SERIES
 from quant_assets.lake.schemas.revision_tables import REVISIONS, SET_ASIDE
 from quant_assets.lake.schemas.scoring_tables import PERFORMANCE
 from quant_assets.lake.schemas.source_tables import DISAGREEMENTS
 from quant_assets.lake.schemas.table import Column
-from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_SERIES, SUBMISSIONS, forecasts_table
 from quant_assets.lake.store.changes import append
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days

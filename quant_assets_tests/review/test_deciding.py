@@ -9,7 +9,7 @@ import pytest
 from quant_assets.core.errors import ReviewError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.series import group_rows, series_rows
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.price_tables import (
     RAW_GROUPS,
     RAW_PRICES,
     RAW_SERIES,

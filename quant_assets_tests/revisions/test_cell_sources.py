@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from quant_assets.lake.readers.series import group_rows, series_rows
-from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_PRICES, RAW_SERIES
+from quant_assets.lake.schemas.price_tables import RAW_GROUPS, RAW_PRICES, RAW_SERIES
 from quant_assets.lake.store.changes import replace_all, replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import collect

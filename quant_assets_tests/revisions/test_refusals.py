@@ -10,7 +10,8 @@ import pytest
 
 from quant_assets.core.errors import SourceError
 from quant_assets.lake.readers.prices import pairs_rows
-from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_TARGET_PAIRS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
 from quant_assets.revisions.refusals import refuse_renamed_targets

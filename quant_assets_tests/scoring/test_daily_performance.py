@@ -14,8 +14,8 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.lake.readers.forecasts import forecast_rows
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.readers.prices import read_panel
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
 from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
-from quant_assets.lake.schemas.tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import delay_of
 from quant_assets.models.registry import FAMILIES

@@ -9,7 +9,7 @@ import pytest
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.readers.prices import read_pairs, read_panel
-from quant_assets.lake.schemas.tables import forecasts_table
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
 from quant_assets.scoring.judged_days import (

@@ -11,9 +11,10 @@ import pytest
 
 from quant_assets.core.settings import Settings, load_settings
 from quant_assets.lake.schemas.alert_tables import ALERT_DELIVERIES, ALERTS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.promotion_tables import RELEASES
 from quant_assets.lake.schemas.revision_tables import REVISIONS
-from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FALL_BACK
 from quant_assets.orchestration.execution.runs import open_instance

@@ -11,7 +11,7 @@ import pytest
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
-from quant_assets.lake.schemas.tables import fits_table, forecasts_table
+from quant_assets.lake.schemas.forecast_tables import fits_table, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
 from quant_assets.sources.protocol import PriceTable

@@ -7,14 +7,9 @@ import numpy as np
 
 from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.readers.series import group_rows, read_series, series_rows
-from quant_assets.lake.schemas.tables import (
-    INSTRUMENT_FEATURES,
-    MARKET_FEATURES,
-    RAW_GROUPS,
-    RAW_PRICES,
-    RAW_SERIES,
-    forecasts_table,
-)
+from quant_assets.lake.schemas.feature_tables import INSTRUMENT_FEATURES, MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
+from quant_assets.lake.schemas.price_tables import RAW_GROUPS, RAW_PRICES, RAW_SERIES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import Group, InstrumentSeries, SeriesList, list_groups
 from quant_assets.orchestration.assets.table_assets import to_columns

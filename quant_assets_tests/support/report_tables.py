@@ -14,15 +14,16 @@ import pandas as pd
 
 from quant_assets.alerts.alert_lifecycle import ConditionCleared, ConditionRaised, Level
 from quant_assets.alerts.alert_store import AlertStore
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, forecasts_table
 from quant_assets.lake.schemas.monitoring_tables import (
     DATA_QUALITY,
     DRIFT,
     GROUP_VOLATILITY,
     REGIMES,
 )
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
 from quant_assets.lake.schemas.table import Column, Table
-from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import MARKETS

@@ -9,9 +9,10 @@ from multiprocessing.context import ForkServerContext
 from typing import Any
 
 from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.revision_tables import OUTDATED
 from quant_assets.lake.schemas.table import LIVE
-from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.simulation.history_checks import HISTORY
 from quant_assets_tests.support.installation import Digests, select_digests

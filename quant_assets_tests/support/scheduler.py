@@ -17,9 +17,10 @@ from quant_assets.alerts.alert_store import AlertStore
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.definitions import build_definitions
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, fits_table
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS, fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.orchestration.execution.runs import open_instance

@@ -24,17 +24,15 @@ from quant_assets.lake.readers.features import read_features
 from quant_assets.lake.readers.labels import label_rows
 from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.readers.prices import pairs_rows, raw_rows, read_pairs, read_panel, read_raw
-from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.feature_tables import (
     GROUP_FEATURES,
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
-    RAW_PRICES,
-    RAW_TARGET_PAIRS,
     TARGET_FEATURES,
-    VALIDATED_PRICES,
 )
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
+from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import closing_orders
 from quant_assets.market.panel import PricePanel

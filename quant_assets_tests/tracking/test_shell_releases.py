@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from quant_assets.lake.readers.point_in_time import read_observations
-from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAST
 from quant_assets.tracking import mlflow_store

@@ -12,7 +12,7 @@ import pytest
 from quant_assets.core.errors import ArtifactError, LakeError, NotEnoughHistoryError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.forecasts import Forecasts
-from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.models.registry import DAILY, FAMILIES
 from quant_assets.training.fits import FitRow, make_fits
 from quant_assets.training.forecasting import make_forecasts

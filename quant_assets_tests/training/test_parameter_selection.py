@@ -10,7 +10,7 @@ import pytest
 
 from quant_assets.core.errors import SettingsError, UnknownNameError
 from quant_assets.lake.readers.point_in_time import read_observations
-from quant_assets.lake.schemas.tables import fits_table, study_table
+from quant_assets.lake.schemas.forecast_tables import fits_table, study_table
 from quant_assets.models.parameters import tunable_families
 from quant_assets.models.protocol import Parameters
 from quant_assets.models.registry import load_family

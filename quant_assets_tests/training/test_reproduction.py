@@ -7,7 +7,8 @@ import pytest
 
 from quant_assets.core.errors import FitError, LakeError, UnknownNameError
 from quant_assets.lake.readers.point_in_time import read_observations
-from quant_assets.lake.schemas.tables import LABELS, TARGET_FEATURES, fits_table
+from quant_assets.lake.schemas.feature_tables import LABELS, TARGET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES, load_family
 from quant_assets.training.fits import make_fits

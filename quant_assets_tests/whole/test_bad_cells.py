@@ -1,7 +1,7 @@
 """Single bad cells do not stop a run: the quarantine has their place and reason."""
 
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.schemas.revision_tables import SET_ASIDE
-from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.installation import Command, Installation, digests
 from quant_assets_tests.support.small_market import LAST_DAY, Rows, change_train

@@ -13,9 +13,10 @@ from quant_assets.commands.loading import load_everything
 from quant_assets.commands.revising import run_revision
 from quant_assets.core.typing import FloatArray
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES, RAW_BARS
+from quant_assets.lake.schemas.feature_tables import LABELS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.schemas.revision_tables import REVISION_RUNS, REVISIONS
 from quant_assets.lake.schemas.source_tables import ACTIONS, RESPONSES
-from quant_assets.lake.schemas.tables import LABELS, RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.bar_folder import BAR_TABLES
 from quant_assets_tests.support.bar_vendor import (

@@ -19,13 +19,13 @@ from quant_assets.features.further_inputs import FurtherInputs, version_of_input
 from quant_assets.lake.readers.bars import compare_with_prices, read_bars
 from quant_assets.lake.readers.point_in_time import read_observations
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES, RAW_BARS, REJECTED_BARS
-from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.forecast_tables import (
     ENSEMBLE_FORECASTS,
     SUBMISSIONS,
     fits_table,
     forecasts_table,
 )
+from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.execution.runs import open_instance, run_job
 from quant_assets.orchestration.jobs.job_run import JobRun

@@ -12,16 +12,12 @@ from pyarrow import parquet
 from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.commands.revising import run_revision
 from quant_assets.definitions import build_definitions
+from quant_assets.lake.schemas.feature_tables import LABELS, TARGET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.lake.schemas.revision_tables import REVISION_RUNS, REVISIONS
 from quant_assets.lake.schemas.scoring_tables import SCOREBOARD
 from quant_assets.lake.schemas.source_tables import RESPONSES
-from quant_assets.lake.schemas.tables import (
-    LABELS,
-    RAW_PRICES,
-    RAW_TARGET_PAIRS,
-    SUBMISSIONS,
-    TARGET_FEATURES,
-)
 from quant_assets.lake.store.lake import Lake
 from quant_assets.sources.protocol import KeepsResponses
 from quant_assets.sources.registry import open_source

@@ -13,15 +13,9 @@ from quant_assets.core.settings import Settings, store_market
 from quant_assets.core.typing import FloatArray
 from quant_assets.definitions import build_definitions
 from quant_assets.features.imputation import impute_closes
+from quant_assets.lake.schemas.feature_tables import INSTRUMENT_FEATURES, LABELS, TARGET_FEATURES
+from quant_assets.lake.schemas.price_tables import IMPUTED, UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
-    IMPUTED,
-    INSTRUMENT_FEATURES,
-    LABELS,
-    TARGET_FEATURES,
-    UNIVERSE,
-    VALIDATED_PRICES,
-)
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.reading import open_description
 from quant_assets.orchestration.execution.runs import open_instance, run_job

@@ -13,8 +13,8 @@ from quant_assets.commands.description_changes import list_changed_parts
 from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.commands.revising import run_revision
 from quant_assets.lake.readers.point_in_time import read_observations
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, fits_table
 from quant_assets.lake.schemas.observation_tables import OBSERVATION_FEATURES, RAW_OBSERVATIONS
-from quant_assets.lake.schemas.tables import SUBMISSIONS, fits_table
 from quant_assets.lake.store.artifacts import read_artifact
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.reading import open_description, parse_description

@@ -11,8 +11,8 @@ from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.commands.reviewing import decide_on_console, show_queue
 from quant_assets.commands.revising import run_revision
 from quant_assets.core.errors import ReviewError, UnknownNameError
+from quant_assets.lake.schemas.price_tables import VALIDATED_PRICES, VALIDATED_REVIEW
 from quant_assets.lake.schemas.revision_tables import OUTDATED, REVISION_RUNS, REVISIONS
-from quant_assets.lake.schemas.tables import VALIDATED_PRICES, VALIDATED_REVIEW
 from quant_assets.lake.store.changes import append
 from quant_assets.lake.store.lake import Lake
 from quant_assets.quality.review_decisions import ReviewAction, read_decisions

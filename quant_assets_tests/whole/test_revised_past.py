@@ -11,6 +11,8 @@ import pytest
 from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.commands.revising import run_revision
 from quant_assets.core.errors import QuantAssetsError, SourceError
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, RAW_TARGET_PAIRS
 from quant_assets.lake.schemas.revision_tables import (
     OUTDATED,
     REJECTED_PRICES,
@@ -18,7 +20,6 @@ from quant_assets.lake.schemas.revision_tables import (
     REVISIONS,
     SET_ASIDE,
 )
-from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.orchestration.execution.runs import RunFailedError

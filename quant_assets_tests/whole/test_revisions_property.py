@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from quant_assets.commands.loading import load_everything, run_range
 from quant_assets.commands.revising import run_revision
 from quant_assets.core.errors import QuantAssetsError
+from quant_assets.lake.schemas.forecast_tables import INTERVALS, SUBMISSIONS
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.table import LIVE, Table
-from quant_assets.lake.schemas.tables import INTERVALS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.comparison import compare_with_source
 from quant_assets.simulation.history_checks import compare_histories, load_history_tables

@@ -9,9 +9,9 @@ import pytest
 
 from quant_assets.commands.loading import load_everything
 from quant_assets.commands.revising import run_revision
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.schemas.revision_tables import REVISIONS
 from quant_assets.lake.schemas.source_tables import DISAGREEMENTS, RESPONSES
-from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets_tests.support.bar_vendor import BarVendor, open_bar_vendor, set_keys
 from quant_assets_tests.support.vendor_installation import (
     DAYS,

@@ -10,15 +10,14 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.feature_tables import (
     INSTRUMENT_FEATURES,
     MARKET_FEATURES,
-    RAW_PRICES,
-    SUBMISSIONS,
     TARGET_FEATURES,
-    VALIDATED_PRICES,
 )
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import DAILY, FAST

@@ -14,7 +14,7 @@ import pytest
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.store.changes import execute
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from quant_assets.commands.scoreboard_page import render_scoreboard
-from quant_assets.lake.schemas.tables import study_table
+from quant_assets.lake.schemas.forecast_tables import study_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.calendar import trading_days
 from quant_assets.models.registry import FAST, load_family

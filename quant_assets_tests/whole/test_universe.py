@@ -10,15 +10,10 @@ import pytest
 from quant_assets.commands.loading import load_everything
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.declared import declared_tables
+from quant_assets.lake.schemas.feature_tables import LABELS
+from quant_assets.lake.schemas.forecast_tables import ENSEMBLE_FORECASTS, SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import UNIVERSE, VALIDATED_PRICES, VALIDATED_QUARANTINE
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
-    ENSEMBLE_FORECASTS,
-    LABELS,
-    SUBMISSIONS,
-    UNIVERSE,
-    VALIDATED_PRICES,
-    VALIDATED_QUARANTINE,
-)
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.stock_market import make_stock_market
 

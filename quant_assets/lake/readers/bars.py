@@ -12,7 +12,7 @@ from quant_assets.core.typing import AnyArray, DayArray, FloatArray, IntArray
 from quant_assets.features.bar_arrays import Bars
 from quant_assets.lake.readers.arrays import day_positions, tile_units, unit_positions
 from quant_assets.lake.schemas.bar_tables import RAW_BARS
-from quant_assets.lake.schemas.tables import RAW_PRICES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.session_slots import SessionSlots, list_slots
 from quant_assets.market.description.sessions import MarketCalendar

@@ -5,8 +5,9 @@ from datetime import date
 import numpy as np
 
 from quant_assets.core.typing import DayArray
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import VALIDATED_PRICES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import SUBMISSIONS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 
 

@@ -13,8 +13,8 @@ from quant_assets.features.cross_market import join_market_inputs
 from quant_assets.lake.readers.arrays import day_blocks, to_cube
 from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.readers.series import read_all_groups
+from quant_assets.lake.schemas.feature_tables import GROUP_FEATURES, MARKET_FEATURES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import GROUP_FEATURES, MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from quant_assets.lake.readers.arrays import day_positions, unit_positions
 from quant_assets.lake.readers.prices import read_panel
-from quant_assets.lake.schemas.tables import IMPUTED
+from quant_assets.lake.schemas.price_tables import IMPUTED
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.imputation import NONE, Imputation
 from quant_assets.market.instruments import FIELDS

@@ -26,8 +26,8 @@ from quant_assets.lake.readers.days import read_days, read_newest_day
 from quant_assets.lake.readers.features import FurtherColumns, read_cube, read_market_features
 from quant_assets.lake.readers.series import read_all_groups, read_series
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES
+from quant_assets.lake.schemas.feature_tables import TARGET_FEATURES
 from quant_assets.lake.schemas.observation_tables import OBSERVATION_FEATURES
-from quant_assets.lake.schemas.tables import TARGET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.tables import WHOLE_MARKET
 from quant_assets.market.targets import TargetPairs

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.days import read_newest_day
+from quant_assets.lake.schemas.price_tables import VALIDATED_PRICES
 from quant_assets.lake.schemas.revision_tables import REVISIONS
 from quant_assets.lake.schemas.table import HISTORY, LIVE, RESUBMITTED, Table
-from quant_assets.lake.schemas.tables import VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 
 

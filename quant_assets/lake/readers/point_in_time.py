@@ -17,13 +17,13 @@ from quant_assets.lake.readers.inputs import read_market_inputs, read_target_inp
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.readers.universe import read_begins
-from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.feature_tables import (
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
     TARGET_FEATURES,
 )
+from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import closing_orders
 from quant_assets.market.targets import TargetPairs

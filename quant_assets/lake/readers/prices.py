@@ -20,8 +20,8 @@ from quant_assets.lake.readers.arrays import (
 )
 from quant_assets.lake.readers.cell_sources import name_sources
 from quant_assets.lake.readers.series import read_groups, read_series
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import FIELDS, SeriesList
 from quant_assets.market.panel import PricePanel

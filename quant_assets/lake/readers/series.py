@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from quant_assets.lake.schemas.tables import RAW_GROUPS, RAW_PRICES, RAW_SERIES
+from quant_assets.lake.schemas.price_tables import RAW_GROUPS, RAW_PRICES, RAW_SERIES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import (
     COMPETITION_GROUPS,

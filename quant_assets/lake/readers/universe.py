@@ -12,7 +12,7 @@ import numpy as np
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.lake.readers.arrays import day_blocks, day_positions, unit_positions
 from quant_assets.lake.readers.days import read_days
-from quant_assets.lake.schemas.tables import UNIVERSE, VALIDATED_PRICES
+from quant_assets.lake.schemas.price_tables import UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
 from quant_assets.market.universe import UniverseState

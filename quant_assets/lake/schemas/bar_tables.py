@@ -1,20 +1,17 @@
 """Tables of bars within the day and of their features. Only sources that deliver bars fill them."""
 
 from quant_assets.features.bar_catalogue import BAR_CATALOGUE
-from quant_assets.lake.schemas.scoring_tables import DATE_ID
+from quant_assets.lake.schemas.columns import DATE_ID, DAY, INSTRUMENT
 from quant_assets.lake.schemas.table import Column, Table, rejected_table
-
-_DAY = Column("trading_day", "DATE", "a trading day of the market")
-_INSTRUMENT = Column("instrument", "VARCHAR", "name of the instrument")
 
 RAW_BARS = Table(
     "raw.bars",
     "Bars within the day as the source gave them: one row per day, instrument and start of a bar. "
     "Empty where the source delivers no bars. Known at the close of trading_day.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
-        _INSTRUMENT,
+        INSTRUMENT,
         Column("bar_start", "TIMESTAMP", "when the bar begins, UTC"),
         Column("minutes", "BIGINT", "length of the bar in minutes"),
         Column("open", "DOUBLE", "first price of the bar; NULL if the cell is empty"),
@@ -31,9 +28,9 @@ BAR_FEATURES = Table(
     "Features of each instrument from its bars: one row per instrument and day with bars. Known at "
     "the close of trading_day; computed from this day and earlier days.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
-        _INSTRUMENT,
+        INSTRUMENT,
         *(
             Column(each.name, "DOUBLE", f"{each.formula}; {each.unit}. {each.source}".strip(". "))
             for each in BAR_CATALOGUE

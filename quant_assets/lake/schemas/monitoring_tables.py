@@ -3,10 +3,8 @@
 Tables of scores are in ``lake.schemas.scoring_tables``.
 """
 
-from quant_assets.lake.schemas.scoring_tables import DATE_ID
+from quant_assets.lake.schemas.columns import DATE_ID, DAY
 from quant_assets.lake.schemas.table import Column, Table
-
-_DAY = Column("trading_day", "DATE", "a session of London or Tokyo")
 
 DATA_QUALITY = Table(
     "monitoring.data_quality",
@@ -14,7 +12,7 @@ DATA_QUALITY = Table(
     "market is beyond a limit, each of its series beyond that limit has a row too. Known at the "
     "close of trading_day.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
         Column("market", "VARCHAR", "group of the instrument, such as its market"),
         Column("series", "VARCHAR", "name of the series in the source; NULL for a market"),
@@ -45,7 +43,7 @@ DRIFT = Table(
     "champion, or of the newest fit if there is no champion. For a forecast, they are the 250 days "
     "before. Known at the close of trading_day.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
         Column("level", "VARCHAR", "level of a feature: instrument, market or target; or forecast"),
         Column("name", "VARCHAR", "name of the feature; for a forecast, model family or ensemble"),
@@ -73,7 +71,7 @@ REGIMES = Table(
     "Regimes of the markets, calm or turbulent: one row per day. Known at the close of "
     "trading_day.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
         Column(
             "turbulence",
@@ -92,7 +90,7 @@ GROUP_VOLATILITY = Table(
     "Volatility of each group of instruments: one row per day and group; no row where less than "
     "half of the 20 days have a return. Known at the close of trading_day.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
         Column("instrument_group", "VARCHAR", "group of the instruments, such as their market"),
         Column(
@@ -110,7 +108,7 @@ ROLLING = Table(
     "them. For the submitted forecast, days before its champion went into force come from the "
     "champion's walk-forward. Known at the close of trading_day.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
         Column("family", "VARCHAR", "published (submitted forecast), ensemble or model family"),
         Column("by", "VARCHAR", "how targets are divided: all, by lag, or by markets"),
@@ -145,7 +143,7 @@ HEALTH = Table(
     "Further figures of forecasts against earlier days: one row per day, family, figure and "
     "window, over days whose labels are known on trading_day. Known at the close of trading_day.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
         Column("family", "VARCHAR", "published (submitted forecast), ensemble or model family"),
         Column(
@@ -175,7 +173,7 @@ ANOMALIES = Table(
     "the close of trading_day. Detectors learn from days up to the walk-forward day before; there "
     "are no rows before the first walk-forward day.",
     (
-        _DAY,
+        DAY,
         DATE_ID,
         Column(
             "market",

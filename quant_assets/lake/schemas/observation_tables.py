@@ -1,7 +1,7 @@
 """Tables of observations from the tables that a description names, and the features from them."""
 
 from quant_assets.features.table_inputs import INSTRUMENT_FORMULAS, MARKET_FORMULAS
-from quant_assets.lake.schemas.scoring_tables import DATE_ID
+from quant_assets.lake.schemas.columns import DATE_ID, DAY
 from quant_assets.lake.schemas.table import Column, Table
 
 _KEYS = (
@@ -36,7 +36,7 @@ OBSERVATION_FEATURES = Table(
     "The newest known value of each field of the tables that a description names, and what models "
     "get of it: one row per day, field and instrument. Known at the close of trading_day.",
     (
-        Column("trading_day", "DATE", "a trading day of the market"),
+        DAY,
         DATE_ID,
         *_KEYS,
         Column("value", "DOUBLE", "newest value known at the close; NULL if none is, or it is old"),

@@ -3,11 +3,10 @@
 The rules of the decisions are in ``promotion``.
 """
 
-from quant_assets.lake.schemas.scoring_tables import DATE_ID
+from quant_assets.lake.schemas.columns import DATE_ID, TARGET
 from quant_assets.lake.schemas.table import ORIGIN, Column, Table
 
 _DAY = Column("trading_day", "DATE", "forecast day")
-_TARGET = Column("target", "VARCHAR", "name of the target")
 SUBMITTED_NAME = "published"
 """The name under which daily ICs of the submitted forecast are stored."""
 WALK_FORWARD, LIVE = "walk_forward", "live"
@@ -91,7 +90,7 @@ RELEASE_FORECASTS = Table(
         _DAY,
         DATE_ID,
         Column("release", "VARCHAR", "the release"),
-        _TARGET,
+        TARGET,
         Column("value", "DOUBLE", "weighted mean of the standardised ranks of its families"),
     ),
 )
@@ -103,7 +102,7 @@ SUBMITTED_FORECASTS = Table(
     (
         _DAY,
         DATE_ID,
-        _TARGET,
+        TARGET,
         Column("value", "DOUBLE", "score of the target; only its rank on the day matters"),
         Column("fit_as_of", "DATE", "as-of day of the newest fit that forecast"),
         Column("champion", "VARCHAR", "champion that forecast; NULL if no champion did"),

@@ -3,15 +3,10 @@
 The comparison of a source with the stored prices is in ``revisions``.
 """
 
+from quant_assets.lake.schemas.forecast_tables import INTERVALS, SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, RAW_TARGET_PAIRS, VALIDATED_PRICES
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.table import Column, Table, rejected_table, superseded_table
-from quant_assets.lake.schemas.tables import (
-    INTERVALS,
-    RAW_PRICES,
-    RAW_TARGET_PAIRS,
-    SUBMISSIONS,
-    VALIDATED_PRICES,
-)
 
 _KNOWN_AT = Column("known_at", "TIMESTAMP", "when the revision was stored, UTC")
 

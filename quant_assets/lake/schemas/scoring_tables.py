@@ -1,11 +1,11 @@
 """Tables of scores of forecasts: columns, their meaning, and when a row is known.
 
-The tables of the forecasts themselves are in ``lake.schemas.tables``.
+The tables of the forecasts themselves are in ``lake.schemas.forecast_tables``.
 """
 
+from quant_assets.lake.schemas.columns import DATE_ID
 from quant_assets.lake.schemas.table import Column, Table
 
-DATE_ID = Column("date_id", "BIGINT", "the source's number of the day")
 _DAY = (Column("trading_day", "DATE", "forecast day"), DATE_ID)
 _RELEASED_ON = Column("released_on", "DATE", "day on which all the day's labels are known")
 _IC_COLUMNS = (

@@ -1,5 +1,6 @@
-"""Tables about the delivery of prices by sources. The prices themselves are in ``tables``."""
+"""Tables about the delivery of prices by sources. The prices themselves are in ``price_tables``."""
 
+from quant_assets.lake.schemas.columns import DATE_ID, DAY, INSTRUMENT
 from quant_assets.lake.schemas.table import Column, Table
 
 ACTIONS = Table(
@@ -8,9 +9,9 @@ ACTIONS = Table(
     "per day and instrument with a split or dividend. validated.prices are multiplied forward by "
     "them. Known at the close of trading_day. Written together with the prices.",
     (
-        Column("trading_day", "DATE", "a trading day of the market"),
-        Column("date_id", "BIGINT", "the source's number of the day"),
-        Column("instrument", "VARCHAR", "name of the instrument"),
+        DAY,
+        DATE_ID,
+        INSTRUMENT,
         Column("split", "DOUBLE", "shares after the day's split for each before; 1 without one"),
         Column("dividend", "DOUBLE", "cash for each share, counted after the split; 0 without one"),
     ),
@@ -23,8 +24,8 @@ DISAGREEMENTS = Table(
     "when a day is stored, and with each of the four trading days after it, as a source may "
     "deliver late. Known at the close of the fourth trading day after trading_day.",
     (
-        Column("trading_day", "DATE", "a trading day of the market"),
-        Column("instrument", "VARCHAR", "name of the instrument"),
+        DAY,
+        INSTRUMENT,
         Column("field", "VARCHAR", "open, high, low, close, volume, open_interest or settlement"),
         Column("value", "DOUBLE", "the number that raw.prices has"),
         Column("source", "VARCHAR", "the source of that number"),

@@ -6,8 +6,8 @@ of form that keep what was stored, each in one transaction.
 
 import duckdb
 
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.table import Table, superseded_table
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 
 _WIDE = {
     '"submissions"."competition"': SUBMISSIONS,

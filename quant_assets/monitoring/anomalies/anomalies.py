@@ -23,8 +23,8 @@ from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.readers.series import read_groups
 from quant_assets.lake.readers.universe import digest_outsiders, read_members
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.source_tables import ACTIONS
-from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.references import ReferenceStore
 from quant_assets.market.panel import PricePanel

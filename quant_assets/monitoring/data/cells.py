@@ -13,7 +13,7 @@ from quant_assets.core.typing import AnyArray, BoolArray, DayArray, IntArray
 from quant_assets.lake.readers.arrays import day_positions, unit_positions
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.readers.universe import read_members
-from quant_assets.lake.schemas.tables import RAW_PRICES, VALIDATED_PRICES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import InstrumentSeries, SeriesList, list_groups
 

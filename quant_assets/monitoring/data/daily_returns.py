@@ -9,7 +9,7 @@ from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.lake.readers.arrays import to_cube
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.readers.series import read_groups
-from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES
+from quant_assets.lake.schemas.feature_tables import INSTRUMENT_FEATURES
 from quant_assets.lake.store.lake import Lake
 
 

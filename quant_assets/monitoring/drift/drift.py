@@ -18,8 +18,8 @@ from quant_assets.features.catalogue import Feature
 from quant_assets.lake.readers.inputs import list_stored_inputs
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.readers.prices import find_history_start
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
-from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.drift.distances import (
     KS_LIMIT,

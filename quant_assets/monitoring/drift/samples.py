@@ -11,8 +11,9 @@ from quant_assets.lake.readers.forecasts import read_forecasts
 from quant_assets.lake.readers.inputs import read_market_inputs, read_target_inputs
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.universe import read_members, read_target_members
+from quant_assets.lake.schemas.feature_tables import INSTRUMENT_FEATURES
+from quant_assets.lake.schemas.forecast_tables import forecasts_table
 from quant_assets.lake.schemas.promotion_tables import RELEASES
-from quant_assets.lake.schemas.tables import INSTRUMENT_FEATURES, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import DAILY
 from quant_assets.monitoring.skill.champion_periods import read_champion_periods

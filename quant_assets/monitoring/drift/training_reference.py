@@ -17,7 +17,7 @@ from quant_assets.core.code_digest import digest_code
 from quant_assets.core.typing import AnyArray, DayArray
 from quant_assets.features.catalogue import CATALOGUE_VERSION
 from quant_assets.lake.readers.universe import digest_outsiders
-from quant_assets.lake.schemas.tables import fits_table
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.references import ReferenceStore
 from quant_assets.models.packing import pack, unpack

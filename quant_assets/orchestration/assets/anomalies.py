@@ -11,7 +11,7 @@ import numpy as np
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.monitoring_tables import ANOMALIES
-from quant_assets.lake.schemas.tables import RAW_PRICES, UNIVERSE
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, UNIVERSE
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.anomalies.anomalies import anomaly_rows
 from quant_assets.monitoring.plots import plot_anomalies

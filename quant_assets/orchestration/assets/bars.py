@@ -30,7 +30,8 @@ from quant_assets.lake.readers.bars import (
 from quant_assets.lake.readers.prices import find_history_start, read_numbered_days
 from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.bar_tables import BAR_FEATURES, RAW_BARS, REJECTED_BARS
-from quant_assets.lake.schemas.tables import FEATURES, RAW_PRICES
+from quant_assets.lake.schemas.feature_tables import FEATURES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import Spool, collect
 from quant_assets.market.description.market import MarketDescription

@@ -14,13 +14,9 @@ import pandas as pd
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.prices import find_history_start, read_raw
+from quant_assets.lake.schemas.feature_tables import INSTRUMENT_FEATURES
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, GROUP_VOLATILITY, REGIMES
-from quant_assets.lake.schemas.tables import (
-    INSTRUMENT_FEATURES,
-    RAW_PRICES,
-    UNIVERSE,
-    VALIDATED_PRICES,
-)
+from quant_assets.lake.schemas.price_tables import RAW_PRICES, UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.data.cells import read_cells
 from quant_assets.monitoring.data.daily_returns import read_daily_returns

@@ -12,8 +12,8 @@ from quant_assets.core.typing import DayArray
 from quant_assets.lake.readers.arrays import day_blocks
 from quant_assets.lake.readers.prices import find_history_start, read_numbered_days
 from quant_assets.lake.readers.series import read_series
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.source_tables import DISAGREEMENTS
-from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.data.source_agreement import (
     SourceComparison,

@@ -11,16 +11,12 @@ import dagster as dg
 
 from quant_assets.core.files import write_atomically
 from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.feature_tables import FEATURES, MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import ENSEMBLE_FORECASTS, forecasts_table
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, DRIFT_REPORT
+from quant_assets.lake.schemas.price_tables import UNIVERSE
 from quant_assets.lake.schemas.promotion_tables import DECISIONS
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
-    ENSEMBLE_FORECASTS,
-    FEATURES,
-    MARKET_FEATURES,
-    UNIVERSE,
-    forecasts_table,
-)
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.drift.drift import (
     MAX_COMPARED_DAYS,

@@ -28,11 +28,8 @@ from quant_assets.lake.readers.imputed import read_feature_panel
 from quant_assets.lake.readers.point_in_time import read_known_labels
 from quant_assets.lake.readers.prices import find_history_start
 from quant_assets.lake.readers.universe import find_settled_targets
-from quant_assets.lake.schemas.tables import (
-    INSTRUMENT_FEATURES,
-    MARKET_FEATURES,
-    VALIDATED_PRICES,
-)
+from quant_assets.lake.schemas.feature_tables import INSTRUMENT_FEATURES, MARKET_FEATURES
+from quant_assets.lake.schemas.price_tables import VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.panel import PricePanel

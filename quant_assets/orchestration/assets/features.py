@@ -15,14 +15,16 @@ from quant_assets.lake.readers.imputed import read_feature_panel
 from quant_assets.lake.readers.labels import compare_labels, label_rows
 from quant_assets.lake.readers.prices import find_history_start, read_pairs, read_panel
 from quant_assets.lake.readers.universe import read_members
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.feature_tables import (
     GROUP_FEATURES,
-    IMPUTED,
     INSTRUMENT_FEATURES,
     LABELS,
     MARKET_FEATURES,
-    RAW_TARGET_PAIRS,
     TARGET_FEATURES,
+)
+from quant_assets.lake.schemas.price_tables import (
+    IMPUTED,
+    RAW_TARGET_PAIRS,
     UNIVERSE,
     VALIDATED_PRICES,
 )

@@ -7,7 +7,8 @@ import dagster as dg
 from pydantic import Field
 
 from quant_assets.core.settings import Settings
-from quant_assets.lake.schemas.tables import FEATURES, LABELS, fits_table, study_table
+from quant_assets.lake.schemas.feature_tables import FEATURES, LABELS
+from quant_assets.lake.schemas.forecast_tables import fits_table, study_table
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.models.parameters import tunable_families
 from quant_assets.models.registry import load_family

@@ -15,18 +15,16 @@ from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.readers.origins import stamp_origin
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.universe import find_begun_targets, find_expected_targets
-from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
-from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.feature_tables import FEATURES, LABELS, MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import (
     ADAPTATION,
     ENSEMBLE_FORECASTS,
-    FEATURES,
     INTERVALS,
-    LABELS,
-    MARKET_FEATURES,
     fits_table,
     forecasts_table,
 )
+from quant_assets.lake.schemas.scoring_tables import TRACK_RECORD
+from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.changes import replace_days
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import load_family

@@ -15,7 +15,7 @@ from quant_assets.features.imputation import imputation_lookback, impute_closes
 from quant_assets.lake.readers.arrays import day_blocks, tile_units
 from quant_assets.lake.readers.prices import find_history_start, read_panel
 from quant_assets.lake.readers.universe import read_members
-from quant_assets.lake.schemas.tables import IMPUTED, UNIVERSE, VALIDATED_PRICES
+from quant_assets.lake.schemas.price_tables import IMPUTED, UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.spool import collect
 from quant_assets.market.description.market import MarketDescription

@@ -26,8 +26,9 @@ from quant_assets.lake.readers.arrays import day_blocks, long_rows
 from quant_assets.lake.readers.observations import read_known_values, read_newest_rows
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.readers.series import read_series
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
 from quant_assets.lake.schemas.observation_tables import OBSERVATION_FEATURES, RAW_OBSERVATIONS
-from quant_assets.lake.schemas.tables import MARKET_FEATURES, RAW_PRICES
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.changes import append
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.lake.store.spool import collect

@@ -7,9 +7,9 @@ import dagster as dg
 
 from quant_assets.core.errors import CalendarError, LakeError, SourceError
 from quant_assets.lake.readers.days import read_day_span
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.revision_tables import OUTDATED
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.sources.protocol import Source

@@ -16,15 +16,15 @@ import numpy as np
 from quant_assets.core.clock import Clock
 from quant_assets.core.errors import SourceError
 from quant_assets.core.settings import Settings, hold_market
-from quant_assets.lake.schemas.revision_tables import (
-    REJECTED_PRICES,
-    REJECTED_VALIDATED,
-)
-from quant_assets.lake.schemas.tables import (
+from quant_assets.lake.schemas.price_tables import (
     RAW_PRICES,
     RAW_TARGET_PAIRS,
     VALIDATED_PRICES,
     VALIDATED_QUARANTINE,
+)
+from quant_assets.lake.schemas.revision_tables import (
+    REJECTED_PRICES,
+    REJECTED_VALIDATED,
 )
 from quant_assets.lake.store import changes
 from quant_assets.lake.store.lake import Lake

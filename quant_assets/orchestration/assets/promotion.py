@@ -15,19 +15,18 @@ from quant_assets.core.clock import Clock
 from quant_assets.core.errors import PromotionError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.origins import stamp_origin
+from quant_assets.lake.schemas.feature_tables import FEATURES, LABELS
+from quant_assets.lake.schemas.forecast_tables import (
+    ENSEMBLE_FORECASTS,
+    fits_table,
+    forecasts_table,
+)
 from quant_assets.lake.schemas.promotion_tables import (
     DECISIONS,
     PROMOTION_DAILY,
     RELEASE_FORECASTS,
     RELEASES,
     SUBMITTED_FORECASTS,
-)
-from quant_assets.lake.schemas.tables import (
-    ENSEMBLE_FORECASTS,
-    FEATURES,
-    LABELS,
-    fits_table,
-    forecasts_table,
 )
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range

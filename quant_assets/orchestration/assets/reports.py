@@ -9,9 +9,9 @@ import dagster as dg
 
 from quant_assets.core.settings import Settings
 from quant_assets.lake.schemas.declared import watched_tables
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, SUBMITTED_FORECASTS
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE
-from quant_assets.lake.schemas.tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range

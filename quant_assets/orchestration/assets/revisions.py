@@ -9,9 +9,9 @@ import dagster as dg
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.feature_tables import FEATURES, LABELS
 from quant_assets.lake.schemas.revision_tables import OUTDATED, REVISION_RUNS
 from quant_assets.lake.schemas.scoring_tables import SCORES
-from quant_assets.lake.schemas.tables import FEATURES, LABELS
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.orchestration.assets.partitions import run_day_range
 from quant_assets.orchestration.assets.table_assets import record_result, table_asset

@@ -11,6 +11,13 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.ensemble.blend import read_members
 from quant_assets.ensemble.interval_rows import read_coverage
 from quant_assets.lake.readers.origins import read_origins
+from quant_assets.lake.schemas.feature_tables import FEATURES, LABELS, MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import (
+    ENSEMBLE_FORECASTS,
+    INTERVALS,
+    fits_table,
+    forecasts_table,
+)
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS, SUBMITTED_NAME
 from quant_assets.lake.schemas.scoring_tables import (
     AGREEMENT,
@@ -23,15 +30,6 @@ from quant_assets.lake.schemas.scoring_tables import (
     TRACK_RECORD,
 )
 from quant_assets.lake.schemas.table import LIVE, RESUBMITTED
-from quant_assets.lake.schemas.tables import (
-    ENSEMBLE_FORECASTS,
-    FEATURES,
-    INTERVALS,
-    LABELS,
-    MARKET_FEATURES,
-    fits_table,
-    forecasts_table,
-)
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range
 from quant_assets.orchestration.assets.table_assets import (

@@ -14,11 +14,11 @@ import pandas as pd
 
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, IntArray
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
 from quant_assets.lake.schemas.monitoring_tables import HEALTH, ROLLING
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RECORDS
 from quant_assets.lake.schemas.scoring_tables import AGREEMENT, PERFORMANCE, SLICES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.monitoring.plots import plot_health, plot_part_scores, plot_rolling_scores
 from quant_assets.monitoring.rows import read_days

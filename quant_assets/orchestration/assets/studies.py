@@ -15,7 +15,9 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_observations
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.universe import read_target_members
-from quant_assets.lake.schemas.tables import FEATURES, LABELS, UNIVERSE, study_table
+from quant_assets.lake.schemas.feature_tables import FEATURES, LABELS
+from quant_assets.lake.schemas.forecast_tables import study_table
+from quant_assets.lake.schemas.price_tables import UNIVERSE
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.parameters import tunable_families
 from quant_assets.models.registry import load_family

@@ -12,8 +12,9 @@ from quant_assets.lake.readers.origins import read_live_days, stamp_origin
 from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.readers.universe import find_expected_targets
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_TARGET_PAIRS
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
-from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN, run_day_range

@@ -7,8 +7,8 @@ import dagster as dg
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings, hold_market
 from quant_assets.lake.readers.prices import pairs_rows
+from quant_assets.lake.schemas.price_tables import RAW_TARGET_PAIRS
 from quant_assets.lake.schemas.revision_tables import REJECTED_PAIRS
-from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.orchestration.assets.rejections import mark_rejected, report_rejected
 from quant_assets.orchestration.assets.source_comparison import compare_for_run

@@ -13,9 +13,9 @@ import dagster as dg
 
 from quant_assets.core.errors import TrackingError
 from quant_assets.core.settings import Settings
+from quant_assets.lake.schemas.forecast_tables import TRACKED_FITS, fits_table, forecasts_table
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, RELEASES, TRACKED_RELEASES
 from quant_assets.lake.schemas.table import Table
-from quant_assets.lake.schemas.tables import TRACKED_FITS, fits_table, forecasts_table
 from quant_assets.lake.store.lake import Lake, WriteResult
 from quant_assets.orchestration.assets.partitions import SINGLE_RUN
 from quant_assets.orchestration.assets.table_assets import (

@@ -9,7 +9,7 @@ import pyarrow as pa
 from quant_assets.lake.readers.arrays import repeat_days, tile_units
 from quant_assets.lake.readers.prices import find_history_start, read_panel
 from quant_assets.lake.readers.universe import read_first_closes
-from quant_assets.lake.schemas.tables import UNIVERSE, VALIDATED_PRICES
+from quant_assets.lake.schemas.price_tables import UNIVERSE, VALIDATED_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.listings import listing_days
 from quant_assets.market.description.market import MarketDescription

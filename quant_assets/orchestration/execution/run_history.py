@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import dagster as dg
 
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.orchestration.execution.runs import RANGE_END
 from quant_assets.orchestration.execution.submission_times import find_storing_run
 

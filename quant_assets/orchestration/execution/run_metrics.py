@@ -11,7 +11,7 @@ import dagster as dg
 from dagster import DagsterRunStatus as Status
 
 from quant_assets.lake.readers.days import read_newest_day
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.metrics.prometheus import Metric
 from quant_assets.models.registry import FAMILIES

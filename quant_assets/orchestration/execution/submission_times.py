@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.orchestration.execution.runs import RANGE_END, RANGE_START
 from quant_assets.submission.submission import SubmissionTime
 

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.schemas.monitoring_tables import DRIFT_REPORT
+from quant_assets.lake.schemas.price_tables import RAW_TARGET_PAIRS
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, SCORES
 from quant_assets.lake.schemas.table import Writer
-from quant_assets.lake.schemas.tables import RAW_TARGET_PAIRS, fits_table
 from quant_assets.models.parameters import tunable_families
 from quant_assets.models.registry import DAILY
 from quant_assets.orchestration.assets.table_assets import WRITER

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 from quant_assets.lake.readers.days import read_newest_day
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, fits_table
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY, DRIFT, REGIMES
-from quant_assets.lake.schemas.tables import MARKET_FEATURES, SUBMISSIONS, fits_table
 from quant_assets.models.registry import DAILY
 from quant_assets.orchestration.execution.submission_times import find_storing_run
 from quant_assets.orchestration.jobs.names import REFRESH, REVISE, UPDATE, WATCH

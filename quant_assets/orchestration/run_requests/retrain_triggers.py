@@ -12,8 +12,8 @@ from typing import Any
 from quant_assets.core.settings import Settings
 from quant_assets.features.further_inputs import is_same_version, version_of_inputs
 from quant_assets.lake.readers.inputs import read_further_inputs
+from quant_assets.lake.schemas.forecast_tables import fits_table
 from quant_assets.lake.schemas.monitoring_tables import DRIFT, ROLLING
-from quant_assets.lake.schemas.tables import fits_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import select_families
 from quant_assets.monitoring.drift.drift import share_drifted

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from quant_assets.lake.readers.days import read_newest_day
-from quant_assets.lake.schemas.tables import SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.orchestration.jobs.names import REFRESH, UPDATE, WATCH

@@ -15,7 +15,7 @@ import dagster as dg
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.days import read_newest_day
-from quant_assets.lake.schemas.tables import MARKET_FEATURES
+from quant_assets.lake.schemas.feature_tables import MARKET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.orchestration.run_requests.attempts import build_request_tags, read_attempts
 from quant_assets.orchestration.run_requests.proposals import NEEDS_LOADING

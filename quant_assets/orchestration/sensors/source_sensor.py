@@ -16,7 +16,8 @@ from quant_assets.alerts.channels import open_usable_channels
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
 from quant_assets.lake.readers.days import read_newest_day
-from quant_assets.lake.schemas.tables import RAW_PRICES, SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.sessions import MarketCalendar
 from quant_assets.orchestration.run_requests.proposals import is_day_over
