@@ -16,7 +16,8 @@ from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import TargetPairs
 from quant_assets.revisions.digests import cell_bits
-from quant_assets.sources.protocol import PriceTable, Source
+from quant_assets.sources.deliveries import PriceTable
+from quant_assets.sources.protocol import Source
 from quant_assets.sources.registry import open_source
 
 _LEAST_EQUAL = 0.5

@@ -21,7 +21,7 @@ from quant_assets.market.universe import UniverseState
 from quant_assets.quality.jumps import compute_returns, find_jumps
 from quant_assets.quality.rejection import Bits, RejectionReason, find_reasons, reject_unlisted
 from quant_assets.quality.review_decisions import ReviewDecision, place_decisions
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 
 class CellFlag(IntFlag):

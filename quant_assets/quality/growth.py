@@ -12,7 +12,7 @@ import numpy as np
 from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.market.instruments import PRICE_FIELDS, SeriesList
 from quant_assets.quality.review_decisions import ReviewDecision, place_decisions
-from quant_assets.sources.protocol import Action, PriceTable
+from quant_assets.sources.deliveries import Action, PriceTable
 
 
 @dataclass(frozen=True)

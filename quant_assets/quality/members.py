@@ -11,7 +11,7 @@ from quant_assets.core.typing import AnyArray, BoolArray
 from quant_assets.market.description.listings import Listing, listing_days
 from quant_assets.market.instruments import SeriesList
 from quant_assets.market.universe import UniverseState, find_states, find_unlisted
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 
 def find_listing_states(table: PriceTable, listings: Mapping[str, Listing]) -> AnyArray | None:

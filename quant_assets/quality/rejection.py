@@ -13,7 +13,7 @@ from quant_assets.core.typing import AnyArray, BoolArray, FloatArray
 from quant_assets.market.instruments import SeriesList
 from quant_assets.market.universe import UniverseState
 from quant_assets.quality.review_decisions import ReviewDecision
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 Bits = NDArray[np.uint8]
 _BAR = ("open", "high", "low", "close")

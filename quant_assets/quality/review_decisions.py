@@ -14,7 +14,7 @@ import numpy as np
 from quant_assets.lake.schemas.price_tables import VALIDATED_REVIEW
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import PRICE_FIELDS, InstrumentSeries
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 ReviewAction = Literal["accept", "reject", "undo"]
 CellKey = tuple[date, str, str]

@@ -9,7 +9,7 @@ from quant_assets.lake.readers.actions import action_rows
 from quant_assets.lake.schemas.source_tables import ACTIONS
 from quant_assets.lake.store.changes import Change, replace_days
 from quant_assets.lake.store.lake import Lake
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 
 def replace_actions(lake: Lake, own: PriceTable, start: date, last: date) -> list[Change]:

@@ -33,7 +33,8 @@ from quant_assets.revisions.given_prices import (
     select_days,
 )
 from quant_assets.revisions.reviewed_cells import find_unapplied_decisions
-from quant_assets.sources.protocol import PriceTable, Source
+from quant_assets.sources.deliveries import PriceTable
+from quant_assets.sources.protocol import Source
 
 DATE_ID_FIELD = "date_id"
 """Field under which the digests of the numbers of days are stored."""

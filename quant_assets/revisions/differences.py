@@ -13,7 +13,7 @@ import numpy as np
 
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.revisions.digests import cell_bits
-from quant_assets.sources.protocol import Action, PriceTable
+from quant_assets.sources.deliveries import Action, PriceTable
 
 Kind = Literal[
     "restated",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant_assets.core.typing import DayArray, IntArray
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 BLOCK_DAYS = 64
 """Calendar days of a block."""

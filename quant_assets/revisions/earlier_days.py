@@ -12,7 +12,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import SeriesList
 from quant_assets.quality.growth import GrowthState, compute_growth
 from quant_assets.quality.review_decisions import ReviewDecision
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 # More than any rule of cleaning looks back.
 _CLEANING_DAYS = 250

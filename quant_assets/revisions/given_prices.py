@@ -17,7 +17,7 @@ from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.schemas.revision_tables import SET_ASIDE
 from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.digests import digest_days
-from quant_assets.sources.protocol import Action, JoinedPrices, PriceTable, UnreadCell
+from quant_assets.sources.deliveries import Action, JoinedPrices, PriceTable, UnreadCell
 
 _InRow = TypeVar("_InRow", UnreadCell, Action)
 

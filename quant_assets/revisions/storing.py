@@ -26,7 +26,7 @@ from quant_assets.revisions.comparison import Comparison
 from quant_assets.revisions.digests import digest_days
 from quant_assets.revisions.given_prices import keep_stored_days, select_days
 from quant_assets.revisions.refusals import refuse_other_market
-from quant_assets.sources.protocol import JoinedPrices, PriceTable
+from quant_assets.sources.deliveries import JoinedPrices, PriceTable
 
 _HINT = "run `quant-assets revise`, which does everything from there again; automation does it too"
 

@@ -3,7 +3,7 @@
 from datetime import date
 
 from quant_assets.core.typing import FloatArray
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 
 class PricesOnly:

@@ -30,7 +30,7 @@ from quant_assets.market.instruments import FIELDS, parse_column
 from quant_assets.market.targets import TargetPairs
 from quant_assets.quality.cleaning import clean
 from quant_assets.quality.rows import validated_rows
-from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets.sources.deliveries import PriceTable, UnreadCell
 from quant_assets_tests.support import synthetic
 
 DAYS = 15

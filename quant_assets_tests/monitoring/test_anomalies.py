@@ -25,7 +25,7 @@ from quant_assets.monitoring.anomalies.anomalies import anomaly_rows
 from quant_assets.monitoring.plots import plot_anomalies
 from quant_assets.orchestration.assets.anomalies import build
 from quant_assets.orchestration.assets.partitions import trading_partitions
-from quant_assets.sources.protocol import Action
+from quant_assets.sources.deliveries import Action
 from quant_assets_tests.support import synthetic
 from quant_assets_tests.support.calendars import LONDON_AND_TOKYO
 from quant_assets_tests.support.monitored_lake import ALTERED_AFTER, ENERGY, FIT_ROWS, renamed

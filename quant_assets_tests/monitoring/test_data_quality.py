@@ -29,7 +29,7 @@ from quant_assets.monitoring.data.data_quality import (
 from quant_assets.monitoring.plots import plot_limits
 from quant_assets.quality.cleaning import clean
 from quant_assets.quality.rows import validated_rows
-from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets.sources.deliveries import PriceTable, UnreadCell
 from quant_assets_tests.support import synthetic
 
 COLUMNS = (

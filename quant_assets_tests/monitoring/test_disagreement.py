@@ -8,7 +8,7 @@ import pytest
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
 from quant_assets.market.instruments import list_competition_series
 from quant_assets.monitoring.data.disagreement import disagreement_rows
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 COLUMNS = ("FX_EURUSD", "LME_AH_Close", "LME_CA_Close")
 USED = PriceTable(

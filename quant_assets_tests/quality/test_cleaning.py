@@ -10,7 +10,7 @@ from quant_assets.market.instruments import parse_column
 from quant_assets.market.universe import UniverseState
 from quant_assets.quality.cleaning import CellFlag, CleanedTable, CleaningRules, clean
 from quant_assets.sources.competition.folder import CompetitionFolder
-from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets.sources.deliveries import PriceTable, UnreadCell
 from quant_assets_tests.support.cleaning_market import (
     BAR,
     CLOSE,

@@ -11,7 +11,7 @@ from quant_assets.market.instruments import list_competition_series
 from quant_assets.quality.cleaning import CleanedTable, clean
 from quant_assets.quality.coverage import ended_series, missing_rates, stale_series
 from quant_assets.quality.members import find_member_cells
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 COLUMNS = ("US_Stock_CVX_adj_close", "US_Stock_CVX_adj_volume", "FX_USDJPY", "LME_CA_Close")
 VOLUME, FX, LME = 1, 2, 3

@@ -8,7 +8,7 @@ import pytest
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.instruments import list_competition_series
 from quant_assets.quality.growth import compute_growth
-from quant_assets.sources.protocol import Action, PriceTable
+from quant_assets.sources.deliveries import Action, PriceTable
 
 COLUMNS = ("US_Stock_CVX_adj_close", "US_Stock_CVX_adj_volume", "FX_EURUSD")
 CVX = "US_Stock_CVX"

@@ -11,7 +11,7 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.quality.cleaning import CellFlag, CleanedTable, CleaningRules, clean
 from quant_assets.quality.review_decisions import ReviewAction, ReviewDecision, keep_in_force
 from quant_assets.quality.rows import flag_text
-from quant_assets.sources.protocol import UnreadCell
+from quant_assets.sources.deliveries import UnreadCell
 from quant_assets_tests.support.cleaning_market import BAR, CLOSE, FX, SERIES, market, table_of
 
 JUMP = 80

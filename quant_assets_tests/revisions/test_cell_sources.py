@@ -21,7 +21,7 @@ from quant_assets.revisions.given_prices import (
     select_days,
 )
 from quant_assets.revisions.storing import PriceUpdate, build_update
-from quant_assets.sources.protocol import JoinedPrices
+from quant_assets.sources.deliveries import JoinedPrices
 
 DAYS = np.arange("2026-02-02", "2026-02-06", dtype="datetime64[D]")
 COLUMNS = ("A_close", "B_close", "B_volume")

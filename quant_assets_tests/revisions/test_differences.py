@@ -11,7 +11,7 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import list_competition_series
 from quant_assets.revisions.differences import describe_differences, find_differences
 from quant_assets.revisions.digests import BLOCK_DAYS, digest_blocks, digest_days
-from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets.sources.deliveries import PriceTable, UnreadCell
 
 COLUMNS = ("LME_CA_Close", "US_Stock_CVX_adj_close", "US_Stock_CVX_adj_volume")
 DAYS = trading_days(date(2020, 1, 6), date(2020, 12, 31))

@@ -12,7 +12,8 @@ from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import parse_column
 from quant_assets.market.targets import align_to_forecast_day, labels_by_known_day
 from quant_assets.sources.competition.folder import CompetitionFolder
-from quant_assets.sources.protocol import Source, UnreadCell
+from quant_assets.sources.deliveries import UnreadCell
+from quant_assets.sources.protocol import Source
 from quant_assets_tests.support.competition_market import (
     ALWAYS,
     DAYS,

@@ -14,7 +14,8 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import InstrumentSeries, column_name, market_of
 from quant_assets.market.targets import align_to_forecast_day, labels_by_known_day
-from quant_assets.sources.protocol import PriceTable, Source
+from quant_assets.sources.deliveries import PriceTable
+from quant_assets.sources.protocol import Source
 from quant_assets.sources.simulated.market import SimulatedMarket, _simulate
 from quant_assets.sources.simulated.universe import INSTRUMENTS
 

@@ -7,7 +7,7 @@ import numpy as np
 from quant_assets.core.typing import FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import list_competition_series
-from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets.sources.deliveries import PriceTable, UnreadCell
 
 BAR = tuple(f"US_Stock_CVX_adj_{field}" for field in ("open", "high", "low", "close", "volume"))
 COLUMNS = (

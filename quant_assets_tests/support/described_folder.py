@@ -11,8 +11,9 @@ from pyarrow import parquet
 
 from quant_assets.market.description.reading import parse_description
 from quant_assets.market.description.yaml_file import parse_yaml
+from quant_assets.sources.deliveries import PriceTable
 from quant_assets.sources.files.source import open_files
-from quant_assets.sources.protocol import PriceTable, Source
+from quant_assets.sources.protocol import Source
 
 LISTED = """\
 name: t

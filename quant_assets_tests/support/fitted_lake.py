@@ -14,7 +14,7 @@ from quant_assets.lake.readers.forecasts import Forecasts, forecast_rows
 from quant_assets.lake.schemas.forecast_tables import fits_table, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 from quant_assets.training.fits import FitRow, make_fits
 from quant_assets.training.forecasting import make_forecasts
 from quant_assets_tests.support import synthetic

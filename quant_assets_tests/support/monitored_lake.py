@@ -13,7 +13,7 @@ from quant_assets.lake.schemas.price_tables import RAW_GROUPS, RAW_PRICES, RAW_S
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import Group, InstrumentSeries, SeriesList, list_groups
 from quant_assets.orchestration.assets.table_assets import to_columns
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 from quant_assets_tests.support import synthetic
 
 FAMILIES = ("ridge", "rank_prior")

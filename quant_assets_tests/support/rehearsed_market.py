@@ -7,7 +7,7 @@ from pathlib import Path
 from quant_assets.simulation.growing_market import GrowingMarket
 from quant_assets.simulation.scenario import PlannedIncident
 from quant_assets.sources.competition.folder import CompetitionFolder
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 FIRST, BEGIN, DAYS = date(2022, 9, 1), date(2022, 12, 19), 30
 

@@ -40,7 +40,7 @@ from quant_assets.market.targets import TargetPairs, labels_by_known_day
 from quant_assets.models.protocol import FeatureBlock, Observations
 from quant_assets.quality.cleaning import clean
 from quant_assets.quality.rows import validated_rows
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 from quant_assets.sources.simulated.market import SimulatedMarket
 
 Units = tuple[str, tuple[str, ...]] | tuple[()]

@@ -10,7 +10,7 @@ from quant_assets.lake.readers.arrays import to_cube
 from quant_assets.lake.schemas.source_tables import ACTIONS
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import SeriesList
-from quant_assets.sources.protocol import Action, PriceTable
+from quant_assets.sources.deliveries import Action, PriceTable
 
 
 def action_rows(table: PriceTable) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.session_slots import SessionSlots, list_slots
 from quant_assets.market.description.sessions import MarketCalendar
-from quant_assets.sources.protocol import BAR_FIELDS, BarTable
+from quant_assets.sources.deliveries import BAR_FIELDS, BarTable
 
 PRICE_TOLERANCE, VOLUME_TOLERANCE = 1e-3, 0.05
 """Shares by which daily prices and volumes may differ from those of the bars."""

@@ -9,7 +9,7 @@ from quant_assets.core.typing import IntArray
 from quant_assets.lake.readers.arrays import tile_units
 from quant_assets.lake.schemas.price_tables import RAW_PRICES
 from quant_assets.lake.store.lake import Lake
-from quant_assets.sources.protocol import JoinedPrices, PriceTable
+from quant_assets.sources.deliveries import JoinedPrices, PriceTable
 
 
 def name_sources(table: PriceTable, source: str) -> pa.Array:

@@ -26,7 +26,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.instruments import FIELDS, SeriesList
 from quant_assets.market.panel import PricePanel
 from quant_assets.market.targets import TargetPairs
-from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets.sources.deliveries import PriceTable, UnreadCell
 
 
 def series_keys(days: DayArray, date_ids: IntArray, series: SeriesList) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 from quant_assets.core.typing import BoolArray
 from quant_assets.lake.schemas.monitoring_tables import DATA_QUALITY
 from quant_assets.market.instruments import list_groups
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 MEASURE = "disagreement"
 """Name of the measure in the column ``figure``."""

@@ -10,7 +10,7 @@ from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.lake.readers.bars import VOLUME_TOLERANCE
 from quant_assets.lake.schemas.source_tables import DISAGREEMENTS
 from quant_assets.market.instruments import PRICE_FIELDS
-from quant_assets.sources.protocol import JoinedPrices, OtherDelivery
+from quant_assets.sources.deliveries import JoinedPrices, OtherDelivery
 
 LARGE_DIFFERENCE = 0.1
 """Difference of a price from which a single one is a concern, such as after a missed split."""

@@ -61,7 +61,8 @@ from quant_assets.revisions.storing import (
     find_failing_days,
     set_days_aside,
 )
-from quant_assets.sources.protocol import JoinedPrices, Source
+from quant_assets.sources.deliveries import JoinedPrices
+from quant_assets.sources.protocol import Source
 
 Checks = list[dg.AssetCheckResult]
 

@@ -23,7 +23,7 @@ from quant_assets.sources.competition.file_errors import (
 )
 from quant_assets.sources.competition.file_state import until_changed
 from quant_assets.sources.competition.text_cells import check_mostly_numbers
-from quant_assets.sources.protocol import UnreadCell
+from quant_assets.sources.deliveries import UnreadCell
 
 ID = "date_id"
 _EMPTY = frozenset({"", "nan", "NaN", "null"})

@@ -24,7 +24,7 @@ from quant_assets.sources.competition.labels import check_labels_not_later, read
 from quant_assets.sources.competition.pairs import read_pairs_file
 from quant_assets.sources.competition.price_rows import PriceRows, find_newest_row, read_price_rows
 from quant_assets.sources.competition.tables import read_series_names
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 
 
 @dataclass(frozen=True)

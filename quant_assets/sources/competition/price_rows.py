@@ -19,7 +19,7 @@ from quant_assets.sources.competition.edges import Edges, read_edges
 from quant_assets.sources.competition.file_state import is_there
 from quant_assets.sources.competition.files import NumberTable, read_numbers
 from quant_assets.sources.competition.tables import check_same_series, read_series_names
-from quant_assets.sources.protocol import UnreadCell
+from quant_assets.sources.deliveries import UnreadCell
 
 
 @dataclass(frozen=True)

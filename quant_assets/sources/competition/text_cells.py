@@ -13,7 +13,7 @@ import numpy as np
 from quant_assets.core.typing import FloatArray
 from quant_assets.sources.competition.csv_text import find_line
 from quant_assets.sources.competition.file_errors import file_error, quote
-from quant_assets.sources.protocol import UnreadCell
+from quant_assets.sources.deliveries import UnreadCell
 
 _UNREAD_SHARE = 0.01
 # A single bad cell in a file of a day or two does not make it a wrong file.

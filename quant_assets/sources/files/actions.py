@@ -9,6 +9,7 @@ import numpy as np
 from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.market.description.values import quote
+from quant_assets.sources.deliveries import Action
 from quant_assets.sources.files.history import PriceHistory
 from quant_assets.sources.files.layout import FileGroup
 from quant_assets.sources.files.long_history import join_instruments
@@ -21,7 +22,6 @@ from quant_assets.sources.files.queries import (
     stream,
     table_of,
 )
-from quant_assets.sources.protocol import Action
 
 _BATCH = 131_072
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from quant_assets.core.errors import SourceError
 from quant_assets.market.description.values import list_names, quote
+from quant_assets.sources.deliveries import BAR_FIELDS
 from quant_assets.sources.files.bar_options import BarOptions
 from quant_assets.sources.files.headers import Header, check_whole, list_files, read_header
 from quant_assets.sources.files.layout import SYMBOLS, FileGroup, check_columns, plain_name
 from quant_assets.sources.files.queries import FILE, fetch, open_connection, table_of
-from quant_assets.sources.protocol import BAR_FIELDS
 
 _NAMES = {
     "symbol": SYMBOLS,

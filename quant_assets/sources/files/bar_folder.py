@@ -12,13 +12,13 @@ import numpy as np
 from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import DayArray
 from quant_assets.market.description.session_slots import list_slots
+from quant_assets.sources.deliveries import BarTable
 from quant_assets.sources.files.bar_checks import BarRules
 from quant_assets.sources.files.bar_options import BarOptions
 from quant_assets.sources.files.bar_reader import read_bar_table
 from quant_assets.sources.files.digests import digest_content, digest_state
 from quant_assets.sources.files.headers import list_files
 from quant_assets.sources.files.source import PriceFolder
-from quant_assets.sources.protocol import BarTable
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from quant_assets.market.description.times import read_zone
 from quant_assets.market.description.values import Value
+from quant_assets.sources.deliveries import BAR_FIELDS
 from quant_assets.sources.files.layout import NamedColumn, read_named_columns
-from quant_assets.sources.protocol import BAR_FIELDS
 
 REFUSE, SKIP = "refuse", "skip"
 START, END = "start", "end"

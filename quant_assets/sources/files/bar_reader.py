@@ -16,6 +16,7 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import AnyArray, FloatArray
 from quant_assets.market.description.listings import SymbolSpan
 from quant_assets.market.description.values import quote
+from quant_assets.sources.deliveries import BAR_FIELDS, BarTable
 from quant_assets.sources.files.bar_checks import BarRules, ReadBars, drop_repeated
 from quant_assets.sources.files.bar_files import (
     find_rows,
@@ -34,7 +35,6 @@ from quant_assets.sources.files.queries import (
     stream,
     table_of,
 )
-from quant_assets.sources.protocol import BAR_FIELDS, BarTable
 
 _BATCH = 131_072
 # A timestamp may be of another date than the local start of its bar.

@@ -10,7 +10,7 @@ import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray, IntArray
 from quant_assets.market.instruments import SeriesList
-from quant_assets.sources.protocol import PriceTable, UnreadCell
+from quant_assets.sources.deliveries import PriceTable, UnreadCell
 
 
 @dataclass(frozen=True)

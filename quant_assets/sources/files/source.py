@@ -16,6 +16,7 @@ from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.targets import PairsFile
 from quant_assets.market.description.values import Value
 from quant_assets.market.targets import TargetPairs
+from quant_assets.sources.deliveries import PriceTable
 from quant_assets.sources.files.actions import read_actions
 from quant_assets.sources.files.digests import digest_content, digest_state
 from quant_assets.sources.files.headers import list_files
@@ -26,7 +27,7 @@ from quant_assets.sources.files.options import FileOptions, read_options
 from quant_assets.sources.files.trading_days import TradingDays, find_trading_days
 from quant_assets.sources.files.wide_cells import read_wide
 from quant_assets.sources.prices_only import PricesOnly
-from quant_assets.sources.protocol import PriceTable, Source
+from quant_assets.sources.protocol import Source
 
 
 def open_files(options: Value | None, market: MarketDescription, cache: Path) -> Source:

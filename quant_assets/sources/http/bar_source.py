@@ -16,6 +16,7 @@ from quant_assets.core.errors import SourceError
 from quant_assets.market.description.listings import listing_days
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.values import Value
+from quant_assets.sources.deliveries import PriceTable
 from quant_assets.sources.http.bar_answers import BarAnswers
 from quant_assets.sources.http.bar_options import BarOptions, read_bar_options
 from quant_assets.sources.http.bar_table import (
@@ -35,7 +36,6 @@ from quant_assets.sources.http.responses import ResponseStore
 from quant_assets.sources.http.vendor import Vendor, vendor_of_minutes
 from quant_assets.sources.http.vendor_source import VendorSource, find_sessions
 from quant_assets.sources.http.waiting import WaitingClock
-from quant_assets.sources.protocol import PriceTable
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray
 from quant_assets.market.description.listings import SymbolSpan
 from quant_assets.market.universe import UniverseState, find_unlisted
+from quant_assets.sources.deliveries import Action
 from quant_assets.sources.http.bar_options import BarOptions
 from quant_assets.sources.http.bars import FIELDS, Bars, join_bars
-from quant_assets.sources.protocol import Action
 
 LATE_AFTER = timedelta(hours=12)
 """Time after the end of a day from which the bars of half of the symbols are enough."""

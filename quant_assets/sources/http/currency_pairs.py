@@ -10,9 +10,9 @@ from datetime import date
 import numpy as np
 
 from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.sources.deliveries import UnreadCell
 from quant_assets.sources.http.ecb_rates import MISSING, Rates, is_currency
 from quant_assets.sources.http.json_fields import NUMBER
-from quant_assets.sources.protocol import UnreadCell
 
 EURO = "EUR"
 

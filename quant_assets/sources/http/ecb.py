@@ -14,6 +14,7 @@ import numpy as np
 from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.values import Value
+from quant_assets.sources.deliveries import PriceTable, UnreadCell
 from quant_assets.sources.http.client import HttpClient
 from quant_assets.sources.http.currency_pairs import price_pairs
 from quant_assets.sources.http.ecb_answers import NAME, EcbAnswers
@@ -21,7 +22,6 @@ from quant_assets.sources.http.ecb_options import EcbOptions, read_ecb_options
 from quant_assets.sources.http.responses import ResponseRecord, ResponseStore
 from quant_assets.sources.http.vendor_source import VendorSource, find_sessions
 from quant_assets.sources.http.waiting import Limits, WaitingClock
-from quant_assets.sources.protocol import PriceTable, UnreadCell
 
 # A sensor's tick, which has 60 seconds, waits for two requests to a bank that does not answer.
 _LIMITS = Limits(connect_s=5.0, read_s=10.0, whole_s=30.0, attempts=2, longest_pause_s=4.0)

@@ -16,11 +16,11 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.session_slots import list_slots
+from quant_assets.sources.deliveries import BAR_FIELDS, BarTable
 from quant_assets.sources.http.bar_answers import BarAnswers
 from quant_assets.sources.http.bar_source import BarSource, DeliveredBars, cut_days
 from quant_assets.sources.http.bars import Bars
 from quant_assets.sources.http.readings import SymbolReadings
-from quant_assets.sources.protocol import BAR_FIELDS, BarTable
 
 WAIT = timedelta(hours=1)
 """Time after the end of a day from which it has come without its bars."""

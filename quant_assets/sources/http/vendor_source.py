@@ -13,9 +13,9 @@ from quant_assets.core.errors import SourceError
 from quant_assets.core.typing import BoolArray, DayArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.targets import TargetPairs
+from quant_assets.sources.deliveries import PriceTable
 from quant_assets.sources.http.responses import ResponseRecord, ResponseStore
 from quant_assets.sources.prices_only import PricesOnly
-from quant_assets.sources.protocol import PriceTable
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.market.instruments import SeriesList
-from quant_assets.sources.protocol import Action, JoinedPrices, PriceTable, UnreadCell
+from quant_assets.sources.deliveries import Action, JoinedPrices, PriceTable, UnreadCell
 
 
 @dataclass(frozen=True)

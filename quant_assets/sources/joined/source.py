@@ -20,19 +20,12 @@ from quant_assets.core.typing import DayArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.instruments import SeriesList
 from quant_assets.market.targets import TargetPairs
+from quant_assets.sources.deliveries import BarTable, JoinedPrices, OtherDelivery, PriceTable
 from quant_assets.sources.joined.cells import Layer, join_layers
 from quant_assets.sources.joined.days import JoinedDays, SourceDays, join_days
 from quant_assets.sources.joined.parts import NO_DAYS, Part
 from quant_assets.sources.prices_only import PricesOnly
-from quant_assets.sources.protocol import (
-    BarTable,
-    DeliversBars,
-    JoinedPrices,
-    KeepsResponses,
-    OtherDelivery,
-    PriceTable,
-    TakesTime,
-)
+from quant_assets.sources.protocol import DeliversBars, KeepsResponses, TakesTime
 
 if TYPE_CHECKING:
     from quant_assets.sources.http.responses import ResponseRecord

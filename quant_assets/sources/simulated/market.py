@@ -16,7 +16,7 @@ from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.market.calendar import trading_days
 from quant_assets.market.instruments import FIELDS, list_competition_series
 from quant_assets.market.targets import TargetPairs, spread
-from quant_assets.sources.protocol import PriceTable
+from quant_assets.sources.deliveries import PriceTable
 from quant_assets.sources.simulated import universe
 from quant_assets.sources.simulated.mechanics import (
     LAGS,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import MarketError, SourceError
-from quant_assets.sources.protocol import Action
+from quant_assets.sources.deliveries import Action
 from quant_assets_tests.support.described_folder import LISTED, open_folder, read_all
 
 NAMED = "columns: {split: Split, dividend: Cash}\n"

@@ -12,7 +12,8 @@ from pyarrow import parquet
 
 from quant_assets.core.errors import MarketError, SourceError
 from quant_assets.core.settings import Settings
-from quant_assets.sources.protocol import BarTable, DeliversBars
+from quant_assets.sources.deliveries import BarTable
+from quant_assets.sources.protocol import DeliversBars
 from quant_assets.sources.registry import open_source
 from quant_assets_tests.support.described_folder import (
     LISTED,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from quant_assets.core.errors import SourceError
-from quant_assets.sources.protocol import Action
+from quant_assets.sources.deliveries import Action
 from quant_assets_tests.support.described_folder import (
     assert_same,
     open_folder,

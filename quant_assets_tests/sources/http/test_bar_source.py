@@ -15,11 +15,12 @@ from quant_assets.core.errors import MarketError, SettingsError, SourceError
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.reading import parse_description
 from quant_assets.market.description.yaml_file import parse_yaml
+from quant_assets.sources.deliveries import Action
 from quant_assets.sources.http import bar_source
 from quant_assets.sources.http.bar_options import BarOptions, read_bar_options
 from quant_assets.sources.http.bar_source import BarSource, open_bars_at
 from quant_assets.sources.http.vendor import Vendor
-from quant_assets.sources.protocol import Action, KeepsResponses, Source, TakesTime
+from quant_assets.sources.protocol import KeepsResponses, Source, TakesTime
 from quant_assets_tests.support.bar_vendor import (
     KEY,
     BarVendor,

@@ -11,9 +11,10 @@ from quant_assets.core.errors import MarketError, QuantAssetsError, SourceError
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.reading import parse_description
 from quant_assets.market.description.yaml_file import parse_yaml
+from quant_assets.sources.deliveries import UnreadCell
 from quant_assets.sources.http.ecb import EcbSource, open_ecb, open_ecb_at
 from quant_assets.sources.http.ecb_options import EcbOptions, read_ecb_options
-from quant_assets.sources.protocol import Source, UnreadCell
+from quant_assets.sources.protocol import Source
 from quant_assets_tests.support.vendor_server import (
     ManualClock,
     Scripted,

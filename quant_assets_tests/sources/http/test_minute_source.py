@@ -14,12 +14,13 @@ from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.reading import parse_description
 from quant_assets.market.description.session_slots import list_slots
 from quant_assets.market.description.yaml_file import parse_yaml
+from quant_assets.sources.deliveries import BAR_FIELDS, BarTable
 from quant_assets.sources.http import oanda, tiingo
 from quant_assets.sources.http.bar_options import read_bar_options
 from quant_assets.sources.http.bar_source import BarSource, open_bars_at
 from quant_assets.sources.http.minute_source import MinuteSource
 from quant_assets.sources.http.vendor import Vendor
-from quant_assets.sources.protocol import BAR_FIELDS, BarTable, DeliversBars
+from quant_assets.sources.protocol import DeliversBars
 from quant_assets_tests.support.bar_vendor import open_bar_vendor, set_keys
 from quant_assets_tests.support.minute_vendor import MINUTES, MinuteVendor, add_minutes
 from quant_assets_tests.support.vendor_server import Scripted

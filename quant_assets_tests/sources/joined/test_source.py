@@ -16,6 +16,7 @@ from quant_assets.core.typing import FloatArray
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.reading import parse_description
 from quant_assets.monitoring.data.source_agreement import compare_sources
+from quant_assets.sources.deliveries import Action, JoinedPrices, UnreadCell
 from quant_assets.sources.files.source import open_files
 from quant_assets.sources.http.bar_options import read_bar_options
 from quant_assets.sources.http.bar_source import open_bars_at
@@ -23,14 +24,11 @@ from quant_assets.sources.joined.opening import join_sources
 from quant_assets.sources.joined.options import SourceRule, read_source_rules
 from quant_assets.sources.joined.source import JoinedSource
 from quant_assets.sources.protocol import (
-    Action,
     DeliversBars,
-    JoinedPrices,
     JoinsSources,
     KeepsResponses,
     Source,
     TakesTime,
-    UnreadCell,
 )
 from quant_assets.sources.registry import open_choice
 from quant_assets_tests.support.bar_vendor import BarVendor, open_bar_vendor, set_keys
