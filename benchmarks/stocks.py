@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks import plain_qlib
 from benchmarks.features import Market, compare, read_market
 from benchmarks.figures import Figure, in_fresh_process, seconds
-from benchmarks.scale import Size, copy_liquid, write_market
+from benchmarks.stock_files import Size, copy_liquid, write_market
 from quant_assets.core.settings import load_settings
 from quant_assets.features.instruments import instrument_features
 from quant_assets.sources.registry import open_source
