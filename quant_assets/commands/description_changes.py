@@ -16,6 +16,7 @@ from quant_assets.core.files import write_atomically
 from quant_assets.core.settings import Settings
 from quant_assets.market.description.imputation import DEFAULT_IMPUTATION
 from quant_assets.market.description.market import MarketDescription
+from quant_assets.market.description.universe import WITHOUT_PRICES
 from quant_assets.market.description.values import Value
 
 _KEPT = (
@@ -86,6 +87,8 @@ def digest_parts(market: MarketDescription) -> dict[str, str]:
         parts["listings"] = tuple(market.listings.items())
     if market.tables:
         parts["tables"] = market.tables
+    if market.universe != WITHOUT_PRICES:
+        parts["universe"] = market.universe
     if market.imputation != DEFAULT_IMPUTATION:
         parts["imputation"] = market.imputation
     return {name: sha256(_to_text(part).encode()).hexdigest()[:16] for name, part in parts.items()}

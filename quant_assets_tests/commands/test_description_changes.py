@@ -30,6 +30,7 @@ CHANGES = {
     "group_by": ("group_by: sector", "group_by: sector\nleads: {oil: [solar]}"),
     "submission": ("source:", "submission: {wide: 'x{number}'}\nsource:"),
     "source": ("folder: prices", "folder: other"),
+    "universe": ("group_by: sector", "group_by: sector\nuniverse: {without_prices: 5}"),
     "listings": ("labels: {sector: oil}", "labels: {sector: oil}, delisted: 2024-01-05"),
 }
 

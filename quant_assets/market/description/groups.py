@@ -6,7 +6,7 @@ Which instrument is in which group belongs in ``market``.
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from quant_assets.core.errors import MarketError
+from quant_assets.core.errors import MarketError, suggest_names
 from quant_assets.market.description.instruments import Instrument
 from quant_assets.market.description.values import Value, list_names, quote
 from quant_assets.market.instruments import ALL, Group
@@ -63,6 +63,7 @@ def build_groups(
                 where=where,
                 expected=f"one of {list_names(members)}",
                 found=quote(name),
+                hint=suggest_names(name, members),
             )
     closes = {name: _find_close(instruments) for name, instruments in members.items()}
     order = sorted({close for close in closes.values() if close})
