@@ -1,4 +1,4 @@
-"""Features of thousands of stocks beside polars, DuckDB SQL and qlib: time, memory, agreement.
+"""Thousands of stocks: features beside polars, DuckDB SQL and qlib, the lake beside Parquet files.
 
 ``python -m benchmarks.stocks prices.parquet --symbols 250 1000`` measures the most liquid symbols
 of a long price file. ``--qlib`` names a Python that has qlib; it needs no other package.
@@ -17,6 +17,7 @@ from benchmarks import plain_qlib
 from benchmarks.features import Market, compare, read_market
 from benchmarks.figures import Figure, in_fresh_process, seconds
 from benchmarks.stock_files import Size, copy_liquid, write_market
+from benchmarks.stock_lake import compare_stores
 from quant_assets.core.settings import load_settings
 from quant_assets.features.instruments import instrument_features
 from quant_assets.sources.registry import open_source
@@ -79,7 +80,7 @@ def measure(prices: Path, size: Size, qlib: Path | None) -> list[Figure]:
     """Measure the stocks of one size; qlib is left out without an interpreter that has it."""
     with tempfile.TemporaryDirectory() as folder:
         market = load(prices, size, Path(folder))
-        figures = compare(market, LIBRARIES, REPEATS)
+        figures = compare(market, LIBRARIES, REPEATS) + compare_stores(market, Path(folder))
         if qlib is not None:
             figures += compare_qlib(market, qlib, Path(folder))
     return figures
