@@ -8,6 +8,7 @@ import typer
 
 from quant_assets.cli import (
     computing,
+    kaggle,
     market,
     releases,
     review,
@@ -21,6 +22,7 @@ from quant_assets.core.errors import QuantAssetsError
 __all__ = [
     "app",
     "computing",
+    "kaggle",
     "main",
     "market",
     "releases",

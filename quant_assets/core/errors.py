@@ -96,6 +96,10 @@ class ReviewError(QuantAssetsError):
     """A price cannot be accepted or rejected as asked. Nothing changes."""
 
 
+class SubmissionError(QuantAssetsError):
+    """A submission file cannot be read or judged."""
+
+
 class UnknownNameError(QuantAssetsError):
     """A name is not in the registry that was asked."""
 

@@ -77,6 +77,9 @@ ROWS: tuple[tuple[Room, ...], ...] = (
             "metrics", "figures from the lake, for Prometheus", "figures of runs: Dagster has them"
         ),
         Room("tracking", "fits and releases in MLflow", "making fits and releases"),
+        Room(
+            "kaggle", "the competition's own rules: what is wrong with a submission", "the metric"
+        ),
     ),
     (
         Room("promotion", "releases: gates, shares, rollback, the submitted forecast", "fitting"),

@@ -26,6 +26,9 @@ from quant_assets.sources.competition.price_rows import PriceRows, find_newest_r
 from quant_assets.sources.competition.tables import read_series_names
 from quant_assets.sources.deliveries import PriceTable
 
+TARGETS = 424
+"""Number of targets of the competition."""
+
 
 @dataclass(frozen=True)
 class CompetitionFolder:
@@ -48,7 +51,7 @@ class CompetitionFolder:
 
     folder: Path
     start: date = date(2018, 1, 2)
-    expected_targets: int | None = 424
+    expected_targets: int | None = TARGETS
     day_filled: float = 0.5
 
     @property
