@@ -16,6 +16,7 @@ from quant_assets.commands.description_changes import (
     digest_parts,
     record_parts,
 )
+from quant_assets.commands.market_sources import list_unclaimed_rows
 from quant_assets.commands.revising import keep_order
 from quant_assets.commands.running import (
     check_readable,
@@ -78,6 +79,8 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
     _refuse_early(settings, source, market)
     if market:
         confirm_changes(settings, market, yes=yes)
+        for text in list_unclaimed_rows(market):
+            typer.echo(f"warning: {text}")
     worker.begin_worker()
     check_readable(source, *days)
     store_market(settings)

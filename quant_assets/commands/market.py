@@ -11,8 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from quant_assets.commands.market_listings import describe_listings, find_held
-from quant_assets.commands.market_sources import describe_sources
+from quant_assets.commands.market_listings import describe_listings, describe_unclaimed, find_held
+from quant_assets.commands.market_sources import (
+    describe_sources,
+    list_missing_places,
+    require_known_sources,
+)
 from quant_assets.commands.market_tables import describe_tables
 from quant_assets.commands.price_files import PriceFiles, scan_prices
 from quant_assets.core.errors import MarketError
@@ -63,6 +67,7 @@ def check_description(file: str, data: Path | None, today: date) -> Iterator[str
     """
     path = COMPETITION_FILE if file == COMPETITION else Path(file)
     market = read_description(path)
+    require_known_sources(market)
     options = _read_file_options(market)
     if data is None and options is not None and options.place.exists():
         data = options.place
@@ -71,8 +76,13 @@ def check_description(file: str, data: Path | None, today: date) -> Iterator[str
     yield f"{market.name}, as {path} describes it"
     instruments = _find_instruments(market, found)
     days = _find_days(market, found, today)
-    if found is not None:
-        yield from _compare(market, found, instruments or ())
+    if found is not None and data is not None:
+        skip = options is not None and options.skip_other_days
+        yield from _compare(market, found, instruments or (), skip=skip)
+        for position, text in enumerate(describe_unclaimed(data, columns, instruments or ())):
+            yield _line("" if position else "symbols", text)
+    for place in list_missing_places(market):
+        yield _line("not there", f"{place}, which a load needs")
     yield from _instrument_lines(market, instruments)
     yield _line("trading days", days.text)
     yield _line("due", _due(market))
@@ -115,7 +125,11 @@ def _read_file_options(market: MarketDescription) -> FileOptions | None:
 
 
 def _compare(
-    market: MarketDescription, found: PriceFiles, instruments: Sequence[Instrument]
+    market: MarketDescription,
+    found: PriceFiles,
+    instruments: Sequence[Instrument],
+    *,
+    skip: bool,
 ) -> Iterator[str]:
     held = find_held(market, found, instruments)
     described = {one.name for one in instruments}
@@ -130,10 +144,9 @@ def _compare(
         days = np.array(found.days, dtype="datetime64[D]")
         closed = days[~market.calendar.is_trading_day(days)]
         if len(closed):
-            yield _line(
-                "no trading days",
-                f"{len(closed):,} of the data: {_show(closed.astype(str).tolist())}",
-            )
+            fate = "left out" if skip else "refused by a load"
+            shown = _show(closed.astype(str).tolist())
+            yield _line("closed days", f"{len(closed):,} of the data are {fate}: {shown}")
 
 
 def _find_days(market: MarketDescription, found: PriceFiles | None, today: date) -> _Days:
@@ -157,7 +170,8 @@ def _find_days(market: MarketDescription, found: PriceFiles | None, today: date)
         return _Days(f"{len(days):,} of {joined} in {first.year}")
     of_data = np.array(found.days, dtype="datetime64[D]") if found else None
     days = calendar.trading_days(first, last, of_data)
-    return _Days(f"{len(days):,} of {joined} from {first} to {last}", len(days))
+    end = last if found or calendar.last_day else f"today, {last}"
+    return _Days(f"{len(days):,} of {joined} from {first} to {end}", len(days))
 
 
 def _instrument_lines(

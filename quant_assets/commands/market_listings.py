@@ -1,15 +1,54 @@
 """What ``quant-assets market check`` says of listings, and of the symbols that price files have."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from quant_assets.commands.price_files import PriceFiles
+from quant_assets.commands.price_files import PriceFiles, find_symbol_days
 from quant_assets.market.description.instruments import Instrument
-from quant_assets.market.description.listings import Listing, list_symbols
+from quant_assets.market.description.listings import Listing, SymbolSpan, list_symbols
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.market.description.values import list_names
 from quant_assets.market.instruments import FIELDS
+from quant_assets.sources.files.layout import NamedColumn
 
 _SHOWN = 4
+
+
+def describe_unclaimed(
+    place: Path, columns: Mapping[str, NamedColumn], instruments: Sequence[Instrument]
+) -> Iterator[str]:
+    """Yield symbols of renamed instruments that are not there, or with rows of no instrument.
+
+    Wide files are not looked at: nothing is yielded.
+
+    Args:
+        place: a folder of price files, or one file.
+        columns: columns by our names for them, where they are not called so.
+        instruments: the described instruments.
+
+    Raises:
+        SourceError: the files cannot be read.
+    """
+    spans: dict[str, list[SymbolSpan]] = {}
+    for span in list_symbols(instruments):
+        spans.setdefault(span.symbol, []).append(span)
+    wanted = {symbol: own for symbol, own in spans.items() if not any(s.is_whole for s in own)}
+    if not wanted:
+        return
+    days = find_symbol_days(place, columns, list(wanted))
+    if days is None:
+        return
+    for symbol, own in wanted.items():
+        if symbol not in days:
+            yield f"{symbol}: the data have no such symbol"
+        lost = [
+            day
+            for day in sorted(days.get(symbol, ()))
+            if not any(span.first <= day <= span.last for span in own)
+        ]
+        if lost:
+            count, first, last = len(lost), lost[0], lost[-1]
+            yield f"{symbol}: rows of {count:,} days belong to no instrument, {first} to {last}"
 
 
 def describe_listings(instruments: Sequence[Instrument]) -> Iterator[tuple[str, str]]:

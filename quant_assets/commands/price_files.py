@@ -4,8 +4,8 @@
 Writing a description of it belongs in ``commands.market_file``.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -76,6 +76,41 @@ def scan_prices(place: Path, columns: Mapping[str, NamedColumn] | None = None) -
         () if numbers else tuple(sorted(dates)),
         len(dates) + len(numbers),
     )
+
+
+def find_symbol_days(
+    place: Path, columns: Mapping[str, NamedColumn], symbols: Sequence[str]
+) -> dict[str, set[date]] | None:
+    """Find the days of some symbols; None if the layout is wide.
+
+    Args:
+        place: a file or a folder.
+        columns: columns by our names for them, where they are not called so.
+        symbols: the symbols, or names of files without their endings.
+
+    Raises:
+        SourceError: as for :func:`scan_prices`.
+    """
+    days: dict[str, set[date]] = {}
+    groups = read_groups(place, columns)
+    if groups[0].layout == "wide":
+        return None
+    with open_connection() as connection:
+        for group in groups:
+            for symbol in symbols:
+                own, condition, bound = group, f"WHERE t.c{group.symbol} = ?", [symbol]
+                if group.symbol is None:
+                    paths = tuple(path for path in group.paths if stem_of(path) == symbol)
+                    own, condition, bound = replace(group, paths=paths), "", []
+                if not own.paths:
+                    continue
+                day = f"CAST({day_column(own)} AS VARCHAR)"
+                query = f"SELECT DISTINCT {day} FROM {table_of(own)} {condition}"
+                texts = [text for (text,) in fetch(connection, own, query, *bound) if text]
+                if texts:
+                    found = parse_days_of(connection, own, texts).values()
+                    days.setdefault(symbol, set()).update(found)
+    return days
 
 
 def _names(connection: duckdb.DuckDBPyConnection, group: FileGroup) -> list[str]:

@@ -62,7 +62,7 @@ def open_choice(choice: SourceChoice, market: MarketDescription, cache: Path) ->
     Raises:
         MarketError: the source is unknown, or cannot be opened with these options.
     """
-    return _find_opener(choice, market)(choice.options, market, cache)
+    return find_opener(choice, market)(choice.options, market, cache)
 
 
 def open_market(settings: Settings, source: Source | None = None) -> MarketDescription:
@@ -83,7 +83,12 @@ def open_market(settings: Settings, source: Source | None = None) -> MarketDescr
     return market.with_days((source or open_source(settings)).days)
 
 
-def _find_opener(choice: SourceChoice, market: MarketDescription) -> SourceOpener:
+def find_opener(choice: SourceChoice, market: MarketDescription) -> SourceOpener:
+    """Return what opens a source that a description names.
+
+    Raises:
+        MarketError: the source is unknown.
+    """
     path = _SEVERAL if choice.is_list else _OPENERS.get(choice.name)
     if path:
         module, name = path.split(":")

@@ -164,7 +164,7 @@ def test_the_data_are_compared_with_the_description(tmp_path: Path) -> None:
     assert "in the data alone  1: B" in lines
     assert "described alone    1: C" in lines
     # The stock exchange of Tokyo opened the year on the 6th.
-    assert "no trading days    2 of the data: 2020-01-02, 2020-01-03" in lines
+    assert "closed days        2 of the data are refused by a load: 2020-01-02, 2020-01-03" in lines
     assert "trading days       3 of XTKS from 2020-01-02 to 2020-01-08" in lines
 
 
@@ -210,3 +210,45 @@ def test_check_says_listings_and_compares_symbols(layout: str, tmp_path: Path) -
     other = text.replace("- SPY", "- {name: SPY, renamed: {S: 2000-01-03}}\n    - X")
     lacking = check(other, folder, tmp_path)
     assert [line for line in lacking if " alone " in line] == ["described alone    1: X"]
+
+
+RENAMED = (
+    "name: t\ninstruments: {{list: [{{name: B, renamed: {{A: {}}}}}]}}\ncalendar: {{days: data}}\n"
+    "targets: {{returns: {{horizons: [1]}}}}\nsource: {{files: {{folder: prices}}}}\n"
+)
+
+
+@pytest.mark.parametrize("one_file", [True, False])
+def test_rows_of_a_renamed_instrument_that_no_name_claims_are_counted(
+    tmp_path: Path, one_file: bool
+) -> None:
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    rows = {"A": DAYS[:2], "B": DAYS[2:]}
+    if one_file:
+        lines = [f"{day},{name},1.0" for name, days in rows.items() for day in days]
+        (folder / "all.csv").write_text("\n".join(["date,symbol,close", *lines]) + "\n")
+    for name, days in rows.items() if not one_file else ():
+        text = "\n".join(["date,close", *(f"{day},1.0" for day in days)])
+        (folder / f"{name}.csv").write_text(f"{text}\n")
+    right = check(RENAMED.format(DAYS[2]), folder=tmp_path)
+    assert not [line for line in right if "belong to no instrument" in line]
+    early = check(RENAMED.format(DAYS[1]), folder=tmp_path)
+    lost = f"A: rows of 1 days belong to no instrument, {DAYS[1]} to {DAYS[1]}"
+    assert f"symbols            {lost}" in early
+    misspelt = check(RENAMED.format(DAYS[2]).replace("A:", "AA:"), folder=tmp_path)
+    assert "symbols            AA: the data have no such symbol" in misspelt
+
+
+def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = RENAMED.format(DAYS[2])
+    place = tmp_path / "prices"
+    assert f"not there          {place}, which a load needs" in check(text, folder=tmp_path)
+    with pytest.raises(MarketError, match="did you mean files"):
+        check(text.replace("files:", "fils:"), folder=tmp_path)
+    several = text.replace("{files: {folder: prices}}", "[{files: {folder: prices}}, fils]")
+    with pytest.raises(MarketError, match="did you mean files"):
+        check(several, folder=tmp_path)
+    misspelt = text.replace("{files: {folder: prices}}", "[{files: {}, tolerence: 0.1}, ecb]")
+    with pytest.raises(MarketError, match="did you mean tolerance"):
+        check(misspelt, folder=tmp_path)

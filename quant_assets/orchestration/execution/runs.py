@@ -188,7 +188,7 @@ def run_job(definitions: dg.Definitions, opened: dg.DagsterInstance, run: JobRun
             f"the run of {run.job} failed",
             where=f"run {result.run_id}",
             found="\n    ".join([*failed, *blocking]) or "see the run's log",
-            hint="`make ui` shows the run; nothing downstream of the failure was changed",
+            hint="`quant-assets ui` shows the run; what depends on the failed step was not changed",
         )
     return RunResult(result.run_id, tuple(_check_text(evaluation) for evaluation in checks))
 

@@ -51,9 +51,9 @@ def list_files(place: Path) -> list[Path]:
         paths = [place] if place.is_file() else sorted(place.iterdir())
     except OSError as error:
         raise SourceError(
-            "the folder of prices cannot be read",
+            "a folder of files cannot be read",
             where=str(place),
-            expected="a folder of price files, or one file",
+            expected="a folder of CSV or Parquet files, or one file",
             found=error.strerror,
         ) from None
     named = [p for p in paths if p.name.endswith(ENDINGS) and not p.name.startswith(".")]

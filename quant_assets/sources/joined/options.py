@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from quant_assets.core.errors import suggest_names
 from quant_assets.core.typing import BoolArray
 from quant_assets.market.description.instruments import Instrument, ListedInstruments
 from quant_assets.market.description.market import MarketDescription, SourceChoice
@@ -116,6 +117,7 @@ def _read_rule(item: Value, listed: Sequence[Instrument]) -> SourceRule:
             "a source of several has one kind",
             expected=f"a kind with its options; beside it {', '.join(_KEYS)}",
             found=list_names(kinds) or "none",
+            hint=next(filter(None, (suggest_names(key, _KEYS) for key in kinds[1:])), None),
         )
     return _build_rule(item, kinds[0], entries, listed)
 
