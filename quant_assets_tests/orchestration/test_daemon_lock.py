@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,18 +34,29 @@ from quant_assets_tests.support.installation import PATIENCE, Installation
 T = TypeVar("T")
 
 
-def start(installation: Installation, program: str, *arguments: str) -> "subprocess.Popen[str]":
-    """Start a program of Dagster by hand, as the documentation of Dagster says."""
+@contextmanager
+def start(
+    installation: Installation, program: str, *arguments: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program of Dagster by hand, as the documentation of Dagster says.
+
+    A test that fails kills it, because it would not end by itself.
+    """
     others = {k: v for k, v in os.environ.items() if not k.startswith(("QUANT_", "DAGSTER_"))}
     variables = installation.environment | prepare_home(installation.settings)
-    return subprocess.Popen(
+    with subprocess.Popen(
         [Path(sys.executable).with_name(program), *arguments, "-w", WORKSPACE_FILE],
         env=others | variables,
         cwd=installation.root,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def until(ask: Callable[[], T | None]) -> T:
