@@ -10,7 +10,7 @@ from quant_assets.features.catalogue import (
     PRICE_LOOKBACK,
     find_left_out,
 )
-from quant_assets.lake.readers.arrays import day_blocks
+from quant_assets.lake.readers.arrays import ROWS_AT_ONCE, day_blocks
 from quant_assets.lake.readers.imputed import read_feature_panel
 from quant_assets.lake.readers.labels import compare_labels, label_rows
 from quant_assets.lake.readers.prices import find_history_start, read_pairs, read_panel
@@ -55,6 +55,8 @@ from quant_assets.revisions.records import list_mark_removal
 from quant_assets.sources.protocol import Source
 
 _PUBLISHED = "agree_with_published"
+_ROWS = 2 * ROWS_AT_ONCE
+"""Rows of instruments that are computed at once: a block begins with the days of long windows."""
 
 
 def build(
@@ -132,7 +134,7 @@ def build(
         panel = read_feature_panel(lake, market.imputation, history, end)
         spools = [Spool(t) for t in (INSTRUMENT_FEATURES, GROUP_FEATURES, MARKET_FEATURES)]
         first = int(np.searchsorted(panel.days, np.datetime64(start)))
-        for block in day_blocks(len(panel.days) - first, len(panel.instruments)):
+        for block in day_blocks(len(panel.days) - first, len(panel.instruments), _ROWS):
             part = panel.rows(max(first + block.start - PRICE_LOOKBACK, 0), first + block.stop)
             members = read_members(lake, part.days, part.instruments)
             rows = instrument_rows(part, members, block.stop - block.start)
