@@ -15,7 +15,7 @@ from quant_assets.market.instruments import FIELDS
 from quant_assets.sources.files.day_texts import parse_days_of
 from quant_assets.sources.files.headers import stem_of
 from quant_assets.sources.files.layout import FileGroup, Layout, NamedColumn, read_groups
-from quant_assets.sources.files.queries import day_column, fetch, open_connection, table_of
+from quant_assets.sources.files.queries import FILE, day_column, fetch, open_connection, table_of
 
 
 @dataclass(frozen=True)
@@ -97,20 +97,32 @@ def find_symbol_days(
         return None
     with open_connection() as connection:
         for group in groups:
-            for symbol in symbols:
-                own, condition, bound = group, f"WHERE t.c{group.symbol} = ?", [symbol]
-                if group.symbol is None:
-                    paths = tuple(path for path in group.paths if stem_of(path) == symbol)
-                    own, condition, bound = replace(group, paths=paths), "", []
-                if not own.paths:
-                    continue
-                day = f"CAST({day_column(own)} AS VARCHAR)"
-                query = f"SELECT DISTINCT {day} FROM {table_of(own)} {condition}"
-                texts = [text for (text,) in fetch(connection, own, query, *bound) if text]
-                if texts:
-                    found = parse_days_of(connection, own, texts).values()
-                    days.setdefault(symbol, set()).update(found)
+            if group.symbol is None:
+                paths = tuple(path for path in group.paths if stem_of(path) in set(symbols))
+                own = replace(group, paths=paths)
+                pairs = _pairs(connection, own, FILE) if paths else []
+                rows = [(stem_of(Path(file)), text) for file, text in pairs]
+            else:
+                own, name = group, f"t.c{group.symbol}"
+                chosen = f"WHERE list_contains(?, {name})"
+                rows = _pairs(connection, own, name, chosen, list(symbols))
+            parsed = parse_days_of(connection, own, {text for _, text in rows})
+            for symbol, text in rows:
+                days.setdefault(symbol, set()).add(parsed[text])
     return days
+
+
+def _pairs(
+    connection: duckdb.DuckDBPyConnection,
+    group: FileGroup,
+    name: str,
+    condition: str = "",
+    *values: object,
+) -> list[tuple[str, str]]:
+    """Return the different pairs of a column's text and a day's text, of rows with a day."""
+    columns = f"CAST({name} AS VARCHAR), CAST({day_column(group)} AS VARCHAR)"
+    query = f"SELECT DISTINCT {columns} FROM {table_of(group)} {condition}"
+    return [(first, day) for first, day in fetch(connection, group, query, *values) if day]
 
 
 def _names(connection: duckdb.DuckDBPyConnection, group: FileGroup) -> list[str]:
