@@ -38,6 +38,16 @@ ROWS: tuple[tuple[Room, ...], ...] = (
     ),
     (
         Room(
+            "api",
+            "the prediction API: routes, answers, who may ask, streams, the page in the browser",
+            "computing forecasts, and SQL over more than one table",
+            (("routes", "a module for each kind of question"),),
+            dagster=True,
+        ),
+        Room("client", "the typed client of the prediction API", "everything that a server does"),
+    ),
+    (
+        Room(
             "simulation",
             "a simulated year: a growing market, Dagster's daemon on a moved clock, planted "
             "incidents, and the assessment of the platform's reactions",
@@ -82,6 +92,14 @@ ROWS: tuple[tuple[Room, ...], ...] = (
         ),
     ),
     (
+        Room(
+            "serving",
+            "forecasts of releases from prices that are not stored, on top of the stored history",
+            "questions and answers of a network; writing to the lake",
+        ),
+    ),
+    (
+        Room("access", "API keys with roles, limits of requests, and the audit", "routes"),
         Room("promotion", "releases: gates, shares, rollback, the submitted forecast", "fitting"),
         Room("tuning", "studies of a family's parameters", "the families"),
         Room(
