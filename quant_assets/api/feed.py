@@ -6,10 +6,8 @@ What an event is belongs in ``events``; the forms in which it is sent in ``route
 import asyncio
 import logging
 from bisect import bisect_right
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
@@ -17,77 +15,16 @@ from starlette.concurrency import run_in_threadpool
 from quant_assets.api.events import Event, EventId, derive_events
 from quant_assets.api.lake_state import LakeState
 from quant_assets.api.problems import Refusal
+from quant_assets.api.subscription import GOING_AWAY, LOST, Ending, Subscription
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.lake.readers.changes import read_kept_snapshots
 from quant_assets.lake.store.lake import Lake
 
 _LOG = logging.getLogger(__name__)
-BUFFER = 256
-"""Events that wait for a subscriber; one that reads more slowly is dropped."""
 REMEMBERED = 10_000
 """Newest events that are kept in memory for those who come back."""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """Why the server ends a subscription.
-
-    Attributes:
-        code: close code of a WebSocket.
-        reason: the reason that people read.
-        resumable: whether the subscriber may come back with its newest id.
-    """
-
-    code: int
-    reason: str
-    resumable: bool = True
-
-
-GOING_AWAY = Ending(1012, "the server is going away; connect again with the newest id")
-TOO_SLOW = Ending(1013, "events came faster than they were read; connect again with the newest id")
-REVOKED = Ending(4401, "the API key is not valid any more")
-LOST = Ending(
-    4410, "events between two looks at the lake have expired; read the state anew", resumable=False
-)
-
-
 _LOOK_SECONDS = 5.0
 """Longest time between two looks at the lake, after one that failed for example."""
-
-
-class Subscription:
-    """The events of one subscriber, which wait here until it reads them."""
-
-    def __init__(self) -> None:
-        self.ending: Ending | None = None
-        self._waiting: deque[Event] = deque()
-        self._changed = asyncio.Event()
-
-    def put(self, events: list[Event]) -> None:
-        """Let further events wait; end the subscription where too many wait already."""
-        if len(self._waiting) + len(events) > BUFFER:
-            self.end(TOO_SLOW)
-        elif self.ending is None:
-            self._waiting.extend(events)
-            self._changed.set()
-
-    def end(self, ending: Ending) -> None:
-        """End the subscription; events that wait are dropped, since the next one replays them."""
-        self.ending = self.ending or ending
-        self._waiting.clear()
-        self._changed.set()
-
-    async def read(self, seconds: float) -> list[Event]:
-        """Wait for events. Returns none after ``seconds``, and once the subscription has ended."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return []
-        self._changed.clear()
-        events = list(self._waiting)
-        self._waiting.clear()
-        return events
 
 
 class Feed:

@@ -1,6 +1,6 @@
 """Events as they happen: server-sent events, and a WebSocket.
 
-Both send the same messages. What an event is belongs in ``api.events``, who gets it in ``api.feed``.
+Both send the same messages. What an event is belongs in ``api.events``; subscribers in ``api.feed``.
 """
 
 import asyncio
@@ -17,10 +17,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from quant_assets.api.context import Shared
 from quant_assets.api.events import Event, EventId
-from quant_assets.api.feed import REVOKED, Ending, Feed, Subscription, follow_lake
+from quant_assets.api.feed import Feed, follow_lake
 from quant_assets.api.origin import is_from_another_site
-from quant_assets.api.problems import Refusal, describe_problem, problem_of, problem_response
+from quant_assets.api.problems import Refusal, problem_of, problem_response
 from quant_assets.api.security import Caller, Reader, gate_of
+from quant_assets.api.subscription import REVOKED, Ending, Subscription
 from quant_assets.core.errors import QuantAssetsError
 
 HEARTBEAT = 15.0
@@ -191,8 +192,7 @@ class _Conversation:
                 if sending in done:
                     return sending.result()
                 sending.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sending
+                await asyncio.gather(sending, return_exceptions=True)
                 heard = listening.result()
                 if isinstance(heard, Ending):
                     return heard
@@ -200,6 +200,7 @@ class _Conversation:
         finally:
             self._feed.unsubscribe(self._subscription)
             listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
     async def _listen(self, *, may_resume: bool) -> str | Ending:
         """Return the id that the caller's next message names, or why the message is wrong."""
