@@ -15,9 +15,9 @@ from typing import Any, Literal
 import msgspec
 
 from quant_assets.lake.readers.changes import (
-    DELETED,
-    INSERTED,
-    read_changes,
+    Rows,
+    read_at,
+    read_inserted,
     read_snapshot_moments,
 )
 from quant_assets.lake.schemas.alert_tables import ALERTS
@@ -25,11 +25,9 @@ from quant_assets.lake.schemas.promotion_tables import DECISIONS, SUBMITTED_FORE
 from quant_assets.lake.schemas.table import RESUBMITTED
 from quant_assets.lake.store.lake import Lake
 from quant_assets.promotion.promotion_state import Decision, PromotionState, fold_decisions
-from quant_assets.promotion.release_store import read_decisions
 
 Kind = Literal["forecast", "release", "alert"]
 _DECISION = tuple(column.name for column in fields(Decision))
-_Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, order=True)
@@ -92,10 +90,10 @@ def derive_events(lake: Lake, after: int, until: int) -> list[Event]:
     if until <= after:
         return []
     contents: dict[int, list[tuple[Kind, dict[str, Any]]]] = defaultdict(list)
-    with lake.at_once() as newest:
+    with lake.at_once():
         for snapshot, content in _find_forecasts(lake, after + 1, until):
             contents[snapshot].append(("forecast", content))
-        for snapshot, content in _find_release_changes(lake, after + 1, until, newest):
+        for snapshot, content in _find_releases(lake, after + 1, until):
             contents[snapshot].append(("release", content))
         for snapshot, content in _find_alerts(lake, after + 1, until):
             contents[snapshot].append(("alert", content))
@@ -118,20 +116,24 @@ def _find_forecasts(lake: Lake, first: int, last: int) -> Iterator[tuple[int, di
         "trading_day, count(*) AS targets, max(origin) AS origin, max(champion) AS champion,"
         " max(challenger) AS challenger, max(share) AS share"
     )
-    rows = read_changes(lake, SUBMITTED_FORECASTS, first, last, select, "trading_day")
-    for snapshot, changed in _by_snapshot(rows):
-        before = {row["trading_day"] for row in changed if row["change_type"] == DELETED}
-        after = [row for row in changed if row["change_type"] == INSERTED]
-        new = [row for row in after if row["trading_day"] not in before]
+    table = SUBMITTED_FORECASTS
+    for snapshot, rows in read_inserted(lake, table, first, last, select, "trading_day").items():
+        days = [row["trading_day"] for row in rows]
+        earlier = read_at(
+            *(lake, table, snapshot - 1, "DISTINCT trading_day"),
+            *("trading_day BETWEEN ? AND ?", [min(days), max(days)]),
+        )
+        before = {row["trading_day"] for row in earlier}
+        new = [row for row in rows if row["trading_day"] not in before]
         again = [
-            row for row in after if row["trading_day"] in before and row["origin"] == RESUBMITTED
+            row for row in rows if row["trading_day"] in before and row["origin"] == RESUBMITTED
         ]
-        for change, days in (("published", new), ("resubmitted", again)):
-            if days:
-                yield snapshot, _describe_forecast(change, days)
+        for change, changed in (("published", new), ("resubmitted", again)):
+            if changed:
+                yield snapshot, _describe_forecast(change, changed)
 
 
-def _describe_forecast(change: str, days: _Rows) -> dict[str, Any]:
+def _describe_forecast(change: str, days: Rows) -> dict[str, Any]:
     days = sorted(days, key=lambda row: row["trading_day"])
     newest = days[-1]
     return {
@@ -143,67 +145,48 @@ def _describe_forecast(change: str, days: _Rows) -> dict[str, Any]:
     }
 
 
-def _find_release_changes(
-    lake: Lake, first: int, last: int, newest: int
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield an event for each snapshot after which other releases or another share are in force.
+def _find_releases(lake: Lake, first: int, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield an event for each snapshot after which other releases or another share are in force."""
+    for snapshot in read_inserted(lake, DECISIONS, first, last, "decision"):
+        before, after = (_read_decisions_at(lake, at) for at in (snapshot - 1, snapshot))
+        states = fold_decisions(before), fold_decisions(after)
+        if _releases(states[0]) == _releases(states[1]):
+            continue
+        earlier = {decision.decision for decision in before}
+        new = [decision for decision in after if decision.decision not in earlier]
+        newest = (new or after)[-1]
+        told = {name: getattr(newest, name) for name in ("action", "reason", "made_by")}
+        content = {"before": _releases(states[0]), "in_force_from": newest.trading_day, **told}
+        yield snapshot, {**_releases(states[1]), **content, "decisions": len(new)}
 
-    The decisions before each snapshot are the present ones with the changes since undone.
-    """
-    changes = read_changes(lake, DECISIONS, first, newest)
-    if not changes:
-        return
-    rows = {decision.decision: decision for decision in read_decisions(lake)}
-    states: list[tuple[int, PromotionState, PromotionState, list[Decision]]] = []
-    for snapshot, changed in reversed(list(_by_snapshot(changes))):
-        after = _fold(rows)
-        inserted = {row["decision"]: row for row in changed if row["change_type"] == INSERTED}
-        deleted = {row["decision"]: row for row in changed if row["change_type"] == DELETED}
-        new = [_to_decision(row) for name, row in inserted.items() if name not in deleted]
-        rows = {name: decision for name, decision in rows.items() if name not in inserted}
-        rows |= {name: _to_decision(row) for name, row in deleted.items()}
-        states.append((snapshot, _fold(rows), after, _in_order(new)))
-    for snapshot, before, after, new in reversed(states):
-        if snapshot <= last and _releases(before) != _releases(after):
-            decided = new[-1] if new else None
-            yield (
-                snapshot,
-                {
-                    **_releases(after),
-                    "before": _releases(before),
-                    "in_force_from": decided.trading_day if decided else None,
-                    "action": decided.action if decided else None,
-                    "reason": decided.reason if decided else None,
-                    "made_by": decided.made_by if decided else None,
-                    "decisions": len(new),
-                },
-            )
+
+def _read_decisions_at(lake: Lake, snapshot: int) -> list[Decision]:
+    """Read the decisions that were stored at a snapshot, in their order."""
+    rows = read_at(lake, DECISIONS, snapshot)
+    made = (Decision(**{name: row[name] for name in _DECISION}) for row in rows)
+    return sorted(made, key=lambda decision: (decision.trading_day, decision.sequence))
 
 
 def _releases(state: PromotionState) -> dict[str, Any]:
     return {"champion": state.champion, "challenger": state.challenger, "share": state.share}
 
 
-def _fold(rows: Mapping[str, Decision]) -> PromotionState:
-    return fold_decisions(_in_order(list(rows.values())))
-
-
-def _in_order(decisions: list[Decision]) -> list[Decision]:
-    return sorted(decisions, key=lambda decision: (decision.trading_day, decision.sequence))
-
-
-def _to_decision(row: Mapping[str, Any]) -> Decision:
-    return Decision(**{name: row[name] for name in _DECISION})
-
-
 def _find_alerts(lake: Lake, first: int, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield an event for each alert that a snapshot opened, escalated or ended."""
-    rows = read_changes(lake, ALERTS, first, last)
-    for snapshot, changed in _by_snapshot(rows):
-        before = {row["id"]: row for row in changed if row["change_type"] == DELETED}
-        after = [row for row in changed if row["change_type"] == INSERTED]
-        for alert in sorted(after, key=lambda row: (row["opened_at"], row["key"])):
-            for change in _name_changes(before.get(alert["id"]), alert):
+    """Yield an event for each alert that a snapshot opened, escalated or ended.
+
+    An alert's row is replaced again and again, and never deleted for good: the row before is the
+    newest one that an earlier snapshot inserted.
+    """
+    inserted = read_inserted(lake, ALERTS, first, last)
+    ids = {row["id"] for rows in inserted.values() for row in rows}
+    base = (
+        read_at(lake, ALERTS, first - 1, "*", "list_contains(?, id)", [list(ids)]) if ids else ()
+    )
+    states = {row["id"]: row for row in base}
+    for snapshot, rows in inserted.items():
+        for alert in sorted(rows, key=lambda row: (row["opened_at"], row["key"])):
+            before, states[alert["id"]] = states.get(alert["id"]), alert
+            for change in _name_changes(before, alert):
                 yield snapshot, _describe_alert(change, alert)
 
 
@@ -220,13 +203,6 @@ def _name_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) ->
 def _describe_alert(change: str, alert: Mapping[str, Any]) -> dict[str, Any]:
     told = ("key", "level", "subject", "text", "trading_day", "opened_at", "closed_at")
     return {"change": change, **{name: alert[name] for name in told}}
-
-
-def _by_snapshot(rows: _Rows) -> Iterator[tuple[int, _Rows]]:
-    grouped: dict[int, _Rows] = defaultdict(list)
-    for row in rows:
-        grouped[row["snapshot_id"]].append(row)
-    yield from grouped.items()
 
 
 def _is_number(text: str) -> bool:

@@ -36,6 +36,11 @@ def require_private(host: str, *, insecure: bool) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address or a name; "" is every address.
+
+    Raises:
+        SettingsError: nobody knows the name.
+    """
     if not host:
         return False
     try:

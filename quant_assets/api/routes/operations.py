@@ -3,6 +3,7 @@
 How a run is begun belongs in ``orchestration.execution.retrain_requests``.
 """
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
@@ -232,13 +233,13 @@ def _to_answer(state: RunState, note: str) -> RunAnswer:
 
 def _over(budget: Budget) -> Refusal:
     """Build the refusal of a retraining that would go over the budget."""
-    assert budget.free_at is not None
-    seconds = max(1, round((budget.free_at - datetime.now(UTC)).total_seconds()) + 1)
+    free_at = budget.free_at or datetime.now(UTC)
+    seconds = max(1, math.ceil((free_at - datetime.now(UTC)).total_seconds()))
     return Refusal(
         HTTPStatus.TOO_MANY_REQUESTS,
         "the minutes of retraining in 24 hours are spent",
         expected=f"at most {budget.allowed:.0f} minutes in 24 hours (QUANT_RETRAIN_MINUTES)",
         found=f"{budget.spent:.1f} minutes, and the next may take {budget.expected:.1f}",
-        hint=f"ask again at {budget.free_at:%Y-%m-%d %H:%M:%S} UTC or later",
+        hint=f"ask again at {free_at:%Y-%m-%d %H:%M:%S} UTC or later",
         headers={"Retry-After": str(seconds)},
     )

@@ -1,6 +1,6 @@
 """Events as they happen: server-sent events, and a WebSocket.
 
-Both send the same messages. What an event is belongs in ``api.events``; subscribers in ``api.feed``.
+Both send the same messages. What an event is belongs in ``api.events``.
 """
 
 import asyncio

@@ -1,8 +1,10 @@
-"""Rows that snapshots inserted into a table and deleted from it.
+"""Rows that each snapshot inserted into a table, and a table as it was at a snapshot.
 
-DuckLake can say so while it keeps the snapshots. What the changes mean belongs to the callers.
+DuckLake can say so while it keeps the snapshots. It also lists deleted rows, but those of merged
+files with wrong snapshots (DuckDB 1.5.5), so nothing here reads them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +12,7 @@ from typing import Any
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 
-INSERTED, DELETED = "insert", "delete"
-"""Values of ``change_type``: a row that is replaced is deleted and inserted."""
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -41,40 +42,77 @@ def read_kept_snapshots(lake: Lake) -> KeptSnapshots:
 
 
 def read_snapshot_moments(lake: Lake, first: int, last: int) -> dict[int, datetime]:
-    """Read when the snapshots of a range of ids were stored, both ends included."""
+    """Read when the snapshots of a range of ids were stored, UTC, both ends included."""
     rows = lake.arrow(
-        "SELECT snapshot_id, snapshot_time AT TIME ZONE 'UTC' AS stored_at"
+        "SELECT snapshot_id, timezone('UTC', snapshot_time) AS stored_at"
         " FROM ducklake_snapshots('lake') WHERE snapshot_id BETWEEN ? AND ?",
         [first, last],
     ).to_pylist()
     return {row["snapshot_id"]: row["stored_at"] for row in rows}
 
 
-def read_changes(
+def read_inserted(
     lake: Lake, table: Table, first: int, last: int, select: str = "*", grouped: str = ""
-) -> list[dict[str, Any]]:
-    """Read the changed rows of a table, in the order of the snapshots.
+) -> dict[int, Rows]:
+    """Read the rows that snapshots inserted into a table. A row that is replaced is one of them.
 
     Args:
         lake: the lake.
         table: the table, which may be missing.
-        first: id of the first snapshot whose changes are read; the one before it must be kept.
+        first: id of the first snapshot of the range.
         last: id of the last one.
-        select: columns or aggregates beside ``snapshot_id`` and ``change_type``.
-        grouped: columns by which the rows are grouped beside these two, for aggregates.
+        select: columns or aggregates beside the snapshot's id.
+        grouped: columns by which the rows of a snapshot are grouped, for aggregates.
 
     Returns:
-        A dictionary for each row, or for each group.
+        The rows of each snapshot that inserted any, in the order of the snapshots.
 
     Raises:
         LakeError: the lake cannot be read, or a snapshot has expired.
     """
     if last < first or not lake.has(table):
-        return []
-    columns = "*" if select == "*" else f"snapshot_id, change_type, {select}"
-    group = f" GROUP BY snapshot_id, change_type, {grouped}" if grouped else ""
-    rows: list[dict[str, Any]] = lake.arrow(
-        f"SELECT {columns} FROM ducklake_table_changes('lake', '{table.schema}',"
+        return {}
+    group = f" GROUP BY snapshot_id, {grouped}" if grouped else ""
+    rows = lake.arrow(
+        f"SELECT snapshot_id, {select} FROM ducklake_table_insertions('lake', '{table.schema}',"
         f" '{table.key[1]}', {first:d}, {last:d}){group} ORDER BY snapshot_id"
+    ).to_pylist()
+    inserted: dict[int, Rows] = {}
+    for row in rows:
+        inserted.setdefault(row.pop("snapshot_id"), []).append(row)
+    return inserted
+
+
+def read_at(
+    lake: Lake,
+    table: Table,
+    snapshot: int,
+    select: str = "*",
+    condition: str = "true",
+    parameters: Sequence[Any] = (),
+) -> Rows:
+    """Read the rows that a stored table had at a snapshot; none before it was created.
+
+    Args:
+        lake: the lake.
+        table: the table.
+        snapshot: id of the snapshot.
+        select: columns.
+        condition: SQL that the rows fulfil.
+        parameters: values of the condition's parameters.
+
+    Raises:
+        LakeError: the lake cannot be read, or the snapshot has expired.
+    """
+    created = lake.arrow(
+        "SELECT coalesce(max(snapshot_id), 0) AS snapshot FROM ducklake_snapshots('lake')"
+        " WHERE list_contains(changes['tables_created'], ?)",
+        [table.name],
+    )["snapshot"][0].as_py()
+    if snapshot < created:
+        return []
+    rows: Rows = lake.arrow(
+        f"SELECT {select} FROM {table.quoted} AT (VERSION => {snapshot:d}) WHERE {condition}",
+        parameters,
     ).to_pylist()
     return rows
