@@ -179,9 +179,7 @@ def _find_alerts(lake: Lake, first: int, last: int) -> Iterator[tuple[int, dict[
     """
     inserted = read_inserted(lake, ALERTS, first, last)
     ids = {row["id"] for rows in inserted.values() for row in rows}
-    base = (
-        read_at(lake, ALERTS, first - 1, "*", "list_contains(?, id)", [list(ids)]) if ids else ()
-    )
+    base = read_at(lake, ALERTS, first - 1, "*", "list_contains(?, id)", [list(ids)]) if ids else ()
     states = {row["id"]: row for row in base}
     for snapshot, rows in inserted.items():
         for alert in sorted(rows, key=lambda row: (row["opened_at"], row["key"])):
