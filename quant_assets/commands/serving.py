@@ -65,7 +65,6 @@ def serve_api(
     require_market(settings, loaded=True)
     _require_keys(settings, address, say)
     _check_certificate(address)
-    _prepare_process()
     app = create_app(settings)
     with ExitStack() as open_now:
         predecessor = ask_for_socket(settings.data_dir, address.port) if takeover else None
@@ -87,6 +86,7 @@ def serve_api(
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises a signal again after it has ended in good order.
             signal.signal(number, lambda *_: None)
+        _prepare_process()
         server.run([listener])
         say("the prediction API has ended")
 

@@ -18,7 +18,8 @@ from quant_assets.lake.schemas.table import HISTORY, LIVE, RESUBMITTED, Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.promotion.promotion_state import Decision
 
-DAY, MOMENT = date(2026, 1, 5), datetime(2026, 1, 5, 6)
+DAY = date(2026, 1, 5)
+MOMENT = datetime.fromisoformat("2026-01-05T06:00:00")
 
 
 @pytest.fixture
@@ -34,8 +35,15 @@ def rows(table: Table, *given: dict[str, Any]) -> dict[str, list[Any]]:
 
 def write_alert(lake: Lake, key: str, seen: int = 1, **values: Any) -> None:
     alert = {
-        **{"id": key, "key": key, "level": "warning", "subject": f"{key} is wrong", "text": "-"},
-        **{"opened_at": MOMENT, "last_seen_at": MOMENT, "count": seen, **values},
+        "id": key,
+        "key": key,
+        "level": "warning",
+        "subject": f"{key} is wrong",
+        "text": "-",
+        "opened_at": MOMENT,
+        "last_seen_at": MOMENT,
+        "count": seen,
+        **values,
     }
     lake.replace_matching(ALERTS, "id", rows(ALERTS, alert))
 
