@@ -82,7 +82,7 @@ _RESPONSES = documented(_SCHEMA, 404, 422, tables=True, description="The forecas
     summary="The newest submitted forecast",
     responses=_RESPONSES,
 )
-async def get_latest_forecast(request: Request, context: Shared, targets: Targets) -> Response:
+async def get_latest_forecast(request: Request, context: Shared, targets: Targets = ()) -> Response:
     """Return the forecast of the newest day, as for a day by its date."""
     return await answer_forecast(request, context, None, targets)
 
@@ -94,7 +94,7 @@ async def get_latest_forecast(request: Request, context: Shared, targets: Target
     responses=_RESPONSES,
 )
 async def get_forecast(
-    request: Request, context: Shared, day: DayInPath, targets: Targets
+    request: Request, context: Shared, day: DayInPath, targets: Targets = ()
 ) -> Response:
     """Return the forecast of all targets of a day, or of some, with the intervals of their labels.
 
@@ -106,7 +106,7 @@ async def get_forecast(
 
 
 async def answer_forecast(
-    request: Request, context: Context, day: date | None, asked: list[str], caller: str = ""
+    request: Request, context: Context, day: date | None, asked: tuple[str, ...], caller: str = ""
 ) -> Response:
     """Answer with the forecast of a day.
 

@@ -14,9 +14,8 @@ from quant_assets.lake.readers.published import SUBMITTED, read_targets
 
 router = APIRouter(tags=["Forecasts"])
 Releases = Annotated[
-    list[str],
+    tuple[str, ...],
     Query(
-        default_factory=list,
         alias="release",
         description="a release that was champion, or challenger with a share; repeatable",
         max_length=100,
@@ -48,8 +47,8 @@ Releases = Annotated[
 async def list_submitted_predictions(
     request: Request,
     context: Shared,
-    targets: Targets,
-    releases: Releases,
+    targets: Targets = (),
+    releases: Releases = (),
     start: FromDay = None,
     end: ToDay = None,
     cursor: Cursor = None,
@@ -64,6 +63,6 @@ async def list_submitted_predictions(
         targets = list(
             choose_targets(await context.answers.value("targets", read_targets), targets)
         )
-    filters = {"target": tuple(targets), "release": tuple(sorted(set(releases)))}
+    filters = {"target": targets, "release": tuple(sorted(set(releases)))}
     page = PageRequest(start, end, filters, cursor, limit)
     return await answer_page(request, context, "history", SUBMITTED, page)
