@@ -34,7 +34,8 @@ STATUSES: Mapping[type[AccessError], int] = {
     ForbiddenError: 403,
     TooManyRequestsError: 429,
 }
-_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
+"""Age of the known keys from which the lake is asked for them again."""
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key of this server.")
 _BEARER = HTTPBearer(auto_error=False, description="The same key, as a bearer token.")
 
@@ -73,7 +74,7 @@ class Gate:
         self._lake = lake
         self._limits = RequestLimits(limits_of_settings(settings))
         self._keys: Mapping[str, AccessKey] = {}
-        self._looked_at = -_LOOK_SECONDS
+        self._looked_at = -LOOK_SECONDS
         self._looking = Lock()
 
     async def admit(self, connection: HTTPConnection, wanted: Role) -> Caller:
@@ -135,9 +136,9 @@ class Gate:
 
     async def _read_keys(self) -> Mapping[str, AccessKey]:
         """Return all keys, as the lake had them at most half a second ago."""
-        if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             async with self._looking:
-                if (begun := time.monotonic()) - self._looked_at >= _LOOK_SECONDS:
+                if (begun := time.monotonic()) - self._looked_at >= LOOK_SECONDS:
                     self._keys = await run_in_threadpool(self._look)
                     self._looked_at = begun
         return self._keys
