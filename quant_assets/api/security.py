@@ -18,35 +18,16 @@ from starlette.requests import HTTPConnection
 from quant_assets.access.keys import AccessKey, Role, read_keys, recognise_key, role_allows
 from quant_assets.access.limits import RequestLimits, limits_of_settings
 from quant_assets.api.origin import is_from_another_site, is_of_this_machine
-from quant_assets.core.errors import (
-    AccessError,
-    ForbiddenError,
-    TooManyRequestsError,
-    UnauthenticatedError,
-)
+from quant_assets.core.errors import ForbiddenError, UnauthenticatedError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 
 COOKIE = "quant_key"
 """Cookie with the key of a person in a browser, which sends headers with neither stream."""
-STATUSES: Mapping[type[AccessError], int] = {
-    UnauthenticatedError: 401,
-    ForbiddenError: 403,
-    TooManyRequestsError: 429,
-}
 LOOK_SECONDS = 0.5
 """Age of the known keys from which the lake is asked for them again."""
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key of this server.")
 _BEARER = HTTPBearer(auto_error=False, description="The same key, as a bearer token.")
-
-
-def answer_headers(error: AccessError) -> dict[str, str]:
-    """Return the headers that the answer to a refused request needs."""
-    if isinstance(error, UnauthenticatedError):
-        return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, TooManyRequestsError):
-        return {"Retry-After": str(error.retry_after)}
-    return {}
 
 
 @dataclass(frozen=True)

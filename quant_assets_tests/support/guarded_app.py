@@ -17,32 +17,11 @@ from websockets.sync.client import connect
 from quant_assets.access.audit import AuditRow, read_audit
 from quant_assets.access.keys import Role, make_key, revoke_key
 from quant_assets.api.audited import AuditMiddleware, guard
+from quant_assets.api.problems import add_problem_handlers
 from quant_assets.api.security import Operator, Predictor, Reader
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.served_app import served
-
-
-def add_problem_handlers(app: FastAPI) -> None:
-    from starlette.responses import JSONResponse
-
-    from quant_assets.api.security import STATUSES, answer_headers
-    from quant_assets.core.errors import AccessError
-
-    @app.exception_handler(AccessError)
-    async def h(r, e):
-        st = next(v for k, v in STATUSES.items() if isinstance(e, k))
-        a = JSONResponse(
-            {"t": str(e), "status": st}, st, answer_headers(e), "application/problem+json"
-        )
-        if r.scope["type"] == "websocket":
-            await r.send_denial_response(a)
-        else:
-            return a
-
-    @app.exception_handler(Exception)
-    async def x(r, e):
-        return JSONResponse({"status": 500}, 500, None, "application/problem+json")
 
 
 def guarded_app(settings: Settings) -> FastAPI:

@@ -171,6 +171,9 @@ class Settings(BaseSettings):
         ge=2,
         description="Days with a score for which a new champion may be rolled back automatically.",
     )
+    api_body_bytes: int = Field(
+        8 * 2**20, ge=1024, description="Bytes that a request to the prediction API may send."
+    )
 
     api_reads_per_minute: int = Field(
         6000, ge=1, description="Requests a minute for stored results that a key may make."
