@@ -9,6 +9,7 @@ from quant_assets.api.context import Shared
 from quant_assets.api.days import choose_targets
 from quant_assets.api.listings import answer_page, document_page
 from quant_assets.api.parameters import Cursor, FromDay, Limit, Targets, ToDay
+from quant_assets.api.security import Reader
 from quant_assets.lake.readers.pages import PageRequest
 from quant_assets.lake.readers.published import SUBMITTED, read_targets
 
@@ -47,6 +48,7 @@ Releases = Annotated[
 async def list_submitted_predictions(
     request: Request,
     context: Shared,
+    _: Reader,
     targets: Targets = (),
     releases: Releases = (),
     start: FromDay = None,

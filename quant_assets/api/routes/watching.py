@@ -8,6 +8,7 @@ from starlette.responses import Response
 from quant_assets.api.context import Shared
 from quant_assets.api.listings import answer_page, document_page
 from quant_assets.api.parameters import Cursor, FromDay, Limit, ToDay
+from quant_assets.api.security import Reader
 from quant_assets.lake.readers.pages import PageRequest, list_table
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
@@ -68,6 +69,7 @@ ALERT_LIST = list_table(
 async def list_drift(
     request: Request,
     context: Shared,
+    _: Reader,
     levels: DriftLevels = (),
     names: Names = (),
     drifted: bool | None = None,
@@ -108,6 +110,7 @@ async def list_drift(
 async def list_alerts(
     request: Request,
     context: Shared,
+    _: Reader,
     levels: AlertLevels = (),
     keys: Keys = (),
     is_open: Annotated[
