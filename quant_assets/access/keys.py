@@ -158,7 +158,7 @@ def _draw_token() -> str:
 
 
 def _digest(token: str) -> str:
-    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256(token.encode(errors="replace")).hexdigest()
 
 
 def _store(lake: Lake, key: AccessKey) -> None:

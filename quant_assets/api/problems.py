@@ -13,9 +13,10 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.websockets import WebSocket
 
-from quant_assets.api.security import STATUSES, answer_headers
 from quant_assets.core import errors
 from quant_assets.core.errors import QuantAssetsError
 
@@ -26,13 +27,15 @@ _LONGEST = 300
 _STATUS: dict[type[QuantAssetsError], HTTPStatus] = {
     errors.UnknownNameError: HTTPStatus.NOT_FOUND,
     errors.CalendarError: HTTPStatus.NOT_FOUND,
+    errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    errors.ForbiddenError: HTTPStatus.FORBIDDEN,
+    errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.PromotionError: HTTPStatus.CONFLICT,
     errors.ReviewError: HTTPStatus.CONFLICT,
     errors.NotEnoughHistoryError: HTTPStatus.CONFLICT,
     errors.LakeError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ArtifactError: HTTPStatus.SERVICE_UNAVAILABLE,
-    **{kind: HTTPStatus(status) for kind, status in STATUSES.items()},
 }
 """Status of an error; errors of other classes are the server's own, with status 500."""
 
@@ -92,7 +95,7 @@ def describe_problem(status: int, title: str, kind: str = "", **parts: Any) -> d
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Have every error of an application answered by a problem document."""
-    app.add_exception_handler(QuantAssetsError, _answer_error)
+    app.add_exception_handler(QuantAssetsError, _answer_error)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(Exception, _answer_failure)
@@ -126,14 +129,23 @@ def problem_of(error: QuantAssetsError) -> dict[str, Any]:
     )
 
 
-def _answer_error(request: Request, error: Any) -> Response:
+async def _answer_error(connection: HTTPConnection, error: Any) -> Response | None:
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    if isinstance(error, errors.AccessError):
-        headers = answer_headers(error)
-    return problem_response(problem_of(error), headers)
+        _LOG.error("%s failed", connection.url.path, exc_info=error)
+    answer = problem_response(problem_of(error), _headers_of(error, status))
+    if isinstance(connection, WebSocket):
+        await connection.send_denial_response(answer)
+        return None
+    return answer
+
+
+def _headers_of(error: Any, status: HTTPStatus) -> dict[str, str]:
+    if isinstance(error, errors.TooManyRequestsError):
+        return {"Retry-After": str(error.retry_after)}
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def _answer_refusal(request: Request, error: Any) -> Response:

@@ -18,34 +18,16 @@ from starlette.requests import HTTPConnection
 from quant_assets.access.keys import AccessKey, Role, read_keys, recognise_key, role_allows
 from quant_assets.access.limits import RequestLimits, limits_of_settings
 from quant_assets.api.origin import is_from_another_site, is_of_this_machine
-from quant_assets.core.errors import (
-    AccessError,
-    ForbiddenError,
-    TooManyRequestsError,
-    UnauthenticatedError,
-)
+from quant_assets.core.errors import ForbiddenError, UnauthenticatedError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 
 COOKIE = "quant_key"
 """Cookie with the key of a person in a browser, which sends headers with neither stream."""
-STATUSES: Mapping[type[AccessError], int] = {
-    UnauthenticatedError: 401,
-    ForbiddenError: 403,
-    TooManyRequestsError: 429,
-}
-_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
+"""Age of the known keys from which the lake is asked for them again."""
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key of this server.")
 _BEARER = HTTPBearer(auto_error=False, description="The same key, as a bearer token.")
-
-
-def answer_headers(error: AccessError) -> dict[str, str]:
-    """Return the headers that the answer to a refused request needs."""
-    if isinstance(error, UnauthenticatedError):
-        return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, TooManyRequestsError):
-        return {"Retry-After": str(error.retry_after)}
-    return {}
 
 
 @dataclass(frozen=True)
@@ -73,7 +55,7 @@ class Gate:
         self._lake = lake
         self._limits = RequestLimits(limits_of_settings(settings))
         self._keys: Mapping[str, AccessKey] = {}
-        self._looked_at = -_LOOK_SECONDS
+        self._looked_at = -LOOK_SECONDS
         self._looking = Lock()
 
     async def admit(self, connection: HTTPConnection, wanted: Role) -> Caller:
@@ -135,9 +117,9 @@ class Gate:
 
     async def _read_keys(self) -> Mapping[str, AccessKey]:
         """Return all keys, as the lake had them at most half a second ago."""
-        if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             async with self._looking:
-                if (begun := time.monotonic()) - self._looked_at >= _LOOK_SECONDS:
+                if (begun := time.monotonic()) - self._looked_at >= LOOK_SECONDS:
                     self._keys = await run_in_threadpool(self._look)
                     self._looked_at = begun
         return self._keys

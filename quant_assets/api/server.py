@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from quant_assets.api.feed import Feed
+from quant_assets.api.protocol import BoundedProtocol
 
 FINISHING_SECONDS = 10
 """Longest time in which requests in flight may end once the server stops accepting others."""
@@ -86,7 +87,7 @@ def configure(
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=_LONGEST_MESSAGE,
         ws_per_message_deflate=False,

@@ -15,7 +15,7 @@ import pytest
 
 from quant_assets.access.keys import make_key
 from quant_assets.lake.store.lake import Lake
-from quant_assets_tests.support.api_server import (
+from quant_assets_tests.support.server_process import (
     ApiServer,
     Listener,
     Load,

@@ -15,14 +15,13 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from quant_assets.api.context import Shared
 from quant_assets.api.events import Event, EventId
 from quant_assets.api.feed import Feed, follow_lake
 from quant_assets.api.origin import is_from_another_site
-from quant_assets.api.problems import Refusal, problem_of, problem_response
+from quant_assets.api.problems import Refusal
 from quant_assets.api.security import Caller, Reader, gate_of
 from quant_assets.api.subscription import REVOKED, Ending, Subscription
-from quant_assets.core.errors import QuantAssetsError
+from quant_assets.core.errors import ForbiddenError, QuantAssetsError
 
 HEARTBEAT = 15.0
 """Seconds after which a subscriber without events is told that the server is there."""
@@ -88,19 +87,16 @@ async def stream(
 
 
 @router.websocket("/ws/stream")
-async def websocket_stream(websocket: WebSocket, context: Shared, after: str | None = None) -> None:
+async def websocket_stream(websocket: WebSocket, caller: Reader, after: str | None = None) -> None:
     """Send the messages of ``GET /stream``, one JSON object each.
 
     The first message of the caller may be ``{"after": ID}``, as the parameter may say it.
+
+    Raises:
+        ForbiddenError: a page of another site asks.
     """
-    try:
-        if is_from_another_site(websocket):
-            raise Refusal(403, "a page of another site may not listen", where="the header Origin")
-        caller = await gate_of(websocket).admit(websocket, "read")
-    except (Refusal, QuantAssetsError) as error:
-        document = error.document if isinstance(error, Refusal) else problem_of(error)
-        await websocket.send_denial_response(problem_response(document))
-        return
+    if is_from_another_site(websocket):
+        raise ForbiddenError("a page of another site may not listen", where="the header Origin")
     await websocket.accept()
     with suppress(WebSocketDisconnect, TimeoutError):
         ending = await _Conversation(websocket, caller).hold(after)
