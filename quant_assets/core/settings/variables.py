@@ -171,6 +171,9 @@ class Settings(BaseSettings):
         ge=2,
         description="Days with a score for which a new champion may be rolled back automatically.",
     )
+    api_body_bytes: int = Field(
+        8 * 2**20, ge=1024, description="Bytes that a request to the prediction API may send."
+    )
 
     @field_validator("promotion_probation_days")
     @classmethod
@@ -189,7 +192,7 @@ class Settings(BaseSettings):
         """Names of the settings that govern operation and change no result."""
         return frozenset(
             {
-                *(name for name in cls.model_fields if name.startswith("promotion_")),
+                *(name for name in cls.model_fields if name.startswith(("promotion_", "api_"))),
                 *(
                     "automation",
                     "day_filled",
