@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from quant_assets import __version__
+from quant_assets.api.audited import AuditMiddleware, guard
 from quant_assets.api.context import Context, LoadedModels
 from quant_assets.api.lake_state import LakeState
 from quant_assets.api.limits import BodyLimits
@@ -46,7 +47,8 @@ def create_app(settings: Settings, models: LoadedModels | None = None) -> FastAP
             context = Context.build(settings, lake, open_market(settings), state, models)
             app.state.context = context
             try:
-                yield
+                async with guard(app, settings, lake):
+                    yield
             finally:
                 context.answers.close()
 
@@ -62,6 +64,7 @@ def create_app(settings: Settings, models: LoadedModels | None = None) -> FastAP
     for router in ROUTERS:
         app.include_router(router)
     add_problem_handlers(app)
+    app.add_middleware(AuditMiddleware)
     app.add_middleware(BodyLimits, most_bytes=settings.api_body_bytes)
     app.add_middleware(Measured, measures=measures)
     return app

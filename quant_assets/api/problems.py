@@ -23,6 +23,9 @@ MEDIA = "application/problem+json"
 _LONGEST = 300
 """Characters of a received value that a problem repeats."""
 _STATUS: dict[type[QuantAssetsError], HTTPStatus] = {
+    errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    errors.ForbiddenError: HTTPStatus.FORBIDDEN,
+    errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.UnknownNameError: HTTPStatus.NOT_FOUND,
     errors.CalendarError: HTTPStatus.NOT_FOUND,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -128,8 +131,15 @@ def _answer_error(request: Request, error: Any) -> Response:
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem_response(problem_of(error), headers)
+    return problem_response(problem_of(error), _headers_of(error, status))
+
+
+def _headers_of(error: QuantAssetsError, status: HTTPStatus) -> dict[str, str]:
+    if isinstance(error, errors.UnauthenticatedError):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, errors.TooManyRequestsError):
+        return {"Retry-After": str(error.retry_after)}
+    return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def _answer_refusal(request: Request, error: Any) -> Response:

@@ -175,6 +175,16 @@ class Settings(BaseSettings):
         8 * 2**20, ge=1024, description="Bytes that a request to the prediction API may send."
     )
 
+    api_reads_per_minute: int = Field(
+        6000, ge=1, description="Requests a minute for stored results that a key may make."
+    )
+    api_predictions_per_minute: int = Field(
+        600, ge=1, description="Requests a minute for predictions that a key may make."
+    )
+    api_operations_per_minute: int = Field(
+        30, ge=1, description="Requests a minute for operations that a key may make."
+    )
+
     @field_validator("promotion_probation_days")
     @classmethod
     def _long_enough(cls, days: int, others: ValidationInfo) -> int:
@@ -272,6 +282,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder of Dagster's runs, events and schedules."""
         return self.data_dir / "dagster"
+
+    @property
+    def audit_dir(self) -> Path:
+        """Folder of the audit's journals, whose rows servers move into the lake."""
+        return self.data_dir / "audit"
 
     @property
     def market_file(self) -> Path:
