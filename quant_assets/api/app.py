@@ -19,13 +19,14 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.sources.registry import open_market
 
 ROUTERS: tuple[APIRouter, ...] = (
-    health.router,
-    models.router,
     forecasts.router,
     history.router,
+    health.router,
+    models.router,
     scores.router,
     watching.router,
 )
+"""The routes. Those that are asked most often are first, because a request is compared in order."""
 _PATIENCE = 5.0
 """Seconds that a read waits for a locked lake: a caller can ask again."""
 
