@@ -4,6 +4,7 @@ A process that dies is replaced, and its requests are computed again: they chang
 """
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -13,11 +14,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from quant_assets.api.lake_state import LakeState
 from quant_assets.core.errors import QuantAssetsError, TooManyRequestsError
 from quant_assets.core.processes import end_with_parent
 from quant_assets.core.settings import Settings
 from quant_assets.serving.predictor import Prediction, Predictor
 
+_LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 MOST_WAITING = 64
 """Requests that wait for the process or are computed; further ones are refused."""
@@ -54,9 +57,25 @@ class PredictorPool:
         """End the process, and refuse what waits."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    async def prepare(self, version: int) -> None:
-        """Let the process read what has changed, before a request needs it."""
-        self._names = await self._run(Predictor.prepare, version)
+    async def keep_prepared(self, state: LakeState) -> None:
+        """Let the process read what has changed before a request needs it, until cancelled."""
+        changed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def notice(_: int) -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        end = state.subscribe(notice)
+        try:
+            while True:
+                changed.clear()
+                try:
+                    self._names = await self._run(Predictor.prepare, state.version)
+                except QuantAssetsError as error:
+                    # A request gets the same error, with the same parts.
+                    _LOG.warning("no forecasts from sent prices: %s", error)
+                await changed.wait()
+        finally:
+            end()
 
     async def predict(self, body: bytes, version: int, release: str | None) -> Prediction:
         """Forecast from sent prices; see ``Predictor.predict``.

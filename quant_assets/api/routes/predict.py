@@ -114,7 +114,7 @@ async def predict(request: Request, context: Shared, caller: Predictor) -> Respo
     body = await request.body()
     version = context.state.version
     release = await _choose_release(context, caller)
-    prediction = await context.pool.predict(body, version, release)
+    prediction = await context.models.predict(body, version, release)
     request.state.release = prediction.release
     return Response(prediction.body, media_type="application/json")
 
@@ -127,8 +127,8 @@ async def predict(request: Request, context: Shared, caller: Predictor) -> Respo
 )
 async def load_model(context: Shared, caller: Operator, name: ModelName) -> dict[str, Any]:
     """Load the models of a release or family, after their digests are verified, and keep them."""
-    await context.pool.load(name, context.state.version)
-    return {"loaded": list(context.pool.names())}
+    await context.models.load(name, context.state.version)
+    return {"loaded": list(context.models.names())}
 
 
 @router.delete(
@@ -139,8 +139,8 @@ async def load_model(context: Shared, caller: Operator, name: ModelName) -> dict
 )
 async def unload_model(context: Shared, caller: Operator, name: ModelName) -> dict[str, Any]:
     """Forget the models of a release or family. Those in force are loaded again when needed."""
-    await context.pool.unload(name, context.state.version)
-    return {"loaded": list(context.pool.names())}
+    await context.models.unload(name, context.state.version)
+    return {"loaded": list(context.models.names())}
 
 
 async def _choose_release(context: Context, caller: Caller) -> str | None:
