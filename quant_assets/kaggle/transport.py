@@ -4,9 +4,11 @@ What the calls hold is encoded in ``wire``; which days are sent belongs in ``gat
 """
 
 import json
+import socket
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from quant_assets.core.errors import SettingsError, SubmissionError
@@ -172,6 +174,15 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def find_answering(addresses: Sequence[str]) -> str | None:
+    """Return the first address at which something listens; None if nothing does."""
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        with suppress(OSError), socket.create_connection((host, int(port)), _ATTEMPT):
+            return address
+    return None
 
 
 def _connect(addresses: Sequence[str], deadline: float) -> tuple[str, Any]:
