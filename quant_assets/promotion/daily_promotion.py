@@ -38,6 +38,7 @@ from quant_assets.promotion.publishing import (
     submitted_rows,
 )
 from quant_assets.promotion.release_forecasts import (
+    LakeInputs,
     ReleaseForecast,
     ReleaseForecaster,
     read_unjudged_forecasts,
@@ -146,7 +147,8 @@ class _RangePromotion:
         self.track_records = TrackRecords.read(lake, end).select_known_before(start)
         used = {name for release in self.releases.values() for name in release.families}
         families = [name for name in FAMILIES if name in used]
-        self.forecaster = ReleaseForecaster(lake, self.settings, self.days, families)
+        inputs = LakeInputs(lake, self.days, families)
+        self.forecaster = ReleaseForecaster(lake, self.settings, self.days, inputs)
         self.fallback = FallbackForecast(lake, self.targets, start, end)
         self.unjudged = (
             read_unjudged_forecasts(lake, self.known_days, start, pairs) if self.releases else {}
