@@ -105,7 +105,7 @@ def _write_submission(ids: Sequence[int], rows: Sequence["pl.DataFrame"]) -> byt
     """Return the Parquet file of the answers: the days first, then the forecasts."""
     with explain_missing_extra():
         import polars as pl
-    table = pl.concat(rows).insert_column(0, pl.Series(DAY_COLUMN, ids, dtype=pl.Int64))
+    table = pl.concat(rows).select(pl.Series(DAY_COLUMN, ids, dtype=pl.Int64), pl.all())
     buffer = io.BytesIO()
     table.write_parquet(buffer)
     return buffer.getvalue()
