@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quant_assets.core.errors import SubmissionError, UnknownNameError
+from quant_assets.core.errors import SubmissionError
 from quant_assets.core.settings import Settings, require_market
 from quant_assets.core.typing import FloatArray
 from quant_assets.kaggle.day_numbers import DayNumbers, read_day_numbers
@@ -18,6 +18,7 @@ from quant_assets.kaggle.frames import PriceFrame
 from quant_assets.kaggle.protocol import Session
 from quant_assets.lake.readers.forecasts import Forecasts, read_forecasts
 from quant_assets.lake.readers.prices import read_pairs
+from quant_assets.lake.readers.series import read_series
 from quant_assets.lake.schemas.forecast_tables import forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
@@ -59,6 +60,11 @@ class LoadedMarket:
         return self.description.submission.columns(len(self.targets)) or self.targets
 
     @cached_property
+    def series(self) -> frozenset[str]:
+        """The names of its series."""
+        return frozenset(read_series(self.lake).columns)
+
+    @cached_property
     def prior(self) -> Forecasts:
         """The stored forecasts of the fall-back family."""
         days = self.numbers.days
@@ -77,7 +83,7 @@ class LoadedMarket:
         Raises:
             SubmissionError: no column is a series, or a day has no date.
         """
-        known = [name for name in prices.columns if self._is_series(name)]
+        known = [name for name in prices.columns if name in self.series]
         if not known:
             raise SubmissionError(
                 "the batch has no prices", expected="series", found=f"{len(prices.columns)} others"
@@ -104,13 +110,6 @@ class LoadedMarket:
         rows = np.searchsorted(self.numbers.stored, date_id, side="right")
         kept = np.isin(self.prior.days, self.numbers.days[:rows])
         return self.prior.values[kept][-1] if kept.any() else None
-
-    def _is_series(self, name: str) -> bool:
-        try:
-            self.description.parse_series(name)
-        except UnknownNameError:
-            return False
-        return True
 
 
 def open_loaded_market(settings: Settings, folder: Path | None = None) -> LoadedMarket:
