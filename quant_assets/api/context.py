@@ -3,15 +3,35 @@
 A value that a single route needs does not belong here.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated, cast
+from datetime import UTC, datetime
+from typing import Annotated, Protocol, cast
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from quant_assets.api.answers import Answers
+from quant_assets.api.lake_state import LakeState
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
+
+
+class LoadedModels(Protocol):
+    """What the routes need to know of the models in memory."""
+
+    def names(self) -> Collection[str]:
+        """Return the names of the releases and families whose models are loaded."""
+        ...
+
+
+class NoModels:
+    """The models of a server that forecasts nothing itself."""
+
+    def names(self) -> Collection[str]:
+        """Return no name."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -22,15 +42,40 @@ class Context:
         settings: the market and the paths.
         lake: the lake, for reading only.
         market: the description of the market.
+        state: the state of the lake that answers come from.
+        answers: reads, encodes and keeps answers.
+        models: the models in memory.
+        started_at: when the server started, UTC.
     """
 
     settings: Settings
     lake: Lake
     market: MarketDescription
+    state: LakeState
+    answers: Answers
+    models: LoadedModels
+    started_at: datetime
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        lake: Lake,
+        market: MarketDescription,
+        state: LakeState,
+        models: LoadedModels | None = None,
+    ) -> "Context":
+        """Build the context of a server that starts now."""
+        answers = Answers(lake, state)
+        return cls(settings, lake, market, state, answers, models or NoModels(), datetime.now(UTC))
 
 
-def get_context(connection: HTTPConnection) -> Context:
-    """Return the context of the server that a request or a WebSocket reached."""
+async def get_context(connection: HTTPConnection) -> Context:
+    """Return the context of the server that a request or a WebSocket reached.
+
+    It is a coroutine because FastAPI calls a plain function in a thread, which costs more than
+    most answers.
+    """
     return cast(Context, connection.app.state.context)
 
 

@@ -9,6 +9,7 @@ import typer
 from quant_assets.cli import (
     computing,
     kaggle,
+    keys,
     market,
     releases,
     review,
@@ -23,6 +24,7 @@ __all__ = [
     "app",
     "computing",
     "kaggle",
+    "keys",
     "main",
     "market",
     "releases",

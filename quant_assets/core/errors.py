@@ -100,6 +100,52 @@ class SubmissionError(QuantAssetsError):
     """A submission file cannot be read or judged."""
 
 
+class RequestError(QuantAssetsError):
+    """A request to the prediction API cannot be answered as asked. Nothing changes."""
+
+
+class ApiError(QuantAssetsError):
+    """The prediction API refused a request of the client, or failed to answer it.
+
+    Attributes:
+        status: status of the answer.
+        document: the problem document, as it came.
+    """
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        super().__init__(
+            str(document.get("title", "the prediction API answered with an error")),
+            where=document.get("where"),
+            expected=document.get("expected"),
+            found=document.get("found"),
+            hint=document.get("hint"),
+        )
+        self.status = status
+        self.document = document
+
+
+class AccessError(QuantAssetsError):
+    """A caller may not do what is asked, or a key cannot be made or revoked."""
+
+
+class UnauthenticatedError(AccessError):
+    """A request has no key, or one that is not valid."""
+
+
+class ForbiddenError(AccessError):
+    """A caller's role does not allow what is asked."""
+
+
+class TooManyRequestsError(AccessError):
+    """A key has spent its requests of the last minute.
+
+    Attributes:
+        retry_after: whole seconds after which a request is answered again.
+    """
+
+    retry_after: int = 60
+
+
 class UnknownNameError(QuantAssetsError):
     """A name is not in the registry that was asked."""
 

@@ -117,7 +117,8 @@ class LakeInputs:
     def read_members(self, day: date) -> BoolArray:
         """Read the membership of the targets."""
         days, pairs = np.array([day], dtype="datetime64[D]"), read_pairs(self.lake)
-        return read_target_members(self.lake, days, pairs)[0]
+        members: BoolArray = read_target_members(self.lake, days, pairs)[0]
+        return members
 
 
 @dataclass

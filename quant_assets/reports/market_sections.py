@@ -7,7 +7,12 @@ from typing import Any
 import pandas as pd
 
 from quant_assets.lake.readers.series import sort_groups
-from quant_assets.lake.schemas.monitoring_tables import ANOMALIES, GROUP_VOLATILITY, REGIMES
+from quant_assets.lake.schemas.monitoring_tables import (
+    ANOMALIES,
+    GROUP_VOLATILITY,
+    REGIMES,
+    TURBULENT,
+)
 from quant_assets.reports.blocks import (
     ActionItem,
     Cell,
@@ -29,8 +34,6 @@ from quant_assets.reports.charts import draw_lines
 from quant_assets.reports.scope import ReportScope
 
 _SHOWN_ROWS, _REGIME_DAYS = 10, 250
-_TURBULENT = 0.5
-"""Probability above which the markets are called turbulent."""
 _STATES: dict[str, State] = {"critical": "critical", "warning": "warning"}
 
 
@@ -42,7 +45,7 @@ def regime_section(scope: ReportScope) -> Section:
         return never_watched_section(title, "The state of the markets has not been estimated yet")
     rows = rows.set_index("trading_day")[["turbulence", "correlation"]].astype(float)
     now = rows.iloc[-1]
-    word = "turbulent" if now["turbulence"] > _TURBULENT else "calm"
+    word = "turbulent" if now["turbulence"] > TURBULENT else "calm"
     if pd.isna(now["turbulence"]):
         word = "not known before the first fit"
     summary = (

@@ -1,17 +1,16 @@
 """Forecasts of days that are not stored, by releases and by the families' fits in force.
 
 They are what the assets would submit, were the days stored: the weights learn from the labels that
-become known on these days, and families that are fitted daily are fitted on them. Releases that
-come into force only then are not known here.
+become known on these days, families that are fitted daily are fitted on them, and the rules of
+promotion decide about the releases that exist.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 
-from quant_assets.core.errors import LakeError
+from quant_assets.core.errors import LakeError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.ensemble.blend import rank_average, weigh_days
@@ -19,7 +18,8 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import align_to_forecast_day, delay_of
 from quant_assets.models.protocol import Forecaster, Observations, Resources
 from quant_assets.models.registry import DAILY, FALL_BACK, load_family
-from quant_assets.promotion.publishing import SubmittedForecast, mix_releases
+from quant_assets.promotion.course import JudgedDay
+from quant_assets.promotion.publishing import SubmittedForecast
 from quant_assets.promotion.release_forecasts import (
     ReleaseForecast,
     ReleaseForecaster,
@@ -57,74 +57,65 @@ class DayForecasts:
 
     def __post_init__(self) -> None:
         self.record_days, self.record = self.state.record_days, self.state.record
+        self.course = self.state.course.copy()
 
-    def advance(self, known: KnownDays) -> None:
-        """Take in what is known after one further day: its members, and the ICs known on it."""
-        self.known = known
-        day: date = known.days[-1].item()
-        first, second = known.pairs.legs(known.panel.instruments)
-        members = known.members[-1]
-        self._members[day] = members[first] & members[np.where(second < 0, first, second)]
-        self._record_known_ics(day)
+    def add_day(self, known: KnownDays) -> tuple[SubmittedForecast, list[str]]:
+        """Take in one further day, promote it, and forecast it as it would be submitted.
 
-    def forecast(self, releases: Sequence[str] = ()) -> tuple[SubmittedForecast, list[str]]:
-        """Forecast the newest day, as it would be submitted or by chosen releases.
+        Returns the forecast, and in words why a release could not forecast.
 
         Args:
-            releases: a release that forecasts instead of those in force; empty for these.
-
-        Returns:
-            The forecast, and in words why a release could not forecast.
+            known: what is known at the close of the day.
 
         Raises:
             LakeError: nothing can forecast the day.
         """
-        day: date = self.known.days[-1].item()
-        promotion = self.state.promotion
-        in_force = (promotion.champion, promotion.challenger if promotion.share else None)
-        names = releases or tuple(name for name in in_force if name)
-        days = self.known.days[-1:]
-        forecaster = ReleaseForecaster(self.lake, self.settings, days, self, self.store.models)
-        outcomes = {
-            name: forecaster.forecast(self.state.releases[name], day)
-            if name in self.state.releases
-            else "it is not registered"
-            for name in names
-        }
-        forecasts = {n: each for n, each in outcomes.items() if isinstance(each, ReleaseForecast)}
-        notes = [
-            f"release {name} cannot forecast {day}: {each}"
-            for name, each in outcomes.items()
-            if isinstance(each, str)
+        self.known = known
+        day: date = known.days[-1].item()
+        self._members[day] = _find_target_members(known, -1)
+        judged = self._judge()
+        if judged is not None:
+            self._record_ics(day, *judged)
+        before = len(self.course.failures)
+        submitted, _ = self.course.promote_day(
+            known.days, judged, self._forecaster().forecast, self._fall_back
+        )
+        if submitted is None:
+            raise LakeError("nothing can forecast the day", where=str(day), hint="fit a family")
+        return submitted, [
+            f"release {failure.release} cannot forecast {day}: {failure.reason}"
+            for failure in self.course.failures[before:]
         ]
-        if releases:
-            return self._take_chosen(day, releases[0], forecasts, notes), notes
-        mixed = mix_releases(day, promotion, forecasts)
-        return mixed or self._fall_back(day), notes
 
-    def _take_chosen(
-        self,
-        day: date,
-        name: str,
-        forecasts: dict[str, ReleaseForecast],
-        notes: Sequence[str],
-    ) -> SubmittedForecast:
-        if name not in forecasts:
-            raise LakeError("the release cannot forecast", where=f"{name}, {day}", found=notes[0])
-        chosen = forecasts[name]
-        return SubmittedForecast(day, chosen.values, chosen.fit_as_of, name)
+    def forecast_by(self, name: str) -> SubmittedForecast:
+        """Forecast the newest day by one release.
 
-    def _fall_back(self, day: date) -> SubmittedForecast:
-        """Return the forecast of a day without a champion's: the ensemble's, or the rank prior's."""
+        Args:
+            name: name of the release.
+
+        Raises:
+            UnknownNameError: no release has this name.
+            LakeError: the release cannot forecast the day.
+        """
+        day: date = self.known.days[-1].item()
+        release = self.course.releases.get(name)
+        if release is None:
+            raise unknown_name("release", name, list(self.course.releases))
+        outcome = self._forecaster().forecast(release, day)
+        if isinstance(outcome, str):
+            raise LakeError("a release cannot forecast", where=f"{name}, {day}", found=outcome)
+        return SubmittedForecast(day, outcome.values, outcome.fit_as_of, name)
+
+    def _forecaster(self) -> ReleaseForecaster:
+        days = self.known.days[-1:]
+        return ReleaseForecaster(self.lake, self.settings, days, self, self.store.models)
+
+    def _fall_back(self, day: date) -> SubmittedForecast | None:
+        """Return the forecast without a champion: the ensemble's, else the rank prior's."""
         made = {name: self._forecast_family(name, day) for name in self.state.families}
         parts = {name: part for name, part in made.items() if part is not None}
         if not parts:
-            raise LakeError(
-                "nothing can forecast the day",
-                where=str(day),
-                expected="a fit of any family",
-                hint="run retrain_models or load_history first",
-            )
+            return None
         members = self.read_members(day)
         weights = self.read_weights(tuple(parts))
         values = [np.where(members, part.values, np.nan)[None] for part in parts.values()]
@@ -190,22 +181,25 @@ class DayForecasts:
                 )
         return self._daily_fits[name, day]
 
-    def _record_known_ics(self, day: date) -> None:
-        """Add the daily ICs of the forecast day whose last labels become known on a day."""
+    def _judge(self) -> JudgedDay | None:
+        """Return the forecast day whose last labels become known on the newest day."""
         known, delay = self.known, delay_of(self.known.pairs.lags)
         if len(known.days) <= delay:
-            return
-        judged: date = known.days[-1 - delay].item()
+            return None
         labels = align_to_forecast_day(known.labels.known_labels[-1 - delay :], known.pairs.lags)
-        members = self._find_judged_members(judged)
-        labels = np.where(members, labels[0], np.nan)[None]
+        judged: date = known.days[-1 - delay].item()
+        row = int(np.searchsorted(known.panel.days, np.datetime64(judged)))
+        return judged, np.where(_find_target_members(known, row), labels[0], np.nan)
+
+    def _record_ics(self, day: date, judged: date, labels: FloatArray) -> None:
+        """Add the families' daily ICs of the forecast day that became known on a day."""
         row = np.full((1, len(self.state.record_families)), np.nan)
         for column, name in enumerate(self.state.record_families):
             if name not in self.state.families:
                 continue
             values = self._find_forecast(name, judged)
             if values is not None:
-                row[0, column] = masked_ic(values[None], labels)[0]
+                row[0, column] = masked_ic(values[None], labels[None])[0]
         if np.isfinite(row).any():
             self.record_days = np.append(self.record_days, np.datetime64(day))
             self.record = np.concatenate([self.record, row])
@@ -216,12 +210,10 @@ class DayForecasts:
         made = self._forecast_family(name, day)
         return None if made is None else made.values
 
-    def _find_judged_members(self, day: date) -> BoolArray:
-        if day in self._members:
-            return self._members[day]
-        panel = self.known.panel
-        row = int(np.searchsorted(panel.days, np.datetime64(day)))
-        first, second = self.known.pairs.legs(panel.instruments)
-        members = self.known.members[row]
-        result: BoolArray = members[first] & members[np.where(second < 0, first, second)]
-        return result
+
+def _find_target_members(known: KnownDays, row: int) -> BoolArray:
+    """Return (m,) whether every leg of each target is in the universe on a day of the panel."""
+    first, second = known.pairs.legs(known.panel.instruments)
+    members = known.members[row]
+    # A target without a second leg depends on its first alone.
+    return np.asarray(members[first] & members[np.where(second < 0, first, second)])

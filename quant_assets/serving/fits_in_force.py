@@ -7,7 +7,7 @@ Reading them from the lake belongs here, and so do the models in memory. Forecas
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,10 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.market.targets import delay_of
 from quant_assets.models.protocol import Forecaster
 from quant_assets.models.registry import FAMILIES, select_families
-from quant_assets.promotion.promotion_state import PromotionState
+from quant_assets.promotion.course import PromotionCourse
+from quant_assets.promotion.daily_promotion import read_course
 from quant_assets.promotion.release_forecasts import load_model
-from quant_assets.promotion.release_store import (
-    Release,
-    ReleaseFit,
-    read_releases,
-    read_state,
-)
+from quant_assets.promotion.release_store import ReleaseFit
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,7 @@ class ServingState:
     """Releases, fits and track records, as they are known at the close of a day.
 
     Attributes:
-        promotion: the releases in force now.
-        releases: all releases, by name.
+        course: the course of promotion before the next day.
         families: names of the families of the market's settings.
         fits: the newest fit of each family that has one as of the day.
         record_days: (t,) days on which daily ICs became known, ascending.
@@ -93,8 +88,7 @@ class ServingState:
             family and day.
     """
 
-    promotion: PromotionState
-    releases: Mapping[str, Release]
+    course: PromotionCourse
     families: tuple[str, ...]
     fits: Mapping[str, FitInForce]
     record_days: DayArray
@@ -105,37 +99,37 @@ class ServingState:
     @property
     def forecasting_families(self) -> tuple[str, ...]:
         """All families that may be asked for a forecast."""
-        names = {name for release in self.releases.values() for name in release.families}
+        names = {name for release in self.course.releases.values() for name in release.families}
         return tuple(name for name in FAMILIES if name in names or name in self.families)
 
 
 def read_serving_state(lake: Lake, settings: Settings, as_of: date) -> ServingState:
-    """Read the releases in force now, and the fits and track records known at the close of a day.
+    """Read the releases, fits and track records that are known at the close of a day.
 
     Args:
         lake: the lake.
-        settings: the families.
-        as_of: the day.
+        settings: the families, and the thresholds of promotion.
+        as_of: the day, a stored one.
 
     Raises:
         LakeError: no targets or features are stored.
     """
     with lake.at_once():
-        releases = {release.name: release for release in read_releases(lake)}
+        known_days = read_known_days(lake, as_of)
+        course = read_course(lake, settings, known_days, as_of + timedelta(days=1), date.max)
         families = select_families(settings.families)
-        known = {name for release in releases.values() for name in release.families}
+        known = {name for release in course.releases.values() for name in release.families}
         every = tuple(name for name in FAMILIES if name in known or name in families)
         record_days, record = read_track_record(lake, every, as_of)
         fits = {name: _read_newest_fit(lake, name, as_of) for name in every}
         return ServingState(
-            read_state(lake),
-            releases,
+            course,
             families,
             {name: fit for name, fit in fits.items() if fit is not None},
             record_days,
             record,
             every,
-            _read_unjudged(lake, every, as_of),
+            _read_unjudged(lake, every, known_days),
         )
 
 
@@ -158,11 +152,11 @@ def _read_newest_fit(lake: Lake, name: str, as_of: date) -> FitInForce | None:
 
 
 def _read_unjudged(
-    lake: Lake, families: Sequence[str], as_of: date
+    lake: Lake, families: Sequence[str], known_days: DayArray
 ) -> dict[tuple[str, date], FloatArray]:
     """Read the families' forecasts of the last days, of which not all labels are known."""
     pairs = read_pairs(lake)
-    days = read_known_days(lake, as_of)[-delay_of(pairs.lags) :]
+    days = known_days[-delay_of(pairs.lags) :]
     result: dict[tuple[str, date], FloatArray] = {}
     for name in families:
         if not len(days):

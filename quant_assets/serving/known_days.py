@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
-
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import BoolArray, DayArray, FloatArray, IntArray
 from quant_assets.features.catalogue import PRICE_LOOKBACK
@@ -86,7 +84,7 @@ class KnownDays:
         return count_close_days(self.market, self.pairs, self.rules.fill_limit)
 
 
-def read_known_days(
+def read_arrays(
     lake: Lake,
     settings: Settings,
     market: MarketDescription,
@@ -156,7 +154,3 @@ def _read_growth(
     span = read_day_span(lake, RAW_PRICES)
     first = span[0] if span else prices.days[0].item()
     return compute_growth(read_raw(lake, first, prices.days[-1].item(), prices.series), decisions)
-
-
-
-

@@ -3,15 +3,15 @@
 A session begins at a stored day. What it knows is lost with it; the lake never changes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
 
-from quant_assets.core.errors import unknown_name
+from quant_assets.core.errors import NotEnoughHistoryError, SourceError
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.lake.readers.point_in_time import read_known_days
 from quant_assets.lake.schemas.feature_tables import TARGET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
@@ -20,7 +20,7 @@ from quant_assets.quality.cleaning import CleanedTable
 from quant_assets.revisions.given_prices import select_days
 from quant_assets.serving.day_forecasts import DayForecasts
 from quant_assets.serving.fits_in_force import ModelStore, ServingState, read_serving_state
-from quant_assets.serving.known_days import KnownDays, read_known_days
+from quant_assets.serving.known_days import KnownDays, read_arrays
 from quant_assets.serving.sent_days import add_days
 from quant_assets.sources.deliveries import PriceTable
 
@@ -101,8 +101,16 @@ def read_history(
         NotEnoughHistoryError: no day until then has features.
     """
     with lake.at_once():
-        state = read_serving_state(lake, settings, as_of)
-        known = read_known_days(lake, settings, market, state.forecasting_families, as_of)
+        days = read_known_days(lake, as_of)
+        if not len(days):
+            raise NotEnoughHistoryError(
+                "no day with features is stored",
+                expected=f"a day until {as_of}",
+                hint="load the market first",
+            )
+        last = days[-1].item()
+        state = read_serving_state(lake, settings, last)
+        known = read_arrays(lake, settings, market, state.forecasting_families, last)
     return StoredHistory(lake, settings, known, state, store or ModelStore(lake, settings))
 
 
@@ -124,68 +132,79 @@ class Session:
     _given: list[PriceTable] = field(default_factory=list)
     _forecasts: DayForecasts | None = None
 
-    def forecast(self, table: PriceTable, releases: Sequence[str] = ()) -> ServedForecast:
+    def forecast(self, table: PriceTable, release: str | None = None) -> ServedForecast:
         """Add days to the session and forecast them.
 
-        A day that is stored or was given before takes the session back to the day before it.
+        A day that is stored is forecast on top of the stored days before it, point in time. A day
+        that was given before takes the session back to the day before it.
 
         Args:
             table: n days of prices as the source gives them; a series that it lacks has no price.
-            releases: at most one release that forecasts instead of those in force.
+            release: the release that forecasts; by default those in force, as they are submitted.
 
         Raises:
             SourceError: a series is unknown, or there is no day.
-            UnknownNameError: the release is not registered.
+            UnknownNameError: no release has this name.
             LakeError: nothing can forecast a day.
         """
-        days = self._go_back(table)
-        for name in releases:
-            if name not in days.state.releases:
-                raise unknown_name("release", name, list(days.state.releases))
-        made, notes = [], []
+        made: list[SubmittedForecast] = []
+        notes: list[str] = []
         for row in range(len(table.days)):
             of_day = select_days(table, np.arange(len(table.days)) == row)
+            days = self._go_to(of_day.days[0].item())
             known, cleaned = add_days(days.known, of_day)
-            days.advance(known)
+            forecast, failures = days.add_day(known)
             self._given.append(of_day)
-            forecast, failures = days.forecast(releases)
-            made.append(forecast)
             notes += [*_describe_prices(of_day, cleaned), *failures]
-            if forecast.champion is None:
+            made.append(days.forecast_by(release) if release else forecast)
+            if made[-1].champion is None:
                 notes.append(f"{forecast.day}: no release forecast; the fall-back did")
-        return ServedForecast(days.known.pairs.targets, tuple(made), (*notes, *_describe(days)))
+        if self._forecasts is None or not made:
+            raise SourceError("there is no day to forecast", expected="one day at least")
+        targets = self._forecasts.known.pairs.targets
+        return ServedForecast(targets, tuple(made), (*notes, *_describe_inputs(self._forecasts)))
 
-    def _go_back(self, table: PriceTable) -> DayForecasts:
-        """Return the forecasts of the days before a table; days from it on are forgotten."""
-        first = table.days[0].item() if len(table.days) else date.max
+    def _go_to(self, day: date) -> DayForecasts:
+        """Return the forecasts of the days before a day; later days are forgotten."""
         current = self._forecasts
-        if current is not None and current.known.days[-1] < np.datetime64(first):
+        is_next = current is not None and current.known.days[-1] < np.datetime64(day)
+        if current is not None and is_next and day > self._newest_stored():
             return current
-        earlier = [each for each in self._given if each.days[0] < np.datetime64(first)]
-        begin = earlier[0].days[0].item() if earlier else first
-        history = self._read_history(begin)
-        forecasts = DayForecasts(
-            history.lake,
-            history.settings,
-            history.state,
-            history.store,
-            history.known,
-            history.last_day,
-        )
+        earlier = [each for each in self._given if each.days[0] < np.datetime64(day)]
+        # Days that are stored by now are read from the lake.
+        stored = np.datetime64(min(self._newest_stored(), day - timedelta(days=1)))
+        earlier = [each for each in earlier if each.days[0] > stored]
+        forecasts = _begin(self._read_history(day))
         for of_day in earlier:
-            forecasts.advance(add_days(forecasts.known, of_day)[0])
+            forecasts.add_day(add_days(forecasts.known, of_day)[0])
         self._given, self._forecasts = earlier, forecasts
         return forecasts
 
-    def _read_history(self, first: date) -> StoredHistory:
-        """Read what is known before a day, unless the given history ends before it."""
+    def _newest_stored(self) -> date:
+        day: date = read_known_days(self.lake, date.max)[-1].item()
+        return day
+
+    def _read_history(self, day: date) -> StoredHistory:
+        """Read the newest stored day before a day; the given history if that is its last day."""
+        before = min(self._newest_stored(), day - timedelta(days=1))
         history = self.history
-        if history is None or history.last_day >= first:
-            before = date.max if first == date.max else first - timedelta(days=1)
+        if history is None or history.last_day != before:
             store = history.store if history else None
             history = read_history(self.lake, self.settings, self.market, before, store)
+        if history.last_day == self._newest_stored():
             self.history = history
         return history
+
+
+def _begin(history: StoredHistory) -> DayForecasts:
+    return DayForecasts(
+        history.lake,
+        history.settings,
+        history.state,
+        history.store,
+        history.known,
+        history.last_day,
+    )
 
 
 def _describe_prices(table: PriceTable, cleaned: CleanedTable) -> list[str]:
@@ -196,14 +215,16 @@ def _describe_prices(table: PriceTable, cleaned: CleanedTable) -> list[str]:
         notes.append(
             f"{day}: {missing} of {len(cleaned.series)} series have no price and count as closed"
         )
-    for row in cleaned.quarantine.head(20).to_dict("records"):
-        notes.append(f"{day}: {row['column']} = {row['value']} is rejected: {row['reason']}")
+    notes += [
+        f"{day}: {row['column']} = {row['value']} is rejected: {row['reason']}"
+        for row in cleaned.quarantine.head(20).to_dict("records")
+    ]
     if len(cleaned.quarantine) > 20:
         notes.append(f"{day}: {len(cleaned.quarantine) - 20} further prices are rejected")
     return notes
 
 
-def _describe(days: DayForecasts) -> list[str]:
+def _describe_inputs(days: DayForecasts) -> list[str]:
     """Say which inputs of models are unknown on days whose prices are sent."""
     own = {column.name for column in TARGET_FEATURES.columns}
     further = [name for name in days.known.observations.target.names if name not in own]

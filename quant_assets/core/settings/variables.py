@@ -171,6 +171,19 @@ class Settings(BaseSettings):
         ge=2,
         description="Days with a score for which a new champion may be rolled back automatically.",
     )
+    api_body_bytes: int = Field(
+        8 * 2**20, ge=1024, description="Bytes that a request to the prediction API may send."
+    )
+
+    api_reads_per_minute: int = Field(
+        6000, ge=1, description="Requests a minute for stored results that a key may make."
+    )
+    api_predictions_per_minute: int = Field(
+        600, ge=1, description="Requests a minute for predictions that a key may make."
+    )
+    api_operations_per_minute: int = Field(
+        30, ge=1, description="Requests a minute for operations that a key may make."
+    )
 
     @field_validator("promotion_probation_days")
     @classmethod
@@ -189,7 +202,7 @@ class Settings(BaseSettings):
         """Names of the settings that govern operation and change no result."""
         return frozenset(
             {
-                *(name for name in cls.model_fields if name.startswith("promotion_")),
+                *(name for name in cls.model_fields if name.startswith(("promotion_", "api_"))),
                 *(
                     "automation",
                     "day_filled",
@@ -269,6 +282,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder of Dagster's runs, events and schedules."""
         return self.data_dir / "dagster"
+
+    @property
+    def audit_dir(self) -> Path:
+        """Folder of the audit's journals, whose rows servers move into the lake."""
+        return self.data_dir / "audit"
 
     @property
     def market_file(self) -> Path:

@@ -85,6 +85,8 @@ REGIMES = Table(
     ),
     written_by="watch",
 )
+TURBULENT = 0.5
+"""Probability above which the markets are called turbulent."""
 GROUP_VOLATILITY = Table(
     "monitoring.group_volatility",
     "Volatility of each group of instruments: one row per day and group; no row where less than "

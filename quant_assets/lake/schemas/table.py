@@ -109,6 +109,9 @@ class Table:
         return f'COMMENT ON COLUMN {self.quoted}."{column.name}" IS {_literal(column.description)}'
 
 
+ACCESS = "access"
+"""Schema of the tables about callers of the prediction API. No forecast depends on them, and a
+snapshot that changes nothing else has this word as its message."""
 LIVE, HISTORY, RESUBMITTED = "live", "history", "resubmitted"
 """Origins of rows that were submitted, or that lie behind a submission."""
 ORIGIN = (

@@ -9,7 +9,9 @@ from pathlib import Path
 import duckdb
 
 from quant_assets.core.errors import LakeError
+from quant_assets.lake.schemas.table import ACCESS
 from quant_assets.lake.store.connection import connect
+from quant_assets.lake.store.lake import Lake
 
 
 def find_snapshot(root: Path, moment: datetime) -> int:
@@ -47,3 +49,19 @@ def find_snapshot(root: Path, moment: datetime) -> int:
             " expired do not come back",
         )
     return int(max(known))
+
+
+def read_newest_change(lake: Lake) -> int:
+    """Return the id of the newest snapshot that changed more than tables about callers.
+
+    If all such snapshots have expired, it is the oldest one that is kept.
+
+    Raises:
+        LakeError: the lake cannot be read.
+    """
+    rows = lake.arrow(
+        "SELECT coalesce(max(snapshot_id) FILTER (commit_message IS DISTINCT FROM ?),"
+        " min(snapshot_id)) AS newest FROM ducklake_snapshots('lake')",
+        [ACCESS],
+    )
+    return int(rows["newest"][0].as_py())

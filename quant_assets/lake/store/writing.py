@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from quant_assets.core.errors import LakeError
-from quant_assets.lake.schemas.table import HISTORY, Table, superseded_table
+from quant_assets.lake.schemas.table import ACCESS, HISTORY, Table, superseded_table
 from quant_assets.lake.store.changes import Change
 from quant_assets.lake.store.spool import Spool
 
@@ -63,6 +63,8 @@ def carry_out(
             if table not in prepared:
                 _prepare(cursor, table)
             folders.enter_context(_whole_files(files.joinpath(*table.key)))
+        if all(change.table.schema == ACCESS for change in changes):
+            cursor.execute("CALL lake.set_commit_message('quant_assets', ?)", [ACCESS])
         return [_carry_out(cursor, change) for change in changes]
 
 

@@ -1,0 +1,163 @@
+"""Who may ask: the dependencies ``Reader``, ``Predictor`` and ``Operator`` of routes.
+
+A route, a WebSocket too, takes one of them as a parameter. Keys, roles and limits themselves
+belong in the room ``access``. The audit of what callers did is written in ``api.audited``.
+"""
+
+import time
+from asyncio import Lock
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+
+from quant_assets.access.keys import AccessKey, Role, read_keys, recognise_key, role_allows
+from quant_assets.access.limits import RequestLimits, limits_of_settings
+from quant_assets.api.origin import is_from_another_site, is_of_this_machine
+from quant_assets.core.errors import (
+    ForbiddenError,
+    UnauthenticatedError,
+)
+from quant_assets.core.settings import Settings
+from quant_assets.lake.store.lake import Lake
+
+COOKIE = "quant_key"
+"""Cookie with the key of a person in a browser, which sends headers with neither stream."""
+LOOK_SECONDS = 0.5
+"""Age of the known keys from which the lake is asked for them again."""
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key of this server.")
+_BEARER = HTTPBearer(auto_error=False, description="The same key, as a bearer token.")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request.
+
+    Attributes:
+        key_id: id of the key; empty for a caller of this machine, of whom none is asked.
+        role: what the caller may do.
+    """
+
+    key_id: str
+    role: Role
+
+
+class Gate:
+    """Lets callers in by the keys that the lake has now, and counts what they ask.
+
+    Args:
+        settings: the limits.
+        lake: has the keys.
+    """
+
+    def __init__(self, settings: Settings, lake: Lake) -> None:
+        self._lake = lake
+        self._limits = RequestLimits(limits_of_settings(settings))
+        self._keys: Mapping[str, AccessKey] = {}
+        self._looked_at = -LOOK_SECONDS
+        self._looking = Lock()
+
+    async def admit(self, connection: HTTPConnection, wanted: Role) -> Caller:
+        """Return who sent a request, who may do what it needs.
+
+        Args:
+            connection: the request or the WebSocket.
+            wanted: the role that it needs.
+
+        Raises:
+            UnauthenticatedError: it has no valid key although one is needed.
+            ForbiddenError: the role of its key is too low.
+            TooManyRequestsError: its key has spent its requests.
+            LakeError: the keys cannot be read.
+        """
+        caller = await self._identify(connection)
+        if caller.key_id:
+            self._limits.spend(caller.key_id, wanted)
+        if wanted != "read":
+            connection.state.audited = caller
+        if not role_allows(caller.role, wanted):
+            raise ForbiddenError(
+                "the key does not allow this",
+                expected=f"a key with the role {wanted} or higher",
+                found=f"a key with the role {caller.role}",
+            )
+        return caller
+
+    async def still_admits(self, caller: Caller) -> bool:
+        """Return whether a caller who was let in before would be let in now.
+
+        A stream asks from time to time, so that it ends soon after its key is revoked.
+        """
+        keys = await self._read_keys()
+        key = keys.get(caller.key_id)
+        return not keys if not caller.key_id else key is not None and key.revoked_at is None
+
+    async def _identify(self, connection: HTTPConnection) -> Caller:
+        keys = await self._read_keys()
+        if tokens := _read_tokens(connection):
+            if len(tokens) > 1:
+                raise UnauthenticatedError("the request has several API keys", expected="one key")
+            key = recognise_key(keys, tokens.pop())
+            return Caller(key.id, key.role)
+        if keys and COOKIE in connection.cookies and not is_from_another_site(connection):
+            # A browser adds cookies to requests by itself: they let a person look, nothing more.
+            return Caller(recognise_key(keys, connection.cookies[COOKIE]).id, "read")
+        if keys:
+            raise UnauthenticatedError(
+                "an API key is needed", hint="send it as X-API-Key or as Authorization: Bearer"
+            )
+        if is_of_this_machine(connection) and not is_from_another_site(connection):
+            return Caller("", "operate")
+        raise UnauthenticatedError(
+            "without API keys, only programs of this machine are answered",
+            expected="a direct request to a loopback address under its own name",
+            hint="make a key with `quant-assets keys make NAME --role read`",
+        )
+
+    async def _read_keys(self) -> Mapping[str, AccessKey]:
+        """Return all keys, as the lake had them at most half a second ago."""
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            async with self._looking:
+                if (begun := time.monotonic()) - self._looked_at >= LOOK_SECONDS:
+                    self._keys = await run_in_threadpool(self._look)
+                    self._looked_at = begun
+        return self._keys
+
+    def _look(self) -> Mapping[str, AccessKey]:
+        return self._lake.once_a_snapshot("access.keys", lambda: read_keys(self._lake))
+
+
+def _read_tokens(connection: HTTPConnection) -> set[str]:
+    """Return the different keys in the headers of a request."""
+    tokens = set(connection.headers.getlist("x-api-key"))
+    for value in connection.headers.getlist("authorization"):
+        scheme, _, token = value.partition(" ")
+        if scheme.lower() == "bearer":
+            tokens.add(token.strip())
+    return tokens
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """A dependency that lets in only callers with a role."""
+
+    role: Role
+
+    async def __call__(
+        self,
+        connection: HTTPConnection,
+        header: Annotated[str | None, Security(_HEADER)],
+        bearer: Annotated[object, Security(_BEARER)],
+    ) -> Caller:
+        # The parameters header and bearer are here for the OpenAPI page alone.
+        gate = cast(Gate, connection.app.state.gate)
+        return await gate.admit(connection, self.role)
+
+
+Reader = Annotated[Caller, Depends(_Needs("read"))]
+Predictor = Annotated[Caller, Depends(_Needs("predict"))]
+Operator = Annotated[Caller, Depends(_Needs("operate"))]
