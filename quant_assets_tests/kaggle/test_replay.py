@@ -71,11 +71,12 @@ def test_stored_and_later_days_are_answered(rows: pl.DataFrame, loaded: Installa
     assert rows.drop("date_id").n_unique() == SERVED
     with Lake(loaded.settings.lake_dir, read_only=True) as lake:
         stored = lake.arrow(
-            f"SELECT target, value FROM {SUBMISSIONS.quoted} WHERE date_id = {FIRST}"
-        )
-    values = dict(zip(stored["target"].to_pylist(), stored["value"].to_pylist(), strict=True))
-    answered = rows.drop("date_id").row(0, named=True)
-    assert {name: answered[name] for name in values} == values
+            f"SELECT date_id, target, value FROM {SUBMISSIONS.quoted} WHERE date_id >= {FIRST}"
+        ).to_pylist()
+    assert len({row["date_id"] for row in stored}) == STORED - FIRST
+    answered = {row["date_id"]: row for row in rows.to_dicts()}
+    for row in stored:
+        assert answered[row["date_id"]][row["target"]] == row["value"]
 
 
 def test_the_command_replays_with_a_server_of_its_own(
