@@ -1,26 +1,21 @@
 """Answers from the lake: read in a few threads, encoded once, and kept while the state stays.
 
-The formats are in ``api.accept``, the reads in ``lake.readers``. An answer here is equal for all
-callers; a route that answers callers differently says so in the answer's parameters.
+The formats are in ``api.accept`` and ``api.encoding``, the reads in ``lake.readers``. A route that
+answers callers differently says so in the parameters of the answer.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, TypeVar, cast
 
-import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv
-from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quant_assets.api.accept import CSV, FORMATS, JSON, choose_format, has_tag
+from quant_assets.api.accept import FORMATS, choose_format, has_tag
+from quant_assets.api.encoding import Answer, Content, encode
 from quant_assets.api.lake_state import LakeState
 from quant_assets.api.problems import Refusal
 from quant_assets.lake.store.lake import Lake
@@ -28,36 +23,6 @@ from quant_assets.lake.store.lake import Lake
 T = TypeVar("T")
 _MOST_BYTES = 64 * 2**20
 _THREADS = 4
-_FIELDS = b"quant_assets"
-"""Key of an Arrow stream's metadata that holds the fields beside the rows, as JSON."""
-
-
-@dataclass(frozen=True)
-class Content:
-    """What an answer says, before it is encoded.
-
-    Attributes:
-        fields: members of the JSON object beside the rows; in a table, metadata.
-        rows: the rows; None for an answer that has no rows, which is JSON only.
-        name: name of the rows in the JSON object.
-        repeated: fields that are columns too where the answer is a table.
-        next_page: cursor of the page that follows; None on the last page, and without pages.
-    """
-
-    fields: Mapping[str, Any]
-    rows: pa.Table | None = None
-    name: str = "rows"
-    repeated: tuple[str, ...] = ()
-    next_page: str | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An encoded answer; a NaN or an infinity of the lake is null in it."""
-
-    body: bytes
-    media: str
-    headers: Mapping[str, str]
 
 
 @dataclass
@@ -207,58 +172,3 @@ def require_format(request: Request, offered: tuple[str, ...] = FORMATS) -> str:
             found=header,
         )
     return media
-
-
-def encode(content: Content, media: str, url: URL) -> Answer:
-    """Encode a content in a format; a link to the next page repeats the request's ``url``."""
-    if media == JSON or content.rows is None:
-        body, media = _encode_json(content), JSON
-    else:
-        rows = _to_table(content)
-        body = _encode_csv(rows) if media == CSV else _encode_arrow(rows, content.fields)
-    digest = blake2b(body, digest_size=12, person=media[-16:].encode()).hexdigest()
-    headers = {"ETag": f'"{digest}"', "Vary": "Accept", "Cache-Control": "private, no-cache"}
-    if content.next_page is not None:
-        following = url.include_query_params(cursor=content.next_page)
-        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
-    return Answer(body, media, headers)
-
-
-def _encode_json(content: Content) -> bytes:
-    document = dict(content.fields)
-    if content.rows is not None:
-        document[content.name] = to_utc(content.rows).to_pylist()
-    return msgspec.json.encode(document)
-
-
-def _to_table(content: Content) -> pa.Table:
-    rows = to_utc(cast(pa.Table, content.rows))
-    for name in reversed(content.repeated):
-        value = pa.scalar(content.fields[name])
-        rows = rows.add_column(0, name, pa.repeat(value, rows.num_rows))
-    return rows
-
-
-def to_utc(rows: pa.Table) -> pa.Table:
-    """Return rows whose moments have the time zone UTC, and whose numbers are finite or null."""
-    for i, column in enumerate(rows.columns):
-        if pa.types.is_timestamp(column.type) and column.type.tz is None:
-            column = column.cast(pa.timestamp("us", "UTC"))  # noqa: PLW2901 - the column, converted
-        elif pa.types.is_floating(column.type):
-            column = pc.if_else(pc.is_finite(column), column, None)  # noqa: PLW2901 - likewise
-        rows = rows.set_column(i, rows.column_names[i], column)
-    return rows
-
-
-def _encode_csv(rows: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    csv.write_csv(rows, sink)
-    return bytes(sink.getvalue().to_pybytes())
-
-
-def _encode_arrow(rows: pa.Table, fields: Mapping[str, Any]) -> bytes:
-    described = rows.replace_schema_metadata({_FIELDS: msgspec.json.encode(fields)})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, described.schema) as writer:
-        writer.write_table(described)
-    return bytes(sink.getvalue().to_pybytes())

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from quant_assets.api.answers import Content
 from quant_assets.api.context import Context
+from quant_assets.api.encoding import Content
 from quant_assets.api.openapi import documented, rows_schema
 from quant_assets.lake.readers.pages import Listing, PageRequest, read_page
 from quant_assets.lake.store.lake import Lake

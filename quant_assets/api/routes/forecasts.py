@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from quant_assets.api.answers import Content
 from quant_assets.api.context import Context, Shared
 from quant_assets.api.days import choose_targets, find_day
+from quant_assets.api.encoding import Content
 from quant_assets.api.openapi import documented, object_schema, rows_schema
 from quant_assets.api.parameters import DayInPath, Targets
 from quant_assets.lake.readers.published import (

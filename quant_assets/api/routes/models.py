@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from quant_assets.api.answers import Content
 from quant_assets.api.context import Context, Shared
 from quant_assets.api.days import require_name
+from quant_assets.api.encoding import Content
 from quant_assets.api.openapi import documented, object_schema
 from quant_assets.lake.store.lake import Lake
 from quant_assets.promotion.model_list import FAMILY_COLUMNS, describe_releases, read_families

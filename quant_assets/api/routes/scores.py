@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from quant_assets.api.answers import Content
 from quant_assets.api.context import Shared
 from quant_assets.api.days import find_day, require_name
+from quant_assets.api.encoding import Content
 from quant_assets.api.listings import answer_page, document_page
 from quant_assets.api.openapi import documented, rows_schema
 from quant_assets.api.parameters import Cursor, DayInPath, Families, FromDay, Limit, ToDay
