@@ -13,19 +13,33 @@ from quant_assets.api.limits import BodyLimits
 from quant_assets.api.measures import Measured, Measures
 from quant_assets.api.openapi import DESCRIPTION, TAGS, Api
 from quant_assets.api.problems import add_problem_handlers
-from quant_assets.api.routes import forecasts, health, history, models, scores, watching
+from quant_assets.api.routes import (
+    forecasts,
+    health,
+    history,
+    models,
+    operations,
+    page,
+    scores,
+    stream,
+    watching,
+)
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.sources.registry import open_market
 
 ROUTERS: tuple[APIRouter, ...] = (
-    health.router,
-    models.router,
     forecasts.router,
     history.router,
+    health.router,
+    models.router,
     scores.router,
     watching.router,
+    stream.router,
+    operations.router,
+    page.router,
 )
+"""The routes. Those that are asked most often are first, because a request is compared in order."""
 _PATIENCE = 5.0
 """Seconds that a read waits for a locked lake: a caller can ask again."""
 
