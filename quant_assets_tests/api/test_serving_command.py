@@ -15,6 +15,7 @@ import pytest
 
 from quant_assets.access.keys import make_key
 from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.support.installation import Command, Installation
 from quant_assets_tests.support.server_process import (
     ApiServer,
     Listener,
@@ -22,7 +23,6 @@ from quant_assets_tests.support.server_process import (
     running_server,
     start_server,
 )
-from quant_assets_tests.support.installation import Command, Installation
 
 
 @pytest.fixture(scope="module")
