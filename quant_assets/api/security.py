@@ -18,10 +18,7 @@ from starlette.requests import HTTPConnection
 from quant_assets.access.keys import AccessKey, Role, read_keys, recognise_key, role_allows
 from quant_assets.access.limits import RequestLimits, limits_of_settings
 from quant_assets.api.origin import is_from_another_site, is_of_this_machine
-from quant_assets.core.errors import (
-    ForbiddenError,
-    UnauthenticatedError,
-)
+from quant_assets.core.errors import ForbiddenError, UnauthenticatedError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 
