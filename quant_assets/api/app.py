@@ -20,8 +20,11 @@ from quant_assets.api.routes import (
     health,
     history,
     models,
+    operations,
+    page,
     predict,
     scores,
+    stream,
     watching,
 )
 from quant_assets.core.settings import Settings
@@ -36,6 +39,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     scores.router,
     watching.router,
+    stream.router,
+    operations.router,
+    page.router,
 )
 """The routes. Those that are asked most often are first, because a request is compared in order."""
 _PATIENCE = 5.0
