@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import HTMLResponse
 
 from quant_assets import __version__
 from quant_assets.api.audited import AuditMiddleware, guard
@@ -13,6 +14,7 @@ from quant_assets.api.limits import BodyLimits
 from quant_assets.api.measures import Measured, Measures
 from quant_assets.api.openapi import DESCRIPTION, TAGS, Api
 from quant_assets.api.problems import add_problem_handlers
+from quant_assets.api.reference import reference_page
 from quant_assets.api.routes import forecasts, health, history, models, scores, watching
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
@@ -60,7 +62,10 @@ def create_app(settings: Settings, models: LoadedModels | None = None) -> FastAP
         version=__version__,
         openapi_tags=TAGS,
         lifespan=live,
+        docs_url=None,
+        redoc_url=None,
     )
+    app.add_api_route("/docs", _show_reference, include_in_schema=False)
     app.state.measures = measures = Measures()
     for router in ROUTERS:
         app.include_router(router)
@@ -69,3 +74,7 @@ def create_app(settings: Settings, models: LoadedModels | None = None) -> FastAP
     app.add_middleware(BodyLimits, most_bytes=settings.api_body_bytes)
     app.add_middleware(Measured, measures=measures)
     return app
+
+
+async def _show_reference(request: Request) -> HTMLResponse:
+    return HTMLResponse(reference_page(request.app.openapi()))

@@ -1,10 +1,12 @@
 """The OpenAPI document: every route is described, with an example, and refuses by problems."""
 
+from html import escape
 from typing import Any
 
 import pytest
 
 from quant_assets.api.app import create_app
+from quant_assets.api.reference import list_routes, reference_page, routes_table
 from quant_assets_tests.support.api_lake import settings_of
 
 
@@ -65,3 +67,13 @@ def test_routes_with_rows_offer_tables(document: dict[str, Any]) -> None:
         "application/vnd.apache.arrow.stream",
     }
     assert latest["security"]
+
+
+def test_the_reference_needs_nothing_from_elsewhere(document: dict[str, Any]) -> None:
+    page = reference_page(document)
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "<script" not in page
+    for route in list_routes(document):
+        assert escape(route.path) in page
+        assert f"`{route.method} {route.path}` | {route.summary}" in routes_table(document)
