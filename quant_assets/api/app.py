@@ -85,6 +85,7 @@ def create_app(settings: Settings, *, prepared: bool = True) -> FastAPI:
         lifespan=live,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.add_api_route("/docs", _show_reference, include_in_schema=False)
     app.state.measures = measures = Measures()
