@@ -24,7 +24,6 @@ TAGS = [
     {"name": "Models", "description": "Model families and releases."},
     {"name": "Forecasts", "description": "Submitted forecasts, and forecasts of releases."},
     {"name": "Predictions", "description": "Forecasts from sent prices; models in memory."},
-    {"name": "Predictions", "description": "Forecasts from prices that a caller sends."},
     {"name": "Tables", "description": "Scores, drift, alerts and attribution."},
     {"name": "Stream", "description": "Events as they happen."},
     {"name": "Operations", "description": "Asking for a retraining; runs."},

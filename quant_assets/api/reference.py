@@ -1,4 +1,4 @@
-"""The routes for people: a page at ``/docs`` without files from elsewhere, and a table in Markdown.
+"""The routes for people: a page at ``/docs`` without files from elsewhere, and tables in Markdown.
 
 FastAPI's own page loads its scripts from a server of a third party, so that a machine without the
 internet would show nothing.
@@ -61,13 +61,17 @@ def list_routes(document: dict[str, Any]) -> list[RouteDescription]:
     ]
 
 
-def routes_table(document: dict[str, Any]) -> str:
-    """Write the routes of an OpenAPI document as a table in Markdown."""
-    lines = ["| route | what it gives | parameters |", "|---|---|---|"]
-    for route in list_routes(document):
-        names = [f"`{each['name']}`" for each in route.content.get("parameters", ())]
-        lines.append(f"| `{route.method} {route.path}` | {route.summary} | {', '.join(names)} |")
-    return "\n".join(lines)
+def routes_by_tag(document: dict[str, Any]) -> Iterator[str]:
+    """Yield the routes of an OpenAPI document in Markdown, with a table for each subject."""
+    routes = list_routes(document)
+    for tag in document["tags"]:
+        yield f"## {tag['name']}\n\n{tag['description']}\n"
+        yield "| route | answer | parameters |\n|---|---|---|"
+        for route in routes:
+            if route.tag == tag["name"]:
+                names = [f"`{each['name']}`" for each in route.content.get("parameters", ())]
+                yield f"| `{route.method} {route.path}` | {route.summary} | {', '.join(names)} |"
+        yield ""
 
 
 def reference_page(document: dict[str, Any]) -> str:
