@@ -25,6 +25,8 @@ TAGS = [
     {"name": "Forecasts", "description": "Submitted forecasts, and forecasts of releases."},
     {"name": "Predictions", "description": "Forecasts from sent prices; models in memory."},
     {"name": "Tables", "description": "Scores, drift, alerts and attribution."},
+    {"name": "Stream", "description": "Events as they happen."},
+    {"name": "Operations", "description": "Asking for a retraining; runs."},
 ]
 _NULL = "<null>"
 """What stands for null in the examples of a document that FastAPI builds."""
@@ -84,8 +86,13 @@ class Api(FastAPI):
         """Return the OpenAPI document."""
         if not self.openapi_schema:
             document: dict[str, Any] = _with_nulls(super().openapi())
-            document.setdefault("components", {}).setdefault("schemas", {})
-            document["components"]["schemas"]["Problem"] = _PROBLEM_SCHEMA
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas["Problem"] = _PROBLEM_SCHEMA
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            for methods in document["paths"].values():
+                for operation in methods.values():
+                    _complete_refusals(operation)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -158,6 +165,20 @@ def refusal(status: int) -> dict[str, Any]:
     """Describe the problem document that a route may answer with a status."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": _REFUSALS[status], "content": {PROBLEM: {"schema": schema}}}
+
+
+def _complete_refusals(operation: dict[str, Any]) -> None:
+    """Add the refusals that a route leaves out, and the form of those that it only mentions."""
+    responses = operation["responses"]
+    if "security" in operation:
+        for status in (400, 401, 403, 429, 500, 503):
+            responses.setdefault(str(status), refusal(status))
+    for status, response in responses.items():
+        # FastAPI describes a 422 of its own, with a schema that no answer here has.
+        is_own = "HTTPValidationError" in str(response)
+        if int(status) >= 400 and (is_own or "content" not in response):
+            kept = {} if is_own else response
+            responses[status] = {**refusal(int(status)), **kept}
 
 
 def _member_schema(kind: str, text: str) -> dict[str, Any]:
