@@ -7,13 +7,13 @@ import typer
 
 from quant_assets.cli.app import app
 
-kaggle = typer.Typer(no_args_is_help=True, help="Check a submission to the competition.")
+kaggle = typer.Typer(no_args_is_help=True, help="Serve, replay and check the competition.")
 app.add_typer(kaggle, name="kaggle")
 
 
 @kaggle.callback()
 def about() -> None:
-    """Check a submission to the competition."""
+    """Answer the competition's gateway, replay its days, and check a submission."""
 
 
 @kaggle.command()
@@ -32,3 +32,43 @@ def check(
 
     if not report_submission(submission, labels):
         raise typer.Exit(1)
+
+
+@kaggle.command()
+def serve(
+    data: Annotated[
+        Path, typer.Option(help="The competition's folder, with its own package or without.")
+    ],
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one."),
+    ] = None,
+) -> None:
+    """Answer the competition's gateway from the loaded market, until Ctrl-C.
+
+    If the folder holds the package kaggle_evaluation, its server is used; otherwise one that
+    speaks the same protocol on this machine only.
+    """
+    from quant_assets.commands.kaggle_server import serve_predictions
+
+    serve_predictions(data, port, typer.echo)
+
+
+@kaggle.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(help="A folder with test.csv and lagged_test_labels.")],
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("submission.parquet"),
+    days: Annotated[int | None, typer.Option(min=1, help="Send the first days only.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A server that runs already, such as 127.0.0.1:50051.")
+    ] = None,
+) -> None:
+    """Send a folder's days to an inference server as the competition does; write the submission.
+
+    Without an address a server is started for the time of the replay. Each answer is checked more
+    strictly than the competition does.
+    """
+    from quant_assets.commands.kaggle_server import replay_folder
+
+    replayed = replay_folder(folder, output, days=days, address=address, follow=lambda _: None)
+    typer.echo(replayed.describe())

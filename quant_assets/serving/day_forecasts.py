@@ -138,6 +138,10 @@ class DayForecasts:
         """Return (m,) whether every leg of each target is in the universe on a day."""
         return self._members[day]
 
+    def read_begun(self, as_of: np.datetime64) -> BoolArray:
+        """Return (m,) whether every leg of each target had come into the universe by a day."""
+        return self.known.observations.begun_targets(as_of)
+
     def read_weights(self, families: tuple[str, ...]) -> FloatArray:
         """Return the (1, families) weights that are known on the newest day."""
         columns = [self.state.record_families.index(name) for name in families]

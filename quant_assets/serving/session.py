@@ -168,10 +168,10 @@ class Session:
         """Return the forecasts of the days before a day; later days are forgotten."""
         current = self._forecasts
         is_next = current is not None and current.known.days[-1] < np.datetime64(day)
-        if current is not None and is_next and day > self._newest_stored():
+        # Days that are stored by now count as stored, even if they were given before.
+        if current is not None and is_next and current.last_stored == self._newest_stored():
             return current
         earlier = [each for each in self._given if each.days[0] < np.datetime64(day)]
-        # Days that are stored by now are read from the lake.
         stored = np.datetime64(min(self._newest_stored(), day - timedelta(days=1)))
         earlier = [each for each in earlier if each.days[0] > stored]
         forecasts = _begin(self._read_history(day))

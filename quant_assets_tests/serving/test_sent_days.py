@@ -14,7 +14,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.revisions.given_prices import select_columns, select_days
 from quant_assets.serving.known_days import KnownDays
 from quant_assets.serving.sent_days import add_days
-from quant_assets.sources.deliveries import PriceTable
+from quant_assets.sources.deliveries import Action, PriceTable
 from quant_assets_tests.support.installation import Installation
 from quant_assets_tests.support.sent_days import arrays_of, check_sent_days, know_until
 
@@ -117,3 +117,26 @@ def test_days_must_follow_what_is_known(known: KnownDays, sent: PriceTable) -> N
     series = replace(sent.series, columns=columns)
     with pytest.raises(SourceError, match="NOBODY"):
         add_days(known, replace(sent, series=series))
+
+
+def test_prices_after_a_split_go_on_where_those_before_ended(
+    known: KnownDays, sent: PriceTable
+) -> None:
+    """Halving is exact, so the closes of a share that was split are those without the split."""
+    name = known.panel.instruments[0]
+    column, place = sent.series.close_of[name], 0
+    halved = sent.values.copy()
+    halved[2:, column] /= 2
+    split = replace(sent, values=halved, actions=[Action(2, name, split=2.0)])
+    plain, _ = add_days(known, sent)
+    whole, _ = add_days(known, split)
+    step = known
+    for rows in (slice(0, 3), slice(3, ROWS)):
+        step, _ = add_days(step, select_days(split, np.isin(np.arange(ROWS), np.r_[rows])))
+    for after in (whole, step):
+        np.testing.assert_array_equal(after.panel.close, plain.panel.close)
+        assert after.growth[name].shares == 2.0
+    unsplit, _ = add_days(known, replace(split, actions=()))
+    assert not np.array_equal(
+        unsplit.panel.close[-1, place], plain.panel.close[-1, place], equal_nan=True
+    )
