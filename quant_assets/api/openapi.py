@@ -86,8 +86,24 @@ class Api(FastAPI):
             document: dict[str, Any] = _with_nulls(super().openapi())
             document.setdefault("components", {}).setdefault("schemas", {})
             document["components"]["schemas"]["Problem"] = _PROBLEM_SCHEMA
+            _add_refusals(document["paths"])
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _add_refusals(paths: Mapping[str, Mapping[str, Any]]) -> None:
+    """Describe the problems that routes of a kind may answer, where a route does not itself."""
+    for path, operations in paths.items():
+        for operation in operations.values():
+            answers: dict[str, Any] = operation["responses"]
+            statuses = [500, 503]
+            statuses += [400, 401, 403, 429] if "security" in operation else []
+            statuses += [404] if "{" in path else []
+            statuses += [408, 413] if "requestBody" in operation else []
+            for status in statuses:
+                answers.setdefault(str(status), refusal(status))
+            if "HTTPValidationError" in str(answers.get("422")):
+                answers["422"] = refusal(422)
 
 
 def object_schema(members: Members, example: Any = None) -> dict[str, Any]:
