@@ -90,9 +90,9 @@ class Api(FastAPI):
             schemas["Problem"] = _PROBLEM_SCHEMA
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
-            for methods in document["paths"].values():
+            for path, methods in document["paths"].items():
                 for operation in methods.values():
-                    _complete_refusals(operation)
+                    _complete_refusals(operation, has_names="{" in path)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -167,12 +167,20 @@ def refusal(status: int) -> dict[str, Any]:
     return {"description": _REFUSALS[status], "content": {PROBLEM: {"schema": schema}}}
 
 
-def _complete_refusals(operation: dict[str, Any]) -> None:
-    """Add the refusals that a route leaves out, and the form of those that it only mentions."""
+def _complete_refusals(operation: dict[str, Any], *, has_names: bool) -> None:
+    """Add the refusals that a route leaves out, and the form of those that it only mentions.
+
+    Args:
+        operation: the route's part of the document.
+        has_names: whether its path names something that may be unknown.
+    """
     responses = operation["responses"]
-    if "security" in operation:
-        for status in (400, 401, 403, 429, 500, 503):
-            responses.setdefault(str(status), refusal(status))
+    statuses = [500, 503]
+    statuses += [400, 401, 403, 429] if "security" in operation else []
+    statuses += [404] if has_names else []
+    statuses += [408, 413] if "requestBody" in operation else []
+    for status in statuses:
+        responses.setdefault(str(status), refusal(status))
     for status, response in responses.items():
         # FastAPI describes a 422 of its own, with a schema that no answer here has.
         is_own = "HTTPValidationError" in str(response)
