@@ -40,7 +40,7 @@ def serve_predictions(folder: Path, port: int | None, say: Callable[[str], objec
         signal.signal(number, lambda *_: ended.set())
     predict = build_predict(folder)
     if has_package(folder):
-        server = start_official_server(folder, predict)
+        _server = start_official_server(folder, predict)  # it answers while it is referenced
         say(f"{_READY}{folder / 'kaggle_evaluation'}")
         ended.wait()
         return

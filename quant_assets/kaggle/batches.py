@@ -106,6 +106,9 @@ def _read(path: Path) -> "pl.DataFrame":
     except (pl.exceptions.PolarsError, OSError) as reason:
         error = str(reason).splitlines()[0]
     else:
+        if DAY_COLUMN in header and not frame.height:
+            # A file of few days may know no label yet; the official gateway would fail.
+            return frame.cast(dict.fromkeys(header, pl.Float64) | {DAY_COLUMN: pl.Int64})
         if DAY_COLUMN in header and frame[DAY_COLUMN].dtype == pl.Int64:
             return frame
         error = f"{frame[DAY_COLUMN].dtype}" if DAY_COLUMN in header else "no such column"
