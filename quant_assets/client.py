@@ -65,7 +65,7 @@ class Client:
 
     def get(self, path: str, form: Any = JsonObject, **query: Any) -> Any:
         """Decode the answer of a path into a type; parameters that are None are left out."""
-        answer = self._http.get(path, params=_given(query))
+        answer = self._http.get(path, params=_given(query) or None)
         return msgspec.json.decode(_require_success(answer).content, type=form)
 
     def rows(self, path: str, **query: Any) -> Iterator[JsonObject]:

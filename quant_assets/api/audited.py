@@ -5,6 +5,7 @@ which is on the disk before the answer goes out. A route only names the release 
 ``request.state.release``.
 """
 
+import logging
 import time
 from asyncio import wrap_future
 from collections.abc import AsyncIterator
@@ -19,17 +20,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quant_assets.access.audit import AuditRow
 from quant_assets.access.journal import AuditJournal
+from quant_assets.access.redaction import KeyFilter
 from quant_assets.api.security import Caller, Gate
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST = 200
+_LOGS = ("uvicorn.error", "uvicorn.access")
+"""Logs in which uvicorn and its libraries repeat what clients sent."""
 
 
 @asynccontextmanager
 async def guard(app: FastAPI, settings: Settings, lake: Lake) -> AsyncIterator[None]:
-    """Let an application know keys and write the audit while the context lasts.
+    """Let an application know keys, and write the audit, while the context lasts.
 
     Args:
         app: the application, whose routes use ``api.security``.
@@ -38,10 +42,15 @@ async def guard(app: FastAPI, settings: Settings, lake: Lake) -> AsyncIterator[N
     """
     app.state.gate = Gate(settings, lake)
     app.state.journal = journal = AuditJournal(settings.lake_dir, settings.audit_dir)
+    logs, keys = [logging.getLogger(name) for name in _LOGS], KeyFilter()
+    for log in logs:
+        log.addFilter(keys)
     try:
         yield
     finally:
         await run_in_threadpool(journal.close)
+        for log in logs:
+            log.removeFilter(keys)
 
 
 class AuditMiddleware:

@@ -23,8 +23,11 @@ TAGS = [
     {"name": "State", "description": "Whether the server lives and can answer; its measures."},
     {"name": "Models", "description": "Model families and releases."},
     {"name": "Forecasts", "description": "Submitted forecasts, and forecasts of releases."},
+    {"name": "Predictions", "description": "Forecasts from sent prices; models in memory."},
     {"name": "Tables", "description": "Scores, drift, alerts and attribution."},
 ]
+_NULL = "<null>"
+"""What stands for null in the examples of a document that FastAPI builds."""
 _KINDS: dict[str, dict[str, Any]] = {
     "VARCHAR": {"type": "string"},
     "DATE": {"type": "string", "format": "date"},
@@ -80,9 +83,11 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if not self.openapi_schema:
-            schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = _PROBLEM_SCHEMA
-        return super().openapi()
+            document: dict[str, Any] = _with_nulls(super().openapi())
+            document.setdefault("components", {}).setdefault("schemas", {})
+            document["components"]["schemas"]["Problem"] = _PROBLEM_SCHEMA
+            self.openapi_schema = document
+        return self.openapi_schema
 
 
 def object_schema(members: Members, example: Any = None) -> dict[str, Any]:
@@ -92,7 +97,7 @@ def object_schema(members: Members, example: Any = None) -> dict[str, Any]:
         "required": list(members),
         "properties": {name: _member_schema(kind, text) for name, (kind, text) in members.items()},
     }
-    return schema if example is None else {**schema, "example": example}
+    return schema if example is None else {**schema, "example": _without_nulls(example)}
 
 
 def rows_schema(
@@ -165,6 +170,23 @@ def _member_schema(kind: str, text: str) -> dict[str, Any]:
     if nullable:
         schema["type"] = [schema["type"], "null"]
     return {**schema, "description": text}
+
+
+def _without_nulls(example: Any) -> Any:
+    """Replace None, which FastAPI would leave out of the document, by a mark."""
+    if isinstance(example, dict):
+        return {name: _without_nulls(value) for name, value in example.items()}
+    if isinstance(example, list):
+        return [_without_nulls(value) for value in example]
+    return _NULL if example is None else example
+
+
+def _with_nulls(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _with_nulls(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_with_nulls(value) for value in part]
+    return None if part == _NULL else part
 
 
 def _kind_schema(name: str) -> dict[str, Any]:

@@ -25,18 +25,16 @@ FromDay = Annotated[
 ]
 ToDay = Annotated[Day | None, Query(alias="to", description="last day", examples=[_EXAMPLE])]
 Targets = Annotated[
-    list[str],
+    tuple[str, ...],
     Query(
-        default_factory=list,
         alias="target",
         description="a target; repeat it for several",
         max_length=1000,
     ),
 ]
 Families = Annotated[
-    list[str],
+    tuple[str, ...],
     Query(
-        default_factory=list,
         alias="family",
         description="a family, ensemble, or published for the submitted forecast; repeatable",
         max_length=100,

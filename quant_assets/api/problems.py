@@ -13,7 +13,9 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.websockets import WebSocket
 
 from quant_assets.core import errors
 from quant_assets.core.errors import QuantAssetsError
@@ -23,11 +25,11 @@ MEDIA = "application/problem+json"
 _LONGEST = 300
 """Characters of a received value that a problem repeats."""
 _STATUS: dict[type[QuantAssetsError], HTTPStatus] = {
+    errors.UnknownNameError: HTTPStatus.NOT_FOUND,
+    errors.CalendarError: HTTPStatus.NOT_FOUND,
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.UnknownNameError: HTTPStatus.NOT_FOUND,
-    errors.CalendarError: HTTPStatus.NOT_FOUND,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.PromotionError: HTTPStatus.CONFLICT,
     errors.ReviewError: HTTPStatus.CONFLICT,
@@ -93,7 +95,7 @@ def describe_problem(status: int, title: str, kind: str = "", **parts: Any) -> d
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Have every error of an application answered by a problem document."""
-    app.add_exception_handler(QuantAssetsError, _answer_error)
+    app.add_exception_handler(QuantAssetsError, _answer_error)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(Exception, _answer_failure)
@@ -127,18 +129,22 @@ def problem_of(error: QuantAssetsError) -> dict[str, Any]:
     )
 
 
-def _answer_error(request: Request, error: Any) -> Response:
+async def _answer_error(connection: HTTPConnection, error: Any) -> Response | None:
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(problem_of(error), _headers_of(error, status))
+        _LOG.error("%s failed", connection.url.path, exc_info=error)
+    answer = problem_response(problem_of(error), _headers_of(error, status))
+    if isinstance(connection, WebSocket):
+        await connection.send_denial_response(answer)
+        return None
+    return answer
 
 
-def _headers_of(error: QuantAssetsError, status: HTTPStatus) -> dict[str, str]:
-    if isinstance(error, errors.UnauthenticatedError):
-        return {"WWW-Authenticate": "Bearer"}
+def _headers_of(error: Any, status: HTTPStatus) -> dict[str, str]:
     if isinstance(error, errors.TooManyRequestsError):
         return {"Retry-After": str(error.retry_after)}
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": "Bearer"}
     return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 

@@ -14,7 +14,7 @@ SLOWEST_HEAD = 30.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose next request begins too slowly, and refuses headers beyond a size."""
+    """Closes connections whose request begins too slowly, and refuses headers beyond a size."""
 
     _size = 0
     _is_head = True

@@ -18,10 +18,7 @@ from starlette.requests import HTTPConnection
 from quant_assets.access.keys import AccessKey, Role, read_keys, recognise_key, role_allows
 from quant_assets.access.limits import RequestLimits, limits_of_settings
 from quant_assets.api.origin import is_from_another_site, is_of_this_machine
-from quant_assets.core.errors import (
-    ForbiddenError,
-    UnauthenticatedError,
-)
+from quant_assets.core.errors import ForbiddenError, UnauthenticatedError
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 
@@ -141,6 +138,11 @@ def _read_tokens(connection: HTTPConnection) -> set[str]:
     return tokens
 
 
+def gate_of(connection: HTTPConnection) -> Gate:
+    """Return the gate of the server that a request or a WebSocket reached."""
+    return cast(Gate, connection.app.state.gate)
+
+
 @dataclass(frozen=True)
 class _Needs:
     """A dependency that lets in only callers with a role."""
@@ -154,8 +156,7 @@ class _Needs:
         bearer: Annotated[object, Security(_BEARER)],
     ) -> Caller:
         # The parameters header and bearer are here for the OpenAPI page alone.
-        gate = cast(Gate, connection.app.state.gate)
-        return await gate.admit(connection, self.role)
+        return await gate_of(connection).admit(connection, self.role)
 
 
 Reader = Annotated[Caller, Depends(_Needs("read"))]

@@ -87,6 +87,7 @@ def backfill(
     start: Annotated[datetime, typer.Option("--from", help="First day.", **_DAY)],
     end: Annotated[datetime, typer.Option("--to", help="Last day.", **_DAY)],
     job: Annotated[str, typer.Option(help="The job to run.")] = "load_history",
+    run_id: Annotated[str, typer.Option(hidden=True, help="Id of the run, a UUID.")] = "",
 ) -> None:
     """Run a job over a range of days, as one run."""
     from quant_assets.quality import worker
@@ -94,7 +95,7 @@ def backfill(
     worker.begin_worker()
     from quant_assets.commands.loading import run_range
 
-    run_range(load_settings(), job, start.date(), end.date())
+    run_range(load_settings(), job, start.date(), end.date(), run_id)
 
 
 @app.command()

@@ -20,7 +20,7 @@ def require_private(host: str, *, insecure: bool) -> str | None:
         SettingsError: others can reach the address, and the user does not insist; or nobody knows
             the name.
     """
-    if _is_loopback(host):
+    if is_loopback(host):
         return None
     reason = "the server asks nobody for a password: whoever reaches it sees and changes everything"
     if insecure:
@@ -35,7 +35,12 @@ def require_private(host: str, *, insecure: bool) -> str | None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address or a name; "" is every address.
+
+    Raises:
+        SettingsError: nobody knows the name.
+    """
     if not host:
         return False
     try:

@@ -92,7 +92,7 @@ def load_everything(settings: Settings, *, force: bool = False, yes: bool = Fals
         record_parts(settings, market)
 
 
-def run_range(settings: Settings, job: str, start: date, end: date) -> None:
+def run_range(settings: Settings, job: str, start: date, end: date, run_id: str = "") -> None:
     """Run a job over the trading days of a range that the source has, and show its progress.
 
     Args:
@@ -100,6 +100,7 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
         job: name of the job.
         start: first day, included.
         end: last day, included.
+        run_id: id of the run, a UUID; empty for a new one.
 
     Raises:
         CalendarError: the source has no trading day in the range.
@@ -113,7 +114,7 @@ def run_range(settings: Settings, job: str, start: date, end: date) -> None:
     days = find_days_to_run(source, open_market(settings, source).calendar, start, end)
     check_readable(source, *days)
     days = keep_order(settings, source, job, *days)
-    run_on_console(settings, source, JobRun(job, *days))
+    run_on_console(settings, source, JobRun(job, *days, run_id=run_id))
 
 
 def run_walk_forward(settings: Settings, given: Sequence[str] = ()) -> None:

@@ -100,6 +100,28 @@ class SubmissionError(QuantAssetsError):
     """A submission file cannot be read or judged."""
 
 
+class AccessError(QuantAssetsError):
+    """A caller may not do what is asked, or a key cannot be made or revoked."""
+
+
+class UnauthenticatedError(AccessError):
+    """A request has no key, or one that is not valid."""
+
+
+class ForbiddenError(AccessError):
+    """A caller's role does not allow what is asked."""
+
+
+class TooManyRequestsError(AccessError):
+    """A key has spent its requests of the last minute, or too many requests wait.
+
+    Attributes:
+        retry_after: whole seconds after which a request is answered again.
+    """
+
+    retry_after: int = 60
+
+
 class RequestError(QuantAssetsError):
     """A request to the prediction API cannot be answered as asked. Nothing changes."""
 
@@ -122,28 +144,6 @@ class ApiError(QuantAssetsError):
         )
         self.status = status
         self.document = document
-
-
-class AccessError(QuantAssetsError):
-    """A caller may not do what is asked, or a key cannot be made or revoked."""
-
-
-class UnauthenticatedError(AccessError):
-    """A request has no key, or one that is not valid."""
-
-
-class ForbiddenError(AccessError):
-    """A caller's role does not allow what is asked."""
-
-
-class TooManyRequestsError(AccessError):
-    """A key has spent its requests of the last minute.
-
-    Attributes:
-        retry_after: whole seconds after which a request is answered again.
-    """
-
-    retry_after: int = 60
 
 
 class UnknownNameError(QuantAssetsError):

@@ -70,6 +70,9 @@ class ForecastInputs(Protocol):
     def read_members(self, day: date) -> BoolArray:
         """Return (m,) whether every leg of each target is in the universe on a day."""
 
+    def read_begun(self, as_of: np.datetime64) -> BoolArray:
+        """Return (m,) whether every leg of each target had come into the universe by a day."""
+
 
 @dataclass
 class LakeInputs:
@@ -120,6 +123,12 @@ class LakeInputs:
         members: BoolArray = read_target_members(self.lake, days, pairs)[0]
         return members
 
+    def read_begun(self, as_of: np.datetime64) -> BoolArray:
+        """Read which targets had begun."""
+        days = np.array([as_of], dtype="datetime64[D]")
+        begun: BoolArray = find_begun_targets(self.lake, read_pairs(self.lake), days)[0]
+        return begun
+
 
 @dataclass
 class ReleaseForecaster:
@@ -160,9 +169,7 @@ class ReleaseForecaster:
             forecast = self._forecast_by_model(fit, day)
         else:
             forecast = self.inputs.read_family_forecast(fit.family, day)
-        as_of = np.array([forecast.fit_as_of], dtype="datetime64[D]")
-        begun = find_begun_targets(self.lake, read_pairs(self.lake), as_of)[0]
-        values = forecast.values[begun]
+        values = forecast.values[self.inputs.read_begun(forecast.fit_as_of)]
         if len(values) and np.isfinite(values).all() and np.ptp(values) > 0:
             return forecast
         raise LakeError(

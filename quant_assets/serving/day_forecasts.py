@@ -10,7 +10,7 @@ from datetime import date
 
 import numpy as np
 
-from quant_assets.core.errors import LakeError, unknown_name
+from quant_assets.core.errors import LakeError, UnknownNameError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.ensemble.blend import rank_average, weigh_days
@@ -100,7 +100,10 @@ class DayForecasts:
         day: date = self.known.days[-1].item()
         release = self.course.releases.get(name)
         if release is None:
-            raise unknown_name("release", name, list(self.course.releases))
+            known = list(self.course.releases)
+            if not known:
+                raise UnknownNameError("there is no release yet", found=name)
+            raise unknown_name("release", name, known)
         outcome = self._forecaster().forecast(release, day)
         if isinstance(outcome, str):
             raise LakeError("a release cannot forecast", where=f"{name}, {day}", found=outcome)
@@ -134,6 +137,10 @@ class DayForecasts:
     def read_members(self, day: date) -> BoolArray:
         """Return (m,) whether every leg of each target is in the universe on a day."""
         return self._members[day]
+
+    def read_begun(self, as_of: np.datetime64) -> BoolArray:
+        """Return (m,) whether every leg of each target had come into the universe by a day."""
+        return self.known.observations.begun_targets(as_of)
 
     def read_weights(self, families: tuple[str, ...]) -> FloatArray:
         """Return the (1, families) weights that are known on the newest day."""

@@ -1,21 +1,17 @@
-"""The prediction API on a free port of loopback, in a thread of the test's process."""
+"""The prediction API of a data directory on a free port of loopback, in a thread."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
-from time import monotonic, sleep
 
-import uvicorn
+import httpx
 from fastapi import FastAPI
 
 from quant_assets.api.app import create_app
-from quant_assets.api.context import Context, LoadedModels
+from quant_assets.api.context import Context
 from quant_assets.client import Client
 from quant_assets.core.settings import Settings
-
-PATIENCE = 30.0
+from quant_assets_tests.support.served_app import served
 
 
 @dataclass(frozen=True)
@@ -25,43 +21,26 @@ class ApiServer:
     Attributes:
         url: its address.
         app: its application, whose state a test may look at.
+        http: sends requests as they are.
+        client: the typed client without a key.
     """
 
     url: str
     app: FastAPI
+    http: httpx.Client
+    client: Client
 
     @property
     def context(self) -> Context:
         context: Context = self.app.state.context
         return context
 
-    def client(self, key: str | None = None) -> Client:
-        return Client(self.url, key)
-
 
 @contextmanager
-def serve(settings: Settings, models: LoadedModels | None = None) -> Iterator[ApiServer]:
-    """Serve a data directory while the context lasts."""
-    with serve_app(create_app(settings, models)) as server:
-        yield server
-
-
-@contextmanager
-def serve_app(app: FastAPI) -> Iterator[ApiServer]:
-    """Serve an application while the context lasts."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="api server")
-    thread.start()
-    try:
-        deadline = monotonic() + PATIENCE
-        while not server.started:
-            assert thread.is_alive(), "the server ended while it started"
-            assert monotonic() < deadline, "the server does not start"
-            sleep(0.01)
-        yield ApiServer(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE)
-        listening.close()
+def serve(settings: Settings) -> Iterator[ApiServer]:
+    """Serve a data directory while the context lasts; models are loaded when they are needed."""
+    app = create_app(settings, prepared=False)
+    with served(app) as port:
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as http, Client(url) as client:
+            yield ApiServer(url, app, http, client)

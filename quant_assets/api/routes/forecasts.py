@@ -11,6 +11,7 @@ from quant_assets.api.days import choose_targets, find_day
 from quant_assets.api.encoding import Content
 from quant_assets.api.openapi import documented, object_schema, rows_schema
 from quant_assets.api.parameters import DayInPath, Targets
+from quant_assets.api.security import Reader
 from quant_assets.lake.readers.published import (
     FORECAST_COLUMNS,
     PublishedDay,
@@ -82,9 +83,11 @@ _RESPONSES = documented(_SCHEMA, 404, 422, tables=True, description="The forecas
     summary="The newest submitted forecast",
     responses=_RESPONSES,
 )
-async def get_latest_forecast(request: Request, context: Shared, targets: Targets) -> Response:
+async def get_latest_forecast(
+    request: Request, context: Shared, caller: Reader, targets: Targets = ()
+) -> Response:
     """Return the forecast of the newest day, as for a day by its date."""
-    return await answer_forecast(request, context, None, targets)
+    return await answer_forecast(request, context, None, targets, caller.key_id)
 
 
 @router.get(
@@ -94,7 +97,7 @@ async def get_latest_forecast(request: Request, context: Shared, targets: Target
     responses=_RESPONSES,
 )
 async def get_forecast(
-    request: Request, context: Shared, day: DayInPath, targets: Targets
+    request: Request, context: Shared, caller: Reader, day: DayInPath, targets: Targets = ()
 ) -> Response:
     """Return the forecast of all targets of a day, or of some, with the intervals of their labels.
 
@@ -102,11 +105,11 @@ async def get_forecast(
     the champion or, in step with its share, of the challenger; `release` says which. The choice
     depends on key and challenger alone, so a caller stays with a challenger while its share rises.
     """
-    return await answer_forecast(request, context, day, targets)
+    return await answer_forecast(request, context, day, targets, caller.key_id)
 
 
 async def answer_forecast(
-    request: Request, context: Context, day: date | None, asked: list[str], caller: str = ""
+    request: Request, context: Context, day: date | None, asked: tuple[str, ...], caller: str = ""
 ) -> Response:
     """Answer with the forecast of a day.
 

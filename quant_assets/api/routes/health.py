@@ -11,6 +11,7 @@ from quant_assets import __version__
 from quant_assets.api.context import Context, Shared
 from quant_assets.api.openapi import documented, object_schema
 from quant_assets.api.problems import problem_of
+from quant_assets.api.security import Reader
 from quant_assets.core.errors import QuantAssetsError
 from quant_assets.lake.readers.published import read_published_days
 from quant_assets.metrics.prometheus import Metric
@@ -89,7 +90,7 @@ async def get_ready(context: Shared) -> Response:
         }
     },
 )
-async def get_metrics(request: Request, context: Shared) -> Response:
+async def get_metrics(request: Request, context: Shared, _: Reader) -> Response:
     """Measure latency by route, requests by status, the cache, loaded models, and age of data."""
     readiness = await describe_readiness(context)
     counts = context.answers.counts

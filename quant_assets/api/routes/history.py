@@ -9,14 +9,14 @@ from quant_assets.api.context import Shared
 from quant_assets.api.days import choose_targets
 from quant_assets.api.listings import answer_page, document_page
 from quant_assets.api.parameters import Cursor, FromDay, Limit, Targets, ToDay
+from quant_assets.api.security import Reader
 from quant_assets.lake.readers.pages import PageRequest
 from quant_assets.lake.readers.published import SUBMITTED, read_targets
 
 router = APIRouter(tags=["Forecasts"])
 Releases = Annotated[
-    list[str],
+    tuple[str, ...],
     Query(
-        default_factory=list,
         alias="release",
         description="a release that was champion, or challenger with a share; repeatable",
         max_length=100,
@@ -48,8 +48,9 @@ Releases = Annotated[
 async def list_submitted_predictions(
     request: Request,
     context: Shared,
-    targets: Targets,
-    releases: Releases,
+    _: Reader,
+    targets: Targets = (),
+    releases: Releases = (),
     start: FromDay = None,
     end: ToDay = None,
     cursor: Cursor = None,
@@ -61,9 +62,7 @@ async def list_submitted_predictions(
     live; a day that was submitted again has its last version.
     """
     if targets:
-        targets = list(
-            choose_targets(await context.answers.value("targets", read_targets), targets)
-        )
-    filters = {"target": tuple(targets), "release": tuple(sorted(set(releases)))}
+        targets = choose_targets(await context.answers.value("targets", read_targets), targets)
+    filters = {"target": targets, "release": tuple(sorted(set(releases)))}
     page = PageRequest(start, end, filters, cursor, limit)
     return await answer_page(request, context, "history", SUBMITTED, page)

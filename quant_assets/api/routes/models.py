@@ -10,6 +10,7 @@ from quant_assets.api.context import Context, Shared
 from quant_assets.api.days import require_name
 from quant_assets.api.encoding import Content
 from quant_assets.api.openapi import documented, object_schema
+from quant_assets.api.security import Reader
 from quant_assets.lake.store.lake import Lake
 from quant_assets.promotion.model_list import FAMILY_COLUMNS, describe_releases, read_families
 
@@ -95,7 +96,7 @@ _LIST = {
 }
 _LIST["properties"]["families"]["items"] = _FAMILY
 _LIST["properties"]["releases"]["items"] = _RELEASE
-_EITHER = {"oneOf": [_FAMILY, _RELEASE], "example": _FAMILY_EXAMPLE}
+_EITHER = {"oneOf": [_FAMILY, _RELEASE], "example": _FAMILY["example"]}
 ModelName = Annotated[
     str, Path(description="name of a family or a release", max_length=100, examples=["ridge"])
 ]
@@ -107,7 +108,7 @@ ModelName = Annotated[
     summary="Families and releases",
     responses=documented(_LIST, 406, description="All families and releases."),
 )
-async def list_models(request: Request, context: Shared) -> Response:
+async def list_models(request: Request, context: Shared, _: Reader) -> Response:
     """List the newest fit of each family, and all releases, with their scores."""
     loaded = tuple(sorted(context.models.names()))
 
@@ -124,7 +125,7 @@ async def list_models(request: Request, context: Shared) -> Response:
     summary="A family or a release",
     responses=documented(_EITHER, 404, 406, 422, description="The family or the release."),
 )
-async def get_model(request: Request, context: Shared, name: ModelName) -> Response:
+async def get_model(request: Request, context: Shared, _: Reader, name: ModelName) -> Response:
     """Return the newest fit of a family, or a release, as in the list."""
     models = await context.answers.value("models by name", _read_by_name)
     require_name("model", name, list(models), "path.name")

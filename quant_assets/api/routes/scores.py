@@ -14,6 +14,7 @@ from quant_assets.api.encoding import Content
 from quant_assets.api.listings import answer_page, document_page
 from quant_assets.api.openapi import documented, rows_schema
 from quant_assets.api.parameters import Cursor, DayInPath, Families, FromDay, Limit, ToDay
+from quant_assets.api.security import Reader
 from quant_assets.lake.readers.days import read_days
 from quant_assets.lake.readers.pages import PageRequest, list_table
 from quant_assets.lake.schemas.scoring_tables import ATTRIBUTION, PERFORMANCE, SCOREBOARD
@@ -65,7 +66,7 @@ _EXAMPLE_SCORE = {
     ),
 )
 async def get_attribution(
-    request: Request, context: Shared, day: DayInPath, families: Families
+    request: Request, context: Shared, _: Reader, day: DayInPath, families: Families = ()
 ) -> Response:
     """Say how much each group of inputs contributed to the forecast of each family on a day.
 
@@ -103,7 +104,9 @@ async def get_attribution(
         description="A row for each family, the best first.",
     ),
 )
-async def list_scores(request: Request, context: Shared, families: Families) -> Response:
+async def list_scores(
+    request: Request, context: Shared, _: Reader, families: Families = ()
+) -> Response:
     """List the scores over all judged days, with their 95 % intervals.
 
     The score is the mean of the daily information coefficients over their standard deviation.
@@ -139,14 +142,15 @@ async def list_scores(request: Request, context: Shared, families: Families) -> 
 async def list_daily_scores(
     request: Request,
     context: Shared,
-    families: Families,
+    _: Reader,
+    families: Families = (),
     start: FromDay = None,
     end: ToDay = None,
     cursor: Cursor = None,
     limit: Limit = 1000,
 ) -> Response:
     """List the information coefficient of each family on each judged day, the newest first."""
-    page = PageRequest(start, end, {"family": tuple(families)}, cursor, limit)
+    page = PageRequest(start, end, {"family": families}, cursor, limit)
     return await answer_page(request, context, "daily scores", DAILY_SCORES, page)
 
 

@@ -8,33 +8,31 @@ from starlette.responses import Response
 from quant_assets.api.context import Shared
 from quant_assets.api.listings import answer_page, document_page
 from quant_assets.api.parameters import Cursor, FromDay, Limit, ToDay
+from quant_assets.api.security import Reader
 from quant_assets.lake.readers.pages import PageRequest, list_table
 from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.schemas.monitoring_tables import DRIFT
 
 router = APIRouter(tags=["Tables"])
 DriftLevels = Annotated[
-    list[Literal["instrument", "market", "target", "forecast"]],
-    Query(default_factory=list, alias="level", description="level of the column; repeatable"),
+    tuple[Literal["instrument", "market", "target", "forecast"], ...],
+    Query(alias="level", description="level of the column; repeatable"),
 ]
 Names = Annotated[
-    list[str],
+    tuple[str, ...],
     Query(
-        default_factory=list,
         alias="name",
         description="feature or family; repeatable",
         max_length=100,
     ),
 ]
 AlertLevels = Annotated[
-    list[Literal["critical", "warning", "info"]],
-    Query(default_factory=list, alias="level", description="highest level so far; repeatable"),
+    tuple[Literal["critical", "warning", "info"], ...],
+    Query(alias="level", description="highest level so far; repeatable"),
 ]
 Keys = Annotated[
-    list[str],
-    Query(
-        default_factory=list, alias="key", description="the condition; repeatable", max_length=100
-    ),
+    tuple[str, ...],
+    Query(alias="key", description="the condition; repeatable", max_length=100),
 ]
 DRIFTS = list_table(DRIFT, "trading_day", "level", "name", filters=["level", "name", "drifted"])
 ALERT_LIST = list_table(
@@ -71,16 +69,17 @@ ALERT_LIST = list_table(
 async def list_drift(
     request: Request,
     context: Shared,
-    levels: DriftLevels,
-    names: Names,
-    drifted: bool | None = None,
+    _: Reader,
+    levels: DriftLevels = (),
+    names: Names = (),
+    drifted: Annotated[bool | None, Query(description="whether the column has drifted")] = None,
     start: FromDay = None,
     end: ToDay = None,
     cursor: Cursor = None,
     limit: Limit = 1000,
 ) -> Response:
     """List the distances of features and forecasts from earlier days, the newest day first."""
-    filters = {"level": tuple(levels), "name": tuple(names), "drifted": _only(drifted)}
+    filters = {"level": levels, "name": names, "drifted": _only(drifted)}
     page = PageRequest(start, end, filters, cursor, limit)
     return await answer_page(request, context, "drift", DRIFTS, page)
 
@@ -111,8 +110,9 @@ async def list_drift(
 async def list_alerts(
     request: Request,
     context: Shared,
-    levels: AlertLevels,
-    keys: Keys,
+    _: Reader,
+    levels: AlertLevels = (),
+    keys: Keys = (),
     is_open: Annotated[
         bool | None, Query(alias="open", description="whether the condition lasts")
     ] = None,
@@ -122,7 +122,7 @@ async def list_alerts(
     limit: Limit = 1000,
 ) -> Response:
     """List alerts by the moment at which they were opened, the newest first."""
-    filters = {"level": tuple(levels), "key": tuple(keys), "open": _only(is_open)}
+    filters = {"level": levels, "key": keys, "open": _only(is_open)}
     page = PageRequest(start, end, filters, cursor, limit)
     return await answer_page(request, context, "alerts", ALERT_LIST, page)
 

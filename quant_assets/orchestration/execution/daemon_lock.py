@@ -25,6 +25,8 @@ from quant_assets.core.files import write_atomically
 _LOCK, _HOLDER = "daemon.lock", "daemon.json"
 _SECONDS = 2.0
 """Longest wait for the lock: others hold it for a moment to see whether it is free."""
+_GLANCE = 0.3
+"""Wait of a process that only looks whether the lock is free."""
 _held: dict[Path, FileLock] = {}
 _turn = Lock()
 
@@ -86,6 +88,18 @@ def require_no_daemon(home: Path) -> None:
     if (home / _LOCK).exists():
         with hold_daemon_lock(home):
             pass
+
+
+def has_daemon(home: Path) -> bool:
+    """Return whether a daemon, or a process in its place, works on the data directory now."""
+    if not (home / _LOCK).exists():
+        return False
+    lock = FileLock(home / _LOCK, thread_local=False)
+    try:
+        with lock.acquire(timeout=_GLANCE):
+            return False
+    except Timeout:
+        return True
 
 
 def _acquire(home: Path) -> FileLock:

@@ -158,7 +158,7 @@ def run_job(definitions: dg.Definitions, opened: dg.DagsterInstance, run: JobRun
     if run.job not in names:
         raise unknown_name("job", run.job, names)
     resolved = definitions.resolve_job_def(run.job)
-    run_id = str(uuid4())
+    run_id = run.run_id or str(uuid4())
     selected = [dg.AssetKey(name.split(".")) for name in run.only]
     days = {RANGE_START: run.start.isoformat(), RANGE_END: run.end.isoformat()}
     with hold_run_lock(opened, run_id), keep_terminal() as terminal:

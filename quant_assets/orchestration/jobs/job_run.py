@@ -17,6 +17,7 @@ class JobRun:
         tags: further tags of the run.
         config: configuration of the job's steps, by the step's name.
         only: tables whose assets are run; all assets of the job if empty.
+        run_id: id of the run, a UUID; empty for a new one.
     """
 
     job: str
@@ -25,3 +26,4 @@ class JobRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: Sequence[str] = ()
+    run_id: str = ""

@@ -85,6 +85,23 @@ class RetrainLimits:
     interval: timedelta
 
 
+@dataclass(frozen=True)
+class Budget:
+    """Minutes of retraining in the last 24 hours.
+
+    Attributes:
+        allowed: the most minutes.
+        spent: minutes of the retrainings that were requested.
+        expected: minutes that the next one may take: as long as the longest of them.
+        free_at: when the next one would be within the limit; None if it is so now.
+    """
+
+    allowed: float
+    spent: float
+    expected: float
+    free_at: datetime | None
+
+
 def retry_pause(failures: int) -> timedelta:
     """The pause after a number of failures, at least one: it doubles up to the longest pause."""
     # From this power on the pause is the longest.
@@ -184,23 +201,45 @@ def _end_of_interval(
     return max(succeeded) + interval if succeeded else now
 
 
-def _check_budget(now: datetime, past: Sequence[Attempt], limits: RetrainLimits) -> Wait | None:
-    """Return None if a retraining as long as the day's longest stays within the budget."""
+def measure_budget(now: datetime, past: Sequence[Attempt], limits: RetrainLimits) -> Budget:
+    """Compare what retraining took in the last 24 hours with the limit.
+
+    A retraining as long as the day's longest has to fit in; the first of 24 hours always does.
+
+    Args:
+        now: the present moment, UTC.
+        past: all earlier retrainings, oldest first.
+        limits: say how many minutes are allowed.
+    """
     longest = max(
         (attempt.minutes for attempt in past if attempt.outcome == "succeeded"), default=math.inf
     )
     # After a crash of the machine Dagster closes a run hours later, so its minutes are limited.
-    recent = [
-        min(attempt.minutes, longest)
+    recent = sorted(
+        (attempt.requested_at + BUDGET_PERIOD, min(attempt.minutes, longest))
         for attempt in past
         if now - BUDGET_PERIOD < attempt.requested_at <= now
-    ]
-    spent, expected = sum(recent), max(recent, default=0.0)
-    if not recent or spent + expected <= limits.budget:
+    )
+    minutes = [length for _, length in recent]
+    # Before the k-th end of a period, the k-th and all later retrainings count.
+    fitting = (
+        k
+        for k in range(len(recent) + 1)
+        if k == len(recent) or sum(minutes[k:]) + max(minutes[k:]) <= limits.budget
+    )
+    first = next(fitting)
+    free_at = recent[first - 1][0] if first else None
+    return Budget(limits.budget, sum(minutes), max(minutes, default=0.0), free_at)
+
+
+def _check_budget(now: datetime, past: Sequence[Attempt], limits: RetrainLimits) -> Wait | None:
+    """Return None if a retraining as long as the day's longest stays within the budget."""
+    budget = measure_budget(now, past, limits)
+    if budget.free_at is None:
         return None
     return Wait(
-        f"retraining took {spent:.0f} of the {limits.budget:.0f} minutes allowed in 24 hours, "
-        f"and the next may take {expected:.0f}"
+        f"retraining took {budget.spent:.0f} of the {budget.allowed:.0f} minutes allowed in 24"
+        f" hours, and the next may take {budget.expected:.0f}"
     )
 
 
