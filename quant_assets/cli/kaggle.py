@@ -63,14 +63,21 @@ def replay(
     address: Annotated[
         str | None, typer.Option(help="A server that runs already, such as 127.0.0.1:50051.")
     ] = None,
+    official: Annotated[
+        bool, typer.Option("--official", help="Use the gateway of the folder's own package.")
+    ] = False,
 ) -> None:
     """Send a folder's days to an inference server as the competition does; write the submission.
 
     Without an address a server is started for the time of the replay. Each answer is checked more
     strictly than the competition does.
     """
-    from quant_assets.commands.kaggle_server import replay_folder
+    from quant_assets.commands.kaggle_server import replay_folder, replay_officially
 
+    if official:
+        replay_officially(folder, output)
+        typer.echo(f"{output}: written by the competition's own gateway")
+        return
     replayed = replay_folder(folder, output, days=days, address=address, follow=lambda _: None)
     typer.echo(replayed.describe())
 

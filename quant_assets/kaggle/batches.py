@@ -108,7 +108,9 @@ def _read(path: Path) -> "pl.DataFrame":
     else:
         if DAY_COLUMN in header and not frame.height:
             # A file of few days may know no label yet; the official gateway would fail.
-            return frame.cast(dict.fromkeys(header, pl.Float64) | {DAY_COLUMN: pl.Int64})
+            return pl.DataFrame(
+                schema={name: pl.Int64 if name == DAY_COLUMN else pl.Float64 for name in header}
+            )
         if DAY_COLUMN in header and frame[DAY_COLUMN].dtype == pl.Int64:
             return frame
         error = f"{frame[DAY_COLUMN].dtype}" if DAY_COLUMN in header else "no such column"

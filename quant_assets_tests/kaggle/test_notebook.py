@@ -18,7 +18,7 @@ from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, forecasts_tab
 from quant_assets.lake.store.copying import copy_lake
 from quant_assets.lake.store.lake import Lake
 from quant_assets.sources.simulated.market import SimulatedMarket
-from quant_assets_tests.support.installation import PATIENCE, Installation
+from quant_assets_tests.support.installation import PATIENCE, Command, Installation
 from quant_assets_tests.support.served_days import write_served_days
 from quant_assets_tests.support.small_market import FIRST_DAY, LAST_DAY
 from quant_assets_tests.support.stand_in import write_stand_in
@@ -45,6 +45,8 @@ print(json.dumps({"file": quant_assets.__file__, "libraries": libraries}))
 """
 # Others import these where they are there, and do without them otherwise.
 OPTIONAL = {"charset-normalizer", "cloudpickle", "psutil", "rich", "setuptools", "pip"}
+# Its files lie in the folder of grpcio.
+SHARED = {"grpcio-health-checking"}
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def test_the_cells_write_the_submission_offline(
     assert all(first[row["target"]] == row["value"] for row in rows)
     lines = (prepared.dataset / "requirements.txt").read_text().splitlines()
     required = {line.partition("==")[0] for line in lines}
-    known = {*required, *FROM_IMAGE, *OPTIONAL, "quant-assets", "polars-runtime-32"}
+    known = {*required, *FROM_IMAGE, *OPTIONAL, *SHARED, "quant-assets", "polars-runtime-32"}
     for names in about["libraries"].values():
         # Several libraries may share a package's name, such as google.
         assert known & {name.lower().replace("_", "-") for name in names}, names
@@ -154,9 +156,21 @@ def test_nothing_is_overwritten(prepared: Prepared, loaded: Installation, tmp_pa
         copy_lake(tmp_path / "absent", tmp_path / "copy")
 
 
-def test_the_folders_own_package_serves_in_a_process_of_its_own(
-    inputs: Path, loaded: Installation, tmp_path: Path
+@pytest.mark.parametrize("official", [(), ("--official",)], ids=["its server", "its gateway"])
+def test_the_folders_own_package_is_used(
+    inputs: Path, loaded: Installation, tmp_path: Path, command: Command, official: tuple[str, ...]
 ) -> None:
-    folder = inputs / "competition"
-    result = loaded.run("kaggle", "replay", str(folder), "--output", str(tmp_path / "x.parquet"))
-    assert result.succeeded().out.startswith(f"{tmp_path / 'x.parquet'}: 3 days")
+    """Its server runs in a process of its own, which ours asks; or its gateway asks for all."""
+    file = tmp_path / "submission.parquet"
+    replay = ("kaggle", "replay", str(inputs / "competition"), "--output", str(file))
+    # The gateway changes the process that it runs in.
+    result = loaded.run(*replay, *official) if official else command(loaded, *replay)
+    assert result.status == 0, result.err
+    assert pl.read_parquet(file)["date_id"].to_list() == list(range(FIRST, FIRST + SERVED))
+
+
+def test_the_own_gateway_needs_the_package(
+    loaded: Installation, tmp_path: Path, command: Command
+) -> None:
+    result = command(loaded, "kaggle", "replay", str(tmp_path), "--official")
+    result.refused_with("lacks the competition's package", str(tmp_path), "kaggle_evaluation")
