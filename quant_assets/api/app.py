@@ -1,18 +1,22 @@
 """Composition of the prediction API: routes, errors, and what lives as long as the server."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import HTMLResponse
 
 from quant_assets import __version__
 from quant_assets.api.audited import AuditMiddleware, guard
-from quant_assets.api.context import Context, LoadedModels
+from quant_assets.api.context import Context
 from quant_assets.api.lake_state import LakeState
 from quant_assets.api.limits import BodyLimits
 from quant_assets.api.measures import Measured, Measures
 from quant_assets.api.openapi import DESCRIPTION, TAGS, Api
+from quant_assets.api.pool import PredictorPool
 from quant_assets.api.problems import add_problem_handlers
+from quant_assets.api.reference import reference_page
 from quant_assets.api.routes import (
     forecasts,
     health,
@@ -20,6 +24,7 @@ from quant_assets.api.routes import (
     models,
     operations,
     page,
+    predict,
     scores,
     stream,
     watching,
@@ -30,6 +35,7 @@ from quant_assets.sources.registry import open_market
 
 ROUTERS: tuple[APIRouter, ...] = (
     forecasts.router,
+    predict.router,
     history.router,
     health.router,
     models.router,
@@ -44,12 +50,12 @@ _PATIENCE = 5.0
 """Seconds that a read waits for a locked lake: a caller can ask again."""
 
 
-def create_app(settings: Settings, models: LoadedModels | None = None) -> FastAPI:
+def create_app(settings: Settings, *, prepared: bool = True) -> FastAPI:
     """Build the application for the market of the settings.
 
     Args:
         settings: the market and the paths.
-        models: the models in memory; None for a server that only reads.
+        prepared: whether models are loaded before a request needs them, and again after changes.
     """
 
     @asynccontextmanager
@@ -57,13 +63,17 @@ def create_app(settings: Settings, models: LoadedModels | None = None) -> FastAP
         with (
             Lake(settings.lake_dir, read_only=True, patience=_PATIENCE) as lake,
             LakeState(lake) as state,
+            closing(PredictorPool(settings)) as models,
         ):
             context = Context.build(settings, lake, open_market(settings), state, models)
             app.state.context = context
+            keeper = asyncio.create_task(models.keep_prepared(state)) if prepared else None
             try:
                 async with guard(app, settings, lake):
                     yield
             finally:
+                if keeper is not None:
+                    keeper.cancel()
                 context.answers.close()
 
     app = Api(
@@ -73,7 +83,11 @@ def create_app(settings: Settings, models: LoadedModels | None = None) -> FastAP
         version=__version__,
         openapi_tags=TAGS,
         lifespan=live,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
+    app.add_api_route("/docs", _show_reference, include_in_schema=False)
     app.state.measures = measures = Measures()
     for router in ROUTERS:
         app.include_router(router)
@@ -82,3 +96,7 @@ def create_app(settings: Settings, models: LoadedModels | None = None) -> FastAP
     app.add_middleware(BodyLimits, most_bytes=settings.api_body_bytes)
     app.add_middleware(Measured, measures=measures)
     return app
+
+
+async def _show_reference(request: Request) -> HTMLResponse:
+    return HTMLResponse(reference_page(request.app.openapi()))

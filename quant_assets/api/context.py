@@ -3,35 +3,19 @@
 A value that a single route needs does not belong here.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Protocol, cast
+from typing import Annotated, cast
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from quant_assets.api.answers import Answers
 from quant_assets.api.lake_state import LakeState
+from quant_assets.api.pool import PredictorPool
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
-
-
-class LoadedModels(Protocol):
-    """What the routes need to know of the models in memory."""
-
-    def names(self) -> Collection[str]:
-        """Return the names of the releases and families whose models are loaded."""
-        ...
-
-
-class NoModels:
-    """The models of a server that forecasts nothing itself."""
-
-    def names(self) -> Collection[str]:
-        """Return no name."""
-        return ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +28,7 @@ class Context:
         market: the description of the market.
         state: the state of the lake that answers come from.
         answers: reads, encodes and keeps answers.
-        models: the models in memory.
+        models: the process that forecasts from sent prices, and its models.
         started_at: when the server started, UTC.
     """
 
@@ -53,7 +37,7 @@ class Context:
     market: MarketDescription
     state: LakeState
     answers: Answers
-    models: LoadedModels
+    models: PredictorPool
     started_at: datetime
 
     @classmethod
@@ -63,11 +47,11 @@ class Context:
         lake: Lake,
         market: MarketDescription,
         state: LakeState,
-        models: LoadedModels | None = None,
+        models: PredictorPool,
     ) -> "Context":
         """Build the context of a server that starts now."""
         answers = Answers(lake, state)
-        return cls(settings, lake, market, state, answers, models or NoModels(), datetime.now(UTC))
+        return cls(settings, lake, market, state, answers, models, datetime.now(UTC))
 
 
 async def get_context(connection: HTTPConnection) -> Context:

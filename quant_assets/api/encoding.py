@@ -16,6 +16,8 @@ from quant_assets.api.accept import CSV, JSON
 _FIELDS = b"quant_assets"
 """Key of an Arrow stream's metadata that holds the fields beside the rows, as JSON."""
 
+_VARY = "Accept, X-API-Key, Authorization"
+
 
 @dataclass(frozen=True)
 class Content:
@@ -53,7 +55,7 @@ def encode(content: Content, media: str, url: URL) -> Answer:
         rows = _to_table(content)
         body = _encode_csv(rows) if media == CSV else _encode_arrow(rows, content.fields)
     digest = blake2b(body, digest_size=12, person=media[-16:].encode()).hexdigest()
-    headers = {"ETag": f'"{digest}"', "Vary": "Accept", "Cache-Control": "private, no-cache"}
+    headers = {"ETag": f'"{digest}"', "Vary": _VARY, "Cache-Control": "private, no-cache"}
     if content.next_page is not None:
         following = url.include_query_params(cursor=content.next_page)
         headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'

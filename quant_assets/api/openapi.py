@@ -23,8 +23,13 @@ TAGS = [
     {"name": "State", "description": "Whether the server lives and can answer; its measures."},
     {"name": "Models", "description": "Model families and releases."},
     {"name": "Forecasts", "description": "Submitted forecasts, and forecasts of releases."},
+    {"name": "Predictions", "description": "Forecasts from sent prices; models in memory."},
     {"name": "Tables", "description": "Scores, drift, alerts and attribution."},
+    {"name": "Stream", "description": "Events as they happen."},
+    {"name": "Operations", "description": "Asking for a retraining; runs."},
 ]
+_NULL = "<null>"
+"""What stands for null in the examples of a document that FastAPI builds."""
 _KINDS: dict[str, dict[str, Any]] = {
     "VARCHAR": {"type": "string"},
     "DATE": {"type": "string", "format": "date"},
@@ -80,9 +85,16 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if not self.openapi_schema:
-            schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
+            document: dict[str, Any] = _with_nulls(super().openapi())
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["Problem"] = _PROBLEM_SCHEMA
-        return super().openapi()
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            for path, methods in document["paths"].items():
+                for operation in methods.values():
+                    _complete_refusals(operation, has_names="{" in path)
+            self.openapi_schema = document
+        return self.openapi_schema
 
 
 def object_schema(members: Members, example: Any = None) -> dict[str, Any]:
@@ -92,7 +104,7 @@ def object_schema(members: Members, example: Any = None) -> dict[str, Any]:
         "required": list(members),
         "properties": {name: _member_schema(kind, text) for name, (kind, text) in members.items()},
     }
-    return schema if example is None else {**schema, "example": example}
+    return schema if example is None else {**schema, "example": _without_nulls(example)}
 
 
 def rows_schema(
@@ -155,6 +167,28 @@ def refusal(status: int) -> dict[str, Any]:
     return {"description": _REFUSALS[status], "content": {PROBLEM: {"schema": schema}}}
 
 
+def _complete_refusals(operation: dict[str, Any], *, has_names: bool) -> None:
+    """Add the refusals that a route leaves out, and the form of those that it only mentions.
+
+    Args:
+        operation: the route's part of the document.
+        has_names: whether its path names something that may be unknown.
+    """
+    responses = operation["responses"]
+    statuses = [500, 503]
+    statuses += [400, 401, 403, 429] if "security" in operation else []
+    statuses += [404] if has_names else []
+    statuses += [408, 413] if "requestBody" in operation else []
+    for status in statuses:
+        responses.setdefault(str(status), refusal(status))
+    for status, response in responses.items():
+        # FastAPI describes a 422 of its own, with a schema that no answer here has.
+        is_own = "HTTPValidationError" in str(response)
+        if int(status) >= 400 and (is_own or "content" not in response):
+            kept = {} if is_own else response
+            responses[status] = {**refusal(int(status)), **kept}
+
+
 def _member_schema(kind: str, text: str) -> dict[str, Any]:
     nullable, name = kind.endswith("?"), kind.removesuffix("?")
     schema: dict[str, Any]
@@ -165,6 +199,23 @@ def _member_schema(kind: str, text: str) -> dict[str, Any]:
     if nullable:
         schema["type"] = [schema["type"], "null"]
     return {**schema, "description": text}
+
+
+def _without_nulls(example: Any) -> Any:
+    """Replace None, which FastAPI would leave out of the document, by a mark."""
+    if isinstance(example, dict):
+        return {name: _without_nulls(value) for name, value in example.items()}
+    if isinstance(example, list):
+        return [_without_nulls(value) for value in example]
+    return _NULL if example is None else example
+
+
+def _with_nulls(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _with_nulls(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_with_nulls(value) for value in part]
+    return None if part == _NULL else part
 
 
 def _kind_schema(name: str) -> dict[str, Any]:

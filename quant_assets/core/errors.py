@@ -113,7 +113,7 @@ class ForbiddenError(AccessError):
 
 
 class TooManyRequestsError(AccessError):
-    """A key has spent its requests of the last minute.
+    """A key has spent its requests of the last minute, or too many requests wait.
 
     Attributes:
         retry_after: whole seconds after which a request is answered again.

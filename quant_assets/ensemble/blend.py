@@ -127,20 +127,49 @@ def read_weights(lake: Lake, families: Sequence[str], days: DayArray) -> FloatAr
         families: names of the members.
         days: (n,) days, ascending.
     """
-    if not len(days) or not lake.has(TRACK_RECORD):
-        return np.ones((len(days), len(families)))
+    if not len(days):
+        return np.ones((0, len(families)))
+    return weigh_days(days, *read_track_record(lake, families, days[-1].item()))
+
+
+def read_track_record(
+    lake: Lake, families: Sequence[str], until: date
+) -> tuple[DayArray, FloatArray]:
+    """Read the daily ICs of families that were known by a day.
+
+    Returns the (t,) days on which an IC of any family became known, ascending, and the (t, k) ICs
+    of the k given families; NaN where a family has none.
+
+    Args:
+        lake: the lake.
+        families: names of the families.
+        until: the day.
+    """
+    if not lake.has(TRACK_RECORD):
+        return np.empty(0, "datetime64[D]"), np.empty((0, len(families)))
     record = lake.columns(
         f"SELECT released_on, family, ic FROM {TRACK_RECORD.quoted}"
         " WHERE released_on <= ? ORDER BY released_on",
-        [days[-1].item()],
+        [until],
     )
     known = np.unique(record["released_on"]).astype("datetime64[D]")
     ic = np.full((len(known), len(families)), np.nan)
     for column, name in enumerate(families):
         of_family = record["family"] == name
         ic[day_positions(record["released_on"][of_family], known), column] = record["ic"][of_family]
+    return known, ic
+
+
+def weigh_days(days: DayArray, known: DayArray, ic: FloatArray) -> FloatArray:
+    """Compute the (n, k) weights on n days from the daily ICs known by then.
+
+    Args:
+        days: (n,) days, ascending.
+        known: (t,) days on which an IC became known, ascending.
+        ic: (t, k) ICs of the k families; NaN where a family has none.
+    """
     row = np.searchsorted(known, days, side="right")
-    return np.concatenate([np.ones((1, len(families))), learned_weights(ic)])[row]
+    return np.concatenate([np.ones((1, ic.shape[1])), learned_weights(ic)])[row]
 
 
 def _read_members_forecasts(

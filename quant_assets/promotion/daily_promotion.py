@@ -5,17 +5,16 @@ day promoted again gives the same rows. The decisions of a day with a submitted 
 whatever has changed since in settings, prices and files. The rules are in ``promotion.rules``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
 from quant_assets.core.clock import Clock
 from quant_assets.core.settings import Settings
-from quant_assets.core.typing import FloatArray
+from quant_assets.core.typing import DayArray, FloatArray
 from quant_assets.lake.readers.point_in_time import read_date_ids, read_known_days
 from quant_assets.lake.readers.prices import read_pairs
 from quant_assets.lake.schemas.promotion_tables import (
@@ -23,57 +22,32 @@ from quant_assets.lake.schemas.promotion_tables import (
     RECORDS,
     RELEASE_FORECASTS,
     SUBMITTED_FORECASTS,
-    SUBMITTED_NAME,
 )
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.models.registry import FAMILIES
-from quant_assets.promotion.failures import forecast_releases
+from quant_assets.promotion.course import JudgedDay, PromotionCourse, ReleaseFailure
 from quant_assets.promotion.promotion_state import RULES, Decision, PromotionState, fold_decisions
 from quant_assets.promotion.publishing import (
     FallbackForecast,
     SubmittedForecast,
-    mix_releases,
     release_forecast_rows,
     submitted_rows,
 )
 from quant_assets.promotion.release_forecasts import (
-    ReleaseForecast,
+    LakeInputs,
     ReleaseForecaster,
     read_unjudged_forecasts,
 )
 from quant_assets.promotion.release_store import (
-    Release,
     decision_rows,
     read_decisions,
     read_releases,
     thresholds_from_settings,
 )
-from quant_assets.promotion.rules import decide_day
 from quant_assets.promotion.submitted_days import read_newest_submitted_day
 from quant_assets.promotion.track_records import TrackRecords
-from quant_assets.scoring.daily_performance import masked_ic
 from quant_assets.scoring.judged_days import read_scored_labels
-
-
-@dataclass(frozen=True)
-class ReleaseFailure:
-    """A release that could not forecast a day.
-
-    Attributes:
-        day: the forecast day.
-        release: name of the release.
-        reason: why, in words.
-        was_champion: whether the release was champion.
-    """
-
-    day: date
-    release: str
-    reason: str
-    was_champion: bool
-
-    def __str__(self) -> str:
-        return f"{self.day}: {self.release}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -115,21 +89,19 @@ def promote_days(lake: Lake, settings: Settings, start: date, end: date) -> Prom
     """
     with lake.at_once():
         promotion = _RangePromotion(lake, settings, start, end)
-        for day in promotion.days.tolist():
-            promotion.promote_day(day)
+        for row in range(len(promotion.days)):
+            promotion.promote_day(row)
         return promotion.build_result()
 
 
 @dataclass
 class _RangePromotion:
-    """The promotion of a range of days while it goes on."""
+    """The promotion of a range of stored days while it goes on."""
 
     lake: Lake
     settings: Settings
     start: date
     end: date
-    new_decisions: list[Decision] = field(default_factory=list)
-    failures: list[ReleaseFailure] = field(default_factory=list)
     submitted: list[SubmittedForecast] = field(default_factory=list)
     release_forecasts: list[tuple[date, str, FloatArray]] = field(default_factory=list)
 
@@ -139,120 +111,84 @@ class _RangePromotion:
         self.days = self.known_days[self.known_days >= np.datetime64(start)]
         pairs = read_pairs(lake)
         self.targets = pairs.targets
-        self.releases = {x.name: x for x in read_releases(lake) if x.registered_after < end}
-        self.thresholds = thresholds_from_settings(self.settings)
-        self.newest_submitted = read_newest_submitted_day(lake) or date.min
-        self._read_decisions()
-        self.track_records = TrackRecords.read(lake, end).select_known_before(start)
-        used = {name for release in self.releases.values() for name in release.families}
+        self.course = read_course(lake, self.settings, self.known_days, start, end)
+        releases = self.course.releases.values()
+        used = {name for release in releases for name in release.families}
         families = [name for name in FAMILIES if name in used]
-        self.forecaster = ReleaseForecaster(lake, self.settings, self.days, families)
+        inputs = LakeInputs(lake, self.days, families)
+        self.forecaster = ReleaseForecaster(lake, self.settings, self.days, inputs)
         self.fallback = FallbackForecast(lake, self.targets, start, end)
-        self.unjudged = (
-            read_unjudged_forecasts(lake, self.known_days, start, pairs) if self.releases else {}
-        )
-        self.labels_by_known_day: dict[date, tuple[date, FloatArray]] = {}
-        if self.releases:
+        self.stored = [row for row in read_decisions(lake, end) if row.trading_day >= start]
+        self.kept = list(self.course.pending)
+        self.labels_by_known_day: dict[date, JudgedDay] = {}
+        if releases:
             judged, known_on, labels = read_scored_labels(lake, self.known_days, pairs, start)
             by_forecast_day = zip(judged.tolist(), labels, strict=True)
             self.labels_by_known_day = dict(zip(known_on.tolist(), by_forecast_day, strict=True))
 
-    def _read_decisions(self) -> None:
-        decisions = read_decisions(self.lake, self.end)
-        self.state = fold_decisions(row for row in decisions if row.trading_day < self.start)
-        self.stored = [row for row in decisions if row.trading_day >= self.start]
-        # The rules decide anew only about the days without a submitted forecast.
-        self.kept = [
-            row
-            for row in self.stored
-            if row.made_by != RULES or row.trading_day <= self.newest_submitted
-        ]
-        self.pending = list(self.kept)
-
-    def promote_day(self, day: date) -> None:
-        """Record the ICs known on a day, decide about releases, and forecast the day."""
-        due = list(takewhile(lambda row: row.trading_day <= day, self.pending))
-        del self.pending[: len(due)]
-        releases = [x for x in self.releases.values() if x.registered_after < day]
-        if releases:
-            self._record_known_ics(day)
-        if releases and day > self.newest_submitted:
-            forecasts = self._decide_and_forecast(day, due, releases)
-        else:
-            forecasts = self._forecast_as_decided(day, due)
-        submitted = mix_releases(day, self.state, forecasts) or self.fallback.forecast(day)
+    def promote_day(self, row: int) -> None:
+        """Promote one of the days, and keep its forecasts."""
+        day: date = self.days[row].item()
+        known_days = self.known_days[: len(self.known_days) - len(self.days) + row + 1]
+        judged = self.labels_by_known_day.get(day)
+        submitted, forecasts = self.course.promote_day(
+            known_days, judged, self.forecaster.forecast, self.fallback.forecast
+        )
         if submitted:
             self.submitted.append(submitted)
-            self.unjudged[day, SUBMITTED_NAME] = submitted.values
-        for name, forecast in forecasts.items():
-            self.release_forecasts.append((day, name, forecast.values))
-            self.unjudged[day, name] = forecast.values
-
-    def _decide_and_forecast(
-        self, day: date, due: Sequence[Decision], releases: Sequence[Release]
-    ) -> dict[str, ReleaseForecast]:
-        """Apply people's decisions, let the rules decide, and forecast the day."""
-        evidence = self.track_records.collect_evidence(day, self.known_days, releases)
-        day_decisions = decide_day(fold_decisions(due, self.state), evidence, self.thresholds)
-        champion = day_decisions.state.champion
-        forecasts, failures = forecast_releases(
-            day_decisions, lambda name: self._try_forecast(name, day)
-        )
-        self.failures += [
-            ReleaseFailure(day, name, reason, name == champion) for name, reason in failures.items()
-        ]
-        self.state = day_decisions.state
-        self.new_decisions += day_decisions.decisions
-        return forecasts
-
-    def _forecast_as_decided(
-        self, day: date, due: Sequence[Decision]
-    ) -> dict[str, ReleaseForecast]:
-        """Forecast a day again by the releases that forecast it when it was submitted."""
-        before = fold_decisions(takewhile(lambda row: row.action != "failed", due), self.state)
-        self.state = fold_decisions(due, self.state)
-        failed = {row.release: row.reason for row in due if row.action == "failed"}
-        names = dict.fromkeys((*before.forecasting, *self.state.forecasting))
-        outcomes = {
-            name: failed.get(name) or self._try_forecast(name, day) for name in (*names, *failed)
-        }
-        self.failures += [
-            ReleaseFailure(day, name, outcome, name == before.champion)
-            for name, outcome in outcomes.items()
-            if isinstance(outcome, str)
-        ]
-        return {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, str)}
-
-    def _record_known_ics(self, day: date) -> None:
-        """Add the live ICs of the forecast day whose labels become known on ``day``."""
-        if day not in self.labels_by_known_day:
-            return
-        judged, labels = self.labels_by_known_day[day]
-        for name in sorted(name for forecast_day, name in self.unjudged if forecast_day == judged):
-            ic = masked_ic(self.unjudged[judged, name][None], labels[None])[0]
-            if np.isfinite(ic):
-                self.track_records.add_live_ic(name, judged, day, float(ic))
-
-    def _try_forecast(self, name: str, day: date) -> ReleaseForecast | str:
-        release = self.releases.get(name)
-        return self.forecaster.forecast(release, day) if release else "it is not registered"
+        self.release_forecasts += [(day, name, each.values) for name, each in forecasts.items()]
 
     def build_result(self) -> PromotionResult:
         """Build the rows of all tables for the range."""
+        course = self.course
         decisions = sorted(
-            [*self.kept, *self.new_decisions], key=lambda row: (row.trading_day, row.sequence)
+            [*self.kept, *course.new_decisions], key=lambda row: (row.trading_day, row.sequence)
         )
         date_ids = dict(zip(self.days.tolist(), read_date_ids(self.lake, self.days), strict=True))
         rows = {
             RELEASE_FORECASTS: release_forecast_rows(
                 self.release_forecasts, date_ids, self.targets
             ),
-            RECORDS: self.track_records.rows_known_from(self.start),
+            RECORDS: course.track_records.rows_known_from(self.start),
             DECISIONS: decision_rows(decisions, Clock().now()),
             SUBMITTED_FORECASTS: submitted_rows(self.submitted, date_ids, self.targets),
         }
         same = decisions == self.stored and self.lake.has(DECISIONS)
         unchanged = frozenset({DECISIONS} if same else ())
         return PromotionResult(
-            self.state, rows, self.new_decisions, self.failures, self.submitted, unchanged
+            course.state, rows, course.new_decisions, course.failures, self.submitted, unchanged
         )
+
+
+def read_course(
+    lake: Lake, settings: Settings, known_days: DayArray, start: date, end: date
+) -> PromotionCourse:
+    """Read the course of promotion as it stands before a day.
+
+    The rules decide anew only about days without a submitted forecast; the other decisions of the
+    days are pending.
+
+    Args:
+        lake: the lake.
+        settings: the thresholds.
+        known_days: (n,) days with features.
+        start: first day that is promoted.
+        end: last day that is promoted.
+    """
+    releases = {x.name: x for x in read_releases(lake) if x.registered_after < end}
+    decisions = read_decisions(lake, end)
+    newest = read_newest_submitted_day(lake) or date.min
+    pending = [
+        row
+        for row in decisions
+        if row.trading_day >= start and (row.made_by != RULES or row.trading_day <= newest)
+    ]
+    return PromotionCourse(
+        releases,
+        fold_decisions(row for row in decisions if row.trading_day < start),
+        thresholds_from_settings(settings),
+        TrackRecords.read(lake, end).select_known_before(start),
+        read_unjudged_forecasts(lake, known_days, start, read_pairs(lake)) if releases else {},
+        pending,
+        newest,
+    )

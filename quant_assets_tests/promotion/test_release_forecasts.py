@@ -12,7 +12,7 @@ from quant_assets.lake.schemas.forecast_tables import ENSEMBLE_FORECASTS
 from quant_assets.lake.schemas.promotion_tables import DECISIONS, PROMOTION_DAILY, RELEASES
 from quant_assets.promotion.daily_promotion import PromotionResult, promote_days
 from quant_assets.promotion.release_creation import register_release
-from quant_assets.promotion.release_forecasts import ReleaseForecast, ReleaseForecaster
+from quant_assets.promotion.release_forecasts import LakeInputs, ReleaseForecast, ReleaseForecaster
 from quant_assets.promotion.release_store import (
     Release,
     read_decisions,
@@ -37,9 +37,9 @@ def fitted(tmp_path: Path) -> Iterator[FittedLake]:
 
 
 def forecast(fitted: FittedLake, release: Release) -> ReleaseForecast | str:
-    forecaster = ReleaseForecaster(
-        fitted.lake, fitted.settings, fitted.days[[FIRST_RELEASE]], release.families
-    )
+    days = fitted.days[[FIRST_RELEASE]]
+    inputs = LakeInputs(fitted.lake, days, release.families)
+    forecaster = ReleaseForecaster(fitted.lake, fitted.settings, days, inputs)
     return forecaster.forecast(release, day(fitted, FIRST_RELEASE))
 
 

@@ -8,7 +8,7 @@ import httpx
 from fastapi import FastAPI
 
 from quant_assets.api.app import create_app
-from quant_assets.api.context import Context, LoadedModels
+from quant_assets.api.context import Context
 from quant_assets.client import Client
 from quant_assets.core.settings import Settings
 from quant_assets_tests.support.served_app import served
@@ -37,9 +37,9 @@ class ApiServer:
 
 
 @contextmanager
-def serve(settings: Settings, models: LoadedModels | None = None) -> Iterator[ApiServer]:
-    """Serve a data directory while the context lasts."""
-    app = create_app(settings, models)
+def serve(settings: Settings) -> Iterator[ApiServer]:
+    """Serve a data directory while the context lasts; models are loaded when they are needed."""
+    app = create_app(settings, prepared=False)
     with served(app) as port:
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, trust_env=False, timeout=60) as http, Client(url) as client:

@@ -23,6 +23,7 @@ from quant_assets.orchestration.jobs.job_run import JobRun
 from quant_assets.simulation.history_checks import HISTORY
 from quant_assets.sources.registry import open_source
 from quant_assets_tests.support.installation import digests
+from quant_assets_tests.support.sent_days import check_sent_days
 
 pytestmark = pytest.mark.slow(
     "a market is loaded four times, refreshed and revised in real runs", seconds=30
@@ -199,3 +200,7 @@ def test_day_by_day_equals_all_days(market: GapMarket, tmp_path: Path) -> None:
         live.run("refresh_daily", live.days[rows - 1], live.days[rows - 1])
     tables = (*STORED, IMPUTED)
     assert digests(live.settings, tables) == digests(market.settings, tables)
+
+
+def test_sent_days_have_the_estimates(market: GapMarket) -> None:
+    check_sent_days(market.settings, 20)

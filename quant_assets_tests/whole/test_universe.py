@@ -15,6 +15,7 @@ from quant_assets.lake.schemas.forecast_tables import ENSEMBLE_FORECASTS, SUBMIS
 from quant_assets.lake.schemas.price_tables import UNIVERSE, VALIDATED_PRICES, VALIDATED_QUARANTINE
 from quant_assets.lake.schemas.table import Table
 from quant_assets.lake.store.lake import Lake
+from quant_assets_tests.support.sent_days import check_sent_days
 from quant_assets_tests.support.stock_market import make_stock_market
 
 pytestmark = pytest.mark.slow("a market of twelve stocks is loaded three times", seconds=120)
@@ -232,3 +233,8 @@ def test_the_universe_follows_the_listing(ending: Loaded) -> None:
     members = set(ending.days[BEGINS:ENDS])
     assert submitted <= members
     assert max(submitted) == max(members)
+
+
+def test_sent_days_have_the_stored_bits(ending: Loaded, living: Loaded) -> None:
+    for loaded in (ending, living):
+        check_sent_days(loaded.settings, DAYS - GAP.stop + 4)

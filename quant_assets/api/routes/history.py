@@ -62,9 +62,7 @@ async def list_submitted_predictions(
     live; a day that was submitted again has its last version.
     """
     if targets:
-        targets = list(
-            choose_targets(await context.answers.value("targets", read_targets), targets)
-        )
+        targets = choose_targets(await context.answers.value("targets", read_targets), targets)
     filters = {"target": targets, "release": tuple(sorted(set(releases)))}
     page = PageRequest(start, end, filters, cursor, limit)
     return await answer_page(request, context, "history", SUBMITTED, page)

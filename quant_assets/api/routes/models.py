@@ -96,7 +96,7 @@ _LIST = {
 }
 _LIST["properties"]["families"]["items"] = _FAMILY
 _LIST["properties"]["releases"]["items"] = _RELEASE
-_EITHER = {"oneOf": [_FAMILY, _RELEASE], "example": _FAMILY_EXAMPLE}
+_EITHER = {"oneOf": [_FAMILY, _RELEASE], "example": _FAMILY["example"]}
 ModelName = Annotated[
     str, Path(description="name of a family or a release", max_length=100, examples=["ridge"])
 ]

@@ -79,7 +79,7 @@ async def _runs(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(runs.close)
 
 
-router = APIRouter(tags=["operations"], lifespan=_runs)
+router = APIRouter(tags=["Operations"], lifespan=_runs)
 
 
 class RetrainWish(BaseModel):

@@ -72,7 +72,7 @@ async def list_drift(
     _: Reader,
     levels: DriftLevels = (),
     names: Names = (),
-    drifted: bool | None = None,
+    drifted: Annotated[bool | None, Query(description="whether the column has drifted")] = None,
     start: FromDay = None,
     end: ToDay = None,
     cursor: Cursor = None,

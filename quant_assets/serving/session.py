@@ -1,0 +1,233 @@
+"""Sessions: forecasts of days whose prices arrive one after the other and are stored nowhere.
+
+A session begins at a stored day. What it knows is lost with it; the lake never changes.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+
+from quant_assets.core.errors import NotEnoughHistoryError, SourceError
+from quant_assets.core.settings import Settings
+from quant_assets.core.typing import DayArray, FloatArray
+from quant_assets.lake.readers.point_in_time import read_known_days
+from quant_assets.lake.schemas.feature_tables import TARGET_FEATURES
+from quant_assets.lake.store.lake import Lake
+from quant_assets.market.description.market import MarketDescription
+from quant_assets.promotion.publishing import SubmittedForecast
+from quant_assets.quality.cleaning import CleanedTable
+from quant_assets.revisions.given_prices import select_days
+from quant_assets.serving.day_forecasts import DayForecasts
+from quant_assets.serving.fits_in_force import ModelStore, ServingState, read_serving_state
+from quant_assets.serving.known_days import KnownDays, read_arrays
+from quant_assets.serving.sent_days import add_days
+from quant_assets.sources.deliveries import PriceTable
+
+
+@dataclass(frozen=True)
+class ServedForecast:
+    """Forecasts of the days of a table.
+
+    Attributes:
+        targets: names of the m targets, in submission order.
+        forecasts: the forecast of each of the n days.
+        notes: sentences about what was missing, rejected or replaced.
+    """
+
+    targets: tuple[str, ...]
+    forecasts: tuple[SubmittedForecast, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def days(self) -> DayArray:
+        """(n,) the forecast days."""
+        return np.array([each.day for each in self.forecasts], dtype="datetime64[D]")
+
+    @property
+    def values(self) -> FloatArray:
+        """(n, m) scores, of which only the ranks matter; NaN for a target without forecast."""
+        return np.array([each.values for each in self.forecasts])
+
+    @property
+    def release(self) -> str | None:
+        """The champion that forecast the newest day; None if the fall-back did."""
+        return self.forecasts[-1].champion
+
+
+@dataclass(frozen=True)
+class StoredHistory:
+    """What sessions begin with: everything known at the close of a stored day.
+
+    Attributes:
+        lake: the lake.
+        settings: the settings.
+        known: prices, features and labels.
+        state: releases, fits and track records.
+        store: models, which sessions share.
+    """
+
+    lake: Lake
+    settings: Settings
+    known: KnownDays
+    state: ServingState
+    store: ModelStore
+
+    @property
+    def last_day(self) -> date:
+        """The stored day."""
+        day: date = self.known.days[-1].item()
+        return day
+
+
+def read_history(
+    lake: Lake,
+    settings: Settings,
+    market: MarketDescription,
+    as_of: date = date.max,
+    store: ModelStore | None = None,
+) -> StoredHistory:
+    """Read what sessions begin with.
+
+    Args:
+        lake: the lake.
+        settings: families, paths and limits of cleaning.
+        market: the description of the market.
+        as_of: the stored day, or any later day before the next; the newest by default.
+        store: models that are in memory already.
+
+    Raises:
+        LakeError: nothing is stored.
+        NotEnoughHistoryError: no day until then has features.
+    """
+    with lake.at_once():
+        days = read_known_days(lake, as_of)
+        if not len(days):
+            raise NotEnoughHistoryError(
+                "no day with features is stored",
+                expected=f"a day until {as_of}",
+                hint="load the market first",
+            )
+        last = days[-1].item()
+        state = read_serving_state(lake, settings, last)
+        known = read_arrays(lake, settings, market, state.forecasting_families, last)
+    return StoredHistory(lake, settings, known, state, store or ModelStore(lake, settings))
+
+
+@dataclass
+class Session:
+    """Forecasts of days after a stored day.
+
+    Attributes:
+        lake: the lake; nothing is written to it.
+        settings: families, paths and limits of cleaning.
+        market: the description of the market.
+        history: what the session begins with; by default everything known before its first day.
+    """
+
+    lake: Lake
+    settings: Settings
+    market: MarketDescription
+    history: StoredHistory | None = None
+    _given: list[PriceTable] = field(default_factory=list)
+    _forecasts: DayForecasts | None = None
+
+    def forecast(self, table: PriceTable, release: str | None = None) -> ServedForecast:
+        """Add days to the session and forecast them.
+
+        A day that is stored is forecast on top of the stored days before it, point in time. A day
+        that was given before takes the session back to the day before it.
+
+        Args:
+            table: n days of prices as the source gives them; a series that it lacks has no price.
+            release: the release that forecasts; by default those in force, as they are submitted.
+
+        Raises:
+            SourceError: a series is unknown, or there is no day.
+            UnknownNameError: no release has this name.
+            LakeError: nothing can forecast a day.
+        """
+        made: list[SubmittedForecast] = []
+        notes: list[str] = []
+        for row in range(len(table.days)):
+            of_day = select_days(table, np.arange(len(table.days)) == row)
+            days = self._go_to(of_day.days[0].item())
+            known, cleaned = add_days(days.known, of_day)
+            forecast, failures = days.add_day(known)
+            self._given.append(of_day)
+            notes += [*_describe_prices(of_day, cleaned), *failures]
+            made.append(days.forecast_by(release) if release else forecast)
+            if made[-1].champion is None:
+                notes.append(f"{forecast.day}: no release forecast; the fall-back did")
+        if self._forecasts is None or not made:
+            raise SourceError("there is no day to forecast", expected="one day at least")
+        targets = self._forecasts.known.pairs.targets
+        return ServedForecast(targets, tuple(made), (*notes, *_describe_inputs(self._forecasts)))
+
+    def _go_to(self, day: date) -> DayForecasts:
+        """Return the forecasts of the days before a day; later days are forgotten."""
+        current = self._forecasts
+        is_next = current is not None and current.known.days[-1] < np.datetime64(day)
+        # Days that are stored by now count as stored, even if they were given before.
+        if current is not None and is_next and current.last_stored == self._newest_stored():
+            return current
+        earlier = [each for each in self._given if each.days[0] < np.datetime64(day)]
+        stored = np.datetime64(min(self._newest_stored(), day - timedelta(days=1)))
+        earlier = [each for each in earlier if each.days[0] > stored]
+        forecasts = _begin(self._read_history(day))
+        for of_day in earlier:
+            forecasts.add_day(add_days(forecasts.known, of_day)[0])
+        self._given, self._forecasts = earlier, forecasts
+        return forecasts
+
+    def _newest_stored(self) -> date:
+        day: date = read_known_days(self.lake, date.max)[-1].item()
+        return day
+
+    def _read_history(self, day: date) -> StoredHistory:
+        """Read the newest stored day before a day; the given history if that is its last day."""
+        before = min(self._newest_stored(), day - timedelta(days=1))
+        history = self.history
+        if history is None or history.last_day != before:
+            store = history.store if history else None
+            history = read_history(self.lake, self.settings, self.market, before, store)
+        if history.last_day == self._newest_stored():
+            self.history = history
+        return history
+
+
+def _begin(history: StoredHistory) -> DayForecasts:
+    return DayForecasts(
+        history.lake,
+        history.settings,
+        history.state,
+        history.store,
+        history.known,
+        history.last_day,
+    )
+
+
+def _describe_prices(table: PriceTable, cleaned: CleanedTable) -> list[str]:
+    """Say which series of a day have no price, and which prices were rejected."""
+    day, missing = table.days[0], int(np.isnan(cleaned.value).sum()) - len(cleaned.quarantine)
+    notes = []
+    if missing:
+        notes.append(
+            f"{day}: {missing} of {len(cleaned.series)} series have no price and count as closed"
+        )
+    notes += [
+        f"{day}: {row['column']} = {row['value']} is rejected: {row['reason']}"
+        for row in cleaned.quarantine.head(20).to_dict("records")
+    ]
+    if len(cleaned.quarantine) > 20:
+        notes.append(f"{day}: {len(cleaned.quarantine) - 20} further prices are rejected")
+    return notes
+
+
+def _describe_inputs(days: DayForecasts) -> list[str]:
+    """Say which inputs of models are unknown on days whose prices are sent."""
+    own = {column.name for column in TARGET_FEATURES.columns}
+    further = [name for name in days.known.observations.target.names if name not in own]
+    if not further:
+        return []
+    return [f"{len(further)} inputs from tables and from bars within the day are unknown"]
