@@ -54,6 +54,7 @@ _PROBLEM_SCHEMA = {
         "expected": {"type": "string", "description": "what would have been right"},
         "found": {"type": "string", "description": "what was received"},
         "hint": {"type": "string", "description": "what the caller can do"},
+        "request": {"type": "string", "description": "id of the request in the server's log"},
         "errors": {
             "type": "array",
             "description": "each part of the request that does not have the expected form",
