@@ -60,6 +60,8 @@ class Feed:
                 await self._advance()
             except QuantAssetsError as error:
                 _LOG.warning("the lake's events cannot be read now: %s", error)
+            except Exception:  # noqa: BLE001 - the streams must outlast one strange row
+                _LOG.exception("the lake's events cannot be derived")
 
     async def _advance(self) -> None:
         if await run_in_threadpool(self._lake.snapshot_id) == self._position:
