@@ -163,8 +163,11 @@ def documented(
 
 def refusal(status: int) -> dict[str, Any]:
     """Describe the problem document that a route may answer with a status."""
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": _REFUSALS[status], "content": {PROBLEM: {"schema": schema}}}
+    content: dict[str, Any] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    if status == 400:
+        # What is no HTTP at all, or has a head beyond the limit, is refused before any route.
+        content["text/plain"] = {"schema": {"type": "string"}}
+    return {"description": _REFUSALS[status], "content": content}
 
 
 def _complete_refusals(operation: dict[str, Any], *, has_names: bool) -> None:

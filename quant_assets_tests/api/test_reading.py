@@ -196,7 +196,7 @@ def test_an_answer_is_kept_and_confirmed(server: ApiServer) -> None:
         ("/scores?family=rigde", 404, ["did you mean ridge"]),
         ("/models/rigde", 404, ["did you mean ridge"]),
         ("/predictions/history?limit=0", 422, ["query.limit"]),
-        ("/predictions/history?cursor=abc", 422, ["the cursor is not one of this list"]),
+        ("/predictions/history?cursor=abc", 404, ["the cursor is not one of this list"]),
         ("/predictions/history?target=x", 404, ["unknown target"]),
         ("/predictions/history?from=2023", 422, ["query.from"]),
         ("/nothing", 404, ["GET /nothing"]),
@@ -221,3 +221,5 @@ def test_unknown_formats_and_methods_are_refused(server: ApiServer) -> None:
     posted = server.http.post("/forecasts/latest")
     assert (posted.status_code, posted.headers["allow"]) == (405, "GET")
     assert posted.headers["content-type"] == "application/problem+json"
+    patched = server.http.patch("/models/ridge")
+    assert (patched.status_code, patched.headers["allow"]) == (405, "DELETE, GET")
