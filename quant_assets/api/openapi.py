@@ -4,6 +4,7 @@ What a route does is described at the route.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from quant_assets.api.accept import ARROW, CSV, JSON
 from quant_assets.api.problems import MEDIA as PROBLEM
 from quant_assets.lake.schemas.table import Column
 
+VERSION = version("quant-assets")
 DESCRIPTION = """
 Forecasts of one market, the releases that made them, and what the tables of the lake say about
 them. Answers with rows come as JSON, CSV or an Arrow stream, as the header `Accept` asks. Every
