@@ -218,6 +218,7 @@ def test_refusals_say_what_is_wrong(
 def test_unknown_formats_and_methods_are_refused(server: ApiServer) -> None:
     image = server.http.get("/forecasts/latest", headers={"Accept": "image/png"})
     assert (image.status_code, image.json()["found"]) == (406, "image/png")
+    assert server.http.get("/models", headers={"Accept": CSV}).status_code == 406
     posted = server.http.post("/forecasts/latest")
     assert (posted.status_code, posted.headers["allow"]) == (405, "GET")
     assert posted.headers["content-type"] == "application/problem+json"
