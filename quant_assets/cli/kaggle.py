@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from quant_assets.cli.app import app
+from quant_assets.core.settings import load_settings
 
-kaggle = typer.Typer(no_args_is_help=True, help="Serve, replay and check the competition.")
+kaggle = typer.Typer(no_args_is_help=True, help="Answer, replay and check the competition.")
 app.add_typer(kaggle, name="kaggle")
 
 
@@ -62,13 +63,43 @@ def replay(
     address: Annotated[
         str | None, typer.Option(help="A server that runs already, such as 127.0.0.1:50051.")
     ] = None,
+    official: Annotated[
+        bool, typer.Option("--official", help="Use the gateway of the folder's own package.")
+    ] = False,
 ) -> None:
     """Send a folder's days to an inference server as the competition does; write the submission.
 
     Without an address a server is started for the time of the replay. Each answer is checked more
     strictly than the competition does.
     """
-    from quant_assets.commands.kaggle_server import replay_folder
+    from quant_assets.commands.kaggle_server import replay_folder, replay_officially
 
+    if official:
+        replay_officially(folder, output)
+        typer.echo(f"{output}: written by the competition's own gateway")
+        return
     replayed = replay_folder(folder, output, days=days, address=address, follow=lambda _: None)
     typer.echo(replayed.describe())
+
+
+@kaggle.command()
+def notebook(
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    download: Annotated[
+        bool, typer.Option("--download", help="Add wheels of all libraries that are needed.")
+    ] = False,
+    python: Annotated[str, typer.Option(help="Kaggle's version of Python.")] = "3.11",
+) -> None:
+    """Write a ready notebook, and the dataset that it needs on Kaggle without internet.
+
+    The dataset holds this package, the lake and the fits. Without --download the libraries come
+    from Kaggle's image.
+    """
+    from quant_assets.kaggle.dataset import prepare_notebook
+
+    prepared = prepare_notebook(load_settings(), folder, python if download else None)
+    typer.echo(f"{prepared.notebook}: upload it, and switch its internet off")
+    typer.echo(
+        f"{prepared.dataset}: make a dataset of it, {prepared.megabytes:.0f} MB"
+        f" with {prepared.wheels} wheels, and add it to the notebook"
+    )

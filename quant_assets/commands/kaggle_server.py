@@ -5,14 +5,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 
-from quant_assets.core.errors import SubmissionError
+from quant_assets.core.errors import SettingsError, SubmissionError
+from quant_assets.core.files import write_atomically
 from quant_assets.kaggle.batches import read_served_days
 from quant_assets.kaggle.gateway import ADDRESSES, Replay, replay_days
-from quant_assets.kaggle.official import has_package, start_official_server
+from quant_assets.kaggle.official import (
+    has_package,
+    run_official_gateway,
+    start_official_server,
+)
 from quant_assets.kaggle.prediction import build_predict
 from quant_assets.kaggle.transport import PORTS, Client, InferenceServer, find_answering
 
@@ -40,7 +46,7 @@ def serve_predictions(folder: Path, port: int | None, say: Callable[[str], objec
         signal.signal(number, lambda *_: ended.set())
     predict = build_predict(folder)
     if has_package(folder):
-        server = start_official_server(folder, predict)
+        _server = start_official_server(folder, predict)  # it answers while it is referenced
         say(f"{_READY}{folder / 'kaggle_evaluation'}")
         ended.wait()
         return
@@ -81,11 +87,33 @@ def replay_folder(
         return replay_days(served, client, file, days=days, follow=follow)
 
 
-@contextmanager
-def _run_server(folder: Path) -> Iterator[Sequence[str]]:
-    """Run the inference server in a process of its own; yield where it may answer."""
-    official = has_package(folder)
-    if official and (stale := find_answering(ADDRESSES)):
+def replay_officially(folder: Path, file: Path) -> None:
+    """Let the gateway of the folder's own package ask for all days, in this process.
+
+    Args:
+        folder: the competition's folder.
+        file: path of ``submission.parquet``.
+
+    Raises:
+        SettingsError: the folder has no package, or its gateway fails.
+        SubmissionError: another server would answer.
+    """
+    if not has_package(folder):
+        raise SettingsError(
+            "the folder lacks the competition's package",
+            where=str(folder),
+            expected="kaggle_evaluation, as the competition's data have it",
+        )
+    _refuse_other_server()
+    logging.basicConfig(level=logging.INFO, format=_LOG)
+    folder, file = folder.resolve(), file.resolve()
+    with TemporaryDirectory() as work, chdir(work):
+        run_official_gateway(folder, build_predict(folder))
+        write_atomically(file, Path("submission.parquet").read_bytes())
+
+
+def _refuse_other_server() -> None:
+    if stale := find_answering(ADDRESSES):
         # The package's client and ours take the first port that answers.
         raise SubmissionError(
             "another server would answer",
@@ -93,6 +121,14 @@ def _run_server(folder: Path) -> Iterator[Sequence[str]]:
             expected="no server on the ports of the competition's package",
             hint="end that server, or name it with --address",
         )
+
+
+@contextmanager
+def _run_server(folder: Path) -> Iterator[Sequence[str]]:
+    """Run the inference server in a process of its own; yield where it may answer."""
+    official = has_package(folder)
+    if official:
+        _refuse_other_server()
     command = [sys.executable, "-c", _PROGRAM, "kaggle", "serve", "--data", str(folder)]
     process = subprocess.Popen(  # noqa: S603 - this program once more
         [*command, "--port", "0"], stdout=subprocess.PIPE, text=True

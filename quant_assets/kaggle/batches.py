@@ -106,6 +106,11 @@ def _read(path: Path) -> "pl.DataFrame":
     except (pl.exceptions.PolarsError, OSError) as reason:
         error = str(reason).splitlines()[0]
     else:
+        if DAY_COLUMN in header and not frame.height:
+            # A file of few days may know no label yet; the official gateway would fail.
+            return pl.DataFrame(
+                schema={name: pl.Int64 if name == DAY_COLUMN else pl.Float64 for name in header}
+            )
         if DAY_COLUMN in header and frame[DAY_COLUMN].dtype == pl.Int64:
             return frame
         error = f"{frame[DAY_COLUMN].dtype}" if DAY_COLUMN in header else "no such column"

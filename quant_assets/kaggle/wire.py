@@ -5,6 +5,7 @@ arrays as ``.npy``. Nothing is ever unpickled.
 """
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -163,7 +164,7 @@ def _read_array(file: io.BytesIO) -> Any:
     return np.load(file, allow_pickle=False)
 
 
-_READERS = {
+_READERS: dict[str, Callable[[io.BytesIO], Any]] = {
     "pandas_dataframe_value": _read_parquet,
     "polars_dataframe_value": _read_stream,
     "pandas_series_value": lambda file: _read_parquet(file).iloc[:, 0],
