@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.load_client import Seen
-from quant_assets.core.errors import LakeError
 from quant_assets.lake.schemas.forecast_tables import INTERVALS
 from quant_assets.lake.schemas.promotion_tables import SUBMITTED_FORECASTS
 from quant_assets.lake.store.lake import Lake
@@ -51,17 +50,16 @@ def find_wrong_answers(data: Path, answers: Iterable[Seen]) -> list[str]:
 
 def _read_newest(lake: Lake, snapshot: int) -> object:
     """Read the newest submitted forecast at a snapshot: its day, and numbers by target."""
-    try:
-        rows = lake.arrow(
-            "SELECT p.trading_day::VARCHAR AS day, p.target, p.value,"
-            " i.lower_80, i.upper_80, i.lower_95, i.upper_95"
-            f" FROM {SUBMITTED_FORECASTS.quoted} AT (VERSION => {snapshot}) p"
-            f" LEFT JOIN {INTERVALS.quoted} AT (VERSION => {snapshot}) i"
-            " USING (trading_day, target) WHERE p.trading_day = (SELECT max(trading_day)"
-            f" FROM {SUBMITTED_FORECASTS.quoted} AT (VERSION => {snapshot}))"
+    with lake.as_of(snapshot) as past:
+        if not past.has(SUBMITTED_FORECASTS):
+            return None
+        rows = past.arrow(
+            "SELECT trading_day::VARCHAR AS day, target, value,"
+            " lower_80, upper_80, lower_95, upper_95"
+            f" FROM {SUBMITTED_FORECASTS.quoted} LEFT JOIN {INTERVALS.quoted}"
+            " USING (trading_day, target) WHERE trading_day ="
+            f" (SELECT max(trading_day) FROM {SUBMITTED_FORECASTS.quoted})"
         ).to_pylist()
-    except LakeError:
-        return None
     numbers = {row["target"]: [row[name] for name in _NUMBERS] for row in rows}
     return (rows[0]["day"], numbers) if rows else None
 

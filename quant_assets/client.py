@@ -81,13 +81,9 @@ class Client:
         """Return what the server can answer from, also where it says that it cannot."""
         return dict(msgspec.json.decode(self._http.get("/ready").content))
 
-    def models(self) -> JsonObject:
-        """Return families and releases."""
-        return dict(self.get("/models"))
-
-    def model(self, name: str) -> JsonObject:
-        """Return a family or a release."""
-        return dict(self.get(f"/models/{name}"))
+    def models(self, name: str = "") -> JsonObject:
+        """Return all families and releases, or the one of a name."""
+        return dict(self.get(f"/models/{name}" if name else "/models"))
 
     def forecast(self, day: date | str = "latest", targets: Sequence[str] = ()) -> DayForecast:
         """Return the forecast of a day, of all targets or of some."""

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import HTMLResponse
 
 from quant_assets import __version__
 from quant_assets.api.audited import AuditMiddleware, guard
@@ -15,6 +16,7 @@ from quant_assets.api.measures import Measured, Measures
 from quant_assets.api.openapi import DESCRIPTION, TAGS, Api
 from quant_assets.api.pool import PredictorPool
 from quant_assets.api.problems import add_problem_handlers
+from quant_assets.api.reference import reference_page
 from quant_assets.api.routes import (
     forecasts,
     health,
@@ -81,7 +83,11 @@ def create_app(settings: Settings, *, prepared: bool = True) -> FastAPI:
         version=__version__,
         openapi_tags=TAGS,
         lifespan=live,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
+    app.add_api_route("/docs", _show_reference, include_in_schema=False)
     app.state.measures = measures = Measures()
     for router in ROUTERS:
         app.include_router(router)
@@ -90,3 +96,7 @@ def create_app(settings: Settings, *, prepared: bool = True) -> FastAPI:
     app.add_middleware(BodyLimits, most_bytes=settings.api_body_bytes)
     app.add_middleware(Measured, measures=measures)
     return app
+
+
+async def _show_reference(request: Request) -> HTMLResponse:
+    return HTMLResponse(reference_page(request.app.openapi()))

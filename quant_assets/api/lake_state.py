@@ -14,7 +14,7 @@ from quant_assets.lake.store.lake import Lake
 from quant_assets.lake.store.snapshots import read_newest_change
 
 _LOG = logging.getLogger(__name__)
-Listener = Callable[[int], None]
+Listener = Callable[[int], object]
 """Called with the new state version, in the thread that noticed it."""
 
 

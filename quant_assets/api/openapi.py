@@ -25,6 +25,8 @@ TAGS = [
     {"name": "Forecasts", "description": "Submitted forecasts, and forecasts of releases."},
     {"name": "Predictions", "description": "Forecasts from sent prices; models in memory."},
     {"name": "Tables", "description": "Scores, drift, alerts and attribution."},
+    {"name": "Stream", "description": "Events as they happen."},
+    {"name": "Operations", "description": "Asking for a retraining; runs."},
 ]
 _NULL = "<null>"
 """What stands for null in the examples of a document that FastAPI builds."""
@@ -84,8 +86,13 @@ class Api(FastAPI):
         """Return the OpenAPI document."""
         if not self.openapi_schema:
             document: dict[str, Any] = _with_nulls(super().openapi())
-            document.setdefault("components", {}).setdefault("schemas", {})
-            document["components"]["schemas"]["Problem"] = _PROBLEM_SCHEMA
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas["Problem"] = _PROBLEM_SCHEMA
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            for path, methods in document["paths"].items():
+                for operation in methods.values():
+                    _complete_refusals(operation, has_names="{" in path)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -158,6 +165,28 @@ def refusal(status: int) -> dict[str, Any]:
     """Describe the problem document that a route may answer with a status."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": _REFUSALS[status], "content": {PROBLEM: {"schema": schema}}}
+
+
+def _complete_refusals(operation: dict[str, Any], *, has_names: bool) -> None:
+    """Add the refusals that a route leaves out, and the form of those that it only mentions.
+
+    Args:
+        operation: the route's part of the document.
+        has_names: whether its path names something that may be unknown.
+    """
+    responses = operation["responses"]
+    statuses = [500, 503]
+    statuses += [400, 401, 403, 429] if "security" in operation else []
+    statuses += [404] if has_names else []
+    statuses += [408, 413] if "requestBody" in operation else []
+    for status in statuses:
+        responses.setdefault(str(status), refusal(status))
+    for status, response in responses.items():
+        # FastAPI describes a 422 of its own, with a schema that no answer here has.
+        is_own = "HTTPValidationError" in str(response)
+        if int(status) >= 400 and (is_own or "content" not in response):
+            kept = {} if is_own else response
+            responses[status] = {**refusal(int(status)), **kept}
 
 
 def _member_schema(kind: str, text: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``python -m quant_assets.commands.docs FOLDER``: reference pages written from the code itself.
 
-These are the pages whose content is in the code: tables, features, families, settings, and the
-rooms of the package. Pages with explanations are written by hand.
+These are the pages whose content is in the code: tables, features, families, settings, routes, and
+the rooms of the package. Pages with explanations are written by hand.
 """
 
 import sys
@@ -177,6 +177,16 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def routes_page() -> str:
+    """Return a page with every route of the prediction API."""
+    from quant_assets.api.app import create_app
+    from quant_assets.api.reference import routes_by_tag
+
+    document = create_app(Settings()).openapi()
+    intro = "The prediction API; [its page](api.md) says how to use it."
+    return "\n".join(["# Routes", "", _NOTE, intro, "", *routes_by_tag(document), ""])
+
+
 def with_rooms(contributing: str) -> str:
     """Return the text of CONTRIBUTING with an updated table of rooms."""
     before, _, rest = contributing.partition(_ROOMS_BEGIN)
@@ -191,6 +201,7 @@ def write(folder: Path) -> None:
         "architecture": architecture_page,
         "families": families_page,
         "features": features_page,
+        "routes": routes_page,
         "settings": settings_page,
         "tables": tables_page,
     }

@@ -3,7 +3,7 @@
 Which of them are in memory is known to the server alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from quant_assets.lake.schemas.forecast_tables import fits_table
@@ -60,11 +60,11 @@ def describe_releases(lake: Lake) -> list[dict[str, Any]]:
     releases = read_releases(lake)
     if not releases:
         return []
-    listed: dict[str, Any] = list_releases(lake).set_index("release").to_dict("index")
+    listed = {str(row["release"]): row for row in list_releases(lake).to_dict("records")}
     return [_describe_release(release, listed[release.name]) for release in releases]
 
 
-def _describe_release(release: Release, listed: Mapping[str, Any]) -> dict[str, Any]:
+def _describe_release(release: Release, listed: Mapping[Hashable, Any]) -> dict[str, Any]:
     return {
         "name": release.name,
         "as_of": release.as_of,

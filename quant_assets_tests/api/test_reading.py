@@ -152,7 +152,7 @@ def test_families(server: ApiServer, lake: Lake) -> None:
             assert family[key] == fit[key]
         for key in ("score", "low", "high", "days"):
             assert family[key] == board[key]
-        assert server.client.model(name) == family
+        assert server.client.models(name) == family
         assert family["loaded"] is False
 
 

@@ -106,7 +106,7 @@ def test_releases(server: ApiServer) -> None:
     assert releases[CHAMPION]["stage"] == "champion"
     assert releases[CHALLENGER]["stage"] == "30 %"
     assert releases[CHALLENGER]["share"] == SHARE
-    assert releases[CHALLENGER] == server.client.model(CHALLENGER)
+    assert releases[CHALLENGER] == server.client.models(CHALLENGER)
     assert releases[CHALLENGER]["families"][0]["sha256"] == "s"
 
 

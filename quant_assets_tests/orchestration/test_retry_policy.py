@@ -19,6 +19,7 @@ from quant_assets.orchestration.run_requests.retry_policy import (
     Wait,
     admit_retraining,
     find_settled_triggers,
+    measure_budget,
     next_attempt,
     retry_pause,
 )
@@ -174,6 +175,24 @@ def test_what_takes_longer_than_the_budget_is_still_done_once_a_day() -> None:
     assert "minutes allowed" in reason(
         admit_retraining(URGENT, NOW, [make_attempt(23, "succeeded", "other", 500)], LIMITS)
     )
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30 * 60), st.integers(0, 200)), max_size=6),
+    st.integers(1, 300),
+)
+def test_a_spent_budget_says_when_it_is_free_again(
+    past: list[tuple[int, int]], allowed: int
+) -> None:
+    limits = RetrainLimits(allowed, timedelta())
+    ordered = sorted(past, reverse=True)
+    attempts = [make_attempt(ago / 60, minutes=took) for ago, took in ordered]
+    free_at = measure_budget(NOW, attempts, limits).free_at
+    if free_at is None:
+        return
+    assert NOW < free_at <= NOW + timedelta(hours=24)
+    assert measure_budget(free_at, attempts, limits).free_at is None
+    assert measure_budget(free_at - timedelta(seconds=1), attempts, limits).free_at == free_at
 
 
 def test_causes_without_an_id_are_nobodys() -> None:

@@ -26,7 +26,7 @@ from quant_assets_tests.support.revision_processes import (
     watch_until,
 )
 
-KILLS, READERS = 50, 10
+KILLS, READERS = 30, 10
 PATIENCE = 300
 _INSTRUMENT, _FIRST_ROW = 6, 20
 
@@ -50,7 +50,7 @@ def load_state(installation: RevisedInstallation, vendor: RevisedVendor, state: 
         return digest_history(lake)
 
 
-@pytest.mark.slow("fifty processes killed while they revise, watched by ten", seconds=600)
+@pytest.mark.slow("thirty processes killed while they revise, watched by ten", seconds=400)
 def test_kills_at_any_moment_of_a_revision_leave_nothing_half_and_lose_nothing(
     tmp_path: Path,
 ) -> None:

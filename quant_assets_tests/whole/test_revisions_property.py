@@ -218,7 +218,7 @@ def test_a_sequence_ends_with_the_truth(tmp_path: Path, steps: Sequence[Step], e
 
 
 @pytest.mark.slow("twelve sequences of runs, each compared with a load from scratch", seconds=300)
-@settings(GENERATE, max_examples=12)
+@settings(GENERATE, max_examples=8)
 @given(steps=STEPS, end=ENDS)
 def test_any_sequence_ends_with_the_truth(
     tmp_path_factory: pytest.TempPathFactory, steps: Sequence[Step], end: str

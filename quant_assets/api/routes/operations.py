@@ -29,7 +29,7 @@ from quant_assets.orchestration.execution.retrain_requests import (
     read_request,
     request_retraining,
 )
-from quant_assets.orchestration.execution.run_states import QUEUED, RunState, read_run_state
+from quant_assets.orchestration.execution.run_states import QUEUED, read_run_state
 from quant_assets.orchestration.execution.runs import open_instance
 from quant_assets.orchestration.run_requests.retry_policy import Budget
 from quant_assets.orchestration.sensors.retrain_sensor import JOB
@@ -79,7 +79,7 @@ async def _runs(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(runs.close)
 
 
-router = APIRouter(tags=["operations"], lifespan=_runs)
+router = APIRouter(tags=["Operations"], lifespan=_runs)
 
 
 class RetrainWish(BaseModel):
@@ -202,33 +202,33 @@ def _ask(context: Context, runs: Runs, reason: str) -> str | RetrainRequest | Bu
 
 
 def _describe(settings: Settings, runs: Runs, run_id: str) -> RunAnswer | None:
+    asked = read_request(settings.dagster_home)
+    if asked and asked.run_id != run_id:
+        asked = None
     state = read_run_state(runs.instance, run_id)
     if state is None:
-        return _describe_request(read_request(settings.dagster_home), run_id)
+        return _describe_request(asked) if asked else None
     waits = state.state == QUEUED and not has_daemon(settings.dagster_home)
-    return _to_answer(state, _WAITS if waits else "")
+    steps = [StepAnswer(**vars(step)) for step in state.steps]
+    parts: dict[str, Any] = {**vars(state), "steps": steps, "note": _WAITS if waits else ""}
+    if asked:
+        parts |= {"reason": asked.reason, "asked_at": asked.asked_at}
+    return RunAnswer(**parts)
 
 
-def _describe_request(asked: RetrainRequest | None, run_id: str) -> RunAnswer | None:
+def _describe_request(asked: RetrainRequest) -> RunAnswer:
     """Describe a run that was asked for, and that Dagster does not know yet."""
-    if asked is None or asked.run_id != run_id:
-        return None
     day = asked.as_of.isoformat()
     failed = "" if asked.may_begin else asked.failure or "the run did not begin within minutes"
     return RunAnswer(
-        run_id=run_id,
+        run_id=asked.run_id,
         job=JOB,
-        state="failed" if failed else QUEUED,
+        state="failed" if failed else QUEUED if asked.queued else "starting",
         days=(day, day),
+        reason=asked.reason,
         asked_at=asked.asked_at,
         error=failed,
     )
-
-
-def _to_answer(state: RunState, note: str) -> RunAnswer:
-    steps = [StepAnswer(**vars(step)) for step in state.steps]
-    parts: dict[str, Any] = {**vars(state), "steps": steps}
-    return RunAnswer(**parts, note=note)
 
 
 def _over(budget: Budget) -> Refusal:

@@ -53,7 +53,7 @@ async def _feed(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-router = APIRouter(tags=["stream"], lifespan=_feed)
+router = APIRouter(tags=["Stream"], lifespan=_feed)
 
 
 def feed_of(connection: HTTPConnection) -> Feed:

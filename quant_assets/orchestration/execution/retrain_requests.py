@@ -45,6 +45,7 @@ class RetrainRequest:
         run_id: id of its run.
         asked_at: when it was asked for, UTC.
         as_of: day as of which models are fitted.
+        reason: why, for people.
         queued: whether Dagster's daemon begins it; otherwise a process of its own does.
         failure: why its run could not begin; empty if it could, or may yet.
     """
@@ -52,6 +53,7 @@ class RetrainRequest:
     run_id: str
     asked_at: datetime
     as_of: date
+    reason: str
     queued: bool
     failure: str = ""
 
@@ -107,17 +109,19 @@ def request_retraining(
         budget = measure_budget(datetime.now(UTC), past, retrain_limits_of(settings))
         if budget.free_at is not None:
             return budget
-        asked = RetrainRequest(str(uuid4()), datetime.now(UTC), as_of, has_daemon(home))
+        asked = RetrainRequest(
+            str(uuid4()), datetime.now(UTC), as_of, reason, queued=has_daemon(home)
+        )
         _write(home, asked)
-        _begin(home, asked, _command(asked, reason))
+        _begin(home, asked, _command(asked))
     return asked
 
 
-def _command(asked: RetrainRequest, reason: str) -> Sequence[str]:
+def _command(asked: RetrainRequest) -> Sequence[str]:
     """Return the command that puts the run into Dagster's queue, or runs it."""
     day = asked.as_of.isoformat()
     if asked.queued:
-        tags = msgspec.json.encode({"dagster/partition": day, REASON_TAG: reason}).decode()
+        tags = msgspec.json.encode({"dagster/partition": day, REASON_TAG: asked.reason}).decode()
         workspace = ["--workspace", str(WORKSPACE_FILE)]
         program = [sys.executable, "-m", "dagster", "job", "launch", *workspace]
         return [*program, "--job", JOB, "--run-id", asked.run_id, "--tags", tags]

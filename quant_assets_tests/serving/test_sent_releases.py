@@ -1,0 +1,51 @@
+"""Sent days are forecast by the releases that were in force, as they were submitted on the day."""
+
+import numpy as np
+import pytest
+
+from quant_assets.lake.readers.prices import read_raw
+from quant_assets.lake.store.lake import Lake
+from quant_assets.serving.session import Session
+from quant_assets.sources.registry import open_market
+from quant_assets_tests.support.installation import Installation
+from quant_assets_tests.support.releases import (
+    DAYS,
+    FIRST_RELEASE,
+    LAST,
+    SHARED,
+    copy_promoted,
+    names,
+    scores,
+)
+
+pytestmark = pytest.mark.slow("two retrainings and a dozen refreshed days in real runs", seconds=60)
+
+
+@pytest.fixture(scope="module")
+def promoted(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return copy_promoted(tmp_path_factory.mktemp("releases"))
+
+
+def test_each_day_is_forecast_as_it_was_submitted(promoted: Installation) -> None:
+    champion, challenger = names(promoted)
+    with Lake(promoted.settings.lake_dir, read_only=True) as lake:
+        session = Session(lake, promoted.settings, open_market(promoted.settings))
+        for row in range(FIRST_RELEASE - 1, LAST + 1):
+            served = session.forecast(read_raw(lake, DAYS[row], DAYS[row]))
+            expected = scores(promoted, "forecasts.published", DAYS[row])
+            np.testing.assert_array_equal(served.values[0], expected)
+            assert served.release == (champion if row > FIRST_RELEASE else None)
+            shared = served.forecasts[0].share
+            assert (served.forecasts[0].challenger == challenger) == (row >= SHARED)
+            assert (shared > 0) == (row >= SHARED)
+
+
+def test_a_release_that_is_named_forecasts_alone(promoted: Installation) -> None:
+    day = DAYS[LAST]
+    with Lake(promoted.settings.lake_dir, read_only=True) as lake:
+        session = Session(lake, promoted.settings, open_market(promoted.settings))
+        for name in names(promoted):
+            served = session.forecast(read_raw(lake, day, day), name)
+            expected = scores(promoted, "forecasts.releases", day, name)
+            np.testing.assert_array_equal(served.values[0], expected)
+            assert served.release == name
