@@ -78,6 +78,7 @@ _REFUSALS = {
     500: "The server failed to answer.",
     503: "The lake or a model cannot be read now.",
 }
+_BEARER = {"type": "http", "scheme": "bearer", "description": "The key, as a bearer token."}
 Members = Mapping[str, tuple[str, str]]
 """Members of a JSON object: name to kind and description. A kind ends with ? if it may be null."""
 
