@@ -57,6 +57,7 @@ _PROBLEM_SCHEMA = {
         "expected": {"type": "string", "description": "what would have been right"},
         "found": {"type": "string", "description": "what was received"},
         "hint": {"type": "string", "description": "what the caller can do"},
+        "request": {"type": "string", "description": "id of the request in the server's log"},
         "errors": {
             "type": "array",
             "description": "each part of the request that does not have the expected form",
@@ -78,7 +79,6 @@ _REFUSALS = {
     500: "The server failed to answer.",
     503: "The lake or a model cannot be read now.",
 }
-_BEARER = {"type": "http", "scheme": "bearer", "description": "The key, as a bearer token."}
 Members = Mapping[str, tuple[str, str]]
 """Members of a JSON object: name to kind and description. A kind ends with ? if it may be null."""
 
