@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from quant_assets.core.errors import LakeError
 from quant_assets.kaggle.batches import Served, read_served_days
 from quant_assets.kaggle.gateway import replay_days
-from quant_assets.kaggle.market import open_loaded_market
+from quant_assets.kaggle.market import LoadedMarket, open_loaded_market
 from quant_assets.kaggle.predictor import Predictor
 from quant_assets.kaggle.transport import Client, InferenceServer
 from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, forecasts_table
@@ -96,6 +97,23 @@ def test_the_day_of_a_fit_is_answered_by_that_fit(
     rows = send(read_served_days(write_served_days(tmp_path / "days", market, day - 1, 3)))
     answered = {row["date_id"]: row for row in rows.to_dicts()}
     assert all(answered[row["date_id"]][row["target"]] == row["value"] for row in stored)
+
+
+def test_without_a_session_the_stored_prior_of_the_day_is_answered(
+    loaded: Installation, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: LoadedMarket) -> None:
+        raise LakeError("no session")
+
+    monkeypatch.setattr(LoadedMarket, "open_session", fail)
+    predictor = Predictor(lambda: open_loaded_market(loaded.settings, folder))
+    frames = [batch.frames for batch in read_served_days(folder).batches()]
+    first, last = (predictor.answer(each[0], each[1:]).row(0) for each in (frames[0], frames[-1]))
+    market = open_loaded_market(loaded.settings)
+    assert first == tuple(market.prior.on(market.numbers.days[[FIRST]])[0])
+    assert last == tuple(market.prior.values[-1])
+    assert market.prior_before(0) is None
+    market.lake.close()
 
 
 def test_the_command_replays_with_a_server_of_its_own(
