@@ -4,7 +4,9 @@ Which socket it listens on, and who may reach that, belongs in ``commands.servin
 """
 
 import asyncio
+import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,8 @@ FINISHING_SECONDS = 10
 """Longest time in which requests in flight may end once the server stops accepting others."""
 PATIENCE_SECONDS = 10.0
 """Longest time in which a server that was replaced answers on connections that are open."""
+_LONGEST_END = 60.0
+"""Seconds after which the process ends whatever still runs in it, which may be killed anywhere."""
 _IDLE_SECONDS = 75
 _LONGEST_MESSAGE = 4096
 """Bytes of a message on a WebSocket, which has to name an id and nothing more."""
@@ -61,6 +65,9 @@ class ReplaceableServer(uvicorn.Server):
         A server that was replaced closes no idle connection at once, because a request may be on
         its way there. It answers that request, and asks the client to close the connection.
         """
+        overdue = threading.Timer(_LONGEST_END, os._exit, (1,))
+        overdue.daemon = True
+        overdue.start()
         for listener in [*self.servers, *(sockets or ())]:
             listener.close()
         feed: Feed = self._app.state.feed
@@ -72,6 +79,7 @@ class ReplaceableServer(uvicorn.Server):
             while self.server_state.connections and time.monotonic() < given_up:
                 await asyncio.sleep(0.05)
         await super().shutdown(sockets)
+        overdue.cancel()
 
 
 def configure(

@@ -35,7 +35,7 @@ def served(
         yield installation, server
 
 
-@pytest.mark.slow("three servers start while requests go on", seconds=15)
+@pytest.mark.slow("three servers start while requests go on", seconds=25)
 def test_a_server_is_replaced_twice_and_no_request_fails(
     served: tuple[Installation, ApiServer],
 ) -> None:
@@ -114,6 +114,7 @@ def test_other_machines_need_keys(
     command(Installation(installation.root / "empty"), "serve").refused_with("no market is loaded")
 
 
+@pytest.mark.slow("a server process of its own, with TLS", seconds=10)
 def test_a_server_for_others_asks_for_a_key_over_tls(
     installation: Installation, tmp_path: Path
 ) -> None:

@@ -199,6 +199,7 @@ def test_a_stream_ends_soon_after_its_key_is_revoked(
         listener.ends()
 
 
+@pytest.mark.slow("two server processes, one of which is killed", seconds=10)
 def test_after_a_kill_another_server_goes_on_from_the_id(installation: Installation) -> None:
     with running_server(installation) as killed, Lake(installation.settings.lake_dir) as lake:
         listener = Listener(killed.url)
