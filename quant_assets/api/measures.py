@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from quant_assets.metrics.prometheus import Metric, to_prometheus_text
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_STREAM = b"text/event-stream; charset=utf-8"
 _UNKNOWN = "unknown"
 """Route of requests whose path no route has."""
 
@@ -64,16 +65,19 @@ class Measured:
             return
         # An error that no handler answers becomes an answer outside of this middleware.
         status = 500
-        start = perf_counter()
+        start, end = perf_counter(), 0.0
 
         async def send_on(message: Message) -> None:
-            nonlocal status
+            nonlocal status, end
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if (b"content-type", _STREAM) in message["headers"]:
+                    # A stream is answered when it begins; it ends when the caller likes.
+                    end = perf_counter()
             await send(message)
 
         try:
             await self._app(scope, receive, send_on)
         finally:
             route = getattr(scope.get("route"), "path", _UNKNOWN)
-            self._measures.record(route, status, perf_counter() - start)
+            self._measures.record(route, status, (end or perf_counter()) - start)

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -130,10 +131,10 @@ def problem_of(error: QuantAssetsError) -> dict[str, Any]:
 
 
 async def _answer_error(connection: HTTPConnection, error: Any) -> Response | None:
-    status = status_of(error)
+    status, document = status_of(error), problem_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _LOG.error("%s failed", connection.url.path, exc_info=error)
-    answer = problem_response(problem_of(error), _headers_of(error, status))
+        document["request"] = _log_failure(connection, error)
+    answer = problem_response(document, _headers_of(error, status))
     if isinstance(connection, WebSocket):
         await connection.send_denial_response(answer)
         return None
@@ -159,7 +160,17 @@ def _answer_refusal(request: Request, error: Any) -> Response:
         where=f"{request.method} {request.url.path}",
         hint=hint,
     )
-    return problem_response(document, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _list_methods(request) or headers.get("Allow", "")
+    return problem_response(document, headers)
+
+
+def _list_methods(request: Request) -> str:
+    """List the methods of all routes with the path of a request; Starlette names those of one."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods: dict[str, Any] = request.app.openapi()["paths"].get(path, {})
+    return ", ".join(sorted(name.upper() for name in methods))
 
 
 def _answer_invalid(_: Request, error: Any) -> Response:
@@ -171,11 +182,16 @@ def _answer_invalid(_: Request, error: Any) -> Response:
     return problem_response({**document, "errors": invalid})
 
 
-def _answer_failure(_: Request, __: Exception) -> Response:
-    # Starlette raises the error again after the answer, so that the server's log has it.
-    return problem_response(
-        describe_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed to answer")
-    )
+def _answer_failure(request: Request, error: Exception) -> Response:
+    document = describe_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed to answer")
+    return problem_response({**document, "request": _log_failure(request, error)})
+
+
+def _log_failure(connection: HTTPConnection, error: Exception) -> str:
+    """Log an error with an id of the request, which is returned for the answer."""
+    name = token_hex(4)
+    _LOG.error("request %s to %s failed", name, connection.url.path, exc_info=error)
+    return name
 
 
 def _describe_invalid(item: Mapping[str, Any]) -> dict[str, str]:

@@ -31,6 +31,10 @@ class Predecessor:
         self.listener = listener
         self._line = line
 
+    def close(self) -> None:
+        """Let the server go on alone, unless it was told to leave."""
+        self._line.close()
+
     def replace(self) -> None:
         """Tell the server that its successor accepts connections now."""
         with self._line, suppress(OSError):

@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,8 @@ def serve_api(
     app = create_app(settings)
     with ExitStack() as open_now:
         predecessor = ask_for_socket(settings.data_dir, address.port) if takeover else None
+        if predecessor:
+            open_now.enter_context(closing(predecessor))
         listener = predecessor.listener if predecessor else _listen(address)
         open_now.enter_context(listener)
         host, port = listener.getsockname()[:2]

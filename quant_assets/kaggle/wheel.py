@@ -19,8 +19,12 @@ def write_wheel(folder: Path) -> Path:
     about = f"quant_assets-{installed.version}"
     file = folder / f"{about}-py3-none-any.whl"
     parts = dict(_read_package())
-    for name in ("METADATA", "entry_points.txt"):
-        parts[f"{about}.dist-info/{name}"] = (installed.read_text(name) or "").encode()
+    # A checkout on the path is found before what was installed from it, and names it otherwise.
+    metadata = installed.read_text("METADATA") or installed.read_text("PKG-INFO") or ""
+    parts[f"{about}.dist-info/METADATA"] = metadata.encode()
+    parts[f"{about}.dist-info/entry_points.txt"] = (
+        installed.read_text("entry_points.txt") or ""
+    ).encode()
     parts[f"{about}.dist-info/WHEEL"] = _WHEEL
     record = f"{about}.dist-info/RECORD"
     lines = [_describe(name, content) for name, content in parts.items()]

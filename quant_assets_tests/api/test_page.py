@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from quant_assets.access.keys import make_key
-from quant_assets.lake.schemas.alert_tables import ALERTS
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.api_server import ApiServer, serve
 from quant_assets_tests.support.browser import Browser, open_browser
 from quant_assets_tests.support.installation import Installation, copy_loaded
 from quant_assets_tests.support.server_process import wait_for
+from quant_assets_tests.support.stored_events import write_alert
 
 LOADED = "document.body && document.body.dataset.loaded"
 LIVE = "document.getElementById('live').classList.contains('on')"
@@ -31,23 +31,6 @@ def browser(served: tuple[Installation, ApiServer]) -> Iterator[Browser]:
     """It ends before the server, which would wait for its stream."""
     with open_browser() as opened:
         yield opened
-
-
-def raise_alert(installation: Installation, subject: str) -> None:
-    moment = datetime.now(UTC).replace(tzinfo=None)
-    alert = {
-        "id": "a",
-        "key": "a",
-        "level": "critical",
-        "subject": subject,
-        "text": "-",
-        "opened_at": moment,
-        "last_seen_at": moment,
-        "count": 1,
-    }
-    with Lake(installation.settings.lake_dir) as lake:
-        rows = {column.name: [alert.get(column.name)] for column in ALERTS.columns}
-        lake.replace_matching(ALERTS, "id", rows)
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
@@ -96,7 +79,8 @@ def test_an_alert_appears_by_itself_and_stays_text(
     browser.show(server.url, 1280, 900)
     browser.wait_for(f"{LOADED} && {LIVE}")
     assert browser.value("document.getElementById('alerts').textContent") == "None."
-    raise_alert(installation, MARKUP)
+    with Lake(installation.settings.lake_dir) as lake:
+        write_alert(lake, "a", level="critical", subject=MARKUP)
     browser.wait_for("document.getElementById('events').textContent.includes('Alert opened')")
     browser.wait_for("document.getElementById('alerts').textContent.includes('onerror')")
     assert browser.value("document.querySelectorAll('#alerts img, #alerts script').length") == 0

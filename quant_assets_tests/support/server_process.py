@@ -98,12 +98,14 @@ class Listener:
 
     Attributes:
         blocks: the blocks that came, each as a dictionary of its fields.
+        error: why the stream broke off; None if it did not.
     """
 
     def __init__(self, url: str, after: str | None = None, **headers: str) -> None:
         if after is not None:
             headers["Last-Event-ID"] = after
         self.blocks: list[dict[str, str]] = []
+        self.error: Exception | None = None
         self._arrived: Queue[dict[str, str] | None] = Queue()
         self._thread = threading.Thread(target=self._read, args=(url, headers), daemon=True)
         self._thread.start()
@@ -115,7 +117,7 @@ class Listener:
                 block = self._arrived.get(timeout=SECONDS)
             except Empty:
                 raise AssertionError(self.blocks) from None
-            assert block is not None, ("the stream has ended", self.blocks)
+            assert block is not None, ("the stream has ended", self.error, self.blocks)
             if not events or block.get("event") in events:
                 data: dict[str, Any] = json.loads(block["data"])
                 return data
@@ -128,8 +130,12 @@ class Listener:
     def _read(self, url: str, headers: dict[str, str]) -> None:
         try:
             with httpx.stream("GET", f"{url}/stream", headers=headers, timeout=SECONDS) as answer:
-                answer.raise_for_status()
+                if answer.status_code != 200:
+                    answer.read()
+                    raise AssertionError(answer.text)
                 self._take(answer.iter_lines())
+        except Exception as error:  # noqa: BLE001 - the test's own thread says it
+            self.error = error
         finally:
             self._arrived.put(None)
 

@@ -37,3 +37,9 @@ _HEADERS = {
 async def show_page() -> Response:
     """Return the page, which asks the other routes for what it shows."""
     return Response(_PAGE, headers=_HEADERS, media_type="text/html; charset=utf-8")
+
+
+@router.get("/favicon.ico", include_in_schema=False)
+async def show_no_icon() -> Response:
+    """Say that there is no such file: browsers ask for it where a page names no icon."""
+    return Response(status_code=204, headers={"Cache-Control": "max-age=86400"})

@@ -36,7 +36,7 @@ id: 46-0
 
 event: forecast
 data: {"id":"47-1","kind":"forecast","at":"2026-01-05T06:10:12.3Z","change":"published",
-data: "day":"2026-01-05","first_day":"2026-01-05","days":1,"targets":424,"origin":"live"}
+data: "day":"2026-01-05","first_day":"2026-01-05","days":1,"targets":120,"origin":"live"}
 id: 47-1
 """
 After = Annotated[

@@ -72,6 +72,9 @@ def read_inserted(
     """
     if last < first or not lake.has(table):
         return {}
+    first = max(first, _read_creation(lake, table))
+    if last < first:
+        return {}
     group = f" GROUP BY snapshot_id, {grouped}" if grouped else ""
     rows = lake.arrow(
         f"SELECT snapshot_id, {select} FROM ducklake_table_insertions('lake', '{table.schema}',"
@@ -104,15 +107,20 @@ def read_at(
     Raises:
         LakeError: the lake cannot be read, or the snapshot has expired.
     """
-    created = lake.arrow(
-        "SELECT coalesce(max(snapshot_id), 0) AS snapshot FROM ducklake_snapshots('lake')"
-        " WHERE list_contains(changes['tables_created'], ?)",
-        [table.name],
-    )["snapshot"][0].as_py()
-    if snapshot < created:
+    if snapshot < _read_creation(lake, table):
         return []
     rows: Rows = lake.arrow(
         f"SELECT {select} FROM {table.quoted} AT (VERSION => {snapshot:d}) WHERE {condition}",
         parameters,
     ).to_pylist()
     return rows
+
+
+def _read_creation(lake: Lake, table: Table) -> int:
+    """Read which snapshot created a stored table; 0 if that one has expired."""
+    rows = lake.arrow(
+        "SELECT coalesce(max(snapshot_id), 0) AS snapshot FROM ducklake_snapshots('lake')"
+        " WHERE list_contains(changes['tables_created'], ?)",
+        [table.name],
+    )
+    return int(rows["snapshot"][0].as_py())
