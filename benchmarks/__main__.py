@@ -24,6 +24,7 @@ from benchmarks import (
     pipeline,
     revisions,
     scale,
+    serving,
     var,
     walk,
     watch,
@@ -46,6 +47,7 @@ BENCHMARKS = {
     "watch": watch.run,
     "drops": drops.run,
     "scale": scale.run,
+    "serving": serving.run,
 }
 PACKAGES = ("dagster", "duckdb", "numpy", "pandas", "polars", "lightgbm")
 

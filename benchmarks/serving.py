@@ -7,46 +7,36 @@ other, and every answer is compared with what the lake held when it was given.
 
 import argparse
 import os
-import re
 import shlex
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
-import uvicorn
-from fastapi import FastAPI, Response
+import psutil  # type: ignore[import-untyped]  # it has no types
 
+from benchmarks.api_servers import PATH, Server, served, served_bare, wait_until_idle
 from benchmarks.figures import Figure, in_fresh_process
 from benchmarks.load_client import Load, Result, run_load
 from benchmarks.pipeline import PROGRAM, command
 from benchmarks.served_answers import find_wrong_answers
-from quant_assets.api.server import configure
 
-HELD, RATE, BUSY = 1000, 1000.0, 32
-"""Connections that are held, requests a second on them, and connections that never rest."""
-PATH = "/forecasts/latest"
-NO_LIMIT = {"QUANT_API_READS_PER_MINUTE": str(10**9)}
-PATIENCE = 60
+HELD, RATE, BUSY, ROUNDS = 1000, 1000.0, 32, 3
+"""Connections that are held, requests a second on them, connections that never rest, loads."""
 
 
-@dataclass(frozen=True)
-class Server:
-    """A server in a process of its own.
+class Measured(NamedTuple):
+    """Answers a second, and milliseconds: of half and of 99 % of the answers, and of CPU time."""
 
-    Attributes:
-        port: its port on this machine.
-        process: its process.
-    """
-
-    port: int
-    process: "subprocess.Popen[str]"
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
 
 
 def run(market: Path | None) -> list[Figure]:
@@ -55,7 +45,7 @@ def run(market: Path | None) -> list[Figure]:
         data = Path(folder)
         command(data, "demo", *([str(market)] if market else []))
         token = command(data, "keys", "make", "benchmark", "--role", "read").split()[0]
-        return measure(data, token, seconds=10.0)
+        return measure(data, token, seconds=5.0)
 
 
 def measure(data: Path, token: str, seconds: float) -> list[Figure]:
@@ -64,32 +54,28 @@ def measure(data: Path, token: str, seconds: float) -> list[Figure]:
     Args:
         data: a loaded data directory.
         token: an API key; empty for none.
-        seconds: how long each load lasts.
+        seconds: how long each load lasts; figures are medians of several loads.
     """
-    results: dict[str, tuple[Result, Result]] = {}
-    with served(data) as server:
-        (answer,) = _ask(server.port, token, Load(0, b"", 1, 0.5)).answers.values()
+    with served(data) as api:
+        wait_until_idle(api)
+        (answer,) = _ask(api.port, token, Load(0, b"", 1, 0.5)).answers.values()
         assert answer.status == 200, answer.body
         with served_bare(answer.body) as bare:
-            for name, port in (("api", server.port), ("bare", bare.port)):
-                held = _ask(port, token, Load(0, b"", HELD, seconds, RATE))
-                busy = _ask(port, token, Load(0, b"", BUSY, seconds))
-                results[name] = held, busy
-                _require_whole(held, busy)
-    (held, busy), (bare_held, bare_busy) = results["api"], results["bare"]
-    size = len(answer.body) / 1024
+            held = _measure_in_turns([api, bare], token, Load(0, b"", HELD, seconds, RATE))
+            busy = _measure_in_turns([api, bare], token, Load(0, b"", BUSY, seconds))
+    what = f"stored forecasts, {len(answer.body) / 1024:.0f} KB"
     many = f"{HELD:,} connections, {RATE:,.0f} requests a second"
     return [
-        Figure(
-            f"stored forecasts of {size:.0f} KB: requests a second", busy.rate, "", at_least=1000
-        ),
-        Figure("bare endpoint: requests a second", bare_busy.rate),
-        Figure("stored forecasts beside the bare endpoint", busy.rate / bare_busy.rate, "x"),
-        Figure(f"{many}: answered a second", held.rate),
-        Figure(f"{many}: P50", held.percentile(50), "ms"),
-        Figure(f"{many}: P99", held.percentile(99), "ms", at_most=100),
-        Figure(f"bare endpoint, {many}: P50", bare_held.percentile(50), "ms"),
-        Figure(f"bare endpoint, {many}: P99", bare_held.percentile(99), "ms"),
+        Figure(f"{what}: requests a second", busy[0].rate, at_least=1000),
+        Figure("bare endpoint: requests a second", busy[1].rate),
+        Figure(f"{what}, beside the bare endpoint", busy[0].rate / busy[1].rate, "x"),
+        Figure(f"{what}: the server's CPU time a request", busy[0].cpu, "ms"),
+        Figure("bare endpoint: the server's CPU time a request", busy[1].cpu, "ms"),
+        Figure(f"{many}: answered a second", held[0].rate),
+        Figure(f"{many}: P50", held[0].p50, "ms"),
+        Figure(f"{many}: P99", held[0].p99, "ms", at_most=100),
+        Figure(f"bare endpoint, {many}: P50", held[1].p50, "ms"),
+        Figure(f"bare endpoint, {many}: P99", held[1].p99, "ms"),
     ]
 
 
@@ -134,65 +120,6 @@ def _ask(port: int, token: str, load: Load) -> Result:
     return in_fresh_process(run_load, whole)
 
 
-@contextmanager
-def served(data: Path) -> Iterator[Server]:
-    """Serve a data directory by ``quant-assets serve``, without limits of requests."""
-    process = subprocess.Popen(
-        [PROGRAM, "serve", "--port", "0"],
-        env={**os.environ, **NO_LIMIT, "QUANT_DATA_DIR": str(data)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Server(_read_port(process), process)
-    finally:
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
-
-
-@contextmanager
-def served_bare(body: bytes) -> Iterator[Server]:
-    """Serve fixed bytes by a FastAPI application of one route, as the platform configures it."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(body)
-        file.flush()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.serving", "--bare", file.name],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield Server(_read_port(process), process)
-        finally:
-            process.terminate()
-            process.communicate(timeout=PATIENCE)
-
-
-def serve_bare(file: Path) -> None:
-    """Serve the bytes of a file until the process is ended."""
-    app, body = FastAPI(), file.read_bytes()
-
-    @app.get(PATH)
-    async def answer() -> Response:
-        return Response(body, media_type="application/json")
-
-    listener = socket.create_server(("127.0.0.1", 0), backlog=HELD)
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
-    uvicorn.Server(configure(app)).run([listener])
-
-
-def _read_port(process: "subprocess.Popen[str]") -> int:
-    """Return the port that a server names once it listens, and go on reading what it says."""
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if named := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return int(named[1])
-    raise RuntimeError(f"the server does not start: {''.join(said)}")
-
-
 def _run_beside(
     data: Path, commands: Sequence[str], ended: threading.Event, failures: list[str]
 ) -> None:
@@ -211,12 +138,32 @@ def _run_beside(
             failures.append(f"{line}: {done.stderr[-2000:]}")
 
 
-def _require_whole(*results: Result) -> None:
-    """Refuse figures of loads in which something went wrong."""
-    for result in results:
-        wrong = [seen.body[:200] for seen in result.answers.values() if seen.status != 200]
-        if result.errors or wrong:
-            raise RuntimeError(f"the load did not come through: {result.errors} {wrong}")
+def _measure_in_turns(servers: Sequence[Server], token: str, load: Load) -> list[Measured]:
+    """Put a load on servers in turns; return the medians of each."""
+    rounds = [[_measure(server, token, load) for server in servers] for _ in range(ROUNDS)]
+    return [Measured(*map(median, zip(*turns, strict=True))) for turns in zip(*rounds, strict=True)]
+
+
+def _measure(server: Server, token: str, load: Load) -> Measured:
+    """Put a load on a server, and measure it.
+
+    Raises:
+        RuntimeError: a request was not answered, or with another status than 200.
+    """
+    process = psutil.Process(server.process.pid)
+    before = process.cpu_times()
+    result = _ask(server.port, token, load)
+    after = process.cpu_times()
+    wrong = [seen.body[:200] for seen in result.answers.values() if seen.status != 200]
+    if result.errors or wrong:
+        raise RuntimeError(f"the load did not come through: {result.errors} {wrong}")
+    spent = after.user + after.system - before.user - before.system
+    return Measured(
+        result.rate,
+        result.percentile(50),
+        result.percentile(99),
+        spent / len(result.seconds) * 1000,
+    )
 
 
 def main() -> None:
@@ -226,18 +173,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0, help="compare all answers so long")
     parser.add_argument("--rate", type=float, default=300.0, help="requests a second meanwhile")
     parser.add_argument("--beside", action="append", default=[], help="a command to run meanwhile")
-    parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.bare:
-        serve_bare(chosen.bare)
-        return
     if chosen.data is None:
         figures = run(None)
     elif chosen.seconds:
         load = Load(0, b"", HELD, chosen.seconds, chosen.rate)
         figures = endure(chosen.data.resolve(), chosen.key, load, chosen.beside)
     else:
-        figures = measure(chosen.data.resolve(), chosen.key, 10.0)
+        figures = measure(chosen.data.resolve(), chosen.key, 5.0)
     for figure in figures:
         print(figure.line())
 

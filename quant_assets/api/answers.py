@@ -67,7 +67,12 @@ class Answers:
         self._threads.shutdown(cancel_futures=True)
 
     async def respond(
-        self, request: Request, name: str, compute: Callable[[Lake], Content], *parameters: Hashable
+        self,
+        request: Request,
+        name: str,
+        compute: Callable[[Lake], Content],
+        *parameters: Hashable,
+        formats: tuple[str, ...] = FORMATS,
     ) -> Response:
         """Answer a request in the format that it accepts, from the cache if possible.
 
@@ -76,12 +81,13 @@ class Answers:
             name: name of the question.
             compute: reads the content, in another thread and from one snapshot of the lake.
             parameters: everything that the content depends on besides the lake.
+            formats: formats that the answer can have; without rows, JSON alone.
 
         Raises:
             Refusal: the request accepts no format of the answer.
             QuantAssetsError: the content cannot be read.
         """
-        media = require_format(request)
+        media = require_format(request, formats)
         answer = await self.value(
             name,
             lambda lake: encode(compute(lake), media, request.url),
@@ -155,7 +161,7 @@ class Answers:
             kept.size -= freed
 
 
-def require_format(request: Request, offered: tuple[str, ...] = FORMATS) -> str:
+def require_format(request: Request, offered: tuple[str, ...]) -> str:
     """Return the format that a request prefers.
 
     Raises:

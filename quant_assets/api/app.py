@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager, closing
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse
 
-from quant_assets import __version__
 from quant_assets.api.audited import AuditMiddleware, guard
 from quant_assets.api.context import Context
 from quant_assets.api.lake_state import LakeState
 from quant_assets.api.limits import BodyLimits
 from quant_assets.api.measures import Measured, Measures
-from quant_assets.api.openapi import DESCRIPTION, TAGS, Api
+from quant_assets.api.openapi import DESCRIPTION, TAGS, VERSION, Api
 from quant_assets.api.pool import PredictorPool
 from quant_assets.api.problems import add_problem_handlers
 from quant_assets.api.reference import reference_page
@@ -80,7 +79,7 @@ def create_app(settings: Settings, *, prepared: bool = True) -> FastAPI:
         title="quant_assets",
         summary="Forecasts of one market, and what is known about them",
         description=DESCRIPTION,
-        version=__version__,
+        version=VERSION,
         openapi_tags=TAGS,
         lifespan=live,
         docs_url=None,

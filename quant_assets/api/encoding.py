@@ -49,8 +49,8 @@ class Answer:
 
 def encode(content: Content, media: str, url: URL) -> Answer:
     """Encode a content in a format; a link to the next page repeats the request's ``url``."""
-    if media == JSON or content.rows is None:
-        body, media = _encode_json(content), JSON
+    if media == JSON:
+        body = _encode_json(content)
     else:
         rows = _to_table(content)
         body = _encode_csv(rows) if media == CSV else _encode_arrow(rows, content.fields)

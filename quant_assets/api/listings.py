@@ -28,7 +28,7 @@ async def answer_page(
         page: which of them.
 
     Raises:
-        RequestError: the cursor is not one of this listing.
+        UnknownNameError: the cursor is not one of this listing.
     """
 
     def compute(lake: Lake) -> Content:
@@ -44,7 +44,7 @@ def document_page(
     """Build the ``responses`` of a route that answers with pages of a listing."""
     schema = rows_schema(_NEXT, "rows", listing.columns, {"next": None, "rows": [dict(example)]})
     return documented(
-        schema, 422, *refusals, tables=True, description="A page of rows, the newest first."
+        schema, 404, 422, *refusals, tables=True, description="A page of rows, the newest first."
     )
 
 

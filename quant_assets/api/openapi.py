@@ -4,6 +4,7 @@ What a route does is described at the route.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from quant_assets.api.accept import ARROW, CSV, JSON
 from quant_assets.api.problems import MEDIA as PROBLEM
 from quant_assets.lake.schemas.table import Column
 
+VERSION = version("quant-assets")
 DESCRIPTION = """
 Forecasts of one market, the releases that made them, and what the tables of the lake say about
 them. Answers with rows come as JSON, CSV or an Arrow stream, as the header `Accept` asks. Every
@@ -28,6 +30,7 @@ TAGS = [
     {"name": "Stream", "description": "Events as they happen."},
     {"name": "Operations", "description": "Asking for a retraining; runs."},
 ]
+_BEARER, _BEARER_TEXT = "HTTPBearer", "The same key, as a bearer token."
 _NULL = "<null>"
 """What stands for null in the examples of a document that FastAPI builds."""
 _KINDS: dict[str, dict[str, Any]] = {
@@ -91,9 +94,11 @@ class Api(FastAPI):
             schemas["Problem"] = _PROBLEM_SCHEMA
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
+            schemes = document["components"].setdefault("securitySchemes", {})
+            schemes[_BEARER] = {"type": "http", "scheme": "bearer", "description": _BEARER_TEXT}
             for path, methods in document["paths"].items():
                 for operation in methods.values():
-                    _complete_refusals(operation, has_names="{" in path)
+                    _complete(operation, has_names="{" in path)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -164,12 +169,15 @@ def documented(
 
 def refusal(status: int) -> dict[str, Any]:
     """Describe the problem document that a route may answer with a status."""
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": _REFUSALS[status], "content": {PROBLEM: {"schema": schema}}}
+    content: dict[str, Any] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    if status == 400:
+        # What is no HTTP at all, or has a head beyond the limit, is refused before any route.
+        content["text/plain"] = {"schema": {"type": "string"}}
+    return {"description": _REFUSALS[status], "content": content}
 
 
-def _complete_refusals(operation: dict[str, Any], *, has_names: bool) -> None:
-    """Add the refusals that a route leaves out, and the form of those that it only mentions.
+def _complete(operation: dict[str, Any], *, has_names: bool) -> None:
+    """Add what a route leaves out: the other way to send a key, and refusals and their form.
 
     Args:
         operation: the route's part of the document.
@@ -177,7 +185,9 @@ def _complete_refusals(operation: dict[str, Any], *, has_names: bool) -> None:
     """
     responses = operation["responses"]
     statuses = [500, 503]
-    statuses += [400, 401, 403, 429] if "security" in operation else []
+    if "security" in operation:
+        operation["security"].append({_BEARER: []})
+        statuses += [400, 401, 403, 429]
     statuses += [404] if has_names else []
     statuses += [408, 413] if "requestBody" in operation else []
     for status in statuses:

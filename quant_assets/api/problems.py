@@ -160,7 +160,17 @@ def _answer_refusal(request: Request, error: Any) -> Response:
         where=f"{request.method} {request.url.path}",
         hint=hint,
     )
-    return problem_response(document, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _list_methods(request) or headers.get("Allow", "")
+    return problem_response(document, headers)
+
+
+def _list_methods(request: Request) -> str:
+    """List the methods of all routes with the path of a request; Starlette names those of one."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods: dict[str, Any] = request.app.openapi()["paths"].get(path, {})
+    return ", ".join(sorted(name.upper() for name in methods))
 
 
 def _answer_invalid(_: Request, error: Any) -> Response:

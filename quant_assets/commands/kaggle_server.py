@@ -83,7 +83,7 @@ def replay_folder(
     if address is not None:
         with Client([address]) as client:
             return replay_days(served, client, file, days=days, follow=follow)
-    with _run_server(folder) as addresses, Client(addresses, _PATIENCE) as client:
+    with run_server(folder) as addresses, Client(addresses, _PATIENCE) as client:
         return replay_days(served, client, file, days=days, follow=follow)
 
 
@@ -124,7 +124,7 @@ def _refuse_other_server() -> None:
 
 
 @contextmanager
-def _run_server(folder: Path) -> Iterator[Sequence[str]]:
+def run_server(folder: Path) -> Iterator[Sequence[str]]:
     """Run the inference server in a process of its own; yield where it may answer."""
     official = has_package(folder)
     if official:

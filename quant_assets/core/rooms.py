@@ -88,7 +88,10 @@ ROWS: tuple[tuple[Room, ...], ...] = (
         ),
         Room("tracking", "fits and releases in MLflow", "making fits and releases"),
         Room(
-            "kaggle", "the competition's own rules: what is wrong with a submission", "the metric"
+            "kaggle",
+            "the competition's own rules: what is wrong with a submission; its evaluation server, "
+            "a gateway for testing, the notebook",
+            "the metric, and forecasting from sent prices",
         ),
     ),
     (

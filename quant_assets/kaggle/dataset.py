@@ -8,14 +8,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-import quant_assets
 from quant_assets.core.errors import SettingsError
 from quant_assets.core.settings import Settings, market_in_settings, require_market
 from quant_assets.kaggle.notebook import MANIFEST, build_notebook
 from quant_assets.kaggle.requirements import list_requirements
-from quant_assets.kaggle.wheel import write_wheel
+from quant_assets.kaggle.wheel import DISTRIBUTION, write_wheel
 from quant_assets.lake.readers.days import read_newest_day
 from quant_assets.lake.schemas.price_tables import VALIDATED_PRICES
 from quant_assets.lake.store.copying import copy_lake
@@ -80,7 +80,7 @@ def prepare_notebook(settings: Settings, folder: Path, python: str | None = None
     if python is not None:
         _download(requirements, wheels, python)
     about = {
-        "package": f"quant-assets {quant_assets.__version__}",
+        "package": f"{DISTRIBUTION} {version(DISTRIBUTION)}",
         "market": str(market_in_settings(settings)),
         "newest_day": newest,
         "families": families,

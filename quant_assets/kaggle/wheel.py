@@ -7,20 +7,22 @@ from importlib.metadata import distribution
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
-import quant_assets
-
-_DISTRIBUTION = "quant-assets"
+DISTRIBUTION = "quant-assets"
 _WHEEL = b"Wheel-Version: 1.0\nGenerator: quant-assets\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def write_wheel(folder: Path) -> Path:
     """Write the wheel of this package into a folder, and return its path."""
-    installed = distribution(_DISTRIBUTION)
+    installed = distribution(DISTRIBUTION)
     about = f"quant_assets-{installed.version}"
     file = folder / f"{about}-py3-none-any.whl"
     parts = dict(_read_package())
-    for name in ("METADATA", "entry_points.txt"):
-        parts[f"{about}.dist-info/{name}"] = (installed.read_text(name) or "").encode()
+    # A checkout on the path is found before what was installed from it, and names it otherwise.
+    metadata = installed.read_text("METADATA") or installed.read_text("PKG-INFO") or ""
+    parts[f"{about}.dist-info/METADATA"] = metadata.encode()
+    parts[f"{about}.dist-info/entry_points.txt"] = (
+        installed.read_text("entry_points.txt") or ""
+    ).encode()
     parts[f"{about}.dist-info/WHEEL"] = _WHEEL
     record = f"{about}.dist-info/RECORD"
     lines = [_describe(name, content) for name, content in parts.items()]
@@ -33,7 +35,7 @@ def write_wheel(folder: Path) -> Path:
 
 
 def _read_package() -> Iterator[tuple[str, bytes]]:
-    root = Path(str(quant_assets.__file__)).parent
+    root = Path(__file__).parents[1]
     for path in sorted(root.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(root.parent).as_posix(), path.read_bytes()

@@ -37,7 +37,7 @@ def place_caller(caller: str, release: str) -> float:
         release: the challenger.
 
     >>> round(place_caller("k1", "2024-01-02-abcdef"), 3)
-    0.0
+    0.016
     """
     digest = sha256(f"{caller}\n{release}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -121,7 +121,9 @@ def read_serving_state(lake: Lake, settings: Settings, as_of: date) -> ServingSt
         known = {name for release in course.releases.values() for name in release.families}
         every = tuple(name for name in FAMILIES if name in known or name in families)
         record_days, record = read_track_record(lake, every, as_of)
-        fits = {name: _read_newest_fit(lake, name, as_of) for name in every}
+        fits = {
+            name: _read_newest_fit(lake, name, _find_fit_day(lake, name, as_of)) for name in every
+        }
         return ServingState(
             course,
             families,
@@ -131,6 +133,23 @@ def read_serving_state(lake: Lake, settings: Settings, as_of: date) -> ServingSt
             every,
             _read_unjudged(lake, every, known_days),
         )
+
+
+def _find_fit_day(lake: Lake, name: str, as_of: date) -> date:
+    """Return the as-of day of the fit that forecast the next day, if that is stored; else the day.
+
+    A fit of a walk-forward forecasts its own as-of day, so that it may be newer than ``as_of``.
+    """
+    table = forecasts_table(name)
+    later = read_known_days(lake, date.max)
+    later = later[later > np.datetime64(as_of)]
+    if not len(later) or not lake.has(table):
+        return as_of
+    rows = lake.arrow(
+        f"SELECT fit_as_of FROM {table.quoted} WHERE trading_day = ? LIMIT 1", [later[0].item()]
+    ).to_pylist()
+    day: date = rows[0]["fit_as_of"] if rows else as_of
+    return day
 
 
 def _read_newest_fit(lake: Lake, name: str, as_of: date) -> FitInForce | None:

@@ -7,11 +7,14 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from quant_assets.core.errors import ArtifactError, unknown_name
+import numpy as np
+
+from quant_assets.core.errors import unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.models.registry import DAILY
+from quant_assets.promotion.release_forecasts import forecast_day
 from quant_assets.promotion.release_store import ReleaseFit
 from quant_assets.serving.fits_in_force import ModelStore, ServingState
 from quant_assets.serving.sent_prices import build_table, encode_answer, read_sent_prices
@@ -75,10 +78,13 @@ class Predictor:
         models = self._list_models()
         chosen = [fit for name in self._kept for fit in models.get(name, ())]
         needed = [*_list_in_force(history.state), *chosen]
+        last = history.known.days[-1].item()
         for fit in needed:
-            # A model that cannot be loaded is named when a request needs it.
-            with suppress(ArtifactError):
-                self._store.get(fit)
+            # What cannot be loaded or cannot forecast is named when a request needs it.
+            with suppress(Exception):
+                model, as_of = self._store.get(fit), np.datetime64(fit.fit_as_of)
+                # The first forecast of a library takes seconds.
+                forecast_day(model, fit.family, as_of, history.known.observations, last)
         self._store.keep({fit.sha256 for fit in needed})
         return history
 
@@ -100,7 +106,7 @@ class Predictor:
         history = self._read(version)
         known = history.known
         table, notes = build_table(known, sent.days)
-        session = Session(self.lake, self.settings, self.market, history)
+        session = Session(self.lake, self.settings, self.market, history, history.last_day)
         served = session.forecast(table, sent.release or release)
         answer = encode_answer(served, known, sent.targets, notes)
         return Prediction(answer, served.release or "")

@@ -123,12 +123,14 @@ class Session:
         settings: families, paths and limits of cleaning.
         market: the description of the market.
         history: what the session begins with; by default everything known before its first day.
+        stored_until: the newest stored day; None to ask the lake whenever days are forecast.
     """
 
     lake: Lake
     settings: Settings
     market: MarketDescription
     history: StoredHistory | None = None
+    stored_until: date | None = None
     _given: list[PriceTable] = field(default_factory=list)
     _forecasts: DayForecasts | None = None
 
@@ -149,9 +151,10 @@ class Session:
         """
         made: list[SubmittedForecast] = []
         notes: list[str] = []
+        newest = self.stored_until or self._read_newest_day()
         for row in range(len(table.days)):
             of_day = select_days(table, np.arange(len(table.days)) == row)
-            days = self._go_to(of_day.days[0].item())
+            days = self._go_to(of_day.days[0].item(), newest)
             known, cleaned = add_days(days.known, of_day)
             forecast, failures = days.add_day(known)
             self._given.append(of_day)
@@ -164,34 +167,37 @@ class Session:
         targets = self._forecasts.known.pairs.targets
         return ServedForecast(targets, tuple(made), (*notes, *_describe_inputs(self._forecasts)))
 
-    def _go_to(self, day: date) -> DayForecasts:
-        """Return the forecasts of the days before a day; later days are forgotten."""
+    def _go_to(self, day: date, newest: date) -> DayForecasts:
+        """Return the forecasts of the days before a day; later days are forgotten.
+
+        Args:
+            day: the day.
+            newest: the newest stored day. Days until then count as stored, even if they were given.
+        """
         current = self._forecasts
         is_next = current is not None and current.known.days[-1] < np.datetime64(day)
-        # Days that are stored by now count as stored, even if they were given before.
-        if current is not None and is_next and current.last_stored == self._newest_stored():
+        if current is not None and is_next and current.last_stored == newest:
             return current
-        earlier = [each for each in self._given if each.days[0] < np.datetime64(day)]
-        stored = np.datetime64(min(self._newest_stored(), day - timedelta(days=1)))
-        earlier = [each for each in earlier if each.days[0] > stored]
-        forecasts = _begin(self._read_history(day))
+        last = min(newest, day - timedelta(days=1))
+        between = np.datetime64(last), np.datetime64(day)
+        earlier = [each for each in self._given if between[0] < each.days[0] < between[1]]
+        forecasts = _begin(self._read_history(last, newest))
         for of_day in earlier:
             forecasts.add_day(add_days(forecasts.known, of_day)[0])
         self._given, self._forecasts = earlier, forecasts
         return forecasts
 
-    def _newest_stored(self) -> date:
+    def _read_newest_day(self) -> date:
         day: date = read_known_days(self.lake, date.max)[-1].item()
         return day
 
-    def _read_history(self, day: date) -> StoredHistory:
-        """Read the newest stored day before a day; the given history if that is its last day."""
-        before = min(self._newest_stored(), day - timedelta(days=1))
+    def _read_history(self, last: date, newest: date) -> StoredHistory:
+        """Read what was known at the close of a day; the given history if that is its last day."""
         history = self.history
-        if history is None or history.last_day != before:
+        if history is None or history.last_day != last:
             store = history.store if history else None
-            history = read_history(self.lake, self.settings, self.market, before, store)
-        if history.last_day == self._newest_stored():
+            history = read_history(self.lake, self.settings, self.market, last, store)
+        if history.last_day == newest:
             self.history = history
         return history
 

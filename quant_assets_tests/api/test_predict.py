@@ -203,11 +203,11 @@ def test_a_killed_process_is_replaced_and_its_requests_are_answered(
 
 def test_models_are_loaded_and_forgotten_by_name(server: ApiServer) -> None:
     assert "ridge" in server.http.post("/models/ridge/load").raise_for_status().json()["loaded"]
-    assert server.client.model("ridge")["loaded"]
+    assert server.client.models("ridge")["loaded"]
     assert "ridge" in server.client.ready()["loaded"]
     left = server.http.delete("/models/ridge").raise_for_status().json()["loaded"]
     assert "ridge" not in left
-    assert not server.client.model("ridge")["loaded"]
+    assert not server.client.models("ridge")["loaded"]
     assert server.http.post("/models/nobody/load").status_code == 404
 
 

@@ -196,7 +196,7 @@ def test_an_answer_is_kept_and_confirmed(server: ApiServer) -> None:
         ("/scores?family=rigde", 404, ["did you mean ridge"]),
         ("/models/rigde", 404, ["did you mean ridge"]),
         ("/predictions/history?limit=0", 422, ["query.limit"]),
-        ("/predictions/history?cursor=abc", 422, ["the cursor is not one of this list"]),
+        ("/predictions/history?cursor=abc", 404, ["the cursor is not one of this list"]),
         ("/predictions/history?target=x", 404, ["unknown target"]),
         ("/predictions/history?from=2023", 422, ["query.from"]),
         ("/nothing", 404, ["GET /nothing"]),
@@ -218,6 +218,9 @@ def test_refusals_say_what_is_wrong(
 def test_unknown_formats_and_methods_are_refused(server: ApiServer) -> None:
     image = server.http.get("/forecasts/latest", headers={"Accept": "image/png"})
     assert (image.status_code, image.json()["found"]) == (406, "image/png")
+    assert server.http.get("/models", headers={"Accept": CSV}).status_code == 406
     posted = server.http.post("/forecasts/latest")
     assert (posted.status_code, posted.headers["allow"]) == (405, "GET")
     assert posted.headers["content-type"] == "application/problem+json"
+    patched = server.http.patch("/models/ridge")
+    assert (patched.status_code, patched.headers["allow"]) == (405, "DELETE, GET")

@@ -21,6 +21,7 @@ from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets_tests.support.api_server import serve
 from quant_assets_tests.support.installation import Installation
+from quant_assets_tests.support.served_app import exchange, status_of
 
 ENDLESS = "/stream"
 """Path whose answer does not end."""
@@ -85,3 +86,9 @@ def test_every_answer_is_as_described(keyed: Keyed, operation: Any, has_key: boo
         case.validate_response(answer, excluded_checks=[positive_data_acceptance])
 
     ask()
+
+
+def test_a_body_beyond_the_setting_is_refused(keyed: Keyed) -> None:
+    port, most = int(keyed.url.rsplit(":", 1)[1]), Settings().api_body_bytes
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {most + 1}\r\n\r\n"
+    assert status_of(exchange(port, head.encode())) == 413

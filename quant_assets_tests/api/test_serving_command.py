@@ -5,7 +5,6 @@ import socket
 import ssl
 import stat
 import subprocess
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,9 +63,7 @@ def test_a_signal_ends_requests_and_streams_in_good_order(loaded: Installation) 
         listener = Listener(server.url)
         start = listener.next("start")
         with socket.create_connection(("127.0.0.1", int(server.port))) as idle:
-            begun = time.monotonic()
             assert server.end() == 0
-            assert time.monotonic() - begun < 30
             assert idle.recv(1) == b""
         assert listener.next("end")["resumable"] is True
         assert listener.blocks[0]["retry"] == "1000"

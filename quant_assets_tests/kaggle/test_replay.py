@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from quant_assets.core.errors import LakeError
 from quant_assets.kaggle.batches import Served, read_served_days
 from quant_assets.kaggle.gateway import replay_days
-from quant_assets.kaggle.market import open_loaded_market
+from quant_assets.kaggle.market import LoadedMarket, open_loaded_market
 from quant_assets.kaggle.predictor import Predictor
 from quant_assets.kaggle.transport import Client, InferenceServer
-from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS
+from quant_assets.lake.schemas.forecast_tables import SUBMISSIONS, forecasts_table
 from quant_assets.lake.store.lake import Lake
 from quant_assets.sources.simulated.market import SimulatedMarket
 from quant_assets_tests.support.installation import Command, Installation
@@ -77,6 +78,42 @@ def test_stored_and_later_days_are_answered(rows: pl.DataFrame, loaded: Installa
     answered = {row["date_id"]: row for row in rows.to_dicts()}
     for row in stored:
         assert answered[row["date_id"]][row["target"]] == row["value"]
+
+
+def test_the_day_of_a_fit_is_answered_by_that_fit(
+    send: Send, loaded: Installation, tmp_path: Path
+) -> None:
+    table = forecasts_table("ridge")
+    with Lake(loaded.settings.lake_dir, read_only=True) as lake:
+        day = lake.arrow(
+            f"SELECT max(date_id) AS day FROM {table.quoted} WHERE fit_as_of = trading_day"
+        ).to_pylist()[0]["day"]
+        stored = lake.arrow(
+            f"SELECT date_id, target, value FROM {SUBMISSIONS.quoted}"
+            " WHERE date_id BETWEEN ? AND ?",
+            [day - 1, day + 1],
+        ).to_pylist()
+    market = SimulatedMarket(seed=7, first_day=FIRST_DAY, last_day=LAST_DAY)
+    rows = send(read_served_days(write_served_days(tmp_path / "days", market, day - 1, 3)))
+    answered = {row["date_id"]: row for row in rows.to_dicts()}
+    assert all(answered[row["date_id"]][row["target"]] == row["value"] for row in stored)
+
+
+def test_without_a_session_the_stored_prior_of_the_day_is_answered(
+    loaded: Installation, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: LoadedMarket) -> None:
+        raise LakeError("no session")
+
+    monkeypatch.setattr(LoadedMarket, "open_session", fail)
+    predictor = Predictor(lambda: open_loaded_market(loaded.settings, folder))
+    frames = [batch.frames for batch in read_served_days(folder).batches()]
+    first, last = (predictor.answer(each[0], each[1:]).row(0) for each in (frames[0], frames[-1]))
+    market = open_loaded_market(loaded.settings)
+    assert first == tuple(market.prior.on(market.numbers.days[[FIRST]])[0])
+    assert last == tuple(market.prior.values[-1])
+    assert market.prior_before(0) is None
+    market.lake.close()
 
 
 def test_the_command_replays_with_a_server_of_its_own(

@@ -7,9 +7,8 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from quant_assets import __version__
 from quant_assets.api.context import Context, Shared
-from quant_assets.api.openapi import documented, object_schema
+from quant_assets.api.openapi import VERSION, documented, object_schema
 from quant_assets.api.problems import problem_of
 from quant_assets.api.security import Reader
 from quant_assets.core.errors import QuantAssetsError
@@ -23,7 +22,7 @@ _HEALTH = object_schema(
         "version": ("string", "version of quant_assets"),
         "started_at": ("date-time", "when the server started, UTC"),
     },
-    {"status": "ok", "version": __version__, "started_at": "2024-01-02T06:00:00Z"},
+    {"status": "ok", "version": VERSION, "started_at": "2024-01-02T06:00:00Z"},
 )
 _READY = object_schema(
     {
@@ -57,7 +56,7 @@ _READY = object_schema(
 )
 async def get_health(context: Shared) -> Response:
     """Answer at once, without a look at the lake."""
-    return _json({"status": "ok", "version": __version__, "started_at": context.started_at})
+    return _json({"status": "ok", "version": VERSION, "started_at": context.started_at})
 
 
 @router.get(

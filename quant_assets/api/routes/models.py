@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from quant_assets.api.accept import JSON
 from quant_assets.api.context import Context, Shared
 from quant_assets.api.days import require_name
 from quant_assets.api.encoding import Content
@@ -116,7 +117,7 @@ async def list_models(request: Request, context: Shared, _: Reader) -> Response:
         families, releases = _mark(read_families(lake), loaded), describe_releases(lake)
         return Content({"families": families, "releases": _mark(releases, loaded)})
 
-    return await context.answers.respond(request, "models", compute, loaded)
+    return await context.answers.respond(request, "models", compute, loaded, formats=(JSON,))
 
 
 @router.get(
@@ -140,7 +141,7 @@ async def _answer_model(request: Request, context: Context, name: str) -> Respon
         require_name("model", name, list(models), "path.name")
         return Content(_mark([models[name]], loaded)[0])
 
-    return await context.answers.respond(request, "model", compute, name, loaded)
+    return await context.answers.respond(request, "model", compute, name, loaded, formats=(JSON,))
 
 
 def _read_by_name(lake: Lake) -> dict[str, dict[str, Any]]:

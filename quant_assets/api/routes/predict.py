@@ -72,7 +72,7 @@ _ANSWER = object_schema(
                 "values": {"spread_0": 0.4117},
             }
         ],
-        "notes": ["2024-01-02: 556 of 557 series have no price and count as closed"],
+        "notes": ["2024-01-02: 1 of 2 series have no price and count as closed"],
     },
 )
 _ANSWER["properties"]["forecasts"]["items"] = object_schema(

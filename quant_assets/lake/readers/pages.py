@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 import pyarrow as pa
 
-from quant_assets.core.errors import RequestError
+from quant_assets.core.errors import UnknownNameError
 from quant_assets.lake.schemas.table import Column, Table
 from quant_assets.lake.store.lake import Lake
 
@@ -95,7 +95,7 @@ def read_page(lake: Lake, listing: Listing, request: PageRequest) -> Page:
     """Read one page of a listing.
 
     Raises:
-        RequestError: the cursor is not one of this listing.
+        UnknownNameError: the cursor is not one of this listing.
         LakeError: the lake cannot be read.
     """
     parameters: dict[str, Any] = {"most": request.limit + 1}
@@ -149,7 +149,7 @@ def _decode(cursor: str, listing: Listing) -> list[Any]:
         content = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         return list(msgspec.json.decode(content, type=form))
     except (Base64Error, ValueError, msgspec.DecodeError) as error:
-        raise RequestError(
+        raise UnknownNameError(
             "the cursor is not one of this list",
             where="query.cursor",
             expected="the member next of the page before",

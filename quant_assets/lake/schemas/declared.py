@@ -12,7 +12,7 @@ from quant_assets.lake.schemas.table import FamilyTable, Table, Writer
 
 _LAYERS = (
     *("raw", "validated", "features", "fits", "forecasts", "promotion", "submissions"),
-    *("monitoring", "tracking", "rejected", "superseded"),
+    *("monitoring", "tracking", "access", "rejected", "superseded"),
 )
 """Schemas in reading order; further schemas come after them."""
 _WRITTEN_BY_JOBS: tuple[Writer, ...] = (
