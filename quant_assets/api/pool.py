@@ -9,8 +9,9 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -46,6 +47,8 @@ class PredictorPool:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._executor = self._start()
+        self._process: Future[int] | None = None
+        self._closed = False
         self._waiting = 0
         self._names: tuple[str, ...] = ()
 
@@ -54,7 +57,11 @@ class PredictorPool:
         return self._names
 
     def close(self) -> None:
-        """End the process, and refuse what waits."""
+        """End the process at once, whatever it computes: nobody waits for it any more."""
+        self._closed = True
+        if self._process is not None and self._process.done() and not self._process.exception():
+            with suppress(ProcessLookupError):
+                os.kill(self._process.result(), signal.SIGKILL)
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     async def keep_prepared(self, state: LakeState) -> None:
@@ -70,8 +77,8 @@ class PredictorPool:
                 changed.clear()
                 try:
                     self._names = await self._run(Predictor.prepare, state.version)
-                except QuantAssetsError as error:
-                    # A request gets the same error, with the same parts.
+                except (QuantAssetsError, BrokenProcessPool) as error:
+                    # A request tries again, and gets the same error, with the same parts.
                     _LOG.warning("no forecasts from sent prices: %s", error)
                 await changed.wait()
         finally:
@@ -117,12 +124,14 @@ class PredictorPool:
         for attempt in range(_ATTEMPTS):
             executor = self._executor
             try:
+                if self._process is None:
+                    self._process = executor.submit(os.getpid)
                 return await loop.run_in_executor(executor, _compute, method, arguments)
             except BrokenProcessPool:
-                if executor is self._executor:
-                    self._executor = self._start()
-                if attempt == _ATTEMPTS - 1:
+                if self._closed or attempt == _ATTEMPTS - 1:
                     raise
+                if executor is self._executor:
+                    self._executor, self._process = self._start(), None
         return None
 
     def _start(self) -> ProcessPoolExecutor:
