@@ -4,8 +4,9 @@ A route, a WebSocket too, takes one of them as a parameter. Keys, roles and limi
 belong in the room ``access``. The audit of what callers did is written in ``api.audited``.
 """
 
+import asyncio
+import math
 import time
-from asyncio import Lock
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -27,6 +28,8 @@ COOKIE = "quant_key"
 """Cookie with the key of a person in a browser, which sends headers with neither stream."""
 LOOK_SECONDS = 0.5
 """Age of the known keys from which the lake is asked for them again."""
+LONGEST_SECONDS = 1.0
+"""Age of the known keys from which requests wait for the lake's answer."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class Gate:
         self._lake = lake
         self._limits = RequestLimits(limits_of_settings(settings))
         self._keys: Mapping[str, AccessKey] = {}
-        self._looked_at = -LOOK_SECONDS
-        self._looking = Lock()
+        self._looked_at = -math.inf
+        self._looking: asyncio.Task[None] | None = None
 
     async def admit(self, connection: HTTPConnection, wanted: Role) -> Caller:
         """Return who sent a request, who may do what it needs.
@@ -115,16 +118,25 @@ class Gate:
         )
 
     async def _read_keys(self) -> Mapping[str, AccessKey]:
-        """Return all keys, as the lake had them at most half a second ago."""
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            async with self._looking:
-                if (begun := time.monotonic()) - self._looked_at >= LOOK_SECONDS:
-                    self._keys = await run_in_threadpool(self._look)
-                    self._looked_at = begun
+        """Return all keys, as the lake had them at most about a second ago.
+
+        Requests do not wait for the lake, unless there were none for a while or it answers slowly.
+        """
+        age = time.monotonic() - self._looked_at
+        if age >= LOOK_SECONDS and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look())
+            # A failure is raised for those who wait, and otherwise the next look says it again.
+            self._looking.add_done_callback(lambda look: look.cancelled() or look.exception())
+        if age >= LONGEST_SECONDS and self._looking is not None:
+            await asyncio.shield(self._looking)
         return self._keys
 
-    def _look(self) -> Mapping[str, AccessKey]:
-        return self._lake.once_a_snapshot("access.keys", lambda: read_keys(self._lake))
+    async def _look(self) -> None:
+        begun = time.monotonic()
+        self._keys = await run_in_threadpool(
+            self._lake.once_a_snapshot, "access.keys", lambda: read_keys(self._lake)
+        )
+        self._looked_at = begun
 
 
 def _read_tokens(connection: HTTPConnection) -> set[str]:

@@ -62,6 +62,11 @@ def keyed(loaded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Keyed(server.url, keys)
 
 
+def test_every_route_but_those_of_the_state_needs_a_key() -> None:
+    needless = {o.path for o in OPERATIONS if not o.definition.raw.get("security")}
+    assert needless == {"/health", "/ready"}
+
+
 @pytest.mark.parametrize("has_key", [True, False], ids=["key", "no key"])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: f"{o.method} {o.path}")
 def test_every_answer_is_as_described(keyed: Keyed, operation: Any, has_key: bool) -> None:
