@@ -3,13 +3,13 @@
 It belongs to one process and one thread; how a server reaches it is not decided here.
 """
 
+import logging
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from quant_assets.core.errors import unknown_name
+from quant_assets.core.errors import LakeError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
@@ -19,6 +19,8 @@ from quant_assets.promotion.release_store import ReleaseFit
 from quant_assets.serving.fits_in_force import ModelStore, ServingState
 from quant_assets.serving.sent_prices import build_table, encode_answer, read_sent_prices
 from quant_assets.serving.session import Session, StoredHistory, read_history
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,15 +80,19 @@ class Predictor:
         models = self._list_models()
         chosen = [fit for name in self._kept for fit in models.get(name, ())]
         needed = [*_list_in_force(history.state), *chosen]
-        last = history.known.days[-1].item()
         for fit in needed:
-            # What cannot be loaded or cannot forecast is named when a request needs it.
-            with suppress(Exception):
-                model, as_of = self._store.get(fit), np.datetime64(fit.fit_as_of)
-                # The first forecast of a library takes seconds.
-                forecast_day(model, fit.family, as_of, history.known.observations, last)
+            self._warm_up(fit, history)
         self._store.keep({fit.sha256 for fit in needed})
         return history
+
+    def _warm_up(self, fit: ReleaseFit, history: StoredHistory) -> None:
+        """Load a model and let it forecast the newest day: a library's first forecast is slow."""
+        observations, as_of = history.known.observations, np.datetime64(fit.fit_as_of)
+        try:
+            model = self._store.get(fit)
+            forecast_day(model, fit.family, as_of, observations, history.last_day)
+        except Exception as error:  # noqa: BLE001 - a request that needs the model gets the error
+            _LOG.warning("%s as of %s cannot forecast: %s", fit.family, fit.fit_as_of, error)
 
     def predict(self, body: bytes, version: int, release: str | None = None) -> Prediction:
         """Forecast from the prices of a request.
@@ -95,7 +101,7 @@ class Predictor:
             body: the request, as ``SentPrices``.
             version: the state of the lake.
             release: the release that answers if the request names none; None for what would be
-                submitted.
+                submitted, which is also answered if this release cannot forecast.
 
         Raises:
             RequestError: the request cannot be answered as asked.
@@ -106,10 +112,18 @@ class Predictor:
         history = self._read(version)
         known = history.known
         table, notes = build_table(known, sent.days)
-        session = Session(self.lake, self.settings, self.market, history, history.last_day)
-        served = session.forecast(table, sent.release or release)
+        try:
+            served = self._begin_session(history).forecast(table, sent.release or release)
+        except LakeError as error:
+            if sent.release or not release:
+                raise
+            notes.append(f"release {release} cannot forecast: {error.found}")
+            served = self._begin_session(history).forecast(table)
         answer = encode_answer(served, known, sent.targets, notes)
         return Prediction(answer, served.release or "")
+
+    def _begin_session(self, history: StoredHistory) -> Session:
+        return Session(self.lake, self.settings, self.market, history, history.last_day)
 
     def load(self, name: str, version: int) -> tuple[str, ...]:
         """Load the models of a release or family, and keep them; return the loaded names.
