@@ -168,14 +168,14 @@ def test_two_servers_that_are_killed_again_and_again_lose_and_double_no_row(
         lake.snapshot_id()
     context = process_context()
     acknowledged: list[str] = []
-    for round_ in range(5):
+    for round_ in range(3):
         pipes = [context.Pipe() for _ in range(2)]
         servers = [context.Process(target=append_forever, args=(tmp_path, end)) for _, end in pipes]
         with running(*servers):
             for ours, _ in pipes:
                 acknowledged.append(ours.recv())
             # Moves take some 100 ms: the kills come before, within and after them.
-            time.sleep(0.07 * (round_ + 1))
+            time.sleep(0.1 * (round_ + 1))
             for server in servers:
                 server.kill()
                 server.join()
@@ -190,6 +190,6 @@ def test_two_servers_that_are_killed_again_and_again_lose_and_double_no_row(
         pass
     stored = stored_ids(tmp_path)
     assert journal_files(tmp_path) == []
-    assert len(acknowledged) > 50
+    assert len(acknowledged) > 30
     assert not set(acknowledged) - set(stored)
     assert max(stored.values()) == 1

@@ -1,6 +1,8 @@
 """Requests of a key in any minute."""
 
+import threading
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
 import time_machine
@@ -43,3 +45,17 @@ def test_each_key_and_each_role_has_a_count_of_its_own() -> None:
 def test_limits_are_settings() -> None:
     settings = Settings(api_reads_per_minute=3, api_predictions_per_minute=2)
     assert limits_of_settings(settings) == {"read": 3, "predict": 2, "operate": 30}
+
+
+def test_counting_starts_no_thread_and_forgets_old_requests() -> None:
+    """If it fails after an upgrade of ``limits``, see ``access.limits``: requests would wait."""
+    limits = RequestLimits({"read": 10**6, "predict": 1, "operate": 1})
+    with (
+        time_machine.travel(BEGIN, tick=False) as clock,
+        patch.object(threading.Thread, "start", side_effect=AssertionError),
+    ):
+        for _ in range(300):
+            limits.spend("a", "read")
+            clock.shift(timedelta(seconds=1))
+    (moments,) = limits._window.storage.events.values()  # type: ignore[attr-defined]
+    assert len(moments) <= 62

@@ -52,48 +52,49 @@ def request(port: int, target: str, *lines: str, host: str | None = None) -> int
     return status_of(exchange(port, head.encode("latin-1")))
 
 
-@pytest.mark.parametrize(
-    ("address", "headers", "status"),
-    [
-        ("127.0.0.1", {}, 200),
-        ("127.8.9.1", {"Host": "localhost:8000"}, 200),
-        ("::1", {"Host": "[::1]:8000"}, 200),
-        ("::ffff:127.0.0.1", {}, 200),
-        ("10.0.0.7", {}, 401),
-        ("::ffff:10.0.0.7", {}, 401),
-        ("10.0.0.7", {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}, 401),
-        ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 401),
-        ("127.0.0.1", {"Forwarded": "for=127.0.0.1"}, 401),
-        ("127.0.0.1", {"Via": "1.1 proxy"}, 401),
-        ("127.0.0.1", {"Host": "evil.example"}, 401),
-        ("127.0.0.1", {"Host": "localhost.evil.example"}, 401),
-        ("127.0.0.1", {"Host": "127.0.0.1.evil.example:8000"}, 401),
-        ("127.0.0.1", {"Host": "127.0.0.1@evil.example"}, 401),
-        ("127.0.0.1", {"Host": "evil.example@127.0.0.1"}, 401),
-        ("127.0.0.1", {"Host": ""}, 401),
-        ("127.0.0.1", {"Host": "[::1"}, 401),
-        ("127.0.0.1", {"Origin": "http://evil.example"}, 401),
-        ("127.0.0.1", {"Origin": "null"}, 401),
-        ("127.0.0.1", {"Origin": "http://127.0.0.1"}, 200),
-        ("127.0.0.1", {"Origin": "http://127.0.0.1:3000"}, 401),
-        ("127.0.0.1", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 401),
-        ("127.0.0.1", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
-        ("127.0.0.1", {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200),
-    ],
-)
-def test_without_keys_only_programs_of_this_machine_are_answered(
-    open_app: FastAPI, address: str, headers: dict[str, str], status: int
-) -> None:
-    transport = httpx.ASGITransport(open_app, client=(address, 50000))
+ORIGINS: list[tuple[str, dict[str, str], int]] = [
+    ("127.0.0.1", {}, 200),
+    ("127.8.9.1", {"Host": "localhost:8000"}, 200),
+    ("::1", {"Host": "[::1]:8000"}, 200),
+    ("::ffff:127.0.0.1", {}, 200),
+    ("10.0.0.7", {}, 401),
+    ("::ffff:10.0.0.7", {}, 401),
+    ("10.0.0.7", {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}, 401),
+    ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 401),
+    ("127.0.0.1", {"Forwarded": "for=127.0.0.1"}, 401),
+    ("127.0.0.1", {"Via": "1.1 proxy"}, 401),
+    ("127.0.0.1", {"Host": "evil.example"}, 401),
+    ("127.0.0.1", {"Host": "localhost.evil.example"}, 401),
+    ("127.0.0.1", {"Host": "127.0.0.1.evil.example:8000"}, 401),
+    ("127.0.0.1", {"Host": "127.0.0.1@evil.example"}, 401),
+    ("127.0.0.1", {"Host": "evil.example@127.0.0.1"}, 401),
+    ("127.0.0.1", {"Host": ""}, 401),
+    ("127.0.0.1", {"Host": "[::1"}, 401),
+    ("127.0.0.1", {"Origin": "http://evil.example"}, 401),
+    ("127.0.0.1", {"Origin": "null"}, 401),
+    ("127.0.0.1", {"Origin": "http://127.0.0.1"}, 200),
+    ("127.0.0.1", {"Origin": "http://127.0.0.1:3000"}, 401),
+    ("127.0.0.1", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 401),
+    ("127.0.0.1", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+    ("127.0.0.1", {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200),
+]
+"""Addresses and headers of requests, and the status of the answer while there are no keys."""
 
-    async def ask() -> int:
-        async with (
-            open_app.router.lifespan_context(open_app),
-            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
-        ):
+
+def test_without_keys_only_programs_of_this_machine_are_answered(open_app: FastAPI) -> None:
+    async def ask() -> list[tuple[str, dict[str, str], int]]:
+        async with open_app.router.lifespan_context(open_app):
+            return [
+                (address, headers, await ask_from(address, headers))
+                for address, headers, _ in ORIGINS
+            ]
+
+    async def ask_from(address: str, headers: dict[str, str]) -> int:
+        transport = httpx.ASGITransport(open_app, client=(address, 50000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return (await client.get("/read/a", headers=headers)).status_code
 
-    assert anyio.run(ask) == status
+    assert anyio.run(ask) == ORIGINS
 
 
 @settings(max_examples=60, deadline=None)
