@@ -9,6 +9,7 @@ phase of the competition does. Every stored submission must be equal to the last
 import argparse
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -34,19 +35,25 @@ LIMIT = 2.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=90)
-    parser.add_argument("--output", type=Path, default=Path("replayed"))
+    parser.add_argument("--output", type=Path, help="folder for the two submissions")
     options = parser.parse_args()
+    with TemporaryDirectory() as work:
+        run(options.days, options.output or Path(work))
+
+
+def run(days: int, output: Path) -> None:
+    """Replay days twice, and end the program with 1 if an answer differs or is late."""
     settings = load_settings()
     require_market(settings, loaded=True)
     folder, source = Path(settings.source), open_source(settings)
-    served = build_days(folder, source, options.days)
+    served = build_days(folder, source, days)
     if (folder / "test.csv").exists():
         of_file = read_served_days(folder)
-        served = of_file if len(of_file.date_ids) == options.days else served
+        served = of_file if len(of_file.date_ids) == days else served
     passes = []
-    with run_server(folder) as addresses, Client(addresses, 60) as client:
+    with run_server(folder) as server, Client(server.addresses, 60) as client:
         for number in (1, 2):
-            file = options.output / f"submission_{number}.parquet"
+            file = output / f"submission_{number}.parquet"
             began = time.monotonic()
             passes.append(replay_days(served, client, file))
             print(

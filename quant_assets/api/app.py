@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.responses import HTMLResponse
 
 from quant_assets.api.audited import AuditMiddleware, guard
@@ -13,6 +13,7 @@ from quant_assets.api.lake_state import LakeState
 from quant_assets.api.limits import BodyLimits
 from quant_assets.api.measures import Measured, Measures
 from quant_assets.api.openapi import DESCRIPTION, TAGS, VERSION, Api
+from quant_assets.api.parameters import refuse_unknown_parameters
 from quant_assets.api.pool import PredictorPool
 from quant_assets.api.problems import add_problem_handlers
 from quant_assets.api.reference import reference_page
@@ -20,6 +21,7 @@ from quant_assets.api.routes import (
     forecasts,
     health,
     history,
+    market,
     models,
     operations,
     page,
@@ -38,6 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     history.router,
     health.router,
     models.router,
+    market.router,
     scores.router,
     watching.router,
     stream.router,
@@ -82,6 +85,7 @@ def create_app(settings: Settings, *, prepared: bool = True) -> FastAPI:
         version=VERSION,
         openapi_tags=TAGS,
         lifespan=live,
+        dependencies=[Depends(refuse_unknown_parameters)],
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,

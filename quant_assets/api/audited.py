@@ -81,6 +81,7 @@ class _Exchange:
         self._moment = datetime.now(UTC).replace(tzinfo=None)
         self._begun = time.perf_counter()
         self._input = sha256()
+        self._is_read = False
         self._answer = sha256()
         self._held: list[Message] = []
 
@@ -104,6 +105,7 @@ class _Exchange:
     async def _take(self) -> Message:
         message = await self._receive()
         self._input.update(message.get("body", b""))
+        self._is_read = not message.get("more_body", False)
         return message
 
     async def _hold(self, message: Message) -> None:
@@ -126,7 +128,8 @@ class _Exchange:
             key_id=caller.key_id,
             operation=f"{self._scope['method']} {template}"[:_LONGEST],
             path=path[:_LONGEST],
-            input_sha256=self._input.hexdigest(),
+            # A body is not read where its sender may not do what is asked.
+            input_sha256=self._input.hexdigest() if self._is_read else "",
             release=str(self._state.get("release", "")),
             answer_sha256=self._answer.hexdigest(),
             status=status,

@@ -23,6 +23,7 @@ not have is null.
 """
 TAGS = [
     {"name": "State", "description": "Whether the server lives and can answer; its measures."},
+    {"name": "Market", "description": "Targets and series."},
     {"name": "Models", "description": "Model families and releases."},
     {"name": "Forecasts", "description": "Submitted forecasts, and forecasts of releases."},
     {"name": "Predictions", "description": "Forecasts from sent prices; models in memory."},

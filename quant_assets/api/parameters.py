@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 from pydantic import BeforeValidator
+from starlette.requests import HTTPConnection
+
+from quant_assets.core.errors import RequestError, suggest_names
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EXAMPLE = "2023-12-29"
@@ -45,3 +48,28 @@ Cursor = Annotated[
     str | None,
     Query(max_length=500, description="member next of the page before; left out for the first"),
 ]
+
+
+async def refuse_unknown_parameters(connection: HTTPConnection) -> None:
+    """Refuse a request with a parameter that its route does not have: a misspelt filter is none.
+
+    Raises:
+        RequestError: there is no such parameter.
+    """
+    scope = connection.scope
+    if scope["type"] != "http" or not scope["query_string"]:
+        return
+    operations = connection.app.openapi()["paths"].get(scope["route"].path, {})
+    operation = operations.get(scope["method"].lower())
+    if operation is None:
+        return
+    known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+    for name in connection.query_params:
+        if name not in known:
+            raise RequestError(
+                "unknown parameter",
+                where=f"query.{name}",
+                expected=f"one of {', '.join(known)}" if known else "no parameter",
+                found=name,
+                hint=suggest_names(name, known),
+            )

@@ -173,11 +173,16 @@ def _list_methods(request: Request) -> str:
     return ", ".join(sorted(name.upper() for name in methods))
 
 
-def _answer_invalid(_: Request, error: Any) -> Response:
+def _answer_invalid(request: Request, error: Any) -> Response:
     invalid = [_describe_invalid(item) for item in error.errors()[:20]]
     first = invalid[0] if invalid else {}
     document = describe_problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "the request does not have the expected form", **first
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "the request does not have the expected form",
+        hint=None
+        if "json" in request.headers.get("content-type", "json")
+        else "send a JSON body with Content-Type: application/json",
+        **first,
     )
     return problem_response({**document, "errors": invalid})
 

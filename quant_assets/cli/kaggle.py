@@ -70,7 +70,7 @@ def replay(
     """Send a folder's days to an inference server as the competition does; write the submission.
 
     Without an address a server is started for the time of the replay. Each answer is checked more
-    strictly than the competition does.
+    strictly than the competition does. Ends with 1 if a day was answered without a forecast.
     """
     from quant_assets.commands.kaggle_server import replay_folder, replay_officially
 
@@ -78,8 +78,12 @@ def replay(
         replay_officially(folder, output)
         typer.echo(f"{output}: written by the competition's own gateway")
         return
+    if address:
+        typer.echo(f"waits for a server on {address}, 15 minutes at most")
     replayed = replay_folder(folder, output, days=days, address=address, follow=lambda _: None)
     typer.echo(replayed.describe())
+    if replayed.failures:
+        raise typer.Exit(1)
 
 
 @kaggle.command()
@@ -101,5 +105,5 @@ def notebook(
     typer.echo(f"{prepared.notebook}: upload it, and switch its internet off")
     typer.echo(
         f"{prepared.dataset}: make a dataset of it, {prepared.megabytes:.0f} MB"
-        f" with {prepared.wheels} wheels, and add it to the notebook"
+        f" with {prepared.wheels} wheel{'s' * (prepared.wheels != 1)}, and add it to the notebook"
     )

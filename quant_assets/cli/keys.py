@@ -7,9 +7,7 @@ import typer
 from quant_assets.cli.app import app
 from quant_assets.core.settings import load_settings
 
-keys = typer.Typer(
-    no_args_is_help=True, help="Make, list and revoke API keys; look at the audit of requests."
-)
+keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys; show the audit.")
 app.add_typer(keys, name="keys")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Who will hold the key.")]

@@ -25,7 +25,7 @@ def serve(
         typer.Option("--takeover", help="Replace the server that is open; no request is lost."),
     ] = False,
 ) -> None:
-    """Serve forecasts, releases and scores: an API, a stream of events, and a page."""
+    """Serve forecasts and scores: an API, events and a page."""
     from quant_assets.commands.serving import Address, serve_api
 
     serve_api(

@@ -32,6 +32,12 @@ def report_submission(submission: Path, labels: Path | None) -> bool:
     if checked.score is not None and checked.score.score is not None:
         days = len(checked.score.scored)
         typer.echo(f"score    {checked.score.score:.6f} over {days} days")
+    elif checked.labelled is not None and checked.labelled.score is not None:
+        days = len(checked.labelled.scored)
+        typer.echo(
+            f"score    {checked.labelled.score:.6f} over the {days} days with two labels at least;"
+            " leave the others out of both files"
+        )
     return not checked.fails
 
 

@@ -6,23 +6,28 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
 from quant_assets.core.errors import SettingsError, SubmissionError
 from quant_assets.core.files import write_atomically
+from quant_assets.core.settings import load_settings
 from quant_assets.kaggle.batches import read_served_days
 from quant_assets.kaggle.gateway import ADDRESSES, Replay, replay_days
+from quant_assets.kaggle.market import open_loaded_market
 from quant_assets.kaggle.official import (
     has_package,
     run_official_gateway,
     start_official_server,
 )
-from quant_assets.kaggle.prediction import build_predict
+from quant_assets.kaggle.prediction import begin_predictor, build_predict
+from quant_assets.kaggle.problems import DAY_COLUMN
 from quant_assets.kaggle.transport import PORTS, Client, InferenceServer, find_answering
 
 _READY = "inference server: "
+_FAILURES = "days without a forecast: "
 _PROGRAM = "from quant_assets.cli import main; main()"
 _PATIENCE = 30.0
 _LOG = "%(asctime)s %(levelname)s %(message)s"
@@ -44,17 +49,41 @@ def serve_predictions(folder: Path, port: int | None, say: Callable[[str], objec
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    predict = build_predict(folder)
+    _require_days_before(folder)
+    predictor = begin_predictor(folder)
+    predict = build_predict(lambda: predictor)
     if has_package(folder):
         _server = start_official_server(folder, predict)  # it answers while it is referenced
         say(f"{_READY}{folder / 'kaggle_evaluation'}")
         ended.wait()
-        return
-    own = InferenceServer(predict, PORTS if port is None else (port,))
-    own.start()
-    say(f"{_READY}{own.address}")
-    ended.wait()
-    own.stop()
+    else:
+        own = InferenceServer(predict, PORTS if port is None else (port,))
+        own.start()
+        say(f"{_READY}{own.address}")
+        ended.wait()
+        own.stop()
+    say(f"{_FAILURES}{predictor.failures} of {predictor.answered}")
+
+
+def _require_days_before(folder: Path) -> None:
+    """Refuse a folder whose days do not follow those of the loaded market.
+
+    Raises:
+        SettingsError: no market is loaded, or another one.
+    """
+    market = open_loaded_market(load_settings(), folder)
+    with market.lake:
+        newest = int(market.numbers.stored[-1])
+    first = read_served_days(folder).date_ids[0]
+    if first > newest + 1:
+        raise SettingsError(
+            "the days of the folder do not follow those of the loaded market",
+            where=str(folder / "test.csv"),
+            expected=f"a first {DAY_COLUMN} of {newest + 1} at most",
+            found=first,
+            hint="set QUANT_DATA_DIR to the directory that this market is loaded into, or load the"
+            " days between",
+        )
 
 
 def replay_folder(
@@ -83,8 +112,9 @@ def replay_folder(
     if address is not None:
         with Client([address]) as client:
             return replay_days(served, client, file, days=days, follow=follow)
-    with run_server(folder) as addresses, Client(addresses, _PATIENCE) as client:
-        return replay_days(served, client, file, days=days, follow=follow)
+    with run_server(folder) as server, Client(server.addresses, _PATIENCE) as client:
+        replay = replay_days(served, client, file, days=days, follow=follow)
+    return replace(replay, failures=server.failures)
 
 
 def replay_officially(folder: Path, file: Path) -> None:
@@ -108,7 +138,7 @@ def replay_officially(folder: Path, file: Path) -> None:
     logging.basicConfig(level=logging.INFO, format=_LOG)
     folder, file = folder.resolve(), file.resolve()
     with TemporaryDirectory() as work, chdir(work):
-        run_official_gateway(folder, build_predict(folder))
+        run_official_gateway(folder, build_predict(lambda: begin_predictor(folder)))
         write_atomically(file, Path("submission.parquet").read_bytes())
 
 
@@ -123,9 +153,22 @@ def _refuse_other_server() -> None:
         )
 
 
+@dataclass
+class ServerProcess:
+    """An inference server in a process of its own.
+
+    Attributes:
+        addresses: where it may answer.
+        failures: number of days that it answered without a forecast; known once it has ended.
+    """
+
+    addresses: Sequence[str]
+    failures: int | None = None
+
+
 @contextmanager
-def run_server(folder: Path) -> Iterator[Sequence[str]]:
-    """Run the inference server in a process of its own; yield where it may answer."""
+def run_server(folder: Path) -> Iterator[ServerProcess]:
+    """Run the inference server in a process of its own while the context lasts."""
     official = has_package(folder)
     if official:
         _refuse_other_server()
@@ -133,11 +176,17 @@ def run_server(folder: Path) -> Iterator[Sequence[str]]:
     process = subprocess.Popen(  # noqa: S603 - this program once more
         [*command, "--port", "0"], stdout=subprocess.PIPE, text=True
     )
+    server = ServerProcess(ADDRESSES)
     try:
-        yield ADDRESSES if official else (_read_address(process),)
+        address = _read_address(process)
+        if not official:
+            server.addresses = (address,)
+        yield server
     finally:
         process.terminate()
-        process.communicate()
+        said, _ = process.communicate()
+        if _FAILURES in said:
+            server.failures = int(said.rpartition(_FAILURES)[2].split()[0])
 
 
 def _read_address(process: "subprocess.Popen[str]") -> str:

@@ -39,17 +39,28 @@ class Replay:
         file: the submission that was written.
         days: number of its days.
         seconds: (n,) duration of each call.
+        failures: number of days that the server answered without a forecast of the market; None
+            if it does not say.
     """
 
     file: Path
     days: int
     seconds: FloatArray
+    failures: int | None = None
 
     def describe(self) -> str:
         """Say how many days were served, and how long the calls took."""
         later = self.seconds[1:]
         more = f", later ones at most {later.max():.2f} s" if len(later) else ""
-        return f"{self.file}: {self.days} days; the first call took {self.seconds[0]:.1f} s{more}"
+        failed = (
+            f"; {self.failures} of them without a forecast, and the messages above say why"
+            if self.failures
+            else ""
+        )
+        return (
+            f"{self.file}: {self.days} days; the first call took {self.seconds[0]:.1f} s"
+            f"{more}{failed}"
+        )
 
 
 def replay_days(

@@ -62,6 +62,12 @@ def score_officially(forecast: FloatArray, labels: FloatArray) -> OfficialScore:
         return OfficialScore(None, whole, dropped, str(error))
 
 
+def count_labels(labels: FloatArray) -> IntArray:
+    """Return the (n,) numbers of known labels of (n, m) labels, NaN or -999999 where empty."""
+    counts: IntArray = (~np.isnan(labels) & (labels != EMPTY)).sum(axis=1)
+    return counts
+
+
 def _find_failing_day(
     forecast: FloatArray, labels: FloatArray, known: BoolArray, whole: IntArray
 ) -> tuple[str, int] | None:

@@ -16,20 +16,26 @@ if TYPE_CHECKING:
 Predict = Callable[[Any, Any, Any, Any, Any], Any]
 
 
-def build_predict(folder: Path | None = None) -> Predict:
-    """Return a function ``predict`` that answers from the market of the data directory.
+def begin_predictor(folder: Path | None = None) -> "Predictor":
+    """Return a predictor that answers from the market of the data directory.
 
     Args:
         folder: a folder whose ``calendar.csv`` dates days that are not stored; None for the one
             that the market was loaded from.
     """
+    from quant_assets.kaggle.market import open_loaded_market
+    from quant_assets.kaggle.predictor import Predictor
 
-    @cache
-    def begin() -> "Predictor":
-        from quant_assets.kaggle.market import open_loaded_market
-        from quant_assets.kaggle.predictor import Predictor
+    return Predictor(lambda: open_loaded_market(load_settings(), folder))
 
-        return Predictor(lambda: open_loaded_market(load_settings(), folder))
+
+def build_predict(make: "Callable[[], Predictor]" = begin_predictor) -> Predict:
+    """Return a function ``predict`` that answers by a predictor.
+
+    Args:
+        make: makes the predictor, when the first batch comes.
+    """
+    begin = cache(make)
 
     # The server knows its endpoints by their names.
     def predict(

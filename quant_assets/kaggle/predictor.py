@@ -17,6 +17,7 @@ from quant_assets.kaggle.frames import build_answer, name_targets, read_prices
 from quant_assets.kaggle.problems import DAY_COLUMN, shorten
 from quant_assets.kaggle.protocol import Served, ServedMarket, Session
 from quant_assets.market.description.reading import competition_description
+from quant_assets.models.registry import FALL_BACK
 from quant_assets.sources.competition.folder import TARGETS
 from quant_assets.sources.deliveries import PriceTable
 
@@ -29,6 +30,10 @@ class Predictor:
     The session is opened with the first batch. If it fails, a new one is opened with the next
     batch, and gets all days that came before once more.
 
+    Attributes:
+        answered: number of batches that were answered.
+        failures: how many of them without a forecast of the market's releases or families.
+
     Args:
         open_market: opens the market; it is called until it succeeds.
     """
@@ -38,6 +43,7 @@ class Predictor:
         self._market: ServedMarket | None = None
         self._session: Session | None = None
         self._given: dict[int, PriceTable] = {}
+        self.answered = self.failures = 0
 
     def answer(self, test: Any, labels: Sequence[Any]) -> Any:
         """Return the forecast of a batch's last day, as a frame of the kind that came.
@@ -51,11 +57,14 @@ class Predictor:
                 labels follow from the prices.
         """
         names = name_targets(labels) or self._default_names()
-        for name, forecast in (("release", self._forecast), ("fall-back", self._repeat_prior)):
+        self.answered += 1
+        ways = (("day", self._forecast), (f"stored {FALL_BACK}", self._repeat_prior))
+        for name, forecast in ways:
             try:
                 return build_answer(names, _require_forecast(forecast(test, names)), test)
             except Exception as error:  # an answer must come; the log says why
                 log.warning("no forecast of the %s: %s", name, _describe(error), exc_info=error)
+                self.failures += name == "day"
         log.warning("the answer is numbers that ascend, since there is no forecast at all")
         return build_answer(names, np.linspace(0.0, 1.0, len(names)), test)
 
@@ -70,13 +79,11 @@ class Predictor:
         notes = [*served.notes, *([f"left out: {shorten(others)}"] if others else [])]
         if missing := int(np.isnan(row).sum()):
             notes.append(f"{missing} of {len(row)} targets get the median of the others")
-        level = logging.INFO if served.release else logging.WARNING
-        log.log(
-            level,
-            "%s %d: %s in %.2f s%s",
+        log.info(
+            "%s %d: forecast by %s in %.2f s%s",
             DAY_COLUMN,
             table.date_ids[-1],
-            f"release {served.release}" if served.release else "no release",
+            f"release {served.release}" if served.release else "the ensemble",
             time.monotonic() - began,
             "".join(f"; {note}" for note in notes),
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from quant_assets.core.errors import SubmissionError
 from quant_assets.core.typing import FloatArray, IntArray
-from quant_assets.kaggle.official_score import OfficialScore, score_officially
+from quant_assets.kaggle.official_score import OfficialScore, count_labels, score_officially
 from quant_assets.kaggle.problems import (
     DAY_COLUMN,
     Problem,
@@ -32,6 +32,8 @@ class CheckedSubmission:
         days: (n,) numbers of its days; empty if they cannot be read.
         scored_days: (d,) days that the labels score; None without labels.
         score: the official score; None without labels, or if the file cannot be scored.
+        labelled: the official score of the days that have two labels at least, if others would let
+            the official code fail; None otherwise.
     """
 
     file: TableFile
@@ -39,6 +41,7 @@ class CheckedSubmission:
     days: IntArray
     scored_days: IntArray | None = None
     score: OfficialScore | None = None
+    labelled: OfficialScore | None = None
 
     @property
     def fails(self) -> bool:
@@ -74,9 +77,13 @@ def check_submission(
     scored, rows, at = np.intersect1d(days, known_days, return_indices=True)
     problems += _check_missing_days(days, known_days, scored, labels)
     score = score_officially(values[rows], known[at]) if len(scored) else None
+    labelled = None
     if score is not None:
         problems += _check_score(score, scored)
-    return CheckedSubmission(file, tuple(problems), days, scored, score)
+        enough = count_labels(known[at]) >= 2
+        if score.failure and enough.any() and not enough.all():
+            labelled = score_officially(values[rows][enough], known[at][enough])
+    return CheckedSubmission(file, tuple(problems), days, scored, score, labelled)
 
 
 def _read_labels(labels: TableFile, targets: Sequence[str]) -> tuple[IntArray, FloatArray]:

@@ -15,6 +15,8 @@ from quant_assets.quality import views
 from quant_assets.quality.conditions import FINITE, between, is_name, once, present, row_count
 from quant_assets.quality.expectations import Expectation, Suite
 
+MOST_REJECTED = 0.05
+"""Largest share of rejected cells of prices that are stored."""
 _SERIES_KEY = ("trading_day", "instrument", "field")
 _TARGET_KEY = ("trading_day", "target")
 
@@ -152,7 +154,7 @@ VALIDATED_PRICES_SUITE = Suite(
             "ExpectColumnValuesToBeInSet",
             ("rejected",),
             "at most 5 % of the cells are rejected",
-            {"value_set": [False], "mostly": 0.95},
+            {"value_set": [False], "mostly": 1 - MOST_REJECTED},
             views.with_rejected,
         ),
     ),

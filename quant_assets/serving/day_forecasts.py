@@ -10,7 +10,13 @@ from datetime import date
 
 import numpy as np
 
-from quant_assets.core.errors import LakeError, UnknownNameError, unknown_name
+from quant_assets.core.errors import (
+    LakeError,
+    NotEnoughHistoryError,
+    RequestError,
+    UnknownNameError,
+    unknown_name,
+)
 from quant_assets.core.settings import Settings
 from quant_assets.core.typing import BoolArray, FloatArray
 from quant_assets.ensemble.blend import rank_average, weigh_days
@@ -68,7 +74,7 @@ class DayForecasts:
             known: what is known at the close of the day.
 
         Raises:
-            LakeError: nothing can forecast the day.
+            NotEnoughHistoryError: nothing can forecast the day.
         """
         self.known = known
         day: date = known.days[-1].item()
@@ -81,7 +87,13 @@ class DayForecasts:
             known.days, judged, self._forecaster().forecast, self._fall_back
         )
         if submitted is None:
-            raise LakeError("nothing can forecast the day", where=str(day), hint="fit a family")
+            raise NotEnoughHistoryError(
+                "nothing could forecast the day yet",
+                where=str(day),
+                expected="a fit as of an earlier day",
+                found="no fit of a family that can forecast",
+                hint="ask for a later day; the first fits come after QUANT_FIRST_FIT_AFTER days",
+            )
         return submitted, [
             f"release {failure.release} cannot forecast {day}: {failure.reason}"
             for failure in self.course.failures[before:]
@@ -95,6 +107,7 @@ class DayForecasts:
 
         Raises:
             UnknownNameError: no release has this name.
+            RequestError: the release was made when the day was known already.
             LakeError: the release cannot forecast the day.
         """
         day: date = self.known.days[-1].item()
@@ -104,6 +117,14 @@ class DayForecasts:
             if not known:
                 raise UnknownNameError("there is no release yet", found=name)
             raise unknown_name("release", name, known)
+        if release.registered_after >= day:
+            raise RequestError(
+                "the release was made when the day was known already",
+                where=name,
+                expected=f"days after {release.registered_after}",
+                found=str(day),
+                hint="leave the release out: the day is forecast by what was in force then",
+            )
         outcome = self._forecaster().forecast(release, day)
         if isinstance(outcome, str):
             raise LakeError("a release cannot forecast", where=f"{name}, {day}", found=outcome)

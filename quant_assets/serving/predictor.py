@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from quant_assets.core.errors import LakeError, unknown_name
+from quant_assets.core.errors import LakeError, RequestError, unknown_name
 from quant_assets.core.settings import Settings
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
@@ -29,7 +29,7 @@ class Prediction:
 
     Attributes:
         body: the answer as JSON.
-        release: the release that forecast the newest day; empty for the fall-back.
+        release: the release that forecast the newest day; empty for the ensemble.
     """
 
     body: bytes
@@ -114,10 +114,10 @@ class Predictor:
         table, notes = build_table(known, sent.days)
         try:
             served = self._begin_session(history).forecast(table, sent.release or release)
-        except LakeError as error:
+        except (LakeError, RequestError) as error:
             if sent.release or not release:
                 raise
-            notes.append(f"release {release} cannot forecast: {error.found}")
+            notes.append(f"release {release} does not forecast: {error.problem}")
             served = self._begin_session(history).forecast(table)
         answer = encode_answer(served, known, sent.targets, notes)
         return Prediction(answer, served.release or "")

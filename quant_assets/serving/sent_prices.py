@@ -58,6 +58,7 @@ def read_sent_prices(body: bytes) -> SentPrices:
             where=f"body {place.strip('`')}".strip(),
             expected='{"days": [{"day": "2024-01-02", "prices": {"series": 1.5}}]}',
             found=problem,
+            hint="a price is a number, or null where there is none; JSON has no NaN",
         ) from None
     days = [each.day for each in sent.days]
     if not 1 <= len(days) <= MOST_DAYS or sorted(set(days)) != days:

@@ -16,13 +16,17 @@ from quant_assets.lake.schemas.feature_tables import TARGET_FEATURES
 from quant_assets.lake.store.lake import Lake
 from quant_assets.market.description.market import MarketDescription
 from quant_assets.promotion.publishing import SubmittedForecast
-from quant_assets.quality.cleaning import CleanedTable
+from quant_assets.quality.cleaning import CellFlag, CleanedTable
+from quant_assets.quality.suites import MOST_REJECTED
 from quant_assets.revisions.given_prices import select_days
 from quant_assets.serving.day_forecasts import DayForecasts
 from quant_assets.serving.fits_in_force import ModelStore, ServingState, read_serving_state
 from quant_assets.serving.known_days import KnownDays, read_arrays
 from quant_assets.serving.sent_days import add_days
 from quant_assets.sources.deliveries import PriceTable
+
+_SHOWN = 20
+"""Number of prices that the notes of a day name."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class ServedForecast:
 
     @property
     def release(self) -> str | None:
-        """The champion that forecast the newest day; None if the fall-back did."""
+        """The champion that forecast the newest day; None if the ensemble did."""
         return self.forecasts[-1].champion
 
 
@@ -104,9 +108,9 @@ def read_history(
         days = read_known_days(lake, as_of)
         if not len(days):
             raise NotEnoughHistoryError(
-                "no day with features is stored",
-                expected=f"a day until {as_of}",
-                hint="load the market first",
+                "no day before is stored",
+                expected=f"stored days until {as_of}",
+                hint="load the market, or ask for a day after its first",
             )
         last = days[-1].item()
         state = read_serving_state(lake, settings, last)
@@ -147,7 +151,9 @@ class Session:
         Raises:
             SourceError: a series is unknown, or there is no day.
             UnknownNameError: no release has this name.
-            LakeError: nothing can forecast a day.
+            RequestError: the release was made when a day was known already.
+            NotEnoughHistoryError: nothing can forecast a day.
+            LakeError: the release cannot forecast a day.
         """
         made: list[SubmittedForecast] = []
         notes: list[str] = []
@@ -161,7 +167,7 @@ class Session:
             notes += [*_describe_prices(of_day, cleaned), *failures]
             made.append(days.forecast_by(release) if release else forecast)
             if made[-1].champion is None:
-                notes.append(f"{forecast.day}: no release forecast; the fall-back did")
+                notes.append(f"{forecast.day}: no release is in force, so the ensemble forecasts")
         if self._forecasts is None or not made:
             raise SourceError("there is no day to forecast", expected="one day at least")
         targets = self._forecasts.known.pairs.targets
@@ -214,7 +220,7 @@ def _begin(history: StoredHistory) -> DayForecasts:
 
 
 def _describe_prices(table: PriceTable, cleaned: CleanedTable) -> list[str]:
-    """Say which series of a day have no price, and which prices were rejected."""
+    """Say which series of a day have no price, which prices were rejected, and which jump."""
     day, missing = table.days[0], int(np.isnan(cleaned.value).sum()) - len(cleaned.quarantine)
     notes = []
     if missing:
@@ -223,10 +229,20 @@ def _describe_prices(table: PriceTable, cleaned: CleanedTable) -> list[str]:
         )
     notes += [
         f"{day}: {row['column']} = {row['value']} is rejected: {row['reason']}"
-        for row in cleaned.quarantine.head(20).to_dict("records")
+        for row in cleaned.quarantine.head(_SHOWN).to_dict("records")
     ]
-    if len(cleaned.quarantine) > 20:
-        notes.append(f"{day}: {len(cleaned.quarantine) - 20} further prices are rejected")
+    if len(cleaned.quarantine) > _SHOWN:
+        notes.append(f"{day}: {len(cleaned.quarantine) - _SHOWN} further prices are rejected")
+    share = float(((cleaned.flags & CellFlag.REJECTED) > 0).mean())
+    if share > MOST_REJECTED:
+        notes.append(
+            f"{day}: a load would set the day aside, since {share:.0%} of its cells are rejected,"
+            f" and {MOST_REJECTED:.0%} may be"
+        )
+    jumps = np.flatnonzero((cleaned.flags[0] & CellFlag.JUMP) > 0)
+    if len(jumps):
+        names = ", ".join(cleaned.series.columns[i] for i in jumps[:_SHOWN])
+        notes.append(f"{day}: {len(jumps)} closes jump, and are used as they are: {names}")
     return notes
 
 

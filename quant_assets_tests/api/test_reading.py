@@ -224,3 +224,21 @@ def test_unknown_formats_and_methods_are_refused(server: ApiServer) -> None:
     assert posted.headers["content-type"] == "application/problem+json"
     patched = server.http.patch("/models/ridge")
     assert (patched.status_code, patched.headers["allow"]) == (405, "DELETE, GET")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/scores?famly=ensemble", "/forecasts/latest?targt=target_0", "/models?x=", "/health?a"],
+)
+def test_a_misspelt_parameter_is_refused(server: ApiServer, path: str) -> None:
+    answer = server.http.get(path)
+    assert answer.status_code == 422
+    assert answer.json()["where"].startswith("query.")
+
+
+def test_targets_and_series_are_those_of_the_lake(server: ApiServer, loaded: Installation) -> None:
+    with Lake(loaded.settings.lake_dir, read_only=True) as lake:
+        pairs = lake.arrow("FROM raw.target_pairs ORDER BY position").to_pylist()
+        series = lake.arrow("FROM raw.series ORDER BY instrument, field").to_pylist()
+    assert server.client.get("/targets")["rows"] == pairs
+    assert server.client.get("/series")["rows"] == series

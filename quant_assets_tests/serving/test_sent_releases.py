@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from quant_assets.core.errors import RequestError
 from quant_assets.lake.readers.prices import read_raw
 from quant_assets.lake.store.lake import Lake
 from quant_assets.serving.predictor import Predictor
@@ -14,6 +15,7 @@ from quant_assets_tests.support.releases import (
     DAYS,
     FIRST_RELEASE,
     LAST,
+    SECOND,
     SHARED,
     copy_promoted,
     names,
@@ -84,4 +86,15 @@ def test_a_caller_is_answered_by_a_release_or_by_what_would_be_submitted(
         broken = Predictor(lake, promoted.settings, open_market(promoted.settings))
         answer = broken.predict(body, 1, challenger)
     assert answer.release == champion
-    assert f"release {challenger} cannot forecast" in answer.body.decode()
+    assert f"release {challenger} does not forecast" in answer.body.decode()
+
+
+def test_a_release_forecasts_no_day_that_was_known_when_it_was_made(
+    promoted: Installation,
+) -> None:
+    champion, challenger = names(promoted)
+    with Lake(promoted.settings.lake_dir, read_only=True) as lake:
+        session = Session(lake, promoted.settings, open_market(promoted.settings))
+        for name, row in ((champion, FIRST_RELEASE), (challenger, SECOND), (challenger, 80)):
+            with pytest.raises(RequestError, match="known already"):
+                session.forecast(read_raw(lake, DAYS[row], DAYS[row]), name)

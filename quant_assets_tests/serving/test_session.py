@@ -114,7 +114,7 @@ def test_what_is_missing_or_rejected_is_said(
     text = "\n".join(served.notes)
     assert f"{missing} of {len(last.columns)} series have no price" in text
     assert f"{last.columns[1]} = -5.0 is rejected" in text
-    assert "no release forecast" in text
+    assert "no release is in force, so the ensemble forecasts" in text
     assert served.release is None
 
 

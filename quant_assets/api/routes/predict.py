@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from quant_assets.api.accept import JSON
+from quant_assets.api.answers import require_format
 from quant_assets.api.context import Context, Shared
 from quant_assets.api.openapi import documented, object_schema
 from quant_assets.api.security import Caller, Operator, Predictor
@@ -78,7 +80,7 @@ _ANSWER = object_schema(
 _ANSWER["properties"]["forecasts"]["items"] = object_schema(
     {
         "day": ("date", "the forecast day"),
-        "release": ("string?", "the release that forecast; null for the fall-back"),
+        "release": ("string?", "the release that forecast; null for the ensemble"),
         "challenger": ("string?", "the challenger that took part"),
         "share": ("number", "share of the challenger, 0 to 1"),
         "fit_as_of": ("date", "as-of day of the newest fit that was used"),
@@ -98,7 +100,9 @@ ModelName = Annotated[
     "/predict",
     operation_id="predict",
     summary="Forecasts from sent prices",
-    responses=documented(_ANSWER, 404, 408, 413, 422, description="The forecasts of the days."),
+    responses=documented(
+        _ANSWER, 404, 406, 408, 409, 413, 422, description="The forecasts of the days."
+    ),
     openapi_extra={
         "requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST}}}
     },
@@ -111,6 +115,7 @@ async def predict(request: Request, context: Shared, caller: Predictor) -> Respo
     `release`, a caller with a key is answered by the champion or, in step with its share, by the
     challenger, as for stored forecasts.
     """
+    require_format(request, (JSON,))
     body = await request.body()
     version = context.state.version
     release = await _choose_release(context, caller)

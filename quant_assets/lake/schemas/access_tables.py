@@ -32,7 +32,11 @@ AUDIT = Table(
         Column("key_id", "VARCHAR", "id in access.keys; empty for a caller of this machine"),
         Column("operation", "VARCHAR", "method and route, e.g. POST /predict"),
         Column("path", "VARCHAR", "path that was asked for, without its query"),
-        Column("input_sha256", "VARCHAR", "SHA-256 of the request's body"),
+        Column(
+            "input_sha256",
+            "VARCHAR",
+            "SHA-256 of the request's body; empty if it was refused unread",
+        ),
         Column("release", "VARCHAR", "release that answered; empty where none did"),
         Column("answer_sha256", "VARCHAR", "SHA-256 of the answer's body"),
         Column("status", "BIGINT", "HTTP status of the answer"),
