@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from quant_assets.cli import (
+    backups,
     computing,
     kaggle,
     keys,
@@ -23,6 +24,7 @@ from quant_assets.core.errors import QuantAssetsError
 
 __all__ = [
     "app",
+    "backups",
     "computing",
     "kaggle",
     "keys",
