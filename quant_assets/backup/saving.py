@@ -93,7 +93,7 @@ def make_backup(
     with TemporaryDirectory(prefix="quant_assets-backup-") as drafts:
         for journal in list_journals(settings):
             pieces.add_if_there(journal)
-        note("lake")
+        note("catalogue of the lake")
         lake = _add_lake(settings, pieces, Path(drafts))
         databases, others = list_databases_and_files(settings)
         note(f"{len(databases)} databases")
@@ -155,8 +155,9 @@ def _add_lake(settings: Settings, pieces: "_Pieces", drafts: Path) -> _LakeConte
     with keep_unused_files(root, _PATIENCE):
         copy_catalogue(root, copy)
         pieces.add(copy, root / CATALOGUE)
-        folder = files_folder(root)
-        pieces.add_all(folder / name for name in list_catalogue_files(copy))
+        folder, names = files_folder(root), list_catalogue_files(copy)
+        pieces.note(f"{len(names)} files of the lake")
+        pieces.add_all(folder / name for name in names)
         lake = FrozenLake(root, copy)
         try:
             return _LakeContents(

@@ -93,6 +93,26 @@ def test_backups_restore_exactly_while_others_write_and_delete(
         assert max(stored.values()) >= mark
 
 
+def test_what_is_replaced_and_cleaned_up_meanwhile_is_in_the_backup(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """All days are replaced after the catalogue was copied and before its files are."""
+
+    def replace_everything(note: str) -> None:
+        if note.endswith("files of the lake"):
+            for number in range(DAYS):
+                write(lake, number, 100 + number)
+            lake.maintain(0)
+
+    store = BackupStore(tmp_path / "backups")
+    with Lake(settings.lake_dir) as lake:
+        back_up_and_prune(settings, store, LATER, KEPT, replace_everything)
+        assert marks(lake) == {number: 100 + number for number in range(DAYS)}
+    restore(tmp_path / "backups", tmp_path / "new")
+    with Lake(tmp_path / "new" / "lake") as restored:
+        assert marks(restored) == {number: number for number in range(DAYS)}
+
+
 def test_no_file_is_deleted_while_a_backup_copies(settings: Settings) -> None:
     with Lake(settings.lake_dir) as lake:
         write(lake, 0, DAYS)

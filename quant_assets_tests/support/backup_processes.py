@@ -67,5 +67,5 @@ def back_up_forever(root: Path, folder: Path, orders: Connection) -> None:
 def delete_unused_until(root: Path, done: Any) -> None:
     """Maintain a lake that keeps the newest snapshot only, so that old files go at once."""
     with Lake(root) as lake:
-        while not done.wait(0.001):
+        while not done.wait(0.1):
             lake.maintain(0)
