@@ -23,7 +23,9 @@ _REFERRERS = (
     "dagster/history/runs.db",
     "dagster/history/runs/index.db",
 )
-_HEADER = b"SQLite format 3\0"
+# Reading a database as a file, even its first bytes, would end the locks that this process holds on
+# it by SQLite. So databases are known by their names.
+_DATABASES = (".db", ".sqlite")
 _PATIENCE = 60.0
 
 
@@ -40,7 +42,7 @@ def list_databases_and_files(settings: Settings) -> tuple[list[Path], list[Path]
     databases: list[Path] = []
     others: list[Path] = []
     for file in _walk(settings.data_dir):
-        (databases if _is_database(file) else others).append(file)
+        (databases if file.suffix in _DATABASES else others).append(file)
     order = {settings.data_dir / name: i for i, name in enumerate(_REFERRERS)}
     databases.sort(key=lambda file: (order.get(file, len(order)), file))
     return databases, sorted(others)
@@ -92,11 +94,3 @@ def _is_copied(file: Path) -> bool:
     """Return whether a file is no lock, draft, socket, or part of a database beside it."""
     left_out = file.suffix == ".lock" or file.name.startswith(".")
     return not left_out and not file.name.endswith(_BESIDE_DATABASES) and file.is_file()
-
-
-def _is_database(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return stream.read(len(_HEADER)) == _HEADER
-    except FileNotFoundError:
-        return False

@@ -68,8 +68,12 @@ def test_a_misspelt_backup_gets_a_hint_and_an_empty_folder_is_used(tmp_path: Pat
     with pytest.raises(BackupError, match=f"did you mean {ID}"):
         restore(tmp_path / "backups", tmp_path / "new", "20240301T031500-000001")
     (tmp_path / "new").mkdir()
+    # What a restore left that was killed.
+    (tmp_path / ".new.restoring").mkdir()
+    (tmp_path / ".new.restoring" / "half").touch()
     restore(tmp_path / "backups", tmp_path / "new", ID)
-    left_out = {"market.lock", "cleanup.lock"}
+    assert not list(tmp_path.glob(".new*"))
+    left_out = {"market.lock", "cleanup.lock", "half"}
     assert not left_out & {file.name for file in (tmp_path / "new").rglob("*")}
 
 
