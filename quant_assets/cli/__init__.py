@@ -7,13 +7,13 @@ from typing import NoReturn
 import typer
 
 from quant_assets.cli import (
-    backups,
     computing,
     kaggle,
     keys,
     market,
     releases,
     review,
+    safekeeping,
     serving,
     simulation,
     submissions,
@@ -24,7 +24,6 @@ from quant_assets.core.errors import QuantAssetsError
 
 __all__ = [
     "app",
-    "backups",
     "computing",
     "kaggle",
     "keys",
@@ -32,6 +31,7 @@ __all__ = [
     "market",
     "releases",
     "review",
+    "safekeeping",
     "serving",
     "simulation",
     "submissions",

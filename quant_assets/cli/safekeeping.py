@@ -1,4 +1,4 @@
-"""Commands about backups of the data directory."""
+"""Commands about backups of the data directory: making, listing and restoring them."""
 
 from pathlib import Path
 from typing import Annotated
