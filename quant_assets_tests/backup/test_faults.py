@@ -77,7 +77,7 @@ def test_backups_restore_exactly_while_others_write_and_delete(
     reported = []
     with running(writer, cleaner):
         ours.send(DAYS)
-        for i in range(4):
+        for i in range(3):
             assert ours.poll(20)
             while ours.poll():
                 newest = ours.recv()
@@ -145,7 +145,7 @@ def test_a_row_of_the_audit_that_moves_meanwhile_is_restored_once(
 
 def test_killed_backups_leave_the_earlier_ones_whole(settings: Settings, tmp_path: Path) -> None:
     folder, context, moments = tmp_path / "backups", process_context(), Random(1)
-    number, kills = 1, 5
+    number, kills = 1, 4
     for _ in range(kills):
         ours, theirs = context.Pipe()
         child = context.Process(target=back_up_forever, args=(settings.data_dir, folder, theirs))
