@@ -41,7 +41,12 @@ from quant_assets.orchestration.assets import (
 )
 from quant_assets.orchestration.assets.partitions import read_known_span, trading_partitions
 from quant_assets.orchestration.assets.table_assets import asset_key_of
-from quant_assets.orchestration.jobs import asset_jobs, lake_maintenance, promotion_decision
+from quant_assets.orchestration.jobs import (
+    asset_jobs,
+    backup,
+    lake_maintenance,
+    promotion_decision,
+)
 from quant_assets.orchestration.schedules import daily_schedules, report_schedules
 from quant_assets.orchestration.sensors import (
     alert_sensors,
@@ -100,6 +105,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
         jobs=[
             *all_jobs.values(),
             lake_maintenance.maintain_lake,
+            backup.backup_daily,
             promotion_decision.decide_promotion,
         ],
         schedules=[
@@ -107,6 +113,7 @@ def build_definitions(settings: Settings, **resources: Any) -> dg.Definitions:
             *report_schedules.build(all_jobs, partitions, calendar, schedule),
             retrain_sensor.build_schedule(all_jobs[retrain_sensor.JOB], schedule),
             lake_maintenance.build(schedule),
+            backup.build(schedule),
         ],
         sensors=[
             *alert_sensors.build(sensor),

@@ -100,6 +100,10 @@ class SubmissionError(QuantAssetsError):
     """A submission file cannot be read or judged."""
 
 
+class BackupError(QuantAssetsError):
+    """A backup cannot be made, listed or restored. Earlier backups and the data stay."""
+
+
 class AccessError(QuantAssetsError):
     """A caller may not do what is asked, or a key cannot be made or revoked."""
 

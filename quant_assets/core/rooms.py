@@ -88,6 +88,11 @@ ROWS: tuple[tuple[Room, ...], ...] = (
         ),
         Room("tracking", "fits and releases in MLflow", "making fits and releases"),
         Room(
+            "backup",
+            "backups of a data directory: pieces, manifests, restoring and verifying",
+            "how a lake is copied: lake.store",
+        ),
+        Room(
             "kaggle",
             "the competition's own rules: what is wrong with a submission; its evaluation server, "
             "a gateway for testing, the notebook",

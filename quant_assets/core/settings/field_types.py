@@ -13,6 +13,7 @@ SIMULATED = "simulated"
 DESCRIPTION_SUFFIXES = (".yaml", ".yml")
 DESCRIPTION = "market.yaml"
 """Name of the file that describes a market; a folder that has it is named as a source by it."""
+_PERIODS = 3
 
 
 def _make_absolute(path: Path) -> Path:
@@ -77,6 +78,21 @@ def _require_ascending(text: str) -> str:
     raise ValueError(expected)
 
 
+def _require_counts(text: str) -> str:
+    parts = text.split(",")
+    if len(parts) == _PERIODS and all(part.strip().isdecimal() for part in parts) and int(parts[0]):
+        return text
+    raise ValueError("three whole numbers joined by commas, such as 7, 4, 12; the first is above 0")
+
+
+def _make_path_absolute(path: Path | None) -> Path | None:
+    return None if path is None else _make_absolute(path)
+
+
+BackupDirectory = Annotated[
+    Path | None, BeforeValidator(_require_name), AfterValidator(_make_path_absolute)
+]
+BackupsKept = Annotated[str, AfterValidator(_require_counts)]
 DataDirectory = Annotated[
     Path,
     BeforeValidator(_require_name),

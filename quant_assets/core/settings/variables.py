@@ -15,6 +15,8 @@ from quant_assets.core.settings.field_types import (
     SIMULATED,
     AlertUrls,
     AscendingShares,
+    BackupDirectory,
+    BackupsKept,
     DataDirectory,
     SourceName,
 )
@@ -185,6 +187,14 @@ class Settings(BaseSettings):
         30, ge=1, description="Requests a minute for operations that a key may make."
     )
 
+    backup_dir: BackupDirectory = Field(
+        None, description="Folder of the daily backups, outside the data directory; unset: none."
+    )
+    backup_keep: BackupsKept = Field(
+        "7, 4, 12",
+        description="Numbers of days, weeks and months whose newest backup is kept.",
+    )
+
     @field_validator("promotion_probation_days")
     @classmethod
     def _long_enough(cls, days: int, others: ValidationInfo) -> int:
@@ -196,6 +206,11 @@ class Settings(BaseSettings):
     def shares(self) -> tuple[float, ...]:
         """Shares of the submitted forecast that a challenger takes, ascending; the last is 1."""
         return tuple(float(part) for part in self.promotion_shares.split(","))
+
+    def backups_kept(self) -> tuple[int, int, int]:
+        """Numbers of days, of weeks and of months whose newest backup is kept."""
+        days, weeks, months = map(int, self.backup_keep.split(","))
+        return days, weeks, months
 
     @classmethod
     def of_operation(cls) -> frozenset[str]:
@@ -214,7 +229,7 @@ class Settings(BaseSettings):
                 "revised_label",
                 *("performance_warning", "performance_critical"),
                 *("alerts_critical", "alerts_warning", "alerts_info"),
-                *("data_dir", "threads", "pictures"),
+                *("data_dir", "threads", "pictures", "backup_dir", "backup_keep"),
                 *("retention_days", "runs_kept_days", "reports_kept"),
             }
         )

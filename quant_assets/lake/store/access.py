@@ -43,6 +43,11 @@ class LakeAccess:
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._of_thread = local()
 
+    @property
+    def root(self) -> Path:
+        """Folder of the lake."""
+        return self._root
+
     def close(self) -> None:
         """Release the lake's files."""
         with self._opening:

@@ -69,6 +69,26 @@ def connect(
     return connection
 
 
+def connect_copy(root: Path, catalogue: Path) -> duckdb.DuckDBPyConnection:
+    """Open a copy of a catalogue with the files of its lake, for reading only.
+
+    Args:
+        root: folder of the lake.
+        catalogue: the copy, which may lie elsewhere.
+
+    Raises:
+        LakeError: an extension is missing, or the lake cannot be opened.
+    """
+    connection = duckdb.connect()
+    try:
+        _load_extensions(connection)
+        _attach(connection, root, read_only=True, catalogue=catalogue)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _open(
     connection: duckdb.DuckDBPyConnection, root: Path, *, read_only: bool, snapshot: int | None
 ) -> None:

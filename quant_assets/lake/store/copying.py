@@ -4,8 +4,6 @@ A copy holds the newest snapshot. Writers wait while it is made; readers go on.
 """
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,15 +13,9 @@ from filelock import FileLock
 from quant_assets.core.errors import LakeError
 from quant_assets.lake.store.access import LakeAccess
 from quant_assets.lake.store.connection import CATALOGUE, FILES
+from quant_assets.lake.store.frozen import copy_catalogue
 from quant_assets.lake.store.maintenance import maintain
 
-# One process must not open a catalogue by two libraries of SQLite, and this one may have it open.
-_BACKUP = """
-import sqlite3, sys
-with sqlite3.connect(sys.argv[1]) as source, sqlite3.connect(sys.argv[2]) as target:
-    source.backup(target)
-    target.execute("PRAGMA journal_mode=WAL")
-"""
 _TABLES = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake'"
 _PATIENCE = 300.0
 
@@ -48,12 +40,9 @@ def copy_lake(root: Path, target: Path, leave_out: Collection[str] = ()) -> None
     target.mkdir(parents=True)
     try:
         with FileLock(root / "write.lock", _PATIENCE):
-            catalogues = [str(folder / CATALOGUE) for folder in (root, target)]
-            subprocess.run(  # noqa: S603 - this Python
-                [sys.executable, "-c", _BACKUP, *catalogues], check=True, capture_output=True
-            )
+            copy_catalogue(root, target / CATALOGUE)
             shutil.copytree(root / FILES, target / FILES)
-    except (OSError, subprocess.CalledProcessError) as error:
+    except OSError as error:
         raise LakeError(
             "the lake cannot be copied", where=f"{root} to {target}", found=str(error)
         ) from error

@@ -3,11 +3,16 @@
 Callers use :meth:`quant_assets.lake.store.lake.Lake.maintain`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
+from filelock import FileLock, Timeout
 
+from quant_assets.core.errors import LakeError
+from quant_assets.core.locks import hold_lock
 from quant_assets.lake.store.access import LakeAccess
 
 # DuckLake counts files by table name alone: tables of one name get the largest of their counts.
@@ -55,7 +60,32 @@ def maintain(access: LakeAccess, retention_days: int) -> None:
         f"cleanup_old_files('lake', older_than => now() - to_days({kept}))",
         "delete_orphaned_files('lake', older_than => now() - INTERVAL 1 DAY)",
     ]
-    _change(access, [(f"CALL ducklake_{step}", []) for step in cleanup], "lake")
+    try:
+        with FileLock(_lock_file(access.root), 0):
+            _change(access, [(f"CALL ducklake_{step}", []) for step in cleanup], "lake")
+    except Timeout:
+        # A backup copies the files now. The next maintenance deletes them.
+        return
+
+
+@contextmanager
+def keep_unused_files(root: Path, patience: float) -> Iterator[None]:
+    """Let no maintenance delete a file of the lake while the context lasts.
+
+    Args:
+        root: folder of the lake.
+        patience: seconds to wait for a maintenance that deletes files now.
+
+    Raises:
+        LakeError: a maintenance went on deleting files, or another backup holds them.
+    """
+    problem = "files of the lake are being deleted, or another backup copies them"
+    with hold_lock(_lock_file(root), patience, LakeError, problem):
+        yield
+
+
+def _lock_file(root: Path) -> Path:
+    return root / "cleanup.lock"
 
 
 def _expire_snapshots(cursor: duckdb.DuckDBPyConnection, retention_days: int) -> None:

@@ -17,6 +17,7 @@ from quant_assets.metrics.prometheus import Metric
 from quant_assets.models.registry import FAMILIES
 from quant_assets.orchestration.execution.submission_times import read_submission_time
 from quant_assets.orchestration.jobs import asset_jobs
+from quant_assets.orchestration.jobs.backup import backup_daily
 from quant_assets.orchestration.jobs.lake_maintenance import maintain_lake
 from quant_assets.orchestration.jobs.promotion_decision import decide_promotion
 
@@ -107,7 +108,7 @@ def _read_jobs(instance: dg.DagsterInstance) -> list[_JobRuns]:
 
 def _platform_jobs() -> set[str]:
     names = {*asset_jobs.build(tuple(FAMILIES)), _UNNAMED_JOB}
-    return names | {maintain_lake.name, decide_promotion.name}
+    return names | {maintain_lake.name, decide_promotion.name, backup_daily.name}
 
 
 def _recorded_jobs(instance: dg.DagsterInstance) -> set[str]:

@@ -30,7 +30,9 @@ from quant_assets.revisions.comparison import (
 from quant_assets.sources.protocol import Source
 
 # Jobs beside which a refresh may run; any other job may write the tables of the refresh.
-JOBS_BESIDE_REFRESH = frozenset({WATCH, UPDATE, "retrain_models", "tune_models", "maintain_lake"})
+JOBS_BESIDE_REFRESH = frozenset(
+    {WATCH, UPDATE, "retrain_models", "tune_models", "maintain_lake", "backup_daily"}
+)
 NEEDS_LOADING = "nothing is loaded yet: first run load_history or `quant-assets load`"
 
 
