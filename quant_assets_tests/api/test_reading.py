@@ -118,15 +118,21 @@ def test_everything_that_was_submitted(server: ApiServer, lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "sql"),
+    ("path", "sql", "limits"),
     [
-        ("/scores", "FROM monitoring.scoreboard ORDER BY score DESC NULLS LAST, family"),
-        ("/scores/daily", "FROM monitoring.performance ORDER BY trading_day DESC, family"),
+        ("/scores", "FROM monitoring.scoreboard ORDER BY score DESC NULLS LAST, family", {}),
+        (
+            "/scores/daily",
+            "FROM monitoring.performance ORDER BY trading_day DESC, family",
+            {"limit": 2},
+        ),
     ],
 )
-def test_tables_of_scores(server: ApiServer, lake: Lake, path: str, sql: str) -> None:
+def test_tables_of_scores(
+    server: ApiServer, lake: Lake, path: str, sql: str, limits: dict[str, int]
+) -> None:
     assert list(server.client.rows(path)) == rows_of(lake, sql)
-    pages = list(server.client.rows(path, limit=2, family="ridge"))
+    pages = list(server.client.rows(path, family="ridge", **limits))
     assert pages == [row for row in rows_of(lake, sql) if row["family"] == "ridge"]
 
 

@@ -86,7 +86,7 @@ def test_the_cells_write_the_submission_offline(
         timeout=PATIENCE,
     )
     assert result.returncode == 0, result.stderr
-    assert "no release" in result.stderr
+    assert "forecast by the ensemble" in result.stderr
     about = json.loads(result.stdout.splitlines()[-1])
     assert about["file"].startswith(str(tmp_path / "p"))
     written = pl.read_parquet(tmp_path / "submission.parquet")

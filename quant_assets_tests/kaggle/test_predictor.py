@@ -156,7 +156,7 @@ def test_a_failed_day_is_answered_by_the_prior_and_the_next_session_gets_all_day
     expected = [answer(other, batch).row(0) for batch in batches]
     assert rows[3] == tuple(PRIOR)
     assert rows[:3] + rows[4:] == expected[:3] + expected[4:]
-    assert "no forecast of the release: LakeError: the lake is away; where: the disk" in caplog.text
+    assert "no forecast of the day: LakeError: the lake is away; where: the disk" in caplog.text
     assert len(market.sessions) == 2
     again = market.sessions[1].tables[0].date_ids.tolist()
     assert again == [batch.date_id for batch in batches[:5]]
@@ -191,7 +191,7 @@ def test_a_target_without_forecast_gets_the_median(
     row = answer(Predictor(lambda: Market(give([5.0, np.nan, 1.0, 2.0]))), batches[0])
     assert row.row(0) == (5.0, 2.0, 1.0, 2.0)
     assert "1 of 4 targets get the median of the others" in caplog.text
-    assert f"date_id {batches[0].date_id}: release first in 0.0" in caplog.text
+    assert f"date_id {batches[0].date_id}: forecast by release first in 0.0" in caplog.text
 
 
 def refuse() -> Market:
