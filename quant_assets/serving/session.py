@@ -242,7 +242,8 @@ def _describe_prices(table: PriceTable, cleaned: CleanedTable) -> list[str]:
     jumps = np.flatnonzero((cleaned.flags[0] & CellFlag.JUMP) > 0)
     if len(jumps):
         names = ", ".join(cleaned.series.columns[i] for i in jumps[:_SHOWN])
-        notes.append(f"{day}: {len(jumps)} closes jump, and are used as they are: {names}")
+        more = f" and {len(jumps) - _SHOWN} more" if len(jumps) > _SHOWN else ""
+        notes.append(f"{day}: closes that jump are used as they are: {names}{more}")
     return notes
 
 

@@ -109,11 +109,13 @@ def test_what_is_missing_or_rejected_is_said(
     values = last.values.copy()
     values[0, ::3] = np.nan
     values[0, 1] = -5.0
+    values[0, 2] *= 3.0
     missing = int(np.isnan(values).sum())
     (served,) = [session_of(lake, loaded).forecast(replace(last, values=values))]
     text = "\n".join(served.notes)
     assert f"{missing} of {len(last.columns)} series have no price" in text
     assert f"{last.columns[1]} = -5.0 is rejected" in text
+    assert f"closes that jump are used as they are: {last.columns[2]}" in text
     assert "no release is in force, so the ensemble forecasts" in text
     assert served.release is None
 
