@@ -127,7 +127,7 @@ def encode_answer(
     forecasts = [_describe_forecast(each, names, at) for each in served.forecasts]
     return msgspec.json.encode(
         {
-            "known_until": known.days[-1].item(),
+            "known_until": known.days[known.days < served.days[0]][-1].item(),
             "forecasts": forecasts,
             "notes": [*notes, *served.notes],
         }

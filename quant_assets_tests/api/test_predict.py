@@ -71,6 +71,19 @@ def test_the_answer_is_that_of_a_session(
     assert set(served.notes) <= set(answer["notes"])
 
 
+def test_a_stored_day_is_forecast_on_top_of_the_days_before_it(
+    server: ApiServer, loaded: Installation, prices: dict[str, float | None]
+) -> None:
+    with Lake(loaded.settings.lake_dir, read_only=True) as lake:
+        before, last = read_known_days(lake, date.max)[-2:].tolist()
+        rows = lake.arrow(
+            "SELECT target, value FROM submissions.daily WHERE trading_day = ?", [last]
+        ).to_pylist()
+    answer = server.client.predict(days_of(prices, str(last)))
+    assert answer["known_until"] == str(before)
+    assert answer["forecasts"][0]["values"] == {row["target"]: row["value"] for row in rows}
+
+
 def test_some_targets_are_answered_in_the_order_asked(
     server: ApiServer, prices: dict[str, float | None]
 ) -> None:

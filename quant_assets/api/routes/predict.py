@@ -58,7 +58,10 @@ _REQUEST = {
 }
 _ANSWER = object_schema(
     {
-        "known_until": ("date", "newest stored day, on top of which the days were forecast"),
+        "known_until": (
+            "date",
+            "newest stored day before the days, on top of which they were forecast",
+        ),
         "forecasts": ("array", "the forecast of each day"),
         "notes": ("string[]", "what was missing, rejected or replaced, in sentences"),
     },
