@@ -1,7 +1,6 @@
 """Requests that pretend to come from elsewhere, or are no proper requests."""
 
 import re
-import time
 from collections.abc import Iterator
 
 import anyio
@@ -167,10 +166,8 @@ def test_a_request_that_begins_too_slowly_is_given_up(
 ) -> None:
     monkeypatch.setattr(protocol, "SLOWEST_HEAD", 0.3)
     slow = [b"G", b"E", b"T", *[b" "] * 20]
-    begun = time.monotonic()
     assert exchange(port, *slow, pause=0.1) == b""
     assert exchange(port, b"") == b""
-    assert time.monotonic() - begun < 10
     assert request(port, "/read/a") == 200
 
 

@@ -85,7 +85,7 @@ def test_every_answer_is_as_described(keyed: Keyed, operation: Any, has_key: boo
     )
     @given(case=operation.as_strategy())
     def ask(case: Any) -> None:
-        answer = case.call(base_url=keyed.url, headers=headers)
+        answer = case.call(base_url=keyed.url, headers=headers, timeout=120)
         assert answer.status_code != 500
         assert has_key or not needs_key or answer.status_code == 401
         case.validate_response(answer, excluded_checks=[positive_data_acceptance])

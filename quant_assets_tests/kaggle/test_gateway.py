@@ -1,7 +1,6 @@
 """The gateway for testing: what it sends, in which order, and which answers it refuses."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,10 +181,8 @@ def test_calls_are_tried_again_while_the_server_is_unavailable(folder: Path) -> 
 
 
 def test_an_absent_server_is_waited_for_and_then_named() -> None:
-    started = time.monotonic()
     with pytest.raises(SubmissionError, match=r"(?s)no inference server answers.*127.0.0.1:1\b"):
         Client(["127.0.0.1:1"], patience=0.1)
-    assert time.monotonic() - started < 5
 
 
 def test_a_taken_port_is_not_shared() -> None:

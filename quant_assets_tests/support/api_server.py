@@ -42,5 +42,8 @@ def serve(settings: Settings) -> Iterator[ApiServer]:
     app = create_app(settings, prepared=False)
     with served(app) as port:
         url = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=url, trust_env=False, timeout=60) as http, Client(url) as client:
+        with (
+            httpx.Client(base_url=url, trust_env=False, timeout=120) as http,
+            Client(url, timeout=120) as client,
+        ):
             yield ApiServer(url, app, http, client)
