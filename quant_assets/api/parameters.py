@@ -49,6 +49,10 @@ Cursor = Annotated[
     Query(max_length=500, description="member next of the page before; left out for the first"),
 ]
 
+ModelName = Annotated[
+    str, Path(description="name of a family or a release", max_length=100, examples=["ridge"])
+]
+
 
 async def refuse_unknown_parameters(connection: HTTPConnection) -> None:
     """Refuse a request with a parameter that its route does not have: a misspelt filter is none.

@@ -6,6 +6,7 @@ An answer is always one row of finite numbers that differ, in the order of the s
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import reduce
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +19,7 @@ from quant_assets.kaggle.problems import DAY_COLUMN, shorten
 from quant_assets.kaggle.protocol import Served, ServedMarket, Session
 from quant_assets.market.description.reading import competition_description
 from quant_assets.models.registry import FALL_BACK
+from quant_assets.revisions.given_prices import join_days
 from quant_assets.sources.competition.folder import TARGETS
 from quant_assets.sources.deliveries import PriceTable
 
@@ -156,24 +158,8 @@ def _require_forecast(row: FloatArray) -> FloatArray:
 
 def _join_tables(tables: Sequence[PriceTable]) -> list[PriceTable]:
     """Join the tables of consecutive batches that have the same series."""
-    joined = []
-    for _, group in groupby(tables, key=lambda table: table.columns):
-        parts = list(group)
-        offsets = np.cumsum([0, *(len(part.days) for part in parts)])
-        joined.append(
-            PriceTable(
-                days=np.concatenate([part.days for part in parts]),
-                date_ids=np.concatenate([part.date_ids for part in parts]),
-                series=parts[0].series,
-                values=np.concatenate([part.values for part in parts]),
-                unread=tuple(
-                    type(cell)(cell.row + int(offset), cell.column, cell.text)
-                    for part, offset in zip(parts, offsets, strict=False)
-                    for cell in part.unread
-                ),
-            )
-        )
-    return joined
+    groups = groupby(tables, key=lambda table: table.columns)
+    return [reduce(join_days, group) for _, group in groups]
 
 
 def _describe(error: BaseException) -> str:

@@ -96,12 +96,6 @@ class ServingState:
     record_families: tuple[str, ...]
     forecasts: Mapping[tuple[str, date], FloatArray]
 
-    @property
-    def forecasting_families(self) -> tuple[str, ...]:
-        """All families that may be asked for a forecast."""
-        names = {name for release in self.course.releases.values() for name in release.families}
-        return tuple(name for name in FAMILIES if name in names or name in self.families)
-
 
 def read_serving_state(lake: Lake, settings: Settings, as_of: date) -> ServingState:
     """Read the releases, fits and track records that are known at the close of a day.

@@ -114,7 +114,7 @@ def read_history(
             )
         last = days[-1].item()
         state = read_serving_state(lake, settings, last)
-        known = read_arrays(lake, settings, market, state.forecasting_families, last)
+        known = read_arrays(lake, settings, market, state.record_families, last)
     return StoredHistory(lake, settings, known, state, store or ModelStore(lake, settings))
 
 

@@ -1,9 +1,9 @@
 """Model families and releases: which there are, how good they are, and whether they are loaded."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from quant_assets.api.accept import JSON
@@ -11,6 +11,7 @@ from quant_assets.api.context import Context, Shared
 from quant_assets.api.days import require_name
 from quant_assets.api.encoding import Content
 from quant_assets.api.openapi import documented, object_schema
+from quant_assets.api.parameters import ModelName
 from quant_assets.api.security import Reader
 from quant_assets.lake.store.lake import Lake
 from quant_assets.promotion.model_list import FAMILY_COLUMNS, describe_releases, read_families
@@ -98,9 +99,6 @@ _LIST = {
 _LIST["properties"]["families"]["items"] = _FAMILY
 _LIST["properties"]["releases"]["items"] = _RELEASE
 _EITHER = {"oneOf": [_FAMILY, _RELEASE], "example": _FAMILY["example"]}
-ModelName = Annotated[
-    str, Path(description="name of a family or a release", max_length=100, examples=["ridge"])
-]
 
 
 @router.get(

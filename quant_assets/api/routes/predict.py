@@ -1,14 +1,15 @@
 """Forecasts from prices that a caller sends, and the models that are in memory for them."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from quant_assets.api.accept import JSON
 from quant_assets.api.answers import require_format
 from quant_assets.api.context import Context, Shared
 from quant_assets.api.openapi import documented, object_schema
+from quant_assets.api.parameters import ModelName
 from quant_assets.api.security import Caller, Operator, Predictor
 from quant_assets.promotion.caller_share import ReleasesOfDay, choose_voice
 from quant_assets.promotion.release_store import read_state
@@ -94,9 +95,6 @@ _LOADED = object_schema(
     {"loaded": ("string[]", "names of the releases and families whose models are in memory")},
     {"loaded": ["2023-12-04-1f09ab", "ridge"]},
 )
-ModelName = Annotated[
-    str, Path(description="name of a family or a release", max_length=100, examples=["ridge"])
-]
 
 
 @router.post(
